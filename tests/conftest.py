@@ -1,0 +1,37 @@
+"""What all tests share: a home of their own, and the shared files where they are there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tinygpt_tui import paths
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Move everything that the program writes into the test's own folder."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(folder))
+    return folder
+
+
+@pytest.fixture
+def shakespeare() -> Path:
+    """Return tiny Shakespeare's path; skip where it is not there."""
+    path = SHARED / "data" / "tinyshakespeare.txt"
+    if not path.is_file():
+        pytest.skip(f"{path.name} is not on this machine")
+    return path
+
+
+@pytest.fixture
+def fixtures() -> Path:
+    """Return the folder of checkpoints that other programs wrote; skip where it is not there."""
+    path = SHARED / "fixtures"
+    if not path.is_dir():
+        pytest.skip("the foreign checkpoints are not on this machine")
+    return path

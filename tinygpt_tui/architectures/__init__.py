@@ -1,0 +1,1 @@
+"""The code of nets, a table by name."""

@@ -1,0 +1,145 @@
+"""GPT: the decoder-only transformer, from the lecture's form to the modern one.
+
+    token ids ── embedding (+ positions) ── n_layer × [ attention, MLP ] ── norm ── head ── logits
+
+With the default settings it is nanoGPT, number for number, and its state dict has nanoGPT's names. The modern options
+(rotary positions, norms without weights, squared ReLU, token shift, n-gram tables) are settings of the same net.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tinygpt_tui.architectures.attention import rotation_table
+from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.architectures.blocks import Block
+from tinygpt_tui.architectures.memory import Memory
+from tinygpt_tui.architectures.ngrams import NgramTables
+from tinygpt_tui.architectures.norms import Norm, normalise
+from tinygpt_tui.errors import UsageError
+from tinygpt_tui.settings.architecture import GPTSettings
+
+
+@dataclass
+class GPTMemory:
+    """Keys and values of every layer, and the last rows that the token shifts look back at.
+
+    `keys` and `values` (L, B, H, block_size, D); `rows` (L, 2, B, reach, C); `last_ids` (B, 2) for the n-gram tables.
+    """
+
+    keys: Tensor
+    values: Tensor
+    rows: Tensor
+    last_ids: Tensor
+    length: int = field(default=0)
+
+
+class GPT(LanguageModel):
+    """A stack of blocks between an embedding and a head."""
+
+    def __init__(self, settings: GPTSettings) -> None:
+        """Raises UsageError where the heads do not divide the width, or cannot be turned in pairs."""
+        super().__init__()
+        _check(settings)
+        self.settings = settings
+        self.block_size = settings.block_size
+        self.vocab_size = settings.vocab_size
+        V, T, C = settings.vocab_size, settings.block_size, settings.n_embd
+        parts: dict[str, nn.Module] = {"wte": nn.Embedding(V, C)}
+        if settings.positions == "learned":
+            parts["wpe"] = nn.Embedding(T, C)
+        if settings.ngram_rows:
+            parts["ngrams"] = NgramTables(V, settings.ngram_rows, C)
+        parts["h"] = nn.ModuleList(Block(settings) for _ in range(settings.n_layer))
+        parts["ln_f"] = Norm(settings)
+        self.transformer = nn.ModuleDict(parts)
+        self.lm_head = nn.Linear(C, V, bias=settings.head_bias)
+        if settings.positions == "rotary":
+            self.register_buffer("turns", rotation_table(T, settings.head_size), persistent=False)
+        self._start_weights()
+        if settings.tied_head:
+            self.lm_head.weight = self.transformer["wte"].weight  # type: ignore[assignment]
+
+    def forward(self, ids: Tensor, memory: Memory | None = None) -> Tensor:
+        """ids (B, T) -> logits (B, T, V), T (and what the memory holds) at most block_size."""
+        assert memory is None or isinstance(memory, GPTMemory)
+        T = ids.shape[1]  # time
+        seen = memory.length if memory else 0
+        assert seen + T <= self.settings.block_size, "the text is longer than the window"
+        settings, parts = self.settings, self.transformer
+        x = parts["wte"](ids)  # (B, T, C)
+        turns = None
+        if settings.positions == "learned":
+            x = x + parts["wpe"](torch.arange(seen, seen + T, device=ids.device))
+        else:
+            turns = self.turns[seen : seen + T]  # type: ignore[index]
+        if settings.ngram_rows:
+            x = x + parts["ngrams"](ids, memory.last_ids if memory else None)
+        if settings.embedding_norm:
+            x = normalise(x, settings.norm)
+        if settings.dropout:
+            x = F.dropout(x, settings.dropout, self.training)
+        for layer, block in enumerate(parts["h"]):  # type: ignore[arg-type]
+            if memory is None:
+                x = block(x, turns)
+            else:
+                past = (memory.keys[layer], memory.values[layer], seen)
+                x = block(x, turns, past, (memory.rows[layer, 0], memory.rows[layer, 1]))
+        if memory is not None:
+            memory.length += T
+            memory.last_ids = torch.cat((memory.last_ids, ids), dim=1)[:, -2:]
+        logits: Tensor = self.lm_head(parts["ln_f"](x))  # (B, T, V)
+        return logits
+
+    def new_memory(self, batch: int) -> GPTMemory:
+        """Return an empty memory for `batch` texts; the shifts see zeros before the first token."""
+        s, weight = self.settings, self.lm_head.weight
+        shape = (s.n_layer, batch, s.n_head, s.block_size, s.head_size)
+        return GPTMemory(
+            keys=weight.new_zeros(shape),
+            values=weight.new_zeros(shape),
+            rows=weight.new_zeros(s.n_layer, 2, batch, s.token_shift, s.n_embd),
+            last_ids=torch.full((batch, 2), NgramTables.NOTHING, dtype=torch.long, device=weight.device),
+        )
+
+    def _start_weights(self) -> None:
+        """Draw the first weights: nanoGPT's, or the modern start in which every block begins as "add nothing"."""
+        s = self.settings
+        modern = s.start == "zero_residual"
+        for name, parameter in self.named_parameters():
+            if "shares" in name or parameter.dim() < 2:
+                continue  # shifts start at zero; norms at one and biases at zero, below
+            if not modern:
+                residual = name.endswith("c_proj.weight")
+                nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * s.n_layer) if residual else 0.02)
+            elif name.endswith("c_proj.weight"):
+                nn.init.zeros_(parameter)
+            elif name.startswith("lm_head"):
+                nn.init.normal_(parameter, std=0.001)
+            elif "ngrams" in name:
+                nn.init.zeros_(parameter)
+            elif "wte" in name or "wpe" in name:
+                nn.init.normal_(parameter, std=0.8)
+            else:
+                nn.init.normal_(parameter, std=parameter.shape[1] ** -0.5)
+        for module in self.modules():
+            if isinstance(module, nn.Linear) and module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
+def _check(settings: GPTSettings) -> None:
+    if settings.n_embd % settings.n_head:
+        raise UsageError(
+            f"n embd {settings.n_embd} cannot be shared among {settings.n_head} heads",
+            f"choose a multiple of {settings.n_head}",
+        )
+    if settings.positions == "rotary" and settings.head_size % 2:
+        raise UsageError(
+            f"rotary positions turn pairs, and a head of {settings.head_size} numbers has one over",
+            "choose an even n_embd / n_head",
+        )

@@ -1,0 +1,60 @@
+"""Token shift: each channel adds a learned share of the previous positions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class _AddShifted(torch.autograd.Function):
+    """`x + sum_j shares[j] * x moved j + 1 positions back`, with fewer passes over memory than autograd makes."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, shares: Tensor) -> Tensor:
+        ctx.save_for_backward(x, shares)
+        y = x.clone()
+        for j, share in enumerate(shares, start=1):
+            y[:, j:].addcmul_(x[:, :-j], share)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
+        x, shares = ctx.saved_tensors
+        (gradient,) = gradients
+        to_x = gradient.clone()
+        to_shares = torch.zeros_like(shares)
+        for j, share in enumerate(shares, start=1):
+            to_x[:, :-j].addcmul_(gradient[:, j:], share)
+            to_shares[j - 1] = (gradient[:, j:] * x[:, :-j]).sum((0, 1))
+        return to_x, to_shares
+
+
+class TokenShift(nn.Module):
+    """A causal convolution of one weight per channel and step back, starting at "no mixing at all".
+
+    Source: the token shift of RWKV (Peng et al. 2023), here added instead of mixed.
+    """
+
+    def __init__(self, reach: int, channels: int) -> None:
+        super().__init__()
+        self.shares = nn.Parameter(torch.zeros(reach, channels))
+
+    def forward(self, x: Tensor, past: Tensor | None = None) -> Tensor:
+        """x (B, T, C) -> (B, T, C); `past` (B, reach, C) holds the rows before `x` and is brought up to date."""
+        reach = self.shares.shape[0]
+        if past is not None:
+            joined = torch.cat((past, x), dim=1)
+            past.copy_(joined[:, -reach:])
+            return self._plain(joined)[:, reach:]
+        if torch.compiler.is_compiling() or x.shape[1] <= reach:
+            return self._plain(x)
+        mixed: Tensor = _AddShifted.apply(x, self.shares)  # type: ignore[no-untyped-call]
+        return mixed
+
+    def _plain(self, x: Tensor) -> Tensor:
+        y = x
+        for j, share in enumerate(self.shares, start=1):
+            y = y + share * torch.nn.functional.pad(x, (0, 0, j, 0))[:, : x.shape[1]]
+        return y

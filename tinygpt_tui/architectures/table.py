@@ -1,0 +1,19 @@
+"""The architectures by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.architectures.gpt import GPT
+from tinygpt_tui.settings.architecture import ArchitectureSettings
+
+ARCHITECTURES: dict[str, Callable[[Any], LanguageModel]] = {
+    "gpt": GPT,
+}
+
+
+def build(settings: ArchitectureSettings) -> LanguageModel:
+    """Build the net that `settings` describe, with its first weights drawn. Raises UsageError."""
+    return ARCHITECTURES[type(settings).__struct_config__.tag](settings)  # type: ignore[index]

@@ -1,0 +1,23 @@
+"""A chart as a picture."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+from rich.console import Console, RenderableType
+
+
+def export_svg(chart: RenderableType, width: int, height: int, title: str) -> str:
+    """The chart as SVG, drawn in a terminal of width x height cells with a title bar."""
+    console = Console(
+        file=StringIO(),
+        record=True,
+        width=width,
+        height=height,
+        color_system="truecolor",
+        force_terminal=True,
+        legacy_windows=False,
+        _environ={},  # NO_COLOR is about the terminal, not about pictures
+    )
+    console.print(chart, height=height)
+    return console.export_svg(title=title)

@@ -1,0 +1,1 @@
+"""Models on disk: one file a layout, a table by name."""

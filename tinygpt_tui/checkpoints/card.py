@@ -1,0 +1,105 @@
+"""What is known of a model without opening its weights: no torch here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from tinygpt_tui.errors import CheckpointError, storage_error
+from tinygpt_tui.settings.architecture import ArchitectureSettings
+
+CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "weights.safetensors"
+FORMAT = 1
+
+
+class TrainedOn(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a model's weights come from: corpus, step, and the loss over the whole validation split."""
+
+    corpus: str
+    step: int
+    validation_loss: float
+
+
+class NativeConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`config.json` of a model folder."""
+
+    format: int
+    architecture: ArchitectureSettings
+    parameters: int
+    trained: TrainedOn | None = None
+
+
+class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the model picker.
+
+    `path` names the model for the engine; `origin` says whose it is. `problem` is why it cannot be used, where it
+    cannot.
+    """
+
+    name: str
+    path: str
+    origin: Literal["shipped", "yours"]
+    architecture: str = ""
+    parameters: int = 0
+    block_size: int = 0
+    vocab_size: int = 0
+    trained: TrainedOn | None = None
+    size_bytes: int = 0
+    problem: str = ""
+
+
+def read_config(folder: Path) -> NativeConfig:
+    """Read `config.json` of a model folder. Raises CheckpointError."""
+    try:
+        config = msgspec.json.decode((folder / CONFIG).read_bytes(), type=NativeConfig)
+    except FileNotFoundError:
+        raise CheckpointError(f"{folder} is not a model: it has no {CONFIG}", "`tinygpt-tui models` lists the models") from None
+    except OSError as error:
+        raise storage_error(error, folder / CONFIG) from error
+    except msgspec.DecodeError as error:
+        raise CheckpointError(f"{folder / CONFIG} cannot be read: {error}", "the file is damaged or too new") from None
+    if config.format > FORMAT:
+        raise CheckpointError(f"{folder.name} was made by a newer version (format {config.format})", "update tinygpt-tui")
+    return config
+
+
+def read_tokenizer(folder: Path) -> dict[str, Any]:
+    """Read `tokenizer.json` of a model folder as plain data. Raises CheckpointError."""
+    path = folder / TOKENIZER
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{folder.name} has no {TOKENIZER}", "copy the whole model folder again") from None
+    except OSError as error:
+        raise storage_error(error, path) from error
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged: {error}", "copy the whole model folder again") from None
+    if not isinstance(kept, dict):
+        raise CheckpointError(f"{path} is damaged: no object in it", "copy the whole model folder again")
+    return kept
+
+
+def card_of(folder: Path, origin: Literal["shipped", "yours"]) -> ModelCard:
+    """Return the card of a model folder; a folder that cannot be read gets a card that says why."""
+    try:
+        config = read_config(folder)
+    except (CheckpointError, OSError) as error:
+        return ModelCard(name=folder.name, path=str(folder), origin=origin, problem=str(error))
+    weights = folder / WEIGHTS
+    size = weights.stat().st_size if weights.is_file() else 0
+    settings = config.architecture
+    return ModelCard(
+        name=folder.name,
+        path=str(folder),
+        origin=origin,
+        architecture=str(settings.__struct_config__.tag),
+        parameters=config.parameters,
+        block_size=settings.block_size,
+        vocab_size=settings.vocab_size,
+        trained=config.trained,
+        size_bytes=size,
+        problem="" if size else "no weights yet",
+    )

@@ -1,0 +1,47 @@
+"""The models there are, and which one a name means: no torch here."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Literal
+
+from tinygpt_tui import paths
+from tinygpt_tui.checkpoints.card import CONFIG, ModelCard, card_of
+from tinygpt_tui.errors import NotFoundError
+
+
+def list_models() -> list[ModelCard]:
+    """Return the cards of the user's own models and the shipped ones, by name; an own model hides a shipped namesake."""
+    cards: dict[str, ModelCard] = {}
+    places: tuple[tuple[Path, Literal["shipped", "yours"]], ...] = (
+        (paths.shipped_models(), "shipped"),
+        (paths.models_folder(), "yours"),
+    )
+    for place, origin in places:
+        for folder in _model_folders(place):
+            cards[folder.name] = card_of(folder, origin)
+    return sorted(cards.values(), key=lambda card: card.name)
+
+
+def find_model(name: str) -> Path:
+    """Return the folder that `name` means: a model's name, or a path.
+
+    Raises NotFoundError, which names the nearest models there are.
+    """
+    known = {card.name: Path(card.path) for card in list_models()}
+    if name in known:
+        return known[name]
+    path = Path(name).expanduser()
+    if (path / CONFIG).is_file():
+        return path
+    near = difflib.get_close_matches(name, known, n=3) or sorted(known)[:5]
+    hint = f"there is {', '.join(near)}" if near else "train one: `tinygpt-tui train --corpus FILE --name NAME`"
+    raise NotFoundError(f"no model is called {name!r}", hint)
+
+
+def _model_folders(place: Path) -> list[Path]:
+    try:
+        return [entry for entry in place.iterdir() if (entry / CONFIG).is_file()]
+    except OSError:
+        return []  # not made yet, or not ours to read: there are no models in it for us

@@ -1,0 +1,104 @@
+"""Our own layout: a folder with config.json, tokenizer.json and weights.safetensors."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.architectures.table import build
+from tinygpt_tui.checkpoints.card import (
+    CONFIG,
+    FORMAT,
+    TOKENIZER,
+    WEIGHTS,
+    NativeConfig,
+    TrainedOn,
+    read_config,
+    read_tokenizer,
+)
+from tinygpt_tui.errors import CheckpointError, storage_error
+from tinygpt_tui.files import write_bytes, write_text
+from tinygpt_tui.settings.architecture import ArchitectureSettings
+from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.table import tokenizer_from
+
+HEAD, EMBEDDING = "lm_head.weight", "transformer.wte.weight"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An opened model: the net with its weights, in evaluation mode, and its tokenizer."""
+
+    config: NativeConfig
+    model: LanguageModel
+    tokenizer: Tokenizer
+
+
+def load(folder: Path, device: torch.device | str = "cpu") -> Checkpoint:
+    """Open a model folder. Raises CheckpointError where a part is missing, damaged, or does not fit."""
+    config = read_config(folder)
+    tokenizer = tokenizer_from(read_tokenizer(folder))
+    if tokenizer.size != config.architecture.vocab_size:
+        raise CheckpointError(
+            f"{folder.name}: the tokenizer knows {tokenizer.size} tokens, the model {config.architecture.vocab_size}",
+            "the files are from different models",
+        )
+    weights = _read_weights(folder / WEIGHTS)
+    if config.architecture.tied_head and EMBEDDING in weights:
+        weights[HEAD] = weights[EMBEDDING]
+    model = build(config.architecture)
+    _fit(model, weights, folder)
+    return Checkpoint(config, model.to(device).eval(), tokenizer)
+
+
+def write_beginning(folder: Path, settings: ArchitectureSettings, parameters: int, tokenizer: Tokenizer) -> None:
+    """Make a model folder that has no weights yet. Raises StorageError."""
+    write_text(folder / TOKENIZER, json.dumps(tokenizer.to_dict(), ensure_ascii=False) + "\n")
+    _write_config(folder, NativeConfig(format=FORMAT, architecture=settings, parameters=parameters))
+
+
+def write_weights(folder: Path, model: LanguageModel, trained: TrainedOn) -> None:
+    """Replace the weights of a model folder, and say where they come from. Raises StorageError."""
+    config = read_config(folder)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    if config.architecture.tied_head:
+        del state[HEAD]  # the same tensor as the embedding: kept once
+    write_bytes(folder / WEIGHTS, safetensors.torch.save(state))
+    _write_config(folder, msgspec.structs.replace(config, trained=trained))
+
+
+def _write_config(folder: Path, config: NativeConfig) -> None:
+    write_bytes(folder / CONFIG, msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n")
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load(path.read_bytes())
+    except FileNotFoundError:
+        raise CheckpointError(f"{path.parent.name} has no weights yet", "its training has just begun; try again soon") from None
+    except OSError as error:
+        raise storage_error(error, path) from error
+    except safetensors.SafetensorError as error:
+        raise CheckpointError(f"{path} is damaged: {error}", "copy the file again, or train the model again") from None
+
+
+def _fit(model: LanguageModel, weights: dict[str, Tensor], folder: Path) -> None:
+    wanted = model.state_dict()
+    missing, extra = sorted(wanted.keys() - weights.keys()), sorted(weights.keys() - wanted.keys())
+    other = [name for name in wanted.keys() & weights.keys() if wanted[name].shape != weights[name].shape]
+    if missing or extra or other:
+        found = "; ".join(
+            f"{words} {', '.join(names[:3])}"
+            for words, names in (("missing:", missing), ("unknown:", extra), ("other shape:", other))
+            if names
+        )
+        raise CheckpointError(f"the weights of {folder.name} do not fit its config.json ({found})", "copy the folder again")
+    model.load_state_dict(weights)

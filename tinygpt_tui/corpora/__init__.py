@@ -1,0 +1,1 @@
+"""Texts to learn from: catalogue, corpus, batches, texts of known entropy."""

@@ -1,0 +1,93 @@
+"""The corpora that a name can mean: shipped ones, downloadable ones, the user's own files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from tinygpt_tui import paths
+from tinygpt_tui.errors import CorpusError, NotFoundError
+
+CATALOG = "CATALOG.toml"
+
+
+class CatalogRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One table of `CATALOG.toml`: source, licence, size and checksum of a text.
+
+    `entropy` is the text's true entropy, nats per character, where it was made by a grammar.
+    """
+
+    title: str
+    description: str
+    file: str
+    licence: str
+    bytes: int
+    sha256: str
+    source: str = ""
+    url: str = ""
+    characters: int = 0
+    entropy: float | None = None
+
+
+class CorpusEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A corpus that can be chosen by name; `path` is None until it is downloaded."""
+
+    name: str
+    row: CatalogRow
+    path: str | None
+
+    @property
+    def here(self) -> bool:
+        """Whether the text is on this machine."""
+        return self.path is not None
+
+
+def list_corpora() -> list[CorpusEntry]:
+    """Return the catalogue's corpora, then the user's own `.txt` files in the data folder."""
+    catalog = read_catalog()
+    entries = [CorpusEntry(name=name, row=row, path=_place(row)) for name, row in catalog.items()]
+    known = {row.file for row in catalog.values()}
+    folder = paths.data_folder()
+    own = sorted(path for path in folder.glob("*.txt") if path.name not in known) if folder.is_dir() else []
+    for path in own:
+        size = path.stat().st_size
+        row = CatalogRow(
+            title=path.stem, description="your own text", file=path.name, licence="", bytes=size, sha256=""
+        )
+        entries.append(CorpusEntry(name=path.stem, row=row, path=str(path)))
+    return entries
+
+
+def find_corpus(name: str) -> CorpusEntry:
+    """Return the corpus that `name` means: a catalogue name, or the path of a text file.
+
+    Raises NotFoundError; a corpus that must be downloaded first is returned with `path` None.
+    """
+    entries = {entry.name: entry for entry in list_corpora()}
+    if name in entries:
+        return entries[name]
+    path = Path(name).expanduser()
+    if path.is_file():
+        row = CatalogRow(
+            title=path.stem, description=str(path), file=path.name, licence="", bytes=path.stat().st_size, sha256=""
+        )
+        return CorpusEntry(name=path.stem, row=row, path=str(path.resolve()))
+    if path.is_dir():
+        raise CorpusError(f"{path} is a folder", "name a text file in it")
+    raise NotFoundError(f"no corpus and no file is called {name!r}", f"corpora: {', '.join(entries)}; or a path to a text file")
+
+
+def read_catalog() -> dict[str, CatalogRow]:
+    """Return the rows of the shipped catalogue by name."""
+    content = (paths.shipped_data() / CATALOG).read_bytes()
+    return msgspec.toml.decode(content, type=dict[str, CatalogRow])
+
+
+def _place(row: CatalogRow) -> str | None:
+    """Return where the text is; a file of another size is not it (half a copy, another version)."""
+    for folder in (paths.shipped_data(), paths.data_folder()):
+        path = folder / row.file
+        if path.is_file() and path.stat().st_size == row.bytes:
+            return str(path)
+    return None

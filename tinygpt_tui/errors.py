@@ -1,0 +1,110 @@
+"""Every error a user can meet, drawn as a tree.
+
+TinyGPTError
+├── UsageError          a setting or an argument that cannot be            exit 2
+├── NotFoundError       no such model, corpus or run                       exit 3
+├── CheckpointError     a file that is not a model, or is damaged          exit 4
+├── CorpusError         a text that cannot be learnt from                  exit 5
+├── StorageError        the disk is full, or a folder may not be written   exit 6
+├── RunError            a training that is already running, or has ended   exit 7
+├── DownloadError       a corpus that did not arrive whole                 exit 8
+└── EngineError         the engine process died or could not start         exit 9
+
+Each carries what was found and a hint: what to do next. The command line prints both to stderr and exits
+with the code; the app shows them as a notification.
+"""
+
+from __future__ import annotations
+
+import enum
+import errno
+from pathlib import Path
+
+
+class ExitCode(enum.IntEnum):
+    """What the command line's exit status means."""
+
+    OK = 0
+    UNEXPECTED = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    CHECKPOINT = 4
+    CORPUS = 5
+    STORAGE = 6
+    RUN = 7
+    DOWNLOAD = 8
+    ENGINE = 9
+    INTERRUPTED = 130
+
+
+class TinyGPTError(Exception):
+    """What was found (`message`) and what to do about it (`hint`, may be empty)."""
+
+    exit_code = ExitCode.UNEXPECTED
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(TinyGPTError):
+    """A setting or an argument that cannot be."""
+
+    exit_code = ExitCode.USAGE
+
+
+class NotFoundError(TinyGPTError):
+    """No such model, corpus or run."""
+
+    exit_code = ExitCode.NOT_FOUND
+
+
+class CheckpointError(TinyGPTError):
+    """A file that is not a model, or is damaged."""
+
+    exit_code = ExitCode.CHECKPOINT
+
+
+class CorpusError(TinyGPTError):
+    """A text that cannot be learnt from."""
+
+    exit_code = ExitCode.CORPUS
+
+
+class StorageError(TinyGPTError):
+    """The disk is full, or a folder may not be read or written."""
+
+    exit_code = ExitCode.STORAGE
+
+
+class RunError(TinyGPTError):
+    """A training that is already running, or has ended, or cannot go on."""
+
+    exit_code = ExitCode.RUN
+
+
+class DownloadError(TinyGPTError):
+    """A corpus that did not arrive whole."""
+
+    exit_code = ExitCode.DOWNLOAD
+
+
+class EngineError(TinyGPTError):
+    """The engine process died or could not start."""
+
+    exit_code = ExitCode.ENGINE
+
+
+def storage_error(error: OSError, path: Path) -> StorageError:
+    """Say an operating system's refusal in a user's words.
+
+    Storage is full, permission is missing, the path is not what it should be: each with its way out.
+    """
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(f"the disk is full: {path} could not be written", "free some space, then try again")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return StorageError(
+            f"no permission for {path}", "change its permissions, or set TINYGPT_TUI_HOME to a folder of your own"
+        )
+    return StorageError(f"{path}: {error.strerror or error}", "check that the path exists and is yours")

@@ -1,0 +1,100 @@
+"""What happens while a model is trained; one line of `run/events.jsonl` each."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class RunStarted(msgspec.Struct, frozen=True, tag=True):
+    """Training begins, or goes on from `step`. `time` is seconds since 1970."""
+
+    time: float
+    step: int
+    steps: int
+    parameters: int
+    train_tokens: int
+    validation_tokens: int
+    device: str
+    threads: int
+
+
+class Step(msgspec.Struct, frozen=True, tag=True):
+    """One optimizer step is done.
+
+    `loss` is nats per token over the step's batch (with dropout, where there is some); `elapsed_s` is the time spent
+    training so far, pauses left out, over all goings-on of the run.
+    """
+
+    step: int
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    tokens_per_s: float
+    elapsed_s: float
+
+
+class Evaluation(msgspec.Struct, frozen=True, tag=True):
+    """The loss over the whole validation split, nats per token, each token predicted once."""
+
+    step: int
+    validation_loss: float
+    train_loss: float
+    best_step: int
+    best_loss: float
+    seconds: float
+
+
+class Sample(msgspec.Struct, frozen=True, tag=True):
+    """What the model writes at `step`, drawn with the same random numbers at every evaluation."""
+
+    step: int
+    text: str
+
+
+class Saved(msgspec.Struct, frozen=True, tag=True):
+    """The weights of `step` are on the disk, whole. `what`: the best weights or the state to go on from."""
+
+    step: int
+    what: Literal["best", "resume"]
+
+
+class Paused(msgspec.Struct, frozen=True, tag=True):
+    """Somebody asked for a pause, or something (`reason`) forces one."""
+
+    step: int
+    reason: str = ""
+
+
+class Resumed(msgspec.Struct, frozen=True, tag=True):
+    """The pause is over."""
+
+    step: int
+
+
+class Note(msgspec.Struct, frozen=True, tag=True):
+    """Something worth a line in the log."""
+
+    step: int
+    text: str
+    level: Literal["info", "warning"] = "info"
+
+
+class RunEnded(msgspec.Struct, frozen=True, tag=True):
+    """The last event of a training.
+
+    `finished`: all steps are done; `stopped`: somebody asked; `failed`: `message` and `hint` say why.
+    """
+
+    time: float
+    step: int
+    reason: Literal["finished", "stopped", "failed"]
+    best_step: int
+    best_loss: float | None
+    elapsed_s: float
+    message: str = ""
+    hint: str = ""
+
+
+TrainingEvent = RunStarted | Step | Evaluation | Sample | Saved | Paused | Resumed | Note | RunEnded

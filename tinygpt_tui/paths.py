@@ -1,0 +1,61 @@
+"""Where models, data, settings and logs live; asking creates nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+HOME_VARIABLE = "TINYGPT_TUI_HOME"
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def home() -> Path:
+    """Return the folder under which everything that the program writes lives.
+
+    `TINYGPT_TUI_HOME` moves it; else it is the platform's data folder.
+    """
+    chosen = os.environ.get(HOME_VARIABLE)
+    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_data_dir("tinygpt-tui", appauthor=False))
+
+
+def models_folder() -> Path:
+    """Return the folder of the user's own models."""
+    return home() / "models"
+
+
+def data_folder() -> Path:
+    """Return the folder of the user's own and downloaded corpora."""
+    return home() / "data"
+
+
+def logs_folder() -> Path:
+    """Return the folder of tracebacks and the trainers' stderr."""
+    return home() / "logs"
+
+
+def settings_file() -> Path:
+    """Return the file of the app's remembered settings (theme, hidden panes)."""
+    return home() / "settings.toml"
+
+
+def prompts_file() -> Path:
+    """Return the file of the prompt history, one JSON string a line."""
+    return home() / "prompts.jsonl"
+
+
+def _shipped(name: str) -> Path:
+    # In a wheel the shipped folders lie inside the package; in a checkout they are the top-level ones.
+    inside = _PACKAGE / "shipped" / name
+    return inside if inside.is_dir() else _PACKAGE.parent / name
+
+
+def shipped_models() -> Path:
+    """Return the folder of the models that come with the program (may be read-only)."""
+    return _shipped("models")
+
+
+def shipped_data() -> Path:
+    """Return the folder of the corpora that come with the program (may be read-only)."""
+    return _shipped("data")

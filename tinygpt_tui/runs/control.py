@@ -1,0 +1,84 @@
+"""How any terminal tells a trainer what it wants: an empty file per wish in the run's control folder.
+
+A file is there or not: a wish said twice is one wish, and looking costs a few microseconds a step.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+from tinygpt_tui.errors import NotFoundError, RunError, storage_error
+from tinygpt_tui.runs.folder import LIVE, RunFolder, RunStatus
+
+Wish = Literal["stop", "pause", "save", "sample"]
+
+
+class Control:
+    """Both ends of the control folder: askers `ask` and `withdraw`, the trainer looks at `asked` and `take`s."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def ask(self, wish: Wish) -> None:
+        """Leave a wish. Raises StorageError."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            (self._folder / wish).touch()
+        except OSError as error:
+            raise storage_error(error, self._folder) from error
+
+    def withdraw(self, wish: Wish) -> None:
+        """Take a wish back (a pause ends); nothing happens where there is none."""
+        (self._folder / wish).unlink(missing_ok=True)
+
+    def asked(self, wish: Wish) -> bool:
+        """Whether somebody wants this."""
+        return (self._folder / wish).exists()
+
+    def take(self, wish: Wish) -> bool:
+        """Whether somebody wanted this; the wish is gone."""
+        there = self.asked(wish)
+        if there:
+            self.withdraw(wish)
+        return there
+
+    def clear(self) -> None:
+        """Forget wishes that were meant for an earlier trainer."""
+        for wish in ("stop", "pause", "save", "sample"):
+            (self._folder / wish).unlink(missing_ok=True)
+
+
+def own_birth() -> float:
+    """Return when this process began, seconds since 1970; with the pid it names the process for good."""
+    return float(psutil.Process().create_time())
+
+
+def is_alive(status: RunStatus) -> bool:
+    """Whether the process that wrote `status` still runs; a reused process number does not count."""
+    try:
+        process = psutil.Process(status.pid)
+        same = abs(process.create_time() - status.pid_created) < 1.0
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
+
+
+def live_status(run: RunFolder) -> RunStatus | None:
+    """Return the status of a run whose trainer lives, else None."""
+    try:
+        status = run.read_status()
+    except (NotFoundError, RunError):
+        return None
+    return status if status.state in LIVE and is_alive(status) else None
+
+
+def control_of_live(run: RunFolder) -> Control:
+    """Return the control of a run that is being trained now. Raises RunError where it is not."""
+    if live_status(run) is None:
+        raise RunError(
+            f"{run.model.name} is not being trained now", "`tinygpt-tui runs` shows which trainings are live"
+        )
+    return Control(run.control)

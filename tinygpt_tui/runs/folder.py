@@ -1,0 +1,127 @@
+"""A model's run folder: where each thing lies, and what was decided before the first step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import msgspec
+
+from tinygpt_tui.errors import NotFoundError, RunError, storage_error
+from tinygpt_tui.files import write_bytes
+from tinygpt_tui.settings.training import TrainingSettings
+
+K = TypeVar("K", bound=msgspec.Struct)
+RunState = Literal["starting", "running", "paused", "finished", "stopped", "failed"]
+LIVE: frozenset[str] = frozenset({"starting", "running", "paused"})
+
+
+class CorpusReference(msgspec.Struct, frozen=True, kw_only=True):
+    """Which text a run learns from. `entropy` is its true entropy, nats per character, where that is known."""
+
+    name: str
+    path: str
+    sha256: str = ""
+    characters: int = 0
+    entropy: float | None = None
+
+
+class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`run/settings.json`: every setting, resolved, and what else decides the result."""
+
+    format: int = 1
+    name: str
+    created: float
+    preset: str = ""
+    corpus: CorpusReference
+    training: TrainingSettings
+    versions: dict[str, str] = {}
+    machine: str = ""
+
+
+class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """`run/status.json`: the trainer's last word. `pid_created` tells a reused process number from the trainer's."""
+
+    state: RunState
+    step: int
+    steps: int
+    pid: int
+    pid_created: float
+    time: float
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths inside `MODEL/run`; asking creates nothing."""
+
+    model: Path
+
+    @property
+    def folder(self) -> Path:
+        """Everything about the run lies here."""
+        return self.model / "run"
+
+    @property
+    def settings(self) -> Path:
+        """Every setting, resolved."""
+        return self.folder / "settings.json"
+
+    @property
+    def status(self) -> Path:
+        """The trainer's last word, written whole."""
+        return self.folder / "status.json"
+
+    @property
+    def events(self) -> Path:
+        """One event a line, append only."""
+        return self.folder / "events.jsonl"
+
+    @property
+    def resume(self) -> Path:
+        """What is needed to go on exactly."""
+        return self.folder / "resume.pt"
+
+    @property
+    def control(self) -> Path:
+        """Where any terminal leaves its wishes."""
+        return self.folder / "control"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the trainer while it lives."""
+        return self.folder / "lock"
+
+    @property
+    def log(self) -> Path:
+        """The trainer's stderr."""
+        return self.folder / "trainer.log"
+
+    def write_settings(self, settings: RunSettings) -> None:
+        """Keep what was decided. Raises StorageError."""
+        write_bytes(self.settings, msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n")
+
+    def read_settings(self) -> RunSettings:
+        """Return what was decided. Raises NotFoundError, RunError where the file is damaged."""
+        return self._read(self.settings, RunSettings)
+
+    def write_status(self, status: RunStatus) -> None:
+        """Replace the trainer's last word. Raises StorageError."""
+        write_bytes(self.status, msgspec.json.encode(status) + b"\n")
+
+    def read_status(self) -> RunStatus:
+        """Return the trainer's last word. Raises NotFoundError, RunError where the file is damaged."""
+        return self._read(self.status, RunStatus)
+
+    def _read(self, path: Path, kind: type[K]) -> K:
+        try:
+            return msgspec.json.decode(path.read_bytes(), type=kind)
+        except FileNotFoundError:
+            raise NotFoundError(
+                f"{self.model.name} was not trained here: {path} is missing", "`tinygpt-tui runs` lists the trainings"
+            ) from None
+        except OSError as error:
+            raise storage_error(error, path) from error
+        except msgspec.DecodeError as error:
+            raise RunError(f"{path} is damaged: {error}", "delete the model's run folder to keep the model alone") from None

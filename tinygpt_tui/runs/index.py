@@ -1,0 +1,134 @@
+"""All the runs there are: live and past, and how to make a new one; no torch."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from tinygpt_tui import paths
+from tinygpt_tui.errors import NotFoundError, RunError, TinyGPTError, UsageError, storage_error
+from tinygpt_tui.runs.control import is_alive
+from tinygpt_tui.runs.folder import LIVE, RunFolder, RunSettings, RunState, RunStatus
+
+GOOD_NAME = re.compile(r"[^\W_][\w .-]{0,63}", re.UNICODE)
+
+
+class RunCard(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the table of runs. A trainer that is gone without a word shows as "failed"."""
+
+    name: str
+    path: str
+    origin: Literal["shipped", "yours"]
+    state: RunState
+    step: int
+    steps: int
+    corpus: str
+    preset: str
+    created: float
+    message: str = ""
+
+    @property
+    def live(self) -> bool:
+        """Whether it is being trained now."""
+        return self.state in LIVE
+
+
+def list_runs() -> list[RunCard]:
+    """Return the cards of all runs, the newest first."""
+    cards = []
+    places: tuple[tuple[Path, Literal["shipped", "yours"]], ...] = (
+        (paths.models_folder(), "yours"),
+        (paths.shipped_models(), "shipped"),
+    )
+    for place, origin in places:
+        for run in _runs_in(place):
+            try:
+                cards.append(_card(run, origin))
+            except TinyGPTError:
+                continue  # a run folder that cannot be read is no run
+    return sorted(cards, key=lambda card: -card.created)
+
+
+def find_run(name: str) -> RunFolder:
+    """Return the run of the model that `name` means, the user's own before a shipped one. Raises NotFoundError."""
+    for place in (paths.models_folder(), paths.shipped_models()):
+        run = RunFolder(place / name)
+        if run.settings.is_file():
+            return run
+    there = ", ".join(card.name for card in list_runs()) or "none yet"
+    raise NotFoundError(f"no run is called {name!r}", f"runs: {there}")
+
+
+def create_run(settings: RunSettings) -> RunFolder:
+    """Make a new model folder with the run's settings in it, ready for a trainer.
+
+    Raises UsageError for a name that is no good as a folder's, RunError where it is taken, StorageError.
+    """
+    name = settings.name
+    check_name(name)
+    model = paths.models_folder() / name
+    try:
+        model.parent.mkdir(parents=True, exist_ok=True)
+        model.mkdir()
+    except FileExistsError:
+        raise RunError(f"there is a model called {name!r} already", "choose another name") from None
+    except OSError as error:
+        raise storage_error(error, model) from error
+    run = RunFolder(model)
+    run.write_settings(settings)
+    return run
+
+
+def check_name(name: str) -> None:
+    """Raise UsageError where `name` cannot be a model's."""
+    if not GOOD_NAME.fullmatch(name) or name.endswith((" ", ".")):
+        raise UsageError(
+            f"name: {name!r} cannot be a folder's name",
+            "use letters, digits, spaces, dots, _ and -, beginning with a letter or digit; 64 characters at most",
+        )
+
+
+def free_name(wish: str) -> str:
+    """Return `wish`, or `wish-2`, `wish-3` … if models of that name exist."""
+    taken = {path.name for place in (paths.models_folder(), paths.shipped_models()) if place.is_dir() for path in place.iterdir()}
+    name, number = wish, 2
+    while name in taken:
+        name, number = f"{wish}-{number}", number + 1
+    return name
+
+
+def _card(run: RunFolder, origin: Literal["shipped", "yours"]) -> RunCard:
+    settings = run.read_settings()
+    status = _true_status(run)
+    return RunCard(
+        name=run.model.name,
+        path=str(run.model),
+        origin=origin,
+        state=status.state if status else "failed",
+        step=status.step if status else 0,
+        steps=settings.training.steps,
+        corpus=settings.corpus.name,
+        preset=settings.preset,
+        created=settings.created,
+        message=status.message if status else "it never began",
+    )
+
+
+def _true_status(run: RunFolder) -> RunStatus | None:
+    try:
+        status = run.read_status()
+    except NotFoundError:
+        return None
+    if status.state in LIVE and not is_alive(status):
+        return msgspec.structs.replace(status, state="failed", message="its trainer ended without a word")
+    return status
+
+
+def _runs_in(place: Path) -> list[RunFolder]:
+    try:
+        return [RunFolder(model) for model in place.iterdir() if (model / "run" / "settings.json").is_file()]
+    except OSError:
+        return []

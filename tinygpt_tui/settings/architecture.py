@@ -1,0 +1,64 @@
+"""The settings of the architectures: what makes one net differ from another."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+
+class GPTSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="gpt"):
+    """A decoder-only transformer, from the lecture's to the modern form.
+
+    The defaults are nanoGPT's arithmetic; every modern option is one field.
+    """
+
+    vocab_size: Annotated[int, Meta(ge=1, description="how many different tokens there are; the corpus decides")] = 65
+    block_size: Annotated[int, Meta(ge=1, le=8192, description="how many tokens the model sees at once")] = 128
+    n_layer: Annotated[int, Meta(ge=1, le=48, description="how many blocks stand on one another")] = 4
+    n_head: Annotated[int, Meta(ge=1, le=64, description="attention heads in each block; must divide n_embd")] = 4
+    n_embd: Annotated[int, Meta(ge=2, le=4096, description="width: numbers that describe one token")] = 128
+    dropout: Annotated[float, Meta(ge=0, lt=1, description="share of activations set to zero while training")] = 0.0
+    attention_dropout: Annotated[
+        float, Meta(ge=0, lt=1, description="the same inside attention; leaves the fast kernel")
+    ] = 0.0
+    positions: Annotated[
+        Literal["learned", "rotary"], Meta(description="a learned vector per position, or rotation of q and k (RoPE)")
+    ] = "learned"
+    norm: Annotated[Literal["layernorm", "rmsnorm"], Meta(description="normalisation before each sublayer")] = (
+        "layernorm"
+    )
+    norm_weight: Annotated[bool, Meta(description="norms carry learned weights")] = True
+    activation: Annotated[
+        Literal["gelu", "gelu_tanh", "relu", "relu_squared"], Meta(description="non-linearity inside the MLP")
+    ] = "gelu"
+    attention_scale: Annotated[
+        Literal["head_size", "n_embd"], Meta(description="scores are divided by the root of this")
+    ] = "head_size"
+    bias: Annotated[bool, Meta(description="biases in norms, projections and MLP")] = False
+    qkv_bias: Annotated[bool, Meta(description="biases in query, key and value")] = False
+    head_bias: Annotated[bool, Meta(description="a bias in the output head")] = False
+    tied_head: Annotated[bool, Meta(description="the output head is the token embedding")] = True
+    qk_norm: Annotated[bool, Meta(description="queries and keys are normalised")] = False
+    embedding_norm: Annotated[bool, Meta(description="the summed embeddings are normalised")] = False
+    token_shift: Annotated[
+        int, Meta(ge=0, le=3, description="each channel adds a learned share of this many previous positions")
+    ] = 0
+    ngram_rows: Annotated[
+        int, Meta(ge=0, le=1 << 20, description="rows of a hashed table for the last three tokens; 0: no n-gram tables")
+    ] = 0
+
+    start: Annotated[
+        Literal["gpt2", "zero_residual"],
+        Meta(description="first weights: GPT-2's, or blocks that begin by adding nothing"),
+    ] = "gpt2"
+
+    @property
+    def head_size(self) -> int:
+        """Width of one attention head."""
+        return self.n_embd // self.n_head
+
+
+# Every architecture's settings; grows by one `| XSettings` a new architecture (the tag is its name).
+ArchitectureSettings = GPTSettings

@@ -1,0 +1,152 @@
+"""Trainings that are known to be worth their time, by name."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tinygpt_tui.errors import NotFoundError
+from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.settings.training import TrainingSettings
+
+
+class Preset(msgspec.Struct, frozen=True, kw_only=True):
+    """A name for a whole set of training settings, and in words what it is good for."""
+
+    name: str
+    title: str
+    description: str
+    training: TrainingSettings
+
+
+def _lecture(block_size: int, n_embd: int, n_head: int, n_layer: int, dropout: float) -> GPTSettings:
+    """The net of the lecture: biases everywhere but in q, k and v, ReLU, a head of its own, scale as in the video."""
+    return GPTSettings(
+        block_size=block_size,
+        n_embd=n_embd,
+        n_head=n_head,
+        n_layer=n_layer,
+        dropout=dropout,
+        attention_dropout=dropout,
+        activation="relu",
+        attention_scale="n_embd",
+        bias=True,
+        head_bias=True,
+        tied_head=False,
+    )
+
+
+def _modern(
+    block_size: int, n_embd: int, n_head: int, n_layer: int, dropout: float = 0.0, ngram_rows: int = 0
+) -> GPTSettings:
+    """The net that learns most in a laptop's minutes."""
+    return GPTSettings(
+        block_size=block_size,
+        n_embd=n_embd,
+        n_head=n_head,
+        n_layer=n_layer,
+        dropout=dropout,
+        ngram_rows=ngram_rows,
+        positions="rotary",
+        norm_weight=False,
+        qk_norm=True,
+        embedding_norm=True,
+        token_shift=2,
+        activation="relu_squared",
+        tied_head=False,
+        start="zero_residual",
+    )
+
+
+_LECTURE_RECIPE = {"optimizer": "adamw", "decay": "constant", "warmup_share": 0.0, "weight_decay": 0.01, "beta2": 0.999}
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            name="quick",
+            title="Quick",
+            description="something readable in under two minutes",
+            training=TrainingSettings(
+                architecture=_modern(64, 96, 4, 3, ngram_rows=16_384),
+                steps=1000,
+                batch_size=16,
+                learning_rate=2e-2,
+                head_rate=2e-2,
+                embedding_rate=4e-2,
+            ),
+        ),
+        Preset(
+            name="modern",
+            title="Modern",
+            description="the best for a laptop: 0.8 million parameters, about half an hour on one core",
+            training=TrainingSettings(
+                architecture=_modern(128, 128, 4, 4, dropout=0.1),
+                steps=6000,
+                batch_size=16,
+                learning_rate=1.2e-2,
+                head_rate=1e-2,
+                embedding_rate=2e-2,
+            ),
+        ),
+        Preset(
+            name="small",
+            title="Small (tutorial)",
+            description="54,977 parameters, the tutorial's small model, trained its way",
+            training=TrainingSettings(
+                architecture=_lecture(8, 32, 4, 4, 0.2),
+                steps=5000,
+                batch_size=32,
+                learning_rate=1e-3,
+                **_LECTURE_RECIPE,  # type: ignore[arg-type]
+            ),
+        ),
+        Preset(
+            name="tinygpt",
+            title="TinyGPT",
+            description="1,220,673 parameters, TinyGPT's own sizes and recipe; over an hour on one core",
+            training=TrainingSettings(
+                architecture=_lecture(128, 128, 4, 6, 0.3),
+                steps=6000,
+                batch_size=64,
+                learning_rate=1e-3,
+                **_LECTURE_RECIPE,  # type: ignore[arg-type]
+            ),
+        ),
+        Preset(
+            name="large",
+            title="Large (lecture)",
+            description="10,788,929 parameters, the lecture's final model; wants a GPU",
+            training=TrainingSettings(
+                architecture=_lecture(256, 384, 6, 6, 0.2),
+                steps=5000,
+                batch_size=64,
+                learning_rate=3e-4,
+                **_LECTURE_RECIPE,  # type: ignore[arg-type]
+            ),
+        ),
+        Preset(
+            name="nanogpt",
+            title="nanoGPT (CPU)",
+            description="804,096 parameters, nanoGPT's own recipe for a processor",
+            training=TrainingSettings(
+                architecture=GPTSettings(block_size=64, n_embd=128, n_head=4, n_layer=4),
+                steps=2000,
+                batch_size=12,
+                optimizer="adamw",
+                learning_rate=1e-3,
+                decay="cosine",
+                final_rate=0.1,
+                warmup_share=0.05,
+                weight_decay=0.1,
+            ),
+        ),
+    )
+}
+DEFAULT_PRESET = "quick"
+
+
+def find_preset(name: str) -> Preset:
+    """Return the preset called `name`. Raises NotFoundError."""
+    if name not in PRESETS:
+        raise NotFoundError(f"no preset is called {name!r}", f"there is {', '.join(PRESETS)}")
+    return PRESETS[name]

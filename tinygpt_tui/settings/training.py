@@ -1,0 +1,56 @@
+"""The settings of one training: what to learn from, how long, and how."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
+
+
+class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that decides how a run goes; kept resolved in `run/settings.json`."""
+
+    architecture: ArchitectureSettings = msgspec.field(default_factory=GPTSettings)
+    steps: Annotated[int, Meta(ge=1, le=10_000_000, description="optimizer steps in all")] = 2000
+    batch_size: Annotated[int, Meta(ge=1, le=4096, description="windows of block_size tokens in one step")] = 16
+    optimizer: Annotated[
+        Literal["adamw", "muon"],
+        Meta(description="muon turns the blocks' matrices and leaves the rest to AdamW; adamw does all"),
+    ] = "muon"
+    learning_rate: Annotated[
+        float, Meta(gt=0, le=1, description="peak rate of the matrices (of everything with adamw)")
+    ] = 8e-3
+    embedding_rate: Annotated[
+        float, Meta(ge=0, le=1, description="peak rate of embeddings and token shift; 0: learning_rate")
+    ] = 0.0
+    head_rate: Annotated[
+        float, Meta(ge=0, le=1, description="peak AdamW rate of the output head and all else; 0: learning_rate")
+    ] = 0.0
+    weight_decay: Annotated[float, Meta(ge=0, le=1, description="pull of the matrices towards zero")] = 0.1
+    warmup_share: Annotated[float, Meta(ge=0, le=1, description="share of the steps in which the rate rises")] = 0.02
+    decay: Annotated[
+        Literal["linear", "cosine", "constant"], Meta(description="how the rate falls after the warm-up")
+    ] = "linear"
+    final_rate: Annotated[
+        float, Meta(ge=0, le=1, description="share of the peak rate that is left at the last step")
+    ] = 0.0
+    beta1: Annotated[float, Meta(ge=0, lt=1, description="AdamW's memory of the gradient")] = 0.9
+    beta2: Annotated[float, Meta(ge=0, lt=1, description="AdamW's memory of the squared gradient")] = 0.99
+    gradient_clip: Annotated[float, Meta(ge=0, description="largest norm of the gradient; 0: no limit")] = 1.0
+    validation_share: Annotated[
+        float, Meta(gt=0, lt=1, description="share at the end of the corpus that is never trained on")
+    ] = 0.1
+    evaluate_every: Annotated[
+        int, Meta(ge=0, description="steps between two evaluations; 0: about twenty-five in all")
+    ] = 0
+    sample_tokens: Annotated[int, Meta(ge=0, le=10_000, description="length of the sample at each evaluation")] = 200
+    seed: Annotated[int, Meta(ge=0, le=(1 << 63) - 1, description="same seed, same run")] = 1337
+    device: Annotated[str, Meta(description="auto, cpu, cuda or mps")] = "auto"
+    threads: Annotated[int, Meta(ge=0, le=512, description="processor threads; 0: as many as there are cores")] = 0
+    compile: Annotated[
+        Literal["auto", "always", "never"],
+        Meta(description="torch.compile; auto: where a long run repays its half minute"),
+    ] = "auto"

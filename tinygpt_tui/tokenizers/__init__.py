@@ -1,0 +1,1 @@
+"""Text to ids and back; the vocabulary travels with the weights."""

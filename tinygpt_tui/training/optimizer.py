@@ -1,0 +1,62 @@
+"""Which weights are moved by what: Muon for the blocks' matrices, AdamW for the rest."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.optim import AdamW, Optimizer
+
+from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.training.muon import Muon
+
+PEAK = "peak"  # each group keeps its peak rate; the schedule says what share of it is used
+
+
+def make_optimizers(model: LanguageModel, settings: TrainingSettings) -> list[Optimizer]:
+    """Sort the model's weights into groups and return the optimizers that move them.
+
+    Matrices inside blocks decay; embeddings and shifts have a rate of their own and no decay; the head, norms and
+    biases have a third.
+    """
+    matrices: list[Tensor] = []
+    embeddings: list[Tensor] = []
+    rest: list[Tensor] = []
+    for name, weight in model.named_parameters():
+        if "wte" in name or "wpe" in name or "ngrams" in name or "shares" in name:
+            embeddings.append(weight)
+        elif weight.dim() == 2 and "lm_head" not in name:
+            matrices.append(weight)
+        else:
+            rest.append(weight)
+    rate = settings.learning_rate
+    slow, fast = settings.head_rate or rate, settings.embedding_rate or rate
+    groups = [
+        {"params": embeddings, "lr": fast, "weight_decay": 0.0},
+        {"params": rest, "lr": slow, "weight_decay": 0.0},
+    ]
+    optimizers: list[Optimizer] = []
+    if settings.optimizer == "muon":
+        optimizers.append(Muon(matrices, lr=rate, weight_decay=settings.weight_decay))
+    else:
+        groups.insert(0, {"params": matrices, "lr": rate, "weight_decay": settings.weight_decay})
+    groups = [group for group in groups if group["params"]]
+    optimizers.append(AdamW(groups, betas=(settings.beta1, settings.beta2), fused=True))
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group[PEAK] = group["lr"]
+    return optimizers
+
+
+def set_rate(optimizers: list[Optimizer], share: float) -> float:
+    """Give every group its share of its peak rate; return the matrices' rate."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group[PEAK] * share
+    rate: float = optimizers[0].param_groups[0]["lr"]
+    return rate
+
+
+def clip(model: LanguageModel, largest: float) -> Tensor:
+    """Scale the gradients down to norm `largest` (0: leave them); return the norm they had, a scalar."""
+    return torch.nn.utils.clip_grad_norm_(model.parameters(), largest or float("inf"), foreach=True)

@@ -1,0 +1,224 @@
+"""A training that leaves everything on the disk: lock, journal, status, best weights, and the state to go on from."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import filelock
+import msgspec
+import torch
+
+from tinygpt_tui.checkpoints.card import TrainedOn
+from tinygpt_tui.checkpoints.native import write_beginning, write_weights
+from tinygpt_tui.corpora.corpus import Corpus, read_text, split
+from tinygpt_tui.errors import CorpusError, RunError, StorageError, TinyGPTError
+from tinygpt_tui.events.training import Evaluation, Note, Paused, RunEnded, RunStarted, Saved, TrainingEvent
+from tinygpt_tui.files import write_bytes
+from tinygpt_tui.runs.control import Control, own_birth
+from tinygpt_tui.runs.folder import RunFolder, RunSettings, RunState, RunStatus
+from tinygpt_tui.runs.journal import Journal
+from tinygpt_tui.training.device import choose_device
+from tinygpt_tui.training.loop import Training
+
+STATUS_EVERY_S = 1.0
+RESUME_EVERY_S = 60.0
+ROOM_LOOK_S = 2.0
+
+
+def run_training(model: Path) -> Iterator[TrainingEvent]:
+    """Train what `MODEL/run/settings.json` describes, from the start or from where it was left.
+
+    Every event is in the journal before it is yielded. Whatever happens, the last event is RunEnded; only a run that
+    is already being trained raises (RunError).
+    """
+    folder = RunFolder(model)
+    folder.folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder.lock)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise RunError(f"{model.name} is already being trained", "`tinygpt-tui runs` shows where it stands") from None
+    try:
+        yield from _Run(folder).events()
+    finally:
+        lock.release()
+
+
+class _Run:
+    """One going-on of a run: the loop's events, with what they mean for the disk done before they are passed on."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+        self._control = Control(folder.control)
+        self._journal = Journal(folder.events)
+        self._born = own_birth()
+        self._status_at = self._resume_at = time.monotonic()
+        self._training: Training | None = None
+
+    def events(self) -> Iterator[TrainingEvent]:
+        self._control.clear()
+        reason, message, hint = "failed", "", ""
+        try:
+            settings = self._folder.read_settings()
+            self._say("starting", settings.training.steps)
+            training, notes = self._prepare(settings)
+            yield from self._log(self._started(training))
+            for text in notes:
+                yield from self._log(Note(training.step, text))
+            self._say("running", settings.training.steps)
+            for event in training.events():
+                yield from self._log(event)
+                yield from self._keep(event, settings)
+                self._say_now_and_then(event, settings.training.steps)
+            yield from self._save_resume()
+            reason = "stopped" if training.stopped else "finished"
+        except TinyGPTError as error:
+            message, hint = error.message, error.hint
+        except torch.OutOfMemoryError:
+            message, hint = "the device has not enough memory for this training", "lower batch_size, then n_embd or n_layer"
+        except Exception as error:
+            message, hint = f"unexpected: {type(error).__name__}: {error}", f"the details are in {self._folder.log}"
+            raise
+        finally:
+            ended = self._ended(reason, message, hint)
+            self._try(lambda: self._journal.append([ended]))
+            state: RunState = {"stopped": "stopped", "finished": "finished"}.get(reason, "failed")  # type: ignore[assignment]
+            self._try(lambda: self._say(state, ended.step, message))
+            self._journal.close()
+        yield ended
+
+    def _prepare(self, settings: RunSettings) -> tuple[Training, list[str]]:
+        chosen = settings.training
+        torch.set_num_threads(chosen.threads or torch.get_num_threads())
+        corpus, notes = _open_corpus(settings)
+        architecture = msgspec.structs.replace(chosen.architecture, vocab_size=corpus.tokenizer.size)
+        chosen = msgspec.structs.replace(chosen, architecture=architecture)
+        device = choose_device(chosen.device)
+        self._training = training = Training(chosen, corpus, device, self._control)
+        if self._folder.resume.exists():
+            training.load_state(_read_state(self._folder.resume))
+            notes.append(f"going on from step {training.step}")
+        else:
+            write_beginning(self._folder.model, architecture, training.model.count_parameters(), corpus.tokenizer)
+        self._folder.write_settings(msgspec.structs.replace(settings, training=chosen))
+        return training, notes
+
+    def _started(self, training: Training) -> RunStarted:
+        return RunStarted(
+            time=time.time(),
+            step=training.step,
+            steps=training.settings.steps,
+            parameters=training.model.count_parameters(),
+            train_tokens=len(training.corpus.train),
+            validation_tokens=len(training.corpus.validation),
+            device=str(training.device),
+            threads=torch.get_num_threads(),
+        )
+
+    def _ended(self, reason: str, message: str, hint: str) -> RunEnded:
+        training = self._training
+        measured = training is not None and training.best_loss < float("inf")
+        return RunEnded(
+            time=time.time(),
+            step=training.step if training else 0,
+            reason=reason,  # type: ignore[arg-type]
+            best_step=training.best_step if training else 0,
+            best_loss=training.best_loss if training and measured else None,
+            elapsed_s=training.elapsed_s if training else 0.0,
+            message=message,
+            hint=hint,
+        )
+
+    def _log(self, event: TrainingEvent) -> Iterator[TrainingEvent]:
+        yield from self._insist(lambda: self._journal.append([event]))
+        yield event
+
+    def _keep(self, event: TrainingEvent, settings: RunSettings) -> Iterator[TrainingEvent]:
+        training = self._training
+        assert training is not None
+        if isinstance(event, Evaluation) and event.best_step == event.step:
+            trained = TrainedOn(corpus=settings.corpus.name, step=event.step, validation_loss=event.best_loss)
+            yield from self._insist(lambda: write_weights(self._folder.model, training.model, trained))
+            yield from self._log(Saved(event.step, "best"))
+        if self._control.take("save") or time.monotonic() - self._resume_at > RESUME_EVERY_S:
+            yield from self._save_resume()
+
+    def _save_resume(self) -> Iterator[TrainingEvent]:
+        training = self._training
+        assert training is not None
+        content = io.BytesIO()
+        torch.save(training.state(), content)
+        yield from self._insist(lambda: write_bytes(self._folder.resume, content.getvalue()))
+        self._resume_at = time.monotonic()
+        yield from self._log(Saved(training.step, "resume"))
+
+    def _insist(self, write: Callable[[], None]) -> Iterator[TrainingEvent]:
+        """Write; where storage refuses, pause the run until there is room again or somebody stops it."""
+        said = False
+        while True:
+            try:
+                return write()
+            except StorageError as error:
+                training = self._training
+                step = training.step if training else 0
+                if not said:
+                    said = True
+                    yield Paused(step, f"{error.message}; {error.hint}")
+                problem = error
+                self._try(lambda: self._say("paused", training.settings.steps if training else 0, problem.message))
+                if self._control.asked("stop"):
+                    raise
+                time.sleep(ROOM_LOOK_S)
+
+    def _say_now_and_then(self, event: TrainingEvent, steps: int) -> None:
+        if isinstance(event, Paused):
+            self._try(lambda: self._say("paused", steps))
+        elif time.monotonic() - self._status_at > STATUS_EVERY_S:
+            self._try(lambda: self._say("running", steps))
+
+    def _say(self, state: RunState, steps: int, message: str = "") -> None:
+        self._status_at = time.monotonic()
+        step = self._training.step if self._training else 0
+        self._folder.write_status(
+            RunStatus(
+                state=state,
+                step=step,
+                steps=steps,
+                pid=os.getpid(),
+                pid_created=self._born,
+                time=time.time(),
+                message=message,
+            )
+        )
+
+    @staticmethod
+    def _try(write: Callable[[], None]) -> None:
+        try:
+            write()
+        except StorageError:
+            return  # the status is a courtesy: a full disk must not end the training for it
+
+
+
+
+
+
+def _open_corpus(settings: RunSettings) -> tuple[Corpus, list[str]]:
+    reference, chosen = settings.corpus, settings.training
+    found = read_text(Path(reference.path))
+    if reference.sha256 and found.sha256 != reference.sha256:
+        raise CorpusError(f"{reference.path} is not the text that this run began with", "put the old text back, or start a new run")
+    corpus = split(found.text, chosen.architecture.block_size, chosen.validation_share)
+    return corpus, list(found.notes)
+
+
+def _read_state(path: Path) -> dict[str, object]:
+    try:
+        state: dict[str, object] = torch.load(path, weights_only=True)
+    except Exception as error:
+        raise RunError(f"{path} is damaged: {error}", "delete it to begin again; the best weights stay") from error
+    return state

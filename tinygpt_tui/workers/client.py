@@ -1,0 +1,161 @@
+"""The other end of the engine process: starts it, asks, and hands its events on; no torch here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from tinygpt_tui import paths
+from tinygpt_tui.events import wire
+from tinygpt_tui.events.generation import EngineFailed, GenerationEnded, GenerationEvent
+from tinygpt_tui.events.requests import Generate, OpenModel, Request, StopJob
+from tinygpt_tui.settings.sampling import SamplingSettings
+
+LONGEST_LINE = 1 << 26  # bytes; a token's event is a hundred
+GOODBYE_S = 2.0
+
+
+class EngineClient:
+    """Asks one engine process; starts another on the next request when it has died.
+
+    Every job that was asked for gets exactly one GenerationEnded, also where the process was killed in mid-word.
+    """
+
+    def __init__(self) -> None:
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._events: asyncio.Queue[list[GenerationEvent]] = asyncio.Queue()
+        self._running: set[int] = set()
+        self._last_job = 0
+        self._closing = False
+
+    @property
+    def pid(self) -> int | None:
+        """The engine's process number while it lives."""
+        alive = self._process is not None and self._process.returncode is None
+        return self._process.pid if alive and self._process else None
+
+    async def start(self) -> None:
+        """Start the process if there is none; returns before it is ready. What is asked meanwhile waits in its pipe."""
+        if self.pid is not None:
+            return
+        log = _open_log()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "tinygpt_tui.workers.host",
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                limit=LONGEST_LINE,
+            )
+        finally:
+            if not isinstance(log, int):
+                log.close()
+        self._reader = asyncio.create_task(self._read(self._process))
+
+    async def open(self, model: str) -> None:
+        """Have the model at this path ready. ModelOpened or EngineFailed follows among the events."""
+        await self._ask(OpenModel(model))
+
+    async def generate(self, model: str, prompt: str, sampling: SamplingSettings) -> int:
+        """Begin a job with the model at this path; return its number. Its events follow."""
+        self._last_job += 1
+        job = self._last_job
+        self._running.add(job)
+        await self._ask(Generate(job, model, prompt, sampling))
+        return job
+
+    async def stop(self, job: int) -> None:
+        """End a job at its next token; its GenerationEnded follows."""
+        if job in self._running and self.pid is not None:
+            await self._ask(StopJob(job))
+
+    async def batches(self) -> AsyncIterator[list[GenerationEvent]]:
+        """Yield events in batches, for ever, over restarts of the process."""
+        while True:
+            yield await self._events.get()
+
+    async def close(self) -> None:
+        """End the process: its stdin ends, and if that does not help, it is killed."""
+        self._closing = True
+        process = self._process
+        if process is None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), GOODBYE_S)
+        except TimeoutError:  # importing torch, or deep in a long prompt
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+        if self._reader is not None:
+            await self._reader
+
+    async def _ask(self, request: Request) -> None:
+        await self.start()
+        assert self._process is not None
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(wire.to_line(request))
+            await self._process.stdin.drain()
+        except (BrokenPipeError, ConnectionResetError):
+            return  # it died just now; the reader says so, and ends the job
+
+    async def _read(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        rest = b""
+        while chunk := await process.stdout.read(1 << 16):
+            *lines, rest = (rest + chunk).split(b"\n")
+            self._hand_on(lines)
+        await process.wait()
+        if not self._closing:
+            self._events.put_nowait(self._death(process.returncode))
+
+    def _hand_on(self, lines: list[bytes]) -> None:
+        events: list[GenerationEvent] = []
+        for line in lines:
+            try:
+                event = wire.generation_event(line)
+            except msgspec.DecodeError:
+                continue  # not ours: a library that writes to the descriptor itself
+            if isinstance(event, GenerationEnded):
+                self._running.discard(event.job)
+            events.append(event)
+        if events:
+            self._events.put_nowait(events)
+
+    def _death(self, code: int | None) -> list[GenerationEvent]:
+        message = f"the engine process ended unexpectedly ({_how(code)})"
+        hint = "your text is safe; the next request starts another"
+        ended: list[GenerationEvent] = [
+            GenerationEnded(
+                job=job, reason="failed", tokens=0, seconds=0.0, seconds_to_first=None, message=message, hint=hint
+            )
+            for job in sorted(self._running)
+        ]
+        self._running.clear()
+        return [*ended, EngineFailed(message, hint)]
+
+
+def _how(code: int | None) -> str:
+    return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+
+
+def _open_log() -> IO[bytes] | int:
+    """Return where the engine's stderr goes: the log file, or nowhere where that cannot be written."""
+    path: Path = paths.logs_folder() / "engine.log"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb")
+    except OSError:
+        return subprocess.DEVNULL

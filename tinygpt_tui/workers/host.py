@@ -1,0 +1,82 @@
+"""The engine process: requests as JSON lines on stdin, events as JSON lines on stdout.
+
+A thread reads requests, so that a stop is seen at the next token; the main thread takes one token from each running job
+in turn. When stdin ends, because the app is gone however it went, so does the process.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import sys
+import threading
+import time
+from typing import IO
+
+import msgspec
+
+from tinygpt_tui.events import wire
+from tinygpt_tui.events.generation import GenerationEvent, Token
+from tinygpt_tui.events.requests import Request
+from tinygpt_tui.workers.pump import Pump
+
+Asked = tuple[float, Request] | None  # when (perf_counter) and what; None: stdin has ended
+
+
+def main() -> int:
+    """Serve until stdin ends. Whatever a library prints goes to stderr: stdout carries events alone."""
+    output = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    # A reader of its own: a thread that waits in sys.stdin would abort the interpreter on its way out.
+    stream = os.fdopen(os.dup(sys.stdin.fileno()), "rb")
+    requests: queue.SimpleQueue[Asked] = queue.SimpleQueue()
+    threading.Thread(target=_read_requests, args=(stream, requests), daemon=True).start()
+
+    # Only now, with requests already being read: this imports torch, which takes a second or three.
+    from tinygpt_tui.workers.service import EngineService
+
+    service = EngineService()
+    pump: Pump[GenerationEvent] = Pump(lambda event: isinstance(event, Token))
+
+    def say(event: GenerationEvent) -> None:
+        _write(output, pump.push(event))
+
+    say(service.ready())
+    try:
+        while True:
+            for asked in _waiting(requests, block=not service.busy):
+                if asked is None:
+                    return 0
+                for event in service.take(*asked):
+                    say(event)
+            for event in service.advance():
+                say(event)
+    except BrokenPipeError:
+        return 0  # nobody listens any more
+
+
+def _read_requests(stream: IO[bytes], requests: queue.SimpleQueue[Asked]) -> None:
+    for line in stream:
+        try:
+            requests.put((time.perf_counter(), wire.request(line)))
+        except msgspec.DecodeError as error:
+            print(f"a request that cannot be read was left out: {error}", file=sys.stderr)
+    requests.put(None)
+
+
+def _waiting(requests: queue.SimpleQueue[Asked], block: bool) -> list[Asked]:
+    """Return all requests that have come; with nothing to do, wait for the next one."""
+    found = [requests.get()] if block else []
+    while not requests.empty():
+        found.append(requests.get())
+    return found
+
+
+def _write(output: IO[bytes], events: list[GenerationEvent]) -> None:
+    rest = memoryview(b"".join(wire.to_line(event) for event in events))
+    while rest:
+        rest = rest[output.write(rest) :]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

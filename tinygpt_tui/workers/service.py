@@ -1,0 +1,128 @@
+"""What the engine process does with requests: models opened once, jobs advanced in turn."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from tinygpt_tui.checkpoints.card import WEIGHTS
+from tinygpt_tui.checkpoints.native import Checkpoint, load
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded, GenerationEvent, ModelOpened
+from tinygpt_tui.events.requests import Generate, OpenModel, Request, StopJob
+from tinygpt_tui.generation.engine import TorchEngine
+from tinygpt_tui.generation.text import GenerationJob
+
+OPEN_MODELS = 4  # kept in memory; the one unused longest goes first
+
+
+class EngineService:
+    """Opened models and running jobs."""
+
+    def __init__(self) -> None:
+        self._opened: dict[str, tuple[float, Checkpoint]] = {}
+        self._jobs: dict[int, tuple[GenerationJob, Iterator[GenerationEvent]]] = {}
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job is running."""
+        return bool(self._jobs)
+
+    def ready(self) -> EngineReady:
+        """Return the greeting."""
+        versions = {"python": platform.python_version(), "torch": str(torch.__version__)}
+        return EngineReady(pid=os.getpid(), versions=versions)
+
+    def take(self, asked_at: float, request: Request) -> list[GenerationEvent]:
+        """Do what is asked, or begin it; return what there is to say at once."""
+        match request:
+            case OpenModel(model=model):
+                return self._open(model)
+            case Generate():
+                return self._begin(asked_at, request)
+            case StopJob(job=job):
+                if job in self._jobs:
+                    self._jobs[job][0].stop()
+                return []
+
+    def advance(self) -> Iterator[GenerationEvent]:
+        """Yield one event of each running job."""
+        for number, (_, events) in list(self._jobs.items()):
+            try:
+                event = next(events)
+            except Exception as error:
+                traceback.print_exc(file=sys.stderr)
+                event = _failed(number, error)
+            if isinstance(event, GenerationEnded):
+                del self._jobs[number]
+            yield event
+
+    def _open(self, model: str) -> list[GenerationEvent]:
+        began = time.perf_counter()
+        try:
+            known = self._opened.get(model)
+            checkpoint = self._checkpoint(model)
+        except TinyGPTError as error:
+            return [EngineFailed(error.message, error.hint, model)]
+        if known is not None and known[1] is checkpoint:
+            return []
+        return [
+            ModelOpened(
+                model=model,
+                block_size=checkpoint.config.architecture.block_size,
+                vocab_size=checkpoint.config.architecture.vocab_size,
+                parameters=checkpoint.config.parameters,
+                seconds=time.perf_counter() - began,
+            )
+        ]
+
+    def _begin(self, asked_at: float, request: Generate) -> list[GenerationEvent]:
+        try:
+            checkpoint = self._checkpoint(request.model)
+        except Exception as error:
+            if not isinstance(error, TinyGPTError):
+                traceback.print_exc(file=sys.stderr)
+            return [_failed(request.job, error)]
+        trained = checkpoint.config.trained
+        job = GenerationJob(
+            TorchEngine(checkpoint.model),
+            checkpoint.tokenizer,
+            checkpoint.config.architecture.block_size,
+            request.prompt,
+            request.sampling,
+            job=request.job,
+            step=trained.step if trained else None,
+            validation_loss=trained.validation_loss if trained else None,
+            asked_at=asked_at,
+        )
+        self._jobs[request.job] = (job, iter(job))
+        return []
+
+    def _checkpoint(self, model: str) -> Checkpoint:
+        """Return the opened model; its weights are read again where the file has changed (a model in training)."""
+        weights = Path(model) / WEIGHTS
+        changed_at = weights.stat().st_mtime if weights.exists() else 0.0
+        kept = self._opened.pop(model, None)
+        if kept is None or kept[0] != changed_at:
+            kept = (changed_at, load(Path(model)))
+        self._opened[model] = kept  # the last of the dict is the one used last
+        while len(self._opened) > OPEN_MODELS:
+            del self._opened[next(iter(self._opened))]
+        return kept[1]
+
+
+def _failed(job: int, error: Exception) -> GenerationEnded:
+    if isinstance(error, TinyGPTError):
+        message, hint = error.message, error.hint
+    else:
+        message, hint = f"{type(error).__name__}: {error}", "the details are in the engine's log"
+    return GenerationEnded(
+        job=job, reason="failed", tokens=0, seconds=0.0, seconds_to_first=None, message=message, hint=hint
+    )

@@ -1,0 +1,127 @@
+"""Start, follow and control a training in a process of its own, which outlives the app; no torch here.
+
+`python -m tinygpt_tui.workers.trainer MODEL_FOLDER` is that process.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import FrameType
+
+from tinygpt_tui.errors import NotFoundError, RunError, TinyGPTError, storage_error
+from tinygpt_tui.events.training import TrainingEvent
+from tinygpt_tui.runs.control import Control, is_alive, live_status
+from tinygpt_tui.runs.folder import LIVE, RunFolder, RunStatus
+from tinygpt_tui.runs.journal import JournalFollower
+
+
+def start_trainer(run: RunFolder) -> int:
+    """Start the trainer of `run` in a session of its own; return its process number.
+
+    It begins the run, or goes on from where it was left. Raises RunError where it is being trained already.
+    """
+    if live_status(run) is not None:
+        raise RunError(f"{run.model.name} is already being trained", "stop it first, or watch it in the Train tab")
+    try:
+        run.folder.mkdir(parents=True, exist_ok=True)
+        with run.log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tinygpt_tui.workers.trainer", str(run.model)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                cwd=run.model,
+                **_own_session(),  # type: ignore[call-overload]
+            )
+    except OSError as error:
+        raise storage_error(error, run.folder) from error
+    # The process is meant to outlive this object: nobody waits for it here, and Popen must not complain about that.
+    process.returncode = 0
+    return int(process.pid)
+
+
+class RunWatch:
+    """A run as somebody sees it from outside: new events, the trainer's state, and the wishes one can have."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self.run = run
+        self._journal = JournalFollower(run.events)
+        self._control = Control(run.control)
+
+    def poll(self) -> list[TrainingEvent]:
+        """Return the events since the last call; the first call returns all there are."""
+        return self._journal.poll()
+
+    def status(self) -> RunStatus | None:
+        """Return the trainer's last word; None before its first."""
+        try:
+            return self.run.read_status()
+        except (NotFoundError, RunError):
+            return None
+
+    def alive(self) -> bool:
+        """Whether the trainer's process runs (also while it pauses)."""
+        return live_status(self.run) is not None
+
+    def died(self) -> bool:
+        """Whether the trainer is gone without having ended the run."""
+        status = self.status()
+        return status is not None and status.state in LIVE and not is_alive(status)
+
+    def pause(self) -> None:
+        """Ask the trainer to pause; it stays in memory."""
+        self._control.ask("pause")
+
+    def go_on(self) -> None:
+        """End a pause."""
+        self._control.withdraw("pause")
+
+    def stop(self) -> None:
+        """Ask the trainer to evaluate once more, keep the best weights, and end."""
+        self._control.ask("stop")
+
+    def sample(self) -> None:
+        """Ask for a sample now."""
+        self._control.ask("sample")
+
+    def save(self) -> None:
+        """Ask to save the state to go on from, now."""
+        self._control.ask("save")
+
+
+def _own_session() -> dict[str, object]:
+    if sys.platform == "win32":
+        return {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
+    return {"start_new_session": True}
+
+
+def main() -> int:
+    """Train the model folder named on the command line; the journal says what happens."""
+    from tinygpt_tui.training.run import run_training
+
+    model = Path(sys.argv[1])
+    control = Control(RunFolder(model).control)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        control.ask("stop")
+
+    for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), stop)
+    if hasattr(os, "nice"):
+        os.nice(5)  # whoever trains also wants to type
+    try:
+        for _ in run_training(model):
+            pass
+    except TinyGPTError as error:
+        print(error.message, error.hint, sep="\n", file=sys.stderr)
+        return int(error.exit_code)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
