@@ -37,7 +37,7 @@ def logs_folder() -> Path:
 
 def settings_file() -> Path:
     """Return the file of the app's remembered settings (theme, hidden panes)."""
-    return home() / "settings.toml"
+    return home() / "settings.json"
 
 
 def prompts_file() -> Path:

@@ -44,7 +44,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         float, Meta(gt=0, lt=1, description="share at the end of the corpus that is never trained on")
     ] = 0.1
     evaluate_every: Annotated[
-        int, Meta(ge=0, description="steps between two evaluations; 0: about twenty-five in all")
+        int, Meta(ge=0, description="steps between two evaluations; 0: ten to twenty-five in all")
     ] = 0
     sample_tokens: Annotated[int, Meta(ge=0, le=10_000, description="length of the sample at each evaluation")] = 200
     seed: Annotated[int, Meta(ge=0, le=(1 << 63) - 1, description="same seed, same run")] = 1337

@@ -25,7 +25,10 @@ from tinygpt_tui.training.optimizer import clip, make_optimizers, set_rate
 from tinygpt_tui.training.sampling import sample_text
 from tinygpt_tui.training.schedule import rate_share
 
-EVALUATIONS = 25  # in a run, where the settings leave it open
+# Where the settings leave it open: evaluations cost a share of the run, but a curve needs points.
+EVALUATION_SHARE = 0.05
+FEWEST, MOST = 10, 25
+FORWARD_COST = 1 / 3  # of a training step, per token
 PAUSE_LOOK_S = 0.1
 
 
@@ -48,7 +51,7 @@ class Training:
         self._block_size = settings.architecture.block_size
         self._windows = Windows(corpus.train, self._block_size, settings.batch_size, settings.seed)
         self._compiling = Compiling(settings, device)
-        self._evaluate_every = settings.evaluate_every or max(1, math.ceil(settings.steps / EVALUATIONS))
+        self._evaluate_every = settings.evaluate_every or self._well_spaced()
         self._recent: list[float] = []
 
     def events(self) -> Iterator[TrainingEvent]:
@@ -89,6 +92,11 @@ class Training:
         for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(kept)
         torch.set_rng_state(state["random"])
+
+    def _well_spaced(self) -> int:
+        trained = self.settings.steps * self.settings.batch_size * self._block_size
+        affordable = EVALUATION_SHARE * trained / (FORWARD_COST * len(self.corpus.validation))
+        return max(1, math.ceil(self.settings.steps / min(max(affordable, FEWEST), MOST)))
 
     def _one_step(self) -> Step:
         began = time.perf_counter()

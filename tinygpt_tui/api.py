@@ -1,0 +1,96 @@
+"""The Python API: `from tinygpt_tui import load`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tinygpt_tui.checkpoints.library import find_model
+from tinygpt_tui.checkpoints.native import Checkpoint
+from tinygpt_tui.checkpoints.native import load as load_folder
+from tinygpt_tui.errors import UsageError
+from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, Token
+from tinygpt_tui.generation.engine import TorchEngine
+from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.settings.fields import checked
+from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.training.evaluate import whole_loss
+
+
+class Model:
+    """An opened model: ask it for text, for logits, for its loss on a text of yours."""
+
+    def __init__(self, name: str, checkpoint: Checkpoint) -> None:
+        self.name = name
+        self.config = checkpoint.config
+        self.tokenizer = checkpoint.tokenizer
+        self.module = checkpoint.model
+
+    @property
+    def block_size(self) -> int:
+        """How many tokens the model sees at once."""
+        return self.config.architecture.block_size
+
+    def generate(self, prompt: str = "", **settings: Any) -> str:
+        """Return what the model writes after `prompt`, without the prompt.
+
+        The settings are the fields of SamplingSettings: temperature, top_k, top_p, max_new_tokens, seed, stop.
+        Characters that the model does not know are left out of the prompt. Raises UsageError.
+        """
+        return "".join(self.stream(prompt, **settings))
+
+    def stream(self, prompt: str = "", **settings: Any) -> Iterator[str]:
+        """Yield the same text piece by piece, each as soon as it is written. Raises UsageError, at once."""
+        return self._texts(self.events(prompt, **settings))
+
+    def events(self, prompt: str = "", **settings: Any) -> Iterator[GenerationEvent]:
+        """Yield the generation's events: GenerationStarted, a Token each, GenerationEnded. Raises UsageError, at once."""
+        sampling = checked(SamplingSettings, settings)
+        return iter(GenerationJob(TorchEngine(self.module), self.tokenizer, self.block_size, prompt, sampling))
+
+    @torch.inference_mode()
+    def logits(self, text: str) -> Tensor:
+        """Return the logits (T, V) of the token after each of the text's T tokens.
+
+        Raises UsageError where the text has no token the model knows, or more than block_size.
+        """
+        ids = self._ids(text, at_least=1)
+        if len(ids) > self.block_size:
+            raise UsageError(f"the text has {len(ids)} tokens, the window {self.block_size}", "shorten the text")
+        logits: Tensor = self.module(torch.tensor([ids], device=self.module.device))
+        return logits[0]
+
+    def loss(self, text: str) -> float:
+        """Return the mean loss over `text`, nats per token; each token but the first is predicted once.
+
+        A text longer than the window is read in windows, side by side. Raises UsageError where it has fewer than two
+        tokens that the model knows.
+        """
+        return whole_loss(self.module, np.array(self._ids(text, at_least=2)), self.block_size)
+
+    def _ids(self, text: str, at_least: int) -> list[int]:
+        ids = self.tokenizer.encode(text)
+        if len(ids) < at_least:
+            raise UsageError(f"the text has {len(ids)} tokens that {self.name} knows", f"it needs at least {at_least}")
+        return ids
+
+    @staticmethod
+    def _texts(events: Iterator[GenerationEvent]) -> Iterator[str]:
+        for event in events:
+            if isinstance(event, Token | GenerationEnded) and event.text:
+                yield event.text
+
+
+def load(name: str | Path, device: str = "cpu") -> Model:
+    """Open a model by its name, or by the path of its folder or of a file in it.
+
+    Raises NotFoundError, CheckpointError.
+    """
+    path = Path(name).expanduser()
+    folder = path.parent if path.is_file() else find_model(str(name))
+    return Model(folder.name, load_folder(folder, device))

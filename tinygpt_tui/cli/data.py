@@ -1,0 +1,52 @@
+"""tinygpt-tui data: list the corpora, or download one."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tinygpt_tui.cli.output import say, table, write
+from tinygpt_tui.corpora.catalog import find_corpus, list_corpora
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--download", metavar="NAME", help="fetch this corpus of the catalogue")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the catalogue, or fetch from it. Raises NotFoundError, DownloadError, StorageError."""
+    if arguments.download:
+        return _download(arguments.download)
+    rows = [
+        (
+            entry.name,
+            f"{entry.row.characters or entry.row.bytes:,}",
+            "here" if entry.here else f"tinygpt-tui data --download {entry.name}",
+            f"{entry.row.entropy:.3f}" if entry.row.entropy is not None else "",
+            entry.row.licence,
+            entry.row.description,
+        )
+        for entry in list_corpora()
+    ]
+    write(table(rows, ("NAME", "CHARACTERS", "WHERE", "ENTROPY", "LICENCE", "WHAT"), right=frozenset({1, 3})))
+    return 0
+
+
+def _download(name: str) -> int:
+    from tinygpt_tui.corpora.download import download  # imports an HTTP client
+
+    entry = find_corpus(name)
+    if entry.here:
+        say(f"{entry.row.title} is here already: {entry.path}")
+        return 0
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
+        bar = progress.add_task(entry.row.title, total=entry.row.bytes)
+        for state in download(entry):
+            progress.update(bar, completed=state.done)
+    say(f"{entry.row.title} is in {state.path}")
+    return 0

@@ -1,0 +1,41 @@
+"""tinygpt-tui models: list the models there are."""
+
+from __future__ import annotations
+
+import argparse
+
+import msgspec
+
+from tinygpt_tui.checkpoints.library import list_models
+from tinygpt_tui.cli.output import say, table, write
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the models' cards."""
+    cards = list_models()
+    if arguments.json:
+        write("".join(msgspec.json.encode(card).decode() + "\n" for card in cards))
+        return 0
+    if not cards:
+        say("no models yet; train one: tinygpt-tui train --corpus tales --name NAME")
+        return 0
+    rows = [
+        (
+            card.name,
+            card.architecture,
+            f"{card.parameters:,}",
+            str(card.block_size),
+            f"{card.trained.validation_loss:.3f}" if card.trained else "",
+            card.trained.corpus if card.trained else "",
+            card.origin if not card.problem else f"{card.origin} ({card.problem})",
+        )
+        for card in cards
+    ]
+    head = ("NAME", "ARCHITECTURE", "PARAMETERS", "WINDOW", "VAL LOSS", "CORPUS", "FROM")
+    write(table(rows, head, right=frozenset({2, 3, 4})))
+    return 0

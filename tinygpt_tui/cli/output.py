@@ -1,0 +1,35 @@
+"""stdout is data, stderr is talk."""
+
+from __future__ import annotations
+
+import sys
+
+from tinygpt_tui.errors import TinyGPTError
+
+
+def write(text: str) -> None:
+    """Write data to stdout at once, in UTF-8 whatever the locale says."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    """Say something to whoever watches."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def say_error(error: TinyGPTError) -> None:
+    """Say what went wrong, and what to do about it."""
+    say(f"tinygpt-tui: {error.message}")
+    if error.hint:
+        say(f"  {error.hint}")
+
+
+def table(rows: list[tuple[str, ...]], head: tuple[str, ...], right: frozenset[int] = frozenset()) -> str:
+    """Lay out `rows` under `head` in columns as wide as they need; the columns in `right` are set to the right."""
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    lines = []
+    for row in [head, *rows]:
+        cells = (cell.rjust(width) if i in right else cell.ljust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,18 @@
+"""tinygpt-tui resume: go on with a training that was stopped, or whose process died."""
+
+from __future__ import annotations
+
+import argparse
+
+from tinygpt_tui.cli.train import train_here
+from tinygpt_tui.runs.index import find_run
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("name", help="the run's name, as in `tinygpt-tui runs`")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Go on exactly where the run was left, in this process. Raises NotFoundError, RunError."""
+    return train_here(find_run(arguments.name))

@@ -1,0 +1,114 @@
+"""The app: tabs, themes, help, and the engine process behind them; it never imports torch."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import work
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.ui.bridge import Bridge
+from tinygpt_tui.ui.commands import ActionCommands
+from tinygpt_tui.ui.engine import Engine
+from tinygpt_tui.ui.remembered import Remembered
+from tinygpt_tui.ui.tabs import TABS
+from tinygpt_tui.ui.themes import DARK, LIGHT, THEMES
+from tinygpt_tui.ui.widgets.tab_bar import TabBar
+
+
+def run() -> int:
+    """Run the app until it is quit; return its exit status."""
+    app = TinyGPTApp()
+    app.run()
+    return app.return_code or 0
+
+
+class TinyGPTApp(App[None]):
+    """The shell around the tabs."""
+
+    TITLE = "tinygpt"
+    CSS_PATH = "app.tcss"
+    MODES = {name: tab.make for name, tab in TABS.items()}  # noqa: RUF012 (declared so by Textual)
+    DEFAULT_MODE = "generate"
+    COMMANDS = {ActionCommands}  # noqa: RUF012
+    ENABLE_COMMAND_PALETTE = True
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f1", "help", "Help", id="app.help", tooltip="What has the focus, and all keys"),
+        *(
+            Binding(tab.key, f"tab('{name}')", tab.title, id=f"app.{name}", show=False, tooltip=f"The {tab.title} tab")
+            for name, tab in TABS.items()
+        ),
+        Binding("ctrl+n", "night", "Night/day", id="app.night", show=False, tooltip="Change between dark and light"),
+        Binding("ctrl+q", "quit", "Quit", id="app.quit", tooltip="Leave; trainings go on without the app", priority=True),
+    ]
+
+    def __init__(self, engine: Engine | None = None) -> None:
+        """`engine` stands in for the engine process in tests."""
+        super().__init__()
+        self.remembered = Remembered()
+        self.engine: Engine = engine or _engine_process()
+        self.bridge = Bridge(self.engine)
+        for theme in THEMES:
+            self.register_theme(theme)
+
+    def on_mount(self) -> None:
+        """Put on the remembered theme; the engine starts behind the first picture."""
+        wanted = self.remembered.settings.theme
+        self.theme = wanted if wanted in self.available_themes else DARK.name
+        self.theme_changed_signal.subscribe(self, lambda theme: self.remember(theme=theme.name))
+        self.call_after_refresh(self._carry)
+
+    @work(exclusive=True, group="bridge")
+    async def _carry(self) -> None:
+        await self.bridge.carry()
+
+    def remember(self, **changes: object) -> None:
+        """Keep some settings for the next start."""
+        if self.remembered.change(**changes):
+            self._save_settings()
+
+    @work(thread=True, exclusive=True, group="settings")
+    def _save_settings(self) -> None:
+        try:
+            self.remembered.save()
+        except TinyGPTError as error:
+            self.call_from_thread(self.notify, f"{error.message}\n{error.hint}", severity="warning", markup=False)
+
+    def on_tab_bar_chosen(self, message: TabBar.Chosen) -> None:
+        """Go to a tab that was clicked."""
+        self.action_tab(message.name)
+
+    def action_tab(self, name: str) -> None:
+        """Go to a tab."""
+        if not self.screen.is_modal:
+            self.switch_mode(name)
+
+    def action_night(self) -> None:
+        """Change between the app's dark and light theme."""
+        self.theme = LIGHT.name if self.current_theme.dark else DARK.name
+
+    def action_help(self) -> None:
+        """Explain what has the focus, and list the keys that work now."""
+        from tinygpt_tui.ui.screens.help import HelpScreen
+
+        if isinstance(self.screen, HelpScreen):
+            return
+        self.push_screen(HelpScreen.about(self.screen))
+
+    async def action_quit(self) -> None:
+        """Leave; the engine ends with the app, trainings do not."""
+        await self.engine.close()
+        self.exit()
+
+
+def _engine_process() -> Engine:
+    from tinygpt_tui.workers.client import EngineClient
+
+    return EngineClient()
+
+
+__all__ = ["Screen", "TinyGPTApp", "run"]

@@ -1,0 +1,42 @@
+"""What the app needs of an engine process; `workers.client.EngineClient` is one, the tests' fake another."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from tinygpt_tui.events.generation import GenerationEvent
+from tinygpt_tui.settings.sampling import SamplingSettings
+
+
+class Engine(Protocol):
+    """Requests go in by methods; events come out in batches."""
+
+    @property
+    def pid(self) -> int | None:
+        """The process's number while it lives."""
+        ...
+
+    async def start(self) -> None:
+        """Start the process; returns before it is ready."""
+        ...
+
+    async def open(self, model: str) -> None:
+        """Have the model at this path ready."""
+        ...
+
+    async def generate(self, model: str, prompt: str, sampling: SamplingSettings) -> int:
+        """Begin a job; return its number."""
+        ...
+
+    async def stop(self, job: int) -> None:
+        """End a job at its next token."""
+        ...
+
+    def batches(self) -> AsyncIterator[list[GenerationEvent]]:
+        """Yield events in batches, for ever."""
+        ...
+
+    async def close(self) -> None:
+        """End the process."""
+        ...

@@ -1,0 +1,15 @@
+"""Events on their way through Textual."""
+
+from __future__ import annotations
+
+from textual.message import Message
+
+from tinygpt_tui.events.generation import GenerationEvent
+
+
+class EngineBatch(Message):
+    """What the engine process said since the last batch; one message a batch, not one a token."""
+
+    def __init__(self, events: list[GenerationEvent]) -> None:
+        super().__init__()
+        self.events = events

@@ -1,0 +1,35 @@
+"""What the app remembers between two starts, read once and written whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tinygpt_tui import files, paths
+from tinygpt_tui.settings.app import AppSettings
+
+
+class Remembered:
+    """The app's settings, and the file they live in. A file that cannot be read counts as none."""
+
+    def __init__(self) -> None:
+        self.settings = _load()
+
+    def change(self, **changes: Any) -> bool:
+        """Change some settings; return whether anything is different now (`save` keeps it)."""
+        before = self.settings
+        self.settings = msgspec.structs.replace(before, **changes)
+        return self.settings != before
+
+    def save(self) -> None:
+        """Write the settings. Raises StorageError."""
+        content = msgspec.json.format(msgspec.json.encode(self.settings), indent=2)
+        files.write_bytes(paths.settings_file(), content + b"\n")
+
+
+def _load() -> AppSettings:
+    try:
+        return msgspec.json.decode(paths.settings_file().read_bytes(), type=AppSettings)
+    except (OSError, msgspec.DecodeError):
+        return AppSettings()

@@ -1,0 +1,53 @@
+"""What every tab's screen has: the tab bar above, its own body, the keys below."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Protocol, cast
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.ui.engine import Engine
+from tinygpt_tui.ui.remembered import Remembered
+from tinygpt_tui.ui.tabs import TABS
+from tinygpt_tui.ui.widgets.tab_bar import TabBar
+
+
+class Workbench(Protocol):
+    """What a screen may ask of the app around it."""
+
+    engine: Engine
+    remembered: Remembered
+
+
+class TabScreen(Screen[None]):
+    """The frame around a tab's body.
+
+    A tab's screen sets `TAB` to its row in the table of tabs and yields its widgets in `compose_body`; they fill the
+    height between the two bars.
+    """
+
+    TAB: ClassVar[str]
+    HELP: ClassVar[str | None] = ""
+
+    def compose(self) -> ComposeResult:
+        """Lay the frame around the body."""
+        yield TabBar([(name, tab.title, tab.key) for name, tab in TABS.items()], current=self.TAB)
+        yield from self.compose_body()
+        yield Footer(show_command_palette=False, compact=True)
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the tab's own widgets."""
+        raise NotImplementedError
+
+    @property
+    def workbench(self) -> Workbench:
+        """The app, as far as a screen may know it."""
+        return cast(Workbench, self.app)
+
+    def show_error(self, error: TinyGPTError) -> None:
+        """Show what went wrong, and what to do about it, as a notification."""
+        text = f"{error.message}\n{error.hint}" if error.hint else error.message
+        self.notify(text, severity="error", timeout=8, markup=False)

@@ -1,0 +1,38 @@
+"""The tabs of the app: title, key, and the screen behind each; a new screen is a row here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from tinygpt_tui.ui.screens.base import TabScreen
+
+
+class Tab(NamedTuple):
+    """One tab. `make` imports its screen only when the tab is first shown."""
+
+    title: str
+    key: str
+    make: Callable[[], TabScreen]
+
+
+def _generate() -> TabScreen:
+    from tinygpt_tui.ui.screens.generate import GenerateScreen
+
+    return GenerateScreen()
+
+
+def _train() -> TabScreen:
+    try:
+        from tinygpt_tui.ui.screens.train import TrainScreen
+    except ModuleNotFoundError:
+        from tinygpt_tui.ui.screens.placeholder import TrainScreen
+
+    return TrainScreen()
+
+
+TABS: dict[str, Tab] = {
+    "generate": Tab("Generate", "f2", _generate),
+    "train": Tab("Train", "f3", _train),
+}

@@ -1,0 +1,165 @@
+"""A training before it begins: what was typed into the form, and whether it can be. It knows nothing of Textual."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tinygpt_tui.corpora.corpus import read_text, split
+from tinygpt_tui.errors import CorpusError, UsageError
+from tinygpt_tui.runs.folder import CorpusReference
+from tinygpt_tui.runs.index import check_name, free_name
+from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.settings.counting import count_parameters
+from tinygpt_tui.settings.fields import SettingField, changed, fields_of, parse_value
+from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.tokenizers.char import CharTokenizer
+
+# What most people change; the rest waits under "all settings".
+IMPORTANT = ("n_layer", "n_head", "n_embd", "block_size", "dropout", "steps", "batch_size", "learning_rate")
+# The corpus decides, not the user.
+DECIDED = frozenset({"vocab_size"})
+
+
+@dataclass(frozen=True)
+class CorpusFacts:
+    """What the form needs to know of a text that was read; `notes` say what had to be done to read it."""
+
+    reference: CorpusReference
+    vocab_size: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def uniform_loss(self) -> float:
+        """The loss, in nats, of a model that knows nothing: all characters are equally likely."""
+        return math.log(self.vocab_size)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """`settings` is the training, or None where something cannot be; `problems` say what, by setting.
+
+    `architecture` is there wherever the net itself can be, so that its parameters can be counted.
+    """
+
+    settings: TrainingSettings | None
+    architecture: GPTSettings | None
+    problems: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> int | None:
+        """How many numbers the net would learn."""
+        return count_parameters(self.architecture) if self.architecture else None
+
+
+def read_facts(path: Path, name: str, entropy: float | None = None) -> CorpusFacts:
+    """Read and measure a text. Raises CorpusError, StorageError."""
+    found = read_text(path)
+    reference = CorpusReference(
+        name=name, path=str(path.resolve()), sha256=found.sha256, characters=len(found.text), entropy=entropy
+    )
+    return CorpusFacts(reference, CharTokenizer.of(found.text).size, found.notes)
+
+
+@cache
+def form_fields() -> dict[str, SettingField]:
+    """Every setting that a user can choose, the important ones first."""
+    found = fields_of(GPTSettings) | fields_of(TrainingSettings)
+    names = [*IMPORTANT, *(name for name in found if name not in IMPORTANT and name not in DECIDED)]
+    return {name: found[name] for name in names}
+
+
+def texts_of(settings: TrainingSettings) -> dict[str, str]:
+    """What stands in the form for `settings`."""
+    values = {**msgspec.structs.asdict(settings), **msgspec.structs.asdict(settings.architecture)}
+    return {name: _text(values[name]) for name in form_fields()}
+
+
+def draft_of(texts: Mapping[str, str], facts: CorpusFacts | None) -> Draft:
+    """Check what was typed, each setting by itself and then all together.
+
+    Without `facts` the vocabulary is the default's, and the text is not checked against the block size.
+    """
+    values, problems = _parsed(texts)
+    net_names = {name for name in fields_of(GPTSettings) if name not in DECIDED}
+    architecture = None
+    if not net_names & problems.keys():
+        vocabulary = {"vocab_size": facts.vocab_size} if facts else {}
+        architecture = changed(GPTSettings(), {name: values[name] for name in net_names} | vocabulary)
+        problems |= _net_problems(architecture)
+    if facts and not {"block_size", "validation_share"} & problems.keys():
+        problems |= _length_problem(facts.reference.characters, values["block_size"], values["validation_share"])
+    if problems or architecture is None:
+        return Draft(None, architecture, problems)
+    rest = {name: values[name] for name in values if name not in net_names}
+    return Draft(changed(TrainingSettings(architecture=architecture), rest), architecture)
+
+
+def name_problem(name: str) -> str:
+    """Say why a model cannot be called `name`; empty where it can."""
+    try:
+        check_name(name)
+    except UsageError as error:
+        return error.hint if name else "a model needs a name"
+    if free_name(name) != name:
+        return f"there is a model called {name} already; {free_name(name)} is free"
+    return ""
+
+
+def limits_of(setting: SettingField) -> str:
+    """The limits of a setting and its default, in words."""
+    parts = []
+    if setting.choices:
+        parts.append(f"one of {', '.join(setting.choices)}")
+    elif setting.minimum is not None and setting.maximum is not None:
+        parts.append(f"from {setting.minimum:g} to {setting.maximum:g}")
+    elif setting.minimum is not None:
+        parts.append(f"{setting.minimum:g} or more")
+    return "; ".join([*parts, f"usually {_text(setting.default)}"])
+
+
+def _parsed(texts: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values that can be, and why the others cannot."""
+    values: dict[str, Any] = {}
+    problems = {}
+    for name, setting in form_fields().items():
+        struct: msgspec.Struct = GPTSettings() if name in GPTSettings.__struct_fields__ else TrainingSettings()
+        try:
+            value = parse_value(setting, texts[name])
+            values[name] = getattr(changed(struct, {name: value}), name)
+        except UsageError as error:
+            problems[name] = error.message.removeprefix(f"{setting.title}: ") if texts[name].strip() else "is empty"
+    return values, problems
+
+
+def _net_problems(settings: GPTSettings) -> dict[str, str]:
+    if settings.n_embd % settings.n_head:
+        below = settings.n_embd // settings.n_head * settings.n_head
+        near = [str(width) for width in (below, below + settings.n_head) if width >= 2]
+        return {"n_embd": f"must be divisible by n head ({settings.n_head}): {' or '.join(near)}"}
+    if settings.positions == "rotary" and settings.head_size % 2:
+        return {"n_embd": f"a head is {settings.head_size} wide, and rotary positions need an even width"}
+    return {}
+
+
+def _length_problem(characters: int, block_size: int, validation_share: float) -> dict[str, str]:
+    cut = int(characters * (1 - validation_share))
+    if cut > block_size and characters - cut >= 2:
+        return {}
+    try:
+        split("x" * characters, block_size, validation_share)  # only the length decides, and the error has the words
+    except CorpusError as error:
+        return {"block_size": f"{error.message}; {error.hint}"}
+    return {}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)

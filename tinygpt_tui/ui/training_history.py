@@ -1,0 +1,201 @@
+"""A training as it is shown: its events gathered into curves, samples, a log and a few numbers.
+
+It knows nothing of Textual. Points go into buffers that grow by doubling, so that a journal of a hundred thousand steps
+costs as much as it has lines, whether it comes at once or one event at a time.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygpt_tui.events.training import (
+    Evaluation,
+    Note,
+    Paused,
+    Resumed,
+    RunEnded,
+    RunStarted,
+    Sample,
+    Saved,
+    Step,
+    TrainingEvent,
+)
+
+Floats = NDArray[np.float64]
+RECENT_STEPS = 20
+LOG_LINES = 1000
+# Evaluations in a run whose settings leave it open; only the time left is estimated from it.
+EVALUATIONS = 25
+
+
+class Columns:
+    """Rows of numbers (N, width) that are appended one by one."""
+
+    def __init__(self, width: int) -> None:
+        self._rows: Floats = np.empty((1024, width))
+        self.count = 0
+
+    def append(self, *row: float) -> None:
+        """Add one row; the buffer doubles where it is full."""
+        if self.count == len(self._rows):
+            self._rows = np.concatenate((self._rows, np.empty_like(self._rows)))
+        self._rows[self.count] = row
+        self.count += 1
+
+    def column(self, index: int) -> Floats:
+        """One column (N,), without a copy: valid until the next row comes."""
+        return self._rows[: self.count, index]
+
+    def cut(self, last: float) -> None:
+        """Forget the rows whose first number is above `last`."""
+        self.count = int(np.searchsorted(self.column(0), last, "right"))
+
+
+@dataclass(frozen=True)
+class SampleText:
+    """What the model wrote at `step`, and the validation loss it had there, where it was measured."""
+
+    step: int
+    text: str
+    loss: float | None
+
+
+class TrainingHistory:
+    """Everything that was heard of one run; `add` hears more."""
+
+    def __init__(self, steps: int = 0, evaluate_every: int = 0) -> None:
+        """`steps` and `evaluate_every` as the run's settings have them, until the run says more itself."""
+        self.steps = steps
+        self._evaluate_every = evaluate_every
+        self._steps = Columns(3)  # step, loss, elapsed_s
+        self._evaluations = Columns(2)  # step, validation_loss
+        self.samples: list[SampleText] = []
+        self.log: list[str] = []
+        self.started: RunStarted | None = None
+        self.ended: RunEnded | None = None
+        self.paused: Paused | None = None
+        self.last_step: Step | None = None
+        self.last_evaluation: Evaluation | None = None
+        self._recent_tokens_per_s: list[float] = []
+
+    def add(self, events: Iterable[TrainingEvent]) -> None:
+        """Hear `events`, in their order."""
+        for event in events:
+            match event:
+                case Step():
+                    self._hear_step(event)
+                case Evaluation():
+                    self._hear_evaluation(event)
+                case Sample():
+                    self._hear_sample(event)
+                case RunStarted():
+                    self._hear_start(event)
+                case RunEnded():
+                    self.ended, self.paused = event, None
+                    self._say(event.step, _ending(event))
+                case Saved():
+                    self._say(event.step, "best weights saved" if event.what == "best" else "state saved, to go on from")
+                case Paused():
+                    self.paused = event
+                    self._say(event.step, f"paused: {event.reason}" if event.reason else "paused")
+                case Resumed():
+                    self.paused = None
+                    self._say(event.step, "goes on")
+                case Note():
+                    self._say(event.step, f"warning: {event.text}" if event.level == "warning" else event.text)
+
+    @property
+    def step(self) -> int:
+        """How many steps are done."""
+        return self.last_step.step if self.last_step else self.started.step if self.started else 0
+
+    @property
+    def losses(self) -> tuple[Floats, Floats]:
+        """Steps (N,) and the loss of each one's batch (N,)."""
+        return self._steps.column(0), self._steps.column(1)
+
+    @property
+    def validation_losses(self) -> tuple[Floats, Floats]:
+        """Steps (M,) and the validation loss at each (M,)."""
+        return self._evaluations.column(0), self._evaluations.column(1)
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """The step with the lowest validation loss, and that loss."""
+        return (self.last_evaluation.best_step, self.last_evaluation.best_loss) if self.last_evaluation else None
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """The mean of the last steps, evaluations left out."""
+        recent = self._recent_tokens_per_s
+        return sum(recent) / len(recent) if recent else None
+
+    @property
+    def elapsed_s(self) -> float:
+        """The time spent training so far, pauses left out."""
+        if self.ended:
+            return self.ended.elapsed_s
+        return self.last_step.elapsed_s if self.last_step else 0.0
+
+    @property
+    def remaining_s(self) -> float | None:
+        """An estimate of the time left, evaluations and samples included; None where nothing is known yet."""
+        if self.ended or not self._steps.count or self.steps <= 0:
+            return None
+        left = self.steps - self.step
+        every = self._evaluate_every or max(1, math.ceil(self.steps / EVALUATIONS))
+        steps, elapsed = self._steps.column(0), self._steps.column(2)
+        # A whole number of intervals holds a whole number of evaluations, so neither is counted too often.
+        whole = min(4, (len(steps) - 1) // every) * every
+        if whole:
+            return float((elapsed[-1] - elapsed[-1 - whole]) / (steps[-1] - steps[-1 - whole])) * left
+        if len(steps) < 2:
+            return None
+        overhead = self.last_evaluation.seconds if self.last_evaluation else 0.0
+        return float((elapsed[-1] - elapsed[0]) / (steps[-1] - steps[0])) * left + overhead * (left // every)
+
+    def _hear_start(self, event: RunStarted) -> None:
+        # A run that goes on after a kill repeats the steps after its last save; the first telling of them is void.
+        self._steps.cut(event.step)
+        self._evaluations.cut(event.step)
+        self.samples = [sample for sample in self.samples if sample.step <= event.step]
+        if self.started and self.step > event.step:
+            self.last_step = None
+        self._recent_tokens_per_s.clear()
+        again = self.started is not None
+        self.started, self.ended, self.paused, self.steps = event, None, None, event.steps
+        threads = f", {event.threads} threads" if event.device == "cpu" else ""
+        self._say(event.step, f"{'goes on' if again else 'begins'} on {event.device}{threads}")
+
+    def _hear_step(self, event: Step) -> None:
+        self.last_step = event
+        self._steps.append(event.step, event.loss, event.elapsed_s)
+        self._recent_tokens_per_s.append(event.tokens_per_s)
+        del self._recent_tokens_per_s[:-RECENT_STEPS]
+
+    def _hear_evaluation(self, event: Evaluation) -> None:
+        self.last_evaluation = event
+        self._evaluations.append(event.step, event.validation_loss)
+        best = "  ◆ best" if event.best_step == event.step else ""
+        self._say(event.step, f"validation {event.validation_loss:.4f}  train {event.train_loss:.4f}{best}")
+
+    def _hear_sample(self, event: Sample) -> None:
+        evaluation = self.last_evaluation
+        loss = evaluation.validation_loss if evaluation and evaluation.step == event.step else None
+        self.samples.append(SampleText(event.step, event.text, loss))
+
+    def _say(self, step: int, text: str) -> None:
+        self.log.append(f"{step:>6}  {text}")
+        if len(self.log) > LOG_LINES:
+            del self.log[: LOG_LINES // 10]
+
+
+def _ending(event: RunEnded) -> str:
+    when = time.strftime("%H:%M:%S", time.localtime(event.time))
+    return f"{event.reason} at {when}{': ' + event.message if event.message else ''}"
