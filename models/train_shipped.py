@@ -1,0 +1,75 @@
+"""Train the shipped models again from nothing: `python models/train_shipped.py [NAME ...]`.
+
+Each is trained by the project's own trainer on one thread, then put here with its run (settings, events, samples) but
+without what only a trainer needs. Tiny Shakespeare is downloaded first if it is not on this machine.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from tinygpt_tui.corpora.catalog import find_corpus
+from tinygpt_tui.corpora.corpus import read_text
+from tinygpt_tui.corpora.download import download
+from tinygpt_tui.events.training import Evaluation, Note, RunEnded
+from tinygpt_tui.files import write_bytes
+from tinygpt_tui.runs.begin import new_run
+from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.settings.load import resolve
+from tinygpt_tui.settings.presets import find_preset
+from tinygpt_tui.training.run import run_training
+
+HERE = Path(__file__).resolve().parent
+# name: corpus, preset, what differs from the preset
+SHIPPED: dict[str, tuple[str, str, dict[str, object]]] = {
+    "shakespeare": ("shakespeare", "modern", {}),
+    "shakespeare-small": ("shakespeare", "small", {}),
+    "tales": ("tales", "modern", {"steps": 3000, "dropout": 0.0}),
+}
+
+
+def train(name: str, folder: Path) -> RunFolder:
+    """Train the shipped model `name` in `folder`; return its run."""
+    corpus, preset, differences = SHIPPED[name]
+    entry = find_corpus(corpus)
+    if entry.path is None:
+        for _ in download(entry):
+            pass
+        entry = find_corpus(corpus)
+    assert entry.path is not None
+    training = resolve(find_preset(preset).training, {"threads": 1}, differences)
+    run = RunFolder(folder / name)
+    run.write_settings(new_run(name, preset, training, entry, read_text(Path(entry.path))))
+    for event in run_training(run.model):
+        if isinstance(event, Evaluation | Note | RunEnded):
+            print(event, flush=True)
+    return run
+
+
+def ship(run: RunFolder) -> None:
+    """Copy a finished run's model to its place here; paths and processes of this machine are left out."""
+    target = HERE / run.model.name
+    shutil.rmtree(target, ignore_errors=True)
+    leave_out = shutil.ignore_patterns("resume.pt", "lock", "control", "*.log", ".*")
+    shutil.copytree(run.model, target, ignore=leave_out)
+    copy = RunFolder(target)
+    settings, status = copy.read_settings(), copy.read_status()
+    corpus = msgspec.structs.replace(settings.corpus, path=Path(settings.corpus.path).name)
+    copy.write_settings(msgspec.structs.replace(settings, corpus=corpus))
+    write_bytes(copy.status, msgspec.json.encode(msgspec.structs.replace(status, pid=0, pid_created=0.0)) + b"\n")
+
+
+def main() -> None:
+    """Train the models named on the command line, or all."""
+    for name in sys.argv[1:] or SHIPPED:
+        with tempfile.TemporaryDirectory() as folder:
+            ship(train(name, Path(folder)))
+
+
+if __name__ == "__main__":
+    main()

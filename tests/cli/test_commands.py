@@ -1,0 +1,234 @@
+"""The command line as people run it: subprocesses, their streams and their exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinygpt_tui.errors import ExitCode
+
+TINY = ["--n-layer", "1", "--n-embd", "16", "--n-head", "2", "--block-size", "16", "--ngram-rows", "0"]
+SHORT = ["--steps", "12", "--evaluate-every", "6", "--sample-tokens", "20", "--threads", "1", "--batch-size", "4"]
+
+
+def tinygpt(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the command line to its end."""
+    command = [sys.executable, "-m", "tinygpt_tui", *map(str, arguments)]
+    return subprocess.run(command, input=stdin, capture_output=True, encoding="utf-8", timeout=120, check=False)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A text of a few thousand characters."""
+    path = tmp_path_factory.mktemp("texts") / "fox.txt"
+    path.write_text("the quick brown fox jumps over the lazy dog.\n" * 100, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained_home(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
+    """A home in which `fox` has been trained by the command line."""
+    home = tmp_path_factory.mktemp("trained")
+    command = [sys.executable, "-m", "tinygpt_tui", "train", "--corpus", str(corpus), "--name", "fox", *TINY, *SHORT]
+    done = subprocess.run(
+        command,
+        env={**os.environ, "TINYGPT_TUI_HOME": str(home)},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "step 12/12" in done.stdout
+    return home
+
+
+@pytest.fixture
+def trained(trained_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Use that home."""
+    monkeypatch.setenv("TINYGPT_TUI_HOME", str(trained_home))
+    return trained_home
+
+
+def test_help_names_every_command_and_exit_code() -> None:
+    done = tinygpt("--help")
+    assert done.returncode == 0
+    for word in ("generate", "train", "models", "runs", "data", "stop", "exit codes"):
+        assert word in done.stdout
+
+
+def test_help_imports_neither_torch_nor_textual() -> None:
+    code = (
+        "import sys, tinygpt_tui.cli.main as m\n"
+        "try: m.run(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'torch', 'textual', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_version() -> None:
+    assert tinygpt("--version").stdout.startswith("tinygpt-tui 0.")
+
+
+def test_models_in_json_are_one_card_a_line(trained: Path) -> None:
+    cards = [json.loads(line) for line in tinygpt("models", "--json").stdout.splitlines()]
+    (fox,) = [card for card in cards if card["name"] == "fox"]
+    assert fox["origin"] == "yours"
+    assert fox["trained"]["corpus"] == "fox"
+
+
+def test_generate_writes_the_text_and_nothing_else(trained: Path) -> None:
+    done = tinygpt("generate", "fox", "--prompt", "the ", "--max-new-tokens", "30", "--seed", "5")
+    assert done.returncode == 0
+    assert done.stdout.startswith("the ")
+    assert len(done.stdout) == len("the ") + 30
+    assert done.stderr == ""
+
+
+def test_the_same_seed_writes_the_same_text_and_no_echo_leaves_the_prompt_out(trained: Path) -> None:
+    flags = ("--max-new-tokens", "40", "--seed", "9", "--temperature", "1.2")
+    echoed = tinygpt("generate", "fox", "--prompt", "the ", *flags).stdout
+    assert tinygpt("generate", "fox", "--prompt", "-", "--no-echo", *flags, stdin="the ").stdout == echoed[4:]
+
+
+def test_generate_json_is_one_event_a_line(trained: Path) -> None:
+    lines = tinygpt("generate", "fox", "--prompt", "é", "--max-new-tokens", "3", "--json").stdout.splitlines()
+    events = [json.loads(line) for line in lines]
+    assert [event["type"] for event in events] == ["GenerationStarted", "Token", "Token", "Token", "GenerationEnded"]
+    assert events[0]["unknown"] == "é"
+
+
+def test_unknown_characters_are_named_on_stderr(trained: Path) -> None:
+    done = tinygpt("generate", "fox", "--prompt", "thé ", "--max-new-tokens", "1")
+    assert "`é`" in done.stderr
+
+
+def test_runs_lists_the_finished_training(trained: Path) -> None:
+    assert "fox" in tinygpt("runs").stdout
+    assert "finished" in tinygpt("runs").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["generate", "no-such-model"], ExitCode.NOT_FOUND, "no model is called"),
+        (["generate", "fox", "--temperature", "-1"], ExitCode.USAGE, "temperature"),
+        (["generate", "fox", "--top-p", "nan"], ExitCode.USAGE, "finite"),
+        (["generate", "fox", "--max-new-tokens", "many"], ExitCode.USAGE, "whole number"),
+        (["train", "--corpus", "no-such-file.txt"], ExitCode.NOT_FOUND, "no corpus"),
+        (["train", "--corpus", "tales", "--preset", "huge"], ExitCode.NOT_FOUND, "no preset"),
+        (["train", "--corpus", "tales", "--steps", "0"], ExitCode.USAGE, "steps"),
+        (["train", "--corpus", "tales", "--n-embd", "10", "--n-head", "4"], ExitCode.USAGE, "multiple of 4"),
+        (["train", "--corpus", "tales", "--name", "../up"], ExitCode.USAGE, "folder's name"),
+        (["stop", "fox"], ExitCode.RUN, "not being trained"),
+        (["stop", "nothing"], ExitCode.NOT_FOUND, "no run"),
+        (["resume", "nothing"], ExitCode.NOT_FOUND, "no run"),
+        (["data", "--download", "nothing"], ExitCode.NOT_FOUND, "no corpus"),
+        ([], ExitCode.USAGE, "needs a terminal"),
+    ],
+)
+def test_what_cannot_be_is_told_on_stderr_with_its_code(
+    trained: Path, arguments: list[str], code: ExitCode, words: str
+) -> None:
+    done = tinygpt(*arguments)
+    assert done.returncode == code
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"too short", "needs at least"),
+        (bytes(range(256)) * 50, "not a text file"),
+    ],
+)
+def test_a_text_that_cannot_be_learnt_from_makes_no_folder(
+    home: Path, tmp_path: Path, content: bytes, words: str
+) -> None:
+    path = tmp_path / "text.txt"
+    path.write_bytes(content)
+    done = tinygpt("train", "--corpus", path, "--name", "never", *TINY)
+    assert done.returncode == ExitCode.CORPUS
+    assert words in done.stderr
+    assert not (home / "models" / "never").exists()
+
+
+def test_a_name_that_is_taken_is_refused_and_the_model_left_alone(trained: Path, corpus: Path) -> None:
+    before = (trained / "models" / "fox" / "weights.safetensors").read_bytes()
+    done = tinygpt("train", "--corpus", corpus, "--name", "fox", *TINY, *SHORT)
+    assert done.returncode == ExitCode.RUN
+    assert "choose another name" in done.stderr
+    assert (trained / "models" / "fox" / "weights.safetensors").read_bytes() == before
+
+
+def test_damaged_weights_are_told(trained: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    for name in ("config.json", "tokenizer.json", "weights.safetensors"):
+        content = (trained / "models" / "fox" / name).read_bytes()
+        (damaged / name).write_bytes(content[: len(content) // 2] if name.startswith("weights") else content)
+    done = tinygpt("generate", damaged)
+    assert done.returncode == ExitCode.CHECKPOINT
+    assert "is damaged" in done.stderr
+
+
+def test_settings_from_a_toml_file_and_typed_ones_win(home: Path, corpus: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("steps = 4\nn_layer = 1\nn_embd = 16\nn_head = 2\nblock_size = 8\nngram_rows = 0\n", encoding="utf-8")
+    done = tinygpt("train", "--corpus", corpus, "--name", "toml", "--config", file, "--steps", "3", "--threads", "1")
+    assert done.returncode == 0, done.stderr
+    assert "step 3/3" in done.stdout
+    file.write_text("lerning_rate = 1\n", encoding="utf-8")
+    done = tinygpt("train", "--corpus", corpus, "--config", file)
+    assert done.returncode == ExitCode.USAGE
+    assert "did you mean learning_rate?" in done.stderr
+
+
+def test_stop_from_another_terminal_keeps_the_model(home: Path, corpus: Path) -> None:
+    command = [sys.executable, "-m", "tinygpt_tui", "train", "--corpus", str(corpus), "--name", "long", *TINY]
+    long = ["--steps", "1000000", "--evaluate-every", "50", "--sample-tokens", "0", "--threads", "1"]
+    with subprocess.Popen(
+        [*command, *long], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+    ) as training:
+        assert training.stdout is not None
+        for line in training.stdout:
+            if line.startswith("step 50/"):
+                break
+        assert tinygpt("stop", "long").returncode == 0
+        _, said = training.communicate(timeout=60)
+    assert training.returncode == 0
+    assert "stopped at step" in said
+    assert tinygpt("generate", "long", "--max-new-tokens", "5").returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child alone")
+def test_ctrl_c_stops_and_keeps_the_model_and_resume_goes_on(home: Path, corpus: Path) -> None:
+    import signal
+
+    command = [sys.executable, "-m", "tinygpt_tui", "train", "--corpus", str(corpus), "--name", "cut", *TINY]
+    settings = ["--steps", "3000", "--evaluate-every", "50", "--sample-tokens", "0", "--threads", "1"]
+    with subprocess.Popen(
+        [*command, *settings], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
+    ) as training:
+        assert training.stdout is not None
+        for line in training.stdout:
+            if line.startswith("step 50/"):
+                break
+        training.send_signal(signal.SIGINT)
+        _, said = training.communicate(timeout=60)
+    assert training.returncode == 0
+    assert "best weights are kept" in said
+    done = tinygpt("resume", "cut")
+    assert done.returncode == 0
+    assert "going on from step" in done.stderr
+    assert "step 3000/3000" in done.stdout

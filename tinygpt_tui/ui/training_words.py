@@ -1,0 +1,37 @@
+"""Numbers of a training in the words of the screen."""
+
+from __future__ import annotations
+
+
+def duration(seconds: float) -> str:
+    """A span of time in its two largest units: `1 h 04 min`, `3 min 20 s`, `8 s`."""
+    whole = max(0, round(seconds))
+    if whole >= 86400:
+        return f"{whole // 86400} d {whole % 86400 // 3600:02} h"
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+    return f"{whole // 60} min {whole % 60:02} s" if whole >= 60 else f"{whole} s"
+
+
+def size(count: float) -> str:
+    """A number of bytes: `1.1 MB`."""
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count:.0f} bytes"
+
+
+def ratio(value: float) -> str:
+    """A proportion with as many digits as say something: `0.02`, `1.7`, `340`."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+
+
+def bar(share: float, cells: int) -> str:
+    """A bar of at most so many cells, an eighth of a cell fine; what is more than nothing shows."""
+    eighths = round(min(max(share, 0.0), 1.0) * cells * 8)
+    if share > 0:
+        eighths = max(eighths, 1)
+    full, part = divmod(eighths, 8)
+    return "█" * full + (" ▏▎▍▌▋▊▉"[part] if part else "")

@@ -1,0 +1,141 @@
+"""Where the form's text comes from: the catalogue, a file, or a download that can be cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.widgets import Button, ProgressBar, Select, Static
+
+from tinygpt_tui.corpora.catalog import CorpusEntry
+from tinygpt_tui.ui.training_draft import CorpusFacts
+from tinygpt_tui.ui.training_words import size
+
+
+class TrainCorpusPicker(Vertical):
+    """Shows the corpora there are and what is known of the chosen one; it reads and fetches nothing itself."""
+
+    DEFAULT_CSS = """
+    TrainCorpusPicker {
+        height: auto;
+        & Horizontal { height: 1; }
+        & .-title { width: 19; height: 1; }
+        & Select { width: 40; }
+        & Button { margin: 0 0 0 2; }
+        & .-facts { height: auto; padding: 0 0 0 19; }
+        & ProgressBar { width: 40; & > Bar { width: 1fr; } }
+        & .-download { display: none; padding: 0 0 0 19; }
+        &.-away .-download { display: block; }
+        & .-fetching { display: none; }
+        &.-fetching .-fetching { display: block; }
+        &.-fetching .-waiting { display: none; }
+    }
+    """
+    HELP = """## Corpus
+
+The text to learn from. *Tales* comes with the program. *Tiny Shakespeare* is downloaded when you ask for it.
+Any text file of your own can be chosen by its path or in the tree of folders. UTF-8 is best; other encodings are
+recognised and converted.
+"""
+
+    class Chosen(Message):
+        """A corpus of the list was chosen."""
+
+        def __init__(self, entry: CorpusEntry) -> None:
+            super().__init__()
+            self.entry = entry
+
+    class FileWanted(Message):
+        """The user wants to name a file."""
+
+    class DownloadWanted(Message):
+        """The user wants the chosen corpus to be fetched."""
+
+    class CancelWanted(Message):
+        """The user does not want the download any more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._entries: dict[str, CorpusEntry] = {}
+
+    def compose(self) -> ComposeResult:
+        """Yield the list, the file button, the facts and the download."""
+        with Horizontal():
+            yield Static("corpus", classes="-title")
+            yield Select[str]((), prompt="choose a text", compact=True, id="corpus")
+            yield Button("File… ^l", compact=True, id="corpus-file", tooltip="Choose any text file (ctrl+l)")
+        yield Static("", classes="-facts", markup=False)
+        with Horizontal(classes="-download"):
+            yield Button("Download", compact=True, id="corpus-download", classes="-waiting", variant="primary")
+            yield ProgressBar(show_eta=False, classes="-fetching")
+            yield Button("Cancel", compact=True, id="corpus-cancel", classes="-fetching")
+
+    @property
+    def entry(self) -> CorpusEntry | None:
+        """The chosen corpus."""
+        value = self.query_one("#corpus", Select).value
+        return self._entries.get(str(value))
+
+    def show_entries(self, entries: Sequence[CorpusEntry], chosen: str) -> None:
+        """Offer `entries`, with the one called `chosen` in the box; nothing is sent."""
+        self._entries = {entry.name: entry for entry in entries}
+        select = self.query_one("#corpus", Select)
+        with self.prevent(Select.Changed):
+            select.set_options([(_line(entry), entry.name) for entry in entries])
+            if chosen in self._entries:
+                select.value = chosen
+
+    def show_reading(self) -> None:
+        """Say that the text is being read."""
+        self._show("reading…")
+
+    def show_facts(self, facts: CorpusFacts) -> None:
+        """Say what was read."""
+        known = facts.reference
+        parts = [f"{known.characters:,} characters, {facts.vocab_size} different"]
+        if known.entropy is not None:
+            parts.append(f"no model can do better than {known.entropy:.3f} nats")
+        self._show("; ".join([*parts, *facts.notes]))
+
+    def show_problem(self, problem: str) -> None:
+        """Say why the text cannot be learnt from."""
+        self._show(f"✗ {problem}", invalid=True)
+
+    def show_away(self, entry: CorpusEntry, message: str = "") -> None:
+        """Say that the text must be downloaded first, and what happened to the last attempt."""
+        row = entry.row
+        said = f"{message} " if message else ""
+        self._show(f"{said}not on this machine yet: {size(row.bytes)}, {row.licence}", away=True)
+
+    def show_progress(self, done: int, total: int) -> None:
+        """Show how much of the download has come."""
+        self.add_class("-fetching")
+        self.query_one(ProgressBar).update(total=total, progress=done)
+
+    def _show(self, text: str, *, away: bool = False, invalid: bool = False) -> None:
+        self.set_class(away, "-away")
+        self.set_class(invalid, "-invalid")
+        self.remove_class("-fetching")
+        self.query_one(".-facts", Static).update(text)
+
+    def on_select_changed(self, message: Select.Changed) -> None:
+        """Pass on which corpus was chosen."""
+        message.stop()
+        if self.entry is not None:
+            self.post_message(self.Chosen(self.entry))
+
+    def on_button_pressed(self, message: Button.Pressed) -> None:
+        """Pass on what is wanted."""
+        message.stop()
+        wanted = {
+            "corpus-file": self.FileWanted,
+            "corpus-download": self.DownloadWanted,
+            "corpus-cancel": self.CancelWanted,
+        }
+        self.post_message(wanted[str(message.button.id)]())
+
+
+def _line(entry: CorpusEntry) -> str:
+    return entry.row.title if entry.here else f"{entry.row.title} (to download)"

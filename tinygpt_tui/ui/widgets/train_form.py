@@ -1,0 +1,174 @@
+"""The form of a new training: what to learn from, its name, a preset, and every setting."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.message import Message
+from textual.widgets import Button, Collapsible, Select, Static
+
+from tinygpt_tui.settings.presets import DEFAULT_PRESET, PRESETS
+from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.ui.training_draft import IMPORTANT, CorpusFacts, Draft, draft_of, form_fields, limits_of, texts_of
+from tinygpt_tui.ui.widgets.train_budget import TrainBudget, summary
+from tinygpt_tui.ui.widgets.train_corpus_picker import TrainCorpusPicker
+from tinygpt_tui.ui.widgets.train_name_row import TrainNameRow
+from tinygpt_tui.ui.widgets.train_setting_row import TrainSettingRow
+
+OWN_HINT = "Every value is checked as you type; hover or tab through the boxes to read what each one means."
+
+
+class TrainForm(Vertical):
+    """Holds what was typed; the screen brings the facts about the text and takes the finished draft away."""
+
+    DEFAULT_CSS = """
+    TrainForm {
+        & > #form-body { height: 1fr; }
+        & #form-rows { height: auto; width: 1fr; max-width: 104; padding: 0 2; }
+        & #budget { width: 52; height: auto; margin: 1 0 0 2; }
+        & .-line { height: 1; }
+        & .-line > .-title { width: 19; }
+        & .-line > Select { width: 40; }
+        & .-line > .-note { width: 1fr; height: 1; padding: 0 0 0 2; text-wrap: nowrap; text-overflow: ellipsis; }
+        & .-heading { height: 1; margin: 1 0 0 0; }
+        & Collapsible { margin: 1 0 0 0; padding: 0; border: none; background: transparent; }
+        & Collapsible > Contents { padding: 0; }
+        & > #form-foot { height: auto; padding: 0 2; dock: bottom; }
+        & #form-hint { height: 2; }
+        & #form-go { height: 1; }
+        & #form-summary { width: 1fr; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    }
+    """
+
+    class Changed(Message):
+        """Something in the form is different now."""
+
+    class StartWanted(Message):
+        """The button was pressed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.preset = DEFAULT_PRESET
+        self.facts: CorpusFacts | None = None
+        self.touched = False
+        self._texts = texts_of(PRESETS[self.preset].training)
+        self.draft: Draft = draft_of(self._texts, None)
+
+    def compose(self) -> ComposeResult:
+        """Yield the rows, the budget beside them, and below them what never scrolls away."""
+        fields = form_fields()
+        with Horizontal(id="form-body"):
+            with VerticalScroll(id="form-rows", can_focus=False):
+                yield TrainCorpusPicker()
+                yield TrainNameRow()
+                with Horizontal(classes="-line"):
+                    yield Static("preset", classes="-title")
+                    presets = [(preset.title, name) for name, preset in PRESETS.items()]
+                    yield Select(presets, value=self.preset, allow_blank=False, compact=True, id="preset")
+                    yield Static("", classes="-note", id="preset-note", markup=False)
+                yield Static("settings", classes="-heading")
+                for name in IMPORTANT:
+                    yield TrainSettingRow(fields[name], self._texts[name])
+                with Collapsible(title="all settings", id="all-settings"):
+                    for name in fields:
+                        if name not in IMPORTANT:
+                            yield TrainSettingRow(fields[name], self._texts[name])
+            yield TrainBudget(id="budget")
+        with Vertical(id="form-foot"):
+            yield Static(OWN_HINT, id="form-hint", markup=False)
+            with Horizontal(id="form-go"):
+                yield Static("", id="form-summary", markup=False)
+                yield Button("Start ^t", id="start", variant="success", compact=True, tooltip="Begin to train (ctrl+t)")
+
+    def on_mount(self) -> None:
+        """Show the first preset."""
+        self.query_one("#preset", Select).HELP = "## Preset\n\n" + "\n\n".join(
+            f"**{preset.title}**: {preset.description}" for preset in PRESETS.values()
+        )
+        self.check()
+
+    @property
+    def picker(self) -> TrainCorpusPicker:
+        """The part that chooses the text."""
+        return self.query_one(TrainCorpusPicker)
+
+    @property
+    def name_row(self) -> TrainNameRow:
+        """The part that holds the name."""
+        return self.query_one(TrainNameRow)
+
+    @property
+    def problem(self) -> str:
+        """Why the training cannot begin as it stands; empty where it can."""
+        if self.facts is None:
+            return "choose a text to learn from"
+        if self.name_row.problem:
+            return f"name: {self.name_row.problem}"
+        for name, problem in self.draft.problems.items():
+            return f"{form_fields()[name].title}: {problem}"
+        return ""
+
+    @property
+    def settings(self) -> TrainingSettings | None:
+        """The training as typed; None where something cannot be."""
+        return self.draft.settings if not self.problem else None
+
+    def show_facts(self, facts: CorpusFacts | None) -> None:
+        """Take over what is known of the chosen text; None: there is none that can be learnt from."""
+        self.facts = facts
+        self.check()
+
+    def check(self) -> None:
+        """Look at everything again and say what is wrong where it is wrong."""
+        self.draft = draft_of(self._texts, self.facts)
+        for row in self.query(TrainSettingRow):
+            row.show_problem(self.draft.problems.get(row.setting.name, ""))
+        self.query_one("#preset-note", Static).update(self._preset_note())
+        self.query_one(TrainBudget).show(self.draft, self.facts)
+        self.query_one("#form-summary", Static).update(self._summary())
+        self.query_one("#start", Button).disabled = bool(self.problem)
+        self.post_message(self.Changed())
+
+    def on_train_setting_row_changed(self, message: TrainSettingRow.Changed) -> None:
+        """Take one value over."""
+        message.stop()
+        self.touched = True
+        self._texts[message.name] = message.text
+        self.check()
+
+    def on_train_setting_row_focused(self, message: TrainSettingRow.Focused) -> None:
+        """Explain the setting that has the focus."""
+        message.stop()
+        setting = form_fields()[message.name]
+        self.query_one("#form-hint", Static).update(f"{setting.title}: {setting.description} ({limits_of(setting)})")
+
+    def on_train_name_row_changed(self, message: TrainNameRow.Changed) -> None:
+        """A name that is no good stops the start."""
+        message.stop()
+        self.touched = True
+        self.check()
+
+    def on_select_changed(self, message: Select.Changed) -> None:
+        """Fill the form with a preset's settings."""
+        message.stop()
+        if message.select.id == "preset" and message.value != self.preset:
+            self.touched = True
+            self.preset = str(message.value)
+            self._texts = texts_of(PRESETS[self.preset].training)
+            for row in self.query(TrainSettingRow):
+                row.set_text(self._texts[row.setting.name])
+            self.check()
+
+    def on_button_pressed(self, message: Button.Pressed) -> None:
+        """Ask for the start."""
+        message.stop()
+        self.post_message(self.StartWanted())
+
+    def _summary(self) -> str:
+        said = summary(self.draft, self.facts)
+        return f"✗ {self.problem}" if self.problem and self.facts else said
+
+    def _preset_note(self) -> str:
+        own = texts_of(PRESETS[self.preset].training)
+        changed = [form_fields()[name].title for name in own if own[name] != self._texts[name].strip()]
+        return f"changed: {', '.join(changed)}" if changed else PRESETS[self.preset].description

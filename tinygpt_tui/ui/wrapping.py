@@ -1,0 +1,109 @@
+"""Word wrap by offsets, and how characters that a terminal would obey are shown instead."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from rich.cells import cell_len
+
+TAB_STOPS = 4
+REPLACEMENT = 0xFFFD
+
+
+class Line(NamedTuple):
+    """One line of the screen: the text's characters from `start` to `end`, its newline left out."""
+
+    start: int
+    end: int
+
+
+def wrap(text: str, start: int, width: int) -> list[Line]:
+    """Return the screen lines of `text` from offset `start`, which begins one, at `width` cells.
+
+    Breaks lie after spaces and wide characters; a longer word is broken at the edge; spaces at a line's end hang over it.
+    A line depends on nothing after the next line's first word, so a text that grew needs only its last line wrapped again.
+    """
+    width = max(1, width)
+    lines: list[Line] = []
+    while True:
+        newline = text.find("\n", start)
+        end = len(text) if newline < 0 else newline
+        if end - start <= width and text.isascii() and "\t" not in text[start:end]:
+            lines.append(Line(start, end))
+        else:
+            _wrap_paragraph(text, start, end, width, lines)
+        if newline < 0:
+            return lines
+        start = newline + 1
+
+
+def shown(text: str) -> str:
+    """Return a screen line as it is drawn: tabs as spaces, control characters as their pictures.
+
+    Every character but the tab becomes one character, so that offsets stay what they are.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return expand_tabs(text.translate(_PICTURES))
+
+
+def expand_tabs(text: str) -> str:
+    """Return `text` with each tab as the spaces up to the next stop, counted in cells."""
+    first, *rest = text.split("\t")
+    for part in rest:
+        first += " " * (TAB_STOPS - cell_len(first) % TAB_STOPS) + part
+    return first
+
+
+def shown_index(text: str, index: int) -> int:
+    """Return where in `shown(text)` the character `text[index]` begins."""
+    return index if "\t" not in text else len(shown(text[:index]))
+
+
+def source_index(text: str, index: int) -> int:
+    """Return which character of `text` stands at `shown(text)[index]`."""
+    if "\t" not in text:
+        return min(index, len(text))
+    return next((i for i in range(len(text)) if len(shown(text[: i + 1])) > index), len(text))
+
+
+def _wrap_paragraph(text: str, start: int, end: int, width: int, lines: list[Line]) -> None:
+    x, break_at, i = 0, start, start
+    while i < end:
+        character = text[i]
+        if character == "\t":
+            cells = TAB_STOPS - x % TAB_STOPS
+        else:
+            cells = 1 if " " <= character <= "~" else _cells(character)
+        is_space = character in " \t"
+        if x + cells > width and i > start and not is_space:
+            cut = break_at if break_at > start else i
+            lines.append(Line(start, cut))
+            start = break_at = i = cut
+            x = 0
+            continue
+        x += cells
+        i += 1
+        if is_space or cells == 2:
+            break_at = i
+    if i > start or not lines or lines[-1].end != start:
+        lines.append(Line(start, end))
+
+
+@lru_cache(maxsize=4096)
+def _cells(character: str) -> int:
+    return cell_len(character.translate(_PICTURES))
+
+
+def _pictures() -> dict[int, int]:
+    pictures = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"}
+    pictures[0x7F] = 0x2421
+    # C1 controls, marks that turn the direction of writing, line separators, halves of surrogate pairs: a terminal
+    # would obey the former and cannot be sent the latter.
+    for first, last in ((0x80, 0x9F), (0x200E, 0x200F), (0x2028, 0x202E), (0x2066, 0x2069), (0xD800, 0xDFFF)):
+        pictures.update(dict.fromkeys(range(first, last + 1), REPLACEMENT))
+    return pictures
+
+
+_PICTURES = _pictures()
