@@ -29,7 +29,8 @@ def wrap(text: str, start: int, width: int) -> list[Line]:
     while True:
         newline = text.find("\n", start)
         end = len(text) if newline < 0 else newline
-        if end - start <= width and text.isascii() and "\t" not in text[start:end]:
+        paragraph = text[start:end] if end - start <= width else None
+        if paragraph is not None and paragraph.isascii() and "\t" not in paragraph:
             lines.append(Line(start, end))
         else:
             _wrap_paragraph(text, start, end, width, lines)
@@ -87,8 +88,7 @@ def _wrap_paragraph(text: str, start: int, end: int, width: int, lines: list[Lin
         i += 1
         if is_space or cells == 2:
             break_at = i
-    if i > start or not lines or lines[-1].end != start:
-        lines.append(Line(start, end))
+    lines.append(Line(start, end))
 
 
 @lru_cache(maxsize=4096)

@@ -13,18 +13,18 @@ BUSY: tuple[Phase, ...] = ("starting", "reading", "writing", "stopping")
 
 
 class Writing:
-    """Counts a job's events. `phase` is `starting` while the engine process still gets ready."""
+    """Counts a job's events. `phase` is `starting` while the engine process still gets ready; a new one a request."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, phase: Phase = "idle", clock: Callable[[], float] = time.monotonic) -> None:
+        self.phase = phase
         self._clock = clock
-        self.phase: Phase = "idle"
         self.job: int | None = None
         self.tokens = 0
         self.block_size = 0
         self.seed: int | None = None
         self.seconds_to_first: float | None = None
         self.reason = ""
-        self._asked_at = self._first_at = 0.0
+        self._asked_at = self._first_at = clock()
         self._tokens_per_s: float | None = None
 
     @property
@@ -44,12 +44,6 @@ class Writing:
             return self._tokens_per_s
         passed = self._clock() - self._first_at
         return (self.tokens - 1) / passed if self.tokens > 1 and passed > 0.1 else None
-
-    def ask(self, engine_ready: bool) -> None:
-        """Begin anew: a request goes out."""
-        self.__init__(self._clock)  # type: ignore[misc]
-        self._asked_at = self._clock()
-        self.phase = "reading" if engine_ready else "starting"
 
     def engine_is_ready(self) -> None:
         """The process that was awaited has come."""

@@ -11,7 +11,7 @@ from tinygpt_tui.settings.presets import DEFAULT_PRESET, PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.ui.training_draft import IMPORTANT, CorpusFacts, Draft, draft_of, form_fields, limits_of, texts_of
 from tinygpt_tui.ui.widgets.train_budget import TrainBudget, summary
-from tinygpt_tui.ui.widgets.train_corpus_picker import TrainCorpusPicker
+from tinygpt_tui.ui.widgets.train_corpus import TrainCorpus
 from tinygpt_tui.ui.widgets.train_name_row import TrainNameRow
 from tinygpt_tui.ui.widgets.train_setting_row import TrainSettingRow
 
@@ -59,7 +59,7 @@ class TrainForm(Vertical):
         fields = form_fields()
         with Horizontal(id="form-body"):
             with VerticalScroll(id="form-rows", can_focus=False):
-                yield TrainCorpusPicker()
+                yield TrainCorpus()
                 yield TrainNameRow()
                 with Horizontal(classes="-line"):
                     yield Static("preset", classes="-title")
@@ -88,9 +88,9 @@ class TrainForm(Vertical):
         self.check()
 
     @property
-    def picker(self) -> TrainCorpusPicker:
+    def corpus(self) -> TrainCorpus:
         """The part that chooses the text."""
-        return self.query_one(TrainCorpusPicker)
+        return self.query_one(TrainCorpus)
 
     @property
     def name_row(self) -> TrainNameRow:
@@ -113,11 +113,6 @@ class TrainForm(Vertical):
         """The training as typed; None where something cannot be."""
         return self.draft.settings if not self.problem else None
 
-    def show_facts(self, facts: CorpusFacts | None) -> None:
-        """Take over what is known of the chosen text; None: there is none that can be learnt from."""
-        self.facts = facts
-        self.check()
-
     def check(self) -> None:
         """Look at everything again and say what is wrong where it is wrong."""
         self.draft = draft_of(self._texts, self.facts)
@@ -128,6 +123,13 @@ class TrainForm(Vertical):
         self.query_one("#form-summary", Static).update(self._summary())
         self.query_one("#start", Button).disabled = bool(self.problem)
         self.post_message(self.Changed())
+
+    def on_train_corpus_read(self, message: TrainCorpus.Read) -> None:
+        """Take over what is known of the chosen text, and suggest its name."""
+        message.stop()
+        self.facts = message.facts
+        self.name_row.suggest(message.name)
+        self.check()
 
     def on_train_setting_row_changed(self, message: TrainSettingRow.Changed) -> None:
         """Take one value over."""

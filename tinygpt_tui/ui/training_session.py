@@ -1,0 +1,180 @@
+"""One run as the screen follows it: what its journal says, and what its trainer is doing. It knows nothing of Textual."""
+
+from __future__ import annotations
+
+import enum
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+from tinygpt_tui import paths
+from tinygpt_tui.checkpoints.card import WEIGHTS, read_tokenizer
+from tinygpt_tui.errors import CheckpointError, TinyGPTError
+from tinygpt_tui.events.training import TrainingEvent
+from tinygpt_tui.runs.control import Control
+from tinygpt_tui.runs.folder import LIVE, RunFolder, RunSettings, RunStatus
+from tinygpt_tui.ui.training_history import TrainingHistory
+from tinygpt_tui.workers.trainer import RunWatch, start_trainer
+
+
+class Phase(enum.Enum):
+    """What a run is doing, in the words of the screen."""
+
+    STARTING = "starting the trainer…"
+    TRAINING = "training"
+    PAUSING = "pausing after this step…"
+    PAUSED = "paused"
+    STOPPING = "stopping: one last evaluation…"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    FAILED = "failed"
+    DIED = "the trainer died"
+
+    @property
+    def live(self) -> bool:
+        """Whether there is a trainer at work."""
+        return self in (Phase.STARTING, Phase.TRAINING, Phase.PAUSING, Phase.PAUSED, Phase.STOPPING)
+
+
+class Look(NamedTuple):
+    """What one look at the run folder found."""
+
+    events: list[TrainingEvent]
+    status: RunStatus | None
+    died: bool
+    launched_runs: bool
+    pause_asked: bool
+    stop_asked: bool
+    has_weights: bool
+
+
+class TrainingSession:
+    """`look` reads the disk and may be called in a thread; `take` makes it part of the history, in the app's own."""
+
+    def __init__(self, run: RunFolder, settings: RunSettings) -> None:
+        self.run, self.settings = run, settings
+        chosen = settings.training
+        self.history = TrainingHistory(chosen.steps, chosen.evaluate_every)
+        self.phase = Phase.STARTING
+        self.status_message = ""
+        self.has_weights = False
+        self.looked = False
+        self._watch = RunWatch(run)
+        self._control = Control(run.control)
+        self._launched: int | None = None
+        self._stop_asked = False
+
+    @classmethod
+    def open(cls, path: Path) -> TrainingSession:
+        """Open the run of the model folder `path`. Raises NotFoundError, RunError."""
+        run = RunFolder(path)
+        return cls(run, run.read_settings())
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.run.model.name
+
+    @property
+    def vocab_size(self) -> int:
+        """How many different tokens the run's text has."""
+        return self.settings.training.architecture.vocab_size
+
+    @property
+    def own(self) -> bool:
+        """Whether the run is the user's, so that it can be gone on with."""
+        return self.run.model.parent.resolve() == paths.models_folder().resolve()
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether a trainer can be started again where the last one left off."""
+        return self.own and self.phase in (Phase.STOPPED, Phase.FAILED, Phase.DIED)
+
+    def launch(self) -> None:
+        """Start a trainer, for the first time or again. Raises RunError, StorageError."""
+        self._launched = start_trainer(self.run)
+        self._stop_asked = False
+        self.phase = Phase.STARTING
+
+    def look(self) -> Look:
+        """Read what is new on the disk."""
+        # The journal comes last: a run that ends in between has its last word there, and did not die.
+        status, died = self._watch.status(), self._watch.died()
+        runs = self._launched is not None and _runs(self._launched)
+        pause, stop = self._control.asked("pause"), self._control.asked("stop")
+        weights = (self.run.model / WEIGHTS).is_file()
+        return Look(self._watch.poll(), status, died, runs, pause, stop, weights)
+
+    def take(self, look: Look) -> bool:
+        """Make `look` part of what is known; return whether anything is different now."""
+        before = self.phase, self.status_message, self.has_weights, self.looked
+        self.looked = True
+        self.history.add(look.events)
+        if look.events and self._launched is not None:
+            self._launched = None
+        self.has_weights = look.has_weights
+        self._stop_asked = self._stop_asked or look.stop_asked
+        self.phase = self._phase(look)
+        self.status_message = look.status.message if look.status else ""
+        if not self.phase.live:
+            self._stop_asked = False
+        return bool(look.events) or before != (self.phase, self.status_message, self.has_weights, self.looked)
+
+    def pause(self) -> None:
+        """Ask for a pause. Raises StorageError."""
+        self._watch.pause()
+
+    def end_pause(self) -> None:
+        """End the pause."""
+        self._watch.go_on()
+
+    def stop(self) -> None:
+        """Ask the trainer to keep the best weights and end; asked twice, it leaves out the last evaluation."""
+        self._watch.stop()
+        self._stop_asked = True
+        self.phase = Phase.STOPPING
+
+    def sample(self) -> None:
+        """Ask for a sample now. Raises StorageError."""
+        self._watch.sample()
+
+    def uniform_loss(self) -> float | None:
+        """The loss of pure guessing, nats per token, once the vocabulary is known."""
+        try:
+            characters = read_tokenizer(self.run.model).get("characters")
+        except (CheckpointError, TinyGPTError):
+            return None
+        return math.log(len(characters)) if isinstance(characters, str) and characters else None
+
+    def last_words(self) -> str:
+        """The end of what the trainer wrote to its log."""
+        try:
+            lines = self.run.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return ""
+        return "\n".join(lines[-3:])
+
+    def _phase(self, look: Look) -> Phase:
+        ended, status = self.history.ended, look.status
+        if self._launched is not None:
+            return Phase.STARTING if look.launched_runs else Phase.DIED
+        if ended is not None and not (status and status.state == "starting" and not look.died):
+            return {"finished": Phase.FINISHED, "stopped": Phase.STOPPED}.get(ended.reason, Phase.FAILED)
+        if look.died or status is None or status.state not in LIVE:
+            return Phase.DIED
+        if status.state == "starting" and self.history.started is None:
+            return Phase.STARTING
+        if self._stop_asked:
+            return Phase.STOPPING
+        if self.history.paused or (status.state == "paused" and status.message):
+            return Phase.PAUSED
+        return Phase.PAUSING if look.pause_asked else Phase.TRAINING
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False

@@ -1,0 +1,154 @@
+"""Reads and fetches the text that the form's corpus picker has chosen, without holding the screen up."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.message import Message
+from textual.worker import get_current_worker
+
+from tinygpt_tui.corpora.catalog import CorpusEntry, find_corpus, list_corpora
+from tinygpt_tui.corpora.download import Downloaded, download
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.ui.training_draft import CorpusFacts, read_facts
+from tinygpt_tui.ui.widgets.train_corpus_picker import TrainCorpusPicker
+
+
+class TrainCorpus(Vertical):
+    """The picker and its two slow duties, each in a thread; what comes too late is dropped."""
+
+    DEFAULT_CSS = "TrainCorpus { height: auto; }"
+
+    class Read(Message):
+        """The chosen text was read; None: there is none that can be learnt from."""
+
+        def __init__(self, name: str, facts: CorpusFacts | None) -> None:
+            super().__init__()
+            self.name, self.facts = name, facts
+
+    class _Arrived(Message):
+        def __init__(self, entry: CorpusEntry, outcome: CorpusFacts | Downloaded | TinyGPTError) -> None:
+            super().__init__()
+            self.entry, self.outcome = entry, outcome
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._files: list[CorpusEntry] = []
+        self._chosen: CorpusEntry | None = None
+        self.fetching = False
+
+    def compose(self) -> ComposeResult:
+        """Yield the picker."""
+        yield TrainCorpusPicker()
+
+    def on_mount(self) -> None:
+        """Choose the first text that is here."""
+        entries = self._entries()
+        first = next((entry for entry in entries if entry.here), entries[0] if entries else None)
+        if first is not None:
+            self._choose(first)
+
+    def choose_file(self, path: str) -> None:
+        """Choose a text file. Raises NotFoundError, CorpusError."""
+        entry = find_corpus(path)
+        if entry.name not in {known.name for known in self._files}:
+            self._files = [*self._files, entry]
+        else:
+            self._files = [entry if known.name == entry.name else known for known in self._files]
+        self._choose(entry)
+
+    def cancel(self) -> None:
+        """Stop the download; what had come of it is thrown away."""
+        if self.fetching and self._chosen is not None:
+            self.fetching = False
+            self.workers.cancel_group(self, "fetch")
+            self._picker.show_away(self._chosen, "cancelled;")
+            self.post_message(self.Read(self._chosen.name, None))
+
+    @property
+    def _picker(self) -> TrainCorpusPicker:
+        return self.query_one(TrainCorpusPicker)
+
+    def _entries(self) -> list[CorpusEntry]:
+        own = {entry.name for entry in self._files}
+        return [*(entry for entry in list_corpora() if entry.name not in own), *self._files]
+
+    def _choose(self, entry: CorpusEntry) -> None:
+        self.cancel()
+        self._chosen = entry
+        self._picker.show_entries(self._entries(), entry.name)
+        self.post_message(self.Read(entry.name, None))
+        if entry.path is None:
+            self._picker.show_away(entry)
+        else:
+            self._picker.show_reading()
+            self._read(entry, Path(entry.path))
+
+    @work(thread=True, exclusive=True, group="read")
+    def _read(self, entry: CorpusEntry, path: Path) -> None:
+        try:
+            outcome: CorpusFacts | TinyGPTError = read_facts(path, entry.name, entry.row.entropy)
+        except TinyGPTError as error:
+            outcome = error
+        self.post_message(self._Arrived(entry, outcome))
+
+    @work(thread=True, exclusive=True, group="fetch")
+    def _fetch(self, entry: CorpusEntry) -> None:
+        worker = get_current_worker()
+        try:
+            with closing(download(entry)) as progress:  # type: ignore[type-var]
+                for part in progress:
+                    if worker.is_cancelled:
+                        return
+                    self.post_message(self._Arrived(entry, part))
+        except TinyGPTError as error:
+            if not worker.is_cancelled:
+                self.post_message(self._Arrived(entry, error))
+
+    def on_train_corpus_picker_chosen(self, message: TrainCorpusPicker.Chosen) -> None:
+        """Read what was chosen, or offer to fetch it."""
+        message.stop()
+        self._choose(message.entry)
+
+    def on_train_corpus_picker_download_wanted(self, message: TrainCorpusPicker.DownloadWanted) -> None:
+        """Begin the download."""
+        message.stop()
+        if self._chosen is not None and not self.fetching:
+            self.fetching = True
+            self._picker.show_progress(0, self._chosen.row.bytes)
+            self._fetch(self._chosen)
+            self.post_message(self.Read(self._chosen.name, None))
+
+    def on_train_corpus_picker_cancel_wanted(self, message: TrainCorpusPicker.CancelWanted) -> None:
+        """Stop the download."""
+        message.stop()
+        self.cancel()
+
+    def on_train_corpus__arrived(self, message: TrainCorpus._Arrived) -> None:
+        """Show what a thread has to say about the text that is chosen now."""
+        message.stop()
+        entry, outcome = message.entry, message.outcome
+        if self._chosen is None or entry.name != self._chosen.name or entry.path != self._chosen.path:
+            return
+        if isinstance(outcome, CorpusFacts):
+            self._picker.show_facts(outcome)
+            self.post_message(self.Read(entry.name, outcome))
+        elif isinstance(outcome, Downloaded):
+            self._hear_download(outcome)
+        elif entry.path is None:
+            self.fetching = False
+            self._picker.show_away(entry, f"✗ {outcome.message}; {outcome.hint};")
+        else:
+            self._picker.show_problem(f"{outcome.message}; {outcome.hint}")
+
+    def _hear_download(self, part: Downloaded) -> None:
+        if not self.fetching or self._chosen is None:
+            return
+        self._picker.show_progress(part.done, part.total)
+        if part.path is not None:
+            self.fetching = False
+            self._choose(find_corpus(self._chosen.name))
