@@ -49,7 +49,7 @@ class Model:
         return self._texts(self.events(prompt, **settings))
 
     def events(self, prompt: str = "", **settings: Any) -> Iterator[GenerationEvent]:
-        """Yield the generation's events: GenerationStarted, a Token each, GenerationEnded. Raises UsageError, at once."""
+        """Yield GenerationStarted, a Token each, GenerationEnded. Raises UsageError, at once."""
         sampling = checked(SamplingSettings, settings)
         return iter(GenerationJob(TorchEngine(self.module), self.tokenizer, self.block_size, prompt, sampling))
 

@@ -1,4 +1,4 @@
-"""Write a whole file or none of it."""
+"""Write a whole file or none of it; ask whether one is there."""
 
 from __future__ import annotations
 
@@ -39,6 +39,14 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; no where it cannot be known (no permission, a name too long)."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -17,7 +17,17 @@ def home() -> Path:
     `TINYGPT_TUI_HOME` moves it; else it is the platform's data folder.
     """
     chosen = os.environ.get(HOME_VARIABLE)
-    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_data_dir("tinygpt-tui", appauthor=False))
+    if not chosen:
+        return Path(platformdirs.user_data_dir("tinygpt-tui", appauthor=False))
+    return typed_path(chosen).absolute()  # the trainer works in another folder
+
+
+def typed_path(text: str) -> Path:
+    """Return the path that somebody typed, `~` made a home folder; a home that is not known stays as it was typed."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
 
 
 def models_folder() -> Path:

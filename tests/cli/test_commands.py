@@ -184,7 +184,9 @@ def test_damaged_weights_are_told(trained: Path, tmp_path: Path) -> None:
 
 def test_settings_from_a_toml_file_and_typed_ones_win(home: Path, corpus: Path, tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
-    file.write_text("steps = 4\nn_layer = 1\nn_embd = 16\nn_head = 2\nblock_size = 8\nngram_rows = 0\n", encoding="utf-8")
+    file.write_text(
+        "steps = 4\nn_layer = 1\nn_embd = 16\nn_head = 2\nblock_size = 8\nngram_rows = 0\n", encoding="utf-8"
+    )
     done = tinygpt("train", "--corpus", corpus, "--name", "toml", "--config", file, "--steps", "3", "--threads", "1")
     assert done.returncode == 0, done.stderr
     assert "step 3/3" in done.stdout

@@ -11,27 +11,27 @@ from tinygpt_tui.settings.architecture import GPTSettings
 
 
 def rotation_table(block_size: int, head_size: int, base: float = 10_000.0) -> Tensor:
-    """Return the angles of RoPE as unit complex numbers, (T, D/2) complex64.
+    """Return cosine and sine of RoPE's angles, (T, D/2, 2) float32.
 
     Pair i of the head turns by `position * base ** (-2 i / D)`. Source: Su et al. 2021, eq. 15.
     """
     frequencies = base ** (-torch.arange(0, head_size, 2, dtype=torch.float64) / head_size)
     angles = torch.outer(torch.arange(block_size, dtype=torch.float64), frequencies)
-    return torch.polar(torch.ones_like(angles), angles).to(torch.complex64)
+    return torch.stack((angles.cos(), angles.sin()), dim=-1).float()
 
 
 def rotate(x: Tensor, turns: Tensor) -> Tensor:
-    """Turn neighbouring pairs of `x` (B, H, T, D) by `turns` (T, D/2) complex; returns (B, H, T, D).
+    """Turn neighbouring pairs of `x` (B, H, T, D) by `turns` (T, D/2, 2); returns (B, H, T, D).
 
     One complex product is the cheapest form where operations run one by one; a compiler cannot fuse complex numbers
     and gets the same arithmetic as reals.
     """
     if torch.compiler.is_compiling():
         even, odd = x[..., 0::2], x[..., 1::2]
-        cosine, sine = turns.real, turns.imag
+        cosine, sine = turns.unbind(-1)
         return torch.stack((even * cosine - odd * sine, even * sine + odd * cosine), dim=-1).flatten(-2)
-    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
-    return torch.view_as_real(pairs * turns).flatten(-2).type_as(x)
+    pairs = torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))
+    return torch.view_as_real(pairs * torch.view_as_complex(turns)).flatten(-2).type_as(x)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, scale: float, dropout: float = 0.0) -> Tensor:
@@ -66,8 +66,8 @@ class CausalSelfAttention(nn.Module):
     def forward(self, x: Tensor, turns: Tensor | None, past: tuple[Tensor, Tensor, int] | None = None) -> Tensor:
         """x (B, T, C) -> (B, T, C).
 
-        `turns` (T, D/2) are the rotations of these positions, None with learned positions. `past` is this layer's key
-        and value store, each (B, H, block_size, D), and how much of it is filled; the new keys are written behind.
+        `turns` (T, D/2, 2) are the rotations of these positions, None with learned positions. `past` is this layer's
+        key and value store, each (B, H, block_size, D), and how much of it is filled; new keys are written behind.
         """
         B, T, C = x.shape  # batch, time, channels
         q, k, v = (

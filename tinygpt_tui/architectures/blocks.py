@@ -21,7 +21,8 @@ class _ReluSquared(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         positive = x.relu()
         ctx.save_for_backward(positive)
-        return positive * positive
+        squared: Tensor = positive * positive
+        return squared
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
@@ -89,4 +90,5 @@ class Block(nn.Module):
         h = self.ln_2(x)
         if self.shift_2 is not None:
             h = self.shift_2(h, rows[1] if rows else None)
-        return x + self.mlp(h)
+        y: Tensor = x + self.mlp(h)
+        return y

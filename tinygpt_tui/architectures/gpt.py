@@ -9,6 +9,7 @@ With the default settings it is nanoGPT, number for number, and its state dict h
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -84,7 +85,8 @@ class GPT(LanguageModel):
             x = normalise(x, settings.norm)
         if settings.dropout:
             x = F.dropout(x, settings.dropout, self.training)
-        for layer, block in enumerate(parts["h"]):  # type: ignore[arg-type]
+        blocks: Iterable[nn.Module] = parts["h"]  # type: ignore[assignment]
+        for layer, block in enumerate(blocks):
             if memory is None:
                 x = block(x, turns)
             else:

@@ -22,9 +22,8 @@ class NgramTables(nn.Module):
 
     def forward(self, ids: Tensor, last_ids: Tensor | None = None) -> Tensor:
         """ids (B, T) -> (B, T, C); `last_ids` (B, 2) stand before `ids`, NOTHING where there is none."""
-        B, T = ids.shape
         if last_ids is None:
-            last_ids = ids.new_full((B, 2), self.NOTHING)
+            last_ids = ids.new_full((ids.shape[0], 2), self.NOTHING)
         joined = torch.cat((last_ids, ids), dim=1) + 1  # nothing is 0
         third, second, first = joined[:, :-2], joined[:, 1:-1], joined[:, 2:]
         V = self.vocab_size + 1

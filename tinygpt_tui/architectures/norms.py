@@ -11,9 +11,7 @@ from tinygpt_tui.settings.architecture import GPTSettings
 EPSILON = 1e-5
 
 
-def normalise(
-    x: Tensor, kind: str, weight: Tensor | None = None, bias: Tensor | None = None
-) -> Tensor:
+def normalise(x: Tensor, kind: str, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
     """Bring the last axis of `x` to unit scale (and mean zero with `kind` "layernorm"); same shape.
 
     Sources: Ba et al. 2016, eq. 4 (layernorm); Zhang and Sennrich 2019, eq. 4 (rmsnorm).

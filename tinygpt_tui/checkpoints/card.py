@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from tinygpt_tui.errors import CheckpointError, storage_error
+from tinygpt_tui.errors import CheckpointError, TinyGPTError, storage_error
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "weights.safetensors"
@@ -55,14 +55,18 @@ def read_config(folder: Path) -> NativeConfig:
     """Read `config.json` of a model folder. Raises CheckpointError."""
     try:
         config = msgspec.json.decode((folder / CONFIG).read_bytes(), type=NativeConfig)
-    except FileNotFoundError:
-        raise CheckpointError(f"{folder} is not a model: it has no {CONFIG}", "`tinygpt-tui models` lists the models") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise CheckpointError(
+            f"{folder} is not a model: it has no {CONFIG}", "`tinygpt-tui models` lists the models"
+        ) from None
     except OSError as error:
         raise storage_error(error, folder / CONFIG) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{folder / CONFIG} cannot be read: {error}", "the file is damaged or too new") from None
     if config.format > FORMAT:
-        raise CheckpointError(f"{folder.name} was made by a newer version (format {config.format})", "update tinygpt-tui")
+        raise CheckpointError(
+            f"{folder.name} was made by a newer version (format {config.format})", "update tinygpt-tui"
+        )
     return config
 
 
@@ -86,7 +90,7 @@ def card_of(folder: Path, origin: Literal["shipped", "yours"]) -> ModelCard:
     """Return the card of a model folder; a folder that cannot be read gets a card that says why."""
     try:
         config = read_config(folder)
-    except (CheckpointError, OSError) as error:
+    except TinyGPTError as error:
         return ModelCard(name=folder.name, path=str(folder), origin=origin, problem=str(error))
     weights = folder / WEIGHTS
     size = weights.stat().st_size if weights.is_file() else 0

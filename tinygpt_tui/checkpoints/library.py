@@ -9,10 +9,11 @@ from typing import Literal
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import CONFIG, ModelCard, card_of
 from tinygpt_tui.errors import NotFoundError
+from tinygpt_tui.files import is_file
 
 
 def list_models() -> list[ModelCard]:
-    """Return the cards of the user's own models and the shipped ones, by name; an own model hides a shipped namesake."""
+    """Return all cards by name; a model of the user's own hides a shipped namesake."""
     cards: dict[str, ModelCard] = {}
     places: tuple[tuple[Path, Literal["shipped", "yours"]], ...] = (
         (paths.shipped_models(), "shipped"),
@@ -32,8 +33,8 @@ def find_model(name: str) -> Path:
     known = {card.name: Path(card.path) for card in list_models()}
     if name in known:
         return known[name]
-    path = Path(name).expanduser()
-    if (path / CONFIG).is_file():
+    path = paths.typed_path(name)
+    if is_file(path / CONFIG):
         return path
     near = difflib.get_close_matches(name, known, n=3) or sorted(known)[:5]
     hint = f"there is {', '.join(near)}" if near else "train one: `tinygpt-tui train --corpus FILE --name NAME`"
@@ -42,6 +43,6 @@ def find_model(name: str) -> Path:
 
 def _model_folders(place: Path) -> list[Path]:
     try:
-        return [entry for entry in place.iterdir() if (entry / CONFIG).is_file()]
+        return [entry for entry in place.iterdir() if is_file(entry / CONFIG)]
     except OSError:
         return []  # not made yet, or not ours to read: there are no models in it for us

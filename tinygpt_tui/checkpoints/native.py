@@ -83,7 +83,9 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load(path.read_bytes())
     except FileNotFoundError:
-        raise CheckpointError(f"{path.parent.name} has no weights yet", "its training has just begun; try again soon") from None
+        raise CheckpointError(
+            f"{path.parent.name} has no weights yet", "its training has just begun; try again soon"
+        ) from None
     except OSError as error:
         raise storage_error(error, path) from error
     except safetensors.SafetensorError as error:
@@ -100,5 +102,7 @@ def _fit(model: LanguageModel, weights: dict[str, Tensor], folder: Path) -> None
             for words, names in (("missing:", missing), ("unknown:", extra), ("other shape:", other))
             if names
         )
-        raise CheckpointError(f"the weights of {folder.name} do not fit its config.json ({found})", "copy the folder again")
+        raise CheckpointError(
+            f"the weights of {folder.name} do not fit its config.json ({found})", "copy the folder again"
+        )
     model.load_state_dict(weights)

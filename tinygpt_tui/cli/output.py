@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from tinygpt_tui.errors import TinyGPTError
 
@@ -25,11 +26,14 @@ def say_error(error: TinyGPTError) -> None:
         say(f"  {error.hint}")
 
 
-def table(rows: list[tuple[str, ...]], head: tuple[str, ...], right: frozenset[int] = frozenset()) -> str:
+def table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...], right: frozenset[int] = frozenset()) -> str:
     """Lay out `rows` under `head` in columns as wide as they need; the columns in `right` are set to the right."""
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     lines = []
     for row in [head, *rows]:
-        cells = (cell.rjust(width) if i in right else cell.ljust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
+        cells = (
+            cell.rjust(width) if i in right else cell.ljust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines) + "\n"

@@ -41,12 +41,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     from tinygpt_tui.corpora.catalog import find_corpus
     from tinygpt_tui.corpora.corpus import read_text, split
-    from tinygpt_tui.runs.index import create_run, free_name
     from tinygpt_tui.runs.begin import new_run
+    from tinygpt_tui.runs.index import create_run, free_name
 
     entry = find_corpus(arguments.corpus)
     if entry.path is None:
-        raise NotFoundError(f"{entry.row.title} is not on this machine yet", f"tinygpt-tui data --download {entry.name}")
+        raise NotFoundError(
+            f"{entry.row.title} is not on this machine yet", f"tinygpt-tui data --download {entry.name}"
+        )
     text = read_text(Path(entry.path))
     split(text.text, training.architecture.block_size, training.validation_share)  # a bad text makes no folder
     name = arguments.name or free_name(entry.name)

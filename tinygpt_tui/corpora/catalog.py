@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 
 from tinygpt_tui import paths
 from tinygpt_tui.errors import CorpusError, NotFoundError
+from tinygpt_tui.files import is_file
 
 CATALOG = "CATALOG.toml"
 
@@ -49,7 +48,7 @@ def list_corpora() -> list[CorpusEntry]:
     entries = [CorpusEntry(name=name, row=row, path=_place(row)) for name, row in catalog.items()]
     known = {row.file for row in catalog.values()}
     folder = paths.data_folder()
-    own = sorted(path for path in folder.glob("*.txt") if path.name not in known) if folder.is_dir() else []
+    own = sorted(path for path in folder.glob("*.txt") if path.name not in known and is_file(path))
     for path in own:
         size = path.stat().st_size
         row = CatalogRow(
@@ -62,20 +61,22 @@ def list_corpora() -> list[CorpusEntry]:
 def find_corpus(name: str) -> CorpusEntry:
     """Return the corpus that `name` means: a catalogue name, or the path of a text file.
 
-    Raises NotFoundError; a corpus that must be downloaded first is returned with `path` None.
+    Raises NotFoundError, CorpusError for a folder; a corpus that must be downloaded first is returned with `path` None.
     """
     entries = {entry.name: entry for entry in list_corpora()}
     if name in entries:
         return entries[name]
-    path = Path(name).expanduser()
-    if path.is_file():
+    path = paths.typed_path(name)
+    if is_file(path):
         row = CatalogRow(
             title=path.stem, description=str(path), file=path.name, licence="", bytes=path.stat().st_size, sha256=""
         )
         return CorpusEntry(name=path.stem, row=row, path=str(path.resolve()))
-    if path.is_dir():
+    if name and path.is_dir():
         raise CorpusError(f"{path} is a folder", "name a text file in it")
-    raise NotFoundError(f"no corpus and no file is called {name!r}", f"corpora: {', '.join(entries)}; or a path to a text file")
+    raise NotFoundError(
+        f"no corpus and no file is called {name!r}", f"corpora: {', '.join(entries)}; or a path to a text file"
+    )
 
 
 def read_catalog() -> dict[str, CatalogRow]:
@@ -88,6 +89,6 @@ def _place(row: CatalogRow) -> str | None:
     """Return where the text is; a file of another size is not it (half a copy, another version)."""
     for folder in (paths.shipped_data(), paths.data_folder()):
         path = folder / row.file
-        if path.is_file() and path.stat().st_size == row.bytes:
+        if is_file(path) and path.stat().st_size == row.bytes:
             return str(path)
     return None

@@ -37,7 +37,10 @@ def download(entry: CorpusEntry) -> Iterator[Downloaded]:
     digest = hashlib.sha256()
     done = 0
     try:
-        with whole_file(target) as file, httpx.stream("GET", row.url, follow_redirects=True, timeout=TIMEOUT_S) as answer:
+        with (
+            whole_file(target) as file,
+            httpx.stream("GET", row.url, follow_redirects=True, timeout=TIMEOUT_S) as answer,
+        ):
             answer.raise_for_status()
             for chunk in answer.iter_bytes(1 << 16):
                 done += len(chunk)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import msgspec
 
 from tinygpt_tui.events.generation import GenerationEvent
@@ -13,6 +15,8 @@ _generation = msgspec.json.Decoder(GenerationEvent)
 _training = msgspec.json.Decoder(TrainingEvent)
 _request = msgspec.json.Decoder(Request)
 
+M = TypeVar("M")
+
 
 def to_line(message: GenerationEvent | TrainingEvent | Request) -> bytes:
     """Return `message` as one line of JSON, newline included, its type under the key `type`."""
@@ -21,14 +25,21 @@ def to_line(message: GenerationEvent | TrainingEvent | Request) -> bytes:
 
 def generation_event(line: bytes) -> GenerationEvent:
     """Read one line of the engine's output. Raises msgspec.ValidationError or msgspec.DecodeError."""
-    return _generation.decode(line)
+    return _read(_generation, line)
 
 
 def training_event(line: bytes) -> TrainingEvent:
     """Read one line of a journal. Raises msgspec.ValidationError or msgspec.DecodeError."""
-    return _training.decode(line)
+    return _read(_training, line)
 
 
 def request(line: bytes) -> Request:
     """Read one line of the engine's input. Raises msgspec.ValidationError or msgspec.DecodeError."""
-    return _request.decode(line)
+    return _read(_request, line)
+
+
+def _read(decoder: msgspec.json.Decoder[M], line: bytes) -> M:
+    try:
+        return decoder.decode(line)
+    except UnicodeDecodeError as error:  # msgspec's own answer to broken UTF-8 is of another family
+        raise msgspec.DecodeError(str(error)) from None

@@ -60,18 +60,18 @@ class GenerationJob:
         )
         stream, stop_text = TextStream(self._tokenizer), StopText(self._sampling.stop)
         first_at: float | None = None
-        count = 0
+        count = last = 0
         reason: EndReason = "length"
         while count < self._sampling.max_new_tokens:
             if self._stopped:
                 reason = "stopped"
                 break
             # A model must see something: an empty prompt begins a new line, as nanoGPT's sampling script does.
-            logits = self._engine.step(id) if count else self._engine.prefill(ids or self._beginning())
-            id = sampler.draw(logits)
+            logits = self._engine.step(last) if count else self._engine.prefill(ids or self._beginning())
+            last = sampler.draw(logits)
             first_at = first_at or time.perf_counter()
-            text = stop_text.push(stream.push(id))
-            yield Token(job=self.job, index=count, id=id, text=text, context_used=self._engine.context_used)
+            text = stop_text.push(stream.push(last))
+            yield Token(job=self.job, index=count, id=last, text=text, context_used=self._engine.context_used)
             count += 1
             if stop_text.found:
                 reason = "stop text"

@@ -14,6 +14,8 @@ from tinygpt_tui.errors import NotFoundError, RunError, storage_error
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunStatus
 
 Wish = Literal["stop", "pause", "save", "sample"]
+# A process's birth is reckoned from the machine's start, which moves a little when the clock is set.
+BIRTH_TOLERANCE_S = 10.0
 
 
 class Control:
@@ -60,7 +62,7 @@ def is_alive(status: RunStatus) -> bool:
     """Whether the process that wrote `status` still runs; a reused process number does not count."""
     try:
         process = psutil.Process(status.pid)
-        same = abs(process.create_time() - status.pid_created) < 1.0
+        same = abs(process.create_time() - status.pid_created) < BIRTH_TOLERANCE_S
         return same and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False

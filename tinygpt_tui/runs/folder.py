@@ -123,5 +123,7 @@ class RunFolder:
             ) from None
         except OSError as error:
             raise storage_error(error, path) from error
-        except msgspec.DecodeError as error:
-            raise RunError(f"{path} is damaged: {error}", "delete the model's run folder to keep the model alone") from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise RunError(
+                f"{path} is damaged: {error}", "delete the model's run folder to keep the model alone"
+            ) from None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from tinygpt_tui import paths
-from tinygpt_tui.errors import NotFoundError, RunError, TinyGPTError, UsageError, storage_error
+from tinygpt_tui.errors import NotFoundError, RunError, StorageError, TinyGPTError, UsageError, storage_error
+from tinygpt_tui.files import is_file
 from tinygpt_tui.runs.control import is_alive
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunSettings, RunState, RunStatus
 
@@ -56,7 +58,7 @@ def find_run(name: str) -> RunFolder:
     """Return the run of the model that `name` means, the user's own before a shipped one. Raises NotFoundError."""
     for place in (paths.models_folder(), paths.shipped_models()):
         run = RunFolder(place / name)
-        if run.settings.is_file():
+        if is_file(run.settings):
             return run
     there = ", ".join(card.name for card in list_runs()) or "none yet"
     raise NotFoundError(f"no run is called {name!r}", f"runs: {there}")
@@ -78,7 +80,11 @@ def create_run(settings: RunSettings) -> RunFolder:
     except OSError as error:
         raise storage_error(error, model) from error
     run = RunFolder(model)
-    run.write_settings(settings)
+    try:
+        run.write_settings(settings)
+    except StorageError:
+        shutil.rmtree(model, ignore_errors=True)  # the name stays free
+        raise
     return run
 
 
@@ -93,7 +99,12 @@ def check_name(name: str) -> None:
 
 def free_name(wish: str) -> str:
     """Return `wish`, or `wish-2`, `wish-3` … if models of that name exist."""
-    taken = {path.name for place in (paths.models_folder(), paths.shipped_models()) if place.is_dir() for path in place.iterdir()}
+    taken = {
+        path.name
+        for place in (paths.models_folder(), paths.shipped_models())
+        if place.is_dir()
+        for path in place.iterdir()
+    }
     name, number = wish, 2
     while name in taken:
         name, number = f"{wish}-{number}", number + 1
@@ -129,6 +140,6 @@ def _true_status(run: RunFolder) -> RunStatus | None:
 
 def _runs_in(place: Path) -> list[RunFolder]:
     try:
-        return [RunFolder(model) for model in place.iterdir() if (model / "run" / "settings.json").is_file()]
+        return [RunFolder(model) for model in place.iterdir() if is_file(RunFolder(model).settings)]
     except OSError:
         return []

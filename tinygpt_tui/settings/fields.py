@@ -63,7 +63,16 @@ def parse_value(field: SettingField, text: str) -> Any:
     if field.optional and not typed:
         return None
     if field.kind is bool:
-        words = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+        words = {
+            "yes": True,
+            "true": True,
+            "on": True,
+            "1": True,
+            "no": False,
+            "false": False,
+            "off": False,
+            "0": False,
+        }
         if typed.lower() not in words:
             raise UsageError(f"{field.title}: {text!r} is neither yes nor no")
         return words[typed.lower()]
@@ -101,7 +110,7 @@ def checked(struct: type[S], values: dict[str, Any]) -> S:
 
 
 def _plain(kind: Any) -> tuple[type, bool, tuple[str, ...], Meta | None]:
-    """Take `Annotated[int, Meta(...)] | None` or `Literal[...]` apart: type, whether None is allowed, choices, limits."""
+    """Take `Annotated[int, Meta(...)] | None` or `Literal[...]` apart: type, optional, choices, limits."""
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         inner = next(argument for argument in typing.get_args(kind) if argument is not type(None))
         if typing.get_origin(inner) is typing.Annotated:
@@ -119,10 +128,15 @@ def _in_words(struct: type[msgspec.Struct], found: str) -> str:
     field = fields_of(struct).get(name)
     if field is None:
         return found.replace("`", "'")
-    said = what.removeprefix("Expected ").replace("`", "").replace("| null", "").strip()
-    for sign, words in ((">=", "must be at least"), ("<=", "must be at most"), (">", "must be more than"), ("<", "must be less than")):
-        if sign in said:
-            return f"{field.title}: {words} {said.split(sign)[-1].strip()}"
+    said = what.removeprefix("Expected ").replace("`", "").replace(" | null", "").strip()
     if field.choices:
         return f"{field.title}: must be one of {', '.join(field.choices)}"
+    for sign, words in (
+        (">=", "must be at least"),
+        ("<=", "must be at most"),
+        (">", "must be more than"),
+        ("<", "must be less than"),
+    ):
+        if sign in said:
+            return f"{field.title}: {words} {said.split(sign)[-1].strip()}"
     return f"{field.title}: expected {said}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+
 import msgspec
 
 from tinygpt_tui.errors import NotFoundError
@@ -67,9 +69,9 @@ PRESETS: dict[str, Preset] = {
             title="Quick",
             description="something readable in under two minutes",
             training=TrainingSettings(
-                architecture=_modern(64, 96, 4, 3, ngram_rows=16_384),
+                architecture=_modern(128, 96, 4, 3, ngram_rows=16_384),
                 steps=1000,
-                batch_size=16,
+                batch_size=8,
                 learning_rate=2e-2,
                 head_rate=2e-2,
                 embedding_rate=4e-2,
@@ -146,7 +148,9 @@ DEFAULT_PRESET = "quick"
 
 
 def find_preset(name: str) -> Preset:
-    """Return the preset called `name`. Raises NotFoundError."""
+    """Return the preset called `name`. Raises NotFoundError, which names the nearest."""
     if name not in PRESETS:
-        raise NotFoundError(f"no preset is called {name!r}", f"there is {', '.join(PRESETS)}")
+        near = difflib.get_close_matches(name, PRESETS, n=1)
+        guess = f"did you mean {near[0]}? " if near else ""
+        raise NotFoundError(f"no preset is called {name!r}", f"{guess}there is {', '.join(PRESETS)}")
     return PRESETS[name]

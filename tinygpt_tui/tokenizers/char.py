@@ -37,7 +37,10 @@ class CharTokenizer:
         characters = kept.get("characters")
         if not isinstance(characters, str):
             raise CheckpointError("tokenizer.json has no text under 'characters'", "the file is damaged")
-        return cls(characters)
+        try:
+            return cls(characters)
+        except UnicodeEncodeError:  # JSON can write half a character, UTF-8 cannot
+            raise CheckpointError("tokenizer.json has half a character under 'characters'", "the file is damaged") from None
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text`; characters without an id are left out."""

@@ -17,7 +17,7 @@ TOKENIZERS: dict[str, Callable[[dict[str, Any]], Tokenizer]] = {
 def tokenizer_from(kept: dict[str, Any]) -> Tokenizer:
     """Make the tokenizer that its `to_dict` described. Raises CheckpointError."""
     name = kept.get("name")
-    if name not in TOKENIZERS:
+    if not isinstance(name, str) or name not in TOKENIZERS:
         known = ", ".join(TOKENIZERS)
         raise CheckpointError(f"no tokenizer is called {name!r}", f"this version knows: {known}")
     return TOKENIZERS[name](kept)

@@ -28,7 +28,8 @@ POLYNOMIALS = (
 def orthogonalise(matrices: Tensor) -> Tensor:
     """Return about U Vᵀ for each `matrices` (N, R, C) = U S Vᵀ; R <= C is cheapest, any shape is right."""
     if matrices.shape[-2] > matrices.shape[-1]:
-        return orthogonalise(matrices.mT).mT
+        tall: Tensor = orthogonalise(matrices.mT).mT
+        return tall
     x = matrices / (matrices.norm(dim=(-2, -1), keepdim=True) * 1.02 + 1e-7)
     gram = x @ x.mT  # (N, R, R)
     turned: Tensor | None = None
@@ -39,7 +40,8 @@ def orthogonalise(matrices: Tensor) -> Tensor:
         turned = factor if turned is None else factor @ turned
         gram = factor @ gram @ factor
     assert turned is not None
-    return turned @ x
+    nearest: Tensor = turned @ x
+    return nearest
 
 
 class Muon(Optimizer):
@@ -89,5 +91,5 @@ class Muon(Optimizer):
 def _squares(weight: Tensor, direction: Tensor) -> list[tuple[Tensor, Tensor]]:
     rows, columns = weight.shape
     if rows == 3 * columns:
-        return list(zip(weight.split(columns), direction.split(columns), strict=True))
+        return list(zip(torch.split(weight, columns), torch.split(direction, columns), strict=True))
     return [(weight, direction)]

@@ -16,7 +16,7 @@ from tinygpt_tui.checkpoints.card import TrainedOn
 from tinygpt_tui.checkpoints.native import write_beginning, write_weights
 from tinygpt_tui.corpora.corpus import Corpus, read_text, split
 from tinygpt_tui.errors import CorpusError, RunError, StorageError, TinyGPTError
-from tinygpt_tui.events.training import Evaluation, Note, Paused, RunEnded, RunStarted, Saved, TrainingEvent
+from tinygpt_tui.events.training import Evaluation, Note, Paused, Resumed, RunEnded, RunStarted, Saved, TrainingEvent
 from tinygpt_tui.files import write_bytes
 from tinygpt_tui.runs.control import Control, own_birth
 from tinygpt_tui.runs.folder import RunFolder, RunSettings, RunState, RunStatus
@@ -32,8 +32,8 @@ ROOM_LOOK_S = 2.0
 def run_training(model: Path) -> Iterator[TrainingEvent]:
     """Train what `MODEL/run/settings.json` describes, from the start or from where it was left.
 
-    Every event is in the journal before it is yielded. Whatever happens, the last event is RunEnded; only a run that
-    is already being trained raises (RunError).
+    Every event is in the journal before it is yielded, but for the pause that says nothing can be written.
+    Whatever happens, the last event is RunEnded; only a run that is already being trained raises (RunError).
     """
     folder = RunFolder(model)
     folder.folder.mkdir(parents=True, exist_ok=True)
@@ -79,7 +79,10 @@ class _Run:
         except TinyGPTError as error:
             message, hint = error.message, error.hint
         except torch.OutOfMemoryError:
-            message, hint = "the device has not enough memory for this training", "lower batch_size, then n_embd or n_layer"
+            message, hint = (
+                "the device has not enough memory for this training",
+                "lower batch_size, then n_embd or n_layer",
+            )
         except Exception as error:
             message, hint = f"unexpected: {type(error).__name__}: {error}", f"the details are in {self._folder.log}"
             raise
@@ -158,21 +161,26 @@ class _Run:
 
     def _insist(self, write: Callable[[], None]) -> Iterator[TrainingEvent]:
         """Write; where storage refuses, pause the run until there is room again or somebody stops it."""
-        said = False
+        step = self._training.step if self._training else 0
+        waiting = False
         while True:
             try:
-                return write()
+                write()
+                break
             except StorageError as error:
-                training = self._training
-                step = training.step if training else 0
-                if not said:
-                    said = True
-                    yield Paused(step, f"{error.message}; {error.hint}")
-                problem = error
-                self._try(lambda: self._say("paused", training.settings.steps if training else 0, problem.message))
                 if self._control.asked("stop"):
                     raise
+                self._say_refused(error)
+                if not waiting:
+                    yield Paused(step, f"{error.message}; {error.hint}")
+                waiting = True
                 time.sleep(ROOM_LOOK_S)
+        if waiting:
+            yield from self._log(Resumed(step))
+
+    def _say_refused(self, error: StorageError) -> None:
+        steps = self._training.settings.steps if self._training else 0
+        self._try(lambda: self._say("paused", steps, error.message))
 
     def _say_now_and_then(self, event: TrainingEvent, steps: int) -> None:
         if isinstance(event, Paused):
@@ -203,15 +211,13 @@ class _Run:
             return  # the status is a courtesy: a full disk must not end the training for it
 
 
-
-
-
-
 def _open_corpus(settings: RunSettings) -> tuple[Corpus, list[str]]:
     reference, chosen = settings.corpus, settings.training
     found = read_text(Path(reference.path))
     if reference.sha256 and found.sha256 != reference.sha256:
-        raise CorpusError(f"{reference.path} is not the text that this run began with", "put the old text back, or start a new run")
+        raise CorpusError(
+            f"{reference.path} is not the text that this run began with", "put the old text back, or start a new run"
+        )
     corpus = split(found.text, chosen.architecture.block_size, chosen.validation_share)
     return corpus, list(found.notes)
 

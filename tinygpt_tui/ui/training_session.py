@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import enum
-import math
 from pathlib import Path
 from typing import NamedTuple
 
 import psutil
 
 from tinygpt_tui import paths
-from tinygpt_tui.checkpoints.card import WEIGHTS, read_tokenizer
-from tinygpt_tui.errors import CheckpointError, TinyGPTError
-from tinygpt_tui.events.training import TrainingEvent
+from tinygpt_tui.checkpoints.card import WEIGHTS
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.events.training import RunStarted, TrainingEvent
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunSettings, RunStatus
 from tinygpt_tui.ui.training_history import TrainingHistory
@@ -41,6 +40,7 @@ class Phase(enum.Enum):
 class Look(NamedTuple):
     """What one look at the run folder found."""
 
+    settings: RunSettings
     events: list[TrainingEvent]
     status: RunStatus | None
     died: bool
@@ -105,12 +105,14 @@ class TrainingSession:
         runs = self._launched is not None and _runs(self._launched)
         pause, stop = self._control.asked("pause"), self._control.asked("stop")
         weights = (self.run.model / WEIGHTS).is_file()
-        return Look(self._watch.poll(), status, died, runs, pause, stop, weights)
+        events = self._watch.poll()
+        return Look(self._settings_after(events), events, status, died, runs, pause, stop, weights)
 
     def take(self, look: Look) -> bool:
         """Make `look` part of what is known; return whether anything is different now."""
         before = self.phase, self.status_message, self.has_weights, self.looked
         self.looked = True
+        self.settings = look.settings
         self.history.add(look.events)
         if look.events and self._launched is not None:
             self._launched = None
@@ -140,14 +142,6 @@ class TrainingSession:
         """Ask for a sample now. Raises StorageError."""
         self._watch.sample()
 
-    def uniform_loss(self) -> float | None:
-        """The loss of pure guessing, nats per token, once the vocabulary is known."""
-        try:
-            characters = read_tokenizer(self.run.model).get("characters")
-        except (CheckpointError, TinyGPTError):
-            return None
-        return math.log(len(characters)) if isinstance(characters, str) and characters else None
-
     def last_words(self) -> str:
         """The end of what the trainer wrote to its log."""
         try:
@@ -156,16 +150,25 @@ class TrainingSession:
             return ""
         return "\n".join(lines[-3:])
 
+    def _settings_after(self, events: list[TrainingEvent]) -> RunSettings:
+        """The settings, read again where a trainer has begun: it fills in the size of the vocabulary."""
+        if not any(isinstance(event, RunStarted) for event in events):
+            return self.settings
+        try:
+            return self.run.read_settings()
+        except TinyGPTError:
+            return self.settings
+
     def _phase(self, look: Look) -> Phase:
         ended, status = self.history.ended, look.status
         if self._launched is not None:
             return Phase.STARTING if look.launched_runs else Phase.DIED
-        if ended is not None and not (status and status.state == "starting" and not look.died):
+        if status is not None and status.state == "starting" and not look.died:
+            return Phase.STARTING
+        if ended is not None:
             return {"finished": Phase.FINISHED, "stopped": Phase.STOPPED}.get(ended.reason, Phase.FAILED)
         if look.died or status is None or status.state not in LIVE:
             return Phase.DIED
-        if status.state == "starting" and self.history.started is None:
-            return Phase.STARTING
         if self._stop_asked:
             return Phase.STOPPING
         if self.history.paused or (status.state == "paused" and status.message):

@@ -1,0 +1,112 @@
+"""Choose a text file: by typing its path, or in the tree of folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Button, DirectoryTree, Input, Static
+
+
+class VisibleTree(DirectoryTree):
+    """A tree of folders without what is hidden."""
+
+    HELP = """## Folders
+
+Enter opens a folder or chooses a file; typing a path in the box above moves the tree there.
+"""
+
+    def filter_paths(self, paths: Iterable[Path]) -> Iterable[Path]:
+        """Leave out names that begin with a dot."""
+        return [path for path in paths if not path.name.startswith(".")]
+
+
+class ChooseFileScreen(ModalScreen[Path | None]):
+    """Dismisses with the file, or with None."""
+
+    DEFAULT_CSS = """
+    ChooseFileScreen {
+        align: center middle;
+        & > Vertical { width: 90%; max-width: 100; height: 90%; padding: 0 1; background: $panel; border: round $border; }
+        & #problem { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+        & DirectoryTree { height: 1fr; background: $surface; }
+        & Horizontal { height: 1; align-horizontal: right; }
+        & Button { margin: 0 0 0 2; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "Cancel", id="file.cancel", tooltip="Choose nothing"),
+        Binding("ctrl+up", "parent", "Folder above", id="file.parent", tooltip="Show the folder above"),
+    ]
+
+    def __init__(self, start: Path) -> None:
+        """`start` is the folder to begin in."""
+        super().__init__()
+        self._start = start
+
+    def compose(self) -> ComposeResult:
+        """Yield the path, the tree and the buttons."""
+        with Vertical() as box:
+            box.border_title = "choose a text file"
+            box.border_subtitle = "enter: choose  tab: tree  ctrl+↑: folder above  esc: cancel"
+            path = Input(f"{self._start}/", id="path", compact=True, select_on_focus=False, placeholder="path of a file")
+            path.HELP = "## Path\n\nThe path of a text file; `~` is your home folder. Enter chooses it."
+            yield path
+            yield Static("", id="problem", markup=False)
+            yield VisibleTree(self._start)
+            with Horizontal():
+                yield Button("Choose", id="choose", compact=True, variant="primary")
+                yield Button("Cancel", id="cancel", compact=True)
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        """Take what was typed."""
+        message.stop()
+        self._take(message.value)
+
+    def on_directory_tree_file_selected(self, message: DirectoryTree.FileSelected) -> None:
+        """Take what was chosen in the tree."""
+        message.stop()
+        self.dismiss(message.path)
+
+    def on_directory_tree_directory_selected(self, message: DirectoryTree.DirectorySelected) -> None:
+        """Show the folder's path."""
+        message.stop()
+        self.query_one("#path", Input).value = f"{message.path}/"
+
+    def on_button_pressed(self, message: Button.Pressed) -> None:
+        """Take the path, or nothing."""
+        message.stop()
+        if message.button.id == "choose":
+            self._take(self.query_one("#path", Input).value)
+        else:
+            self.dismiss(None)
+
+    def action_cancel(self) -> None:
+        """Choose nothing."""
+        self.dismiss(None)
+
+    def action_parent(self) -> None:
+        """Show the folder above."""
+        tree = self.query_one(VisibleTree)
+        self._show_folder(Path(tree.path).resolve().parent)
+
+    def _take(self, typed: str) -> None:
+        path = Path(typed.strip()).expanduser()
+        if path.is_file():
+            self.dismiss(path.resolve())
+        elif path.is_dir():
+            self._show_folder(path.resolve())
+        else:
+            self.query_one("#problem", Static).update(f"✗ there is no file {path}")
+
+    def _show_folder(self, folder: Path) -> None:
+        self.query_one("#problem", Static).update("")
+        self.query_one(VisibleTree).path = folder
+        path = self.query_one("#path", Input)
+        path.value = f"{folder}/" if folder != folder.parent else str(folder)
+        path.cursor_position = len(path.value)

@@ -1,0 +1,36 @@
+"""The runs there are, with what each has reached: read from the disk, for the list of runs. It knows nothing of Textual."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from tinygpt_tui.checkpoints.card import read_config
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.runs.index import RunCard, list_runs
+
+
+class RunRow(NamedTuple):
+    """A run's card, and the best validation loss it has kept weights of."""
+
+    card: RunCard
+    best_loss: float | None
+
+
+def run_rows() -> list[RunRow]:
+    """Return all runs, the live ones first, then the newest."""
+    rows = [RunRow(card, _best_loss(card)) for card in list_runs()]
+    return sorted(rows, key=lambda row: not row.card.live)
+
+
+def live_runs() -> list[RunCard]:
+    """Return the runs that are being trained now, the newest first."""
+    return [card for card in list_runs() if card.live]
+
+
+def _best_loss(card: RunCard) -> float | None:
+    try:
+        trained = read_config(Path(card.path)).trained
+    except TinyGPTError:
+        return None
+    return trained.validation_loss if trained else None

@@ -1,0 +1,176 @@
+"""The list of models: pick one by moving to it, filter by typing."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from tinygpt_tui.checkpoints.card import ModelCard
+
+EMPTY = "No model is called so."
+NO_MODELS = "No models yet.\n\nTrain one in the Train tab (F3): a small one takes a few minutes."
+
+
+class ModelPicker(Vertical):
+    """Shows cards; the one in use is marked. Highlighting a model picks it, Enter or a click also closes the choice."""
+
+    HELP: ClassVar[str | None] = (
+        "The models. Move to one and it is used from the next Enter on; the prompt stays.\n\n"
+        "Type in the box above to filter by name, architecture or origin. `●` marks a model that is being trained "
+        "right now: it gets better while you use it. A dim one cannot be used; its second line says why."
+    )
+    DEFAULT_CSS = """
+    ModelPicker {
+        width: 28;
+        & > Input { height: 1; border: none; padding: 0 1; }
+        & > OptionList { height: 1fr; max-height: 100%; border: none; padding: 0; scrollbar-size-vertical: 1; }
+        & > Static { display: none; padding: 1; height: auto; }
+        &.-empty > Static { display: block; }
+        &.-empty > OptionList { display: none; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", id="models.filter", show=False, tooltip="Type to filter the models"),
+    ]
+
+    class Picked(Message):
+        """A model is to be used from now on; `done` where the choice is over (Enter, click)."""
+
+        def __init__(self, card: ModelCard, done: bool) -> None:
+            super().__init__()
+            self.card, self.done = card, done
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._cards: dict[str, ModelCard] = {}
+        self._live: dict[str, str] = {}
+        self._current = ""
+        self._shown: list[tuple[str, Text]] = []
+
+    def compose(self) -> ComposeResult:
+        """Yield filter, list and the words for no list."""
+        yield Input(placeholder="filter  /", compact=True)
+        yield OptionList()
+        yield Static("", markup=False)
+
+    def show(self, cards: list[ModelCard], live: dict[str, str]) -> None:
+        """Show these models; `live` says of those in training how far they are, by path."""
+        self._cards = {card.path: card for card in cards}
+        self._live = live
+        self._fill()
+
+    def pick(self, path: str) -> None:
+        """Mark the model in use; no message is sent."""
+        self._current = path
+        self._fill()
+
+    def action_filter(self) -> None:
+        """Go to the filter."""
+        self.query_one(Input).focus()
+
+    @on(Input.Changed)
+    def _filter(self, message: Input.Changed) -> None:
+        message.stop()
+        self._fill()
+
+    @on(Input.Submitted)
+    def _take_first(self, message: Input.Submitted) -> None:
+        message.stop()
+        usable = [path for path, _ in self._shown if not self._cards[path].problem]
+        wanted = self._current if self._current in usable else next(iter(usable), None)
+        if wanted is not None:
+            self.query_one(Input).value = ""
+            self._choose(wanted, done=True)
+
+    def on_key(self, event: events.Key) -> None:
+        """Let Down lead from the filter into the list."""
+        if event.key == "down" and self.query_one(Input).has_focus and self._shown:
+            event.stop()
+            self.query_one(OptionList).focus()
+
+    @on(OptionList.OptionHighlighted)
+    def _highlighted(self, message: OptionList.OptionHighlighted) -> None:
+        message.stop()
+        if message.option.id and self.query_one(OptionList).has_focus:
+            self._choose(message.option.id, done=False)
+
+    @on(OptionList.OptionSelected)
+    def _selected(self, message: OptionList.OptionSelected) -> None:
+        message.stop()
+        if message.option.id:
+            self._choose(message.option.id, done=True)
+
+    def on_resize(self) -> None:
+        """Cut names to the new width."""
+        self._fill()
+
+    def _choose(self, path: str, done: bool) -> None:
+        if path in self._cards and (done or path != self._current):
+            self.pick(path)
+            self.post_message(self.Picked(self._cards[path], done))
+
+    def _fill(self) -> None:
+        """Change only what is different, so that nothing flickers and the highlight stays where it is."""
+        words = self.query_one(Input).value.lower().split()
+        rows = [
+            (path, self._row(card))
+            for path, card in self._cards.items()
+            if all(word in f"{card.name} {card.architecture} {card.origin}".lower() for word in words)
+        ]
+        listing, before = self.query_one(OptionList), self._shown
+        self._shown = rows
+        if [path for path, _ in rows] != [path for path, _ in before] or self._problems_changed(listing):
+            listing.set_options([Option(row, id=path, disabled=bool(self._cards[path].problem)) for path, row in rows])
+        else:
+            for (path, row), (_, old) in zip(rows, before, strict=True):
+                if row != old:
+                    listing.replace_option_prompt(path, row)
+        place = next((index for index, (path, _) in enumerate(rows) if path == self._current), None)
+        if listing.highlighted != place:
+            with self.prevent(OptionList.OptionHighlighted):
+                listing.highlighted = place
+        self.set_class(not rows, "-empty")
+        self.query_one(Static).update(EMPTY if self._cards else NO_MODELS)
+
+    def _problems_changed(self, listing: OptionList) -> bool:
+        return any(option.disabled != bool(self._cards[option.id or ""].problem) for option in listing.options)
+
+    def _row(self, card: ModelCard) -> Text:
+        width = max(8, self.query_one(OptionList).scrollable_content_region.width - 1)
+        mark = "▸ " if card.path == self._current else "  "
+        progress = self._live.get(card.path, "")
+        live = f" ● {progress}" if progress else ""
+        name = _cut(card.name, width - 2 - cell_len(live))
+        gap = " " * max(0, width - 2 - cell_len(name) - cell_len(live))
+        details = card.problem or _details(card)
+        row = Text(no_wrap=True, overflow="ellipsis")
+        row.append(mark + name, "" if card.problem else "bold")
+        row.append(gap + live)
+        row.append("\n  " + _cut(details, width - 2), "dim")
+        if card.problem:
+            row.stylize("dim italic")
+        return row
+
+
+def _details(card: ModelCard) -> str:
+    loss = f" · loss {card.trained.validation_loss:.2f}" if card.trained else ""
+    return f"{size_of(card)} {card.architecture}{loss} · {card.origin}"
+
+
+def size_of(card: ModelCard) -> str:
+    """Return the number of parameters as people say it: 0.81M."""
+    millions = card.parameters / 1e6
+    return f"{millions:.2f}M" if millions >= 0.1 else f"{card.parameters / 1e3:.1f}k"
+
+
+def _cut(text: str, width: int) -> str:
+    return text if cell_len(text) <= width else set_cell_size(text, max(0, width - 1)) + "…"

@@ -1,0 +1,97 @@
+"""The line under the output: what happens, in words, and how fast, in numbers; never more than one line."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+from textual.widget import Widget
+
+from tinygpt_tui.ui.writing import Writing
+
+WORDS = {
+    "starting": "starting the engine…",
+    "reading": "reading the prompt…",
+    "writing": "writing…",
+    "stopping": "stopping…",
+}
+GAUGE = 8  # cells
+GAP = 2
+WORDS_ROOM = 20  # cells kept for the words, so that the numbers do not move when the words change
+LONG_WAIT_S = 1.0
+
+
+class StatusLine(Widget):
+    """Draws a `Writing`; `look` has it drawn anew."""
+
+    ALLOW_SELECT = False
+    DEFAULT_CSS = "StatusLine { height: 1; padding: 0 1; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._writing = Writing()
+        self._context = (0, 0)
+        self.set_class(False, "-failed")
+
+    def on_mount(self) -> None:
+        """While nothing comes, count the seconds of waiting."""
+        self.set_interval(0.5, self._tick)
+
+    def look(self, writing: Writing, context_used: int) -> None:
+        """Show where this generation stands, with so many tokens in its window."""
+        self._writing, self._context = writing, (context_used, writing.block_size)
+        self.set_class(writing.phase == "ended" and writing.reason.startswith("failed"), "-failed")
+        self.refresh()
+
+    def render(self) -> Text:
+        """Fit words and numbers into the width; the numbers give way first."""
+        return status_text(self._writing, self._context, self.content_size.width)
+
+    def _tick(self) -> None:
+        if self._writing.phase in ("starting", "reading"):
+            self.refresh()
+
+
+def status_text(writing: Writing, context: tuple[int, int], width: int) -> Text:
+    """Return the line at exactly `width` cells: words at the left, the fullest numbers that fit at the right."""
+    words = _words(writing)
+    room = width - max(cell_len(words), min(WORDS_ROOM, width // 2)) - GAP
+    numbers = next((form for form in _numbers(writing, context) if cell_len(form) <= room), "")
+    left = width - cell_len(numbers) - (GAP if numbers else 0)
+    if cell_len(words) > left:
+        words = set_cell_size(words, max(0, left - 1)) + "…"
+    gap = " " * max(0, width - cell_len(words) - cell_len(numbers))
+    return Text.assemble((words, "bold"), gap, numbers, no_wrap=True, overflow="crop")
+
+
+def _words(writing: Writing) -> str:
+    if writing.phase == "ended":
+        return writing.reason
+    words = WORDS.get(writing.phase, "")
+    if writing.phase in ("starting", "reading") and writing.waited_s >= LONG_WAIT_S:
+        words += f" {writing.waited_s:.0f} s"
+    return words
+
+
+def _numbers(writing: Writing, context: tuple[int, int]) -> list[str]:
+    """Return the numbers in ever shorter forms, each part as wide whatever its value, so that nothing jumps."""
+    used, size = context
+    if not size:
+        return []
+    places = len(str(size))
+    count = f"{used:>{places}}/{size}"
+    filled = round(GAUGE * used / size)
+    gauge = "━" * filled + "┄" * (GAUGE - filled)
+    speed = writing.tokens_per_s
+    per_s = f"{speed:>5.0f}" if speed is not None else "    –"
+    first = writing.seconds_to_first
+    first_s = f"{first:>5.2f} s" if first is not None else "    – s"
+    tokens = f"{writing.tokens:>5}"
+    return [
+        f"{tokens} tokens  {per_s} tokens/s  first after {first_s}  context {gauge} {count}",
+        f"{tokens} tokens  {per_s}/s  first {first_s}  context {gauge} {count}",
+        f"{tokens} tok  {per_s}/s  first {first_s}  {gauge} {count}",
+        f"{tokens} tok  {per_s}/s  {gauge} {count}",
+        f"{tokens} tok  {per_s}/s  {count}",
+        f"{tokens} tok  {count}",
+        f"{tokens} tok",
+    ]

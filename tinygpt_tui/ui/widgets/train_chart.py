@@ -1,0 +1,187 @@
+"""The loss chart of a run, in whatever space it is given."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from tinygpt_tui.charts import Level, LossChart, Series, View, pan, zoom
+from tinygpt_tui.ui.training_history import TrainingHistory
+
+SMOOTHINGS = (0.0, 0.9, 0.98)
+# What the y axis follows while nobody has zoomed it.
+FITS = ("the floor", "the curves", "the newest half")
+ZOOM_FACTOR, PAN_SHARE = 1.5, 0.25
+
+
+class TrainChart(Widget, can_focus=True):
+    """Draws from the history's own buffers when it is told that there is more; what the user chose is reactive."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "train-chart--train",
+        "train-chart--validation",
+        "train-chart--level",
+    }
+    DEFAULT_CSS = "TrainChart { height: 1fr; width: 1fr; }"
+    HELP = """## Loss
+
+How surprised the model is by the next character, in nats: lower is better. The *train* curve is the loss of each
+step's batch, the *validation* marks are the loss on text that is never trained on. ◆ is the best of them: those
+weights are kept.
+
+Pure guessing stands at ln V. Where a grammar of chances wrote the text, a line shows its *entropy*: nobody can get
+below it.
+
+| key | |
+|---|---|
+| l, k | logarithmic loss, logarithmic steps |
+| m | how much the train curve is smoothed |
+| f | what the loss axis follows: floor, curves, newest half |
+| + - | zoom in and out, around the newest steps |
+| ← → ↑ ↓ | move what is seen; ctrl+↑ ctrl+↓ zoom the loss |
+| 0 | everything again |
+| e | keep the chart as an SVG picture |
+"""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "pan(-1)", "Earlier", id="chart.left", show=False, tooltip="Move to earlier steps"),
+        Binding("right", "pan(1)", "Later", id="chart.right", show=False, tooltip="Move to later steps"),
+        Binding("up", "pan_loss(1)", "Higher", id="chart.up", show=False, tooltip="Move to higher losses"),
+        Binding("down", "pan_loss(-1)", "Lower", id="chart.down", show=False, tooltip="Move to lower losses"),
+        Binding("ctrl+up", "zoom_loss(1)", "Loss in", id="chart.loss-in", show=False, tooltip="Zoom into the loss"),
+        Binding("ctrl+down", "zoom_loss(-1)", "Loss out", id="chart.loss-out", show=False, tooltip="Zoom the loss out"),
+    ]
+
+    log_x: reactive[bool] = reactive(False)
+    log_y: reactive[bool] = reactive(False)
+    smoothing: reactive[float] = reactive(SMOOTHINGS[1])
+    fit: reactive[str] = reactive(FITS[0])
+    view: reactive[View] = reactive(View())
+
+    def __init__(self, history: TrainingHistory) -> None:
+        super().__init__(id="chart")
+        self._history = history
+        self._entropy: float | None = None
+        self._vocab_size = 0
+        self._waiting = ""
+
+    def show(self, history: TrainingHistory, entropy: float | None, vocab_size: int, waiting: str) -> None:
+        """Draw `history` from now on; `waiting` stands there while it has no points."""
+        if history is not self._history:
+            self.view = View()
+        self._history, self._entropy, self._vocab_size, self._waiting = history, entropy, vocab_size, waiting
+        self.refresh()
+
+    def render(self) -> LossChart:
+        """Return the chart as it is now."""
+        return self.chart(self.size.width, self.size.height)
+
+    def chart(self, width: int, height: int) -> LossChart:
+        """Return the chart for so many cells."""
+        history = self._history
+        best = history.best
+        return LossChart(
+            series=[
+                Series("train", *history.losses, self._style("train")),
+                Series("validation", *history.validation_losses, self._style("validation"), "points"),
+            ],
+            levels=self._levels(),
+            best=(float(best[0]), best[1]) if best else None,
+            log_x=self.log_x,
+            log_y=self.log_y,
+            view=self._fitted(),
+            smoothing=self.smoothing,
+            y_label="loss, nats per character",
+            empty=self._waiting,
+            width=max(1, width),
+            height=max(1, height),
+        )
+
+    def describe(self) -> str:
+        """What is not as usual, in words, for the title of the pane."""
+        parts = []
+        if self.log_y:
+            parts.append("log loss")
+        if self.log_x:
+            parts.append("log steps")
+        parts.append(f"smoothed {self.smoothing:g}" if self.smoothing else "as measured")
+        if self.view != View():
+            parts.append("zoomed (0: all)")
+        elif self.fit != FITS[0]:
+            parts.append(f"fits {self.fit}")
+        return ", ".join(parts)
+
+    def toggle_log_y(self) -> None:
+        """Change between a linear and a logarithmic loss axis."""
+        self.log_y = not self.log_y
+
+    def toggle_log_x(self) -> None:
+        """Change between a linear and a logarithmic step axis."""
+        self.log_x = not self.log_x
+
+    def next_smoothing(self) -> None:
+        """Smooth the train curve more, or from the strongest not at all."""
+        self.smoothing = SMOOTHINGS[(SMOOTHINGS.index(self.smoothing) + 1) % len(SMOOTHINGS)]
+
+    def next_fit(self) -> None:
+        """Let the loss axis follow something else."""
+        self.fit = FITS[(FITS.index(self.fit) + 1) % len(FITS)]
+
+    def zoom_steps(self, direction: int) -> None:
+        """Zoom the step axis in (1) or out (-1); the newest step stays."""
+        self._zoom(direction, "x")
+
+    def reset(self) -> None:
+        """Show everything again."""
+        self.view = View()
+        self.fit = FITS[0]
+
+    def action_pan(self, direction: int) -> None:
+        """Move along the steps."""
+        if (extent := self.chart(1, 1).extent()) is not None:
+            self.view = pan(self.view, extent, direction * PAN_SHARE, "x", self.log_x)
+
+    def action_pan_loss(self, direction: int) -> None:
+        """Move along the losses."""
+        if (extent := self.chart(1, 1).extent()) is not None:
+            self.view = pan(self.view, extent, direction * PAN_SHARE, "y", self.log_y)
+
+    def action_zoom_loss(self, direction: int) -> None:
+        """Zoom the loss axis; the lowest loss stays."""
+        self._zoom(direction, "y")
+
+    def _zoom(self, direction: int, axis: str) -> None:
+        extent = self.chart(1, 1).extent()
+        if extent is None:
+            return
+        factor = ZOOM_FACTOR**direction
+        if axis == "x":
+            self.view = zoom(self.view, extent, factor, 1.0, "x", self.log_x)
+        else:
+            self.view = zoom(self.view, extent, factor, 0.0, "y", self.log_y)
+
+    def _levels(self) -> list[Level]:
+        style = self._style("level")
+        levels = []
+        if self._vocab_size > 1:
+            levels.append(Level(f"guessing, ln {self._vocab_size}", math.log(self._vocab_size), style))
+        if self._entropy is not None:
+            levels.append(Level("entropy of the grammar", self._entropy, style))
+        return levels
+
+    def _fitted(self) -> View:
+        """The user's view, with the floor in sight where nobody has chosen otherwise."""
+        view = self.view
+        if self.fit == FITS[2]:
+            return View(view.x_min, view.x_max, view.y_min, view.y_max, focus=0.5)
+        if self.fit == FITS[0] and self._entropy and view == View():
+            return View(y_min=self._entropy * 0.6)
+        return view
+
+    def _style(self, part: str) -> Style:
+        # Only the ink: the background is the widget's own, and the chart is fastest with ink alone.
+        return Style(color=self.get_component_rich_style(f"train-chart--{part}", partial=True).color)

@@ -1,0 +1,54 @@
+"""The bottom of the live view: buttons for what can be done now, and what becomes of the run when the app is left."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Button, Static
+
+# Each action of the screen that has a button here: its label and its key.
+BUTTONS = {
+    "pause": ("Pause", "p"),
+    "end_pause": ("Go on", "p"),
+    "go_on": ("Go on", "g"),
+    "stop": ("Stop and keep", "s"),
+    "talk": ("Talk to it", "t"),
+    "new": ("New training", "n"),
+}
+
+
+class TrainFoot(Horizontal):
+    """Shows the buttons it is told to, and asks for what they are for."""
+
+    DEFAULT_CSS = """
+    TrainFoot {
+        height: 1;
+        & Button { margin: 0 1 0 0; }
+        & Static { width: 1fr; height: 1; text-align: right; text-wrap: nowrap; text-overflow: ellipsis; }
+    }
+    """
+
+    class Pressed(Message):
+        """A button was pressed: `action` is the screen's action."""
+
+        def __init__(self, action: str) -> None:
+            super().__init__()
+            self.action = action
+
+    def compose(self) -> ComposeResult:
+        """Yield the buttons and the line."""
+        for action, (label, key) in BUTTONS.items():
+            yield Button(f"{label} {key}", id=f"do-{action}", compact=True)
+        yield Static("", markup=False)
+
+    def show(self, actions: set[str], line: str) -> None:
+        """Show the buttons of `actions`, and a line of text."""
+        for action in BUTTONS:
+            self.query_one(f"#do-{action}", Button).display = action in actions
+        self.query_one(Static).update(line)
+
+    def on_button_pressed(self, message: Button.Pressed) -> None:
+        """Ask for the button's action."""
+        message.stop()
+        self.post_message(self.Pressed(str(message.button.id).removeprefix("do-")))

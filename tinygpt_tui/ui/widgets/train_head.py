@@ -1,0 +1,52 @@
+"""The top of the live view: which run it is, what it is doing, and how far it has come."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Static
+
+from tinygpt_tui.ui.training_history import TrainingHistory
+from tinygpt_tui.ui.training_session import Phase
+from tinygpt_tui.ui.training_words import bar
+
+SIGNS = {
+    Phase.STARTING: "◌",
+    Phase.TRAINING: "▶",
+    Phase.PAUSING: "‖",
+    Phase.PAUSED: "‖",
+    Phase.STOPPING: "■",
+    Phase.FINISHED: "✓",
+    Phase.STOPPED: "■",
+    Phase.FAILED: "✗",
+    Phase.DIED: "✗",
+}
+
+
+class TrainHead(Static):
+    """Two lines: name and phase, then the steps as a bar."""
+
+    DEFAULT_CSS = "TrainHead { height: 2; text-wrap: nowrap; text-overflow: ellipsis; }"
+
+    def show(self, name: str, about: str, phase: Phase, history: TrainingHistory) -> None:
+        """Show where the run stands."""
+        first = Content.from_markup(
+            "[b]$name[/]  [$text-muted]$about[/]  [b]$sign $phase[/]",
+            name=name,
+            about=about,
+            sign=SIGNS[phase],
+            phase=phase.value,
+        )
+        self.update(Content("\n").join([first, self._bar(history)]))
+
+    def _bar(self, history: TrainingHistory) -> Content:
+        share = history.step / history.steps if history.steps else 0.0
+        said = f"step {history.step:,} of {history.steps:,}"
+        room = max(0, self.size.width - len(said) - 9)
+        drawn = bar(share, room)
+        return Content.from_markup(
+            "$said  [$primary]$drawn[/][$panel-lighten-2]$rest[/] $percent",
+            said=said,
+            drawn=drawn,
+            rest="·" * (room - len(drawn)),
+            percent=f"{int(share * 100):3} %",
+        )

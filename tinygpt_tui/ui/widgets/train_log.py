@@ -1,0 +1,40 @@
+"""The log of a run: evaluations, saves, pauses, notes, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+SHOWN_LINES = 300
+
+
+class TrainLog(VerticalScroll):
+    """Shows the newest lines, at the end unless somebody has scrolled up."""
+
+    HELP = """## Log
+
+One line for each thing that happened, after the step at which it did: evaluations, weights saved, pauses, notes from
+the trainer, and the reason of the end. The whole story is in the model's folder: `run/events.jsonl`.
+"""
+
+    def __init__(self) -> None:
+        super().__init__(id="log")
+        self._last: tuple[int, str] = (0, "")
+
+    def compose(self) -> ComposeResult:
+        """Yield the text."""
+        yield Static("", markup=False)
+
+    def show(self, lines: Sequence[str]) -> None:
+        """Show the newest of `lines`, if there are new ones."""
+        state = (len(lines), lines[-1] if lines else "")
+        if state == self._last:
+            return
+        self._last = state
+        at_end = self.is_vertical_scroll_end
+        self.query_one(Static).update("\n".join(lines[-SHOWN_LINES:]))
+        if at_end:
+            self.scroll_end(animate=False)

@@ -1,0 +1,69 @@
+"""The numbers of a run: as a table where there is room, else in two lines."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Static
+
+from tinygpt_tui.ui.training_history import TrainingHistory
+from tinygpt_tui.ui.training_words import duration
+
+NOTHING = "–"
+
+
+class TrainMeters(Static, can_focus=True):
+    """`show` takes the history; `narrow` (a class on the parent) decides the form."""
+
+    DEFAULT_CSS = "TrainMeters { height: auto; }"
+    HELP = """## Numbers
+
+*train loss* is that of the last step's batch; *validation loss* is measured over the whole validation text at each
+evaluation. *time left* is estimated from the last steps, evaluations included. Pauses do not count as *time spent*.
+"""
+
+    def show(self, history: TrainingHistory, *, table: bool) -> None:
+        """Show the numbers as they are now."""
+        numbers = _numbers(history)
+        self.update(_table(numbers) if table else _lines(numbers))
+
+
+def _numbers(history: TrainingHistory) -> dict[str, str]:
+    step, evaluation, started, best = history.last_step, history.last_evaluation, history.started, history.best
+    remaining, speed = history.remaining_s, history.tokens_per_s
+    return {
+        "train loss": f"{step.loss:.4f}" if step else NOTHING,
+        "validation loss": f"{evaluation.validation_loss:.4f}" if evaluation else NOTHING,
+        "best": f"{best[1]:.4f} at step {best[0]:,}" if best else NOTHING,
+        "learning rate": f"{step.learning_rate:.3g}" if step else NOTHING,
+        "gradient norm": f"{step.gradient_norm:.3g}" if step else NOTHING,
+        "tokens/s": f"{speed:,.0f}" if speed else NOTHING,
+        "time spent": duration(history.elapsed_s),
+        "time left": f"about {duration(remaining)}" if remaining is not None else NOTHING,
+        "parameters": f"{started.parameters:,}" if started else NOTHING,
+        "device": f"{started.device}, {started.threads} threads" if started else NOTHING,
+    }
+
+
+def _table(numbers: dict[str, str]) -> Content:
+    """One number a line, with a gap after the losses and after the speeds."""
+    lines = []
+    for name, value in numbers.items():
+        if name in ("learning rate", "time spent", "parameters"):
+            lines.append(Content(""))
+        lines.append(Content.from_markup("[$text-muted]$name[/] $value", name=f"{name:<16}", value=value))
+    return Content("\n").join(lines)
+
+
+def _lines(numbers: dict[str, str]) -> Content:
+    """The most wanted numbers in two lines of three columns."""
+    rows = (("train loss", "validation loss", "best"), ("tokens/s", "learning rate", "time left"))
+    widths = (19, 24, 0)
+    lines = []
+    for row in rows:
+        cells = []
+        for name, width in zip(row, widths, strict=True):
+            value = numbers[name].replace(" threads", "")
+            room = " " * max(1, width - len(name) - len(value) - 1)
+            cells.append(Content.from_markup("[$text-muted]$name[/] $value$room", name=name, value=value, room=room))
+        lines.append(Content("").join(cells))
+    return Content("\n").join(lines)

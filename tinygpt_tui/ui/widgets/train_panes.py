@@ -1,0 +1,42 @@
+"""One line that says which pane is shown, where there is room for one only."""
+
+from __future__ import annotations
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Static
+
+PANES = {"chart": "Chart", "samples": "Sample", "log": "Log"}
+
+
+class TrainPaneBar(Horizontal):
+    """The names of the panes with their keys; the one that is shown is marked by a bar and bold letters."""
+
+    DEFAULT_CSS = "TrainPaneBar { height: 1; & > Static { width: auto; padding: 0 2 0 0; } }"
+
+    class Chosen(Message):
+        """A pane's name was clicked."""
+
+        def __init__(self, pane: str) -> None:
+            super().__init__()
+            self.pane = pane
+
+    def compose(self) -> ComposeResult:
+        """Yield a name for each pane."""
+        for pane in PANES:
+            yield Static("", id=f"pane-{pane}", markup=False)
+
+    def show(self, chosen: str) -> None:
+        """Mark a pane's name."""
+        for number, (pane, title) in enumerate(PANES.items(), start=1):
+            name = self.query_one(f"#pane-{pane}", Static)
+            name.update(f"{'▌' if pane == chosen else ' '}{number} {title}")
+            name.set_class(pane == chosen, "-chosen")
+
+    def on_click(self, event: events.Click) -> None:
+        """Ask for the pane whose name was clicked."""
+        if event.widget is not None and event.widget.id and event.widget.id.startswith("pane-"):
+            event.stop()
+            self.post_message(self.Chosen(event.widget.id.removeprefix("pane-")))

@@ -1,0 +1,72 @@
+"""What the model writes while it learns: the newest sample, and the older ones a key away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from tinygpt_tui.ui.training_history import SampleText
+
+
+class TrainSamples(VerticalScroll):
+    """Follows the newest sample unless an older one is chosen."""
+
+    HELP = """## Samples
+
+At every evaluation the model writes some text with the same random numbers, so that two samples differ only in what
+was learnt between them. [ and ] show the one before and the one after; w asks for one now.
+"""
+
+    def __init__(self) -> None:
+        super().__init__(id="samples")
+        self._samples: Sequence[SampleText] = ()
+        self._place: int | None = None
+
+    def compose(self) -> ComposeResult:
+        """Yield the text."""
+        yield Static("", markup=False)
+
+    @property
+    def place(self) -> int:
+        """Which sample is shown, from 0; -1 where there is none."""
+        newest = len(self._samples) - 1
+        return newest if self._place is None else min(self._place, newest)
+
+    @property
+    def newest(self) -> bool:
+        """Whether there is nothing newer than what is shown."""
+        return self.place == len(self._samples) - 1
+
+    def show(self, samples: Sequence[SampleText]) -> None:
+        """Take over the samples there are, the newest last."""
+        same = len(samples) == len(self._samples) and samples[-1:] == self._samples[-1:]
+        if not same or not samples:
+            self._samples = list(samples)
+            self._draw()
+
+    def follow(self) -> None:
+        """Show the newest one from now on."""
+        self._place = None
+        self._draw()
+
+    def move(self, direction: int) -> None:
+        """Show an older (-1) or newer (1) one."""
+        last = len(self._samples) - 1
+        place = max(0, min(last, self.place + direction))
+        self._place = None if place == last else place
+        self._draw()
+
+    def _draw(self) -> None:
+        text = self.query_one(Static)
+        if not self._samples:
+            text.update("The first sample comes with the first evaluation.")
+            self.border_title = "sample"
+            return
+        shown = self._samples[self.place]
+        loss = f", validation {shown.loss:.4f}" if shown.loss is not None else ""
+        self.border_title = f"sample {self.place + 1} of {len(self._samples)}: step {shown.step:,}{loss}"
+        text.update(shown.text)
+        self.scroll_home(animate=False)
