@@ -33,11 +33,11 @@ wheel: $(VENV)/.installed-dev
 	$(BIN)/python tests/wheel.py
 
 pictures: $(VENV)/.installed-dev
-	$(BIN)/python docs/make_pictures.py
+	$(BIN)/python tools/make_pictures.py
 
 # Trains the shipped models again from nothing (hours).
 models: $(VENV)/.installed
-	$(BIN)/python models/train_shipped.py
+	$(BIN)/python tools/train_shipped.py
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

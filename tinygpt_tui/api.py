@@ -76,7 +76,9 @@ class Model:
     def _ids(self, text: str, at_least: int) -> list[int]:
         ids = self.tokenizer.encode(text)
         if len(ids) < at_least:
-            raise UsageError(f"the text has {len(ids)} tokens that {self.name} knows", f"it needs at least {at_least}")
+            raise UsageError(
+                f"of the text's tokens {self.name} knows {len(ids)}; at least {at_least} are needed", "use a longer text"
+            )
         return ids
 
     @staticmethod

@@ -24,7 +24,7 @@ from tinygpt_tui.checkpoints.card import (
     read_config,
     read_tokenizer,
 )
-from tinygpt_tui.errors import CheckpointError, storage_error
+from tinygpt_tui.errors import CheckpointError, UsageError, storage_error
 from tinygpt_tui.files import write_bytes, write_text
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
@@ -54,8 +54,7 @@ def load(folder: Path, device: torch.device | str = "cpu") -> Checkpoint:
     weights = _read_weights(folder / WEIGHTS)
     if config.architecture.tied_head and EMBEDDING in weights:
         weights[HEAD] = weights[EMBEDDING]
-    model = build(config.architecture)
-    _fit(model, weights, folder)
+    model = _model_with(config.architecture, weights, folder)
     return Checkpoint(config, model.to(device).eval(), tokenizer)
 
 
@@ -92,7 +91,20 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"{path} is damaged: {error}", "copy the file again, or train the model again") from None
 
 
-def _fit(model: LanguageModel, weights: dict[str, Tensor], folder: Path) -> None:
+def _model_with(settings: ArchitectureSettings, weights: dict[str, Tensor], folder: Path) -> LanguageModel:
+    """Build the net and give it `weights`; nobody else's random numbers are used for its first ones."""
+    try:
+        with torch.device("meta"):  # shapes alone: a damaged config.json may ask for more than there is memory
+            _check_fit(build(settings), weights, folder)
+    except UsageError as error:
+        raise CheckpointError(f"{folder / CONFIG} cannot be: {error.message}", "the file is damaged") from None
+    with torch.random.fork_rng(devices=[]):
+        model = build(settings)
+    model.load_state_dict(weights)
+    return model
+
+
+def _check_fit(model: LanguageModel, weights: dict[str, Tensor], folder: Path) -> None:
     wanted = model.state_dict()
     missing, extra = sorted(wanted.keys() - weights.keys()), sorted(weights.keys() - wanted.keys())
     other = [name for name in wanted.keys() & weights.keys() if wanted[name].shape != weights[name].shape]
@@ -105,4 +117,3 @@ def _fit(model: LanguageModel, weights: dict[str, Tensor], folder: Path) -> None
         raise CheckpointError(
             f"the weights of {folder.name} do not fit its config.json ({found})", "copy the folder again"
         )
-    model.load_state_dict(weights)

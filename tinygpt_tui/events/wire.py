@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any
 
 import msgspec
 
@@ -15,8 +15,6 @@ _generation = msgspec.json.Decoder(GenerationEvent)
 _training = msgspec.json.Decoder(TrainingEvent)
 _request = msgspec.json.Decoder(Request)
 
-M = TypeVar("M")
-
 
 def to_line(message: GenerationEvent | TrainingEvent | Request) -> bytes:
     """Return `message` as one line of JSON, newline included, its type under the key `type`."""
@@ -25,20 +23,23 @@ def to_line(message: GenerationEvent | TrainingEvent | Request) -> bytes:
 
 def generation_event(line: bytes) -> GenerationEvent:
     """Read one line of the engine's output. Raises msgspec.ValidationError or msgspec.DecodeError."""
-    return _read(_generation, line)
+    event: GenerationEvent = _read(_generation, line)
+    return event
 
 
 def training_event(line: bytes) -> TrainingEvent:
     """Read one line of a journal. Raises msgspec.ValidationError or msgspec.DecodeError."""
-    return _read(_training, line)
+    event: TrainingEvent = _read(_training, line)
+    return event
 
 
 def request(line: bytes) -> Request:
     """Read one line of the engine's input. Raises msgspec.ValidationError or msgspec.DecodeError."""
-    return _read(_request, line)
+    asked: Request = _read(_request, line)
+    return asked
 
 
-def _read(decoder: msgspec.json.Decoder[M], line: bytes) -> M:
+def _read(decoder: msgspec.json.Decoder[Any], line: bytes) -> Any:
     try:
         return decoder.decode(line)
     except UnicodeDecodeError as error:  # msgspec's own answer to broken UTF-8 is of another family

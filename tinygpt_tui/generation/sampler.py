@@ -30,7 +30,10 @@ class Sampler:
         settings = self._settings
         if settings.temperature == 0:
             return int(np.argmax(logits))
-        left = filters.temperature(logits.astype(np.float64), settings.temperature)
+        left = logits.astype(np.float64)
+        # The likeliest at 0: then a temperature near 0 sends the others to -inf, and nothing to inf.
+        with np.errstate(over="ignore"):
+            left = filters.temperature(left - left.max(), settings.temperature)
         left = filters.top_p(filters.top_k(left, settings.top_k), settings.top_p)
         sums = np.cumsum(np.exp(left - left.max()))
         return int(np.searchsorted(sums, chance * sums[-1], side="right"))

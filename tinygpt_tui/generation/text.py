@@ -17,7 +17,7 @@ from tinygpt_tui.tokenizers.stream import TextStream
 class GenerationJob:
     """One generation: iterate over it for its events; `stop` ends it at the next token.
 
-    Every job's last event is GenerationEnded, whatever happened.
+    Its last event is GenerationEnded; only what breaks inside the engine is raised instead.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from typing import Literal
 
 import psutil
 
-from tinygpt_tui.errors import NotFoundError, RunError, storage_error
+from tinygpt_tui.errors import RunError, TinyGPTError, storage_error
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunStatus
 
 Wish = Literal["stop", "pause", "save", "sample"]
@@ -72,7 +72,7 @@ def live_status(run: RunFolder) -> RunStatus | None:
     """Return the status of a run whose trainer lives, else None."""
     try:
         status = run.read_status()
-    except (NotFoundError, RunError):
+    except TinyGPTError:
         return None
     return status if status.state in LIVE and is_alive(status) else None
 

@@ -40,7 +40,9 @@ class CharTokenizer:
         try:
             return cls(characters)
         except UnicodeEncodeError:  # JSON can write half a character, UTF-8 cannot
-            raise CheckpointError("tokenizer.json has half a character under 'characters'", "the file is damaged") from None
+            raise CheckpointError(
+                "tokenizer.json has half a character under 'characters'", "the file is damaged"
+            ) from None
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text`; characters without an id are left out."""

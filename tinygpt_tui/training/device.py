@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from tinygpt_tui.errors import UsageError
 
@@ -19,3 +20,20 @@ def choose_device(wanted: str) -> torch.device:
     if not there.get(device.type, False):
         raise UsageError(f"device: this machine has no {device.type}", "choose auto or cpu")
     return device
+
+
+def device_random(device: torch.device) -> Tensor | None:
+    """Return the state of the accelerator's own random numbers (dropout draws them there); None on the processor."""
+    if device.type == "cuda":
+        return torch.cuda.get_rng_state(device)
+    return torch.mps.get_rng_state() if device.type == "mps" else None
+
+
+def set_device_random(device: torch.device, state: Tensor | None) -> None:
+    """Go back to where `state` was taken; None, where that was on the processor, changes nothing."""
+    if state is None:
+        return
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    elif device.type == "mps":
+        torch.mps.set_rng_state(state)

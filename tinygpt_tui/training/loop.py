@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 import torch.nn.functional as F
@@ -17,9 +17,10 @@ from tinygpt_tui.corpora.batches import Windows
 from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.errors import RunError
 from tinygpt_tui.events.training import Evaluation, Note, Paused, Resumed, Sample, Step, TrainingEvent
-from tinygpt_tui.runs.control import Control
+from tinygpt_tui.runs.control import Control, Wish
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.compiling import Compiling
+from tinygpt_tui.training.device import device_random, set_device_random
 from tinygpt_tui.training.evaluate import summed_losses
 from tinygpt_tui.training.optimizer import clip, make_optimizers, set_rate
 from tinygpt_tui.training.sampling import sample_text
@@ -81,6 +82,7 @@ class Training:
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "random": torch.get_rng_state(),
+            "device_random": device_random(self.device),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -92,6 +94,7 @@ class Training:
         for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(kept)
         torch.set_rng_state(state["random"])
+        set_device_random(self.device, state.get("device_random"))
 
     def _well_spaced(self) -> int:
         trained = self.settings.steps * self.settings.batch_size * self._block_size
@@ -106,16 +109,13 @@ class Training:
         rate = set_rate(self.optimizers, rate_share(self.step, settings))
         loss = self._loss(inputs, targets)
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = clip(self.model, settings.gradient_clip)
+        norm = clip(self.model, settings.gradient_clip).item()
+        value = loss.item()
+        if not math.isfinite(value) or not math.isfinite(norm):
+            self._diverged("the loss" if math.isfinite(norm) else "the gradient")  # before it reaches the weights
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-        value = loss.item()
-        if not math.isfinite(value):
-            raise RunError(
-                f"the loss at step {self.step} is not a number",
-                "start again with a lower learning rate; the best weights so far are kept",
-            )
         self.step += 1
         seconds = time.perf_counter() - began
         self.elapsed_s += seconds
@@ -124,7 +124,7 @@ class Training:
             step=self.step,
             loss=value,
             learning_rate=rate,
-            gradient_norm=norm.item(),
+            gradient_norm=norm,
             tokens_per_s=inputs.numel() / seconds,
             elapsed_s=self.elapsed_s,
         )
@@ -138,10 +138,14 @@ class Training:
         total, count = 0.0, 0
         for loss, tokens in summed_losses(self.model, self.corpus.validation, self._block_size):
             total, count = total + loss, count + tokens
-            if self._asked("stop"):  # half an evaluation is worth nothing
-                self._recent = []
-                return
+            if self._stop_taken():
+                if self.stopped:  # twice: at once, and half an evaluation is worth nothing
+                    self._recent = []
+                    return
+                self.stopped = True
         value = total / count
+        if not math.isfinite(value):
+            self._diverged("the validation loss")
         if value < self.best_loss:
             self.best_step, self.best_loss = self.step, value
         seconds = time.perf_counter() - began
@@ -176,7 +180,17 @@ class Training:
             while self._asked("pause") and not self._asked("stop"):
                 time.sleep(PAUSE_LOOK_S)
             yield Resumed(self.step)
-        self.stopped = self._control.take("stop")  # a second one cuts the last evaluation short
+        if self._stop_taken():
+            self.stopped = True  # a second one cuts the last evaluation short
 
-    def _asked(self, wish: Any) -> bool:
+    def _stop_taken(self) -> bool:
+        return self._control is not None and self._control.take("stop")
+
+    def _diverged(self, what: str) -> NoReturn:
+        raise RunError(
+            f"{what} after step {self.step} is not a number",
+            "start again with a lower learning rate; the best weights so far are kept",
+        )
+
+    def _asked(self, wish: Wish) -> bool:
         return self._control is not None and self._control.asked(wish)

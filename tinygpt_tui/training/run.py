@@ -15,11 +15,11 @@ import torch
 from tinygpt_tui.checkpoints.card import TrainedOn
 from tinygpt_tui.checkpoints.native import write_beginning, write_weights
 from tinygpt_tui.corpora.corpus import Corpus, read_text, split
-from tinygpt_tui.errors import CorpusError, RunError, StorageError, TinyGPTError
+from tinygpt_tui.errors import CorpusError, RunError, StorageError, TinyGPTError, storage_error
 from tinygpt_tui.events.training import Evaluation, Note, Paused, Resumed, RunEnded, RunStarted, Saved, TrainingEvent
 from tinygpt_tui.files import write_bytes
 from tinygpt_tui.runs.control import Control, own_birth
-from tinygpt_tui.runs.folder import RunFolder, RunSettings, RunState, RunStatus
+from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings, RunState, RunStatus
 from tinygpt_tui.runs.journal import Journal
 from tinygpt_tui.training.device import choose_device
 from tinygpt_tui.training.loop import Training
@@ -29,20 +29,26 @@ RESUME_EVERY_S = 60.0
 ROOM_LOOK_S = 2.0
 
 
-def run_training(model: Path) -> Iterator[TrainingEvent]:
+def run_training(model: Path, *, heed_earlier_wishes: bool = False) -> Iterator[TrainingEvent]:
     """Train what `MODEL/run/settings.json` describes, from the start or from where it was left.
 
-    Every event is in the journal before it is yielded, but for the pause that says nothing can be written.
-    Whatever happens, the last event is RunEnded; only a run that is already being trained raises (RunError).
+    Every event is in the journal before it is yielded, but for the pause that says nothing can be written. The last
+    event is RunEnded; what nobody expected is raised after it was written down. A run that is already being trained
+    raises RunError, a folder that cannot be written StorageError, both before the first event. Wishes left by somebody
+    before the start are forgotten, but for a trainer whose starter has cleared them away (`heed_earlier_wishes`).
     """
     folder = RunFolder(model)
-    folder.folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder.lock)
     try:
+        folder.folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except filelock.Timeout:
         raise RunError(f"{model.name} is already being trained", "`tinygpt-tui runs` shows where it stands") from None
+    except OSError as error:
+        raise storage_error(error, folder.folder) from error
     try:
+        if not heed_earlier_wishes:
+            Control(folder.control).clear()
         yield from _Run(folder).events()
     finally:
         lock.release()
@@ -60,22 +66,23 @@ class _Run:
         self._training: Training | None = None
 
     def events(self) -> Iterator[TrainingEvent]:
-        self._control.clear()
         reason, message, hint = "failed", "", ""
+        steps = 0
         try:
             settings = self._folder.read_settings()
-            self._say("starting", settings.training.steps)
+            steps = settings.training.steps
+            self._say("starting", steps)
             training, notes = self._prepare(settings)
             yield from self._log(self._started(training))
             for text in notes:
                 yield from self._log(Note(training.step, text))
-            self._say("running", settings.training.steps)
+            self._say("running", steps)
             for event in training.events():
                 yield from self._log(event)
                 yield from self._keep(event, settings)
-                self._say_now_and_then(event, settings.training.steps)
+                self._say_now_and_then(event, steps)
             yield from self._save_resume()
-            reason = "stopped" if training.stopped else "finished"
+            reason = "stopped" if training.stopped and training.step < steps else "finished"
         except TinyGPTError as error:
             message, hint = error.message, error.hint
         except torch.OutOfMemoryError:
@@ -83,6 +90,9 @@ class _Run:
                 "the device has not enough memory for this training",
                 "lower batch_size, then n_embd or n_layer",
             )
+        except (KeyboardInterrupt, GeneratorExit):
+            reason, message, hint = "stopped", "interrupted", "it goes on from the state that was last saved"
+            raise
         except Exception as error:
             message, hint = f"unexpected: {type(error).__name__}: {error}", f"the details are in {self._folder.log}"
             raise
@@ -90,24 +100,24 @@ class _Run:
             ended = self._ended(reason, message, hint)
             self._try(lambda: self._journal.append([ended]))
             state: RunState = {"stopped": "stopped", "finished": "finished"}.get(reason, "failed")  # type: ignore[assignment]
-            self._try(lambda: self._say(state, ended.step, message))
+            self._try(lambda: self._say(state, steps, message))
             self._journal.close()
         yield ended
 
     def _prepare(self, settings: RunSettings) -> tuple[Training, list[str]]:
         chosen = settings.training
         torch.set_num_threads(chosen.threads or torch.get_num_threads())
-        corpus, notes = _open_corpus(settings)
+        corpus, reference, notes = _open_corpus(settings)
         architecture = msgspec.structs.replace(chosen.architecture, vocab_size=corpus.tokenizer.size)
         chosen = msgspec.structs.replace(chosen, architecture=architecture)
         device = choose_device(chosen.device)
         self._training = training = Training(chosen, corpus, device, self._control)
         if self._folder.resume.exists():
-            training.load_state(_read_state(self._folder.resume))
+            _load_state(training, self._folder.resume)
             notes.append(f"going on from step {training.step}")
         else:
             write_beginning(self._folder.model, architecture, training.model.count_parameters(), corpus.tokenizer)
-        self._folder.write_settings(msgspec.structs.replace(settings, training=chosen))
+        self._folder.write_settings(msgspec.structs.replace(settings, training=chosen, corpus=reference))
         return training, notes
 
     def _started(self, training: Training) -> RunStarted:
@@ -172,8 +182,10 @@ class _Run:
                     raise
                 self._say_refused(error)
                 if not waiting:
-                    yield Paused(step, f"{error.message}; {error.hint}")
-                waiting = True
+                    waiting = True
+                    paused = Paused(step, f"{error.message}; {error.hint}")
+                    self._try(lambda: self._journal.append([paused]))  # noqa: B023
+                    yield paused
                 time.sleep(ROOM_LOOK_S)
         if waiting:
             yield from self._log(Resumed(step))
@@ -211,7 +223,8 @@ class _Run:
             return  # the status is a courtesy: a full disk must not end the training for it
 
 
-def _open_corpus(settings: RunSettings) -> tuple[Corpus, list[str]]:
+def _open_corpus(settings: RunSettings) -> tuple[Corpus, CorpusReference, list[str]]:
+    """Return the corpus, what it is from now on known by, and what there is to say of it."""
     reference, chosen = settings.corpus, settings.training
     found = read_text(Path(reference.path))
     if reference.sha256 and found.sha256 != reference.sha256:
@@ -219,12 +232,14 @@ def _open_corpus(settings: RunSettings) -> tuple[Corpus, list[str]]:
             f"{reference.path} is not the text that this run began with", "put the old text back, or start a new run"
         )
     corpus = split(found.text, chosen.architecture.block_size, chosen.validation_share)
-    return corpus, list(found.notes)
+    reference = msgspec.structs.replace(reference, sha256=found.sha256, characters=len(found.text))
+    return corpus, reference, list(found.notes)
 
 
-def _read_state(path: Path) -> dict[str, object]:
+def _load_state(training: Training, path: Path) -> None:
     try:
-        state: dict[str, object] = torch.load(path, weights_only=True)
+        training.load_state(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:
-        raise RunError(f"{path} is damaged: {error}", "delete it to begin again; the best weights stay") from error
-    return state
+        raise RunError(
+            f"{path} is damaged, or not of this run: {error}", "delete it to train again from the first step"
+        ) from error

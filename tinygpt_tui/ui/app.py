@@ -7,12 +7,13 @@ from typing import ClassVar
 from textual import work
 from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
+from textual.worker import Worker, WorkerState
 
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.ui.bridge import Bridge
 from tinygpt_tui.ui.commands import ActionCommands
 from tinygpt_tui.ui.engine import Engine
+from tinygpt_tui.ui.mishaps import log_mishap
 from tinygpt_tui.ui.remembered import Remembered
 from tinygpt_tui.ui.tabs import TABS
 from tinygpt_tui.ui.themes import DARK, LIGHT, THEMES
@@ -109,6 +110,3 @@ def _engine_process() -> Engine:
     from tinygpt_tui.workers.client import EngineClient
 
     return EngineClient()
-
-
-__all__ = ["Screen", "TinyGPTApp", "run"]

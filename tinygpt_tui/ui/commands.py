@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any, NamedTuple
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
-from textual.types import IgnoreReturnCallbackType
 
-Command = tuple[str, str, IgnoreReturnCallbackType]
+from tinygpt_tui.ui.keys import keys_of
+
+
+class Command(NamedTuple):
+    """One line of the palette."""
+
+    title: str
+    help_text: str
+    run: Any
 
 
 class ActionCommands(Provider):
@@ -16,26 +24,20 @@ class ActionCommands(Provider):
 
     async def discover(self) -> Hits:
         """Yield all commands."""
-        for title, help_text, callback in self._commands():
-            yield DiscoveryHit(title, callback, help=help_text)
+        for command in self._commands():
+            yield DiscoveryHit(command.title, command.run, help=command.help_text)
 
     async def search(self, query: str) -> Hits:
         """Yield the commands that match what was typed."""
         matcher = self.matcher(query)
-        for title, help_text, callback in self._commands():
-            score = matcher.match(title)
+        for command in self._commands():
+            score = matcher.match(command.title)
             if score > 0:
-                yield Hit(score, matcher.highlight(title), callback, help=help_text)
+                yield Hit(score, matcher.highlight(command.title), command.run, help=command.help_text)
 
     def _commands(self) -> Iterator[Command]:
-        seen = set()
-        for active in self.screen.active_bindings.values():
-            binding = active.binding
-            if not binding.id or not active.enabled or binding.id in seen:
-                continue
-            seen.add(binding.id)
-            key = self.app.get_key_display(binding)
-            run = partial(self.app.run_action, binding.action, active.node)
-            yield f"{binding.description}  {key}", binding.tooltip, run
+        for row in keys_of(self.screen):
+            run = partial(self.app.run_action, row.active.binding.action, row.active.node)
+            yield Command(f"{row.title}  ({row.keys})", row.tooltip, run)
         for name in self.app.available_themes:
-            yield f"Theme: {name}", "Change the colours", partial(setattr, self.app, "theme", name)
+            yield Command(f"Theme: {name}", "Change the colours", partial(setattr, self.app, "theme", name))

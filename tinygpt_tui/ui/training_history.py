@@ -100,7 +100,9 @@ class TrainingHistory:
                     self.ended, self.paused = event, None
                     self._say(event.step, _ending(event))
                 case Saved():
-                    self._say(event.step, "best weights saved" if event.what == "best" else "state saved, to go on from")
+                    self._say(
+                        event.step, "best weights saved" if event.what == "best" else "state saved, to go on from"
+                    )
                 case Paused():
                     self.paused = event
                     self._say(event.step, f"paused: {event.reason}" if event.reason else "paused")

@@ -1,4 +1,4 @@
-"""The runs there are, with what each has reached: read from the disk, for the list of runs. It knows nothing of Textual."""
+"""The runs there are, with what each has reached, as the list of runs shows them. It knows nothing of Textual."""
 
 from __future__ import annotations
 

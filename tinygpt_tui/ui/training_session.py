@@ -1,4 +1,4 @@
-"""One run as the screen follows it: what its journal says, and what its trainer is doing. It knows nothing of Textual."""
+"""One run as the screen follows it: its journal and its trainer. It knows nothing of Textual."""
 
 from __future__ import annotations
 
@@ -38,10 +38,11 @@ class Phase(enum.Enum):
 
 
 class Look(NamedTuple):
-    """What one look at the run folder found."""
+    """What one look at the run folder found; the first one brings the whole `history`, later ones new `events`."""
 
     settings: RunSettings
     events: list[TrainingEvent]
+    history: TrainingHistory | None
     status: RunStatus | None
     died: bool
     launched_runs: bool
@@ -55,8 +56,7 @@ class TrainingSession:
 
     def __init__(self, run: RunFolder, settings: RunSettings) -> None:
         self.run, self.settings = run, settings
-        chosen = settings.training
-        self.history = TrainingHistory(chosen.steps, chosen.evaluate_every)
+        self.history = _empty_history(settings)
         self.phase = Phase.STARTING
         self.status_message = ""
         self.has_weights = False
@@ -106,14 +106,23 @@ class TrainingSession:
         pause, stop = self._control.asked("pause"), self._control.asked("stop")
         weights = (self.run.model / WEIGHTS).is_file()
         events = self._watch.poll()
-        return Look(self._settings_after(events), events, status, died, runs, pause, stop, weights)
+        settings = self._settings_after(events)
+        history = None
+        if not self.looked:
+            # A journal can have a hundred thousand lines: whoever called this in a thread wants them told there.
+            history = _empty_history(settings)
+            history.add(events)
+        return Look(settings, events, history, status, died, runs, pause, stop, weights)
 
     def take(self, look: Look) -> bool:
         """Make `look` part of what is known; return whether anything is different now."""
         before = self.phase, self.status_message, self.has_weights, self.looked
         self.looked = True
         self.settings = look.settings
-        self.history.add(look.events)
+        if look.history is not None:
+            self.history = look.history
+        else:
+            self.history.add(look.events)
         if look.events and self._launched is not None:
             self._launched = None
         self.has_weights = look.has_weights
@@ -174,6 +183,10 @@ class TrainingSession:
         if self.history.paused or (status.state == "paused" and status.message):
             return Phase.PAUSED
         return Phase.PAUSING if look.pause_asked else Phase.TRAINING
+
+
+def _empty_history(settings: RunSettings) -> TrainingHistory:
+    return TrainingHistory(settings.training.steps, settings.training.evaluate_every)
 
 
 def _runs(pid: int) -> bool:

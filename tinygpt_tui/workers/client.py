@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import IO
@@ -17,8 +16,9 @@ from tinygpt_tui.events import wire
 from tinygpt_tui.events.generation import EngineFailed, GenerationEnded, GenerationEvent
 from tinygpt_tui.events.requests import Generate, OpenModel, Request, StopJob
 from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.workers.process import ENGINE_LOG, command, environment
 
-LONGEST_LINE = 1 << 26  # bytes; a token's event is a hundred
+LONGEST_LOG = 1 << 20  # bytes
 GOODBYE_S = 2.0
 
 
@@ -33,6 +33,7 @@ class EngineClient:
         self._reader: asyncio.Task[None] | None = None
         self._events: asyncio.Queue[list[GenerationEvent]] = asyncio.Queue()
         self._running: set[int] = set()
+        self._starting = asyncio.Lock()
         self._last_job = 0
         self._closing = False
 
@@ -44,23 +45,24 @@ class EngineClient:
 
     async def start(self) -> None:
         """Start the process if there is none; returns before it is ready. What is asked meanwhile waits in its pipe."""
-        if self.pid is not None:
-            return
-        log = _open_log()
-        try:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tinygpt_tui.workers.host",
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                limit=LONGEST_LINE,
-            )
-        finally:
-            if not isinstance(log, int):
-                log.close()
-        self._reader = asyncio.create_task(self._read(self._process))
+        async with self._starting:  # two that ask at once get one process
+            if self.pid is not None:
+                return
+            if self._reader is not None:
+                await self._reader  # the jobs of a dead one end before the first of the next begins
+            log = _open_log()
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    *command("tinygpt_tui.workers.host"),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    env=environment(),
+                )
+            finally:
+                if not isinstance(log, int):
+                    log.close()
+            self._reader = asyncio.create_task(self._read(self._process))
 
     async def open(self, model: str) -> None:
         """Have the model at this path ready. ModelOpened or EngineFailed follows among the events."""
@@ -70,7 +72,6 @@ class EngineClient:
         """Begin a job with the model at this path; return its number. Its events follow."""
         self._last_job += 1
         job = self._last_job
-        self._running.add(job)
         await self._ask(Generate(job, model, prompt, sampling))
         return job
 
@@ -102,11 +103,14 @@ class EngineClient:
             await self._reader
 
     async def _ask(self, request: Request) -> None:
+        line = wire.to_line(request)
         await self.start()
         assert self._process is not None
         assert self._process.stdin is not None
+        if isinstance(request, Generate):
+            self._running.add(request.job)
         try:
-            self._process.stdin.write(wire.to_line(request))
+            self._process.stdin.write(line)
             await self._process.stdin.drain()
         except (BrokenPipeError, ConnectionResetError):
             return  # it died just now; the reader says so, and ends the job
@@ -153,9 +157,11 @@ def _how(code: int | None) -> str:
 
 def _open_log() -> IO[bytes] | int:
     """Return where the engine's stderr goes: the log file, or nowhere where that cannot be written."""
-    path: Path = paths.logs_folder() / "engine.log"
+    path: Path = paths.logs_folder() / ENGINE_LOG
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("wb")
+        # The last process's traceback must outlive the next one's start, but not fill the disk.
+        long = path.exists() and path.stat().st_size > LONGEST_LOG
+        return path.open("wb" if long else "ab")
     except OSError:
         return subprocess.DEVNULL

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import WEIGHTS
 from tinygpt_tui.checkpoints.native import Checkpoint, load
 from tinygpt_tui.errors import TinyGPTError
@@ -19,6 +20,7 @@ from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationE
 from tinygpt_tui.events.requests import Generate, OpenModel, Request, StopJob
 from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.workers.process import ENGINE_LOG
 
 OPEN_MODELS = 4  # kept in memory; the one unused longest goes first
 
@@ -58,7 +60,6 @@ class EngineService:
             try:
                 event = next(events)
             except Exception as error:
-                traceback.print_exc(file=sys.stderr)
                 event = _failed(number, error)
             if isinstance(event, GenerationEnded):
                 del self._jobs[number]
@@ -69,8 +70,8 @@ class EngineService:
         try:
             known = self._opened.get(model)
             checkpoint = self._checkpoint(model)
-        except TinyGPTError as error:
-            return [EngineFailed(error.message, error.hint, model)]
+        except Exception as error:
+            return [EngineFailed(*_in_words(error), model)]
         if known is not None and known[1] is checkpoint:
             return []
         return [
@@ -87,8 +88,6 @@ class EngineService:
         try:
             checkpoint = self._checkpoint(request.model)
         except Exception as error:
-            if not isinstance(error, TinyGPTError):
-                traceback.print_exc(file=sys.stderr)
             return [_failed(request.job, error)]
         trained = checkpoint.config.trained
         job = GenerationJob(
@@ -119,10 +118,15 @@ class EngineService:
 
 
 def _failed(job: int, error: Exception) -> GenerationEnded:
-    if isinstance(error, TinyGPTError):
-        message, hint = error.message, error.hint
-    else:
-        message, hint = f"{type(error).__name__}: {error}", "the details are in the engine's log"
+    message, hint = _in_words(error)
     return GenerationEnded(
         job=job, reason="failed", tokens=0, seconds=0.0, seconds_to_first=None, message=message, hint=hint
     )
+
+
+def _in_words(error: Exception) -> tuple[str, str]:
+    """Return message and hint; what no user can cause leaves its traceback in the log."""
+    if isinstance(error, TinyGPTError):
+        return error.message, error.hint
+    traceback.print_exception(error, file=sys.stderr)
+    return f"{type(error).__name__}: {error}", f"the details are in {paths.logs_folder() / ENGINE_LOG}"

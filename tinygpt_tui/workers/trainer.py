@@ -5,18 +5,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import FrameType
 
-from tinygpt_tui.errors import NotFoundError, RunError, TinyGPTError, storage_error
+import psutil
+
+from tinygpt_tui.errors import RunError, TinyGPTError, storage_error
 from tinygpt_tui.events.training import TrainingEvent
 from tinygpt_tui.runs.control import Control, is_alive, live_status
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunStatus
 from tinygpt_tui.runs.journal import JournalFollower
+from tinygpt_tui.workers.process import command, environment
 
 
 def start_trainer(run: RunFolder) -> int:
@@ -28,20 +33,39 @@ def start_trainer(run: RunFolder) -> int:
         raise RunError(f"{run.model.name} is already being trained", "stop it first, or watch it in the Train tab")
     try:
         run.folder.mkdir(parents=True, exist_ok=True)
+        Control(run.control).clear()  # what was wished of an earlier trainer; from here on wishes are for the new one
         with run.log.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tinygpt_tui.workers.trainer", str(run.model)],
+                command("tinygpt_tui.workers.trainer", str(run.model.absolute())),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 cwd=run.model,
+                env=environment(),
                 **_own_session(),  # type: ignore[call-overload]
             )
     except OSError as error:
         raise storage_error(error, run.folder) from error
     # The process is meant to outlive this object: nobody waits for it here, and Popen must not complain about that.
     process.returncode = 0
+    _announce(run, process.pid)
     return int(process.pid)
+
+
+def _announce(run: RunFolder, pid: int) -> None:
+    """Say "starting" for a trainer that is still importing, so that it is seen at once, also to die."""
+    with contextlib.suppress(TinyGPTError, psutil.Error):
+        steps = run.read_settings().training.steps
+        earlier = RunWatch(run).status()
+        status = RunStatus(
+            state="starting",
+            step=earlier.step if earlier else 0,
+            steps=steps,
+            pid=pid,
+            pid_created=psutil.Process(pid).create_time(),
+            time=time.time(),
+        )
+        run.write_status(status)
 
 
 class RunWatch:
@@ -60,7 +84,7 @@ class RunWatch:
         """Return the trainer's last word; None before its first."""
         try:
             return self.run.read_status()
-        except (NotFoundError, RunError):
+        except TinyGPTError:
             return None
 
     def alive(self) -> bool:
@@ -115,7 +139,7 @@ def main() -> int:
     if hasattr(os, "nice"):
         os.nice(5)  # whoever trains also wants to type
     try:
-        for _ in run_training(model):
+        for _ in run_training(model, heed_earlier_wishes=True):
             pass
     except TinyGPTError as error:
         print(error.message, error.hint, sep="\n", file=sys.stderr)

@@ -9,6 +9,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.ui.bridge import Bridge
 from tinygpt_tui.ui.engine import Engine
 from tinygpt_tui.ui.remembered import Remembered
 from tinygpt_tui.ui.tabs import TABS
@@ -19,7 +20,11 @@ class Workbench(Protocol):
     """What a screen may ask of the app around it."""
 
     engine: Engine
+    bridge: Bridge
     remembered: Remembered
+
+    def remember(self, **changes: object) -> None:
+        """Keep some settings for the next start."""
 
 
 class TabScreen(Screen[None]):

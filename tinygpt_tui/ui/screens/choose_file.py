@@ -13,6 +13,15 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, DirectoryTree, Input, Static
 
 
+class PathInput(Input):
+    """The path as one types it."""
+
+    HELP = """## Path
+
+The path of a text file; `~` is your home folder. Enter chooses it.
+"""
+
+
 class VisibleTree(DirectoryTree):
     """A tree of folders without what is hidden."""
 
@@ -32,7 +41,10 @@ class ChooseFileScreen(ModalScreen[Path | None]):
     DEFAULT_CSS = """
     ChooseFileScreen {
         align: center middle;
-        & > Vertical { width: 90%; max-width: 100; height: 90%; padding: 0 1; background: $panel; border: round $border; }
+        & > Vertical {
+            width: 90%; max-width: 100; height: 90%; padding: 0 1;
+            background: $panel; border: round $border;
+        }
         & #problem { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
         & DirectoryTree { height: 1fr; background: $surface; }
         & Horizontal { height: 1; align-horizontal: right; }
@@ -54,9 +66,9 @@ class ChooseFileScreen(ModalScreen[Path | None]):
         with Vertical() as box:
             box.border_title = "choose a text file"
             box.border_subtitle = "enter: choose  tab: tree  ctrl+↑: folder above  esc: cancel"
-            path = Input(f"{self._start}/", id="path", compact=True, select_on_focus=False, placeholder="path of a file")
-            path.HELP = "## Path\n\nThe path of a text file; `~` is your home folder. Enter chooses it."
-            yield path
+            yield PathInput(
+                f"{self._start}/", id="path", compact=True, select_on_focus=False, placeholder="path of a file"
+            )
             yield Static("", id="problem", markup=False)
             yield VisibleTree(self._start)
             with Horizontal():

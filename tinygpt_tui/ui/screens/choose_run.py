@@ -17,6 +17,15 @@ from tinygpt_tui.ui.training_runs import RunRow
 COLUMNS = ("name", "state", "steps", "best loss", "corpus", "begun")
 
 
+class RunTable(DataTable[str]):
+    """A run a line."""
+
+    HELP = """## Runs
+
+Every training there is, live ones first. Enter shows its curves, samples and log.
+"""
+
+
 class ChooseRunScreen(ModalScreen[str | None]):
     """Dismisses with the path of the run's model folder, or with None."""
 
@@ -27,7 +36,7 @@ class ChooseRunScreen(ModalScreen[str | None]):
             width: auto; max-width: 100%; height: auto; max-height: 90%; padding: 0 1;
             background: $panel; border: round $border;
         }
-        & DataTable { width: auto; max-width: 100%; height: auto; max-height: 100%; background: $panel; }
+        & RunTable { width: auto; max-width: 100%; height: auto; max-height: 100%; background: $panel; }
         & Static { width: auto; height: auto; padding: 1 2; }
     }
     """
@@ -47,15 +56,13 @@ class ChooseRunScreen(ModalScreen[str | None]):
             if not self._rows:
                 yield Static("There are no trainings yet: begin one in the form.", markup=False)
                 return
-            table: DataTable[str] = DataTable(cursor_type="row", zebra_stripes=True)
-            table.HELP = "## Runs\n\nEvery training there is, live ones first. Enter shows its curves, samples and log."
-            yield table
+            yield RunTable(cursor_type="row", zebra_stripes=True)
 
     def on_mount(self) -> None:
         """Fill the table."""
         if not self._rows:
             return
-        table = self.query_one(DataTable)
+        table = self.query_one(RunTable)
         table.add_columns(*COLUMNS)
         for row in self._rows:
             table.add_row(*_cells(row), key=row.card.path)

@@ -1,18 +1,400 @@
-"""The Generate tab (placeholder)."""
+"""The Generate tab: pick a model, write a beginning, watch it go on."""
 
 from __future__ import annotations
 
-from textual.app import ComposeResult
-from textual.widgets import Static
+from typing import ClassVar
 
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.markup import escape
+
+from tinygpt_tui import files
+from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.events.generation import (
+    EngineFailed,
+    EngineReady,
+    GenerationEnded,
+    GenerationEvent,
+    GenerationStarted,
+    ModelOpened,
+    Token,
+)
+from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.ui.context_window import ContextWindow
+from tinygpt_tui.ui.messages import EngineBatch
+from tinygpt_tui.ui.model_shelf import ModelShelf, default_model
+from tinygpt_tui.ui.prompt_history import PromptHistory
 from tinygpt_tui.ui.screens.base import TabScreen
+from tinygpt_tui.ui.widgets.model_picker import NO_MODELS, ModelPicker
+from tinygpt_tui.ui.widgets.output_text import OutputText
+from tinygpt_tui.ui.widgets.prompt_box import PromptBox
+from tinygpt_tui.ui.widgets.sampling_form import SamplingForm
+from tinygpt_tui.ui.widgets.status_line import StatusLine
+from tinygpt_tui.ui.wrapping import shown
+from tinygpt_tui.ui.writing import Writing
+
+LOOK_EVERY_S = 2.0  # for new models and the progress of those in training
+OPEN_AFTER_S = 0.25  # a model is opened when the highlight has rested on it so long
+UNKNOWN_SHOWN = 10
+FIRST_HINT = "Write a beginning below and press Enter; {name} goes on from there."
+
+
+class Asked:
+    """A request as it can be repeated: the whole text the model is given, and how much of it is the prompt."""
+
+    def __init__(self, text: str, prompt_end: int) -> None:
+        self.text, self.prompt_end = text, prompt_end
 
 
 class GenerateScreen(TabScreen):
-    """Pick a model, watch it write."""
+    """Builds requests, shows events."""
 
     TAB = "generate"
+    CSS_PATH = "generate.tcss"
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (100, "-wide")]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-low"), (18, "-high")]
+    AUTO_FOCUS = "#prompt"
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "generate", "Generate", id="generate.generate", tooltip="Write on from the prompt"),
+        Binding("escape", "stop", "Stop", id="generate.stop", tooltip="End at the next token; the text stays"),
+        Binding("escape", "back", "Back", id="generate.back", show=False, tooltip="Back to the prompt"),
+        Binding("ctrl+g", "go_on", "Go on", id="generate.go_on", tooltip="Continue from all the text that stands here"),
+        Binding("ctrl+r", "again", "Again", id="generate.again", tooltip="The same prompt once more, with a new seed"),
+        Binding("ctrl+l", "clear", "Clear", id="generate.clear", tooltip="Clear the output; the prompt stays"),
+        Binding("f8", "copy", "Copy", id="generate.copy", tooltip="Copy the selected text, or all of it"),
+        Binding("f9", "save", "Save", id="generate.save", tooltip="Save the text to a file"),
+        Binding("ctrl+o", "models", "Models", id="generate.models", tooltip="Choose another model"),
+        Binding("ctrl+t", "sampling", "Sampling", id="generate.sampling", tooltip="Show or hide the sampling settings"),
+        Binding("slash", "filter", "Filter models", id="generate.filter", show=False, tooltip="Type to filter the models"),
+        Binding("pageup", "page(-1)", "Page up", id="generate.page_up", show=False, tooltip="Scroll the output up"),
+        Binding("pagedown", "page(1)", "Page down", id="generate.page_down", show=False, tooltip="Scroll it down"),
+        Binding("ctrl+end", "follow", "Follow", id="generate.follow", show=False, tooltip="Follow the output's end"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writing = Writing()
+        self._shelf = ModelShelf()
+        self._card: ModelCard | None = None
+        self._window = ContextWindow()
+        self._asked: Asked | None = None
+        self._history = PromptHistory.load()
+        self._engine_ready = False
+        self._early: list[GenerationEvent] = []
 
     def compose_body(self) -> ComposeResult:
-        """Yield a placeholder."""
-        yield Static("generate")
+        """Yield models, output and prompt, sampling."""
+        with Horizontal(id="body"):
+            yield ModelPicker(id="models")
+            with Vertical(id="centre"):
+                yield OutputText(id="output")
+                yield StatusLine(id="status")
+                yield PromptBox(self._history, id="prompt")
+            yield SamplingForm(id="sampling")
+
+    def on_mount(self) -> None:
+        """Name the panes, look for models now and then."""
+        self.query_one("#prompt").border_title = "prompt"
+        self.query_one("#models").border_title = "models"
+        self.query_one("#sampling").border_title = "sampling"
+        self.set_class(self.workbench.remembered.settings.show_settings, "-sampling-beside")
+        self.workbench.bridge.listen(self)
+        self._look_for_models()
+        self.set_interval(LOOK_EVERY_S, self._look_for_models)
+
+    # What the screen knows of itself
+
+    @property
+    def output(self) -> OutputText:
+        """The output pane."""
+        return self.query_one(OutputText)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Show only the keys that do something now."""
+        if not self.is_mounted:
+            return True
+        has_text = bool(self.output.text)
+        match action:
+            case "stop":
+                return self.writing.busy
+            case "go_on":
+                return has_text and not self.writing.busy
+            case "again":
+                return self._asked is not None and not self.writing.busy
+            case "clear" | "copy" | "save":
+                return has_text
+        return True
+
+    # Models
+
+    @work(thread=True, exclusive=True, group="models")
+    def _look_for_models(self) -> None:
+        if self._shelf.look():
+            self.app.call_from_thread(self._show_models)
+
+    def _show_models(self) -> None:
+        picker = self.query_one(ModelPicker)
+        picker.show(self._shelf.cards, self._shelf.live)
+        known = {card.path: card for card in self._shelf.cards}
+        if self._card is None or self._card.path not in known:
+            self._use(default_model(self._shelf.cards, self.workbench.remembered.settings.model))
+        else:
+            self._card = known[self._card.path]
+        if self._card is None:
+            self.output.set_hint(NO_MODELS)
+
+    @on(ModelPicker.Picked)
+    def _picked(self, message: ModelPicker.Picked) -> None:
+        self._use(message.card)
+        self.workbench.remember(model=message.card.name)
+        if message.done:
+            self.action_back()
+
+    def _use(self, card: ModelCard | None) -> None:
+        self._card = card
+        if card is None:
+            return
+        self.query_one(ModelPicker).pick(card.path)
+        self.output.set_hint(FIRST_HINT.format(name=card.name))
+        self._set_title()
+        self.set_timer(OPEN_AFTER_S, lambda: self._open(card))
+
+    @work
+    async def _open(self, card: ModelCard) -> None:
+        if self._card is card and not card.problem:
+            await self.workbench.engine.open(card.path)
+
+    def _set_title(self, stamp: str = "") -> None:
+        name = self._card.name if self._card else "output"
+        self.output.border_title = escape(f"{name}{stamp}")
+
+    # Asking
+
+    @on(PromptBox.Submitted)
+    def action_generate(self) -> None:
+        """Write on from what stands in the prompt box."""
+        prompt = self.query_one(PromptBox).text
+        if self._ask(Asked(prompt, len(prompt)), fresh=True) and self._history.add(prompt):
+            self._save_history()
+
+    def action_go_on(self) -> None:
+        """Write on from all the text there is."""
+        self._ask(Asked(self.output.text, self.output.prompt_end), fresh=False)
+
+    def action_again(self) -> None:
+        """Ask the same once more."""
+        if self._asked is not None:
+            self._ask(self._asked, fresh=True)
+
+    def action_stop(self) -> None:
+        """End at the next token; the text stays."""
+        self.writing.stop()
+        self._look()
+        if self.writing.job is not None:
+            self._stop(self.writing.job)
+
+    def _ask(self, asked: Asked, fresh: bool) -> bool:
+        """Send a request; `fresh` begins the output anew. Says why where it cannot be."""
+        form, card = self.query_one(SamplingForm), self._card
+        if card is None or card.problem:
+            self.notify(card.problem if card else "there is no model yet; train one in the Train tab (F3)", severity="warning")
+            return False
+        if form.settings is None:
+            self.notify(form.problem, title="sampling", severity="error", markup=False)
+            self._open_sampling()
+            return False
+        before, self.writing = self.writing, Writing("reading" if self._engine_ready else "starting")
+        self._asked, self._early = asked, []
+        if fresh:
+            self.output.reset(asked.text, asked.prompt_end)
+        self.output.action_follow()
+        self._window = ContextWindow()
+        self._look()
+        self._request(self.writing, before.job if before.busy else None, card.path, asked.text, form.settings)
+        return True
+
+    @work
+    async def _request(
+        self, writing: Writing, before: int | None, model: str, prompt: str, sampling: SamplingSettings
+    ) -> None:
+        engine = self.workbench.engine
+        if before is not None:
+            await engine.stop(before)
+        writing.job = await engine.generate(model, prompt, sampling)
+        if writing is not self.writing or writing.phase == "stopping":
+            await engine.stop(writing.job)
+        if writing is self.writing:
+            early, self._early = self._early, []
+            self._take(early)
+
+    @work
+    async def _stop(self, job: int) -> None:
+        await self.workbench.engine.stop(job)
+
+    # Events
+
+    def on_engine_batch(self, message: EngineBatch) -> None:
+        """Show what the engine said."""
+        jobs: list[GenerationEvent] = []
+        for event in message.events:
+            match event:
+                case EngineReady():
+                    self._engine_ready = True
+                    self.writing.engine_is_ready()
+                case EngineFailed():
+                    self._engine_failed(event)
+                case ModelOpened():
+                    pass
+                case _:
+                    jobs.append(event)
+        if self.writing.busy and self.writing.job is None:
+            self._early += jobs  # the request is still on its way; which job it became is known in a moment
+        else:
+            self._take(jobs)
+
+    def _engine_failed(self, event: EngineFailed) -> None:
+        if not event.model:
+            self._engine_ready = False
+        if not event.model or (self._card is not None and event.model == self._card.path):
+            self.show_error(TinyGPTError(event.message, event.hint))
+
+    def _take(self, events: list[GenerationEvent]) -> None:
+        text = ""
+        for event in events:
+            if getattr(event, "job", None) != self.writing.job or not self.writing.busy:
+                continue
+            if isinstance(event, GenerationStarted):
+                self._started(event)
+            elif isinstance(event, Token):
+                self._window.add(len(self.output.text) + len(text))
+            text += self.writing.take(event)
+            if isinstance(event, GenerationEnded) and event.reason == "failed" and self._engine_ready:
+                self.show_error(TinyGPTError(event.message, event.hint))
+        self.output.append(text)
+        self.output.set_window(self._window.start)
+        self._look()
+
+    def _started(self, event: GenerationStarted) -> None:
+        assert self._asked is not None
+        self._window.begin(self._asked.text, event.prompt_tokens, event.block_size, event.unknown)
+        self.output.border_subtitle = f"seed {event.seed}"
+        live = self._card is not None and self._card.path in self._shelf.live
+        loss = f", loss {event.validation_loss:.2f}" if event.validation_loss is not None else ""
+        self._set_title(f" · step {event.step}{loss}" if live and event.step is not None else "")
+        if event.unknown:
+            self.notify(f"this model knows no {_listed(event.unknown)}; left out", severity="warning", markup=False)
+
+    def _look(self) -> None:
+        self.query_one(StatusLine).look(self.writing, self._window.used)
+        self.refresh_bindings()
+
+    # The text
+
+    def action_clear(self) -> None:
+        """Clear the output; the prompt stays."""
+        self.action_stop()
+        self.writing, self._asked, self._window = Writing(), None, ContextWindow()
+        self.output.reset()
+        self.output.border_subtitle = ""
+        self._set_title()
+        self._look()
+
+    def action_copy(self) -> None:
+        """Copy the selection, or all."""
+        selected = self.get_selected_text()
+        text = selected or self.output.text
+        # A terminal takes UTF-8 alone, which has no halves of surrogate pairs.
+        self.app.copy_to_clipboard(text.encode("utf-8", "replace").decode("utf-8"))
+        self.notify(f"copied {'the selection' if selected else 'all'}: {len(text)} characters", timeout=3)
+
+    @work
+    async def action_save(self) -> None:
+        """Ask for a file and save the text there."""
+        from tinygpt_tui.ui.screens.save import SaveScreen
+
+        name = f"{self._card.name if self._card else 'text'}-{self.writing.seed or 0}.txt"
+        path = await self.app.push_screen_wait(SaveScreen(name))
+        if path is None:
+            return
+        try:
+            files.write_text(path, self.output.text)
+        except TinyGPTError as error:
+            self.show_error(error)
+        else:
+            self.notify(f"saved to {path}", markup=False)
+
+    @work(thread=True, group="history")
+    def _save_history(self) -> None:
+        try:
+            self._history.save()
+        except TinyGPTError as error:
+            self.app.call_from_thread(self.show_error, error)
+
+    # Panes
+    
+    def action_models(self) -> None:
+        """Go to the models; where there is no room for them, open them over the output."""
+        if self.query_one(ModelPicker).has_focus_within:
+            self.action_back()
+            return
+        self._drawer("models")
+        self.query_one("ModelPicker OptionList").focus()
+
+    def action_filter(self) -> None:
+        """Go to the models' filter."""
+        self._drawer("models")
+        self.query_one(ModelPicker).action_filter()
+
+    def action_sampling(self) -> None:
+        """Show or hide the sampling settings."""
+        if self.query_one(SamplingForm).display and self.query_one(SamplingForm).region.width:
+            if self.has_class("-wide"):
+                self._sampling_beside(False)
+            self.action_back()
+        else:
+            self._open_sampling()
+
+    def _open_sampling(self) -> None:
+        if self.has_class("-wide"):
+            self._sampling_beside(True)
+        self._drawer("sampling")
+        self.query_one(SamplingForm).focus_first()
+
+    def _sampling_beside(self, beside: bool) -> None:
+        self.set_class(beside, "-sampling-beside")
+        self.workbench.remember(show_settings=beside)
+
+    def action_back(self) -> None:
+        """Close what lies over the output; back to the prompt."""
+        self._drawer("")
+        self.query_one(PromptBox).focus()
+
+    def _drawer(self, name: str) -> None:
+        for drawer in ("models", "sampling"):
+            self.set_class(drawer == name, f"-drawer-{drawer}")
+
+    def action_page(self, direction: int) -> None:
+        """Scroll the output by a page."""
+        if direction < 0:
+            self.output.scroll_page_up(animate=False)
+        else:
+            self.output.scroll_page_down(animate=False)
+
+    def action_follow(self) -> None:
+        """Follow the output's end again."""
+        self.output.action_follow()
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on the output's title, the model's name, is a wish for another."""
+        if event.widget is self.output and event.y == 0:
+            self.action_models()
+
+
+def _listed(characters: str) -> str:
+    names = ", ".join(f"`{shown(character)}`" for character in characters[:UNKNOWN_SHOWN])
+    more = len(characters) - UNKNOWN_SHOWN
+    return f"{names} and {more} more" if more > 0 else names

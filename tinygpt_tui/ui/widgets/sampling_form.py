@@ -104,28 +104,27 @@ class SettingBox(Horizontal):
         super().__init__()
         self.field = field
         self.problem = ""
-        self._first_text = text
+        self.text = text
         self.tooltip = field.description
-
-    @property
-    def text(self) -> str:
-        """What stands in the box."""
-        return self.query_one(Input).value
 
     def compose(self) -> ComposeResult:
         """Yield name, box and note."""
         yield Static(self.field.title, classes="-title", markup=False)
         yield Input(
-            self._first_text,
+            self.text,
             placeholder=PLACEHOLDERS.get(self.field.name, ""),
             compact=True,
             id=f"sampling-{self.field.name}",
         )
         yield Static(self.field.description, classes="-note", markup=False)
 
+    def on_input_changed(self, message: Input.Changed) -> None:
+        """Keep what stands in the box; the form around checks it."""
+        self.text = message.value
+
     def set_text(self, text: str) -> None:
         """Put a value in."""
-        self.query_one(Input).value = text
+        self.text = self.query_one(Input).value = text
 
     def show_problem(self, problem: str) -> None:
         """Say why the value cannot be; with nothing to say, what the setting means."""

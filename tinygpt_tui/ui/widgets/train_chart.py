@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import ClassVar
 
-from rich.style import Style
+from rich.style import Style, StyleType
 from textual.binding import Binding, BindingType
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from tinygpt_tui.charts import Level, LossChart, Series, View, pan, zoom
+from tinygpt_tui.charts import BLUE, GREY, ORANGE, Level, LossChart, Series, View, pan, zoom
 from tinygpt_tui.ui.training_history import TrainingHistory
 
 SMOOTHINGS = (0.0, 0.9, 0.98)
@@ -80,16 +81,21 @@ below it.
         """Return the chart as it is now."""
         return self.chart(self.size.width, self.size.height)
 
-    def chart(self, width: int, height: int) -> LossChart:
-        """Return the chart for so many cells."""
+    def picture(self, width: int, height: int) -> LossChart:
+        """Return the chart in colours that suit any background, to be kept."""
+        return self.chart(width, height, {"train": BLUE, "validation": ORANGE, "level": GREY})
+
+    def chart(self, width: int, height: int, styles: Mapping[str, StyleType] | None = None) -> LossChart:
+        """Return the chart for so many cells, in the theme's colours or in `styles`."""
         history = self._history
         best = history.best
+        styles = styles or {part: self._style(part) for part in ("train", "validation", "level")}
         return LossChart(
             series=[
-                Series("train", *history.losses, self._style("train")),
-                Series("validation", *history.validation_losses, self._style("validation"), "points"),
+                Series("train", *history.losses, styles["train"]),
+                Series("validation", *history.validation_losses, styles["validation"], "points"),
             ],
-            levels=self._levels(),
+            levels=self._levels(styles["level"]),
             best=(float(best[0]), best[1]) if best else None,
             log_x=self.log_x,
             log_y=self.log_y,
@@ -164,8 +170,7 @@ below it.
         else:
             self.view = zoom(self.view, extent, factor, 0.0, "y", self.log_y)
 
-    def _levels(self) -> list[Level]:
-        style = self._style("level")
+    def _levels(self, style: StyleType) -> list[Level]:
         levels = []
         if self._vocab_size > 1:
             levels.append(Level(f"guessing, ln {self._vocab_size}", math.log(self._vocab_size), style))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Button, Static
 
@@ -18,14 +18,15 @@ BUTTONS = {
 }
 
 
-class TrainFoot(Horizontal):
+class TrainFoot(Vertical):
     """Shows the buttons it is told to, and asks for what they are for."""
 
     DEFAULT_CSS = """
     TrainFoot {
-        height: 1;
+        height: 2;
+        & Horizontal { height: 1; }
         & Button { margin: 0 1 0 0; }
-        & Static { width: 1fr; height: 1; text-align: right; text-wrap: nowrap; text-overflow: ellipsis; }
+        & Static { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     }
     """
 
@@ -38,9 +39,10 @@ class TrainFoot(Horizontal):
 
     def compose(self) -> ComposeResult:
         """Yield the buttons and the line."""
-        for action, (label, key) in BUTTONS.items():
-            yield Button(f"{label} {key}", id=f"do-{action}", compact=True)
         yield Static("", markup=False)
+        with Horizontal():
+            for action, (label, key) in BUTTONS.items():
+                yield Button(f"{label} {key}", id=f"do-{action}", compact=True)
 
     def show(self, actions: set[str], line: str) -> None:
         """Show the buttons of `actions`, and a line of text."""

@@ -18,6 +18,12 @@ from tinygpt_tui.ui.widgets.train_setting_row import TrainSettingRow
 OWN_HINT = "Every value is checked as you type; hover or tab through the boxes to read what each one means."
 
 
+class PresetSelect(Select[str]):
+    """The presets by title."""
+
+    HELP = "## Preset\n\n" + "\n\n".join(f"**{preset.title}**: {preset.description}" for preset in PRESETS.values())
+
+
 class TrainForm(Vertical):
     """Holds what was typed; the screen brings the facts about the text and takes the finished draft away."""
 
@@ -26,6 +32,7 @@ class TrainForm(Vertical):
         & > #form-body { height: 1fr; }
         & #form-rows { height: auto; width: 1fr; max-width: 104; padding: 0 2; }
         & #budget { width: 52; height: auto; margin: 1 0 0 2; }
+        & #form-news { height: auto; display: none; }
         & .-line { height: 1; }
         & .-line > .-title { width: 19; }
         & .-line > Select { width: 40; }
@@ -59,12 +66,13 @@ class TrainForm(Vertical):
         fields = form_fields()
         with Horizontal(id="form-body"):
             with VerticalScroll(id="form-rows", can_focus=False):
+                yield Static("", id="form-news", markup=False)
                 yield TrainCorpus()
                 yield TrainNameRow()
                 with Horizontal(classes="-line"):
                     yield Static("preset", classes="-title")
                     presets = [(preset.title, name) for name, preset in PRESETS.items()]
-                    yield Select(presets, value=self.preset, allow_blank=False, compact=True, id="preset")
+                    yield PresetSelect(presets, value=self.preset, allow_blank=False, compact=True, id="preset")
                     yield Static("", classes="-note", id="preset-note", markup=False)
                 yield Static("settings", classes="-heading")
                 for name in IMPORTANT:
@@ -82,9 +90,6 @@ class TrainForm(Vertical):
 
     def on_mount(self) -> None:
         """Show the first preset."""
-        self.query_one("#preset", Select).HELP = "## Preset\n\n" + "\n\n".join(
-            f"**{preset.title}**: {preset.description}" for preset in PRESETS.values()
-        )
         self.check()
 
     @property
@@ -112,6 +117,25 @@ class TrainForm(Vertical):
     def settings(self) -> TrainingSettings | None:
         """The training as typed; None where something cannot be."""
         return self.draft.settings if not self.problem else None
+
+    def show_news(self, news: str) -> None:
+        """Say something about other trainings; nothing with ""."""
+        line = self.query_one("#form-news", Static)
+        line.display = bool(news)
+        line.update(news)
+
+    def renew(self) -> None:
+        """Be ready for another training like the last one, under a new name."""
+        self.touched = False
+        if self.facts is not None:
+            self.name_row.suggest(self.facts.reference.name)
+        self.check()
+
+    @property
+    def preset_name(self) -> str:
+        """The preset's name where nothing was changed, else nothing."""
+        own = texts_of(PRESETS[self.preset].training)
+        return self.preset if all(own[name] == self._texts[name].strip() for name in own) else ""
 
     def check(self) -> None:
         """Look at everything again and say what is wrong where it is wrong."""

@@ -45,14 +45,36 @@ class TrainLive(Vertical):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("l", "chart('toggle_log_y')", "Log loss", id="chart.log-y", tooltip="Logarithmic loss axis, on or off"),
-        Binding("k", "chart('toggle_log_x')", "Log steps", id="chart.log-x", show=False, tooltip="Logarithmic step axis"),
-        Binding("m", "chart('next_smoothing')", "Smooth", id="chart.smooth", tooltip="How much the train curve is smoothed"),
+        Binding(
+            "k", "chart('toggle_log_x')", "Log steps", id="chart.log-x", show=False, tooltip="Logarithmic step axis"
+        ),
+        Binding(
+            "m", "chart('next_smoothing')", "Smooth", id="chart.smooth", tooltip="How much the train curve is smoothed"
+        ),
         Binding("f", "chart('next_fit')", "Fit", id="chart.fit", tooltip="What the loss axis follows"),
         Binding("plus,equals_sign", "zoom(1)", "Zoom", key_display="+", id="chart.zoom-in", tooltip="See fewer steps"),
-        Binding("minus", "zoom(-1)", "Zoom out", key_display="-", id="chart.zoom-out", show=False, tooltip="See more steps"),
+        Binding(
+            "minus", "zoom(-1)", "Zoom out", key_display="-", id="chart.zoom-out", show=False, tooltip="See more steps"
+        ),
         Binding("0", "chart('reset')", "All", id="chart.reset", show=False, tooltip="See everything again"),
-        Binding("left_square_bracket", "sample(-1)", "Older", key_display="[", id="sample.older", show=False, tooltip="The sample before"),
-        Binding("right_square_bracket", "sample(1)", "Newer", key_display="]", id="sample.newer", show=False, tooltip="The sample after"),
+        Binding(
+            "left_square_bracket",
+            "sample(-1)",
+            "Older",
+            key_display="[",
+            id="sample.older",
+            show=False,
+            tooltip="The sample before",
+        ),
+        Binding(
+            "right_square_bracket",
+            "sample(1)",
+            "Newer",
+            key_display="]",
+            id="sample.newer",
+            show=False,
+            tooltip="The sample after",
+        ),
         *(
             Binding(str(number), f"pane('{pane}')", title, id=f"pane.{pane}", show=False, tooltip=f"Go to: {title}")
             for number, (pane, title) in enumerate(PANES.items(), start=1)
@@ -100,7 +122,9 @@ class TrainLive(Vertical):
         self.query_one(TrainNotice).show(session)
         waiting = "reading its journal…"
         if session.looked:
-            waiting = f"{session.phase.value} this takes a few seconds" if session.phase is Phase.STARTING else "no steps yet"
+            waiting = (
+                f"{session.phase.value} this takes a few seconds" if session.phase is Phase.STARTING else "no steps yet"
+            )
         vocab_size = settings.training.architecture.vocab_size
         self.query_one(TrainChart).show(history, settings.corpus.entropy, vocab_size, waiting)
         for meters in self.query(TrainMeters):

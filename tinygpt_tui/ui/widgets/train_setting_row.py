@@ -43,7 +43,8 @@ class TrainSettingRow(Horizontal):
         self.setting = setting
         self.text = text
         self.problem = ""
-        self.HELP = f"## {setting.title}\n\n{setting.description}\n\n{limits_of(setting)}"
+        # Each setting has a help of its own, which is looked for on the widget.
+        self.HELP = f"## {setting.title}\n\n{setting.description}\n\n{limits_of(setting)}"  # type: ignore[misc]
 
     def compose(self) -> ComposeResult:
         """Yield name, box and note."""
@@ -63,9 +64,7 @@ class TrainSettingRow(Horizontal):
             return
         box = self.query_one("Input, Select")
         with self.prevent(Input.Changed, Select.Changed):
-            if isinstance(box, Input):
-                box.value = text
-            elif isinstance(box, Select):
+            if isinstance(box, Input | Select):
                 box.value = text
 
     def show_problem(self, problem: str) -> None:

@@ -1,7 +1,7 @@
-"""Train the shipped models again from nothing: `python models/train_shipped.py [NAME ...]`.
+"""Train the shipped models again from nothing: `python tools/train_shipped.py [NAME ...]`.
 
-Each is trained by the project's own trainer on one thread, then put here with its run (settings, events, samples) but
-without what only a trainer needs. Tiny Shakespeare is downloaded first if it is not on this machine.
+Each is trained by the project's own trainer on one thread, then put into `models/` with its run (settings, events,
+samples) but without what only a trainer needs. Tiny Shakespeare is downloaded first if it is not on this machine.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tinygpt_tui.settings.load import resolve
 from tinygpt_tui.settings.presets import find_preset
 from tinygpt_tui.training.run import run_training
 
-HERE = Path(__file__).resolve().parent
+MODELS = Path(__file__).resolve().parents[1] / "models"
 # name: corpus, preset, what differs from the preset
 SHIPPED: dict[str, tuple[str, str, dict[str, object]]] = {
     "shakespeare": ("shakespeare", "modern", {}),
@@ -52,8 +52,8 @@ def train(name: str, folder: Path) -> RunFolder:
 
 
 def ship(run: RunFolder) -> None:
-    """Copy a finished run's model to its place here; paths and processes of this machine are left out."""
-    target = HERE / run.model.name
+    """Copy a finished run's model to `models/`; paths and processes of this machine are left out."""
+    target = MODELS / run.model.name
     shutil.rmtree(target, ignore_errors=True)
     leave_out = shutil.ignore_patterns("resume.pt", "lock", "control", "*.log", ".*")
     shutil.copytree(run.model, target, ignore=leave_out)

@@ -1,0 +1,127 @@
+"""What must hold for every architecture in the table, with every option."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from makers import VARIANTS, make_model, random_ids, random_model
+
+from tinygpt_tui.architectures.table import ARCHITECTURES, build
+from tinygpt_tui.checkpoints.native import load
+from tinygpt_tui.settings.architecture import ArchitectureSettings
+from tinygpt_tui.settings.counting import count_parameters, parameter_budget
+from tinygpt_tui.settings.presets import PRESETS
+
+PRESET_NETS = {f"preset {name}": preset.training.architecture for name, preset in PRESETS.items()}
+every_variant = pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS.keys())
+every_net = pytest.mark.parametrize("settings", (VARIANTS | PRESET_NETS).values(), ids=(VARIANTS | PRESET_NETS).keys())
+
+
+def ids_for(settings: ArchitectureSettings, rows: int = 2) -> torch.Tensor:
+    count = rows * settings.block_size
+    return torch.tensor(random_ids(count, settings.vocab_size)).view(rows, settings.block_size)
+
+
+def test_every_row_of_the_table_is_tested() -> None:
+    assert {settings.__struct_config__.tag for settings in VARIANTS.values()} == ARCHITECTURES.keys()
+
+
+@every_variant
+def test_ids_become_finite_logits_of_the_vocabulary(settings: ArchitectureSettings) -> None:
+    model = random_model(settings)
+    assert (model.block_size, model.vocab_size) == (settings.block_size, settings.vocab_size)
+    with torch.no_grad():
+        for length in {1, settings.block_size}:
+            logits = model(ids_for(settings)[:, :length])
+            assert logits.shape == (2, length, settings.vocab_size)
+            assert logits.dtype == torch.float32
+            assert logits.isfinite().all()
+
+
+@every_variant
+@torch.no_grad()
+def test_a_later_id_never_changes_earlier_logits(settings: ArchitectureSettings) -> None:
+    model = random_model(settings)
+    ids = ids_for(settings)
+    before = model(ids)
+    for place in range(settings.block_size):
+        changed = ids.clone()
+        changed[:, place] = (changed[:, place] + 1) % settings.vocab_size
+        after = model(changed)
+        torch.testing.assert_close(after[:, :place], before[:, :place], rtol=0, atol=1e-5)
+        if settings.vocab_size > 1:
+            assert (after[:, place] - before[:, place]).abs().max() > 1e-3  # and its own ones do
+
+
+@every_variant
+@torch.no_grad()
+def test_rows_of_a_batch_know_nothing_of_one_another(settings: ArchitectureSettings) -> None:
+    model = random_model(settings)
+    ids = ids_for(settings, rows=3)
+    alone = torch.cat([model(row[None]) for row in ids])
+    torch.testing.assert_close(model(ids), alone, rtol=1e-4, atol=1e-4)
+
+
+@every_variant
+@pytest.mark.parametrize("pieces", [(1,) * 8, (8,), (3, 1, 2, 2), (1, 7), (7, 1)], ids=str)
+@torch.no_grad()
+def test_with_memory_the_answer_is_the_same_as_without(
+    settings: ArchitectureSettings, pieces: tuple[int, ...]
+) -> None:
+    model = random_model(settings)
+    ids = ids_for(settings)
+    memory = model.new_memory(2)
+    found = []
+    for piece in ids.split(list(pieces) if settings.block_size == sum(pieces) else 1, dim=1):
+        found.append(model(piece, memory))
+        assert memory.length == sum(part.shape[1] for part in found)
+    torch.testing.assert_close(torch.cat(found, dim=1), model(ids), rtol=1e-4, atol=1e-4)
+
+
+@every_variant
+@torch.no_grad()
+def test_two_memories_do_not_mix(settings: ArchitectureSettings) -> None:
+    model = random_model(settings)
+    ids = ids_for(settings)
+    memories = model.new_memory(1), model.new_memory(1)
+    found = [[model(ids[row : row + 1, t : t + 1], memories[row]) for row in (0, 1)] for t in range(settings.block_size)]
+    for row in (0, 1):
+        joined = torch.cat([pair[row] for pair in found], dim=1)
+        torch.testing.assert_close(joined, model(ids[row : row + 1]), rtol=1e-4, atol=1e-4)
+
+
+@every_variant
+def test_every_weight_learns(settings: ArchitectureSettings) -> None:
+    model = random_model(settings).train()
+    model(ids_for(settings)).square().sum().backward()
+    assert [name for name, weight in model.named_parameters() if weight.grad is None] == []
+
+
+@every_variant
+@torch.no_grad()
+def test_saved_and_loaded_it_is_the_same(settings: ArchitectureSettings, tmp_path: Path) -> None:
+    model = make_model(tmp_path / "net", settings)
+    opened = load(tmp_path / "net")
+    assert opened.config.architecture == settings
+    assert torch.equal(opened.model(ids_for(settings)), model(ids_for(settings)))
+    assert not opened.model.training
+
+
+@every_net
+def test_parameters_are_counted_without_building_the_net(settings: ArchitectureSettings) -> None:
+    with torch.device("meta"):
+        model = build(settings)
+    assert count_parameters(settings) == model.count_parameters()
+    assert all(count >= 0 for count in parameter_budget(settings).values())
+
+
+@every_variant
+def test_building_draws_from_the_seed_alone(settings: ArchitectureSettings) -> None:
+    states = []
+    for _ in range(2):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(5)
+            states.append(build(settings).state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])

@@ -1,0 +1,163 @@
+"""Small models, texts and folders, and the fakes, for all tests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tinygpt_tui import paths
+from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.architectures.table import build
+from tinygpt_tui.checkpoints.card import TrainedOn
+from tinygpt_tui.checkpoints.native import write_beginning, write_weights
+from tinygpt_tui.corpora.corpus import Corpus, split
+from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings
+from tinygpt_tui.runs.index import create_run
+from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
+from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.tokenizers.char import CharTokenizer
+
+TEXT = "".join(f"the {a} cat sat on the {b} mat.\n" for a in ("red", "old", "shy") for b in ("big", "wet", "new")) * 12
+
+
+def tiny_gpt(**changes: Any) -> GPTSettings:
+    """A GPT of a few thousand parameters; `changes` over it."""
+    return GPTSettings(**{"vocab_size": 13, "block_size": 8, "n_layer": 2, "n_head": 2, "n_embd": 16, **changes})
+
+
+CLASSIC = tiny_gpt()
+LECTURE = tiny_gpt(
+    activation="relu", attention_scale="n_embd", bias=True, head_bias=True, tied_head=False, dropout=0.2,
+    attention_dropout=0.2,
+)  # fmt: skip
+MODERN = tiny_gpt(
+    positions="rotary", norm_weight=False, qk_norm=True, embedding_norm=True, token_shift=2, activation="relu_squared",
+    tied_head=False, start="zero_residual", ngram_rows=64, dropout=0.1,
+)  # fmt: skip
+
+# Every option at least once, and the combinations that are used: what must hold for all of them, whatever they are.
+VARIANTS: dict[str, ArchitectureSettings] = {
+    "classic": CLASSIC,
+    "lecture": LECTURE,
+    "modern": MODERN,
+    "rmsnorm": tiny_gpt(norm="rmsnorm", bias=True),
+    "rmsnorm without weights": tiny_gpt(norm="rmsnorm", norm_weight=False, qk_norm=True),
+    "norm without weights, with bias": tiny_gpt(norm_weight=False, bias=True),
+    "gelu_tanh, biases everywhere": tiny_gpt(activation="gelu_tanh", bias=True, qkv_bias=True),
+    "tied head with a bias": tiny_gpt(head_bias=True),
+    "rotary": tiny_gpt(positions="rotary"),
+    "shift of three": tiny_gpt(token_shift=3),
+    "shift of one, one layer": tiny_gpt(token_shift=1, n_layer=1, n_head=1),
+    "few n-gram rows": tiny_gpt(ngram_rows=7),
+    "more n-gram rows than pairs": tiny_gpt(ngram_rows=500),
+    "a window of one": tiny_gpt(block_size=1),
+    "one token": tiny_gpt(vocab_size=1),
+}
+
+
+def random_model(settings: ArchitectureSettings, seed: int = 0) -> LanguageModel:
+    """Build a net whose every weight is random, so that nothing is zero by its start; leaves the global state alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = build(settings)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.normal_(std=0.4)
+    return model.eval()
+
+
+def random_ids(count: int, size: int = 13, seed: int = 1) -> list[int]:
+    """Draw `count` ids below `size`."""
+    return [int(id) for id in np.random.default_rng(seed).integers(size, size=count)]
+
+
+def small_training(**changes: Any) -> TrainingSettings:
+    """A training of a tiny net that takes a second; names of either struct in `changes`."""
+    of_net = {name: changes.pop(name) for name in list(changes) if name in GPTSettings.__struct_fields__}
+    chosen = {
+        "steps": 12, "batch_size": 8, "learning_rate": 1e-2, "evaluate_every": 4, "sample_tokens": 5, "threads": 1,
+        "compile": "never", "device": "cpu",
+    }  # fmt: skip
+    return TrainingSettings(architecture=tiny_gpt(**of_net), **{**chosen, **changes})
+
+
+def small_corpus(settings: TrainingSettings, text: str = TEXT) -> tuple[TrainingSettings, Corpus]:
+    """Split `text`; return it with the settings whose vocabulary fits it."""
+    import msgspec
+
+    corpus = split(text, settings.architecture.block_size, settings.validation_share)
+    architecture = msgspec.structs.replace(settings.architecture, vocab_size=corpus.tokenizer.size)
+    return msgspec.structs.replace(settings, architecture=architecture), corpus
+
+
+def make_model(folder: Path, settings: ArchitectureSettings = CLASSIC, seed: int = 0) -> LanguageModel:
+    """Write a model folder with random weights; return the net in it."""
+    model = random_model(settings, seed)
+    tokenizer = CharTokenizer("\n abcdefghijk"[: settings.vocab_size])
+    write_beginning(folder, settings, model.count_parameters(), tokenizer)
+    write_weights(folder, model, TrainedOn(corpus="letters", step=7, validation_loss=1.5))
+    return model
+
+
+def make_run(name: str = "cat", text: str = TEXT, **changes: Any) -> RunFolder:
+    """Make a run of a small training in the test's home, with its corpus beside it."""
+    corpus = paths.home() / f"{name}.txt"
+    corpus.parent.mkdir(parents=True, exist_ok=True)
+    corpus.write_text(text, encoding="utf-8")
+    reference = CorpusReference(name=name, path=str(corpus))
+    return create_run(RunSettings(name=name, created=1.0, corpus=reference, training=small_training(**changes)))
+
+
+class ScriptedEngine:
+    """Is certain of the next id of a script, whatever it is shown; remembers what that was."""
+
+    def __init__(self, script: Sequence[int], size: int = 256) -> None:
+        self._script, self._size = list(script), size
+        self.shown: list[int] = []
+        self.context_used = 0
+
+    def prefill(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        self.shown = list(ids)
+        return self._next()
+
+    def step(self, id: int) -> NDArray[np.float32]:
+        self.shown.append(id)
+        return self._next()
+
+    def _next(self) -> NDArray[np.float32]:
+        self.context_used = len(self.shown)
+        logits = np.full(self._size, -100.0, dtype=np.float32)
+        logits[self._script.pop(0)] = 100.0
+        return logits
+
+
+class ByteTokenizer:
+    """An id is a byte: characters come in pieces."""
+
+    name, size = "byte", 256
+
+    def encode(self, text: str) -> list[int]:
+        return list(text.encode("utf-8"))
+
+    def bytes_of(self, id: int) -> bytes:
+        return bytes([id])
+
+    def unknown_in(self, text: str) -> str:
+        return ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+
+def wait_until(predicate: Callable[[], bool], seconds: float = 90) -> None:
+    """Return when `predicate` holds; fail where it does not come to that."""
+    ends = time.monotonic() + seconds
+    while not predicate():
+        assert time.monotonic() < ends, "it did not come to that"
+        time.sleep(0.02)
