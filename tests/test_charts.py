@@ -33,7 +33,7 @@ from tinygpt_tui.charts.data import clean
 from tinygpt_tui.charts.labels import spread
 from tinygpt_tui.charts.numbers import tick_text, value_text
 from tinygpt_tui.charts.scale import Scale
-from tinygpt_tui.charts.smoothing import smoothed
+from tinygpt_tui.charts.smoothing import running_mean, smoothed
 from tinygpt_tui.charts.ticks import ticks
 
 SIZES = [(1, 1), (2, 3), (7, 2), (15, 5), (16, 6), (24, 8), (39, 9), (40, 10), (72, 10), (80, 24), (140, 40), (200, 60)]
@@ -355,7 +355,14 @@ def test_smoothing_is_the_running_mean(keep: float) -> None:
     for index, value in enumerate(values):
         mean = keep * mean + (1 - keep) * value
         expected.append(mean / (1 - keep ** (index + 1)))
-    np.testing.assert_allclose(smoothed(values, keep), expected, rtol=1e-6)
+    np.testing.assert_allclose(running_mean(values, keep), expected, rtol=1e-6)
+
+
+def test_smoothing_does_not_trail_behind_a_falling_curve() -> None:
+    line = np.linspace(4.0, 1.0, 400)
+    inner = slice(100, 300)
+    np.testing.assert_allclose(smoothed(line, 0.9)[inner], line[inner], atol=1e-6)
+    assert (running_mean(line, 0.9)[inner] - line[inner]).min() > 0.05
 
 
 def test_the_best_point_is_marked_and_named_beside_the_curves() -> None:

@@ -27,7 +27,8 @@ class _ReluSquared(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
         (positive,) = ctx.saved_tensors
-        return (gradients[0] * positive).mul_(2)
+        slope: Tensor = gradients[0] * positive
+        return slope.mul_(2)
 
 
 def activate(x: Tensor, kind: str) -> Tensor:

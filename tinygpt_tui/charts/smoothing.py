@@ -1,4 +1,4 @@
-"""A running mean that follows a noisy curve."""
+"""The line in a noisy curve."""
 
 from __future__ import annotations
 
@@ -13,14 +13,23 @@ FORGOTTEN = 1e-8
 
 
 def smoothed(values: Floats, smoothing: float) -> Floats:
+    """Values (N,) without their noise (N,): the mean of a running mean from the left and one from the right.
+
+    A running mean from the left alone trails behind a falling curve, and would draw the training loss above the
+    validation loss where it is not.
+    """
+    if smoothing <= 0 or len(values) < 2:
+        return values
+    return (running_mean(values, smoothing) + running_mean(values[::-1], smoothing)[::-1]) / 2
+
+
+def running_mean(values: Floats, smoothing: float) -> Floats:
     """The exponential moving average (N,) of values (N,): each takes `1 - smoothing` of the new value.
 
     The start is corrected as in Adam (Kingma and Ba 2015, section 3), so the first value is not pulled to zero.
     No loop over points: a block is one cumulative sum of values divided by their weights, and what one block hands to
     the next is a shorter average of the same kind, of which only two terms are not negligible.
     """
-    if smoothing <= 0 or len(values) < 2:
-        return values
     keep = min(smoothing, 0.9999)
     size = max(1, min(len(values), int(log(FORGOTTEN) / log(keep))))
     count = -(-len(values) // size)

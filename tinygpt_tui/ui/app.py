@@ -38,13 +38,21 @@ class TinyGPTApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f1", "help", "Help", id="app.help", tooltip="What has the focus, and all keys"),
+        Binding("f1", "help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
         *(
             Binding(tab.key, f"tab('{name}')", tab.title, id=f"app.{name}", show=False, tooltip=f"The {tab.title} tab")
             for name, tab in TABS.items()
         ),
         Binding("ctrl+n", "night", "Night/day", id="app.night", show=False, tooltip="Change between dark and light"),
-        Binding("ctrl+q", "quit", "Quit", id="app.quit", tooltip="Leave; trainings go on without the app", priority=True),
+        Binding(
+            "ctrl+q",
+            "quit",
+            "Quit",
+            id="app.quit",
+            show=False,
+            priority=True,
+            tooltip="Leave; trainings go on without the app",
+        ),
     ]
 
     def __init__(self, engine: Engine | None = None) -> None:
@@ -63,7 +71,7 @@ class TinyGPTApp(App[None]):
         self.theme_changed_signal.subscribe(self, lambda theme: self.remember(theme=theme.name))
         self.call_after_refresh(self._carry)
 
-    @work(exclusive=True, group="bridge")
+    @work(exclusive=True, group="bridge", exit_on_error=False)
     async def _carry(self) -> None:
         await self.bridge.carry()
 
@@ -72,7 +80,7 @@ class TinyGPTApp(App[None]):
         if self.remembered.change(**changes):
             self._save_settings()
 
-    @work(thread=True, exclusive=True, group="settings")
+    @work(thread=True, exclusive=True, group="settings", exit_on_error=False)
     def _save_settings(self) -> None:
         try:
             self.remembered.save()
@@ -99,6 +107,16 @@ class TinyGPTApp(App[None]):
         if isinstance(self.screen, HelpScreen):
             return
         self.push_screen(HelpScreen.about(self.screen))
+
+    def get_key_display(self, binding: Binding) -> str:
+        """Write function keys as they stand on a keyboard."""
+        key = super().get_key_display(binding)
+        return key.upper() if key[:1] == "f" and key[1:].isdigit() else key
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Log what a worker did not foresee, and say so."""
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            self.notify(log_mishap(event.worker.error), severity="error", timeout=10, markup=False)
 
     async def action_quit(self) -> None:
         """Leave; the engine ends with the app, trainings do not."""

@@ -36,7 +36,9 @@ class PromptHistory:
 
     def save(self) -> None:
         """Write the file whole. Raises StorageError."""
-        files.write_bytes(paths.prompts_file(), b"".join(json.dumps(prompt).encode() + b"\n" for prompt in self._prompts))
+        files.write_bytes(
+            paths.prompts_file(), b"".join(json.dumps(prompt).encode() + b"\n" for prompt in self._prompts)
+        )
 
     def older(self, typed: str) -> str | None:
         """Return the prompt before; `typed` is what stands in the box. None at the beginning."""

@@ -118,9 +118,9 @@ def limits_of(setting: SettingField) -> str:
     if setting.choices:
         parts.append(f"one of {', '.join(setting.choices)}")
     elif setting.minimum is not None and setting.maximum is not None:
-        parts.append(f"from {setting.minimum:g} to {setting.maximum:g}")
+        parts.append(f"from {_limit(setting.minimum)} to {_limit(setting.maximum)}")
     elif setting.minimum is not None:
-        parts.append(f"{setting.minimum:g} or more")
+        parts.append(f"{_limit(setting.minimum)} or more")
     return "; ".join([*parts, f"usually {_text(setting.default)}"])
 
 
@@ -157,6 +157,12 @@ def _length_problem(characters: int, block_size: int, validation_share: float) -
     except CorpusError as error:
         return {"block_size": f"{error.message}; {error.hint}"}
     return {}
+
+
+def _limit(value: float) -> str:
+    if value >= 1 << 62:
+        return "very large"
+    return f"{value:,.0f}" if value == int(value) else f"{value:g}"
 
 
 def _text(value: object) -> str:

@@ -30,6 +30,7 @@ from tinygpt_tui.events.training import (
 Floats = NDArray[np.float64]
 RECENT_STEPS = 20
 LOG_LINES = 1000
+BEST = " ◆ best"
 # Evaluations in a run whose settings leave it open; only the time left is estimated from it.
 EVALUATIONS = 25
 
@@ -100,9 +101,7 @@ class TrainingHistory:
                     self.ended, self.paused = event, None
                     self._say(event.step, _ending(event))
                 case Saved():
-                    self._say(
-                        event.step, "best weights saved" if event.what == "best" else "state saved, to go on from"
-                    )
+                    self._hear_saved(event)
                 case Paused():
                     self.paused = event
                     self._say(event.step, f"paused: {event.reason}" if event.reason else "paused")
@@ -184,13 +183,20 @@ class TrainingHistory:
     def _hear_evaluation(self, event: Evaluation) -> None:
         self.last_evaluation = event
         self._evaluations.append(event.step, event.validation_loss)
-        best = "  ◆ best" if event.best_step == event.step else ""
-        self._say(event.step, f"validation {event.validation_loss:.4f}  train {event.train_loss:.4f}{best}")
+        self._say(event.step, f"validation {event.validation_loss:.4f}{BEST if event.best_step == event.step else ''}")
 
     def _hear_sample(self, event: Sample) -> None:
         evaluation = self.last_evaluation
         loss = evaluation.validation_loss if evaluation and evaluation.step == event.step else None
         self.samples.append(SampleText(event.step, event.text, loss))
+
+    def _hear_saved(self, event: Saved) -> None:
+        if event.what == "resume":
+            self._say(event.step, "state saved, to go on from")
+        elif self.log and self.log[-1].endswith(BEST):
+            self.log[-1] += ", kept"
+        else:
+            self._say(event.step, "best weights kept")
 
     def _say(self, step: int, text: str) -> None:
         self.log.append(f"{step:>6}  {text}")

@@ -21,8 +21,8 @@ class Line(NamedTuple):
 def wrap(text: str, start: int, width: int) -> list[Line]:
     """Return the screen lines of `text` from offset `start`, which begins one, at `width` cells.
 
-    Breaks lie after spaces and wide characters; a longer word is broken at the edge; spaces at a line's end hang over it.
-    A line depends on nothing after the next line's first word, so a text that grew needs only its last line wrapped again.
+    Breaks lie after spaces and wide characters; a longer word is broken at the edge; spaces at a line's end hang
+    over it. Only the last line can change when text is added, so that a text that grew needs only that one again.
     """
     width = max(1, width)
     lines: list[Line] = []
@@ -73,10 +73,7 @@ def _wrap_paragraph(text: str, start: int, end: int, width: int, lines: list[Lin
     x, break_at, i = 0, start, start
     while i < end:
         character = text[i]
-        if character == "\t":
-            cells = TAB_STOPS - x % TAB_STOPS
-        else:
-            cells = 1 if " " <= character <= "~" else _cells(character)
+        cells = TAB_STOPS - x % TAB_STOPS if character == "\t" else _cells(character)
         is_space = character in " \t"
         if x + cells > width and i > start and not is_space:
             cut = break_at if break_at > start else i

@@ -29,6 +29,8 @@ class EngineService:
     """Opened models and running jobs."""
 
     def __init__(self) -> None:
+        # One token of a tiny model is too little work to share: waiting for other threads costs more than they do.
+        torch.set_num_threads(1)
         self._opened: dict[str, tuple[float, Checkpoint]] = {}
         self._jobs: dict[int, tuple[GenerationJob, Iterator[GenerationEvent]]] = {}
 

@@ -7,10 +7,12 @@ from typing import ClassVar, Protocol, cast
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widgets import Footer
+from textual.worker import Worker, WorkerState
 
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.ui.bridge import Bridge
 from tinygpt_tui.ui.engine import Engine
+from tinygpt_tui.ui.mishaps import log_mishap
 from tinygpt_tui.ui.remembered import Remembered
 from tinygpt_tui.ui.tabs import TABS
 from tinygpt_tui.ui.widgets.tab_bar import TabBar
@@ -56,3 +58,8 @@ class TabScreen(Screen[None]):
         """Show what went wrong, and what to do about it, as a notification."""
         text = f"{error.message}\n{error.hint}" if error.hint else error.message
         self.notify(text, severity="error", timeout=8, markup=False)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Log what a worker did not foresee, and say so."""
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            self.notify(log_mishap(event.worker.error), severity="error", timeout=10, markup=False)

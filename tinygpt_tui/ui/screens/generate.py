@@ -54,8 +54,8 @@ class GenerateScreen(TabScreen):
 
     TAB = "generate"
     CSS_PATH = "generate.tcss"
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (100, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-low"), (18, "-high")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 (declared so by Textual)
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high"), (32, "-tall")]  # noqa: RUF012
     AUTO_FOCUS = "#prompt"
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -69,7 +69,9 @@ class GenerateScreen(TabScreen):
         Binding("f9", "save", "Save", id="generate.save", tooltip="Save the text to a file"),
         Binding("ctrl+o", "models", "Models", id="generate.models", tooltip="Choose another model"),
         Binding("ctrl+t", "sampling", "Sampling", id="generate.sampling", tooltip="Show or hide the sampling settings"),
-        Binding("slash", "filter", "Filter models", id="generate.filter", show=False, tooltip="Type to filter the models"),
+        Binding(
+            "slash", "filter", "Filter models", id="generate.filter", show=False, tooltip="Type to filter the models"
+        ),
         Binding("pageup", "page(-1)", "Page up", id="generate.page_up", show=False, tooltip="Scroll the output up"),
         Binding("pagedown", "page(1)", "Page down", id="generate.page_down", show=False, tooltip="Scroll it down"),
         Binding("ctrl+end", "follow", "Follow", id="generate.follow", show=False, tooltip="Follow the output's end"),
@@ -85,6 +87,7 @@ class GenerateScreen(TabScreen):
         self._history = PromptHistory.load()
         self._engine_ready = False
         self._early: list[GenerationEvent] = []
+        self._keys_for = (False, False, True)
 
     def compose_body(self) -> ComposeResult:
         """Yield models, output and prompt, sampling."""
@@ -131,7 +134,7 @@ class GenerateScreen(TabScreen):
 
     # Models
 
-    @work(thread=True, exclusive=True, group="models")
+    @work(thread=True, exclusive=True, group="models", exit_on_error=False)
     def _look_for_models(self) -> None:
         if self._shelf.look():
             self.app.call_from_thread(self._show_models)
@@ -163,7 +166,7 @@ class GenerateScreen(TabScreen):
         self._set_title()
         self.set_timer(OPEN_AFTER_S, lambda: self._open(card))
 
-    @work
+    @work(exit_on_error=False)
     async def _open(self, card: ModelCard) -> None:
         if self._card is card and not card.problem:
             await self.workbench.engine.open(card.path)
@@ -201,7 +204,9 @@ class GenerateScreen(TabScreen):
         """Send a request; `fresh` begins the output anew. Says why where it cannot be."""
         form, card = self.query_one(SamplingForm), self._card
         if card is None or card.problem:
-            self.notify(card.problem if card else "there is no model yet; train one in the Train tab (F3)", severity="warning")
+            self.notify(
+                card.problem if card else "there is no model yet; train one in the Train tab (F3)", severity="warning"
+            )
             return False
         if form.settings is None:
             self.notify(form.problem, title="sampling", severity="error", markup=False)
@@ -217,7 +222,7 @@ class GenerateScreen(TabScreen):
         self._request(self.writing, before.job if before.busy else None, card.path, asked.text, form.settings)
         return True
 
-    @work
+    @work(exit_on_error=False)
     async def _request(
         self, writing: Writing, before: int | None, model: str, prompt: str, sampling: SamplingSettings
     ) -> None:
@@ -231,7 +236,7 @@ class GenerateScreen(TabScreen):
             early, self._early = self._early, []
             self._take(early)
 
-    @work
+    @work(exit_on_error=False)
     async def _stop(self, job: int) -> None:
         await self.workbench.engine.stop(job)
 
@@ -290,7 +295,10 @@ class GenerateScreen(TabScreen):
 
     def _look(self) -> None:
         self.query_one(StatusLine).look(self.writing, self._window.used)
-        self.refresh_bindings()
+        state = (self.writing.busy, bool(self.output.text), self._asked is None)
+        if state != self._keys_for:  # the footer is built anew each time: too dear for every batch
+            self._keys_for = state
+            self.refresh_bindings()
 
     # The text
 
@@ -311,7 +319,7 @@ class GenerateScreen(TabScreen):
         self.app.copy_to_clipboard(text.encode("utf-8", "replace").decode("utf-8"))
         self.notify(f"copied {'the selection' if selected else 'all'}: {len(text)} characters", timeout=3)
 
-    @work
+    @work(exit_on_error=False)
     async def action_save(self) -> None:
         """Ask for a file and save the text there."""
         from tinygpt_tui.ui.screens.save import SaveScreen
@@ -327,7 +335,7 @@ class GenerateScreen(TabScreen):
         else:
             self.notify(f"saved to {path}", markup=False)
 
-    @work(thread=True, group="history")
+    @work(thread=True, group="history", exit_on_error=False)
     def _save_history(self) -> None:
         try:
             self._history.save()
@@ -335,7 +343,7 @@ class GenerateScreen(TabScreen):
             self.app.call_from_thread(self.show_error, error)
 
     # Panes
-    
+
     def action_models(self) -> None:
         """Go to the models; where there is no room for them, open them over the output."""
         if self.query_one(ModelPicker).has_focus_within:

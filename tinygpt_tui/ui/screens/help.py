@@ -23,9 +23,9 @@ class HelpScreen(ModalScreen[None]):
         align: center middle;
         & > VerticalScroll {
             width: 76; max-width: 96%; height: auto; max-height: 92%;
-            border: round $border; padding: 0 1; background: $surface; scrollbar-size-vertical: 1;
+            border: round $border; padding: 0 1; scrollbar-gutter: stable; background: $surface; scrollbar-size-vertical: 1;
         }
-        & Markdown { padding: 0; margin: 0 0 1 0; background: $surface; height: auto; }
+        & Markdown { padding: 0; margin: 0; background: $surface; height: auto; }
         & Static { height: auto; }
     }
     """

@@ -32,14 +32,14 @@ class SaveScreen(ModalScreen[Path | None]):
     def __init__(self, name: str) -> None:
         """`name` is what the file will be called in the current folder, unless something else is typed."""
         super().__init__()
-        self._name = name
+        self._file_name = name
         self._confirmed: Path | None = None
 
     def compose(self) -> ComposeResult:
         """Yield the question."""
         with Vertical() as box:
             box.border_title = "save the text"
-            yield Input(str(Path.cwd() / self._name), select_on_focus=False, compact=True)
+            yield Input(str(Path.cwd() / self._file_name), select_on_focus=False, compact=True)
             yield Static("Enter saves · Esc does not", id="save-note", markup=False)
 
     def on_input_changed(self) -> None:

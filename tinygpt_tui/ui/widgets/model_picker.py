@@ -148,14 +148,13 @@ class ModelPicker(Vertical):
         width = max(8, self.query_one(OptionList).scrollable_content_region.width - 1)
         mark = "▸ " if card.path == self._current else "  "
         progress = self._live.get(card.path, "")
-        live = f" ● {progress}" if progress else ""
-        name = _cut(card.name, width - 2 - cell_len(live))
-        gap = " " * max(0, width - 2 - cell_len(name) - cell_len(live))
-        details = card.problem or _details(card)
+        side = f" ● {progress}" if progress else f" {card.origin}"
+        name = _cut(card.name, width - 2 - cell_len(side))
+        gap = " " * max(0, width - 2 - cell_len(name) - cell_len(side))
         row = Text(no_wrap=True, overflow="ellipsis")
         row.append(mark + name, "" if card.problem else "bold")
-        row.append(gap + live)
-        row.append("\n  " + _cut(details, width - 2), "dim")
+        row.append(gap + side, "" if progress else "dim")
+        row.append("\n  " + _cut(card.problem or _details(card), width - 2), "dim")
         if card.problem:
             row.stylize("dim italic")
         return row
@@ -163,7 +162,7 @@ class ModelPicker(Vertical):
 
 def _details(card: ModelCard) -> str:
     loss = f" · loss {card.trained.validation_loss:.2f}" if card.trained else ""
-    return f"{size_of(card)} {card.architecture}{loss} · {card.origin}"
+    return f"{size_of(card)} {card.architecture}{loss}"
 
 
 def size_of(card: ModelCard) -> str:

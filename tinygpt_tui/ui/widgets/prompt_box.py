@@ -31,7 +31,9 @@ class PromptBox(TextArea):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+j,shift+enter,alt+enter", "newline", "New line", id="prompt.newline", show=False, tooltip="New line"),
+        Binding(
+            "ctrl+j,shift+enter,alt+enter", "newline", "New line", id="prompt.newline", show=False, tooltip="New line"
+        ),
     ]
 
     class Submitted(Message):
@@ -43,7 +45,11 @@ class PromptBox(TextArea):
 
     def __init__(self, history: PromptHistory, *, id: str | None = None) -> None:
         super().__init__(
-            id=id, soft_wrap=True, show_line_numbers=False, highlight_cursor_line=False, placeholder="Write a beginning…"
+            id=id,
+            soft_wrap=True,
+            show_line_numbers=False,
+            highlight_cursor_line=False,
+            placeholder="Write a beginning…",
         )
         self._history = history
 

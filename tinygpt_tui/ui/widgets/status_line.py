@@ -28,9 +28,9 @@ class StatusLine(Widget):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self.tooltip = "what happens; tokens so far, tokens per second, time to the first one, how full the window is"
         self._writing = Writing()
-        self._context = (0, 0)
-        self.set_class(False, "-failed")
+        self._in_window = (0, 0)
 
     def on_mount(self) -> None:
         """While nothing comes, count the seconds of waiting."""
@@ -38,13 +38,13 @@ class StatusLine(Widget):
 
     def look(self, writing: Writing, context_used: int) -> None:
         """Show where this generation stands, with so many tokens in its window."""
-        self._writing, self._context = writing, (context_used, writing.block_size)
+        self._writing, self._in_window = writing, (context_used, writing.block_size)
         self.set_class(writing.phase == "ended" and writing.reason.startswith("failed"), "-failed")
         self.refresh()
 
     def render(self) -> Text:
         """Fit words and numbers into the width; the numbers give way first."""
-        return status_text(self._writing, self._context, self.content_size.width)
+        return status_text(self._writing, self._in_window, self.content_size.width)
 
     def _tick(self) -> None:
         if self._writing.phase in ("starting", "reading"):

@@ -1,4 +1,4 @@
-"""The line at the top: the app's name and its tabs."""
+"""The line at the top: the app's name and its tabs, and the two keys that always work."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ class TabBar(Horizontal):
         dock: top;
         & > Static { width: auto; height: 1; padding: 0 1; }
         & > .-name { padding: 0 2 0 1; }
+        & > .-end { width: 1fr; text-align: right; }
     }
     """
 
@@ -40,6 +41,7 @@ class TabBar(Horizontal):
         yield Static("tinygpt", classes="-name", markup=False)
         for name, title, key in self._tabs:
             yield TabTitle(name, title, key, current=name == self._current)
+        yield Static("[@click=app.help]F1[/] help   [@click=app.quit]^q[/] quit", classes="-end")
 
 
 class TabTitle(Static):

@@ -9,7 +9,8 @@ from tinygpt_tui.settings.counting import parameter_budget
 from tinygpt_tui.ui.training_draft import CorpusFacts, Draft
 from tinygpt_tui.ui.training_words import bar, ratio
 
-BAR_CELLS = 12
+BAR_CELLS = 10
+NOTHING = "–"
 
 
 class TrainBudget(Static):
@@ -20,7 +21,7 @@ class TrainBudget(Static):
     def show(self, draft: Draft, facts: CorpusFacts | None) -> None:
         """Show the budget of `draft`, on the text of `facts`."""
         if draft.architecture is None:
-            self.update("")
+            self.update(f"{NOTHING:>12}  parameters")
             return
         budget = parameter_budget(draft.architecture)
         total = sum(budget.values())
@@ -28,7 +29,7 @@ class TrainBudget(Static):
         for part, count in budget.items():
             if count:
                 lines.append(f"{count:>12,}  {part:<18} [$primary]{bar(count / total, BAR_CELLS)}[/]")
-        lines += ["", *(f"[$text-muted]{line}[/]" for line in _costs(draft, facts))]
+        lines += ["", *(f"[$foreground-muted]{line}[/]" for line in _costs(draft, facts))]
         self.update(Content.from_markup("\n".join(lines)))
 
 
@@ -38,7 +39,7 @@ def summary(draft: Draft, facts: CorpusFacts | None) -> str:
         return "parameters: –"
     parts = [f"{draft.parameters:,} parameters"]
     if facts and draft.settings:
-        parts += [f"{ratio(_epochs(draft, facts))} epochs", f"{_per_parameter(draft, facts)} characters per parameter"]
+        parts += [f"{ratio(_epochs(draft, facts))} epochs", f"{_per_parameter(draft, facts)} characters/parameter"]
     return " · ".join(parts)
 
 

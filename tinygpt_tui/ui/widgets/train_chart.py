@@ -17,6 +17,8 @@ from tinygpt_tui.ui.training_history import TrainingHistory
 SMOOTHINGS = (0.0, 0.9, 0.98)
 # What the y axis follows while nobody has zoomed it.
 FITS = ("the floor", "the curves", "the newest half")
+# A running mean over n steps is drawn once there are this many times n.
+STEPS_PER_MEAN = 20
 ZOOM_FACTOR, PAN_SHARE = 1.5, 0.25
 
 
@@ -95,12 +97,12 @@ below it.
                 Series("train", *history.losses, styles["train"]),
                 Series("validation", *history.validation_losses, styles["validation"], "points"),
             ],
-            levels=self._levels(styles["level"]),
+            levels=self._levels(styles["level"], width),
             best=(float(best[0]), best[1]) if best else None,
             log_x=self.log_x,
             log_y=self.log_y,
             view=self._fitted(),
-            smoothing=self.smoothing,
+            smoothing=self._effective_smoothing(),
             y_label="loss, nats per character",
             empty=self._waiting,
             width=max(1, width),
@@ -170,12 +172,19 @@ below it.
         else:
             self.view = zoom(self.view, extent, factor, 0.0, "y", self.log_y)
 
-    def _levels(self, style: StyleType) -> list[Level]:
+    def _effective_smoothing(self) -> float:
+        """Smoothing that is no slower than the run itself: over the first steps a long mean would only lag behind."""
+        count = len(self._history.losses[0])
+        return max(0.0, min(self.smoothing, 1 - STEPS_PER_MEAN / max(1, count)))
+
+    def _levels(self, style: StyleType, width: int) -> list[Level]:
         levels = []
         if self._vocab_size > 1:
-            levels.append(Level(f"guessing, ln {self._vocab_size}", math.log(self._vocab_size), style))
+            levels.append(Level(f"ln {self._vocab_size}", math.log(self._vocab_size), style))
         if self._entropy is not None:
-            levels.append(Level("entropy of the grammar", self._entropy, style))
+            # Between these widths the chart puts names in a column at its right that is too small for all of it.
+            name = "entropy" if 72 <= width < 124 else "entropy of the grammar"
+            levels.append(Level(name, self._entropy, style))
         return levels
 
     def _fitted(self) -> View:

@@ -96,7 +96,7 @@ recognised and converted.
         known = facts.reference
         parts = [f"{known.characters:,} characters, {facts.vocab_size} different"]
         if known.entropy is not None:
-            parts.append(f"no model can do better than {known.entropy:.3f} nats")
+            parts.append(f"floor {known.entropy:.3f} nats")
         self._show("; ".join([*parts, *facts.notes]))
 
     def show_problem(self, problem: str) -> None:

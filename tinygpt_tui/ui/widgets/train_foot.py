@@ -25,7 +25,7 @@ class TrainFoot(Vertical):
     TrainFoot {
         height: 2;
         & Horizontal { height: 1; }
-        & Button { margin: 0 1 0 0; }
+        & Button { margin: 0 1 0 0; min-width: 0; padding: 0 1; }
         & Static { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     }
     """
@@ -42,7 +42,7 @@ class TrainFoot(Vertical):
         yield Static("", markup=False)
         with Horizontal():
             for action, (label, key) in BUTTONS.items():
-                yield Button(f"{label} {key}", id=f"do-{action}", compact=True)
+                yield Button(f"[b]{key}[/] {label}", id=f"do-{action}", compact=True)
 
     def show(self, actions: set[str], line: str) -> None:
         """Show the buttons of `actions`, and a line of text."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
@@ -15,7 +16,14 @@ from tinygpt_tui.ui.widgets.train_corpus import TrainCorpus
 from tinygpt_tui.ui.widgets.train_name_row import TrainNameRow
 from tinygpt_tui.ui.widgets.train_setting_row import TrainSettingRow
 
-OWN_HINT = "Every value is checked as you type; hover or tab through the boxes to read what each one means."
+# From this width on the budget stands beside the settings.
+WIDE_COLUMNS = 120
+HINTS = {
+    "corpus": "corpus: the text to learn from; ^l chooses any text file of yours",
+    "name": "name: what the model will be called, here and on the disk",
+    "preset": "preset: settings that are known to be worth their time; each can be changed below",
+    "start": "Start: the training goes on when you leave the app, and is found again when you come back",
+}
 
 
 class PresetSelect(Select[str]):
@@ -31,14 +39,15 @@ class TrainForm(Vertical):
     TrainForm {
         & > #form-body { height: 1fr; }
         & #form-rows { height: auto; width: 1fr; max-width: 104; padding: 0 2; }
-        & #budget { width: 52; height: auto; margin: 1 0 0 2; }
+        & #budget { width: 46; height: auto; margin: 1 0 0 2; }
         & #form-news { height: auto; display: none; }
         & .-line { height: 1; }
         & .-line > .-title { width: 19; }
         & .-line > Select { width: 40; }
-        & .-line > .-note { width: 1fr; height: 1; padding: 0 0 0 2; text-wrap: nowrap; text-overflow: ellipsis; }
+        & #preset-note { height: 1; padding: 0 0 0 19; text-wrap: nowrap; text-overflow: ellipsis; }
         & .-heading { height: 1; margin: 1 0 0 0; }
         & Collapsible { margin: 1 0 0 0; padding: 0; border: none; background: transparent; }
+        & CollapsibleTitle { padding: 0; }
         & Collapsible > Contents { padding: 0; }
         & > #form-foot { height: auto; padding: 0 2; dock: bottom; }
         & #form-hint { height: 2; }
@@ -54,7 +63,7 @@ class TrainForm(Vertical):
         """The button was pressed."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(id="form")
         self.preset = DEFAULT_PRESET
         self.facts: CorpusFacts | None = None
         self.touched = False
@@ -73,7 +82,7 @@ class TrainForm(Vertical):
                     yield Static("preset", classes="-title")
                     presets = [(preset.title, name) for name, preset in PRESETS.items()]
                     yield PresetSelect(presets, value=self.preset, allow_blank=False, compact=True, id="preset")
-                    yield Static("", classes="-note", id="preset-note", markup=False)
+                yield Static("", classes="-note", id="preset-note", markup=False)
                 yield Static("settings", classes="-heading")
                 for name in IMPORTANT:
                     yield TrainSettingRow(fields[name], self._texts[name])
@@ -83,10 +92,14 @@ class TrainForm(Vertical):
                             yield TrainSettingRow(fields[name], self._texts[name])
             yield TrainBudget(id="budget")
         with Vertical(id="form-foot"):
-            yield Static(OWN_HINT, id="form-hint", markup=False)
+            yield Static(HINTS["corpus"], id="form-hint", markup=False)
             with Horizontal(id="form-go"):
                 yield Static("", id="form-summary", markup=False)
                 yield Button("Start ^t", id="start", variant="success", compact=True, tooltip="Begin to train (ctrl+t)")
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Show the budget where there is room for it."""
+        self.query_one(TrainBudget).display = event.size.width >= WIDE_COLUMNS
 
     def on_mount(self) -> None:
         """Show the first preset."""
@@ -167,6 +180,11 @@ class TrainForm(Vertical):
         message.stop()
         setting = form_fields()[message.name]
         self.query_one("#form-hint", Static).update(f"{setting.title}: {setting.description} ({limits_of(setting)})")
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Explain what has the focus and is no setting."""
+        if event.widget.id in HINTS:
+            self.query_one("#form-hint", Static).update(HINTS[event.widget.id])
 
     def on_train_name_row_changed(self, message: TrainNameRow.Changed) -> None:
         """A name that is no good stops the start."""

@@ -30,7 +30,7 @@ class TrainHead(Static):
     def show(self, name: str, about: str, phase: Phase, history: TrainingHistory) -> None:
         """Show where the run stands."""
         first = Content.from_markup(
-            "[b]$name[/]  [$text-muted]$about[/]  [b]$sign $phase[/]",
+            "[b]$name[/]  [$foreground-muted]$about[/]  [b]$sign $phase[/]",
             name=name,
             about=about,
             sign=SIGNS[phase],

@@ -31,7 +31,7 @@ class TrainLive(Vertical):
     TrainLive {
         padding: 0 1;
         & > #panes { height: 1fr; layout: grid; grid-size: 2 2; grid-columns: 1fr 42; grid-rows: 3fr 2fr; }
-        & .-pane { height: 1fr; width: 1fr; padding: 0 1; border: round $border; }
+        & .-pane { height: 1fr; width: 1fr; padding: 0 1; border: round $border; scrollbar-size-vertical: 1; }
         & TrainPaneBar { display: none; }
         & .-brief { display: none; }
         &.-narrow {
@@ -51,7 +51,7 @@ class TrainLive(Vertical):
         Binding(
             "m", "chart('next_smoothing')", "Smooth", id="chart.smooth", tooltip="How much the train curve is smoothed"
         ),
-        Binding("f", "chart('next_fit')", "Fit", id="chart.fit", tooltip="What the loss axis follows"),
+        Binding("f", "chart('next_fit')", "Fit", id="chart.fit", show=False, tooltip="What the loss axis follows"),
         Binding("plus,equals_sign", "zoom(1)", "Zoom", key_display="+", id="chart.zoom-in", tooltip="See fewer steps"),
         Binding(
             "minus", "zoom(-1)", "Zoom out", key_display="-", id="chart.zoom-out", show=False, tooltip="See more steps"
@@ -120,11 +120,7 @@ class TrainLive(Vertical):
         history, settings = session.history, session.settings
         self._draw_head()
         self.query_one(TrainNotice).show(session)
-        waiting = "reading its journal…"
-        if session.looked:
-            waiting = (
-                f"{session.phase.value} this takes a few seconds" if session.phase is Phase.STARTING else "no steps yet"
-            )
+        waiting = _waiting(session)
         vocab_size = settings.training.architecture.vocab_size
         self.query_one(TrainChart).show(history, settings.corpus.entropy, vocab_size, waiting)
         for meters in self.query(TrainMeters):
@@ -188,3 +184,12 @@ class TrainLive(Vertical):
         preset = f"{session.settings.preset}, " if session.settings.preset else ""
         about = f"{preset}learns from {session.settings.corpus.name}"
         self.query_one(TrainHead).show(session.name, about, session.phase, session.history)
+
+
+def _waiting(session: TrainingSession) -> str:
+    """What stands in the chart while there is nothing to draw."""
+    if not session.looked:
+        return "reading its journal…"
+    if session.phase is Phase.STARTING:
+        return f"{session.phase.value} this takes a few seconds"
+    return "measuring the untrained model before the first step…" if session.phase.live else "it has no steps"

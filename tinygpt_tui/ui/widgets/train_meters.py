@@ -50,7 +50,7 @@ def _table(numbers: dict[str, str]) -> Content:
     for name, value in numbers.items():
         if name in ("learning rate", "time spent", "parameters"):
             lines.append(Content(""))
-        lines.append(Content.from_markup("[$text-muted]$name[/] $value", name=f"{name:<16}", value=value))
+        lines.append(Content.from_markup("[$foreground-muted]$name[/] $value", name=f"{name:<16}", value=value))
     return Content("\n").join(lines)
 
 
@@ -64,6 +64,8 @@ def _lines(numbers: dict[str, str]) -> Content:
         for name, width in zip(row, widths, strict=True):
             value = numbers[name].replace(" threads", "")
             room = " " * max(1, width - len(name) - len(value) - 1)
-            cells.append(Content.from_markup("[$text-muted]$name[/] $value$room", name=name, value=value, room=room))
+            cells.append(
+                Content.from_markup("[$foreground-muted]$name[/] $value$room", name=name, value=value, room=room)
+            )
         lines.append(Content("").join(cells))
     return Content("\n").join(lines)

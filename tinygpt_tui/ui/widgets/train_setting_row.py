@@ -43,6 +43,7 @@ class TrainSettingRow(Horizontal):
         self.setting = setting
         self.text = text
         self.problem = ""
+        self.tooltip = f"{setting.description}\n{limits_of(setting)}"
         # Each setting has a help of its own, which is looked for on the widget.
         self.HELP = f"## {setting.title}\n\n{setting.description}\n\n{limits_of(setting)}"  # type: ignore[misc]
 

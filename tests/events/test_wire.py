@@ -1,0 +1,67 @@
+"""Every event and request is one line, and comes back from it."""
+
+from __future__ import annotations
+
+import typing
+
+import msgspec
+import pytest
+
+from tinygpt_tui.events import generation, requests, training, wire
+from tinygpt_tui.settings.sampling import SamplingSettings
+
+EXAMPLES: list[typing.Any] = [
+    generation.EngineReady(1, {"torch": "2"}),
+    generation.ModelOpened("/m", 8, 13, 100, 0.5),
+    generation.GenerationStarted(1, 2, 8, (1 << 63) - 1, "Ж\n", 3, 1.5),
+    generation.Token(1, 0, 5, '"\n\u2028\x00é', 3),
+    generation.GenerationEnded(1, "stop text", 3, 0.5, None, "rest"),
+    generation.EngineFailed("it died", "ask again"),
+    requests.OpenModel("/m"),
+    requests.Generate(1, "/m", "To be\r\n", SamplingSettings(seed=3, stop="\n")),
+    requests.StopJob(1),
+    training.RunStarted(1.5, 0, 10, 100, 90, 10, "cpu", 1),
+    training.Step(1, 2.5, 1e-3, 0.5, 1000.0, 0.1),
+    training.Evaluation(1, 2.5, 2.4, 1, 2.5, 0.1),
+    training.Sample(1, "a\nb"),
+    training.Saved(1, "best"),
+    training.Paused(1, "full"),
+    training.Resumed(1),
+    training.Note(1, "text", "warning"),
+    training.RunEnded(1.5, 1, "stopped", 1, None, 0.1),
+]
+READERS = {
+    generation.GenerationEvent: wire.generation_event,
+    requests.Request: wire.request,
+    training.TrainingEvent: wire.training_event,
+}
+
+
+def test_every_kind_has_an_example() -> None:
+    kinds = {kind for union in READERS for kind in typing.get_args(union)}
+    assert kinds == {type(example) for example in EXAMPLES}
+
+
+@pytest.mark.parametrize("message", EXAMPLES, ids=lambda message: type(message).__name__)
+def test_it_is_one_line_and_comes_back(message: typing.Any) -> None:
+    line = wire.to_line(message)
+    assert line.endswith(b"\n")
+    assert len(line.splitlines()) == 1
+    read = next(read for union, read in READERS.items() if type(message) in typing.get_args(union))
+    assert read(line) == message
+    assert msgspec.json.decode(line)["type"] == type(message).__name__
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"", b"\n", b"noise\n", b"{}\n", b'{"type":"Tomorrow"}\n', b'{"type":"Step"}\n', b'{"type":"Note","step":1,"text":"\xff"}'],
+)
+@pytest.mark.parametrize("read", READERS.values())
+def test_noise_is_refused_in_one_family_of_errors(line: bytes, read: typing.Any) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        read(line)
+
+
+def test_a_newer_versions_fields_are_ignored() -> None:
+    line = b'{"type":"Resumed","step":3,"mood":"good"}\n'
+    assert wire.training_event(line) == training.Resumed(3)

@@ -1,0 +1,122 @@
+"""A file is written whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from tinygpt_tui.errors import StorageError, storage_error
+from tinygpt_tui.files import is_file, whole_file, write_bytes, write_text
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, name: str, number: int) -> None:
+    def refusing(*arguments: object, **more: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, name, refusing)
+
+
+def test_it_writes_and_makes_folders(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "c.txt"
+    write_text(path, "é\r\n")
+    assert path.read_bytes() == b"\xc3\xa9\r\n"
+    assert [entry.name for entry in path.parent.iterdir()] == ["c.txt"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
+def test_the_file_is_as_shareable_as_any_other(tmp_path: Path) -> None:
+    plain, ours = tmp_path / "plain", tmp_path / "ours"
+    plain.write_bytes(b"")
+    write_bytes(ours, b"")
+    assert stat.S_IMODE(ours.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode)
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EIO])
+def test_refused_it_leaves_the_old_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
+) -> None:
+    path = tmp_path / "kept"
+    path.write_bytes(b"old")
+    refuse(monkeypatch, call, number)
+    if call == "replace":
+        monkeypatch.setattr(Path, "replace", lambda *_: os.replace("", ""))  # noqa: PTH105
+    with pytest.raises(StorageError) as caught:
+        write_bytes(path, b"new")
+    assert str(path) in caught.value.message
+    assert caught.value.hint
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["kept"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
+def test_broken_off_in_the_middle_it_leaves_the_old_file_alone(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "kept"
+    path.write_bytes(b"old")
+
+    def write_half() -> None:
+        with whole_file(path) as file:
+            file.write(b"half")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["kept"]
+
+
+def test_a_reader_never_sees_half(tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    path.write_bytes(b"old")
+    with whole_file(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+
+
+def test_a_folder_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "file").write_bytes(b"")
+    for path in (tmp_path / "taken", tmp_path / "file" / "below"):
+        with pytest.raises(StorageError):
+            write_bytes(path, b"x")
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "taken"]
+
+
+def test_a_folder_without_permission(tmp_path: Path) -> None:
+    if os.name == "posix" and os.geteuid() == 0:
+        pytest.skip("root may write everywhere")
+    tmp_path.chmod(0o555)
+    try:
+        with pytest.raises(StorageError, match="permission"):
+            write_bytes(tmp_path / "new", b"x")
+    finally:
+        tmp_path.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("number", "word"),
+    [
+        *((number, "full") for number in (errno.ENOSPC, errno.EDQUOT)),
+        *((number, "permission") for number in (errno.EACCES, errno.EPERM, errno.EROFS)),
+        (errno.EIO, os.strerror(errno.EIO)),
+    ],
+)
+def test_a_refusal_is_said_in_words(number: int, word: str) -> None:
+    said = storage_error(OSError(number, os.strerror(number)), Path("/x/y"))
+    assert word in said.message
+    assert "/x/y" in said.message
+    assert said.hint
+
+
+def test_whether_there_is_a_file_never_raises(tmp_path: Path) -> None:
+    (tmp_path / "there").write_bytes(b"")
+    assert is_file(tmp_path / "there")
+    assert not is_file(tmp_path)
+    assert not is_file(tmp_path / ("long" * 1000))
+    assert not is_file(tmp_path / "there" / "below")

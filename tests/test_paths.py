@@ -1,0 +1,33 @@
+"""Asking where things live makes nothing, and the answers are absolute."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tinygpt_tui import paths
+
+
+def test_asking_creates_nothing(home: Path) -> None:
+    assert paths.home() == home
+    for ask in (paths.models_folder, paths.data_folder, paths.logs_folder, paths.settings_file, paths.prompts_file):
+        assert home in ask().parents
+    assert not home.exists()
+
+
+def test_a_relative_home_is_made_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(paths.HOME_VARIABLE, "here")
+    assert paths.home() == tmp_path / "here"
+
+
+def test_a_home_that_is_not_known_stays_as_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert paths.typed_path("~/x") == Path.home() / "x"
+    assert paths.typed_path("~nobody-of-that-name/x") == Path("~nobody-of-that-name/x")
+
+
+def test_without_the_variable_it_is_the_platforms_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(paths.HOME_VARIABLE)
+    assert paths.home().name == "tinygpt-tui"
+    assert paths.home().is_absolute()
