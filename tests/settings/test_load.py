@@ -35,7 +35,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     ("content", "said"),
     [
         (b"stpes = 7\n", "did you mean steps?"),
-        (b"vocab_size = 7\n", "settings"),
+        (b"vocab_size = 7\n", "the text decides it"),
         (b"= 7\n", "one `name = value` a line"),
         (b"\xff\xfe", "one `name = value` a line"),
     ],

@@ -32,7 +32,7 @@ class LossChart:
     """What to draw; the same chart in the same space is always drawn the same.
 
     It fills the space it is given: `width` and `height` in cells, where they are set, else what Rich offers.
-    `smoothing` in [0, 1) is how much of the running mean stays at each point; 0 draws what was measured.
+    `smoothing` in [0, 1) is how many neighbours each point is averaged with; 0 draws what was measured.
     In a label of an axis, what follows a comma is left out where space is short: "loss, nats per token".
     `ascii` None asks the console whether it can show braille.
     """

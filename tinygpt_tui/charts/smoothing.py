@@ -2,49 +2,30 @@
 
 from __future__ import annotations
 
-from math import log
-
 import numpy as np
 
 from tinygpt_tui.charts.data import Floats
 
-# A block ends where its first value counts this little, so that 1 / FORGOTTEN stays far from overflow.
-FORGOTTEN = 1e-8
-
 
 def smoothed(values: Floats, smoothing: float) -> Floats:
-    """Values (N,) without their noise (N,): the mean of a running mean from the left and one from the right.
+    """The mean (N,) of each of the values (N,) and its neighbours on both sides.
 
-    A running mean from the left alone trails behind a falling curve, and would draw the training loss above the
-    validation loss where it is not.
+    `smoothing` s in [0, 1) means what it means for a running mean that keeps s at each point: as many neighbours count,
+    s / (1 - s) on each side, as leave the same noise. A running mean itself would trail behind a falling curve, and
+    draw the training loss above the validation loss where it is not. Near the start, where a loss falls fast, the
+    neighbours are as few on the right as there are on the left; at the end they are those on the left.
     """
-    if smoothing <= 0 or len(values) < 2:
+    count = len(values)
+    reach = round(min(smoothing, 0.9999) / (1 - min(smoothing, 0.9999))) if smoothing > 0 else 0
+    if reach < 1 or count < 2:
         return values
-    return (running_mean(values, smoothing) + running_mean(values[::-1], smoothing)[::-1]) / 2
-
-
-def running_mean(values: Floats, smoothing: float) -> Floats:
-    """The exponential moving average (N,) of values (N,): each takes `1 - smoothing` of the new value.
-
-    The start is corrected as in Adam (Kingma and Ba 2015, section 3), so the first value is not pulled to zero.
-    No loop over points: a block is one cumulative sum of values divided by their weights, and what one block hands to
-    the next is a shorter average of the same kind, of which only two terms are not negligible.
-    """
-    keep = min(smoothing, 0.9999)
-    size = max(1, min(len(values), int(log(FORGOTTEN) / log(keep))))
-    count = -(-len(values) // size)
-    blocks = np.zeros((count, size))
-    blocks.ravel()[: len(values)] = values
-    weights = keep ** np.arange(size)
-    blocks /= weights
-    np.cumsum(blocks, axis=1, out=blocks)
-    blocks *= weights * (1 - keep)
-    ends = blocks[:, -1].copy()
-    handed = np.zeros(count)
-    handed[1:] = ends[:-1]
-    handed[2:] += keep**size * ends[:-2]
-    blocks += handed[:, None] * (keep * weights)
-    result = blocks.ravel()[: len(values)]
-    early = min(len(values), int(log(1e-17) / log(keep)) + 1)
-    result[:early] /= 1 - keep ** np.arange(1, early + 1)
-    return result
+    sums = np.concatenate(([0.0], np.cumsum(values)))
+    means = np.empty(count)
+    whole = slice(min(reach, count), max(min(reach, count), count - reach))  # where both sides have all neighbours
+    width = 2 * reach + 1
+    means[whole] = (sums[width:] - sums[: max(0, count + 1 - width)]) / width
+    for places in (np.arange(whole.start), np.arange(whole.stop, count)):
+        left = np.maximum(0, places - reach)
+        right = np.minimum(np.minimum(places + reach, 2 * places), count - 1) + 1
+        means[places] = (sums[right] - sums[left]) / (right - left)
+    return means

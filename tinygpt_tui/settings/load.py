@@ -30,6 +30,8 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path} is not TOML: {error}", "one `name = value` a line") from None
     known = (fields_of(TrainingSettings).keys() | fields_of(GPTSettings).keys()) - FROM_CORPUS
     for name in values:
+        if name in FROM_CORPUS:
+            raise UsageError(f"{path}: {name} cannot be set by hand", "the text decides it: leave the line out")
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else "`tinygpt-tui train --help` lists the settings"

@@ -24,10 +24,7 @@ def _generate() -> TabScreen:
 
 
 def _train() -> TabScreen:
-    try:
-        from tinygpt_tui.ui.screens.train import TrainScreen
-    except ModuleNotFoundError:
-        from tinygpt_tui.ui.screens.placeholder import TrainScreen
+    from tinygpt_tui.ui.screens.train import TrainScreen
 
     return TrainScreen()
 

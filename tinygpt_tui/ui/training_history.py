@@ -199,7 +199,7 @@ class TrainingHistory:
             self._say(event.step, "best weights kept")
 
     def _say(self, step: int, text: str) -> None:
-        self.log.append(f"{step:>6}  {text}")
+        self.log.append(f"{step:>5}  {text}")
         if len(self.log) > LOG_LINES:
             del self.log[: LOG_LINES // 10]
 

@@ -35,6 +35,7 @@ class ChooseRunScreen(ModalScreen[str | None]):
         & > Vertical {
             width: auto; max-width: 100%; height: auto; max-height: 90%; padding: 0 1;
             background: $panel; border: round $border;
+            border-title-color: $foreground; border-subtitle-color: $foreground 70%;
         }
         & RunTable { width: auto; max-width: 100%; height: auto; max-height: 100%; background: $panel; }
         & Static { width: auto; height: auto; padding: 1 2; }
@@ -86,5 +87,5 @@ def _cells(row: RunRow) -> tuple[str, ...]:
         f"{card.step:,} of {card.steps:,}",
         "–" if row.best_loss is None else f"{row.best_loss:.4f}",
         card.corpus[:16],
-        "shipped" if card.origin == "shipped" else time.strftime("%d %b %H:%M", time.localtime(card.created)),
+        time.strftime("%d %b %H:%M", time.localtime(card.created)) + (", shipped" if card.origin == "shipped" else ""),
     )

@@ -23,7 +23,8 @@ class HelpScreen(ModalScreen[None]):
         align: center middle;
         & > VerticalScroll {
             width: 76; max-width: 96%; height: auto; max-height: 92%;
-            border: round $border; padding: 0 1; scrollbar-gutter: stable; background: $surface; scrollbar-size-vertical: 1;
+            border: round $border; padding: 0 1; background: $surface;
+            scrollbar-gutter: stable; scrollbar-size-vertical: 1;
         }
         & Markdown { padding: 0; margin: 0; background: $surface; height: auto; }
         & Static { height: auto; }
@@ -33,9 +34,9 @@ class HelpScreen(ModalScreen[None]):
         Binding("escape,f1,q,enter", "close", "Close", id="help.close", tooltip="Close the help"),
     ]
 
-    def __init__(self, text: str, keys: list[KeyRow]) -> None:
+    def __init__(self, words: str, keys: list[KeyRow]) -> None:
         super().__init__()
-        self._text, self._keys = text, keys
+        self.words, self.keys = words, keys
 
     @classmethod
     def about(cls, screen: Screen[object]) -> HelpScreen:
@@ -50,8 +51,8 @@ class HelpScreen(ModalScreen[None]):
         with VerticalScroll() as box:
             box.border_title = "help"
             box.border_subtitle = "Esc closes"
-            if self._text:
-                yield Markdown(self._text)
+            if self.words:
+                yield Markdown(self.words)
             yield Static(self._table())
 
     def action_close(self) -> None:
@@ -63,6 +64,6 @@ class HelpScreen(ModalScreen[None]):
         table.add_column(no_wrap=True, style="bold")
         table.add_column(no_wrap=True)
         table.add_column(style="dim")
-        for row in self._keys:
+        for row in self.keys:
             table.add_row(row.keys, row.title, row.tooltip)
         return table

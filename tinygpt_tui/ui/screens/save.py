@@ -19,7 +19,10 @@ class SaveScreen(ModalScreen[Path | None]):
     DEFAULT_CSS = """
     SaveScreen {
         align: center middle;
-        & > Vertical { width: 60; max-width: 90%; height: auto; border: round $border; padding: 0 1; background: $surface; }
+        & > Vertical {
+            width: 60; max-width: 90%; height: auto;
+            border: round $border; padding: 0 1; background: $surface;
+        }
         & Input { height: 1; border: none; padding: 0; margin: 1 0; }
         & #save-note { height: auto; color: $text-muted; }
         & #save-note.-warning { color: $text-warning; text-style: bold; }

@@ -224,7 +224,7 @@ weights, and you can go on from there later.
         others = [card.name for card in self._live if card.path != str(session.run.model)]
         also = f"{', '.join(others)} is being trained too: ctrl+o shows it. " if others else ""
         if not session.phase.live:
-            return also
+            return f"{also}The model and its run are in {session.run.model}"
         return f"{also}Training goes on when you quit; stop it with s or `tinygpt-tui stop {session.name}`."
 
     @property

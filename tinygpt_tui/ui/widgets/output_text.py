@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -27,8 +28,9 @@ class OutputText(ScrollView, can_focus=True):
 
     ALLOW_SELECT = True
     HELP: ClassVar[str | None] = (
-        "The text: your prompt in bold, then what the model writes. The bar at the left runs along what the model still "
-        "sees, its window; what has fallen out of the window is dim, and the first character inside is reversed.\n\n"
+        "The text: your prompt in bold, then what the model writes. The bar at the left runs along what the model "
+        "still sees, its window; what has fallen out of the window is dim, and the first character inside is "
+        "reversed.\n\n"
         "Scroll up and the text stops following; End follows again. Drag with the mouse to select."
     )
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -204,7 +206,7 @@ class OutputText(ScrollView, can_focus=True):
             cuts.update(x for x in (selected.start, selected.stop) if 0 < x < len(text))
         places = sorted(cuts)
         segments = []
-        for begin, end in zip(places, places[1:], strict=False):
+        for begin, end in pairwise(places):
             style = base + self._style_at(line.start + source_index(source, begin))
             if begin in selected:
                 style += self.screen.get_component_rich_style("screen--selection")

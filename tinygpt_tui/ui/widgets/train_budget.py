@@ -51,9 +51,8 @@ def _costs(draft: Draft, facts: CorpusFacts | None) -> list[str]:
     return [
         f"{tokens:>12,}  characters a step",
         f"{tokens * settings.steps:>12,}  characters in all",
-        f"{ratio(_epochs(draft, facts)):>12}  times through the text (epochs)",
-        f"{_per_parameter(draft, facts):>12}  different characters of text",
-        f"{'':>12}  for each parameter",
+        f"{ratio(_epochs(draft, facts)):>12}  epochs (rounds through the text)",
+        f"{_per_parameter(draft, facts):>12}  characters of text per parameter",
         f"{facts.uniform_loss:>12.3f}  loss of pure guessing (ln {facts.vocab_size})",
     ]
 

@@ -178,12 +178,14 @@ below it.
         return max(0.0, min(self.smoothing, 1 - STEPS_PER_MEAN / max(1, count)))
 
     def _levels(self, style: StyleType, width: int) -> list[Level]:
+        # Between these widths the chart puts names in a column at its right, which is too small for long ones.
+        brief = 72 <= width < 124
         levels = []
         if self._vocab_size > 1:
-            levels.append(Level(f"ln {self._vocab_size}", math.log(self._vocab_size), style))
+            name = "guessing" if brief else f"guessing, ln {self._vocab_size}"
+            levels.append(Level(name, math.log(self._vocab_size), style))
         if self._entropy is not None:
-            # Between these widths the chart puts names in a column at its right that is too small for all of it.
-            name = "entropy" if 72 <= width < 124 else "entropy of the grammar"
+            name = "entropy" if brief else "entropy of the grammar"
             levels.append(Level(name, self._entropy, style))
         return levels
 

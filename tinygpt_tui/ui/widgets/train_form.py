@@ -39,7 +39,7 @@ class TrainForm(Vertical):
     TrainForm {
         & > #form-body { height: 1fr; }
         & #form-rows { height: auto; width: 1fr; max-width: 104; padding: 0 2; }
-        & #budget { width: 46; height: auto; margin: 1 0 0 2; }
+        & #budget { width: 48; height: auto; margin: 1 0 0 2; }
         & #form-news { height: auto; display: none; }
         & .-line { height: 1; }
         & .-line > .-title { width: 19; }

@@ -30,7 +30,7 @@ class TrainLive(Vertical):
     DEFAULT_CSS = """
     TrainLive {
         padding: 0 1;
-        & > #panes { height: 1fr; layout: grid; grid-size: 2 2; grid-columns: 1fr 42; grid-rows: 3fr 2fr; }
+        & > #panes { height: 1fr; layout: grid; grid-size: 2 2; grid-columns: 1fr 43; grid-rows: 3fr 2fr; }
         & .-pane { height: 1fr; width: 1fr; padding: 0 1; border: round $border; scrollbar-size-vertical: 1; }
         & TrainPaneBar { display: none; }
         & .-brief { display: none; }

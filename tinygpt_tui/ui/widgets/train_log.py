@@ -28,13 +28,14 @@ the trainer, and the reason of the end. The whole story is in the model's folder
         """Yield the text."""
         yield Static("", markup=False)
 
+    def on_mount(self) -> None:
+        """Stay at the end, whatever is added and however wide the pane is, until somebody scrolls."""
+        self.anchor()
+
     def show(self, lines: Sequence[str]) -> None:
         """Show the newest of `lines`, if there are new ones."""
         state = (len(lines), lines[-1] if lines else "")
         if state == self._last:
             return
         self._last = state
-        at_end = self.is_vertical_scroll_end
         self.query_one(Static).update("\n".join(lines[-SHOWN_LINES:]))
-        if at_end:
-            self.scroll_end(animate=False)

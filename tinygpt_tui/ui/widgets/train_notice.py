@@ -32,8 +32,8 @@ def notice_of(session: TrainingSession) -> str:
     history, phase = session.history, session.phase
     ended, best = history.ended, history.best
     kept = f"validation loss {best[1]:.4f} at step {best[0]:,}" if best else "no weights were kept yet"
-    again = " Press g to go on from the last saved state." if session.can_go_on else ""
-    talk = "; press t to talk to it in Generate" if session.has_weights else ""
+    again = " Go on from the last saved state: g." if session.can_go_on else ""
+    talk = "; talk to it in Generate (t)" if session.has_weights else ""
     match phase:
         case Phase.FINISHED:
             return f"Done: {kept}{talk}."
