@@ -25,6 +25,7 @@ from tinygpt_tui.charts.view import Extent, View
 
 EVERYTHING = View()
 X_GAP = 4
+NEAR_ROWS = 3  # a level named further away than this would be taken for another
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,8 +116,8 @@ def _draw(chart: LossChart, sheet: Sheet) -> None:
         draw_gutter(sheet, frame, [*names, *level_names], y)
     elif frame.top:
         for label in level_names:
-            text = shortened(f"{label.name} {label.value}", frame.columns - 4, sheet.ascii)
-            plot.note(text, plot.row(label.y), frame.columns, label.style, reach=1, limit=CURVE_COST)
+            text = shortened(f"{label.sign} {label.name} {label.value}", frame.columns - 4, sheet.ascii)
+            plot.note(text, plot.row(label.y), frame.columns, label.style, reach=NEAR_ROWS, limit=CURVE_COST)
     if frame.left:
         draw_y_axis(sheet, frame, heights)
         whole = _whole(curves, x)
