@@ -25,7 +25,6 @@ from tinygpt_tui.charts.view import Extent, View
 
 EVERYTHING = View()
 X_GAP = 4
-NEAR_ROWS = 3  # a level named further away than this would be taken for another
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +115,11 @@ def _draw(chart: LossChart, sheet: Sheet) -> None:
         draw_gutter(sheet, frame, [*names, *level_names], y)
     elif frame.top:
         for label in level_names:
-            text = shortened(f"{label.sign} {label.name} {label.value}", frame.columns - 4, sheet.ascii)
-            plot.note(text, plot.row(label.y), frame.columns, label.style, reach=NEAR_ROWS, limit=CURVE_COST)
+            # Beside its line a name explains itself; further away the line's sign says what it belongs to.
+            for text, reach in ((f"{label.name} {label.value}", 1), (f"{label.sign} {label.name} {label.value}", 3)):
+                short = shortened(text, frame.columns - 4, sheet.ascii)
+                if plot.note(short, plot.row(label.y), frame.columns, label.style, reach=reach, limit=CURVE_COST):
+                    break
     if frame.left:
         draw_y_axis(sheet, frame, heights)
         whole = _whole(curves, x)
