@@ -74,7 +74,7 @@ def main() -> None:
         for number in range(rounds + 1):
             pair = (
                 seconds_until(EMPTY.format(count=count), b"PAINTED", environment),
-                seconds_until(APP, b"Temperature", environment),
+                seconds_until(APP, b"temperature", environment),
             )
             if number:  # the first round warms the disk's cache
                 empty.append(pair[0])

@@ -23,7 +23,10 @@ from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
-TEXT = "".join(f"the {a} cat sat on the {b} mat.\n" for a in ("red", "old", "shy") for b in ("big", "wet", "new")) * 12
+# The lines are of different lengths: no phase of the windows keeps step with them.
+TEXT = (
+    "".join(f"the {a} cat sat on the {b} mat.\n" for a in ("red", "old", "sleepy") for b in ("big", "wet", "new")) * 12
+)
 
 
 def tiny_gpt(**changes: Any) -> GPTSettings:

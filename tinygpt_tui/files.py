@@ -49,6 +49,14 @@ def is_file(path: Path) -> bool:
         return False
 
 
+def is_folder(path: Path) -> bool:
+    """Whether there is such a folder; no where it cannot be known."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`, whole or not at all. Raises StorageError."""
     with whole_file(path) as file:

@@ -24,7 +24,14 @@ from tinygpt_tui.tokenizers.char import CharTokenizer
 
 NANOGPT_SHAKESPEARE = GPTSettings(vocab_size=65, block_size=256, n_embd=384, n_head=6, n_layer=6)
 GPT2 = GPTSettings(
-    vocab_size=50257, block_size=1024, n_embd=768, n_head=12, n_layer=12, bias=True, qkv_bias=True, activation="gelu_tanh"
+    vocab_size=50257,
+    block_size=1024,
+    n_embd=768,
+    n_head=12,
+    n_layer=12,
+    bias=True,
+    qkv_bias=True,
+    activation="gelu_tanh",
 )
 
 

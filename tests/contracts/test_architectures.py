@@ -67,9 +67,7 @@ def test_rows_of_a_batch_know_nothing_of_one_another(settings: ArchitectureSetti
 @every_variant
 @pytest.mark.parametrize("pieces", [(1,) * 8, (8,), (3, 1, 2, 2), (1, 7), (7, 1)], ids=str)
 @torch.no_grad()
-def test_with_memory_the_answer_is_the_same_as_without(
-    settings: ArchitectureSettings, pieces: tuple[int, ...]
-) -> None:
+def test_with_memory_the_answer_is_the_same_as_without(settings: ArchitectureSettings, pieces: tuple[int, ...]) -> None:
     model = random_model(settings)
     ids = ids_for(settings)
     memory = model.new_memory(2)
@@ -86,7 +84,9 @@ def test_two_memories_do_not_mix(settings: ArchitectureSettings) -> None:
     model = random_model(settings)
     ids = ids_for(settings)
     memories = model.new_memory(1), model.new_memory(1)
-    found = [[model(ids[row : row + 1, t : t + 1], memories[row]) for row in (0, 1)] for t in range(settings.block_size)]
+    found = [
+        [model(ids[row : row + 1, t : t + 1], memories[row]) for row in (0, 1)] for t in range(settings.block_size)
+    ]
     for row in (0, 1):
         joined = torch.cat([pair[row] for pair in found], dim=1)
         torch.testing.assert_close(joined, model(ids[row : row + 1]), rtol=1e-4, atol=1e-4)

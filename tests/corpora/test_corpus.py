@@ -57,6 +57,7 @@ def test_a_byte_order_mark_is_no_character(tmp_path: Path) -> None:
         (FRENCH, "utf-16", "utf-16"),
         (GERMAN, "utf-32", "utf-32"),
     ],
+    ids=lambda value: value if len(value) < 20 else value[:5],
 )
 def test_other_encodings_are_told_and_noted(tmp_path: Path, text: str, encoding: str, named: str) -> None:
     found = read_text(written(tmp_path, text.encode(encoding)))

@@ -54,7 +54,15 @@ def test_it_is_one_line_and_comes_back(message: typing.Any) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b"", b"\n", b"noise\n", b"{}\n", b'{"type":"Tomorrow"}\n', b'{"type":"Step"}\n', b'{"type":"Note","step":1,"text":"\xff"}'],
+    [
+        b"",
+        b"\n",
+        b"noise\n",
+        b"{}\n",
+        b'{"type":"Tomorrow"}\n',
+        b'{"type":"Step"}\n',
+        b'{"type":"Note","step":1,"text":"\xff"}',
+    ],
 )
 @pytest.mark.parametrize("read", READERS.values())
 def test_noise_is_refused_in_one_family_of_errors(line: bytes, read: typing.Any) -> None:

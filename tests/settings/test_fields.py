@@ -98,7 +98,9 @@ def test_typed_values(name: str, typed: str, value: object) -> None:
     assert parse_value(fields_of(TrainingSettings)[name], typed) == value
 
 
-@pytest.mark.parametrize(("typed", "value"), [("yes", True), ("ON", True), ("1", True), ("no", False), ("False", False)])
+@pytest.mark.parametrize(
+    ("typed", "value"), [("yes", True), ("ON", True), ("1", True), ("no", False), ("False", False)]
+)
 def test_typed_yes_and_no(typed: str, value: bool) -> None:
     assert parse_value(fields_of(GPTSettings)["bias"], typed) is value
 

@@ -50,5 +50,5 @@ def test_a_file_that_cannot_be_is_refused_with_a_way_out(tmp_path: Path, content
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="missing.toml"):
+    with pytest.raises(UsageError, match=r"missing\.toml"):
         read_toml(tmp_path / "missing.toml")

@@ -11,7 +11,14 @@ import msgspec
 
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import NativeConfig, TrainedOn
-from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded, GenerationEvent, GenerationStarted, Token
+from tinygpt_tui.events.generation import (
+    EngineFailed,
+    EngineReady,
+    GenerationEnded,
+    GenerationEvent,
+    GenerationStarted,
+    Token,
+)
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.sampling import SamplingSettings
 

@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from fakes import FakeEngine, make_model
 from textual.widgets import Input
+from wait import wait_until
 
-from tests.ui.fakes import FakeEngine, make_model
-from tests.ui.wait import wait_until
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.keys import keys_of
 from tinygpt_tui.ui.remembered import Remembered
@@ -54,7 +54,9 @@ async def test_the_theme_is_remembered() -> None:
         assert again.theme == "tinygpt-light"
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"theme": 3}', b'{"theme": "of another time", "more": 1}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"theme": 3}', b'{"theme": "of another time", "more": 1}', b"\xff\xfe"]
+)
 async def test_a_damaged_settings_file_is_no_hindrance(content: bytes) -> None:
     from tinygpt_tui import paths
 

@@ -6,7 +6,7 @@ import msgspec
 
 from tinygpt_tui import paths
 from tinygpt_tui.errors import CorpusError, NotFoundError
-from tinygpt_tui.files import is_file
+from tinygpt_tui.files import is_file, is_folder
 
 CATALOG = "CATALOG.toml"
 
@@ -72,7 +72,7 @@ def find_corpus(name: str) -> CorpusEntry:
             title=path.stem, description=str(path), file=path.name, licence="", bytes=path.stat().st_size, sha256=""
         )
         return CorpusEntry(name=path.stem, row=row, path=str(path.resolve()))
-    if name and path.is_dir():
+    if name and is_folder(path):
         raise CorpusError(f"{path} is a folder", "name a text file in it")
     raise NotFoundError(
         f"no corpus and no file is called {name!r}", f"corpora: {', '.join(entries)}; or a path to a text file"

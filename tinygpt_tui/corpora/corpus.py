@@ -24,6 +24,7 @@ LIKELY_ENCODINGS = (
 )
 WESTERN = "cp1252"  # by far the commonest of them, with latin-1 inside it
 WESTERN_LEAD = 0.07  # so much more of a mess (charset-normalizer's measure) may it look than the best reading
+LARGEST_MESS = 0.4  # its own 0.2 gives up where a text ends with a few quotes and dashes
 
 
 @dataclass(frozen=True)
@@ -111,14 +112,15 @@ def _long_enough(length: int, block_size: int, validation_share: float) -> bool:
 
 def _shortest(block_size: int, validation_share: float) -> int:
     # The parts are rounded, so that a formula would be one off; it says where to begin to look.
-    guess = max(int(block_size / (1 - validation_share)), int(1 / validation_share))
+    guess = max(int((block_size + 1) / (1 - validation_share)), int(1 / validation_share))
     near = range(guess, guess + 8)
     return next((length for length in near if _long_enough(length, block_size, validation_share)), near.stop)
 
 
 def _likeliest(content: bytes) -> CharsetMatch | None:
     """Return the likeliest reading of bytes that are not UTF-8, or None where there is none."""
-    readings = list(from_bytes(content, cp_isolation=list(LIKELY_ENCODINGS))) or list(from_bytes(content))
+    likely = from_bytes(content, cp_isolation=list(LIKELY_ENCODINGS), threshold=LARGEST_MESS)
+    readings = list(likely) or list(from_bytes(content))
     if not readings:
         return None
     limit = readings[0].chaos + WESTERN_LEAD

@@ -76,13 +76,13 @@ class TrainingHistory:
         self._evaluate_every = evaluate_every
         self._steps = Columns(3)  # step, loss, elapsed_s
         self._evaluations = Columns(2)  # step, validation_loss
+        self._evaluated: list[Evaluation] = []
         self.samples: list[SampleText] = []
         self.log: list[str] = []
         self.started: RunStarted | None = None
         self.ended: RunEnded | None = None
         self.paused: Paused | None = None
         self.last_step: Step | None = None
-        self.last_evaluation: Evaluation | None = None
         self._recent_tokens_per_s: list[float] = []
 
     def add(self, events: Iterable[TrainingEvent]) -> None:
@@ -127,6 +127,11 @@ class TrainingHistory:
         return self._evaluations.column(0), self._evaluations.column(1)
 
     @property
+    def last_evaluation(self) -> Evaluation | None:
+        """The newest evaluation."""
+        return self._evaluated[-1] if self._evaluated else None
+
+    @property
     def best(self) -> tuple[int, float] | None:
         """The step with the lowest validation loss, and that loss."""
         return (self.last_evaluation.best_step, self.last_evaluation.best_loss) if self.last_evaluation else None
@@ -162,17 +167,20 @@ class TrainingHistory:
         return float((elapsed[-1] - elapsed[0]) / (steps[-1] - steps[0])) * left + overhead * (left // every)
 
     def _hear_start(self, event: RunStarted) -> None:
-        # A run that goes on after a kill repeats the steps after its last save; the first telling of them is void.
-        self._steps.cut(event.step)
-        self._evaluations.cut(event.step)
-        self.samples = [sample for sample in self.samples if sample.step <= event.step]
-        if self.started and self.step > event.step:
+        # A run that goes on after a kill repeats what came after its last save; the first telling of that is void.
+        # A run that begins again repeats its very first evaluation too.
+        last = event.step or -1
+        self._steps.cut(last)
+        self._evaluations.cut(last)
+        self._evaluated = [evaluation for evaluation in self._evaluated if evaluation.step <= last]
+        self.samples = [sample for sample in self.samples if sample.step <= last]
+        if self.step > event.step:
             self.last_step = None
         self._recent_tokens_per_s.clear()
         again = self.started is not None
         self.started, self.ended, self.paused, self.steps = event, None, None, event.steps
         threads = f", {event.threads} threads" if event.device == "cpu" else ""
-        self._say(event.step, f"{'goes on' if again else 'begins'} on {event.device}{threads}")
+        self._say(event.step, f"{'goes on' if again else 'begins'}: {event.device}{threads}")
 
     def _hear_step(self, event: Step) -> None:
         self.last_step = event
@@ -181,7 +189,7 @@ class TrainingHistory:
         del self._recent_tokens_per_s[:-RECENT_STEPS]
 
     def _hear_evaluation(self, event: Evaluation) -> None:
-        self.last_evaluation = event
+        self._evaluated.append(event)
         self._evaluations.append(event.step, event.validation_loss)
         self._say(event.step, f"validation {event.validation_loss:.4f}{BEST if event.best_step == event.step else ''}")
 

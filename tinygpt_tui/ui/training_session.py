@@ -49,6 +49,7 @@ class Look(NamedTuple):
     pause_asked: bool
     stop_asked: bool
     has_weights: bool
+    has_state: bool
 
 
 class TrainingSession:
@@ -60,6 +61,7 @@ class TrainingSession:
         self.phase = Phase.STARTING
         self.status_message = ""
         self.has_weights = False
+        self.has_state = False
         self.looked = False
         self._watch = RunWatch(run)
         self._control = Control(run.control)
@@ -92,6 +94,11 @@ class TrainingSession:
         """Whether a trainer can be started again where the last one left off."""
         return self.own and self.phase in (Phase.STOPPED, Phase.FAILED, Phase.DIED)
 
+    @property
+    def never_began(self) -> bool:
+        """Whether the trainer that was started here last is gone without having said anything."""
+        return self.phase is Phase.DIED and (self._launched is not None or self.history.started is None)
+
     def launch(self) -> None:
         """Start a trainer, for the first time or again. Raises RunError, StorageError."""
         self._launched = start_trainer(self.run)
@@ -104,7 +111,7 @@ class TrainingSession:
         status, died = self._watch.status(), self._watch.died()
         runs = self._launched is not None and _runs(self._launched)
         pause, stop = self._control.asked("pause"), self._control.asked("stop")
-        weights = (self.run.model / WEIGHTS).is_file()
+        weights, state = (self.run.model / WEIGHTS).is_file(), self.run.resume.is_file()
         events = self._watch.poll()
         settings = self._settings_after(events)
         history = None
@@ -112,7 +119,7 @@ class TrainingSession:
             # A journal can have a hundred thousand lines: whoever called this in a thread wants them told there.
             history = _empty_history(settings)
             history.add(events)
-        return Look(settings, events, history, status, died, runs, pause, stop, weights)
+        return Look(settings, events, history, status, died, runs, pause, stop, weights, state)
 
     def take(self, look: Look) -> bool:
         """Make `look` part of what is known; return whether anything is different now."""
@@ -125,7 +132,7 @@ class TrainingSession:
             self.history.add(look.events)
         if look.events and self._launched is not None:
             self._launched = None
-        self.has_weights = look.has_weights
+        self.has_weights, self.has_state = look.has_weights, look.has_state
         self._stop_asked = self._stop_asked or look.stop_asked
         self.phase = self._phase(look)
         self.status_message = look.status.message if look.status else ""

@@ -35,3 +35,8 @@ def bar(share: float, cells: int) -> str:
         eighths = max(eighths, 1)
     full, part = divmod(eighths, 8)
     return "█" * full + (" ▏▎▍▌▋▊▉"[part] if part else "")
+
+
+def shortened(text: str, length: int) -> str:
+    """At most so many characters, with a sign that something was left out."""
+    return text if len(text) <= length else text[: length - 1] + "…"

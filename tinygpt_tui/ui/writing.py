@@ -1,31 +1,43 @@
-"""One generation as the screen sees it: where it stands, in numbers and words."""
+"""One generation as the screen sees it: what was asked, where it stands, in numbers and words."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted, Token
+from tinygpt_tui.ui.context_window import ContextWindow
 
 Phase = Literal["idle", "starting", "reading", "writing", "stopping", "ended"]
 BUSY: tuple[Phase, ...] = ("starting", "reading", "writing", "stopping")
 
 
-class Writing:
-    """Counts a job's events. `phase` is `starting` while the engine process still gets ready; a new one a request."""
+class Asked(NamedTuple):
+    """A request as it can be repeated: the whole text the model is given, and how much of it is the prompt."""
 
-    def __init__(self, phase: Phase = "idle", clock: Callable[[], float] = time.monotonic) -> None:
-        self.phase = phase
+    text: str
+    prompt_end: int
+
+
+class Writing:
+    """Counts a job's events; a new one a request. In `starting` the engine process still gets ready."""
+
+    def __init__(
+        self, asked: Asked | None = None, phase: Phase = "idle", clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.asked, self.phase = asked, phase
         self._clock = clock
         self.job: int | None = None
+        self.window = ContextWindow()
         self.tokens = 0
-        self.block_size = 0
         self.seed: int | None = None
         self.seconds_to_first: float | None = None
         self.reason = ""
+        self.failed = False
         self._asked_at = self._first_at = clock()
         self._tokens_per_s: float | None = None
+        self._held: list[GenerationEvent] = []
 
     @property
     def busy(self) -> bool:
@@ -55,28 +67,46 @@ class Writing:
         if self.busy:
             self.phase = "stopping"
 
-    def take(self, event: GenerationEvent) -> str:
-        """Count one event of this job; return its text."""
+    def mine(self, events: list[GenerationEvent]) -> list[GenerationEvent]:
+        """Return this job's events; none once it is over.
+
+        Events may come before it is known which job the request became: they are held until then.
+        """
+        if not self.busy:
+            return []
+        events = [*self._held, *events]
+        self._held = events if self.job is None else []
+        return [] if self.job is None else [event for event in events if getattr(event, "job", None) == self.job]
+
+    def take(self, event: GenerationEvent, at: int) -> str:
+        """Count one event; return its text, which will begin at offset `at`."""
         match event:
             case GenerationStarted():
-                self.block_size, self.seed = event.block_size, event.seed
+                self.seed = event.seed
+                text = self.asked.text if self.asked else ""
+                self.window.begin(text, event.prompt_tokens, event.block_size, event.unknown)
                 self.engine_is_ready()
                 return ""
             case Token():
-                if not self.tokens:
-                    self._first_at = self._clock()
-                    self.seconds_to_first = self._first_at - self._asked_at
-                self.tokens += 1
-                if self.phase != "stopping":
-                    self.phase = "writing"
+                self._count(at)
                 return event.text
             case GenerationEnded():
                 self._end(event)
                 return event.text
         return ""
 
+    def _count(self, at: int) -> None:
+        if not self.tokens:
+            self._first_at = self._clock()
+            self.seconds_to_first = self._first_at - self._asked_at
+        self.tokens += 1
+        self.window.add(at)
+        if self.phase != "stopping":
+            self.phase = "writing"
+
     def _end(self, event: GenerationEnded) -> None:
         self.phase = "ended"
+        self.failed = event.reason == "failed"
         self.seconds_to_first = event.seconds_to_first or self.seconds_to_first
         after_first = event.seconds - (event.seconds_to_first or 0.0)
         if event.tokens > 1 and after_first > 0:

@@ -30,6 +30,11 @@ class VisibleTree(DirectoryTree):
 Enter opens a folder or chooses a file; typing a path in the box above moves the tree there.
 """
 
+    # Pictographs have another width in every terminal.
+    ICON_NODE = "▸ "
+    ICON_NODE_EXPANDED = "▾ "
+    ICON_FILE = "  "
+
     def filter_paths(self, paths: Iterable[Path]) -> Iterable[Path]:
         """Leave out names that begin with a dot."""
         return [path for path in paths if not path.name.startswith(".")]

@@ -13,8 +13,9 @@ from textual.screen import ModalScreen
 from textual.widgets import DataTable, Static
 
 from tinygpt_tui.ui.training_runs import RunRow
+from tinygpt_tui.ui.training_words import shortened
 
-COLUMNS = ("name", "state", "steps", "best loss", "corpus", "begun")
+COLUMNS = ("name", "state", "steps", "best loss", "begun", "corpus")
 
 
 class RunTable(DataTable[str]):
@@ -82,10 +83,10 @@ class ChooseRunScreen(ModalScreen[str | None]):
 def _cells(row: RunRow) -> tuple[str, ...]:
     card = row.card
     return (
-        card.name[:24],
+        shortened(card.name, 20),
         f"▶ {card.state}" if card.live else card.state,
-        f"{card.step:,} of {card.steps:,}",
+        f"{card.step:,}/{card.steps:,}",
         "–" if row.best_loss is None else f"{row.best_loss:.4f}",
-        card.corpus[:16],
-        time.strftime("%d %b %H:%M", time.localtime(card.created)) + (", shipped" if card.origin == "shipped" else ""),
+        "shipped" if card.origin == "shipped" else time.strftime("%d %b %H:%M", time.localtime(card.created)),
+        shortened(card.corpus, 20),
     )

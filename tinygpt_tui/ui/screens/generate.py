@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import ClassVar
 
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Vertical
 from textual.markup import escape
+from textual.widgets import OptionList
 
-from tinygpt_tui import files
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import (
@@ -19,11 +20,8 @@ from tinygpt_tui.events.generation import (
     GenerationEnded,
     GenerationEvent,
     GenerationStarted,
-    ModelOpened,
-    Token,
 )
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.ui.context_window import ContextWindow
 from tinygpt_tui.ui.messages import EngineBatch
 from tinygpt_tui.ui.model_shelf import ModelShelf, default_model
 from tinygpt_tui.ui.prompt_history import PromptHistory
@@ -32,9 +30,10 @@ from tinygpt_tui.ui.widgets.model_picker import NO_MODELS, ModelPicker
 from tinygpt_tui.ui.widgets.output_text import OutputText
 from tinygpt_tui.ui.widgets.prompt_box import PromptBox
 from tinygpt_tui.ui.widgets.sampling_form import SamplingForm
+from tinygpt_tui.ui.widgets.side_panes import SidePanes
 from tinygpt_tui.ui.widgets.status_line import StatusLine
 from tinygpt_tui.ui.wrapping import shown
-from tinygpt_tui.ui.writing import Writing
+from tinygpt_tui.ui.writing import Asked, Writing
 
 LOOK_EVERY_S = 2.0  # for new models and the progress of those in training
 OPEN_AFTER_S = 0.25  # a model is opened when the highlight has rested on it so long
@@ -42,20 +41,12 @@ UNKNOWN_SHOWN = 10
 FIRST_HINT = "Write a beginning below and press Enter; {name} goes on from there."
 
 
-class Asked:
-    """A request as it can be repeated: the whole text the model is given, and how much of it is the prompt."""
-
-    def __init__(self, text: str, prompt_end: int) -> None:
-        self.text, self.prompt_end = text, prompt_end
-
-
 class GenerateScreen(TabScreen):
     """Builds requests, shows events."""
 
     TAB = "generate"
     CSS_PATH = "generate.tcss"
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 (declared so by Textual)
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high"), (32, "-tall")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high"), (32, "-tall")]  # noqa: RUF012 (declared so by Textual)
     AUTO_FOCUS = "#prompt"
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -82,29 +73,23 @@ class GenerateScreen(TabScreen):
         self.writing = Writing()
         self._shelf = ModelShelf()
         self._card: ModelCard | None = None
-        self._window = ContextWindow()
-        self._asked: Asked | None = None
         self._history = PromptHistory.load()
         self._engine_ready = False
-        self._early: list[GenerationEvent] = []
-        self._keys_for = (False, False, True)
+        self._keys_for = (False, False, False)
 
     def compose_body(self) -> ComposeResult:
         """Yield models, output and prompt, sampling."""
-        with Horizontal(id="body"):
-            yield ModelPicker(id="models")
-            with Vertical(id="centre"):
-                yield OutputText(id="output")
-                yield StatusLine(id="status")
-                yield PromptBox(self._history, id="prompt")
-            yield SamplingForm(id="sampling")
+        centre = Vertical(
+            OutputText(id="output"), StatusLine(id="status"), PromptBox(self._history, id="prompt"), id="centre"
+        )
+        wished = self.workbench.remembered.settings.show_settings
+        yield SidePanes(ModelPicker(id="models"), centre, SamplingForm(id="sampling"), right_wished=wished)
 
     def on_mount(self) -> None:
         """Name the panes, look for models now and then."""
         self.query_one("#prompt").border_title = "prompt"
         self.query_one("#models").border_title = "models"
         self.query_one("#sampling").border_title = "sampling"
-        self.set_class(self.workbench.remembered.settings.show_settings, "-sampling-beside")
         self.workbench.bridge.listen(self)
         self._look_for_models()
         self.set_interval(LOOK_EVERY_S, self._look_for_models)
@@ -127,7 +112,7 @@ class GenerateScreen(TabScreen):
             case "go_on":
                 return has_text and not self.writing.busy
             case "again":
-                return self._asked is not None and not self.writing.busy
+                return self.writing.asked is not None and not self.writing.busy
             case "clear" | "copy" | "save":
                 return has_text
         return True
@@ -177,10 +162,15 @@ class GenerateScreen(TabScreen):
 
     # Asking
 
-    @on(PromptBox.Submitted)
     def action_generate(self) -> None:
         """Write on from what stands in the prompt box."""
-        prompt = self.query_one(PromptBox).text
+        self._generate(self.query_one(PromptBox).text)
+
+    @on(PromptBox.Submitted)
+    def _submitted(self, message: PromptBox.Submitted) -> None:
+        self._generate(message.prompt)
+
+    def _generate(self, prompt: str) -> None:
         if self._ask(Asked(prompt, len(prompt)), fresh=True) and self._history.add(prompt):
             self._save_history()
 
@@ -190,8 +180,8 @@ class GenerateScreen(TabScreen):
 
     def action_again(self) -> None:
         """Ask the same once more."""
-        if self._asked is not None:
-            self._ask(self._asked, fresh=True)
+        if self.writing.asked is not None:
+            self._ask(self.writing.asked, fresh=True)
 
     def action_stop(self) -> None:
         """End at the next token; the text stays."""
@@ -212,12 +202,10 @@ class GenerateScreen(TabScreen):
             self.notify(form.problem, title="sampling", severity="error", markup=False)
             self._open_sampling()
             return False
-        before, self.writing = self.writing, Writing("reading" if self._engine_ready else "starting")
-        self._asked, self._early = asked, []
+        before, self.writing = self.writing, Writing(asked, "reading" if self._engine_ready else "starting")
         if fresh:
             self.output.reset(asked.text, asked.prompt_end)
         self.output.action_follow()
-        self._window = ContextWindow()
         self._look()
         self._request(self.writing, before.job if before.busy else None, card.path, asked.text, form.settings)
         return True
@@ -233,8 +221,7 @@ class GenerateScreen(TabScreen):
         if writing is not self.writing or writing.phase == "stopping":
             await engine.stop(writing.job)
         if writing is self.writing:
-            early, self._early = self._early, []
-            self._take(early)
+            self._take(writing.mine([]))
 
     @work(exit_on_error=False)
     async def _stop(self, job: int) -> None:
@@ -244,22 +231,14 @@ class GenerateScreen(TabScreen):
 
     def on_engine_batch(self, message: EngineBatch) -> None:
         """Show what the engine said."""
-        jobs: list[GenerationEvent] = []
         for event in message.events:
-            match event:
-                case EngineReady():
-                    self._engine_ready = True
-                    self.writing.engine_is_ready()
-                case EngineFailed():
-                    self._engine_failed(event)
-                case ModelOpened():
-                    pass
-                case _:
-                    jobs.append(event)
-        if self.writing.busy and self.writing.job is None:
-            self._early += jobs  # the request is still on its way; which job it became is known in a moment
-        else:
-            self._take(jobs)
+            if isinstance(event, EngineReady):
+                self._engine_ready = True
+                self.writing.engine_is_ready()
+                self._look()
+            elif isinstance(event, EngineFailed):
+                self._engine_failed(event)
+        self._take(self.writing.mine(message.events))
 
     def _engine_failed(self, event: EngineFailed) -> None:
         if not event.model:
@@ -270,22 +249,17 @@ class GenerateScreen(TabScreen):
     def _take(self, events: list[GenerationEvent]) -> None:
         text = ""
         for event in events:
-            if getattr(event, "job", None) != self.writing.job or not self.writing.busy:
-                continue
+            text += self.writing.take(event, len(self.output.text) + len(text))
             if isinstance(event, GenerationStarted):
                 self._started(event)
-            elif isinstance(event, Token):
-                self._window.add(len(self.output.text) + len(text))
-            text += self.writing.take(event)
-            if isinstance(event, GenerationEnded) and event.reason == "failed" and self._engine_ready:
+            elif isinstance(event, GenerationEnded) and self.writing.failed and self._engine_ready:
                 self.show_error(TinyGPTError(event.message, event.hint))
-        self.output.append(text)
-        self.output.set_window(self._window.start)
-        self._look()
+        if events:
+            self.output.append(text)
+            self.output.set_window(self.writing.window.start)
+            self._look()
 
     def _started(self, event: GenerationStarted) -> None:
-        assert self._asked is not None
-        self._window.begin(self._asked.text, event.prompt_tokens, event.block_size, event.unknown)
         self.output.border_subtitle = f"seed {event.seed}"
         live = self._card is not None and self._card.path in self._shelf.live
         loss = f", loss {event.validation_loss:.2f}" if event.validation_loss is not None else ""
@@ -294,8 +268,8 @@ class GenerateScreen(TabScreen):
             self.notify(f"this model knows no {_listed(event.unknown)}; left out", severity="warning", markup=False)
 
     def _look(self) -> None:
-        self.query_one(StatusLine).look(self.writing, self._window.used)
-        state = (self.writing.busy, bool(self.output.text), self._asked is None)
+        self.query_one(StatusLine).look(self.writing)
+        state = (self.writing.busy, bool(self.output.text), self.writing.asked is not None)
         if state != self._keys_for:  # the footer is built anew each time: too dear for every batch
             self._keys_for = state
             self.refresh_bindings()
@@ -305,7 +279,7 @@ class GenerateScreen(TabScreen):
     def action_clear(self) -> None:
         """Clear the output; the prompt stays."""
         self.action_stop()
-        self.writing, self._asked, self._window = Writing(), None, ContextWindow()
+        self.writing = Writing()
         self.output.reset()
         self.output.border_subtitle = ""
         self._set_title()
@@ -319,20 +293,15 @@ class GenerateScreen(TabScreen):
         self.app.copy_to_clipboard(text.encode("utf-8", "replace").decode("utf-8"))
         self.notify(f"copied {'the selection' if selected else 'all'}: {len(text)} characters", timeout=3)
 
-    @work(exit_on_error=False)
-    async def action_save(self) -> None:
+    def action_save(self) -> None:
         """Ask for a file and save the text there."""
         from tinygpt_tui.ui.screens.save import SaveScreen
 
         name = f"{self._card.name if self._card else 'text'}-{self.writing.seed or 0}.txt"
-        path = await self.app.push_screen_wait(SaveScreen(name))
-        if path is None:
-            return
-        try:
-            files.write_text(path, self.output.text)
-        except TinyGPTError as error:
-            self.show_error(error)
-        else:
+        self.app.push_screen(SaveScreen(name, self.output.text), self._saved)
+
+    def _saved(self, path: Path | None) -> None:
+        if path is not None:
             self.notify(f"saved to {path}", markup=False)
 
     @work(thread=True, group="history", exit_on_error=False)
@@ -346,44 +315,41 @@ class GenerateScreen(TabScreen):
 
     def action_models(self) -> None:
         """Go to the models; where there is no room for them, open them over the output."""
-        if self.query_one(ModelPicker).has_focus_within:
+        picker = self.query_one(ModelPicker)
+        if picker.has_focus_within:
             self.action_back()
-            return
-        self._drawer("models")
-        self.query_one("ModelPicker OptionList").focus()
+        else:
+            self.query_one(SidePanes).open(picker)
+            picker.query_one(OptionList).focus()
 
     def action_filter(self) -> None:
         """Go to the models' filter."""
-        self._drawer("models")
-        self.query_one(ModelPicker).action_filter()
+        picker = self.query_one(ModelPicker)
+        self.query_one(SidePanes).open(picker)
+        picker.action_filter()
 
     def action_sampling(self) -> None:
         """Show or hide the sampling settings."""
-        if self.query_one(SamplingForm).display and self.query_one(SamplingForm).region.width:
-            if self.has_class("-wide"):
-                self._sampling_beside(False)
-            self.action_back()
+        panes, form = self.query_one(SidePanes), self.query_one(SamplingForm)
+        if panes.is_shown(form):
+            panes.close(form)
+            self.query_one(PromptBox).focus()
         else:
             self._open_sampling()
 
     def _open_sampling(self) -> None:
-        if self.has_class("-wide"):
-            self._sampling_beside(True)
-        self._drawer("sampling")
-        self.query_one(SamplingForm).focus_first()
+        form = self.query_one(SamplingForm)
+        self.query_one(SidePanes).open(form)
+        form.focus_first()
 
-    def _sampling_beside(self, beside: bool) -> None:
-        self.set_class(beside, "-sampling-beside")
-        self.workbench.remember(show_settings=beside)
+    @on(SidePanes.RightWished)
+    def _remember_sampling(self, message: SidePanes.RightWished) -> None:
+        self.workbench.remember(show_settings=message.wished)
 
     def action_back(self) -> None:
         """Close what lies over the output; back to the prompt."""
-        self._drawer("")
+        self.query_one(SidePanes).close_drawers()
         self.query_one(PromptBox).focus()
-
-    def _drawer(self, name: str) -> None:
-        for drawer in ("models", "sampling"):
-            self.set_class(drawer == name, f"-drawer-{drawer}")
 
     def action_page(self, direction: int) -> None:
         """Scroll the output by a page."""

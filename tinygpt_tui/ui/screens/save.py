@@ -11,9 +11,12 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from tinygpt_tui import files
+from tinygpt_tui.errors import TinyGPTError
+
 
 class SaveScreen(ModalScreen[Path | None]):
-    """Answers with a path, or None."""
+    """Writes a text where the user says; answers with the path, or None."""
 
     HELP: ClassVar[str | None] = "Where to save the text. `~` is your home folder; Enter saves, Esc does not."
     DEFAULT_CSS = """
@@ -32,10 +35,10 @@ class SaveScreen(ModalScreen[Path | None]):
         Binding("escape", "cancel", "Cancel", id="save.cancel", tooltip="Save nothing"),
     ]
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, text: str) -> None:
         """`name` is what the file will be called in the current folder, unless something else is typed."""
         super().__init__()
-        self._file_name = name
+        self._file_name, self._content = name, text
         self._confirmed: Path | None = None
 
     def compose(self) -> ComposeResult:
@@ -61,11 +64,19 @@ class SaveScreen(ModalScreen[Path | None]):
             self._confirmed = path
             self._say("this file exists: Enter again overwrites it · Esc does not", warning=True)
         else:
-            self.dismiss(path)
+            self._write(path)
 
     def action_cancel(self) -> None:
         """Answer nothing."""
         self.dismiss(None)
+
+    def _write(self, path: Path) -> None:
+        try:
+            files.write_text(path, self._content)
+        except TinyGPTError as error:
+            self._say(f"{error.message}\n{error.hint}", warning=True)
+        else:
+            self.dismiss(path)
 
     def _say(self, text: str, warning: bool = False) -> None:
         note = self.query_one("#save-note", Static)

@@ -30,7 +30,7 @@ class ModelPicker(Vertical):
     )
     DEFAULT_CSS = """
     ModelPicker {
-        width: 28;
+        width: 32;
         & > Input { height: 1; border: none; padding: 0 1; }
         & > OptionList { height: 1fr; max-height: 100%; border: none; padding: 0; scrollbar-size-vertical: 1; }
         & > Static { display: none; padding: 1; height: auto; }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from itertools import pairwise
 from typing import ClassVar
 
@@ -49,7 +50,6 @@ class OutputText(ScrollView, can_focus=True):
         scrollbar-gutter: stable;
         scrollbar-size-vertical: 1;
         & .output--prompt { text-style: bold; }
-        & .output--outside { text-style: dim; }
         & .output--edge { text-style: reverse; }
     }
     """
@@ -80,6 +80,11 @@ class OutputText(ScrollView, can_focus=True):
         return self._prompt_end
 
     @property
+    def window_start(self) -> int:
+        """Where the text that the model still sees begins."""
+        return self._window_start
+
+    @property
     def following(self) -> bool:
         """Whether new text keeps the end in sight."""
         return self._following
@@ -104,10 +109,9 @@ class OutputText(ScrollView, can_focus=True):
         """Mark the text from offset `start` as what the model still sees."""
         if start == self._window_start:
             return
-        before, self._window_start = sorted((start, self._window_start)), start
-        touched = [y for y, line in enumerate(self._lines) if line.end >= before[0] and line.start <= before[1]]
-        if touched:
-            self.refresh_lines(touched[0], len(touched))
+        first, last = sorted((self._row_of(start), self._row_of(self._window_start)))
+        self._window_start = start
+        self.refresh_lines(first, last - first + 1)
 
     def set_hint(self, hint: str) -> None:
         """Show this while there is no text."""
@@ -148,8 +152,7 @@ class OutputText(ScrollView, can_focus=True):
         self._strips.clear()
         if not following:
             self._following = False
-            row = next((y for y, line in enumerate(self._lines) if line.end >= top), 0)
-            self.scroll_to(y=row, animate=False)
+            self.scroll_to(y=self._row_of(top), animate=False)
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
@@ -179,8 +182,12 @@ class OutputText(ScrollView, can_focus=True):
         if following:
             self._to_end()
 
+    def _row_of(self, offset: int) -> int:
+        return bisect_right(self._lines, offset, key=lambda line: line.start) - 1
+
     def _to_end(self) -> None:
-        self.scroll_to(y=self.max_scroll_y, animate=False)
+        # Forced: what has only now grown too high has no scrollbar yet.
+        self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
 
     def _offset_at(self, x: int, y: int) -> int:
         if y >= len(self._lines):
@@ -216,11 +223,11 @@ class OutputText(ScrollView, can_focus=True):
 
     def _style_at(self, offset: int) -> Style:
         kind = "output--prompt" if offset < self._prompt_end else "output--written"
-        style = self.get_component_rich_style(kind, partial=True)
+        style = self.get_component_rich_style(kind)
         if offset < self._window_start:
-            return style + self.get_component_rich_style("output--outside", partial=True)
+            return style + self.get_component_rich_style("output--outside")
         if offset == self._window_start and offset:
-            return style + self.get_component_rich_style("output--edge", partial=True)
+            return style + self.get_component_rich_style("output--edge")
         return style
 
     def _bar(self, line: Line, y: int) -> list[Segment]:
@@ -231,7 +238,7 @@ class OutputText(ScrollView, can_focus=True):
             mark = "╭"
         else:
             mark = "│"
-        style = self.rich_style + self.get_component_rich_style("output--bar", partial=True)
+        style = self.rich_style + self.get_component_rich_style("output--bar")
         style += Style.from_meta({"offset": (0, y)})
         return [Segment(mark, style), Segment(" ", style)]
 
@@ -241,6 +248,6 @@ class OutputText(ScrollView, can_focus=True):
         if not 0 <= y - 1 < len(lines):
             return Strip.blank(width, base)
         line = lines[y - 1]
-        style = base + self.get_component_rich_style("output--hint", partial=True)
+        style = base + self.get_component_rich_style("output--hint")
         text = " " * GUTTER + self._hint[line.start : line.end]
         return Strip([Segment(text, style)]).crop_extend(0, width, base)

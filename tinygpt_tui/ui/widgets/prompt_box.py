@@ -12,6 +12,8 @@ from textual.widgets import TextArea
 
 from tinygpt_tui.ui.prompt_history import PromptHistory
 
+NEWLINE_KEYS = ("ctrl+j", "shift+enter", "alt+enter")
+
 
 class PromptBox(TextArea):
     """Grows from one line to six; the pane around it may be smaller."""
@@ -32,7 +34,7 @@ class PromptBox(TextArea):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
-            "ctrl+j,shift+enter,alt+enter", "newline", "New line", id="prompt.newline", show=False, tooltip="New line"
+            ",".join(NEWLINE_KEYS), "newline", "New line", id="prompt.newline", show=False, tooltip="Begin a new line"
         ),
     ]
 
@@ -54,11 +56,19 @@ class PromptBox(TextArea):
         self._history = history
 
     async def on_key(self, event: events.Key) -> None:
-        """Take Enter before the text area makes a line of it."""
+        """Take Enter before the text area makes a line of it, and newlines before the next key is typed.
+
+        A key's binding runs only after the keys that came in the same breath: pasted without brackets, or over a slow
+        line, a newline would land behind the text that follows it.
+        """
         if event.key == "enter":
-            event.prevent_default()
-            event.stop()
             self.post_message(self.Submitted(self.text))
+        elif event.key in NEWLINE_KEYS:
+            self.action_newline()
+        else:
+            return
+        event.prevent_default()
+        event.stop()
 
     def action_newline(self) -> None:
         """Begin a new line."""

@@ -30,32 +30,31 @@ class StatusLine(Widget):
         super().__init__(id=id)
         self.tooltip = "what happens; tokens so far, tokens per second, time to the first one, how full the window is"
         self._writing = Writing()
-        self._in_window = (0, 0)
 
     def on_mount(self) -> None:
         """While nothing comes, count the seconds of waiting."""
         self.set_interval(0.5, self._tick)
 
-    def look(self, writing: Writing, context_used: int) -> None:
-        """Show where this generation stands, with so many tokens in its window."""
-        self._writing, self._in_window = writing, (context_used, writing.block_size)
-        self.set_class(writing.phase == "ended" and writing.reason.startswith("failed"), "-failed")
+    def look(self, writing: Writing) -> None:
+        """Show where this generation stands."""
+        self._writing = writing
+        self.set_class(writing.failed, "-failed")
         self.refresh()
 
     def render(self) -> Text:
         """Fit words and numbers into the width; the numbers give way first."""
-        return status_text(self._writing, self._in_window, self.content_size.width)
+        return status_text(self._writing, self.content_size.width)
 
     def _tick(self) -> None:
         if self._writing.phase in ("starting", "reading"):
             self.refresh()
 
 
-def status_text(writing: Writing, context: tuple[int, int], width: int) -> Text:
+def status_text(writing: Writing, width: int) -> Text:
     """Return the line at exactly `width` cells: words at the left, the fullest numbers that fit at the right."""
     words = _words(writing)
     room = width - max(cell_len(words), min(WORDS_ROOM, width // 2)) - GAP
-    numbers = next((form for form in _numbers(writing, context) if cell_len(form) <= room), "")
+    numbers = next((form for form in _numbers(writing) if cell_len(form) <= room), "")
     left = width - cell_len(numbers) - (GAP if numbers else 0)
     if cell_len(words) > left:
         words = set_cell_size(words, max(0, left - 1)) + "…"
@@ -72,9 +71,9 @@ def _words(writing: Writing) -> str:
     return words
 
 
-def _numbers(writing: Writing, context: tuple[int, int]) -> list[str]:
+def _numbers(writing: Writing) -> list[str]:
     """Return the numbers in ever shorter forms, each part as wide whatever its value, so that nothing jumps."""
-    used, size = context
+    used, size = writing.window.used, writing.window.block_size
     if not size:
         return []
     places = len(str(size))

@@ -39,7 +39,7 @@ def summary(draft: Draft, facts: CorpusFacts | None) -> str:
         return "parameters: –"
     parts = [f"{draft.parameters:,} parameters"]
     if facts and draft.settings:
-        parts += [f"{ratio(_epochs(draft, facts))} epochs", f"{_per_parameter(draft, facts)} characters/parameter"]
+        parts += [f"{ratio(_epochs(draft, facts))} epochs", f"{_per_parameter(draft, facts)} chars/parameter"]
     return " · ".join(parts)
 
 

@@ -17,8 +17,6 @@ from tinygpt_tui.ui.training_history import TrainingHistory
 SMOOTHINGS = (0.0, 0.9, 0.98)
 # What the y axis follows while nobody has zoomed it.
 FITS = ("the floor", "the curves", "the newest half")
-# A running mean over n steps is drawn once there are this many times n.
-STEPS_PER_MEAN = 20
 ZOOM_FACTOR, PAN_SHARE = 1.5, 0.25
 
 
@@ -40,15 +38,7 @@ weights are kept.
 Pure guessing stands at ln V. Where a grammar of chances wrote the text, a line shows its *entropy*: nobody can get
 below it.
 
-| key | |
-|---|---|
-| l, k | logarithmic loss, logarithmic steps |
-| m | how much the train curve is smoothed |
-| f | what the loss axis follows: floor, curves, newest half |
-| + - | zoom in and out, around the newest steps |
-| ← → ↑ ↓ | move what is seen; ctrl+↑ ctrl+↓ zoom the loss |
-| 0 | everything again |
-| e | keep the chart as an SVG picture |
+The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows everything again.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "pan(-1)", "Earlier", id="chart.left", show=False, tooltip="Move to earlier steps"),
@@ -92,17 +82,19 @@ below it.
         history = self._history
         best = history.best
         styles = styles or {part: self._style(part) for part in ("train", "validation", "level")}
+        series = [
+            Series("train", *history.losses, styles["train"]),
+            Series("validation", *history.validation_losses, styles["validation"], "points"),
+        ]
         return LossChart(
-            series=[
-                Series("train", *history.losses, styles["train"]),
-                Series("validation", *history.validation_losses, styles["validation"], "points"),
-            ],
+            # The loss of the untrained model alone is no curve.
+            series=series if len(history.losses[0]) else [],
             levels=self._levels(styles["level"], width),
             best=(float(best[0]), best[1]) if best else None,
             log_x=self.log_x,
             log_y=self.log_y,
             view=self._fitted(),
-            smoothing=self._effective_smoothing(),
+            smoothing=self.smoothing,
             y_label="loss, nats per character",
             empty=self._waiting,
             width=max(1, width),
@@ -171,11 +163,6 @@ below it.
             self.view = zoom(self.view, extent, factor, 1.0, "x", self.log_x)
         else:
             self.view = zoom(self.view, extent, factor, 0.0, "y", self.log_y)
-
-    def _effective_smoothing(self) -> float:
-        """Smoothing that is no slower than the run itself: over the first steps a long mean would only lag behind."""
-        count = len(self._history.losses[0])
-        return max(0.0, min(self.smoothing, 1 - STEPS_PER_MEAN / max(1, count)))
 
     def _levels(self, style: StyleType, width: int) -> list[Level]:
         # Between these widths the chart puts names in a column at its right, which is too small for long ones.

@@ -86,10 +86,7 @@ class TrainForm(Vertical):
                 yield Static("settings", classes="-heading")
                 for name in IMPORTANT:
                     yield TrainSettingRow(fields[name], self._texts[name])
-                with Collapsible(title="all settings", id="all-settings"):
-                    for name in fields:
-                        if name not in IMPORTANT:
-                            yield TrainSettingRow(fields[name], self._texts[name])
+                yield Collapsible(title="all settings", id="all-settings")
             yield TrainBudget(id="budget")
         with Vertical(id="form-foot"):
             yield Static(HINTS["corpus"], id="form-hint", markup=False)
@@ -100,6 +97,16 @@ class TrainForm(Vertical):
     def on_resize(self, event: events.Resize) -> None:
         """Show the budget where there is room for it."""
         self.query_one(TrainBudget).display = event.size.width >= WIDE_COLUMNS
+
+    async def on_collapsible_expanded(self, message: Collapsible.Expanded) -> None:
+        """Make the less important rows when they are first wanted: most people never look at them."""
+        message.stop()
+        contents = message.collapsible.query_one(Collapsible.Contents)
+        if not contents.children:
+            fields = form_fields()
+            rows = [TrainSettingRow(fields[name], self._texts[name]) for name in fields if name not in IMPORTANT]
+            await contents.mount_all(rows)
+            self.check()
 
     def on_mount(self) -> None:
         """Show the first preset."""

@@ -124,7 +124,7 @@ class TrainLive(Vertical):
         vocab_size = settings.training.architecture.vocab_size
         self.query_one(TrainChart).show(history, settings.corpus.entropy, vocab_size, waiting)
         for meters in self.query(TrainMeters):
-            meters.show(history, table=meters.id == "meters")
+            meters.show(history, live=session.phase.live, table=meters.id == "meters")
         self.query_one(TrainSamples).show(history.samples)
         self.query_one(TrainLog).show(history.log)
 
@@ -192,4 +192,4 @@ def _waiting(session: TrainingSession) -> str:
         return "reading its journal…"
     if session.phase is Phase.STARTING:
         return f"{session.phase.value} this takes a few seconds"
-    return "measuring the untrained model before the first step…" if session.phase.live else "it has no steps"
+    return "measuring the untrained model before the first step…" if session.phase.live else "no steps were made yet"

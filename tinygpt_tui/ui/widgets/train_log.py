@@ -23,14 +23,16 @@ the trainer, and the reason of the end. The whole story is in the model's folder
     def __init__(self) -> None:
         super().__init__(id="log")
         self._last: tuple[int, str] = (0, "")
+        self._follows = True
 
     def compose(self) -> ComposeResult:
         """Yield the text."""
         yield Static("", markup=False)
 
-    def on_mount(self) -> None:
-        """Stay at the end, whatever is added and however wide the pane is, until somebody scrolls."""
-        self.anchor()
+    def on_resize(self) -> None:
+        """Stay at the end when other breaks of the lines make it longer."""
+        if self._follows:
+            self.scroll_end(animate=False)
 
     def show(self, lines: Sequence[str]) -> None:
         """Show the newest of `lines`, if there are new ones."""
@@ -38,4 +40,7 @@ the trainer, and the reason of the end. The whole story is in the model's folder
         if state == self._last:
             return
         self._last = state
+        self._follows = self.scroll_target_y >= self.max_scroll_y - 1
         self.query_one(Static).update("\n".join(lines[-SHOWN_LINES:]))
+        if self._follows:
+            self.scroll_end(animate=False)

@@ -21,9 +21,11 @@ class TrainMeters(Static, can_focus=True):
 evaluation. *time left* is estimated from the last steps, evaluations included. Pauses do not count as *time spent*.
 """
 
-    def show(self, history: TrainingHistory, *, table: bool) -> None:
+    def show(self, history: TrainingHistory, *, live: bool, table: bool) -> None:
         """Show the numbers as they are now."""
         numbers = _numbers(history)
+        if not live:
+            numbers["time left"] = NOTHING
         self.update(_table(numbers) if table else _lines(numbers))
 
 

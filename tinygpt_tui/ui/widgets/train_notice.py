@@ -32,7 +32,8 @@ def notice_of(session: TrainingSession) -> str:
     history, phase = session.history, session.phase
     ended, best = history.ended, history.best
     kept = f"validation loss {best[1]:.4f} at step {best[0]:,}" if best else "no weights were kept yet"
-    again = " Go on from the last saved state: g." if session.can_go_on else ""
+    again = " Go on from the last saved state: g." if session.has_state else " Begin it again: g."
+    again = again if session.can_go_on else ""
     talk = "; talk to it in Generate (t)" if session.has_weights else ""
     match phase:
         case Phase.FINISHED:
@@ -43,9 +44,9 @@ def notice_of(session: TrainingSession) -> str:
             message = ended.message if ended else session.status_message
             hint = f"\nWhat helps: {ended.hint}." if ended and ended.hint else ""
             return f"Failed: {message or 'nobody said why'}.{hint}\nBest so far: {kept}.{again}"
-        case Phase.DIED if history.started is None:
+        case Phase.DIED if session.never_began:
             words = session.last_words()
-            return f"The trainer ended before its first step.{again}" + (f"\n{words}" if words else "")
+            return f"The trainer ended before it began.{again}" + (f"\n{words}" if words else "")
         case Phase.DIED:
             return (
                 f"The trainer died at step {history.step:,} without a word: killed, or the machine went down.\n"

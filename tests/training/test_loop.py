@@ -1,0 +1,309 @@
+"""The loop learns, repeats itself exactly, goes on exactly, and does what it is asked."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from makers import MODERN, random_model, small_corpus, small_training
+
+from tinygpt_tui.errors import RunError, UsageError
+from tinygpt_tui.events.training import Evaluation, Paused, Resumed, Sample, Step, TrainingEvent
+from tinygpt_tui.runs.control import Control
+from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.training import loop
+from tinygpt_tui.training.compiling import Compiling
+from tinygpt_tui.training.device import choose_device, device_random, set_device_random
+from tinygpt_tui.training.evaluate import whole_loss
+from tinygpt_tui.training.loop import Training
+
+CPU = torch.device("cpu")
+DROPPING: dict[str, Any] = {"dropout": 0.2, "attention_dropout": 0.2, "sample_tokens": 3}
+FANCY: dict[str, Any] = {
+    "dropout": 0.2, "positions": "rotary", "norm_weight": False, "qk_norm": True, "token_shift": 2, "tied_head": False,
+    "activation": "relu_squared", "start": "zero_residual", "ngram_rows": 32,
+}  # fmt: skip
+
+
+def training_of(settings: TrainingSettings, control: Control | None = None) -> Training:
+    settings, corpus = small_corpus(settings)
+    return Training(settings, corpus, CPU, control)
+
+
+def losses(events: list[TrainingEvent]) -> list[float]:
+    return [event.loss for event in events if isinstance(event, Step)]
+
+
+def evaluations(events: list[TrainingEvent]) -> list[Evaluation]:
+    return [event for event in events if isinstance(event, Evaluation)]
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> Control:
+    """The control folder of a run."""
+    return Control(tmp_path / "control")
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_it_learns(optimizer: str) -> None:
+    events = list(training_of(small_training(steps=60, optimizer=optimizer, evaluate_every=20)).events())
+    found = losses(events)
+    assert len(found) == 60
+    assert found[0] > 2.5
+    assert sum(found[-5:]) / 5 < found[0] - 0.7
+    validation = [event.validation_loss for event in evaluations(events)]
+    assert validation[-1] < validation[0] - 0.7
+
+
+def test_events_come_in_their_order_and_say_what_is_so() -> None:
+    training = training_of(small_training(steps=10, evaluate_every=4, batch_size=3))
+    events = list(training.events())
+    kinds = "".join(type(event).__name__[0] if not isinstance(event, Sample) else "s" for event in events)
+    assert kinds == "Es" + "SSSSEs" * 2 + "SSEs"
+    assert [event.step for event in events if isinstance(event, Step)] == list(range(1, 11))
+    assert [event.step for event in evaluations(events)] == [0, 4, 8, 10]
+    assert [event.step for event in events if isinstance(event, Sample)] == [0, 4, 8, 10]
+    last = evaluations(events)[-1]
+    assert last.validation_loss == pytest.approx(whole_loss(training.model, training.corpus.validation, 8))
+    assert last.train_loss == pytest.approx(sum(losses(events)[-2:]) / 2)
+    best = min(evaluations(events), key=lambda event: event.validation_loss)
+    assert (last.best_step, last.best_loss) == (best.step, best.validation_loss)
+    elapsed = [event.elapsed_s for event in events if isinstance(event, Step)]
+    assert elapsed == sorted(elapsed)
+    assert not training.stopped
+
+
+@pytest.mark.parametrize("changes", [DROPPING, FANCY], ids=["dropout", "modern"])
+def test_the_same_seed_makes_the_same_run(changes: dict[str, Any]) -> None:
+    def whole(seed: int) -> list[object]:
+        events = training_of(small_training(seed=seed, **changes)).events()
+        return [
+            event.loss if isinstance(event, Step) else event.validation_loss if isinstance(event, Evaluation) else event
+            for event in events
+        ]
+
+    first = whole(1)
+    torch.rand(7)  # whatever else drew numbers meanwhile
+    assert whole(1) == first
+    assert whole(2) != first
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+@pytest.mark.parametrize("changes", [DROPPING, FANCY], ids=["dropout", "modern"])
+def test_going_on_is_exact(optimizer: str, changes: dict[str, Any]) -> None:
+    settings = small_training(steps=30, evaluate_every=10, optimizer=optimizer, **changes)
+    straight = training_of(settings)
+    wanted = list(straight.events())
+
+    first = training_of(settings)
+    begun: list[TrainingEvent] = []
+    for event in first.events():
+        begun.append(event)
+        if isinstance(event, Step) and event.step == 15:
+            break
+    content = io.BytesIO()
+    torch.save(first.state(), content)
+    del first
+    torch.manual_seed(999)
+    second = training_of(settings)
+    second.load_state(torch.load(io.BytesIO(content.getvalue()), weights_only=True))
+    rest = list(second.events())
+
+    assert losses(begun) + losses(rest) == losses(wanted)
+    assert [
+        (event.step, event.validation_loss, event.train_loss, event.best_step) for event in evaluations(begun + rest)
+    ] == [(event.step, event.validation_loss, event.train_loss, event.best_step) for event in evaluations(wanted)]
+    texts = [event.text for event in begun + rest if isinstance(event, Sample)]
+    assert texts == [event.text for event in wanted if isinstance(event, Sample)]
+    for name, tensor in straight.model.state_dict().items():
+        assert torch.equal(second.model.state_dict()[name], tensor)
+    assert second.elapsed_s > 0
+
+
+def test_samples_do_not_change_the_run() -> None:
+    with_samples = list(training_of(small_training(**{**DROPPING, "sample_tokens": 20})).events())
+    without = list(training_of(small_training(**{**DROPPING, "sample_tokens": 0})).events())
+    assert losses(with_samples) == losses(without)
+    assert not any(isinstance(event, Sample) for event in without)
+
+
+def test_stop_evaluates_once_more(control: Control) -> None:
+    training = training_of(small_training(steps=1000, evaluate_every=500), control)
+    events: list[TrainingEvent] = []
+    for event in training.events():
+        events.append(event)
+        if isinstance(event, Step) and event.step == 7:
+            control.ask("stop")
+    assert training.stopped
+    assert training.step == 7
+    assert [event.step for event in evaluations(events)] == [0, 7]
+    assert not control.asked("stop")
+
+
+def test_stop_just_after_an_evaluation_needs_no_other(control: Control) -> None:
+    training = training_of(small_training(steps=1000, evaluate_every=5, sample_tokens=0), control)
+    events: list[TrainingEvent] = []
+    for event in training.events():
+        events.append(event)
+        if isinstance(event, Evaluation) and event.step == 5:
+            control.ask("stop")
+    assert [event.step for event in evaluations(events)] == [0, 5]
+    assert training.stopped
+
+
+def stop_in_evaluation(monkeypatch: pytest.MonkeyPatch, control: Control, times: int) -> None:
+    """Ask for a stop at the first pieces of the second evaluation."""
+    plain, calls = loop.summed_losses, []
+
+    def asking(*arguments: Any) -> Any:
+        calls.append(1)
+        for number, piece in enumerate(plain(*arguments)):
+            if len(calls) == 2 and number < times:
+                control.ask("stop")
+            yield piece
+
+    monkeypatch.setattr(loop, "summed_losses", asking)
+    monkeypatch.setattr("tinygpt_tui.training.evaluate.TOKENS_AT_ONCE", 16)
+
+
+def test_stop_within_an_evaluation_lets_it_end(monkeypatch: pytest.MonkeyPatch, control: Control) -> None:
+    stop_in_evaluation(monkeypatch, control, times=1)
+    training = training_of(small_training(steps=100, evaluate_every=5), control)
+    assert [event.step for event in evaluations(list(training.events()))] == [0, 5]
+    assert (training.step, training.stopped) == (5, True)
+
+
+def test_a_second_stop_cuts_the_evaluation_short(monkeypatch: pytest.MonkeyPatch, control: Control) -> None:
+    stop_in_evaluation(monkeypatch, control, times=2)
+    training = training_of(small_training(steps=100, evaluate_every=5), control)
+    assert [event.step for event in evaluations(list(training.events()))] == [0]
+    assert (training.step, training.stopped) == (5, True)
+
+
+def test_pause_and_go_on(monkeypatch: pytest.MonkeyPatch, control: Control) -> None:
+    looks = []
+
+    def look(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 3:
+            control.withdraw("pause")
+
+    monkeypatch.setattr(loop.time, "sleep", look)
+    events: list[TrainingEvent] = []
+    for event in training_of(small_training(steps=6, sample_tokens=0), control).events():
+        events.append(event)
+        if isinstance(event, Step) and event.step == 2:
+            control.ask("pause")
+    place = events.index(Paused(2))
+    assert events[place + 1] == Resumed(2)
+    assert len(looks) == 3
+    assert len(losses(events)) == 6
+
+
+def test_stop_ends_a_pause(monkeypatch: pytest.MonkeyPatch, control: Control) -> None:
+    monkeypatch.setattr(loop.time, "sleep", lambda seconds: control.ask("stop"))
+    control.ask("pause")
+    training = training_of(small_training(), control)
+    events = list(training.events())
+    assert (training.stopped, training.step) == (True, 0)
+    assert Paused(0) in events
+
+
+def test_a_sample_can_be_asked_for(control: Control) -> None:
+    events: list[TrainingEvent] = []
+    for event in training_of(small_training(steps=6, evaluate_every=6), control).events():
+        events.append(event)
+        if isinstance(event, Step) and event.step == 2:
+            control.ask("sample")
+    assert [event.step for event in events if isinstance(event, Sample)] == [0, 2, 6]
+    assert not control.asked("sample")
+
+
+def test_a_loss_that_is_no_number_ends_it_before_the_weights_are_hurt(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = training_of(small_training(steps=10))
+    plain = Training._loss
+    monkeypatch.setattr(
+        Training, "_loss", lambda self, x, y: plain(self, x, y) * (float("nan") if self.step == 5 else 1)
+    )
+    events: list[TrainingEvent] = []
+    with pytest.raises(RunError, match="after step 5 is not a number") as caught:
+        events.extend(training.events())
+    assert "lower learning rate" in caught.value.hint
+    assert training.step == 5
+    assert all(tensor.isfinite().all() for tensor in training.model.state_dict().values())
+
+
+def test_a_gradient_that_is_no_number_ends_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = training_of(small_training(steps=10))
+    monkeypatch.setattr(loop, "clip", lambda model, largest: torch.tensor(float("inf")))
+    with pytest.raises(RunError, match="gradient"):
+        list(training.events())
+    assert all(tensor.isfinite().all() for tensor in training.model.state_dict().values())
+
+
+def test_a_rate_that_is_too_high_is_said_as_such() -> None:
+    settings = small_training(steps=200, learning_rate=1.0, optimizer="adamw", gradient_clip=0.0, sample_tokens=20)
+    training = training_of(settings)
+    with torch.no_grad():
+        for parameter in training.model.parameters():
+            parameter.mul_(1e20)
+    with pytest.raises(RunError) as caught:
+        list(training.events())
+    assert "lower learning rate" in caught.value.hint
+
+
+@pytest.mark.parametrize("every", [0, 7])
+def test_evaluations_are_spaced(every: int) -> None:
+    steps = [
+        event.step for event in evaluations(list(training_of(small_training(steps=40, evaluate_every=every)).events()))
+    ]
+    assert steps[0] == 0
+    assert steps[-1] == 40
+    gaps = {later - earlier for earlier, later in itertools.pairwise(steps[:-1])}
+    assert len(gaps) <= 1
+    assert gaps == {7} if every else 5 <= len(steps) <= 26
+
+
+@pytest.mark.parametrize("wanted", ["gpu", "", "cpu:x"])
+def test_a_device_that_is_none(wanted: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        choose_device(wanted)
+    assert caught.value.hint
+
+
+def test_devices() -> None:
+    assert choose_device("cpu") == CPU
+    assert choose_device("auto").type in ("cpu", "cuda", "mps")
+    if not torch.cuda.is_available():
+        with pytest.raises(UsageError, match="no cuda"):
+            choose_device("cuda")
+    assert device_random(CPU) is None
+    set_device_random(CPU, None)
+
+
+@pytest.mark.parametrize(("choice", "steps", "compiler", "notes"), [
+    ("auto", 10_000_000, True, 1),
+    ("auto", 10_000_000, False, 0),
+    ("auto", 25, True, 0),
+    ("never", 10_000_000, True, 0),
+    ("always", 10_000_000, True, 0),
+])  # fmt: skip
+def test_compiling_is_decided_once_by_what_it_saves(
+    monkeypatch: pytest.MonkeyPatch, choice: str, steps: int, compiler: bool, notes: int
+) -> None:
+    from tinygpt_tui.training import compiling
+
+    monkeypatch.setattr(compiling, "_has_compiler", lambda device: compiler)
+    monkeypatch.setattr(compiling.torch, "compile", lambda model: "compiled")
+    ticks = iter(range(1000))
+    monkeypatch.setattr(compiling.time, "perf_counter", lambda: next(ticks) * 0.1)
+    decider = Compiling(small_training(compile=choice), CPU)
+    model = random_model(MODERN)
+    said = [note for step in range(60) if (note := decider.after_step(steps - step))]
+    assert len(said) == notes
+    compiled = decider.forward(model) == "compiled"
+    assert compiled == (choice == "always" or notes == 1)

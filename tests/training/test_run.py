@@ -1,0 +1,364 @@
+"""A training leaves everything on the disk, goes on from it, and ends with a word whatever happens."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+from pathlib import Path
+
+import filelock
+import msgspec
+import pytest
+import torch
+from makers import TEXT, make_run
+
+from tinygpt_tui import paths
+from tinygpt_tui.checkpoints.native import load
+from tinygpt_tui.errors import RunError, StorageError
+from tinygpt_tui.events.training import (
+    Evaluation,
+    Note,
+    Paused,
+    Resumed,
+    RunEnded,
+    RunStarted,
+    Saved,
+    Step,
+    TrainingEvent,
+)
+from tinygpt_tui.runs.control import Control
+from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.runs.index import list_runs
+from tinygpt_tui.runs.journal import read_journal
+from tinygpt_tui.training import run as run_module
+from tinygpt_tui.training.evaluate import whole_loss
+from tinygpt_tui.training.run import run_training
+
+
+def ended(events: list[TrainingEvent]) -> RunEnded:
+    assert isinstance(events[-1], RunEnded)
+    assert not any(isinstance(event, RunEnded) for event in events[:-1])
+    return events[-1]
+
+
+def steps(events: list[TrainingEvent]) -> list[tuple[int, float]]:
+    return [(event.step, event.loss) for event in events if isinstance(event, Step)]
+
+
+def stop_at(run: RunFolder, step: int) -> list[TrainingEvent]:
+    events = []
+    for event in run_training(run.model):
+        events.append(event)
+        if isinstance(event, Step) and event.step == step:
+            Control(run.control).ask("stop")
+    return events
+
+
+def test_a_whole_run() -> None:
+    run = make_run()
+    events = []
+    for event in run_training(run.model):
+        events.append(event)
+        assert read_journal(run.events)[-1] == event  # written before it is shown
+    assert read_journal(run.events) == events
+    assert isinstance(events[0], RunStarted)
+    assert (events[0].step, events[0].steps, events[0].device) == (0, 12, "cpu")
+    assert events[0].train_tokens + events[0].validation_tokens == len(TEXT)
+    end = ended(events)
+    evaluations = [event for event in events if isinstance(event, Evaluation)]
+    assert (end.reason, end.step, end.message) == ("finished", 12, "")
+    assert (end.best_step, end.best_loss) == (evaluations[-1].best_step, evaluations[-1].best_loss)
+
+    status = run.read_status()
+    assert (status.state, status.step, status.steps, status.pid) == ("finished", 12, 12, os.getpid())
+    assert [card.state for card in list_runs() if card.name == "cat"] == ["finished"]
+
+    checkpoint = load(run.model)
+    assert checkpoint.config.trained is not None
+    assert (checkpoint.config.trained.step, checkpoint.config.trained.corpus) == (end.best_step, "cat")
+    ids = checkpoint.tokenizer.encode(TEXT)
+    validation = torch.tensor(ids[int(len(ids) * 0.9) :]).numpy()
+    assert whole_loss(checkpoint.model, validation, 8) == pytest.approx(end.best_loss, rel=1e-5)
+
+    settings = run.read_settings()
+    assert settings.training.architecture.vocab_size == len(set(TEXT))
+    assert settings.corpus.characters == len(TEXT)
+    assert len(settings.corpus.sha256) == 64
+
+
+def test_stopped_and_gone_on_it_is_the_same_run() -> None:
+    straight = list(run_training(make_run("straight", dropout=0.2).model))
+    run = make_run("halved", dropout=0.2)
+    first = stop_at(run, 6)
+    assert (ended(first).reason, ended(first).step) == ("stopped", 6)
+    assert (run.read_status().state, run.read_status().steps) == ("stopped", 12)
+    assert run.resume.exists()
+    second = list(run_training(run.model))
+    assert isinstance(second[0], RunStarted)
+    assert second[0].step == 6
+    assert Note(6, "going on from step 6") in second
+    assert (ended(second).reason, ended(second).step) == ("finished", 12)
+    assert steps(first) + steps(second) == steps(straight)
+    assert read_journal(run.events) == first + second
+    one, other = load(run.model), load(paths.models_folder() / "straight")
+    assert all(torch.equal(tensor, one.model.state_dict()[name]) for name, tensor in other.model.state_dict().items())
+
+
+def test_a_finished_run_has_nothing_left_to_do() -> None:
+    run = make_run()
+    first = list(run_training(run.model))
+    again = list(run_training(run.model))
+    assert steps(again) == []
+    assert (ended(again).reason, ended(again).best_loss) == ("finished", ended(first).best_loss)
+
+
+def test_the_best_weights_are_kept_not_the_last() -> None:
+    run = make_run(steps=40, evaluate_every=10, learning_rate=1e-2)
+    for event in run_training(run.model):
+        if isinstance(event, Saved) and event.what == "best":
+            best = event.step
+    trained = load(run.model).config.trained
+    assert trained is not None
+    assert trained.step == best
+
+
+def test_a_second_trainer_is_refused() -> None:
+    run = make_run()
+    events = run_training(run.model)
+    next(events)
+    with pytest.raises(RunError, match="already") as caught:
+        next(run_training(run.model))
+    assert caught.value.hint
+    rest = list(events)
+    assert ended(rest).reason == "finished"
+    assert [event for event in read_journal(run.events) if isinstance(event, RunStarted)] != []
+    with filelock.FileLock(run.lock).acquire(timeout=0):  # and the lock is free again
+        pass
+
+
+def test_wishes_from_before_are_forgotten_or_heeded() -> None:
+    run = make_run()
+    Control(run.control).ask("stop")
+    assert ended(list(run_training(run.model))).reason == "finished"
+    other = make_run("dog")
+    Control(other.control).ask("stop")
+    assert ended(list(run_training(other.model, heed_earlier_wishes=True))).reason == "stopped"
+
+
+def test_stop_after_the_last_step_is_no_stop() -> None:
+    events = stop_at(make_run(), 12)
+    assert (ended(events).reason, ended(events).step) == ("finished", 12)
+
+
+def test_save_now_is_done_now() -> None:
+    run = make_run(evaluate_every=100)
+    events: list[TrainingEvent] = []
+    for event in run_training(run.model):
+        events.append(event)
+        if isinstance(event, Step) and event.step == 3:
+            Control(run.control).ask("save")
+    assert [event.step for event in events if event == Saved(event.step, "resume")] == [3, 12]
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """A disk that is full while the list's only element says so; nobody sleeps."""
+    full = [False]
+    plain = os.fsync
+
+    def fsync(handle: int) -> None:
+        if full[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        plain(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(run_module, "ROOM_LOOK_S", 0.0)
+    return full
+
+
+def test_a_full_disk_pauses_until_there_is_room(full_disk: list[bool]) -> None:
+    run = make_run()
+    events: list[TrainingEvent] = []
+    for event in run_training(run.model):
+        events.append(event)
+        if isinstance(event, Step) and event.step == 4:
+            full_disk[0] = True
+        if isinstance(event, Paused):
+            assert "full" in event.reason
+            assert "free some space" in event.reason
+            assert load(run.model).config.trained is not None  # the old weights are whole
+            full_disk[0] = False
+    place = next(i for i, event in enumerate(events) if isinstance(event, Paused))
+    assert events[place + 1] == Resumed(4)
+    assert sum(isinstance(event, Paused) for event in events) == 1
+    assert ended(events).reason == "finished"
+    assert len(steps(events)) == 12
+    assert read_journal(run.events) == events
+
+
+def test_stop_ends_the_waiting_for_room(full_disk: list[bool]) -> None:
+    run = make_run()
+    events: list[TrainingEvent] = []
+    for event in run_training(run.model):
+        events.append(event)
+        if isinstance(event, Step) and event.step == 4:
+            full_disk[0] = True
+        if isinstance(event, Paused):
+            Control(run.control).ask("stop")
+    assert (ended(events).reason, ended(events).step) == ("failed", 4)
+    assert "full" in ended(events).message
+
+
+def fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(512))
+
+
+def test_a_really_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = os.name == "posix" and os.geteuid() == 0
+    command = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)]
+    if not mounted or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("only root can mount a small disk, and not everywhere")
+    try:
+        monkeypatch.setenv(paths.HOME_VARIABLE, str(disk))
+        monkeypatch.setattr(run_module, "ROOM_LOOK_S", 0.0)
+        run = make_run(steps=30, evaluate_every=5)
+        filler = disk / "filler"
+        events: list[TrainingEvent] = []
+        for event in run_training(run.model):
+            events.append(event)
+            if isinstance(event, Step) and event.step == 7:
+                with pytest.raises(OSError, match="No space left"):
+                    fill(filler)
+            if isinstance(event, Paused):
+                assert "full" in event.reason
+                load(run.model)
+                filler.unlink(missing_ok=True)
+        assert any(isinstance(event, Paused) for event in events)
+        assert any(isinstance(event, Resumed) for event in events)
+        assert ended(events).reason == "finished"
+        assert [step for step, _ in steps(read_journal(run.events))] == list(range(1, 31))
+        assert read_journal(run.events)[-1] == events[-1]
+        load(run.model)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def failing(run: RunFolder) -> RunEnded:
+    end = ended(list(run_training(run.model)))
+    assert end.reason == "failed"
+    assert end.message
+    assert end.hint
+    assert read_journal(run.events)[-1] == end
+    assert run.read_status().state == "failed"
+    assert run.read_status().message == end.message
+    return end
+
+
+def test_a_text_that_is_gone() -> None:
+    run = make_run()
+    Path(run.read_settings().corpus.path).unlink()
+    assert "there is no file" in failing(run).message
+
+
+def test_a_text_that_changed_since() -> None:
+    run = make_run()
+    stop_at(run, 3)
+    Path(run.read_settings().corpus.path).write_text(TEXT + "one more line\n", encoding="utf-8")
+    end = failing(run)
+    assert "is not the text that this run began with" in end.message
+    assert "put the old text back" in end.hint
+
+
+def test_a_text_that_is_too_short() -> None:
+    assert "needs at least" in failing(make_run(text="short")).message
+
+
+def test_settings_that_cannot_be() -> None:
+    assert "heads" in failing(make_run(n_head=3)).message
+    assert "is not a device" in failing(make_run("dog", device="abacus")).message
+
+
+def test_a_damaged_state_to_go_on_from() -> None:
+    run = make_run()
+    stop_at(run, 3)
+    for content in (run.resume.read_bytes()[:1000], b"", b"noise"):
+        run.resume.write_bytes(content)
+        end = failing(run)
+        assert "resume.pt is damaged" in end.message
+    run.resume.unlink()
+    assert ended(list(run_training(run.model))).reason == "finished"
+
+
+def test_a_state_of_another_net() -> None:
+    run = make_run()
+    stop_at(run, 3)
+    settings = run.read_settings()
+    net = msgspec.structs.replace(settings.training.architecture, n_embd=32)
+    training = msgspec.structs.replace(settings.training, architecture=net)
+    run.write_settings(msgspec.structs.replace(settings, training=training))
+    assert "not of this run" in failing(run).message
+
+
+def test_damaged_settings() -> None:
+    run = make_run()
+    run.settings.write_bytes(b"{")
+    assert "is damaged" in failing(run).message
+
+
+def test_a_loss_that_is_no_number_keeps_the_best_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run()
+    plain = run_module.Training._loss
+    monkeypatch.setattr(
+        run_module.Training, "_loss", lambda self, x, y: plain(self, x, y) * (float("inf") if self.step == 6 else 1)
+    )
+    end = failing(run)
+    assert "not a number" in end.message
+    assert end.best_loss is not None
+    trained = load(run.model).config.trained
+    assert trained is not None
+    assert (trained.step, trained.validation_loss) == (end.best_step, end.best_loss)
+
+
+def test_too_little_memory_is_said_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(run_module.Training, "_one_step", refuse)
+    assert "batch_size" in failing(make_run()).hint
+
+
+def test_what_nobody_expected_is_written_down_and_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_down(*arguments: object) -> None:
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr(run_module.Training, "_one_step", break_down)
+    run = make_run()
+    with pytest.raises(ZeroDivisionError):
+        list(run_training(run.model))
+    end = ended(read_journal(run.events))
+    assert (end.reason, end.message) == ("failed", "unexpected: ZeroDivisionError: oh")
+    assert str(run.log) in end.hint
+
+
+def test_whoever_stops_pulling_has_interrupted_it() -> None:
+    run = make_run()
+    events = run_training(run.model)
+    while not isinstance(next(events), Step):
+        pass
+    events.close()  # type: ignore[attr-defined]
+    end = ended(read_journal(run.events))
+    assert (end.reason, end.message) == ("stopped", "interrupted")
+    assert run.read_status().state == "stopped"
+    with filelock.FileLock(run.lock).acquire(timeout=0):
+        pass
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "model").write_bytes(b"in the way")
+    with pytest.raises(StorageError):
+        next(run_training(tmp_path / "model"))

@@ -1,0 +1,67 @@
+"""The Generate tab with the real engine process."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from wait import wait_until
+
+from tinygpt_tui import paths
+from tinygpt_tui.ui.app import TinyGPTApp
+from tinygpt_tui.ui.screens.generate import GenerateScreen
+from tinygpt_tui.ui.widgets.sampling_form import SamplingForm
+from tinygpt_tui.ui.widgets.status_line import StatusLine
+
+PATIENCE_S = 120.0  # the engine imports torch, on whatever machine this is
+
+
+@pytest.fixture(autouse=True)
+def needs_a_model() -> None:
+    """Skip where no model comes with the program."""
+    if not Path(paths.shipped_models() / "shakespeare" / "weights.safetensors").is_file():
+        pytest.skip("no shipped model")
+
+
+async def test_type_enter_stop_and_go_on() -> None:
+    app = TinyGPTApp()
+    async with app.run_test(size=(140, 40)) as pilot:
+        screen = app.screen
+        assert isinstance(screen, GenerateScreen)
+        await wait_until(pilot, lambda: screen.output.border_title == "shakespeare")
+        screen.query_one(SamplingForm).query_one("#sampling-max_new_tokens").value = "100000"  # type: ignore[attr-defined]
+        await pilot.press(*"ROMEO:", "enter")
+        await wait_until(pilot, lambda: len(screen.output.text) > 20, PATIENCE_S)
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: not screen.writing.busy)
+        stopped = screen.output.text
+        assert stopped.startswith("ROMEO:")
+        assert "stopped" in screen.query_one(StatusLine).render().plain
+        await pilot.press("ctrl+g")
+        await wait_until(pilot, lambda: len(screen.output.text) > len(stopped))
+        assert screen.output.text.startswith(stopped)
+    await app.engine.close()
+
+
+async def test_a_killed_engine_is_said_and_the_next_enter_works() -> None:
+    app = TinyGPTApp()
+    async with app.run_test(size=(140, 40)) as pilot:
+        screen = app.screen
+        assert isinstance(screen, GenerateScreen)
+        await wait_until(pilot, lambda: screen.output.border_title == "shakespeare")
+        screen.query_one(SamplingForm).query_one("#sampling-max_new_tokens").value = "100000"  # type: ignore[attr-defined]
+        await pilot.press(*"ROMEO:", "enter")
+        await wait_until(pilot, lambda: len(screen.output.text) > 20, PATIENCE_S)
+        assert app.engine.pid is not None
+        os.kill(app.engine.pid, signal.SIGKILL)
+        await wait_until(pilot, lambda: not screen.writing.busy)
+        kept = screen.output.text
+        assert len(kept) > 20
+        assert "failed: the engine process ended" in screen.query_one(StatusLine).render().plain
+        await pilot.press("enter")
+        await wait_until(
+            pilot, lambda: screen.output.text.startswith("ROMEO:") and screen.writing.tokens > 5, PATIENCE_S
+        )
+    await app.engine.close()

@@ -1,0 +1,233 @@
+"""The form of a new training: what can be, what cannot, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input, Select
+from train_bench import ScriptedRun, TrainBench, train_tab
+
+from tinygpt_tui.corpora.catalog import CorpusEntry
+from tinygpt_tui.corpora.download import Downloaded
+from tinygpt_tui.errors import DownloadError
+from tinygpt_tui.settings.presets import PRESETS
+from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.ui.training_draft import draft_of, form_fields, texts_of
+from tinygpt_tui.ui.widgets import train_corpus
+
+pytestmark = pytest.mark.usefixtures("no_shipped_models")
+
+
+@pytest.fixture
+def sixty_five(tmp_path: Path) -> Path:
+    """A text of exactly 65 different characters, as Shakespeare has."""
+    path = tmp_path / "sixty-five.txt"
+    path.write_text("".join(chr(code) for code in range(48, 48 + 64)) * 200 + "\n")
+    return path
+
+
+async def test_the_shipped_corpus_is_read_and_a_name_suggested() -> None:
+    async with train_tab() as bench:
+        await bench.read()
+        assert bench.form.facts is not None
+        assert bench.form.facts.reference.name == "tales"
+        assert bench.form.facts.reference.entropy is not None
+        assert bench.form.name_row.text == "tales"
+        assert bench.start_enabled
+        assert "Start" in bench.keys
+
+
+@pytest.mark.parametrize(("preset", "count"), [("small", "54,977"), ("tinygpt", "1,220,673"), ("large", "10,788,929")])
+async def test_parameters_are_exact(preset: str, count: str, sixty_five: Path) -> None:
+    async with train_tab() as bench:
+        await bench.choose(sixty_five)
+        await bench.until(lambda: bench.form.facts is not None and bench.form.facts.vocab_size == 65)
+        bench.form.query_one("#preset", Select).value = preset
+        await bench.until(lambda: bench.text("#form-summary").startswith(f"{count} parameters"))
+        assert count in bench.text("#budget")
+
+
+async def test_parameters_follow_what_is_typed() -> None:
+    async with train_tab() as bench:
+        await bench.read()
+        before = bench.form.draft.parameters
+        await bench.set("n_layer", "7")
+        assert bench.form.draft.parameters != before
+        assert "changed: n layer" in bench.text("#preset-note")
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "reason"),
+    [
+        ("n_layer", "0", "must be at least 1"),
+        ("n_layer", "many", "is not a whole number"),
+        ("n_layer", "", "is empty"),
+        ("n_embd", "97", "must be divisible by n head (4): 96 or 100"),
+        ("dropout", "1", "must be less than 1"),
+        ("learning_rate", "nan", "not a finite number"),
+        ("steps", "1.5", "is not a whole number"),
+    ],
+)
+async def test_a_value_that_cannot_be_is_marked(name: str, typed: str, reason: str) -> None:
+    async with train_tab() as bench:
+        await bench.read()
+        await bench.set(name, typed)
+        assert reason in bench.problem(name)
+        assert not bench.start_enabled
+        assert "Start" not in bench.keys
+        await bench.sees("✗")
+
+
+async def test_mended_values_can_be_started() -> None:
+    async with train_tab() as bench:
+        await bench.read()
+        await bench.set("n_embd", "97")
+        assert not bench.start_enabled
+        await bench.set("n_embd", "100")
+        await bench.set("positions", "learned")
+        assert bench.start_enabled
+
+
+async def test_a_text_too_short_for_the_block_size(tmp_path: Path) -> None:
+    short = tmp_path / "short.txt"
+    short.write_text("just a line of text\n" * 4)
+    async with train_tab() as bench:
+        await bench.choose(short)
+        await bench.until(lambda: bench.form.facts is not None and bench.form.facts.reference.name == "short")
+        await bench.set("block_size", "200")
+        assert "80 characters" in bench.problem("block_size")
+        assert not bench.start_enabled
+        await bench.set("block_size", "8")
+        assert bench.start_enabled
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"", "is empty"), (bytes(range(256)) * 20, "is not a text file"), (b" \n ", "is empty")]
+)
+async def test_a_file_that_cannot_be_learnt_from(content: bytes, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.txt"
+    path.write_bytes(content)
+    async with train_tab() as bench:
+        await bench.choose(path)
+        await bench.until(lambda: reason in bench.text(".-facts"))
+        assert not bench.start_enabled
+
+
+async def test_another_encoding_is_noted(tmp_path: Path) -> None:
+    path = tmp_path / "old.txt"
+    path.write_bytes(("Über den Wäldern läuft ein schöner Fluß, größer als alle Bäche. " * 40).encode("cp1252"))
+    async with train_tab() as bench:
+        await bench.choose(path)
+        await bench.until(lambda: "is not UTF-8" in bench.text(".-facts"))
+        assert bench.start_enabled
+
+
+async def test_a_path_that_is_not_there_stays_in_the_dialog(tmp_path: Path) -> None:
+    async with train_tab() as bench:
+        await bench.pilot.press("ctrl+l")
+        await bench.until(lambda: bench.app.screen.is_modal)
+        bench.app.screen.query_one("#path", Input).value = str(tmp_path / "nothing.txt")
+        await bench.pilot.press("enter")
+        await bench.sees("✗ there is no file")
+        await bench.pilot.press("escape")
+        await bench.until(lambda: not bench.app.screen.is_modal)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("", "needs a name"), ("a/b", "letters, digits"), ("taken", "taken-2 is free")]
+)
+async def test_a_name_that_cannot_be(name: str, reason: str) -> None:
+    ScriptedRun("taken").end("finished", 10)
+    async with train_tab() as bench:
+        await bench.read()
+        bench.form.query_one("#name", Input).value = name
+        await bench.until(lambda: reason in bench.form.name_row.problem)
+        assert not bench.start_enabled
+
+
+async def test_a_typed_name_outlives_another_corpus(sixty_five: Path) -> None:
+    async with train_tab() as bench:
+        await bench.read()
+        bench.form.query_one("#name", Input).value = "mine"
+        await bench.choose(sixty_five)
+        await bench.until(lambda: bench.form.facts is not None and bench.form.facts.vocab_size == 65)
+        assert bench.form.name_row.text == "mine"
+
+
+async def test_the_focus_explains_itself() -> None:
+    async with train_tab() as bench:
+        await bench.read()
+        bench.screen.query_one("#setting-block_size Input").focus()
+        await bench.until(lambda: "how many tokens the model sees" in bench.text("#form-hint"))
+        assert "1 to 8,192" in bench.text("#form-hint")
+        await bench.pilot.press("f1")
+        await bench.sees("block size")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (140, 40), (50, 12), (20, 5), (3, 2)])
+async def test_no_size_breaks_the_form(size: tuple[int, int]) -> None:
+    async with train_tab(size) as bench:
+        await bench.read()
+        if size[0] >= 80:
+            await bench.sees("Start ^t")
+        await bench.pilot.resize_terminal(140, 40)
+        await bench.sees("Start ^t")
+
+
+def fetching(*parts: Downloaded | Exception) -> object:
+    """A download that goes as told."""
+
+    def download(entry: CorpusEntry) -> Iterator[Downloaded]:
+        for part in parts:
+            if isinstance(part, Exception):
+                raise part
+            yield part
+
+    return download
+
+
+async def choose_shakespeare(bench: TrainBench) -> None:
+    bench.form.query_one("#corpus", Select).value = "shakespeare"
+    await bench.until(lambda: "not on this machine yet" in bench.text(".-facts"))
+    assert not bench.start_enabled
+
+
+async def test_a_download_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = DownloadError("it could not be fetched", "check the connection")
+    monkeypatch.setattr(train_corpus, "download", fetching(Downloaded(10, 100), error))
+    async with train_tab() as bench:
+        await bench.read()
+        await choose_shakespeare(bench)
+        await bench.pilot.click("#corpus-download")
+        await bench.until(lambda: "check the connection" in bench.text(".-facts"))
+        assert not bench.form.corpus.fetching
+
+
+async def test_a_download_is_cancelled_with_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    going = [True]
+
+    def endless(entry: CorpusEntry) -> Iterator[Downloaded]:
+        try:
+            while True:
+                yield Downloaded(10, 100)
+        finally:
+            going[0] = False
+
+    monkeypatch.setattr(train_corpus, "download", endless)
+    async with train_tab() as bench:
+        await bench.read()
+        await choose_shakespeare(bench)
+        await bench.pilot.click("#corpus-download")
+        await bench.until(lambda: "Cancel download" in bench.keys)
+        await bench.pilot.press("escape")
+        await bench.until(lambda: "cancelled" in bench.text(".-facts") and not going[0])
+        assert "Cancel download" not in bench.keys
+
+
+def test_every_setting_has_a_field_and_comes_back_as_it_was() -> None:
+    for preset in PRESETS.values():
+        assert draft_of(texts_of(preset.training), None).settings == preset.training
+    trained = set(TrainingSettings.__struct_fields__) - {"architecture"}
+    assert trained <= form_fields().keys()

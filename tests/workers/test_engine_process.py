@@ -1,0 +1,260 @@
+"""The engine process, for real: what is asked is done, and every job ends exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import pytest_asyncio
+from makers import CLASSIC, make_model, random_model
+
+from tinygpt_tui import paths
+from tinygpt_tui.events import wire
+from tinygpt_tui.events.generation import (
+    EngineFailed,
+    EngineReady,
+    GenerationEnded,
+    GenerationEvent,
+    GenerationStarted,
+    ModelOpened,
+    Token,
+)
+from tinygpt_tui.events.requests import Generate
+from tinygpt_tui.generation.engine import TorchEngine
+from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.workers.client import EngineClient
+from tinygpt_tui.workers.process import ENGINE_LOG, command, environment
+
+LONG = SamplingSettings(max_new_tokens=1_000_000, seed=1)
+SHORT = SamplingSettings(max_new_tokens=20, seed=1)
+
+
+class Listener:
+    """A client whose events are all kept."""
+
+    def __init__(self) -> None:
+        self.client = EngineClient()
+        self.events: list[GenerationEvent] = []
+        self._batches = self.client.batches()
+
+    async def until(self, there: Callable[[], bool]) -> None:
+        """Take events in until `there` holds."""
+        async with asyncio.timeout(90):
+            while not there():
+                self.events += await anext(self._batches)
+
+    async def until_end(self, job: int) -> GenerationEnded:
+        """Take events in until the job has ended."""
+        await self.until(lambda: bool(self.ends(job)))
+        return self.ends(job)[0]
+
+    def of(self, job: int) -> list[GenerationEvent]:
+        return [event for event in self.events if getattr(event, "job", None) == job]
+
+    def ends(self, job: int) -> list[GenerationEnded]:
+        return [event for event in self.of(job) if isinstance(event, GenerationEnded)]
+
+    def tokens(self, job: int) -> list[Token]:
+        return [event for event in self.of(job) if isinstance(event, Token)]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model folder."""
+    folder = tmp_path_factory.mktemp("models") / "net"
+    make_model(folder)
+    return str(folder)
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def shared() -> AsyncIterator[Listener]:
+    """An engine process for all tests that leave it alive."""
+    listener = Listener()
+    yield listener
+    await listener.client.close()
+
+
+@pytest.fixture
+def listener() -> Listener:
+    """An engine process of the test's own; the test closes it."""
+    return Listener()
+
+
+in_one_process = pytest.mark.asyncio(loop_scope="module")
+
+
+@in_one_process
+async def test_it_greets_and_opens_a_model_once(shared: Listener, model: str) -> None:
+    await asyncio.gather(*(shared.client.open(model) for _ in range(3)))
+    job = await shared.client.generate(model, "abc", SHORT)
+    await shared.until_end(job)
+    ready, opened = shared.events[:2]
+    assert isinstance(ready, EngineReady)
+    assert ready.pid == shared.client.pid
+    assert "torch" in ready.versions
+    assert isinstance(opened, ModelOpened)
+    assert (opened.model, opened.block_size, opened.vocab_size) == (model, 8, 13)
+    assert opened.parameters == random_model(CLASSIC).count_parameters()
+    assert sum(isinstance(event, ModelOpened) for event in shared.events) == 1
+    engines = [child for child in psutil.Process().children() if "tinygpt_tui.workers.host" in child.cmdline()]
+    assert len(engines) == 1  # three asked at once
+
+
+@in_one_process
+async def test_it_writes_what_the_same_model_writes_here(shared: Listener, model: str) -> None:
+    job = await shared.client.generate(model, "abcZ", SHORT)
+    ended = await shared.until_end(job)
+    started = shared.of(job)[0]
+    assert isinstance(started, GenerationStarted)
+    assert (started.unknown, started.seed, started.step, started.validation_loss) == ("Z", 1, 7, 1.5)
+    assert (ended.reason, ended.tokens) == ("length", 20)
+    here = GenerationJob(TorchEngine(random_model(CLASSIC)), CharTokenizer("\n abcdefghijk"), 8, "abcZ", SHORT)
+    wanted = [event.id for event in here if isinstance(event, Token)]
+    assert [token.id for token in shared.tokens(job)] == wanted
+    assert [token.index for token in shared.tokens(job)] == list(range(20))
+
+
+@in_one_process
+async def test_stop_ends_a_job_at_its_next_token(shared: Listener, model: str) -> None:
+    job = await shared.client.generate(model, "a", LONG)
+    await shared.until(lambda: len(shared.tokens(job)) > 3)
+    await shared.client.stop(job)
+    ended = await shared.until_end(job)
+    assert ended.reason == "stopped"
+    assert ended.tokens == len(shared.tokens(job))
+    await shared.client.stop(job)  # once more does nothing
+    await shared.client.stop(12345)
+
+
+@in_one_process
+async def test_two_jobs_take_turns(shared: Listener, model: str) -> None:
+    long = await shared.client.generate(model, "a", LONG)
+    short = await shared.client.generate(model, "b", SHORT)
+    ended = await shared.until_end(short)
+    assert (ended.reason, ended.tokens) == ("length", 20)
+    assert shared.ends(long) == []
+    await shared.client.stop(long)
+    assert (await shared.until_end(long)).reason == "stopped"
+    assert len(shared.ends(long)) == len(shared.ends(short)) == 1
+
+
+@in_one_process
+async def test_an_unknown_model_ends_the_job_with_a_message(shared: Listener, model: str) -> None:
+    job = await shared.client.generate("/no/such/model", "a", SHORT)
+    ended = await shared.until_end(job)
+    assert (ended.reason, ended.tokens) == ("failed", 0)
+    assert "/no/such/model" in ended.message
+    assert ended.hint
+    await shared.client.open("/no/such/model")
+    await shared.until(lambda: any(isinstance(event, EngineFailed) for event in shared.events))
+    failed = next(event for event in shared.events if isinstance(event, EngineFailed))
+    assert failed.model == "/no/such/model"
+    assert (await shared.until_end(await shared.client.generate(model, "a", SHORT))).reason == "length"
+
+
+@in_one_process
+async def test_weights_that_changed_are_read_again(shared: Listener, tmp_path: Path) -> None:
+    folder = tmp_path / "growing"
+    ids = []
+    for seed in (1, 2):
+        make_model(folder, seed=seed)
+        stamp = 1_000_000_000 + seed
+        os.utime(folder / "weights.safetensors", (stamp, stamp))
+        job = await shared.client.generate(str(folder), "abc", SHORT)
+        await shared.until_end(job)
+        ids.append([token.id for token in shared.tokens(job)])
+    assert ids[0] != ids[1]
+
+
+@in_one_process
+async def test_a_prompt_that_cannot_be_sent_leaves_no_job_behind(shared: Listener, model: str) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        await shared.client.generate(model, "\udcff", SHORT)
+    job = await shared.client.generate(model, "€" * 200_000 + "a", SHORT)  # but a long one can
+    assert (await shared.until_end(job)).tokens == 20
+
+
+async def test_killed_in_mid_word_every_job_ends_once_and_the_next_works(listener: Listener, model: str) -> None:
+    client = listener.client
+    first, second = await client.generate(model, "a", LONG), await client.generate(model, "b", LONG)
+    await listener.until(lambda: bool(listener.tokens(first) and listener.tokens(second)))
+    assert client.pid is not None
+    os.kill(client.pid, signal.SIGKILL)
+    third = await client.generate(model, "c", SHORT)  # before its death is known
+    for job in (first, second, third):
+        await listener.until_end(job)
+    fourth = await client.generate(model, "d", SHORT)
+    assert (await listener.until_end(fourth)).reason == "length"
+    assert listener.ends(third)[0].reason in ("failed", "length")
+    for job in (first, second):
+        (ended,) = listener.ends(job)
+        assert ended.reason == "failed"
+        assert "signal 9" in ended.message
+        assert ended.hint
+    assert [len(listener.ends(job)) for job in (first, second, third, fourth)] == [1, 1, 1, 1]
+    assert sum(isinstance(event, EngineFailed) for event in listener.events) == 1
+    await client.close()
+    assert client.pid is None
+
+
+async def test_closing_kills_what_does_not_listen(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinygpt_tui.workers.client.GOODBYE_S", 0.0)
+    await listener.client.start()
+    pid = listener.client.pid
+    assert pid is not None
+    await listener.client.close()
+    assert listener.client.pid is None
+    assert not psutil.pid_exists(pid)
+
+
+def test_the_process_ends_with_its_stdin(model: str) -> None:
+    with subprocess.Popen(
+        command("tinygpt_tui.workers.host"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"noise\n" + wire.to_line(Generate(1, model, "a", LONG)))
+        process.stdin.flush()
+        assert isinstance(wire.generation_event(process.stdout.readline()), EngineReady)
+        assert isinstance(wire.generation_event(process.stdout.readline()), GenerationStarted)
+        process.stdin.close()
+        assert process.wait(60) == 0  # in the middle of a million tokens
+
+
+def test_a_file_in_the_current_folder_is_not_imported(tmp_path: Path) -> None:
+    (tmp_path / "random.py").write_text("raise SystemExit('imported')\n", encoding="utf-8")
+    done = subprocess.run(
+        command("tinygpt_tui.workers.host"),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        cwd=tmp_path,
+        env=environment(),
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, b"imported" in done.stderr) == (0, False)
+
+
+def test_the_engines_log_keeps_the_last_death(home: Path) -> None:
+    from tinygpt_tui.workers import client
+
+    log = paths.logs_folder() / ENGINE_LOG
+    for content in (b"one\n", b"two\n"):
+        opened = client._open_log()
+        assert not isinstance(opened, int)
+        opened.write(content)
+        opened.close()
+    assert log.read_bytes() == b"one\ntwo\n"
+    log.write_bytes(bytes(client.LONGEST_LOG + 1))
+    opened = client._open_log()
+    assert not isinstance(opened, int)
+    opened.close()
+    assert log.read_bytes() == b""

@@ -1,0 +1,54 @@
+"""What the engine process does with requests, without the process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from makers import make_model
+
+from tinygpt_tui.events.generation import EngineFailed, GenerationEnded, ModelOpened
+from tinygpt_tui.events.requests import Generate, OpenModel
+from tinygpt_tui.generation.engine import TorchEngine
+from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.workers import service as service_module
+from tinygpt_tui.workers.service import OPEN_MODELS, EngineService
+
+
+def test_only_the_models_used_last_stay_open(tmp_path: Path) -> None:
+    service = EngineService()
+    folders = [str(tmp_path / f"net{number}") for number in range(OPEN_MODELS + 1)]
+    for folder in folders:
+        make_model(Path(folder))
+        assert [type(event) for event in service.take(0.0, OpenModel(folder))] == [ModelOpened]
+    assert service.take(0.0, OpenModel(folders[-1])) == []
+    assert [type(event) for event in service.take(0.0, OpenModel(folders[0]))] == [ModelOpened]
+
+
+def test_what_nobody_expected_fails_the_request_and_not_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def break_down(*arguments: object) -> None:
+        raise ZeroDivisionError("oh")
+
+    make_model(tmp_path / "net")
+    service = EngineService()
+    model = str(tmp_path / "net")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(service_module, "load", break_down)
+        (failed,) = service.take(0.0, OpenModel(model))
+        assert isinstance(failed, EngineFailed)
+        assert (failed.message, failed.model) == ("ZeroDivisionError: oh", model)
+        (ended,) = service.take(0.0, Generate(1, model, "a", SamplingSettings()))
+        assert isinstance(ended, GenerationEnded)
+
+    assert service.take(0.0, Generate(2, model, "a", SamplingSettings())) == []
+    list(service.advance())
+    monkeypatch.setattr(TorchEngine, "prefill", break_down)
+    (ended,) = service.advance()
+    assert isinstance(ended, GenerationEnded)
+    assert (ended.job, ended.reason, ended.message) == (2, "failed", "ZeroDivisionError: oh")
+    assert "engine.log" in ended.hint
+    assert not service.busy
+    assert capsys.readouterr().err.count("Traceback") == 3

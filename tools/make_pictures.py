@@ -1,0 +1,73 @@
+"""Make the README's pictures from the running app: `python tools/make_pictures.py` writes `docs/*.svg`.
+
+The app runs as it is, with a real engine process and the shipped models; only the terminal is not there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from tinygpt_tui.paths import HOME_VARIABLE, shipped_models
+from tinygpt_tui.ui.app import TinyGPTApp
+from tinygpt_tui.ui.screens.generate import GenerateScreen
+from tinygpt_tui.ui.screens.train import TrainScreen
+from tinygpt_tui.ui.training_session import TrainingSession
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+SIZE = (120, 34)
+PATIENCE_S = 120.0
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
+    """Let the app run until `condition` holds. Raises TimeoutError."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():
+            await pilot.pause(0.05)
+
+
+async def generate(pilot: Pilot[None]) -> None:
+    """Write some Shakespeare, and stop in the middle of it."""
+    screen = pilot.app.screen
+    assert isinstance(screen, GenerateScreen)
+    await until(pilot, lambda: "shakespeare" in str(screen.output.border_title))
+    await pilot.press(*"ROMEO:", "enter")
+    await until(pilot, lambda: screen.writing.tokens >= 420)
+    (DOCS / "generate.svg").write_text(pilot.app.export_screenshot(title="tinygpt-tui"), encoding="utf-8")
+    await pilot.press("escape")
+    await until(pilot, lambda: not screen.writing.busy)
+
+
+async def train(pilot: Pilot[None]) -> None:
+    """Open the shipped model's run."""
+    await pilot.press("f3")
+    await until(pilot, lambda: isinstance(pilot.app.screen, TrainScreen))
+    screen = pilot.app.screen
+    assert isinstance(screen, TrainScreen)
+    await pilot.press("ctrl+o")
+    await until(pilot, lambda: pilot.app.screen is not screen)
+    await pilot.press("enter")
+    await until(pilot, lambda: pilot.app.screen is screen)
+    await until(pilot, lambda: isinstance(screen.session, TrainingSession) and screen.session.history.ended)
+    await pilot.pause(1.0)
+    (DOCS / "train.svg").write_text(pilot.app.export_screenshot(title="tinygpt-tui"), encoding="utf-8")
+
+
+async def main() -> None:
+    """Make both pictures."""
+    assert (shipped_models() / "shakespeare").is_dir(), "the pictures show the shipped model"
+    DOCS.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as home:
+        os.environ[HOME_VARIABLE] = home
+        async with TinyGPTApp().run_test(size=SIZE) as pilot:
+            await generate(pilot)
+            await train(pilot)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
