@@ -7,6 +7,11 @@ import sys
 
 def main() -> int:
     """Run the command line; return the exit code."""
+    if len(sys.argv) == 1:
+        # The app should be there at once: the parser of all the other commands would cost a tenth of a second.
+        from tinygpt_tui.cli.app import open_app
+
+        return open_app()
     from tinygpt_tui.cli.main import run
 
     return run(sys.argv[1:])

@@ -5,9 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
 from tinygpt_tui.cli.output import say, table, write
 from tinygpt_tui.corpora.catalog import find_corpus, list_corpora
 
@@ -37,6 +34,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _download(name: str) -> int:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
     from tinygpt_tui.corpora.download import download  # imports an HTTP client
 
     entry = find_corpus(name)

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import tinygpt_tui
 from tinygpt_tui.cli import data, generate, models, resume, runs, stop, train
-from tinygpt_tui.cli.output import say, say_error
+from tinygpt_tui.cli.app import open_app
+from tinygpt_tui.cli.output import say_error
 from tinygpt_tui.errors import ExitCode, TinyGPTError
 
 COMMANDS = {
@@ -62,7 +63,7 @@ def run(arguments: Sequence[str]) -> int:
     parsed = make_parser().parse_args(arguments)
     try:
         if parsed.command is None:
-            return _open_app()
+            return open_app()
         return int(parsed.run(parsed))
     except TinyGPTError as error:
         say_error(error)
@@ -73,12 +74,3 @@ def run(arguments: Sequence[str]) -> int:
         # The reader of our output has what it wanted (`| head`); the interpreter must not complain on its way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.OK)
-
-
-def _open_app() -> int:
-    if not sys.stdout.isatty() or not sys.stdin.isatty():
-        say("tinygpt-tui: the app needs a terminal; see `tinygpt-tui --help` for commands that do not")
-        return int(ExitCode.USAGE)
-    from tinygpt_tui.ui.app import run as run_app
-
-    return run_app()

@@ -6,10 +6,11 @@ from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.library import list_models
 
 FIRST_CHOICE = "shakespeare"
+MARKS = {"starting": "●", "running": "●", "paused": "‖"}
 
 
 class ModelShelf:
-    """`cards` are all models, `live` says of those in training how far they are, by path."""
+    """`cards` are all models, also those without weights yet; `live` marks those in training, by path."""
 
     def __init__(self) -> None:
         self.cards: list[ModelCard] = []
@@ -19,8 +20,13 @@ class ModelShelf:
         """Look again; return whether there is something to show, which the first time there is."""
         from tinygpt_tui.runs.index import list_runs
 
-        cards = list_models()
-        live = {run.path: f"{100 * run.step // max(1, run.steps)}%" for run in list_runs() if run.live}
+        cards, runs = list_models(), [run for run in list_runs() if run.live]
+        live = {run.path: f"{MARKS[run.state]} {100 * run.step // max(1, run.steps)}%" for run in runs}
+        known = {card.path for card in cards}
+        # A training that has just begun is no model yet, but whoever began it looks for it here.
+        begun = [run for run in runs if run.path not in known]
+        cards += [ModelCard(name=run.name, path=run.path, origin=run.origin, problem="no weights yet") for run in begun]
+        cards.sort(key=lambda card: card.name)
         new = not self.cards or (cards, live) != (self.cards, self.live)
         self.cards, self.live = cards, live
         return new

@@ -25,7 +25,7 @@ class ModelPicker(Vertical):
 
     HELP: ClassVar[str | None] = (
         "The models. Move to one and it is used from the next Enter on; the prompt stays.\n\n"
-        "Type in the box above to filter by name, architecture or origin. `●` marks a model that is being trained "
+        "Type in the box above to filter by name, architecture or origin. `● 45%` marks a model that is being trained "
         "right now: it gets better while you use it. A dim one cannot be used; its second line says why."
     )
     DEFAULT_CSS = """
@@ -63,7 +63,7 @@ class ModelPicker(Vertical):
         yield Static("", markup=False)
 
     def show(self, cards: list[ModelCard], live: dict[str, str]) -> None:
-        """Show these models; `live` says of those in training how far they are, by path."""
+        """Show these models; `live` is the mark of those in training, by path."""
         self._cards = {card.path: card for card in cards}
         self._live = live
         self._fill()
@@ -148,7 +148,7 @@ class ModelPicker(Vertical):
         width = max(8, self.query_one(OptionList).scrollable_content_region.width - 1)
         mark = "▸ " if card.path == self._current else "  "
         progress = self._live.get(card.path, "")
-        side = f" ● {progress}" if progress else f" {card.origin}"
+        side = f" {progress}" if progress else f" {card.origin}"
         name = _cut(card.name, width - 2 - cell_len(side))
         gap = " " * max(0, width - 2 - cell_len(name) - cell_len(side))
         row = Text(no_wrap=True, overflow="ellipsis")

@@ -75,6 +75,16 @@ class OutputText(ScrollView, can_focus=True):
         return self._text
 
     @property
+    def hint(self) -> str:
+        """What is shown while there is no text."""
+        return self._hint
+
+    @property
+    def lines(self) -> list[Line]:
+        """The text as it is wrapped now."""
+        return self._lines
+
+    @property
     def prompt_end(self) -> int:
         """Where the prompt ends and what was written begins."""
         return self._prompt_end

@@ -1,0 +1,18 @@
+"""tinygpt-tui: open the app; nothing of the other commands is imported on the way."""
+
+from __future__ import annotations
+
+import sys
+
+from tinygpt_tui.cli.output import say
+from tinygpt_tui.errors import ExitCode
+
+
+def open_app() -> int:
+    """Open the app where there is a terminal to open it in; return the exit code."""
+    if not (sys.stdout.isatty() and sys.stdin.isatty()):
+        say("tinygpt-tui: the app needs a terminal; see `tinygpt-tui --help` for commands that do not")
+        return int(ExitCode.USAGE)
+    from tinygpt_tui.ui.app import run
+
+    return run()
