@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from makers import MODERN, random_ids, random_model
+import torch.nn.functional as F
+from makers import MODERN, random_ids, random_model, tiny_gpt
 from torch import Tensor
 
-from tinygpt_tui.architectures.attention import attend, rotate, rotation_table
+from tinygpt_tui.architectures.attention import CausalSelfAttention, attend, rotate, rotation_table
 from tinygpt_tui.architectures.blocks import activate
 from tinygpt_tui.architectures.ngrams import NgramTables
 from tinygpt_tui.architectures.shift import TokenShift
@@ -81,6 +82,17 @@ def test_attention_is_the_formula() -> None:
     torch.testing.assert_close(attend(q, k, v, 0.3), wanted)
     torch.testing.assert_close(attend(q[:, :, 3:], k, v, 0.3), wanted[:, :, 3:])  # the last two of five
     torch.testing.assert_close(attend(q[:, :, 4:], k, v, 0.3), wanted[:, :, 4:])  # the last one
+
+
+def test_queries_and_keys_are_normalised_and_turned_values_are_not() -> None:
+    settings = tiny_gpt(positions="rotary", qk_norm=True)
+    attention = CausalSelfAttention(settings)
+    x = torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(0))
+    turns = rotation_table(5, 8)
+    q, k, v = (part.view(2, 5, 2, 8).transpose(1, 2) for part in attention.c_attn(x).split(16, dim=2))
+    q, k = (rotate(F.layer_norm(part, (8,)), turns) for part in (q, k))
+    mixed = attend(q, k, v, 8**-0.5).transpose(1, 2).reshape(2, 5, 16)
+    torch.testing.assert_close(attention(x, turns), attention.c_proj(mixed))
 
 
 def test_ngram_rows_tell_apart_what_has_rows_enough() -> None:

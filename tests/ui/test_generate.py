@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from fakes import BLOCK_SIZE, FakeEngine, make_model
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 from wait import wait_until
@@ -253,6 +254,15 @@ async def test_settings_go_with_the_request_and_stop_knows_newlines() -> None:
         assert sampling.stop == "\n\nA\\"
 
 
+async def test_enter_in_a_setting_generates_with_it() -> None:
+    async with opened() as bench:
+        bench.screen.query_one(PromptBox).text = "a"
+        await bench.pilot.press("ctrl+t", "ctrl+t", "end", *"5", "enter")
+        await bench.until(lambda: bench.engine.asked)
+        assert bench.engine.asked[0].prompt == "a"
+        assert bench.engine.asked[0].sampling.temperature == 0.85
+
+
 async def test_the_sampling_pane_hides_and_that_is_remembered() -> None:
     async with opened() as bench:
         form = bench.screen.query_one(SamplingForm)
@@ -281,8 +291,6 @@ async def test_narrow_panes_are_drawers_that_escape_closes() -> None:
 
 
 async def test_newlines_have_their_own_key_and_pasted_ones_stay() -> None:
-    from textual import events
-
     async with opened() as bench:
         box = bench.screen.query_one(PromptBox)
         await bench.pilot.press("a", "ctrl+j", "b")
@@ -396,3 +404,23 @@ async def test_a_quick_request_and_its_events_are_not_lost() -> None:
         await bench.ask("a")
         await bench.until(lambda: bench.text == "abcd")
         await bench.until(lambda: "reached 3 tokens" in bench.status)
+
+
+async def test_somebody_may_type_before_the_models_are_found() -> None:
+    make_model("one")
+    engine = FakeEngine()
+    app = TinyGPTApp(engine)
+    async with app.run_test() as pilot:
+        await pilot.press("a", "enter")
+        await wait_until(pilot, lambda: [asked.prompt for asked in engine.asked] == ["a"])
+        assert not app._notifications
+
+
+async def test_keys_that_come_in_one_breath_keep_their_order() -> None:
+    async with opened() as bench:
+        box = bench.screen.query_one(PromptBox)
+        for key, character in (("a", "a"), ("ctrl+j", "\n"), ("b", "b"), ("enter", "\r"), ("c", "c")):
+            bench.app.post_message(events.Key(key, character))
+        await bench.until(lambda: bench.engine.asked)
+        assert bench.engine.asked[0].prompt == "a\nb"
+        await bench.until(lambda: box.text == "a\nbc")

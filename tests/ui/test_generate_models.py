@@ -159,7 +159,7 @@ async def test_without_models_the_way_out_is_shown() -> None:
         await wait_until(pilot, lambda: len(app._notifications) == 1)
         assert engine.asked == []
         make_model("one")
-        screen._look_for_models()
+        screen.on_screen_resume()
         await picked(app, pilot, "one")
 
 

@@ -10,6 +10,7 @@ from fakes import FakeEngine, make_model
 from textual.widgets import Input
 from wait import wait_until
 
+from tinygpt_tui import paths
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.keys import keys_of
 from tinygpt_tui.ui.remembered import Remembered
@@ -58,8 +59,6 @@ async def test_the_theme_is_remembered() -> None:
     "content", [b"", b"{", b'{"theme": 3}', b'{"theme": "of another time", "more": 1}', b"\xff\xfe"]
 )
 async def test_a_damaged_settings_file_is_no_hindrance(content: bytes) -> None:
-    from tinygpt_tui import paths
-
     paths.home().mkdir(parents=True)
     paths.settings_file().write_bytes(content)
     app = TinyGPTApp(FakeEngine())
@@ -124,8 +123,6 @@ async def test_quitting_ends_the_engine() -> None:
 
 
 async def test_an_unforeseen_error_in_a_worker_is_logged_and_said() -> None:
-    from tinygpt_tui import paths
-
     class BrokenEngine(FakeEngine):
         async def open(self, model: str) -> None:
             raise RuntimeError("nobody foresaw this")
@@ -135,4 +132,19 @@ async def test_an_unforeseen_error_in_a_worker_is_logged_and_said() -> None:
     async with app.run_test() as pilot:
         await wait_until(pilot, lambda: (paths.logs_folder() / "app.log").exists())
         await wait_until(pilot, lambda: len(app._notifications) == 1)
+    assert "nobody foresaw this" in (paths.logs_folder() / "app.log").read_text()
+
+
+async def test_an_unforeseen_error_in_the_app_leaves_a_sentence_and_a_log() -> None:
+    class BrokenApp(TinyGPTApp):
+        CSS_PATH = None
+
+        def action_night(self) -> None:
+            raise RuntimeError("nobody foresaw this")
+
+    app = BrokenApp(FakeEngine())
+    with pytest.raises(RuntimeError, match="nobody foresaw this"):
+        async with app.run_test() as pilot:
+            await pilot.press("ctrl+n")
+    assert app.return_code == 1
     assert "nobody foresaw this" in (paths.logs_folder() / "app.log").read_text()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -206,12 +207,13 @@ async def test_a_download_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_a_download_is_cancelled_with_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    going = [True]
+    going, slow = [True], threading.Event()
 
     def endless(entry: CorpusEntry) -> Iterator[Downloaded]:
         try:
             while True:
                 yield Downloaded(10, 100)
+                slow.wait(0.02)
         finally:
             going[0] = False
 

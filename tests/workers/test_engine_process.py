@@ -15,6 +15,7 @@ import pytest_asyncio
 from makers import CLASSIC, make_model, random_model
 
 from tinygpt_tui import paths
+from tinygpt_tui.errors import EngineError
 from tinygpt_tui.events import wire
 from tinygpt_tui.events.generation import (
     EngineFailed,
@@ -203,6 +204,27 @@ async def test_killed_in_mid_word_every_job_ends_once_and_the_next_works(listene
     assert sum(isinstance(event, EngineFailed) for event in listener.events) == 1
     await client.close()
     assert client.pid is None
+
+
+async def test_no_other_process_is_started_before_the_death_of_the_last_is_told(
+    listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+
+    async def tell() -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+        told.append("death")
+
+    async def start(*arguments: object, **more: object) -> None:
+        told.append("start")
+        raise OSError("enough")
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
+    listener.client._reader = asyncio.create_task(tell())
+    with pytest.raises(EngineError, match="could not be started: enough"):
+        await listener.client.start()
+    assert told == ["death", "start"]
 
 
 async def test_closing_kills_what_does_not_listen(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:

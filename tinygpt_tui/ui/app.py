@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from rich.text import Text
 from textual import work
 from textual.app import App
 from textual.binding import Binding, BindingType
@@ -58,16 +59,18 @@ class TinyGPTApp(App[None]):
     def __init__(self, engine: Engine | None = None) -> None:
         """`engine` stands in for the engine process in tests."""
         super().__init__()
+        self._mishap = ""
         self.remembered = Remembered()
         self.engine: Engine = engine or _engine_process()
         self.bridge = Bridge(self.engine)
         for theme in THEMES:
             self.register_theme(theme)
-
-    def on_mount(self) -> None:
-        """Put on the remembered theme; the engine starts behind the first picture."""
+        # Now, not when mounted: a theme put on later means that every style is computed twice.
         wanted = self.remembered.settings.theme
         self.theme = wanted if wanted in self.available_themes else DARK.name
+
+    def on_mount(self) -> None:
+        """Remember the themes chosen from now on; the engine starts behind the first picture."""
         self.theme_changed_signal.subscribe(self, lambda theme: self.remember(theme=theme.name))
         self.call_after_refresh(self._carry)
 
@@ -117,6 +120,15 @@ class TinyGPTApp(App[None]):
         """Log what a worker did not foresee, and say so."""
         if event.state is WorkerState.ERROR and event.worker.error is not None:
             self.notify(log_mishap(event.worker.error), severity="error", timeout=10, markup=False)
+
+    def _handle_exception(self, error: Exception) -> None:
+        # Textual would leave a screenful of traceback and local variables behind; the log is the place for it.
+        self._mishap = log_mishap(error)
+        super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        self.bell()
+        self.panic(Text(self._mishap))
 
     async def action_quit(self) -> None:
         """Leave; the engine ends with the app, trainings do not."""

@@ -15,6 +15,7 @@ class ModelShelf:
     def __init__(self) -> None:
         self.cards: list[ModelCard] = []
         self.live: dict[str, str] = {}
+        self.looked = False
 
     def look(self) -> bool:
         """Look again; return whether there is something to show, which the first time there is."""
@@ -27,8 +28,8 @@ class ModelShelf:
         begun = [run for run in runs if run.path not in known]
         cards += [ModelCard(name=run.name, path=run.path, origin=run.origin, problem="no weights yet") for run in begun]
         cards.sort(key=lambda card: card.name)
-        new = not self.cards or (cards, live) != (self.cards, self.live)
-        self.cards, self.live = cards, live
+        new = not self.looked or (cards, live) != (self.cards, self.live)
+        self.cards, self.live, self.looked = cards, live, True
         return new
 
 

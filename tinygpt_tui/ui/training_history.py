@@ -26,6 +26,7 @@ from tinygpt_tui.events.training import (
     Step,
     TrainingEvent,
 )
+from tinygpt_tui.ui.training_words import threads
 
 Floats = NDArray[np.float64]
 RECENT_STEPS = 20
@@ -179,8 +180,8 @@ class TrainingHistory:
         self._recent_tokens_per_s.clear()
         again = self.started is not None
         self.started, self.ended, self.paused, self.steps = event, None, None, event.steps
-        threads = f", {event.threads} threads" if event.device == "cpu" else ""
-        self._say(event.step, f"{'goes on' if again else 'begins'}: {event.device}{threads}")
+        cores = f", {threads(event.threads)}" if event.device == "cpu" else ""
+        self._say(event.step, f"{'goes on' if again else 'begins'}: {event.device}{cores}")
 
     def _hear_step(self, event: Step) -> None:
         self.last_step = event

@@ -40,3 +40,8 @@ def bar(share: float, cells: int) -> str:
 def shortened(text: str, length: int) -> str:
     """At most so many characters, with a sign that something was left out."""
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def threads(count: int) -> str:
+    """A number of processor threads."""
+    return f"{count} thread" if count == 1 else f"{count} threads"

@@ -12,6 +12,7 @@ from typing import IO
 import msgspec
 
 from tinygpt_tui import paths
+from tinygpt_tui.errors import EngineError
 from tinygpt_tui.events import wire
 from tinygpt_tui.events.generation import EngineFailed, GenerationEnded, GenerationEvent
 from tinygpt_tui.events.requests import Generate, OpenModel, Request, StopJob
@@ -44,7 +45,10 @@ class EngineClient:
         return self._process.pid if alive and self._process else None
 
     async def start(self) -> None:
-        """Start the process if there is none; returns before it is ready. What is asked meanwhile waits in its pipe."""
+        """Start the process if there is none; returns before it is ready. What is asked meanwhile waits in its pipe.
+
+        Raises EngineError where it cannot be started, as all that asks does.
+        """
         async with self._starting:  # two that ask at once get one process
             if self.pid is not None:
                 return
@@ -59,6 +63,10 @@ class EngineClient:
                     stderr=log,
                     env=environment(),
                 )
+            except OSError as error:
+                raise EngineError(
+                    f"the engine process could not be started: {error}", "close other programs"
+                ) from error
             finally:
                 if not isinstance(log, int):
                     log.close()

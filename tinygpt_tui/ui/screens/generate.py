@@ -26,7 +26,7 @@ from tinygpt_tui.ui.messages import EngineBatch
 from tinygpt_tui.ui.model_shelf import ModelShelf, default_model
 from tinygpt_tui.ui.prompt_history import PromptHistory
 from tinygpt_tui.ui.screens.base import TabScreen
-from tinygpt_tui.ui.widgets.model_picker import NO_MODELS, ModelPicker
+from tinygpt_tui.ui.widgets.model_picker import NO_MODELS, ModelPicker, size_of
 from tinygpt_tui.ui.widgets.output_text import OutputText
 from tinygpt_tui.ui.widgets.prompt_box import PromptBox
 from tinygpt_tui.ui.widgets.sampling_form import SamplingForm
@@ -75,6 +75,7 @@ class GenerateScreen(TabScreen):
         self._card: ModelCard | None = None
         self._history = PromptHistory.load()
         self._engine_ready = False
+        self._typed_early: str | None = None
         self._keys_for = (False, False, False)
 
     def compose_body(self) -> ComposeResult:
@@ -92,7 +93,12 @@ class GenerateScreen(TabScreen):
         self.query_one("#sampling").border_title = "sampling"
         self.workbench.bridge.listen(self)
         self._look_for_models()
-        self.set_interval(LOOK_EVERY_S, self._look_for_models)
+        self.set_interval(LOOK_EVERY_S, self.on_screen_resume)
+
+    def on_screen_resume(self) -> None:
+        """Look for models, as long as somebody looks at this tab."""
+        if self.is_current:
+            self._look_for_models()
 
     # What the screen knows of itself
 
@@ -134,6 +140,9 @@ class GenerateScreen(TabScreen):
             self._card = known[self._card.path]
         if self._card is None:
             self.output.set_hint(NO_MODELS)
+        if self._typed_early is not None:
+            prompt, self._typed_early = self._typed_early, None
+            self._generate(prompt)
 
     @on(ModelPicker.Picked)
     def _picked(self, message: ModelPicker.Picked) -> None:
@@ -148,6 +157,9 @@ class GenerateScreen(TabScreen):
             return
         self.query_one(ModelPicker).pick(card.path)
         self.output.set_hint(FIRST_HINT.format(name=card.name))
+        self.query_one(StatusLine).set_idle(
+            f"{size_of(card)} {card.architecture} · block size {card.block_size} · vocabulary {card.vocab_size}"
+        )
         self._set_title()
         self.set_timer(OPEN_AFTER_S, lambda: self._open(card))
 
@@ -162,6 +174,7 @@ class GenerateScreen(TabScreen):
 
     # Asking
 
+    @on(SamplingForm.Submitted)
     def action_generate(self) -> None:
         """Write on from what stands in the prompt box."""
         self._generate(self.query_one(PromptBox).text)
@@ -171,6 +184,9 @@ class GenerateScreen(TabScreen):
         self._generate(message.prompt)
 
     def _generate(self, prompt: str) -> None:
+        if not self._shelf.looked:
+            self._typed_early = prompt  # somebody types faster than folders are read
+            return
         if self._ask(Asked(prompt, len(prompt)), fresh=True) and self._history.add(prompt):
             self._save_history()
 

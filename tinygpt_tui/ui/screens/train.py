@@ -234,7 +234,11 @@ weights, and you can go on from there later.
     @work(exclusive=True, group="follow")
     async def _follow(self, session: TrainingSession) -> None:
         while self._shown:
-            look = await asyncio.to_thread(session.look)
+            try:
+                look = await asyncio.to_thread(session.look)
+            except TinyGPTError as error:
+                self.show_error(error)
+                return
             if session is not self._session:
                 return
             if session.take(look):

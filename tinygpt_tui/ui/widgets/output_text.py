@@ -147,7 +147,8 @@ class OutputText(ScrollView, can_focus=True):
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """See whether somebody left the end, or came back to it."""
         super().watch_scroll_y(old_value, new_value)
-        self._following = round(new_value) >= self.max_scroll_y
+        # Not rounded: the first small step of a wheel must already hold the text still.
+        self._following = new_value >= self.max_scroll_y - 0.05
 
     def notify_style_update(self) -> None:
         """Draw anew in the new colours."""

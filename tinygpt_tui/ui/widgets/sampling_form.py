@@ -17,7 +17,7 @@ from tinygpt_tui.settings.fields import SettingField, changed, fields_of, parse_
 from tinygpt_tui.settings.sampling import SamplingSettings
 
 ESCAPES = {"n": "\n", "t": "\t", "\\": "\\"}
-PLACEHOLDERS = {"seed": "new each time", "stop": "none; \\n: new line"}
+PLACEHOLDERS = {"seed": "new each time", "stop": r"such as \n\n"}
 
 
 class SamplingForm(VerticalScroll, can_focus=False):
@@ -37,6 +37,9 @@ class SamplingForm(VerticalScroll, can_focus=False):
         def __init__(self, settings: SamplingSettings | None, problem: str) -> None:
             super().__init__()
             self.settings, self.problem = settings, problem
+
+    class Submitted(Message):
+        """Enter was pressed in a box."""
 
     def __init__(self, settings: SamplingSettings | None = None, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -82,6 +85,11 @@ class SamplingForm(VerticalScroll, can_focus=False):
         if (settings, problem) != (self.settings, self.problem):
             self.settings, self.problem = settings, problem
             self.post_message(self.Changed(settings, problem))
+
+    @on(Input.Submitted)
+    def _submitted(self, message: Input.Submitted) -> None:
+        message.stop()
+        self.post_message(self.Submitted())
 
 
 class SettingBox(Horizontal):

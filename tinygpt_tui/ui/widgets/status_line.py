@@ -30,6 +30,7 @@ class StatusLine(Widget):
         super().__init__(id=id)
         self.tooltip = "what happens; tokens so far, tokens per second, time to the first one, how full the window is"
         self._writing = Writing()
+        self._idle = ""
 
     def on_mount(self) -> None:
         """While nothing comes, count the seconds of waiting."""
@@ -41,8 +42,15 @@ class StatusLine(Widget):
         self.set_class(writing.failed, "-failed")
         self.refresh()
 
+    def set_idle(self, words: str) -> None:
+        """Show these words while nothing has been written."""
+        self._idle = words
+        self.refresh()
+
     def render(self) -> Text:
         """Fit words and numbers into the width; the numbers give way first."""
+        if self._writing.phase == "idle":
+            return Text(self._idle, no_wrap=True, overflow="ellipsis")
         return status_text(self._writing, self.content_size.width)
 
     def _tick(self) -> None:

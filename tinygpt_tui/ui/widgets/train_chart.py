@@ -187,4 +187,4 @@ The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows 
 
     def _style(self, part: str) -> Style:
         # Only the ink: the background is the widget's own, and the chart is fastest with ink alone.
-        return Style(color=self.get_component_rich_style(f"train-chart--{part}", partial=True).color)
+        return Style(color=self.get_component_rich_style(f"train-chart--{part}").color)

@@ -101,10 +101,14 @@ class TrainCorpus(Vertical):
         worker = get_current_worker()
         try:
             with closing(download(entry)) as progress:  # type: ignore[type-var]
+                shown = -1
                 for part in progress:
                     if worker.is_cancelled:
                         return
-                    self.post_message(self._Arrived(entry, part))
+                    percent = part.done * 100 // max(1, part.total)
+                    if percent > shown or part.path is not None:
+                        shown = percent
+                        self.post_message(self._Arrived(entry, part))
         except TinyGPTError as error:
             if not worker.is_cancelled:
                 self.post_message(self._Arrived(entry, error))

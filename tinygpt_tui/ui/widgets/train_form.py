@@ -107,6 +107,7 @@ class TrainForm(Vertical):
             rows = [TrainSettingRow(fields[name], self._texts[name]) for name in fields if name not in IMPORTANT]
             await contents.mount_all(rows)
             self.check()
+        self.call_after_refresh(message.collapsible.scroll_visible, top=True)
 
     def on_mount(self) -> None:
         """Show the first preset."""

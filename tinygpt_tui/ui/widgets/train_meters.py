@@ -5,8 +5,9 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
+from tinygpt_tui.events.training import RunStarted
 from tinygpt_tui.ui.training_history import TrainingHistory
-from tinygpt_tui.ui.training_words import duration
+from tinygpt_tui.ui.training_words import duration, threads
 
 NOTHING = "–"
 
@@ -42,8 +43,12 @@ def _numbers(history: TrainingHistory) -> dict[str, str]:
         "time spent": duration(history.elapsed_s),
         "time left": f"about {duration(remaining)}" if remaining is not None else NOTHING,
         "parameters": f"{started.parameters:,}" if started else NOTHING,
-        "device": f"{started.device}, {started.threads} threads" if started else NOTHING,
+        "device": _device(started) if started else NOTHING,
     }
+
+
+def _device(started: RunStarted) -> str:
+    return f"cpu, {threads(started.threads)}" if started.device == "cpu" else started.device
 
 
 def _table(numbers: dict[str, str]) -> Content:
@@ -64,7 +69,7 @@ def _lines(numbers: dict[str, str]) -> Content:
     for row in rows:
         cells = []
         for name, width in zip(row, widths, strict=True):
-            value = numbers[name].replace(" threads", "")
+            value = numbers[name]
             room = " " * max(1, width - len(name) - len(value) - 1)
             cells.append(
                 Content.from_markup("[$foreground-muted]$name[/] $value$room", name=name, value=value, room=room)

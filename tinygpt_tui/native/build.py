@@ -1,0 +1,91 @@
+"""Compiles gpt.c with the platform's C compiler: `python -m tinygpt_tui.native.build [FOLDER]`.
+
+Without a compiler the program works all the same: torch decodes then.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tinygpt_tui.errors import EngineError, ExitCode, TinyGPTError, storage_error
+from tinygpt_tui.native.library import FILE_NAME, FOLDER, SOURCE
+
+# Sums keep the order of the source but where a loop says otherwise; of "fast math" only what changes no result.
+_FLAGS = ("-std=c99", "-O3", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-shared")
+_UNIX = (*_FLAGS, "-fPIC", "-fvisibility=hidden")
+_MSVC = ("/nologo", "/O2", "/fp:fast", "/LD")
+_COMPILERS = ("cc", "gcc", "clang")
+_SECONDS = 120
+
+
+def build(folder: Path = FOLDER) -> Path:
+    """Compile gpt.c into `folder`; return the library's path. Raises EngineError, StorageError.
+
+    The compiler is `CC` where that is set. What stood there is replaced only by a library that was built whole.
+    """
+    compiler = _compiler()
+    target = folder / FILE_NAME
+    try:
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            made = Path(scratch) / FILE_NAME
+            words = ""
+            for command in _commands(compiler, made):
+                words = _run(command, Path(scratch))
+                if made.is_file():
+                    made.replace(target)
+                    return target
+    except OSError as error:
+        raise storage_error(error, folder) from error
+    raise EngineError(f"{compiler[0]} could not build the native engine:\n{words}", "torch decodes without it")
+
+
+def _compiler() -> list[str]:
+    chosen = os.environ.get("CC")
+    if chosen:
+        return shlex.split(chosen, posix=os.name != "nt")
+    for name in ("cl", *_COMPILERS) if sys.platform == "win32" else _COMPILERS:
+        found = shutil.which(name)
+        if found:
+            return [found]
+    raise EngineError("there is no C compiler", "install gcc, clang or MSVC, or set CC; torch decodes without it")
+
+
+def _commands(compiler: list[str], made: Path) -> list[list[str]]:
+    """Return what to try, best first: copies for each kind of processor need a linker that can choose among them."""
+    if Path(compiler[0]).stem.lower() in ("cl", "clang-cl"):
+        return [[*compiler, *_MSVC, str(SOURCE), f"/Fe{made}"]]
+    flags = tuple(flag for flag in _UNIX if sys.platform != "win32" or flag != "-fPIC")
+    tail = [str(SOURCE), "-o", str(made), *([] if sys.platform == "win32" else ["-lm"])]
+    return [[*compiler, *flags, *tail], [*compiler, *flags, "-DPORTABLE", *tail]]
+
+
+def _run(command: list[str], folder: Path) -> str:
+    """Run a compiler in `folder`; return what it said."""
+    try:
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return (done.stderr + done.stdout).strip()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build; print the library's path. Return the exit code: 9 where it could not be built, 6 where it has no place."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        print(build(Path(given[0]) if given else FOLDER))
+    except TinyGPTError as error:
+        print(f"{error.message}\n{error.hint}", file=sys.stderr)
+        return int(error.exit_code)
+    return int(ExitCode.OK)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""Finds and loads the compiled gpt.c; its structures, field by field."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import sys
+from pathlib import Path
+
+from tinygpt_tui.errors import EngineError
+
+FOLDER = Path(__file__).resolve().parent
+SOURCE = FOLDER / "gpt.c"
+FILE_NAME = {"win32": "_gpt.dll", "darwin": "_gpt.dylib"}.get(sys.platform, "_gpt.so")
+VARIABLE = "TINYGPT_TUI_NATIVE"  # a library's path, or "off"
+
+LAYER_PARTS = (
+    "norm_1_weight", "norm_1_bias", "shift_1",
+    "query", "key", "value", "query_bias", "key_bias", "value_bias", "projection", "projection_bias",
+    "norm_2_weight", "norm_2_bias", "shift_2",
+    "widen", "widen_bias", "narrow", "narrow_bias",
+)  # fmt: skip
+NET_SIZES = (
+    "vocab_size", "block_size", "n_layer", "n_head", "n_embd", "token_shift", "pair_rows", "triple_rows",
+    "rmsnorm", "qk_norm", "embedding_norm", "activation",
+)  # fmt: skip
+NET_PARTS = (
+    "embedding", "positions", "turns", "pairs", "triples", "norm_weight", "norm_bias", "head", "head_bias",
+)  # fmt: skip
+ACTIVATIONS = ("gelu", "gelu_tanh", "relu", "relu_squared")
+
+
+class Layer(ctypes.Structure):
+    """gpt.c's `Layer`."""
+
+    _fields_ = [(name, ctypes.c_void_p) for name in LAYER_PARTS]  # noqa: RUF012
+
+
+class Net(ctypes.Structure):
+    """gpt.c's `Net`."""
+
+    _fields_ = [  # noqa: RUF012
+        *((name, ctypes.c_int32) for name in NET_SIZES),
+        ("scale", ctypes.c_float),
+        ("epsilon", ctypes.c_float),
+        *((name, ctypes.c_void_p) for name in NET_PARTS),
+        ("layers", ctypes.c_void_p),
+    ]
+
+
+class Library:
+    """The compiled functions. They check nothing: NativeEngine is the one that calls them."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises EngineError where `path` is no library, or one of another version."""
+        try:
+            functions = ctypes.CDLL(str(path))
+            layout, self.memory_floats, self.read = (
+                functions.gpt_layout, functions.gpt_memory_floats, functions.gpt_read
+            )  # fmt: skip
+        except (OSError, AttributeError) as error:
+            raise EngineError(f"{path} is not the native engine: {error}", _HINT) from None
+        layout.restype = ctypes.c_int32
+        if layout() != ctypes.sizeof(Net) * 1000 + ctypes.sizeof(Layer):
+            raise EngineError(f"{path} was built from another version", _HINT)
+        self.memory_floats.argtypes = [ctypes.c_void_p]
+        self.memory_floats.restype = ctypes.c_int64
+        address, size = ctypes.c_void_p, ctypes.c_int32
+        self.read.argtypes = [address, address, address, size, size, address]
+        self.read.restype = None
+
+
+_HINT = f"build it again: {Path(sys.executable).name} -m tinygpt_tui.native.build"
+
+
+@functools.cache
+def load_library() -> Library | None:
+    """Return the library that was built into the package, or that TINYGPT_TUI_NATIVE names; None without one.
+
+    Raises EngineError where there is one that cannot be used.
+    """
+    chosen = os.environ.get(VARIABLE)
+    if chosen == "off":
+        return None
+    path = Path(chosen) if chosen else FOLDER / FILE_NAME
+    return Library(path) if chosen or path.is_file() else None
