@@ -166,11 +166,11 @@ HOT void multiply(int wide_registers, int rows, int depth, int width, const floa
     }
 }
 
-/* exp within 2e-7 of its size, by powers of two and a polynomial, because libm's does not vectorise. */
+/* exp of a number that is not above zero, within 2e-7 of its size, by powers of two and a polynomial: libm's does not
+ * vectorise, and neither would branches. */
 INLINE float exponential(float x) {
     x = x > -87.0f ? x : -87.0f;
-    x = x < 88.0f ? x : 88.0f;
-    const int32_t power = (int32_t)(x * 1.44269504f + (x < 0 ? -0.5f : 0.5f));
+    const int32_t power = (int32_t)(x * 1.44269504f + 128.5f) - 128; /* the nearest: the sum is above zero */
     const float rest = (x - (float)power * 0.693359375f) + (float)power * 2.12194440e-4f;
     float sum = 1.9875691500e-4f;
     sum = sum * rest + 1.3981999507e-3f;
@@ -179,36 +179,34 @@ INLINE float exponential(float x) {
     sum = sum * rest + 1.6666665459e-1f;
     sum = sum * rest + 5.0000001201e-1f;
     sum = sum * rest * rest + rest + 1.0f;
-    const int32_t bits = (power + 127) << 23;
+    const int32_t bits = (power + 127) * (1 << 23);
     float scale;
     memcpy(&scale, &bits, sizeof scale);
     return sum * scale;
 }
 
-/* The tail of the normal distribution beyond |x|. Abramowitz and Stegun 7.1.26: within 1e-7. */
+/* The tail of the normal distribution beyond x >= 0. Abramowitz and Stegun 7.1.26: within 1e-7. */
 INLINE float normal_tail(float x) {
-    const float z = fabsf(x) * 0.70710678f, t = 1.0f / (1.0f + 0.3275911f * z);
+    const float z = x * 0.70710678f, t = 1.0f / (1.0f + 0.3275911f * z);
     const float sum = ((((1.061405429f * t - 1.453152027f) * t + 1.421413741f) * t - 0.284496736f) * t + 0.254829592f) * t;
     return 0.5f * sum * exponential(-z * z);
 }
 
+/* Both GELUs are relu(x) - |x| tail(|x|). */
 HOT void activate(float *x, int count, int kind) {
     if (kind == GELU) {
         SIMD for (int i = 0; i < count; i++) {
-            const float part = x[i] * normal_tail(x[i]);
-            x[i] = x[i] > 0 ? x[i] - part : part;
+            const float size = fabsf(x[i]);
+            x[i] = 0.5f * (x[i] + size) - size * normal_tail(size);
         }
     } else if (kind == GELU_TANH) {
         SIMD for (int i = 0; i < count; i++) {
-            const float u = 0.79788456f * (x[i] + 0.044715f * x[i] * x[i] * x[i]);
-            x[i] = x[i] / (1.0f + exponential(-2.0f * u));
+            const float size = fabsf(x[i]), e = exponential(-1.59576912f * (size + 0.044715f * size * size * size));
+            x[i] = 0.5f * (x[i] + size) - size * e / (1.0f + e);
         }
     } else {
-        const int squared = kind == RELU_SQUARED;
-        SIMD for (int i = 0; i < count; i++) {
-            const float positive = x[i] > 0 ? x[i] : 0;
-            x[i] = squared ? positive * positive : positive;
-        }
+        SIMD for (int i = 0; i < count; i++) x[i] = x[i] > 0 ? x[i] : 0;
+        if (kind == RELU_SQUARED) SIMD for (int i = 0; i < count; i++) x[i] *= x[i];
     }
 }
 

@@ -179,6 +179,8 @@ class Training:
             yield Paused(self.step)
             while self._asked("pause") and not self._asked("stop"):
                 time.sleep(PAUSE_LOOK_S)
+                if self._control.take("sample"):
+                    yield from self._sample()
             yield Resumed(self.step)
         if self._stop_taken():
             self.stopped = True  # a second one cuts the last evaluation short

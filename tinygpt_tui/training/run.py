@@ -26,6 +26,7 @@ from tinygpt_tui.training.loop import Training
 
 STATUS_EVERY_S = 1.0
 RESUME_EVERY_S = 60.0
+RESUME_AFTER_EVALUATION_S = 10.0  # what was just measured is worth keeping sooner
 ROOM_LOOK_S = 2.0
 
 
@@ -157,7 +158,8 @@ class _Run:
             trained = TrainedOn(corpus=settings.corpus.name, step=event.step, validation_loss=event.best_loss)
             yield from self._insist(lambda: write_weights(self._folder.model, training.model, trained))
             yield from self._log(Saved(event.step, "best"))
-        if self._control.take("save") or time.monotonic() - self._resume_at > RESUME_EVERY_S:
+        patience_s = RESUME_AFTER_EVALUATION_S if isinstance(event, Evaluation) else RESUME_EVERY_S
+        if self._control.take("save") or time.monotonic() - self._resume_at > patience_s:
             yield from self._save_resume()
 
     def _save_resume(self) -> Iterator[TrainingEvent]:
