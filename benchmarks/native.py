@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
+from torch.nn import functional
 
 from tinygpt_tui.architectures.table import build
 from tinygpt_tui.generation.engine import Engine, TorchEngine
@@ -39,17 +41,104 @@ FULL = {"S": (20, 60), "M": (12, 24), "L": (4, 8)}
 PROMPT = 10
 
 
-@torch.no_grad()
-def write_naively(model: Any, ids: list[int], count: int) -> float:
-    """nanoGPT's `generate`: the last block_size ids are read from the start for every token; returns tokens/s."""
-    context = torch.tensor([ids])
-    began = time.perf_counter()
-    for _ in range(count):
-        logits = model(context[:, -model.block_size :])[:, -1]
-        chances = torch.softmax(logits, dim=-1)
-        context = torch.cat((context, torch.multinomial(chances, num_samples=1)), dim=1)
-        int(context[0, -1])  # each token is handed to Python
-    return count / (time.perf_counter() - began)
+class NaiveAttention(nn.Module):
+    """nanoGPT's attention: all positions, no memory."""
+
+    def __init__(self, width: int, n_head: int) -> None:
+        super().__init__()
+        self.c_attn, self.c_proj = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width, bias=False)
+        self.resid_dropout, self.n_head = nn.Dropout(0.0), n_head
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, T, C) -> (B, T, C)."""
+        B, T, C = x.size()
+        q, k, v = self.c_attn(x).split(C, dim=2)
+        k = k.view(B, T, self.n_head, C // self.n_head).transpose(1, 2)
+        q = q.view(B, T, self.n_head, C // self.n_head).transpose(1, 2)
+        v = v.view(B, T, self.n_head, C // self.n_head).transpose(1, 2)
+        y = functional.scaled_dot_product_attention(q, k, v, attn_mask=None, dropout_p=0, is_causal=True)
+        y = y.transpose(1, 2).contiguous().view(B, T, C)
+        return self.resid_dropout(self.c_proj(y))  # type: ignore[no-any-return]
+
+
+class NaiveNorm(nn.Module):
+    """LayerNorm without a bias."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (..., C) -> (..., C)."""
+        return functional.layer_norm(x, self.weight.shape, self.weight, None, 1e-5)
+
+
+class NaiveMLP(nn.Module):
+    """nanoGPT's MLP."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.c_fc, self.gelu = nn.Linear(width, 4 * width, bias=False), nn.GELU()
+        self.c_proj, self.dropout = nn.Linear(4 * width, width, bias=False), nn.Dropout(0.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, T, C) -> (B, T, C)."""
+        return self.dropout(self.c_proj(self.gelu(self.c_fc(x))))  # type: ignore[no-any-return]
+
+
+class NaiveBlock(nn.Module):
+    """nanoGPT's block."""
+
+    def __init__(self, width: int, n_head: int) -> None:
+        super().__init__()
+        self.ln_1, self.attn = NaiveNorm(width), NaiveAttention(width, n_head)
+        self.ln_2, self.mlp = NaiveNorm(width), NaiveMLP(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, T, C) -> (B, T, C)."""
+        x = x + self.attn(self.ln_1(x))
+        y: Tensor = x + self.mlp(self.ln_2(x))
+        return y
+
+
+class NaiveGPT(nn.Module):
+    """nanoGPT's net, with its names of the weights, and its `generate`."""
+
+    def __init__(self, settings: GPTSettings) -> None:
+        super().__init__()
+        width, self.block_size = settings.n_embd, settings.block_size
+        self.transformer = nn.ModuleDict(
+            {
+                "wte": nn.Embedding(settings.vocab_size, width),
+                "wpe": nn.Embedding(settings.block_size, width),
+                "drop": nn.Dropout(0.0),
+                "h": nn.ModuleList(NaiveBlock(width, settings.n_head) for _ in range(settings.n_layer)),
+                "ln_f": NaiveNorm(width),
+            }
+        )
+        self.lm_head = nn.Linear(width, settings.vocab_size, bias=False)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """ids (B, T) -> logits (B, 1, V) of the last position."""
+        parts: Any = self.transformer
+        x = parts["drop"](parts["wte"](ids) + parts["wpe"](torch.arange(0, ids.shape[1])))
+        for block in parts["h"]:
+            x = block(x)
+        logits: Tensor = self.lm_head(parts["ln_f"](x)[:, [-1], :])
+        return logits
+
+    @torch.no_grad()
+    def generate(self, ids: list[int], count: int) -> float:
+        """Read the last block_size ids from the start for every token; return tokens/s."""
+        context = torch.tensor([ids])
+        began = time.perf_counter()
+        for _ in range(count):
+            seen = context if context.size(1) <= self.block_size else context[:, -self.block_size :]
+            chances = functional.softmax(self(seen)[:, -1, :] / 1.0, dim=-1)
+            drawn = torch.multinomial(chances, num_samples=1)
+            context = torch.cat((context, drawn), dim=1)
+            drawn.item()  # each token is handed to Python
+        return count / (time.perf_counter() - began)
 
 
 def write(engine: Engine, ids: list[int], count: int) -> float:
@@ -62,47 +151,22 @@ def write(engine: Engine, ids: list[int], count: int) -> float:
     return count / (time.perf_counter() - began)
 
 
-class NaiveGPT(torch.nn.Module):
-    """nanoGPT's net around the weights of ours: the same modules, no memory, logits of the last position only."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.block_size, self.n_head = model.block_size, model.settings.n_head
-        self.transformer, self.head = model.transformer, model.lm_head
-
-    def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """ids (1, T) -> logits (1, 1, V)."""
-        parts = self.transformer
-        T = ids.shape[1]
-        x = parts["wte"](ids) + parts["wpe"](torch.arange(T))
-        for block in parts["h"]:
-            q, k, v = (
-                part.view(1, T, self.n_head, -1).transpose(1, 2)
-                for part in block.attn.c_attn(block.ln_1(x)).split(x.shape[2], dim=2)
-            )
-            y = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-            x = x + block.attn.c_proj(y.transpose(1, 2).contiguous().view(1, T, -1))
-            x = x + block.mlp.c_proj(torch.nn.functional.gelu(block.mlp.c_fc(block.ln_2(x))))
-        logits: torch.Tensor = self.head(parts["ln_f"](x)[:, [-1]])
-        return logits
-
-
 def compare(name: str, library: Library, rounds: int) -> None:
     """Print one line inside the window and one with the window full."""
     settings = SIZES[name]
     model = build(settings).eval()
     state = {key: tensor.numpy() for key, tensor in model.state_dict().items()}
     native, torch_engine = NativeEngine(arrange(settings, state), library), TorchEngine(model)
-    naive = NaiveGPT(model)
+    naive = NaiveGPT(settings).eval()
+    naive.load_state_dict(model.state_dict())
     for words, ids, (few, many) in (
         ("inside", list(range(PROMPT)), INSIDE[name]),
         ("full", [id % 65 for id in range(settings.block_size)], FULL[name]),
     ):
-        few_ids, many_ids = ids, ids
         ways: dict[str, Callable[[], float]] = {
-            "naive": lambda: write_naively(naive, few_ids, few),  # noqa: B023
-            "torch": lambda: write(torch_engine, many_ids, many),  # noqa: B023
-            "native": lambda: write(native, many_ids, many),  # noqa: B023
+            "naive": lambda: naive.generate(ids, few),  # noqa: B023
+            "torch": lambda: write(torch_engine, ids, many),  # noqa: B023
+            "native": lambda: write(native, ids, many),  # noqa: B023
         }
         found: dict[str, list[float]] = {way: [] for way in ways}
         for turn in range(rounds + 1):

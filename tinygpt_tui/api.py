@@ -77,7 +77,8 @@ class Model:
         ids = self.tokenizer.encode(text)
         if len(ids) < at_least:
             raise UsageError(
-                f"of the text's tokens {self.name} knows {len(ids)}; at least {at_least} are needed", "use a longer text"
+                f"of the text's tokens {self.name} knows {len(ids)}; at least {at_least} are needed",
+                "use a longer text",
             )
         return ids
 

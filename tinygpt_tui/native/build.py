@@ -36,8 +36,8 @@ def build(folder: Path = FOLDER) -> Path:
             made = Path(scratch) / FILE_NAME
             words = ""
             for command in _commands(compiler, made):
-                words = _run(command, Path(scratch))
-                if made.is_file():
+                succeeded, words = _run(command, Path(scratch))
+                if succeeded and made.is_file():
                     made.replace(target)
                     return target
     except OSError as error:
@@ -65,15 +65,15 @@ def _commands(compiler: list[str], made: Path) -> list[list[str]]:
     return [[*compiler, *flags, *tail], [*compiler, *flags, "-DPORTABLE", *tail]]
 
 
-def _run(command: list[str], folder: Path) -> str:
-    """Run a compiler in `folder`; return what it said."""
+def _run(command: list[str], folder: Path) -> tuple[bool, str]:
+    """Run a compiler in `folder`; return whether it succeeded, and what it said."""
     try:
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    return (done.stderr + done.stdout).strip()
+        return False, str(error)
+    return done.returncode == 0, (done.stderr + done.stdout).strip()
 
 
 def main(arguments: list[str] | None = None) -> int:

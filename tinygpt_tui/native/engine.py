@@ -59,7 +59,7 @@ class NativeEngine:
         return self._read(len(seen), 0)
 
     def step(self, id: int) -> NDArray[np.float32]:
-        """Add one id; return logits (V,). Raises UsageError for an id that the model does not know, or before a text."""
+        """Add one id; return logits (V,). Raises UsageError for an id the model does not know, or before a text."""
         id, used = self._checked(id), self._used
         if not used:
             raise UsageError("a text begins with `prefill`")

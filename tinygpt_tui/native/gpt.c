@@ -18,7 +18,6 @@
 #define RESTRICT __restrict
 #define SIMD
 #define SUM_OF(name)
-#define GREATEST_OF(name)
 #define UNROLLED
 #else
 #define PRAGMA(text) _Pragma(#text)
@@ -31,7 +30,6 @@
 #define RESTRICT restrict
 #define SIMD PRAGMA(omp simd)
 #define SUM_OF(name) PRAGMA(omp simd reduction(+ : name))
-#define GREATEST_OF(name) PRAGMA(omp simd reduction(max : name))
 #if defined(__clang__)
 #define UNROLLED PRAGMA(clang loop unroll(full))
 #else
@@ -52,7 +50,7 @@
 #endif
 #endif
 
-enum { PANEL = 64, LANES = 16, DEPTH_BLOCK = 128, QUERY_ROWS = 16, MLP_ROWS = 128, NOTHING = -1 };
+enum { PANEL = 64, LANES = 16, DEPTH_BLOCK = 128, QUERY_ROWS = 12, MLP_ROWS = 128, NOTHING = -1 };
 enum { GELU, GELU_TANH, RELU, RELU_SQUARED };
 
 /* Pointers to what the settings leave out are NULL. library.py has both structures field by field. */
@@ -88,7 +86,8 @@ INLINE int smaller(int a, int b) { return a < b ? a : b; }
 
 static Parts parts_of(const Net *net, float *memory) {
     Parts p;
-    const ptrdiff_t C = net->n_embd, T = net->block_size, D = C / net->n_head, heads = (ptrdiff_t)net->n_layer * net->n_head;
+    const ptrdiff_t C = net->n_embd, T = net->block_size, D = C / net->n_head;
+    const ptrdiff_t heads = (ptrdiff_t)net->n_layer * net->n_head;
     float *end = memory;
 #define TAKE(name, count) (p.name = end, end = memory ? end + (count) : end, p.floats += (count))
     p.floats = 0;
@@ -153,7 +152,8 @@ HOT void multiply(int wide_registers, int rows, int depth, int width, const floa
                     tile_4x64(deep, w, stride, from, a_stride, to, out_stride);
                     next = row + 4;
                 } else if (row + 6 <= rows) {
-                    for (int j = 0; j < used; j += LANES) tile_6x16(deep, w + j, stride, from, a_stride, to + j, out_stride);
+                    for (int j = 0; j < used; j += LANES)
+                        tile_6x16(deep, w + j, stride, from, a_stride, to + j, out_stride);
                     next = row + 6;
                 } else {
                     if (used == PANEL) tile_1x64(deep, w, stride, from, 0, to, 0);
@@ -188,8 +188,8 @@ INLINE float exponential(float x) {
 /* The tail of the normal distribution beyond x >= 0. Abramowitz and Stegun 7.1.26: within 1e-7. */
 INLINE float normal_tail(float x) {
     const float z = x * 0.70710678f, t = 1.0f / (1.0f + 0.3275911f * z);
-    const float sum = ((((1.061405429f * t - 1.453152027f) * t + 1.421413741f) * t - 0.284496736f) * t + 0.254829592f) * t;
-    return 0.5f * sum * exponential(-z * z);
+    const float sum = (((1.061405429f * t - 1.453152027f) * t + 1.421413741f) * t - 0.284496736f) * t + 0.254829592f;
+    return 0.5f * sum * t * exponential(-z * z);
 }
 
 /* Both GELUs are relu(x) - |x| tail(|x|). */
@@ -211,7 +211,8 @@ HOT void activate(float *x, int count, int kind) {
 }
 
 /* to (n) = the norm of from (n); both may be the same. */
-HOT void normalise(const float *from, float *to, int n, int rmsnorm, float epsilon, const float *weight, const float *bias) {
+HOT void normalise(const float *from, float *to, int n, int rmsnorm, float epsilon, const float *weight,
+                   const float *bias) {
     float mean = 0, square = 0;
     if (!rmsnorm) {
         SUM_OF(mean) for (int i = 0; i < n; i++) mean += from[i];
@@ -224,21 +225,32 @@ HOT void normalise(const float *from, float *to, int n, int rmsnorm, float epsil
     if (bias) SIMD for (int i = 0; i < n; i++) to[i] += bias[i];
 }
 
-/* The first `seen` scores become shares of one; the others, up to `count`, zero: they lie in the future. */
+/* The first `seen` scores become shares of one; the others, up to `count`, zero: they lie in the future. Whole vectors
+ * are read, so the row has room for `seen` rounded up; lanes by hand, because compilers doubt a greatest of floats. */
 HOT void softmax(float *scores, int seen, int count, float scale) {
-    float top = scores[0], sum = 0;
-    GREATEST_OF(top) for (int i = 0; i < seen; i++) top = scores[i] > top ? scores[i] : top;
-    SUM_OF(sum) for (int i = 0; i < seen; i++) {
-        scores[i] = exponential((scores[i] - top) * scale);
-        sum += scores[i];
-    }
-    const float share = 1.0f / sum;
-    SIMD for (int i = 0; i < seen; i++) scores[i] *= share;
-    for (int i = seen; i < count; i++) scores[i] = 0;
+    const int whole = (int)padded(seen);
+    float top[LANES], sum[LANES] = {0};
+    for (int i = seen; i < whole; i++) scores[i] = scores[0];
+    for (int j = 0; j < LANES; j++) top[j] = scores[j];
+    for (int i = LANES; i < whole; i += LANES)
+        SIMD for (int j = 0; j < LANES; j++) top[j] = scores[i + j] > top[j] ? scores[i + j] : top[j];
+    for (int half = LANES / 2; half; half /= 2)
+        for (int j = 0; j < half; j++) top[j] = top[j + half] > top[j] ? top[j + half] : top[j];
+    const float greatest = top[0];
+    SIMD for (int i = 0; i < whole; i++) scores[i] = exponential((scores[i] - greatest) * scale);
+    for (int i = seen; i < whole || i < count; i++) scores[i] = 0;
+    for (int i = 0; i < whole; i += LANES)
+        SIMD for (int j = 0; j < LANES; j++) sum[j] += scores[i + j];
+    for (int half = LANES / 2; half; half /= 2)
+        for (int j = 0; j < half; j++) sum[j] += sum[j + half];
+    const float share = 1.0f / sum[0];
+    SIMD for (int i = 0; i < whole; i++) scores[i] *= share;
 }
 
-/* Each channel adds its shares of the `reach` rows before; `past` (reach, C) keeps the last ones of `h` as they came. */
-HOT void shift(float *h, ptrdiff_t stride, int count, const float *shares, float *past, int reach, int C, int beginning) {
+/* Each channel adds its shares of the `reach` rows before; `past` (reach, C) keeps the last ones of `h` as they came.
+ * Settings allow a reach of 3 and a width of 4096. */
+HOT void shift(float *h, ptrdiff_t stride, int count, const float *shares, float *past, int reach, int C,
+               int beginning) {
     float last[3 * 4096];
     if (beginning) memset(past, 0, sizeof(float) * (size_t)(reach * C));
     for (int j = 0; j < reach; j++) {
@@ -280,7 +292,8 @@ static void embed(const Net *net, const int32_t *ids, int count, int seen, float
         if (net->pairs) { /* architectures/ngrams.py; torch's integers wrap around, and shift with their sign */
             const int64_t first = ids[at] + (int64_t)1, second = (at >= 1 ? ids[at - 1] : NOTHING) + (int64_t)1;
             const int64_t third = (at >= 2 ? ids[at - 2] : NOTHING) + (int64_t)1;
-            const uint64_t mixed = (uint64_t)third * 0x9E3779B1u + (uint64_t)second * 0x85EBCA77u + (uint64_t)first * 0xC2B2AE3Du;
+            const uint64_t mixed = (uint64_t)third * 0x9E3779B1u + (uint64_t)second * 0x85EBCA77u +
+                                   (uint64_t)first * 0xC2B2AE3Du;
             const int64_t pair = second * (net->vocab_size + (int64_t)1) + first, triple = (int64_t)mixed >> 7;
             add(x, net->pairs + modulo(pair, net->pair_rows) * C, C);
             add(x, net->triples + modulo(triple, net->triple_rows) * C, C);
@@ -317,14 +330,15 @@ static void remember(const Net *net, const Parts *p, float *keys, float *values,
             for (int i = 0; i < D; i++) to[i * stride] = k[i];
             for (int start = 0; start < D; start += PANEL) {
                 const ptrdiff_t width = value_width - start < PANEL ? value_width - start : PANEL;
-                memcpy(values + start * T + at * width, v + start, sizeof(float) * (size_t)smaller(PANEL, D - start));
+                float *RESTRICT into = values + start * T + at * width;
+                SIMD for (int i = 0; i < smaller(PANEL, D - start); i++) into[i] = v[start + i];
             }
         }
 }
 
 /* y (rows `from` to `count`, C) = what the queries in p->q find among all positions so far. */
-static void attend(const Net *net, const Parts *p, int wide, const float *keys, const float *values, int from, int count,
-                   int seen, float *y) {
+static void attend(const Net *net, const Parts *p, int wide, const float *keys, const float *values, int from,
+                   int count, int seen, float *y) {
     const int D = net->n_embd / net->n_head, T = net->block_size, P = (int)p->positions;
     for (int head = 0; head < net->n_head; head++, keys += p->key_size, values += p->value_size)
         for (int start = from; start < count; start += QUERY_ROWS) {
@@ -342,7 +356,8 @@ static void attend(const Net *net, const Parts *p, int wide, const float *keys, 
 /* h (rows, C) = the norm of x. */
 static void normed(const Net *net, const Parts *p, int from, int count, const float *weight, const float *bias) {
     for (int row = from; row < count; row++)
-        normalise(p->x + row * p->stride, p->h + row * p->stride, net->n_embd, net->rmsnorm, net->epsilon, weight, bias);
+        normalise(p->x + row * p->stride, p->h + row * p->stride, net->n_embd, net->rmsnorm, net->epsilon, weight,
+                  bias);
 }
 
 /* How many floats a memory is, zero at first. */
@@ -351,7 +366,7 @@ EXPORT int64_t gpt_memory_floats(const Net *net) { return parts_of(net, NULL).fl
 /* Sizes of the structures, to compare with those of the caller. */
 EXPORT int32_t gpt_layout(void) { return (int32_t)(sizeof(Net) * 1000 + sizeof(Layer)); }
 
-/* Reads ids[seen .. seen + count) after the `seen` ones that `memory` holds; logits (V, rounded up) are the last one's. */
+/* Reads ids[seen .. seen + count) after the `seen` ones that `memory` holds; logits (V, rounded up) are the last's. */
 EXPORT void gpt_read(const Net *net, float *memory, const int32_t *ids, int32_t count, int32_t seen, float *logits) {
     const Parts p = parts_of(net, memory);
     const int C = net->n_embd, width = (int)padded(C), hidden = (int)padded(4 * C), reach = net->token_shift;
@@ -360,7 +375,8 @@ EXPORT void gpt_read(const Net *net, float *memory, const int32_t *ids, int32_t 
     embed(net, ids, count, seen, p.x, S);
     for (int index = 0; index < net->n_layer; index++) {
         const Layer *layer = net->layers + index;
-        float *keys = p.keys + index * p.key_size * net->n_head, *values = p.values + index * p.value_size * net->n_head;
+        float *keys = p.keys + index * p.key_size * net->n_head;
+        float *values = p.values + index * p.value_size * net->n_head;
         float *past = p.rows + (ptrdiff_t)index * 2 * reach * C;
         /* Above the last layer only the last row is asked for; its shift looks back at the rows before. */
         const int from = index + 1 < net->n_layer || count <= reach ? 0 : count - 1 - reach;
@@ -380,7 +396,8 @@ EXPORT void gpt_read(const Net *net, float *memory, const int32_t *ids, int32_t 
             }
         remember(net, &p, keys, values, count, seen);
         attend(net, &p, wide, keys, values, from, count, seen, p.h);
-        for (int row = from; row < count && layer->projection_bias; row++) add(p.x + row * S, layer->projection_bias, C);
+        if (layer->projection_bias)
+            for (int row = from; row < count; row++) add(p.x + row * S, layer->projection_bias, C);
         multiply(wide, count - from, C, width, layer->projection, C, width, p.h + from * S, S, p.x + from * S, S);
         normed(net, &p, from, count, layer->norm_2_weight, layer->norm_2_bias);
         if (reach) shift(p.h + from * S, S, count - from, layer->shift_2, past + reach * C, reach, C, seen == 0);
@@ -389,7 +406,8 @@ EXPORT void gpt_read(const Net *net, float *memory, const int32_t *ids, int32_t 
             begin(p.wide, p.wide_stride, rows, hidden, layer->widen_bias);
             multiply(wide, rows, C, hidden, layer->widen, C, hidden, p.h + start * S, S, p.wide, p.wide_stride);
             for (int row = 0; row < rows; row++) activate(p.wide + row * p.wide_stride, hidden, net->activation);
-            for (int row = 0; row < rows && layer->narrow_bias; row++) add(p.x + (start + row) * S, layer->narrow_bias, C);
+            if (layer->narrow_bias)
+                for (int row = start; row < start + rows; row++) add(p.x + row * S, layer->narrow_bias, C);
             multiply(wide, rows, 4 * C, width, layer->narrow, 4 * C, width, p.wide, p.wide_stride, p.x + start * S, S);
         }
     }

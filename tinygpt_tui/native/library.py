@@ -34,13 +34,13 @@ ACTIVATIONS = ("gelu", "gelu_tanh", "relu", "relu_squared")
 class Layer(ctypes.Structure):
     """gpt.c's `Layer`."""
 
-    _fields_ = [(name, ctypes.c_void_p) for name in LAYER_PARTS]  # noqa: RUF012
+    _fields_ = [(name, ctypes.c_void_p) for name in LAYER_PARTS]
 
 
 class Net(ctypes.Structure):
     """gpt.c's `Net`."""
 
-    _fields_ = [  # noqa: RUF012
+    _fields_ = [
         *((name, ctypes.c_int32) for name in NET_SIZES),
         ("scale", ctypes.c_float),
         ("epsilon", ctypes.c_float),

@@ -49,7 +49,7 @@ def read_weights(folder: Path) -> NativeWeights:
 
 
 def arrange(settings: GPTSettings, tensors: Mapping[str, NDArray[Any]], name: str = "this model") -> NativeWeights:
-    """Lay out a state dict, with or without the copy of a tied head. Raises CheckpointError; `name` is for its words."""
+    """Lay out a state dict, with or without the copy of a tied head. Raises CheckpointError, which says `name`."""
     _check_sizes(settings, name)
     if settings.tied_head and EMBEDDING in tensors:
         tensors = {**tensors, HEAD: tensors[EMBEDDING]}
@@ -136,9 +136,7 @@ def _net_parts(settings: GPTSettings, tensors: Mapping[str, NDArray[Any]]) -> It
         yield "turns", rotation_table(settings.block_size, settings.head_size)
 
 
-def _layer_parts(
-    settings: GPTSettings, tensors: Mapping[str, NDArray[Any]], layer: int
-) -> Iterator[tuple[str, _Part]]:
+def _layer_parts(settings: GPTSettings, tensors: Mapping[str, NDArray[Any]], layer: int) -> Iterator[tuple[str, _Part]]:
     at, C = f"transformer.h.{layer}", settings.n_embd
     for place, part in enumerate(("query", "key", "value")):
         rows = slice(place * C, (place + 1) * C)
@@ -172,7 +170,7 @@ def _room(part: _Part) -> int:
     """How many floats a part takes, with what brings the next one to a whole cache line."""
     if isinstance(part, _Panels):
         width, height = part.weight.shape
-        return height * padded(width)
+        return int(height) * padded(width)
     return padded(part.size)  # a bias is read up to its padded width
 
 
@@ -214,7 +212,7 @@ def _lay_panels(weight: NDArray[Any], to: Floats) -> None:
 
 def _read_tensors(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        entries = safetensors.deserialize(path.read_bytes())
+        entries = safetensors.deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
     except FileNotFoundError:
         raise CheckpointError(
             f"{path.parent.name} has no weights yet", "its training has just begun; try again soon"

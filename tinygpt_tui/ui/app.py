@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import ClassVar
 
 from rich.text import Text
@@ -32,7 +33,7 @@ class TinyGPTApp(App[None]):
     """The shell around the tabs."""
 
     TITLE = "tinygpt"
-    CSS_PATH = "app.tcss"
+    CSS_PATH = ["app.tcss", "screens/generate.tcss", "screens/train.tcss"]  # noqa: RUF012 (declared so by Textual)
     MODES = {name: tab.make for name, tab in TABS.items()}  # noqa: RUF012 (declared so by Textual)
     DEFAULT_MODE = "generate"
     COMMANDS = {ActionCommands}  # noqa: RUF012
@@ -72,7 +73,13 @@ class TinyGPTApp(App[None]):
     def on_mount(self) -> None:
         """Remember the themes chosen from now on; the engine starts behind the first picture."""
         self.theme_changed_signal.subscribe(self, lambda theme: self.remember(theme=theme.name))
-        self.call_after_refresh(self._carry)
+        self.call_after_refresh(self._settle)
+
+    def _settle(self) -> None:
+        """What waits for the first picture."""
+        gc.freeze()  # what the start made stays for good: no collection needs to look at it again
+        gc.enable()
+        self._carry()
 
     @work(exclusive=True, group="bridge", exit_on_error=False)
     async def _carry(self) -> None:

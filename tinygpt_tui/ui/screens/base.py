@@ -39,6 +39,14 @@ class TabScreen(Screen[None]):
     TAB: ClassVar[str]
     HELP: ClassVar[str | None] = ""
 
+    def __init__(self) -> None:
+        super().__init__()
+        # Textual finds these classes when it first lays the screen out, and then computes every style once more.
+        for least, name in reversed(self.VERTICAL_BREAKPOINTS or []):
+            if self.app.size.height >= least:
+                self.add_class(name)
+                break
+
     def compose(self) -> ComposeResult:
         """Lay the frame around the body."""
         yield TabBar([(name, tab.title, tab.key) for name, tab in TABS.items()], current=self.TAB)

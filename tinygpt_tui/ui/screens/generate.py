@@ -45,7 +45,6 @@ class GenerateScreen(TabScreen):
     """Builds requests, shows events."""
 
     TAB = "generate"
-    CSS_PATH = "generate.tcss"
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high"), (32, "-tall")]  # noqa: RUF012 (declared so by Textual)
     AUTO_FOCUS = "#prompt"
 
@@ -87,10 +86,7 @@ class GenerateScreen(TabScreen):
         yield SidePanes(ModelPicker(id="models"), centre, SamplingForm(id="sampling"), right_wished=wished)
 
     def on_mount(self) -> None:
-        """Name the panes, look for models now and then."""
-        self.query_one("#prompt").border_title = "prompt"
-        self.query_one("#models").border_title = "models"
-        self.query_one("#sampling").border_title = "sampling"
+        """Look for models now and then."""
         self.workbench.bridge.listen(self)
         self._look_for_models()
         self.set_interval(LOOK_EVERY_S, self.on_screen_resume)

@@ -41,7 +41,6 @@ class TrainScreen(TabScreen):
     """Knows which of its two faces is shown and what can be done now; the trainer is a process of its own."""
 
     TAB = "train"
-    CSS_PATH = "train.tcss"
     HELP = """# Train
 
 Choose a text, a name and a preset, change what you like, and start. The training is a process of its own: it goes

@@ -51,6 +51,7 @@ class ModelPicker(Vertical):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self.border_title = "models"
         self._cards: dict[str, ModelCard] = {}
         self._live: dict[str, str] = {}
         self._current = ""

@@ -53,6 +53,7 @@ class PromptBox(TextArea):
             highlight_cursor_line=False,
             placeholder="Write a beginning…",
         )
+        self.border_title = "prompt"
         self._history = history
 
     async def on_key(self, event: events.Key) -> None:

@@ -17,6 +17,7 @@ from tinygpt_tui.settings.fields import SettingField, changed, fields_of, parse_
 from tinygpt_tui.settings.sampling import SamplingSettings
 
 ESCAPES = {"n": "\n", "t": "\t", "\\": "\\"}
+FILL_AFTER_S = 0.15
 PLACEHOLDERS = {"seed": "new each time", "stop": r"such as \n\n"}
 
 
@@ -43,6 +44,7 @@ class SamplingForm(VerticalScroll, can_focus=False):
 
     def __init__(self, settings: SamplingSettings | None = None, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self.border_title = "sampling"
         self.settings: SamplingSettings | None = settings or SamplingSettings()
         self.problem = ""
         self._rows = {
@@ -50,14 +52,20 @@ class SamplingForm(VerticalScroll, can_focus=False):
             for name, field in fields_of(SamplingSettings).items()
         }
 
-    def compose(self) -> ComposeResult:
-        """Yield the boxes."""
-        yield from self._rows.values()
+    def on_mount(self) -> None:
+        """Put the boxes in behind the first picture: they are half of all widgets, and nobody types here first."""
+        self.set_timer(FILL_AFTER_S, self._fill)
 
     def focus_first(self) -> None:
         """Go to the first box, or to the first that is wrong."""
+        self._fill()
         rows = list(self._rows.values())
-        next((row for row in rows if row.problem), rows[0]).query_one(Input).focus()
+        first = next((row for row in rows if row.problem), rows[0])
+        self.call_after_refresh(lambda: first.query_one(Input).focus())
+
+    def _fill(self) -> None:
+        if not self.children:
+            self.mount_all(self._rows.values())
 
     def show(self, settings: SamplingSettings) -> None:
         """Put other values into the boxes."""

@@ -37,15 +37,18 @@ class SidePanes(Horizontal):
         self._left, self._right = left, right
         self._right_wished = right_wished
         self._open: Widget | None = None
+        self._width = self.app.size.width  # before the first layout, so that the first picture is right at once
         left.add_class("-left")
         right.add_class("-right")
+        self._arrange()
 
     def is_drawer(self, pane: Widget) -> bool:
         """Whether there is no room for an outer pane but over the middle."""
-        return self.size.width < (LEFT_FROM if pane is self._left else RIGHT_FROM)
+        return self._width < (LEFT_FROM if pane is self._left else RIGHT_FROM)
 
     def on_resize(self, event: events.Resize) -> None:
         """Make drawers of the panes, or panes of the drawers."""
+        self._width = event.size.width
         self._arrange()
 
     def is_shown(self, pane: Widget) -> bool:

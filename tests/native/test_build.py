@@ -1,0 +1,90 @@
+"""Building and loading say what is wrong, and leave nothing half-made."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from makers import CLASSIC, random_ids, random_model
+
+from tinygpt_tui.errors import EngineError, StorageError
+from tinygpt_tui.generation.engine import TorchEngine
+from tinygpt_tui.native import build as building
+from tinygpt_tui.native.build import build, main
+from tinygpt_tui.native.engine import NativeEngine
+from tinygpt_tui.native.library import FILE_NAME, VARIABLE, Library, load_library
+from tinygpt_tui.native.weights import arrange
+
+
+def test_without_a_compiler_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    assert main([str(tmp_path)]) == 9
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "there is no C compiler" in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_compiler_that_fails_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", f'"{sys.executable}" -c "import sys; sys.exit(\'no such flag\')"')
+    with pytest.raises(EngineError, match="no such flag"):
+        build(tmp_path)
+    monkeypatch.setenv("CC", str(tmp_path / "nobody"))
+    with pytest.raises(EngineError, match="nobody could not build"):
+        build(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path, library_path: Path) -> None:
+    with pytest.raises(StorageError, match="nowhere"):
+        build(tmp_path / "nowhere")
+
+
+def test_where_the_linker_cannot_choose_copies_one_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library_path: Path
+) -> None:
+    commands = building._commands
+
+    def first_fails(compiler: list[str], made: Path) -> list[list[str]]:
+        first, *others = commands(compiler, made)
+        return [[*first, "-no-such-flag"], *others] if others else [first]
+
+    monkeypatch.setattr(building, "_commands", first_fails)
+    model = random_model(CLASSIC)
+    state = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    engine = NativeEngine(arrange(CLASSIC, state), Library(build(tmp_path)))
+    ids = random_ids(8)
+    np.testing.assert_allclose(engine.prefill(ids), TorchEngine(model).prefill(ids), rtol=0, atol=1e-3)
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+
+
+def test_what_is_no_library_is_refused(tmp_path: Path) -> None:
+    wrong = tmp_path / FILE_NAME
+    wrong.write_bytes(b"not a library")
+    with pytest.raises(EngineError, match="is not the native engine"):
+        Library(wrong)
+
+
+def test_the_variable_names_the_library(library_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        for value, works in ((str(library_path), True), (str(tmp_path / "none"), False)):
+            load_library.cache_clear()
+            monkeypatch.setenv(VARIABLE, value)
+            if works:
+                assert load_library() is load_library() is not None
+            else:
+                with pytest.raises(EngineError, match="is not the native engine"):
+                    load_library()
+    finally:
+        load_library.cache_clear()
+
+
+def test_a_library_of_another_version_is_refused(library_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinygpt_tui.native.library.ctypes.sizeof", lambda _: 8)
+    with pytest.raises(EngineError, match="another version"):
+        Library(library_path)
