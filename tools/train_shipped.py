@@ -18,7 +18,7 @@ from tinygpt_tui.corpora.corpus import read_text
 from tinygpt_tui.corpora.download import download
 from tinygpt_tui.events.training import Evaluation, Note, RunEnded
 from tinygpt_tui.files import write_bytes
-from tinygpt_tui.runs.begin import new_run
+from tinygpt_tui.runs.begin import new_run, reference
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.settings.load import resolve
 from tinygpt_tui.settings.presets import find_preset
@@ -44,7 +44,7 @@ def train(name: str, folder: Path) -> RunFolder:
     assert entry.path is not None
     training = resolve(find_preset(preset).training, {"threads": 1}, differences)
     run = RunFolder(folder / name)
-    run.write_settings(new_run(name, preset, training, entry, read_text(Path(entry.path))))
+    run.write_settings(new_run(name, preset, training, reference(entry, read_text(Path(entry.path)))))
     for event in run_training(run.model):
         if isinstance(event, Evaluation | Note | RunEnded):
             print(event, flush=True)

@@ -12,6 +12,7 @@ from makers import CLASSIC, random_ids, random_model
 from tinygpt_tui.errors import EngineError, StorageError
 from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.native import build as building
+from tinygpt_tui.native import library as loading
 from tinygpt_tui.native.build import build, main
 from tinygpt_tui.native.engine import NativeEngine
 from tinygpt_tui.native.library import FILE_NAME, VARIABLE, Library, load_library
@@ -84,7 +85,27 @@ def test_the_variable_names_the_library(library_path: Path, tmp_path: Path, monk
         load_library.cache_clear()
 
 
-def test_a_library_of_another_version_is_refused(library_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_of_another_version_is_refused_or_left_alone(
+    library_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "source_mark", lambda: 1)
+    with pytest.raises(EngineError, match="another version"):
+        Library(library_path)
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(loading, "FOLDER", library_path.parent)
+    load_library.cache_clear()
+    try:
+        assert load_library() is None
+        monkeypatch.undo()
+        monkeypatch.delenv(VARIABLE, raising=False)
+        monkeypatch.setattr(loading, "FOLDER", library_path.parent)
+        load_library.cache_clear()
+        assert load_library() is not None
+    finally:
+        load_library.cache_clear()
+
+
+def test_structures_of_another_size_are_refused(library_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tinygpt_tui.native.library.ctypes.sizeof", lambda _: 8)
     with pytest.raises(EngineError, match="another version"):
         Library(library_path)

@@ -1,33 +1,100 @@
-"""A run's curves from its events."""
+"""What becomes of a run's events, without a screen."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
+import numpy as np
 import pytest
+from train_bench import beginning, loss_at, steps
 
-from tinygpt_tui.events.training import Evaluation, RunEnded, RunStarted, Sample, Step
-from tinygpt_tui.runs.history import RunHistory
-
-STARTED = RunStarted(1.0, 0, 4000, 100, 90, 10, "cpu", 1)
-
-
-def step(number: int) -> Step:
-    return Step(number, 4.0 / number, 1e-3, 0.5, 1000.0, 0.5 * number)
+from tinygpt_tui.events.training import Evaluation, Note, RunEnded, RunStarted, Saved, Step
+from tinygpt_tui.runs.history import LOG_LINES, RunHistory
+from tinygpt_tui.words import bar, duration, ratio, shortened, size
 
 
-def test_before_anything_there_is_nothing() -> None:
+def test_all_at_once_or_one_by_one_is_the_same() -> None:
+    events = [*beginning(), *steps(1, 95)]
+    once, one_by_one = RunHistory(), RunHistory()
+    once.add(events)
+    for event in events:
+        one_by_one.add([event])
+    for first, second in zip(once.losses, one_by_one.losses, strict=True):
+        np.testing.assert_array_equal(first, second)
+    assert once.log == one_by_one.log
+    assert once.samples == one_by_one.samples
+    assert once.step == 95
+    assert once.best == (90, loss_at(90))
+
+
+def test_buffers_grow_past_their_first_size() -> None:
     history = RunHistory()
-    assert (history.step, history.steps, history.best, history.elapsed_s, history.left_s) == (0, 0, None, 0.0, None)
+    history.add(Step(step, 1.0 / step, 1e-3, 0.5, 100.0, step) for step in range(1, 5001))
+    xs, ys = history.losses
+    assert len(xs) == 5000
+    assert ys[-1] == 1.0 / 5000
 
 
-def test_curves_and_numbers() -> None:
+def test_time_left_counts_evaluations() -> None:
+    history = RunHistory(steps=100, evaluate_every=10)
+    history.add([RunStarted(0.0, 0, 100, 1, 1, 1, "cpu", 1)])
+    elapsed = 0.0
+    for step in range(1, 51):
+        elapsed += 0.1 + (1.0 if step % 10 == 1 else 0.0)  # an evaluation of a second before every tenth step
+        history.add([Step(step, 1.0, 1e-3, 0.5, 100.0, elapsed)])
+    assert history.remaining_s == pytest.approx(50 * 0.1 + 5 * 1.0)
+
+
+def test_time_left_is_unknown_before_there_are_steps_and_after_the_end() -> None:
+    history = RunHistory(steps=100)
+    assert history.remaining_s is None
+    history.add(steps(1, 50))
+    assert history.remaining_s is not None
+    history.add([RunEnded(0.0, 50, "stopped", 50, 1.0, 5.0)])
+    assert history.remaining_s is None
+
+
+def test_the_best_is_of_what_still_holds() -> None:
     history = RunHistory()
-    history.add([STARTED, Evaluation(0, 4.1, 4.1, 0, 4.1, 0.1), Sample(0, "x"), *(step(n) for n in range(1, 3001))])
-    history.add([Evaluation(3000, 2.0, 1.9, 3000, 2.0, 0.1)])
-    assert history.train.xs.tolist() == list(range(1, 3001))
-    assert history.train.ys[1] == 2.0
-    assert history.validation.ys.tolist() == [4.1, 2.0]
-    assert (history.step, history.steps, history.best) == (3000, 4000, (3000, 2.0))
-    assert history.elapsed_s == 1500
-    assert history.left_s == pytest.approx(500)
-    history.add([RunEnded(2.0, 3000, "stopped", 3000, 2.0, 1501.0)])
-    assert (history.elapsed_s, history.left_s) == (1501, None)
+    history.add([*beginning(), *steps(1, 45)])
+    assert history.best == (40, loss_at(40))
+    history.add([RunStarted(0.0, 15, 100, 1, 1, 1, "cpu", 1)])
+    assert history.best == (10, loss_at(10))
+    assert history.step == 15
+
+
+def test_the_log_has_an_end() -> None:
+    history = RunHistory()
+    history.add(Note(step, "a word") for step in range(3 * LOG_LINES))
+    assert len(history.log) <= LOG_LINES
+    assert history.log[-1].endswith("a word")
+
+
+def test_kept_weights_stand_beside_their_loss() -> None:
+    history = RunHistory()
+    history.add([Evaluation(10, 1.5, 1.6, 10, 1.5, 0.1), Saved(10, "best")])
+    assert history.log == ["   10  validation 1.5000 ◆ best, kept"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (59.6, "1 min 00 s"), (3599, "59 min 59 s"), (7260, "2 h 01 min"), (1e5, "1 d 03 h")],
+)
+def test_durations(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_words() -> None:
+    assert size(1_115_394) == "1.1 MB"
+    assert [ratio(value) for value in (0.0213, 1.66, 340.4)] == ["0.021", "1.7", "340"]
+    assert shortened("a long name", 6) == "a lon…"
+    assert bar(0.5, 4) == "██"
+    assert bar(0.0, 4) == ""
+    assert bar(1e-9, 4) == "▏"
+    assert bar(2.0, 4) == "████"
+
+
+def test_the_train_tab_knows_no_torch() -> None:
+    code = "import sys, tinygpt_tui.ui.screens.train; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0

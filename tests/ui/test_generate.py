@@ -86,6 +86,7 @@ async def opened(
         bench = Bench(app, engine, pilot)
         if models:
             await bench.until(lambda: bench.screen.output.border_title in models)
+        await bench.until(lambda: bench.screen.query(SettingBox))  # they come behind the first picture
         yield bench
 
 

@@ -7,14 +7,15 @@ import signal
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
 from wait import wait_until
 
 from tinygpt_tui import paths
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.screens.generate import GenerateScreen
-from tinygpt_tui.ui.widgets.sampling_form import SamplingForm
 from tinygpt_tui.ui.widgets.status_line import StatusLine
 
+LENGTH = "#sampling-max_new_tokens"
 PATIENCE_S = 120.0  # the engine imports torch, on whatever machine this is
 
 
@@ -30,8 +31,8 @@ async def test_type_enter_stop_and_go_on() -> None:
     async with app.run_test(size=(140, 40)) as pilot:
         screen = app.screen
         assert isinstance(screen, GenerateScreen)
-        await wait_until(pilot, lambda: screen.output.border_title == "shakespeare")
-        screen.query_one(SamplingForm).query_one("#sampling-max_new_tokens").value = "100000"  # type: ignore[attr-defined]
+        await wait_until(pilot, lambda: screen.output.border_title == "shakespeare" and screen.query(LENGTH))
+        screen.query_one(LENGTH, Input).value = "100000"
         await pilot.press(*"ROMEO:", "enter")
         await wait_until(pilot, lambda: len(screen.output.text) > 20, PATIENCE_S)
         await pilot.press("escape")
@@ -50,8 +51,8 @@ async def test_a_killed_engine_is_said_and_the_next_enter_works() -> None:
     async with app.run_test(size=(140, 40)) as pilot:
         screen = app.screen
         assert isinstance(screen, GenerateScreen)
-        await wait_until(pilot, lambda: screen.output.border_title == "shakespeare")
-        screen.query_one(SamplingForm).query_one("#sampling-max_new_tokens").value = "100000"  # type: ignore[attr-defined]
+        await wait_until(pilot, lambda: screen.output.border_title == "shakespeare" and screen.query(LENGTH))
+        screen.query_one(LENGTH, Input).value = "100000"
         await pilot.press(*"ROMEO:", "enter")
         await wait_until(pilot, lambda: len(screen.output.text) > 20, PATIENCE_S)
         assert app.engine.pid is not None

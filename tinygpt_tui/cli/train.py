@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from tinygpt_tui.corpora.catalog import find_corpus
     from tinygpt_tui.corpora.corpus import read_text, split
-    from tinygpt_tui.runs.begin import new_run
+    from tinygpt_tui.runs.begin import new_run, reference
     from tinygpt_tui.runs.index import create_run, free_name
 
     entry = find_corpus(arguments.corpus)
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     text = read_text(Path(entry.path))
     split(text.text, training.architecture.block_size, training.validation_share)  # a bad text makes no folder
     name = arguments.name or free_name(entry.name)
-    settings = new_run(name, arguments.preset, training, entry, text)
+    settings = new_run(name, arguments.preset, training, reference(entry, text))
     return train_here(create_run(settings))
 
 

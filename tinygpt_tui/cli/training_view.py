@@ -24,6 +24,7 @@ from tinygpt_tui.events.training import (
 )
 from tinygpt_tui.runs.folder import RunSettings
 from tinygpt_tui.runs.history import RunHistory
+from tinygpt_tui.words import duration, threads
 
 DRAWINGS_PER_S = 4
 SMOOTHING = 0.9
@@ -51,8 +52,8 @@ def chart_of(history: RunHistory, settings: RunSettings, height: int | None = No
     entropy = settings.corpus.entropy
     return LossChart(
         series=(
-            Series("train", history.train.xs, history.train.ys, style=BLUE),
-            Series("validation", history.validation.xs, history.validation.ys, style=ORANGE, kind="points"),
+            Series("train", *history.losses, style=BLUE),
+            Series("validation", *history.validation_losses, style=ORANGE, kind="points"),
         ),
         levels=() if entropy is None else (Level("entropy of the grammar", entropy),),
         best=history.best,
@@ -60,18 +61,6 @@ def chart_of(history: RunHistory, settings: RunSettings, height: int | None = No
         smoothing=SMOOTHING,
         height=height,
     )
-
-
-def duration(seconds: float | None) -> str:
-    """Return seconds as people say them: `42 s`, `3:05`, `1:02:03`."""
-    if seconds is None:
-        return "?"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _live(events: Iterator[TrainingEvent], settings: RunSettings, console: Console) -> RunEnded | None:
@@ -105,12 +94,14 @@ def numbers(history: RunHistory) -> str:
     step, best, evaluation = history.last_step, history.best, history.last_evaluation
     parts = [f"step {history.step}/{history.steps}"]
     if step:
-        parts.append(f"train {step.loss:.3f}")
+        parts.append(f"train {evaluation.train_loss if evaluation else step.loss:.3f}")
     if evaluation and best:
         parts += [f"val {evaluation.validation_loss:.4f}", f"best {best[1]:.4f} at {best[0]}"]
     if step:
         parts += [f"rate {step.learning_rate:.2g}", f"{step.tokens_per_s:,.0f} tokens/s"]
-    parts += [f"{duration(history.elapsed_s)} gone", f"{duration(history.left_s)} left"] if step else []
+        parts.append(f"{duration(history.elapsed_s)} gone")
+    if history.remaining_s is not None:
+        parts.append(f"{duration(history.remaining_s)} left")
     return "  ".join(parts)
 
 
@@ -130,7 +121,7 @@ def _line(event: TrainingEvent) -> str:
         case RunStarted():
             return (
                 f"{event.parameters:,} parameters, {event.train_tokens:,} tokens to learn from, "
-                f"{event.validation_tokens:,} to be judged by; {event.device}, threads: {event.threads}"
+                f"{event.validation_tokens:,} to be judged by; {event.device}, {threads(event.threads)}"
             )
         case Note():
             return event.text

@@ -6,6 +6,7 @@ Without a compiler the program works all the same: torch decodes then.
 from __future__ import annotations
 
 import os
+import platform
 import shlex
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 from tinygpt_tui.errors import EngineError, ExitCode, TinyGPTError, storage_error
-from tinygpt_tui.native.library import FILE_NAME, FOLDER, SOURCE
+from tinygpt_tui.native.library import FILE_NAME, FOLDER, SOURCE, source_mark
 
 # Sums keep the order of the source but where a loop says otherwise; of "fast math" only what changes no result.
 _FLAGS = ("-std=c99", "-O3", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-shared")
@@ -57,12 +58,23 @@ def _compiler() -> list[str]:
 
 
 def _commands(compiler: list[str], made: Path) -> list[list[str]]:
-    """Return what to try, best first: copies for each kind of processor need a linker that can choose among them."""
+    """Return what to try, best first.
+
+    Copies for each kind of processor need a linker that can choose among them; clang uses half of AVX-512 unless told.
+    """
     if Path(compiler[0]).stem.lower() in ("cl", "clang-cl"):
-        return [[*compiler, *_MSVC, str(SOURCE), f"/Fe{made}"]]
+        return [[*compiler, *_MSVC, f"/DSOURCE_MARK={source_mark()}u", str(SOURCE), f"/Fe{made}"]]
     flags = tuple(flag for flag in _UNIX if sys.platform != "win32" or flag != "-fPIC")
-    tail = [str(SOURCE), "-o", str(made), *([] if sys.platform == "win32" else ["-lm"])]
-    return [[*compiler, *flags, *tail], [*compiler, *flags, "-DPORTABLE", *tail]]
+    tail = [
+        f"-DSOURCE_MARK={source_mark()}u",
+        str(SOURCE),
+        "-o",
+        str(made),
+        *([] if sys.platform == "win32" else ["-lm"]),
+    ]
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    extra = [["-mprefer-vector-width=512"]] if x86 else []
+    return [[*compiler, *flags, *more, *tail] for more in (*extra, [], ["-DPORTABLE"])]
 
 
 def _run(command: list[str], folder: Path) -> tuple[bool, str]:

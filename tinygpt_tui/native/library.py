@@ -6,6 +6,7 @@ import ctypes
 import functools
 import os
 import sys
+import zlib
 from pathlib import Path
 
 from tinygpt_tui.errors import EngineError
@@ -56,13 +57,12 @@ class Library:
         """Raises EngineError where `path` is no library, or one of another version."""
         try:
             functions = ctypes.CDLL(str(path))
-            layout, self.memory_floats, self.read = (
-                functions.gpt_layout, functions.gpt_memory_floats, functions.gpt_read
-            )  # fmt: skip
+            source, layout = functions.gpt_source, functions.gpt_layout
+            self.memory_floats, self.read = functions.gpt_memory_floats, functions.gpt_read
         except (OSError, AttributeError) as error:
             raise EngineError(f"{path} is not the native engine: {error}", _HINT) from None
-        layout.restype = ctypes.c_int32
-        if layout() != ctypes.sizeof(Net) * 1000 + ctypes.sizeof(Layer):
+        source.restype, layout.restype = ctypes.c_uint32, ctypes.c_int32
+        if source() != source_mark() or layout() != ctypes.sizeof(Net) * 1000 + ctypes.sizeof(Layer):
             raise EngineError(f"{path} was built from another version", _HINT)
         self.memory_floats.argtypes = [ctypes.c_void_p]
         self.memory_floats.restype = ctypes.c_int64
@@ -71,17 +71,27 @@ class Library:
         self.read.restype = None
 
 
+def source_mark() -> int:
+    """Return a checksum of gpt.c, which a library built from it carries."""
+    return zlib.crc32(SOURCE.read_bytes().replace(b"\r\n", b"\n"))
+
+
 _HINT = f"build it again: {Path(sys.executable).name} -m tinygpt_tui.native.build"
 
 
 @functools.cache
 def load_library() -> Library | None:
-    """Return the library that was built into the package, or that TINYGPT_TUI_NATIVE names; None without one.
+    """Return the library that was built into the package, or that TINYGPT_TUI_NATIVE names.
 
-    Raises EngineError where there is one that cannot be used.
+    None where none was built, or by another version or for another machine: torch decodes then as well. Raises
+    EngineError only where somebody names one that cannot be used.
     """
     chosen = os.environ.get(VARIABLE)
     if chosen == "off":
         return None
-    path = Path(chosen) if chosen else FOLDER / FILE_NAME
-    return Library(path) if chosen or path.is_file() else None
+    if chosen:
+        return Library(Path(chosen))
+    try:
+        return Library(FOLDER / FILE_NAME)
+    except EngineError:
+        return None

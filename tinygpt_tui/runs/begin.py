@@ -1,10 +1,10 @@
-"""What is written down before the first step: the text, the versions, the machine."""
+"""What is written down before the first step: the text, the versions, the machine; no torch."""
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
 import time
+from importlib import metadata
 
 from tinygpt_tui.corpora.catalog import CorpusEntry
 from tinygpt_tui.corpora.corpus import CorpusText
@@ -12,24 +12,37 @@ from tinygpt_tui.runs.folder import CorpusReference, RunSettings
 from tinygpt_tui.settings.training import TrainingSettings
 
 
-def new_run(name: str, preset: str, training: TrainingSettings, entry: CorpusEntry, text: CorpusText) -> RunSettings:
-    """Return the settings of a new run of `training` on the text of `entry`, ready for `create_run`."""
-    assert entry.path is not None, "the corpus must be on this machine"
+def new_run(name: str, preset: str, training: TrainingSettings, corpus: CorpusReference) -> RunSettings:
+    """Return the settings of a new run of `training` on `corpus`, ready for `create_run`."""
     return RunSettings(
         name=name,
         created=time.time(),
         preset=preset,
-        corpus=CorpusReference(
-            name=entry.name,
-            path=entry.path,
-            sha256=text.sha256,
-            characters=len(text.text),
-            entropy=entry.row.entropy,
-        ),
+        corpus=corpus,
         training=training,
-        versions={
-            "python": platform.python_version(),
-            **{package: importlib.metadata.version(package) for package in ("torch", "numpy")},
-        },
+        versions=_versions(),
         machine=f"{platform.system()} {platform.machine()}",
     )
+
+
+def reference(entry: CorpusEntry, text: CorpusText) -> CorpusReference:
+    """Return what a run keeps of a corpus that is on this machine: where its text is, and how to know it again."""
+    assert entry.path is not None, "a corpus must be downloaded before it can be learnt from"
+    return CorpusReference(
+        name=entry.name,
+        path=entry.path,
+        sha256=text.sha256,
+        characters=len(text.text),
+        entropy=entry.row.entropy,
+    )
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions that decide a result; what is not installed has none (the trainer will say so)."""
+    versions = {"python": platform.python_version()}
+    for package in ("tinygpt-tui", "torch", "numpy"):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions

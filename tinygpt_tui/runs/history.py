@@ -1,108 +1,220 @@
-"""A run's curves and numbers, gathered from its events; no torch."""
+"""A run as it is shown: its events gathered into curves, samples, a log and a few numbers; no torch.
+
+Points go into buffers that grow by doubling, so that a journal of a hundred thousand steps
+costs as much as it has lines, whether it comes at once or one event at a time.
+"""
 
 from __future__ import annotations
 
-import math
+import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygpt_tui.events.training import Evaluation, RunEnded, RunStarted, Sample, Step, TrainingEvent
+from tinygpt_tui.events.training import (
+    Evaluation,
+    Note,
+    Paused,
+    Resumed,
+    RunEnded,
+    RunStarted,
+    Sample,
+    Saved,
+    Step,
+    TrainingEvent,
+)
+from tinygpt_tui.words import threads
 
 Floats = NDArray[np.float64]
-RECENT = 50  # steps over which speed and time left are judged
+RECENT_STEPS = 20
+LOG_LINES = 1000
+BEST = " ◆ best"
 
 
-class Curve:
-    """Points that only grow in number; reading them costs nothing."""
+class Columns:
+    """Rows of numbers (N, width) that are appended one by one."""
 
-    def __init__(self) -> None:
-        self._points = np.empty((2, 1024))
-        self._count = 0
+    def __init__(self, width: int) -> None:
+        self._rows: Floats = np.empty((1024, width))
+        self.count = 0
 
-    def add(self, x: float, y: float) -> None:
-        """Put a point behind the others."""
-        if self._count == self._points.shape[1]:
-            self._points = np.concatenate((self._points, np.empty_like(self._points)), axis=1)
-        self._points[:, self._count] = x, y
-        self._count += 1
+    def append(self, *row: float) -> None:
+        """Add one row; the buffer doubles where it is full."""
+        if self.count == len(self._rows):
+            self._rows = np.concatenate((self._rows, np.empty_like(self._rows)))
+        self._rows[self.count] = row
+        self.count += 1
 
-    @property
-    def xs(self) -> Floats:
-        """(N,) a view, not a copy."""
-        return self._points[0, : self._count]
+    def column(self, index: int) -> Floats:
+        """One column (N,), without a copy: valid until the next row comes."""
+        return self._rows[: self.count, index]
 
-    @property
-    def ys(self) -> Floats:
-        """(N,) a view, not a copy."""
-        return self._points[1, : self._count]
+    def cut(self, last: float) -> None:
+        """Forget the rows whose first number is above `last`."""
+        self.count = int(np.searchsorted(self.column(0), last, "right"))
 
-    def __len__(self) -> int:
-        return self._count
+
+@dataclass(frozen=True)
+class SampleText:
+    """What the model wrote at `step`, and the validation loss it had there, where it was measured."""
+
+    step: int
+    text: str
+    loss: float | None
 
 
 class RunHistory:
-    """What a chart and its numbers need to know of a run."""
+    """Everything that was heard of one run; `add` hears more."""
 
-    def __init__(self) -> None:
-        self.train, self.validation = Curve(), Curve()
+    def __init__(self, steps: int = 0, evaluate_every: int = 0) -> None:
+        """`steps` and `evaluate_every` as the run's settings have them, until the run says more itself."""
+        self.steps = steps
+        self._evaluate_every = evaluate_every
+        self._steps = Columns(3)  # step, loss, elapsed_s
+        self._evaluations = Columns(2)  # step, validation_loss
+        self._evaluated: list[Evaluation] = []
+        self.samples: list[SampleText] = []
+        self.log: list[str] = []
         self.started: RunStarted | None = None
-        self.last_step: Step | None = None
-        self.last_evaluation: Evaluation | None = None
         self.ended: RunEnded | None = None
-        self.samples: list[Sample] = []
-        self._elapsed = Curve()
+        self.paused: Paused | None = None
+        self.last_step: Step | None = None
+        self._recent_tokens_per_s: list[float] = []
 
     def add(self, events: Iterable[TrainingEvent]) -> None:
-        """Take events in, in their order."""
+        """Hear `events`, in their order."""
         for event in events:
             match event:
                 case Step():
-                    self.last_step = event
-                    self.train.add(event.step, event.loss)
-                    self._elapsed.add(event.step, event.elapsed_s)
+                    self._hear_step(event)
                 case Evaluation():
-                    self.last_evaluation = event
-                    self.validation.add(event.step, event.validation_loss)
+                    self._hear_evaluation(event)
                 case Sample():
-                    self.samples.append(event)
+                    self._hear_sample(event)
                 case RunStarted():
-                    self.started, self.ended = event, None
+                    self._hear_start(event)
                 case RunEnded():
-                    self.ended = event
-                case _:
-                    pass
+                    self.ended, self.paused = event, None
+                    self._say(event.step, _ending(event))
+                case Saved():
+                    self._hear_saved(event)
+                case Paused():
+                    self.paused = event
+                    self._say(event.step, f"paused: {event.reason}" if event.reason else "paused")
+                case Resumed():
+                    self.paused = None
+                    self._say(event.step, "goes on")
+                case Note():
+                    self._say(event.step, f"warning: {event.text}" if event.level == "warning" else event.text)
 
     @property
     def step(self) -> int:
-        """Steps done."""
+        """How many steps are done."""
         return self.last_step.step if self.last_step else self.started.step if self.started else 0
 
     @property
-    def steps(self) -> int:
-        """Steps in all; 0 before the run has begun."""
-        return self.started.steps if self.started else 0
+    def losses(self) -> tuple[Floats, Floats]:
+        """Steps (N,) and the loss of each one's batch (N,)."""
+        return self._steps.column(0), self._steps.column(1)
+
+    @property
+    def validation_losses(self) -> tuple[Floats, Floats]:
+        """Steps (M,) and the validation loss at each (M,)."""
+        return self._evaluations.column(0), self._evaluations.column(1)
+
+    @property
+    def last_evaluation(self) -> Evaluation | None:
+        """The newest evaluation."""
+        return self._evaluated[-1] if self._evaluated else None
 
     @property
     def best(self) -> tuple[int, float] | None:
-        """Step and loss of the best evaluation."""
-        found = self.last_evaluation
-        return (found.best_step, found.best_loss) if found and math.isfinite(found.best_loss) else None
+        """The step with the lowest validation loss, and that loss."""
+        return (self.last_evaluation.best_step, self.last_evaluation.best_loss) if self.last_evaluation else None
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """The mean of the last steps, evaluations left out."""
+        recent = self._recent_tokens_per_s
+        return sum(recent) / len(recent) if recent else None
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds of training so far, pauses left out."""
-        return self.ended.elapsed_s if self.ended else self.last_step.elapsed_s if self.last_step else 0.0
+        """The time spent training so far, pauses left out."""
+        if self.ended:
+            return self.ended.elapsed_s
+        return self.last_step.elapsed_s if self.last_step else 0.0
 
     @property
-    def left_s(self) -> float | None:
-        """Seconds to go at the recent pace, evaluations included; None before it can be told."""
-        if self.ended or len(self._elapsed) < 2:
+    def remaining_s(self) -> float | None:
+        """An estimate of the time left, evaluations and samples included; None where nothing is known yet."""
+        if self.ended or not self._steps.count or self.steps <= 0:
             return None
-        # Over at least two evaluations' distance, so that their time is counted at its share.
-        between = np.diff(self.validation.xs[-3:]).sum() if len(self.validation) > 2 else 0
-        reach = int(min(len(self._elapsed) - 1, max(RECENT, between)))
-        steps = self._elapsed.xs[-1] - self._elapsed.xs[-1 - reach]
-        seconds = self._elapsed.ys[-1] - self._elapsed.ys[-1 - reach]
-        return float(seconds / steps * (self.steps - self.step)) if steps > 0 else None
+        left = self.steps - self.step
+        every = self._evaluate_every or self._between_evaluations()
+        steps, elapsed = self._steps.column(0), self._steps.column(2)
+        # A whole number of intervals holds a whole number of evaluations, so neither is counted too often.
+        whole = min(4, (len(steps) - 1) // every) * every
+        if whole:
+            return float((elapsed[-1] - elapsed[-1 - whole]) / (steps[-1] - steps[-1 - whole])) * left
+        if len(steps) < 2:
+            return None
+        overhead = self.last_evaluation.seconds if self.last_evaluation else 0.0
+        return float((elapsed[-1] - elapsed[0]) / (steps[-1] - steps[0])) * left + overhead * (left // every)
+
+    def _between_evaluations(self) -> int:
+        """Steps from one evaluation to the next, as far as it can be seen; settings may leave it open."""
+        steps = self._evaluations.column(0)[-2:]
+        return max(1, int(steps[1] - steps[0])) if len(steps) == 2 else max(1, self.steps)
+
+    def _hear_start(self, event: RunStarted) -> None:
+        # A run that goes on after a kill repeats what came after its last save; the first telling of that is void.
+        # A run that begins again repeats its very first evaluation too.
+        last = event.step or -1
+        self._steps.cut(last)
+        self._evaluations.cut(last)
+        self._evaluated = [evaluation for evaluation in self._evaluated if evaluation.step <= last]
+        self.samples = [sample for sample in self.samples if sample.step <= last]
+        if self.step > event.step:
+            self.last_step = None
+        self._recent_tokens_per_s.clear()
+        again = self.started is not None
+        self.started, self.ended, self.paused, self.steps = event, None, None, event.steps
+        cores = f", {threads(event.threads)}" if event.device == "cpu" else ""
+        self._say(event.step, f"{'goes on' if again else 'begins'}: {event.device}{cores}")
+
+    def _hear_step(self, event: Step) -> None:
+        self.last_step = event
+        self._steps.append(event.step, event.loss, event.elapsed_s)
+        self._recent_tokens_per_s.append(event.tokens_per_s)
+        del self._recent_tokens_per_s[:-RECENT_STEPS]
+
+    def _hear_evaluation(self, event: Evaluation) -> None:
+        self._evaluated.append(event)
+        self._evaluations.append(event.step, event.validation_loss)
+        self._say(event.step, f"validation {event.validation_loss:.4f}{BEST if event.best_step == event.step else ''}")
+
+    def _hear_sample(self, event: Sample) -> None:
+        evaluation = self.last_evaluation
+        loss = evaluation.validation_loss if evaluation and evaluation.step == event.step else None
+        self.samples.append(SampleText(event.step, event.text, loss))
+
+    def _hear_saved(self, event: Saved) -> None:
+        if event.what == "resume":
+            self._say(event.step, "state saved, to go on from")
+        elif self.log and self.log[-1].endswith(BEST):
+            self.log[-1] += ", kept"
+        else:
+            self._say(event.step, "best weights kept")
+
+    def _say(self, step: int, text: str) -> None:
+        self.log.append(f"{step:>5}  {text}")
+        if len(self.log) > LOG_LINES:
+            del self.log[: LOG_LINES // 10]
+
+
+def _ending(event: RunEnded) -> str:
+    when = time.strftime("%H:%M:%S", time.localtime(event.time))
+    return f"{event.reason} at {when}{': ' + event.message if event.message else ''}"

@@ -14,7 +14,7 @@ from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.training import RunStarted, TrainingEvent
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunSettings, RunStatus
-from tinygpt_tui.ui.training_history import TrainingHistory
+from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.workers.trainer import RunWatch, start_trainer
 
 
@@ -42,7 +42,7 @@ class Look(NamedTuple):
 
     settings: RunSettings
     events: list[TrainingEvent]
-    history: TrainingHistory | None
+    history: RunHistory | None
     status: RunStatus | None
     died: bool
     launched_runs: bool
@@ -192,8 +192,8 @@ class TrainingSession:
         return Phase.PAUSING if look.pause_asked else Phase.TRAINING
 
 
-def _empty_history(settings: RunSettings) -> TrainingHistory:
-    return TrainingHistory(settings.training.steps, settings.training.evaluate_every)
+def _empty_history(settings: RunSettings) -> RunHistory:
+    return RunHistory(settings.training.steps, settings.training.evaluate_every)
 
 
 def _runs(pid: int) -> bool:

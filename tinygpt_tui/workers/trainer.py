@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import FrameType
@@ -46,8 +47,8 @@ def start_trainer(run: RunFolder) -> int:
             )
     except OSError as error:
         raise storage_error(error, run.folder) from error
-    # The process is meant to outlive this object: nobody waits for it here, and Popen must not complain about that.
-    process.returncode = 0
+    # It is meant to outlive us, but if it ends before us it must not stay behind as a zombie.
+    threading.Thread(target=process.wait, daemon=True, name=f"{run.model.name}'s end").start()
     _announce(run, process.pid)
     return int(process.pid)
 

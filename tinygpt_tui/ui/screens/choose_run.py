@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import DataTable, Static
 
 from tinygpt_tui.ui.training_runs import RunRow
-from tinygpt_tui.ui.training_words import shortened
+from tinygpt_tui.words import shortened
 
 COLUMNS = ("name", "state", "steps", "best loss", "begun", "corpus")
 

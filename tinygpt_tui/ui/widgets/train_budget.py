@@ -7,7 +7,7 @@ from textual.widgets import Static
 
 from tinygpt_tui.settings.counting import parameter_budget
 from tinygpt_tui.ui.training_draft import CorpusFacts, Draft
-from tinygpt_tui.ui.training_words import bar, ratio
+from tinygpt_tui.words import bar, ratio
 
 BAR_CELLS = 10
 NOTHING = "–"

@@ -12,7 +12,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from tinygpt_tui.charts import BLUE, GREY, ORANGE, Level, LossChart, Series, View, pan, zoom
-from tinygpt_tui.ui.training_history import TrainingHistory
+from tinygpt_tui.runs.history import RunHistory
 
 SMOOTHINGS = (0.0, 0.9, 0.98)
 # What the y axis follows while nobody has zoomed it.
@@ -55,14 +55,14 @@ The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows 
     fit: reactive[str] = reactive(FITS[0])
     view: reactive[View] = reactive(View())
 
-    def __init__(self, history: TrainingHistory) -> None:
+    def __init__(self, history: RunHistory) -> None:
         super().__init__(id="chart")
         self._history = history
         self._entropy: float | None = None
         self._vocab_size = 0
         self._waiting = ""
 
-    def show(self, history: TrainingHistory, entropy: float | None, vocab_size: int, waiting: str) -> None:
+    def show(self, history: RunHistory, entropy: float | None, vocab_size: int, waiting: str) -> None:
         """Draw `history` from now on; `waiting` stands there while it has no points."""
         if history is not self._history:
             self.view = View()

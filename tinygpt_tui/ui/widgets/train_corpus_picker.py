@@ -11,7 +11,7 @@ from textual.widgets import Button, ProgressBar, Select, Static
 
 from tinygpt_tui.corpora.catalog import CorpusEntry
 from tinygpt_tui.ui.training_draft import CorpusFacts
-from tinygpt_tui.ui.training_words import size
+from tinygpt_tui.words import size
 
 
 class TrainCorpusPicker(Vertical):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
-from tinygpt_tui.ui.training_history import TrainingHistory
+from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.ui.training_session import Phase
-from tinygpt_tui.ui.training_words import bar
+from tinygpt_tui.words import bar
 
 SIGNS = {
     Phase.STARTING: "◌",
@@ -27,7 +27,7 @@ class TrainHead(Static):
 
     DEFAULT_CSS = "TrainHead { height: 2; text-wrap: nowrap; text-overflow: ellipsis; }"
 
-    def show(self, name: str, about: str, phase: Phase, history: TrainingHistory) -> None:
+    def show(self, name: str, about: str, phase: Phase, history: RunHistory) -> None:
         """Show where the run stands."""
         first = Content.from_markup(
             "[b]$name[/]  [$foreground-muted]$about[/]  [b]$sign $phase[/]",
@@ -38,7 +38,7 @@ class TrainHead(Static):
         )
         self.update(Content("\n").join([first, self._bar(history)]))
 
-    def _bar(self, history: TrainingHistory) -> Content:
+    def _bar(self, history: RunHistory) -> Content:
         share = history.step / history.steps if history.steps else 0.0
         said = f"step {history.step:,} of {history.steps:,}"
         room = max(0, self.size.width - len(said) - 9)

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 
-from tinygpt_tui.ui.training_history import TrainingHistory
+from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.ui.training_session import Phase, TrainingSession
 from tinygpt_tui.ui.widgets.train_chart import TrainChart
 from tinygpt_tui.ui.widgets.train_foot import TrainFoot
@@ -94,7 +94,7 @@ class TrainLive(Vertical):
         yield TrainPaneBar()
         with Container(id="panes"):
             with Vertical(classes="-pane -chosen", id="chart-pane"):
-                yield TrainChart(TrainingHistory())
+                yield TrainChart(RunHistory())
             with Vertical(classes="-pane", id="meters-pane"):
                 yield TrainMeters("", markup=False, id="meters")
             yield TrainSamples().add_class("-pane")

@@ -6,8 +6,8 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tinygpt_tui.events.training import RunStarted
-from tinygpt_tui.ui.training_history import TrainingHistory
-from tinygpt_tui.ui.training_words import duration, threads
+from tinygpt_tui.runs.history import RunHistory
+from tinygpt_tui.words import duration, threads
 
 NOTHING = "–"
 
@@ -22,7 +22,7 @@ class TrainMeters(Static, can_focus=True):
 evaluation. *time left* is estimated from the last steps, evaluations included. Pauses do not count as *time spent*.
 """
 
-    def show(self, history: TrainingHistory, *, live: bool, table: bool) -> None:
+    def show(self, history: RunHistory, *, live: bool, table: bool) -> None:
         """Show the numbers as they are now."""
         numbers = _numbers(history)
         if not live:
@@ -30,7 +30,7 @@ evaluation. *time left* is estimated from the last steps, evaluations included. 
         self.update(_table(numbers) if table else _lines(numbers))
 
 
-def _numbers(history: TrainingHistory) -> dict[str, str]:
+def _numbers(history: RunHistory) -> dict[str, str]:
     step, evaluation, started, best = history.last_step, history.last_evaluation, history.started, history.best
     remaining, speed = history.remaining_s, history.tokens_per_s
     return {

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from tinygpt_tui.ui.training_history import SampleText
+from tinygpt_tui.runs.history import SampleText
 
 
 class TrainSamples(VerticalScroll):

@@ -1,4 +1,4 @@
-"""Numbers of a training in the words of the screen."""
+"""Numbers in words that people read: spans of time, sizes, shares."""
 
 from __future__ import annotations
 
