@@ -11,11 +11,15 @@ import psutil
 import pytest
 from textual.widgets import Input
 from train_bench import TrainBench, train_tab
+from wait import wait_until
 
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import read_config
 from tinygpt_tui.runs.control import live_status
 from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.ui.app import TinyGPTApp
+from tinygpt_tui.ui.screens.generate import GenerateScreen
+from tinygpt_tui.ui.screens.train import TrainScreen
 from tinygpt_tui.ui.training_session import Phase
 
 pytestmark = [pytest.mark.usefixtures("no_shipped_models"), pytest.mark.slow]
@@ -119,3 +123,23 @@ async def test_a_trainer_outlives_the_app_is_killed_and_goes_on(text: Path, run:
         await bench.until(lambda: bench.phase is Phase.STOPPED, PATIENCE_S)
         await bench.sees("Stopped at step")
         await bench.until(lambda: live_status(run) is None)
+
+
+async def test_a_model_that_was_just_trained_is_talked_to(text: Path, run: RunFolder) -> None:
+    app = TinyGPTApp()
+    async with app.run_test(size=(140, 40)) as pilot:
+        await pilot.press("f3")
+        await wait_until(pilot, lambda: isinstance(app.screen, TrainScreen) and app.screen.is_mounted)
+        bench = TrainBench(app, pilot, [])
+        await begin(bench, text)
+        await bench.until(lambda: bench.phase is Phase.FINISHED, PATIENCE_S)
+        await bench.until(lambda: "talk" in bench.screen.possible())
+        await pilot.press("t")
+        await wait_until(pilot, lambda: isinstance(app.screen, GenerateScreen))
+        generate = app.screen
+        assert isinstance(generate, GenerateScreen)
+        await wait_until(pilot, lambda: generate.output.border_title == "nursery")
+        await pilot.press(*"one", "enter")
+        await wait_until(pilot, lambda: len(generate.output.text) > 50, PATIENCE_S)
+        assert generate.output.text.startswith("one")
+    await app.engine.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import work
@@ -20,6 +20,9 @@ from tinygpt_tui.ui.remembered import Remembered
 from tinygpt_tui.ui.tabs import TABS
 from tinygpt_tui.ui.themes import DARK, LIGHT, THEMES
 from tinygpt_tui.ui.widgets.tab_bar import TabBar
+
+if TYPE_CHECKING:
+    from tinygpt_tui.ui.screens.train import TrainScreen
 
 
 def run() -> int:
@@ -62,7 +65,7 @@ class TinyGPTApp(App[None]):
         super().__init__()
         self._mishap = ""
         self.remembered = Remembered()
-        self.engine: Engine = engine or _engine_process()
+        self.engine: Engine = engine or _engine_process(self.remembered.settings.frames_per_second)
         self.bridge = Bridge(self.engine)
         for theme in THEMES:
             self.register_theme(theme)
@@ -106,6 +109,14 @@ class TinyGPTApp(App[None]):
         if not self.screen.is_modal:
             self.switch_mode(name)
 
+    async def on_train_screen_talk_to(self, message: TrainScreen.TalkTo) -> None:
+        """Go to Generate with a model that was just trained."""
+        from tinygpt_tui.ui.screens.generate import GenerateScreen
+
+        await self.switch_mode("generate")
+        if isinstance(self.screen, GenerateScreen):
+            self.screen.choose(message.model_path)
+
     def action_night(self) -> None:
         """Change between the app's dark and light theme."""
         self.theme = LIGHT.name if self.current_theme.dark else DARK.name
@@ -143,7 +154,7 @@ class TinyGPTApp(App[None]):
         self.exit()
 
 
-def _engine_process() -> Engine:
+def _engine_process(frames_per_second: int) -> Engine:
     from tinygpt_tui.workers.client import EngineClient
 
-    return EngineClient()
+    return EngineClient(frames_per_second)

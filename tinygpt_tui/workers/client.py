@@ -29,7 +29,9 @@ class EngineClient:
     Every job that was asked for gets exactly one GenerationEnded, also where the process was killed in mid-word.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, frames_per_second: int = 30) -> None:
+        """Tokens are handed on at most `frames_per_second` times a second."""
+        self._frames_per_second = frames_per_second
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
         self._events: asyncio.Queue[list[GenerationEvent]] = asyncio.Queue()
@@ -57,7 +59,7 @@ class EngineClient:
             log = _open_log()
             try:
                 self._process = await asyncio.create_subprocess_exec(
-                    *command("tinygpt_tui.workers.host"),
+                    *command("tinygpt_tui.workers.host", str(self._frames_per_second)),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,

@@ -23,8 +23,11 @@ from tinygpt_tui.workers.pump import Pump
 Asked = tuple[float, Request] | None  # when (perf_counter) and what; None: stdin has ended
 
 
-def main() -> int:
-    """Serve until stdin ends. Whatever a library prints goes to stderr: stdout carries events alone."""
+def main(frames_per_second: float = 30) -> int:
+    """Serve until stdin ends; tokens leave at most `frames_per_second` times a second.
+
+    Whatever a library prints goes to stderr: stdout carries events alone.
+    """
     output = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     # A reader of its own: a thread that waits in sys.stdin would abort the interpreter on its way out.
@@ -36,7 +39,7 @@ def main() -> int:
     from tinygpt_tui.workers.service import EngineService
 
     service = EngineService()
-    pump: Pump[GenerationEvent] = Pump(lambda event: isinstance(event, Token))
+    pump: Pump[GenerationEvent] = Pump(lambda event: isinstance(event, Token), frames_per_second)
 
     def say(event: GenerationEvent) -> None:
         _write(output, pump.push(event))
@@ -79,4 +82,4 @@ def _write(output: IO[bytes], events: list[GenerationEvent]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*map(float, sys.argv[1:])))

@@ -72,6 +72,7 @@ class GenerateScreen(TabScreen):
         self.writing = Writing()
         self._shelf = ModelShelf()
         self._card: ModelCard | None = None
+        self._wished = ""  # the path of a model that another tab wants to be used here
         self._history = PromptHistory.load()
         self._engine_ready = False
         self._typed_early: str | None = None
@@ -121,16 +122,26 @@ class GenerateScreen(TabScreen):
 
     # Models
 
+    def choose(self, path: str) -> None:
+        """Use the model at `path`, as soon as it is seen among the models."""
+        self._wished = path
+        self._look_for_models()
+
     @work(thread=True, exclusive=True, group="models", exit_on_error=False)
     def _look_for_models(self) -> None:
-        if self._shelf.look():
+        if self._shelf.look() or self._wished:
             self.app.call_from_thread(self._show_models)
 
     def _show_models(self) -> None:
         picker = self.query_one(ModelPicker)
         picker.show(self._shelf.cards, self._shelf.live)
         known = {card.path: card for card in self._shelf.cards}
-        if self._card is None or self._card.path not in known:
+        wished = known.get(self._wished)
+        if wished is not None:
+            self._wished = ""
+            self._use(wished)
+            self.workbench.remember(model=wished.name)
+        elif self._card is None or self._card.path not in known:
             self._use(default_model(self._shelf.cards, self.workbench.remembered.settings.model))
         else:
             self._card = known[self._card.path]

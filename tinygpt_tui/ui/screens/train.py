@@ -223,7 +223,8 @@ weights, and you can go on from there later.
         others = [card.name for card in self._live if card.path != str(session.run.model)]
         also = f"{', '.join(others)} is being trained too: ctrl+o shows it. " if others else ""
         if not session.phase.live:
-            return f"{also}The model and its run are in {session.run.model}"
+            where = f"are in {session.run.model}" if session.own else "came with the program"
+            return f"{also}The model and its run {where}."
         return f"{also}Training goes on when you quit; stop it with s or `tinygpt-tui stop {session.name}`."
 
     @property
