@@ -146,7 +146,8 @@ class ModelPicker(Vertical):
         return any(option.disabled != bool(self._cards[option.id or ""].problem) for option in listing.options)
 
     def _row(self, card: ModelCard) -> Text:
-        width = max(8, self.query_one(OptionList).scrollable_content_region.width - 1)
+        # The list's own width is unknown while it is hidden for being empty; two cells are for its scroll bar.
+        width = max(8, self.scrollable_content_region.width - 2)
         mark = "▸ " if card.path == self._current else "  "
         progress = self._live.get(card.path, "")
         side = f" {progress}" if progress else f" {card.origin}"
