@@ -5,28 +5,25 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check lint wheel pictures models clean
+.PHONY: run test test-without-native check lint wheel pictures models clean
 
 run: $(VENV)/.installed
 	$(BIN)/tinygpt-tui
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest
+	$(BIN)/pytest --cov --cov-report=term
 
-check: lint test-coverage wheel
+# The same engine process and command line where no C compiler was at hand when the package was built.
+test-without-native: $(VENV)/.installed-dev
+	TINYGPT_TUI_NATIVE=off $(BIN)/pytest tests/workers tests/cli tests/ui/test_generate_engine.py
+
+check: lint wheel test test-without-native
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-
-.PHONY: test-coverage
-test-coverage: $(VENV)/.installed-dev
-	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
 
 # A wheel in an empty environment must open the app with the shipped models inside it.
 wheel: $(VENV)/.installed-dev
@@ -35,7 +32,7 @@ wheel: $(VENV)/.installed-dev
 pictures: $(VENV)/.installed-dev
 	$(BIN)/python tools/make_pictures.py
 
-# Trains the shipped models again from nothing (hours).
+# Trains the shipped models again from nothing (more than an hour).
 models: $(VENV)/.installed
 	$(BIN)/python tools/train_shipped.py
 

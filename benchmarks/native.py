@@ -21,7 +21,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tinygpt_tui.architectures.table import build
-from tinygpt_tui.generation.engine import Engine, TorchEngine
+from tinygpt_tui.generation.base import Engine
+from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.generation.sampler import Sampler
 from tinygpt_tui.native import build as compiling
 from tinygpt_tui.native.engine import NativeEngine

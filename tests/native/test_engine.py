@@ -17,7 +17,8 @@ from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.norms import EPSILON
 from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.errors import EngineError, UsageError
-from tinygpt_tui.generation.engine import Engine, TorchEngine
+from tinygpt_tui.generation.base import Engine
+from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.native import engine as native
 from tinygpt_tui.native.engine import NativeEngine, open_engine
 from tinygpt_tui.native.library import VARIABLE, Library, load_library

@@ -105,7 +105,7 @@ class FakeEngine:
 def make_model(name: str, *, loss: float | None = 1.5, weights: bool = True) -> Path:
     """Make a model folder that looks like one; there are no real weights in it."""
     folder = paths.models_folder() / name
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     trained = TrainedOn(corpus="a text", step=100, validation_loss=loss) if loss is not None else None
     config = NativeConfig(format=1, architecture=GPTSettings(), parameters=810_000, trained=trained)
     (folder / "config.json").write_bytes(msgspec.json.encode(config))

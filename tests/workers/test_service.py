@@ -10,6 +10,7 @@ from makers import make_model
 from tinygpt_tui.events.generation import EngineFailed, GenerationEnded, ModelOpened
 from tinygpt_tui.events.requests import Generate, OpenModel
 from tinygpt_tui.generation.engine import TorchEngine
+from tinygpt_tui.native.engine import NativeEngine
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.workers import service as service_module
 from tinygpt_tui.workers.service import OPEN_MODELS, EngineService
@@ -36,7 +37,7 @@ def test_what_nobody_expected_fails_the_request_and_not_the_process(
     model = str(tmp_path / "net")
 
     with monkeypatch.context() as patch:
-        patch.setattr(service_module, "load", break_down)
+        patch.setattr(service_module, "open_model", break_down)
         (failed,) = service.take(0.0, OpenModel(model))
         assert isinstance(failed, EngineFailed)
         assert (failed.message, failed.model) == ("ZeroDivisionError: oh", model)
@@ -45,7 +46,8 @@ def test_what_nobody_expected_fails_the_request_and_not_the_process(
 
     assert service.take(0.0, Generate(2, model, "a", SamplingSettings())) == []
     list(service.advance())
-    monkeypatch.setattr(TorchEngine, "prefill", break_down)
+    for engine in (TorchEngine, NativeEngine):
+        monkeypatch.setattr(engine, "prefill", break_down)
     (ended,) = service.advance()
     assert isinstance(ended, GenerationEnded)
     assert (ended.job, ended.reason, ended.message) == (2, "failed", "ZeroDivisionError: oh")

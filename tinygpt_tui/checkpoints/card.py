@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -68,22 +67,6 @@ def read_config(folder: Path) -> NativeConfig:
             f"{folder.name} was made by a newer version (format {config.format})", "update tinygpt-tui"
         )
     return config
-
-
-def read_tokenizer(folder: Path) -> dict[str, Any]:
-    """Read `tokenizer.json` of a model folder as plain data. Raises CheckpointError."""
-    path = folder / TOKENIZER
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"{folder.name} has no {TOKENIZER}", "copy the whole model folder again") from None
-    except OSError as error:
-        raise storage_error(error, path) from error
-    except ValueError as error:
-        raise CheckpointError(f"{path} is damaged: {error}", "copy the whole model folder again") from None
-    if not isinstance(kept, dict):
-        raise CheckpointError(f"{path} is damaged: no object in it", "copy the whole model folder again")
-    return kept
 
 
 def card_of(folder: Path, origin: Literal["shipped", "yours"]) -> ModelCard:

@@ -22,13 +22,12 @@ from tinygpt_tui.checkpoints.card import (
     NativeConfig,
     TrainedOn,
     read_config,
-    read_tokenizer,
 )
+from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.errors import CheckpointError, UsageError, storage_error
 from tinygpt_tui.files import write_bytes, write_text
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
-from tinygpt_tui.tokenizers.table import tokenizer_from
 
 HEAD, EMBEDDING = "lm_head.weight", "transformer.wte.weight"
 
@@ -45,12 +44,7 @@ class Checkpoint:
 def load(folder: Path, device: torch.device | str = "cpu") -> Checkpoint:
     """Open a model folder. Raises CheckpointError where a part is missing, damaged, or does not fit."""
     config = read_config(folder)
-    tokenizer = tokenizer_from(read_tokenizer(folder))
-    if tokenizer.size != config.architecture.vocab_size:
-        raise CheckpointError(
-            f"{folder.name}: the tokenizer knows {tokenizer.size} tokens, the model {config.architecture.vocab_size}",
-            "the files are from different models",
-        )
+    tokenizer = open_tokenizer(folder, config)
     weights = _read_weights(folder / WEIGHTS)
     if config.architecture.tied_head and EMBEDDING in weights:
         weights[HEAD] = weights[EMBEDDING]

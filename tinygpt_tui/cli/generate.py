@@ -27,18 +27,18 @@ def run(arguments: argparse.Namespace) -> int:
     prompt = sys.stdin.buffer.read().decode("utf-8", "replace") if arguments.prompt == "-" else arguments.prompt
 
     from tinygpt_tui.checkpoints.library import find_model
-
-    folder = find_model(arguments.model)  # before torch: a wrong name is told at once
-
-    from tinygpt_tui.api import load
     from tinygpt_tui.events import wire
     from tinygpt_tui.events.generation import GenerationEnded, GenerationStarted, Token
+    from tinygpt_tui.generation.text import GenerationJob
+    from tinygpt_tui.workers.opened import open_model
 
-    model = load(folder)
+    model = open_model(find_model(arguments.model))
+    block_size = model.config.architecture.block_size
+    job = GenerationJob(model.new_engine(), model.tokenizer, block_size, prompt, sampling)
     if not (arguments.json or arguments.no_echo):
         write(prompt)
     try:
-        for event in model.events(prompt, **{name: getattr(sampling, name) for name in sampling.__struct_fields__}):
+        for event in job:
             if arguments.json:
                 write(wire.to_line(event).decode())
             elif isinstance(event, Token | GenerationEnded):

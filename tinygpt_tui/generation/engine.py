@@ -1,9 +1,8 @@
-"""From ids to the next token's logits, one id at a time, within the model's window."""
+"""From ids to the next token's logits by torch, for every architecture."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,23 +10,6 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.memory import Memory
-
-
-class Engine(Protocol):
-    """Reads a text once (`prefill`), then goes on id by id (`step`); both return logits (V,) float32."""
-
-    def prefill(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """Begin a new text with `ids` (at least one), of which the last block_size are seen."""
-        ...
-
-    def step(self, id: int) -> NDArray[np.float32]:
-        """Add one id to the text."""
-        ...
-
-    @property
-    def context_used(self) -> int:
-        """How many tokens the last logits were computed from."""
-        ...
 
 
 class TorchEngine:

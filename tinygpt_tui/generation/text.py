@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 
 from tinygpt_tui.events.generation import EndReason, GenerationEnded, GenerationEvent, GenerationStarted, Token
-from tinygpt_tui.generation.engine import Engine
+from tinygpt_tui.generation.base import Engine
 from tinygpt_tui.generation.sampler import Sampler
 from tinygpt_tui.generation.stops import StopText
 from tinygpt_tui.settings.sampling import SamplingSettings

@@ -18,7 +18,7 @@ EPSILON = 1e-5  # of the norms
 
 
 class NativeEngine:
-    """Does what generation.engine.TorchEngine does, the exact crop at the window's edge as well; an Engine.
+    """Does what TorchEngine does, the exact crop at the window's edge as well; an Engine.
 
     Engines may share their weights, each has a memory of its own; both are numpy arrays and go with the object.
     """

@@ -35,7 +35,7 @@ def main(frames_per_second: float = 30) -> int:
     requests: queue.SimpleQueue[Asked] = queue.SimpleQueue()
     threading.Thread(target=_read_requests, args=(stream, requests), daemon=True).start()
 
-    # Only now, with requests already being read: this imports torch, which takes a second or three.
+    # Only now, with requests already being read: numpy takes a tenth of a second, torch (where it is needed) longer.
     from tinygpt_tui.workers.service import EngineService
 
     service = EngineService()

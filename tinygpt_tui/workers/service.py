@@ -8,18 +8,16 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
-
-import torch
 
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import WEIGHTS
-from tinygpt_tui.checkpoints.native import Checkpoint, load
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded, GenerationEvent, ModelOpened
 from tinygpt_tui.events.requests import Generate, OpenModel, Request, StopJob
-from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.workers.opened import OpenedModel, open_model
 from tinygpt_tui.workers.process import ENGINE_LOG
 
 OPEN_MODELS = 4  # kept in memory; the one unused longest goes first
@@ -29,9 +27,7 @@ class EngineService:
     """Opened models and running jobs."""
 
     def __init__(self) -> None:
-        # One token of a tiny model is too little work to share: waiting for other threads costs more than they do.
-        torch.set_num_threads(1)
-        self._opened: dict[str, tuple[float, Checkpoint]] = {}
+        self._opened: dict[str, tuple[float, OpenedModel]] = {}
         self._jobs: dict[int, tuple[GenerationJob, Iterator[GenerationEvent]]] = {}
 
     @property
@@ -41,7 +37,7 @@ class EngineService:
 
     def ready(self) -> EngineReady:
         """Return the greeting."""
-        versions = {"python": platform.python_version(), "torch": str(torch.__version__)}
+        versions = {"python": platform.python_version(), "torch": metadata.version("torch")}
         return EngineReady(pid=os.getpid(), versions=versions)
 
     def take(self, asked_at: float, request: Request) -> list[GenerationEvent]:
@@ -71,31 +67,31 @@ class EngineService:
         began = time.perf_counter()
         try:
             known = self._opened.get(model)
-            checkpoint = self._checkpoint(model)
+            opened = self._model(model)
         except Exception as error:
             return [EngineFailed(*_in_words(error), model)]
-        if known is not None and known[1] is checkpoint:
+        if known is not None and known[1] is opened:
             return []
         return [
             ModelOpened(
                 model=model,
-                block_size=checkpoint.config.architecture.block_size,
-                vocab_size=checkpoint.config.architecture.vocab_size,
-                parameters=checkpoint.config.parameters,
+                block_size=opened.config.architecture.block_size,
+                vocab_size=opened.config.architecture.vocab_size,
+                parameters=opened.config.parameters,
                 seconds=time.perf_counter() - began,
             )
         ]
 
     def _begin(self, asked_at: float, request: Generate) -> list[GenerationEvent]:
         try:
-            checkpoint = self._checkpoint(request.model)
+            opened = self._model(request.model)
         except Exception as error:
             return [_failed(request.job, error)]
-        trained = checkpoint.config.trained
+        trained = opened.config.trained
         job = GenerationJob(
-            TorchEngine(checkpoint.model),
-            checkpoint.tokenizer,
-            checkpoint.config.architecture.block_size,
+            opened.new_engine(),
+            opened.tokenizer,
+            opened.config.architecture.block_size,
             request.prompt,
             request.sampling,
             job=request.job,
@@ -106,13 +102,13 @@ class EngineService:
         self._jobs[request.job] = (job, iter(job))
         return []
 
-    def _checkpoint(self, model: str) -> Checkpoint:
+    def _model(self, model: str) -> OpenedModel:
         """Return the opened model; its weights are read again where the file has changed (a model in training)."""
         weights = Path(model) / WEIGHTS
         changed_at = weights.stat().st_mtime if weights.exists() else 0.0
         kept = self._opened.pop(model, None)
         if kept is None or kept[0] != changed_at:
-            kept = (changed_at, load(Path(model)))
+            kept = (changed_at, open_model(Path(model)))
         self._opened[model] = kept  # the last of the dict is the one used last
         while len(self._opened) > OPEN_MODELS:
             del self._opened[next(iter(self._opened))]

@@ -1,0 +1,241 @@
+"""The layout of every tab at 80x24 and 140x40, compared with pictures that somebody has looked at.
+
+After a wanted change: `pytest tests/ui/test_snapshots.py --snapshot-update`, and look at the pictures that differ.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from fakes import FakeEngine, make_model
+from textual.app import App
+from textual.pilot import Pilot
+from textual.widgets import Input, Markdown, TextArea
+from train_bench import STEPS, ScriptedRun, beginning, steps
+from wait import wait_until
+
+from tinygpt_tui import paths
+from tinygpt_tui.events.training import Saved
+from tinygpt_tui.ui.app import TinyGPTApp
+from tinygpt_tui.ui.screens.generate import GenerateScreen
+from tinygpt_tui.ui.screens.help import HelpScreen
+from tinygpt_tui.ui.screens.train import TrainScreen
+from tinygpt_tui.ui.training_session import Phase
+from tinygpt_tui.ui.widgets.prompt_box import PromptBox
+from tinygpt_tui.ui.widgets.sampling_form import SettingBox
+
+Compare = Callable[..., bool]
+Play = Callable[[Pilot[None]], Awaitable[None]]
+
+SMALL, LARGE = (80, 24), (140, 40)
+both_sizes = pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "140x40"])
+NOON = 1_800_014_400.0  # 15 January 2027, 12:00 UTC: later than the shipped runs, so that the scripted ones come first
+BLOCK_SIZE = 128  # as the shipped model has it
+
+PROMPT = "ROMEO:\nBut soft, what light through yonder window breaks?"
+WRITTEN = """
+It is the east, and Juliet is the sun.
+Arise, fair sun, and kill the envious moon,
+Who is already sick and pale with grief,
+That thou her maid art far more fair than she.
+
+JULIET:
+O Romeo, Romeo! wherefore art thou Romeo? Deny thy father and refuse thy name; or, if thou wilt not, be but sworn my \
+love, and I'll no longer be a Capulet."""
+
+
+def _pinned(package: str) -> str:
+    """The version of a package that the pictures were taken with."""
+    constraints = Path(__file__).resolve().parents[2] / "constraints.txt"
+    found = re.search(rf"^{package}==(.+)$", constraints.read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found else ""
+
+
+pytestmark = pytest.mark.skipif(
+    any(importlib.metadata.version(package) != _pinned(package) for package in ("textual", "rich")),
+    reason="the pictures are of the versions of Textual and Rich in constraints.txt; others draw differently",
+)
+
+
+@pytest.fixture(autouse=True)
+def stillness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Hold still what moves: the clock, its zone, the cursor, where the home is, and the terminal's wishes."""
+    monkeypatch.setattr("train_bench.time", SimpleNamespace(time=lambda: NOON))
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    for box in (Input, TextArea):
+        monkeypatch.setattr(box, "cursor_blink", False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(paths, "home", lambda: Path("home"))
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr("fakes.BLOCK_SIZE", BLOCK_SIZE)
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+def app() -> TinyGPTApp:
+    """The app with a fake engine, and without motion."""
+    app = TinyGPTApp(FakeEngine())
+    app.animation_level = "none"
+    return app
+
+
+@pytest.fixture
+def picture(app: TinyGPTApp, snap_compare: Compare) -> Callable[[Play, tuple[int, int]], bool]:
+    """Play something on the app, then compare what it shows with the picture of it."""
+    return lambda play, size: snap_compare(app, terminal_size=size, run_before=play)
+
+
+Picture = Callable[[Play, tuple[int, int]], bool]
+
+
+def shown(app: App[None]) -> str:
+    """All characters on the screen, line by line."""
+    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
+
+
+async def sees(pilot: Pilot[None], *texts: str) -> None:
+    """Wait until all `texts` stand on the screen."""
+    await wait_until(pilot, lambda: all(text in shown(pilot.app) for text in texts))
+
+
+async def generate_tab(pilot: Pilot[None]) -> GenerateScreen:
+    """Wait until the models are there, and all boxes of the sampling settings."""
+    screen = pilot.app.screen
+    assert isinstance(screen, GenerateScreen)
+    await wait_until(pilot, lambda: screen.output.border_title == "shakespeare")
+    await wait_until(pilot, lambda: screen.query(SettingBox) and screen.query("SettingBox Input"))
+    await sees(pilot, "block size")
+    return screen
+
+
+async def generate(pilot: Pilot[None]) -> None:
+    """Have a whole generation happen that is longer than the model's window."""
+    screen, engine = await generate_tab(pilot), pilot.app.engine  # type: ignore[attr-defined]
+    screen.query_one(PromptBox).text = PROMPT
+    await pilot.press("enter")
+    await wait_until(pilot, lambda: engine.asked)
+    engine.begin()
+    engine.write(WRITTEN)
+    engine.end()
+    await sees(pilot, "reached ", "Capulet.")
+
+
+async def train_tab(pilot: Pilot[None]) -> TrainScreen:
+    """Go to Train and wait until the text is read."""
+    await generate_tab(pilot)
+    await pilot.press("f3")
+    await wait_until(pilot, lambda: isinstance(pilot.app.screen, TrainScreen) and pilot.app.screen.is_mounted)
+    screen = pilot.app.screen
+    assert isinstance(screen, TrainScreen)
+    await wait_until(pilot, lambda: screen.form.facts is not None)
+    await sees(pilot, "1,050,238 characters", "epochs")
+    return screen
+
+
+async def runs_dialog(pilot: Pilot[None]) -> TrainScreen:
+    """Open the list of runs."""
+    screen = await train_tab(pilot)
+    await pilot.press("ctrl+o")
+    await wait_until(pilot, lambda: pilot.app.screen.is_modal)
+    await sees(pilot, "scripted", "finished")
+    return screen
+
+
+@pytest.fixture
+def finished() -> None:
+    """A run of the user's own that has come to its end."""
+    run = ScriptedRun()
+    make_model("scripted", loss=1.7455)
+    run.write(beginning())
+    run.write([*steps(1, STEPS), Saved(STEPS, "best"), Saved(STEPS, "resume")])
+    run.end("finished", STEPS)
+
+
+@both_sizes
+def test_generate_at_the_start(picture: Picture, size: tuple[int, int]) -> None:
+    async def play(pilot: Pilot[None]) -> None:
+        await generate_tab(pilot)
+
+    assert picture(play, size)
+
+
+@both_sizes
+def test_generate_with_text_beyond_the_window(picture: Picture, size: tuple[int, int]) -> None:
+    assert picture(generate, size)
+
+
+def test_generate_by_day(picture: Picture) -> None:
+    async def play(pilot: Pilot[None]) -> None:
+        await generate(pilot)
+        await pilot.press("ctrl+n")
+        await wait_until(pilot, lambda: pilot.app.theme == "tinygpt-light")
+
+    assert picture(play, LARGE)
+
+
+def test_generate_with_the_drawer_of_sampling(picture: Picture) -> None:
+    async def play(pilot: Pilot[None]) -> None:
+        screen = await generate_tab(pilot)
+        await pilot.press("ctrl+t")
+        await wait_until(pilot, lambda: isinstance(screen.focused, Input))
+        await sees(pilot, "sampling", "temperature")
+
+    assert picture(play, SMALL)
+
+
+def test_generate_with_the_drawer_of_models(picture: Picture) -> None:
+    async def play(pilot: Pilot[None]) -> None:
+        await generate_tab(pilot)
+        await pilot.press("ctrl+o")
+        await sees(pilot, "models", "shakespeare-small")
+
+    assert picture(play, SMALL)
+
+
+@both_sizes
+def test_train_with_the_form(picture: Picture, size: tuple[int, int]) -> None:
+    async def play(pilot: Pilot[None]) -> None:
+        await train_tab(pilot)
+
+    assert picture(play, size)
+
+
+@both_sizes
+@pytest.mark.usefixtures("finished")
+def test_train_with_a_finished_run(picture: Picture, size: tuple[int, int]) -> None:
+    async def play(pilot: Pilot[None]) -> None:
+        screen = await runs_dialog(pilot)
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: screen.session is not None and screen.session.phase is Phase.FINISHED)
+        await sees(pilot, "Done:", "step 100 of 100", "validation")
+
+    assert picture(play, size)
+
+
+@pytest.mark.usefixtures("finished")
+def test_train_with_the_list_of_runs(picture: Picture) -> None:
+    async def play(pilot: Pilot[None]) -> None:
+        await runs_dialog(pilot)
+
+    assert picture(play, SMALL)
+
+
+@both_sizes
+def test_help(picture: Picture, size: tuple[int, int]) -> None:
+    async def play(pilot: Pilot[None]) -> None:
+        await generate_tab(pilot)
+        await pilot.press("f1")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
+        await wait_until(pilot, lambda: pilot.app.screen.query_one(Markdown).children)
+        await sees(pilot, "The prompt: the text", "Enter generates")
+
+    assert picture(play, size)

@@ -1,0 +1,39 @@
+"""The tokenizer that lies beside a model's weights; no torch here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tinygpt_tui.checkpoints.card import TOKENIZER, NativeConfig
+from tinygpt_tui.errors import CheckpointError, storage_error
+from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.table import tokenizer_from
+
+
+def open_tokenizer(folder: Path, config: NativeConfig) -> Tokenizer:
+    """Return a model's tokenizer. Raises CheckpointError where it is damaged, or another model's."""
+    tokenizer = tokenizer_from(read_tokenizer(folder))
+    if tokenizer.size != config.architecture.vocab_size:
+        raise CheckpointError(
+            f"{folder.name}: the tokenizer knows {tokenizer.size} tokens, the model {config.architecture.vocab_size}",
+            "the files are from different models",
+        )
+    return tokenizer
+
+
+def read_tokenizer(folder: Path) -> dict[str, Any]:
+    """Read `tokenizer.json` of a model folder as plain data. Raises CheckpointError."""
+    path = folder / TOKENIZER
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"{folder.name} has no {TOKENIZER}", "copy the whole model folder again") from None
+    except OSError as error:
+        raise storage_error(error, path) from error
+    except ValueError as error:
+        raise CheckpointError(f"{path} is damaged: {error}", "copy the whole model folder again") from None
+    if not isinstance(kept, dict):
+        raise CheckpointError(f"{path} is damaged: no object in it", "copy the whole model folder again")
+    return kept
