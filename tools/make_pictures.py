@@ -51,7 +51,7 @@ async def train(pilot: Pilot[None]) -> None:
     assert isinstance(screen, TrainScreen)
     await pilot.press("ctrl+o")
     await until(pilot, lambda: pilot.app.screen is not screen)
-    await pilot.press("enter")
+    await pilot.press("end", "enter")  # the oldest of the shipped runs is the one with most to see
     await until(pilot, lambda: pilot.app.screen is screen)
     await until(pilot, lambda: isinstance(screen.session, TrainingSession) and screen.session.history.ended)
     await pilot.pause(1.0)
