@@ -17,7 +17,6 @@ from tinygpt_tui.paths import HOME_VARIABLE, shipped_models
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.screens.generate import GenerateScreen
 from tinygpt_tui.ui.screens.train import TrainScreen
-from tinygpt_tui.ui.training_session import TrainingSession
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 SIZE = (120, 34)
@@ -51,9 +50,9 @@ async def train(pilot: Pilot[None]) -> None:
     assert isinstance(screen, TrainScreen)
     await pilot.press("ctrl+o")
     await until(pilot, lambda: pilot.app.screen is not screen)
-    await pilot.press("end", "enter")  # the oldest of the shipped runs is the one with most to see
+    await pilot.press("down", "down", "enter")  # past the newer ones, to Shakespeare
     await until(pilot, lambda: pilot.app.screen is screen)
-    await until(pilot, lambda: isinstance(screen.session, TrainingSession) and screen.session.history.ended)
+    await until(pilot, lambda: screen.session and screen.session.name == "shakespeare" and screen.session.history.ended)
     await pilot.pause(1.0)
     (DOCS / "train.svg").write_text(pilot.app.export_screenshot(title="tinygpt-tui"), encoding="utf-8")
 
