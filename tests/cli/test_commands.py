@@ -110,6 +110,12 @@ def test_unknown_characters_are_named_on_stderr(trained: Path) -> None:
     assert "`é`" in done.stderr
 
 
+def test_unknown_control_characters_do_not_reach_the_terminal(trained: Path) -> None:
+    done = tinygpt("generate", "fox", "--prompt", "a\x1b[31m", "--no-echo", "--max-new-tokens", "1")
+    assert r"`\x1b`" in done.stderr
+    assert "\x1b" not in done.stderr
+
+
 def test_runs_lists_the_finished_training(trained: Path) -> None:
     assert "fox" in tinygpt("runs").stdout
     assert "finished" in tinygpt("runs").stdout

@@ -11,6 +11,8 @@ from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.settings.fields import checked
 from tinygpt_tui.settings.sampling import SamplingSettings
 
+UNKNOWN_SHOWN = 20
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
@@ -44,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
             elif isinstance(event, Token | GenerationEnded):
                 write(event.text)
             elif isinstance(event, GenerationStarted) and event.unknown:
-                named = " ".join(f"`{character}`" for character in event.unknown[:20])
+                named = " ".join(f"`{_printable(character)}`" for character in event.unknown[:UNKNOWN_SHOWN])
                 say(f"tinygpt-tui: this model knows no {named}; left out")
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)
@@ -52,3 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.json and sys.stdout.isatty():
             write("\n")
     return int(ExitCode.OK)
+
+
+def _printable(character: str) -> str:
+    """Return a character as it can be told without moving the terminal's cursor: `\\x1b`."""
+    return character if character.isprintable() else character.encode("unicode_escape").decode()

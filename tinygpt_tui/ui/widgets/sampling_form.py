@@ -29,7 +29,7 @@ class SamplingForm(VerticalScroll, can_focus=False):
         "and the reason. In `stop`, `\\n` means a new line."
     )
     DEFAULT_CSS = """
-    SamplingForm { width: 34; padding: 0 1; scrollbar-size-vertical: 1; }
+    SamplingForm { width: 34; padding: 0 0 0 1; scrollbar-size-vertical: 1; }
     """
 
     class Changed(Message):
@@ -110,7 +110,7 @@ class SettingBox(Horizontal):
         grid-size: 2;
         grid-columns: 15 1fr;
         grid-rows: auto;
-        margin: 0 0 1 0;
+        margin: 0 1 1 0;
         & > .-note { column-span: 2; height: auto; }
         & > Input { height: 1; border: none; padding: 0 1; }
     }
