@@ -80,8 +80,9 @@ class TinyGPTApp(App[None]):
 
     def _settle(self) -> None:
         """What waits for the first picture."""
-        gc.freeze()  # what the start made stays for good: no collection needs to look at it again
-        gc.enable()
+        if not gc.isenabled():  # as the command line left it
+            gc.freeze()  # what the start made stays for good: no collection needs to look at it again
+            gc.enable()
         self._carry()
 
     @work(exclusive=True, group="bridge", exit_on_error=False)
