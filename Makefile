@@ -13,9 +13,9 @@ run: $(VENV)/.installed
 test: $(VENV)/.installed-dev
 	$(BIN)/pytest --cov --cov-report=term
 
-# The same engine process and command line where no C compiler was at hand when the package was built.
+# The same engine process where no C compiler was at hand when the package was built.
 test-without-native: $(VENV)/.installed-dev
-	TINYGPT_TUI_NATIVE=off $(BIN)/pytest tests/workers tests/cli tests/ui/test_generate_engine.py
+	TINYGPT_TUI_NATIVE=off $(BIN)/pytest tests/workers tests/ui/test_generate_engine.py
 
 check: lint wheel test test-without-native
 
