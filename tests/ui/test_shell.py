@@ -55,6 +55,16 @@ async def test_the_theme_is_remembered() -> None:
         assert again.theme == "tinygpt-light"
 
 
+async def test_without_colour_no_theme_is_black_on_black(monkeypatch: pytest.MonkeyPatch) -> None:
+    paths.home().mkdir(parents=True)
+    paths.settings_file().write_bytes(b'{"theme": "ansi-dark"}')
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = TinyGPTApp(FakeEngine())
+    async with app.run_test():
+        assert app.theme == "tinygpt-dark"
+        assert not app.current_theme.ansi
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"{", b'{"theme": 3}', b'{"theme": "of another time", "more": 1}', b"\xff\xfe"]
 )

@@ -206,6 +206,18 @@ async def test_a_download_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -
         assert not bench.form.corpus.fetching
 
 
+async def test_the_row_in_use_is_told_by_more_than_colour() -> None:
+    def bold(row: str) -> bool:
+        return bool(bench.screen.query_one(f"{row} > .-title").rich_style.bold)
+
+    async with train_tab() as bench:
+        await bench.read()
+        rows = ["#setting-n_layer", "#setting-n_head"]
+        for wanted in rows:
+            bench.screen.query_one(f"{wanted} Input", Input).focus()
+            await bench.until(lambda wanted=wanted: [row for row in rows if bold(row)] == [wanted])
+
+
 async def test_a_download_is_cancelled_with_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
     going, slow = [True], threading.Event()
 

@@ -69,6 +69,10 @@ class TinyGPTApp(App[None]):
         self.bridge = Bridge(self.engine)
         for theme in THEMES:
             self.register_theme(theme)
+        if self.no_color:
+            # Textual's monochrome makes black on black of themes in the terminal's own colours.
+            for name in [name for name in self.available_themes if "ansi" in name]:
+                self.unregister_theme(name)
         # Now, not when mounted: a theme put on later means that every style is computed twice.
         wanted = self.remembered.settings.theme
         self.theme = wanted if wanted in self.available_themes else DARK.name

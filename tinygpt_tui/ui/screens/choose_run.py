@@ -15,7 +15,7 @@ from textual.widgets import DataTable, Static
 from tinygpt_tui.ui.training_runs import RunRow
 from tinygpt_tui.words import shortened
 
-COLUMNS = ("name", "state", "steps", "best loss", "begun", "corpus")
+COLUMNS = ("name", "state", "steps", "loss", "begun", "corpus")
 
 
 class RunTable(DataTable[str]):
@@ -34,7 +34,7 @@ class ChooseRunScreen(ModalScreen[str | None]):
     ChooseRunScreen {
         align: center middle;
         & > Vertical {
-            width: auto; max-width: 100%; height: auto; max-height: 90%; padding: 0 1;
+            width: auto; max-width: 100%; height: auto; max-height: 90%;
             background: $panel; border: round $border;
             border-title-color: $foreground; border-subtitle-color: $foreground 70%;
         }

@@ -168,7 +168,7 @@ weights, and you can go on from there later.
         if form.settings is not None and form.facts is not None:
             self._begin(form.name_row.text, form.preset_name, form.facts.reference, form.settings)
 
-    @work(exclusive=True, group="begin")
+    @work(exclusive=True, group="begin", exit_on_error=False)
     async def _begin(self, name: str, preset: str, corpus: CorpusReference, training: TrainingSettings) -> None:
         try:
             session = await asyncio.to_thread(begin, name, preset, corpus, training)
@@ -227,28 +227,30 @@ weights, and you can go on from there later.
             return f"{also}The model and its run {where}."
         return f"{also}Training goes on when you quit; stop it with s or `tinygpt-tui stop {session.name}`."
 
-    @property
-    def _shown(self) -> bool:
-        return self.is_attached and self in self.app.screen_stack
+    def _is_shown(self) -> bool:
+        # While the app closes, a screen is still on the stack when its widgets are gone.
+        return self.is_attached and self in self.app.screen_stack and bool(self.query(TrainLive))
 
-    @work(exclusive=True, group="follow")
+    @work(exclusive=True, group="follow", exit_on_error=False)
     async def _follow(self, session: TrainingSession) -> None:
-        while self._shown:
+        while self._is_shown():
             try:
                 look = await asyncio.to_thread(session.look)
             except TinyGPTError as error:
                 self.show_error(error)
                 return
-            if session is not self._session:
+            if session is not self._session or not self._is_shown():
                 return
             if session.take(look):
                 self._show()
             await asyncio.sleep(BUSY_S if session.phase.live else IDLE_S)
 
-    @work(exclusive=True, group="around")
+    @work(exclusive=True, group="around", exit_on_error=False)
     async def _look_around(self) -> None:
-        while self._shown:
+        while self._is_shown():
             found = await asyncio.to_thread(live_runs)
+            if not self._is_shown():
+                return
             changed = [card.path for card in found] != [card.path for card in self._live]
             self._live = found
             self._consider()
@@ -342,7 +344,7 @@ weights, and you can go on from there later.
         self.set_focus(None)
         self.call_after_refresh(self.focus_next)
 
-    @work(exclusive=True, group="list")
+    @work(exclusive=True, group="list", exit_on_error=False)
     async def action_runs(self) -> None:
         """Let the user choose a run."""
         rows = await asyncio.to_thread(run_rows)
@@ -353,7 +355,7 @@ weights, and you can go on from there later.
 
         self.app.push_screen(ChooseRunScreen(rows), choose)
 
-    @work(exclusive=True, group="export")
+    @work(exclusive=True, group="export", exit_on_error=False)
     async def action_export(self) -> None:
         """Keep the chart as a picture, in the model's folder or, where that is not ours, in the home of the program."""
         session = self.session
