@@ -5,12 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tinygpt_tui.errors import StorageError, storage_error
 from tinygpt_tui.files import is_file, whole_file, write_bytes, write_text
+
+NOBODY = 65534
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, name: str, number: int) -> None:
@@ -86,15 +90,29 @@ def test_a_folder_in_the_way(tmp_path: Path) -> None:
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "taken"]
 
 
+@contextmanager
+def somebody() -> Iterator[None]:
+    """Be a user who may not write everywhere, also where the tests run as root."""
+    root = os.name == "posix" and os.geteuid() == 0
+    if root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such permissions")
 def test_a_folder_without_permission(tmp_path: Path) -> None:
-    if os.name == "posix" and os.geteuid() == 0:
-        pytest.skip("root may write everywhere")
     tmp_path.chmod(0o555)
     try:
-        with pytest.raises(StorageError, match="permission"):
+        with somebody(), pytest.raises(StorageError, match="permission") as caught:
             write_bytes(tmp_path / "new", b"x")
     finally:
         tmp_path.chmod(0o755)
+    assert "TINYGPT_TUI_HOME" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,22 @@ async def test_another_encoding_is_noted(tmp_path: Path) -> None:
         assert bench.start_enabled
 
 
+async def test_a_path_can_be_typed_absolute_or_from_the_folder_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "below").mkdir()
+    for path in (tmp_path / "here.txt", tmp_path / "below" / "there.txt"):
+        path.write_text("to be or not to be\n" * 100, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for typed, name in ((str(tmp_path / "here.txt"), "here"), ("below/there.txt", "there")):
+        async with train_tab() as bench:
+            await bench.pilot.press("ctrl+l")
+            await bench.until(lambda: bench.app.screen.is_modal)
+            await bench.pilot.press(*typed, "enter")
+            await bench.until(lambda: not bench.app.screen.is_modal)
+            await bench.until(lambda name=name: bench.form.facts and bench.form.facts.reference.name == name)
+
+
 async def test_a_path_that_is_not_there_stays_in_the_dialog(tmp_path: Path) -> None:
     async with train_tab() as bench:
         await bench.pilot.press("ctrl+l")

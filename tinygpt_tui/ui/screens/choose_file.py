@@ -9,6 +9,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.markup import escape
 from textual.screen import ModalScreen
 from textual.widgets import Button, DirectoryTree, Input, Static
 
@@ -18,7 +19,7 @@ class PathInput(Input):
 
     HELP = """## Path
 
-The path of a text file; `~` is your home folder. Enter chooses it.
+The path of a text file; `~` is your home folder, and a name alone means one in the folder shown. Enter chooses it.
 """
 
 
@@ -65,16 +66,14 @@ class ChooseFileScreen(ModalScreen[Path | None]):
     def __init__(self, start: Path) -> None:
         """`start` is the folder to begin in."""
         super().__init__()
-        self._start = start
+        self._start = self._folder = start
 
     def compose(self) -> ComposeResult:
         """Yield the path, the tree and the buttons."""
         with Vertical() as box:
-            box.border_title = "choose a text file"
+            box.border_title = escape(f"choose a text file in {self._start}")
             box.border_subtitle = "enter: choose  tab: tree  ctrl+↑: folder above  esc: cancel"
-            yield PathInput(
-                f"{self._start}/", id="path", compact=True, select_on_focus=False, placeholder="path of a file"
-            )
+            yield PathInput(id="path", compact=True, placeholder="path of a file, or its name in this folder")
             yield Static("", id="problem", markup=False)
             yield VisibleTree(self._start)
             with Horizontal():
@@ -92,9 +91,9 @@ class ChooseFileScreen(ModalScreen[Path | None]):
         self.dismiss(message.path)
 
     def on_directory_tree_directory_selected(self, message: DirectoryTree.DirectorySelected) -> None:
-        """Show the folder's path."""
+        """Let names count from this folder."""
         message.stop()
-        self.query_one("#path", Input).value = f"{message.path}/"
+        self._name_folder(message.path)
 
     def on_button_pressed(self, message: Button.Pressed) -> None:
         """Take the path, or nothing."""
@@ -114,7 +113,8 @@ class ChooseFileScreen(ModalScreen[Path | None]):
         self._show_folder(Path(tree.path).resolve().parent)
 
     def _take(self, typed: str) -> None:
-        path = Path(typed.strip()).expanduser()
+        # An absolute path stands for itself; behind a folder that stands there already it would be no path at all.
+        path = self._folder / Path(typed.strip()).expanduser()
         if path.is_file():
             self.dismiss(path.resolve())
         elif path.is_dir():
@@ -124,7 +124,10 @@ class ChooseFileScreen(ModalScreen[Path | None]):
 
     def _show_folder(self, folder: Path) -> None:
         self.query_one("#problem", Static).update("")
+        self.query_one("#path", Input).value = ""
         self.query_one(VisibleTree).path = folder
-        path = self.query_one("#path", Input)
-        path.value = f"{folder}/" if folder != folder.parent else str(folder)
-        path.cursor_position = len(path.value)
+        self._name_folder(folder)
+
+    def _name_folder(self, folder: Path) -> None:
+        self._folder = folder
+        self.query_one(Vertical).border_title = escape(f"choose a text file in {folder}")
