@@ -17,6 +17,7 @@ from tinygpt_tui.architectures.table import build
 from tinygpt_tui.checkpoints.card import TrainedOn
 from tinygpt_tui.checkpoints.native import write_beginning, write_weights
 from tinygpt_tui.corpora.corpus import Corpus, split
+from tinygpt_tui.generation.base import Policy
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings
 from tinygpt_tui.runs.index import create_run
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
@@ -57,6 +58,10 @@ VARIANTS: dict[str, ArchitectureSettings] = {
     "rotary": tiny_gpt(positions="rotary"),
     "shift of three": tiny_gpt(token_shift=3),
     "shift of one, one layer": tiny_gpt(token_shift=1, n_layer=1, n_head=1),
+    "sliding": tiny_gpt(positions="rotary", sliding=True),
+    "sliding, with all else": tiny_gpt(
+        positions="rotary", sliding=True, token_shift=2, ngram_rows=50, qk_norm=True, norm_weight=False
+    ),
     "few n-gram rows": tiny_gpt(ngram_rows=7),
     "more n-gram rows than pairs": tiny_gpt(ngram_rows=500),
     "a window of one": tiny_gpt(block_size=1),
@@ -94,7 +99,7 @@ def small_corpus(settings: TrainingSettings, text: str = TEXT) -> tuple[Training
     """Split `text`; return it with the settings whose vocabulary fits it."""
     import msgspec
 
-    corpus = split(text, settings.architecture.block_size, settings.validation_share)
+    corpus = split(text, settings.architecture.training_length, settings.validation_share)
     architecture = msgspec.structs.replace(settings.architecture, vocab_size=corpus.tokenizer.size)
     return msgspec.structs.replace(settings, architecture=architecture), corpus
 
@@ -120,6 +125,8 @@ def make_run(name: str = "cat", text: str = TEXT, **changes: Any) -> RunFolder:
 class ScriptedEngine:
     """Is certain of the next id of a script, whatever it is shown; remembers what that was."""
 
+    window: Policy = "exact"
+
     def __init__(self, script: Sequence[int], size: int = 256) -> None:
         self._script, self._size = list(script), size
         self.shown: list[int] = []
@@ -133,6 +140,9 @@ class ScriptedEngine:
         self.shown.append(id)
         return self._next()
 
+    def every(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        return np.stack([self._next() for _ in ids])
+
     def _next(self) -> NDArray[np.float32]:
         self.context_used = len(self.shown)
         logits = np.full(self._size, -100.0, dtype=np.float32)
@@ -144,6 +154,7 @@ class ByteTokenizer:
     """An id is a byte: characters come in pieces."""
 
     name, size = "byte", 256
+    end_of_text: int | None = None
 
     def encode(self, text: str) -> list[int]:
         return list(text.encode("utf-8"))

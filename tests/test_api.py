@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ import tinygpt_tui
 from tinygpt_tui import Model, load
 from tinygpt_tui.checkpoints.library import list_models
 from tinygpt_tui.errors import NotFoundError, UsageError
+from tinygpt_tui.events.generation import Token
 from tinygpt_tui.paths import shipped_models
 
 
@@ -39,6 +41,31 @@ def test_stream_is_the_same_text_in_pieces(small: Model) -> None:
     pieces = list(small.stream("To be", max_new_tokens=40, seed=2))
     assert len(pieces) == 40
     assert "".join(pieces) == small.generate("To be", max_new_tokens=40, seed=2)
+
+
+def test_samples_are_the_texts_of_seeds_that_count_on(small: Model) -> None:
+    settings = {"max_new_tokens": 30, "stop": "the"}
+    texts = small.samples("To be", 18, seed=5, **settings)
+    assert texts == [small.generate("To be", seed=5 + i, **settings) for i in range(18)]
+    assert len(set(texts)) > 1
+    assert small.samples("A", 0) == []
+    assert len(set(small.samples("A", 3))) == 3
+
+
+def test_every_setting_counts(small: Model) -> None:
+    assert set(small.generate("To be", max_new_tokens=50, allowed="ab ", seed=1)) <= set("ab ")
+    assert "e" not in small.generate("To be", max_new_tokens=100, banned="e", seed=1)
+    long = small.generate("To be", max_new_tokens=200, seed=1)
+    assert (
+        small.generate("To be", max_new_tokens=200, seed=1, stop=["zzz", long[50:55]]) == long[: long.find(long[50:55])]
+    )
+    assert small.generate("To be", max_new_tokens=40, seed=1, window="reanchor")[:3] == long[:3]
+
+
+def test_events_tell_chances_where_they_are_asked_for(small: Model) -> None:
+    tokens = [event for event in small.events("To be", candidates=2, max_new_tokens=3) if isinstance(event, Token)]
+    assert [token.chance and len(token.chance.candidates) for token in tokens] == [2, 2, 2]
+    assert all(token.chance is None for token in small.events("A", max_new_tokens=1) if isinstance(token, Token))
 
 
 def test_an_empty_prompt_and_one_longer_than_the_window_write(small: Model) -> None:
@@ -72,8 +99,14 @@ def test_loss_of_one_character_is_refused(small: Model) -> None:
         small.loss("T")
 
 
-@pytest.mark.parametrize("settings", [{"temperature": -1.0}, {"top_p": 0.0}, {"warmth": 1}, {"max_new_tokens": 2.5}])
-def test_settings_that_cannot_be_are_refused_at_once(small: Model, settings: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"temperature": -1.0}, {"top_p": 0.0}, {"warmth": 1}, {"max_new_tokens": 2.5}, {"weights": "int8"},
+        {"window": "round"}, {"allowed": "é"}, {"stop": [1]},
+    ],
+)  # fmt: skip
+def test_settings_that_cannot_be_are_refused_at_once(small: Model, settings: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         small.stream("A", **settings)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,11 +17,17 @@ from tinygpt_tui.checkpoints.native import Checkpoint
 from tinygpt_tui.checkpoints.native import load as load_folder
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, Token
-from tinygpt_tui.generation.engine import TorchEngine
+from tinygpt_tui.generation.base import Policy
+from tinygpt_tui.generation.batch import BatchJob
+from tinygpt_tui.generation.engine import open_torch_batch_engine, open_torch_engine
+from tinygpt_tui.generation.sampler import choose_seed
 from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.generation.windows import policy_for
 from tinygpt_tui.settings.fields import checked
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.training.evaluate import whole_loss
+
+TEXTS_AT_ONCE = 16  # in one pass; more are hardly faster, and each keeps a window of its own in memory
 
 
 class Model:
@@ -39,7 +47,8 @@ class Model:
     def generate(self, prompt: str = "", **settings: Any) -> str:
         """Return what the model writes after `prompt`, without the prompt.
 
-        The settings are the fields of SamplingSettings: temperature, top_k, top_p, max_new_tokens, seed, stop.
+        The settings are the fields of SamplingSettings: temperature, top_k, top_p, min_p, repetition_penalty,
+        max_new_tokens, seed, stop (a text, or several), banned, allowed, window, … ; `weights` is always fp32 here.
         Characters that the model does not know are left out of the prompt. Raises UsageError.
         """
         return "".join(self.stream(prompt, **settings))
@@ -48,10 +57,44 @@ class Model:
         """Yield the same text piece by piece, each as soon as it is written. Raises UsageError, at once."""
         return self._texts(self.events(prompt, **settings))
 
-    def events(self, prompt: str = "", **settings: Any) -> Iterator[GenerationEvent]:
-        """Yield GenerationStarted, a Token each, GenerationEnded. Raises UsageError, at once."""
-        sampling = checked(SamplingSettings, settings)
-        return iter(GenerationJob(TorchEngine(self.module), self.tokenizer, self.block_size, prompt, sampling))
+    def samples(self, prompt: str, n: int, **settings: Any) -> list[str]:
+        """Return `n` texts that the model writes after `prompt`, made side by side, several times as fast as in turn.
+
+        Each is what `generate` writes with a seed that is higher by one than the text's before it. Raises UsageError.
+        """
+        sampling, policy = self._sampling(settings)
+        seed = choose_seed() if sampling.seed is None else sampling.seed
+        texts = [""] * n
+        for first in range(0, n, TEXTS_AT_ONCE):
+            count = min(TEXTS_AT_ONCE, n - first)
+            job = BatchJob(
+                open_torch_batch_engine(self.module, count, policy),
+                self.tokenizer,
+                self.block_size,
+                [prompt] * count,
+                msgspec.structs.replace(sampling, seed=seed + first),
+                first_sample=first,
+                window=policy,
+                engine_name="torch",
+            )
+            for event in job:
+                if isinstance(event, Token | GenerationEnded):
+                    texts[event.sample] += event.text
+        return texts
+
+    def events(self, prompt: str = "", *, candidates: int | None = None, **settings: Any) -> Iterator[GenerationEvent]:
+        """Yield GenerationStarted, a Token each, GenerationEnded. Raises UsageError, at once.
+
+        With `candidates` each token carries what the model thought of it, and that many likeliest in its place.
+        """
+        sampling, policy = self._sampling(settings)
+        engine = open_torch_engine(self.module, policy)
+        events = iter(
+            GenerationJob(
+                engine, self.tokenizer, self.block_size, prompt, sampling, candidates=candidates, engine_name="torch"
+            )
+        )
+        return itertools.chain([next(events)], events)  # what cannot be is said here, and not at the first token
 
     @torch.inference_mode()
     def logits(self, text: str) -> Tensor:
@@ -72,6 +115,14 @@ class Model:
         tokens that the model knows.
         """
         return whole_loss(self.module, np.array(self._ids(text, at_least=2)), self.block_size)
+
+    def _sampling(self, settings: dict[str, Any]) -> tuple[SamplingSettings, Policy]:
+        sampling = checked(SamplingSettings, settings)
+        if sampling.weights != "fp32":
+            raise UsageError(
+                f"weights {sampling.weights}: torch does not have them", "leave them out, or use `tinygpt-tui generate`"
+            )
+        return sampling, policy_for(sampling.window, self.config.architecture)
 
     def _ids(self, text: str, at_least: int) -> list[int]:
         ids = self.tokenizer.encode(text)

@@ -8,7 +8,8 @@ TinyGPTError
 ├── StorageError        the disk is full, or a folder may not be written   exit 6
 ├── RunError            a training that is already running, or has ended   exit 7
 ├── DownloadError       a corpus that did not arrive whole                 exit 8
-└── EngineError         the engine process died or could not start         exit 9
+├── EngineError         the engine process died or could not start         exit 9
+└── SessionError        a session's file that is damaged, or in use         exit 10
 
 Each carries what was found and a hint: what to do next. The command line prints both to stderr and exits
 with the code; the app shows them as a notification.
@@ -34,6 +35,7 @@ class ExitCode(enum.IntEnum):
     RUN = 7
     DOWNLOAD = 8
     ENGINE = 9
+    SESSION = 10
     INTERRUPTED = 130
 
 
@@ -94,6 +96,12 @@ class EngineError(TinyGPTError):
     """The engine process died or could not start."""
 
     exit_code = ExitCode.ENGINE
+
+
+class SessionError(TinyGPTError):
+    """A session's file that is damaged, or that another window has open."""
+
+    exit_code = ExitCode.SESSION
 
 
 def storage_error(error: OSError, path: Path) -> StorageError:

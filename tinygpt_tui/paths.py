@@ -55,6 +55,11 @@ def prompts_file() -> Path:
     return home() / "prompts.jsonl"
 
 
+def sessions_folder() -> Path:
+    """Return the folder of what was written in the Generate tab, a file a session."""
+    return home() / "sessions"
+
+
 def _shipped(name: str) -> Path:
     # In a wheel the shipped folders lie inside the package; in a checkout they are the top-level ones.
     inside = _PACKAGE / "shipped" / name

@@ -29,7 +29,7 @@ MODELS = Path(__file__).resolve().parents[1] / "models"
 SHIPPED: dict[str, tuple[str, str, dict[str, object]]] = {
     "shakespeare": ("shakespeare", "modern", {}),
     "shakespeare-small": ("shakespeare", "small", {}),
-    "tales": ("tales", "modern", {"block_size": 512, "batch_size": 4, "dropout": 0.0}),
+    "tales": ("tales", "modern", {"block_size": 512, "sliding": False, "batch_size": 4, "dropout": 0.0}),
 }
 
 

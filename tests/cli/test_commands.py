@@ -105,6 +105,41 @@ def test_generate_json_is_one_event_a_line(trained: Path) -> None:
     assert events[0]["unknown"] == "é"
 
 
+def test_several_samples_are_the_texts_of_seeds_that_count_on(trained: Path) -> None:
+    flags = ("--prompt", "the ", "--max-new-tokens", "20", "--temperature", "1.5")
+    done = tinygpt("generate", "fox", *flags, "--num-samples", "18", "--seed", "5")
+    assert done.returncode == 0, done.stderr
+    alone = [tinygpt("generate", "fox", *flags, "--seed", seed).stdout for seed in ("5", "6", "22")]
+    texts = done.stdout.removesuffix("\n").split("\n---------------\n")
+    assert len(texts) == 18
+    assert [texts[0], texts[1], texts[17]] == alone
+
+
+def test_several_samples_in_json_are_told_apart(trained: Path) -> None:
+    flags = ("--max-new-tokens", "3", "--num-samples", "2", "--json", "--candidates", "4")
+    events = [json.loads(line) for line in tinygpt("generate", "fox", *flags).stdout.splitlines()]
+    for sample in (0, 1):
+        mine = [event for event in events if event["sample"] == sample]
+        assert [event["type"] for event in mine] == ["GenerationStarted", "Token", "Token", "Token", "GenerationEnded"]
+        assert all(len(event["chance"][3]) == 4 for event in mine[1:-1])
+
+
+def test_stop_texts_are_given_once_for_each_with_escapes(trained: Path) -> None:
+    flags = ("--prompt", "the quick", "--temperature", "0", "--max-new-tokens", "60", "--no-echo")
+    whole = tinygpt("generate", "fox", *flags).stdout
+    first = whole[3:6]
+    stopped = tinygpt("generate", "fox", *flags, "--stop", "never | there", "--stop", first).stdout
+    assert stopped == whole[: whole.find(first)]
+    assert "\n" not in tinygpt("generate", "fox", *flags, "--banned", r"\n").stdout
+
+
+def test_the_help_of_generate_names_every_setting(trained: Path) -> None:
+    said = tinygpt("generate", "--help").stdout
+    for flag in ("--num-samples", "--stop", "--min-p", "--repetition-penalty", "--allowed", "--window", "--weights"):
+        assert flag in said
+    assert "once for each" in said
+
+
 def test_unknown_characters_are_named_on_stderr(trained: Path) -> None:
     done = tinygpt("generate", "fox", "--prompt", "thé ", "--max-new-tokens", "1")
     assert "`é`" in done.stderr
@@ -128,6 +163,12 @@ def test_runs_lists_the_finished_training(trained: Path) -> None:
         (["generate", "fox", "--temperature", "-1"], ExitCode.USAGE, "temperature"),
         (["generate", "fox", "--top-p", "nan"], ExitCode.USAGE, "finite"),
         (["generate", "fox", "--max-new-tokens", "many"], ExitCode.USAGE, "whole number"),
+        (["generate", "fox", "--candidates", "3"], ExitCode.USAGE, "add --json"),
+        (["generate", "fox", "--json", "--candidates", "-1"], ExitCode.USAGE, "at least 0"),
+        (["generate", "fox", "--num-samples", "0"], ExitCode.USAGE, "at least 1"),
+        (["generate", "fox", "--allowed", "é", "--prompt", "the"], ExitCode.USAGE, "can write nothing"),
+        (["generate", "fox", "--stop-at-blank-line", "perhaps"], ExitCode.USAGE, "neither yes nor no"),
+        (["generate", "fox", "--window", "round"], ExitCode.USAGE, "must be one of auto, exact"),
         (["train", "--corpus", "no-such-file.txt"], ExitCode.NOT_FOUND, "no corpus"),
         (["train", "--corpus", "tales", "--preset", "huge"], ExitCode.NOT_FOUND, "no preset"),
         (["train", "--corpus", "tales", "--steps", "0"], ExitCode.USAGE, "steps"),

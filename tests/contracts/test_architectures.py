@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from makers import VARIANTS, make_model, random_ids, random_model
+from makers import VARIANTS, make_model, random_ids, random_model, tiny_gpt
 
 from tinygpt_tui.architectures.table import ARCHITECTURES, build
 from tinygpt_tui.checkpoints.native import load
@@ -125,3 +125,37 @@ def test_building_draws_from_the_seed_alone(settings: ArchitectureSettings) -> N
             torch.manual_seed(5)
             states.append(build(settings).state_dict())
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+SLIDING = {name: settings for name, settings in VARIANTS.items() if settings.sliding}
+every_sliding = pytest.mark.parametrize("settings", SLIDING.values(), ids=SLIDING.keys())
+
+
+@every_sliding
+@pytest.mark.parametrize("pieces", [(1,), (8,), (11, 1, 5), (40,)], ids=str)
+@torch.no_grad()
+def test_sliding_attention_reads_a_text_of_any_length_in_any_pieces(
+    settings: ArchitectureSettings, pieces: tuple[int, ...]
+) -> None:
+    model = random_model(settings)
+    ids = torch.tensor([random_ids(5 * settings.block_size, settings.vocab_size)])
+    memory, found, place = model.new_memory(1), [], 0
+    while place < ids.shape[1]:
+        piece = ids[:, place : place + pieces[len(found) % len(pieces)]]
+        found.append(model(piece, memory))
+        place += piece.shape[1]
+    torch.testing.assert_close(torch.cat(found, dim=1), model(ids), rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_sliding_attention_reaches_back_a_block_in_each_layer_and_no_further() -> None:
+    settings = tiny_gpt(positions="rotary", sliding=True)
+    model, length = random_model(settings), 40
+    ids = torch.tensor([random_ids(length, settings.vocab_size)])
+    before = model(ids)[0, -1]
+    reach = settings.n_layer * (settings.block_size - 1)  # each layer looks block_size - 1 back from what the last saw
+    for place in range(length):
+        changed = ids.clone()
+        changed[:, place] = (changed[:, place] + 1) % settings.vocab_size
+        felt = bool((model(changed)[0, -1] - before).abs().max() > 1e-6)
+        assert felt == (place >= length - 1 - reach), place

@@ -48,3 +48,9 @@ def test_it_survives_being_written_down(name: str) -> None:
     assert type(again) is type(tokenizer)
     assert again.size == tokenizer.size
     assert again.encode(TEXT) == tokenizer.encode(TEXT)
+
+
+@every_tokenizer
+def test_the_end_of_a_text_is_an_id_or_nothing(name: str) -> None:
+    tokenizer = EXAMPLES[name]
+    assert tokenizer.end_of_text is None or 0 <= tokenizer.end_of_text < tokenizer.size

@@ -1,4 +1,4 @@
-"""The engine is exact: memory and crop give what reading everything again would give, id for id."""
+"""Every engine of torch is exact: memory and crop give what reading everything again would give, id for id."""
 
 from __future__ import annotations
 
@@ -7,64 +7,201 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from makers import CLASSIC, LECTURE, MODERN, VARIANTS, random_ids, random_model
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from makers import CLASSIC, LECTURE, MODERN, VARIANTS, random_ids, random_model, tiny_gpt
 from numpy.typing import NDArray
 
 from tinygpt_tui.architectures.base import LanguageModel
-from tinygpt_tui.generation.engine import TorchEngine
+from tinygpt_tui.errors import UsageError
+from tinygpt_tui.generation.base import Engine, Policy
+from tinygpt_tui.generation.engine import EnginesInTurn, TorchEngine, open_torch_batch_engine, open_torch_engine
+from tinygpt_tui.generation.lean import LeanEngine
+from tinygpt_tui.generation.lean_batch import TorchBatchEngine
 from tinygpt_tui.generation.sampler import Sampler
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.sampling import SamplingSettings
 
 GREEDY = SamplingSettings(temperature=0)
 SAMPLED = SamplingSettings(temperature=1.1, top_k=9, top_p=0.95, seed=4)
+SLIDING = {name: net for name, net in VARIANTS.items() if net.sliding}
+FIXED = {name: net for name, net in VARIANTS.items() if not net.sliding}
+
+NewEngine = Callable[[LanguageModel, Policy], Engine]
+both_engines = pytest.mark.parametrize("new_engine", [TorchEngine, open_torch_engine], ids=["any", "lean"])
 
 
 @torch.no_grad()
+def read_whole(model: LanguageModel, ids: list[int]) -> NDArray[np.float32]:
+    """The logits (T, V) at every position, by the net alone."""
+    logits: NDArray[np.float32] = model(torch.tensor([ids]))[0].numpy()
+    return logits
+
+
 def written_naively(model: LanguageModel, ids: list[int], count: int, draw: Callable[..., int]) -> list[int]:
     """nanoGPT's `generate`: the last block_size ids are read from the start for every new one."""
     assert model.block_size is not None
     ids = list(ids)
     for _ in range(count):
-        logits = model(torch.tensor([ids[-model.block_size :]]))[0, -1]
-        ids.append(draw(logits.numpy()))
+        ids.append(draw(read_whole(model, ids[-model.block_size :])[-1]))
     return ids[-count:]
 
 
-def written(model: LanguageModel, ids: list[int], count: int, draw: Callable[..., int]) -> list[int]:
-    engine = TorchEngine(model)
+def written(engine: Engine, ids: list[int], count: int, draw: Callable[..., int]) -> list[int]:
     found = [draw(engine.prefill(ids))]
     while len(found) < count:
         found.append(draw(engine.step(found[-1])))
     return found
 
 
-@pytest.mark.parametrize("settings", [CLASSIC, LECTURE, MODERN], ids=["classic", "lecture", "modern"])
+def agree(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> None:
+    """Logits differ by at most a ten-thousandth of their spread."""
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4 * max(float(wanted.std()), 0.1))
+
+
+def test_a_gpt_on_the_cpu_is_decoded_in_the_lean_way_and_others_are_decoded() -> None:
+    model = random_model(CLASSIC)
+    assert isinstance(open_torch_engine(model, "exact"), LeanEngine)
+    assert isinstance(open_torch_batch_engine(model, 2, "exact"), TorchBatchEngine)
+    model.double()
+    assert isinstance(open_torch_engine(model, "exact"), TorchEngine)
+    assert isinstance(open_torch_batch_engine(model, 2, "exact"), EnginesInTurn)
+
+
+@both_engines
+@pytest.mark.parametrize("net", [CLASSIC, LECTURE, MODERN], ids=["classic", "lecture", "modern"])
 @pytest.mark.parametrize("sampling", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
 @pytest.mark.parametrize("prompt", [1, 5, 7, 8, 9, 30])
-def test_it_writes_what_nanogpts_way_writes(settings: GPTSettings, sampling: SamplingSettings, prompt: int) -> None:
-    model = random_model(settings, seed=3)
+def test_it_writes_what_nanogpts_way_writes(
+    net: GPTSettings, sampling: SamplingSettings, prompt: int, new_engine: NewEngine
+) -> None:
+    model = random_model(net, seed=3)
     ids = random_ids(prompt)
     naive = written_naively(model, ids, 25, Sampler(sampling).draw)
-    assert written(model, ids, 25, Sampler(sampling).draw) == naive
+    assert written(new_engine(model, "exact"), ids, 25, Sampler(sampling).draw) == naive
     assert len(set(naive)) > 1
 
 
-@pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS.keys())
-def test_logits_are_those_of_the_cropped_text(settings: GPTSettings) -> None:
-    model = random_model(settings)
-    ids = random_ids(20, settings.vocab_size)
-    engine = TorchEngine(model)
-    found: list[NDArray[np.float32]] = [engine.prefill(ids[:3]), *(engine.step(id) for id in ids[3:])]
-    for seen, logits in enumerate(found, start=3):
-        with torch.no_grad():
-            wanted = model(torch.tensor([ids[:seen][-settings.block_size :]]))[0, -1].numpy()
-        np.testing.assert_allclose(logits, wanted, rtol=1e-4, atol=1e-4)
-    assert engine.context_used == settings.block_size
+@both_engines
+@pytest.mark.parametrize("net", VARIANTS.values(), ids=VARIANTS.keys())
+@pytest.mark.parametrize("prompt", [1, 3, 9])
+def test_exact_logits_are_those_of_the_cropped_text(net: GPTSettings, prompt: int, new_engine: NewEngine) -> None:
+    model = random_model(net)
+    ids = random_ids(20, net.vocab_size)
+    engine = new_engine(model, "exact")
+    found = [engine.prefill(ids[:prompt]), *(engine.step(id) for id in ids[prompt:])]
+    for seen, logits in enumerate(found, start=prompt):
+        agree(logits, read_whole(model, ids[:seen][-net.block_size :])[-1])
+    assert engine.context_used == net.block_size
+    assert engine.window == "exact"
 
 
-def test_context_used_grows_to_the_window() -> None:
-    engine = TorchEngine(random_model(CLASSIC))
+@both_engines
+@pytest.mark.parametrize("net", VARIANTS.values(), ids=VARIANTS.keys())
+@pytest.mark.parametrize("prompt", [2, 8, 19])
+def test_a_reanchored_text_begins_with_the_last_half(net: GPTSettings, prompt: int, new_engine: NewEngine) -> None:
+    model = random_model(net)
+    ids = random_ids(40, net.vocab_size)
+    engine = new_engine(model, "reanchor")
+    agree(engine.prefill(ids[:prompt]), read_whole(model, ids[:prompt][-net.block_size :])[-1])
+    used = min(prompt, net.block_size)
+    for seen in range(prompt, len(ids)):
+        used = used + 1 if used < net.block_size else max(1, net.block_size // 2)
+        agree(engine.step(ids[seen]), read_whole(model, ids[seen + 1 - used : seen + 1])[-1])
+        assert engine.context_used == used
+    assert engine.window == "reanchor"
+
+
+@both_engines
+@pytest.mark.parametrize("net", SLIDING.values(), ids=SLIDING.keys())
+@pytest.mark.parametrize("prompt", [1, 7, 8, 9, 16, 70])
+def test_a_rolling_text_is_read_as_a_whole(net: GPTSettings, prompt: int, new_engine: NewEngine) -> None:
+    model = random_model(net)
+    ids = random_ids(100, net.vocab_size)
+    wanted = read_whole(model, ids)
+    engine = new_engine(model, "rolling")
+    agree(engine.prefill(ids[:prompt]), wanted[prompt - 1])
+    for place in range(prompt, len(ids)):
+        agree(engine.step(ids[place]), wanted[place])
+        assert engine.context_used == min(place + 1, net.block_size)
+
+
+@both_engines
+def test_an_endless_text_stays_what_a_whole_reading_says(new_engine: NewEngine) -> None:
+    """Thousands of tokens on, positions are far and the memory has been round hundreds of times."""
+    net = tiny_gpt(positions="rotary", sliding=True, token_shift=1, ngram_rows=40, n_layer=1)
+    model = random_model(net)
+    ids = random_ids(3000, net.vocab_size)
+    engine = new_engine(model, "rolling")
+    engine.prefill(ids[:5])
+    found = [engine.step(id) for id in ids[5:]]
+    agree(found[-1], read_whole(model, ids)[-1])
+
+
+@both_engines
+def test_rolling_is_refused_where_attention_does_not_slide(new_engine: NewEngine) -> None:
+    with pytest.raises(UsageError, match="rolling"):
+        new_engine(random_model(CLASSIC), "rolling")
+
+
+@both_engines
+@pytest.mark.parametrize("net", VARIANTS.values(), ids=VARIANTS.keys())
+def test_every_position_is_read_as_the_net_reads_it(net: GPTSettings, new_engine: NewEngine) -> None:
+    model = random_model(net)
+    engine = new_engine(model, "exact")
+    engine.prefill(random_ids(4, net.vocab_size))
+    for count in {1, net.block_size // 2 or 1, net.block_size}:
+        ids = random_ids(count, net.vocab_size, seed=count)
+        agree(engine.every(ids), read_whole(model, ids))
+    assert engine.context_used == 0  # the text before is forgotten
+    with pytest.raises(UsageError, match="prefill"):
+        engine.step(0)
+
+
+@both_engines
+@settings(max_examples=25, deadline=None)
+@given(
+    net=st.sampled_from(list(FIXED.values())),
+    policy=st.sampled_from(["exact", "reanchor"]),
+    texts=st.lists(st.lists(st.integers(0, 12), min_size=1, max_size=30), min_size=1, max_size=3),
+)
+def test_a_text_is_not_changed_by_those_before_it(
+    new_engine: NewEngine, net: GPTSettings, policy: Policy, texts: list[list[int]]
+) -> None:
+    model = random_model(net)
+    used = new_engine(model, policy)
+    for text in texts:
+        ids = [id % net.vocab_size for id in text]
+        fresh = new_engine(model, policy)
+        np.testing.assert_array_equal(used.prefill(ids[:1]), fresh.prefill(ids[:1]))
+        for id in ids[1:]:
+            np.testing.assert_array_equal(used.step(id), fresh.step(id))
+
+
+@both_engines
+@pytest.mark.parametrize("id", [-1, 13, 10**6])
+def test_an_unknown_id_is_refused(id: int, new_engine: NewEngine) -> None:
+    engine = new_engine(random_model(CLASSIC), "exact")
+    engine.prefill([1])
+    for ask in (lambda: engine.step(id), lambda: engine.prefill([2, id]), lambda: engine.every([id])):
+        with pytest.raises(UsageError, match=str(id)):
+            ask()
+
+
+@both_engines
+def test_what_cannot_be_read_is_refused(new_engine: NewEngine) -> None:
+    engine = new_engine(random_model(CLASSIC), "exact")
+    for ask in (lambda: engine.step(0), lambda: engine.prefill([]), lambda: engine.every([])):
+        with pytest.raises(UsageError):
+            ask()
+    with pytest.raises(UsageError, match="9 tokens"):
+        engine.every([0] * 9)
+
+
+@both_engines
+def test_context_used_grows_to_the_window(new_engine: NewEngine) -> None:
+    engine = new_engine(random_model(CLASSIC), "exact")
     engine.prefill(random_ids(6))
     used = [engine.context_used]
     for _ in range(4):
@@ -75,16 +212,32 @@ def test_context_used_grows_to_the_window() -> None:
     assert engine.context_used == 8
 
 
-def test_two_engines_on_one_model_do_not_mix() -> None:
+@both_engines
+def test_two_engines_on_one_model_do_not_mix(new_engine: NewEngine) -> None:
     model = random_model(MODERN)
-    one, other = TorchEngine(model), TorchEngine(model)
+    one, other = new_engine(model, "exact"), new_engine(model, "exact")
     one.prefill([1, 2, 3])
     other.prefill([4, 5])
-    alone = TorchEngine(model)
+    alone = new_engine(model, "exact")
     alone.prefill([1, 2, 3])
     np.testing.assert_array_equal(one.step(6), alone.step(6))
 
 
-def test_a_model_in_training_is_read_without_dropout() -> None:
+@both_engines
+def test_what_was_answered_stays_as_it_was(new_engine: NewEngine) -> None:
+    engine = new_engine(random_model(MODERN), "exact")
+    answers = [engine.prefill([1, 2]), *(engine.step(id) for id in random_ids(12))]
+    copies = [answer.copy() for answer in answers]
+    engine.prefill([3])
+    for id in random_ids(12, seed=5):
+        engine.step(id)
+    for answer, copy in zip(answers, copies, strict=True):
+        np.testing.assert_array_equal(answer, copy)
+
+
+@both_engines
+def test_a_model_in_training_is_read_without_dropout(new_engine: NewEngine) -> None:
     model = random_model(LECTURE).train()
-    assert np.array_equal(TorchEngine(model).prefill([1, 2, 3]), TorchEngine(model).prefill([1, 2, 3]))
+    first = new_engine(model, "exact").prefill([1, 2, 3])
+    assert np.array_equal(first, new_engine(model, "exact").prefill([1, 2, 3]))
+    assert not model.training

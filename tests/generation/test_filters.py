@@ -10,63 +10,126 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tinygpt_tui.generation import filters
+from tinygpt_tui.generation.filters import Logits, Weights
 
 # Few different values, so that ties are common.
 some_logits = arrays(np.float64, st.integers(1, 30), elements=st.integers(-8, 8).map(float))
 any_logits = arrays(np.float64, st.integers(1, 30), elements=st.floats(-60, 60))
+logits = some_logits | any_logits
+some_weights = arrays(np.float64, st.integers(1, 30), elements=st.integers(1, 9).map(float))
+any_weights = arrays(np.float64, st.integers(1, 30), elements=st.floats(1e-9, 1))
+weights = some_weights | any_weights
+rows = arrays(np.float64, st.tuples(st.integers(1, 5), st.integers(1, 9)), elements=st.integers(1, 9).map(float))
+
+
+def falling(weights: Weights) -> Weights:
+    return np.sort(weights)[..., ::-1]
 
 
 def test_the_examples_of_the_docstrings() -> None:
     done = doctest.testmod(filters)
-    assert done.attempted >= 3
+    assert done.attempted >= 7
     assert done.failed == 0
 
 
-@given(some_logits, st.integers(1, 40))
-def test_top_k_keeps_exactly_k_and_ties_go_to_the_lower_id(logits: filters.Logits, k: int) -> None:
-    found = filters.top_k(logits, k)
-    kept = np.flatnonzero(np.isfinite(found))
-    by_rank = sorted(range(len(logits)), key=lambda id: (-logits[id], id))
-    assert kept.tolist() == sorted(by_rank[:k])
-    assert (found[kept] == logits[kept]).all()
+@given(logits, st.data())
+def test_bar_takes_out_what_is_barred_and_nothing_else(logits: Logits, data: st.DataObject) -> None:
+    barred = data.draw(arrays(np.bool_, len(logits)))
+    found = filters.bar(logits, barred)
+    assert (found[barred] == -np.inf).all()
+    assert (found[~barred] == logits[~barred]).all()
 
 
-@given(some_logits)
-def test_top_k_of_nothing_keeps_all(logits: filters.Logits) -> None:
-    assert filters.top_k(logits, 0).tolist() == logits.tolist()
+@given(logits, st.floats(0.1, 10), st.data())
+def test_repetition_penalty_makes_only_what_was_seen_less_likely(
+    logits: Logits, penalty: float, data: st.DataObject
+) -> None:
+    seen = data.draw(arrays(np.bool_, len(logits)))
+    found = filters.repetition_penalty(logits, np.flatnonzero(seen), penalty)
+    assert (found[~seen] == logits[~seen]).all()
+    assert ((found[seen] <= logits[seen]) if penalty >= 1 else (found[seen] >= logits[seen])).all()
+    assert (np.sign(found) == np.sign(logits)).all()
+    again = filters.repetition_penalty(found, np.flatnonzero(seen), 1 / penalty)
+    np.testing.assert_allclose(again, logits, rtol=1e-12, atol=1e-300)
 
 
-@given(any_logits | some_logits, st.floats(0.01, 1.0))
-def test_top_p_keeps_the_fewest_that_reach_p(logits: filters.Logits, p: float) -> None:
-    found = filters.top_p(logits, p)
-    kept = np.isfinite(found)
-    chances = np.exp(logits - logits.max())
-    chances /= chances.sum()
-    assert kept.any()
-    assert (found[kept] == logits[kept]).all()
-    assert chances[kept].sum() >= p - 1e-9
-    assert chances[kept].sum() - chances[kept].min() < p + 1e-9  # without the least likely one it would be too little
-    if not kept.all():
-        assert chances[kept].min() >= chances[~kept].max()
+def test_a_penalty_close_to_zero_leads_not_to_infinity() -> None:
+    found = filters.repetition_penalty(np.array([3e38, -3e38]), np.array([0, 1]), 5e-324)
+    assert np.isfinite(found).all()
 
 
-@given(some_logits, st.floats(0.01, 0.99), st.integers(1, 30))
-def test_top_p_after_top_k_counts_what_is_left(logits: filters.Logits, p: float, k: int) -> None:
-    narrowed = filters.top_k(logits, k)
-    kept = np.isfinite(filters.top_p(narrowed, p))
-    assert 1 <= kept.sum() <= k
-    assert np.isfinite(narrowed[kept]).all()
-
-
-@given(any_logits, st.floats(0.1, 10))
-def test_temperature_divides(logits: filters.Logits, degrees: float) -> None:
+@given(logits, st.floats(0.1, 10))
+def test_temperature_divides(logits: Logits, degrees: float) -> None:
     np.testing.assert_allclose(filters.temperature(logits, degrees) * degrees, logits, atol=1e-12)
 
 
-@given(any_logits, st.integers(1, 5), st.floats(0.1, 0.9))
-def test_no_filter_changes_what_it_is_given(logits: filters.Logits, k: int, p: float) -> None:
-    before = logits.copy()
-    filters.temperature(logits, 0.5)
-    filters.top_k(logits, k)
-    filters.top_p(logits, p)
-    assert np.array_equal(logits, before)
+@given(weights, st.integers(0, 40))
+def test_top_k_counts_to_k_and_zero_or_too_many_are_all(weights: Weights, k: int) -> None:
+    assert filters.top_k(falling(weights), k) == (min(k, len(weights)) or len(weights))
+
+
+@given(weights, st.floats(0.01, 1.0))
+def test_top_p_takes_the_fewest_that_reach_p(weights: Weights, p: float) -> None:
+    ranked = falling(weights)
+    count = filters.top_p(ranked, p)
+    assert 1 <= count <= len(weights)
+    share = ranked / ranked.sum()
+    assert share[:count].sum() >= p - 1e-9
+    assert p >= 1 or share[: count - 1].sum() < p + 1e-9
+
+
+@given(weights, st.floats(0.01, 0.99), st.integers(1, 30))
+def test_top_p_of_the_first_ones_with_the_whole_mass_is_the_same(weights: Weights, p: float, first: int) -> None:
+    ranked = falling(weights)
+    mass = float(np.add.accumulate(ranked)[-1])
+    count, part = filters.top_p(ranked, p), filters.top_p(ranked[:first], p, mass)
+    assert part == min(int(count), len(ranked[:first]) + 1)
+
+
+@given(weights, st.floats(0, 1))
+def test_min_p_measures_by_the_likeliest(weights: Weights, share: float) -> None:
+    count = filters.min_p(falling(weights), share)
+    assert count == (weights >= share * weights.max()).sum()
+    assert count >= 1
+
+
+@given(weights, st.integers(1, 30))
+def test_keep_leaves_exactly_so_many_and_ties_go_to_the_lower_id(weights: Weights, count: int) -> None:
+    count = min(count, len(weights))
+    found = filters.keep(weights, falling(weights), count)
+    by_rank = sorted(range(len(weights)), key=lambda id: (-weights[id], id))
+    kept = sorted(by_rank[:count])
+    assert np.flatnonzero(found).tolist() == kept
+    assert (found[kept] == weights[kept]).all()
+
+
+@given(rows, st.floats(0.01, 0.99), st.floats(0, 1))
+def test_several_rows_are_each_treated_alone(rows: Weights, p: float, share: float) -> None:
+    ranked = falling(rows)
+    counts = filters.top_p(ranked, p)
+    assert not isinstance(counts, int)
+    assert counts.tolist() == [filters.top_p(row, p) for row in ranked]
+    least = filters.min_p(ranked, share)
+    assert not isinstance(least, int)
+    assert least.tolist() == [filters.min_p(row, share) for row in ranked]
+    kept = filters.keep(rows, ranked, counts)
+    assert kept.tolist() == [
+        filters.keep(row, order, int(count)).tolist() for row, order, count in zip(rows, ranked, counts, strict=True)
+    ]
+    assert filters.keep(rows, ranked, 1).tolist() == [
+        filters.keep(row, order, 1).tolist() for row, order in zip(rows, ranked, strict=True)
+    ]
+
+
+@given(some_weights, st.floats(0.1, 0.9))
+def test_no_filter_changes_what_it_is_given(weights: Weights, p: float) -> None:
+    before, ranked = weights.copy(), falling(weights)
+    ranked_before = ranked.copy()
+    filters.bar(weights, np.ones(len(weights), dtype=np.bool_))
+    filters.repetition_penalty(weights, np.arange(len(weights)), 2.0)
+    filters.temperature(weights, 0.5)
+    filters.keep(weights, ranked, 1)
+    filters.top_p(ranked, p)
+    filters.min_p(ranked, p)
+    assert np.array_equal(weights, before)
+    assert np.array_equal(ranked, ranked_before)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -9,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from makers import MODERN, ByteTokenizer, ScriptedEngine, random_model
 
+from tinygpt_tui.errors import CheckpointError, UsageError
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted, Token
+from tinygpt_tui.generation.chances import chance_of
 from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.settings.sampling import SamplingSettings
@@ -93,31 +98,140 @@ def test_half_a_character_at_the_end_is_shown_as_broken() -> None:
 
 
 def test_a_stop_text_ends_it_and_is_not_shown() -> None:
-    events, engine = scripted(b"one two three", stop="two")
+    events, engine = scripted(b"one two three", stop=("two",))
     assert text_of(events) == "one "
     assert (end_of(events).reason, end_of(events).tokens, end_of(events).text) == ("stop text", 7, "")
     assert len(engine.shown) == 1 + 6
 
 
 def test_what_was_held_back_for_nothing_comes_with_the_end() -> None:
-    events, _ = scripted(b"so tw", stop="two")
+    events, _ = scripted(b"so tw", stop=("two",))
     assert [event.text for event in events if isinstance(event, Token)] == ["s", "o", " ", "", ""]
     assert (end_of(events).text, end_of(events).reason) == ("tw", "length")
 
 
 def test_a_stop_text_of_several_bytes_is_found() -> None:
-    events, _ = scripted("aé日b".encode(), stop="é日")
+    events, _ = scripted("aé日b".encode(), stop=("é日",))
     assert (text_of(events), end_of(events).reason) == ("a", "stop text")
 
 
 @given(st.text("ab", max_size=4), st.text("ab", max_size=12))
 def test_the_output_is_the_text_up_to_the_stop_text(stop: str, text: str) -> None:
-    events, _ = scripted(text.encode(), stop=stop)
+    events, _ = scripted(text.encode(), stop=(stop,))
     assert text_of(events) == (text.split(stop)[0] if stop else text)
 
 
+def test_of_several_stop_texts_the_first_to_end_counts() -> None:
+    events, _ = scripted(b"one two three", stop=("three", "wo", " two t"))
+    assert (text_of(events), end_of(events).reason) == ("one t", "stop text")
+
+
+def test_a_blank_line_ends_it_where_that_was_asked() -> None:
+    events, _ = scripted(b"one\n\ntwo", stop_at_blank_line=True)
+    assert (text_of(events), end_of(events).reason) == ("one", "blank line")
+    assert text_of(scripted(b"one\n\ntwo")[0]) == "one\n\ntwo"
+
+
+class EndingTokenizer(ByteTokenizer):
+    """A byte says that a text ends."""
+
+    end_of_text = 0
+
+
+def test_the_end_of_a_text_ends_it_and_is_not_shown() -> None:
+    ending = SamplingSettings(temperature=0, max_new_tokens=6, stop=("xy",))
+
+    def written(sampling: SamplingSettings) -> list[GenerationEvent]:
+        return list(GenerationJob(ScriptedEngine(list(b"abx\0cd")), EndingTokenizer(), 8, "", sampling))
+
+    events = written(ending)
+    assert (text_of(events), end_of(events).reason, end_of(events).tokens) == ("abx", "end of text", 4)
+    assert text_of(written(msgspec.structs.replace(ending, stop_at_end_of_text=False))) == "abx\0cd"
+
+
+def test_what_the_engine_is_is_told() -> None:
+    engine = ScriptedEngine([1])
+    engine.window = "reanchor"
+    job = GenerationJob(
+        engine, ByteTokenizer(), 8, "", SamplingSettings(max_new_tokens=1), weights="int8", engine_name="native"
+    )
+    started = next(iter(job))
+    assert isinstance(started, GenerationStarted)
+    assert (started.window, started.weights, started.engine) == ("reanchor", "int8", "native")
+
+
+class KeepingEngine(ScriptedEngine):
+    """Answers with numbers like a model's, and keeps them."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.said: list[Any] = []
+
+    def _next(self) -> Any:
+        self.context_used = len(self.shown)
+        logits = np.random.default_rng(len(self.shown)).normal(size=256).astype(np.float32)
+        self.said.append(logits.copy())
+        return logits
+
+
+@pytest.mark.parametrize("candidates", [0, 3])
+def test_chances_are_the_models_own_opinion_whatever_the_filters(candidates: int) -> None:
+    engine = KeepingEngine()
+    sampling = SamplingSettings(max_new_tokens=5, seed=1, top_k=4, temperature=0.5, banned="abc", repetition_penalty=2)
+    tokens = [
+        event
+        for event in GenerationJob(engine, ByteTokenizer(), 8, "xy", sampling, candidates=candidates)
+        if isinstance(event, Token)
+    ]
+    assert [token.chance for token in tokens] == [
+        chance_of(logits, token.id, candidates, ByteTokenizer())
+        for token, logits in zip(tokens, engine.said, strict=True)
+    ]
+    assert all(token.chance and len(token.chance.candidates) == candidates for token in tokens)
+
+
+def test_nobody_asks_for_chances_and_none_are_told() -> None:
+    assert all(event.chance is None for event in scripted(b"abc")[0] if isinstance(event, Token))
+
+
+def test_banned_and_allowed_characters_shape_the_text() -> None:
+    events = sampled(banned="abc", seed=3)
+    assert not set(text_of(events)) & set("abc")
+    assert set(text_of(sampled(allowed="def", seed=3))) <= set("def")
+    with pytest.raises(UsageError, match="can write nothing"):
+        next(iter(GenerationJob(TorchEngine(MODEL), TOKENIZER, 8, "a", SamplingSettings(allowed="XYZ"))))
+
+
+def test_the_prompt_counts_for_the_repetition_penalty() -> None:
+    engine = KeepingEngine()
+    likeliest = int(np.random.default_rng(1).normal(size=256).astype(np.float32).argmax())
+    sampling = SamplingSettings(max_new_tokens=1, temperature=0, repetition_penalty=10)
+    job = GenerationJob(engine, ByteTokenizer(), 8, "", sampling)
+    assert [event.id for event in job if isinstance(event, Token)] == [likeliest]
+
+    class Known(ByteTokenizer):
+        def encode(self, text: str) -> list[int]:
+            return [likeliest] if text else []
+
+    job = GenerationJob(KeepingEngine(), Known(), 8, "x", sampling)
+    assert likeliest not in [event.id for event in job if isinstance(event, Token)]
+
+
+def test_an_engine_without_numbers_is_an_error_after_what_was_written() -> None:
+    class Damaged(ScriptedEngine):
+        def _next(self) -> Any:
+            logits = super()._next()
+            return logits if len(self.shown) < 3 else np.full_like(logits, np.nan)
+
+    job = GenerationJob(Damaged(list(b"abc")), ByteTokenizer(), 8, "x", SamplingSettings(max_new_tokens=3))
+    events: list[GenerationEvent] = []
+    with pytest.raises(CheckpointError, match="nan instead of numbers"):
+        events.extend(job)
+    assert text_of(events) == "ab"
+
+
 def test_stop_ends_it_at_the_next_token_and_keeps_what_was_written() -> None:
-    job = GenerationJob(ScriptedEngine(list(b"abcdef")), ByteTokenizer(), 8, "x", SamplingSettings(stop="bz"))
+    job = GenerationJob(ScriptedEngine(list(b"abcdef")), ByteTokenizer(), 8, "x", SamplingSettings(stop=("bz",)))
     events: list[GenerationEvent] = []
     for event in job:
         events.append(event)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from makers import MODERN, VARIANTS, make_model, random_ids, random_model, tiny_gpt
 from numpy.typing import NDArray
 
@@ -19,7 +20,7 @@ from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.errors import EngineError, UsageError
 from tinygpt_tui.generation.base import Engine
 from tinygpt_tui.generation.engine import TorchEngine
-from tinygpt_tui.native import engine as native
+from tinygpt_tui.native import reader as native
 from tinygpt_tui.native.engine import NativeEngine, open_engine
 from tinygpt_tui.native.library import VARIABLE, Library, load_library
 from tinygpt_tui.native.weights import arrange, read_weights
@@ -81,6 +82,36 @@ def test_greedy_text_is_torchs_over_the_windows_edge(settings: GPTSettings, libr
     assert greedy(native_twin(model, library), ids, count) == greedy(TorchEngine(model), ids, count)
 
 
+# Heads, layers, width, window; tokens that are written (torch takes its time once the window is full).
+SHAPES = {"S": (4, 4, 64, 128, 500), "M": (6, 6, 192, 128, 160), "L": (6, 6, 384, 256, 256)}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES.keys())
+def test_long_greedy_text_is_torchs(shape: tuple[int, int, int, int, int], library: Library) -> None:
+    n_head, n_layer, n_embd, block_size, count = shape
+    settings = GPTSettings(n_head=n_head, n_layer=n_layer, n_embd=n_embd, block_size=block_size)
+    model = random_model(settings, seed=3)
+    ids = random_ids(10, 65)
+    assert greedy(native_twin(model, library), ids, count) == greedy(TorchEngine(model), ids, count)
+
+
+@pytest.mark.parametrize("settings", ALL.values(), ids=ALL.keys())
+def test_every_position_has_its_logits(settings: GPTSettings, library: Library) -> None:
+    model = random_model(settings)
+    engine = native_twin(model, library)
+    for count in {1, max(1, settings.block_size - 1), settings.block_size}:
+        ids = random_ids(count, settings.vocab_size)
+        with torch.inference_mode():
+            agree(engine.every(ids), model(torch.tensor([ids]))[0].numpy())
+    with pytest.raises(UsageError, match="begins with `prefill`"):
+        engine.step(0)
+    for wrong in ([], [0] * (settings.block_size + 1)):
+        with pytest.raises(UsageError, match="the window has room for 1 to"):
+            engine.every(wrong)
+    with pytest.raises(UsageError, match="is not one of"):
+        engine.every([settings.vocab_size])
+
+
 @pytest.mark.parametrize("name", ["shakespeare", "shakespeare-small", "tales"])
 def test_shipped_models_write_the_same(name: str, library: Library) -> None:
     folder = paths.shipped_models() / name
@@ -117,7 +148,7 @@ def test_large_numbers_do_not_overflow(library: Library) -> None:
 
 def test_engines_on_the_same_weights_do_not_mix(library: Library) -> None:
     model = random_model(MODERN)
-    weights = native_twin(model, library)._weights
+    weights = arrange(MODERN, {name: tensor.numpy() for name, tensor in model.state_dict().items()})
     one, other = NativeEngine(weights, library), NativeEngine(weights, library)
     one.prefill([1, 2, 3])
     other.prefill([4, 5])

@@ -17,8 +17,9 @@ from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.native.engine import NativeEngine
-from tinygpt_tui.native.library import LAYER_PARTS, NET_PARTS, Library
-from tinygpt_tui.native.weights import LANES, PANEL, arrange, read_weights, rotation_table, shapes, supports
+from tinygpt_tui.native.library import LAYER_MATRICES, LAYER_PARTS, NET_MATRICES, NET_PARTS, Library
+from tinygpt_tui.native.panels import LANES, PANEL
+from tinygpt_tui.native.weights import arrange, read_weights, rotation_frequencies, shapes, supports
 from tinygpt_tui.settings.architecture import GPTSettings
 
 
@@ -33,13 +34,15 @@ def test_every_part_is_aligned_and_in_the_c_structures(settings: GPTSettings, tm
     make_model(tmp_path / "cat", settings)
     weights = read_weights(tmp_path / "cat")
     assert weights.settings == settings
-    assert set(weights.net) <= set(NET_PARTS)
-    for parts in weights.layers:
-        assert set(parts) <= set(LAYER_PARTS)
-        for part in (*parts.values(), *weights.net.values()):
-            assert part.dtype == np.float32
+    for parts, known in (
+        (weights.net, NET_PARTS + NET_MATRICES),
+        *((p, LAYER_PARTS + LAYER_MATRICES) for p in weights.layers),
+    ):
+        assert set(parts) <= set(known)
+        for name, part in parts.items():
             assert part.flags.c_contiguous
-            assert part.ctypes.data % 64 == 0
+            assert part.dtype == (np.float64 if name == "frequencies" else np.float32)
+            assert name == "frequencies" or part.ctypes.data % 64 == 0
 
 
 @pytest.mark.parametrize("width", [1, 16, 63, 64, 65, 130])
@@ -57,8 +60,10 @@ def test_panels_hold_every_weight_at_its_place(width: int) -> None:
             assert head[place] == state["lm_head.weight"][column, row]
 
 
-def test_the_rotation_table_is_torchs() -> None:
-    np.testing.assert_allclose(rotation_table(300, 48), attention.rotation_table(300, 48).numpy(), rtol=0, atol=1e-7)
+def test_the_rotation_is_torchs() -> None:
+    angles = np.outer(np.arange(300), rotation_frequencies(48))
+    turns = np.stack((np.cos(angles), np.sin(angles)), axis=-1)
+    np.testing.assert_allclose(turns, attention.rotation_table(300, 48).numpy(), rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
@@ -105,8 +110,9 @@ def test_a_tensor_that_does_not_fit_is_named(state: dict[str, Any], words: str) 
         tiny_gpt(block_size=-1),
         tiny_gpt(token_shift=4),
         tiny_gpt(n_embd=1 << 20),
+        tiny_gpt(sliding=True),
     ],
-    ids=["heads", "odd head, rotary", "no layer", "no window", "a far shift", "too wide"],
+    ids=["heads", "odd head, rotary", "no layer", "no window", "a far shift", "too wide", "sliding, learned positions"],
 )
 def test_settings_that_cannot_be_are_refused(settings: GPTSettings) -> None:
     with pytest.raises(CheckpointError, match="cannot be"):

@@ -6,11 +6,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from tinygpt_tui.errors import NotFoundError, UsageError
 from tinygpt_tui.settings.app import AppSettings
 from tinygpt_tui.settings.architecture import GPTSettings
-from tinygpt_tui.settings.fields import changed, checked, fields_of, parse_value
+from tinygpt_tui.settings.fields import changed, checked, fields_of, parse_value, parse_values, written
 from tinygpt_tui.settings.presets import DEFAULT_PRESET, PRESETS, find_preset
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.settings.training import TrainingSettings
@@ -40,8 +42,7 @@ def test_a_field_is_described_and_its_default_can_be(struct: type[msgspec.Struct
 
 @every_field
 def test_a_default_that_is_written_down_is_read_back(struct: type[msgspec.Struct], field: Any) -> None:
-    written = "" if field.default is None else str(field.default)
-    assert parse_value(field, written) == field.default
+    assert parse_value(field, written(field.default)) == field.default
 
 
 @every_field
@@ -76,6 +77,10 @@ def test_values_beyond_the_limits_are_refused_in_words(struct: type[msgspec.Stru
         (SamplingSettings, {"temperature": float("nan")}, "temperature: nan is not a finite number"),
         (SamplingSettings, {"temperature": float("inf")}, "temperature: inf is not a finite number"),
         (TrainingSettings, {"learning_rate": -float("inf")}, "learning rate: -inf is not a finite number"),
+        (SamplingSettings, {"stop": ["x", 1]}, "stop: must be texts"),
+        (SamplingSettings, {"stop": 1}, "stop: must be texts"),
+        (SamplingSettings, {"weights": "fp8"}, "weights: must be one of fp32, int8"),
+        (SamplingSettings, {"stop_at_blank_line": "x"}, "stop at blank line: expected bool, got str"),
         (SamplingSettings, {"tempo": 1}, "Object contains unknown field 'tempo'"),
     ],
 )
@@ -112,8 +117,56 @@ def test_an_optional_setting_is_written_as_nothing() -> None:
     assert parse_value(seed, "7") == 7
 
 
-def test_a_text_keeps_its_spaces() -> None:
-    assert parse_value(fields_of(SamplingSettings)["stop"], " \n") == " \n"
+STOP = fields_of(SamplingSettings)["stop"]
+BANNED = fields_of(SamplingSettings)["banned"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [(" \n", " \n"), (r"\n\t\r", "\n\t\r"), (r"\\n", r"\n"), (r"a\d\|", r"a\d\|"), ("", "")],
+)
+def test_a_text_keeps_its_spaces_and_knows_escapes(typed: str, value: str) -> None:
+    assert parse_value(BANNED, typed) == value
+
+
+@pytest.mark.parametrize(
+    ("typed", "texts"),
+    [
+        ("", ()),
+        (r"\n\n", ("\n\n",)),
+        (r"\n\n | THE END", ("\n\n", "THE END")),
+        ("a|b", ("a|b",)),
+        (r"a \| b | c", ("a | b", "c")),
+        ("a | ", ("a",)),
+        (" | a |  | b", ("a", "b")),
+        ("a  |  b", ("a ", " b")),
+        (r"a\\ | b", ("a\\", "b")),
+        (" ", (" ",)),
+    ],
+)
+def test_several_texts_in_one_box(typed: str, texts: tuple[str, ...]) -> None:
+    assert parse_value(STOP, typed) == texts
+
+
+def test_several_texts_each_by_itself() -> None:
+    assert parse_values(STOP, [r"\n", "a | b", r"\|", ""]) == ("\n", "a | b", r"\|")
+    assert STOP.several
+    assert not BANNED.several
+
+
+@given(st.lists(st.text("a |\\\nn\t\r", min_size=1, max_size=6), max_size=4).map(tuple))
+@example(("\\", "|"))
+@example((" ", " "))
+def test_texts_that_are_written_down_are_read_back(texts: tuple[str, ...]) -> None:
+    assert parse_value(STOP, written(texts)) == texts
+    assert all(parse_value(BANNED, written(text)) == text for text in texts)
+    assert "\n" not in written(texts)
+
+
+def test_one_text_may_stand_for_a_list_of_one() -> None:
+    assert checked(SamplingSettings, {"stop": "x"}).stop == ("x",)
+    assert checked(SamplingSettings, {"stop": ["x", "y"]}).stop == ("x", "y")
+    assert changed(SamplingSettings(stop=("x",)), {"top_k": 1}).stop == ("x",)
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,21 @@ class Asked(msgspec.Struct):
     model: str
     prompt: str
     sampling: SamplingSettings
+    candidates: int | None = None
+    untrained: bool = False
+
+
+class AskedWhy(msgspec.Struct):
+    """A request for an explanation, as the fake engine got it."""
+
+    job: int
+    model: str
+    text: str
+    start: int
+    end: int
+    sampling: SamplingSettings
+    candidates: int
+    untrained: bool
 
 
 class FakeEngine:
@@ -39,11 +54,13 @@ class FakeEngine:
 
     def __init__(self, ready: bool = True) -> None:
         self.asked: list[Asked] = []
+        self.asked_why: list[AskedWhy] = []
         self.opened: list[str] = []
         self.stopped: list[int] = []
         self.closed = False
         self._events: asyncio.Queue[list[GenerationEvent]] = asyncio.Queue()
-        self._written = 0
+        self._written: dict[int, int] = {}  # tokens by job
+        self._prompt_tokens: dict[int, int] = {}
         if ready:
             self.say(EngineReady(pid=1, versions={}))
 
@@ -57,10 +74,36 @@ class FakeEngine:
     async def open(self, model: str) -> None:
         self.opened.append(model)
 
-    async def generate(self, model: str, prompt: str, sampling: SamplingSettings) -> int:
-        job = len(self.asked) + 1
-        self.asked.append(Asked(job, model, prompt, sampling))
+    async def generate(
+        self,
+        model: str,
+        prompt: str,
+        sampling: SamplingSettings,
+        *,
+        candidates: int | None = None,
+        untrained: bool = False,
+    ) -> int:
+        job = self._next_job()
+        self.asked.append(Asked(job, model, prompt, sampling, candidates, untrained))
         return job
+
+    async def explain(
+        self,
+        model: str,
+        text: str,
+        start: int,
+        end: int,
+        sampling: SamplingSettings,
+        *,
+        candidates: int = 10,
+        untrained: bool = False,
+    ) -> int:
+        job = self._next_job()
+        self.asked_why.append(AskedWhy(job, model, text, start, end, sampling, candidates, untrained))
+        return job
+
+    def _next_job(self) -> int:
+        return len(self.asked) + len(self.asked_why) + 1
 
     async def stop(self, job: int) -> None:
         self.stopped.append(job)
@@ -76,24 +119,41 @@ class FakeEngine:
         """Have these events arrive as one batch."""
         self._events.put_nowait(list(events))
 
-    def begin(self, *, seed: int = 7, unknown: str = "", step: int | None = None, loss: float | None = None) -> None:
-        """Begin the last job that was asked for."""
-        asked, self._written = self.asked[-1], 0
+    def begin(
+        self,
+        *,
+        seed: int = 7,
+        unknown: str = "",
+        step: int | None = None,
+        loss: float | None = None,
+        job: int | None = None,
+    ) -> None:
+        """Begin a job: the last that was asked for, or `job`."""
+        asked = self._of(job)
+        self._written[asked.job] = 0
         known = sum(character not in unknown for character in asked.prompt)
+        self._prompt_tokens[asked.job] = known
         self.say(GenerationStarted(asked.job, known, BLOCK_SIZE, seed, unknown, step, loss))
 
-    def write(self, text: str) -> None:
-        """Write characters of the last job, a token each, in one batch."""
+    def write(self, text: str, *, job: int | None = None) -> None:
+        """Write characters of a job, a token each, in one batch."""
+        number = self._of(job).job
         tokens: list[GenerationEvent] = []
         for character in text:
-            tokens.append(Token(self.asked[-1].job, self._written, 0, character, min(BLOCK_SIZE, self._written + 1)))
-            self._written += 1
+            written = self._written.get(number, 0)
+            used = min(BLOCK_SIZE, self._prompt_tokens.get(number, 0) + written)
+            tokens.append(Token(number, written, 0, character, used))
+            self._written[number] = written + 1
         self.say(*tokens)
 
-    def end(self, reason: str = "length", message: str = "", hint: str = "") -> None:
-        """End the last job."""
-        job = self.asked[-1].job
-        self.say(GenerationEnded(job, reason, self._written, 2.0, 0.5, "", message, hint))  # type: ignore[arg-type]
+    def end(self, reason: str = "length", message: str = "", hint: str = "", *, job: int | None = None) -> None:
+        """End a job."""
+        number = self._of(job).job
+        tokens = self._written.get(number, 0)
+        self.say(GenerationEnded(number, reason, tokens, 2.0, 0.5, "", message, hint))  # type: ignore[arg-type]
+
+    def _of(self, job: int | None) -> Asked:
+        return self.asked[-1] if job is None else next(asked for asked in self.asked if asked.job == job)
 
     def die(self) -> None:
         """Die, as the client reports it."""

@@ -3,91 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from fakes import BLOCK_SIZE, FakeEngine, make_model
+from generate_bench import Bench, opened
 from textual import events
-from textual.pilot import Pilot
 from textual.widgets import Input, Static
 from wait import wait_until
 
 from tinygpt_tui import paths
 from tinygpt_tui.events.generation import EngineReady
 from tinygpt_tui.ui.app import TinyGPTApp
-from tinygpt_tui.ui.screens.generate import GenerateScreen
 from tinygpt_tui.ui.widgets.prompt_box import PromptBox
 from tinygpt_tui.ui.widgets.sampling_form import SamplingForm, SettingBox
-from tinygpt_tui.ui.widgets.status_line import StatusLine
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
-
-
-class Bench:
-    """The app in use, its fake engine, and what stands on its screen."""
-
-    def __init__(self, app: TinyGPTApp, engine: FakeEngine, pilot: Pilot[None]) -> None:
-        self.app, self.engine, self.pilot = app, engine, pilot
-
-    @property
-    def screen(self) -> GenerateScreen:
-        screen = self.app.screen_stack[0]
-        assert isinstance(screen, GenerateScreen)
-        return screen
-
-    @property
-    def text(self) -> str:
-        return self.screen.output.text
-
-    @property
-    def status(self) -> str:
-        return self.screen.query_one(StatusLine).render().plain
-
-    @property
-    def notes(self) -> str:
-        return "\n".join(note.message for note in self.app._notifications)
-
-    @property
-    def keys(self) -> set[str]:
-        """The descriptions in the footer."""
-        return {active.binding.description for active in self.screen.active_bindings.values() if active.binding.show}
-
-    async def until(self, condition: object) -> None:
-        await wait_until(self.pilot, condition)  # type: ignore[arg-type]
-
-    async def ask(self, prompt: str) -> None:
-        """Type a prompt, press Enter, wait for the request."""
-        count = len(self.engine.asked)
-        self.screen.query_one(PromptBox).text = prompt
-        await self.pilot.press("enter")
-        await self.until(lambda: len(self.engine.asked) > count)
-
-    async def write(self, prompt: str, text: str) -> None:
-        """Have a whole generation happen."""
-        await self.ask(prompt)
-        self.engine.begin()
-        self.engine.write(text)
-        self.engine.end()
-        await self.until(lambda: not self.screen.writing.busy)
-
-
-@asynccontextmanager
-async def opened(
-    size: tuple[int, int] = (140, 40), ready: bool = True, models: tuple[str, ...] = ("one",)
-) -> AsyncIterator[Bench]:
-    """Open the app on a home with some models."""
-    for name in models:
-        if not (paths.models_folder() / name).exists():
-            make_model(name)
-    engine = FakeEngine(ready)
-    app = TinyGPTApp(engine)
-    async with app.run_test(size=size) as pilot:
-        bench = Bench(app, engine, pilot)
-        if models:
-            await bench.until(lambda: bench.screen.output.border_title in models)
-        await bench.until(lambda: bench.screen.query(SettingBox))  # they come behind the first picture
-        yield bench
 
 
 async def test_type_enter_and_text_arrives() -> None:
@@ -187,7 +117,7 @@ async def test_clear_keeps_the_prompt() -> None:
 
 async def test_the_footer_shows_only_what_works_now() -> None:
     async with opened() as bench:
-        assert bench.keys == {"Generate", "Models", "Sampling"}
+        assert bench.keys == {"Generate", "Models", "Sampling", "Sessions"}
         await bench.ask("a")
         bench.engine.begin()
         bench.engine.write("b")
@@ -252,7 +182,7 @@ async def test_settings_go_with_the_request_and_stop_knows_newlines() -> None:
         await bench.ask("a")
         sampling = bench.engine.asked[0].sampling
         assert (sampling.temperature, sampling.top_k, sampling.seed) == (0, 5, 42)
-        assert sampling.stop == "\n\nA\\"
+        assert sampling.stop == ("\n\nA\\",)
 
 
 async def test_enter_in_a_setting_generates_with_it() -> None:
@@ -388,8 +318,8 @@ async def test_a_quick_request_and_its_events_are_not_lost() -> None:
     """Events may come before the screen knows which job its request became."""
 
     class SlowEngine(FakeEngine):
-        async def generate(self, *asked: object) -> int:
-            job = await super().generate(*asked)  # type: ignore[arg-type]
+        async def generate(self, *asked: object, **options: object) -> int:
+            job = await super().generate(*asked, **options)  # type: ignore[arg-type]
             self.begin()
             self.write("bcd")
             self.end()

@@ -132,7 +132,7 @@ async def test_a_training_is_marked_and_its_stamp_shown() -> None:
 
 
 async def test_looking_again_keeps_the_choice_and_shows_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tinygpt_tui.ui.screens.generate.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("tinygpt_tui.ui.screens.generate_models.LOOK_EVERY_S", 0.05)
     folder = make_model("one")
     app = TinyGPTApp(FakeEngine())
     async with app.run_test(size=(140, 40)) as pilot:

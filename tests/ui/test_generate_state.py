@@ -18,8 +18,17 @@ def test_the_window_begins_at_its_first_token() -> None:
     window.begin("abcdef", 6, block_size=8)
     assert (window.start, window.used) == (0, 6)
     for offset in range(6, 10):
-        window.add(offset)
+        window.add(offset, min(offset, 8))
     assert (window.start, window.used) == (2, 8)
+
+
+def test_where_a_new_beginning_is_read_the_window_jumps_to_it() -> None:
+    window = ContextWindow()
+    window.begin("abcdefgh", 8, block_size=8)
+    window.add(8, 8)
+    assert (window.start, window.used) == (1, 8)
+    window.add(9, 4)  # reanchored: the half that was kept, and the token before
+    assert (window.start, window.used) == (5, 5)
 
 
 def test_characters_that_are_no_tokens_do_not_count() -> None:

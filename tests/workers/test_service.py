@@ -10,6 +10,7 @@ from makers import make_model
 from tinygpt_tui.events.generation import EngineFailed, GenerationEnded, ModelOpened
 from tinygpt_tui.events.requests import Generate, OpenModel
 from tinygpt_tui.generation.engine import TorchEngine
+from tinygpt_tui.generation.lean import LeanEngine
 from tinygpt_tui.native.engine import NativeEngine
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.workers import service as service_module
@@ -29,7 +30,7 @@ def test_only_the_models_used_last_stay_open(tmp_path: Path) -> None:
 def test_what_nobody_expected_fails_the_request_and_not_the_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def break_down(*arguments: object) -> None:
+    def break_down(*arguments: object, **options: object) -> None:
         raise ZeroDivisionError("oh")
 
     make_model(tmp_path / "net")
@@ -46,7 +47,7 @@ def test_what_nobody_expected_fails_the_request_and_not_the_process(
 
     assert service.take(0.0, Generate(2, model, "a", SamplingSettings())) == []
     list(service.advance())
-    for engine in (TorchEngine, NativeEngine):
+    for engine in (TorchEngine, LeanEngine, NativeEngine):
         monkeypatch.setattr(engine, "prefill", break_down)
     (ended,) = service.advance()
     assert isinstance(ended, GenerationEnded)

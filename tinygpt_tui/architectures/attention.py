@@ -10,13 +10,13 @@ from tinygpt_tui.architectures.norms import normalise
 from tinygpt_tui.settings.architecture import GPTSettings
 
 
-def rotation_table(block_size: int, head_size: int, base: float = 10_000.0) -> Tensor:
-    """Return cosine and sine of RoPE's angles, (T, D/2, 2) float32.
+def rotation_table(positions: int, head_size: int, base: float = 10_000.0, start: int = 0) -> Tensor:
+    """Return cosine and sine of RoPE's angles for `positions` places from `start` on, (T, D/2, 2) float32.
 
     Pair i of the head turns by `position * base ** (-2 i / D)`. Source: Su et al. 2021, eq. 15.
     """
     frequencies = base ** (-torch.arange(0, head_size, 2, dtype=torch.float64) / head_size)
-    angles = torch.outer(torch.arange(block_size, dtype=torch.float64), frequencies)
+    angles = torch.outer(torch.arange(start, start + positions, dtype=torch.float64), frequencies)
     return torch.stack((angles.cos(), angles.sin()), dim=-1).float()
 
 
@@ -34,19 +34,55 @@ def rotate(x: Tensor, turns: Tensor) -> Tensor:
     return torch.view_as_real(pairs * torch.view_as_complex(turns)).flatten(-2).type_as(x)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, scale: float, dropout: float = 0.0) -> Tensor:
+def attend(q: Tensor, k: Tensor, v: Tensor, scale: float, dropout: float = 0.0, reach: int | None = None) -> Tensor:
     """Mix values by causal attention.
 
-    q (B, H, T, D); k and v (B, H, S, D) with S >= T: the last T of the S keys are the queries' own positions.
-    Returns (B, H, T, D). Source: Vaswani et al. 2017, eq. 1.
+    q (B, H, T, D); k and v (B, H, S, D) with S >= T: the last T of the S keys are the queries' own positions. With
+    `reach` each position sees itself and the `reach - 1` before it. Returns (B, H, T, D).
+    Sources: Vaswani et al. 2017, eq. 1; Beltagy et al. 2020 (the sliding window).
     """
     T, S = q.shape[-2], k.shape[-2]
+    if reach is not None and reach < S:
+        parts = [
+            _attend_sliding(q[:, :, start : start + reach], k, v, S - T + start, reach, scale, dropout)
+            for start in range(0, T, reach)
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
     if T == S:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale, dropout_p=dropout)
     if T == 1:
         return F.scaled_dot_product_attention(q, k, v, scale=scale)
     visible = torch.ones(T, S, dtype=torch.bool, device=q.device).tril(S - T)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=visible, scale=scale)
+
+
+def remember(store: Tensor, new: Tensor, seen: int) -> Tensor:
+    """Write `new` (B, H, T, D) behind the `seen` rows of `store` (B, H, room, D); return all rows, old and new.
+
+    What does not fit pushes the oldest out of the store, but is still returned.
+    """
+    room, T = store.shape[2], new.shape[2]
+    if seen + T <= room:
+        store[:, :, seen : seen + T] = new
+        return store[:, :, : seen + T]
+    rows = torch.cat((store[:, :, : min(seen, room)], new), dim=2)
+    store.copy_(rows[:, :, -room:])
+    return rows
+
+
+def _attend_sliding(q: Tensor, k: Tensor, v: Tensor, at: int, reach: int, scale: float, dropout: float) -> Tensor:
+    """Mix values for at most `reach` queries, of which the first stands at position `at` of the keys.
+
+    A piece at a time: the scores of a long text would otherwise be mostly ones that nobody may see.
+    """
+    T = q.shape[-2]
+    first = max(0, at - reach + 1)
+    k, v = k[:, :, first : at + T], v[:, :, first : at + T]
+    if at == 0:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale, dropout_p=dropout)
+    visible = torch.ones(T, k.shape[-2], dtype=torch.bool, device=q.device)
+    visible = visible.tril(at - first).triu(at - first - reach + 1)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=visible, scale=scale, dropout_p=dropout)
 
 
 class CausalSelfAttention(nn.Module):
@@ -61,6 +97,7 @@ class CausalSelfAttention(nn.Module):
         self.dropout = settings.dropout
         self.attention_dropout = settings.attention_dropout
         self.norm = settings.norm if settings.qk_norm else None
+        self.reach = settings.block_size if settings.sliding else None
         self.scale = (settings.n_embd if settings.attention_scale == "n_embd" else settings.head_size) ** -0.5
 
     def forward(self, x: Tensor, turns: Tensor | None, past: tuple[Tensor, Tensor, int] | None = None) -> Tensor:
@@ -68,6 +105,7 @@ class CausalSelfAttention(nn.Module):
 
         `turns` (T, D/2, 2) are the rotations of these positions, None with learned positions. `past` is this layer's
         key and value store, each (B, H, block_size, D), and how much of it is filled; new keys are written behind.
+        Where attention slides, the oldest make room for them.
         """
         B, T, C = x.shape  # batch, time, channels
         q, k, v = (
@@ -79,9 +117,7 @@ class CausalSelfAttention(nn.Module):
             q, k = rotate(q, turns), rotate(k, turns)
         if past is not None:
             keys, values, seen = past
-            keys[:, :, seen : seen + T] = k
-            values[:, :, seen : seen + T] = v
-            k, v = keys[:, :, : seen + T], values[:, :, : seen + T]
-        y = attend(q, k, v, self.scale, self.attention_dropout if self.training else 0.0)
+            k, v = remember(keys, k, seen), remember(values, v, seen)
+        y = attend(q, k, v, self.scale, self.attention_dropout if self.training else 0.0, self.reach)
         y = self.c_proj(y.transpose(1, 2).reshape(B, T, C))
         return F.dropout(y, self.dropout, self.training) if self.dropout else y

@@ -61,24 +61,25 @@ class GPT(LanguageModel):
         self.transformer = nn.ModuleDict(parts)
         self.lm_head = nn.Linear(C, V, bias=settings.head_bias)
         if settings.positions == "rotary":
-            self.register_buffer("turns", rotation_table(T, settings.head_size), persistent=False)
+            table = rotation_table(settings.training_length, settings.head_size)
+            self.register_buffer("turns", table, persistent=False)
         self._start_weights()
         if settings.tied_head:
             self.lm_head.weight = self.transformer["wte"].weight  # type: ignore[assignment]
 
     def forward(self, ids: Tensor, memory: Memory | None = None) -> Tensor:
-        """ids (B, T) -> logits (B, T, V), T (and what the memory holds) at most block_size."""
+        """ids (B, T) -> logits (B, T, V); the whole text is at most block_size long, unless attention slides."""
         assert memory is None or isinstance(memory, GPTMemory)
+        settings, parts = self.settings, self.transformer
         T = ids.shape[1]  # time
         seen = memory.length if memory else 0
-        assert seen + T <= self.settings.block_size, "the text is longer than the window"
-        settings, parts = self.settings, self.transformer
+        assert settings.sliding or seen + T <= settings.block_size, "the text is longer than the window"
         x = parts["wte"](ids)  # (B, T, C)
         turns = None
         if settings.positions == "learned":
             x = x + parts["wpe"](torch.arange(seen, seen + T, device=ids.device))
         else:
-            turns = self.turns[seen : seen + T]  # type: ignore[index]
+            turns = self._turns(seen, T)
         if settings.ngram_rows:
             x = x + parts["ngrams"](ids, memory.last_ids if memory else None)
         if settings.embedding_norm:
@@ -97,6 +98,13 @@ class GPT(LanguageModel):
             memory.last_ids = torch.cat((memory.last_ids, ids), dim=1)[:, -2:]
         logits: Tensor = self.lm_head(parts["ln_f"](x))  # (B, T, V)
         return logits
+
+    def _turns(self, seen: int, T: int) -> Tensor:
+        """Return the rotations of T positions after `seen`; far ones, in an endless text, are worked out anew."""
+        table: Tensor = self.turns  # type: ignore[assignment]
+        if seen + T <= len(table):
+            return table[seen : seen + T]
+        return rotation_table(T, self.settings.head_size, start=seen).to(table.device)
 
     def new_memory(self, batch: int) -> GPTMemory:
         """Return an empty memory for `batch` texts; the shifts see zeros before the first token."""
@@ -140,6 +148,8 @@ def _check(settings: GPTSettings) -> None:
             f"n embd {settings.n_embd} cannot be shared among {settings.n_head} heads",
             f"choose a multiple of {settings.n_head}",
         )
+    if settings.sliding and settings.positions != "rotary":
+        raise UsageError("attention cannot slide over learned positions", "choose rotary positions, or sliding no")
     if settings.positions == "rotary" and settings.head_size % 2:
         raise UsageError(
             f"rotary positions turn pairs, and a head of {settings.head_size} numbers has one over",

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor, nn
+
+Ids = TypeVar("Ids", int, Tensor)
 
 
 class NgramTables(nn.Module):
@@ -25,10 +29,13 @@ class NgramTables(nn.Module):
         if last_ids is None:
             last_ids = ids.new_full((ids.shape[0], 2), self.NOTHING)
         joined = torch.cat((last_ids, ids), dim=1) + 1  # nothing is 0
-        third, second, first = joined[:, :-2], joined[:, 1:-1], joined[:, 2:]
-        V = self.vocab_size + 1
-        pair = second * V + first
+        pair, triple = self.rows(joined[:, :-2], joined[:, 1:-1], joined[:, 2:])
+        mixed: Tensor = self.pairs(pair) + self.triples(triple)
+        return mixed
+
+    def rows(self, third: Ids, second: Ids, first: Ids) -> tuple[Ids, Ids]:
+        """Return the rows of both tables for three neighbours, the newest `first`; all one higher, nothing is 0."""
+        pair = second * (self.vocab_size + 1) + first
         # Multipliers are odd and far apart, so that neighbouring ids fall on distant rows.
         triple = (third * 0x9E3779B1 + second * 0x85EBCA77 + first * 0xC2B2AE3D) >> 7
-        mixed: Tensor = self.pairs(pair % self.pair_rows) + self.triples(triple % self.triple_rows)
-        return mixed
+        return pair % self.pair_rows, triple % self.triple_rows

@@ -1,4 +1,7 @@
-"""Flags made from settings: one field, one flag, the same name, help and limits."""
+"""Flags made from settings: one field, one flag, the same name, help and limits.
+
+A flag that takes several texts is given once for each. Texts know the escapes of settings/fields.py.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from typing import Any
 
 import msgspec
 
-from tinygpt_tui.settings.fields import fields_of, parse_value
+from tinygpt_tui.settings.fields import fields_of, parse_value, parse_values, written
+
+METAVARS = {int: "N", float: "X", bool: "yes|no", str: "TEXT"}
 
 
 def add_setting_flags(
@@ -18,13 +23,13 @@ def add_setting_flags(
     for name, field in fields_of(struct).items():
         if name in leave_out:
             continue
-        default = "none" if field.default is None else "yes" if field.default is True else field.default
-        shown = "no" if field.default is False else default
+        again = "; once for each" if field.several else ""
         group.add_argument(
             f"--{name.replace('_', '-')}",
             dest=f"setting_{name}",
-            metavar="|".join(field.choices) if field.choices else _metavar(field.kind),
-            help=f"{field.description} (default: {shown if shown != '' else 'none'})".replace("%", "%%"),
+            action="append" if field.several else "store",
+            metavar="|".join(field.choices) if field.choices else METAVARS[field.kind],
+            help=f"{field.description} (default: {written(field.default) or 'none'}{again})".replace("%", "%%"),
         )
 
 
@@ -32,11 +37,7 @@ def typed_settings(arguments: argparse.Namespace, struct: type[msgspec.Struct]) 
     """Return the fields of `struct` that the user typed, as values. Raises UsageError."""
     typed = {}
     for name, field in fields_of(struct).items():
-        text = getattr(arguments, f"setting_{name}", None)
-        if text is not None:
-            typed[name] = parse_value(field, text)
+        given = getattr(arguments, f"setting_{name}", None)
+        if given is not None:
+            typed[name] = parse_values(field, given) if field.several else parse_value(field, given)
     return typed
-
-
-def _metavar(kind: type) -> str:
-    return {int: "N", float: "X", bool: "yes|no", str: "TEXT"}.get(kind, "VALUE")

@@ -4,56 +4,171 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from tinygpt_tui.cli.flags import add_setting_flags, typed_settings
 from tinygpt_tui.cli.output import say, write
-from tinygpt_tui.errors import ExitCode
+from tinygpt_tui.errors import ExitCode, UsageError
 from tinygpt_tui.settings.fields import checked
 from tinygpt_tui.settings.sampling import SamplingSettings
 
+if TYPE_CHECKING:
+    from tinygpt_tui.events.generation import GenerationEvent
+    from tinygpt_tui.workers.opened import OpenedModel
+
 UNKNOWN_SHOWN = 20
+TEXTS_AT_ONCE = 16  # in one pass; more are hardly faster, and each keeps a window of its own in memory
+SEPARATOR = "---------------\n"  # nanoGPT's
+
+ESCAPES = r"""
+in texts \n is a new line, \t a tab, \r a carriage return and \\ a backslash (not in --prompt): --stop '\n\n' --stop END
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = ESCAPES.strip()
     parser.add_argument("model", help="a model's name (`tinygpt-tui models`), or its folder")
     parser.add_argument("--prompt", default="", metavar="TEXT", help="what to write on from; - reads it from stdin")
     parser.add_argument("--no-echo", action="store_true", help="leave the prompt itself out of the output")
+    parser.add_argument(
+        "--num-samples",
+        type=int,
+        default=1,
+        metavar="N",
+        help=f"write N texts, {TEXTS_AT_ONCE} in one pass, with seeds that count on from --seed (default: 1)",
+    )
     parser.add_argument("--json", action="store_true", help="one event a line instead of the text")
+    parser.add_argument(
+        "--candidates",
+        type=int,
+        metavar="K",
+        help="with --json: the probability, rank and entropy of each token, and the K likeliest in its place",
+    )
     add_setting_flags(parser, SamplingSettings, "sampling")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Stream the text. Raises UsageError, NotFoundError, CheckpointError."""
+    """Stream the text, or write several. Raises UsageError, NotFoundError, CheckpointError."""
     sampling = checked(SamplingSettings, typed_settings(arguments, SamplingSettings))
+    _check(arguments)
     prompt = sys.stdin.buffer.read().decode("utf-8", "replace") if arguments.prompt == "-" else arguments.prompt
 
     from tinygpt_tui.checkpoints.library import find_model
-    from tinygpt_tui.events import wire
-    from tinygpt_tui.events.generation import GenerationEnded, GenerationStarted, Token
-    from tinygpt_tui.generation.text import GenerationJob
     from tinygpt_tui.workers.opened import open_model
 
     model = open_model(find_model(arguments.model))
-    block_size = model.config.architecture.block_size
-    job = GenerationJob(model.new_engine(), model.tokenizer, block_size, prompt, sampling)
-    if not (arguments.json or arguments.no_echo):
-        write(prompt)
+    events = _events(model, prompt, sampling, arguments.num_samples, arguments.candidates)
     try:
-        for event in job:
-            if arguments.json:
-                write(wire.to_line(event).decode())
-            elif isinstance(event, Token | GenerationEnded):
-                write(event.text)
-            elif isinstance(event, GenerationStarted) and event.unknown:
-                named = " ".join(f"`{_printable(character)}`" for character in event.unknown[:UNKNOWN_SHOWN])
-                say(f"tinygpt-tui: this model knows no {named}; left out")
+        if arguments.json:
+            _write_events(events)
+        else:
+            _write_texts(events, "" if arguments.no_echo else prompt, arguments.num_samples)
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)
-    finally:
-        if not arguments.json and sys.stdout.isatty():
-            write("\n")
     return int(ExitCode.OK)
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    if arguments.num_samples < 1:
+        raise UsageError(f"num samples: must be at least 1, not {arguments.num_samples}")
+    if arguments.candidates is None:
+        return
+    if arguments.candidates < 0:
+        raise UsageError(f"candidates: must be at least 0, not {arguments.candidates}")
+    if not arguments.json:
+        raise UsageError("candidates are only told in events", "add --json")
+
+
+def _events(
+    model: OpenedModel, prompt: str, sampling: SamplingSettings, samples: int, candidates: int | None
+) -> Iterator[GenerationEvent]:
+    """Yield what happens while `samples` texts are written, so many at once that memory stays small."""
+    from tinygpt_tui.generation.batch import BatchJob
+    from tinygpt_tui.generation.sampler import choose_seed
+    from tinygpt_tui.generation.text import GenerationJob
+    from tinygpt_tui.generation.windows import policy_for
+
+    architecture = model.config.architecture
+    block_size, window, weights, name = architecture.block_size, sampling.window, sampling.weights, model.engine_name
+    if samples == 1:
+        engine = model.new_engine(window, weights)
+        yield from GenerationJob(
+            engine, model.tokenizer, block_size, prompt, sampling, candidates=candidates, weights=weights,
+            engine_name=name,
+        )  # fmt: skip
+        return
+    seed = choose_seed() if sampling.seed is None else sampling.seed
+    for first in range(0, samples, TEXTS_AT_ONCE):
+        texts = min(TEXTS_AT_ONCE, samples - first)
+        yield from BatchJob(
+            model.new_batch_engine(texts, window, weights),
+            model.tokenizer,
+            block_size,
+            [prompt] * texts,
+            msgspec.structs.replace(sampling, seed=seed + first),
+            first_sample=first,
+            candidates=candidates,
+            window=policy_for(window, architecture),
+            weights=weights,
+            engine_name=name,
+        )
+
+
+def _write_events(events: Iterator[GenerationEvent]) -> None:
+    from tinygpt_tui.events import wire
+
+    for event in events:
+        write(wire.to_line(event).decode())
+
+
+def _write_texts(events: Iterator[GenerationEvent], echo: str, samples: int) -> None:
+    """Write a single text as it grows, several each when it and those before it have ended, with a line between."""
+    from tinygpt_tui.events.generation import GenerationEnded, GenerationStarted, Token
+
+    texts: dict[int, str] = {}  # that are not written yet
+    ended: set[int] = set()
+    shown = 0
+
+    def show(text: str) -> None:
+        nonlocal shown
+        write(f"{SEPARATOR if shown else ''}{text}\n")
+        shown += 1
+
+    try:
+        for event in events:
+            if isinstance(event, GenerationStarted):
+                if not event.sample:
+                    _tell_unknown(event.unknown)
+                if samples == 1:
+                    shown = 1
+                    write(echo)
+                else:
+                    texts[event.sample] = echo
+            elif isinstance(event, Token | GenerationEnded):
+                if samples == 1:
+                    write(event.text)
+                    continue
+                texts[event.sample] += event.text
+                if isinstance(event, GenerationEnded):
+                    ended.add(event.sample)
+                    while shown in ended:
+                        show(texts.pop(shown))
+    finally:
+        for text in texts.values():  # interrupted: what there is of them
+            show(text)
+        if samples == shown == 1 and sys.stdout.isatty():
+            write("\n")
+
+
+def _tell_unknown(unknown: str) -> None:
+    if unknown:
+        named = " ".join(f"`{_printable(character)}`" for character in unknown[:UNKNOWN_SHOWN])
+        say(f"tinygpt-tui: this model knows no {named}; left out")
 
 
 def _printable(character: str) -> str:

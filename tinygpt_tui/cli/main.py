@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 import tinygpt_tui
-from tinygpt_tui.cli import data, generate, models, resume, runs, stop, train
+from tinygpt_tui.cli import bench, data, generate, models, resume, runs, stop, train
 from tinygpt_tui.cli.app import open_app
 from tinygpt_tui.cli.output import say_error
 from tinygpt_tui.errors import ExitCode, TinyGPTError
@@ -22,6 +22,7 @@ COMMANDS = {
     "data": data,
     "stop": stop,
     "resume": resume,
+    "bench": bench,
 }
 
 EPILOG = """\

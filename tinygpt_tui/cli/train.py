@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"{entry.row.title} is not on this machine yet", f"tinygpt-tui data --download {entry.name}"
         )
     text = read_text(Path(entry.path))
-    split(text.text, training.architecture.block_size, training.validation_share)  # a bad text makes no folder
+    split(text.text, training.architecture.training_length, training.validation_share)  # a bad text makes no folder
     name = arguments.name or free_name(entry.name)
     settings = new_run(name, arguments.preset, training, reference(entry, text))
     return train_here(create_run(settings))

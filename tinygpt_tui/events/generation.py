@@ -27,11 +27,33 @@ class ModelOpened(msgspec.Struct, frozen=True, tag=True):
     seconds: float
 
 
+class Candidate(msgspec.Struct, frozen=True, array_like=True):
+    """A token that could have come next; `text` is what it writes (half a character: the replacement character)."""
+
+    id: int
+    text: str
+    probability: float
+
+
+class Chance(msgspec.Struct, frozen=True, array_like=True):
+    """What the model thought of a token before it stood there: its own opinion, before temperature and filters.
+
+    `rank` counts from 1; `entropy` of the whole distribution in nats; `candidates` are the likeliest, best first.
+    """
+
+    probability: float
+    rank: int
+    entropy: float
+    candidates: tuple[Candidate, ...] = ()
+
+
 class GenerationStarted(msgspec.Struct, frozen=True, tag=True):
     """The prompt is encoded.
 
     `unknown` are the characters of the prompt that the model does not know, each once, in order; they are left out.
     `seed` is the seed in use, also where none was chosen. `step` and `validation_loss` stamp a model in training.
+    `window`, `weights` and `engine` are what `auto` came to: see settings/sampling.py; `native` or `torch`. `sample` as
+    in Token.
     """
 
     job: int
@@ -41,6 +63,10 @@ class GenerationStarted(msgspec.Struct, frozen=True, tag=True):
     unknown: str = ""
     step: int | None = None
     validation_loss: float | None = None
+    window: str = "exact"
+    weights: str = "fp32"
+    engine: str = ""
+    sample: int = 0
 
 
 class Token(msgspec.Struct, frozen=True, tag=True):
@@ -48,7 +74,7 @@ class Token(msgspec.Struct, frozen=True, tag=True):
 
     `text` may be empty (half a character, or text held back because it may be the start of a stop text) or longer
     than one token (what was held back). `index` counts generated tokens from 0; `context_used` of `block_size` tokens
-    were seen to draw it.
+    were seen to draw it. `chance` is there where it was asked for. `sample` counts the texts of one job from 0.
     """
 
     job: int
@@ -56,13 +82,34 @@ class Token(msgspec.Struct, frozen=True, tag=True):
     id: int
     text: str
     context_used: int
+    chance: Chance | None = None
+    sample: int = 0
 
 
-EndReason = Literal["length", "stop text", "stopped", "failed"]
+class TokenSeen(msgspec.Struct, frozen=True, array_like=True):
+    """A token of a text that stands already: characters `start` to `end` of it.
+
+    `chance` is None for the first token, which nothing came before, and for what the model does not know (id -1).
+    """
+
+    start: int
+    end: int
+    id: int
+    chance: Chance | None
+
+
+class Explained(msgspec.Struct, frozen=True, tag=True):
+    """Some tokens of the text that an Explain asked about, in order of the text; more may follow."""
+
+    job: int
+    tokens: tuple[TokenSeen, ...]
+
+
+EndReason = Literal["length", "stop text", "blank line", "end of text", "stopped", "failed"]
 
 
 class GenerationEnded(msgspec.Struct, frozen=True, tag=True):
-    """The last event of a job; always comes.
+    """The last event of a job (of each of its texts, where it writes several); always comes.
 
     `text` is what was still held back and belongs to the output. `seconds_to_first` is from request to first token,
     `seconds` from request to end.
@@ -76,6 +123,7 @@ class GenerationEnded(msgspec.Struct, frozen=True, tag=True):
     text: str = ""
     message: str = ""
     hint: str = ""
+    sample: int = 0
 
 
 class EngineFailed(msgspec.Struct, frozen=True, tag=True):
@@ -86,4 +134,4 @@ class EngineFailed(msgspec.Struct, frozen=True, tag=True):
     model: str = ""
 
 
-GenerationEvent = EngineReady | ModelOpened | GenerationStarted | Token | GenerationEnded | EngineFailed
+GenerationEvent = EngineReady | ModelOpened | GenerationStarted | Token | Explained | GenerationEnded | EngineFailed

@@ -14,12 +14,34 @@ class OpenModel(msgspec.Struct, frozen=True, tag=True):
 
 
 class Generate(msgspec.Struct, frozen=True, tag=True):
-    """Write on from `prompt` with the model at this path; `job` is the asker's number for it."""
+    """Write on from `prompt` with the model at this path; `job` is the asker's number for it.
+
+    With `candidates` each token carries its Chance and that many likeliest; None: none of it, and no cost. `untrained`
+    asks for the same model with the weights that its training began with.
+    """
 
     job: int
     model: str
     prompt: str
     sampling: SamplingSettings
+    candidates: int | None = None
+    untrained: bool = False
+
+
+class Explain(msgspec.Struct, frozen=True, tag=True):
+    """Say what the model at this path thought of characters `start` to `end` of `text`, as it would have written them.
+
+    Answered by Explained, several times, and a GenerationEnded. Only `window` and `weights` of `sampling` count.
+    """
+
+    job: int
+    model: str
+    text: str
+    start: int
+    end: int
+    sampling: SamplingSettings
+    candidates: int = 10
+    untrained: bool = False
 
 
 class StopJob(msgspec.Struct, frozen=True, tag=True):
@@ -28,4 +50,4 @@ class StopJob(msgspec.Struct, frozen=True, tag=True):
     job: int
 
 
-Request = OpenModel | Generate | StopJob
+Request = OpenModel | Generate | Explain | StopJob

@@ -1,54 +1,149 @@
-"""From ids to the next token's logits by torch, for every architecture."""
+"""From ids to the next token's logits by torch: any architecture by its memory, a GPT on the CPU in the lean way."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.architectures.gpt import GPT
 from tinygpt_tui.architectures.memory import Memory
+from tinygpt_tui.errors import UsageError
+from tinygpt_tui.generation.base import BatchEngine, Engine, Policy
+from tinygpt_tui.generation.lean import LeanEngine
+from tinygpt_tui.generation.lean_batch import TorchBatchEngine
+from tinygpt_tui.generation.lean_weights import felt, lean_weights, suits
+from tinygpt_tui.generation.windows import kept_after, policy_for
+
+
+def open_torch_engine(model: LanguageModel, policy: Policy) -> Engine:
+    """Return the quickest engine of torch for `model`; one for each text, all share the weights."""
+    model.eval()
+    if isinstance(model, GPT) and suits(model):
+        return LeanEngine(lean_weights(model), policy)
+    return TorchEngine(model, policy)
+
+
+def open_torch_batch_engine(model: LanguageModel, texts: int, policy: Policy) -> BatchEngine:
+    """Return what decodes `texts` texts side by side: in one pass where it can, else one after the other."""
+    model.eval()
+    if isinstance(model, GPT) and suits(model):
+        return TorchBatchEngine(lean_weights(model), texts, policy)
+    return EnginesInTurn(lambda: TorchEngine(model, policy), texts)
 
 
 class TorchEngine:
-    """Runs any architecture by its memory; when the window is full, by the exact crop.
+    """Runs any architecture by its memory, wherever its weights are; an Engine.
 
     The exact crop is what nanoGPT does: the last block_size ids are read again from the start for every token, because
-    each of them has moved to another position.
+    each of them has moved to another position. Under `rolling` the model's memory forgets by itself.
     """
 
-    def __init__(self, model: LanguageModel) -> None:
+    def __init__(self, model: LanguageModel, policy: Policy = "exact") -> None:
+        """Raises UsageError for `rolling` where the model's attention does not slide."""
         self._model = model.eval()
+        self._policy = policy_for(policy, model.settings) if isinstance(model, GPT) else policy
         self._ids: list[int] = []
         self._memory: Memory | None = None
 
     @property
     def context_used(self) -> int:
-        """How many tokens the last logits were computed from."""
+        """How many tokens the last logits were computed from; under rolling, how many each token attends to."""
         return len(self._ids)
 
+    @property
+    def window(self) -> Policy:
+        """What happens when the window is full."""
+        return self._policy
+
     def prefill(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """Begin a new text; see Engine."""
+        """Begin a new text; see Engine. Raises UsageError for no id, and for one that the model does not know."""
+        if not len(ids):
+            raise UsageError("a text begins with at least one token")
+        self._check(ids)
         self._ids = self._crop(list(ids))
-        self._memory = self._model.new_memory(1)
-        return self._logits(self._ids, self._memory)
+        if self._policy == "rolling" and isinstance(self._model, GPT):
+            return self._begin(list(ids[-felt(self._model.settings) :]))
+        return self._begin(self._ids)
 
     def step(self, id: int) -> NDArray[np.float32]:
-        """Add one id; see Engine."""
-        full = len(self._ids) == self._model.block_size
-        self._ids = self._crop([*self._ids, id])
-        if full:
-            return self._logits(self._ids, None)
-        return self._logits([id], self._memory)
+        """Add one id; see Engine. Raises UsageError before `prefill`, and for an id that the model does not know."""
+        self._check([id])
+        if not self._ids:
+            raise UsageError("a text begins with `prefill`")
+        size = self._model.block_size
+        if size is None or len(self._ids) < size or self._policy == "rolling":
+            self._ids = self._crop([*self._ids, id])
+            return self._last_logits([id], self._memory)
+        self._ids = [*self._ids[size - kept_after(self._policy, size) :], id]
+        if len(self._ids) == size:  # every token will be read again for the next one
+            self._memory = None
+            return self._last_logits(self._ids, None)
+        return self._begin(self._ids)
+
+    def every(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Return the logits (T, V) after each of `ids`; see Engine. Raises UsageError where they cannot be read."""
+        self._check(ids)
+        if not len(ids) or len(ids) > len(self._crop(list(ids))):
+            raise UsageError(f"{len(ids)} tokens cannot be read at once", f"give 1 to {self._model.block_size} of them")
+        self._ids = []
+        return self._logits(list(ids), None)
+
+    def _begin(self, ids: list[int]) -> NDArray[np.float32]:
+        self._memory = self._model.new_memory(1)
+        return self._last_logits(ids, self._memory)
 
     def _crop(self, ids: list[int]) -> list[int]:
         return ids if self._model.block_size is None else ids[-self._model.block_size :]
 
+    def _check(self, ids: Sequence[int]) -> None:
+        for id in ids:
+            if not 0 <= id < self._model.vocab_size:
+                raise UsageError(f"token {id} is not one of the model's {self._model.vocab_size}")
+
+    def _last_logits(self, ids: list[int], memory: Memory | None) -> NDArray[np.float32]:
+        last: NDArray[np.float32] = self._logits(ids, memory)[-1]
+        return last
+
     @torch.inference_mode()
     def _logits(self, ids: list[int], memory: Memory | None) -> NDArray[np.float32]:
-        model = self._model
-        logits = model(torch.tensor([ids], device=model.device), memory)[0, -1]
+        """Return logits (T, V) after each of `ids`."""
+        logits = self._model(torch.tensor([ids], device=self._model.device), memory)[0]
         answer: NDArray[np.float32] = logits.float().cpu().numpy()
         return answer
+
+
+class EnginesInTurn:
+    """A BatchEngine for what cannot be decoded side by side: one engine a text, asked one after the other."""
+
+    def __init__(self, new_engine: Callable[[], Engine], texts: int) -> None:
+        """At most `texts` (at least one) texts. Raises UsageError."""
+        if texts < 1:
+            raise UsageError(f"{texts} texts cannot be written", "ask for at least one")
+        self._room = [new_engine() for _ in range(texts)]
+        self._engines: list[Engine] = []
+
+    @property
+    def contexts_used(self) -> list[int]:
+        """What Engine.context_used says, for each text."""
+        return [engine.context_used for engine in self._engines]
+
+    def prefill(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Begin new texts; see BatchEngine. Raises UsageError for none and for too many."""
+        if not 0 < len(texts) <= len(self._room):
+            raise UsageError(f"{len(texts)} texts: this engine was opened for 1 to {len(self._room)}")
+        self._engines = self._room[: len(texts)]
+        return np.stack([engine.prefill(ids) for engine, ids in zip(self._engines, texts, strict=True)])
+
+    def step(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Add one id to each text; see BatchEngine. Raises UsageError where there is not one for each."""
+        if len(ids) != len(self._engines) or not self._engines:
+            raise UsageError(f"{len(ids)} ids for {len(self._engines)} texts", "texts begin with `prefill`")
+        return np.stack([engine.step(id) for engine, id in zip(self._engines, ids, strict=True)])
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these texts alone; see BatchEngine."""
+        self._engines = [self._engines[row] for row in rows]

@@ -1,114 +1,197 @@
-"""From ids to the next token's logits by gpt.c; numpy alone, and no torch."""
+"""From ids to the next token's logits by gpt.c, one text or many at once; numpy alone, and no torch."""
 
 from __future__ import annotations
 
-import ctypes
+import math
 import operator
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tinygpt_tui.errors import EngineError, UsageError
-from tinygpt_tui.native.library import ACTIVATIONS, Layer, Library, Net, load_library
-from tinygpt_tui.native.weights import NativeWeights, aligned_zeros, ngram_rows, padded, read_weights
-
-EPSILON = 1e-5  # of the norms
+from tinygpt_tui.errors import UsageError
+from tinygpt_tui.native.library import Library, Text, load_library
+from tinygpt_tui.native.panels import aligned_zeros, padded
+from tinygpt_tui.native.reader import Logits, Policy, Reader
+from tinygpt_tui.native.weights import NativeWeights, read_weights
 
 
 class NativeEngine:
-    """Does what TorchEngine does, the exact crop at the window's edge as well; an Engine.
+    """Does what TorchEngine does, at the window's edge as well; an Engine.
 
     Engines may share their weights, each has a memory of its own; both are numpy arrays and go with the object.
     """
 
-    def __init__(self, weights: NativeWeights, library: Library | None = None) -> None:
-        """`library`: by default the one that was built with the package. Raises EngineError where there is none."""
-        found = library or load_library()
-        if found is None:
-            raise EngineError("the native engine was not built", "python -m tinygpt_tui.native.build")
-        self._library, self._weights = found, weights
-        self._net, self._layers = _structures(weights)
-        self._net_address = ctypes.addressof(self._net)
-        settings = weights.settings
-        self._vocab_size, self._block_size = settings.vocab_size, settings.block_size
-        try:
-            self._memory = aligned_zeros(found.memory_floats(self._net_address))
-        except MemoryError:
-            raise EngineError("there is not enough memory for this model's window", "close other programs") from None
-        self._ids = np.zeros(self._block_size, dtype=np.int32)
-        self._logits = aligned_zeros(padded(self._vocab_size))
-        self._addresses = self._memory.ctypes.data, self._ids.ctypes.data, self._logits.ctypes.data
-        self._used = 0
+    def __init__(self, weights: NativeWeights, library: Library | None = None, *, policy: Policy = "exact") -> None:
+        """`library`: by default the one that was built with the package.
+
+        Raises EngineError where there is none, UsageError for `rolling` where the model was not trained to slide.
+        """
+        self._reader = reader = Reader(weights, library, policy, texts=1)
+        (self._text,) = reader.texts
+        self._vocab_size, self._block_size = reader.vocab_size, reader.block_size
+        self._tail = Tail(policy, self._block_size)
+        # A step is short: what never changes from one to the next is made once.
+        self._id, self._found = np.zeros(1, dtype=np.int32), aligned_zeros(padded(self._vocab_size))
+        self._logits = self._found[: self._vocab_size]
+        self._step = reader.job([self._text], self._id, self._found)
+
+    @property
+    def window(self) -> Policy:
+        """What happens when the window is full; see Engine."""
+        return self._reader.policy
 
     @property
     def context_used(self) -> int:
-        """How many tokens the last logits were computed from."""
-        return self._used
+        """How many tokens the last logits were computed from, at most block_size."""
+        return min(int(self._text.position), self._block_size)
 
-    def prefill(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """Begin a new text with `ids` (at least one), of which the last block_size are seen; return logits (V,).
+    def prefill(self, ids: Sequence[int]) -> Logits:
+        """Begin a new text with `ids` (at least one), of which those are seen that count; return logits (V,).
 
         Raises UsageError for an id that the model does not know, and for no id.
         """
-        if not len(ids):
-            raise UsageError("a text begins with at least one token")
-        seen = [self._checked(id) for id in ids[-self._block_size :]]
-        self._ids[: len(seen)] = seen
-        return self._read(len(seen), 0)
+        logits = self._reader.begin(self._text, ids)
+        self._tail.begin(ids)
+        return logits
 
-    def step(self, id: int) -> NDArray[np.float32]:
+    def step(self, id: int) -> Logits:
         """Add one id; return logits (V,). Raises UsageError for an id the model does not know, or before a text."""
-        id, used = self._checked(id), self._used
-        if not used:
-            raise UsageError("a text begins with `prefill`")
-        if used < self._block_size:
-            self._ids[used] = id
-            return self._read(1, used)
-        # Every id has moved to another position: all are read again.
-        self._ids[:-1] = self._ids[1:]
-        self._ids[-1] = id
-        return self._read(used, 0)
-
-    def _checked(self, id: int) -> int:
         number = operator.index(id)
         if not 0 <= number < self._vocab_size:
-            raise UsageError(f"token {number} is not one of the model's {self._vocab_size}")
-        return number
+            raise self._reader.unknown(number)
+        if not self._text.position:
+            raise UsageError("a text begins with `prefill`")
+        again = self._tail.add(number)
+        if again:
+            return self._reader.begin(self._text, again)
+        self._id[0] = number
+        self._reader.run(self._step)
+        return self._logits.copy()
 
-    def _read(self, count: int, seen: int) -> NDArray[np.float32]:
-        memory, ids, logits = self._addresses
-        self._library.read(self._net_address, memory, ids, count, seen, logits)
-        self._used = seen + count
-        return self._logits[: self._vocab_size].copy()
+    def every(self, ids: Sequence[int]) -> Logits:
+        """Return the logits (T, V) after each of `ids` (T,), at most block_size; forgets the text.
+
+        Raises UsageError for an id that the model does not know, for none and for too many.
+        """
+        self._text.position = 0
+        if not 0 < len(ids) <= self._block_size:
+            raise UsageError(f"{len(ids)} tokens: the window has room for 1 to {self._block_size}")
+        logits = self._reader.read([self._text], self._reader.checked(ids), every=True)
+        self._text.position = 0
+        return logits
 
 
-def open_engine(folder: Path, library: Library | None = None) -> NativeEngine | None:
-    """Open a model folder; None where the library was not built. Raises CheckpointError, StorageError."""
+class NativeBatchEngine:
+    """Several texts side by side, one pass for all that have room in their windows; a BatchEngine.
+
+    A text whose window is full is read again by itself, as its policy says.
+    """
+
+    def __init__(
+        self, weights: NativeWeights, library: Library | None = None, *, texts: int, policy: Policy = "exact"
+    ) -> None:
+        """At most `texts` (at least one) texts. Raises EngineError and UsageError as NativeEngine does."""
+        if texts < 1:
+            raise UsageError(f"{texts} texts cannot be written", "ask for at least one")
+        self._reader = Reader(weights, library, policy, texts)
+        self._tails: list[Tail] = []
+        self._texts: list[Text] = []
+
+    @property
+    def window(self) -> Policy:
+        """What happens when a text's window is full; see Engine."""
+        return self._reader.policy
+
+    @property
+    def contexts_used(self) -> list[int]:
+        """How many tokens each text's last logits were computed from, at most block_size."""
+        return [min(text.position, self._reader.block_size) for text in self._texts]
+
+    def prefill(self, texts: Sequence[Sequence[int]]) -> Logits:
+        """Begin new texts; return logits (B, V). The same ones are read once.
+
+        Raises UsageError for an id that the model does not know, for an empty text, and for too many texts.
+        """
+        room = self._reader.texts
+        if not 0 < len(texts) <= len(room):
+            raise UsageError(f"{len(texts)} texts: this engine was opened for 1 to {len(room)}")
+        self._texts, self._tails = [], []
+        logits = np.empty((len(texts), self._reader.vocab_size), dtype=np.float32)
+        read: dict[tuple[int, ...], int] = {}
+        for place, ids in enumerate(texts):
+            twin = read.setdefault(tuple(ids), place)
+            if twin == place:
+                logits[place] = self._reader.begin(room[place], ids)
+            else:
+                self._reader.copy(room[twin], room[place])
+                logits[place] = logits[twin]
+        for ids in texts:
+            self._tails.append(Tail(self.window, self._reader.block_size))
+            self._tails[-1].begin(ids)
+        self._texts = room[: len(texts)]
+        return logits
+
+    def step(self, ids: Sequence[int]) -> Logits:
+        """Add one id to each text; return logits (B, V).
+
+        Raises UsageError for an id that the model does not know, and where there is not one for each text.
+        """
+        if len(ids) != len(self._texts) or not self._texts:
+            raise UsageError(f"{len(ids)} ids for {len(self._texts)} texts", "texts begin with `prefill`")
+        numbers = self._reader.checked(ids)
+        again = [tail.add(number) for tail, number in zip(self._tails, numbers.tolist(), strict=True)]
+        inside = [place for place, text in enumerate(again) if not text]
+        if len(inside) == len(ids):
+            return self._reader.read(self._texts, numbers)
+        logits = np.empty((len(ids), self._reader.vocab_size), dtype=np.float32)
+        if inside:
+            logits[inside] = self._reader.read([self._texts[place] for place in inside], numbers[inside])
+        for place, text in enumerate(again):
+            if text:
+                logits[place] = self._reader.begin(self._texts[place], text)
+        return logits
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Go on with these texts alone, by their places now, in this order."""
+        assert len(set(rows)) == len(rows), "a text cannot go on twice"
+        self._texts = [self._texts[row] for row in rows]
+        self._tails = [self._tails[row] for row in rows]
+
+
+class Tail:
+    """The ids in a text's window: what is read again when it is full."""
+
+    def __init__(self, policy: Policy, block_size: int) -> None:
+        self._sliding = policy == "rolling"
+        self._block_size, self._kept = block_size, kept_after(policy, block_size)
+        self._ids: deque[int] = deque(maxlen=block_size)
+        self._free = 0.0
+
+    def begin(self, ids: Iterable[int]) -> None:
+        """A text begins with `ids`."""
+        self._ids.clear()
+        self._ids.extend(ids)
+        self._free = math.inf if self._sliding else self._block_size - len(self._ids)
+
+    def add(self, id: int) -> list[int] | None:
+        """Put `id` behind the others; return what is to be read as a new text, None where there was room."""
+        self._ids.append(id)
+        if self._free:
+            self._free -= 1
+            return None
+        again = list(self._ids)[-self._kept - 1 :]
+        self.begin(again)
+        return again
+
+
+def kept_after(policy: Policy, block_size: int) -> int:
+    """Return how many ids of a full window are read again with the new one; as generation/windows.py has it."""
+    return block_size - 1 if policy == "exact" else max(1, block_size // 2) - 1
+
+
+def open_engine(folder: Path, library: Library | None = None, *, policy: Policy = "exact") -> NativeEngine | None:
+    """Open a model folder; None where the library was not built. Raises CheckpointError, StorageError, UsageError."""
     found = library or load_library()
-    return NativeEngine(read_weights(folder), found) if found else None
-
-
-def _structures(weights: NativeWeights) -> tuple[Net, ctypes.Array[Layer]]:
-    """Return what gpt.c reads: addresses into `weights`, which must outlive them."""
-    settings = weights.settings
-    layers = (Layer * settings.n_layer)(
-        *(Layer(**{name: part.ctypes.data for name, part in parts.items()}) for parts in weights.layers)
-    )
-    pair_rows, triple_rows = ngram_rows(settings)
-    net = Net(
-        **{name: getattr(settings, name) for name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd")},
-        token_shift=settings.token_shift,
-        pair_rows=pair_rows,
-        triple_rows=triple_rows,
-        rmsnorm=settings.norm == "rmsnorm",
-        qk_norm=settings.qk_norm,
-        embedding_norm=settings.embedding_norm,
-        activation=ACTIVATIONS.index(settings.activation),
-        scale=(settings.n_embd if settings.attention_scale == "n_embd" else settings.head_size) ** -0.5,
-        epsilon=EPSILON,
-        **{name: part.ctypes.data for name, part in weights.net.items()},
-        layers=ctypes.addressof(layers),
-    )
-    return net, layers
+    return NativeEngine(read_weights(folder), found, policy=policy) if found else None

@@ -1,174 +1,114 @@
 /* Decodes a GPT on one core: the arithmetic of architectures/gpt.py in plain loops that a compiler vectorises.
  *
- * Nothing is allocated here and nothing is checked: engine.py owns every array and has looked at every size and id.
+ * Nothing is allocated here and nothing is checked: reader.py owns every array and has looked at every size and id.
  *
- * A matrix (height, width) lies in panels of 64 columns, one after the other, each row-major; its width is rounded up
- * to 16 with zeros. One row of activations then streams a panel from memory in order, and many rows keep a tile of
- * sums in registers. Keys are such a matrix (head size, positions) and values (positions, head size), so that attention
- * is made of the same products as everything else.
+ * All matrices lie in panels, see products.h. Keys are such a matrix (head size, slots) and values (slots, head size),
+ * so that attention is made of the same products as everything else.
  */
+#include "products.h"
+
 #include <math.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
 
-#if defined(_MSC_VER) && !defined(__clang__)
-#define EXPORT __declspec(dllexport)
-#define INLINE static __forceinline
-#define RESTRICT __restrict
-#define SIMD
-#define SUM_OF(name)
-#define UNROLLED
-#define PREFETCH(address)
-#else
-#define PRAGMA(text) _Pragma(#text)
-#if defined(_WIN32)
-#define EXPORT __declspec(dllexport)
-#else
-#define EXPORT __attribute__((visibility("default")))
-#endif
-#define INLINE static inline __attribute__((always_inline))
-#define RESTRICT restrict
-#define SIMD PRAGMA(omp simd)
-#define PREFETCH(address) __builtin_prefetch(address)
-#define SUM_OF(name) PRAGMA(omp simd reduction(+ : name))
-#if defined(__clang__)
-#define UNROLLED PRAGMA(clang loop unroll(full))
-#else
-#define UNROLLED PRAGMA(GCC unroll 8)
-#endif
-#endif
-
-/* One library for every x86-64: the loader picks the best copy of each hot function (needs glibc's ifunc). */
-#if !defined(PORTABLE) && defined(__x86_64__) && defined(__GLIBC__) && !defined(__AVX2__)
-#define HOT __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"))) static
-#define WIDE_REGISTERS __builtin_cpu_supports("avx512vl")
-#else
-#define HOT static
-#if defined(__AVX512F__)
-#define WIDE_REGISTERS 1
-#else
-#define WIDE_REGISTERS 0
-#endif
-#endif
-
-enum { PANEL = 64, LANES = 16, DEPTH_BLOCK = 128, AHEAD = 1024, QUERY_ROWS = 12, MLP_ROWS = 128, NOTHING = -1 };
+enum { QUERY_ROWS = 12, MLP_ROWS = 128, NOTHING = -1 };
 enum { GELU, GELU_TANH, RELU, RELU_SQUARED };
 
-/* Pointers to what the settings leave out are NULL. library.py has both structures field by field. */
+/* Floats, or rounded weights where there are scales. Pointers to what the settings leave out are NULL. library.py has
+ * all structures field by field. */
 typedef struct {
+    const void *panels;
+    const float *scales;
+} Matrix;
+
+typedef struct {
+    Matrix query, key, value, projection; /* (C, C) each */
+    Matrix widen, narrow;                 /* (C, 4 C), (4 C, C) */
     const float *norm_1_weight, *norm_1_bias, *shift_1; /* (C), (C), (reach, C) */
-    const float *query, *key, *value;                   /* panels (C, C) each */
-    const float *query_bias, *key_bias, *value_bias;
-    const float *projection, *projection_bias;          /* panels (C, C) */
+    const float *query_bias, *key_bias, *value_bias, *projection_bias;
     const float *norm_2_weight, *norm_2_bias, *shift_2;
-    const float *widen, *widen_bias;                    /* panels (C, 4 C) */
-    const float *narrow, *narrow_bias;                  /* panels (4 C, C) */
+    const float *widen_bias, *narrow_bias;
 } Layer;
 
 typedef struct {
     int32_t vocab_size, block_size, n_layer, n_head, n_embd, token_shift, pair_rows, triple_rows;
     int32_t rmsnorm, qk_norm, embedding_norm, activation;
+    int32_t slots, work_rows; /* a text's keys that are kept; rows that are read at once */
     float scale, epsilon;
-    const float *embedding, *positions, *turns; /* (V, C), (T, C), (T, D / 2, 2) */
-    const float *pairs, *triples;               /* (pair_rows, C), (triple_rows, C) */
-    const float *norm_weight, *norm_bias;
-    const float *head, *head_bias;              /* panels (C, V) */
+    Matrix head;                          /* (C, V) */
+    const float *embedding, *positions;   /* (V, C) or NULL: the head's columns; (T, C) */
+    const double *frequencies;            /* (D / 2) */
+    const float *pairs, *triples;         /* (pair_rows, C), (triple_rows, C) */
+    const float *norm_weight, *norm_bias, *head_bias;
     const Layer *layers;
 } Net;
 
-/* Where a memory's parts lie; `x` and those after it are only used while reading. */
+/* A text that is being read. At position 0 it begins, whatever its memory holds. */
 typedef struct {
-    float *keys, *values, *rows, *x, *h, *q, *k, *v, *wide, *scores;
-    ptrdiff_t stride, wide_stride, positions, key_size, value_size, floats;
-} Parts;
+    float *memory;
+    int64_t position;      /* tokens so far */
+    int32_t slot, last[2]; /* keys in the memory; the last two ids, the latest first */
+} Text;
 
-INLINE ptrdiff_t padded(ptrdiff_t n) { return (n + LANES - 1) / LANES * LANES; }
-INLINE int smaller(int a, int b) { return a < b ? a : b; }
+/* Reads `count` ids more of each text (n_texts, count), by the first `layers` layers. */
+typedef struct {
+    const Net *net;
+    float *work;
+    Text *const *texts;
+    const int32_t *ids;
+    float *logits; /* (n_texts, V rounded up) of the last ids; of every one with `every`; NULL: not asked for */
+    int32_t n_texts, count, layers, every;
+} Job;
 
-static Parts parts_of(const Net *net, float *memory) {
-    Parts p;
-    const ptrdiff_t C = net->n_embd, T = net->block_size, D = C / net->n_head;
-    const ptrdiff_t heads = (ptrdiff_t)net->n_layer * net->n_head;
-    float *end = memory;
-#define TAKE(name, count) (p.name = end, end = memory ? end + (count) : end, p.floats += (count))
-    p.floats = 0;
-    p.positions = padded(T);
-    p.key_size = D * p.positions;
-    p.value_size = T * padded(D);
-    /* A head's last sums are written up to LANES - 1 numbers beyond its row's end. */
-    p.stride = padded(C) + LANES;
-    p.wide_stride = padded(4 * C) + LANES;
-    TAKE(keys, heads * p.key_size);
-    TAKE(values, heads * p.value_size);
+/* Where a text's memory has what. */
+typedef struct {
+    float *keys, *values, *rows;
+    ptrdiff_t positions, key_size, value_size, floats;
+} Memory;
+
+/* Where rows are worked on. */
+typedef struct {
+    float *x, *h, *q, *k, *v, *turns, *wide, *scores;
+    ptrdiff_t stride, wide_stride, floats;
+} Work;
+
+#define TAKE(name, count) (m.name = end, end = end ? end + (count) : end, m.floats += (count))
+static Memory memory_of(const Net *net, float *end) {
+    Memory m;
+    const ptrdiff_t C = net->n_embd, D = C / net->n_head, heads = (ptrdiff_t)net->n_layer * net->n_head;
+    m.floats = 0;
+    m.positions = padded(net->slots);
+    m.key_size = D * m.positions;
+    m.value_size = net->slots * padded(D);
+    TAKE(keys, heads * m.key_size);
+    TAKE(values, heads * m.value_size);
     TAKE(rows, padded((ptrdiff_t)net->n_layer * 2 * net->token_shift * C));
-    TAKE(x, T * p.stride);
-    TAKE(h, T * p.stride);
-    TAKE(q, T * p.stride);
-    TAKE(k, T * p.stride);
-    TAKE(v, T * p.stride);
-    TAKE(wide, (T < MLP_ROWS ? T : MLP_ROWS) * p.wide_stride);
-    TAKE(scores, QUERY_ROWS * p.positions);
-#undef TAKE
-    return p;
+    return m;
 }
 
-/* Adds a tile of a product: out (ROWS, WIDTH) += a (ROWS, depth) times w (depth, WIDTH). A single row waits for its
- * weights, so those of a page ahead are asked for: a tenth faster where they lie in the second cache. */
-#define TILE(NAME, ROWS, WIDTH)                                                                                     \
-    INLINE void NAME(int depth, const float *RESTRICT w, ptrdiff_t w_stride, const float *RESTRICT a,               \
-                     ptrdiff_t a_stride, float *RESTRICT out, ptrdiff_t out_stride) {                               \
-        float sum[ROWS][WIDTH];                                                                                     \
-        for (int r = 0; r < ROWS; r++)                                                                              \
-            for (int j = 0; j < WIDTH; j++) sum[r][j] = out[r * out_stride + j];                                    \
-        for (int i = 0; i < depth; i++) {                                                                           \
-            const float *row = w + i * w_stride;                                                                    \
-            if (ROWS == 1 && WIDTH == PANEL)                                                                        \
-                for (int j = 0; j < WIDTH; j += LANES) PREFETCH(row + j + AHEAD);                                   \
-            UNROLLED for (int r = 0; r < ROWS; r++) {                                                               \
-                const float number = a[r * a_stride + i];                                                           \
-                SIMD for (int j = 0; j < WIDTH; j++) sum[r][j] += number * row[j];                                  \
-            }                                                                                                       \
-        }                                                                                                           \
-        for (int r = 0; r < ROWS; r++)                                                                              \
-            for (int j = 0; j < WIDTH; j++) out[r * out_stride + j] = sum[r][j];                                    \
-    }
-TILE(tile_4x64, 4, 64)
-TILE(tile_1x64, 1, 64)
-TILE(tile_6x16, 6, 16)
-TILE(tile_1x16, 1, 16)
+static Work work_of(const Net *net, float *end) {
+    Work m;
+    const ptrdiff_t C = net->n_embd, rows = net->work_rows;
+    m.floats = 0;
+    /* A head's last sums are written up to LANES - 1 numbers beyond its row's end. */
+    m.stride = padded(C) + LANES;
+    m.wide_stride = padded(4 * C) + LANES;
+    TAKE(x, rows * m.stride);
+    TAKE(h, rows * m.stride);
+    TAKE(q, rows * m.stride);
+    TAKE(k, rows * m.stride);
+    TAKE(v, rows * m.stride);
+    TAKE(turns, net->frequencies ? rows * padded(C / net->n_head) : 0);
+    TAKE(wide, (rows < MLP_ROWS ? rows : MLP_ROWS) * m.wide_stride);
+    TAKE(scores, QUERY_ROWS * padded(net->slots));
+    return m;
+}
+#undef TAKE
 
-/* out (rows, width) += a (rows, depth) times the first `depth` rows and `width` columns of panels (height, whole).
- * 4 x 64 sums fit the registers of AVX-512; 6 x 16 those of everything else. */
-HOT void multiply(int wide_registers, int rows, int depth, int width, const float *panels, int height, int whole,
-                  const float *a, ptrdiff_t a_stride, float *out, ptrdiff_t out_stride) {
-    for (int column = 0; column < width; column += PANEL) {
-        const float *panel = panels + (ptrdiff_t)column * height;
-        const int stride = smaller(PANEL, whole - column), used = smaller(PANEL, width - column);
-        /* With many rows, a part of the panel that stays in the first cache is used for all of them. */
-        const int step = rows > 1 ? DEPTH_BLOCK : depth;
-        for (int start = 0; start < depth; start += step) {
-            const int deep = smaller(step, depth - start);
-            const float *w = panel + (ptrdiff_t)start * stride;
-            for (int row = 0, next; row < rows; row = next) {
-                const float *from = a + row * a_stride + start;
-                float *to = out + row * out_stride + column;
-                if (wide_registers && used == PANEL && row + 4 <= rows) {
-                    tile_4x64(deep, w, stride, from, a_stride, to, out_stride);
-                    next = row + 4;
-                } else if (row + 6 <= rows) {
-                    for (int j = 0; j < used; j += LANES)
-                        tile_6x16(deep, w + j, stride, from, a_stride, to + j, out_stride);
-                    next = row + 6;
-                } else {
-                    if (used == PANEL) tile_1x64(deep, w, stride, from, 0, to, 0);
-                    else
-                        for (int j = 0; j < used; j += LANES) tile_1x16(deep, w + j, stride, from, 0, to + j, 0);
-                    next = row + 1;
-                }
-            }
-        }
-    }
+/* out (rows, width) += a (rows, depth) times a matrix. */
+static void apply(int wide, const Matrix *matrix, int rows, int depth, int width, const float *a, ptrdiff_t a_stride,
+                  float *out, ptrdiff_t out_stride) {
+    if (matrix->scales)
+        multiply_rounded(wide, rows, depth, width, matrix->panels, matrix->scales, a, a_stride, out, out_stride);
+    else multiply(wide, rows, 0, depth, width, matrix->panels, depth, width, a, a_stride, out, out_stride);
 }
 
 /* exp of a number that is not above zero, within 2e-7 of its size, by powers of two and a polynomial: libm's does not
@@ -230,12 +170,13 @@ HOT void normalise(const float *from, float *to, int n, int rmsnorm, float epsil
     if (bias) SIMD for (int i = 0; i < n; i++) to[i] += bias[i];
 }
 
-/* The softmax of the first `seen` scores, but for the division: returns what to multiply with afterwards. The scores up
- * to `count` become zero: they lie in the future. Whole vectors are read, so the row has room for `seen` rounded up;
+/* The softmax of the scores from `first` to `seen`, but for the division: returns what to multiply with afterwards. The
+ * others up to `count` become zero: they lie beyond the window, or in the future. Whole vectors are read, so the row has room for `seen` rounded up;
  * lanes by hand, because compilers doubt a greatest of floats. */
-HOT float soften(float *scores, int seen, int count, float scale) {
+HOT float soften(float *scores, int first, int seen, int count, float scale) {
     const int whole = (int)padded(seen);
     float top[LANES], sum[LANES] = {0};
+    for (int i = 0; i < first; i++) scores[i] = -1e38f;
     for (int i = seen; i < whole; i++) scores[i] = -1e38f;
     for (int j = 0; j < LANES; j++) top[j] = scores[j];
     for (int i = LANES; i < whole; i += LANES)
@@ -248,6 +189,7 @@ HOT float soften(float *scores, int seen, int count, float scale) {
             scores[i + j] = exponential((scores[i + j] - greatest) * scale);
             sum[j] += scores[i + j];
         }
+    for (int i = 0; i < first; i++) scores[i] = 0;
     for (int i = seen; i < count; i++) scores[i] = 0;
     for (int half = LANES / 2; half; half /= 2)
         for (int j = 0; j < half; j++) sum[j] += sum[j + half];
@@ -289,16 +231,27 @@ static void begin(float *to, ptrdiff_t stride, int rows, ptrdiff_t width, const 
 /* Modulo as Python and torch have it: never negative. */
 static int64_t modulo(int64_t a, int64_t n) { return a % n < 0 ? a % n + n : a % n; }
 
-/* x = what is known of each token alone and of where it stands. */
-static void embed(const Net *net, const int32_t *ids, int count, int seen, float *x, ptrdiff_t stride) {
+/* The embedding of a token, or its column of the head's panels where both are one. */
+static void look_up(const Net *net, int id, float *x) {
+    const int C = net->n_embd, V = (int)padded(net->vocab_size), panel = id / PANEL * PANEL;
+    if (net->embedding) {
+        memcpy(x, net->embedding + (ptrdiff_t)id * C, sizeof(float) * (size_t)C);
+        return;
+    }
+    const int stride = smaller(PANEL, V - panel);
+    const float *column = (const float *)net->head.panels + (ptrdiff_t)panel * C + (id - panel);
+    for (int i = 0; i < C; i++) x[i] = column[(ptrdiff_t)i * stride];
+}
+
+/* x = what is known of each of a text's new tokens alone and of where it stands. */
+static void embed(const Net *net, Text *text, const int32_t *ids, int count, float *x, ptrdiff_t stride) {
     const int C = net->n_embd;
     for (int row = 0; row < count; row++, x += stride) {
-        const int at = seen + row;
-        memcpy(x, net->embedding + (ptrdiff_t)ids[at] * C, sizeof(float) * (size_t)C);
-        if (net->positions) add(x, net->positions + (ptrdiff_t)at * C, C);
+        look_up(net, ids[row], x);
+        if (net->positions) add(x, net->positions + (text->position + row) * C, C);
         if (net->pairs) { /* architectures/ngrams.py; torch's integers wrap around, and shift with their sign */
-            const int64_t first = ids[at] + (int64_t)1, second = (at >= 1 ? ids[at - 1] : NOTHING) + (int64_t)1;
-            const int64_t third = (at >= 2 ? ids[at - 2] : NOTHING) + (int64_t)1;
+            const int64_t first = ids[row] + (int64_t)1, second = text->last[0] + (int64_t)1;
+            const int64_t third = text->last[1] + (int64_t)1;
             const uint64_t mixed = (uint64_t)third * 0x9E3779B1u + (uint64_t)second * 0x85EBCA77u +
                                    (uint64_t)first * 0xC2B2AE3Du;
             const int64_t pair = second * (net->vocab_size + (int64_t)1) + first, triple = (int64_t)mixed >> 7;
@@ -306,16 +259,27 @@ static void embed(const Net *net, const int32_t *ids, int count, int seen, float
             add(x, net->triples + modulo(triple, net->triple_rows) * C, C);
         }
         if (net->embedding_norm) normalise(x, x, C, net->rmsnorm, net->epsilon, NULL, NULL);
+        text->last[1] = text->last[0];
+        text->last[0] = ids[row];
+    }
+}
+
+/* Cosine and sine of RoPE's angles (D / 2, 2) at a position: in doubles, for a text may be endless. */
+static void turn_to(const Net *net, int64_t position, float *turn) {
+    const int half = net->n_embd / net->n_head / 2;
+    for (int i = 0; i < half; i++) {
+        const double angle = (double)position * net->frequencies[i];
+        turn[2 * i] = (float)cos(angle);
+        turn[2 * i + 1] = (float)sin(angle);
     }
 }
 
 /* A row of queries or keys, (H, D), is normed and turned to its position, head by head. */
-static void prepare(const Net *net, float *row, int at) {
+static void prepare(const Net *net, float *row, const float *turn) {
     const int D = net->n_embd / net->n_head;
     for (int head = 0; head < net->n_head; head++, row += D) {
         if (net->qk_norm) normalise(row, row, D, net->rmsnorm, net->epsilon, NULL, NULL);
-        if (!net->turns) continue;
-        const float *turn = net->turns + (ptrdiff_t)at * D;
+        if (!net->frequencies) continue;
         for (int i = 0; i < D; i += 2) {
             const float even = row[i], odd = row[i + 1];
             row[i] = even * turn[i] - odd * turn[i + 1];
@@ -324,109 +288,166 @@ static void prepare(const Net *net, float *row, int at) {
     }
 }
 
-/* Writes the keys and values of `count` rows behind the `seen` ones. */
-static void remember(const Net *net, const Parts *p, float *keys, float *values, int count, int seen) {
+/* Makes room for `count` rows in a text that slides: keys and values that no new token sees are dropped, by whole
+ * panels, and the others moved down. */
+static void make_room(const Net *net, Text *text, int count) {
+    if (text->slot + count <= net->slots) return;
+    const Memory m = memory_of(net, text->memory);
+    const int D = net->n_embd / net->n_head, width = (int)padded(D), heads = net->n_layer * net->n_head;
+    const int dropped = (text->slot - net->block_size + 1) / PANEL * PANEL, left = text->slot - dropped;
+    const size_t columns = (size_t)(left + PANEL - 1) / PANEL * PANEL;
+    for (int head = 0; head < heads; head++) {
+        float *keys = m.keys + head * m.key_size, *values = m.values + head * m.value_size;
+        memmove(keys, keys + (ptrdiff_t)dropped * D, sizeof(float) * columns * (size_t)D);
+        for (int start = 0; start < D; start += PANEL) {
+            const int stride = smaller(PANEL, width - start);
+            float *panel = values + (ptrdiff_t)start * net->slots;
+            memmove(panel, panel + (ptrdiff_t)dropped * stride, sizeof(float) * (size_t)left * (size_t)stride);
+        }
+    }
+    text->slot = left;
+}
+
+/* Writes the keys and values of a text's new rows behind those it has. */
+static void remember(const Net *net, const Memory *m, ptrdiff_t first_head, const float *k, const float *v,
+                     ptrdiff_t stride, int count, int slot) {
     const int D = net->n_embd / net->n_head;
-    const ptrdiff_t T = net->block_size, value_width = padded(D);
-    for (int head = 0; head < net->n_head; head++, keys += p->key_size, values += p->value_size)
+    const ptrdiff_t value_width = padded(D);
+    float *keys = m->keys + first_head * m->key_size, *values = m->values + first_head * m->value_size;
+    for (int head = 0; head < net->n_head; head++, keys += m->key_size, values += m->value_size, k += D, v += D)
         for (int row = 0; row < count; row++) {
-            const ptrdiff_t at = seen + row, panel = at / PANEL * PANEL;
-            const ptrdiff_t stride = p->positions - panel < PANEL ? p->positions - panel : PANEL;
-            const float *k = p->k + row * p->stride + head * D, *v = p->v + row * p->stride + head * D;
+            const ptrdiff_t at = slot + row, panel = at / PANEL * PANEL;
+            const ptrdiff_t columns = m->positions - panel < PANEL ? m->positions - panel : PANEL;
             float *to = keys + panel * D + (at - panel);
-            for (int i = 0; i < D; i++) to[i * stride] = k[i];
+            for (int i = 0; i < D; i++) to[i * columns] = k[row * stride + i];
             for (int start = 0; start < D; start += PANEL) {
                 const ptrdiff_t width = value_width - start < PANEL ? value_width - start : PANEL;
-                float *RESTRICT into = values + start * T + at * width;
-                SIMD for (int i = 0; i < smaller(PANEL, D - start); i++) into[i] = v[start + i];
+                memcpy(values + start * net->slots + at * width, v + row * stride + start,
+                       sizeof(float) * (size_t)smaller(PANEL, D - start));
             }
         }
 }
 
-/* y (rows `from` to `count`, C) = what the queries in p->q find among all positions so far. */
-static void attend(const Net *net, const Parts *p, int wide, const float *keys, const float *values, int from,
-                   int count, int seen, float *y) {
-    const int D = net->n_embd / net->n_head, T = net->block_size, P = (int)p->positions;
+/* y (rows `from` to `count`, C) = what a text's queries find among the block_size keys up to their own. */
+static void attend(const Net *net, const Memory *m, ptrdiff_t first_head, float *scores, int wide, const float *q,
+                   float *y, ptrdiff_t stride, int from, int count, int slot) {
+    const int D = net->n_embd / net->n_head, P = (int)m->positions, width = (int)padded(D);
+    const float *keys = m->keys + first_head * m->key_size, *values = m->values + first_head * m->value_size;
     float share[QUERY_ROWS];
-    for (int head = 0; head < net->n_head; head++, keys += p->key_size, values += p->value_size)
+    for (int head = 0; head < net->n_head; head++, keys += m->key_size, values += m->value_size)
         for (int start = from; start < count; start += QUERY_ROWS) {
-            const int rows = smaller(QUERY_ROWS, count - start), all = seen + start + rows;
-            const ptrdiff_t offset = start * p->stride + head * D;
-            begin(p->scores, P, rows, padded(all), NULL);
-            multiply(wide, rows, D, (int)padded(all), keys, D, P, p->q + offset, p->stride, p->scores, P);
+            const int rows = smaller(QUERY_ROWS, count - start), first = slot + start - net->block_size + 1;
+            const int top = first > 0 ? first / PANEL * PANEL : 0, all = slot + start + rows - top;
+            const ptrdiff_t offset = start * stride + head * D;
+            /* A lone query reads panels to their end: what it finds beyond the last key is not looked at. */
+            const int seen = rows > 1 ? (int)padded(all) : smaller(P - top, (all + PANEL - 1) / PANEL * PANEL);
+            begin(scores, P, rows, seen, NULL);
+            multiply(wide, rows, 0, D, seen, keys + (ptrdiff_t)top * D, D, P - top, q + offset, stride,
+                     scores, P);
             for (int row = 0; row < rows; row++)
-                share[row] = soften(p->scores + (ptrdiff_t)row * P, seen + start + row + 1, all, net->scale);
-            begin(y + offset, p->stride, rows, padded(D), NULL);
-            multiply(wide, rows, all, (int)padded(D), values, T, (int)padded(D), p->scores, P, y + offset, p->stride);
+                share[row] = soften(scores + (ptrdiff_t)row * P, first + row > 0 ? first + row - top : 0,
+                                    slot + start + row + 1 - top, all, net->scale);
+            begin(y + offset, stride, rows, width, NULL);
+            multiply(wide, rows, top, all, width, values, net->slots, width, scores, P, y + offset, stride);
             for (int row = 0; row < rows; row++)
-                for (int i = 0; i < D; i++) y[offset + row * p->stride + i] *= share[row];
+                for (int i = 0; i < D; i++) y[offset + row * stride + i] *= share[row];
         }
 }
 
-/* h (rows, C) = the norm of x. */
-static void normed(const Net *net, const Parts *p, int from, int count, const float *weight, const float *bias) {
+/* h (rows `from` to `count`, C) = the norm of x. */
+static void normed(const Net *net, const Work *w, int from, int count, const float *weight, const float *bias) {
     for (int row = from; row < count; row++)
-        normalise(p->x + row * p->stride, p->h + row * p->stride, net->n_embd, net->rmsnorm, net->epsilon, weight,
+        normalise(w->x + row * w->stride, w->h + row * w->stride, net->n_embd, net->rmsnorm, net->epsilon, weight,
                   bias);
 }
 
-/* How many floats a memory is, zero at first. */
-EXPORT int64_t gpt_memory_floats(const Net *net) { return parts_of(net, NULL).floats; }
+/* How many floats a text's memory is, and the work. */
+EXPORT int64_t gpt_memory_floats(const Net *net) { return memory_of(net, NULL).floats; }
+EXPORT int64_t gpt_work_floats(const Net *net) { return work_of(net, NULL).floats; }
 
 #ifndef SOURCE_MARK
 #define SOURCE_MARK 0
 #endif
 /* What the library was built from, and the structures' sizes: to compare with those of the caller. */
 EXPORT uint32_t gpt_source(void) { return SOURCE_MARK; }
-EXPORT int32_t gpt_layout(void) { return (int32_t)(sizeof(Net) * 1000 + sizeof(Layer)); }
+EXPORT int64_t gpt_layout(void) {
+    return ((int64_t)(sizeof(Net) * 1000 + sizeof(Layer)) * 1000 + (int64_t)sizeof(Job)) * 1000 + (int64_t)sizeof(Text);
+}
 
-/* Reads ids[seen .. seen + count) after the `seen` ones that `memory` holds; logits (V, rounded up) are the last's. */
-EXPORT void gpt_read(const Net *net, float *memory, const int32_t *ids, int32_t count, int32_t seen, float *logits) {
-    const Parts p = parts_of(net, memory);
+/* Reads on in every text of a job, and counts what it has read. */
+EXPORT void gpt_read(const Job *job) {
+    const Net *net = job->net;
+    const Work w = work_of(net, job->work);
     const int C = net->n_embd, width = (int)padded(C), hidden = (int)padded(4 * C), reach = net->token_shift;
-    const int wide = WIDE_REGISTERS;
-    const ptrdiff_t S = p.stride;
-    embed(net, ids, count, seen, p.x, S);
-    for (int index = 0; index < net->n_layer; index++) {
+    const int wide = WIDE_REGISTERS, count = job->count, rows = job->n_texts * count, D = C / net->n_head;
+    const ptrdiff_t S = w.stride, turn_size = padded(D);
+    /* Above the last layer only a lone text's last row is asked for. */
+    const int trimmed = job->n_texts == 1 && !job->every;
+    for (int index = 0; index < job->n_texts; index++) {
+        Text *text = job->texts[index];
+        if (!text->position) text->slot = 0, text->last[0] = text->last[1] = NOTHING;
+        make_room(net, text, count);
+        embed(net, text, job->ids + (ptrdiff_t)index * count, count, w.x + (ptrdiff_t)index * count * S, S);
+        if (net->frequencies)
+            for (int row = 0; row < count; row++)
+                turn_to(net, text->position + row, w.turns + ((ptrdiff_t)index * count + row) * turn_size);
+    }
+    for (int index = 0; index < job->layers; index++) {
         const Layer *layer = net->layers + index;
-        float *keys = p.keys + index * p.key_size * net->n_head;
-        float *values = p.values + index * p.value_size * net->n_head;
-        float *past = p.rows + (ptrdiff_t)index * 2 * reach * C;
-        /* Above the last layer only the last row is asked for; its shift looks back at the rows before. */
-        const int from = index + 1 < net->n_layer || count <= reach ? 0 : count - 1 - reach;
-        const int asked = index + 1 < net->n_layer ? 0 : count - 1;
-        normed(net, &p, 0, count, layer->norm_1_weight, layer->norm_1_bias);
-        if (reach) shift(p.h, S, count, layer->shift_1, past, reach, C, seen == 0);
-        begin(p.q + from * S, S, count - from, width, layer->query_bias);
-        begin(p.k, S, count, width, layer->key_bias);
-        begin(p.v, S, count, width, layer->value_bias);
-        multiply(wide, count - from, C, width, layer->query, C, width, p.h + from * S, S, p.q + from * S, S);
-        multiply(wide, count, C, width, layer->key, C, width, p.h, S, p.k, S);
-        multiply(wide, count, C, width, layer->value, C, width, p.h, S, p.v, S);
-        if (net->qk_norm || net->turns)
-            for (int row = 0; row < count; row++) {
-                prepare(net, p.k + row * S, seen + row);
-                if (row >= from) prepare(net, p.q + row * S, seen + row);
+        const int last = trimmed && index + 1 == net->n_layer;
+        /* The last row's shift looks back at the rows before it. */
+        const int from = last && count > reach ? count - 1 - reach : 0, asked = last ? count - 1 : 0;
+        const ptrdiff_t first_head = (ptrdiff_t)index * net->n_head, past_1 = (ptrdiff_t)index * 2 * reach * C;
+        normed(net, &w, 0, rows, layer->norm_1_weight, layer->norm_1_bias);
+        for (int text = 0; reach && text < job->n_texts; text++)
+            shift(w.h + (ptrdiff_t)text * count * S, S, count, layer->shift_1,
+                  memory_of(net, job->texts[text]->memory).rows + past_1, reach, C, !job->texts[text]->position);
+        begin(w.q + from * S, S, rows - from, width, layer->query_bias);
+        begin(w.k, S, rows, width, layer->key_bias);
+        begin(w.v, S, rows, width, layer->value_bias);
+        apply(wide, &layer->query, rows - from, C, width, w.h + from * S, S, w.q + from * S, S);
+        apply(wide, &layer->key, rows, C, width, w.h, S, w.k, S);
+        apply(wide, &layer->value, rows, C, width, w.h, S, w.v, S);
+        if (net->qk_norm || net->frequencies)
+            for (int row = 0; row < rows; row++) {
+                prepare(net, w.k + row * S, w.turns + row * turn_size);
+                if (row >= from) prepare(net, w.q + row * S, w.turns + row * turn_size);
             }
-        remember(net, &p, keys, values, count, seen);
-        attend(net, &p, wide, keys, values, from, count, seen, p.h);
+        for (int text = 0; text < job->n_texts; text++) {
+            const Memory m = memory_of(net, job->texts[text]->memory);
+            const ptrdiff_t at = (ptrdiff_t)text * count * S;
+            const int slot = job->texts[text]->slot;
+            remember(net, &m, first_head, w.k + at, w.v + at, S, count, slot);
+            attend(net, &m, first_head, w.scores, wide, w.q + at, w.h + at, S, from, count, slot);
+        }
         if (layer->projection_bias)
-            for (int row = from; row < count; row++) add(p.x + row * S, layer->projection_bias, C);
-        multiply(wide, count - from, C, width, layer->projection, C, width, p.h + from * S, S, p.x + from * S, S);
-        normed(net, &p, from, count, layer->norm_2_weight, layer->norm_2_bias);
-        if (reach) shift(p.h + from * S, S, count - from, layer->shift_2, past + reach * C, reach, C, seen == 0);
-        for (int start = asked; start < count; start += MLP_ROWS) {
-            const int rows = smaller(MLP_ROWS, count - start);
-            begin(p.wide, p.wide_stride, rows, hidden, layer->widen_bias);
-            multiply(wide, rows, C, hidden, layer->widen, C, hidden, p.h + start * S, S, p.wide, p.wide_stride);
-            for (int row = 0; row < rows; row++) activate(p.wide + row * p.wide_stride, hidden, net->activation);
+            for (int row = from; row < rows; row++) add(w.x + row * S, layer->projection_bias, C);
+        apply(wide, &layer->projection, rows - from, C, width, w.h + from * S, S, w.x + from * S, S);
+        normed(net, &w, from, rows, layer->norm_2_weight, layer->norm_2_bias);
+        for (int text = 0; reach && text < job->n_texts; text++)
+            shift(w.h + ((ptrdiff_t)text * count + from) * S, S, count - from, layer->shift_2,
+                  memory_of(net, job->texts[text]->memory).rows + past_1 + (ptrdiff_t)reach * C, reach, C,
+                  !job->texts[text]->position);
+        for (int start = asked; start < rows; start += MLP_ROWS) {
+            const int now = smaller(MLP_ROWS, rows - start);
+            begin(w.wide, w.wide_stride, now, hidden, layer->widen_bias);
+            apply(wide, &layer->widen, now, C, hidden, w.h + start * S, S, w.wide, w.wide_stride);
+            for (int row = 0; row < now; row++) activate(w.wide + row * w.wide_stride, hidden, net->activation);
             if (layer->narrow_bias)
-                for (int row = start; row < start + rows; row++) add(p.x + row * S, layer->narrow_bias, C);
-            multiply(wide, rows, 4 * C, width, layer->narrow, 4 * C, width, p.wide, p.wide_stride, p.x + start * S, S);
+                for (int row = start; row < start + now; row++) add(w.x + row * S, layer->narrow_bias, C);
+            apply(wide, &layer->narrow, now, 4 * C, width, w.wide, w.wide_stride, w.x + start * S, S);
         }
     }
-    normed(net, &p, count - 1, count, net->norm_weight, net->norm_bias);
-    const int V = (int)padded(net->vocab_size);
-    begin(logits, V, 1, V, net->head_bias);
-    multiply(wide, 1, C, V, net->head, C, V, p.h + (count - 1) * S, S, logits, V);
+    for (int index = 0; index < job->n_texts; index++) {
+        job->texts[index]->position += count;
+        job->texts[index]->slot += count;
+    }
+    if (!job->logits) return;
+    const int V = (int)padded(net->vocab_size), step = job->every ? 1 : count, answers = rows / step;
+    /* The rows that are asked for, one behind the other. */
+    for (int row = 0; row < answers; row++)
+        normalise(w.x + (row * (ptrdiff_t)step + step - 1) * S, w.h + row * S, C, net->rmsnorm, net->epsilon,
+                  net->norm_weight, net->norm_bias);
+    begin(job->logits, V, answers, V, net->head_bias);
+    apply(wide, &net->head, answers, C, V, w.h, S, job->logits, V);
 }

@@ -13,29 +13,36 @@ from tinygpt_tui.errors import EngineError
 
 FOLDER = Path(__file__).resolve().parent
 SOURCE = FOLDER / "gpt.c"
+SOURCES = (SOURCE, FOLDER / "products.h")
 FILE_NAME = {"win32": "_gpt.dll", "darwin": "_gpt.dylib"}.get(sys.platform, "_gpt.so")
 VARIABLE = "TINYGPT_TUI_NATIVE"  # a library's path, or "off"
 
+LAYER_MATRICES = ("query", "key", "value", "projection", "widen", "narrow")
 LAYER_PARTS = (
-    "norm_1_weight", "norm_1_bias", "shift_1",
-    "query", "key", "value", "query_bias", "key_bias", "value_bias", "projection", "projection_bias",
-    "norm_2_weight", "norm_2_bias", "shift_2",
-    "widen", "widen_bias", "narrow", "narrow_bias",
+    "norm_1_weight", "norm_1_bias", "shift_1", "query_bias", "key_bias", "value_bias", "projection_bias",
+    "norm_2_weight", "norm_2_bias", "shift_2", "widen_bias", "narrow_bias",
 )  # fmt: skip
 NET_SIZES = (
     "vocab_size", "block_size", "n_layer", "n_head", "n_embd", "token_shift", "pair_rows", "triple_rows",
-    "rmsnorm", "qk_norm", "embedding_norm", "activation",
+    "rmsnorm", "qk_norm", "embedding_norm", "activation", "slots", "work_rows",
 )  # fmt: skip
+NET_MATRICES = ("head",)
 NET_PARTS = (
-    "embedding", "positions", "turns", "pairs", "triples", "norm_weight", "norm_bias", "head", "head_bias",
+    "embedding", "positions", "frequencies", "pairs", "triples", "norm_weight", "norm_bias", "head_bias",
 )  # fmt: skip
 ACTIVATIONS = ("gelu", "gelu_tanh", "relu", "relu_squared")
+
+
+class Matrix(ctypes.Structure):
+    """gpt.c's `Matrix`."""
+
+    _fields_ = [("panels", ctypes.c_void_p), ("scales", ctypes.c_void_p)]
 
 
 class Layer(ctypes.Structure):
     """gpt.c's `Layer`."""
 
-    _fields_ = [(name, ctypes.c_void_p) for name in LAYER_PARTS]
+    _fields_ = [*((name, Matrix) for name in LAYER_MATRICES), *((name, ctypes.c_void_p) for name in LAYER_PARTS)]
 
 
 class Net(ctypes.Structure):
@@ -45,35 +52,59 @@ class Net(ctypes.Structure):
         *((name, ctypes.c_int32) for name in NET_SIZES),
         ("scale", ctypes.c_float),
         ("epsilon", ctypes.c_float),
+        *((name, Matrix) for name in NET_MATRICES),
         *((name, ctypes.c_void_p) for name in NET_PARTS),
         ("layers", ctypes.c_void_p),
     ]
 
 
+class Text(ctypes.Structure):
+    """gpt.c's `Text`."""
+
+    _fields_ = [
+        ("memory", ctypes.c_void_p),
+        ("position", ctypes.c_int64),
+        ("slot", ctypes.c_int32),
+        ("last", ctypes.c_int32 * 2),
+    ]
+
+
+class Job(ctypes.Structure):
+    """gpt.c's `Job`."""
+
+    _fields_ = [
+        *((name, ctypes.c_void_p) for name in ("net", "work", "texts", "ids", "logits")),
+        *((name, ctypes.c_int32) for name in ("n_texts", "count", "layers", "every")),
+    ]
+
+
 class Library:
-    """The compiled functions. They check nothing: NativeEngine is the one that calls them."""
+    """The compiled functions. They check nothing: reader.py is the one that calls them."""
 
     def __init__(self, path: Path) -> None:
         """Raises EngineError where `path` is no library, or one of another version."""
         try:
             functions = ctypes.CDLL(str(path))
             source, layout = functions.gpt_source, functions.gpt_layout
-            self.memory_floats, self.read = functions.gpt_memory_floats, functions.gpt_read
+            self.memory_floats, self.work_floats = functions.gpt_memory_floats, functions.gpt_work_floats
+            self.read = functions.gpt_read
         except (OSError, AttributeError) as error:
             raise EngineError(f"{path} is not the native engine: {error}", _HINT) from None
-        source.restype, layout.restype = ctypes.c_uint32, ctypes.c_int32
-        if source() != source_mark() or layout() != ctypes.sizeof(Net) * 1000 + ctypes.sizeof(Layer):
+        source.restype, layout.restype = ctypes.c_uint32, ctypes.c_int64
+        if source() != source_mark() or layout() != _layout():
             raise EngineError(f"{path} was built from another version", _HINT)
-        self.memory_floats.argtypes = [ctypes.c_void_p]
-        self.memory_floats.restype = ctypes.c_int64
-        address, size = ctypes.c_void_p, ctypes.c_int32
-        self.read.argtypes = [address, address, address, size, size, address]
-        self.read.restype = None
+        for function in (self.memory_floats, self.work_floats):
+            function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_int64
+        self.read.argtypes, self.read.restype = [ctypes.c_void_p], None
 
 
 def source_mark() -> int:
-    """Return a checksum of gpt.c, which a library built from it carries."""
-    return zlib.crc32(SOURCE.read_bytes().replace(b"\r\n", b"\n"))
+    """Return a checksum of the C sources, which a library built from them carries."""
+    return zlib.crc32(b"".join(source.read_bytes().replace(b"\r\n", b"\n") for source in SOURCES))
+
+
+def _layout() -> int:
+    return functools.reduce(lambda sum, part: sum * 1000 + ctypes.sizeof(part), (Net, Layer, Job, Text), 0)
 
 
 _HINT = f"build it again: {Path(sys.executable).name} -m tinygpt_tui.native.build"

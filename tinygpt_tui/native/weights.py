@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import safetensors
@@ -13,26 +13,27 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.checkpoints.card import CONFIG, WEIGHTS, read_config
 from tinygpt_tui.errors import CheckpointError, storage_error
+from tinygpt_tui.native.panels import Block, Panels, Part, room
 from tinygpt_tui.settings.architecture import GPTSettings
 
-Floats = NDArray[np.float32]
-
-PANEL, LANES = 64, 16  # columns of a panel, and what its width is rounded up to: as in gpt.c
-_LINE = 64  # bytes of a cache line
 _DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 EMBEDDING, HEAD = "transformer.wte.weight", "lm_head.weight"
+
+Precision = Literal["fp32", "int8"]
 
 
 @dataclass(frozen=True)
 class NativeWeights:
     """A model's weights as gpt.c wants them: `net` and each of `layers` by the names in library.py.
 
-    Every array is one-dimensional, contiguous, aligned, and a part of the one block that holds all of them.
+    Every array is one-dimensional and contiguous; all weights are parts of one block, aligned. A matrix of rounded
+    weights has its `_scales` beside it.
     """
 
     settings: GPTSettings
-    net: Mapping[str, Floats]
-    layers: tuple[Mapping[str, Floats], ...]
+    net: Mapping[str, NDArray[Any]]
+    layers: tuple[Mapping[str, NDArray[Any]], ...]
+    precision: Precision = "fp32"
 
 
 def supports(settings: object) -> bool:
@@ -40,28 +41,38 @@ def supports(settings: object) -> bool:
     return isinstance(settings, GPTSettings)
 
 
-def read_weights(folder: Path) -> NativeWeights:
-    """Read a model folder. Raises CheckpointError where a part is missing, damaged, or does not fit; StorageError."""
+def read_weights(folder: Path, precision: Precision = "fp32") -> NativeWeights:
+    """Read a model folder; "int8" rounds its matrices.
+
+    Raises CheckpointError where a part is missing, damaged, or does not fit; StorageError.
+    """
     settings: object = read_config(folder).architecture
     if not isinstance(settings, GPTSettings):
         raise CheckpointError(f"{folder.name} is not a GPT", "the torch engine reads it")
-    return arrange(settings, _read_tensors(folder / WEIGHTS), folder.name)
+    return arrange(settings, _read_tensors(folder / WEIGHTS), folder.name, precision)
 
 
-def arrange(settings: GPTSettings, tensors: Mapping[str, NDArray[Any]], name: str = "this model") -> NativeWeights:
+def arrange(
+    settings: GPTSettings,
+    tensors: Mapping[str, NDArray[Any]],
+    name: str = "this model",
+    precision: Precision = "fp32",
+) -> NativeWeights:
     """Lay out a state dict, with or without the copy of a tied head. Raises CheckpointError, which says `name`."""
     _check_sizes(settings, name)
     if settings.tied_head and EMBEDDING in tensors:
         tensors = {**tensors, HEAD: tensors[EMBEDDING]}
     _check_fit(shapes(settings), tensors, name)
-    net = dict(_net_parts(settings, tensors))
-    layers = [dict(_layer_parts(settings, tensors, layer)) for layer in range(settings.n_layer)]
-    block = _Block(sum(_room(part) for parts in (net, *layers) for part in parts.values()))
-    return NativeWeights(
-        settings,
-        {name: block.put(part) for name, part in net.items()},
-        tuple({name: block.put(part) for name, part in parts.items()} for parts in layers),
+    rounded = precision == "int8"
+    net = dict(_net_parts(settings, tensors, rounded))
+    layers = [dict(_layer_parts(settings, tensors, layer, rounded)) for layer in range(settings.n_layer)]
+    block = Block(sum(room(part) for parts in (net, *layers) for part in parts.values()))
+    net_laid, *layers_laid = (
+        {laid: where for part in parts.items() for laid, where in block.put(*part)} for parts in (net, *layers)
     )
+    if settings.positions == "rotary":
+        net_laid["frequencies"] = rotation_frequencies(settings.head_size)
+    return NativeWeights(settings, net_laid, tuple(layers_laid), precision)
 
 
 def shapes(settings: GPTSettings) -> dict[str, tuple[int, ...]]:
@@ -103,26 +114,13 @@ def ngram_rows(settings: GPTSettings) -> tuple[int, int]:
     return min((settings.vocab_size + 1) ** 2, settings.ngram_rows), settings.ngram_rows
 
 
-def rotation_table(block_size: int, head_size: int, base: float = 10_000.0) -> Floats:
-    """Return cosine and sine of RoPE's angles, (T, D/2, 2); see architectures/attention.py."""
-    frequencies = base ** (-np.arange(0, head_size, 2, dtype=np.float64) / head_size)
-    angles = np.outer(np.arange(block_size, dtype=np.float64), frequencies)
-    return np.stack((np.cos(angles), np.sin(angles)), axis=-1).astype(np.float32)
+def rotation_frequencies(head_size: int, base: float = 10_000.0) -> NDArray[np.float64]:
+    """Return how far RoPE turns each pair of a head from one position to the next, (D/2,); see attention.py."""
+    return base ** (-np.arange(0, head_size, 2, dtype=np.float64) / head_size)
 
 
-@dataclass(frozen=True)
-class _Panels:
-    """A linear layer's weight (out, in), to be laid out as panels (in, out)."""
-
-    weight: NDArray[Any]
-
-
-_Part = NDArray[Any] | _Panels  # arrays are kept as they are
-
-
-def _net_parts(settings: GPTSettings, tensors: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, _Part]]:
+def _net_parts(settings: GPTSettings, tensors: Mapping[str, NDArray[Any]], rounded: bool) -> Iterator[tuple[str, Part]]:
     names = {
-        "embedding": EMBEDDING,
         "positions": "transformer.wpe.weight",
         "pairs": "transformer.ngrams.pairs.weight",
         "triples": "transformer.ngrams.triples.weight",
@@ -131,21 +129,24 @@ def _net_parts(settings: GPTSettings, tensors: Mapping[str, NDArray[Any]]) -> It
         "head_bias": "lm_head.bias",
     }
     yield from ((part, tensors[name]) for part, name in names.items() if name in tensors)
-    yield "head", _Panels(tensors[HEAD])
-    if settings.positions == "rotary":
-        yield "turns", rotation_table(settings.block_size, settings.head_size)
+    # A tied head is read for the embeddings too: kept once, unless rounding would reach them.
+    if rounded or not settings.tied_head:
+        yield "embedding", tensors[EMBEDDING]
+    yield "head", Panels(tensors[HEAD], rounded)
 
 
-def _layer_parts(settings: GPTSettings, tensors: Mapping[str, NDArray[Any]], layer: int) -> Iterator[tuple[str, _Part]]:
+def _layer_parts(
+    settings: GPTSettings, tensors: Mapping[str, NDArray[Any]], layer: int, rounded: bool
+) -> Iterator[tuple[str, Part]]:
     at, C = f"transformer.h.{layer}", settings.n_embd
     for place, part in enumerate(("query", "key", "value")):
         rows = slice(place * C, (place + 1) * C)
-        yield part, _Panels(tensors[f"{at}.attn.c_attn.weight"][rows])
+        yield part, Panels(tensors[f"{at}.attn.c_attn.weight"][rows], rounded)
         if settings.qkv_bias:
             yield f"{part}_bias", tensors[f"{at}.attn.c_attn.bias"][rows]
     matrices = {"projection": "attn.c_proj", "widen": "mlp.c_fc", "narrow": "mlp.c_proj"}
     for part, name in matrices.items():
-        yield part, _Panels(tensors[f"{at}.{name}.weight"])
+        yield part, Panels(tensors[f"{at}.{name}.weight"], rounded)
     vectors = {
         "norm_1_weight": "ln_1.weight", "norm_1_bias": "ln_1.bias", "shift_1": "shift_1.shares",
         "norm_2_weight": "ln_2.weight", "norm_2_bias": "ln_2.bias", "shift_2": "shift_2.shares",
@@ -159,55 +160,6 @@ def _norm_shapes(settings: GPTSettings, at: str) -> dict[str, tuple[int, ...] | 
     biased = learned and settings.bias and settings.norm == "layernorm"
     width = (settings.n_embd,)
     return {f"{at}.weight": width if learned else None, f"{at}.bias": width if biased else None}
-
-
-def padded(count: int) -> int:
-    """Return `count` rounded up to whole LANES."""
-    return -(-count // LANES) * LANES
-
-
-def _room(part: _Part) -> int:
-    """How many floats a part takes, with what brings the next one to a whole cache line."""
-    if isinstance(part, _Panels):
-        width, height = part.weight.shape
-        return int(height) * padded(width)
-    return padded(part.size)  # a bias is read up to its padded width
-
-
-class _Block:
-    """One stretch of zeros: large enough, it lies in huge pages, which a stream of weights crosses faster."""
-
-    def __init__(self, floats: int) -> None:
-        self._floats, self._used = aligned_zeros(floats), 0
-
-    def put(self, part: _Part) -> Floats:
-        """Copy a part behind the others; return where it lies."""
-        taken = self._floats[self._used : self._used + _room(part)]
-        self._used += taken.size
-        if isinstance(part, _Panels):
-            _lay_panels(part.weight, taken)
-        else:
-            taken[: part.size] = part.ravel()
-        return taken
-
-
-def aligned_zeros(floats: int) -> Floats:
-    """Return zeros (floats,) that begin at a cache line."""
-    room = np.zeros(floats + _LINE // 4, dtype=np.float32)
-    start = -room.ctypes.data % _LINE // 4
-    return room[start : start + floats]
-
-
-def _lay_panels(weight: NDArray[Any], to: Floats) -> None:
-    """Lay weight (out, in) out in `to`: panels of 64 columns of its transpose, each row-major, zeros at the end."""
-    width, height = weight.shape
-    whole = width // PANEL
-    edge = whole * PANEL
-    to[: edge * height].reshape(whole, height, PANEL)[...] = (
-        weight[:edge].reshape(whole, PANEL, height).transpose(0, 2, 1)
-    )
-    if edge < width:
-        to[edge * height :].reshape(height, padded(width) - edge)[:, : width - edge] = weight[edge:].T
 
 
 def _read_tensors(path: Path) -> dict[str, NDArray[Any]]:
@@ -242,6 +194,10 @@ def _check_sizes(settings: GPTSettings, name: str) -> None:
         raise CheckpointError(
             f"{CONFIG} of {name} cannot be: n embd {settings.n_embd} is not shared among {settings.n_head} heads",
             "the file is damaged",
+        )
+    if settings.sliding and settings.positions != "rotary":
+        raise CheckpointError(
+            f"{CONFIG} of {name} cannot be: attention that slides wants rotary positions", "the file is damaged"
         )
     if settings.positions == "rotary" and settings.head_size % 2:
         raise CheckpointError(

@@ -17,3 +17,6 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     frames_per_second: Annotated[
         int, Meta(ge=1, le=120, description="how often new tokens and steps are handed to the screen")
     ] = 30
+    race: Annotated[
+        str, Meta(description="the panes of the last race, one a line: trained or untrained, and the model's name")
+    ] = ""

@@ -45,6 +45,12 @@ class GPTSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     token_shift: Annotated[
         int, Meta(ge=0, le=3, description="each channel adds a learned share of this many previous positions")
     ] = 0
+    sliding: Annotated[
+        bool,
+        Meta(
+            description="attention reaches back block_size tokens from each token, however long the text; wants rotary"
+        ),
+    ] = False
     ngram_rows: Annotated[
         int, Meta(ge=0, le=1 << 20, description="rows of a hashed table for the last three tokens; 0: no n-gram tables")
     ] = 0
@@ -53,6 +59,11 @@ class GPTSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Literal["gpt2", "zero_residual"],
         Meta(description="first weights: GPT-2's, or blocks that begin by adding nothing"),
     ] = "gpt2"
+
+    @property
+    def training_length(self) -> int:
+        """How many tokens a window in training has: sliding is only learnt on texts longer than the reach."""
+        return 2 * self.block_size if self.sliding else self.block_size
 
     @property
     def head_size(self) -> int:

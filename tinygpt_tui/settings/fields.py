@@ -1,9 +1,16 @@
-"""A settings struct's fields, for flags, forms and help texts."""
+"""A settings struct's fields, for flags, forms and help texts, and their values as a user types them.
+
+A text may hold what cannot be typed: `\\n` is a new line, `\\t` a tab, `\\r` a carriage return, `\\\\` a backslash; any
+other backslash is itself. Where a setting takes several texts, a box holds them with ` | ` between, and `\\|` is a bar
+that belongs to a text; a flag is given once for each.
+"""
 
 from __future__ import annotations
 
+import re
 import types
 import typing
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -11,12 +18,16 @@ from msgspec import Meta
 
 from tinygpt_tui.errors import UsageError
 
+ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
+BETWEEN = " | "  # texts in one box
+TRUTHS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
+
 
 class SettingField(msgspec.Struct, frozen=True):
     """One setting, as a form or a flag needs it.
 
     `kind` is the Python type of the value (`choices` are its values where they are few); `optional` says that it may
-    be None, which a user writes as nothing at all.
+    be None, which a user writes as nothing at all; `several` that the value is a tuple of that kind.
     """
 
     name: str
@@ -25,6 +36,7 @@ class SettingField(msgspec.Struct, frozen=True):
     description: str
     choices: tuple[str, ...] = ()
     optional: bool = False
+    several: bool = False
     minimum: float | None = None
     maximum: float | None = None
 
@@ -42,7 +54,9 @@ def fields_of(struct: type[msgspec.Struct]) -> dict[str, SettingField]:
         annotated = hints[field.name]
         if not hasattr(annotated, "__metadata__"):
             continue
-        kind, optional, choices, limits = _plain(annotated.__origin__)
+        several = typing.get_origin(annotated.__origin__) is tuple
+        plain = typing.get_args(annotated.__origin__)[0] if several else annotated.__origin__
+        kind, optional, choices, limits = _plain(plain)
         limits = limits or annotated.__metadata__[0]
         found[field.name] = SettingField(
             name=field.name,
@@ -51,6 +65,7 @@ def fields_of(struct: type[msgspec.Struct]) -> dict[str, SettingField]:
             description=annotated.__metadata__[0].description or "",
             choices=choices,
             optional=optional,
+            several=several,
             minimum=limits.ge if limits.ge is not None else limits.gt,
             maximum=limits.le if limits.le is not None else limits.lt,
         )
@@ -59,30 +74,45 @@ def fields_of(struct: type[msgspec.Struct]) -> dict[str, SettingField]:
 
 def parse_value(field: SettingField, text: str) -> Any:
     """Turn what a user typed into the field's type (limits are checked by `changed`). Raises UsageError."""
+    if field.several:
+        return parse_values(field, _split(text))
     typed = text.strip()
     if field.optional and not typed:
         return None
     if field.kind is bool:
-        words = {
-            "yes": True,
-            "true": True,
-            "on": True,
-            "1": True,
-            "no": False,
-            "false": False,
-            "off": False,
-            "0": False,
-        }
-        if typed.lower() not in words:
+        if typed.lower() not in TRUTHS:
             raise UsageError(f"{field.title}: {text!r} is neither yes nor no")
-        return words[typed.lower()]
+        return TRUTHS[typed.lower()]
     if field.kind is str:
-        return text if not field.choices else typed
+        return typed if field.choices else _unescaped(text)
     try:
         return field.kind(typed.replace("_", ""))
     except ValueError:
         wanted = "a whole number" if field.kind is int else "a number"
         raise UsageError(f"{field.title}: {text!r} is not {wanted}") from None
+
+
+def parse_values(field: SettingField, texts: Iterable[str]) -> tuple[Any, ...]:
+    """Turn several texts, each typed by itself, into the value of a field that takes `several`. Raises UsageError.
+
+    Empty ones are left out: one empty text alone says "none".
+    """
+    single = msgspec.structs.replace(field, several=False)
+    return tuple(parse_value(single, text) for text in texts if text)
+
+
+def written(value: Any) -> str:
+    """Return a setting's value as a user would type it in one box: `parse_value` reads it back."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return BETWEEN.join(written(one).replace("|", r"\|") for one in value)
+    if isinstance(value, str):
+        for letter, character in reversed(ESCAPES.items()):  # the backslash first
+            value = value.replace(character, f"\\{letter}")
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 S = typing.TypeVar("S", bound=msgspec.Struct)
@@ -98,7 +128,15 @@ def changed(settings: S, changes: dict[str, Any]) -> S:
 
 
 def checked(struct: type[S], values: dict[str, Any]) -> S:
-    """Build `struct` from plain values with every type and limit checked. Raises UsageError."""
+    """Build `struct` from plain values with every type and limit checked. Raises UsageError.
+
+    Where a setting takes several texts, a single one may stand for a list of one.
+    """
+    fields = fields_of(struct)
+    values = {
+        name: [value] if isinstance(value, str) and name in fields and fields[name].several else value
+        for name, value in values.items()
+    }
     try:
         # msgspec checks when it converts, not when a struct is built; floats that JSON cannot say (NaN) are caught here
         for name, value in values.items():
@@ -121,14 +159,31 @@ def _plain(kind: Any) -> tuple[type, bool, tuple[str, ...], Meta | None]:
     return kind, False, (), None
 
 
+def _split(text: str) -> list[str]:
+    """Take the texts of one box apart, their escapes still in them but for the bar's."""
+    texts = [""]
+    for escaped, between, plain in re.findall(r"(\\.)|( \| )|(.)", text, re.DOTALL):
+        if between:
+            texts.append("")
+        else:
+            texts[-1] += "|" if escaped == r"\|" else escaped or plain
+    return texts
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\([ntr\\])", lambda found: ESCAPES[found[1]], text)
+
+
 def _in_words(struct: type[msgspec.Struct], found: str) -> str:
     """Turn msgspec's "Expected `int` >= 1 - at `$.top_k`" into "top k: must be at least 1"."""
     what, _, where = found.partition(" - at `$.")
-    name = where.rstrip("`").split(".")[-1]
+    name = where.rstrip("`").split(".")[-1].partition("[")[0]
     field = fields_of(struct).get(name)
     if field is None:
         return found.replace("`", "'")
     said = what.removeprefix("Expected ").replace("`", "").replace(" | null", "").strip()
+    if field.several:
+        return f"{field.title}: must be texts"
     if field.choices:
         return f"{field.title}: must be one of {', '.join(field.choices)}"
     for sign, words in (

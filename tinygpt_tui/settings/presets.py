@@ -49,6 +49,7 @@ def _modern(
         dropout=dropout,
         ngram_rows=ngram_rows,
         positions="rotary",
+        sliding=True,
         norm_weight=False,
         qk_norm=True,
         embedding_norm=True,
@@ -71,7 +72,7 @@ PRESETS: dict[str, Preset] = {
             training=TrainingSettings(
                 architecture=_modern(128, 96, 4, 3, ngram_rows=16_384),
                 steps=1000,
-                batch_size=8,
+                batch_size=4,
                 learning_rate=2e-2,
                 head_rate=2e-2,
                 embedding_rate=4e-2,
@@ -84,7 +85,7 @@ PRESETS: dict[str, Preset] = {
             training=TrainingSettings(
                 architecture=_modern(128, 128, 4, 4, dropout=0.1),
                 steps=6000,
-                batch_size=16,
+                batch_size=8,
                 learning_rate=1.2e-2,
                 head_rate=1e-2,
                 embedding_rate=2e-2,

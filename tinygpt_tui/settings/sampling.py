@@ -1,15 +1,18 @@
-"""The settings of one generation: how to draw the next token, and when to end."""
+"""The settings of one generation: how to draw the next token, when to end, and how to read the text so far."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+Window = Literal["auto", "exact", "reanchor", "rolling"]
+Weights = Literal["fp32", "int8"]
+
 
 class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How tokens are drawn. The filters work in the order of the fields."""
+    """How a text is written on. The filters of the next token work in the order that generation/filters.py says."""
 
     temperature: Annotated[
         float,
@@ -19,9 +22,32 @@ class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     top_p: Annotated[
         float, Meta(gt=0, le=1, description="draw among the fewest that together have this probability; 1: among all")
     ] = 1.0
+    min_p: Annotated[
+        float, Meta(ge=0, le=1, description="leave out what is less likely than this share of the likeliest; 0: none")
+    ] = 0.0
+    repetition_penalty: Annotated[
+        float, Meta(gt=0, le=10, description="above 1, what already stands in the text is less likely; 1: no penalty")
+    ] = 1.0
     max_new_tokens: Annotated[int, Meta(ge=0, le=1_000_000, description="stop after this many tokens")] = 500
     seed: Annotated[
         Annotated[int, Meta(ge=0, le=(1 << 63) - 1)] | None,
         Meta(description="same seed, same text; empty: a new one each time"),
     ] = None
-    stop: Annotated[str, Meta(description="end where this text appears (it is not shown); empty: never")] = ""
+    stop: Annotated[
+        tuple[str, ...], Meta(description="end where one of these texts appears (it is not shown); none: never")
+    ] = ()
+    stop_at_blank_line: Annotated[bool, Meta(description="end at an empty line")] = False
+    stop_at_end_of_text: Annotated[bool, Meta(description="end where the model says that a text ends")] = True
+    banned: Annotated[str, Meta(description="characters that are never written")] = ""
+    allowed: Annotated[str, Meta(description="only these characters are written; empty: all")] = ""
+    window: Annotated[
+        Window,
+        Meta(
+            description="when the window is full: exact reads the last block anew for each token, as nanoGPT does; "
+            "reanchor keeps half and goes on, fast, a little worse; rolling slides, for models trained so; auto: "
+            "rolling where it is exact, else exact"
+        ),
+    ] = "auto"
+    weights: Annotated[
+        Weights, Meta(description="int8: rounded weights, approximate, several times faster from some million up")
+    ] = "fp32"

@@ -6,10 +6,14 @@ from typing import Any, Protocol
 
 
 class Tokenizer(Protocol):
-    """Text to ids and back; what it does not know is left out by `encode` and named by `unknown_in`."""
+    """Text to ids and back; what it does not know is left out by `encode` and named by `unknown_in`.
+
+    `end_of_text` is the id by which a model says that a text ends; None where there is none.
+    """
 
     name: str
     size: int
+    end_of_text: int | None
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text`; what has no id is left out."""

@@ -16,6 +16,7 @@ class CharTokenizer:
     """Knows the characters it was made from, and no others."""
 
     name = "char"
+    end_of_text: int | None = None  # every id is a character
 
     def __init__(self, characters: str) -> None:
         """`characters` in the order of their ids, each once. Raises CheckpointError where one stands twice."""

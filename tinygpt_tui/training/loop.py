@@ -50,7 +50,7 @@ class Training:
         self.stopped = False
         self._control = control
         self._block_size = settings.architecture.block_size
-        self._windows = Windows(corpus.train, self._block_size, settings.batch_size, settings.seed)
+        self._windows = Windows(corpus.train, settings.architecture.training_length, settings.batch_size, settings.seed)
         self._compiling = Compiling(settings, device)
         self._evaluate_every = settings.evaluate_every or self._well_spaced()
         self._recent: list[float] = []
@@ -97,7 +97,7 @@ class Training:
         set_device_random(self.device, state.get("device_random"))
 
     def _well_spaced(self) -> int:
-        trained = self.settings.steps * self.settings.batch_size * self._block_size
+        trained = self.settings.steps * self.settings.batch_size * self.settings.architecture.training_length
         affordable = EVALUATION_SHARE * trained / (FORWARD_COST * len(self.corpus.validation))
         return max(1, math.ceil(self.settings.steps / min(max(affordable, FEWEST), MOST)))
 

@@ -233,7 +233,7 @@ def _open_corpus(settings: RunSettings) -> tuple[Corpus, CorpusReference, list[s
         raise CorpusError(
             f"{reference.path} is not the text that this run began with", "put the old text back, or start a new run"
         )
-    corpus = split(found.text, chosen.architecture.block_size, chosen.validation_share)
+    corpus = split(found.text, chosen.architecture.training_length, chosen.validation_share)
     reference = msgspec.structs.replace(reference, sha256=found.sha256, characters=len(found.text))
     return corpus, reference, list(found.notes)
 

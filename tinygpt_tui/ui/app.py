@@ -16,6 +16,7 @@ from tinygpt_tui.ui.bridge import Bridge
 from tinygpt_tui.ui.commands import ActionCommands
 from tinygpt_tui.ui.engine import Engine
 from tinygpt_tui.ui.mishaps import log_mishap
+from tinygpt_tui.ui.prompt_history import PromptHistory
 from tinygpt_tui.ui.remembered import Remembered
 from tinygpt_tui.ui.tabs import TABS
 from tinygpt_tui.ui.themes import DARK, LIGHT, THEMES
@@ -36,6 +37,7 @@ class TinyGPTApp(App[None]):
     """The shell around the tabs."""
 
     TITLE = "tinygpt"
+    # What the first picture needs; other screens bring their own.
     CSS_PATH = ["app.tcss", "screens/generate.tcss", "screens/train.tcss"]  # noqa: RUF012 (declared so by Textual)
     MODES = {name: tab.make for name, tab in TABS.items()}  # noqa: RUF012 (declared so by Textual)
     DEFAULT_MODE = "generate"
@@ -65,6 +67,7 @@ class TinyGPTApp(App[None]):
         super().__init__()
         self._mishap = ""
         self.remembered = Remembered()
+        self.prompts = PromptHistory.load()
         self.engine: Engine = engine or _engine_process(self.remembered.settings.frames_per_second)
         self.bridge = Bridge(self.engine)
         for theme in THEMES:
@@ -104,6 +107,18 @@ class TinyGPTApp(App[None]):
             self.remembered.save()
         except TinyGPTError as error:
             self.call_from_thread(self.notify, f"{error.message}\n{error.hint}", severity="warning", markup=False)
+
+    def remember_prompt(self, prompt: str) -> None:
+        """Keep a prompt for those who look for it later."""
+        if self.prompts.add(prompt):
+            self._save_prompts()
+
+    @work(thread=True, group="history", exit_on_error=False)
+    def _save_prompts(self) -> None:
+        try:
+            self.prompts.save()
+        except TinyGPTError as error:
+            self.call_from_thread(self.notify, f"{error.message}\n{error.hint}", severity="error", markup=False)
 
     def on_tab_bar_chosen(self, message: TabBar.Chosen) -> None:
         """Go to a tab that was clicked."""

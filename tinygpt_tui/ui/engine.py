@@ -25,8 +25,30 @@ class Engine(Protocol):
         """Have the model at this path ready."""
         ...
 
-    async def generate(self, model: str, prompt: str, sampling: SamplingSettings) -> int:
-        """Begin a job; return its number."""
+    async def generate(
+        self,
+        model: str,
+        prompt: str,
+        sampling: SamplingSettings,
+        *,
+        candidates: int | None = None,
+        untrained: bool = False,
+    ) -> int:
+        """Begin a job; return its number. See events/requests.py."""
+        ...
+
+    async def explain(
+        self,
+        model: str,
+        text: str,
+        start: int,
+        end: int,
+        sampling: SamplingSettings,
+        *,
+        candidates: int = 10,
+        untrained: bool = False,
+    ) -> int:
+        """Ask what the model thought of characters `start` to `end` of `text`; return the job's number."""
         ...
 
     async def stop(self, job: int) -> None:

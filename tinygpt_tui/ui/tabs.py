@@ -29,7 +29,14 @@ def _train() -> TabScreen:
     return TrainScreen()
 
 
+def _race() -> TabScreen:
+    from tinygpt_tui.ui.screens.race import RaceScreen
+
+    return RaceScreen()
+
+
 TABS: dict[str, Tab] = {
     "generate": Tab("Generate", "f2", _generate),
     "train": Tab("Train", "f3", _train),
+    "race": Tab("Race", "f4", _race),
 }

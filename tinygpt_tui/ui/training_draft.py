@@ -93,8 +93,9 @@ def draft_of(texts: Mapping[str, str], facts: CorpusFacts | None) -> Draft:
         vocabulary = {"vocab_size": facts.vocab_size} if facts else {}
         architecture = changed(GPTSettings(), {name: values[name] for name in net_names} | vocabulary)
         problems |= _net_problems(architecture)
-    if facts and not {"block_size", "validation_share"} & problems.keys():
-        problems |= _length_problem(facts.reference.characters, values["block_size"], values["validation_share"])
+    if facts and architecture is not None and "validation_share" not in problems:
+        length = architecture.training_length
+        problems |= _length_problem(facts.reference.characters, length, values["validation_share"])
     if problems or architecture is None:
         return Draft(None, architecture, problems)
     rest = {name: values[name] for name in values if name not in net_names}
@@ -139,6 +140,8 @@ def _parsed(texts: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 def _net_problems(settings: GPTSettings) -> dict[str, str]:
+    if settings.sliding and settings.positions != "rotary":
+        return {"sliding": "wants rotary positions"}
     if settings.n_embd % settings.n_head:
         below = settings.n_embd // settings.n_head * settings.n_head
         near = [str(width) for width in (below, below + settings.n_head) if width >= 2]

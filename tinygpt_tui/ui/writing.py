@@ -32,6 +32,7 @@ class Writing:
         self.window = ContextWindow()
         self.tokens = 0
         self.seed: int | None = None
+        self.policy, self.weights = "", "fp32"
         self.seconds_to_first: float | None = None
         self.reason = ""
         self.failed = False
@@ -83,24 +84,25 @@ class Writing:
         match event:
             case GenerationStarted():
                 self.seed = event.seed
+                self.policy, self.weights = event.window, event.weights
                 text = self.asked.text if self.asked else ""
                 self.window.begin(text, event.prompt_tokens, event.block_size, event.unknown)
                 self.engine_is_ready()
                 return ""
             case Token():
-                self._count(at)
+                self._count(at, event.context_used)
                 return event.text
             case GenerationEnded():
                 self._end(event)
                 return event.text
         return ""
 
-    def _count(self, at: int) -> None:
+    def _count(self, at: int, context_used: int) -> None:
         if not self.tokens:
             self._first_at = self._clock()
             self.seconds_to_first = self._first_at - self._asked_at
         self.tokens += 1
-        self.window.add(at)
+        self.window.add(at, context_used)
         if self.phase != "stopping":
             self.phase = "writing"
 
@@ -114,6 +116,8 @@ class Writing:
         self.reason = {
             "length": f"reached {self.tokens} tokens",
             "stop text": "met the stop text",
+            "blank line": "met a blank line",
+            "end of text": "came to the end of the text",
             "stopped": "stopped",
             "failed": f"failed: {event.message}",
         }[event.reason]

@@ -15,7 +15,8 @@ from tinygpt_tui import paths
 from tinygpt_tui.errors import EngineError
 from tinygpt_tui.events import wire
 from tinygpt_tui.events.generation import EngineFailed, GenerationEnded, GenerationEvent
-from tinygpt_tui.events.requests import Generate, OpenModel, Request, StopJob
+from tinygpt_tui.events.requests import Explain, Generate, OpenModel, Request, StopJob
+from tinygpt_tui.settings.fields import changed
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.workers.process import ENGINE_LOG, command, environment
 
@@ -78,11 +79,37 @@ class EngineClient:
         """Have the model at this path ready. ModelOpened or EngineFailed follows among the events."""
         await self._ask(OpenModel(model))
 
-    async def generate(self, model: str, prompt: str, sampling: SamplingSettings) -> int:
-        """Begin a job with the model at this path; return its number. Its events follow."""
-        self._last_job += 1
-        job = self._last_job
-        await self._ask(Generate(job, model, prompt, sampling))
+    async def generate(
+        self,
+        model: str,
+        prompt: str,
+        sampling: SamplingSettings,
+        *,
+        candidates: int | None = None,
+        untrained: bool = False,
+    ) -> int:
+        """Begin a job with the model at this path; return its number. Its events follow.
+
+        Raises UsageError for a setting that cannot be: the process would not understand the request.
+        """
+        sampling, job = changed(sampling, {}), self._next_job()
+        await self._ask(Generate(job, model, prompt, sampling, candidates, untrained))
+        return job
+
+    async def explain(
+        self,
+        model: str,
+        text: str,
+        start: int,
+        end: int,
+        sampling: SamplingSettings,
+        *,
+        candidates: int = 10,
+        untrained: bool = False,
+    ) -> int:
+        """Ask what the model thought of characters `start` to `end` of `text`; return the job's number."""
+        job = self._next_job()
+        await self._ask(Explain(job, model, text, start, end, sampling, candidates, untrained))
         return job
 
     async def stop(self, job: int) -> None:
@@ -112,12 +139,16 @@ class EngineClient:
         if self._reader is not None:
             await self._reader
 
+    def _next_job(self) -> int:
+        self._last_job += 1
+        return self._last_job
+
     async def _ask(self, request: Request) -> None:
         line = wire.to_line(request)
         await self.start()
         assert self._process is not None
         assert self._process.stdin is not None
-        if isinstance(request, Generate):
+        if isinstance(request, Generate | Explain):
             self._running.add(request.job)
         try:
             self._process.stdin.write(line)

@@ -2,46 +2,129 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tinygpt_tui.checkpoints.card import NativeConfig, read_config
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
-from tinygpt_tui.generation.base import Engine
-from tinygpt_tui.native.engine import NativeEngine
-from tinygpt_tui.native.library import load_library
-from tinygpt_tui.native.weights import read_weights, supports
+from tinygpt_tui.errors import UsageError
+from tinygpt_tui.generation.base import BatchEngine, Engine
+from tinygpt_tui.generation.windows import policy_for
+from tinygpt_tui.native.engine import NativeBatchEngine, NativeEngine
+from tinygpt_tui.native.library import Library, load_library
+from tinygpt_tui.native.weights import NativeWeights, arrange, read_weights, supports
+from tinygpt_tui.settings.sampling import Weights, Window
 from tinygpt_tui.tokenizers.base import Tokenizer
 
-
-@dataclass(frozen=True)
-class OpenedModel:
-    """What a job needs: each gets an engine of its own (`new_engine`), all share the weights."""
-
-    config: NativeConfig
-    tokenizer: Tokenizer
-    new_engine: Callable[[], Engine]
+if TYPE_CHECKING:
+    from tinygpt_tui.architectures.base import LanguageModel
 
 
-def open_model(folder: Path) -> OpenedModel:
-    """Open a model folder. Raises CheckpointError where a part is missing, damaged, or does not fit."""
+class OpenedModel(ABC):
+    """What a job needs: each gets an engine of its own, all share the weights."""
+
+    engine_name: str
+
+    def __init__(self, config: NativeConfig, tokenizer: Tokenizer) -> None:
+        self.config, self.tokenizer = config, tokenizer
+
+    @abstractmethod
+    def new_engine(self, window: Window = "auto", weights: Weights = "fp32") -> Engine:
+        """Return an engine for one text. Raises UsageError where this model cannot be read so."""
+
+    @abstractmethod
+    def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> BatchEngine:
+        """Return an engine for `texts` texts side by side. Raises UsageError."""
+
+
+class NativeModel(OpenedModel):
+    """Decoded by gpt.c; rounded weights are laid out when they are first asked for."""
+
+    engine_name = "native"
+
+    def __init__(
+        self, config: NativeConfig, tokenizer: Tokenizer, library: Library, lay_out: Callable[[Weights], NativeWeights]
+    ) -> None:
+        """`lay_out` reads the weights in a precision. Raises CheckpointError where they cannot be read."""
+        super().__init__(config, tokenizer)
+        self._library, self._lay_out = library, lay_out
+        self._laid_out: dict[Weights, NativeWeights] = {"fp32": lay_out("fp32")}
+
+    def new_engine(self, window: Window = "auto", weights: Weights = "fp32") -> Engine:
+        """See OpenedModel."""
+        policy = policy_for(window, self.config.architecture)
+        return NativeEngine(self._weights(weights), self._library, policy=policy)
+
+    def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> BatchEngine:
+        """See OpenedModel."""
+        policy = policy_for(window, self.config.architecture)
+        return NativeBatchEngine(self._weights(weights), self._library, texts=texts, policy=policy)
+
+    def _weights(self, weights: Weights) -> NativeWeights:
+        if weights not in self._laid_out:
+            self._laid_out[weights] = self._lay_out(weights)
+        return self._laid_out[weights]
+
+
+class TorchModel(OpenedModel):
+    """Run by torch."""
+
+    engine_name = "torch"
+
+    def __init__(self, config: NativeConfig, tokenizer: Tokenizer, model: LanguageModel) -> None:
+        super().__init__(config, tokenizer)
+        self._model = model
+
+    def new_engine(self, window: Window = "auto", weights: Weights = "fp32") -> Engine:
+        """See OpenedModel."""
+        from tinygpt_tui.generation.engine import open_torch_engine
+
+        _check_weights(weights)
+        return open_torch_engine(self._model, policy_for(window, self.config.architecture))
+
+    def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> BatchEngine:
+        """See OpenedModel."""
+        from tinygpt_tui.generation.engine import open_torch_batch_engine
+
+        _check_weights(weights)
+        return open_torch_batch_engine(self._model, texts, policy_for(window, self.config.architecture))
+
+
+def open_model(folder: Path, *, untrained: bool = False) -> OpenedModel:
+    """Open a model folder; `untrained` with the weights that its training began with.
+
+    Raises CheckpointError where a part is missing, damaged, or does not fit.
+    """
     config = read_config(folder)
     library = load_library()
-    if library is None or not supports(config.architecture):
-        return _open_with_torch(folder)
-    tokenizer = open_tokenizer(folder, config)
-    weights = read_weights(folder)
-    return OpenedModel(config, tokenizer, lambda: NativeEngine(weights, library))
+    native = library is not None and supports(config.architecture)
+    if native and not untrained:
+        assert library is not None
+        return NativeModel(config, open_tokenizer(folder, config), library, partial(read_weights, folder))
+    return _open_with_torch(folder, config, library if native else None, untrained)
 
 
-def _open_with_torch(folder: Path) -> OpenedModel:
+def _open_with_torch(folder: Path, config: NativeConfig, library: Library | None, untrained: bool) -> OpenedModel:
     import torch
 
     from tinygpt_tui.checkpoints.native import load
-    from tinygpt_tui.generation.engine import TorchEngine
+    from tinygpt_tui.workers.twin import first_weights
 
     # One token of a tiny model is too little work to share: waiting for other threads costs more than they do.
     torch.set_num_threads(1)
-    checkpoint = load(folder)
-    return OpenedModel(checkpoint.config, checkpoint.tokenizer, lambda: TorchEngine(checkpoint.model))
+    if not untrained:
+        checkpoint = load(folder)
+        return TorchModel(checkpoint.config, checkpoint.tokenizer, checkpoint.model)
+    twin, tokenizer = first_weights(folder, config), open_tokenizer(folder, config)
+    if library is None:
+        return TorchModel(config, tokenizer, twin)
+    tensors = {name: tensor.numpy() for name, tensor in twin.state_dict().items()}
+    return NativeModel(config, tokenizer, library, partial(arrange, config.architecture, tensors, folder.name))
+
+
+def _check_weights(weights: Weights) -> None:
+    if weights != "fp32":
+        raise UsageError("weights int8: only the native engine has them", "choose fp32")

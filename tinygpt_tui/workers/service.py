@@ -10,25 +10,39 @@ import traceback
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Protocol
 
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import WEIGHTS
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded, GenerationEvent, ModelOpened
-from tinygpt_tui.events.requests import Generate, OpenModel, Request, StopJob
+from tinygpt_tui.events.requests import Explain, Generate, OpenModel, Request, StopJob
 from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.insight.explain import ExplainJob
 from tinygpt_tui.workers.opened import OpenedModel, open_model
 from tinygpt_tui.workers.process import ENGINE_LOG
 
-OPEN_MODELS = 4  # kept in memory; the one unused longest goes first
+OPEN_MODELS = 6  # kept in memory; the one unused longest goes first
+
+
+class Job(Protocol):
+    """What the engine does for one request: iterate for its events, of which the last is GenerationEnded."""
+
+    def stop(self) -> None:
+        """End at the next event."""
+        ...
+
+    def __iter__(self) -> Iterator[GenerationEvent]:
+        """Yield the events."""
+        ...
 
 
 class EngineService:
     """Opened models and running jobs."""
 
     def __init__(self) -> None:
-        self._opened: dict[str, tuple[float, OpenedModel]] = {}
-        self._jobs: dict[int, tuple[GenerationJob, Iterator[GenerationEvent]]] = {}
+        self._opened: dict[tuple[str, bool], tuple[float, OpenedModel]] = {}
+        self._jobs: dict[int, tuple[Job, Iterator[GenerationEvent]]] = {}
 
     @property
     def busy(self) -> bool:
@@ -45,7 +59,7 @@ class EngineService:
         match request:
             case OpenModel(model=model):
                 return self._open(model)
-            case Generate():
+            case Generate() | Explain():
                 return self._begin(asked_at, request)
             case StopJob(job=job):
                 if job in self._jobs:
@@ -66,7 +80,7 @@ class EngineService:
     def _open(self, model: str) -> list[GenerationEvent]:
         began = time.perf_counter()
         try:
-            known = self._opened.get(model)
+            known = self._opened.get((model, False))
             opened = self._model(model)
         except Exception as error:
             return [EngineFailed(*_in_words(error), model)]
@@ -82,37 +96,57 @@ class EngineService:
             )
         ]
 
-    def _begin(self, asked_at: float, request: Generate) -> list[GenerationEvent]:
+    def _begin(self, asked_at: float, request: Generate | Explain) -> list[GenerationEvent]:
         try:
-            opened = self._model(request.model)
+            opened = self._model(request.model, request.untrained)
+            job = _generation(opened, request, asked_at) if isinstance(request, Generate) else _look(opened, request)
         except Exception as error:
             return [_failed(request.job, error)]
-        trained = opened.config.trained
-        job = GenerationJob(
-            opened.new_engine(),
-            opened.tokenizer,
-            opened.config.architecture.block_size,
-            request.prompt,
-            request.sampling,
-            job=request.job,
-            step=trained.step if trained else None,
-            validation_loss=trained.validation_loss if trained else None,
-            asked_at=asked_at,
-        )
         self._jobs[request.job] = (job, iter(job))
         return []
 
-    def _model(self, model: str) -> OpenedModel:
+    def _model(self, model: str, untrained: bool = False) -> OpenedModel:
         """Return the opened model; its weights are read again where the file has changed (a model in training)."""
         weights = Path(model) / WEIGHTS
         changed_at = weights.stat().st_mtime if weights.exists() else 0.0
-        kept = self._opened.pop(model, None)
+        kept = self._opened.pop((model, untrained), None)
         if kept is None or kept[0] != changed_at:
-            kept = (changed_at, open_model(Path(model)))
-        self._opened[model] = kept  # the last of the dict is the one used last
+            kept = (changed_at, open_model(Path(model), untrained=untrained))
+        self._opened[model, untrained] = kept  # the last of the dict is the one used last
         while len(self._opened) > OPEN_MODELS:
             del self._opened[next(iter(self._opened))]
         return kept[1]
+
+
+def _generation(opened: OpenedModel, request: Generate, asked_at: float) -> Job:
+    trained = None if request.untrained else opened.config.trained
+    return GenerationJob(
+        opened.new_engine(request.sampling.window, request.sampling.weights),
+        opened.tokenizer,
+        opened.config.architecture.block_size,
+        request.prompt,
+        request.sampling,
+        job=request.job,
+        step=trained.step if trained else None,
+        validation_loss=trained.validation_loss if trained else None,
+        asked_at=asked_at,
+        candidates=request.candidates,
+        weights=request.sampling.weights,
+        engine_name=opened.engine_name,
+    )
+
+
+def _look(opened: OpenedModel, request: Explain) -> Job:
+    return ExplainJob(
+        opened.new_engine(request.sampling.window, request.sampling.weights),
+        opened.tokenizer,
+        opened.config.architecture.block_size,
+        request.text,
+        request.start,
+        request.end,
+        candidates=request.candidates,
+        job=request.job,
+    )
 
 
 def _failed(job: int, error: Exception) -> GenerationEnded:

@@ -13,6 +13,7 @@ from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.ui.bridge import Bridge
 from tinygpt_tui.ui.engine import Engine
 from tinygpt_tui.ui.mishaps import log_mishap
+from tinygpt_tui.ui.prompt_history import PromptHistory
 from tinygpt_tui.ui.remembered import Remembered
 from tinygpt_tui.ui.tabs import TABS
 from tinygpt_tui.ui.widgets.tab_bar import TabBar
@@ -24,6 +25,10 @@ class Workbench(Protocol):
     engine: Engine
     bridge: Bridge
     remembered: Remembered
+    prompts: PromptHistory
+
+    def remember_prompt(self, prompt: str) -> None:
+        """Keep a prompt for those who look for it later."""
 
     def remember(self, **changes: object) -> None:
         """Keep some settings for the next start."""

@@ -1,7 +1,8 @@
-"""Asks where to save; an existing file is overwritten only when that is said twice."""
+"""Asks where to save, and as what; an existing file is overwritten only when that is said twice."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,14 +12,27 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from tinygpt_tui import files
+from tinygpt_tui import files, paths
 from tinygpt_tui.errors import TinyGPTError
+
+SAVES = "Enter saves {what} · Esc does not"
+KINDS = {
+    ".md": "Markdown: the text, its settings, the branches",
+    ".json": "JSON: the whole session",
+}
+PLAIN = "the text alone"
+OTHERS = "end the name in .md or .json for settings and branches too"
 
 
 class SaveScreen(ModalScreen[Path | None]):
-    """Writes a text where the user says; answers with the path, or None."""
+    """Writes a text where the user says, in the format that the name ends in; answers with the path, or None."""
 
-    HELP: ClassVar[str | None] = "Where to save the text. `~` is your home folder; Enter saves, Esc does not."
+    HELP: ClassVar[str | None] = (
+        "Where to save the text. `~` is your home folder; Enter saves, Esc does not.\n\n"
+        "A name that ends in `.md` saves Markdown: prompt and text told apart, model, settings and seed, the tree of "
+        "branches, and the texts of the kept ones. `.json` saves the whole session, for programs. Any other name saves "
+        "the text and nothing else."
+    )
     DEFAULT_CSS = """
     SaveScreen {
         align: center middle;
@@ -33,12 +47,16 @@ class SaveScreen(ModalScreen[Path | None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel", id="save.cancel", tooltip="Save nothing"),
+        Binding("f1", "app.help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
     ]
 
-    def __init__(self, name: str, text: str) -> None:
-        """`name` is what the file will be called in the current folder, unless something else is typed."""
+    def __init__(self, name: str, text: str, exports: Mapping[str, Callable[[], bytes]] | None = None) -> None:
+        """`name` is what the file will be called in the current folder, unless something else is typed.
+
+        `exports` makes the other formats, by suffix (`sessions.export.exports_of`); what it lacks is saved as `text`.
+        """
         super().__init__()
-        self._file_name, self._content = name, text
+        self._file_name, self._content, self._exports = name, text, dict(exports or {})
         self._confirmed: Path | None = None
 
     def compose(self) -> ComposeResult:
@@ -46,21 +64,26 @@ class SaveScreen(ModalScreen[Path | None]):
         with Vertical() as box:
             box.border_title = "save the text"
             yield Input(str(Path.cwd() / self._file_name), select_on_focus=False, compact=True)
-            yield Static("Enter saves · Esc does not", id="save-note", markup=False)
+            yield Static(self._offer(self._file_name), id="save-note", markup=False)
 
-    def on_input_changed(self) -> None:
+    def on_input_changed(self, message: Input.Changed) -> None:
         """Another path needs another yes."""
         self._confirmed = None
-        self._say("Enter saves · Esc does not")
+        self._say(self._offer(message.value))
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Answer, or ask once more."""
-        path = Path(message.value.strip()).expanduser()
+        path = paths.typed_path(message.value.strip())
+        try:
+            is_folder, exists = path.is_dir(), path.exists()
+        except (OSError, ValueError) as error:  # a name too long, or with a zero in it
+            self._say(f"this path cannot be used: {getattr(error, 'strerror', None) or error}", warning=True)
+            return
         if not message.value.strip():
             self._say("a name is needed", warning=True)
-        elif path.is_dir():
+        elif is_folder:
             self._say("that is a folder", warning=True)
-        elif path.exists() and self._confirmed != path:
+        elif exists and self._confirmed != path:
             self._confirmed = path
             self._say("this file exists: Enter again overwrites it · Esc does not", warning=True)
         else:
@@ -72,11 +95,24 @@ class SaveScreen(ModalScreen[Path | None]):
 
     def _write(self, path: Path) -> None:
         try:
-            files.write_text(path, self._content)
+            files.write_bytes(path, self._bytes(path))
         except TinyGPTError as error:
             self._say(f"{error.message}\n{error.hint}", warning=True)
         else:
             self.dismiss(path)
+
+    def _bytes(self, path: Path) -> bytes:
+        make = self._exports.get(path.suffix.lower())
+        # UTF-8 has no halves of surrogate pairs, which a prompt may hold.
+        return make() if make is not None else self._content.encode("utf-8", "replace")
+
+    def _offer(self, name: str) -> str:
+        """Say what Enter will do with this name."""
+        if not self._exports:
+            return SAVES.format(what="the text")
+        suffix = Path(name.strip()).suffix.lower()
+        kind = KINDS.get(suffix) if suffix in self._exports else None
+        return SAVES.format(what=kind) if kind else f"{SAVES.format(what=PLAIN)}\n{OTHERS}"
 
     def _say(self, text: str, warning: bool = False) -> None:
         note = self.query_one("#save-note", Static)

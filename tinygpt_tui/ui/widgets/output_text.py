@@ -1,39 +1,44 @@
-"""The output pane: text that grows, word-wrapped, selectable, with the model's window marked."""
+"""The output pane: text that grows, word-wrapped, selectable, with the model's window marked, and to be walked."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from itertools import pairwise
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.cache import LRUCache
-from textual.geometry import Size
+from textual.geometry import Region, Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
+from tinygpt_tui.ui.walking import above_or_below, column_of, last_of, row_of
 from tinygpt_tui.ui.wrapping import Line, shown, shown_index, source_index, wrap
 
 GUTTER = 2  # cells: the mark of the window and a space
+LEVELS = 6  # steps of surprise
+NEWLINE, SPACE = "↵", "␣"  # the cursor on a newline, and on spaces that hang over the edge
+HELP_TEXT = (
+    "The text: your prompt in bold, then what the model writes. The bar at the left runs along what the model "
+    "still sees, its window; what has fallen out of the window is dim, and the first character inside is "
+    "reversed.\n\n"
+    "Scroll up and the text stops following; End follows again. Drag with the mouse to select."
+)
 
 
 class OutputText(ScrollView, can_focus=True):
     """Shows a prompt and what was written after it; only the last line is wrapped again when text comes.
 
-    Follows the end until somebody scrolls up, and again from when the end is reached.
+    Follows the end until somebody scrolls up, and again from when the end is reached. While it is walked, it follows
+    the cursor alone.
     """
 
     ALLOW_SELECT = True
-    HELP: ClassVar[str | None] = (
-        "The text: your prompt in bold, then what the model writes. The bar at the left runs along what the model "
-        "still sees, its window; what has fallen out of the window is dim, and the first character inside is "
-        "reversed.\n\n"
-        "Scroll up and the text stops following; End follows again. Drag with the mouse to select."
-    )
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "output--prompt",
         "output--written",
@@ -41,6 +46,8 @@ class OutputText(ScrollView, can_focus=True):
         "output--edge",
         "output--bar",
         "output--hint",
+        "output--cursor",
+        *(f"output--surprise-{level}" for level in range(1, LEVELS + 1)),
     }
     DEFAULT_CSS = """
     OutputText {
@@ -51,14 +58,60 @@ class OutputText(ScrollView, can_focus=True):
         scrollbar-size-vertical: 1;
         & .output--prompt { text-style: bold; }
         & .output--edge { text-style: reverse; }
+        & .output--cursor { color: $accent; background: $background; text-style: reverse; }
+        & .output--surprise-2 { background: $warning 14%; color: $foreground; }
+        & .output--surprise-3 { background: $warning 30%; color: $foreground; }
+        & .output--surprise-4 { background: $error 34%; color: $foreground; }
+        & .output--surprise-5 { background: $error 56%; color: $foreground; }
+        & .output--surprise-6 { background: $error; color: $background; text-style: bold; }
+        &.-walking .output--edge { text-style: underline; }
+        &:nocolor .output--surprise-4 { text-style: underline; }
+        &:nocolor .output--surprise-5 { text-style: bold underline; }
+        &:nocolor .output--surprise-6 {
+            background: $error 56%; color: $foreground; text-style: bold italic underline;
+        }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "walk_by(-1)", "Left", id="output.walk_left", show=False, tooltip="One character back"),
+        Binding("right", "walk_by(1)", "Right", id="output.walk_right", show=False, tooltip="One character on"),
+        Binding("up,k", "walk_rows(-1)", "Up", id="output.walk_up", show=False, tooltip="One line up"),
+        Binding("down,j", "walk_rows(1)", "Down", id="output.walk_down", show=False, tooltip="One line down"),
+        Binding("home", "walk_edge(-1)", "Line start", id="output.walk_home", show=False, tooltip="The line's start"),
+        Binding("end", "walk_edge(1)", "Line end", id="output.walk_end", show=False, tooltip="The line's end"),
+        Binding("pageup", "walk_pages(-1)", "Page up", id="output.walk_page_up", show=False, tooltip="A page up"),
+        Binding("pagedown", "walk_pages(1)", "Page on", id="output.walk_page_down", show=False, tooltip="A page down"),
+        Binding("ctrl+home", "walk_all(-1)", "Start", id="output.walk_start", show=False, tooltip="First character"),
+        Binding("ctrl+end", "walk_all(1)", "End", id="output.walk_last", show=False, tooltip="Last character"),
         Binding("up,k", "scroll_up", "Scroll up", id="output.up", show=False, tooltip="One line up"),
         Binding("down,j", "scroll_down", "Scroll down", id="output.down", show=False, tooltip="One line down"),
         Binding("home", "scroll_home", "To the start", id="output.home", show=False, tooltip="To the start"),
         Binding("end", "follow", "Follow the end", id="output.follow", show=False, tooltip="Follow the end"),
     ]
+
+    class Walked(Message):
+        """The cursor came to the character at `offset`."""
+
+        def __init__(self, output: OutputText, offset: int) -> None:
+            super().__init__()
+            self.output, self.offset = output, offset
+
+        @property
+        def control(self) -> OutputText:
+            """The pane it came from."""
+            return self.output
+
+    class Scrolled(Message):
+        """Other lines are in sight."""
+
+        def __init__(self, output: OutputText) -> None:
+            super().__init__()
+            self.output = output
+
+        @property
+        def control(self) -> OutputText:
+            """The pane it came from."""
+            return self.output
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -67,7 +120,17 @@ class OutputText(ScrollView, can_focus=True):
         self._prompt_end = self._window_start = 0
         self._hint = ""
         self._following = True
+        self._cursor: int | None = None
+        self._column = 0  # of cells, where the cursor would be if the line were long enough
+        self._levels = bytearray()
         self._strips: LRUCache[tuple[object, ...], Strip] = LRUCache(512)
+        self._styles: dict[tuple[str, int], Style] = {}
+        self._ground: Style | None = None
+
+    @property
+    def HELP(self) -> str | None:  # type: ignore[override]
+        """What F1 shows; while the text is walked, that is for the widget around it to say."""
+        return HELP_TEXT if self._cursor is None else None
 
     @property
     def text(self) -> str:
@@ -99,10 +162,23 @@ class OutputText(ScrollView, can_focus=True):
         """Whether new text keeps the end in sight."""
         return self._following
 
+    @property
+    def cursor(self) -> int | None:
+        """The offset of the character that is walked on; None while the text is not walked."""
+        return self._cursor
+
+    @property
+    def in_sight(self) -> tuple[int, int]:
+        """From which offset to which the text is in sight."""
+        top = min(self.scroll_offset.y, len(self._lines) - 1)
+        bottom = min(top + max(1, self.scrollable_content_region.height), len(self._lines))
+        return self._lines[top].start, min(self._lines[bottom - 1].end + 1, len(self._text))
+
     def reset(self, text: str = "", prompt_end: int | None = None) -> None:
-        """Show another text, of which all, or the first `prompt_end` characters, are the prompt."""
+        """Show another text, of which all, or the first `prompt_end` characters, are the prompt; nobody walks it."""
         self._text, self._prompt_end = text, len(text) if prompt_end is None else prompt_end
         self._window_start, self._following = 0, True
+        self.stop_walking()
         self._wrap_from(0)
         self.refresh()
 
@@ -129,6 +205,72 @@ class OutputText(ScrollView, can_focus=True):
             self._hint = hint
             self.refresh()
 
+    def walk(self, offset: int) -> None:
+        """Put the cursor on the character at `offset`, or the nearest there is, and keep it in sight."""
+        self._walk(offset)
+        if self._cursor is not None:
+            self._column = column_of(self._text, self._lines[self._row_of(self._cursor)], self._cursor)
+
+    def keep_in_sight(self) -> None:
+        """Scroll to the cursor if it is out of sight."""
+        if self._cursor is None:
+            return
+        row, height = self._row_of(self._cursor), self.scrollable_content_region.height
+        top = min(max(self.scroll_offset.y, row - height + 1), row)
+        if top != self.scroll_offset.y:
+            self.scroll_to(y=top, animate=False, force=True)
+
+    def stop_walking(self) -> None:
+        """Take the cursor away; what is in sight stays."""
+        if self._cursor is None:
+            return
+        row, self._cursor = self._row_of(self._cursor), None
+        self._following = self.scroll_y >= self.max_scroll_y - 0.05
+        self.remove_class("-walking")
+        self.refresh_lines(row)
+
+    def set_surprise(self, levels: bytearray | None) -> None:
+        """Colour the text: each character by its level, 1 (expected) to 6 (not at all), 0 where it is not known.
+
+        The array is read whenever a line is drawn, and may be shorter than the text; say `surprise_changed` when its
+        content changes. None: no colours.
+        """
+        self._levels = bytearray() if levels is None else levels
+        self.refresh()
+
+    def surprise_changed(self, start: int, end: int) -> None:
+        """Draw characters `start` to `end` in their new colours."""
+        first = self._row_of(start)
+        self.refresh_lines(first, self._row_of(max(start, end - 1)) - first + 1)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Let the arrow keys walk while there is a cursor, else scroll."""
+        return self._cursor is not None if action.startswith("walk_") else True
+
+    def action_walk_by(self, characters: int) -> None:
+        """Walk so many characters on."""
+        assert self._cursor is not None
+        self.walk(self._cursor + characters)
+
+    def action_walk_rows(self, rows: int) -> None:
+        """Walk so many lines down, in the column that was last chosen."""
+        assert self._cursor is not None
+        self._walk(above_or_below(self._text, self._lines, self._cursor, self._column, rows))
+
+    def action_walk_pages(self, pages: int) -> None:
+        """Walk so many pages down."""
+        self.action_walk_rows(pages * max(1, self.scrollable_content_region.height - 1))
+
+    def action_walk_edge(self, direction: int) -> None:
+        """Walk to the start or the end of the line."""
+        assert self._cursor is not None
+        line = self._lines[self._row_of(self._cursor)]
+        self.walk(line.start if direction < 0 else last_of(self._text, line))
+
+    def action_walk_all(self, direction: int) -> None:
+        """Walk to the first or the last character."""
+        self.walk(0 if direction < 0 else len(self._text))
+
     def action_follow(self) -> None:
         """Go to the end and stay there."""
         self._following = True
@@ -149,11 +291,22 @@ class OutputText(ScrollView, can_focus=True):
         super().watch_scroll_y(old_value, new_value)
         # Not rounded: the first small step of a wheel must already hold the text still.
         self._following = new_value >= self.max_scroll_y - 0.05
+        if round(old_value) != round(new_value):
+            self.post_message(self.Scrolled(self))
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor where somebody clicked, while the text is walked."""
+        widget, place = self.screen.get_widget_and_offset_at(event.screen_x, event.screen_y)
+        if self._cursor is None or widget is not self or place is None or self.text_selection is not None:
+            return
+        line = self._lines[min(place.y, len(self._lines) - 1)]
+        self.walk(min(self._offset_at(place.x, place.y), last_of(self._text, line)))
 
     def notify_style_update(self) -> None:
         """Draw anew in the new colours."""
         super().notify_style_update()
         self._strips.clear()
+        self._styles.clear()
 
     def on_resize(self, event: events.Resize) -> None:
         """Wrap for the new width; the end, or the first line in sight, stays where it was."""
@@ -164,7 +317,16 @@ class OutputText(ScrollView, can_focus=True):
         if not following:
             self._following = False
             self.scroll_to(y=self._row_of(top), animate=False)
+        self.keep_in_sight()
         self.refresh()
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Draw some lines; the style that they share is asked of all that lies around once, not for each."""
+        self._ground = self.rich_style
+        try:
+            return super().render_lines(crop)
+        finally:
+            self._ground = None
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the viewport."""
@@ -173,12 +335,14 @@ class OutputText(ScrollView, can_focus=True):
             return self._hint_line(y, width)
         y += self.scroll_offset.y
         if y >= len(self._lines):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._base)
         line = self._lines[y]
         selection = self.text_selection
         span = selection.get_span(y) if selection is not None else None
-        place = (self._clamp(line, self._prompt_end), self._clamp(line, self._window_start))
-        key = (y, line, place, self._window_start > 0, span, width, self.rich_style)
+        ends = self._prompt_end, self._window_start, -1 if self._cursor is None else self._cursor
+        places = tuple(self._clamp(line, offset) for offset in ends)
+        levels = bytes(self._levels[line.start : line.end + 1])  # its newline is surprising, too
+        key = (y, line, places, self._window_start > 0, self._cursor is None, levels, span, width, self._base)
         strip = self._strips.get(key)
         if strip is None:
             strip = self._strips[key] = self._draw(y, line, span, width)
@@ -190,11 +354,28 @@ class OutputText(ScrollView, can_focus=True):
         following = self._following
         self.virtual_size = Size(self.scrollable_content_region.width, len(self._lines))
         self._following = following
-        if following:
+        if following and self._cursor is None:
             self._to_end()
 
+    @property
+    def _base(self) -> Style:
+        return self._ground or self.rich_style
+
     def _row_of(self, offset: int) -> int:
-        return bisect_right(self._lines, offset, key=lambda line: line.start) - 1
+        return row_of(self._lines, offset)
+
+    def _walk(self, offset: int) -> None:
+        if not self._text:
+            return
+        before, self._cursor = self._cursor, min(max(offset, 0), len(self._text) - 1)
+        if before is None:
+            self.add_class("-walking")
+        else:
+            self.refresh_lines(self._row_of(before))
+        self.refresh_lines(self._row_of(self._cursor))
+        self.keep_in_sight()
+        if before != self._cursor:
+            self.post_message(self.Walked(self, self._cursor))
 
     def _to_end(self) -> None:
         # Forced: what has only now grown too high has no scrollbar yet.
@@ -212,33 +393,69 @@ class OutputText(ScrollView, can_focus=True):
 
     def _draw(self, y: int, line: Line, span: tuple[int, int] | None, width: int) -> Strip:
         source = self._text[line.start : line.end]
-        text, base = shown(source), self.rich_style
+        text, base = shown(source), self._base
         window = self._window_start - line.start
-        cuts = {0, len(text)}
-        for offset in (self._prompt_end - line.start, window, window + 1):
-            if 0 < offset < len(source):
-                cuts.add(shown_index(source, offset))
+        levels = self._levels[line.start : line.end + 1].ljust(len(source) + 1, b"\0")
+        offsets = {self._prompt_end - line.start, window, window + 1}
+        offsets.update(at for at in range(1, len(source)) if levels[at] != levels[at - 1])
+        cuts = {0, len(text), *(shown_index(source, offset) for offset in offsets if 0 < offset < len(source))}
         selected = range(0)
         if span is not None:
             selected = range(span[0], len(text) if span[1] < 0 else span[1])
             cuts.update(x for x in (selected.start, selected.stop) if 0 < x < len(text))
-        places = sorted(cuts)
+        cursor = self._cursor_in(line, source)
+        cuts.update((cursor.start, cursor.stop) if cursor.stop <= len(text) else ())
         segments = []
-        for begin, end in pairwise(places):
-            style = base + self._style_at(line.start + source_index(source, begin))
+        for begin, end in pairwise(sorted(cuts)):
+            at = source_index(source, begin)
+            style = base + self._style_at(line.start + at, levels[at])
             if begin in selected:
                 style += self.screen.get_component_rich_style("screen--selection")
+            if begin in cursor:
+                style += self.get_component_rich_style("output--cursor")
             segments.append(Segment(text[begin:end], style))
-        bar = Strip([*self._bar(line, y), *Strip(segments).apply_offsets(0, y)])
-        return bar.crop_extend(0, width, base)
+        if cursor.stop > len(text):
+            segments.append(Segment(NEWLINE, base + self.get_component_rich_style("output--cursor")))
+        elif levels[-1] and self._text[line.end : line.end + 1] == "\n":
+            segments.append(Segment(" ", base + self._style_at(line.end, levels[-1])))
+        strip = Strip([*self._bar(line, y), *Strip(segments).apply_offsets(0, y)])
+        if cursor and cell_len(text[: cursor.start]) >= width - GUTTER:  # it would not be seen
+            mark = NEWLINE if cursor.stop > len(text) else SPACE
+            style = base + self.get_component_rich_style("output--cursor")
+            strip = Strip([*strip.crop(0, width - 1), Segment(mark, style)])
+        return strip.crop_extend(0, width, base)
 
-    def _style_at(self, offset: int) -> Style:
-        kind = "output--prompt" if offset < self._prompt_end else "output--written"
-        style = self.get_component_rich_style(kind)
+    def _cursor_in(self, line: Line, source: str) -> range:
+        """Return which characters of the shown line the cursor covers; a newline is one more than the line has."""
+        if self._cursor is None or not line.start <= self._cursor <= last_of(self._text, line):
+            return range(0)
+        begin = end = self._cursor - line.start
+        # A mark that stands on another character has no cell of its own.
+        while begin and begin < len(source) and not cell_len(shown(source[begin])):
+            begin -= 1
+        return range(shown_index(source, begin), shown_index(source, end + 1) + (end >= len(source)))
+
+    def _style_at(self, offset: int, level: int) -> Style:
+        kind = "prompt" if offset < self._prompt_end else "written"
         if offset < self._window_start:
-            return style + self.get_component_rich_style("output--outside")
-        if offset == self._window_start and offset:
-            return style + self.get_component_rich_style("output--edge")
+            kind += " outside"
+        elif offset == self._window_start and offset:
+            kind += " edge"
+        style = self._styles.get((kind, level))
+        if style is None:
+            parts = [self.get_component_rich_style(f"output--{part}") for part in kind.split()]
+            style = self._styles[kind, level] = Style.combine([*parts, self._surprise(level)])
+        return style
+
+    def _surprise(self, level: int) -> Style:
+        """Return the ink and the ground of a level; only what its rules name."""
+        if not level:
+            return Style.null()
+        name = f"output--surprise-{level}"
+        style = self.get_component_rich_style(name, partial=True)
+        ground = self.get_component_styles(name).background
+        if ground.a:  # a partial style leaves out how much of the ground below shines through
+            style += Style(bgcolor=(self.background_colors[1] + ground).rich_color)
         return style
 
     def _bar(self, line: Line, y: int) -> list[Segment]:
@@ -249,13 +466,13 @@ class OutputText(ScrollView, can_focus=True):
             mark = "╭"
         else:
             mark = "│"
-        style = self.rich_style + self.get_component_rich_style("output--bar")
+        style = self._base + self.get_component_rich_style("output--bar")
         style += Style.from_meta({"offset": (0, y)})
         return [Segment(mark, style), Segment(" ", style)]
 
     def _hint_line(self, y: int, width: int) -> Strip:
         lines = wrap(self._hint, 0, width - 2 * GUTTER)
-        base = self.rich_style
+        base = self._base
         if not 0 <= y - 1 < len(lines):
             return Strip.blank(width, base)
         line = lines[y - 1]

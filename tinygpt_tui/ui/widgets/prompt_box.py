@@ -25,6 +25,8 @@ class PromptBox(TextArea):
     )
     DEFAULT_CSS = """
     PromptBox {
+        /* Under a dialog the panes beside it learn late of a terminal that shrank; no width at all ends the app. */
+        min-width: 6;
         height: auto;
         min-height: 3;
         max-height: 8;

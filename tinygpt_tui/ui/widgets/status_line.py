@@ -28,7 +28,10 @@ class StatusLine(Widget):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self.tooltip = "what happens; tokens so far, tokens per second, time to the first one, how full the window is"
+        self.tooltip = (
+            "what happens; tokens so far, tokens per second, time to the first one, how full the window is "
+            "and what happens when it is: see `window` among the sampling settings"
+        )
         self._writing = Writing()
         self._idle = ""
 
@@ -93,10 +96,14 @@ def _numbers(writing: Writing) -> list[str]:
     first = writing.seconds_to_first
     first_s = f"{first:>5.2f} s" if first is not None else "    – s"
     tokens = f"{writing.tokens:>5}"
+    policy = f"{writing.policy} " if writing.policy else ""
+    if writing.weights != "fp32":
+        policy = f"≈{writing.weights} {policy}"  # rounded weights: approximate
     return [
-        f"{tokens} tokens  {per_s} tokens/s  first after {first_s}  context {gauge} {count}",
-        f"{tokens} tokens  {per_s}/s  first {first_s}  context {gauge} {count}",
-        f"{tokens} tok  {per_s}/s  first {first_s}  {gauge} {count}",
+        f"{tokens} tokens  {per_s} tokens/s  first after {first_s}  window {policy}{gauge} {count}",
+        f"{tokens} tokens  {per_s}/s  first {first_s}  window {policy}{gauge} {count}",
+        f"{tokens} tok  {per_s}/s  first {first_s}  {policy}{gauge} {count}",
+        f"{tokens} tok  {per_s}/s  {policy}{gauge} {count}",
         f"{tokens} tok  {per_s}/s  {gauge} {count}",
         f"{tokens} tok  {per_s}/s  {count}",
         f"{tokens} tok  {count}",

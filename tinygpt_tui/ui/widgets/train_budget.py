@@ -47,7 +47,7 @@ def _costs(draft: Draft, facts: CorpusFacts | None) -> list[str]:
     settings = draft.settings
     if settings is None or facts is None:
         return []
-    tokens = settings.batch_size * settings.architecture.block_size
+    tokens = settings.batch_size * settings.architecture.training_length
     return [
         f"{tokens:>12,}  characters a step",
         f"{tokens * settings.steps:>12,}  characters in all",
@@ -65,7 +65,7 @@ def _train_tokens(draft: Draft, facts: CorpusFacts) -> int:
 def _epochs(draft: Draft, facts: CorpusFacts) -> float:
     settings = draft.settings
     assert settings is not None
-    return settings.steps * settings.batch_size * settings.architecture.block_size / _train_tokens(draft, facts)
+    return settings.steps * settings.batch_size * settings.architecture.training_length / _train_tokens(draft, facts)
 
 
 def _per_parameter(draft: Draft, facts: CorpusFacts) -> str:

@@ -1,0 +1,27 @@
+"""tinygpt-tui bench: measure this machine's speed, or what a faster window costs."""
+
+from __future__ import annotations
+
+import argparse
+
+from tinygpt_tui.cli import bench_generate, bench_window
+
+BENCHMARKS = {
+    "generate": bench_generate,
+    "window": bench_window,
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the benchmarks and their arguments."""
+    benchmarks = parser.add_subparsers(dest="benchmark", metavar="BENCHMARK", title="benchmarks", required=True)
+    for name, module in BENCHMARKS.items():
+        summary = (module.__doc__ or "").split("\n")[0].partition(": ")[2]
+        benchmark = benchmarks.add_parser(name, help=summary, description=summary)
+        module.add_arguments(benchmark)
+        benchmark.set_defaults(benchmark_run=module.run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the benchmark that was named. Raises what it raises."""
+    return int(arguments.benchmark_run(arguments))

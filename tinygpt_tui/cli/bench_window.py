@@ -1,0 +1,99 @@
+"""tinygpt-tui bench window: what a faster window, and int8 weights, cost a model in loss."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tinygpt_tui.cli.bench_progress import watch
+from tinygpt_tui.cli.output import say, table, write
+from tinygpt_tui.errors import ExitCode, NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from tinygpt_tui.measuring.window_loss import WindowReport
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("model", help="a model's name (`tinygpt-tui models`), or its folder")
+    parser.add_argument("--corpus", metavar="NAME|FILE", help="the text (default: the one that the model learnt from)")
+    parser.add_argument(
+        "--characters",
+        type=int,
+        metavar="N",
+        help="for how many characters, drawn at random, the exact crop is worked out (default: 10,000); the other "
+        "policies read the whole validation split",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and print. Raises UsageError, NotFoundError, CheckpointError, CorpusError."""
+    if arguments.characters is not None and arguments.characters < 1:
+        raise UsageError(f"characters: {arguments.characters} is not at least 1")
+
+    import msgspec
+
+    from tinygpt_tui.checkpoints.card import read_config
+    from tinygpt_tui.checkpoints.library import find_model
+    from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
+    from tinygpt_tui.corpora.catalog import find_corpus
+    from tinygpt_tui.corpora.corpus import read_text
+    from tinygpt_tui.measuring.pinned import one_core
+    from tinygpt_tui.measuring.window_loss import CHARACTERS, WindowBenchmark, engines_of, validation_ids
+
+    folder = find_model(arguments.model)
+    config = read_config(folder)
+    name = arguments.corpus or (config.trained.corpus if config.trained else "")
+    if not name:
+        raise UsageError(f"{folder.name} does not say which text it learnt from", "name one with --corpus")
+    entry = find_corpus(name)
+    if entry.path is None:
+        raise NotFoundError(
+            f"{entry.row.title} is not on this machine yet", f"tinygpt-tui data --download {entry.name}"
+        )
+    ids = validation_ids(folder, read_text(Path(entry.path)).text, open_tokenizer(folder, config))
+    open_engine, precisions, engine = engines_of(folder)
+    benchmark = WindowBenchmark(
+        open_engine,
+        config.architecture,
+        ids,
+        characters=arguments.characters or CHARACTERS,
+        precisions=precisions,
+        names=(folder.name, entry.name, engine),
+    )
+    interrupted = False
+    try:
+        with one_core():
+            watch(benchmark)
+    except KeyboardInterrupt:
+        interrupted = True
+        say("interrupted: this is what was measured by then")
+    report = benchmark.report()
+    write(msgspec.json.encode(report).decode() + "\n" if arguments.json else in_words(report))
+    return int(ExitCode.INTERRUPTED if interrupted else ExitCode.OK)
+
+
+def in_words(report: WindowReport) -> str:
+    """Return the report as text."""
+    head = (
+        f"{report.model} on {report.corpus}: {report.characters:,} characters of the validation split, each behind a "
+        f"full window of {report.block_size}; {report.engine} engine\n"
+        f"loss in nats per character; the cost is counted from {report.base}, fp32; ± is two standard errors of what "
+        "was drawn\n"
+    )
+    rows = [
+        (
+            row.window,
+            row.weights,
+            f"{row.characters:,}",
+            f"{row.loss:.4f}",
+            f"± {row.within:.4f}" if row.within else "",
+            "" if row.cost is None or (row.window, row.weights) == (report.base, "fp32") else f"{row.cost:+.4f}",
+            f"± {row.cost_within:.4f}" if row.cost_within else "",
+        )
+        for row in report.rows
+    ]
+    columns = ("WINDOW", "WEIGHTS", "CHARACTERS", "LOSS", "", "COST", "")
+    return head + table(rows, columns, right=frozenset({2, 3, 5}))

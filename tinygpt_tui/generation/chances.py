@@ -1,0 +1,49 @@
+"""What a model thought of a token, from its raw logits: before temperature and filters."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygpt_tui.events.generation import Candidate, Chance
+from tinygpt_tui.tokenizers.base import Tokenizer
+
+
+def chance_of(logits: NDArray[np.float32], id: int, candidates: int, tokenizer: Tokenizer) -> Chance:
+    """Return probability and rank of `id`, the entropy, and the likeliest `candidates`, from logits (V,).
+
+    Ties are ranked by id. A candidate that is half a character has U+FFFD as its text.
+    """
+    left = logits.astype(np.float64)
+    left -= left.max()
+    weights = np.exp(left)
+    mass = float(weights.sum())
+    probabilities = weights / mass
+    # ln(1/p) = ln(mass) - left; what cannot come has p = 0, left = -inf, and adds nothing.
+    possible = weights > 0
+    entropy = float(np.log(mass) - np.dot(probabilities[possible], left[possible]))
+    # Ranks are those of the raw logits: the difference of two tiny ones can vanish beside a large one.
+    own = logits[id]
+    rank = 1 + np.count_nonzero(logits > own) + np.count_nonzero(logits[:id] == own)
+    return Chance(
+        probability=float(probabilities[id]),
+        rank=int(rank),
+        entropy=max(entropy, 0.0),
+        candidates=tuple(
+            Candidate(other, tokenizer.bytes_of(other).decode("utf-8", "replace"), float(probabilities[other]))
+            for other in _likeliest(logits, candidates)
+        ),
+    )
+
+
+def _likeliest(logits: NDArray[np.float32], count: int) -> list[int]:
+    """Return the ids of the `count` highest, falling, ties by the lower id."""
+    if count <= 0:
+        return []
+    ids = np.arange(len(logits))
+    if count < len(logits):
+        last = len(logits) - count
+        ids = np.flatnonzero(logits >= np.partition(logits, last)[last])
+    order = np.argsort(-logits[ids], kind="stable")[:count]
+    found: list[int] = ids[order].tolist()
+    return found

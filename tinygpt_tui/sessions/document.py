@@ -1,0 +1,151 @@
+"""A session: everything that was written in the Generate tab since it was begun, as a tree of branches.
+
+A branch is one writing: one model, one way of sampling, one seed. A root begins with a prompt; every other branch
+leaves its parent at a character and says what stands there instead, or goes on at the parent's end. Offsets count the
+characters of a branch's full text, from the root's first on.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from tinygpt_tui.errors import SessionError
+from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.words import shortened
+
+TITLE_LENGTH = 100
+
+Count = Annotated[int, Meta(ge=0)]
+
+
+class Branch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One writing.
+
+    `fork_at` is where it leaves its parent's full text (a root: 0); `text` is what it adds from there on (a root: the
+    prompt too). Up to `prompt_end` the full text was given by the user. `tokens` were generated, with `seed` (None
+    until it is known); `reason` is why that ended, empty where the end was never heard of.
+    """
+
+    id: Count
+    parent: Count | None = None
+    fork_at: Count = 0
+    text: str = ""
+    prompt_end: Count = 0
+    name: str = ""
+    kept: bool = False
+    model: str = ""
+    model_path: str = ""
+    sampling: SamplingSettings = SamplingSettings()
+    seed: int | None = None
+    tokens: Count = 0
+    created_at: str = ""
+    reason: str = ""
+
+    @property
+    def end(self) -> int:
+        """The length of the full text, in characters."""
+        return self.fork_at + len(self.text)
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """Branches by id, in the order of their making; `current` is the one that was looked at last.
+
+    `title` is empty until the user gives one. `next_id` was never used, also not by a branch that was deleted. Times
+    are UTC, in ISO format.
+    """
+
+    id: str
+    title: str = ""
+    created_at: str = ""
+    changed_at: str = ""
+    current: int | None = None
+    next_id: Count = 0
+    branches: dict[int, Branch] = {}
+
+    @property
+    def heading(self) -> str:
+        """The title, or the first words of the first prompt."""
+        return self.title or first_words(self)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of the models that wrote, each once."""
+        return tuple(dict.fromkeys(branch.model for branch in self.branches.values() if branch.model))
+
+    @property
+    def characters(self) -> int:
+        """How much text its branches hold, what they share counted once."""
+        return sum(len(branch.text) for branch in self.branches.values())
+
+
+def moment(time: datetime) -> str:
+    """Return a UTC time as a session keeps it: `2027-01-15T12:00:00Z`."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def full_text(session: Session, branch: int) -> str:
+    """Return all the text that a reader of this branch sees."""
+    pieces = []
+    at: Branch | None = session.branches[branch]
+    limit = at.end if at else 0
+    while at is not None:
+        pieces.append(at.text[: max(0, limit - at.fork_at)])
+        limit = min(limit, at.fork_at)
+        at = None if at.parent is None else session.branches[at.parent]
+    return "".join(reversed(pieces))
+
+
+def children(session: Session) -> dict[int | None, list[Branch]]:
+    """Return each branch's children by its id, in the order of the text, then of time; the roots under None."""
+    found: dict[int | None, list[Branch]] = {}
+    for branch in session.branches.values():
+        found.setdefault(branch.parent, []).append(branch)
+    for siblings in found.values():
+        siblings.sort(key=lambda branch: (branch.fork_at, branch.id))
+    return found
+
+
+def words_of(branch: Branch, length: int = TITLE_LENGTH) -> str:
+    """Return a branch's first words of its own, on one line; empty where it has none."""
+    # Spaces may be many: more is read than is shown, but never all of a long text.
+    return shortened(" ".join(branch.text[: 8 * length].split()), length)
+
+
+def first_words(session: Session) -> str:
+    """Return the first words of the first prompt, on one line."""
+    roots = (branch for branch in session.branches.values() if branch.parent is None)
+    return next((words for root in roots if (words := words_of(root))), "")
+
+
+def check(session: Session) -> None:
+    """Raise SessionError where the branches make no tree of texts."""
+    branches = session.branches
+    for branch in branches.values():
+        parent = None if branch.parent is None else branches.get(branch.parent)
+        if branch.parent is not None and parent is None:
+            raise SessionError(f"branch {branch.id} leaves branch {branch.parent}, which is not there")
+        room = 0 if parent is None else parent.end
+        if branch.fork_at > room:
+            raise SessionError(f"branch {branch.id} begins at character {branch.fork_at}, after the text's end, {room}")
+        if branch.prompt_end > branch.end:
+            raise SessionError(f"branch {branch.id}: its prompt ends after its text")
+        if branch.id >= session.next_id:
+            raise SessionError(f"branch {branch.id}: the next one would be {session.next_id}")
+    if session.current is not None and session.current not in branches:
+        raise SessionError(f"the current branch, {session.current}, is not there")
+    if len(_rooted(session)) != len(branches):
+        raise SessionError("some branches leave one another in a circle")
+
+
+def _rooted(session: Session) -> set[int]:
+    below, found = children(session), set[int]()
+    waiting = list(below.get(None, ()))
+    while waiting:
+        branch = waiting.pop()
+        found.add(branch.id)
+        waiting.extend(below.get(branch.id, ()))
+    return found

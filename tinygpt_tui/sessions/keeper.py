@@ -1,0 +1,104 @@
+"""When an open session is written to its file: soon after each end, now and then while text streams.
+
+The larger the file, the rarer: a session of a megabyte must not keep a disk busy. Time is told by the caller.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+
+import filelock
+
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.sessions.document import Session
+from tinygpt_tui.sessions.store import SessionStore
+
+SOON_S = 1.0  # between two writes, whatever happens
+STREAMING_S = 3.0  # of text that is at risk while it streams into a small file
+LONGEST_S = 60.0
+BYTES_PER_S = 50_000  # of disk that streaming may use
+RETRY_S = 15.0  # after a write that failed
+
+Save = Callable[[], TinyGPTError | None]
+
+
+class Keeper:
+    """Writes one open session.
+
+    `streamed` and `changed` say that there is something to write; `take` returns the work for a thread. It returns an
+    error to show the first time that writing fails; the session is kept in memory and tried again.
+    """
+
+    def __init__(self, store: SessionStore, lock: filelock.BaseFileLock | None = None) -> None:
+        """`lock`: the session's, where it is ours already; else it is taken with the first write."""
+        self._store, self._lock = store, lock
+        self._version = self._written = 0
+        self._urgent = self._failing = self._busy = False
+        self._tried_at = -math.inf
+        self._size_bytes = 0
+        self._one_at_a_time = threading.Lock()
+
+    @property
+    def dirty(self) -> bool:
+        """Whether something is not on the disk yet."""
+        return self._version != self._written
+
+    @property
+    def settled(self) -> bool:
+        """Whether all is on the disk and nobody is at work."""
+        return not self.dirty and not self._busy
+
+    @property
+    def interval_s(self) -> float:
+        """How long streamed text may wait."""
+        return min(LONGEST_S, max(STREAMING_S, self._size_bytes / BYTES_PER_S))
+
+    def streamed(self) -> None:
+        """Some text came."""
+        self._version += 1
+
+    def changed(self) -> None:
+        """Something happened that is worth writing at once: a beginning, an end, a name."""
+        self._version += 1
+        self._urgent = True
+
+    def due(self, now: float) -> bool:
+        """Whether it is time to write; `now` in seconds, on any clock that only goes forward."""
+        if self._busy or not self.dirty:
+            return False
+        wait_s = RETRY_S if self._failing else SOON_S if self._urgent else self.interval_s
+        return now - self._tried_at >= wait_s
+
+    def take(self, session: Session, now: float) -> Save:
+        """Return the work of writing `session` as it is now."""
+        self._busy, self._urgent, self._tried_at = True, False, now
+        version = self._version
+        return lambda: self._write(session, version)
+
+    def write_now(self, session: Session) -> TinyGPTError | None:
+        """Write `session` here and now, if there is something to write; return what went wrong."""
+        self._failing = False
+        return self._write(session, self._version)
+
+    def release(self) -> None:
+        """Let others have the session."""
+        self._store.release(self._lock)
+        self._lock = None
+
+    def _write(self, session: Session, version: int) -> TinyGPTError | None:
+        with self._one_at_a_time:
+            try:
+                if version > self._written:  # else what was taken later was written sooner
+                    if self._lock is None:
+                        self._lock = self._store.claim(session.id)
+                    self._size_bytes = self._store.save(session)
+                    self._written = version
+                self._failing = False
+            except TinyGPTError as error:
+                first, self._failing = not self._failing, True
+                return error if first else None
+            finally:
+                self._busy = False
+        return None

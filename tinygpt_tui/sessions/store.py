@@ -1,0 +1,212 @@
+"""Where sessions live: a file each, written whole or not at all, and a trash beside them.
+
+The process that has a session open holds its lock, so that two windows on one home cannot write over one another: the
+second one gets a copy.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+import filelock
+import msgspec
+
+from tinygpt_tui import files, paths
+from tinygpt_tui.errors import NotFoundError, SessionError, StorageError, TinyGPTError, storage_error
+from tinygpt_tui.sessions.document import Session, moment
+from tinygpt_tui.sessions.encoding import Head, from_bytes, head_from_bytes, to_bytes, with_head
+from tinygpt_tui.sessions.tree import one_line
+
+SUFFIX = ".session"
+TRASH_HOLDS = 100  # sessions; the one that was thrown away first goes for good
+COPY = "another window has this session open: this is a copy"
+HEAD_BYTES = 16_384
+
+Clock = Callable[[], datetime]
+
+
+class SessionCard(NamedTuple):
+    """One line of the list of sessions; `problem` is why it cannot be opened, where it cannot."""
+
+    id: str
+    head: Head
+    size_bytes: int = 0
+    problem: str = ""
+
+    @property
+    def heading(self) -> str:
+        """The title, or the first words."""
+        return self.head.title or self.head.first_words
+
+
+class Opened(NamedTuple):
+    """A session as it was opened: with the lock that makes it ours (None: not yet on the disk), and what to say."""
+
+    session: Session
+    lock: filelock.BaseFileLock | None = None
+    notice: str = ""
+
+
+class SessionStore:
+    """The folder of sessions. Everything but `new` and `release` touches the disk: call it in a thread."""
+
+    def __init__(self, folder: Path | None = None, clock: Clock = lambda: datetime.now(UTC)) -> None:
+        self.folder = folder or paths.sessions_folder()
+        self.clock = clock
+
+    @property
+    def trash(self) -> Path:
+        """Where deleted sessions are."""
+        return self.folder / ".trash"
+
+    def path(self, id: str) -> Path:
+        """Return the file of a session."""
+        return self.folder / f"{id}{SUFFIX}"
+
+    def new(self) -> Session:
+        """Return an empty session with an id of its own; it has no file yet."""
+        now = self.clock()
+        id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+        return Session(id=id, created_at=moment(now), changed_at=moment(now))
+
+    def cards(self) -> list[SessionCard]:
+        """Return a card a session, what changed last first; reads no more than each file's first line."""
+        try:
+            names = [entry.name for entry in os.scandir(self.folder) if entry.name.endswith(SUFFIX)]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise storage_error(error, self.folder) from error
+        found = [card for name in names if (card := self._card(name.removesuffix(SUFFIX)))]
+        return sorted(found, key=lambda card: (card.head.changed_at, card.id), reverse=True)
+
+    def load(self, id: str) -> Session:
+        """Read a session. Raises NotFoundError, StorageError, SessionError where it is damaged or too new."""
+        path = self.path(id)
+        try:
+            return from_bytes(self._read(id), id)
+        except SessionError as error:
+            raise SessionError(f"{path.name} cannot be opened: {error.message}", error.hint) from None
+
+    def open(self, id: str) -> Opened:
+        """Read a session and lock it; where somebody else has, open a copy under another id. Raises as `load` does."""
+        notice, lock = "", None
+        try:
+            lock = self.claim(id)
+        except SessionError:
+            notice = COPY
+        except StorageError as error:
+            notice = f"{error.message}: this is a copy"
+        try:
+            session = self.load(id)
+        except TinyGPTError:
+            self.release(lock)
+            raise
+        if lock is None:
+            title = one_line(f"{session.heading} (copy)")
+            session = msgspec.structs.replace(session, id=self.new().id, title=title)
+        return Opened(session, lock, notice)
+
+    def save(self, session: Session) -> int:
+        """Write a session, whole or not at all; return how many bytes that was. Raises StorageError."""
+        content = to_bytes(session)
+        files.write_bytes(self.path(session.id), content)
+        return len(content)
+
+    def rename(self, id: str, title: str) -> None:
+        """Give a session that is not open another title. Raises SessionError where somebody has it open."""
+        with self._claimed(id):
+            content = self._read(id)
+            head = head_from_bytes(content.split(b"\n", 1)[0])
+            files.write_bytes(self.path(id), with_head(content, msgspec.structs.replace(head, title=one_line(title))))
+
+    def delete(self, id: str) -> None:
+        """Move a session that is not open to the trash. Raises SessionError where somebody has it open."""
+        with self._claimed(id) as lock:
+            try:
+                self.trash.mkdir(parents=True, exist_ok=True)
+                thrown = self.path(id).replace(self.trash / f"{id}{SUFFIX}")
+                os.utime(thrown, (time.time(), time.time()))
+                Path(lock.lock_file).unlink(missing_ok=True)
+            except FileNotFoundError:
+                raise self._gone(id) from None
+            except OSError as error:
+                raise storage_error(error, self.path(id)) from error
+        self._empty_trash()
+
+    def restore(self, id: str) -> None:
+        """Take a session back out of the trash. Raises NotFoundError where it is not there."""
+        try:
+            (self.trash / f"{id}{SUFFIX}").rename(self.path(id))
+        except FileNotFoundError:
+            raise NotFoundError(f"session {id} is not in the trash") from None
+        except OSError as error:
+            raise storage_error(error, self.path(id)) from error
+
+    def claim(self, id: str) -> filelock.BaseFileLock:
+        """Make a session ours until `release`, or the process's end. Raises SessionError where it is another's."""
+        # Not a lock of the thread's: the app's thread lets go of what a worker took.
+        lock = filelock.FileLock(self.folder / ".locks" / id, thread_local=False)
+        try:
+            Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise SessionError("another window has this session open", "close it there first") from None
+        except (OSError, NotImplementedError) as error:
+            refused = error if isinstance(error, OSError) else OSError(str(error))
+            raise storage_error(refused, Path(lock.lock_file)) from error
+        return lock
+
+    @staticmethod
+    def release(lock: filelock.BaseFileLock | None) -> None:
+        """Let others have a session."""
+        if lock is not None:
+            lock.release()
+
+    @contextlib.contextmanager
+    def _claimed(self, id: str) -> Iterator[filelock.BaseFileLock]:
+        lock = self.claim(id)
+        try:
+            yield lock
+        finally:
+            self.release(lock)
+
+    def _read(self, id: str) -> bytes:
+        path = self.path(id)
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            raise self._gone(id) from None
+        except OSError as error:
+            raise storage_error(error, path) from error
+
+    def _gone(self, id: str) -> NotFoundError:
+        return NotFoundError(f"there is no session {self.path(id)}", "another window may have deleted it")
+
+    def _card(self, id: str) -> SessionCard | None:
+        try:
+            with self.path(id).open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                line = file.read(HEAD_BYTES)
+                if b"\n" not in line:
+                    line += file.readline()
+            return SessionCard(id, head_from_bytes(line.split(b"\n", 1)[0]), size)
+        except FileNotFoundError:
+            return None  # deleted while we looked
+        except OSError as error:
+            return SessionCard(id, Head(), problem=storage_error(error, self.path(id)).message)
+        except SessionError as error:
+            return SessionCard(id, Head(), size, problem=error.message)
+
+    def _empty_trash(self) -> None:
+        with contextlib.suppress(OSError):
+            thrown = sorted(self.trash.iterdir(), key=lambda path: path.stat().st_mtime)
+            for path in thrown[:-TRASH_HOLDS]:
+                path.unlink(missing_ok=True)

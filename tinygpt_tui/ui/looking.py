@@ -1,0 +1,309 @@
+"""What is known of a text's characters, how surprising each was, and what to ask the engine next; no Textual here."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from tinygpt_tui.events.generation import Candidate, Explained, GenerationEnded, GenerationEvent, Token, TokenSeen
+
+STEPS_BITS = (1.0, 2.0, 4.0, 6.0, 9.0)  # surprise below the first is level 1, from the last on level 6
+SURPRISING = 5  # the level from which a character is worth a jump: less likely than 1 in 64
+NEAR, FAR = 16, 256  # characters asked about at once: at the cursor, which waits, and elsewhere
+DETAILED = 10_000  # characters whose candidates are kept; of the others the surprise alone
+
+State = Literal["waiting", "known", "first", "unknown", "failed"]
+HALF = "\ufffd"  # what a candidate writes that is a part of a character
+
+
+class Stretch(NamedTuple):
+    """Characters from, to."""
+
+    start: int
+    end: int
+
+
+class Look(NamedTuple):
+    """What is known of one character: the tokens that cover it, if it is `known`.
+
+    `first`: nothing stands before it. `unknown`: the model does not know it. `failed`: `problem` says why not.
+    """
+
+    offset: int
+    state: State
+    tokens: tuple[TokenSeen, ...] = ()
+    whole: bool = True  # its first token begins with a character, not inside one
+    problem: str = ""
+
+    @property
+    def start(self) -> int:
+        """Where the first of its tokens begins: what else could have stood there would begin here, too."""
+        return self.tokens[0].start if self.tokens else self.offset
+
+    @property
+    def end(self) -> int:
+        """Where the last of its tokens ends."""
+        return self.tokens[-1].end if self.tokens else self.offset + 1
+
+    @property
+    def probability(self) -> float:
+        """The probability of all its tokens, one after another."""
+        return math.prod(token.chance.probability for token in self.tokens if token.chance is not None)
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """What else could have stood there, best first."""
+        chance = self.tokens[0].chance if self.tokens else None
+        return chance.candidates if chance is not None else ()
+
+    def other(self, place: int) -> str | None:
+        """Return the text of a candidate, by its place from 0; None where there is none, or half a character."""
+        if not self.whole or not 0 <= place < len(self.candidates):
+            return None
+        text = self.candidates[place].text
+        return None if not text or HALF in text else text
+
+
+class Question:
+    """One request to the engine; `job` is its number, once that is known."""
+
+    def __init__(self, start: int, end: int) -> None:
+        self.start, self.end = start, end
+        self.job: int | None = None
+        self.until = end  # what lies beyond has become another text meanwhile
+        self.reached = start
+        self.held: list[GenerationEvent] = []
+        self.given_up = False
+
+
+class Looking:
+    """Keeps what the model thought of each character of one text, and knows what is missing; one question at a time.
+
+    Flat in memory: six bytes for a character, and all the candidates of the DETAILED latest.
+    """
+
+    def __init__(self) -> None:
+        self.levels = bytearray()  # of each character, 1 to 6; 0: not known. Always this same array
+        self.problem = ""
+        self.question: Question | None = None
+        self._surprises = array("f")  # bits; NaN: not known
+        self._explained = bytearray()  # whether it was ever
+        self._details: dict[int, tuple[TokenSeen, ...]] = {}
+        self._silent = False  # what was written last has not become text yet
+
+    def __len__(self) -> int:
+        return len(self.levels)
+
+    def reset(self, length: int = 0) -> int | None:
+        """Begin with another text of so many characters; return the job that nobody waits for any more."""
+        job = self.question.job if self.question is not None else None
+        self.question, self.problem = None, ""
+        self.resize(0, length)
+        return job
+
+    def resize(self, same: int, length: int) -> None:
+        """The text has so many characters now, of which the first `same` are what they were."""
+        if same < len(self):
+            del self.levels[same:], self._surprises[same:], self._explained[same:]
+            self._details = {offset: tokens for offset, tokens in self._details.items() if offset < same}
+            if self.question is not None:
+                self.question.until = min(self.question.until, same)
+        more = length - len(self)
+        self.levels.extend(bytes(more))
+        self._explained.extend(bytes(more))
+        self._surprises.extend([math.nan] * more)
+
+    def surprise(self, offset: int) -> float | None:
+        """Return the surprise of a character in bits; None where it is not known, or there was none."""
+        bits = self._surprises[offset]
+        return None if math.isnan(bits) else bits
+
+    def look(self, offset: int) -> Look:
+        """Return what is known of the character at `offset`."""
+        tokens = self._details.get(offset)
+        if tokens is None:
+            return Look(offset, "failed" if self.problem else "waiting", problem=self.problem)
+        if not tokens or tokens[0].id < 0:
+            return Look(offset, "unknown")
+        if tokens[0].chance is None:
+            return Look(offset, "first", tokens)
+        before = self._details.get(tokens[0].start, tokens)
+        return Look(offset, "known", tokens, whole=before[:1] == tokens[:1])
+
+    # Asking
+
+    def forgive(self) -> None:
+        """Ask again after a failure."""
+        self.problem = ""
+
+    def ask(self, cursor: int | None, sight: Stretch) -> Question | None:
+        """Return what to ask now, and wait for its answer: first about the cursor's character, then what is in sight.
+
+        None while an answer is on its way, when nothing is missing, and after a failure.
+        """
+        if self.question is not None or self.problem:
+            return None
+        stretch = self._wanted(cursor, sight)
+        if stretch is not None:
+            self.question = Question(*stretch)
+        return self.question
+
+    def astray(self, cursor: int | None, sight: Stretch) -> int | None:
+        """Return the job on its way if its rest is of no use now, so that it can be stopped; each job once."""
+        question = self.question
+        if question is None or question.job is None or question.given_up:
+            return None
+        if cursor is not None and self._lacks(cursor):
+            useful = question.reached <= cursor < question.until
+        else:
+            useful = question.reached < sight.end and question.until > sight.start
+        question.given_up = not useful
+        return None if useful else question.job
+
+    def asked(self, question: Question, job: int) -> Stretch | None:
+        """The request has become this job; return what changed by events that came before that was known.
+
+        If `question` is not the one that is waited for any more, the job can be stopped.
+        """
+        question.job = job
+        held, question.held = question.held, []
+        return self.take(held) if question is self.question else None
+
+    def take(self, events: Iterable[GenerationEvent]) -> Stretch | None:
+        """Take in what belongs to the question; return which characters' colours may have changed."""
+        changed: Stretch | None = None
+        for event in events:
+            question = self.question
+            if question is None or not isinstance(event, Explained | GenerationEnded):
+                continue
+            if question.job is None:
+                question.held.append(event)
+            elif event.job != question.job:
+                continue
+            elif isinstance(event, Explained):
+                question.reached = max(question.reached, event.tokens[-1].end if event.tokens else 0)
+                changed = _both(changed, self._add(event.tokens, question.start, question.until))
+            else:
+                self.question = None
+                changed = _both(changed, self._end(question, event))
+        return changed
+
+    def written(self, tokens: Sequence[Token], at: int) -> Stretch | None:
+        """Take in what tokens say that were just written, the first one's text at `at`; return what changed.
+
+        Where several became text at once (held back, or parts of characters), it is not known which is whose; those
+        are left to be asked about. So are the candidates, where the tokens do not bring them.
+        """
+        changed: Stretch | None = None
+        length = len(self)
+        for token in tokens:
+            end = at + len(token.text)
+            alone = token.index == 0 or not self._silent
+            self._silent = not token.text
+            if token.text and alone and token.chance is not None:
+                seen = (TokenSeen(at, end, token.id, token.chance),) if token.chance.candidates else None
+                bits = surprise_bits(token.chance.probability)
+                for offset in range(at, min(end, length)):
+                    self._know(offset, bits, seen)
+                changed = Stretch(at, end) if changed is None else Stretch(changed.start, end)
+            at = end
+        return changed
+
+    # Jumping
+
+    def next_surprising(self, offset: int, direction: int) -> int | None:
+        """Return the next surprising character after (1) or before (-1) the token at `offset`; None: there is none.
+
+        A character that was never asked about counts: nobody knows yet.
+        """
+        tokens = self._details.get(offset, ())
+        wanted = [bytes((level,)) for level in range(SURPRISING, len(STEPS_BITS) + 2)]
+        if direction > 0:
+            start = tokens[-1].end if tokens else offset + 1
+            found = [self.levels.find(level, start) for level in wanted] + [self._explained.find(0, start)]
+            return min((place for place in found if place >= 0), default=None)
+        end = tokens[0].start if tokens else offset
+        found = [self.levels.rfind(level, 0, end) for level in wanted] + [self._explained.rfind(0, 0, end)]
+        place = max(found)
+        if place < 0:
+            return None
+        tokens = self._details.get(place, ())
+        return tokens[0].start if tokens else place
+
+    # Inside
+
+    def _lacks(self, offset: int) -> bool:
+        return 0 <= offset < len(self) and offset not in self._details
+
+    def _wanted(self, cursor: int | None, sight: Stretch) -> Stretch | None:
+        first, last = max(0, sight.start), min(sight.end, len(self))
+        if cursor is not None:
+            if self._lacks(cursor):
+                end = min(cursor + NEAR, len(self))
+                return Stretch(cursor, next((at for at in range(cursor, end) if not self._lacks(at)), end))
+            gap = self._gap(max(first, cursor), last)
+            if gap is not None:
+                return gap
+        return self._gap(first, last)
+
+    def _gap(self, start: int, end: int) -> Stretch | None:
+        start = self._explained.find(0, start, end)
+        if start < 0:
+            return None
+        known = self._explained.find(1, start, end)
+        return Stretch(start, min(start + FAR, end if known < 0 else known))
+
+    def _add(self, tokens: Sequence[TokenSeen], start: int, end: int) -> Stretch | None:
+        covers: dict[int, list[TokenSeen]] = {}
+        for token in tokens:
+            for offset in range(max(token.start, start), min(token.end, end)):
+                covers.setdefault(offset, []).append(token)
+        for offset, those in covers.items():
+            chances = [token.chance for token in those if token.chance is not None]
+            bits = sum(surprise_bits(chance.probability) for chance in chances) if chances else math.nan
+            self._know(offset, bits, tuple(those))
+        return Stretch(min(covers), max(covers) + 1) if covers else None
+
+    def _know(self, offset: int, bits: float, tokens: tuple[TokenSeen, ...] | None) -> None:
+        self._surprises[offset] = bits
+        self.levels[offset] = 0 if math.isnan(bits) else level_of(bits)
+        self._explained[offset] = 1
+        if tokens is None:
+            return
+        self._details.pop(offset, None)  # the latest are kept longest
+        self._details[offset] = tokens
+        if len(self._details) > DETAILED:
+            del self._details[next(iter(self._details))]
+
+    def _end(self, question: Question, event: GenerationEnded) -> Stretch | None:
+        if event.reason == "failed":
+            self.problem = event.message or "the engine could not say"
+        elif event.reason != "stopped":
+            # What no token covers, although it was asked about, must not be asked about for ever.
+            for offset in range(question.start, question.until):
+                if not self._explained[offset] or (offset >= question.reached and self._lacks(offset)):
+                    self._know(offset, math.nan, ())
+        return None
+
+
+def surprise_bits(probability: float) -> float:
+    """Return how surprising it is that something so likely happens: one bit for each halving."""
+    return -math.log2(max(probability, 1e-300))
+
+
+def level_of(bits: float) -> int:
+    """Return the step of surprise, 1 to 6.
+
+    >>> [level_of(bits) for bits in (0.0, 1.0, 3.9, 12.0)]
+    [1, 2, 3, 6]
+    """
+    return 1 + bisect_right(STEPS_BITS, bits)
+
+
+def _both(one: Stretch | None, other: Stretch | None) -> Stretch | None:
+    if one is None or other is None:
+        return one or other
+    return Stretch(min(one.start, other.start), max(one.end, other.end))

@@ -1,0 +1,120 @@
+"""The Generate tab's models: which there are, which one is used, and having it ready."""
+
+from __future__ import annotations
+
+from textual import on, work
+from textual.markup import escape
+from textual.widgets import OptionList
+
+from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.ui.model_shelf import ModelShelf, default_model
+from tinygpt_tui.ui.screens.base import TabScreen
+from tinygpt_tui.ui.widgets.model_picker import NO_MODELS, ModelPicker, size_of
+from tinygpt_tui.ui.widgets.output_text import OutputText
+from tinygpt_tui.ui.widgets.prompt_box import PromptBox
+from tinygpt_tui.ui.widgets.side_panes import SidePanes
+from tinygpt_tui.ui.widgets.status_line import StatusLine
+
+LOOK_EVERY_S = 2.0  # for new models and the progress of those in training
+OPEN_AFTER_S = 0.25  # a model is opened when the highlight has rested on it so long
+FIRST_HINT = "Write a beginning below and press Enter; {name} goes on from there."
+
+
+class ChoosesModels(TabScreen):
+    """The part of the Generate screen that knows the models; `card` is the one in use."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shelf = ModelShelf()
+        self.card: ModelCard | None = None
+        self._wished = ""  # the path of a model that another tab wants to be used here
+
+    def on_mount(self) -> None:
+        """Look for models now and then."""
+        self._look_for_models()
+        self.set_interval(LOOK_EVERY_S, self.on_screen_resume)
+
+    def on_screen_resume(self) -> None:
+        """Look for models, as long as somebody looks at this tab."""
+        if self.is_current:
+            self._look_for_models()
+
+    def choose(self, path: str) -> None:
+        """Use the model at `path`, as soon as it is seen among the models."""
+        self._wished = path
+        self._look_for_models()
+
+    def models_known(self) -> None:
+        """Somebody has looked for models; a subclass may have waited for it."""
+
+    @work(thread=True, exclusive=True, group="models", exit_on_error=False)
+    def _look_for_models(self) -> None:
+        if self.shelf.look() or self._wished:
+            self.app.call_from_thread(self._show_models)
+
+    def _show_models(self) -> None:
+        picker = self.query_one(ModelPicker)
+        picker.show(self.shelf.cards, self.shelf.live)
+        known = {card.path: card for card in self.shelf.cards}
+        wished = known.get(self._wished)
+        if wished is not None:
+            self._wished = ""
+            self.use(wished)
+            self.workbench.remember(model=wished.name)
+        elif self.card is None or self.card.path not in known:
+            self.use(default_model(self.shelf.cards, self.workbench.remembered.settings.model))
+        else:
+            self.card = known[self.card.path]
+        if self.card is None:
+            self.query_one(OutputText).set_hint(NO_MODELS)
+        self.models_known()
+
+    @on(ModelPicker.Picked)
+    def _picked(self, message: ModelPicker.Picked) -> None:
+        self.use(message.card)
+        self.workbench.remember(model=message.card.name)
+        if message.done:
+            self.action_back()
+
+    def use(self, card: ModelCard | None) -> None:
+        """Write with this model from now on."""
+        self.card = card
+        if card is None:
+            return
+        self.query_one(ModelPicker).pick(card.path)
+        self.query_one(OutputText).set_hint(FIRST_HINT.format(name=card.name))
+        self.query_one(StatusLine).set_idle(
+            f"{size_of(card)} {card.architecture} · block size {card.block_size} · vocabulary {card.vocab_size}"
+        )
+        self.set_title()
+        self.set_timer(OPEN_AFTER_S, lambda: self._open(card))
+
+    @work(exit_on_error=False)
+    async def _open(self, card: ModelCard) -> None:
+        if self.card is card and not card.problem:
+            await self.workbench.engine.open(card.path)
+
+    def set_title(self, stamp: str = "") -> None:
+        """Write the model's name over the output, with where its training stands."""
+        name = self.card.name if self.card else "output"
+        self.query_one(OutputText).border_title = escape(f"{name}{stamp}")
+
+    def action_models(self) -> None:
+        """Go to the models; where there is no room for them, open them over the output."""
+        picker = self.query_one(ModelPicker)
+        if picker.has_focus_within:
+            self.action_back()
+        else:
+            self.query_one(SidePanes).open(picker)
+            picker.query_one(OptionList).focus()
+
+    def action_filter(self) -> None:
+        """Go to the models' filter."""
+        picker = self.query_one(ModelPicker)
+        self.query_one(SidePanes).open(picker)
+        picker.action_filter()
+
+    def action_back(self) -> None:
+        """Close what lies over the output; back to the prompt."""
+        self.query_one(SidePanes).close_drawers()
+        self.query_one(PromptBox).focus()

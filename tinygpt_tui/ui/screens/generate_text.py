@@ -1,0 +1,254 @@
+"""The Generate tab's text: its session and branches on the disk, what is looked into, copying and saving."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from textual import on, work
+
+from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.sessions.store import Opened
+from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.ui.looking import Question
+from tinygpt_tui.ui.messages import EngineBatch
+from tinygpt_tui.ui.mishaps import log_mishap
+from tinygpt_tui.ui.screens.generate_models import ChoosesModels
+from tinygpt_tui.ui.session_keeper import SessionKeeper
+from tinygpt_tui.ui.widgets.looking_glass import LookingGlass
+from tinygpt_tui.ui.widgets.microscope import Microscope
+from tinygpt_tui.ui.widgets.output_text import OutputText
+from tinygpt_tui.ui.widgets.prompt_box import PromptBox
+from tinygpt_tui.ui.widgets.sampling_form import SamplingForm
+from tinygpt_tui.ui.writing import Asked, Writing
+
+SAVE_EVERY_S = 0.5  # how often it is asked whether the session should be written; see sessions/keeper.py
+
+
+class ShowsText(ChoosesModels):
+    """The part of the Generate screen that holds the text: whatever was written stays, as a branch of the session."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writing = Writing()
+        self.keeper = SessionKeeper()
+        self._reading = ("auto", "fp32")  # how the model reads the text
+
+    def on_mount(self) -> None:
+        """Write the session now and then."""
+        self.set_interval(SAVE_EVERY_S, self._keep)
+
+    def on_unmount(self) -> None:
+        """Write what is not on the disk yet."""
+        error = self.keeper.close()
+        if error is not None:
+            log_mishap(error)
+
+    @property
+    def output(self) -> OutputText:
+        """The output pane."""
+        return self.query_one(OutputText)
+
+    @property
+    def glass(self) -> LookingGlass:
+        """The output with its microscope."""
+        return self.query_one(LookingGlass)
+
+    @property
+    def sampling(self) -> SamplingSettings:
+        """What the settings say; the defaults while they cannot be."""
+        return self.query_one(SamplingForm).settings or SamplingSettings()
+
+    def action_stop(self) -> None:
+        """End at the next token; the text stays."""
+        raise NotImplementedError
+
+    def write_on(self, asked: Asked, begin: Callable[[ModelCard, SamplingSettings], int]) -> bool:
+        """Ask for text after `asked`; `begin` makes the branch for it, if it can be asked for."""
+        raise NotImplementedError
+
+    def look(self) -> None:
+        """Show where the writing stands."""
+        raise NotImplementedError
+
+    # The disk
+
+    def _keep(self) -> None:
+        save = self.keeper.save_soon(time.monotonic())
+        if save is not None:
+            self._save(save)
+
+    @work(thread=True, group="session", exit_on_error=False)
+    def _save(self, save: Callable[[], TinyGPTError | None]) -> None:
+        error = save()
+        if error is not None:
+            self.app.call_from_thread(self.show_error, error)
+
+    # Looking into it
+
+    def use(self, card: ModelCard | None) -> None:
+        """What another model thought is another matter."""
+        another = card is not None and self.card is not None and card.path != self.card.path
+        super().use(card)
+        if another:
+            self.glass.forget()
+
+    @on(SamplingForm.Changed)
+    def _read_otherwise(self, message: SamplingForm.Changed) -> None:
+        reading = (self.sampling.window, self.sampling.weights)
+        if reading != self._reading:
+            self._reading = reading
+            self.glass.forget()
+
+    def action_microscope(self) -> None:
+        """Walk through the text, or leave it."""
+        if self.glass.is_open:
+            self.glass.close()
+        else:
+            self.glass.open()
+
+    def action_surprise(self) -> None:
+        """Colour the text by surprise, or no more."""
+        self.glass.set_colours(not self.glass.colours)
+
+    @on(LookingGlass.Toggled)
+    def _toggled(self, message: LookingGlass.Toggled) -> None:
+        self.set_class(message.is_open, "-looking")
+        if not message.is_open and self.output.has_focus:
+            self.query_one(PromptBox).focus()
+
+    @on(LookingGlass.Ask)
+    def _asked_why(self, message: LookingGlass.Ask) -> None:
+        if self.card is not None and not self.card.problem:
+            self._explain(self.card.path, message.question, message.text, self.sampling)
+
+    @work(exit_on_error=False)
+    async def _explain(self, model: str, question: Question, text: str, sampling: SamplingSettings) -> None:
+        job = await self.workbench.engine.explain(model, text, question.start, question.end, sampling)
+        self.glass.asked(question, job)
+
+    @on(LookingGlass.Unneeded)
+    async def _unneeded(self, message: LookingGlass.Unneeded) -> None:
+        await self.workbench.engine.stop(message.job)
+
+    def on_engine_batch(self, message: EngineBatch) -> None:
+        """Show what was explained."""
+        self.glass.take(message.events)
+
+    @on(Microscope.Fork)
+    def _fork(self, message: Microscope.Fork) -> None:
+        text = self.output.text[: message.offset] + message.text
+        asked = Asked(text, min(self.output.prompt_end, message.offset))
+        self.write_on(asked, partial(self.keeper.fork, message.offset, message.text))
+
+    # Branches and sessions
+
+    def action_branches(self) -> None:
+        """Show all that was written in this session."""
+        from tinygpt_tui.ui.screens.branches import BranchesScreen
+
+        paths = [card.path for card in self.shelf.cards]
+        self.app.push_screen(BranchesScreen(self.keeper, paths), self._branch_chosen)
+
+    def _branch_chosen(self, another: bool | None) -> None:
+        if another:
+            self._show_branch()
+
+    def action_sessions(self) -> None:
+        """Show the sessions that are kept."""
+        from tinygpt_tui.ui.screens.sessions import SessionsScreen
+
+        names = [card.name for card in self.shelf.cards]
+        self.app.push_screen(SessionsScreen(self.keeper, names), self._session_chosen)
+
+    def _session_chosen(self, opened: Opened | None) -> None:
+        if opened is None:
+            return
+        self._end_writing()
+        self.keeper.open(opened)
+        self._show_branch()
+        if opened.notice:
+            self.notify(opened.notice, severity="warning", markup=False)
+
+    def _show_branch(self) -> None:
+        """Show the session's current branch, with the model and the settings that wrote it."""
+        branch = self.keeper.current
+        if branch is not None and branch.id == self.keeper.writing:
+            return  # it is on the screen already
+        self._end_writing()
+        if branch is None:
+            self.writing = Writing()
+            self.glass.reset()
+        else:
+            text = self.keeper.full_text()
+            self.writing = Writing(Asked(text[: max(branch.prompt_end, branch.fork_at)], branch.prompt_end))
+            self.glass.reset(text, branch.prompt_end)
+            self.query_one(SamplingForm).show(branch.sampling)
+            card = next((card for card in self.shelf.cards if card.path == branch.model_path), None)
+            if card is not None and card is not self.card:
+                self.use(card)
+        self.output.action_follow()
+        self.show_place(None if branch is None else branch.seed)
+        self.set_title()
+        self.look()
+
+    def _end_writing(self) -> None:
+        """Stop, and wait for no more text."""
+        self.action_stop()
+        self.keeper.ended("stopped")
+
+    def show_place(self, seed: int | None) -> None:
+        """Write under the output which seed wrote it, and which of the session's branches it is."""
+        parts = [] if seed is None else [f"seed {seed}"]
+        session = self.keeper.session
+        if session.current is not None and len(session.branches) > 1:
+            place = list(session.branches).index(session.current) + 1
+            parts.append(f"branch {place} of {len(session.branches)}")
+        self.output.border_subtitle = " · ".join(parts)
+
+    # The text
+
+    def action_clear(self) -> None:
+        """Clear the output; the prompt stays, and the text is still a branch of the session."""
+        self._end_writing()
+        self.writing = Writing()
+        self.glass.reset()
+        self.output.border_subtitle = ""
+        self.set_title()
+        self.look()
+
+    def action_copy(self) -> None:
+        """Copy the selection, or all."""
+        selected = self.get_selected_text()
+        text = selected or self.output.text
+        # A terminal takes UTF-8 alone, which has no halves of surrogate pairs.
+        self.app.copy_to_clipboard(text.encode("utf-8", "replace").decode("utf-8"))
+        self.notify(f"copied {'the selection' if selected else 'all'}: {len(text)} characters", timeout=3)
+
+    def action_save(self) -> None:
+        """Ask for a file and save the text there."""
+        from tinygpt_tui.sessions.export import exports_of
+        from tinygpt_tui.ui.screens.save import SaveScreen
+
+        current = self.keeper.current
+        name = f"{self.card.name if self.card else 'text'}-{(current.seed if current else None) or 0}.txt"
+        exports = None if current is None else exports_of(self.keeper.session, current.id)
+        self.app.push_screen(SaveScreen(name, self.output.text, exports), self._saved)
+
+    def _saved(self, path: Path | None) -> None:
+        if path is not None:
+            self.notify(f"saved to {path}", markup=False)
+
+    def action_page(self, direction: int) -> None:
+        """Scroll the output by a page."""
+        if direction < 0:
+            self.output.scroll_page_up(animate=False)
+        else:
+            self.output.scroll_page_down(animate=False)
+
+    def action_follow(self) -> None:
+        """Follow the output's end again."""
+        self.output.action_follow()

@@ -1,0 +1,56 @@
+"""Choose the model of one pane of the race."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
+from textual.widgets import OptionList
+
+from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.ui.widgets.model_picker import ModelPicker
+
+
+class RaceModelScreen(ModalScreen[ModelCard | None]):
+    """Dismisses with the model that was chosen, or with None."""
+
+    DEFAULT_CSS = """
+    RaceModelScreen {
+        align: center middle;
+        & > ModelPicker { width: 46; max-width: 96%; height: 80%; background: $surface; border: round $border; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "Cancel", id="race-model.cancel", tooltip="Leave the pane as it is"),
+    ]
+
+    def __init__(self, cards: list[ModelCard], live: dict[str, str], current: str, pane: int) -> None:
+        """`current` is the path of the pane's model; `pane` counts from 1."""
+        super().__init__()
+        self._cards, self._live, self._current, self._pane = cards, live, current, pane
+
+    def compose(self) -> ComposeResult:
+        """Yield the list."""
+        yield ModelPicker()
+
+    def on_mount(self) -> None:
+        """Fill the list and go to it."""
+        picker = self.query_one(ModelPicker)
+        picker.border_title = f"model of pane {self._pane}"
+        picker.border_subtitle = "enter: take it  esc: back"
+        picker.show(self._cards, self._live)
+        picker.pick(self._current)
+        picker.query_one(OptionList).focus()
+
+    @on(ModelPicker.Picked)
+    def _picked(self, message: ModelPicker.Picked) -> None:
+        message.stop()
+        if message.done:
+            self.dismiss(message.card)
+
+    def action_cancel(self) -> None:
+        """Choose nothing."""
+        self.dismiss(None)

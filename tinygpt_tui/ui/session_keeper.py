@@ -1,0 +1,273 @@
+"""The session that the Generate tab writes in: one place for its text, its branches and its file.
+
+All calls are for the app's thread, and quick, but for `load`, `close` and the work that `save_soon` and
+`delete_session` return: those use the disk and are for a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec.structs import replace
+
+from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.errors import SessionError, TinyGPTError
+from tinygpt_tui.sessions import tree
+from tinygpt_tui.sessions.document import Branch, Session, full_text, moment
+from tinygpt_tui.sessions.keeper import Keeper, Save
+from tinygpt_tui.sessions.store import Opened, SessionStore
+from tinygpt_tui.settings.sampling import SamplingSettings
+
+STILL_WRITING = "it is being written just now"
+STOP_FIRST = "stop it first (Esc in the Generate tab)"
+
+
+class SessionKeeper:
+    """Holds a session; whatever changes it goes through here.
+
+    `version` rises with every change: who shows the session compares. `writing` is the branch that text comes for.
+    """
+
+    def __init__(self, store: SessionStore | None = None) -> None:
+        self.store = store or SessionStore()
+        self.version = 0
+        self.writing: int | None = None
+        self._session = self.store.new()
+        self._keeper = Keeper(self.store)
+        self._left: list[tuple[Session, Keeper]] = []  # other sessions, until they are on the disk
+        self._removed: list[tree.Removed] = []
+        self._pieces: list[str] = []  # of the branch being written; joined when somebody asks
+        self._tokens = 0
+
+    # Looking
+
+    @property
+    def session(self) -> Session:
+        """The session as it is now."""
+        if self._pieces and self.writing is not None:
+            text, self._pieces = "".join(self._pieces), []
+            self._session = tree.append(self._session, self.writing, text, self._tokens)
+            self._tokens = 0
+        return self._session
+
+    @property
+    def current(self) -> Branch | None:
+        """The branch that is looked at."""
+        session = self.session
+        return None if session.current is None else session.branches[session.current]
+
+    def full_text(self, branch: int | None = None) -> str:
+        """Return a branch's text; without a number the current one's."""
+        wanted = self.session.current if branch is None else branch
+        return "" if wanted is None else full_text(self.session, wanted)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether a deletion of branches can be taken back."""
+        return bool(self._removed)
+
+    # Writing
+
+    def begin(self, prompt: str, model: ModelCard, sampling: SamplingSettings) -> int:
+        """Begin a text with a prompt; return its branch, which is the current one from now on.
+
+        The same prompt again is another branch of the text that began so. What was being written ends.
+        """
+        self.ended("stopped")
+        session = self.session
+        for root in session.branches.values():
+            if root.parent is None and root.prompt_end == len(prompt) and root.text.startswith(prompt):
+                return self._write_at(root, len(prompt), "", model, sampling)
+        return self._begun(tree.add_root(session, prompt, **self._about(model, sampling)))
+
+    def go_on(self, model: ModelCard, sampling: SamplingSettings) -> int:
+        """Go on at the current branch's end; return the branch that text comes for now."""
+        self.ended("stopped")
+        current = self._needed()
+        return self._write_at(current, current.end, "", model, sampling)
+
+    def fork(self, at: int, alternative: str, model: ModelCard, sampling: SamplingSettings) -> int:
+        """Leave the current branch at offset `at`, with other text there; return the new branch."""
+        self.ended("stopped")
+        return self._write_at(self._needed(), at, alternative, model, sampling)
+
+    def started(self, seed: int) -> None:
+        """The seed is known."""
+        if self.writing is not None:
+            self._change(tree.change(self.session, self.writing, seed=seed))
+
+    def append(self, text: str, tokens: int) -> None:
+        """Add generated text, of so many tokens, to the branch being written; cheap, however long that is."""
+        if text or tokens:
+            assert self.writing is not None, "text comes between a beginning and its end"
+            self._pieces.append(text)
+            self._tokens += tokens
+            self.version += 1
+            self._keeper.streamed()
+
+    def ended(self, reason: str, seed: int | None = None) -> None:
+        """The writing is over; nothing happens where none was going on."""
+        if self.writing is None:
+            return
+        session = self.session
+        seed = session.branches[self.writing].seed if seed is None else seed
+        writing, self.writing = self.writing, None
+        self._change(tree.change(session, writing, reason=reason, seed=seed))
+
+    # Branches
+
+    def choose(self, branch: int) -> None:
+        """Look at another branch."""
+        if branch != self.session.current:
+            self._change(tree.choose(self.session, branch), touches=False)
+
+    def rename_branch(self, branch: int, name: str) -> None:
+        """Give a branch a name, or none."""
+        self._change(tree.rename(self.session, branch, name))
+
+    def keep(self, branch: int, kept: bool) -> None:
+        """Mark a branch as worth keeping, or not."""
+        self._change(tree.keep(self.session, branch, kept))
+
+    def delete_branch(self, branch: int) -> int:
+        """Delete a branch and what hangs on it but is not kept; return how many went.
+
+        Raises SessionError where one of them is being written.
+        """
+        if self.writing in tree.going_with(self.session, branch):
+            raise SessionError(STILL_WRITING, STOP_FIRST)
+        return self._take_away(*tree.delete(self.session, branch))
+
+    def drop_unkept(self) -> int:
+        """Delete all branches that are not kept (nor being written); return how many went."""
+        return self._take_away(*tree.drop_unkept(self.session, self.spared))
+
+    @property
+    def spared(self) -> tuple[int, ...]:
+        """What `drop_unkept` leaves though it is not kept."""
+        return () if self.writing is None else (self.writing,)
+
+    def undo(self) -> int:
+        """Take back the last deletion of branches; return how many came back."""
+        if not self._removed:
+            return 0
+        removed = self._removed.pop()
+        self._change(tree.undo(self.session, removed))
+        return len(removed.gone)
+
+    # Sessions
+
+    def rename(self, title: str) -> None:
+        """Give the session a title, or none."""
+        self._change(replace(self.session, title=tree.one_line(title)))
+
+    def load(self, id: str) -> Opened:
+        """Read a session, for `open`; for a thread. Raises what SessionStore.open does."""
+        for session, _ in [(self._session, self._keeper), *self._left]:
+            if session.id == id:
+                return Opened(session)  # it is here, and may be newer than on the disk
+        return self.store.open(id)
+
+    def open(self, opened: Opened) -> None:
+        """Go to another session; what was being written here ends. `save_soon` writes what is left to write."""
+        if opened.session.id == self._session.id:
+            return
+        self.ended("stopped")
+        self._left.append((self.session, self._keeper))
+        back = next((entry for entry in self._left if entry[0].id == opened.session.id), None)
+        if back is not None:
+            self._left.remove(back)
+        self._session, self._keeper = back or (opened.session, Keeper(self.store, opened.lock))
+        self._removed = []
+        self.version += 1
+
+    def new(self) -> None:
+        """Go to a new, empty session."""
+        self.open(Opened(self.store.new()))
+
+    def delete_session(self, id: str) -> Callable[[], None]:
+        """Return the work of moving a session to the trash, for a thread; it raises what SessionStore.delete does.
+
+        Where it is the one that is open here, a new one is. Raises SessionError where it is being written.
+        """
+        if id == self._session.id:
+            if self.writing is not None:
+                raise SessionError(STILL_WRITING, STOP_FIRST)
+            self.new()
+        ours = next((entry for entry in self._left if entry[0].id == id), None)
+        if ours is None:
+            return lambda: self.store.delete(id)
+        self._left.remove(ours)
+        return lambda: self._delete_ours(*ours)
+
+    # The disk
+
+    def save_soon(self, now: float) -> Save | None:
+        """Return the work of saving, for a thread, if it is time for that; cheap, so ask often.
+
+        The work returns an error that should be shown, or None. `now`: a monotonic clock, in seconds.
+        """
+        if self._keeper.due(now):
+            return self._keeper.take(self.session, now)
+        for entry in list(self._left):
+            session, keeper = entry
+            if keeper.due(now):
+                return keeper.take(session, now)
+            if keeper.settled:
+                keeper.release()
+                self._left.remove(entry)
+        return None
+
+    def close(self) -> TinyGPTError | None:
+        """Write what is not on the disk yet and let go of it; return an error that should be shown. For the end."""
+        self.ended("stopped")
+        error = None
+        for session, keeper in [*self._left, (self.session, self._keeper)]:
+            error = keeper.write_now(session) or error
+            keeper.release()
+        return error
+
+    def _delete_ours(self, session: Session, keeper: Keeper) -> None:
+        error = keeper.write_now(session)
+        if error is not None:
+            self._left.append((session, keeper))
+            raise error
+        keeper.release()
+        self.store.delete(session.id)
+
+    # Parts
+
+    def _write_at(self, branch: Branch, at: int, alternative: str, model: ModelCard, sampling: SamplingSettings) -> int:
+        about = self._about(model, sampling)
+        if not branch.tokens and not alternative and at == branch.end:
+            # Nothing was written there (the engine failed, or was stopped): no need of an empty branch before this one.
+            again = tree.change(self.session, branch.id, **about, seed=None, reason="")
+            return self._begun(tree.choose(again, branch.id))
+        return self._begun(tree.fork(self.session, branch.id, at, alternative, **about))
+
+    def _begun(self, session: Session) -> int:
+        assert session.current is not None
+        self._change(session)
+        self.writing = session.current
+        return session.current
+
+    def _about(self, model: ModelCard, sampling: SamplingSettings) -> dict[str, Any]:
+        made = moment(self.store.clock())
+        return {"model": model.name, "model_path": model.path, "sampling": sampling, "created_at": made}
+
+    def _needed(self) -> Branch:
+        current = self.current
+        assert current is not None, "there must be a text to go on from"
+        return current
+
+    def _take_away(self, session: Session, removed: tree.Removed) -> int:
+        if removed.gone:
+            self._removed.append(removed)
+            self._change(session)
+        return len(removed.gone)
+
+    def _change(self, session: Session, touches: bool = True) -> None:
+        self._session = replace(session, changed_at=moment(self.store.clock())) if touches else session
+        self.version += 1
+        self._keeper.changed()

@@ -1,0 +1,81 @@
+"""A box with few values: space, → and ← go round them; a letter goes to the next that begins so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widget import Widget
+
+
+class ChoiceBox(Widget, can_focus=True):
+    """One line, one value; far lighter than a Select, which keeps a list of its own."""
+
+    DEFAULT_CSS = """
+    ChoiceBox { height: 1; width: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space,right", "go(1)", "Next", id="choice.next", show=False, tooltip="The next value"),
+        Binding("left", "go(-1)", "Previous", id="choice.previous", show=False, tooltip="The value before"),
+    ]
+
+    class Changed(Message):
+        """Somebody chose another value."""
+
+        def __init__(self, box: ChoiceBox, value: str) -> None:
+            super().__init__()
+            self.box, self.value = box, value
+
+        @property
+        def control(self) -> ChoiceBox:
+            """The box."""
+            return self.box
+
+    def __init__(self, choices: Sequence[str], value: str, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._choices, self._value = list(choices), value
+
+    @property
+    def value(self) -> str:
+        """The value that is chosen."""
+        return self._value
+
+    @value.setter
+    def value(self, value: str) -> None:
+        if value != self._value:
+            self._value = value
+            self.refresh()
+            self.post_message(self.Changed(self, value))
+
+    def render(self) -> Text:
+        """Draw the value between two marks that say that there are others."""
+        return Text(f"‹ {self._value} ›", no_wrap=True)
+
+    def action_go(self, by: int) -> None:
+        """Go round the values."""
+        self.value = self._choices[(self._place + by) % len(self._choices)]
+
+    def on_key(self, event: events.Key) -> None:
+        """Go to the next value that begins with a typed letter."""
+        letter = event.character
+        if letter is None or not letter.isalnum():
+            return
+        after = self._choices[self._place + 1 :] + self._choices[: self._place + 1]
+        found = next((choice for choice in after if choice.startswith(letter.lower())), None)
+        if found is not None:
+            event.stop()
+            self.value = found
+
+    def on_click(self, event: events.Click) -> None:
+        """A click goes on by one."""
+        event.stop()
+        self.focus()
+        self.action_go(1)
+
+    @property
+    def _place(self) -> int:
+        return self._choices.index(self._value) if self._value in self._choices else -1

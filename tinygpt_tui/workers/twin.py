@@ -1,0 +1,27 @@
+"""A model's untrained twin: the same net with the weights that its training began with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.architectures.table import build
+from tinygpt_tui.checkpoints.card import NativeConfig
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.runs.folder import RunFolder
+
+
+def first_weights(folder: Path, config: NativeConfig) -> LanguageModel:
+    """Build the net of `config` with its first weights, drawn from its run's seed; from 0 where no run is kept."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_seed(folder))
+        return build(config.architecture).eval()
+
+
+def _seed(folder: Path) -> int:
+    try:
+        return RunFolder(folder).read_settings().training.seed
+    except TinyGPTError:
+        return 0
