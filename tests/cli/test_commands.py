@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tinygpt_tui.cli.main import COMMANDS
 from tinygpt_tui.errors import ExitCode
 
 TINY = ["--n-layer", "1", "--n-embd", "16", "--n-head", "2", "--block-size", "16", "--ngram-rows", "0"]
@@ -60,6 +62,12 @@ def test_help_names_every_command_and_exit_code() -> None:
     assert done.returncode == 0
     for word in ("generate", "train", "models", "runs", "data", "stop", "exit codes"):
         assert word in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_commands_summary_is_its_modules_first_line(name: str) -> None:
+    module = importlib.import_module(f"tinygpt_tui.cli.{name}")
+    assert (module.__doc__ or "").splitlines()[0] == f"tinygpt-tui {name}: {COMMANDS[name]}"
 
 
 def test_help_imports_neither_torch_nor_textual() -> None:

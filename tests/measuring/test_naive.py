@@ -52,9 +52,9 @@ def test_naive_draws_every_id_about_as_often_as_its_probability_says() -> None:
         chances = net(torch.tensor([[7]]))[0, -1].softmax(0)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        drawn = torch.tensor([next(net.generate([7], 1)) for _ in range(2000)])
+        drawn = torch.tensor([next(net.generate([7], 1)) for _ in range(600)])
     shares = torch.bincount(drawn, minlength=PLAIN.vocab_size) / len(drawn)
-    assert (shares - chances).abs().max() < 0.04
+    assert (shares - chances).abs().max() < 0.06
 
 
 @pytest.mark.skipif(not hugging_face.is_installed(), reason="transformers is not installed")

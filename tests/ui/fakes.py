@@ -12,12 +12,16 @@ import msgspec
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import NativeConfig, TrainedOn
 from tinygpt_tui.events.generation import (
+    Candidate,
+    Chance,
     EngineFailed,
     EngineReady,
+    Explained,
     GenerationEnded,
     GenerationEvent,
     GenerationStarted,
     Token,
+    TokenSeen,
 )
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.sampling import SamplingSettings
@@ -154,6 +158,16 @@ class FakeEngine:
 
     def _of(self, job: int | None) -> Asked:
         return self.asked[-1] if job is None else next(asked for asked in self.asked if asked.job == job)
+
+    def explain_next(self) -> None:
+        """Answer the question that was asked last: each character was the second likeliest, the less so the later."""
+        asked = self.asked_why[-1]
+        others = tuple(Candidate(id, text, 0.5 / 2**id) for id, text in enumerate("etaoinshrd"))
+        seen = tuple(
+            TokenSeen(place, place + 1, 0, Chance(0.5 / 2 ** (place % 9), 2, 2.0, others) if place else None)
+            for place in range(asked.start, asked.end)
+        )
+        self.say(Explained(asked.job, seen), GenerationEnded(asked.job, "length", 0, 0.1, None))
 
     def die(self) -> None:
         """Die, as the client reports it."""

@@ -178,6 +178,28 @@ def test_generate_with_text_beyond_the_window(
     assert picture(generate, size)
 
 
+@both_sizes
+def test_generate_with_the_microscope(picture: Picture, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fakes.BLOCK_SIZE", NARROW_WINDOW)
+
+    async def play(pilot: Pilot[None]) -> None:
+        await generate(pilot)
+        screen, engine = pilot.app.screen, pilot.app.engine  # type: ignore[attr-defined]
+        assert isinstance(screen, GenerateScreen)
+        await pilot.press("f6", "f5", *["right"] * 5)
+        answered: list[int] = []  # jobs
+        while screen.glass.looking.look(len(PROMPT) + 5).state != "known":
+            await wait_until(pilot, lambda: engine.asked_why and engine.asked_why[-1].job not in answered)
+            answered.append(engine.asked_why[-1].job)
+            engine.explain_next()
+            await wait_until(
+                pilot, lambda: screen.glass.looking.question is None or engine.asked_why[-1].job not in answered
+            )
+        await sees(pilot, "probability", "rank 2")
+
+    assert picture(play, size)
+
+
 def test_generate_by_day(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fakes.BLOCK_SIZE", WIDE_WINDOW)
 

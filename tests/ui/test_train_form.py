@@ -87,6 +87,7 @@ async def test_mended_values_can_be_started() -> None:
         await bench.set("n_embd", "97")
         assert not bench.start_enabled
         await bench.set("n_embd", "100")
+        await bench.set("sliding", "no")
         await bench.set("positions", "learned")
         assert bench.start_enabled
 

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import io
 import os
 import sys
 from collections.abc import Sequence
 
 import tinygpt_tui
-from tinygpt_tui.cli import bench, data, generate, models, resume, runs, stop, train
 from tinygpt_tui.cli.app import open_app
 from tinygpt_tui.cli.output import say_error
 from tinygpt_tui.errors import ExitCode, TinyGPTError
 
+# A command is a module of its name; the summary, its first line, stands here too, so that one command's first word need
+# not wait for the imports of all others.
 COMMANDS = {
-    "generate": generate,
-    "train": train,
-    "models": models,
-    "runs": runs,
-    "data": data,
-    "stop": stop,
-    "resume": resume,
-    "bench": bench,
+    "generate": "write on from a prompt; the text goes to stdout and nothing else does.",
+    "train": "train a model of your own on a text; Ctrl-C stops and keeps it.",
+    "models": "list the models there are.",
+    "runs": "list the trainings, live and past.",
+    "data": "list the corpora, or download one.",
+    "stop": "end a training and keep its best weights.",
+    "resume": "go on with a training that was stopped, or whose process died.",
+    "bench": "measure this machine's speed, or what a faster window costs.",
 }
 
 EPILOG = """\
@@ -38,8 +40,8 @@ exit codes:
 """
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands."""
+def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of all commands; only the `chosen` one knows its arguments."""
     parser = argparse.ArgumentParser(
         prog="tinygpt-tui",
         description=tinygpt_tui.__doc__,
@@ -48,11 +50,12 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"tinygpt-tui {tinygpt_tui.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for name, module in COMMANDS.items():
-        summary = (module.__doc__ or "").split("\n")[0].partition(": ")[2]
+    for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary)
-        module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        if name == chosen:
+            module = importlib.import_module(f"tinygpt_tui.cli.{name}")
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
     return parser
 
 
@@ -61,7 +64,8 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
-    parsed = make_parser().parse_args(arguments)
+    chosen = next((argument for argument in arguments if not argument.startswith("-")), None)
+    parsed = make_parser(chosen).parse_args(arguments)
     try:
         if parsed.command is None:
             return open_app()

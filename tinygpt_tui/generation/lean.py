@@ -24,6 +24,8 @@ from tinygpt_tui.generation.lean_rows import Reading, bend_, pairs_of, read, rea
 from tinygpt_tui.generation.lean_weights import LeanLayer, LeanWeights, felt
 from tinygpt_tui.generation.windows import kept_after, policy_for
 
+KEPT_PLACES = 1 << 14  # about 3 kB each; a net with more of them works so long that making them anew is nothing
+
 
 class Place(NamedTuple):
     """One layer's memory as a step at one position sees it; n positions can be seen from there."""
@@ -46,8 +48,9 @@ class LeanEngine:
         self._weights, self._policy, self._size = weights, policy_for(policy, settings), T
         self._slides = policy == "rolling"
         self._turned = settings.positions == "rotary"
-        self._memory = torch.zeros(settings.n_layer, T, 3 * C)
+        self._memory = torch.empty(settings.n_layer, T, 3 * C)
         self._places: list[tuple[Tensor, list[Place]] | None] = [None] * (2 * T)
+        self._keeps_places = settings.n_layer * T <= KEPT_PLACES
         self._turns: list[Tensor] = []
         self._turns_start = 0
         self._mixed = torch.empty(H, 1, settings.head_size)
@@ -56,9 +59,8 @@ class LeanEngine:
         self._hidden_turned = transposed(self._hidden)
         self._ids: list[int] = []  # what the last logits were computed from; under rolling the last block_size at least
         self._length = 0  # positions in the text; under rolling there is no end to them
-        self._tails: list[
-            list[list[Tensor]]
-        ] = []  # for each layer and each of its shifts, the rows that it looks back at
+        # For each layer and each of its shifts, the rows (1, C) that it looks back at, the nearest first.
+        self._tails: list[list[list[Tensor]]] = []
         self._crop: Crop | None = None
 
     @property
@@ -100,9 +102,10 @@ class LeanEngine:
         """Return the logits (T, V) after each of `ids`; see Engine. Raises UsageError where they cannot be read."""
         if not 1 <= len(ids) <= self._size:
             raise UsageError(f"{len(ids)} tokens cannot be read at once", f"give 1 to {self._size} of them")
+        numbers = torch.tensor([[self._checked(id) for id in ids]])
         self._length = 0
         with torch.inference_mode():
-            logits = read(self._weights, torch.tensor([[self._checked(id) for id in ids]]), rows=len(ids)).logits
+            logits = read(self._weights, numbers, rows=len(ids)).logits
         answer: NDArray[np.float32] = logits.numpy()[0]
         return answer
 
@@ -228,7 +231,9 @@ class LeanEngine:
         slot = position if position < size else size + position % size
         places = self._places[slot]
         if places is None:
-            places = self._places[slot] = self._make_places(position % size, min(position + 1, size))
+            places = self._make_places(position % size, min(position + 1, size))
+            if self._keeps_places:
+                self._places[slot] = places
         return places
 
     def _make_places(self, row: int, seen: int) -> tuple[Tensor, list[Place]]:

@@ -19,7 +19,7 @@ from tinygpt_tui.architectures.norms import EPSILON, Norm
 from tinygpt_tui.architectures.shift import TokenShift
 from tinygpt_tui.settings.architecture import GPTSettings
 
-TURNED_WIDTH = 128  # from this n_embd on one row times a matrix is quicker when the matrix lies (in, out)
+TURNED_WIDTH = 128  # smaller matrices are as quick either way
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class LeanLayer:
 
 @dataclass(frozen=True, slots=True)
 class LeanWeights:
-    """All that decoding reads. Small matrices are the module's own, turned; the others are copies that lie better."""
+    """All that decoding reads. Some matrices are the module's own, seen turned; others are copies that lie better."""
 
     settings: GPTSettings
     tokens: Tensor  # (V, C)
@@ -90,7 +90,13 @@ def suits(model: LanguageModel) -> bool:
 
 
 def lean_weights(model: GPT) -> LeanWeights:
-    """Arrange the weights of `model`; engines on one model share them, until its weights change."""
+    """Arrange the weights of `model`; engines on one model share them, until its weights change.
+
+    A change is one that torch counts: by an optimizer, `load_state_dict` or any operation in place, but not one that
+    goes round it through `.data`.
+    """
+    if any(weight.is_inference() for weight in model.parameters()):
+        return _arrange(model)  # their changes are not counted
     state = _state_of(model)
     kept = _arranged.get(model)
     if kept is None or kept[0] != state:
@@ -104,7 +110,7 @@ _arranged: WeakKeyDictionary[GPT, tuple[tuple[tuple[int, int], ...], LeanWeights
 
 def _state_of(model: GPT) -> tuple[tuple[int, int], ...]:
     """Where each weight lies, and how often it has been written."""
-    return tuple((weight.data_ptr(), 0 if weight.is_inference() else weight._version) for weight in model.parameters())
+    return tuple((weight.data_ptr(), weight._version) for weight in model.parameters())
 
 
 def _arrange(model: GPT) -> LeanWeights:
@@ -166,6 +172,10 @@ def _plain(weight: Tensor | None) -> Tensor | None:
 
 
 def _turned(weight: Tensor) -> Tensor:
-    """(out, in) -> (in, out): the same numbers seen the other way, or, where they are many, laid out anew."""
+    """(out, in) -> (in, out): the same numbers seen the other way, or, where that is quicker, laid out anew.
+
+    One row times a matrix is quicker along the matrix's longer side.
+    """
     turned = weight.detach().t()
-    return turned.contiguous() if min(turned.shape) >= TURNED_WIDTH else turned
+    before, after = turned.shape
+    return turned.contiguous() if after >= before >= TURNED_WIDTH else turned

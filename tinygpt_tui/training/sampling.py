@@ -8,6 +8,7 @@ from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.events.generation import GenerationEnded, Token
 from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.generation.windows import policy_for
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
@@ -20,7 +21,8 @@ def sample_text(
     training = model.training
     sampling = SamplingSettings(max_new_tokens=settings.sample_tokens, seed=settings.seed)
     block_size = settings.architecture.block_size
-    job = GenerationJob(TorchEngine(model), tokenizer, block_size, "", sampling)
+    engine = TorchEngine(model, policy_for("auto", settings.architecture))
+    job = GenerationJob(engine, tokenizer, block_size, "", sampling)
     pieces = []
     for event in job:
         if isinstance(event, Token | GenerationEnded):

@@ -352,7 +352,7 @@ class OutputText(ScrollView, can_focus=True):
         start = self._lines[first].start if first else 0
         self._lines[first:] = wrap(self._text, start, self.scrollable_content_region.width - GUTTER)
         following = self._following
-        self.virtual_size = Size(self.scrollable_content_region.width, len(self._lines))
+        self._set_height(len(self._lines))
         self._following = following
         if following and self._cursor is None:
             self._to_end()
@@ -376,6 +376,17 @@ class OutputText(ScrollView, can_focus=True):
         self.keep_in_sight()
         if before != self._cursor:
             self.post_message(self.Walked(self, self._cursor))
+
+    def _set_height(self, lines: int) -> None:
+        """Have so many lines to scroll through; the screen is laid out anew only where a scrollbar comes or goes."""
+        size = Size(self.scrollable_content_region.width, lines)
+        higher = lines > self.container_size.height
+        if not self.is_mounted or higher != self.show_vertical_scrollbar or size.width != self.virtual_size.width:
+            self.virtual_size = size
+        elif size != self.virtual_size:
+            # Textual lays the whole screen out for every new size: half of what streaming text would cost.
+            self.set_reactive(OutputText.virtual_size, size)
+            self._scroll_update(size)
 
     def _to_end(self) -> None:
         # Forced: what has only now grown too high has no scrollbar yet.
