@@ -11,11 +11,11 @@ run: $(VENV)/.installed
 	$(BIN)/tinygpt-tui
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest --cov --cov-report=term
+	$(BIN)/pytest -n auto --cov --cov-report=term
 
 # The same engine process where no C compiler was at hand when the package was built.
 test-without-native: $(VENV)/.installed-dev
-	TINYGPT_TUI_NATIVE=off $(BIN)/pytest tests/workers tests/ui/test_generate_engine.py
+	TINYGPT_TUI_NATIVE=off $(BIN)/pytest -n auto tests/workers tests/ui/test_generate_engine.py
 
 check: lint wheel test test-without-native
 

@@ -13,3 +13,9 @@ from tinygpt_tui import paths
 def no_shipped_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide the models that come with the program."""
     monkeypatch.setattr(paths, "shipped_models", lambda: tmp_path / "nothing shipped")
+
+
+@pytest.fixture(autouse=True)
+def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have everything shown at once: the tests are many, and draw as fast as they can."""
+    monkeypatch.setattr("tinygpt_tui.ui.bridge.Pace.rest_s", lambda pace: 0.0)

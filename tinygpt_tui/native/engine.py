@@ -130,7 +130,7 @@ class NativeBatchEngine:
         for ids in texts:
             self._tails.append(Tail(self.window, self._reader.block_size))
             self._tails[-1].begin(ids)
-        self._texts = room[: len(texts)]
+        self._go_on_with(room[: len(texts)])
         return logits
 
     def step(self, ids: Sequence[int]) -> Logits:
@@ -144,7 +144,9 @@ class NativeBatchEngine:
         again = [tail.add(number) for tail, number in zip(self._tails, numbers.tolist(), strict=True)]
         inside = [place for place, text in enumerate(again) if not text]
         if len(inside) == len(ids):
-            return self._reader.read(self._texts, numbers)
+            self._ids[:] = numbers
+            self._reader.run(self._step)
+            return self._logits.copy()
         logits = np.empty((len(ids), self._reader.vocab_size), dtype=np.float32)
         if inside:
             logits[inside] = self._reader.read([self._texts[place] for place in inside], numbers[inside])
@@ -156,8 +158,18 @@ class NativeBatchEngine:
     def keep(self, rows: Sequence[int]) -> None:
         """Go on with these texts alone, by their places now, in this order."""
         assert len(set(rows)) == len(rows), "a text cannot go on twice"
-        self._texts = [self._texts[row] for row in rows]
         self._tails = [self._tails[row] for row in rows]
+        self._go_on_with([self._texts[row] for row in rows])
+
+    def _go_on_with(self, texts: list[Text]) -> None:
+        """Make once what does not change from one step of these texts to the next."""
+        self._texts = texts
+        if not texts:
+            return
+        self._ids = np.zeros(len(texts), dtype=np.int32)
+        found = aligned_zeros(len(texts) * padded(self._reader.vocab_size)).reshape(len(texts), -1)
+        self._logits = found[:, : self._reader.vocab_size]
+        self._step = self._reader.job(texts, self._ids, found)
 
 
 class Tail:

@@ -173,7 +173,7 @@ HOT void normalise(const float *from, float *to, int n, int rmsnorm, float epsil
 /* The softmax of the scores from `first` to `seen`, but for the division: returns what to multiply with afterwards. The
  * others up to `count` become zero: they lie beyond the window, or in the future. Whole vectors are read, so the row has room for `seen` rounded up;
  * lanes by hand, because compilers doubt a greatest of floats. */
-HOT float soften(float *scores, int first, int seen, int count, float scale) {
+INLINE float softened(float *scores, int first, int seen, int count, float scale) {
     const int whole = (int)padded(seen);
     float top[LANES], sum[LANES] = {0};
     for (int i = 0; i < first; i++) scores[i] = -1e38f;
@@ -194,6 +194,10 @@ HOT float soften(float *scores, int first, int seen, int count, float scale) {
     for (int half = LANES / 2; half; half /= 2)
         for (int j = 0; j < half; j++) sum[j] += sum[j + half];
     return 1.0f / sum[0];
+}
+
+HOT float soften(float *scores, int first, int seen, int count, float scale) {
+    return softened(scores, first, seen, count, scale);
 }
 
 /* Each channel adds its shares of the `reach` rows before; `past` (reach, C) keeps the last ones of `h` as they came.
@@ -308,24 +312,29 @@ static void make_room(const Net *net, Text *text, int count) {
     text->slot = left;
 }
 
+/* Writes a head's new key and value at a slot. */
+INLINE void remember_head(const Net *net, const Memory *m, float *keys, float *values, const float *k, const float *v,
+                          ptrdiff_t slot) {
+    const int D = net->n_embd / net->n_head;
+    const ptrdiff_t value_width = padded(D), panel = slot / PANEL * PANEL;
+    const ptrdiff_t columns = m->positions - panel < PANEL ? m->positions - panel : PANEL;
+    float *to = keys + panel * D + (slot - panel);
+    for (int i = 0; i < D; i++) to[i * columns] = k[i];
+    for (int start = 0; start < D; start += PANEL) {
+        const ptrdiff_t width = value_width - start < PANEL ? value_width - start : PANEL;
+        memcpy(values + start * net->slots + slot * width, v + start,
+               sizeof(float) * (size_t)smaller(PANEL, D - start));
+    }
+}
+
 /* Writes the keys and values of a text's new rows behind those it has. */
 static void remember(const Net *net, const Memory *m, ptrdiff_t first_head, const float *k, const float *v,
                      ptrdiff_t stride, int count, int slot) {
     const int D = net->n_embd / net->n_head;
-    const ptrdiff_t value_width = padded(D);
     float *keys = m->keys + first_head * m->key_size, *values = m->values + first_head * m->value_size;
     for (int head = 0; head < net->n_head; head++, keys += m->key_size, values += m->value_size, k += D, v += D)
-        for (int row = 0; row < count; row++) {
-            const ptrdiff_t at = slot + row, panel = at / PANEL * PANEL;
-            const ptrdiff_t columns = m->positions - panel < PANEL ? m->positions - panel : PANEL;
-            float *to = keys + panel * D + (at - panel);
-            for (int i = 0; i < D; i++) to[i * columns] = k[row * stride + i];
-            for (int start = 0; start < D; start += PANEL) {
-                const ptrdiff_t width = value_width - start < PANEL ? value_width - start : PANEL;
-                memcpy(values + start * net->slots + at * width, v + row * stride + start,
-                       sizeof(float) * (size_t)smaller(PANEL, D - start));
-            }
-        }
+        for (int row = 0; row < count; row++)
+            remember_head(net, m, keys, values, k + row * stride, v + row * stride, slot + row);
 }
 
 /* y (rows `from` to `count`, C) = what a text's queries find among the block_size keys up to their own. */
@@ -354,6 +363,50 @@ static void attend(const Net *net, const Memory *m, ptrdiff_t first_head, float 
         }
 }
 
+/* The same two for a text's lone new row, head by head: what is known of many texts lies in no near cache, so each head
+ * asks for the next one's keys and values, after the last head those of the next text, `next` floats away. */
+HOT void attend_alone(const Net *net, const Memory *m, ptrdiff_t first_head, ptrdiff_t next, float *scores,
+                      const float *q, const float *k, const float *v, float *y, int slot) {
+    const int D = net->n_embd / net->n_head, width = (int)padded(D), P = (int)m->positions;
+    const int first = smaller(slot, net->block_size - 1), top = (slot - first) / PANEL * PANEL;
+    const int seen = slot + 1 - top, hidden = slot - first - top;
+    float *keys = m->keys + first_head * m->key_size, *values = m->values + first_head * m->value_size;
+    for (int head = 0; head < net->n_head; head++) {
+        const int last = head + 1 == net->n_head;
+        const ptrdiff_t key_ahead = last ? next - head * m->key_size : m->key_size;
+        const ptrdiff_t value_ahead = last ? next - head * m->value_size : m->value_size;
+        remember_head(net, m, keys, values, k, v, slot);
+        for (int column = 0; column < seen; column += PANEL) {
+            const int stride = smaller(PANEL, P - top - column);
+            const int strips = (smaller(PANEL, seen - column) + LANES - 1) / LANES;
+            const float *panel = keys + (ptrdiff_t)(top + column) * D;
+            float *to = scores + column;
+            memset(to, 0, sizeof(float) * PANEL);
+            switch (strips) {
+                case 4: tile_1x64(D, panel, stride, key_ahead, q, 0, to, 0); break;
+                case 3: tile_1x48(D, panel, stride, key_ahead, q, 0, to, 0); break;
+                case 2: tile_1x32(D, panel, stride, key_ahead, q, 0, to, 0); break;
+                default: tile_1x16(D, panel, stride, key_ahead, q, 0, to, 0);
+            }
+        }
+        const float share = softened(scores, hidden, seen, seen, net->scale);
+        memset(y, 0, sizeof(float) * (size_t)width);
+        for (int column = 0; column < width; column += PANEL) {
+            const int stride = smaller(PANEL, width - column);
+            const float *panel = values + (ptrdiff_t)column * net->slots + (ptrdiff_t)top * stride;
+            switch (stride / LANES) {
+                case 4: tile_1x64(seen, panel, stride, value_ahead, scores, 0, y + column, 0); break;
+                case 3: tile_1x48(seen, panel, stride, value_ahead, scores, 0, y + column, 0); break;
+                case 2: fold_32(seen, panel, value_ahead, scores, y + column); break;
+                default: fold_16(seen, panel, value_ahead, scores, y + column);
+            }
+        }
+        for (int i = 0; i < D; i++) y[i] *= share;
+        keys += m->key_size, values += m->value_size;
+        q += D, k += D, v += D, y += D;
+    }
+}
+
 /* h (rows `from` to `count`, C) = the norm of x. */
 static void normed(const Net *net, const Work *w, int from, int count, const float *weight, const float *bias) {
     for (int row = from; row < count; row++)
@@ -364,6 +417,26 @@ static void normed(const Net *net, const Work *w, int from, int count, const flo
 /* How many floats a text's memory is, and the work. */
 EXPORT int64_t gpt_memory_floats(const Net *net) { return memory_of(net, NULL).floats; }
 EXPORT int64_t gpt_work_floats(const Net *net) { return work_of(net, NULL).floats; }
+
+/* Lets a text go on as another does: what its memory has in use is copied. */
+EXPORT void gpt_copy(const Net *net, const Text *from, Text *to) {
+    const Memory m = memory_of(net, from->memory), copy = memory_of(net, to->memory);
+    const ptrdiff_t D = net->n_embd / net->n_head, width = padded(D), heads = (ptrdiff_t)net->n_layer * net->n_head;
+    const ptrdiff_t panels = (from->slot + PANEL - 1) / PANEL * PANEL;
+    const ptrdiff_t columns = panels < m.positions ? panels : m.positions;
+    for (ptrdiff_t head = 0; head < heads; head++) {
+        memcpy(copy.keys + head * m.key_size, m.keys + head * m.key_size, sizeof(float) * (size_t)(columns * D));
+        for (ptrdiff_t start = 0; start < width; start += PANEL) {
+            const ptrdiff_t at = head * m.value_size + start * net->slots;
+            const ptrdiff_t stride = width - start < PANEL ? width - start : PANEL;
+            memcpy(copy.values + at, m.values + at, sizeof(float) * (size_t)(from->slot * stride));
+        }
+    }
+    memcpy(copy.rows, m.rows, sizeof(float) * (size_t)(m.floats - (m.rows - m.keys)));
+    to->position = from->position;
+    to->slot = from->slot;
+    memcpy(to->last, from->last, sizeof to->last);
+}
 
 #ifndef SOURCE_MARK
 #define SOURCE_MARK 0
@@ -417,6 +490,11 @@ EXPORT void gpt_read(const Job *job) {
             const Memory m = memory_of(net, job->texts[text]->memory);
             const ptrdiff_t at = (ptrdiff_t)text * count * S;
             const int slot = job->texts[text]->slot;
+            if (count == 1) {
+                const ptrdiff_t next = job->texts[text + 1 < job->n_texts ? text + 1 : 0]->memory - m.keys;
+                attend_alone(net, &m, first_head, next, w.scores, w.q + at, w.k + at, w.v + at, w.h + at, slot);
+                continue;
+            }
             remember(net, &m, first_head, w.k + at, w.v + at, S, count, slot);
             attend(net, &m, first_head, w.scores, wide, w.q + at, w.h + at, S, from, count, slot);
         }

@@ -87,7 +87,7 @@ class Library:
             functions = ctypes.CDLL(str(path))
             source, layout = functions.gpt_source, functions.gpt_layout
             self.memory_floats, self.work_floats = functions.gpt_memory_floats, functions.gpt_work_floats
-            self.read = functions.gpt_read
+            self.read, self.copy = functions.gpt_read, functions.gpt_copy
         except (OSError, AttributeError) as error:
             raise EngineError(f"{path} is not the native engine: {error}", _HINT) from None
         source.restype, layout.restype = ctypes.c_uint32, ctypes.c_int64
@@ -96,6 +96,7 @@ class Library:
         for function in (self.memory_floats, self.work_floats):
             function.argtypes, function.restype = [ctypes.c_void_p], ctypes.c_int64
         self.read.argtypes, self.read.restype = [ctypes.c_void_p], None
+        self.copy.argtypes, self.copy.restype = [ctypes.c_void_p] * 3, None
 
 
 def source_mark() -> int:

@@ -79,6 +79,8 @@ TILE(tile_4x64, 4, 64)
 TILE(tile_3x64, 3, 64)
 TILE(tile_2x64, 2, 64)
 TILE(tile_1x64, 1, 64)
+TILE(tile_1x48, 1, 48)
+TILE(tile_1x32, 1, 32)
 TILE(tile_6x16, 6, 16)
 TILE(tile_5x16, 5, 16)
 TILE(tile_4x16, 4, 16)
@@ -89,14 +91,17 @@ TILE(tile_1x16, 1, 16)
 /* The same for one row and a panel of few columns: the rows of a panel follow one another, so that several of them are
  * a row of 64, and no sum waits for the one before. */
 #define FOLD(NAME, WIDTH)                                                                                           \
-    INLINE void NAME(int depth, const float *RESTRICT w, const float *RESTRICT a, float *RESTRICT out) {            \
+    INLINE void NAME(int depth, const float *RESTRICT w, ptrdiff_t ahead, const float *RESTRICT a,                  \
+                     float *RESTRICT out) {                                                                         \
         float sum[PANEL] = {0};                                                                                     \
         int i = 0;                                                                                                  \
-        for (; i + PANEL / WIDTH <= depth; i += PANEL / WIDTH, w += PANEL)                                          \
+        for (; i + PANEL / WIDTH <= depth; i += PANEL / WIDTH, w += PANEL) {                                        \
+            for (int j = 0; j < PANEL; j += LANES) PREFETCH(w + j + ahead);                                         \
             UNROLLED for (int r = 0; r < PANEL / WIDTH; r++) {                                                      \
                 const float number = a[i + r];                                                                      \
                 SIMD for (int j = 0; j < WIDTH; j++) sum[r * WIDTH + j] += number * w[r * WIDTH + j];               \
             }                                                                                                       \
+        }                                                                                                           \
         for (; i < depth; i++, w += WIDTH)                                                                          \
             SIMD for (int j = 0; j < WIDTH; j++) sum[j] += a[i] * w[j];                                             \
         for (int r = 0; r < PANEL / WIDTH; r++)                                                                     \
@@ -112,8 +117,8 @@ HOT void multiply_block(int wide_registers, int rows, int depth, int width, cons
                            ptrdiff_t strip, ptrdiff_t ahead, const float *a, ptrdiff_t a_stride, float *out,
                            ptrdiff_t out_stride) {
     if (rows == 1 && w_stride == width && width <= PANEL / 2) {
-        if (width == LANES) fold_16(depth, w, a, out);
-        else fold_32(depth, w, a, out);
+        if (width == LANES) fold_16(depth, w, ahead, a, out);
+        else fold_32(depth, w, ahead, a, out);
         return;
     }
     const int whole = width == PANEL && (wide_registers || rows == 1), most = whole ? WIDE_ROWS : NARROW_ROWS;

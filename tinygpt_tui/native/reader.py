@@ -70,8 +70,7 @@ class Reader:
             self._work = aligned_zeros(found.work_floats(net))
         except MemoryError:
             raise EngineError("there is not enough memory for this model's window", "close other programs") from None
-        self._memories = self._memory.reshape(texts, -1)
-        self.texts = [Text(memory=memory.ctypes.data) for memory in self._memories]
+        self.texts = [Text(memory=memory.ctypes.data) for memory in self._memory.reshape(texts, -1)]
 
     def begin(self, text: Text, ids: Sequence[int]) -> Logits:
         """Read `ids` as a new text, of which as many are seen as can still be felt; return logits (V,).
@@ -105,8 +104,7 @@ class Reader:
 
     def copy(self, text: Text, to: Text) -> None:
         """Let `to` go on as `text` does."""
-        ctypes.memmove(to.memory, text.memory, self._memories.strides[0])
-        to.position, to.slot, to.last = text.position, text.slot, text.last
+        self._library.copy(ctypes.addressof(self._net), ctypes.addressof(text), ctypes.addressof(to))
 
     def checked(self, ids: Sequence[int]) -> NDArray[np.int32]:
         """Return `ids` as the library reads them. Raises UsageError for one that the model does not know."""
