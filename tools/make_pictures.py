@@ -14,8 +14,10 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from tinygpt_tui.paths import HOME_VARIABLE, shipped_models
+from tinygpt_tui.runs.index import list_runs
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.screens.generate import GenerateScreen
+from tinygpt_tui.ui.screens.race import RaceScreen
 from tinygpt_tui.ui.screens.train import TrainScreen
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -42,6 +44,32 @@ async def generate(pilot: Pilot[None]) -> None:
     await until(pilot, lambda: not screen.writing.busy)
 
 
+async def microscope(pilot: Pilot[None]) -> None:
+    """Colour that text by surprise, and look at a character of it."""
+    screen = pilot.app.screen
+    assert isinstance(screen, GenerateScreen)
+    await pilot.press("f6", "f5", *["right"] * 12)
+    looking, output = screen.glass.looking, screen.output
+    await until(pilot, lambda: output.cursor is not None and looking.look(output.cursor).state == "known")
+    await until(pilot, lambda: looking.question is None)
+    await pilot.pause(1.0)
+    (DOCS / "microscope.svg").write_text(pilot.app.export_screenshot(title="tinygpt-tui"), encoding="utf-8")
+    await pilot.press("escape", "f6")
+
+
+async def race(pilot: Pilot[None]) -> None:
+    """Let the model run against its untrained twin."""
+    await pilot.press("f4")
+    await until(pilot, lambda: isinstance(pilot.app.screen, RaceScreen))
+    screen = pilot.app.screen
+    assert isinstance(screen, RaceScreen)
+    await until(pilot, lambda: all(lane.entrant.model for lane in screen.race.lanes))
+    await pilot.press(*"To be", "enter")
+    await until(pilot, lambda: all(len(pane.output.text) > 400 for pane in screen.panes))
+    (DOCS / "race.svg").write_text(pilot.app.export_screenshot(title="tinygpt-tui"), encoding="utf-8")
+    await pilot.press("escape")
+
+
 async def train(pilot: Pilot[None]) -> None:
     """Open the shipped model's run."""
     await pilot.press("f3")
@@ -50,7 +78,8 @@ async def train(pilot: Pilot[None]) -> None:
     assert isinstance(screen, TrainScreen)
     await pilot.press("ctrl+o")
     await until(pilot, lambda: pilot.app.screen is not screen)
-    await pilot.press("down", "down", "enter")  # past the newer ones, to Shakespeare
+    place = [run.name for run in list_runs()].index("shakespeare")
+    await pilot.press(*["down"] * place, "enter")
     await until(pilot, lambda: pilot.app.screen is screen)
     await until(pilot, lambda: screen.session and screen.session.name == "shakespeare" and screen.session.history.ended)
     await pilot.pause(1.0)
@@ -58,13 +87,15 @@ async def train(pilot: Pilot[None]) -> None:
 
 
 async def main() -> None:
-    """Make both pictures."""
+    """Make all pictures."""
     assert (shipped_models() / "shakespeare").is_dir(), "the pictures show the shipped model"
     DOCS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
         os.environ[HOME_VARIABLE] = home
         async with TinyGPTApp().run_test(size=SIZE) as pilot:
             await generate(pilot)
+            await microscope(pilot)
+            await race(pilot)
             await train(pilot)
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from tinygpt_tui.ui.pace import LONGEST_S, SHARE, Pace
 
-
 really_rest_s = Pace.rest_s  # before the fixture that all these tests share puts it out of use
 
 

@@ -105,7 +105,8 @@ def _numbers(writing: Writing) -> list[str]:
         f"{tokens} tok  {per_s}/s  first {first_s}  {policy}{gauge} {count}",
         f"{tokens} tok  {per_s}/s  {policy}{gauge} {count}",
         f"{tokens} tok  {per_s}/s  {gauge} {count}",
-        f"{tokens} tok  {per_s}/s  {count}",
+        f"{tokens} tok  {per_s}/s  {policy}{count}",
+        f"{tokens} tok  {policy}{count}",
         f"{tokens} tok  {count}",
         f"{tokens} tok",
     ]
