@@ -108,6 +108,18 @@ async def test_streamed_text_is_wrapped_as_if_it_had_come_at_once() -> None:
         assert pane.lines[0] == Line(0, pane.lines[0].end)
 
 
+async def test_a_scrollbar_that_comes_stands_where_the_text_does() -> None:
+    app = Pane()
+    async with app.run_test(size=(20, 6)) as pilot:
+        pane = app.query_one(OutputText)
+        pane.append("a\n" * 20)
+        await wait_until(pilot, lambda: pane.show_vertical_scrollbar and pane.scroll_y == pane.max_scroll_y > 0)
+        await wait_until(pilot, lambda: pane.vertical_scrollbar.position == pane.scroll_y)
+        pane.append("b\n" * 5)
+        await wait_until(pilot, lambda: pane.vertical_scrollbar.window_virtual_size == len(pane.lines))
+        await wait_until(pilot, lambda: pane.vertical_scrollbar.position == pane.scroll_y == pane.max_scroll_y)
+
+
 async def test_resizing_keeps_the_place_of_somebody_who_scrolled_up() -> None:
     app = Pane()
     async with app.run_test(size=(40, 10)) as pilot:

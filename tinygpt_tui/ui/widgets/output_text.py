@@ -302,6 +302,11 @@ class OutputText(ScrollView, can_focus=True):
         line = self._lines[min(place.y, len(self._lines) - 1)]
         self.walk(min(self._offset_at(place.x, place.y), last_of(self._text, line)))
 
+    def watch_show_vertical_scrollbar(self, shown: bool) -> None:
+        """Tell a scrollbar that comes where the text is: it may have been scrolled before the bar was there."""
+        if shown:
+            self.vertical_scrollbar.position = self.scroll_y
+
     def notify_style_update(self) -> None:
         """Draw anew in the new colours."""
         super().notify_style_update()
