@@ -36,7 +36,8 @@ class Bridge:
     async def _post(self) -> None:
         while True:
             await self._come.wait()
-            await asyncio.sleep(self._pace.rest_s())
+            while (rest_s := self._pace.rest_s()) > 0:  # what is read meanwhile costs, too
+                await asyncio.sleep(rest_s)
             self._come.clear()
             events, self._waiting = self._waiting, []
             self._pace.begin()
