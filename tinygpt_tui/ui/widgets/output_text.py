@@ -117,6 +117,7 @@ class OutputText(ScrollView, can_focus=True):
         super().__init__(id=id)
         self._text = ""
         self._lines = [Line(0, 0)]
+        self._wrapped_width = -1
         self._prompt_end = self._window_start = 0
         self._hint = ""
         self._following = True
@@ -317,7 +318,9 @@ class OutputText(ScrollView, can_focus=True):
         """Wrap for the new width; the end, or the first line in sight, stays where it was."""
         following = self._following
         top = self._lines[min(self.scroll_offset.y, len(self._lines) - 1)].start
-        self._wrap_from(0)
+        # Another height alone (the prompt grew a line) must not cost what a long text costs to wrap.
+        same = self.scrollable_content_region.width == self._wrapped_width
+        self._wrap_from(len(self._lines) - 1 if same else 0)
         self._strips.clear()
         if not following:
             self._following = False
@@ -355,6 +358,8 @@ class OutputText(ScrollView, can_focus=True):
 
     def _wrap_from(self, first: int) -> None:
         start = self._lines[first].start if first else 0
+        if not first:
+            self._wrapped_width = self.scrollable_content_region.width
         self._lines[first:] = wrap(self._text, start, self.scrollable_content_region.width - GUTTER)
         following = self._following
         self._set_height(len(self._lines))
