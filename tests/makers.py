@@ -17,11 +17,11 @@ from tinygpt_tui.architectures.table import build
 from tinygpt_tui.checkpoints.card import TrainedOn
 from tinygpt_tui.checkpoints.native import write_beginning, write_weights
 from tinygpt_tui.corpora.corpus import Corpus, split
-from tinygpt_tui.generation.base import Policy
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings
 from tinygpt_tui.runs.index import create_run
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.settings.windows import Policy
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
 # The lines are of different lengths: no phase of the windows keeps step with them.

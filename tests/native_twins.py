@@ -7,8 +7,8 @@ from typing import Any
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.native.engine import NativeBatchEngine, NativeEngine
 from tinygpt_tui.native.library import Library
-from tinygpt_tui.native.reader import Policy
 from tinygpt_tui.native.weights import NativeWeights, Precision, arrange
+from tinygpt_tui.settings.windows import Policy
 
 
 def _state_of(model: LanguageModel) -> dict[str, Any]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,17 +16,13 @@ from tinygpt_tui.checkpoints.native import Checkpoint
 from tinygpt_tui.checkpoints.native import load as load_folder
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, Token
-from tinygpt_tui.generation.base import Policy
-from tinygpt_tui.generation.batch import BatchJob
+from tinygpt_tui.generation.batch import sample_texts
 from tinygpt_tui.generation.engine import open_torch_batch_engine, open_torch_engine
-from tinygpt_tui.generation.sampler import choose_seed
 from tinygpt_tui.generation.text import GenerationJob
-from tinygpt_tui.generation.windows import policy_for
 from tinygpt_tui.settings.fields import checked
 from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.settings.windows import Policy, policy_for
 from tinygpt_tui.training.evaluate import whole_loss
-
-TEXTS_AT_ONCE = 16  # in one pass; more are hardly faster, and each keeps a window of its own in memory
 
 
 class Model:
@@ -63,23 +58,19 @@ class Model:
         Each is what `generate` writes with a seed that is higher by one than the text's before it. Raises UsageError.
         """
         sampling, policy = self._sampling(settings)
-        seed = choose_seed() if sampling.seed is None else sampling.seed
         texts = [""] * n
-        for first in range(0, n, TEXTS_AT_ONCE):
-            count = min(TEXTS_AT_ONCE, n - first)
-            job = BatchJob(
-                open_torch_batch_engine(self.module, count, policy),
-                self.tokenizer,
-                self.block_size,
-                [prompt] * count,
-                msgspec.structs.replace(sampling, seed=seed + first),
-                first_sample=first,
-                window=policy,
-                engine_name="torch",
-            )
-            for event in job:
-                if isinstance(event, Token | GenerationEnded):
-                    texts[event.sample] += event.text
+        events = sample_texts(
+            lambda count: open_torch_batch_engine(self.module, count, policy),
+            self.tokenizer,
+            self.block_size,
+            prompt,
+            sampling,
+            n,
+            engine_name="torch",
+        )
+        for event in events:
+            if isinstance(event, Token | GenerationEnded):
+                texts[event.sample] += event.text
         return texts
 
     def events(self, prompt: str = "", *, candidates: int | None = None, **settings: Any) -> Iterator[GenerationEvent]:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.errors import CheckpointError, UsageError
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted, Token
-from tinygpt_tui.generation.base import Policy
 from tinygpt_tui.generation.batch import BatchJob
 from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.settings.windows import Policy
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
 LETTERS = CharTokenizer("\nabcdef")
@@ -55,6 +55,8 @@ class OneText:
 
 class ManyTexts:
     """The same for several; remembers how many it went on with."""
+
+    window: Policy = "exact"
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -142,12 +144,12 @@ def test_each_begins_and_ends_once_and_what_ended_costs_nothing_more() -> None:
 
 def test_samples_and_what_the_engine_is_are_told() -> None:
     events = together(
-        ["a", "b"], SamplingSettings(max_new_tokens=1, seed=7), first_sample=16, window="rolling", weights="int8",
+        ["a", "b"], SamplingSettings(max_new_tokens=1, seed=7), first_sample=16, weights="int8",
         engine_name="native",
     )  # fmt: skip
     started = [event for event in events if isinstance(event, GenerationStarted)]
     assert [(one.sample, one.seed) for one in started] == [(16, 7), (17, 8)]
-    assert {(one.window, one.weights, one.engine) for one in started} == {("rolling", "int8", "native")}
+    assert {(one.window, one.weights, one.engine) for one in started} == {("exact", "int8", "native")}
     assert {event.sample for event in events if isinstance(event, Token | GenerationEnded)} == {16, 17}
 
 

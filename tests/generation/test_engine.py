@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.generation.base import Engine, Policy
+from tinygpt_tui.generation.base import Engine
 from tinygpt_tui.generation.engine import EnginesInTurn, TorchEngine, open_torch_batch_engine, open_torch_engine
 from tinygpt_tui.generation.lean import LeanEngine
 from tinygpt_tui.generation.lean_batch import TorchBatchEngine
 from tinygpt_tui.generation.sampler import Sampler
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.settings.windows import Policy
 
 GREEDY = SamplingSettings(temperature=0)
 SAMPLED = SamplingSettings(temperature=1.1, top_k=9, top_p=0.95, seed=4)

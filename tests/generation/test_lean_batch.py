@@ -13,9 +13,10 @@ from makers import CLASSIC, MODERN, VARIANTS, random_ids, random_model, tiny_gpt
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.generation.base import BatchEngine, Policy
+from tinygpt_tui.generation.base import BatchEngine
 from tinygpt_tui.generation.engine import EnginesInTurn, TorchEngine, open_torch_batch_engine, open_torch_engine
 from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.settings.windows import Policy
 
 NewBatch = Callable[[LanguageModel, int, Policy], BatchEngine]
 

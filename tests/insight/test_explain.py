@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tinygpt_tui.events.generation import Explained, GenerationEnded, TokenSeen
-from tinygpt_tui.generation.base import Policy
 from tinygpt_tui.insight import explain
 from tinygpt_tui.insight.explain import CROWD, ExplainJob, spans_of
+from tinygpt_tui.settings.windows import Policy
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
 

@@ -14,12 +14,11 @@ from tinygpt_tui.checkpoints.card import read_config
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.corpora.corpus import split
 from tinygpt_tui.errors import CorpusError
-from tinygpt_tui.generation.base import Policy
 from tinygpt_tui.generation.engine import open_torch_engine
-from tinygpt_tui.generation.windows import kept_after
 from tinygpt_tui.measuring.window_loss import WindowBenchmark, WindowReport, engines_of, validation_ids
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.settings.windows import Policy, kept_after
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
 CLASSIC, SLIDING = tiny_gpt(), tiny_gpt(positions="rotary", sliding=True)

@@ -10,9 +10,9 @@ from makers import CLASSIC, MODERN, VARIANTS, random_ids, random_model, tiny_gpt
 from native_twins import Twins
 
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.native.reader import Policy
 from tinygpt_tui.native.weights import Precision
 from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.settings.windows import Policy
 
 LENGTHS = (1, 3, 8, 3, 30)
 

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.generation import windows
-from tinygpt_tui.native.engine import kept_after
 from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.settings.windows import kept_after
 
 
 def sliding(**changes: Any) -> GPTSettings:
@@ -96,17 +95,11 @@ def test_reanchor_goes_on_with_half(settings: GPTSettings, twins: Twins) -> None
     engine.prefill(text)
     for id in random_ids(3 * settings.block_size + 4, settings.vocab_size, seed=2):
         if len(text) == settings.block_size:
-            kept = windows.kept_after("reanchor", settings.block_size)
+            kept = kept_after("reanchor", settings.block_size)
             text = text[len(text) - kept :]
         text.append(id)
         np.testing.assert_allclose(engine.step(id), fresh.prefill(text), rtol=0, atol=1e-4)
         assert engine.context_used == len(text)
-
-
-def test_reanchor_keeps_what_the_contract_says() -> None:
-    for block_size in (1, 2, 3, 8, 129):
-        for policy in ("exact", "reanchor"):
-            assert kept_after(policy, block_size) == windows.kept_after(policy, block_size)
 
 
 def test_a_model_that_was_not_trained_to_slide_does_not_roll(twins: Twins) -> None:

@@ -7,8 +7,6 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from tinygpt_tui.cli.flags import add_setting_flags, typed_settings
 from tinygpt_tui.cli.output import say, write
 from tinygpt_tui.errors import ExitCode, UsageError
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
     from tinygpt_tui.workers.opened import OpenedModel
 
 UNKNOWN_SHOWN = 20
-TEXTS_AT_ONCE = 16  # in one pass; more are hardly faster, and each keeps a window of its own in memory
 SEPARATOR = "---------------\n"  # nanoGPT's
 
 ESCAPES = r"""
@@ -40,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=1,
         metavar="N",
-        help=f"write N texts, {TEXTS_AT_ONCE} in one pass, with seeds that count on from --seed (default: 1)",
+        help="write N texts, several in one pass, with seeds that count on from --seed (default: 1)",
     )
     parser.add_argument("--json", action="store_true", help="one event a line instead of the text")
     parser.add_argument(
@@ -87,36 +84,30 @@ def _check(arguments: argparse.Namespace) -> None:
 def _events(
     model: OpenedModel, prompt: str, sampling: SamplingSettings, samples: int, candidates: int | None
 ) -> Iterator[GenerationEvent]:
-    """Yield what happens while `samples` texts are written, so many at once that memory stays small."""
-    from tinygpt_tui.generation.batch import BatchJob
-    from tinygpt_tui.generation.sampler import choose_seed
-    from tinygpt_tui.generation.text import GenerationJob
-    from tinygpt_tui.generation.windows import policy_for
-
-    architecture = model.config.architecture
-    block_size, window, weights, name = architecture.block_size, sampling.window, sampling.weights, model.engine_name
+    """Return what happens while `samples` texts are written."""
+    block_size, window, weights = model.config.architecture.block_size, sampling.window, sampling.weights
     if samples == 1:
-        engine = model.new_engine(window, weights)
-        yield from GenerationJob(
-            engine, model.tokenizer, block_size, prompt, sampling, candidates=candidates, weights=weights,
-            engine_name=name,
+        from tinygpt_tui.generation.text import GenerationJob
+
+        return iter(
+            GenerationJob(
+                model.new_engine(window, weights), model.tokenizer, block_size, prompt, sampling,
+                candidates=candidates, weights=weights, engine_name=model.engine_name,
+            )
         )  # fmt: skip
-        return
-    seed = choose_seed() if sampling.seed is None else sampling.seed
-    for first in range(0, samples, TEXTS_AT_ONCE):
-        texts = min(TEXTS_AT_ONCE, samples - first)
-        yield from BatchJob(
-            model.new_batch_engine(texts, window, weights),
-            model.tokenizer,
-            block_size,
-            [prompt] * texts,
-            msgspec.structs.replace(sampling, seed=seed + first),
-            first_sample=first,
-            candidates=candidates,
-            window=policy_for(window, architecture),
-            weights=weights,
-            engine_name=name,
-        )
+    from tinygpt_tui.generation.batch import sample_texts
+
+    return sample_texts(
+        lambda texts: model.new_batch_engine(texts, window, weights),
+        model.tokenizer,
+        block_size,
+        prompt,
+        sampling,
+        samples,
+        candidates=candidates,
+        weights=weights,
+        engine_name=model.engine_name,
+    )
 
 
 def _write_events(events: Iterator[GenerationEvent]) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-Policy = Literal["exact", "reanchor", "rolling"]  # what happens when the window is full; see windows.py
+from tinygpt_tui.settings.windows import Policy
 
 
 class Engine(Protocol):
@@ -64,4 +64,9 @@ class BatchEngine(Protocol):
     @property
     def contexts_used(self) -> list[int]:
         """What Engine.context_used says, for each text."""
+        ...
+
+    @property
+    def window(self) -> Policy:
+        """What happens when a text's window is full."""
         ...

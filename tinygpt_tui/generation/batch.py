@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
 
 from tinygpt_tui.events.generation import EndReason, GenerationEnded, GenerationEvent, GenerationStarted, Token
 from tinygpt_tui.generation.barring import Barring
-from tinygpt_tui.generation.base import BatchEngine, Policy
+from tinygpt_tui.generation.base import BatchEngine
 from tinygpt_tui.generation.chances import chance_of
-from tinygpt_tui.generation.sampler import RowsSampler
+from tinygpt_tui.generation.sampler import RowsSampler, choose_seed
 from tinygpt_tui.generation.text import GrowingText, beginning
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
+
+TEXTS_AT_ONCE = 16  # each keeps a window of its own in memory
 
 
 class BatchJob:
@@ -34,17 +38,16 @@ class BatchJob:
         job: int = 0,
         first_sample: int = 0,
         candidates: int | None = None,
-        window: Policy = "exact",
         weights: str = "fp32",
         engine_name: str = "",
     ) -> None:
         """`prompts`: one for each text; `engine` is made for so many. `first_sample` is the number of the first text.
 
-        `candidates` as for a GenerationJob; `window`, `weights` and `engine_name` only tell what the engine is.
+        `candidates` as for a GenerationJob; `weights` and `engine_name` only tell what the engine is.
         """
         self._engine, self._tokenizer, self._block_size = engine, tokenizer, block_size
         self._prompts, self._sampling, self.job, self._first_sample = list(prompts), sampling, job, first_sample
-        self._candidates, self._window, self._weights, self._engine_name = candidates, window, weights, engine_name
+        self._candidates, self._weights, self._engine_name = candidates, weights, engine_name
         self._asked_at = time.perf_counter()
         self._first_at: float | None = None
         self._stopped = False
@@ -95,7 +98,7 @@ class BatchJob:
             block_size=self._block_size,
             seed=seed,
             unknown=self._tokenizer.unknown_in(prompt),
-            window=self._window,
+            window=self._engine.window,
             weights=self._weights,
             engine=self._engine_name,
             sample=self._first_sample + sample,
@@ -111,4 +114,36 @@ class BatchJob:
             seconds_to_first=None if first_at is None else first_at - self._asked_at,
             text=text.finish(),
             sample=self._first_sample + sample,
+        )
+
+
+def sample_texts(
+    new_engine: Callable[[int], BatchEngine],
+    tokenizer: Tokenizer,
+    block_size: int,
+    prompt: str,
+    sampling: SamplingSettings,
+    samples: int,
+    *,
+    candidates: int | None = None,
+    weights: str = "fp32",
+    engine_name: str = "",
+) -> Iterator[GenerationEvent]:
+    """Yield what happens while `samples` texts are written from one prompt, TEXTS_AT_ONCE in one pass.
+
+    `new_engine` makes an engine for so many texts. Raises what a BatchJob raises.
+    """
+    seed = choose_seed() if sampling.seed is None else sampling.seed
+    for first in range(0, samples, TEXTS_AT_ONCE):
+        texts = min(TEXTS_AT_ONCE, samples - first)
+        yield from BatchJob(
+            new_engine(texts),
+            tokenizer,
+            block_size,
+            [prompt] * texts,
+            msgspec.structs.replace(sampling, seed=seed + first),
+            first_sample=first,
+            candidates=candidates,
+            weights=weights,
+            engine_name=engine_name,
         )

@@ -12,11 +12,11 @@ from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.gpt import GPT
 from tinygpt_tui.architectures.memory import Memory
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.generation.base import BatchEngine, Engine, Policy
+from tinygpt_tui.generation.base import BatchEngine, Engine
 from tinygpt_tui.generation.lean import LeanEngine
 from tinygpt_tui.generation.lean_batch import TorchBatchEngine
 from tinygpt_tui.generation.lean_weights import felt, lean_weights, suits
-from tinygpt_tui.generation.windows import kept_after, policy_for
+from tinygpt_tui.settings.windows import Policy, kept_after, policy_for
 
 
 def open_torch_engine(model: LanguageModel, policy: Policy) -> Engine:
@@ -125,6 +125,11 @@ class EnginesInTurn:
             raise UsageError(f"{texts} texts cannot be written", "ask for at least one")
         self._room = [new_engine() for _ in range(texts)]
         self._engines: list[Engine] = []
+
+    @property
+    def window(self) -> Policy:
+        """What happens when a text's window is full."""
+        return self._room[0].window
 
     @property
     def contexts_used(self) -> list[int]:

@@ -18,11 +18,10 @@ from torch import Tensor
 
 from tinygpt_tui.architectures.ngrams import NgramTables
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.generation.base import Policy
 from tinygpt_tui.generation.lean_crop import Crop
 from tinygpt_tui.generation.lean_rows import Reading, bend_, pairs_of, read, read_long, transposed, with_shares
 from tinygpt_tui.generation.lean_weights import LeanLayer, LeanWeights, felt
-from tinygpt_tui.generation.windows import kept_after, policy_for
+from tinygpt_tui.settings.windows import Policy, kept_after, policy_for
 
 KEPT_PLACES = 1 << 14  # about 3 kB each; a net with more of them works so long that making them anew is nothing
 

@@ -17,11 +17,10 @@ from torch import Tensor
 
 from tinygpt_tui.architectures.ngrams import NgramTables
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.generation.base import Policy
 from tinygpt_tui.generation.lean_crop import Crop
 from tinygpt_tui.generation.lean_rows import Reading, added, bend_, norm_and_turn, product, read, read_long, with_shares
 from tinygpt_tui.generation.lean_weights import LeanWeights, felt
-from tinygpt_tui.generation.windows import kept_after, policy_for
+from tinygpt_tui.settings.windows import Policy, kept_after, policy_for
 
 ROWS_AT_ONCE = 512  # positions read together: more of them compute no faster and leave the caches
 

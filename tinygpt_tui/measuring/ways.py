@@ -12,10 +12,9 @@ import torch
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.table import build
-from tinygpt_tui.generation.base import BatchEngine, Engine, Policy
+from tinygpt_tui.generation.base import BatchEngine, Engine
 from tinygpt_tui.generation.engine import open_torch_batch_engine, open_torch_engine
 from tinygpt_tui.generation.sampler import RowsSampler, Sampler
-from tinygpt_tui.generation.windows import kept_after
 from tinygpt_tui.measuring import hugging_face
 from tinygpt_tui.measuring.naive import NaiveGPT
 from tinygpt_tui.measuring.report import Base
@@ -25,6 +24,7 @@ from tinygpt_tui.native.library import Library, load_library
 from tinygpt_tui.native.weights import NativeWeights, arrange
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.sampling import SamplingSettings, Weights
+from tinygpt_tui.settings.windows import Policy, kept_after
 
 Generator = Callable[[list[int], int], Iterator[int]]  # (ids, count) -> count new ids, one by one
 NAIVE, HUGGING_FACE = "naive", "Hugging Face"

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.checkpoints.card import read_config
 from tinygpt_tui.errors import CorpusError
-from tinygpt_tui.generation.base import Engine, Policy
-from tinygpt_tui.generation.windows import policy_for
+from tinygpt_tui.generation.base import Engine
 from tinygpt_tui.measuring.progress import Progress
 from tinygpt_tui.native.engine import NativeEngine
 from tinygpt_tui.native.library import load_library
@@ -27,6 +26,7 @@ from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.settings.sampling import Weights
 from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.settings.windows import Policy, policy_for
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 Open = Callable[[Policy, Weights], Engine]

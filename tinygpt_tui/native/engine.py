@@ -13,8 +13,9 @@ import numpy as np
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.native.library import Library, Text, load_library
 from tinygpt_tui.native.panels import aligned_zeros, padded
-from tinygpt_tui.native.reader import Logits, Policy, Reader
+from tinygpt_tui.native.reader import Logits, Reader
 from tinygpt_tui.native.weights import NativeWeights, read_weights
+from tinygpt_tui.settings.windows import Policy, kept_after
 
 
 class NativeEngine:
@@ -196,11 +197,6 @@ class Tail:
         again = list(self._ids)[-self._kept - 1 :]
         self.begin(again)
         return again
-
-
-def kept_after(policy: Policy, block_size: int) -> int:
-    """Return how many ids of a full window are read again with the new one; as generation/windows.py has it."""
-    return block_size - 1 if policy == "exact" else max(1, block_size // 2) - 1
 
 
 def open_engine(folder: Path, library: Library | None = None, *, policy: Policy = "exact") -> NativeEngine | None:

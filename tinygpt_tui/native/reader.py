@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import operator
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,8 @@ from tinygpt_tui.native.library import (
 )  # fmt: skip
 from tinygpt_tui.native.panels import PANEL, aligned_zeros, padded
 from tinygpt_tui.native.weights import NativeWeights, ngram_rows
+from tinygpt_tui.settings.windows import Policy, policy_for
 
-Policy = Literal["exact", "reanchor", "rolling"]  # what happens when the window is full; see generation/windows.py
 Logits = NDArray[np.float32]
 
 EPSILON = 1e-5  # of the norms
@@ -51,12 +51,7 @@ class Reader:
         if found is None:
             raise EngineError("the native engine was not built", "python -m tinygpt_tui.native.build")
         settings = weights.settings
-        if policy == "rolling" and not settings.sliding:
-            raise UsageError(
-                "window rolling: this model's attention was not trained to slide",
-                "choose exact, or reanchor where speed matters more",
-            )
-        self.policy: Policy = policy
+        self.policy = policy_for(policy, settings)
         self.vocab_size, self.block_size = settings.vocab_size, settings.block_size
         # A layer feels a window of the one below, and its two shifts as far again as they reach.
         self._layer_reach = settings.block_size - 1 + 2 * settings.token_shift

@@ -8,9 +8,9 @@ from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.events.generation import GenerationEnded, Token
 from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.generation.text import GenerationJob
-from tinygpt_tui.generation.windows import policy_for
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.settings.windows import policy_for
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 

@@ -12,11 +12,11 @@ from tinygpt_tui.checkpoints.card import NativeConfig, read_config
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.generation.base import BatchEngine, Engine
-from tinygpt_tui.generation.windows import policy_for
 from tinygpt_tui.native.engine import NativeBatchEngine, NativeEngine
 from tinygpt_tui.native.library import Library, load_library
 from tinygpt_tui.native.weights import NativeWeights, arrange, read_weights, supports
 from tinygpt_tui.settings.sampling import Weights, Window
+from tinygpt_tui.settings.windows import policy_for
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 if TYPE_CHECKING:

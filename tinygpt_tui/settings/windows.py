@@ -10,10 +10,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.generation.base import Policy
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.settings.sampling import Window
+
+Policy = Literal["exact", "reanchor", "rolling"]
 
 
 def policy_for(window: Window, settings: ArchitectureSettings) -> Policy:
