@@ -81,6 +81,22 @@ class Note(msgspec.Struct, frozen=True, tag=True):
     level: Literal["info", "warning"] = "info"
 
 
+class Finding(msgspec.Struct, frozen=True, tag=True):
+    """The doctor's word on one thing; a later one on the same `check` takes its place.
+
+    `text` is what was found, `why` what it means, both in plain words. `remedy` holds settings, as one would type them,
+    of another training that would do better; `place` is where in the text to look, in characters from its start.
+    """
+
+    step: int
+    check: str
+    level: Literal["fine", "hint", "warning", "bad"]
+    text: str
+    why: str = ""
+    remedy: dict[str, str] = {}
+    place: int | None = None
+
+
 class RunEnded(msgspec.Struct, frozen=True, tag=True):
     """The last event of a training.
 
@@ -97,4 +113,4 @@ class RunEnded(msgspec.Struct, frozen=True, tag=True):
     hint: str = ""
 
 
-TrainingEvent = RunStarted | Step | Evaluation | Sample | Saved | Paused | Resumed | Note | RunEnded
+TrainingEvent = RunStarted | Step | Evaluation | Sample | Saved | Paused | Resumed | Note | Finding | RunEnded

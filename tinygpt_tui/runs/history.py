@@ -9,12 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinygpt_tui.events.training import (
     Evaluation,
+    Finding,
     Note,
     Paused,
     Resumed,
@@ -31,6 +33,9 @@ Floats = NDArray[np.float64]
 RECENT_STEPS = 20
 LOG_LINES = 1000
 BEST = " ◆ best"
+Measured = Literal["loss", "elapsed_s", "learning_rate", "gradient_norm", "tokens_per_s"]
+# What is kept of each step, in the order of the columns.
+MEASURED = ("step", *get_args(Measured))
 
 
 class Columns:
@@ -72,10 +77,11 @@ class RunHistory:
         """`steps` and `evaluate_every` as the run's settings have them, until the run says more itself."""
         self.steps = steps
         self._evaluate_every = evaluate_every
-        self._steps = Columns(3)  # step, loss, elapsed_s
-        self._evaluations = Columns(2)  # step, validation_loss
+        self._steps = Columns(len(MEASURED))
+        self._evaluations = Columns(3)  # step, validation_loss, train_loss
         self._evaluated: list[Evaluation] = []
         self.samples: list[SampleText] = []
+        self.findings: dict[str, Finding] = {}
         self.log: list[str] = []
         self.started: RunStarted | None = None
         self.ended: RunEnded | None = None
@@ -106,6 +112,8 @@ class RunHistory:
                 case Resumed():
                     self.paused = None
                     self._say(event.step, "goes on")
+                case Finding():
+                    self._hear_finding(event)
                 case Note():
                     self._say(event.step, f"warning: {event.text}" if event.level == "warning" else event.text)
 
@@ -123,6 +131,17 @@ class RunHistory:
     def validation_losses(self) -> tuple[Floats, Floats]:
         """Steps (M,) and the validation loss at each (M,)."""
         return self._evaluations.column(0), self._evaluations.column(1)
+
+    def measured(self, what: Measured) -> tuple[Floats, Floats]:
+        """Steps (N,) and what each one measured (N,)."""
+        return self._steps.column(0), self._steps.column(MEASURED.index(what))
+
+    @property
+    def gaps(self) -> tuple[Floats, Floats]:
+        """Steps (M,) of evaluations and by how much validation was above training there (M,), nats per token."""
+        trained = slice(int(np.searchsorted(self._evaluations.column(0), 1)), None)  # before it there is no training
+        steps, validation, train = (self._evaluations.column(index)[trained] for index in range(3))
+        return steps, validation - train
 
     @property
     def last_evaluation(self) -> Evaluation | None:
@@ -177,6 +196,7 @@ class RunHistory:
         self._evaluations.cut(last)
         self._evaluated = [evaluation for evaluation in self._evaluated if evaluation.step <= last]
         self.samples = [sample for sample in self.samples if sample.step <= last]
+        self.findings = {check: finding for check, finding in self.findings.items() if finding.step <= last}
         if self.step > event.step:
             self.last_step = None
         self._recent_tokens_per_s.clear()
@@ -187,19 +207,27 @@ class RunHistory:
 
     def _hear_step(self, event: Step) -> None:
         self.last_step = event
-        self._steps.append(event.step, event.loss, event.elapsed_s)
+        self._steps.append(
+            event.step, event.loss, event.elapsed_s, event.learning_rate, event.gradient_norm, event.tokens_per_s
+        )
         self._recent_tokens_per_s.append(event.tokens_per_s)
         del self._recent_tokens_per_s[:-RECENT_STEPS]
 
     def _hear_evaluation(self, event: Evaluation) -> None:
         self._evaluated.append(event)
-        self._evaluations.append(event.step, event.validation_loss)
+        self._evaluations.append(event.step, event.validation_loss, event.train_loss)
         self._say(event.step, f"validation {event.validation_loss:.4f}{BEST if event.best_step == event.step else ''}")
 
     def _hear_sample(self, event: Sample) -> None:
         evaluation = self.last_evaluation
         loss = evaluation.validation_loss if evaluation and evaluation.step == event.step else None
         self.samples.append(SampleText(event.step, event.text, loss))
+
+    def _hear_finding(self, event: Finding) -> None:
+        before = self.findings.get(event.check)
+        self.findings[event.check] = event
+        if event.level != "fine" or (before is not None and before.level != "fine"):
+            self._say(event.step, f"doctor: {event.text}")
 
     def _hear_saved(self, event: Saved) -> None:
         if event.what == "resume":

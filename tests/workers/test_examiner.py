@@ -1,0 +1,62 @@
+"""A corpus is examined once, in a process of its own, and kept by its hash."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from makers import TEXT, make_run, wait_until
+
+from tinygpt_tui.corpora.corpus import split
+from tinygpt_tui.doctor.examination import examine, kept_of, read_examination, run_path
+from tinygpt_tui.errors import NotFoundError
+from tinygpt_tui.paths import home
+from tinygpt_tui.training.run import run_training
+from tinygpt_tui.workers import examiner
+from tinygpt_tui.workers.examiner import examine_run, start_examiner
+
+
+def test_it_is_done_in_another_process_and_found() -> None:
+    run = make_run()
+    start_examiner(run)
+    wait_until(lambda: read_examination(run_path(run)) is not None)
+    kept = kept_of(run, run.read_settings())
+    assert kept == examine(TEXT, split(TEXT, 8, 0.1))
+    assert [floor.name for floor in kept.floors][:3] == ["guessing", "unigram", "bigram"]
+
+
+def test_it_is_done_once_for_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = make_run("one"), make_run("two")
+    for _ in run_training(first.model):
+        pass
+    for _ in run_training(second.model):
+        pass
+    examine_run(first)
+    monkeypatch.setattr(examiner, "examine", lambda text, corpus: pytest.fail("examined again"))
+    assert kept_of(second, second.read_settings()) is not None
+    examine_run(second)
+    assert run_path(second).read_bytes() == run_path(first).read_bytes()
+
+
+def test_another_text_under_the_same_path_is_not_taken() -> None:
+    run = make_run()
+    for _ in run_training(run.model):
+        pass
+    (home() / "cat.txt").write_text(TEXT + "more", encoding="utf-8")
+    with pytest.raises(NotFoundError):
+        examine_run(run)
+
+
+def test_a_damaged_file_is_none() -> None:
+    run = make_run()
+    run_path(run).write_bytes(b"{")
+    assert kept_of(run, run.read_settings()) is None
+    run_path(run).write_bytes(b'{"format": 99}')
+    assert read_examination(run_path(run)) is None
+
+
+def test_it_needs_no_torch() -> None:
+    code = "import sys, tinygpt_tui.workers.examiner; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

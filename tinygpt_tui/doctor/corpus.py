@@ -1,0 +1,206 @@
+"""What is wrong with a text before anybody learns from it: damage, repetition between its parts, a strange split."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygpt_tui.corpora.corpus import Corpus
+from tinygpt_tui.events.training import Finding
+
+Integers = NDArray[np.int64]
+
+REPLACEMENT = "�"
+# UTF-8 read as cp1252: a first byte C2 to F4 looks like one of these letters, the bytes after it like these signs.
+_AFTER = "".join(bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in range(0x80, 0xC0))
+MOJIBAKE = re.compile(f"[Â-ô][{re.escape(_AFTER)}]{{1,3}}")
+ENTITY = re.compile(r"&(?:#\d{2,5}|#x[0-9a-fA-F]{2,5}|amp|lt|gt|quot|apos|nbsp|[mn]dash|hellip|[lr][sd]quo);")
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
+LONGEST_SHOWN = 24
+
+# Text that stands in both parts word for word: how long a piece must be to be no accident, and how much is too much.
+PIECE_CHARACTERS, PIECE_TOKENS = 64, 16
+HINT_SHARE, WARNING_SHARE = 0.01, 0.1
+TOKENS_AT_ONCE = 1 << 22
+UNSEEN_SHARE = 0.001
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A kind of damage: its name for `check`, what to look for, and what it means."""
+
+    check: str
+    pattern: re.Pattern[str]
+    what: str
+    why: str
+
+
+DAMAGES = (
+    Damage(
+        "replacement",
+        re.compile(REPLACEMENT),
+        "signs that stand for a character nobody could read (�)",
+        "Somebody read the text in the wrong encoding and saved what came of it: these characters are lost. "
+        "Get the text again from its source.",
+    ),
+    Damage(
+        "mojibake",
+        MOJIBAKE,
+        "places where UTF-8 was read as Latin-1",
+        "The model would learn to write them so. Open the text as UTF-8, or put the right letters back, and save it.",
+    ),
+    Damage(
+        "entities",
+        ENTITY,
+        "HTML entities",
+        "The text was cut out of a web page. The model would learn to spell them out, letter by letter.",
+    ),
+    Damage(
+        "controls",
+        CONTROL,
+        "control characters",
+        "They cannot be seen, and each takes a place in the vocabulary. They come from a damaged file or a program.",
+    ),
+)
+
+
+def damage_findings(text: str) -> Iterator[Finding]:
+    """Yield one finding for each kind of damage in `text`, or one that there is none."""
+    clean = True
+    for damage in DAMAGES:
+        places = [match for match in damage.pattern.finditer(text) if _is_damage(damage.check, match[0])]
+        if places:
+            clean = False
+            first = places[0]
+            said = _shown(damage.check, first[0])
+            yield Finding(
+                0,
+                damage.check,
+                "warning" if len(places) > 1 or damage.check == "replacement" else "hint",
+                f"{len(places):,} {damage.what}{said}, the first in line {text.count(chr(10), 0, first.start()) + 1:,}",
+                damage.why,
+                place=first.start(),
+            )
+    if clean:
+        yield Finding(0, "encoding", "fine", "no damage from a wrong encoding in the text")
+
+
+def split_findings(corpus: Corpus) -> Iterator[Finding]:
+    """Yield what is to be said of how the corpus is cut in two: each part's size, and what only one of them has."""
+    train, validation = corpus.train, corpus.validation
+    total, size = len(train) + len(validation), corpus.tokenizer.size
+    known = np.bincount(train, minlength=size) > 0
+    unseen = np.flatnonzero((np.bincount(validation, minlength=size) > 0) & ~known)
+    share = float(np.isin(validation, unseen).mean()) if len(unseen) else 0.0
+    parts = (
+        f"learns from {len(train):,} of {total:,} tokens ({len(train) / total:.0%}) "
+        f"with {int(known.sum()):,} of {size:,} different ones"
+    )
+    if len(train) < len(validation):
+        yield Finding(
+            0,
+            "split",
+            "warning",
+            f"the model {parts}: less than it is judged by",
+            "Most of the text is kept to judge the model and never learnt from.",
+            {"validation_share": "0.1"},
+        )
+    elif share > UNSEEN_SHARE:
+        examples = " ".join(repr(corpus.tokenizer.bytes_of(int(id)).decode("utf-8", "replace")) for id in unseen[:5])
+        yield Finding(
+            0,
+            "split",
+            "warning",
+            f"{len(unseen):,} different tokens come only in the part that judges ({examples}): {share:.1%} of it",
+            "The text is not the same kind of text at its end: nothing can be learnt about what is only there.",
+            place=_place(corpus, int(np.argmax(np.isin(validation, unseen)))),
+        )
+    else:
+        yield Finding(0, "split", "fine", f"the model {parts}")
+
+
+def repetition_findings(corpus: Corpus) -> Iterator[Finding]:
+    """Yield how much of the validation split stands word for word in the training split."""
+    length = PIECE_CHARACTERS if corpus.tokenizer.name == "char" else PIECE_TOKENS
+    pieces = _pieces(corpus.validation, length)
+    if not len(pieces):
+        return
+    seen = repeated(corpus.train, pieces, corpus.tokenizer.size)
+    share = float(seen.mean())
+    if share < HINT_SHARE:
+        yield Finding(0, "repetition", "fine", "the two parts of the text share no long passages")
+        return
+    yield Finding(
+        0,
+        "repetition",
+        "warning" if share >= WARNING_SHARE else "hint",
+        f"{share:.0%} of the text that judges stands word for word in the text that is learnt from",
+        "What was learnt by heart counts as understood there, so that the validation loss looks better than it is. "
+        "Take doubled passages out of the text, where they are not its nature.",
+        place=_place(corpus, int(np.argmax(seen)) * length),
+    )
+
+
+def repeated(ids: Integers, pieces: Integers, size: int) -> NDArray[np.bool_]:
+    """Return which of the pieces (P, L) stand anywhere in `ids` (N,), as (P,).
+
+    By a rolling polynomial hash modulo 2**64 over random numbers for the tokens; a chance meeting of different pieces
+    has a probability of about N * P / 2**64.
+    """
+    count, length = pieces.shape
+    table = np.random.default_rng(0).integers(1 << 63, size=size, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    base = 0x9E3779B97F4A7C15  # odd, so that it can be undone
+    most = TOKENS_AT_ONCE + length
+    powers = np.cumprod(np.full(most, base, dtype=np.uint64))
+    undone = np.cumprod(np.full(most, pow(base, -1, 1 << 64), dtype=np.uint64))
+    wanted = (table[pieces] * powers[:length]).sum(axis=1, dtype=np.uint64)
+    order = np.argsort(wanted)
+    found = np.zeros(count, dtype=np.bool_)
+    for start in range(0, len(ids) - length + 1, TOKENS_AT_ONCE):
+        part = ids[start : start + TOKENS_AT_ONCE + length - 1]
+        sums = np.append(np.uint64(0), np.cumsum(table[part] * powers[: len(part)], dtype=np.uint64))
+        here = sums[length:] - sums[:-length]
+        here[1:] *= undone[: len(here) - 1]  # each as if it stood at the beginning
+        places = np.minimum(np.searchsorted(wanted[order], here), count - 1)
+        found[places[wanted[order][places] == here]] = True
+    # `found` counts by the sorted hashes; equal pieces have one place there and all of them are found.
+    return np.isin(wanted, wanted[order][found])
+
+
+def _place(corpus: Corpus, token: int) -> int | None:
+    """Return which character a token of the validation split is; None where a token is no character."""
+    return len(corpus.train) + token if corpus.tokenizer.name == "char" else None
+
+
+def _pieces(ids: Integers, length: int) -> Integers:
+    """Cut `ids` (N,) into pieces (N // length, length) side by side."""
+    return ids[: len(ids) // length * length].reshape(-1, length)
+
+
+def _is_damage(check: str, text: str) -> bool:
+    return check != "mojibake" or bool(_mended(text))
+
+
+def _shown(check: str, text: str) -> str:
+    if check == "mojibake":
+        return f" ({text!r} for {_mended(text)!r})"
+    if check == "entities":
+        return f" ({text} for {html.unescape(text)!r})"
+    return "" if check == "replacement" else f" ({text[:LONGEST_SHOWN]!r})"
+
+
+def _mended(text: str) -> str:
+    """What a piece of text was before UTF-8 was read as cp1252 or latin-1; empty where it was not."""
+    for length in range(len(text), 1, -1):
+        # cp1252 leaves five bytes open, which programs read as latin-1 does.
+        raw = b"".join(sign.encode("cp1252", "ignore") or sign.encode("latin-1", "ignore") for sign in text[:length])
+        try:
+            return raw.decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+    return ""

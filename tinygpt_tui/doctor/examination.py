@@ -1,0 +1,82 @@
+"""A corpus measured once: its yardsticks and what is wrong with it, kept by the text's hash and how it is cut.
+
+A run keeps a copy in its own folder, so that it can be compared with them where its text is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import msgspec
+
+from tinygpt_tui import paths
+from tinygpt_tui.corpora.corpus import Corpus
+from tinygpt_tui.corpora.floors import SMOOTHING, Floor, floors_of
+from tinygpt_tui.doctor.corpus import damage_findings, repetition_findings, split_findings
+from tinygpt_tui.events.training import Finding
+from tinygpt_tui.files import write_bytes
+from tinygpt_tui.runs.folder import RunFolder, RunSettings
+
+FILE = "examination.json"
+FORMAT = 1
+
+
+class Examination(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found: nats per token on the validation split, best last, and the doctor's words."""
+
+    format: int = FORMAT
+    smoothing: str = SMOOTHING
+    floors: list[Floor] = []
+    findings: list[Finding] = []
+
+
+def examine(text: str, corpus: Corpus) -> Examination:
+    """Measure a text that was read and split."""
+    findings = [*damage_findings(text), *split_findings(corpus), *repetition_findings(corpus)]
+    floors = floors_of(corpus.train, corpus.validation, corpus.tokenizer.size)
+    return Examination(floors=floors, findings=findings)
+
+
+def key_of(sha256: str, validation_share: float, tokenizer: dict[str, object]) -> str:
+    """Return the name under which the examination of a text is kept: its hash, how it is cut, how it is read."""
+    read = json.dumps(tokenizer, sort_keys=True).encode()
+    return f"{sha256[:32]}-{validation_share:g}-{hashlib.sha256(read).hexdigest()[:8]}"
+
+
+def cache_path(key: str) -> Path:
+    """Return where an examination is kept for all runs of the same text."""
+    return paths.home() / "examined" / f"{key}.json"
+
+
+def run_path(run: RunFolder) -> Path:
+    """Return where a run keeps its own copy."""
+    return run.folder / FILE
+
+
+def read_examination(path: Path) -> Examination | None:
+    """Return a kept examination; None where there is none, or one that this version cannot read."""
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Examination)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return found if found.format == FORMAT else None
+
+
+def keep(examination: Examination, *places: Path) -> None:
+    """Write an examination down. Raises StorageError."""
+    content = msgspec.json.format(msgspec.json.encode(examination), indent=2) + b"\n"
+    for place in places:
+        write_bytes(place, content)
+
+
+def kept_of(run: RunFolder, settings: RunSettings) -> Examination | None:
+    """Return the examination of a run's corpus, if somebody made it."""
+    if (own := read_examination(run_path(run))) is not None:
+        return own
+    try:
+        tokenizer = json.loads((run.model / "tokenizer.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    return read_examination(cache_path(key_of(settings.corpus.sha256, settings.training.validation_share, tokenizer)))

@@ -1,0 +1,81 @@
+"""Measure a run's corpus in a process of its own, behind all others: its yardsticks and what is wrong with it.
+
+`python -m tinygpt_tui.workers.examiner MODEL_FOLDER` is that process; what it finds is kept by the corpus' hash, so
+that it is done once for a text. No torch here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from tinygpt_tui import paths
+from tinygpt_tui.corpora.catalog import list_corpora
+from tinygpt_tui.corpora.corpus import CorpusText, read_text, split
+from tinygpt_tui.doctor.examination import cache_path, examine, keep, kept_of, key_of, run_path
+from tinygpt_tui.errors import NotFoundError, TinyGPTError
+from tinygpt_tui.runs.folder import CorpusReference, RunFolder
+from tinygpt_tui.workers.process import command, environment
+
+
+def start_examiner(run: RunFolder) -> None:
+    """Begin to examine the corpus of a run; `kept_of` finds the result. What fails, fails silently: it is an extra."""
+    with contextlib.suppress(OSError):
+        process = subprocess.Popen(
+            command("tinygpt_tui.workers.examiner", str(run.model.absolute())),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment() | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        )
+        # If it ends before us it must not stay behind as a zombie.
+        threading.Thread(target=process.wait, daemon=True, name="the examiner's end").start()
+
+
+def examine_run(run: RunFolder) -> None:
+    """Examine the text of a run, where nobody has, and keep the result. Raises TinyGPTError."""
+    settings = run.read_settings()
+    own = run.model.parent.resolve() == paths.models_folder().resolve()
+    found = kept_of(run, settings)
+    places = [run_path(run)] if own else []
+    if found is None:
+        training = settings.training
+        text = text_of(settings.corpus)
+        corpus = split(text.text, training.architecture.training_length, training.validation_share)
+        found = examine(text.text, corpus)
+        places.append(cache_path(key_of(text.sha256, training.validation_share, corpus.tokenizer.to_dict())))
+    keep(found, *places)
+
+
+def text_of(corpus: CorpusReference) -> CorpusText:
+    """Read the text a run learns from, where it was or where the catalogue has it now.
+
+    Raises NotFoundError, CorpusError.
+    """
+    here = [entry.path for entry in list_corpora() if entry.path and entry.row.sha256 == corpus.sha256]
+    for path in (corpus.path, *here):
+        if Path(path).is_file():
+            text = read_text(Path(path))
+            if corpus.sha256 in ("", text.sha256):
+                return text
+    raise NotFoundError(f"the text {corpus.name} is not on this machine", f"put it back: {corpus.path}")
+
+
+def main() -> int:
+    """Examine the corpus of the model folder named on the command line."""
+    if hasattr(os, "nice"):
+        os.nice(10)
+    try:
+        examine_run(RunFolder(Path(sys.argv[1])))
+    except TinyGPTError as error:
+        print(error.message, error.hint, sep="\n", file=sys.stderr)
+        return int(error.exit_code)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
