@@ -196,4 +196,5 @@ def _discounts(counts: Integers) -> Floats:
     y = n1 / (n1 + 2 * n2)
     wanted = np.array([0.0, 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3])
     # In small texts the formula may ask for nothing, or for all: something must always be left on both sides.
-    return np.minimum(np.maximum(wanted, [0.0, 0.05, 0.05, 0.05]), [0.0, 0.95, 1.95, 2.95])
+    found: Floats = np.clip(wanted, [0.0, 0.05, 0.05, 0.05], [0.0, 0.95, 1.95, 2.95])
+    return found
