@@ -94,6 +94,16 @@ class RunFolder:
         return self.folder / "lock"
 
     @property
+    def timeline(self) -> Path:
+        """Checkpoints along the way, a file each; see runs/timeline.py."""
+        return self.folder / "timeline"
+
+    @property
+    def notes(self) -> Path:
+        """What somebody wrote about the run."""
+        return self.folder / "notes.txt"
+
+    @property
     def log(self) -> Path:
         """The trainer's stderr."""
         return self.folder / "trainer.log"

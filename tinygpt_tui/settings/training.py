@@ -47,6 +47,9 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         int, Meta(ge=0, description="steps between two evaluations; 0: ten to twenty-five in all")
     ] = 0
     sample_tokens: Annotated[int, Meta(ge=0, le=10_000, description="length of the sample at each evaluation")] = 200
+    timeline_mb: Annotated[
+        int, Meta(ge=0, le=100_000, description="room for checkpoints along the way, some 40 at most; 0: none are kept")
+    ] = 250
     seed: Annotated[int, Meta(ge=0, le=(1 << 63) - 1, description="same seed, same run")] = 1337
     device: Annotated[str, Meta(description="auto, cpu, cuda or mps")] = "auto"
     threads: Annotated[int, Meta(ge=0, le=512, description="processor threads; 0: as many as there are cores")] = 0

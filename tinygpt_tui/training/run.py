@@ -23,6 +23,7 @@ from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings, Run
 from tinygpt_tui.runs.journal import Journal
 from tinygpt_tui.training.device import choose_device
 from tinygpt_tui.training.loop import Training
+from tinygpt_tui.training.timeline import Timeline
 
 STATUS_EVERY_S = 1.0
 RESUME_EVERY_S = 60.0
@@ -77,10 +78,13 @@ class _Run:
             yield from self._log(self._started(training))
             for text in notes:
                 yield from self._log(Note(training.step, text))
+            timeline = Timeline(self._folder, training)
             self._say("running", steps)
             for event in training.events():
                 yield from self._log(event)
                 yield from self._keep(event, settings)
+                if (write_moment := timeline.after(event)) is not None:
+                    yield from self._insist(write_moment)
                 self._say_now_and_then(event, steps)
             yield from self._save_resume()
             reason = "stopped" if training.stopped and training.step < steps else "finished"

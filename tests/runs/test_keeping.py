@@ -1,0 +1,139 @@
+"""Rename, copy, throw away, take back: the whole folder or nothing, and never under a trainer's feet."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import filelock
+import pytest
+from makers import make_model, make_run
+
+from tinygpt_tui import paths
+from tinygpt_tui.checkpoints.library import find_model, list_models
+from tinygpt_tui.errors import NotFoundError, RunError, UsageError
+from tinygpt_tui.runs import keeping
+from tinygpt_tui.runs.control import own_birth
+from tinygpt_tui.runs.folder import RunFolder, RunState, RunStatus
+from tinygpt_tui.runs.index import find_run, list_runs
+
+
+def own(name: str = "cat") -> Path:
+    run = make_run(name)
+    make_model(run.model)
+    (run.timeline).mkdir()
+    (run.timeline / "step-0000001.safetensors").write_bytes(b"x")
+    return run.model
+
+
+def say(model: Path, state: RunState) -> None:
+    status = RunStatus(state=state, step=1, steps=9, pid=os.getpid(), pid_created=own_birth(), time=time.time())
+    RunFolder(model).write_status(status)
+
+
+def names() -> set[str]:
+    return {card.name for card in list_models() if card.origin == "yours"}
+
+
+def test_renamed_it_is_the_same_model_and_run() -> None:
+    model = own()
+    new = keeping.rename(model, "dog 2")
+    assert not model.exists()
+    assert names() == {"dog 2"}
+    assert find_run("dog 2").read_settings().name == "dog 2"
+    assert (new / "run" / "timeline" / "step-0000001.safetensors").read_bytes() == b"x"
+    assert keeping.rename(new, "dog 2") == new
+
+
+def test_a_name_that_is_taken_or_none() -> None:
+    model = own()
+    own("dog")
+    with pytest.raises(RunError, match="already"):
+        keeping.rename(model, "dog")
+    for name in ("", "../up", "a/b", ".hidden", "x" * 65):
+        with pytest.raises(UsageError):
+            keeping.rename(model, name)
+    with pytest.raises(NotFoundError):
+        keeping.rename(paths.models_folder() / "bird", "fish")
+    assert names() == {"cat", "dog"}
+
+
+@pytest.mark.parametrize("act", [lambda model: keeping.rename(model, "dog"), keeping.throw_away])
+def test_one_that_is_trained_or_shipped_stays(act: object) -> None:
+    assert callable(act)
+    model = own()
+    for state in ("starting", "running", "paused"):
+        say(model, state)  # type: ignore[arg-type]
+        with pytest.raises(RunError, match="being trained"):
+            act(model)
+    say(model, "finished")
+    with filelock.FileLock(RunFolder(model).lock), pytest.raises(RunError, match="being trained"):
+        act(model)  # a trainer that has said nothing yet
+    with pytest.raises(RunError, match="came with the program"):
+        act(paths.shipped_models() / "shakespeare-small")
+    assert names() == {"cat"}
+    act(model)
+    assert "cat" not in names()
+
+
+def test_thrown_away_and_taken_back_nothing_is_missing() -> None:
+    model = own()
+    before = sorted(path.relative_to(model) for path in model.rglob("*"))
+    thrown = keeping.throw_away(model)
+    assert names() == set()
+    assert [card.name for card in list_runs() if card.origin == "yours"] == []
+    assert keeping.take_back(thrown) == model
+    assert sorted(path.relative_to(model) for path in model.rglob("*")) == before
+    keeping.rename(model, "dog")
+    with pytest.raises(NotFoundError):
+        keeping.take_back(thrown)
+
+
+def test_taken_back_it_does_not_cover_a_new_one() -> None:
+    thrown = keeping.throw_away(own())
+    own()
+    with pytest.raises(RunError, match="by now"):
+        keeping.take_back(thrown)
+    keeping.rename(paths.models_folder() / "cat", "cat-2")
+    assert keeping.take_back(thrown).name == "cat"
+
+
+def test_the_trash_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "TRASH_HOLDS", 2)
+    thrown = []
+    for number in range(4):
+        thrown.append(keeping.throw_away(own(f"cat{number}")))
+        os.utime(thrown[-1].place, (number, number))
+    assert [one.place.exists() for one in thrown[-2:]] == [True, True]
+    assert sum(one.place.exists() for one in thrown) <= 3
+    keeping.take_back(thrown[-1])
+
+
+def test_a_copy_stands_by_itself() -> None:
+    model = own()
+    (model / "run" / "lock").touch()
+    copy = keeping.duplicate(model, "dog")
+    assert names() == {"cat", "dog"}
+    assert RunFolder(copy).read_settings().name == "dog"
+    assert not (copy / "run" / "lock").exists()
+    with pytest.raises(RunError, match="already"):
+        keeping.duplicate(model, "dog")
+    small = keeping.duplicate(find_model("shakespeare-small"), "mine")
+    assert keeping.is_own(small)
+    with pytest.raises(NotFoundError):
+        keeping.duplicate(paths.models_folder() / "bird", "fish")
+    assert names() == {"cat", "dog", "mine"}
+    say(model, "running")
+    with pytest.raises(RunError, match="being trained"):
+        keeping.duplicate(model, "third")
+
+
+def test_notes_are_kept_and_empty_ones_are_not() -> None:
+    run = RunFolder(own())
+    assert keeping.read_notes(run) == ""
+    keeping.write_notes(run, "good one: ä\n\udcff")
+    assert keeping.read_notes(run) == "good one: ä\n?"
+    keeping.write_notes(run, "  ")
+    assert not run.notes.exists()
+    keeping.write_notes(run, "")

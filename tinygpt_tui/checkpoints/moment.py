@@ -1,0 +1,100 @@
+"""One checkpoint of a run's timeline: weights in half precision, or rounded to 8 bits a row; no torch here.
+
+A safetensors file of float16, or of int8 with a float32 scale for each row of a matrix beside it (`NAME.scales`).
+Its metadata says of which step it is, and what the validation loss was when it was last measured.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from tinygpt_tui.errors import CheckpointError, NotFoundError, storage_error
+from tinygpt_tui.files import write_bytes
+
+SCALES = ".scales"
+ROUNDED_TO = 127  # the largest weight of a row
+LONGEST_HEADER = 100_000_000  # bytes, as safetensors itself allows
+Tensors = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Of which step a moment is; `validation_loss` was measured at `measured_at`, that step or an earlier one."""
+
+    step: int
+    validation_loss: float | None = None
+    measured_at: int | None = None
+
+
+def write_moment(path: Path, tensors: Tensors, stamp: Stamp, precision: Literal["half", "int8"] = "half") -> None:
+    """Write a state dict, whole or not at all. Raises StorageError."""
+    kept: dict[str, NDArray[Any]] = {}
+    for name, tensor in tensors.items():
+        if precision == "int8" and tensor.ndim == 2:
+            scales = np.abs(tensor).max(axis=1, keepdims=True).astype(np.float32) / ROUNDED_TO
+            kept[name] = np.rint(tensor / np.where(scales > 0, scales, 1)).astype(np.int8)
+            kept[name + SCALES] = scales
+        else:
+            largest = float(np.finfo(np.float16).max)
+            kept[name] = np.clip(tensor, -largest, largest).astype(np.float16)
+    metadata = {"step": str(stamp.step)}
+    if stamp.validation_loss is not None and stamp.measured_at is not None:
+        metadata |= {"validation_loss": repr(stamp.validation_loss), "measured_at": str(stamp.measured_at)}
+    write_bytes(path, safetensors.numpy.save(kept, metadata))
+
+
+def read_moment(path: Path) -> dict[str, NDArray[np.float32]]:
+    """Return the state dict of a moment. Raises NotFoundError, CheckpointError where it is damaged, StorageError."""
+    try:
+        kept = safetensors.numpy.load(path.read_bytes())
+    except FileNotFoundError:
+        raise _gone(path) from None
+    except OSError as error:
+        raise storage_error(error, path) from error
+    except (safetensors.SafetensorError, KeyError, ValueError) as error:
+        raise _damaged(path, error) from None
+    tensors = {}
+    for name, tensor in kept.items():
+        if name.endswith(SCALES):
+            continue
+        whole = tensor.astype(np.float32)
+        if tensor.dtype == np.int8:
+            if name + SCALES not in kept:
+                raise _damaged(path, f"{name} has no scales")
+            whole *= kept[name + SCALES]
+        tensors[name] = whole
+    return tensors
+
+
+def read_stamp(path: Path) -> Stamp:
+    """Return of which step a moment is, without reading its weights. Raises as `read_moment`."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(length, LONGEST_HEADER)))
+        said = header["__metadata__"]
+        loss, measured_at = said.get("validation_loss"), said.get("measured_at")
+        return Stamp(int(said["step"]), None if loss is None else float(loss), measured_at and int(measured_at))
+    except FileNotFoundError:
+        raise _gone(path) from None
+    except OSError as error:
+        raise storage_error(error, path) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _damaged(path, error) from None
+
+
+def _gone(path: Path) -> NotFoundError:
+    return NotFoundError(f"{path} is gone", "its run may have begun anew; look at its timeline again")
+
+
+def _damaged(path: Path, error: object) -> CheckpointError:
+    return CheckpointError(f"{path} is damaged: {error}", "delete that file: the run's other checkpoints do without it")

@@ -1,0 +1,189 @@
+"""What can be done with a model's folder as a whole: rename, copy, throw away and take back, and notes; no torch.
+
+Only the user's own models can be changed, and none while it is being trained. What is thrown away goes to `.trash`
+beside the models, where the last few wait for somebody to regret it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+import msgspec
+
+from tinygpt_tui import paths
+from tinygpt_tui.errors import NotFoundError, RunError, TinyGPTError, storage_error
+from tinygpt_tui.files import write_text
+from tinygpt_tui.runs.control import live_status
+from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.runs.index import check_name
+
+TRASH = ".trash"
+TRASH_HOLDS = 10  # models; the one that was thrown away first goes for good
+OF_A_TRAINER = ("lock", "control", "*.log", ".*")  # what a copy does without
+LONGEST_NOTES = 100_000  # characters
+
+
+@dataclass(frozen=True)
+class Thrown:
+    """A model that was thrown away: where it was, and where it lies now."""
+
+    model: Path
+    place: Path
+
+
+def is_own(model: Path) -> bool:
+    """Whether a model folder is the user's own, to rename and to throw away; shipped ones are not."""
+    return model.absolute().parent == paths.models_folder().absolute()
+
+
+def rename(model: Path, name: str) -> Path:
+    """Give a model another name; return its new folder.
+
+    Raises UsageError for a name that cannot be, RunError where it is taken or the model is being trained,
+    NotFoundError, StorageError.
+    """
+    check_name(name)
+    with _free(model, "renamed"):
+        target = model.with_name(name)
+        if name == model.name:
+            return model
+        # On a disk that does not tell capitals apart, `Cat` for `cat` is the same folder and no other's name.
+        if target.exists() and not target.samefile(model):
+            raise RunError(f"there is a model called {name!r} already", "choose another name")
+    _move(model, target)
+    _say_name(target)
+    return target
+
+
+def duplicate(model: Path, name: str) -> Path:
+    """Copy a model, any model, to one of the user's own; return its folder.
+
+    Its run comes with it as it stands, but for what belongs to a trainer. Raises UsageError for a name that cannot be,
+    RunError where it is taken or the model is being trained, NotFoundError, StorageError.
+    """
+    check_name(name)
+    if live_status(RunFolder(model)) is not None:
+        raise RunError(f"{model.name} is being trained now", "stop it first: a copy would be neither here nor there")
+    target = paths.models_folder() / name
+    part = target.with_name(f".{name}.part")
+    if target.exists():
+        raise RunError(f"there is a model called {name!r} already", "choose another name")
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(model, part, ignore=shutil.ignore_patterns(*OF_A_TRAINER))
+        part.rename(target)
+    except FileNotFoundError:
+        raise _gone(model) from None
+    except OSError as error:  # shutil.Error, of several files, is one too
+        raise storage_error(error, target) from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    _say_name(target)
+    return target
+
+
+def throw_away(model: Path) -> Thrown:
+    """Move a model to the trash; `take_back` undoes it.
+
+    Raises RunError where the model is being trained, or not the user's own; NotFoundError, StorageError.
+    """
+    trash = model.parent / TRASH
+    with _free(model, "deleted"):
+        try:
+            trash.mkdir(exist_ok=True)
+        except OSError as error:
+            raise storage_error(error, trash) from error
+    thrown = Thrown(model, trash / f"{model.name}~{time.time_ns()}")
+    _move(model, thrown.place)
+    with contextlib.suppress(OSError):
+        os.utime(thrown.place)
+        _empty(trash)
+    return thrown
+
+
+def take_back(thrown: Thrown) -> Path:
+    """Take a model back out of the trash. Raises RunError where its name was taken meanwhile, NotFoundError."""
+    if thrown.model.exists():
+        raise RunError(
+            f"there is another model called {thrown.model.name!r} by now", f"rename it first: yours is {thrown.place}"
+        )
+    _move(thrown.place, thrown.model)
+    return thrown.model
+
+
+def read_notes(run: RunFolder) -> str:
+    """Return what somebody wrote about a run; nothing where nobody did or it cannot be read."""
+    try:
+        with run.notes.open(encoding="utf-8", errors="replace") as file:
+            return file.read(LONGEST_NOTES)
+    except OSError:
+        return ""
+
+
+def write_notes(run: RunFolder, notes: str) -> None:
+    """Keep notes on a run; empty ones go. Raises StorageError."""
+    if notes.strip():
+        # A terminal may hand on halves of surrogate pairs, which no file can hold.
+        write_text(run.notes, notes.encode("utf-8", "replace").decode("utf-8"))
+        return
+    try:
+        run.notes.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(error, run.notes) from error
+
+
+@contextlib.contextmanager
+def _free(model: Path, what: str) -> Iterator[None]:
+    """Hold a model's run while somebody looks whether it may be changed; nobody trains it meanwhile."""
+    if not model.is_dir():
+        raise _gone(model)
+    if not is_own(model):
+        raise RunError(f"{model.name} came with the program and cannot be {what}", "copy it under another name")
+    run = RunFolder(model)
+    busy = RunError(f"{model.name} is being trained now and cannot be {what}", "stop it first")
+    if live_status(run) is not None:
+        raise busy
+    if not run.lock.exists():
+        yield
+        return
+    try:
+        with filelock.FileLock(run.lock).acquire(timeout=0):
+            yield
+    except filelock.Timeout:
+        raise busy from None
+    except OSError as error:
+        raise storage_error(error, run.lock) from error
+
+
+def _move(model: Path, target: Path) -> None:
+    try:
+        model.rename(target)
+    except FileNotFoundError:
+        raise _gone(model) from None
+    except OSError as error:
+        raise storage_error(error, model) from error
+
+
+def _say_name(model: Path) -> None:
+    """Let a run's settings tell the name of its folder; a folder without a run has none to tell."""
+    run = RunFolder(model)
+    with contextlib.suppress(TinyGPTError):
+        run.write_settings(msgspec.structs.replace(run.read_settings(), name=model.name))
+
+
+def _empty(trash: Path) -> None:
+    thrown = sorted(trash.iterdir(), key=lambda path: path.stat().st_mtime)
+    for path in thrown[:-TRASH_HOLDS]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _gone(model: Path) -> NotFoundError:
+    return NotFoundError(f"there is no model {model}", "another window may have renamed or deleted it")

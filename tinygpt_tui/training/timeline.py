@@ -1,0 +1,70 @@
+"""Keeps a training's checkpoints along the way, for its time machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from tinygpt_tui.checkpoints.moment import Stamp, write_moment
+from tinygpt_tui.checkpoints.native import HEAD
+from tinygpt_tui.events.training import Evaluation, TrainingEvent
+from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.runs.journal import read_journal
+from tinygpt_tui.runs.timeline import affordable, keep_to, list_moments, path_of, planned
+from tinygpt_tui.training.loop import Training
+
+HALF = 2  # bytes of a parameter
+MEGABYTE = 1_000_000
+
+
+class Timeline:
+    """Says after each event of a training whether a moment is to be written, and how."""
+
+    def __init__(self, run: RunFolder, training: Training) -> None:
+        """Clears away what lies beyond where `training` stands. Raises StorageError."""
+        self._run, self._training = run, training
+        self._measured: Evaluation | None = None
+        self._due: list[int] = []
+        self._step, self._written = 0, -1
+        if training.step:
+            earlier = (event for event in read_journal(run.events) if isinstance(event, Evaluation))
+            self._measured = next((event for event in reversed(list(earlier)) if event.step <= training.step), None)
+        self._begin()
+
+    def after(self, event: TrainingEvent) -> Callable[[], None] | None:
+        """Return what writes the moment that is due, if one is; it raises StorageError, and may be called again."""
+        training = self._training
+        if isinstance(event, Evaluation):
+            self._measured = event
+        # The training's own step, not the event's: the weights are where the training is, if events come late.
+        step = training.step
+        if step < self._step:  # it went back to an earlier state
+            self._begin()
+        self._step = step
+        due = bool(self._due) and step >= self._due[0]
+        # Measured after it was written: the stamp tells the newer loss. Or the run ends here, before its plan does.
+        again = isinstance(event, Evaluation) and (step == self._written or (bool(self._due) and training.stopped))
+        if not due and not again:
+            return None
+        self._due = [later for later in self._due if later > step]
+        self._written = step
+        return partial(self._write, step)
+
+    def _begin(self) -> None:
+        training = self._training
+        size = HALF * sum(parameter.numel() for parameter in training.model.parameters())
+        count = affordable(training.settings.timeline_mb * MEGABYTE, size)
+        self._step, self._written = training.step, -1
+        keep_to(self._run, self._step, count)
+        there = list_moments(self._run)
+        last = there[-1].step if there else -1
+        self._due = [step for step in planned(training.settings.steps, count) if step > last]
+
+    def _write(self, step: int) -> None:
+        measured = self._measured
+        stamp = Stamp(step) if measured is None else Stamp(step, measured.validation_loss, measured.step)
+        state = self._training.model.state_dict()
+        tensors = {name: tensor.detach().float().cpu().numpy() for name, tensor in state.items()}
+        if self._training.settings.architecture.tied_head:
+            del tensors[HEAD]  # the same tensor as the embedding: kept once
+        write_moment(path_of(self._run, step), tensors, stamp)
