@@ -35,6 +35,14 @@ class Step(msgspec.Struct, frozen=True, tag=True):
     elapsed_s: float
 
 
+class Planned(msgspec.Struct, frozen=True, tag=True):
+    """How many `steps` in all fit the time that the run was given, as it looks after `step`; `step_s` each of late."""
+
+    step: int
+    steps: int
+    step_s: float
+
+
 class Evaluation(msgspec.Struct, frozen=True, tag=True):
     """The loss over the whole validation split, nats per token, each token predicted once."""
 
@@ -113,4 +121,4 @@ class RunEnded(msgspec.Struct, frozen=True, tag=True):
     hint: str = ""
 
 
-TrainingEvent = RunStarted | Step | Evaluation | Sample | Saved | Paused | Resumed | Note | Finding | RunEnded
+TrainingEvent = RunStarted | Step | Planned | Evaluation | Sample | Saved | Paused | Resumed | Note | Finding | RunEnded

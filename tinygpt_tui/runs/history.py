@@ -19,6 +19,7 @@ from tinygpt_tui.events.training import (
     Finding,
     Note,
     Paused,
+    Planned,
     Resumed,
     RunEnded,
     RunStarted,
@@ -33,6 +34,7 @@ Floats = NDArray[np.float64]
 RECENT_STEPS = 20
 LOG_LINES = 1000
 BEST = " ◆ best"
+NEWS = 1.1  # how many times more or fewer steps than told last are worth a line
 Measured = Literal["loss", "elapsed_s", "learning_rate", "gradient_norm", "tokens_per_s"]
 # What is kept of each step, in the order of the columns.
 MEASURED = ("step", *get_args(Measured))
@@ -88,6 +90,7 @@ class RunHistory:
         self.paused: Paused | None = None
         self.last_step: Step | None = None
         self._recent_tokens_per_s: list[float] = []
+        self._told_steps = 0
 
     def add(self, events: Iterable[TrainingEvent]) -> None:
         """Hear `events`, in their order."""
@@ -104,6 +107,8 @@ class RunHistory:
                 case RunEnded():
                     self.ended, self.paused = event, None
                     self._say(event.step, _ending(event))
+                case Planned():
+                    self._hear_plan(event)
                 case Saved():
                     self._hear_saved(event)
                 case Paused():
@@ -212,6 +217,12 @@ class RunHistory:
         )
         self._recent_tokens_per_s.append(event.tokens_per_s)
         del self._recent_tokens_per_s[:-RECENT_STEPS]
+
+    def _hear_plan(self, event: Planned) -> None:
+        self.steps = event.steps
+        if not max(event.step, self._told_steps / NEWS) < event.steps < self._told_steps * NEWS:
+            self._told_steps = event.steps
+            self._say(event.step, f"about {event.steps:,} steps fit the time")
 
     def _hear_evaluation(self, event: Evaluation) -> None:
         self._evaluated.append(event)

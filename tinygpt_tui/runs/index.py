@@ -120,7 +120,7 @@ def _card(run: RunFolder, origin: Literal["shipped", "yours"]) -> RunCard:
         origin=origin,
         state=status.state if status else "failed",
         step=status.step if status else 0,
-        steps=settings.training.steps,
+        steps=status.steps if status else settings.training.steps,
         corpus=settings.corpus.name,
         preset=settings.preset,
         created=settings.created,

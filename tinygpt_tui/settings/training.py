@@ -15,6 +15,10 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
 
     architecture: ArchitectureSettings = msgspec.field(default_factory=GPTSettings)
     steps: Annotated[int, Meta(ge=1, le=10_000_000, description="optimizer steps in all")] = 2000
+    minutes: Annotated[
+        float,
+        Meta(ge=0, le=100_000, description="train for so long by the clock; 0: as many steps as `steps` says"),
+    ] = 0.0
     batch_size: Annotated[int, Meta(ge=1, le=4096, description="windows of block_size tokens in one step")] = 16
     optimizer: Annotated[
         Literal["adamw", "muon"],

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
+import msgspec
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -23,6 +24,7 @@ from tinygpt_tui.training.compiling import Compiling
 from tinygpt_tui.training.device import device_random, set_device_random
 from tinygpt_tui.training.evaluate import summed_losses
 from tinygpt_tui.training.optimizer import clip, make_optimizers, set_rate
+from tinygpt_tui.training.pace import Pace
 from tinygpt_tui.training.sampling import sample_text
 from tinygpt_tui.training.schedule import rate_share
 
@@ -48,6 +50,7 @@ class Training:
         self.elapsed_s = 0.0
         self.best_step, self.best_loss = 0, math.inf
         self.stopped = False
+        self.pace = Pace(settings)
         self._control = control
         self._block_size = settings.architecture.block_size
         self._windows = Windows(corpus.train, settings.architecture.training_length, settings.batch_size, settings.seed)
@@ -57,6 +60,7 @@ class Training:
 
     def events(self) -> Iterator[TrainingEvent]:
         """Train from where `step` stands to the end; `stopped` tells whether somebody ended it before."""
+        self.pace.wake()
         if self.step == 0:
             yield from self._evaluate()
         while self.step < self.settings.steps:
@@ -65,10 +69,15 @@ class Training:
                 if self._recent:  # what was learnt since the last evaluation may be the best yet
                     yield from self._evaluate()
                 return
-            yield self._one_step()
+            step = self._one_step()
+            if plan := self.pace.stepped(self.step):
+                self._take_plan(plan.steps)  # before anybody may save the state of this step
+            yield step
+            if plan:
+                yield plan
             if note := self._compiling.after_step(self.settings.steps - self.step):
                 yield Note(self.step, note)
-            if self.step % self._evaluate_every == 0 or self.step == self.settings.steps:
+            if self._evaluation_due():
                 yield from self._evaluate()
 
     def state(self) -> dict[str, Any]:
@@ -79,6 +88,7 @@ class Training:
             "best_step": self.best_step,
             "best_loss": self.best_loss,
             "recent": list(self._recent),
+            "pace": self.pace.state(),
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "random": torch.get_rng_state(),
@@ -90,6 +100,8 @@ class Training:
         self.step, self.elapsed_s = state["step"], state["elapsed_s"]
         self.best_step, self.best_loss = state["best_step"], state["best_loss"]
         self._recent = list(state["recent"])
+        self.pace.load_state(state.get("pace", {}))
+        self._take_plan(self.pace.steps)
         self.model.load_state_dict(state["model"])
         for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(kept)
@@ -101,12 +113,20 @@ class Training:
         affordable = EVALUATION_SHARE * trained / (FORWARD_COST * len(self.corpus.validation))
         return max(1, math.ceil(self.settings.steps / min(max(affordable, FEWEST), MOST)))
 
+    def _take_plan(self, steps: int) -> None:
+        self.settings = msgspec.structs.replace(self.settings, steps=steps)
+
+    def _evaluation_due(self) -> bool:
+        if self.pace.timed and not self.settings.evaluate_every:
+            return self.pace.evaluation_due(self.step)
+        return self.step % self._evaluate_every == 0 or self.step >= self.settings.steps
+
     def _one_step(self) -> Step:
         began = time.perf_counter()
         settings = self.settings
         self.model.train()
         inputs, targets = (torch.from_numpy(part.copy()).to(self.device) for part in self._windows.batch(self.step))
-        rate = set_rate(self.optimizers, rate_share(self.step, settings))
+        rate = set_rate(self.optimizers, rate_share(self.pace.place(self.step), settings))
         loss = self._loss(inputs, targets)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = clip(self.model, settings.gradient_clip).item()
@@ -160,6 +180,7 @@ class Training:
             seconds=seconds,
         )
         yield from self._sample()
+        self.pace.evaluated(self.step)
 
     def _sample(self) -> Iterator[TrainingEvent]:
         if not self.settings.sample_tokens:
@@ -176,11 +197,13 @@ class Training:
         if self._control.take("sample"):
             yield from self._sample()
         if self._asked("pause") and not self._asked("stop"):
+            self.pace.rest()
             yield Paused(self.step)
             while self._asked("pause") and not self._asked("stop"):
                 time.sleep(PAUSE_LOOK_S)
                 if self._control.take("sample"):
                     yield from self._sample()
+            self.pace.wake()
             yield Resumed(self.step)
         if self._stop_taken():
             self.stopped = True  # a second one cuts the last evaluation short

@@ -81,6 +81,7 @@ class _Run:
             timeline = Timeline(self._folder, training)
             self._say("running", steps)
             for event in training.events():
+                steps = training.settings.steps  # a run by the clock plans them as it goes
                 yield from self._log(event)
                 yield from self._keep(event, settings)
                 if (write_moment := timeline.after(event)) is not None:
@@ -189,11 +190,15 @@ class _Run:
                 self._say_refused(error)
                 if not waiting:
                     waiting = True
+                    if self._training:
+                        self._training.pace.rest()
                     paused = Paused(step, f"{error.message}; {error.hint}")
                     self._try(lambda: self._journal.append([paused]))  # noqa: B023
                     yield paused
                 time.sleep(ROOM_LOOK_S)
         if waiting:
+            if self._training:
+                self._training.pace.wake()
             yield from self._log(Resumed(step))
 
     def _say_refused(self, error: StorageError) -> None:

@@ -7,8 +7,8 @@ import math
 from tinygpt_tui.settings.training import TrainingSettings
 
 
-def rate_share(step: int, settings: TrainingSettings) -> float:
-    """Return the share (0, 1] of the peak rate at `step` (from 0).
+def rate_share(step: float, settings: TrainingSettings) -> float:
+    """Return the share (0, 1] of the peak rate at `step` (from 0); between two steps, where a plan has changed.
 
     Linear warm-up over `warmup_share` of the steps, then the decay that the settings name, to `final_rate` at the end.
     """

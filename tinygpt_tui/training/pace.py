@@ -1,0 +1,161 @@
+"""How many steps a run has, and where in its schedule each of them stands: as the settings say, or by the clock.
+
+A run of so many minutes does not know beforehand how many steps fit. It plans: what is left of the time, less what the
+evaluations to come will take, through what a step has taken lately. The first plans come quickly (after 1, 2, 4 …
+steps), later ones as often as a fortieth of the time is over, because a machine has other things to do as well. A plan
+is kept in the run's state and told in its journal: going on from a saved state is going on with that moment's plan.
+
+What counts is the time from the first step to the end: evaluations, samples and writing to the disk with it, pauses
+without. What comes before the first step (reading the text, measuring the machine, the evaluation of the untrained net)
+does not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from statistics import fmean, median
+from typing import Any
+
+from tinygpt_tui.events.training import Planned
+from tinygpt_tui.settings.training import TrainingSettings
+
+YOUNG_SHARE = 0.02  # of the time: until then a plan is a guess, and the schedule is drawn anew with each
+PLANS = 40  # about so many after that
+RECENT_STEPS = 64  # that say what the next ones will take
+OUTLIER = 8.0  # times the median: compiling, a laptop's lid; it is over and will not come again
+EVALUATIONS_SHARE = 0.05  # of the time may go into evaluations …
+FEWEST, MOST = 4, 25  # … but a curve needs points
+
+
+class Pace:
+    """`steps` is the plan as it stands; `place` says where in a schedule of so many steps a step stands."""
+
+    def __init__(self, settings: TrainingSettings, clock: Callable[[], float] | None = None) -> None:
+        """Without `minutes` the plan is `settings.steps` and never changes."""
+        self.steps = settings.steps
+        self.budget_s = settings.minutes * 60
+        self.used_s = 0.0
+        self._clock = clock or time.perf_counter
+        self._last: float | None = None
+        self._anchor, self._anchor_place = 0, 0.0  # a step, and which share of the schedule was over before it
+        self._evaluations = 0
+        self._planned_at_s = 0.0
+        self._step_s: deque[float] = deque(maxlen=RECENT_STEPS)
+        self._evaluation_s: deque[float] = deque(maxlen=3)
+        self._just_evaluated = False
+
+    @property
+    def timed(self) -> bool:
+        """Whether the clock decides when the run ends."""
+        return self.budget_s > 0
+
+    def place(self, step: int) -> float:
+        """Return where in a schedule of `steps` steps `step` stands: the step itself, unless plans have changed."""
+        if not self._anchor:
+            return step
+        share = (step - self._anchor) / max(1, self.steps - self._anchor)
+        return (self._anchor_place + (1 - self._anchor_place) * share) * self.steps
+
+    def evaluation_due(self, step: int) -> bool:
+        """Whether an evaluation comes after `step` steps, where the clock spaces them."""
+        number = max(1, self._evaluations)
+        before, after = self.place(step - 1) / self.steps, self.place(step) / self.steps
+        return step >= self.steps or int(after * number) > int(before * number)
+
+    def wake(self) -> None:
+        """The clock runs from here, or runs again."""
+        self._last = self._clock()
+
+    def rest(self) -> None:
+        """A pause begins, whose time does not count."""
+        self._tick()
+        self._last = None
+
+    def evaluated(self, step: int) -> None:
+        """An evaluation has ended; the one before the first step counts as measured, not as used."""
+        seconds = self._tick()
+        if step:
+            self._just_evaluated = True
+        else:
+            self.used_s = 0.0
+        if seconds is not None:
+            self._evaluation_s.append(seconds)
+
+    def stepped(self, step: int) -> Planned | None:
+        """Count a step; return the new plan where this was the time to make one."""
+        seconds = self._tick()
+        if seconds is not None:
+            self._learn(seconds)
+        first = not self._planned_at_s
+        if not self.timed or not self._step_s or (step >= self.steps and not first):
+            return None
+        young = self.used_s < YOUNG_SHARE * self.budget_s
+        if self._anchor:
+            due = self.used_s - self._planned_at_s >= self.budget_s / PLANS
+        else:
+            due = first or not young or step & (step - 1) == 0
+        return self._plan(step, young) if due else None
+
+    def state(self) -> dict[str, Any]:
+        """Return the plan and the time used, plain data only."""
+        return {
+            "steps": self.steps,
+            "used_s": self.used_s,
+            "anchor": self._anchor,
+            "anchor_place": self._anchor_place,
+            "evaluations": self._evaluations,
+            "planned_at_s": self._planned_at_s,
+            "step_s": list(self._step_s),
+            "evaluation_s": list(self._evaluation_s),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on with the plan of the moment when `state` was taken; a run whose steps are set has none."""
+        if not self.timed:
+            return
+        self.steps, self.used_s = state["steps"], state["used_s"]
+        self._anchor, self._anchor_place = state["anchor"], state["anchor_place"]
+        self._evaluations, self._planned_at_s = state["evaluations"], state["planned_at_s"]
+        self._step_s.extend(state["step_s"])
+        self._evaluation_s.extend(state["evaluation_s"])
+
+    def _tick(self) -> float | None:
+        """Count the time since the last look; None where the clock did not run."""
+        if self._last is None:
+            return None
+        now = self._clock()
+        seconds = now - self._last
+        self._last = now
+        self.used_s += seconds
+        return seconds
+
+    def _learn(self, seconds: float) -> None:
+        usual = median(self._step_s) if self._step_s else seconds
+        if self._just_evaluated and self._evaluation_s:
+            # What was kept on the disk after the evaluation fell into this step.
+            self._just_evaluated = False
+            self._evaluation_s[-1] += max(0.0, seconds - usual)
+        elif seconds < OUTLIER * usual:
+            self._step_s.append(seconds)
+
+    def _plan(self, step: int, young: bool) -> Planned | None:
+        recent = list(self._step_s)
+        if len(recent) > 2 and young:
+            recent = recent[1:]  # the first step of all warms up
+        step_s = max(fmean(recent), 1e-9)
+        evaluation_s = fmean(self._evaluation_s) if self._evaluation_s else 0.0
+        share = self.place(step) / self.steps
+        if not self._anchor:
+            afford = EVALUATIONS_SHARE * self.budget_s / max(evaluation_s, 1e-9)
+            self._evaluations, share = int(min(max(afford, FEWEST), MOST)), 0.0
+        to_come = self._evaluations - int(share * self._evaluations)
+        left_s = self.budget_s - self.used_s - to_come * evaluation_s
+        steps = step + max(0, round(left_s / step_s))
+        if not young:
+            # From here on what is over of the schedule stays over; only the rest is stretched or squeezed.
+            self._anchor_place = share if self._anchor else step / steps
+            self._anchor = step
+        self.steps, self._planned_at_s = steps, self.used_s
+        return Planned(step=step, steps=steps, step_s=step_s)
