@@ -33,6 +33,7 @@ class LossChart:
 
     It fills the space it is given: `width` and `height` in cells, where they are set, else what Rich offers.
     `smoothing` in [0, 1) is how many neighbours each point is averaged with; 0 draws what was measured.
+    `cursor` is an x to mark from top to bottom.
     In a label of an axis, what follows a comma is left out where space is short: "loss, nats per token".
     `ascii` None asks the console whether it can show braille.
     """
@@ -48,6 +49,7 @@ class LossChart:
     x_label: str = "step"
     y_label: str = "loss"
     best_label: str = "best"
+    cursor: float | None = None
     empty: str = "waiting for the first step"
     ascii: bool | None = None
     width: int | None = None
@@ -104,6 +106,8 @@ def _draw(chart: LossChart, sheet: Sheet) -> None:
     plot.grid(heights)
     plot.raw(seen)
     plot.level_lines(levels)
+    if chart.cursor is not None:
+        plot.cursor(chart.cursor)
     plot.curves(seen)
     if chart.best and all(np.isfinite(chart.best)):
         step, value = chart.best

@@ -14,12 +14,16 @@ from tinygpt_tui.charts.smoothing import smoothed
 from tinygpt_tui.charts.strokes import Integers, Mask, columns, stroke, within
 
 # Told apart without colour: what stands for a curve beside its name, and for its points.
-SIGNS: dict[Kind, str] = {"line": "━", "points": "●■▲▼", "dashes": "╍"}
-ASCII_SIGNS: dict[Kind, str] = {"line": "*#%@", "points": "o+s^", "dashes": "=~"}
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+SIGNS: dict[Kind, str] = {"line": "━", "points": "●■▲▼", "dashes": "╍", "ghost": LETTERS}
+ASCII_SIGNS: dict[Kind, str] = {"line": "*#%@", "points": "o+s^", "dashes": "=~", "ghost": LETTERS}
+SMOOTHED: frozenset[Kind] = frozenset({"line", "dashes"})
 RAW_MARK = "."
 JOIN_MARK = ":"
 # Marks closer than this many cells would hide the curve that they sit on.
 MARK_SPACING = 4
+# Cells from one letter of a ghost to its next, and from the first letter of one ghost to that of the next.
+LETTER_SPACING, LETTER_SHIFT = 18, 5
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,21 @@ class Curve:
             mask[:, np.arange(x.dots) % (4 if ascii else 8) >= (3 if ascii else 5)] = False
         elif self.series.kind == "points" and not ascii:
             _dot(mask)
+        elif self.series.kind == "ghost":
+            if ascii:
+                mask[:] = False  # its letters are all there is
+            else:
+                _dot(mask, every=4)
         return mask
+
+    def letters(self, x: Scale, cell: int) -> Floats:
+        """The xs (K,) at which a ghost's letter stands: every few cells of `cell` dots, at least once."""
+        ends = np.rint(x.place(self.xs[[0, -1]])).astype(np.int64) // cell
+        shift = LETTERS.index(self.sign) * LETTER_SHIFT % LETTER_SPACING if self.sign in LETTERS else 0
+        first = ends[0] + shift if ends[0] + shift <= ends[1] else (ends[0] + ends[1]) // 2
+        cells = np.arange(first, ends[1] + 1, LETTER_SPACING)
+        places = np.clip((cells + 0.5) * cell, *np.rint(x.place(self.xs[[0, -1]])))
+        return np.interp(places, x.place(self.xs), self.xs)
 
 
 def prepare(series: Iterable[Series], log_x: bool, log_y: bool, smoothing: float, ascii: bool) -> list[Curve]:
@@ -68,7 +86,7 @@ def prepare(series: Iterable[Series], log_x: bool, log_y: bool, smoothing: float
         used[one.kind] += 1
         xs, ys = clean(one, log_x, log_y)
         if len(xs):
-            smooth = smoothing > 0 and one.kind != "points" and len(xs) > 1
+            smooth = smoothing > 0 and one.kind in SMOOTHED and len(xs) > 1
             line = smoothed(ys, smoothing) if smooth else ys
             curves.append(Curve(one, sign, xs, ys, line, smooth))
     return curves
@@ -86,9 +104,9 @@ def marks(cells: Integers) -> Integers:
     return np.array(kept[::-1], dtype=np.int64)
 
 
-def _dot(mask: Mask) -> None:
-    """Leave every other dot of a thin line, whether it runs along or up."""
-    mask[:, 1::2] = False
+def _dot(mask: Mask, every: int = 2) -> None:
+    """Leave one dot of `every` of a thin line, whether it runs along or up."""
+    mask[:, np.arange(mask.shape[1]) % every > 0] = False
     # Counted from the top of each column, so that a level part keeps its only dot.
     depth = np.cumsum(mask, axis=0)
-    mask &= depth % 2 == 1
+    mask &= depth % every == 1

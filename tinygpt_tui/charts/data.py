@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rich.style import StyleType
 
 Floats: TypeAlias = NDArray[np.float64]
-Kind: TypeAlias = Literal["line", "points", "dashes"]
+Kind: TypeAlias = Literal["line", "points", "dashes", "ghost"]
 
 # Middle lightness: each has a contrast of more than 3 on black and on white.
 BLUE = "#3b8eea"
@@ -25,6 +25,7 @@ GRID_STYLE = f"dim {GREY}"
 TITLE_STYLE = "bold"
 LEVEL_STYLE = GREY
 BEST_STYLE = f"bold {GREEN}"
+CURSOR_STYLE = VIOLET
 
 # Beyond this the differences of two floats may overflow, and no axis could show them.
 LARGEST = 1e100
@@ -35,6 +36,7 @@ class Series:
     """One curve: `xs` and `ys` of the same length, in any order; where an x is repeated, the later y wins.
 
     `line` is solid, `dashes` is broken, `points` are marks joined by dots; what the chart smooths are lines and dashes.
+    A `ghost` is a faint curve to compare with, known by its letter, which stands on it here and there.
     Give numpy arrays of float64 where the history is long: a list is converted at every drawing.
     """
 

@@ -11,7 +11,7 @@ from rich.style import Style, StyleType
 
 from tinygpt_tui.charts.canvas import Canvas, Layer
 from tinygpt_tui.charts.curves import JOIN_MARK, RAW_MARK, SIGNS, Curve, marks
-from tinygpt_tui.charts.data import BEST_STYLE, GRID_STYLE, Level
+from tinygpt_tui.charts.data import BEST_STYLE, CURSOR_STYLE, GRID_STYLE, Level
 from tinygpt_tui.charts.labels import free_place
 from tinygpt_tui.charts.scale import Scale
 from tinygpt_tui.charts.sheet import Sheet, plain
@@ -64,6 +64,13 @@ class Plot:
             self.canvas.back(mask, level.style, "-")
             self.cost[self.row(level.y)] = np.maximum(self.cost[self.row(level.y)], LEVEL_COST)
 
+    def cursor(self, x: float) -> None:
+        """A line from top to bottom, behind the curves."""
+        if self.x.holds(x):
+            mask = self._empty()
+            mask[np.arange(self.y.dots) % 4 < 3, self.x.dot(x)] = True
+            self.canvas.back(mask, CURSOR_STYLE, "|")
+
     def curves(self, curves: Sequence[Curve]) -> None:
         """All curves, then all cells so far onto the sheet, then the marks on top."""
         layers = []
@@ -71,14 +78,16 @@ class Plot:
         thick = sum(curve.smooth for curve in curves) == 1 and not self.canvas.ascii
         for curve in curves:
             bits = self.canvas.pack(curve.mask(self.x, self.y, self.canvas.ascii, thick and curve.smooth))
-            marked = curve.series.kind == "points"
+            marked = curve.series.kind in ("points", "ghost")
             layers.append(Layer(bits, curve.series.style, JOIN_MARK if marked else curve.sign, yields=marked))
             self.cost = np.maximum(self.cost, (bits > 0) * CURVE_COST)
         self.canvas.front(layers)
         numbers = np.array([*(self.sheet.style(layer.style) for layer in self.canvas.layers), 0])
         self.sheet.paste(self.top, self.left, self.canvas.characters(), numbers[self.canvas.owner])
         for curve in curves:
-            if curve.series.kind == "points" or len(curve.xs) == 1:
+            if curve.series.kind == "ghost":
+                self._letters(curve)
+            elif curve.series.kind == "points" or len(curve.xs) == 1:
                 self._marks(curve)
 
     def best(self, step: float, value: float, text: str) -> None:
@@ -108,6 +117,15 @@ class Plot:
         for index in marks(cells):
             if 0 <= rows[index] < self.canvas.rows:
                 self._mark(int(rows[index]), int(cells[index]), sign, curve.series.style)
+
+    def _letters(self, curve: Curve) -> None:
+        xs = curve.letters(self.x, self.canvas.dots_wide)
+        # Between two points a curve is straight on the screen, whatever the scales are.
+        ys = np.interp(self.x.unit(xs), self.x.unit(curve.xs), self.y.place(curve.line))
+        for x, y in zip(xs, ys, strict=True):
+            if 0 <= y < self.y.dots:
+                row = (self.y.dots - 1 - int(np.rint(y))) // self.canvas.dots_high
+                self._mark(row, self.column(float(x)), curve.sign, curve.series.style)
 
     def _mark(self, row: int, column: int, sign: str, style: StyleType) -> None:
         self.sheet.write(self.top + row, self.left + column, sign, style)

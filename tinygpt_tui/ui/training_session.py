@@ -10,11 +10,14 @@ import psutil
 
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import WEIGHTS
+from tinygpt_tui.doctor.examination import Examination, kept_of
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.training import RunStarted, TrainingEvent
+from tinygpt_tui.runs.aspects import Comparison
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunSettings, RunStatus
 from tinygpt_tui.runs.history import RunHistory
+from tinygpt_tui.workers.examiner import is_here, start_examiner
 from tinygpt_tui.workers.trainer import RunWatch, start_trainer
 
 
@@ -50,6 +53,7 @@ class Look(NamedTuple):
     stop_asked: bool
     has_weights: bool
     has_state: bool
+    examination: Examination | None
 
 
 class TrainingSession:
@@ -65,6 +69,8 @@ class TrainingSession:
         self.looked = False
         self._watch = RunWatch(run)
         self._control = Control(run.control)
+        self.examination: Examination | None = None
+        self._examining = False
         self._launched: int | None = None
         self._stop_asked = False
 
@@ -83,6 +89,12 @@ class TrainingSession:
     def vocab_size(self) -> int:
         """How many different tokens the run's text has."""
         return self.settings.training.architecture.vocab_size
+
+    @property
+    def beside(self) -> Comparison:
+        """What the losses can be compared with."""
+        floors = self.examination.floors if self.examination else []
+        return Comparison(floors, self.settings.corpus.entropy, self.vocab_size)
 
     @property
     def own(self) -> bool:
@@ -119,11 +131,12 @@ class TrainingSession:
             # A journal can have a hundred thousand lines: whoever called this in a thread wants them told there.
             history = _empty_history(settings)
             history.add(events)
-        return Look(settings, events, history, status, died, runs, pause, stop, weights, state)
+        examination = self._examine(settings, history or self.history)
+        return Look(settings, events, history, status, died, runs, pause, stop, weights, state, examination)
 
     def take(self, look: Look) -> bool:
         """Make `look` part of what is known; return whether anything is different now."""
-        before = self.phase, self.status_message, self.has_weights, self.looked
+        before = self.phase, self.status_message, self.has_weights, self.looked, self.examination
         self.looked = True
         self.settings = look.settings
         if look.history is not None:
@@ -133,12 +146,14 @@ class TrainingSession:
         if look.events and self._launched is not None:
             self._launched = None
         self.has_weights, self.has_state = look.has_weights, look.has_state
+        self.examination = look.examination
         self._stop_asked = self._stop_asked or look.stop_asked
         self.phase = self._phase(look)
         self.status_message = look.status.message if look.status else ""
         if not self.phase.live:
             self._stop_asked = False
-        return bool(look.events) or before != (self.phase, self.status_message, self.has_weights, self.looked)
+        after = self.phase, self.status_message, self.has_weights, self.looked, self.examination
+        return bool(look.events) or before != after
 
     def pause(self) -> None:
         """Ask for a pause. Raises StorageError."""
@@ -174,6 +189,17 @@ class TrainingSession:
             return self.run.read_settings()
         except TinyGPTError:
             return self.settings
+
+    def _examine(self, settings: RunSettings, history: RunHistory) -> Examination | None:
+        """What is known of the run's text; where nobody has measured it, somebody is sent to."""
+        if self.examination is not None or history.started is None:
+            return self.examination
+        found = kept_of(self.run, settings)
+        if found is None and not self._examining:
+            self._examining = True
+            if is_here(settings.corpus):
+                start_examiner(self.run)
+        return found
 
     def _phase(self, look: Look) -> Phase:
         ended, status = self.history.ended, look.status

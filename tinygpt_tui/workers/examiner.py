@@ -18,6 +18,7 @@ from tinygpt_tui.corpora.catalog import list_corpora
 from tinygpt_tui.corpora.corpus import CorpusText, read_text, split
 from tinygpt_tui.doctor.examination import cache_path, examine, keep, kept_of, key_of, run_path
 from tinygpt_tui.errors import NotFoundError, TinyGPTError
+from tinygpt_tui.files import is_file
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder
 from tinygpt_tui.workers.process import command, environment
 
@@ -51,18 +52,29 @@ def examine_run(run: RunFolder) -> None:
     keep(found, *places)
 
 
+def is_here(corpus: CorpusReference) -> bool:
+    """Whether the text a run learns from seems to be on this machine."""
+    return bool(_places(corpus))
+
+
 def text_of(corpus: CorpusReference) -> CorpusText:
     """Read the text a run learns from, where it was or where the catalogue has it now.
 
     Raises NotFoundError, CorpusError.
     """
-    here = [entry.path for entry in list_corpora() if entry.path and entry.row.sha256 == corpus.sha256]
-    for path in (corpus.path, *here):
-        if Path(path).is_file():
-            text = read_text(Path(path))
-            if corpus.sha256 in ("", text.sha256):
-                return text
+    for path in _places(corpus):
+        text = read_text(path)
+        if corpus.sha256 in ("", text.sha256):
+            return text
     raise NotFoundError(f"the text {corpus.name} is not on this machine", f"put it back: {corpus.path}")
+
+
+def _places(corpus: CorpusReference) -> list[Path]:
+    """Return the files that may be a text."""
+    # A shipped run knows only the name of its file.
+    own = [Path(corpus.path)] if Path(corpus.path).is_absolute() else []
+    known = [Path(entry.path) for entry in list_corpora() if entry.path and entry.row.sha256 == corpus.sha256]
+    return [path for path in [*own, *known] if is_file(path)]
 
 
 def main() -> int:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from rich.style import Style, StyleType
@@ -11,7 +11,9 @@ from textual.binding import Binding, BindingType
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from tinygpt_tui.charts import BLUE, GREY, ORANGE, Level, LossChart, Series, View, pan, zoom
+from tinygpt_tui.charts import LossChart, View, pan, zoom
+from tinygpt_tui.runs.aspects import ASPECTS, STYLES, Comparison, chart_of
+from tinygpt_tui.runs.ghosts import Overlay
 from tinygpt_tui.runs.history import RunHistory
 
 SMOOTHINGS = (0.0, 0.9, 0.98)
@@ -27,6 +29,7 @@ class TrainChart(Widget, can_focus=True):
         "train-chart--train",
         "train-chart--validation",
         "train-chart--level",
+        "train-chart--ghost",
     }
     DEFAULT_CSS = "TrainChart { height: 1fr; width: 1fr; }"
     HELP = """## Loss
@@ -35,8 +38,13 @@ How surprised the model is by the next character, in nats: lower is better. The 
 step's batch, the *validation* marks are the loss on text that is never trained on. ◆ is the best of them: those
 weights are kept.
 
-Pure guessing stands at ln V. Where a grammar of chances wrote the text, a line shows its *entropy*: nobody can get
-below it.
+The dashed lines are *yardsticks* (y): how well one does on this text by pure guessing (ln V), by counting letters
+(*unigram*), or by counting what follows the last letter (*bigram*), two (*trigram*) or four (*5-gram*), on the same
+split, with interpolated Kneser–Ney smoothing. Where a grammar of chances wrote the text, a line shows its *entropy*:
+nobody can get below it.
+
+v shows other curves: bits, perplexity, the gap between validation and training, learning rate, gradient norm, speed.
+o lays other runs over it, or published results: faint curves, known by the letters on them.
 
 The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows everything again.
 """
@@ -49,6 +57,9 @@ The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows 
         Binding("ctrl+down", "zoom_loss(-1)", "Loss out", id="chart.loss-out", show=False, tooltip="Zoom the loss out"),
     ]
 
+    aspect: reactive[str] = reactive("loss")
+    yardsticks: reactive[bool] = reactive(True)
+    overlays: reactive[tuple[Overlay, ...]] = reactive(())
     log_x: reactive[bool] = reactive(False)
     log_y: reactive[bool] = reactive(False)
     smoothing: reactive[float] = reactive(SMOOTHINGS[1])
@@ -58,15 +69,14 @@ The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows 
     def __init__(self, history: RunHistory) -> None:
         super().__init__(id="chart")
         self._history = history
-        self._entropy: float | None = None
-        self._vocab_size = 0
+        self._beside = Comparison()
         self._waiting = ""
 
-    def show(self, history: RunHistory, entropy: float | None, vocab_size: int, waiting: str) -> None:
-        """Draw `history` from now on; `waiting` stands there while it has no points."""
+    def show(self, history: RunHistory, beside: Comparison, waiting: str) -> None:
+        """Draw `history` from now on, and what it is compared with; `waiting` stands there while it has no points."""
         if history is not self._history:
             self.view = View()
-        self._history, self._entropy, self._vocab_size, self._waiting = history, entropy, vocab_size, waiting
+        self._history, self._beside, self._waiting = history, beside, waiting
         self.refresh()
 
     def render(self) -> LossChart:
@@ -75,28 +85,23 @@ The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows 
 
     def picture(self, width: int, height: int) -> LossChart:
         """Return the chart in colours that suit any background, to be kept."""
-        return self.chart(width, height, {"train": BLUE, "validation": ORANGE, "level": GREY})
+        return self.chart(width, height, STYLES)
 
     def chart(self, width: int, height: int, styles: Mapping[str, StyleType] | None = None) -> LossChart:
         """Return the chart for so many cells, in the theme's colours or in `styles`."""
-        history = self._history
-        best = history.best
-        styles = styles or {part: self._style(part) for part in ("train", "validation", "level")}
-        series = [
-            Series("train", *history.losses, styles["train"]),
-            Series("validation", *history.validation_losses, styles["validation"], "points"),
-        ]
-        return LossChart(
-            # The loss of the untrained model alone is no curve.
-            series=series if len(history.losses[0]) else [],
-            levels=self._levels(styles["level"], width),
-            best=(float(best[0]), best[1]) if best else None,
+        aspect = ASPECTS[self.aspect]
+        styles = styles or {part: self._style(part) for part in STYLES}
+        beside = replace(self._beside, overlays=self.overlays)
+        if not self.yardsticks:
+            beside = replace(beside, floors=(), vocab_size=0, entropy=None)
+        chart = chart_of(self._history, beside, aspect, styles, width)
+        return replace(
+            chart,
             log_x=self.log_x,
             log_y=self.log_y,
             view=self._fitted(),
-            smoothing=self.smoothing,
-            y_label="loss, nats per character",
-            empty=self._waiting,
+            smoothing=self.smoothing if aspect.measured != "learning_rate" else 0.0,
+            empty=self._waiting if not len(self._history.losses[0]) else chart.empty,
             width=max(1, width),
             height=max(1, height),
         )
@@ -105,7 +110,7 @@ The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows 
         """What is not as usual, in words, for the title of the pane."""
         parts = []
         if self.log_y:
-            parts.append("log loss")
+            parts.append(f"log {'loss' if self.aspect == 'loss' else 'axis'}")
         if self.log_x:
             parts.append("log steps")
         parts.append(f"smoothed {self.smoothing:g}" if self.smoothing else "as measured")
@@ -113,7 +118,22 @@ The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows 
             parts.append("zoomed (0: all)")
         elif self.fit != FITS[0]:
             parts.append(f"fits {self.fit}")
-        return ", ".join(parts)
+        if not self.yardsticks:
+            parts.append("no yardsticks")
+        title = ASPECTS[self.aspect].title.format(token=self._beside.token)
+        return f"{title}: {', '.join(parts)}"
+
+    def next_aspect(self) -> None:
+        """Draw the next of the things that were measured."""
+        self._turn(1)
+
+    def previous_aspect(self) -> None:
+        """Draw the one before."""
+        self._turn(-1)
+
+    def toggle_yardsticks(self) -> None:
+        """Show what the losses can be compared with, or not."""
+        self.yardsticks = not self.yardsticks
 
     def toggle_log_y(self) -> None:
         """Change between a linear and a logarithmic loss axis."""
@@ -154,6 +174,12 @@ The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows 
         """Zoom the loss axis; the lowest loss stays."""
         self._zoom(direction, "y")
 
+    def _turn(self, direction: int) -> None:
+        names = list(ASPECTS)
+        self.aspect = names[(names.index(self.aspect) + direction) % len(names)]
+        # What was seen of one unit says nothing about another.
+        self.view = replace(self.view, y_min=None, y_max=None)
+
     def _zoom(self, direction: int, axis: str) -> None:
         extent = self.chart(1, 1).extent()
         if extent is None:
@@ -164,25 +190,14 @@ The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows 
         else:
             self.view = zoom(self.view, extent, factor, 0.0, "y", self.log_y)
 
-    def _levels(self, style: StyleType, width: int) -> list[Level]:
-        # Between these widths the chart puts names in a column at its right, which is too small for long ones.
-        brief = 72 <= width < 124
-        levels = []
-        if self._vocab_size > 1:
-            name = "guessing" if brief else f"guessing, ln {self._vocab_size}"
-            levels.append(Level(name, math.log(self._vocab_size), style))
-        if self._entropy is not None:
-            name = "entropy" if brief else "entropy of the grammar"
-            levels.append(Level(name, self._entropy, style))
-        return levels
-
     def _fitted(self) -> View:
         """The user's view, with the floor in sight where nobody has chosen otherwise."""
         view = self.view
         if self.fit == FITS[2]:
             return View(view.x_min, view.x_max, view.y_min, view.y_max, focus=0.5)
-        if self.fit == FITS[0] and self._entropy and view == View():
-            return View(y_min=self._entropy * 0.6)
+        entropy = self._beside.entropy if self.yardsticks and self.aspect == "loss" else None
+        if self.fit == FITS[0] and entropy and view == View():
+            return View(y_min=entropy * 0.6)
         return view
 
     def _style(self, part: str) -> Style:

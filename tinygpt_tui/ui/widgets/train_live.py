@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 
+from tinygpt_tui.doctor.verdict import verdict_of
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.ui.training_session import Phase, TrainingSession
 from tinygpt_tui.ui.widgets.train_chart import TrainChart
@@ -19,6 +20,7 @@ from tinygpt_tui.ui.widgets.train_meters import TrainMeters
 from tinygpt_tui.ui.widgets.train_notice import TrainNotice
 from tinygpt_tui.ui.widgets.train_panes import PANES, TrainPaneBar
 from tinygpt_tui.ui.widgets.train_samples import TrainSamples
+from tinygpt_tui.ui.widgets.train_verdict import TrainVerdict
 
 # From this size on all panes are shown.
 WIDE_COLUMNS, WIDE_ROWS = 110, 30
@@ -51,6 +53,11 @@ class TrainLive(Vertical):
         Binding(
             "m", "chart('next_smoothing')", "Smooth", id="chart.smooth", tooltip="How much the train curve is smoothed"
         ),
+        Binding("v", "chart('next_aspect')", "View", id="chart.view", tooltip="Other curves: bits, gap, rate, speed …"),
+        Binding(
+            "V", "chart('previous_aspect')", "View back", id="chart.view-back", show=False, tooltip="The curves before"
+        ),
+        Binding("y", "chart('toggle_yardsticks')", "Yardsticks", id="chart.yardsticks", tooltip="Show them or not"),
         Binding("f", "chart('next_fit')", "Fit", id="chart.fit", show=False, tooltip="What the loss axis follows"),
         Binding("plus,equals_sign", "zoom(1)", "Zoom", key_display="+", id="chart.zoom-in", tooltip="See fewer steps"),
         Binding(
@@ -95,6 +102,7 @@ class TrainLive(Vertical):
         with Container(id="panes"):
             with Vertical(classes="-pane -chosen", id="chart-pane"):
                 yield TrainChart(RunHistory())
+                yield TrainVerdict()
             with Vertical(classes="-pane", id="meters-pane"):
                 yield TrainMeters("", markup=False, id="meters")
             yield TrainSamples().add_class("-pane")
@@ -107,7 +115,7 @@ class TrainLive(Vertical):
         self.query_one(TrainLog).border_title = "log"
         self.query_one(TrainPaneBar).show(self._pane)
         chart = self.query_one(TrainChart)
-        for choice in ("log_x", "log_y", "smoothing", "fit", "view"):
+        for choice in ("log_x", "log_y", "smoothing", "fit", "view", "aspect", "yardsticks"):
             self.watch(chart, choice, self._name_chart, init=False)
         self._name_chart()
 
@@ -117,12 +125,12 @@ class TrainLive(Vertical):
         self._session = session
         if new:
             self.query_one(TrainSamples).follow()
-        history, settings = session.history, session.settings
+        history, beside = session.history, session.beside
         self._draw_head()
         self.query_one(TrainNotice).show(session)
         waiting = _waiting(session)
-        vocab_size = settings.training.architecture.vocab_size
-        self.query_one(TrainChart).show(history, settings.corpus.entropy, vocab_size, waiting)
+        self.query_one(TrainChart).show(history, beside, waiting)
+        self.query_one(TrainVerdict).show(verdict_of(history, beside.floors, beside.entropy))
         for meters in self.query(TrainMeters):
             meters.show(history, live=session.phase.live, table=meters.id == "meters")
         self.query_one(TrainSamples).show(history.samples)
@@ -175,7 +183,7 @@ class TrainLive(Vertical):
 
     def _name_chart(self) -> None:
         chart = self.query_one(TrainChart)
-        self.query_one("#chart-pane").border_title = f"loss: {chart.describe()}"
+        self.query_one("#chart-pane").border_title = chart.describe()
 
     def _draw_head(self) -> None:
         if self._session is None:

@@ -1,0 +1,147 @@
+"""What can be drawn of a run: its losses in one unit or another with what they are compared to, and all else measured.
+
+One place for the app, the terminal and the exported picture.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.style import StyleType
+
+from tinygpt_tui.charts import BLUE, GREY, ORANGE, Level, LossChart, Series
+from tinygpt_tui.corpora.floors import Floor
+from tinygpt_tui.runs.ghosts import Overlay
+from tinygpt_tui.runs.history import Measured, RunHistory
+
+Floats = NDArray[np.float64]
+# Between these widths a chart puts names in a column at its right, which is too small for long ones.
+NAMES_BESIDE, ROOM_FOR_LONG_NAMES = 72, 124
+STYLES: dict[str, StyleType] = {"train": BLUE, "validation": ORANGE, "level": GREY, "ghost": GREY}
+
+
+@dataclass(frozen=True)
+class Aspect:
+    """One picture of a run. `unit` turns nats into what is shown; `measured` is a column of the steps instead."""
+
+    title: str
+    label: str
+    unit: Callable[[Floats], Floats] | None = None
+    measured: Measured | None = None
+
+
+ASPECTS: dict[str, Aspect] = {
+    "loss": Aspect("loss", "loss, nats per {token}", unit=lambda nats: nats),
+    "bits": Aspect("bits per {token}", "bits per {token}", unit=lambda nats: nats / math.log(2)),
+    "perplexity": Aspect(
+        "perplexity",
+        "perplexity, as if drawing from so many {token}s",
+        unit=lambda nats: np.exp(np.minimum(nats, 100.0)),
+    ),
+    "gap": Aspect("generalisation gap", "gap, validation over train"),
+    "rate": Aspect("learning rate", "rate", measured="learning_rate"),
+    "norm": Aspect("gradient norm", "norm, before clipping", measured="gradient_norm"),
+    "speed": Aspect("tokens/s", "tokens/s", measured="tokens_per_s"),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """What a run's losses stand beside: yardsticks of its corpus, its true entropy, other runs and published ones."""
+
+    floors: Sequence[Floor] = ()
+    entropy: float | None = None
+    vocab_size: int = 0
+    overlays: Sequence[Overlay] = ()
+    token: str = "character"
+
+
+def chart_of(
+    history: RunHistory,
+    beside: Comparison,
+    aspect: Aspect = ASPECTS["loss"],
+    styles: Mapping[str, StyleType] = STYLES,
+    width: int = ROOM_FOR_LONG_NAMES,
+) -> LossChart:
+    """Return an aspect of a run as a chart; how it is smoothed, zoomed and titled is the caller's.
+
+    `styles` has one for "train", "validation", "level" and "ghost"; in `width` cells the names must have room.
+    """
+    label = aspect.label.format(token=beside.token)
+    if aspect.measured:
+        series = [Series(aspect.title, *history.measured(aspect.measured), styles["train"])]
+        return LossChart(series, y_label=label)
+    if aspect.unit is None:
+        gaps = Series("gap", *history.gaps, styles["validation"], "points")
+        return LossChart([gaps], [Level("no gap", 0.0, styles["level"])], y_label=label, empty=NO_GAP)
+    if not len(history.losses[0]):
+        # The loss of the untrained model alone is no curve.
+        return LossChart(y_label=label)
+    unit = aspect.unit
+    steps, losses = history.losses
+    evaluated, validation = history.validation_losses
+    series = [
+        Series("train", steps, unit(losses), styles["train"]),
+        Series("validation", evaluated, unit(validation), styles["validation"], "points"),
+        *_ghosts(history, beside.overlays, unit, styles["ghost"]),
+    ]
+    best = history.best
+    return LossChart(
+        series,
+        _levels(beside, unit, styles["level"], end=_end(history), brief=NAMES_BESIDE <= width < ROOM_FOR_LONG_NAMES),
+        best=(float(best[0]), _one(unit, best[1])) if best else None,
+        y_label=label,
+    )
+
+
+NO_GAP = "the gap is known at the second evaluation"
+
+
+def _ghosts(
+    history: RunHistory, overlays: Sequence[Overlay], unit: Callable[[Floats], Floats], style: StyleType
+) -> list[Series]:
+    """The curves of others, as far as this run means to go: beyond it they would only squeeze it."""
+    end = _end(history)
+    ghosts = []
+    for overlay in overlays:
+        steps, losses = np.asarray(overlay.steps, np.float64), np.asarray(overlay.losses, np.float64)
+        inside = int(np.searchsorted(steps, end, "right"))
+        if inside < len(steps) and inside:
+            # Where it is cut it is still on its way to the next point.
+            losses = np.append(losses[:inside], np.interp(end, steps, losses))
+            steps = np.append(steps[:inside], float(end))
+        else:
+            steps, losses = steps[:inside], losses[:inside]
+        if len(steps):
+            ghosts.append(Series(overlay.name, steps, unit(losses), style, "ghost"))
+    return ghosts
+
+
+def _levels(
+    beside: Comparison, unit: Callable[[Floats], Floats], style: StyleType, *, end: int, brief: bool
+) -> list[Level]:
+    levels: list[Level] = []
+    if beside.vocab_size > 1:
+        name = "guessing" if brief else f"guessing, ln {beside.vocab_size}"
+        levels.append(Level(name, _one(unit, math.log(beside.vocab_size)), style))
+    levels += [Level(floor.name, _one(unit, floor.loss), style) for floor in beside.floors if floor.order]
+    if beside.entropy is not None:
+        levels.append(Level("entropy" if brief else "entropy of the grammar", _one(unit, beside.entropy), style))
+    for overlay in beside.overlays:
+        levels += [Level(name, _one(unit, loss), style) for name, loss in overlay.levels]
+        if len(overlay.steps) and overlay.steps[0] > end:  # its curve begins beyond this run
+            levels.append(Level(overlay.name, _one(unit, float(min(overlay.losses))), style))
+    return levels
+
+
+def _end(history: RunHistory) -> int:
+    """The step that a run means to end at."""
+    return max(history.steps, history.step)
+
+
+def _one(unit: Callable[[Floats], Floats], nats: float) -> float:
+    return float(unit(np.array([nats]))[0])
