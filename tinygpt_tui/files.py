@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,46 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
             temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
+    """Yield an empty folder that becomes `path` only if the block ends well.
+
+    An empty folder at `path` gives way; one with something in it only with `replace`, and is there until the new one is
+    whole. Raises StorageError.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent))
+        yield temporary
+        for entry in temporary.rglob("*"):
+            if entry.is_file():
+                _sync_file(entry)
+        temporary.chmod(0o777 & ~_umask())
+        if path.is_dir() and not (replace and any(path.iterdir())):
+            path.rmdir()
+        elif path.exists():
+            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
+            path.rename(old / path.name)
+            temporary.rename(path)
+            shutil.rmtree(old, ignore_errors=True)
+        if temporary.exists():
+            temporary.rename(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def replace_file(new: Path, path: Path) -> None:
+    """Put the file `new` in the place of `path`, on the same disk. Raises OSError."""
+    _sync_file(new)
+    new.replace(path)
+    _sync_folder(path.parent)
+
+
 def is_file(path: Path) -> bool:
     """Whether there is such a file; no where it cannot be known (no permission, a name too long)."""
     try:
@@ -72,6 +113,11 @@ def _umask() -> int:
     mask = os.umask(0o022)
     os.umask(mask)
     return mask
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

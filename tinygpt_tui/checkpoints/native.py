@@ -54,8 +54,8 @@ def load(folder: Path, device: torch.device | str = "cpu") -> Checkpoint:
 
 def write_beginning(folder: Path, settings: ArchitectureSettings, parameters: int, tokenizer: Tokenizer) -> None:
     """Make a model folder that has no weights yet. Raises StorageError."""
-    write_text(folder / TOKENIZER, json.dumps(tokenizer.to_dict(), ensure_ascii=False) + "\n")
-    _write_config(folder, NativeConfig(format=FORMAT, architecture=settings, parameters=parameters))
+    write_tokenizer(folder, tokenizer)
+    write_config(folder, NativeConfig(format=FORMAT, architecture=settings, parameters=parameters))
 
 
 def write_weights(folder: Path, model: LanguageModel, trained: TrainedOn) -> None:
@@ -65,10 +65,16 @@ def write_weights(folder: Path, model: LanguageModel, trained: TrainedOn) -> Non
     if config.architecture.tied_head:
         del state[HEAD]  # the same tensor as the embedding: kept once
     write_bytes(folder / WEIGHTS, safetensors.torch.save(state))
-    _write_config(folder, msgspec.structs.replace(config, trained=trained))
+    write_config(folder, msgspec.structs.replace(config, trained=trained))
 
 
-def _write_config(folder: Path, config: NativeConfig) -> None:
+def write_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
+    """Write a model folder's vocabulary. Raises StorageError."""
+    write_text(folder / TOKENIZER, json.dumps(tokenizer.to_dict(), ensure_ascii=False) + "\n")
+
+
+def write_config(folder: Path, config: NativeConfig) -> None:
+    """Write a model folder's `config.json`. Raises StorageError."""
     write_bytes(folder / CONFIG, msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n")
 
 

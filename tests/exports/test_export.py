@@ -1,0 +1,240 @@
+"""Every form is read back by its own program, or by a small copy of it, and says the same logits."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from makers import LECTURE, MODERN, VARIANTS, make_model, tiny_gpt
+from originals import LectureGPT, nanogpt_logits
+from torch import Tensor
+
+from tinygpt_tui.checkpoints.native import load
+from tinygpt_tui.cli.main import run
+from tinygpt_tui.errors import UsageError
+from tinygpt_tui.exports.export import Exported, export
+from tinygpt_tui.exports.forms import FORMS, unsaid
+from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
+
+SAME = 1e-4  # a share of the logits' spread: float32 arithmetic in another order
+IDS = torch.tensor([[3, 1, 4, 1, 5, 9, 2, 6]])
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what only a power cut would show."""
+    monkeypatch.setattr("os.fsync", lambda handle: None)
+
+
+def written(tmp_path: Path, form: str, settings: ArchitectureSettings, **how: Any) -> tuple[Path, Exported]:
+    """Export a random model of these settings."""
+    make_model(tmp_path / "letters", settings)
+    done = export(tmp_path / "letters", FORMS[form], tmp_path / "out", **how)
+    return tmp_path / "out", done
+
+
+@torch.inference_mode()
+def ours(tmp_path: Path, ids: Tensor = IDS) -> Tensor:
+    logits: Tensor = load(tmp_path / "letters").model(ids)
+    return logits
+
+
+def assert_same(theirs: Tensor, logits: Tensor) -> None:
+    spread = float(logits.max() - logits.min())
+    assert float((theirs - logits).abs().max()) < SAME * spread
+
+
+def variants_of(form: str) -> list[Any]:
+    return [
+        pytest.param(settings, id=name)
+        for name, settings in VARIANTS.items()
+        if not unsaid(FORMS[form], settings) and settings.block_size > 1 and settings.vocab_size > 1
+    ]
+
+
+@pytest.mark.parametrize("settings", variants_of("onnx"))
+def test_onnxruntime_gives_the_same_logits(tmp_path: Path, settings: GPTSettings) -> None:
+    pytest.importorskip("onnx", reason="onnx is not installed")
+    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    folder, done = written(tmp_path, "onnx", settings)
+    assert done.checked is not None
+    assert done.checked.share < SAME
+    session = runtime.InferenceSession(str(folder / "model.onnx"))
+    # Two texts at once, short ones, and one longer than the window where attention slides.
+    longer = IDS.repeat(1, 3) if settings.sliding else IDS
+    for ids in (longer, IDS[:, :1], torch.cat((IDS, IDS.flip(1)))):
+        (logits,) = session.run(None, {"ids": ids.numpy()})
+        assert_same(torch.from_numpy(logits), ours(tmp_path, ids))
+    kept = session.get_modelmeta().custom_metadata_map
+    assert json.loads(kept["tokenizer"])["characters"] == "\n abcdefghijk"
+
+
+@pytest.mark.parametrize("activation", ["gelu", "gelu_tanh", "relu", "relu_squared"])
+def test_transformers_gives_the_same_logits_and_ids(tmp_path: Path, activation: str) -> None:
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    settings = tiny_gpt(
+        activation=activation, bias=activation != "gelu", attention_scale="n_embd", tied_head=activation != "relu"
+    )
+    folder, done = written(tmp_path, "hf", settings)
+    assert done.checked is not None
+    assert done.checked.program == "transformers"
+    assert done.checked.share < SAME
+    tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder))
+    text = "a cab\n fed  a"
+    assert tokenizer(text).input_ids == load(tmp_path / "letters").tokenizer.encode(text)
+    assert tokenizer.decode(tokenizer(text).input_ids) == text
+    assert tokenizer("caZb").input_ids == load(tmp_path / "letters").tokenizer.encode("cab")  # unknown: left out
+
+
+@pytest.mark.parametrize("settings", variants_of("nanogpt"))
+def test_nanogpt_reads_it(tmp_path: Path, settings: GPTSettings) -> None:
+    folder, done = written(tmp_path, "nanogpt", settings)
+    checkpoint = torch.load(folder / "ckpt.pt", weights_only=True)
+    assert_same(nanogpt_logits(checkpoint, IDS), ours(tmp_path))
+    assert done.checked is not None
+    assert done.checked.share < SAME
+    meta = pickle.loads((folder / "meta.pkl").read_bytes())
+    assert [meta["stoi"][character] for character in "a b"] == [2, 1, 3]
+    assert meta["itos"][0] == "\n"
+    assert (checkpoint["iter_num"], checkpoint["best_val_loss"]) == (7, 1.5)
+    # train.py goes on from it: its optimizer has as many parameters in each group as nanoGPT's own.
+    many = [len(group["params"]) for group in checkpoint["optimizer"]["param_groups"]]
+    tensors = [tensor for name, tensor in checkpoint["model"].items() if name != "lm_head.weight"]
+    assert many == [sum(t.dim() >= 2 for t in tensors), sum(t.dim() < 2 for t in tensors)]
+
+
+@pytest.mark.parametrize("heads", [2, 4])
+@pytest.mark.parametrize("form", ["nanogpt", "hf"])
+def test_another_attention_scale_is_taken_in_by_the_queries(tmp_path: Path, form: str, heads: int) -> None:
+    if form == "hf":
+        pytest.importorskip("transformers", reason="transformers is not installed")
+    _, done = written(tmp_path, form, tiny_gpt(attention_scale="n_embd", n_head=heads, bias=True, qkv_bias=True))
+    assert done.checked is not None
+    assert done.checked.share < SAME
+    assert any("root of head_size" in note for note in done.notes)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [LECTURE, tiny_gpt(activation="relu", norm_weight=False), tiny_gpt(activation="relu", bias=True, tied_head=False)],
+)
+def test_the_lecture_reads_it(tmp_path: Path, settings: GPTSettings) -> None:
+    folder, _ = written(tmp_path, "lecture", settings)
+    s = settings
+    scale = (s.n_embd if s.attention_scale == "n_embd" else s.head_size) ** -0.5
+    theirs = LectureGPT(s.vocab_size, s.block_size, s.n_embd, s.n_head, s.n_layer, scale)
+    theirs.load_state_dict(torch.load(folder / "model.pth", weights_only=True))
+    with torch.inference_mode():
+        assert_same(theirs(IDS), ours(tmp_path))
+    assert sorted(set((folder / "chars.txt").read_text(encoding="utf-8"))) == list("\n abcdefghijk")
+    said = "C**-0.5" if s.attention_scale == "n_embd" else "k.shape[-1]**-0.5"
+    assert f"multiplied by `{said}`" in (folder / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("settings", variants_of("gguf"))
+def test_the_gguf_reader_gives_the_same_weights(tmp_path: Path, settings: GPTSettings) -> None:
+    gguf = pytest.importorskip("gguf", reason="gguf is not installed")
+    folder, done = written(tmp_path, "gguf", settings)
+    assert done.checked is not None
+    assert done.checked.share < SAME
+    reader = gguf.GGUFReader(str(folder / "model.gguf"))
+    assert reader.get_field("general.architecture").contents() == "gpt2"
+    assert reader.get_field("tokenizer.ggml.tokens").contents()[:3] == ["\\n", " ", "a"]
+
+
+def test_what_is_only_near_says_how_near(tmp_path: Path) -> None:
+    pytest.importorskip("gguf", reason="gguf is not installed")
+    with pytest.raises(UsageError, match="activation gelu"):
+        written(tmp_path, "gguf", tiny_gpt())
+    assert not (tmp_path / "out").exists()
+    _, done = written(tmp_path, "gguf", tiny_gpt(), approximate=True)
+    assert done.checked is not None
+    assert 1e-5 < done.checked.share < 0.01
+    assert any("differ by up to" in note for note in done.notes)
+
+
+@pytest.mark.parametrize("settings", [LECTURE, MODERN, tiny_gpt(head_bias=True)])
+def test_safetensors_opens_here_again(tmp_path: Path, settings: ArchitectureSettings) -> None:
+    folder, done = written(tmp_path, "safetensors", settings)
+    assert done.checked is not None
+    assert done.checked.difference == 0
+    assert load(folder).config == load(tmp_path / "letters").config
+
+
+def test_a_name_with_the_ending_makes_one_file(tmp_path: Path) -> None:
+    make_model(tmp_path / "letters")
+    path = tmp_path / "new" / "one.safetensors"
+    done = export(tmp_path / "letters", FORMS["safetensors"], path)
+    assert list(done.files) == ["one.safetensors"]
+    assert [entry.name for entry in path.parent.iterdir()] == ["one.safetensors"]
+    with pytest.raises(UsageError, match="is there already"):
+        export(tmp_path / "letters", FORMS["safetensors"], path)
+    export(tmp_path / "letters", FORMS["safetensors"], path, force=True)
+
+
+def test_nothing_is_overwritten_unasked_and_no_stranger_ever(tmp_path: Path) -> None:
+    out, _ = written(tmp_path, "nanogpt", tiny_gpt(), checking=False)
+    before = (out / "ckpt.pt").read_bytes()
+    with pytest.raises(UsageError, match="there is an export in") as refused:
+        written(tmp_path, "nanogpt", tiny_gpt(n_head=4), checking=False)
+    assert "--force" in refused.value.hint
+    assert (out / "ckpt.pt").read_bytes() == before
+    written(tmp_path, "nanogpt", tiny_gpt(n_head=4), checking=False, force=True)
+    assert (out / "ckpt.pt").read_bytes() != before
+    (out / "thesis.tex").write_text("years of work")
+    with pytest.raises(UsageError, match=r"holds other things: thesis\.tex"):
+        written(tmp_path, "nanogpt", tiny_gpt(), checking=False, force=True)
+    assert (out / "thesis.tex").read_text() == "years of work"
+
+
+def test_an_export_that_breaks_off_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, _ = written(tmp_path, "nanogpt", tiny_gpt(), checking=False)
+    before = {entry.name: entry.read_bytes() for entry in out.iterdir()}
+
+    def breaks(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tinygpt_tui.exports.export.write_card", breaks)
+    with pytest.raises(KeyboardInterrupt):
+        written(tmp_path, "nanogpt", tiny_gpt(n_head=4), checking=False, force=True)
+    assert {entry.name: entry.read_bytes() for entry in out.iterdir()} == before
+    with pytest.raises(KeyboardInterrupt):
+        export(tmp_path / "letters", FORMS["safetensors"], tmp_path / "one.safetensors")
+    assert sorted(entry.name for entry in tmp_path.iterdir() if entry.name != "home") == ["letters", "out"]
+
+
+def test_the_card_is_read_by_the_hub(tmp_path: Path) -> None:
+    hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
+    folder, _ = written(tmp_path, "safetensors", tiny_gpt())
+    card = hub.ModelCard.load(folder / "README.md")
+    assert card.data.pipeline_tag == "text-generation"
+    assert "tinygpt-tui" in card.data.tags
+    (result,) = card.data.eval_results
+    assert (result.dataset_name, result.metric_value) == ("letters", 1.5)
+    assert "| n_head | 2 |" in card.text
+
+
+def test_the_command_says_where_and_what(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_model(tmp_path / "letters")
+    assert run(["export", str(tmp_path / "letters"), "--to", "nanogpt", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr()
+    assert said.out == f"{tmp_path / 'out'}\n"
+    assert "ckpt.pt" in said.err
+    assert "Checked: read by torch" in said.err
+    assert run(["export", str(tmp_path / "letters"), "--to", "lecture", str(tmp_path / "other")]) == 2
+    assert "the activation gelu" in capsys.readouterr().err
+    assert (
+        run(["export", str(tmp_path / "letters"), "--to", "nanogpt", "--json", "--force", str(tmp_path / "out")]) == 0
+    )
+    assert json.loads(capsys.readouterr().out)["files"]["meta.pkl"] > 0
+
+
+def test_without_the_package_it_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="needs the package onnx") as refused:
+        written(tmp_path, "onnx", tiny_gpt())
+    assert 'pip install "tinygpt-tui[onnx]"' in refused.value.hint

@@ -1,0 +1,142 @@
+"""One export from beginning to end: asked whether it can be, written whole or not at all, read back, described."""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from tinygpt_tui.checkpoints.card import read_config
+from tinygpt_tui.checkpoints.native import load
+from tinygpt_tui.errors import StorageError, UsageError
+from tinygpt_tui.exports.check import Checked, check
+from tinygpt_tui.exports.forms import Form, check_form, unsaid
+from tinygpt_tui.exports.model_card import run_of, write_card
+from tinygpt_tui.exports.subject import Subject
+from tinygpt_tui.exports.writers import WRITERS
+from tinygpt_tui.files import is_file, is_folder, replace_file, whole_folder
+from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.settings.architecture import GPTSettings
+
+CARD = "README.md"
+# What exports write: a folder of these alone may be replaced.
+WRITTEN = frozenset(
+    {
+        CARD, "weights.safetensors", "config.json", "tokenizer.json", "ckpt.pt", "meta.pkl", "model.safetensors",
+        "generation_config.json", "tokenizer_config.json", "vocab.json", "merges.txt", "model.onnx", "model.onnx.data",
+        "model.gguf", "model.pth", "chars.txt",
+    }
+)  # fmt: skip
+
+
+class Exported(msgspec.Struct, frozen=True):
+    """What was written: its files and their sizes in bytes, notes in words, and what the check found."""
+
+    form: str
+    path: str
+    files: dict[str, int]
+    notes: list[str]
+    checked: Checked | None
+
+
+def export(
+    model: Path, form: Form, path: Path, *, force: bool = False, approximate: bool = False, checking: bool = True
+) -> Exported:
+    """Write the model in the folder `model` to `path` as `form`.
+
+    `path` becomes a folder, or a file where its name ends as the form's file does and that says everything by itself.
+    `force` replaces what an earlier export wrote there. Raises UsageError where the form cannot say what the model is,
+    or `path` is taken, CheckpointError, StorageError.
+    """
+    settings = read_config(model).architecture
+    check_form(form, model.name, settings, approximate)
+    if form.package and importlib.util.find_spec(form.package) is None:
+        raise UsageError(
+            f"writing {form.title} needs the package {form.package}", f'pip install "tinygpt-tui[{form.extra}]"'
+        )
+    single = form.alone and path.suffix == Path(form.file).suffix
+    _check_place(path, single, force)
+    opened = load(model)
+    subject = Subject(model.name, opened.config, opened.model, opened.tokenizer)
+    with _place(path, single, form, force) as folder:
+        WRITERS[form.name](subject, folder)
+        if single and len(list(folder.iterdir())) > 1 and not is_file(folder / form.file):
+            raise UsageError(f"this model is too large for one {form.file}", "give a folder")
+        checked = check(form.name, subject, folder) if checking else None
+        notes = _notes(form, subject, checked)
+        (folder / CARD).write_text(
+            write_card(subject.name, subject.config, form, run_of(RunFolder(model)), notes, _prompt(subject)),
+            encoding="utf-8",
+        )
+        files = {entry.name: entry.stat().st_size for entry in sorted(folder.iterdir())}
+        if single:
+            files = {path.name: files[form.file]}
+    return Exported(form.name, str(path), files, notes, checked)
+
+
+def _check_place(path: Path, single: bool, force: bool) -> None:
+    """Raise UsageError where something stands in the way that may not be replaced."""
+    if single:
+        if is_folder(path):
+            raise UsageError(f"{path} is a folder", "give another name")
+        if path.exists() and not force:
+            raise UsageError(f"{path} is there already", "--force replaces it")
+        return
+    if path.exists() and not is_folder(path):
+        raise UsageError(f"{path} is a file already", "give a folder that is not there yet")
+    strangers = sorted(entry.name for entry in path.iterdir() if entry.name not in WRITTEN) if is_folder(path) else []
+    if strangers:
+        shown = ", ".join(strangers[:3]) + (" and more" if len(strangers) > 3 else "")
+        raise UsageError(f"{path} holds other things: {shown}", "give a folder that is not there yet")
+    if is_folder(path) and any(path.iterdir()) and not force:
+        raise UsageError(f"there is an export in {path} already", "--force replaces it")
+
+
+@contextmanager
+def _place(path: Path, single: bool, form: Form, force: bool) -> Iterator[Path]:
+    """Yield the folder to write into; what is in it becomes `path` if the block ends well."""
+    if not single:
+        with whole_folder(path, replace=force) as folder:
+            yield folder
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}.", suffix=".part", dir=path.parent) as name:
+            yield Path(name)
+            replace_file(Path(name) / form.file, path)
+    except OSError as error:
+        raise StorageError(f"{path}: {error.strerror or error}", "check that the folder exists and is yours") from error
+
+
+def _notes(form: Form, subject: Subject, checked: Checked | None) -> list[str]:
+    settings, notes = subject.config.architecture, []
+    if isinstance(settings, GPTSettings) and form.name in ("nanogpt", "hf", "gguf"):
+        if settings.attention_scale == "n_embd":
+            notes.append(
+                "The model divides attention's scores by the root of n_embd, GPT-2 by the root of head_size: the "
+                "queries' weights have been multiplied by the difference."
+            )
+        if form.name == "gguf" and settings.activation != "gelu_tanh":
+            notes.append("The model's GELU is the exact one, this program's its tanh form: the logits differ.")
+    inexact = bool(unsaid(form, settings))
+    if checked is not None and inexact:
+        notes.append(f"Read by {checked.program}, they differ by up to {_difference(checked)}.")
+    elif checked is not None:
+        notes.append(f"Checked: read by {checked.program}, its logits are the model's own to {_difference(checked)}.")
+    return notes
+
+
+def _difference(checked: Checked) -> str:
+    return f"{checked.difference:.1e} of a spread of {checked.spread:.1f}"
+
+
+def _prompt(subject: Subject) -> str:
+    """A beginning that the model knows, for the card's examples."""
+    for prompt in ("ROMEO:", "Once", "The", "A"):
+        if not subject.tokenizer.unknown_in(prompt):
+            return prompt
+    return subject.tokenizer.bytes_of(0).decode("utf-8", "replace")

@@ -1,0 +1,83 @@
+"""GGUF: the file of llama.cpp, as its architecture `gpt2`, all weights in float32.
+
+Characters go in as the vocabulary of llama.cpp's RWKV tokenizer, which takes the longest token that fits, byte by byte:
+with one token a character that is our own tokenizer. Its GPT-2 tokenizer would take token 11 for the end of the text.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from tinygpt_tui.exports.classic import classic_tensors
+from tinygpt_tui.exports.subject import Subject
+from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.tokenizers.char import CharTokenizer
+
+_TOP = {
+    "token_embd": "transformer.wte",
+    "position_embd": "transformer.wpe",
+    "output_norm": "transformer.ln_f",
+    "output": "lm_head",
+}
+_BLOCK = {
+    "attn_norm": "ln_1",
+    "attn_qkv": "attn.c_attn",
+    "attn_output": "attn.c_proj",
+    "ffn_norm": "ln_2",
+    "ffn_up": "mlp.c_fc",
+    "ffn_down": "mlp.c_proj",
+}
+NORMAL = 1  # a token that is text, among gguf's kinds of token
+
+
+def write(subject: Subject, folder: Path) -> None:
+    """Write `model.gguf` into `folder`."""
+    gguf: Any = importlib.import_module("gguf")
+    settings = subject.gpt
+    writer = gguf.GGUFWriter(folder / "model.gguf", "gpt2")
+    writer.add_name(subject.name)
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    writer.add_block_count(settings.n_layer)
+    writer.add_context_length(settings.block_size)
+    writer.add_embedding_length(settings.n_embd)
+    writer.add_feed_forward_length(4 * settings.n_embd)
+    writer.add_head_count(settings.n_head)
+    writer.add_layer_norm_eps(1e-5)
+    _add_tokenizer(writer, subject)
+    for name, tensor in gguf_tensors(settings, subject.state()).items():
+        writer.add_tensor(name, np.ascontiguousarray(tensor.numpy()))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def gguf_names(settings: GPTSettings) -> dict[str, str]:
+    """Return gguf's name of each part of GPT-2's skeleton, without `.weight` and `.bias`."""
+    names = {ours: theirs for theirs, ours in _TOP.items()}
+    for layer in range(settings.n_layer):
+        names |= {f"transformer.h.{layer}.{ours}": f"blk.{layer}.{theirs}" for theirs, ours in _BLOCK.items()}
+    return names
+
+
+def gguf_tensors(settings: GPTSettings, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights under gguf's names; a tied head stands for itself, since not every reader ties it."""
+    tensors = classic_tensors(settings, state, biases=True)
+    tensors.setdefault("lm_head.weight", tensors["transformer.wte.weight"])
+    names = gguf_names(settings)
+    parts = ((*name.rsplit(".", 1), tensor) for name, tensor in tensors.items())
+    return {f"{names[part]}.{kind}": tensor for part, kind, tensor in parts}
+
+
+def _add_tokenizer(writer: Any, subject: Subject) -> None:
+    if not isinstance(subject.tokenizer, CharTokenizer):
+        return
+    writer.add_tokenizer_model("rwkv")
+    # As RWKV's own files have them: the bytes as Python writes them between quotes.
+    writer.add_token_list([repr(character.encode("utf-8"))[2:-1] for character in subject.tokenizer.characters])
+    writer.add_token_types([NORMAL] * subject.tokenizer.size)

@@ -1,0 +1,176 @@
+"""The model card, a README.md with the front matter that the Hugging Face Hub reads."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from tinygpt_tui import __version__
+from tinygpt_tui.checkpoints.card import NativeConfig
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.exports.forms import Form
+from tinygpt_tui.runs.folder import RunFolder, RunSettings
+from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
+from tinygpt_tui.settings.fields import written
+
+LIBRARIES = {"hf": "transformers", "onnx": "onnx", "gguf": "gguf", "safetensors": "tinygpt-tui"}
+
+USES = {
+    "safetensors": """```
+tinygpt-tui generate PATH_OF_THIS_FOLDER --prompt "..."
+```""",
+    "nanogpt": """With [nanoGPT](https://github.com/karpathy/nanoGPT), in its folder:
+
+```
+mkdir -p out data/{name}
+cp PATH_OF_THIS_FOLDER/ckpt.pt out/
+cp PATH_OF_THIS_FOLDER/meta.pkl data/{name}/
+python sample.py --out_dir=out --device=cpu --compile=False
+```
+
+`train.py --init_from=resume` goes on from it, with a fresh optimizer.""",
+    "hf": """```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("PATH_OF_THIS_FOLDER")
+model = AutoModelForCausalLM.from_pretrained("PATH_OF_THIS_FOLDER")
+ids = tokenizer({prompt}, return_tensors="pt").input_ids
+print(tokenizer.decode(model.generate(ids, max_new_tokens={tokens}, do_sample=True)[0]))
+```""",
+    "onnx": """```python
+import json
+import numpy as np
+import onnxruntime
+
+session = onnxruntime.InferenceSession("model.onnx")
+characters = json.loads(session.get_modelmeta().custom_metadata_map["tokenizer"])["characters"]
+ids = np.array([[characters.index(character) for character in {prompt}]])
+(logits,) = session.run(None, {{"ids": ids}})  # (batch, time, {vocab_size})
+print(characters[logits[0, -1].argmax()])
+```
+
+{window}""",
+    "gguf": """With [llama.cpp](https://github.com/ggml-org/llama.cpp):
+
+```
+llama-completion -m model.gguf -p {prompt} -n {tokens} -no-cnv
+```""",
+    "lecture": """In the lecture's `gpt.py`, with its sizes at the top set to
+
+```python
+block_size, n_embd, n_head, n_layer = {block_size}, {n_embd}, {n_head}, {n_layer}
+vocab_size = {vocab_size}
+```
+
+and the scores in `Head.forward` multiplied by `{scale}` (the same weights under another scale are another model):
+
+```python
+model.load_state_dict(torch.load("PATH_OF_THIS_FOLDER/model.pth", weights_only=True))
+```
+
+The characters are in `chars.txt` (where they can be said there) and in `tokenizer.json`, in the order of their ids.""",
+}
+
+
+def write_card(
+    name: str, config: NativeConfig, form: Form, run: RunSettings | None, notes: list[str], prompt: str
+) -> str:
+    """Return the card's Markdown; `notes` are what a reader must know of this form, `prompt` a text the model knows."""
+    return "\n".join(
+        (
+            "---",
+            *_front_matter(name, config, form, run),
+            "---",
+            "",
+            f"# {name}",
+            "",
+            _summary(config, run),
+            "",
+            "## Use",
+            "",
+            _use(name, config.architecture, form, prompt),
+            "",
+            *(line for note in notes for line in (note, "")),
+            "## Settings",
+            "",
+            "| setting | value |",
+            "|---|---|",
+            *(f"| {title} | {value} |" for title, value in _rows(config, run)),
+            "",
+            f"Exported by tinygpt-tui {__version__}.",
+            "",
+        )
+    )
+
+
+def run_of(folder: RunFolder) -> RunSettings | None:
+    """Return how the model was trained; None where that is not known here."""
+    try:
+        return folder.read_settings()
+    except TinyGPTError:
+        return None
+
+
+def _front_matter(name: str, config: NativeConfig, form: Form, run: RunSettings | None) -> list[str]:
+    """YAML, whose texts are written as JSON, of which it is a superset."""
+    lines = [f"library_name: {LIBRARIES[form.name]}"] if form.name in LIBRARIES else []
+    lines += ["pipeline_tag: text-generation", "tags:", *(f"- {tag}" for tag in ("tinygpt-tui", "gpt", form.name))]
+    if config.trained is not None:
+        corpus = json.dumps(config.trained.corpus, ensure_ascii=False)
+        lines += [
+            "model-index:",
+            f"- name: {json.dumps(name, ensure_ascii=False)}",
+            "  results:",
+            "  - task:",
+            "      type: text-generation",
+            "    dataset:",
+            f"      name: {corpus}",
+            f"      type: {corpus}",
+            "      split: validation",
+            "    metrics:",
+            "    - type: loss",
+            f"      value: {config.trained.validation_loss:.4f}",
+            "      name: validation loss, nats per token",
+        ]
+    return lines
+
+
+def _summary(config: NativeConfig, run: RunSettings | None) -> str:
+    kind = str(config.architecture.__struct_config__.tag).upper()
+    text = f"A {kind} of {config.parameters:,} parameters"
+    if config.trained is None:
+        return f"{text}."
+    trained = config.trained
+    text += f", trained on {trained.corpus}; at step {trained.step:,} its loss was {trained.validation_loss:.4f}"
+    return f"{text} nats per token over the whole validation split."
+
+
+def _use(name: str, settings: ArchitectureSettings, form: Form, prompt: str) -> str:
+    words: dict[str, Any] = {"name": name, "prompt": json.dumps(prompt, ensure_ascii=False)}
+    if isinstance(settings, GPTSettings):
+        words |= msgspec.structs.asdict(settings) | {
+            "scale": "C**-0.5" if settings.attention_scale == "n_embd" else "k.shape[-1]**-0.5",
+            "tokens": max(1, min(100, settings.block_size - len(prompt))),
+            "window": "Its attention slides: a text may be of any length."
+            if settings.sliding
+            else f"A text has at most {settings.block_size} ids.",
+        }
+    use = USES[form.name]
+    return use.format(**words) if "{" in use else use
+
+
+def _rows(config: NativeConfig, run: RunSettings | None) -> list[tuple[str, str]]:
+    settings = config.architecture
+    rows = [("architecture", str(settings.__struct_config__.tag))]
+    rows += [(field, written(getattr(settings, field))) for field in settings.__struct_fields__]
+    if run is not None:
+        training = run.training
+        rows += [("corpus", run.corpus.name), ("preset", run.preset or "none"), ("steps", f"{training.steps:,}")]
+        rows += [
+            (field, written(getattr(training, field)))
+            for field in ("batch_size", "optimizer", "learning_rate", "seed")
+            if hasattr(training, field)
+        ]
+    return rows

@@ -1,0 +1,59 @@
+"""nanoGPT's `ckpt.pt`, and `meta.pkl` for its characters.
+
+sample.py looks for the characters in `data/DATASET/meta.pkl`, where DATASET is in the checkpoint's `config`. train.py
+goes on from the file with a fresh optimizer: the one that trained the model here is another.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tinygpt_tui.exports.classic import classic_tensors
+from tinygpt_tui.exports.subject import Subject
+from tinygpt_tui.tokenizers.char import CharTokenizer
+
+
+def write(subject: Subject, folder: Path) -> None:
+    """Write both files into `folder`."""
+    settings = subject.gpt
+    biases = settings.bias or settings.qkv_bias
+    tensors = classic_tensors(settings, subject.state(), biases=biases)
+    trained = subject.config.trained
+    learning_rate = 1e-3
+    checkpoint = {
+        "model": {**tensors, "lm_head.weight": tensors["transformer.wte.weight"]},
+        "optimizer": _fresh_optimizer(tensors.values(), learning_rate),
+        "model_args": {
+            "n_layer": settings.n_layer,
+            "n_head": settings.n_head,
+            "n_embd": settings.n_embd,
+            "block_size": settings.block_size,
+            "bias": biases,
+            "vocab_size": settings.vocab_size,
+            "dropout": settings.dropout,
+        },
+        "iter_num": trained.step if trained else 0,
+        "best_val_loss": trained.validation_loss if trained else float("inf"),
+        "config": {"dataset": subject.name, "init_from": "scratch", "learning_rate": learning_rate},
+    }
+    torch.save(checkpoint, folder / "ckpt.pt")
+    if isinstance(subject.tokenizer, CharTokenizer):
+        itos = dict(enumerate(subject.tokenizer.characters))
+        meta = {"vocab_size": len(itos), "itos": itos, "stoi": {character: id for id, character in itos.items()}}
+        (folder / "meta.pkl").write_bytes(pickle.dumps(meta))
+
+
+def _fresh_optimizer(tensors: Iterable[Tensor], learning_rate: float) -> dict[str, Any]:
+    """Return the state of an AdamW that has done nothing yet, in nanoGPT's two groups."""
+    tensors = list(tensors)
+    groups = [
+        {"params": [torch.nn.Parameter(tensor) for tensor in tensors if tensor.dim() >= 2], "weight_decay": 1e-1},
+        {"params": [torch.nn.Parameter(tensor) for tensor in tensors if tensor.dim() < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=learning_rate, betas=(0.9, 0.95)).state_dict()

@@ -1,0 +1,29 @@
+"""Our own form without its run: weights whose header says all, beside `config.json` and `tokenizer.json`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import safetensors.torch
+
+from tinygpt_tui.checkpoints.card import WEIGHTS
+from tinygpt_tui.checkpoints.native import HEAD, write_config, write_tokenizer
+from tinygpt_tui.exports.subject import Subject
+
+
+def write(subject: Subject, folder: Path) -> None:
+    """Write the three files into `folder`."""
+    state = subject.state()
+    if subject.config.architecture.tied_head:
+        del state[HEAD]  # the same tensor as the embedding: kept once
+    header = {
+        "format": "pt",
+        "made_by": "tinygpt-tui",
+        "config": msgspec.json.encode(subject.config).decode(),
+        "tokenizer": json.dumps(subject.tokenizer.to_dict(), ensure_ascii=False),
+    }
+    (folder / WEIGHTS).write_bytes(safetensors.torch.save(state, metadata=header))
+    write_config(folder, subject.config)
+    write_tokenizer(folder, subject.tokenizer)

@@ -1,0 +1,18 @@
+"""Who writes which form; imported only when something is exported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tinygpt_tui.exports import gguf_file, hugging_face, lecture, nanogpt, onnx_file, safetensors_file
+from tinygpt_tui.exports.subject import Subject
+
+WRITERS: dict[str, Callable[[Subject, Path], None]] = {
+    "safetensors": safetensors_file.write,
+    "nanogpt": nanogpt.write,
+    "hf": hugging_face.write,
+    "onnx": onnx_file.write,
+    "gguf": gguf_file.write,
+    "lecture": lecture.write,
+}
