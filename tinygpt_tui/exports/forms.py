@@ -142,8 +142,8 @@ def unsaid(form: Form, settings: ArchitectureSettings, approximate: bool = False
     """
     if form.can is None:
         return []
-    if not isinstance(settings, GPTSettings):
-        return [f"the architecture {settings.__struct_config__.tag}"]
+    if (name := settings.__struct_config__.tag) != "gpt":
+        return [f"the architecture {name}"]
     strange = []
     for field in msgspec.structs.fields(GPTSettings):
         value, allowed = getattr(settings, field.name), form.can.get(field.name, frozenset({field.default}))
