@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tinygpt_tui.architectures.table import build
 from tinygpt_tui.checkpoints.native import load
-from tinygpt_tui.exports.gguf_file import gguf_names
+from tinygpt_tui.exports.gguf_file import gguf_names, renamed
 from tinygpt_tui.exports.subject import Subject
 from tinygpt_tui.settings.architecture import GPTSettings
 
@@ -84,8 +84,7 @@ def _by_gguf(subject: Subject, folder: Path, ids: list[int]) -> Tensor:
         tied_head=False,
     )
     ours = {theirs: name for name, theirs in gguf_names(settings).items()}
-    parts = ((*name.rsplit(".", 1), tensor) for name, tensor in read.items())
-    return _run(settings, {f"{ours[part]}.{kind}": tensor for part, kind, tensor in parts}, ids)
+    return _run(settings, {renamed(name, ours): tensor for name, tensor in read.items()}, ids)
 
 
 def _by_torch(subject: Subject, folder: Path, ids: list[int]) -> Tensor:

@@ -70,8 +70,13 @@ def gguf_tensors(settings: GPTSettings, state: dict[str, Tensor]) -> dict[str, T
     tensors = classic_tensors(settings, state, biases=True)
     tensors.setdefault("lm_head.weight", tensors["transformer.wte.weight"])
     names = gguf_names(settings)
-    parts = ((*name.rsplit(".", 1), tensor) for name, tensor in tensors.items())
-    return {f"{names[part]}.{kind}": tensor for part, kind, tensor in parts}
+    return {renamed(name, names): tensor for name, tensor in tensors.items()}
+
+
+def renamed(tensor: str, names: dict[str, str]) -> str:
+    """Return a tensor's name with its part, all before `.weight` or `.bias`, under its other name."""
+    part, _, kind = tensor.rpartition(".")
+    return f"{names[part]}.{kind}"
 
 
 def _add_tokenizer(writer: Any, subject: Subject) -> None:

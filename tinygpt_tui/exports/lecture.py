@@ -40,7 +40,7 @@ def lecture_tensors(settings: GPTSettings, state: dict[str, Tensor]) -> dict[str
 
     for layer in range(settings.n_layer):
         block, ours = f"blocks.{layer}", f"transformer.h.{layer}"
-        query, key, value = state[f"{ours}.attn.c_attn.weight"].split(C)
+        query, key, value = state[f"{ours}.attn.c_attn.weight"].view(3, C, C)
         for head in range(settings.n_head):
             name, rows = f"{block}.sa.heads.{head}", slice(head * D, (head + 1) * D)
             tensors[f"{name}.tril"] = torch.ones(T, T).tril()
