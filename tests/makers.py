@@ -64,6 +64,32 @@ VARIANTS: dict[str, ArchitectureSettings] = {
     ),
     "few n-gram rows": tiny_gpt(ngram_rows=7),
     "more n-gram rows than pairs": tiny_gpt(ngram_rows=500),
+    "llama": tiny_gpt(
+        positions="rotary",
+        norm="rmsnorm",
+        activation="swiglu",
+        n_head=4,
+        n_kv_head=2,
+        hidden=20,
+        tied_head=False,
+        epsilon=1e-6,
+        rotary_base=500.0,
+    ),
+    "wide heads": tiny_gpt(head_width=12, hidden=40, n_kv_head=1, positions="rotary", sliding=True),
+    "one head, nothing else": tiny_gpt(
+        n_layer=1, n_head=1, norm="none", projection=False, feed_forward="none", residual="none", final_norm=False
+    ),
+    "half an MLP, no residual": tiny_gpt(
+        norm="none",
+        projection=False,
+        feed_forward="one_layer",
+        residual="none",
+        final_norm=False,
+        activation="relu",
+        bias=True,
+    ),
+    "residual of the norm, shifted": tiny_gpt(residual="normed", final_norm=False, token_shift=1, bias=True),
+    "attention alone": tiny_gpt(feed_forward="none", token_shift=2),
     "a window of one": tiny_gpt(block_size=1),
     "one token": tiny_gpt(vocab_size=1),
 }

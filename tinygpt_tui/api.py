@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tinygpt_tui.checkpoints.foreign import open_checkpoint
 from tinygpt_tui.checkpoints.library import find_model
 from tinygpt_tui.checkpoints.native import Checkpoint
-from tinygpt_tui.checkpoints.native import load as load_folder
+from tinygpt_tui.checkpoints.opening import Typed, is_native
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, Token
 from tinygpt_tui.generation.batch import sample_texts
@@ -31,6 +32,7 @@ class Model:
     def __init__(self, name: str, checkpoint: Checkpoint) -> None:
         self.name = name
         self.config = checkpoint.config
+        self.layout, self.facts = checkpoint.layout, checkpoint.facts
         self.tokenizer = checkpoint.tokenizer
         self.module = checkpoint.model
 
@@ -131,11 +133,18 @@ class Model:
                 yield event.text
 
 
-def load(name: str | Path, device: str = "cpu") -> Model:
-    """Open a model by its name, or by the path of its folder or of a file in it.
+def load(name: str | Path, device: str = "cpu", *, vocabulary: str | Path | None = None, **settings: Any) -> Model:
+    """Open a model by its name, or by the path of its folder or of a file in it; or another program's checkpoint.
 
-    Raises NotFoundError, CheckpointError.
+    Of such a checkpoint `facts` says what was taken from where; `vocabulary` (a file) and the architecture's
+    `settings` (n_head, attention_scale …) are what you know better. Nothing in a file is ever run.
+
+    Raises NotFoundError, CheckpointError, UsageError.
     """
-    path = Path(name).expanduser()
-    folder = path.parent if path.is_file() else find_model(str(name))
-    return Model(folder.name, load_folder(folder, device))
+    path = find_model(str(name))
+    if is_native(path.parent) and path.is_file():
+        path = path.parent
+    typed = Typed(settings, Path(vocabulary) if vocabulary else None)
+    if is_native(path) and (settings or vocabulary):
+        raise UsageError(f"{path.name} is a model of this program: all is known of it", "leave the settings out")
+    return Model(path.stem if path.is_file() else path.name, open_checkpoint(path, device, typed))

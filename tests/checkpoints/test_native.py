@@ -90,7 +90,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "tokenizer missing": (lambda folder: (folder / TOKENIZER).unlink(), TOKENIZER),
     "tokenizer garbage": (edit(TOKENIZER, lambda content: b"\xff{"), "damaged"),
     "tokenizer a list": (edit(TOKENIZER, lambda content: b"[]"), "damaged"),
-    "tokenizer unknown": (edit(TOKENIZER, lambda content: b'{"name": "bpe"}'), "no tokenizer is called 'bpe'"),
+    "tokenizer unknown": (edit(TOKENIZER, lambda content: b'{"name": "runes"}'), "no tokenizer is called 'runes'"),
     "tokenizer of another": (
         edit(TOKENIZER, lambda content: json.dumps(CharTokenizer("abc").to_dict()).encode()),
         "knows 3 tokens, the model 13",

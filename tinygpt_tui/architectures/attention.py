@@ -90,10 +90,12 @@ class CausalSelfAttention(nn.Module):
 
     def __init__(self, settings: GPTSettings) -> None:
         super().__init__()
-        C = settings.n_embd
-        self.n_head = settings.n_head
-        self.c_attn = nn.Linear(C, 3 * C, bias=settings.qkv_bias)  # query, key and value in one product
-        self.c_proj = nn.Linear(C, C, bias=settings.bias)
+        C, D = settings.n_embd, settings.head_size
+        self.n_head, self.kv_heads, self.head_size = settings.n_head, settings.kv_heads, D
+        self.shared = self.n_head // self.kv_heads  # query heads to one of keys and values
+        # Query, key and value in one product.
+        self.c_attn = nn.Linear(C, (self.n_head + 2 * self.kv_heads) * D, bias=settings.qkv_bias)
+        self.c_proj = nn.Linear(self.n_head * D, C, bias=settings.bias) if settings.projection else nn.Identity()
         self.dropout = settings.dropout
         self.attention_dropout = settings.attention_dropout
         self.norm = settings.norm if settings.qk_norm else None
@@ -104,13 +106,14 @@ class CausalSelfAttention(nn.Module):
         """x (B, T, C) -> (B, T, C).
 
         `turns` (T, D/2, 2) are the rotations of these positions, None with learned positions. `past` is this layer's
-        key and value store, each (B, H, block_size, D), and how much of it is filled; new keys are written behind.
-        Where attention slides, the oldest make room for them.
+        key and value store, each (B, kv heads, block_size, D), and how much of it is filled; new keys are written
+        behind. Where attention slides, the oldest make room for them.
         """
-        B, T, C = x.shape  # batch, time, channels
+        B, T, _ = x.shape  # batch, time, channels
+        D, widths = self.head_size, [self.n_head * self.head_size, *[self.kv_heads * self.head_size] * 2]
         q, k, v = (
-            part.view(B, T, self.n_head, C // self.n_head).transpose(1, 2) for part in self.c_attn(x).split(C, dim=2)
-        )  # (B, H, T, D)
+            part.view(B, T, -1, D).transpose(1, 2) for part in self.c_attn(x).split(widths, dim=2)
+        )  # (B, heads, T, D)
         if self.norm is not None:
             q, k = normalise(q, self.norm), normalise(k, self.norm)
         if turns is not None:
@@ -118,6 +121,8 @@ class CausalSelfAttention(nn.Module):
         if past is not None:
             keys, values, seen = past
             k, v = remember(keys, k, seen), remember(values, v, seen)
+        if self.shared > 1:
+            k, v = k.repeat_interleave(self.shared, dim=1), v.repeat_interleave(self.shared, dim=1)
         y = attend(q, k, v, self.scale, self.attention_dropout if self.training else 0.0, self.reach)
-        y = self.c_proj(y.transpose(1, 2).reshape(B, T, C))
+        y = self.c_proj(y.transpose(1, 2).reshape(B, T, self.n_head * D))
         return F.dropout(y, self.dropout, self.training) if self.dropout else y

@@ -47,19 +47,24 @@ def activate(x: Tensor, kind: str) -> Tensor:
 
 
 class MLP(nn.Module):
-    """Each token thinks for itself: four times wider, bent, and back."""
+    """Each token thinks for itself: four times wider, bent, and back.
+
+    With a gate (SwiGLU) a third matrix says how much of each number passes. Source: Shazeer 2020, eq. 6.
+    """
 
     def __init__(self, settings: GPTSettings) -> None:
         super().__init__()
-        C = settings.n_embd
-        self.c_fc = nn.Linear(C, 4 * C, bias=settings.bias)
-        self.c_proj = nn.Linear(4 * C, C, bias=settings.bias)
+        C, F4 = settings.n_embd, settings.hidden_size
+        self.c_fc = nn.Linear(C, F4, bias=settings.bias)
+        self.c_gate = nn.Linear(C, F4, bias=settings.bias) if settings.activation == "swiglu" else None
+        self.c_proj = nn.Linear(F4, C, bias=settings.bias) if settings.feed_forward == "mlp" else nn.Identity()
         self.activation = settings.activation
         self.dropout = settings.dropout
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, T, C) -> (B, T, C)."""
-        y = self.c_proj(activate(self.c_fc(x), self.activation))
+        h = self.c_fc(x)
+        y = self.c_proj(activate(h, self.activation) if self.c_gate is None else F.silu(self.c_gate(x)) * h)
         return F.dropout(y, self.dropout, self.training) if self.dropout else y
 
 
@@ -70,11 +75,13 @@ class Block(nn.Module):
         super().__init__()
         self.ln_1 = Norm(settings)
         self.attn = CausalSelfAttention(settings)
-        self.ln_2 = Norm(settings)
-        self.mlp = MLP(settings)
+        self.ln_2 = self.mlp = None
+        if settings.feed_forward != "none":
+            self.ln_2, self.mlp = Norm(settings), MLP(settings)
+        self.residual = settings.residual
         reach, C = settings.token_shift, settings.n_embd
         self.shift_1 = TokenShift(reach, C) if reach else None
-        self.shift_2 = TokenShift(reach, C) if reach else None
+        self.shift_2 = TokenShift(reach, C) if reach and self.mlp is not None else None
 
     def forward(
         self,
@@ -84,12 +91,18 @@ class Block(nn.Module):
         rows: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """x (B, T, C) -> (B, T, C); `past` is the attention's store, `rows` the two shifts' last positions."""
-        h = self.ln_1(x)
+        h = normed = self.ln_1(x)
         if self.shift_1 is not None:
             h = self.shift_1(h, rows[0] if rows else None)
-        x = x + self.attn(h, turns, past)
-        h = self.ln_2(x)
+        x = self._joined(x, normed, self.attn(h, turns, past))
+        if self.ln_2 is None or self.mlp is None:
+            return x
+        h = normed = self.ln_2(x)
         if self.shift_2 is not None:
             h = self.shift_2(h, rows[1] if rows else None)
-        y: Tensor = x + self.mlp(h)
-        return y
+        return self._joined(x, normed, self.mlp(h))
+
+    def _joined(self, stream: Tensor, normed: Tensor, result: Tensor) -> Tensor:
+        if self.residual == "stream":
+            return stream + result
+        return normed + result if self.residual == "normed" else result

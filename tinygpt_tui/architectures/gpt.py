@@ -57,11 +57,11 @@ class GPT(LanguageModel):
         if settings.ngram_rows:
             parts["ngrams"] = NgramTables(V, settings.ngram_rows, C)
         parts["h"] = nn.ModuleList(Block(settings) for _ in range(settings.n_layer))
-        parts["ln_f"] = Norm(settings)
+        parts["ln_f"] = Norm(settings, present=settings.final_norm)
         self.transformer = nn.ModuleDict(parts)
         self.lm_head = nn.Linear(C, V, bias=settings.head_bias)
         if settings.positions == "rotary":
-            table = rotation_table(settings.training_length, settings.head_size)
+            table = rotation_table(settings.training_length, settings.head_size, settings.rotary_base)
             self.register_buffer("turns", table, persistent=False)
         self._start_weights()
         if settings.tied_head:
@@ -104,12 +104,12 @@ class GPT(LanguageModel):
         table: Tensor = self.turns  # type: ignore[assignment]
         if seen + T <= len(table):
             return table[seen : seen + T]
-        return rotation_table(T, self.settings.head_size, start=seen).to(table.device)
+        return rotation_table(T, self.settings.head_size, self.settings.rotary_base, start=seen).to(table.device)
 
     def new_memory(self, batch: int) -> GPTMemory:
         """Return an empty memory for `batch` texts; the shifts see zeros before the first token."""
         s, weight = self.settings, self.lm_head.weight
-        shape = (s.n_layer, batch, s.n_head, s.block_size, s.head_size)
+        shape = (s.n_layer, batch, s.kv_heads, s.block_size, s.head_size)
         return GPTMemory(
             keys=weight.new_zeros(shape),
             values=weight.new_zeros(shape),
@@ -143,10 +143,19 @@ class GPT(LanguageModel):
 
 
 def _check(settings: GPTSettings) -> None:
-    if settings.n_embd % settings.n_head:
+    if not settings.head_width and settings.n_embd % settings.n_head:
         raise UsageError(
             f"n embd {settings.n_embd} cannot be shared among {settings.n_head} heads",
             f"choose a multiple of {settings.n_head}",
+        )
+    if settings.n_head % settings.kv_heads:
+        raise UsageError(
+            f"{settings.n_head} heads cannot share {settings.kv_heads} of keys and values",
+            f"choose a number that divides {settings.n_head}",
+        )
+    if not settings.projection and settings.head_size * settings.n_head != settings.n_embd:
+        raise UsageError(
+            f"without a projection the heads must be {settings.n_embd} wide together", "leave head width 0"
         )
     if settings.sliding and settings.positions != "rotary":
         raise UsageError("attention cannot slide over learned positions", "choose rotary positions, or sliding no")

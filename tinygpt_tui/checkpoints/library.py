@@ -8,8 +8,9 @@ from typing import Literal
 
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import CONFIG, ModelCard, card_of
-from tinygpt_tui.errors import NotFoundError
-from tinygpt_tui.files import is_file
+from tinygpt_tui.checkpoints.source import weights_in
+from tinygpt_tui.errors import CheckpointError, NotFoundError, StorageError
+from tinygpt_tui.files import is_file, is_folder
 
 
 def list_models() -> list[ModelCard]:
@@ -26,7 +27,7 @@ def list_models() -> list[ModelCard]:
 
 
 def find_model(name: str) -> Path:
-    """Return the folder that `name` means: a model's name, or a path.
+    """Return the folder or the file that `name` means: a model's name, or the path of a checkpoint of any layout.
 
     Raises NotFoundError, which names the nearest models there are.
     """
@@ -34,11 +35,20 @@ def find_model(name: str) -> Path:
     if name in known:
         return known[name]
     path = paths.typed_path(name)
-    if is_file(path / CONFIG):
+    if is_file(path) or is_file(path / CONFIG) or (is_folder(path) and _holds_weights(path)):
         return path
     near = difflib.get_close_matches(name, known, n=3) or sorted(known)[:5]
     hint = f"there is {', '.join(near)}" if near else "train one: `tinygpt-tui train --corpus FILE --name NAME`"
     raise NotFoundError(f"no model is called {name!r}", hint)
+
+
+def _holds_weights(folder: Path) -> bool:
+    try:
+        return bool(weights_in(folder))
+    except CheckpointError:
+        return True  # which ones, is to be said by who opens them
+    except StorageError:
+        return False
 
 
 def _model_folders(place: Path) -> list[Path]:

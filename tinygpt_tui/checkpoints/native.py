@@ -23,6 +23,7 @@ from tinygpt_tui.checkpoints.card import (
     TrainedOn,
     read_config,
 )
+from tinygpt_tui.checkpoints.facts import Fact
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.errors import CheckpointError, UsageError, storage_error
 from tinygpt_tui.files import write_bytes, write_text
@@ -34,11 +35,16 @@ HEAD, EMBEDDING = "lm_head.weight", "transformer.wte.weight"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """An opened model: the net with its weights, in evaluation mode, and its tokenizer."""
+    """An opened model: the net with its weights, in evaluation mode, and its tokenizer.
+
+    `facts` says of a foreign one what was taken from where.
+    """
 
     config: NativeConfig
     model: LanguageModel
     tokenizer: Tokenizer
+    layout: str = "native"
+    facts: tuple[Fact, ...] = ()
 
 
 def load(folder: Path, device: torch.device | str = "cpu") -> Checkpoint:
@@ -92,12 +98,17 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _model_with(settings: ArchitectureSettings, weights: dict[str, Tensor], folder: Path) -> LanguageModel:
-    """Build the net and give it `weights`; nobody else's random numbers are used for its first ones."""
+    """Build the net and give it `weights`. Raises CheckpointError where they do not fit."""
     try:
         with torch.device("meta"):  # shapes alone: a damaged config.json may ask for more than there is memory
             _check_fit(build(settings), weights, folder)
     except UsageError as error:
         raise CheckpointError(f"{folder / CONFIG} cannot be: {error.message}", "the file is damaged") from None
+    return filled(settings, weights)
+
+
+def filled(settings: ArchitectureSettings, weights: dict[str, Tensor]) -> LanguageModel:
+    """Build the net and give it `weights`, which fit; nobody else's random numbers are used for its first ones."""
     with torch.random.fork_rng(devices=[]):
         model = build(settings)
     model.load_state_dict(weights)

@@ -83,9 +83,11 @@ def felt(settings: GPTSettings) -> int:
 
 
 def suits(model: LanguageModel) -> bool:
-    """Say whether the lean engines can run `model`: a GPT in float32 on the CPU."""
-    return isinstance(model, GPT) and all(
-        weight.device.type == "cpu" and weight.dtype == torch.float32 for weight in model.parameters()
+    """Say whether the lean engines can run `model`: a GPT of the usual blocks in float32 on the CPU."""
+    return (
+        isinstance(model, GPT)
+        and model.settings.usual
+        and all(weight.device.type == "cpu" and weight.dtype == torch.float32 for weight in model.parameters())
     )
 
 
@@ -136,7 +138,9 @@ def _arrange(model: GPT) -> LeanWeights:
 
 
 def _layer(block: Block, scale: float) -> LeanLayer:
-    attention, mlp, C = block.attn, block.mlp, block.attn.c_proj.in_features
+    attention: Any = block.attn
+    mlp: Any = block.mlp
+    C: int = attention.c_proj.in_features
     qkv, qkv_bias = attention.c_attn.weight.detach(), _plain(attention.c_attn.bias)
     if scale != 1:
         scales = torch.ones(len(qkv))
@@ -150,7 +154,7 @@ def _layer(block: Block, scale: float) -> LeanLayer:
         qkv_bias=qkv_bias,
         proj=_turned(attention.c_proj.weight),
         proj_bias=_plain(attention.c_proj.bias),
-        norm_2=_norm(block.ln_2, C),
+        norm_2=_norm(cast(Norm, block.ln_2), C),
         shares_2=_shares(block.shift_2),
         fc=_turned(mlp.c_fc.weight),
         fc_bias=_plain(mlp.c_fc.bias),

@@ -38,7 +38,7 @@ class NativeWeights:
 
 def supports(settings: object) -> bool:
     """Whether gpt.c decodes nets of these settings."""
-    return isinstance(settings, GPTSettings)
+    return isinstance(settings, GPTSettings) and settings.usual
 
 
 def read_weights(folder: Path, precision: Precision = "fp32") -> NativeWeights:
@@ -47,8 +47,8 @@ def read_weights(folder: Path, precision: Precision = "fp32") -> NativeWeights:
     Raises CheckpointError where a part is missing, damaged, or does not fit; StorageError.
     """
     settings: object = read_config(folder).architecture
-    if not isinstance(settings, GPTSettings):
-        raise CheckpointError(f"{folder.name} is not a GPT", "the torch engine reads it")
+    if not isinstance(settings, GPTSettings) or not settings.usual:
+        raise CheckpointError(f"{folder.name} is not a GPT that gpt.c decodes", "the torch engine reads it")
     return arrange(settings, _read_tensors(folder / WEIGHTS), folder.name, precision)
 
 

@@ -26,12 +26,13 @@ class GPTSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     positions: Annotated[
         Literal["learned", "rotary"], Meta(description="a learned vector per position, or rotation of q and k (RoPE)")
     ] = "learned"
-    norm: Annotated[Literal["layernorm", "rmsnorm"], Meta(description="normalisation before each sublayer")] = (
+    norm: Annotated[Literal["layernorm", "rmsnorm", "none"], Meta(description="normalisation before each sublayer")] = (
         "layernorm"
     )
     norm_weight: Annotated[bool, Meta(description="norms carry learned weights")] = True
     activation: Annotated[
-        Literal["gelu", "gelu_tanh", "relu", "relu_squared"], Meta(description="non-linearity inside the MLP")
+        Literal["gelu", "gelu_tanh", "relu", "relu_squared", "swiglu"],
+        Meta(description="non-linearity inside the MLP; swiglu has a gate, a third matrix"),
     ] = "gelu"
     attention_scale: Annotated[
         Literal["head_size", "n_embd"], Meta(description="scores are divided by the root of this")
@@ -55,6 +56,25 @@ class GPTSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         int, Meta(ge=0, le=1 << 20, description="rows of a hashed table for the last three tokens; 0: no n-gram tables")
     ] = 0
 
+    n_kv_head: Annotated[
+        int, Meta(ge=0, le=64, description="heads of keys and values, shared by groups of query heads; 0: one each")
+    ] = 0
+    head_width: Annotated[int, Meta(ge=0, le=4096, description="width of one head; 0: n_embd / n_head")] = 0
+    hidden: Annotated[int, Meta(ge=0, le=65536, description="width inside the MLP; 0: four times n_embd")] = 0
+    projection: Annotated[bool, Meta(description="the heads' results are mixed by a matrix")] = True
+    feed_forward: Annotated[
+        Literal["mlp", "one_layer", "none"], Meta(description="after attention: an MLP, half of one, or nothing")
+    ] = "mlp"
+    residual: Annotated[
+        Literal["stream", "normed", "none"],
+        Meta(description="what a sublayer's result is added to: the stream, its norm, or nothing"),
+    ] = "stream"
+    final_norm: Annotated[bool, Meta(description="a norm before the output head")] = True
+    epsilon: Annotated[float, Meta(gt=0, lt=1, description="what a norm adds to the variance")] = 1e-5
+    rotary_base: Annotated[
+        float, Meta(gt=1, description="rotary positions: the slowest pair turns once in 2π of these")
+    ] = 10_000.0
+
     start: Annotated[
         Literal["gpt2", "zero_residual"],
         Meta(description="first weights: GPT-2's, or blocks that begin by adding nothing"),
@@ -68,7 +88,34 @@ class GPTSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     @property
     def head_size(self) -> int:
         """Width of one attention head."""
-        return self.n_embd // self.n_head
+        return self.head_width or self.n_embd // self.n_head
+
+    @property
+    def kv_heads(self) -> int:
+        """How many heads of keys and values there are."""
+        return self.n_kv_head or self.n_head
+
+    @property
+    def hidden_size(self) -> int:
+        """Width inside the MLP."""
+        return self.n_embd if self.feed_forward == "one_layer" else self.hidden or 4 * self.n_embd
+
+    @property
+    def usual(self) -> bool:
+        """Whether its blocks are those that the lean and the native engine know; torch runs all others."""
+        return (
+            self.kv_heads == self.n_head
+            and self.head_size * self.n_head == self.n_embd
+            and self.hidden_size == 4 * self.n_embd
+            and self.activation != "swiglu"
+            and self.norm != "none"
+            and self.projection
+            and self.feed_forward == "mlp"
+            and self.residual == "stream"
+            and self.final_norm
+            and self.epsilon == 1e-5
+            and self.rotary_base == 10_000.0
+        )
 
 
 # Every architecture's settings; grows by one `| XSettings` a new architecture (the tag is its name).

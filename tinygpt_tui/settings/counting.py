@@ -15,15 +15,20 @@ def parameter_budget(settings: ArchitectureSettings) -> dict[str, int]:
     assert isinstance(settings, GPTSettings)
     s = settings
     V, T, C, L = s.vocab_size, s.block_size, s.n_embd, s.n_layer
-    norm = C * s.norm_weight * (2 if s.bias and s.norm == "layernorm" else 1)
+    norm = C * (s.norm_weight and s.norm != "none") * (2 if s.bias and s.norm == "layernorm" else 1)
+    norms = (L if s.feed_forward == "none" else 2 * L) + s.final_norm
+    heads, hidden = s.n_head * s.head_size, s.hidden_size
+    qkv = heads + 2 * s.kv_heads * s.head_size
+    widening = 0 if s.feed_forward == "none" else 1 + (s.activation == "swiglu")
+    narrowing = s.feed_forward == "mlp"
     pair_rows = min((V + 1) ** 2, s.ngram_rows)
     return {
         "token embedding": V * C,
         "position embedding": T * C if s.positions == "learned" else 0,
         "n-gram tables": (pair_rows + s.ngram_rows) * C,
-        "attention": L * (4 * C * C + 3 * C * s.qkv_bias + C * s.bias),
-        "MLP": L * (8 * C * C + 5 * C * s.bias),
-        "token shift": L * 2 * s.token_shift * C,
-        "norms": (2 * L + 1) * norm,
+        "attention": L * (qkv * (C + s.qkv_bias) + s.projection * (heads * C + C * s.bias)),
+        "MLP": L * (widening * hidden * (C + s.bias) + narrowing * (hidden * C + C * s.bias)),
+        "token shift": L * (1 if s.feed_forward == "none" else 2) * s.token_shift * C,
+        "norms": norms * norm,
         "head": (0 if s.tied_head else V * C) + V * s.head_bias,
     }

@@ -7,10 +7,18 @@ from typing import Any
 
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.bpe import BPETokenizer
+from tinygpt_tui.tokenizers.byte import ByteTokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.tokenizers.numbers import NumberTokenizer
+from tinygpt_tui.tokenizers.padded import PaddedTokenizer
 
 TOKENIZERS: dict[str, Callable[[dict[str, Any]], Tokenizer]] = {
     "char": CharTokenizer.from_dict,
+    "bpe": BPETokenizer.from_dict,
+    "byte": lambda kept: ByteTokenizer(),
+    "padded": lambda kept: PaddedTokenizer.from_dict(kept, tokenizer_from),
+    "numbers": NumberTokenizer.from_dict,
 }
 
 

@@ -1,0 +1,31 @@
+"""What is known of a foreign model, and from where: no torch here."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+# Where a fact comes from, the surest first. A convention is what the program that writes such files always does.
+FactSource = Literal["typed", "tensor", "file", "sidecar", "module", "folder name", "calibrated", "convention", "guess"]
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is known: a setting's name (or `layout`, `vocabulary`, `loss` …), its value, and how it is known.
+
+    `detail` names the tensor, the file or the evidence: "4 heads, scale 1/√n_embd: 1.69; next best 1.73".
+    """
+
+    name: str
+    value: str
+    source: FactSource
+    detail: str = ""
+
+
+def in_words(value: object) -> str:
+    """Return a setting's value as people read it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,159 @@
+"""The lecture's layout, in all its spellings and early stages: every head has linear layers of its own.
+
+TinyGPT and the two-size tutorial write it too; the whole module may be pickled instead of its state dict. What shapes
+cannot tell: the attention's scale (the video and TinyGPT: n_embd; the lecture's repository: head_size), ReLU or GELU,
+and in the stages without norms whether there is a residual.
+"""
+
+from __future__ import annotations
+
+from tinygpt_tui.checkpoints.layouts.base import Examined, Findings
+from tinygpt_tui.checkpoints.layouts.module import activation_of, dropout_of, epsilon_of
+from tinygpt_tui.checkpoints.rename import Table, To, count, place
+from tinygpt_tui.checkpoints.source import Source
+from tinygpt_tui.errors import CheckpointError
+
+TOKENS = ("token_embedding_table.weight", "token_embedding.weight")
+POSITIONS = ("position_embedding_table.weight", "position_embedding.weight")
+ATTENTION = ("sa", "mha", "sa_head", "sa_heads", "attn", "attention")
+FEED_FORWARD = ("ffwd", "ff", "ffn", "feed_forward")
+BLOCKS = ("blocks", "layers")
+_PARTS = ("query", "key", "value")
+
+# Where attention stands: in a block, or, in the stages before there were blocks, alone.
+_PLACES = {
+    **{f"{blocks}.{{i}}.{name}": "{i}" for blocks in BLOCKS for name in ATTENTION},
+    **dict.fromkeys(("sa_head", "sa_heads", "sa", "mha"), "0"),
+}
+
+
+def _table() -> dict[str, To | None]:
+    table: dict[str, To | None] = {name: To("transformer.wte.weight") for name in TOKENS}
+    table |= {name: To("transformer.wpe.weight") for name in POSITIONS}
+    for at, layer in _PLACES.items():
+        ours = f"transformer.h.{layer}.attn"
+        for order, part in enumerate(_PARTS):
+            for kind in ("weight", "bias"):
+                table[f"{at}.heads.{{h}}.{part}.{kind}"] = To(f"{ours}.c_attn.{kind}", f"{order}.{{h}}")
+                table[f"{at}.{part}.{kind}"] = To(f"{ours}.c_attn.{kind}", f"{order}.0")
+        for kind in ("weight", "bias"):
+            table[f"{at}.proj.{kind}"] = To(f"{ours}.c_proj.{kind}")
+        table |= {f"{at}.heads.{{h}}.tril": None, f"{at}.tril": None, f"{at}.heads.{{h}}.mask": None}
+    places = {f"{blocks}.{{i}}.{name}": "{i}" for blocks in BLOCKS for name in FEED_FORWARD}
+    for at, layer in {**places, **dict.fromkeys(FEED_FORWARD, "0")}.items():
+        for kind in ("weight", "bias"):
+            table[f"{at}.net.0.{kind}"] = To(f"transformer.h.{layer}.mlp.c_fc.{kind}")
+            table[f"{at}.net.2.{kind}"] = To(f"transformer.h.{layer}.mlp.c_proj.{kind}")
+    for kind in ("weight", "bias"):
+        for blocks in BLOCKS:
+            table[f"{blocks}.{{i}}.ln1.{kind}"] = To(f"transformer.h.{{i}}.ln_1.{kind}")
+            table[f"{blocks}.{{i}}.ln2.{kind}"] = To(f"transformer.h.{{i}}.ln_2.{kind}")
+            table[f"{blocks}.{{i}}.{kind}"] = To(f"transformer.ln_f.{kind}")  # the Sequential's last LayerNorm
+        table[f"ln_f.{kind}"] = To(f"transformer.ln_f.{kind}")
+        table[f"lm_head.{kind}"] = To(f"lm_head.{kind}")
+    table |= {"timesteps": None, "tril": None}
+    return table
+
+
+TABLE: Table = _table()
+
+
+class Lecture:
+    """One Linear per head."""
+
+    name, title = "lecture", "the lecture's (one Linear per head)"
+
+    def recognises(self, source: Source) -> bool:
+        """See Layout."""
+        return any(source.has(name) for name in TOKENS) and any(_head_patterns(source))
+
+    def examine(self, source: Source) -> Examined:
+        """See Layout."""
+        placed = place(source.tensors, TABLE, "the lecture's model")
+        found = Findings()
+        shapes = {target: [(part, source.shape(name)) for part, name, _ in parts] for target, parts in placed.items()}
+
+        def one(target: str) -> tuple[int, ...]:
+            if target not in shapes:
+                raise CheckpointError(f"{source.name} has no {target}", "a part of the model is missing")
+            return shapes[target][0][1]
+
+        vocab_size, n_embd = _pair(one("transformer.wte.weight"), source)
+        found.tell("vocab_size", vocab_size, "tensor", "token embedding")
+        found.tell("n_embd", n_embd, "tensor", "token embedding")
+        block_size, _ = _pair(one("transformer.wpe.weight"), source)
+        found.tell("block_size", block_size, "tensor", "position embedding")
+        n_layer = count(shapes, "transformer.h.{i}.attn.c_attn.weight", "i")
+        found.tell("n_layer", n_layer, "tensor", "counted")
+        heads = {part[1] for part, _ in shapes["transformer.h.0.attn.c_attn.weight"]}
+        found.tell("n_head", len(heads), "tensor", "counted")
+        width, _ = _pair(one("transformer.h.0.attn.c_attn.weight"), source)
+        if width * len(heads) != n_embd:
+            found.tell("head_width", width, "tensor", "key")
+        found.tell("qkv_bias", "transformer.h.0.attn.c_attn.bias" in shapes, "tensor")
+        _tell_stage(found, shapes, n_embd)
+        _tell_module(found, source)
+        has_head = "lm_head.weight" in shapes
+        found.tell("tied_head", not has_head, "tensor", "" if has_head else "there is no head of its own")
+        found.tell("head_bias", "lm_head.bias" in shapes, "tensor")
+        if width != n_embd:
+            found.ask("attention_scale", ("head_size", "n_embd"), "shapes do not tell it")
+        return Examined(found.settings(source.name), tuple(found.facts), placed, tuple(found.questions))
+
+
+def _tell_stage(found: Findings, shapes: dict[str, list[tuple[tuple[int, ...], tuple[int, ...]]]], n_embd: int) -> None:
+    """Tell which of the lecture's stages it is: what has been added to attention by then."""
+    norm = "transformer.h.0.ln_1.weight" in shapes
+    projection = "transformer.h.0.attn.c_proj.weight" in shapes
+    found.tell("norm", "layernorm" if norm else "none", "tensor")
+    found.tell("final_norm", "transformer.ln_f.weight" in shapes, "tensor")
+    if not norm and "transformer.ln_f.weight" in shapes:
+        raise CheckpointError("a norm before the head and none in the blocks", "this stage of the lecture is not known")
+    found.tell("projection", projection, "tensor")
+    found.tell(
+        "bias",
+        any(name.endswith(".bias") and "c_attn" not in name and "lm_head" not in name for name in shapes),
+        "tensor",
+    )
+    if "transformer.h.0.mlp.c_fc.weight" not in shapes:
+        found.tell("feed_forward", "none", "tensor")
+    elif "transformer.h.0.mlp.c_proj.weight" not in shapes:
+        found.tell("feed_forward", "one_layer", "tensor", "net.0 alone")
+    else:
+        found.tell("feed_forward", "mlp", "tensor")
+        hidden = shapes["transformer.h.0.mlp.c_fc.weight"][0][1][0]
+        if hidden != 4 * n_embd:
+            found.tell("hidden", hidden, "tensor", "net.0")
+    if norm:
+        found.tell("residual", "stream", "convention", "the lecture added norms last")
+    else:
+        order = ("stream", "none") if projection else ("none", "stream")
+        found.ask("residual", order, "the lecture added residuals with the projection")
+
+
+def _tell_module(found: Findings, source: Source) -> None:
+    """Tell what only a pickled module knows, or ask."""
+    activation = activation_of(source.module)
+    if found.values["feed_forward"] == "none":
+        pass
+    elif activation:
+        found.tell("activation", activation, "module", "the class inside the MLP")
+    else:
+        found.ask("activation", ("relu", "gelu"), "shapes do not tell it")
+    epsilon = epsilon_of(source.module)
+    if epsilon is not None and found.values["norm"] != "none":
+        found.tell("epsilon", epsilon, "module", "LayerNorm")
+    dropout = dropout_of(source.module)
+    if dropout is not None:
+        found.tell("dropout", dropout, "module", "Dropout")
+        found.tell("attention_dropout", dropout, "module", "Dropout")
+
+
+def _head_patterns(source: Source) -> list[str]:
+    return [name for name in source.tensors if name.endswith(".key.weight") and ("heads." in name or "sa_head" in name)]
+
+
+def _pair(shape: tuple[int, ...], source: Source) -> tuple[int, int]:
+    if len(shape) != 2 or 0 in shape:
+        raise CheckpointError(f"{source.name}: a matrix has the shape {shape}", "the file is damaged")
+    return shape[0], shape[1]

@@ -1,0 +1,161 @@
+"""nanoGPT's `ckpt.pt`, and minGPT's `model.pt`, which has the same names: one matrix for query, key and value.
+
+The number of heads is not in the shapes. GELU is exact in nanoGPT since 2023-05-17 and tanh before it; minGPT's is
+always tanh. A mask called `attn.bias` was kept where torch had no fused attention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tinygpt_tui.checkpoints.layouts.base import Examined, Findings, head_counts, number_in
+from tinygpt_tui.checkpoints.rename import Table, To, count, place
+from tinygpt_tui.checkpoints.sidecars import read_json
+from tinygpt_tui.checkpoints.source import Source
+from tinygpt_tui.checkpoints.tensors import read
+from tinygpt_tui.errors import CheckpointError
+
+_MATRICES = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
+_VECTORS = ("ln_1", "ln_2")
+EMBEDDING, HEAD, FUSED = "transformer.wte.weight", "lm_head.weight", "transformer.h.{i}.attn.c_attn.weight"
+
+TABLE: Table = {
+    "transformer.wte.weight": To("transformer.wte.weight"),
+    "transformer.wpe.weight": To("transformer.wpe.weight"),
+    **{
+        f"transformer.h.{{i}}.{part}.{kind}": To(f"transformer.h.{{i}}.{part}.{kind}")
+        for part in (*_MATRICES, *_VECTORS)
+        for kind in ("weight", "bias")
+    },
+    "transformer.h.{i}.attn.bias": None,  # a mask
+    "transformer.h.{i}.attn.masked_bias": None,
+    "transformer.ln_f.weight": To("transformer.ln_f.weight"),
+    "transformer.ln_f.bias": To("transformer.ln_f.bias"),
+    "lm_head.weight": To("lm_head.weight"),
+}
+
+
+class NanoGPT:
+    """nanoGPT's checkpoint, or the bare state dict of its model."""
+
+    name, title = "nanogpt", "nanoGPT's"
+
+    def recognises(self, source: Source) -> bool:
+        """See Layout."""
+        return is_fused(source) and not _is_mingpt(source)
+
+    def examine(self, source: Source) -> Examined:
+        """See Layout."""
+        found = Findings()
+        told = source.extras.get("model_args")
+        arguments: Mapping[Any, Any] = told if isinstance(told, dict) else {}
+        shapes = _tell_shapes(found, source)
+        if number_in(arguments, "n_head"):
+            found.tell("n_head", number_in(arguments, "n_head"), "file", "model_args")
+        else:
+            found.ask(
+                "n_head", head_counts(found.values["n_embd"]), "shapes do not tell it; 64 numbers a head are usual"
+            )
+        masked = "transformer.h.0.attn.bias" in source.tensors
+        old = masked and "bias" not in arguments
+        found.ask(
+            "activation",
+            ("gelu_tanh", "gelu") if old else ("gelu", "gelu_tanh"),
+            "a file from before 2023-05-17 by its masks" if old else "nanoGPT's since 2023-05-17",
+        )
+        dropout = arguments.get("dropout")
+        if isinstance(dropout, float) and 0 <= dropout < 1:
+            found.tell("dropout", dropout, "file", "model_args")
+            found.tell("attention_dropout", dropout, "file", "model_args")
+        found.tell("tied_head", _tied(source), "tensor", "the head is the embedding" if _tied(source) else "")
+        return Examined(found.settings(source.name), tuple(found.facts), shapes, tuple(found.questions))
+
+
+class MinGPT:
+    """minGPT's model, a bare state dict."""
+
+    name, title = "mingpt", "minGPT's"
+
+    def recognises(self, source: Source) -> bool:
+        """See Layout."""
+        return is_fused(source) and _is_mingpt(source)
+
+    def examine(self, source: Source) -> Examined:
+        """See Layout."""
+        found = Findings()
+        shapes = _tell_shapes(found, source)
+        n_head = _mingpt_heads(source)
+        if n_head:
+            found.tell("n_head", n_head, "sidecar", "config.json")
+        else:
+            found.ask("n_head", head_counts(found.values["n_embd"]), "shapes do not tell it")
+        found.ask("activation", ("gelu_tanh", "gelu"), "minGPT's")
+        found.tell("tied_head", False, "tensor", "the head is not the embedding")
+        return Examined(found.settings(source.name), tuple(found.facts), shapes, tuple(found.questions))
+
+
+def is_fused(source: Source) -> bool:
+    """Whether it has nanoGPT's names, and matrices as torch's Linear keeps them (out, in)."""
+    name = FUSED.format(i=0)
+    if not source.has(EMBEDDING, "transformer.wpe.weight", name):
+        return False
+    shape = source.shape(name)
+    return len(shape) == 2 and shape[0] == 3 * shape[1]
+
+
+def _is_mingpt(source: Source) -> bool:
+    """A bare state dict with masks, biases and a head of its own."""
+    return (
+        "model_args" not in source.extras
+        and source.has("transformer.h.0.attn.bias", "transformer.h.0.ln_1.bias", HEAD)
+        and not _tied(source)
+    )
+
+
+def _tell_shapes(found: Findings, source: Source) -> dict[str, Any]:
+    placed = place(source.tensors, TABLE, "nanoGPT's model")
+    V, C = source.shape(EMBEDDING)
+    T, _ = source.shape("transformer.wpe.weight")
+    found.tell("vocab_size", V, "tensor", EMBEDDING)
+    found.tell("n_embd", C, "tensor", EMBEDDING)
+    found.tell("block_size", T, "tensor", "transformer.wpe.weight")
+    found.tell("n_layer", count(source.tensors, FUSED, "i"), "tensor", "counted")
+    hidden = source.shape("transformer.h.0.mlp.c_fc.weight")[0]
+    if hidden != 4 * C:
+        found.tell("hidden", hidden, "tensor", "mlp.c_fc")
+    biases = source.has("transformer.h.0.ln_1.bias") or source.has("transformer.h.0.attn.c_proj.bias")
+    found.tell("bias", biases, "tensor", "there are biases" if biases else "there are none")
+    found.tell("qkv_bias", source.has("transformer.h.0.attn.c_attn.bias"), "tensor")
+    if _tied(source):
+        placed.pop(HEAD, None)
+    return placed
+
+
+def _tied(source: Source) -> bool:
+    """Whether the head is the embedding: the same place in the file, or the same numbers."""
+    if HEAD not in source.tensors:
+        return True
+    head, embedding = source.tensors[HEAD], source.tensors[EMBEDDING]
+    if head.shape != embedding.shape:
+        return False
+    if (head.file, head.origin, head.start) == (embedding.file, embedding.origin, embedding.start):
+        return True
+    return bool(np.array_equal(read(head), read(embedding)))
+
+
+def _mingpt_heads(source: Source) -> int | None:
+    config = source.sidecar("config.json")
+    if config is None:
+        return None
+    told = read_json(config)
+    inner = told.get("model") if isinstance(told.get("model"), dict) else told
+    if not isinstance(inner, dict):
+        raise CheckpointError("config.json does not describe a model", "the file is damaged")
+    return number_in(inner, "n_head") or _HEADS.get(str(inner.get("model_type")))
+
+
+_HEADS = {"gpt-mini": 6, "gpt-micro": 4, "gpt-nano": 3, "gpt2": 12, "gpt2-medium": 16, "gpt2-large": 20, "gpt2-xl": 25,
+          "openai-gpt": 12, "gopher-44m": 16}  # fmt: skip

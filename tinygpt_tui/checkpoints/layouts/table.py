@@ -1,0 +1,27 @@
+"""The foreign layouts by name, in the order in which they are asked."""
+
+from __future__ import annotations
+
+from tinygpt_tui.checkpoints.layouts.base import Layout
+from tinygpt_tui.checkpoints.layouts.hugging_face import HuggingFace
+from tinygpt_tui.checkpoints.layouts.lecture import Lecture
+from tinygpt_tui.checkpoints.layouts.nanogpt import MinGPT, NanoGPT
+from tinygpt_tui.checkpoints.source import Source
+from tinygpt_tui.errors import CheckpointError
+
+LAYOUTS: dict[str, Layout] = {
+    layout.name: layout for layout in (Lecture(), NanoGPT(), MinGPT(), HuggingFace())
+}  # fmt: skip
+MOST_SHOWN = 4
+
+
+def layout_of(source: Source) -> Layout:
+    """Return the layout that knows this checkpoint. Raises CheckpointError where none does."""
+    for layout in LAYOUTS.values():
+        if layout.recognises(source):
+            return layout
+    names = list(source.tensors)[:MOST_SHOWN]
+    raise CheckpointError(
+        f"{source.name} is of no layout that is known here: it has {len(source.tensors)} tensors, {', '.join(names)} …",
+        f"known are {', '.join(layout.title for layout in LAYOUTS.values())}",
+    )

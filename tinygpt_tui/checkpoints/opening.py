@@ -1,0 +1,158 @@
+"""Opens a checkpoint of any layout: names it, fills in its sizes, says where each fact comes from.
+
+`describe` reads headers alone and needs no torch: a card for a picker. `settle` answers what headers cannot tell.
+`open_checkpoint` gives the model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tinygpt_tui.checkpoints.card import CONFIG, FORMAT, NativeConfig
+from tinygpt_tui.checkpoints.facts import Fact, in_words
+from tinygpt_tui.checkpoints.foreign_vocabulary import find_vocabulary, vocabulary_from
+from tinygpt_tui.checkpoints.layouts.base import Examined, Layout, Question, Weights
+from tinygpt_tui.checkpoints.layouts.table import layout_of
+from tinygpt_tui.checkpoints.rename import assemble
+from tinygpt_tui.checkpoints.sidecars import read_json
+from tinygpt_tui.checkpoints.source import Source, open_source
+from tinygpt_tui.errors import CheckpointError, UsageError
+from tinygpt_tui.files import is_file
+from tinygpt_tui.settings.architecture import ArchitectureSettings
+from tinygpt_tui.settings.counting import count_parameters
+from tinygpt_tui.settings.fields import changed, fields_of
+from tinygpt_tui.tokenizers.base import Tokenizer
+
+
+@dataclass(frozen=True)
+class Described:
+    """A foreign checkpoint as its headers tell it.
+
+    What they do not tell are `questions`; `settings` holds a guess of each answer.
+    """
+
+    source: Source
+    layout: Layout
+    settings: ArchitectureSettings
+    tokenizer: Tokenizer
+    facts: tuple[Fact, ...]
+    questions: tuple[Question, ...]
+    examined: Examined
+
+    @property
+    def name(self) -> str:
+        """What to call the model."""
+        return self.source.name
+
+    @property
+    def config(self) -> NativeConfig:
+        """The settings as a model folder of ours would keep them."""
+        return NativeConfig(
+            format=FORMAT, architecture=self.settings, parameters=count_parameters(self.settings), trained=None
+        )
+
+    def weights(self) -> Weights:
+        """Read the tensors, in our names, for these settings. Raises CheckpointError, StorageError."""
+        weights = assemble(self.source, self.examined.placed)
+        return self.examined.finish(weights, self.settings) if self.examined.finish else weights
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What the user knows better: settings by name, and the file that holds the vocabulary."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    vocabulary: Path | None = None
+
+
+_LAYER = re.compile(r"\.\d+\.")
+
+
+def is_native(path: Path) -> bool:
+    """Whether a folder is a model of ours: its config.json names an architecture."""
+    if not is_file(path / CONFIG):
+        return False
+    try:
+        return "architecture" in read_json(path / CONFIG)
+    except CheckpointError:
+        return True  # damaged: to be said by who reads it as ours
+
+
+def describe(path: Path, typed: Typed | None = None) -> Described:
+    """Read a foreign checkpoint's headers.
+
+    Raises CheckpointError where it is damaged or of no known layout, UsageError for typed settings that cannot be,
+    NotFoundError, StorageError.
+    """
+    typed = typed or Typed()
+    source = open_source(path)
+    layout = layout_of(source)
+    examined = layout.examine(source)
+    settings, facts = _with_typed(examined, typed.settings)
+    if typed.vocabulary is None:
+        tokenizer, vocabulary = find_vocabulary(source, settings.vocab_size)
+    else:
+        tokenizer = vocabulary_from(typed.vocabulary, settings.vocab_size)
+        words = f"{tokenizer.size:,} tokens"
+        vocabulary = Fact(name="vocabulary", value=words, source="typed", detail=typed.vocabulary.name)
+    first = Fact(name="layout", value=layout.title, source="tensor", detail=_wrapping(source))
+    questions = tuple(question for question in examined.questions if question.setting not in typed.settings)
+    return Described(source, layout, settings, tokenizer, (first, *facts, vocabulary), questions, examined)
+
+
+def settled(described: Described, answers: Mapping[str, Any], evidence: str) -> Described:
+    """Return it with answers to its questions, which stand on `evidence`."""
+    settings = msgspec.structs.replace(described.settings, **answers)
+    facts = tuple(
+        Fact(name=fact.name, value=in_words(answers[fact.name]), source="calibrated", detail=evidence)
+        if fact.name in answers
+        else fact
+        for fact in described.facts
+    )
+    left = tuple(question for question in described.questions if question.setting not in answers)
+    return Described(described.source, described.layout, settings, described.tokenizer, facts, left, described.examined)
+
+
+def _with_typed(examined: Examined, typed: Mapping[str, Any]) -> tuple[ArchitectureSettings, tuple[Fact, ...]]:
+    if not typed:
+        return examined.settings, examined.facts
+    unknown = typed.keys() - fields_of(type(examined.settings)).keys()
+    if unknown:
+        raise UsageError(f"this architecture has no setting {', '.join(sorted(unknown))}", "")
+    settings = changed(examined.settings, dict(typed))
+    told = {name: Fact(name=name, value=in_words(value), source="typed") for name, value in typed.items()}
+    facts = [fact for fact in examined.facts if fact.name not in told]
+    return settings, (*facts, *told.values())
+
+
+def _wrapping(source: Source) -> str:
+    return f"names without {' '.join(source.wrapped_in)}" if source.wrapped_in else ""
+
+
+def check_weights(described: Described, weights: Weights, wanted: Mapping[str, tuple[int, ...]]) -> Weights:
+    """Return exactly the wanted tensors; a kind of bias that the file does not have anywhere is zero: it adds nothing.
+
+    Raises CheckpointError, which names what is missing, unknown or of another shape.
+    """
+    missing = [name for name in wanted if name not in weights]
+    kept = {_LAYER.sub(".", name) for name in weights}
+    absent = [name for name in missing if not name.endswith(".bias") or _LAYER.sub(".", name) in kept]
+    extra = sorted(weights.keys() - wanted.keys())
+    other = [name for name in wanted if name in weights and weights[name].shape != wanted[name]]
+    if absent or extra or other:
+        parts = (("missing", absent), ("without a place", extra), ("of another shape", other))
+        found = "; ".join(f"{words}: {', '.join(names[:3])}" for words, names in parts if names)
+        raise CheckpointError(f"the tensors of {described.name} do not make a model ({found})", "the file is damaged")
+    for name in missing:
+        weights[name] = np.zeros(wanted[name], dtype=np.float32)
+    strange = [name for name in wanted if not np.isfinite(weights[name]).all()]
+    if strange:
+        raise CheckpointError(f"{described.name}: {strange[0]} holds numbers that are none", "its training went wrong")
+    return weights

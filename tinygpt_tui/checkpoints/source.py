@@ -1,0 +1,244 @@
+"""What lies at a path, before anybody has said what it is: tensors by name, and what else the files tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tinygpt_tui.checkpoints.pickles import Record, Stub
+from tinygpt_tui.checkpoints.safetensors_files import read_safetensors
+from tinygpt_tui.checkpoints.sidecars import check_inside, read_json, sidecar
+from tinygpt_tui.checkpoints.tensors import TensorPlace, checked
+from tinygpt_tui.checkpoints.torch_files import Saved, is_torch_file, read_torch
+from tinygpt_tui.errors import CheckpointError, NotFoundError, storage_error
+from tinygpt_tui.files import is_file, is_folder
+
+SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+# What a folder's weights are called by the programs that write them, the likeliest first.
+USUAL_NAMES = (
+    "model.safetensors", "pytorch_model.bin", "ckpt.pt", "model.pth", "model.pt", "model.ckpt", "lit_model.pth",
+)  # fmt: skip
+INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+WRAPPERS = ("model", "model_state_dict", "state_dict", "model_state", "weights", "params", "net", "network", "ema")
+PREFIXES = ("_orig_mod.", "module.")
+DEEPEST_MODULE = 32
+MOST_TENSORS = 20_000
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checkpoint's files: `tensors` by their names without wrappers; `wrapped_in` says what was taken off.
+
+    `extras` is what lay beside the tensors in the file, `module` the class names of a pickled module's parts by their
+    path ("" is the whole), `metadata` a safetensors file's.
+    """
+
+    path: Path  # as it was given
+    folder: Path
+    files: tuple[Path, ...]  # of the weights
+    tensors: Mapping[str, TensorPlace]
+    extras: Mapping[str, Any] = field(default_factory=dict)
+    module: Mapping[str, Record] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    wrapped_in: tuple[str, ...] = ()
+
+    def has(self, *names: str) -> bool:
+        """Whether all these tensors are there."""
+        return all(name in self.tensors for name in names)
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return a tensor's shape. Raises CheckpointError where it is not there."""
+        if name not in self.tensors:
+            raise CheckpointError(f"{self.name} has no tensor {name}", "a part of the model is missing")
+        return self.tensors[name].shape
+
+    def sidecar(self, name: str) -> Path | None:
+        """Return a file beside the weights; see sidecars.sidecar."""
+        return sidecar(self.folder, name)
+
+    @property
+    def name(self) -> str:
+        """What to call it: its folder's name, or its file's where that was given and is not what all are called."""
+        usual = {Path(usual).stem for usual in USUAL_NAMES}
+        return self.path.stem if self.path in self.files and self.path.stem not in usual else self.folder.name
+
+    @property
+    def size_bytes(self) -> int:
+        """How large the weights' files are."""
+        return sum(file.stat().st_size for file in self.files if is_file(file))
+
+
+def open_source(path: Path) -> Source:
+    """Look at a file or a folder; reads headers alone.
+
+    Raises NotFoundError where there is nothing, CheckpointError where it is damaged or no checkpoint, StorageError.
+    """
+    if is_file(path):
+        files: tuple[Path, ...] = (path,)
+        folder = path.parent
+    elif is_folder(path):
+        files = weights_in(path)
+        folder = files[0].parent if files else path
+        if not files:
+            raise CheckpointError(f"{path} holds no weights", f"a checkpoint is a {' or '.join(SUFFIXES)} file")
+    else:
+        raise NotFoundError(f"there is nothing at {path}", "check the path")
+    places: list[TensorPlace] = []
+    extras: dict[str, Any] = {}
+    module: dict[str, Record] = {}
+    metadata: dict[str, str] = {}
+    wrapped: tuple[str, ...] = ()
+    for file in files:
+        if _is_safetensors(file):
+            found, metadata = read_safetensors(file)
+            places.extend(found.values())
+            continue
+        saved = read_torch(file)
+        state, extras, module, wrapped = _taken_apart(saved)
+        places.extend(saved.place(name, stub) for name, stub in state.items())
+    if len(places) > MOST_TENSORS:
+        raise CheckpointError(f"{files[0].name} has {len(places):,} tensors", "no tiny model has so many")
+    tensors, prefixes = _without_prefixes(checked(places))
+    return Source(path, folder, files, tensors, extras, module, metadata, (*wrapped, *prefixes))
+
+
+def weights_in(folder: Path) -> tuple[Path, ...]:
+    """Return the weights' files of a folder, all parts of one model; empty where there are none.
+
+    A folder that holds nothing but one folder with a model is that model. Raises CheckpointError where an index names
+    files that are not there or lie elsewhere.
+    """
+    for name in INDEXES:
+        index = sidecar(folder, name)
+        if index:
+            return tuple(_named_in(index))
+    for name in USUAL_NAMES:
+        if is_file(folder / name):
+            check_inside(folder / name, folder)
+            return (folder / name,)
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise storage_error(error, folder) from error
+    loose = [entry for entry in entries if entry.suffix in SUFFIXES and is_file(entry)]
+    if len(loose) == 1:
+        check_inside(loose[0], folder)
+        return (loose[0],)
+    if loose:
+        raise CheckpointError(
+            f"{folder.name} holds {len(loose)} checkpoints: {', '.join(entry.name for entry in loose[:5])}",
+            "name one of them",
+        )
+    inside = [entry for entry in entries if is_folder(entry) and not entry.is_symlink() and _has_weights(entry)]
+    return weights_in(inside[0]) if len(inside) == 1 else ()
+
+
+def _has_weights(folder: Path) -> bool:
+    """Whether a checkpoint lies in `folder` itself."""
+    if any(is_file(folder / name) for name in (*INDEXES, *USUAL_NAMES)):
+        return True
+    try:
+        return any(entry.suffix in SUFFIXES and is_file(entry) for entry in folder.iterdir())
+    except OSError:
+        return False
+
+
+def _named_in(index: Path) -> Iterator[Path]:
+    """Yield the files that an index of parts names, each once."""
+    table = read_json(index).get("weight_map")
+    if not isinstance(table, dict) or not all(isinstance(name, str) for name in table.values()):
+        raise CheckpointError(f"{index.name} has no weight_map", "the file is damaged")
+    for name in sorted(set(table.values())):
+        if Path(name).name != name or name in ("", ".", ".."):
+            raise CheckpointError(f"{index.name} names a file elsewhere: {name}", "its parts must lie beside it")
+        part = sidecar(index.parent, name)
+        if part is None:
+            raise CheckpointError(f"{index.name} names {name}, which is not there", "copy all parts of the model")
+        yield part
+
+
+def _is_safetensors(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            beginning = opened.read(9)
+    except OSError as error:
+        raise storage_error(error, file) from error
+    if file.suffix == ".safetensors":
+        return True
+    return not is_torch_file(beginning) and beginning[8:9] == b"{"
+
+
+def _taken_apart(saved: Saved) -> tuple[dict[str, Stub], dict[str, Any], dict[str, Record], tuple[str, ...]]:
+    """Return the state dict of what was saved, what lay beside it, the parts of a pickled module, and its wrapper."""
+    content = saved.content
+    extras: dict[str, Any] = {}
+    wrapped: tuple[str, ...] = ()
+    if isinstance(content, dict) and not _is_state(content):
+        key = next((key for key in WRAPPERS if isinstance(content.get(key), dict | Record)), None)
+        if key is None:
+            raise CheckpointError(
+                f"{saved.path.name} holds no weights", f"it holds {_words(content)}; give a file with a state dict"
+            )
+        extras = {str(name): value for name, value in content.items() if name != key and isinstance(name, str)}
+        content, wrapped = content[key], (key,)
+    if isinstance(content, Record):
+        parts = dict(_modules(saved, content))
+        if not any(isinstance(part.attribute("_parameters"), dict) for part in parts.values()):
+            raise CheckpointError(
+                f"{saved.path.name} holds a {content.word}, which is no model", "give a file with a model's weights"
+            )
+        state = {
+            f"{at}.{name}" if at else name: stub
+            for at, part in parts.items()
+            for kind in ("_parameters", "_buffers")
+            for name, stub in _dict(part.attribute(kind)).items()
+            if isinstance(stub, Stub) and isinstance(name, str)
+        }
+        return state, extras, parts, wrapped
+    if not isinstance(content, dict) or not _is_state(content):
+        raise CheckpointError(f"{saved.path.name} holds no weights", "give a file with a model's state dict")
+    return {name: stub for name, stub in content.items() if isinstance(stub, Stub)}, extras, {}, wrapped
+
+
+def _is_state(content: dict[Any, Any]) -> bool:
+    """Whether a dict is a state dict: names and tensors, and at most a few other things."""
+    stubs = sum(isinstance(value, Stub) for value in content.values())
+    return stubs > 0 and all(isinstance(name, str) for name in content) and 2 * stubs >= len(content)
+
+
+def _modules(saved: Saved, whole: Record) -> Iterator[tuple[str, Record]]:
+    """Yield each part of a pickled module with its path; a part that is in itself has no end, and is refused."""
+    waiting: list[tuple[str, Record, int]] = [("", whole, 0)]
+    count = 0
+    while waiting:
+        at, part, depth = waiting.pop()
+        count += 1
+        if depth > DEEPEST_MODULE or count > MOST_TENSORS:
+            raise CheckpointError(f"{saved.path.name}: its module has no end", "the file is damaged; do not trust it")
+        yield at, part
+        for name, inner in reversed(_dict(part.attribute("_modules")).items()):
+            if isinstance(inner, Record) and isinstance(name, str):
+                waiting.append((f"{at}.{name}" if at else name, inner, depth + 1))
+
+
+def _dict(value: Any) -> dict[Any, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _words(content: dict[Any, Any]) -> str:
+    names = [str(name)[:30] for name in list(content)[:5]]
+    return ", ".join(names) or "nothing"
+
+
+def _without_prefixes(tensors: dict[str, TensorPlace]) -> tuple[dict[str, TensorPlace], tuple[str, ...]]:
+    """Take off what torch.compile and DistributedDataParallel put before every name, perhaps both."""
+    taken: list[str] = []
+    while tensors:
+        prefix = next((prefix for prefix in PREFIXES if all(name.startswith(prefix) for name in tensors)), None)
+        if prefix is None:
+            break
+        taken.append(prefix)
+        tensors = {name.removeprefix(prefix): place for name, place in tensors.items()}
+    return tensors, tuple(taken)

@@ -1,0 +1,126 @@
+"""Tensors where they lie in a file: shapes and kinds at once, numbers when they are asked for; numpy alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygpt_tui.errors import CheckpointError, storage_error
+
+# numpy's form of each kind of number, and of bfloat16 its 16 bits: it is the upper half of a float32.
+KINDS = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2",
+    "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "u1",
+}  # fmt: skip
+FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
+
+
+@dataclass(frozen=True, slots=True)
+class TensorPlace:
+    """One tensor of a file: which kind of numbers, in what shape, and where.
+
+    `start` and `stride` count elements from the byte `origin` of `file`, of which `room` elements may be read.
+    """
+
+    name: str
+    file: Path
+    kind: str
+    shape: tuple[int, ...]
+    origin: int
+    room: int
+    start: int = 0
+    stride: tuple[int, ...] | None = None  # None: rows behind one another
+
+    @property
+    def numel(self) -> int:
+        """How many numbers it has."""
+        return math.prod(self.shape)
+
+    @property
+    def is_float(self) -> bool:
+        """Whether its numbers are floats."""
+        return self.kind in FLOATS
+
+
+def checked(places: Iterable[TensorPlace]) -> dict[str, TensorPlace]:
+    """Return the tensors by name, where each lies inside what its file holds.
+
+    Raises CheckpointError for a shape that asks for more numbers than there are, and where tensors that are not the
+    same share numbers: then a small file could fill a large memory.
+    """
+    found: dict[str, TensorPlace] = {}
+    whole: dict[tuple[Path, int], int] = {}
+    parts: dict[tuple[Path, int], set[tuple[int, int]]] = {}
+    for place in places:
+        if place.name in found:
+            raise CheckpointError(f"{place.file.name} names {place.name} twice", "the file is damaged")
+        _check_inside(place)
+        found[place.name] = place
+        if place.numel:
+            at = place.file, place.origin
+            whole[at] = place.room
+            parts.setdefault(at, set()).add((place.start, place.numel))
+    for at, rows in parts.items():
+        if sum(numel for _, numel in rows) > 2 * whole[at]:
+            raise CheckpointError(f"{at[0].name}: tensors lie on one another", "the file is damaged; do not trust it")
+    return found
+
+
+def _check_inside(place: TensorPlace) -> None:
+    if any(size < 0 for size in place.shape) or place.start < 0:
+        raise CheckpointError(f"{place.file.name}: {place.name} has a negative size", "the file is damaged")
+    last = place.numel - 1
+    if place.stride is not None and place.numel:
+        last = sum((size - 1) * step for size, step in zip(place.shape, place.stride, strict=True))
+    if place.numel > place.room or place.start + last >= max(place.room, 1) or (place.numel and not place.room):
+        shape = " x ".join(str(size) if size < 10**12 else f"{size:.1e}" for size in place.shape) or "one number"
+        raise CheckpointError(
+            f"{place.file.name}: {place.name} ({shape}) is larger than what the file holds of it",
+            "the file is damaged, or was not copied to its end",
+        )
+
+
+def read(place: TensorPlace) -> NDArray[np.float32]:
+    """Return a tensor's numbers as float32, laid out row by row. Raises CheckpointError, StorageError."""
+    if not place.is_float:
+        raise CheckpointError(f"{place.file.name}: {place.name} is made of {place.kind}, not of floats", "")
+    raw = _rows(place)
+    if place.kind == "BF16":
+        return (raw.astype(np.uint32) << 16).view(np.float32)
+    with np.errstate(over="ignore"):  # what float64 holds and float32 does not becomes infinite, and is found below
+        numbers = np.ascontiguousarray(raw, dtype=np.float32)
+    return numbers.reshape(place.shape)
+
+
+def _rows(place: TensorPlace) -> NDArray[Any]:
+    """Return the numbers as they lie in the file, in the tensor's shape."""
+    form = np.dtype(KINDS[place.kind])
+    if not place.numel:
+        return np.zeros(place.shape, dtype=form)
+    last = place.numel - 1
+    if place.stride is not None:
+        last = sum((size - 1) * step for size, step in zip(place.shape, place.stride, strict=True))
+    try:
+        with place.file.open("rb") as file:
+            file.seek(place.origin + place.start * form.itemsize)
+            content = file.read((last + 1) * form.itemsize)
+    except OSError as error:
+        raise storage_error(error, place.file) from error
+    if len(content) < (last + 1) * form.itemsize:
+        raise CheckpointError(f"{place.file.name} ends before {place.name} does", "it was not copied to its end")
+    flat = np.frombuffer(content, dtype=form)
+    if place.stride is None:
+        return flat.reshape(place.shape)
+    steps = tuple(step * form.itemsize for step in place.stride)
+    return np.lib.stride_tricks.as_strided(flat, place.shape, steps, writeable=False).copy()
+
+
+def shapes_of(places: Mapping[str, TensorPlace]) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each tensor."""
+    return {name: place.shape for name, place in places.items()}

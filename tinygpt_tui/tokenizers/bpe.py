@@ -1,0 +1,138 @@
+"""GPT-2's byte-level BPE: frequent strings of bytes are one token, and any text can be written.
+
+The `tokenizers` library encodes; what each id is in bytes is known here, so that a stream can wait for the rest of a
+character. Source: Radford et al. 2019, section 2.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tinygpt_tui.errors import CheckpointError, UsageError
+
+MOST_TOKENS = 1 << 20
+END_OF_TEXT = "<|endoftext|>"
+
+
+class BPETokenizer:
+    """Knows a vocabulary and the order in which its parts are joined."""
+
+    name = "bpe"
+
+    def __init__(
+        self, vocabulary: Mapping[str, int], merges: Sequence[tuple[str, str]], special: Sequence[str] = (END_OF_TEXT,)
+    ) -> None:
+        """`vocabulary` in GPT-2's writing of bytes as letters; `special` are tokens that are never taken apart.
+
+        Raises CheckpointError where ids are missing, or a merge names what is not there.
+        """
+        _check(vocabulary, merges)
+        self.size = len(vocabulary)
+        self._vocabulary, self._merges = dict(vocabulary), list(merges)
+        self._special = [token for token in special if token in vocabulary]
+        self.end_of_text = vocabulary.get(END_OF_TEXT) if END_OF_TEXT in self._special else None
+        self._bytes = [b""] * self.size
+        for token, id in vocabulary.items():
+            self._bytes[id] = token.encode("utf-8") if token in self._special else _bytes_of(token)
+        self._known = frozenset(byte for token in self._bytes for byte in token if len(token) == 1)
+        self._engine: Any = None
+
+    @classmethod
+    def from_dict(cls, kept: dict[str, Any]) -> BPETokenizer:
+        """Make the tokenizer that `to_dict` described. Raises CheckpointError."""
+        vocabulary, merges, special = kept.get("vocabulary"), kept.get("merges"), kept.get("special", [])
+        if not isinstance(vocabulary, dict) or not isinstance(merges, list) or not isinstance(special, list):
+            raise CheckpointError("tokenizer.json has no vocabulary and merges", "the file is damaged")
+        return cls(vocabulary, [_pair(merge) for merge in merges], [str(token) for token in special])
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of `text`; characters with a byte that has no token are left out."""
+        unknown = set(self.unknown_in(text))
+        if unknown:
+            text = "".join(character for character in text if character not in unknown)
+        ids: list[int] = self._encoder().encode(text).ids
+        return ids
+
+    def bytes_of(self, id: int) -> bytes:
+        """Return the bytes of one id; they may begin or end inside a character."""
+        return self._bytes[id]
+
+    def unknown_in(self, text: str) -> str:
+        """Return the characters of `text` that have no id, each once, in order of appearance."""
+        characters = dict.fromkeys(text)
+        return "".join(character for character in characters if not self._known.issuperset(_utf8(character)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON data for `from_dict`."""
+        merges = [" ".join(merge) for merge in self._merges]
+        return {"name": self.name, "vocabulary": self._vocabulary, "merges": merges, "special": self._special}
+
+    def _encoder(self) -> Any:
+        if self._engine is None:
+            self._engine = _engine(self._vocabulary, self._merges, self._special)
+        return self._engine
+
+
+def letters_of_bytes() -> dict[int, str]:
+    """Return the letter that GPT-2 writes for each byte: printable ones stand for themselves."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {byte: chr(byte) for byte in printable} | {byte: chr(256 + place) for place, byte in enumerate(others)}
+
+
+_BYTES = {letter: byte for byte, letter in letters_of_bytes().items()}
+
+
+def _bytes_of(token: str) -> bytes:
+    """Return what a token is; one with a letter that stands for no byte is its own UTF-8."""
+    if all(letter in _BYTES for letter in token):
+        return bytes(_BYTES[letter] for letter in token)
+    return token.encode("utf-8", "replace")
+
+
+def _utf8(character: str) -> bytes:
+    try:
+        return character.encode("utf-8")
+    except UnicodeEncodeError:  # half a surrogate pair: no byte stands for it
+        return b"\xff\xfe\xfd"
+
+
+def _pair(merge: object) -> tuple[str, str]:
+    parts = merge.split(" ") if isinstance(merge, str) else merge
+    if not isinstance(parts, list | tuple) or len(parts) != 2 or not all(isinstance(part, str) for part in parts):
+        raise CheckpointError(f"a merge is not two parts: {str(merge)[:40]!r}", "the file is damaged")
+    return str(parts[0]), str(parts[1])
+
+
+def _check(vocabulary: Mapping[str, int], merges: Sequence[tuple[str, str]]) -> None:
+    size = len(vocabulary)
+    if not 0 < size <= MOST_TOKENS or len(merges) > MOST_TOKENS:
+        raise CheckpointError(f"a vocabulary of {size:,} tokens cannot be", "the file is damaged")
+    ids = set(vocabulary.values())
+    if any(type(id) is not int for id in ids) or ids != set(range(size)):
+        raise CheckpointError("the vocabulary's ids are not 0, 1, 2 …", "the file is damaged")
+    if not all(isinstance(token, str) and token and _encodable(token) for token in vocabulary):
+        raise CheckpointError("the vocabulary has a token that is no text", "the file is damaged")
+    for left, right in merges:
+        if left not in vocabulary or right not in vocabulary or left + right not in vocabulary:
+            raise CheckpointError(f"the merge {left!r} {right!r} has no token", "the files are of different models")
+
+
+def _encodable(token: str) -> bool:
+    try:
+        token.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _engine(vocabulary: dict[str, int], merges: list[tuple[str, str]], special: list[str]) -> Any:
+    try:
+        from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
+    except ImportError:
+        raise UsageError("this model's tokenizer wants the `tokenizers` package", "pip install tokenizers") from None
+    made = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, ignore_merges=False))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])
+    return made
