@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tinygpt_tui.errors import StorageError, storage_error
-from tinygpt_tui.files import is_file, whole_file, write_bytes, write_text
+from tinygpt_tui.files import is_file, remove_parts, whole_file, write_bytes, write_text
 
 NOBODY = 65534
 
@@ -88,6 +90,23 @@ def test_a_folder_in_the_way(tmp_path: Path) -> None:
         with pytest.raises(StorageError):
             write_bytes(path, b"x")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["file", "taken"]
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "model.bin", b"whole")
+    code = (
+        "import os, sys; from pathlib import Path; from tinygpt_tui.files import whole_file\n"
+        "with whole_file(Path(sys.argv[1])) as file: file.write(b'half'); file.flush(); os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "model.bin")], check=False, timeout=60)
+    with whole_file(tmp_path / "living.bin") as file:  # a process that lives is still at it
+        file.write(b"half")
+        (tmp_path / ".mine.part").write_bytes(b"")
+        assert len(list(tmp_path.iterdir())) == 4
+        remove_parts(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".mine.part", "living.bin", "model.bin"]
+    assert (tmp_path / "model.bin").read_bytes() == b"whole"
+    remove_parts(tmp_path / "nowhere")
 
 
 @contextmanager

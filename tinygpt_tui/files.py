@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from tinygpt_tui.errors import storage_error
+
+# A file that is being written: hidden, named after what it will be and the process that writes it.
+PART = re.compile(r"\..+\.(\d+)-[^.]*\.part")
+FORGOTTEN_S = 3600.0
 
 
 @contextlib.contextmanager
@@ -25,7 +31,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.{os.getpid()}-", suffix=".part", dir=path.parent)
         temporary = Path(name)
         with os.fdopen(handle, "wb") as file:
             yield file
@@ -40,6 +46,15 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what processes that were killed have left of files they had begun in `folder`; nothing is raised."""
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if (named := PART.fullmatch(path.name)) and _is_forgotten(path, int(named[1])):
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
 
 @contextlib.contextmanager
@@ -98,7 +113,7 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Write `content` to `path`, whole or not at all. Raises StorageError."""
     with whole_file(path) as file:
         file.write(content)
@@ -107,6 +122,13 @@ def write_bytes(path: Path, content: bytes) -> None:
 def write_text(path: Path, content: str) -> None:
     """Write `content` as UTF-8 to `path`, whole or not at all, newlines as they are. Raises StorageError."""
     write_bytes(path, content.encode("utf-8"))
+
+
+def _is_forgotten(path: Path, writer: int) -> bool:
+    import psutil  # not before the app's first picture
+
+    # The number of a process that is gone may be somebody else's by now; age decides then.
+    return not psutil.pid_exists(writer) or time.time() - path.stat().st_mtime > FORGOTTEN_S
 
 
 def _umask() -> int:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from train_bench import beginning, loss_at, steps
 
-from tinygpt_tui.events.training import Evaluation, Note, RunEnded, RunStarted, Saved, Step
+from tinygpt_tui.events.training import Evaluation, Note, RolledBack, RunEnded, RunStarted, Sample, Saved, Step
 from tinygpt_tui.runs.history import LOG_LINES, RunHistory
 from tinygpt_tui.words import bar, duration, ratio, shortened, size
 
@@ -62,6 +62,25 @@ def test_the_best_is_of_what_still_holds() -> None:
     history.add([RunStarted(0.0, 15, 100, 1, 1, 1, "cpu", 1)])
     assert history.best == (10, loss_at(10))
     assert history.step == 15
+
+
+def test_what_was_rolled_back_is_void() -> None:
+    history = RunHistory()
+    history.add([*beginning(), *steps(1, 45), RolledBack(40, 45, "the loss", 0.5)])
+    assert list(history.losses[0]) == list(range(1, 41))
+    assert history.step == 40
+    assert history.log[-1] == "   45  the loss is no number: back to step 40, at 0.5 of the rate"
+    history.add(steps(41, 60))
+    assert list(history.losses[0]) == list(range(1, 61))
+    assert list(history.validation_losses[0]) == [0, 10, 20, 30, 40, 50, 60]
+
+
+def test_what_is_told_twice_is_shown_once() -> None:
+    history = RunHistory()
+    history.add([*beginning(), *steps(1, 20), Sample(20, "ab")])
+    history.add([RunStarted(0.0, 20, 100, 1, 1, 1, "cpu", 1), Evaluation(20, 1.5, 1.6, 20, 1.5, 0.1), Sample(20, "ab")])
+    assert list(history.validation_losses[0]) == [0, 10, 20]
+    assert [sample.step for sample in history.samples].count(20) == 1
 
 
 def test_the_log_has_an_end() -> None:

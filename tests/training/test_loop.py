@@ -12,14 +12,15 @@ import torch
 from makers import MODERN, random_model, small_corpus, small_training
 
 from tinygpt_tui.errors import RunError, UsageError
-from tinygpt_tui.events.training import Evaluation, Paused, Resumed, Sample, Step, TrainingEvent
+from tinygpt_tui.events.training import Evaluation, Paused, Resumed, RolledBack, Sample, Step, TrainingEvent
 from tinygpt_tui.runs.control import Control
-from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.settings.training import Extension, TrainingSettings
 from tinygpt_tui.training import loop
 from tinygpt_tui.training.compiling import Compiling
 from tinygpt_tui.training.device import choose_device, device_random, set_device_random
 from tinygpt_tui.training.evaluate import whole_loss
 from tinygpt_tui.training.loop import Training
+from tinygpt_tui.training.snapshot import copied
 
 CPU = torch.device("cpu")
 DROPPING: dict[str, Any] = {"dropout": 0.2, "attention_dropout": 0.2, "sample_tokens": 3}
@@ -223,17 +224,41 @@ def test_a_sample_can_be_asked_for(control: Control) -> None:
     assert not control.asked("sample")
 
 
-def test_a_loss_that_is_no_number_ends_it_before_the_weights_are_hurt(monkeypatch: pytest.MonkeyPatch) -> None:
-    training = training_of(small_training(steps=10))
+def spoiled(monkeypatch: pytest.MonkeyPatch, at: dict[float, int]) -> None:
+    """Make the loss no number at the step that `at` names for a scale of the rate."""
     plain = Training._loss
     monkeypatch.setattr(
-        Training, "_loss", lambda self, x, y: plain(self, x, y) * (float("nan") if self.step == 5 else 1)
+        Training,
+        "_loss",
+        lambda self, x, y: plain(self, x, y) * (float("nan") if at.get(self.rate_scale) == self.step else 1),
     )
+
+
+def test_a_loss_that_is_no_number_goes_back_and_halves_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = small_training(steps=10, **DROPPING)
+    plain = list(training_of(settings).events())
+    spoiled(monkeypatch, {1.0: 6})
+    training = training_of(settings)
+    events = list(training.events())
+    place = events.index(RolledBack(step=4, reached=6, what="the loss", rate_scale=0.5))
+    assert losses(events[:place]) == losses(plain)[:6]
+    again = [event for event in events[place:] if isinstance(event, Step)]
+    assert [event.step for event in again] == list(range(5, 11))
+    assert again[0].loss == losses(plain)[4]  # the same weights, the same batch, the same dropout
+    assert again[1].loss != losses(plain)[5]
+    before = [event for event in plain if isinstance(event, Step)][4:]
+    assert [event.learning_rate for event in again] == [event.learning_rate / 2 for event in before]
+    assert [event.step for event in evaluations(events)] == [0, 4, 8, 10]
+
+
+def test_the_second_time_it_ends_before_the_weights_are_hurt(monkeypatch: pytest.MonkeyPatch) -> None:
+    spoiled(monkeypatch, {1.0: 6, 0.5: 9})
+    training = training_of(small_training(steps=10))
     events: list[TrainingEvent] = []
-    with pytest.raises(RunError, match="after step 5 is not a number") as caught:
+    with pytest.raises(RunError, match="after step 9 is not a number, although the rate was halved") as caught:
         events.extend(training.events())
-    assert "lower learning rate" in caught.value.hint
-    assert training.step == 5
+    assert "learning_rate 0.0025" in caught.value.hint
+    assert training.step == 9
     assert all(tensor.isfinite().all() for tensor in training.model.state_dict().values())
 
 
@@ -245,6 +270,68 @@ def test_a_gradient_that_is_no_number_ends_it_too(monkeypatch: pytest.MonkeyPatc
     assert all(tensor.isfinite().all() for tensor in training.model.state_dict().values())
 
 
+@pytest.mark.parametrize(("saved_at", "before"), [(5, True), (7, True), (5, False), (8, False)])
+def test_going_back_is_exact_too(monkeypatch: pytest.MonkeyPatch, saved_at: int, before: bool) -> None:
+    settings = small_training(steps=12, **DROPPING)
+    spoiled(monkeypatch, {1.0: 7})
+    straight = training_of(settings)
+    wanted = list(straight.events())
+
+    first = training_of(settings)
+    for event in first.events():
+        if isinstance(event, Step) and event.step == saved_at and before == (first.rate_scale == 1):
+            content = io.BytesIO()
+            torch.save(first.state(), content)
+    second = training_of(settings)
+    second.load_state(torch.load(io.BytesIO(content.getvalue()), weights_only=True))
+    assert losses(list(second.events()))[-4:] == losses(wanted)[-4:]
+    assert second.rate_scale == 0.5
+    for name, tensor in straight.model.state_dict().items():
+        assert torch.equal(second.model.state_dict()[name], tensor)
+
+
+@pytest.mark.parametrize("saved_after", [Step, Evaluation, Sample])
+def test_what_is_due_is_done_once(saved_after: type) -> None:
+    settings = small_training(steps=8)
+    first = training_of(settings)
+    begun: list[TrainingEvent] = []
+    for event in first.events():
+        begun.append(event)
+        if isinstance(event, saved_after) and event.step == 4:  # type: ignore[attr-defined]
+            break
+    second = training_of(settings)
+    second.load_state(copied(first.state()))
+    events = begun + list(second.events())
+    assert [event.step for event in evaluations(events)] == [0, 4, 8]
+    assert [event.step for event in events if isinstance(event, Sample)] == [0, 4, 8]
+    assert [event.step for event in events if isinstance(event, Step)] == list(range(1, 9))
+
+
+def test_patience_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    worse = iter(range(1, 100))
+    monkeypatch.setattr(loop, "summed_losses", lambda *arguments: [(float(next(worse)), 1)])
+    training = training_of(small_training(steps=100, evaluate_every=5, patience=3))
+    events = list(training.events())
+    assert [event.step for event in evaluations(events)] == [0, 5, 10, 15]
+    assert (training.step, training.stopped) == (15, False)
+    assert "no better validation loss in 3 evaluations" in training.ends_early
+    more = training_of(small_training(steps=100, evaluate_every=5, patience=4))
+    more.load_state(copied(training.state()))
+    assert not more.ends_early
+    longer = Training(*small_corpus(training.settings), CPU, extensions=[Extension(at=15, steps_before=50)])
+    longer.load_state(copied(training.state()))
+    assert not longer.ends_early
+
+
+def test_a_loss_that_was_wished_for_ends_it() -> None:
+    training = training_of(small_training(steps=200, evaluate_every=10, stop_at_loss=2.0))
+    events = list(training.events())
+    assert 0 < training.step < 200
+    *before, last = [event.validation_loss for event in evaluations(events)]
+    assert last <= 2.0 < min(before)
+    assert "has reached the 2 that was asked for" in training.ends_early
+
+
 def test_a_rate_that_is_too_high_is_said_as_such() -> None:
     settings = small_training(steps=200, learning_rate=1.0, optimizer="adamw", gradient_clip=0.0, sample_tokens=20)
     training = training_of(settings)
@@ -253,7 +340,7 @@ def test_a_rate_that_is_too_high_is_said_as_such() -> None:
             parameter.mul_(1e20)
     with pytest.raises(RunError) as caught:
         list(training.events())
-    assert "lower learning rate" in caught.value.hint
+    assert "learning_rate 0.25 or less" in caught.value.hint
 
 
 @pytest.mark.parametrize("every", [0, 7])

@@ -81,6 +81,18 @@ class Resumed(msgspec.Struct, frozen=True, tag=True):
     step: int
 
 
+class RolledBack(msgspec.Struct, frozen=True, tag=True):
+    """`what` (the loss, the gradient) was no number after step `reached`: back to `step`, the last good one.
+
+    What was told of later steps is void. `rate_scale` is the share of its rate that the training uses from here on.
+    """
+
+    step: int
+    reached: int
+    what: str
+    rate_scale: float
+
+
 class Note(msgspec.Struct, frozen=True, tag=True):
     """Something worth a line in the log."""
 
@@ -121,4 +133,17 @@ class RunEnded(msgspec.Struct, frozen=True, tag=True):
     hint: str = ""
 
 
-TrainingEvent = RunStarted | Step | Planned | Evaluation | Sample | Saved | Paused | Resumed | Note | Finding | RunEnded
+TrainingEvent = (
+    RunStarted
+    | Step
+    | Planned
+    | Evaluation
+    | Sample
+    | Saved
+    | Paused
+    | Resumed
+    | RolledBack
+    | Note
+    | Finding
+    | RunEnded
+)

@@ -8,9 +8,9 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from tinygpt_tui.errors import NotFoundError, RunError, storage_error
+from tinygpt_tui.errors import NotFoundError, RunError, StorageError, storage_error
 from tinygpt_tui.files import write_bytes
-from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.settings.training import Extension, TrainingSettings
 
 K = TypeVar("K", bound=msgspec.Struct)
 RunState = Literal["starting", "running", "paused", "finished", "stopped", "failed"]
@@ -36,6 +36,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     preset: str = ""
     corpus: CorpusReference
     training: TrainingSettings
+    extensions: list[Extension] = []
     versions: dict[str, str] = {}
     machine: str = ""
 
@@ -117,8 +118,16 @@ class RunFolder:
         return self._read(self.settings, RunSettings)
 
     def write_status(self, status: RunStatus) -> None:
-        """Replace the trainer's last word. Raises StorageError."""
-        write_bytes(self.status, msgspec.json.encode(status) + b"\n")
+        """Replace the trainer's last word. Raises StorageError.
+
+        Where there is no room for a new file, which is when this word matters most, the old one is written over.
+        """
+        content = msgspec.json.encode(status) + b"\n"
+        try:
+            write_bytes(self.status, content)
+        except StorageError:
+            if not _written_over(self.status, content):
+                raise
 
     def read_status(self) -> RunStatus:
         """Return the trainer's last word. Raises NotFoundError, RunError where the file is damaged."""
@@ -137,3 +146,12 @@ class RunFolder:
             raise RunError(
                 f"{path} is damaged: {error}", "delete the model's run folder to keep the model alone"
             ) from None
+
+
+def _written_over(path: Path, content: bytes) -> bool:
+    """Put `content` where the bytes of `path` are; spaces, which mean nothing in JSON, fill up what was longer."""
+    try:
+        with path.open("rb+", buffering=0) as file:
+            return file.write(content.rstrip().ljust(path.stat().st_size - 1) + b"\n") >= len(content)
+    except OSError:
+        return False

@@ -21,6 +21,7 @@ from tinygpt_tui.events.training import (
     Paused,
     Planned,
     Resumed,
+    RolledBack,
     RunEnded,
     RunStarted,
     Sample,
@@ -89,6 +90,7 @@ class RunHistory:
         self.ended: RunEnded | None = None
         self.paused: Paused | None = None
         self.last_step: Step | None = None
+        self._from_step = 0
         self._recent_tokens_per_s: list[float] = []
         self._told_steps = 0
 
@@ -119,13 +121,19 @@ class RunHistory:
                     self._say(event.step, "goes on")
                 case Finding():
                     self._hear_finding(event)
+                case RolledBack():
+                    self._forget_after(event.step)
+                    self._say(
+                        event.reached,
+                        f"{event.what} is no number: back to step {event.step}, at {event.rate_scale:g} of the rate",
+                    )
                 case Note():
                     self._say(event.step, f"warning: {event.text}" if event.level == "warning" else event.text)
 
     @property
     def step(self) -> int:
         """How many steps are done."""
-        return self.last_step.step if self.last_step else self.started.step if self.started else 0
+        return self.last_step.step if self.last_step else self._from_step
 
     @property
     def losses(self) -> tuple[Floats, Floats]:
@@ -196,19 +204,24 @@ class RunHistory:
     def _hear_start(self, event: RunStarted) -> None:
         # A run that goes on after a kill repeats what came after its last save; the first telling of that is void.
         # A run that begins again repeats its very first evaluation too.
-        last = event.step or -1
-        self._steps.cut(last)
-        self._evaluations.cut(last)
-        self._evaluated = [evaluation for evaluation in self._evaluated if evaluation.step <= last]
-        self.samples = [sample for sample in self.samples if sample.step <= last]
-        self.findings = {check: finding for check, finding in self.findings.items() if finding.step <= last}
-        if self.step > event.step:
-            self.last_step = None
+        self._forget_after(event.step or -1)
         self._recent_tokens_per_s.clear()
+        self._from_step = event.step
         again = self.started is not None
         self.started, self.ended, self.paused, self.steps = event, None, None, event.steps
         cores = f", {threads(event.threads)}" if event.device == "cpu" else ""
         self._say(event.step, f"{'goes on' if again else 'begins'}: {event.device}{cores}")
+
+    def _forget_after(self, step: int) -> None:
+        """What was told of later steps is void: they are made again."""
+        self._steps.cut(step)
+        self._evaluations.cut(step)
+        _drop_from(self._evaluated, step + 1)
+        _drop_from(self.samples, step + 1)
+        self.findings = {check: finding for check, finding in self.findings.items() if finding.step <= step}
+        if self.last_step and self.last_step.step > step:
+            self.last_step = None
+            self._from_step = max(step, 0)
 
     def _hear_step(self, event: Step) -> None:
         self.last_step = event
@@ -225,6 +238,9 @@ class RunHistory:
             self._say(event.step, f"about {event.steps:,} steps fit the time")
 
     def _hear_evaluation(self, event: Evaluation) -> None:
+        # An evaluation, or a sample, may be told twice: its run was killed after it, and went on from before it.
+        self._evaluations.cut(event.step - 1)
+        _drop_from(self._evaluated, event.step)
         self._evaluated.append(event)
         self._evaluations.append(event.step, event.validation_loss, event.train_loss)
         self._say(event.step, f"validation {event.validation_loss:.4f}{BEST if event.best_step == event.step else ''}")
@@ -232,6 +248,7 @@ class RunHistory:
     def _hear_sample(self, event: Sample) -> None:
         evaluation = self.last_evaluation
         loss = evaluation.validation_loss if evaluation and evaluation.step == event.step else None
+        _drop_from(self.samples, event.step)
         self.samples.append(SampleText(event.step, event.text, loss))
 
     def _hear_finding(self, event: Finding) -> None:
@@ -252,6 +269,11 @@ class RunHistory:
         self.log.append(f"{step:>5}  {text}")
         if len(self.log) > LOG_LINES:
             del self.log[: LOG_LINES // 10]
+
+
+def _drop_from(told: list[Evaluation] | list[SampleText], step: int) -> None:
+    while told and told[-1].step >= step:
+        told.pop()
 
 
 def _ending(event: RunEnded) -> str:

@@ -38,6 +38,13 @@ class Journal:
             os.ftruncate(self._file.fileno(), place)
             raise storage_error(error, self._path) from error
 
+    def sync(self) -> None:
+        """Have what was written survive a power cut too. Raises StorageError."""
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise storage_error(error, self._path) from error
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()

@@ -10,6 +10,13 @@ from msgspec import Meta
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 
 
+class Extension(msgspec.Struct, frozen=True, kw_only=True):
+    """A run was given another number of steps when it stood `at` a step; until then it was to make `steps_before`."""
+
+    at: int
+    steps_before: int
+
+
 class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that decides how a run goes; kept resolved in `run/settings.json`."""
 
@@ -50,6 +57,10 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     evaluate_every: Annotated[
         int, Meta(ge=0, description="steps between two evaluations; 0: ten to twenty-five in all")
     ] = 0
+    patience: Annotated[
+        int, Meta(ge=0, le=10_000, description="ends after so many evaluations without a better one; 0: never")
+    ] = 0
+    stop_at_loss: Annotated[float, Meta(ge=0, description="ends at this validation loss; 0: never")] = 0.0
     sample_tokens: Annotated[int, Meta(ge=0, le=10_000, description="length of the sample at each evaluation")] = 200
     timeline_mb: Annotated[
         int, Meta(ge=0, le=100_000, description="room for checkpoints along the way, some 40 at most; 0: none are kept")

@@ -22,7 +22,7 @@ class Compiling:
     """Hands out the model's forward pass, compiled or plain, and decides between them."""
 
     def __init__(self, settings: TrainingSettings, device: torch.device) -> None:
-        self._choice = settings.compile
+        self.choice: str = settings.compile  # "auto" until it is decided
         self._device = device
         self._compiled: Callable[[Tensor], Tensor] | None = None
         self._steps = 0
@@ -30,13 +30,18 @@ class Compiling:
 
     def forward(self, model: LanguageModel) -> Callable[[Tensor], Tensor]:
         """Return what to call with a batch of ids."""
-        if self._choice == "always" and self._compiled is None:
+        if self.choice == "always" and self._compiled is None:
             self._compiled = torch.compile(model)
         return model if self._compiled is None else self._compiled
 
+    def keep_to(self, choice: str) -> None:
+        """Compute as the run did before: the last bits differ between compiled and plain. The settings come first."""
+        if self.choice == "auto":
+            self.choice = choice
+
     def after_step(self, steps_left: int) -> str:
         """Count a step; return a note for the log where this one changed the decision."""
-        if self._choice != "auto":
+        if self.choice != "auto":
             return ""
         self._steps += 1
         if self._steps == 1:
@@ -45,9 +50,9 @@ class Compiling:
             return ""
         seconds_left = (time.perf_counter() - self._began) / (MEASURED_STEPS - 1) * steps_left
         if seconds_left * GAIN < COMPILE_S * REPAYS or not _has_compiler(self._device):
-            self._choice = "never"
+            self.choice = "never"
             return ""
-        self._choice = "always"
+        self.choice = "always"
         return f"compiling the model (about half a minute); the run has {seconds_left / 60:.0f} minutes to go"
 
 

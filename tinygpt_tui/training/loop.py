@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import msgspec
@@ -17,9 +17,9 @@ from tinygpt_tui.architectures.table import build
 from tinygpt_tui.corpora.batches import Windows
 from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.errors import RunError
-from tinygpt_tui.events.training import Evaluation, Note, Paused, Resumed, Sample, Step, TrainingEvent
+from tinygpt_tui.events.training import Evaluation, Note, Paused, Resumed, RolledBack, Sample, Step, TrainingEvent
 from tinygpt_tui.runs.control import Control, Wish
-from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.settings.training import Extension, TrainingSettings
 from tinygpt_tui.training.compiling import Compiling
 from tinygpt_tui.training.device import device_random, set_device_random
 from tinygpt_tui.training.evaluate import summed_losses
@@ -27,6 +27,8 @@ from tinygpt_tui.training.optimizer import clip, make_optimizers, set_rate
 from tinygpt_tui.training.pace import Pace
 from tinygpt_tui.training.sampling import sample_text
 from tinygpt_tui.training.schedule import rate_share
+from tinygpt_tui.training.snapshot import copied
+from tinygpt_tui.training.stopwatch import Stopwatch
 
 # Where the settings leave it open: evaluations cost a share of the run, but a curve needs points.
 EVALUATION_SHARE = 0.05
@@ -35,78 +37,175 @@ FORWARD_COST = 1 / 3  # of a training step, per token
 PAUSE_LOOK_S = 0.1
 
 
+class Diverged(Exception):
+    """A loss or a gradient that is no number, met before it reached the weights; what it was, in words."""
+
+
 class Training:
-    """One run in memory. Iterate over `events`; between two events its state is whole and may be saved."""
+    """One run in memory. Iterate over `events`; between two events its state is whole and may be saved.
+
+    What is due next follows from the state alone, so that a run that goes on from a saved one does what the first would
+    have done, whatever the moment it was saved at.
+    """
 
     def __init__(
-        self, settings: TrainingSettings, corpus: Corpus, device: torch.device, control: Control | None = None
+        self,
+        settings: TrainingSettings,
+        corpus: Corpus,
+        device: torch.device,
+        control: Control | None = None,
+        extensions: Sequence[Extension] = (),
     ) -> None:
         """Draws the first weights from `settings.seed`; the global random state is this run's from here on."""
         torch.manual_seed(settings.seed)
         self.settings, self.corpus, self.device = settings, corpus, device
         self.model: LanguageModel = build(settings.architecture).to(device)
         self.optimizers = make_optimizers(self.model, settings)
+        self.compiling = Compiling(settings, device)
         self.step = 0
         self.elapsed_s = 0.0
         self.best_step, self.best_loss = 0, math.inf
+        self.rate_scale = 1.0  # halved where the loss was no number
         self.stopped = False
         self.pace = Pace(settings)
         self._control = control
+        self._extensions = tuple(extensions)
         self._block_size = settings.architecture.block_size
         self._windows = Windows(corpus.train, settings.architecture.training_length, settings.batch_size, settings.seed)
-        self._compiling = Compiling(settings, device)
         self._evaluate_every = settings.evaluate_every or self._well_spaced()
         self._recent: list[float] = []
+        self._evaluated = self._sampled = -1  # the last steps at which that was done
+        self._without_better = 0  # regular evaluations since the best
+        self._good: dict[str, Any] | None = None  # the state at the last regular evaluation
 
     def events(self) -> Iterator[TrainingEvent]:
         """Train from where `step` stands to the end; `stopped` tells whether somebody ended it before."""
         self.pace.wake()
-        if self.step == 0:
-            yield from self._evaluate()
-        while self.step < self.settings.steps:
-            yield from self._obey()
-            if self.stopped:
-                if self._recent:  # what was learnt since the last evaluation may be the best yet
-                    yield from self._evaluate()
-                return
-            step = self._one_step()
-            if plan := self.pace.stepped(self.step):
-                self._take_plan(plan.steps)  # before anybody may save the state of this step
-            yield step
-            if plan:
-                yield plan
-            if note := self._compiling.after_step(self.settings.steps - self.step):
-                yield Note(self.step, note)
-            if self._evaluation_due():
-                yield from self._evaluate()
+        while True:
+            try:
+                yield from self._due()
+                if self._is_over():
+                    return
+                yield from self._obey()
+                if self.stopped:
+                    if self._evaluated != self.step:  # what was learnt since the last evaluation may be the best yet
+                        yield from self._evaluate()
+                        yield from self._sample()
+                        self.pace.evaluated(self.step)
+                    return
+                step = self._one_step()
+                if plan := self.pace.stepped(self.step):
+                    self._take_plan(plan.steps)  # before anybody may save the state of this step
+                yield step
+                if plan:
+                    yield plan
+                if note := self.compiling.after_step(self.settings.steps - self.step):
+                    yield Note(self.step, note)
+            except Diverged as found:
+                yield self._roll_back(str(found))
+
+    @property
+    def ends_early(self) -> str:
+        """Why the training is over before its last step, in words; empty while it is not."""
+        patience, wanted = self.settings.patience, self.settings.stop_at_loss
+        if wanted and self.best_loss <= wanted:
+            return f"the validation loss {self.best_loss:.4f} has reached the {wanted:g} that was asked for"
+        if patience and self._without_better >= patience:
+            return f"no better validation loss in {patience} evaluations; the best was {self.best_loss:.4f}"
+        return ""
 
     def state(self) -> dict[str, Any]:
         """Return all that is needed to go on exactly, tensors and plain data only."""
         return {
-            "step": self.step,
+            **self._place(),
             "elapsed_s": self.elapsed_s,
+            "rate_scale": self.rate_scale,
+            "pace": self.pace.state(),
+            "compiling": self.compiling.choice,
+            "threads": torch.get_num_threads(),
+            "extensions": len(self._extensions),
+            # Right after a regular evaluation, when most states are saved, the two are the same.
+            "good": None if self._good is None or self._good["step"] == self.step else self._good,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go back to where `state` was taken."""
+        self._return_to(state)
+        self.elapsed_s = state["elapsed_s"]
+        self.rate_scale = state.get("rate_scale", 1.0)
+        self.pace.load_state(state.get("pace", {}))
+        self._take_plan(self.pace.steps)
+        self.compiling.keep_to(state.get("compiling", "auto"))
+        self._good = state.get("good") or copied(self._place())
+        if state.get("extensions", 0) != len(self._extensions):
+            self._without_better = 0  # whoever makes a run longer has patience with it again
+
+    def _place(self) -> dict[str, Any]:
+        """Return everything that the way of the training depends on from here on."""
+        return {
+            "step": self.step,
             "best_step": self.best_step,
             "best_loss": self.best_loss,
             "recent": list(self._recent),
-            "pace": self.pace.state(),
+            "evaluated": self._evaluated,
+            "sampled": self._sampled,
+            "without_better": self._without_better,
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "random": torch.get_rng_state(),
             "device_random": device_random(self.device),
         }
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Go back to where `state` was taken."""
-        self.step, self.elapsed_s = state["step"], state["elapsed_s"]
-        self.best_step, self.best_loss = state["best_step"], state["best_loss"]
-        self._recent = list(state["recent"])
-        self.pace.load_state(state.get("pace", {}))
-        self._take_plan(self.pace.steps)
-        self.model.load_state_dict(state["model"])
-        for optimizer, kept in zip(self.optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(kept)
-        torch.set_rng_state(state["random"])
-        set_device_random(self.device, state.get("device_random"))
+    def _return_to(self, place: dict[str, Any]) -> None:
+        self.step = place["step"]
+        self.best_step, self.best_loss = place["best_step"], place["best_loss"]
+        self._recent = list(place["recent"])
+        self._evaluated = place.get("evaluated", self.step)
+        self._sampled = place.get("sampled", self.step)
+        self._without_better = place.get("without_better", 0)
+        self.model.load_state_dict(place["model"])
+        for optimizer, kept in zip(self.optimizers, place["optimizers"], strict=True):
+            optimizer.load_state_dict(copied(kept))  # torch would go on with the very tensors it is given
+            optimizer.zero_grad(set_to_none=True)
+        torch.set_rng_state(place["random"])
+        set_device_random(self.device, place.get("device_random"))
+
+    def _due(self) -> Iterator[TrainingEvent]:
+        """Do what belongs to this step besides the step itself, as far as it was not done yet."""
+        if not self._evaluation_due():
+            return
+        measured = self._evaluated == self.step
+        if not measured:
+            yield from self._evaluate(regular=True)
+            if self._evaluated != self.step:
+                return  # it was cut short
+        if self._sampled != self.step:
+            yield from self._sample()
+        if not measured:
+            self.pace.evaluated(self.step)
+        if self._good is None or self._good["step"] != self.step:
+            self._good = copied(self._place())
+
+    def _roll_back(self, what: str) -> RolledBack:
+        """Return to the last good state and halve the rate; once. Raises RunError the second time."""
+        if self._good is None or self.rate_scale < 1.0:
+            again = ", although the rate was halved" if self.rate_scale < 1.0 else ""
+            raise RunError(
+                f"{what} after step {self.step} is not a number{again}",
+                f"start again with learning_rate {self.settings.learning_rate / 4:.2g} or less, and embedding_rate and "
+                "head_rate lower by as much; the best weights so far are kept",
+            )
+        reached = self.step
+        self._return_to(self._good)
+        self.rate_scale /= 2
+        return RolledBack(step=self.step, reached=reached, what=what, rate_scale=self.rate_scale)
+
+    def _is_over(self) -> bool:
+        return self.stopped or self.step >= self.settings.steps or bool(self.ends_early)
+
+    def _share(self) -> float:
+        """Return the share of their peak rates that the optimizers use now."""
+        return rate_share(self.pace.place(self.step), self.settings, self._extensions) * self.rate_scale
 
     def _well_spaced(self) -> int:
         trained = self.settings.steps * self.settings.batch_size * self.settings.architecture.training_length
@@ -117,27 +216,29 @@ class Training:
         self.settings = msgspec.structs.replace(self.settings, steps=steps)
 
     def _evaluation_due(self) -> bool:
+        if not self.step:
+            return True
         if self.pace.timed and not self.settings.evaluate_every:
             return self.pace.evaluation_due(self.step)
         return self.step % self._evaluate_every == 0 or self.step >= self.settings.steps
 
     def _one_step(self) -> Step:
-        began = time.perf_counter()
+        watch = Stopwatch()
         settings = self.settings
         self.model.train()
         inputs, targets = (torch.from_numpy(part.copy()).to(self.device) for part in self._windows.batch(self.step))
-        rate = set_rate(self.optimizers, rate_share(self.pace.place(self.step), settings))
+        rate = set_rate(self.optimizers, self._share())
         loss = self._loss(inputs, targets)
         loss.backward()  # type: ignore[no-untyped-call]
         norm = clip(self.model, settings.gradient_clip).item()
         value = loss.item()
         if not math.isfinite(value) or not math.isfinite(norm):
-            self._diverged("the loss" if math.isfinite(norm) else "the gradient")  # before it reaches the weights
+            self._diverged("the gradient" if math.isfinite(value) else "the loss")  # before it reaches the weights
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        seconds = time.perf_counter() - began
+        seconds = watch.seconds()
         self.elapsed_s += seconds
         self._recent.append(value)
         return Step(
@@ -150,17 +251,21 @@ class Training:
         )
 
     def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        logits = self._compiling.forward(self.model)(inputs)
+        logits = self.compiling.forward(self.model)(inputs)
         return F.cross_entropy(logits.view(-1, logits.shape[-1]), targets.reshape(-1))
 
-    def _evaluate(self) -> Iterator[TrainingEvent]:
-        began = time.perf_counter()
+    def _evaluate(self, regular: bool = False) -> Iterator[TrainingEvent]:
+        """Measure the loss over the validation split.
+
+        Two stops cut it short: then nothing is yielded, and it is still due. Only `regular` ones count against the
+        patience: a training that was stopped and gone on with must end where it would have ended.
+        """
+        watch = Stopwatch()
         total, count = 0.0, 0
         for loss, tokens in summed_losses(self.model, self.corpus.validation, self._block_size):
             total, count = total + loss, count + tokens
             if self._stop_taken():
                 if self.stopped:  # twice: at once, and half an evaluation is worth nothing
-                    self._recent = []
                     return
                 self.stopped = True
         value = total / count
@@ -168,7 +273,11 @@ class Training:
             self._diverged("the validation loss")
         if value < self.best_loss:
             self.best_step, self.best_loss = self.step, value
-        seconds = time.perf_counter() - began
+            self._without_better = 0
+        elif regular:
+            self._without_better += 1
+        self._evaluated = self.step
+        seconds = watch.seconds()
         self.elapsed_s += seconds
         recent, self._recent = self._recent, []
         yield Evaluation(
@@ -179,16 +288,15 @@ class Training:
             best_loss=self.best_loss,
             seconds=seconds,
         )
-        yield from self._sample()
-        self.pace.evaluated(self.step)
 
     def _sample(self) -> Iterator[TrainingEvent]:
         if not self.settings.sample_tokens:
             return
-        began = time.perf_counter()
+        watch = Stopwatch()
         stop: Callable[[], bool] = lambda: self._asked("stop")  # noqa: E731
         text = sample_text(self.model, self.corpus.tokenizer, self.settings, stop)
-        self.elapsed_s += time.perf_counter() - began
+        self.elapsed_s += watch.seconds()
+        self._sampled = self.step
         yield Sample(self.step, text)
 
     def _obey(self) -> Iterator[TrainingEvent]:
@@ -203,6 +311,8 @@ class Training:
                 time.sleep(PAUSE_LOOK_S)
                 if self._control.take("sample"):
                     yield from self._sample()
+                if self._asked("save"):  # whoever pulls does it, between two events
+                    yield Note(self.step, "asked to save the state")
             self.pace.wake()
             yield Resumed(self.step)
         if self._stop_taken():
@@ -212,10 +322,8 @@ class Training:
         return self._control is not None and self._control.take("stop")
 
     def _diverged(self, what: str) -> NoReturn:
-        raise RunError(
-            f"{what} after step {self.step} is not a number",
-            "start again with a lower learning rate; the best weights so far are kept",
-        )
+        """Say that `what` is no number; nothing of it may have reached the weights."""
+        raise Diverged(what)
 
     def _asked(self, wish: Wish) -> bool:
         return self._control is not None and self._control.asked(wish)

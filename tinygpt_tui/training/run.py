@@ -9,25 +9,34 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import filelock
-import msgspec
 import torch
 
 from tinygpt_tui.checkpoints.card import TrainedOn
-from tinygpt_tui.checkpoints.native import write_beginning, write_weights
-from tinygpt_tui.corpora.corpus import Corpus, read_text, split
-from tinygpt_tui.errors import CorpusError, RunError, StorageError, TinyGPTError, storage_error
-from tinygpt_tui.events.training import Evaluation, Note, Paused, Resumed, RunEnded, RunStarted, Saved, TrainingEvent
-from tinygpt_tui.files import write_bytes
+from tinygpt_tui.checkpoints.native import write_weights
+from tinygpt_tui.errors import RunError, StorageError, TinyGPTError, storage_error
+from tinygpt_tui.events.training import (
+    Evaluation,
+    Note,
+    Paused,
+    Resumed,
+    RolledBack,
+    RunEnded,
+    RunStarted,
+    Saved,
+    TrainingEvent,
+)
+from tinygpt_tui.files import remove_parts, write_bytes
 from tinygpt_tui.runs.control import Control, own_birth
-from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings, RunState, RunStatus
+from tinygpt_tui.runs.folder import RunFolder, RunSettings, RunState, RunStatus
 from tinygpt_tui.runs.journal import Journal
-from tinygpt_tui.training.device import choose_device
 from tinygpt_tui.training.loop import Training
+from tinygpt_tui.training.prepare import prepare
 from tinygpt_tui.training.timeline import Timeline
 
 STATUS_EVERY_S = 1.0
-RESUME_EVERY_S = 60.0
-RESUME_AFTER_EVALUATION_S = 10.0  # what was just measured is worth keeping sooner
+RESUME_EVERY_S = 20.0
+RESUME_AFTER_EVALUATION_S = 5.0  # what was just measured is worth keeping sooner
+RESUME_SHARE = 0.01  # of the time, at most
 ROOM_LOOK_S = 2.0
 
 
@@ -51,6 +60,8 @@ def run_training(model: Path, *, heed_earlier_wishes: bool = False) -> Iterator[
     try:
         if not heed_earlier_wishes:
             Control(folder.control).clear()
+        for place in (folder.model, folder.folder, folder.timeline):
+            remove_parts(place)
         yield from _Run(folder).events()
     finally:
         lock.release()
@@ -65,6 +76,8 @@ class _Run:
         self._journal = Journal(folder.events)
         self._born = own_birth()
         self._status_at = self._resume_at = time.monotonic()
+        self._saving_s = 0.0
+        self._saved_choice = ""
         self._training: Training | None = None
 
     def events(self) -> Iterator[TrainingEvent]:
@@ -74,9 +87,11 @@ class _Run:
             settings = self._folder.read_settings()
             steps = settings.training.steps
             self._say("starting", steps)
-            training, notes = self._prepare(settings)
+            ready = prepare(self._folder, settings, self._control)
+            self._training = training = ready.training
+            self._saved_choice = training.compiling.choice
             yield from self._log(self._started(training))
-            for text in notes:
+            for text in ready.notes:
                 yield from self._log(Note(training.step, text))
             timeline = Timeline(self._folder, training)
             self._say("running", steps)
@@ -88,7 +103,8 @@ class _Run:
                     yield from self._insist(write_moment)
                 self._say_now_and_then(event, steps)
             yield from self._save_resume()
-            reason = "stopped" if training.stopped and training.step < steps else "finished"
+            message = training.ends_early
+            reason = "stopped" if training.stopped and training.step < steps and not message else "finished"
         except TinyGPTError as error:
             message, hint = error.message, error.hint
         except torch.OutOfMemoryError:
@@ -109,22 +125,6 @@ class _Run:
             self._try(lambda: self._say(state, steps, message))
             self._journal.close()
         yield ended
-
-    def _prepare(self, settings: RunSettings) -> tuple[Training, list[str]]:
-        chosen = settings.training
-        torch.set_num_threads(chosen.threads or torch.get_num_threads())
-        corpus, reference, notes = _open_corpus(settings)
-        architecture = msgspec.structs.replace(chosen.architecture, vocab_size=corpus.tokenizer.size)
-        chosen = msgspec.structs.replace(chosen, architecture=architecture)
-        device = choose_device(chosen.device)
-        self._training = training = Training(chosen, corpus, device, self._control)
-        if self._folder.resume.exists():
-            _load_state(training, self._folder.resume)
-            notes.append(f"going on from step {training.step}")
-        else:
-            write_beginning(self._folder.model, architecture, training.model.count_parameters(), corpus.tokenizer)
-        self._folder.write_settings(msgspec.structs.replace(settings, training=chosen, corpus=reference))
-        return training, notes
 
     def _started(self, training: Training) -> RunStarted:
         return RunStarted(
@@ -163,17 +163,25 @@ class _Run:
             trained = TrainedOn(corpus=settings.corpus.name, step=event.step, validation_loss=event.best_loss)
             yield from self._insist(lambda: write_weights(self._folder.model, training.model, trained))
             yield from self._log(Saved(event.step, "best"))
-        patience_s = RESUME_AFTER_EVALUATION_S if isinstance(event, Evaluation) else RESUME_EVERY_S
-        if self._control.take("save") or time.monotonic() - self._resume_at > patience_s:
+        if self._control.take("save") or self._is_time_to_save(event, training):
             yield from self._save_resume()
+
+    def _is_time_to_save(self, event: TrainingEvent, training: Training) -> bool:
+        if isinstance(event, Paused | RolledBack) or training.compiling.choice != self._saved_choice:
+            return True  # who pauses may close the lid; and what was decided must not be decided anew
+        wait_s = RESUME_AFTER_EVALUATION_S if isinstance(event, Evaluation) else RESUME_EVERY_S
+        return time.monotonic() - self._resume_at > max(wait_s, self._saving_s / RESUME_SHARE)
 
     def _save_resume(self) -> Iterator[TrainingEvent]:
         training = self._training
         assert training is not None
+        began = time.perf_counter()
         content = io.BytesIO()
         torch.save(training.state(), content)
-        yield from self._insist(lambda: write_bytes(self._folder.resume, content.getvalue()))
-        self._resume_at = time.monotonic()
+        yield from self._insist(self._journal.sync)  # the journal must not lack what comes before the state
+        yield from self._insist(lambda: write_bytes(self._folder.resume, content.getbuffer()))
+        self._resume_at, self._saving_s = time.monotonic(), time.perf_counter() - began
+        self._saved_choice = training.compiling.choice
         yield from self._log(Saved(training.step, "resume"))
 
     def _insist(self, write: Callable[[], None]) -> Iterator[TrainingEvent]:
@@ -232,25 +240,3 @@ class _Run:
             write()
         except StorageError:
             return  # the status is a courtesy: a full disk must not end the training for it
-
-
-def _open_corpus(settings: RunSettings) -> tuple[Corpus, CorpusReference, list[str]]:
-    """Return the corpus, what it is from now on known by, and what there is to say of it."""
-    reference, chosen = settings.corpus, settings.training
-    found = read_text(Path(reference.path))
-    if reference.sha256 and found.sha256 != reference.sha256:
-        raise CorpusError(
-            f"{reference.path} is not the text that this run began with", "put the old text back, or start a new run"
-        )
-    corpus = split(found.text, chosen.architecture.training_length, chosen.validation_share)
-    reference = msgspec.structs.replace(reference, sha256=found.sha256, characters=len(found.text))
-    return corpus, reference, list(found.notes)
-
-
-def _load_state(training: Training, path: Path) -> None:
-    try:
-        training.load_state(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:
-        raise RunError(
-            f"{path} is damaged, or not of this run: {error}", "delete it to train again from the first step"
-        ) from error

@@ -1,17 +1,39 @@
-"""How the learning rate goes over a run: up, then down."""
+"""How the learning rate goes over a run: up, then down; and up again where a run was made longer."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from tinygpt_tui.settings.training import TrainingSettings
+import msgspec
+
+from tinygpt_tui.settings.training import Extension, TrainingSettings
 
 
-def rate_share(step: float, settings: TrainingSettings) -> float:
+def rate_share(step: float, settings: TrainingSettings, extensions: Sequence[Extension] = ()) -> float:
     """Return the share (0, 1] of the peak rate at `step` (from 0); between two steps, where a plan has changed.
 
     Linear warm-up over `warmup_share` of the steps, then the decay that the settings name, to `final_rate` at the end.
+
+    A run that was made longer is not begun anew, and its rate may have come down to nothing. So it rises, over
+    `warmup_share` of the steps that are left, from where it was to where it would be had the run been this long from
+    the start, and falls from there. (Re-warming and decaying again: Ibrahim et al. 2024.)
     """
+    if not extensions:
+        return _plain(step, settings)
+    last = extensions[-1]
+    before = msgspec.structs.replace(settings, steps=last.steps_before)
+    if step < last.at:
+        return rate_share(step, before, extensions[:-1])
+    rise = max(1, round(settings.warmup_share * (settings.steps - last.at)))
+    if step >= last.at + rise:
+        return _plain(step, settings)
+    low = rate_share(min(last.at, last.steps_before - 1), before, extensions[:-1])
+    done = (step - last.at + 1) / (rise + 1)
+    return low + (_plain(last.at + rise, settings) - low) * done
+
+
+def _plain(step: float, settings: TrainingSettings) -> float:
     warmup = max(1, round(settings.warmup_share * settings.steps))
     if step < warmup:
         return (step + 1) / warmup

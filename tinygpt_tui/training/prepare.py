@@ -1,0 +1,81 @@
+"""From a run's settings to a training in memory: its text, its net, and the state it goes on from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from tinygpt_tui.checkpoints.native import write_beginning
+from tinygpt_tui.corpora.corpus import Corpus, read_text, split
+from tinygpt_tui.errors import CorpusError, RunError
+from tinygpt_tui.runs.control import Control
+from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings
+from tinygpt_tui.training.device import choose_device
+from tinygpt_tui.training.loop import Training
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A training that can begin, and what there is to say before it does."""
+
+    training: Training
+    notes: list[str]
+
+
+def prepare(folder: RunFolder, settings: RunSettings, control: Control) -> Prepared:
+    """Read text and state, build the net, and write down what was decided.
+
+    Raises CorpusError, UsageError, StorageError; RunError where the state is damaged, or another run's.
+    """
+    chosen = settings.training
+    state = _read_state(folder.resume) if folder.resume.exists() else None
+    # Sums are added up in as many parts as there are threads: another number, and the last bits differ.
+    torch.set_num_threads(chosen.threads or (state or {}).get("threads") or torch.get_num_threads())
+    corpus, reference, notes = _open_corpus(settings)
+    architecture = msgspec.structs.replace(chosen.architecture, vocab_size=corpus.tokenizer.size)
+    chosen = msgspec.structs.replace(chosen, architecture=architecture)
+    device = choose_device(chosen.device)
+    training = Training(chosen, corpus, device, control, settings.extensions)
+    if state is not None:
+        _go_on(training, state, folder.resume)
+        notes.append(f"going on from step {training.step}")
+    else:
+        write_beginning(folder.model, architecture, training.model.count_parameters(), corpus.tokenizer)
+    folder.write_settings(msgspec.structs.replace(settings, training=chosen, corpus=reference))
+    return Prepared(training, notes)
+
+
+def _open_corpus(settings: RunSettings) -> tuple[Corpus, CorpusReference, list[str]]:
+    """Return the corpus, what it is from now on known by, and what there is to say of it."""
+    reference, chosen = settings.corpus, settings.training
+    found = read_text(Path(reference.path))
+    if reference.sha256 and found.sha256 != reference.sha256:
+        raise CorpusError(
+            f"{reference.path} is not the text that this run began with", "put the old text back, or start a new run"
+        )
+    corpus = split(found.text, chosen.architecture.training_length, chosen.validation_share)
+    reference = msgspec.structs.replace(reference, sha256=found.sha256, characters=len(found.text))
+    return corpus, reference, list(found.notes)
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise _no_good(path, error) from error
+    return state
+
+
+def _go_on(training: Training, state: dict[str, Any], path: Path) -> None:
+    try:
+        training.load_state(state)
+    except Exception as error:
+        raise _no_good(path, error) from error
+
+
+def _no_good(path: Path, error: Exception) -> RunError:
+    return RunError(f"{path} is damaged, or not of this run: {error}", "delete it to train again from the first step")
