@@ -31,6 +31,7 @@ EXAMPLES: list[typing.Any] = [
     training.Paused(1, "full"),
     training.Resumed(1),
     training.RolledBack(1, 3, "the loss", 0.5),
+    training.Planned(4, 90, 0.1),
     training.Note(1, "text", "warning"),
     training.Finding(7, "rate", "warning", "the rate is too high", "it jumps", {"learning_rate": "0.001"}, 12),
     training.RunEnded(1.5, 1, "stopped", 1, None, 0.1),
