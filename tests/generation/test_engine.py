@@ -25,8 +25,8 @@ from tinygpt_tui.settings.windows import Policy
 
 GREEDY = SamplingSettings(temperature=0)
 SAMPLED = SamplingSettings(temperature=1.1, top_k=9, top_p=0.95, seed=4)
-SLIDING = {name: net for name, net in VARIANTS.items() if net.sliding}
-FIXED = {name: net for name, net in VARIANTS.items() if not net.sliding}
+SLIDING = {name: net for name, net in VARIANTS.items() if net.rolls}
+FIXED = {name: net for name, net in VARIANTS.items() if not net.rolls}
 
 NewEngine = Callable[[LanguageModel, Policy], Engine]
 both_engines = pytest.mark.parametrize("new_engine", [TorchEngine, open_torch_engine], ids=["any", "lean"])

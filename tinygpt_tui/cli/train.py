@@ -13,8 +13,7 @@ from tinygpt_tui.cli.output import say
 from tinygpt_tui.errors import NotFoundError
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
-from tinygpt_tui.settings.architecture import GPTSettings
-from tinygpt_tui.settings.load import FROM_CORPUS, read_toml, resolve
+from tinygpt_tui.settings.load import FROM_CORPUS, architecture_fields, read_toml, resolve
 from tinygpt_tui.settings.presets import DEFAULT_PRESET, PRESETS, find_preset
 from tinygpt_tui.settings.training import TrainingSettings
 
@@ -28,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", default=DEFAULT_PRESET, help=f"{', '.join(PRESETS)} (default: {DEFAULT_PRESET})")
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings from a TOML file, over the preset's")
     add_setting_flags(parser, TrainingSettings, "training")
-    add_setting_flags(parser, GPTSettings, "architecture", leave_out=FROM_CORPUS)
+    add_setting_flags(parser, architecture_fields(), "architecture", leave_out=FROM_CORPUS)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     training = resolve(
         find_preset(arguments.preset).training,
         read_toml(arguments.config) if arguments.config else {},
-        typed_settings(arguments, TrainingSettings) | typed_settings(arguments, GPTSettings),
+        typed_settings(arguments, TrainingSettings) | typed_settings(arguments, architecture_fields()),
     )
 
     from tinygpt_tui.corpora.catalog import find_corpus
