@@ -12,19 +12,19 @@ from tinygpt_tui.architectures.recurrent import Cell, Recurrent, RecurrentMemory
 from tinygpt_tui.architectures.table import build
 from tinygpt_tui.settings.counting import count_parameters
 from tinygpt_tui.settings.family import BackpackSettings, CNNSettings, RNNSettings
-from tinygpt_tui.settings.presets import PRESETS
+from tinygpt_tui.settings.presets import ALL_PRESETS
 
 
 def test_the_elman_preset_has_gptnano_s_parameters_exactly() -> None:
-    assert build(PRESETS["rnn-nano"].training.architecture).count_parameters() == 71_041
+    assert build(ALL_PRESETS["rnn-nano"].training.architecture).count_parameters() == 71_041
 
 
 def test_presets_of_equal_size_are_of_equal_size() -> None:
-    tinygpt = count_parameters(PRESETS["tinygpt"].training.architecture)
-    assert abs(count_parameters(PRESETS["rnn"].training.architecture) / tinygpt - 1) < 0.01
-    modern = count_parameters(PRESETS["modern"].training.architecture)
+    tinygpt = count_parameters(ALL_PRESETS["tinygpt"].training.architecture)
+    assert abs(count_parameters(ALL_PRESETS["rnn"].training.architecture) / tinygpt - 1) < 0.01
+    modern = count_parameters(ALL_PRESETS["modern"].training.architecture)
     for name in ("gru", "lstm", "cnn", "backpack"):
-        assert abs(count_parameters(PRESETS[name].training.architecture) / modern - 1) < 0.03, name
+        assert abs(count_parameters(ALL_PRESETS[name].training.architecture) / modern - 1) < 0.03, name
 
 
 @torch.no_grad()

@@ -12,9 +12,9 @@ from tinygpt_tui.architectures.table import ARCHITECTURES, build
 from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.settings.counting import count_parameters, parameter_budget
-from tinygpt_tui.settings.presets import PRESETS
+from tinygpt_tui.settings.presets import ALL_PRESETS
 
-PRESET_NETS = {f"preset {name}": preset.training.architecture for name, preset in PRESETS.items()}
+PRESET_NETS = {f"preset {name}": preset.training.architecture for name, preset in ALL_PRESETS.items()}
 every_variant = pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS.keys())
 every_net = pytest.mark.parametrize("settings", (VARIANTS | PRESET_NETS).values(), ids=(VARIANTS | PRESET_NETS).keys())
 

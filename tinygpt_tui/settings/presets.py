@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any
-
-import msgspec
 
 from tinygpt_tui.errors import NotFoundError
 from tinygpt_tui.settings.architecture import GPTSettings
-from tinygpt_tui.settings.family import BackpackSettings, CNNSettings, GRUSettings, LSTMSettings, RNNSettings
+from tinygpt_tui.settings.family_presets import FAMILY_PRESETS
+from tinygpt_tui.settings.preset import Preset
 from tinygpt_tui.settings.training import TrainingSettings
-
-
-class Preset(msgspec.Struct, frozen=True, kw_only=True):
-    """A name for a whole set of training settings, and in words what it is good for."""
-
-    name: str
-    title: str
-    description: str
-    training: TrainingSettings
 
 
 def _lecture(block_size: int, n_embd: int, n_head: int, n_layer: int, dropout: float) -> GPTSettings:
@@ -63,8 +52,6 @@ def _modern(
 
 
 _LECTURE_RECIPE = {"optimizer": "adamw", "decay": "constant", "warmup_share": 0.0, "weight_decay": 0.01, "beta2": 0.999}
-
-_FAMILY_RECIPE: dict[str, Any] = {"batch_size": 16, "learning_rate": 1e-2, "head_rate": 1e-2, "embedding_rate": 2e-2}
 
 PRESETS: dict[str, Preset] = {
     preset.name: preset
@@ -147,63 +134,16 @@ PRESETS: dict[str, Preset] = {
                 weight_decay=0.1,
             ),
         ),
-        Preset(
-            name="rnn-nano",
-            title="Elman, tiny",
-            description="71,041 parameters, GPTnano's recurrent net with its blocks truly on one another",
-            training=TrainingSettings(
-                architecture=RNNSettings(n_layer=4, n_embd=32, n_hidden=64), steps=4000, **_FAMILY_RECIPE
-            ),
-        ),
-        Preset(
-            name="rnn",
-            title="Elman",
-            description="a recurrent net as large as `tinygpt`",
-            training=TrainingSettings(
-                architecture=RNNSettings(n_layer=4, n_embd=128, n_hidden=302), steps=3000, **_FAMILY_RECIPE
-            ),
-        ),
-        Preset(
-            name="gru",
-            title="GRU",
-            description="gated recurrent units, as large as `modern`",
-            training=TrainingSettings(
-                architecture=GRUSettings(n_layer=2, n_embd=128, n_hidden=222), steps=3000, **_FAMILY_RECIPE
-            ),
-        ),
-        Preset(
-            name="lstm",
-            title="LSTM",
-            description="long short-term memory, as large as `modern`",
-            training=TrainingSettings(
-                architecture=LSTMSettings(n_layer=2, n_embd=128, n_hidden=188), steps=3000, **_FAMILY_RECIPE
-            ),
-        ),
-        Preset(
-            name="cnn",
-            title="Convolutions",
-            description="dilated causal convolutions, gated, as large as `modern`",
-            training=TrainingSettings(
-                architecture=CNNSettings(n_layer=7, n_embd=128, dilation_cycle=6), steps=3000, **_FAMILY_RECIPE
-            ),
-        ),
-        Preset(
-            name="backpack",
-            title="Backpack",
-            description="sense vectors weighed by a transformer, as large as `modern`",
-            training=TrainingSettings(
-                architecture=BackpackSettings(n_layer=4, n_embd=96, n_sense=8), steps=3000, **_FAMILY_RECIPE
-            ),
-        ),
     )
 }
+ALL_PRESETS = PRESETS | FAMILY_PRESETS
 DEFAULT_PRESET = "quick"
 
 
 def find_preset(name: str) -> Preset:
     """Return the preset called `name`. Raises NotFoundError, which names the nearest."""
-    if name not in PRESETS:
-        near = difflib.get_close_matches(name, PRESETS, n=1)
+    if name not in ALL_PRESETS:
+        near = difflib.get_close_matches(name, ALL_PRESETS, n=1)
         guess = f"did you mean {near[0]}? " if near else ""
-        raise NotFoundError(f"no preset is called {name!r}", f"{guess}there is {', '.join(PRESETS)}")
-    return PRESETS[name]
+        raise NotFoundError(f"no preset is called {name!r}", f"{guess}there is {', '.join(ALL_PRESETS)}")
+    return ALL_PRESETS[name]
