@@ -472,3 +472,24 @@ def test_no_torch_and_no_textual_is_imported() -> None:
         "sys.exit(any(name in sys.modules for name in ('torch', 'textual')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_ghost_is_known_by_its_letters() -> None:
+    steps = np.arange(0.0, 6001.0, 500.0)
+    ghosts = [Series(f"ghost {n}", steps, 4.0 - steps / 2000 + n, "grey50", "ghost") for n in range(3)]
+    for ascii in (False, True):
+        drawn = text(training(series=[*training().series, *ghosts], ascii=ascii), 100, 30)
+        for letter, ghost in zip("abc", ghosts, strict=True):
+            assert f"{letter} {ghost.name}" in drawn
+            assert sum(line[:70].count(letter) for line in drawn.splitlines()) >= 3
+
+
+def test_a_ghost_of_one_point_has_its_letter() -> None:
+    drawn = text(training(series=[*training().series, Series("one", [3000.0], [2.5], "grey50", "ghost")]), 100, 30)
+    assert sum(line[:70].count("a") for line in drawn.splitlines() if "step" not in line) == 1
+
+
+def test_the_cursor_goes_from_top_to_bottom() -> None:
+    drawn = lines(training(cursor=3000.0, ascii=True, best=None), 100, 30)[1:-2]
+    column = drawn[1].index("|", 10)
+    assert sum(line[column] in "|*o." for line in drawn) == len(drawn)

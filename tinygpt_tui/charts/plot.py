@@ -68,7 +68,7 @@ class Plot:
         """A line from top to bottom, behind the curves."""
         if self.x.holds(x):
             mask = self._empty()
-            mask[np.arange(self.y.dots) % 4 < 3, self.x.dot(x)] = True
+            mask[(np.arange(self.y.dots) % 4 < 3) | self.canvas.ascii, self.x.dot(x)] = True
             self.canvas.back(mask, CURSOR_STYLE, "|")
 
     def curves(self, curves: Sequence[Curve]) -> None:

@@ -25,6 +25,7 @@ COMMANDS = {
     "data": "list the corpora, or download one.",
     "stop": "end a training and keep its best weights.",
     "resume": "go on with a training that was stopped, or whose process died.",
+    "doctor": "say what is wrong with a training, or with a text before one.",
     "bench": "measure this machine's speed, or what a faster window costs.",
 }
 

@@ -19,7 +19,7 @@ from tinygpt_tui.events.training import Finding
 from tinygpt_tui.files import write_bytes
 from tinygpt_tui.runs.folder import RunFolder, RunSettings
 
-FILE = "examination.json"
+FILE, ONE_BATCH_FILE = "examination.json", "one-batch.json"
 FORMAT = 1
 
 
@@ -53,6 +53,24 @@ def cache_path(key: str) -> Path:
 def run_path(run: RunFolder) -> Path:
     """Return where a run keeps its own copy."""
     return run.folder / FILE
+
+
+def one_batch_path(run: RunFolder) -> Path:
+    """Return where it is kept whether the run's net can learn one batch by heart."""
+    return run.folder / ONE_BATCH_FILE
+
+
+def read_one_batch(run: RunFolder) -> Finding | None:
+    """Return what came of trying to learn one batch; None where nobody has tried."""
+    try:
+        return msgspec.json.decode(one_batch_path(run).read_bytes(), type=Finding)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def keep_one_batch(run: RunFolder, finding: Finding) -> None:
+    """Write down what came of trying to learn one batch. Raises StorageError."""
+    write_bytes(one_batch_path(run), msgspec.json.encode(finding) + b"\n")
 
 
 def read_examination(path: Path) -> Examination | None:

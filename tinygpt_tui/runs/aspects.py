@@ -73,7 +73,7 @@ def chart_of(
     """
     label = aspect.label.format(token=beside.token)
     if aspect.measured:
-        series = [Series(aspect.title, *history.measured(aspect.measured), styles["train"])]
+        series = [Series(label.split(",")[0], *history.measured(aspect.measured), styles["train"])]
         return LossChart(series, y_label=label)
     if aspect.unit is None:
         gaps = Series("gap", *history.gaps, styles["validation"], "points")

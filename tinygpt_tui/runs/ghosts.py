@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 CORPUS = "shakespeare"
 
 
@@ -17,8 +20,8 @@ class Overlay:
     """Something to compare a run with: a curve of validation losses at steps, or levels, each with its name."""
 
     name: str
-    steps: Sequence[float] = ()
-    losses: Sequence[float] = ()
+    steps: Sequence[float] | NDArray[np.float64] = ()
+    losses: Sequence[float] | NDArray[np.float64] = ()
     levels: tuple[tuple[str, float], ...] = ()
 
 

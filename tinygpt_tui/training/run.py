@@ -29,6 +29,7 @@ from tinygpt_tui.files import remove_parts, write_bytes
 from tinygpt_tui.runs.control import Control, own_birth
 from tinygpt_tui.runs.folder import RunFolder, RunSettings, RunState, RunStatus
 from tinygpt_tui.runs.journal import Journal
+from tinygpt_tui.training.checkup import Checkup
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.prepare import prepare
 from tinygpt_tui.training.timeline import Timeline
@@ -94,6 +95,7 @@ class _Run:
             for text in ready.notes:
                 yield from self._log(Note(training.step, text))
             timeline = Timeline(self._folder, training)
+            checkup = Checkup(settings.training, training.corpus.train, training.corpus.validation)
             self._say("running", steps)
             for event in training.events():
                 steps = training.settings.steps  # a run by the clock plans them as it goes
@@ -101,6 +103,8 @@ class _Run:
                 yield from self._keep(event, settings)
                 if (write_moment := timeline.after(event)) is not None:
                     yield from self._insist(write_moment)
+                for finding in checkup.after(event, training.model):
+                    yield from self._log(finding)
                 self._say_now_and_then(event, steps)
             yield from self._save_resume()
             message = training.ends_early

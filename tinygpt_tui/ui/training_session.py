@@ -10,15 +10,20 @@ import psutil
 
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import WEIGHTS
-from tinygpt_tui.doctor.examination import Examination, kept_of
+from tinygpt_tui.doctor.examination import Examination, kept_of, read_one_batch
+from tinygpt_tui.doctor.rounds import findings_of, worst_first
 from tinygpt_tui.errors import TinyGPTError
-from tinygpt_tui.events.training import RunStarted, TrainingEvent
+from tinygpt_tui.events.training import Finding, RunStarted, TrainingEvent
 from tinygpt_tui.runs.aspects import Comparison
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunSettings, RunStatus
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.workers.examiner import is_here, start_examiner
 from tinygpt_tui.workers.trainer import RunWatch, start_trainer
+
+ONE_BATCH = "one-batch"
+NOT_TRIED = Finding(0, ONE_BATCH, "hint", "nobody has tried whether this net can learn one batch by heart")
+TRYING = Finding(0, ONE_BATCH, "hint", "trying whether a fresh net learns one batch by heart…")
 
 
 class Phase(enum.Enum):
@@ -54,6 +59,7 @@ class Look(NamedTuple):
     has_weights: bool
     has_state: bool
     examination: Examination | None
+    one_batch: Finding | None
 
 
 class TrainingSession:
@@ -70,7 +76,8 @@ class TrainingSession:
         self._watch = RunWatch(run)
         self._control = Control(run.control)
         self.examination: Examination | None = None
-        self._examining = False
+        self._examining = self._trying = self._text_here = False
+        self._one_batch: Finding | None = None
         self._launched: int | None = None
         self._stop_asked = False
 
@@ -95,6 +102,22 @@ class TrainingSession:
         """What the losses can be compared with."""
         floors = self.examination.floors if self.examination else []
         return Comparison(floors, self.settings.corpus.entropy, self.vocab_size)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What the doctor says of the run, the worst first."""
+        found = findings_of(self.history, self.settings.training, self.examination)
+        if self._one_batch is not None:
+            return worst_first([self._one_batch, *found])
+        if self.own and found and self._text_here:
+            found.append(TRYING if self._trying else NOT_TRIED)
+        return found
+
+    def try_one_batch(self) -> None:
+        """Have a fresh net of the run's settings learn one batch by heart; the run is left alone."""
+        if not self._trying:
+            self._trying = True
+            start_examiner(self.run, one_batch=True)
 
     @property
     def own(self) -> bool:
@@ -132,11 +155,12 @@ class TrainingSession:
             history = _empty_history(settings)
             history.add(events)
         examination = self._examine(settings, history or self.history)
-        return Look(settings, events, history, status, died, runs, pause, stop, weights, state, examination)
+        one_batch = self._one_batch or read_one_batch(self.run)
+        return Look(settings, events, history, status, died, runs, pause, stop, weights, state, examination, one_batch)
 
     def take(self, look: Look) -> bool:
         """Make `look` part of what is known; return whether anything is different now."""
-        before = self.phase, self.status_message, self.has_weights, self.looked, self.examination
+        before = self.phase, self.status_message, self.has_weights, self.looked, self.examination, self._one_batch
         self.looked = True
         self.settings = look.settings
         if look.history is not None:
@@ -146,13 +170,13 @@ class TrainingSession:
         if look.events and self._launched is not None:
             self._launched = None
         self.has_weights, self.has_state = look.has_weights, look.has_state
-        self.examination = look.examination
+        self.examination, self._one_batch = look.examination, look.one_batch
         self._stop_asked = self._stop_asked or look.stop_asked
         self.phase = self._phase(look)
         self.status_message = look.status.message if look.status else ""
         if not self.phase.live:
             self._stop_asked = False
-        after = self.phase, self.status_message, self.has_weights, self.looked, self.examination
+        after = self.phase, self.status_message, self.has_weights, self.looked, self.examination, self._one_batch
         return bool(look.events) or before != after
 
     def pause(self) -> None:
@@ -194,10 +218,11 @@ class TrainingSession:
         """What is known of the run's text; where nobody has measured it, somebody is sent to."""
         if self.examination is not None or history.started is None:
             return self.examination
+        self._text_here = self._text_here or is_here(settings.corpus)
         found = kept_of(self.run, settings)
         if found is None and not self._examining:
             self._examining = True
-            if is_here(settings.corpus):
+            if self._text_here:
                 start_examiner(self.run)
         return found
 

@@ -1,7 +1,7 @@
 """Measure a run's corpus in a process of its own, behind all others: its yardsticks and what is wrong with it.
 
 `python -m tinygpt_tui.workers.examiner MODEL_FOLDER` is that process; what it finds is kept by the corpus' hash, so
-that it is done once for a text. No torch here.
+that it is done once for a text. It needs no torch, but where the run's net is tried as well (`--one-batch`).
 """
 
 from __future__ import annotations
@@ -13,21 +13,38 @@ import sys
 import threading
 from pathlib import Path
 
+import msgspec
+
 from tinygpt_tui import paths
 from tinygpt_tui.corpora.catalog import list_corpora
 from tinygpt_tui.corpora.corpus import CorpusText, read_text, split
-from tinygpt_tui.doctor.examination import cache_path, examine, keep, kept_of, key_of, run_path
+from tinygpt_tui.doctor.examination import (
+    Examination,
+    cache_path,
+    examine,
+    keep,
+    keep_one_batch,
+    kept_of,
+    key_of,
+    run_path,
+)
 from tinygpt_tui.errors import NotFoundError, TinyGPTError
+from tinygpt_tui.events.training import Finding
 from tinygpt_tui.files import is_file
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder
 from tinygpt_tui.workers.process import command, environment
 
+ONE_BATCH = "--one-batch"
 
-def start_examiner(run: RunFolder) -> None:
-    """Begin to examine the corpus of a run; `kept_of` finds the result. What fails, fails silently: it is an extra."""
+
+def start_examiner(run: RunFolder, *, one_batch: bool = False) -> None:
+    """Begin to examine the corpus of a run, or to try its net on one batch.
+
+    `kept_of` and `read_one_batch` find the results. What fails, fails silently: it is an extra.
+    """
     with contextlib.suppress(OSError):
         process = subprocess.Popen(
-            command("tinygpt_tui.workers.examiner", str(run.model.absolute())),
+            command("tinygpt_tui.workers.examiner", str(run.model.absolute()), *([ONE_BATCH] if one_batch else [])),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -37,8 +54,8 @@ def start_examiner(run: RunFolder) -> None:
         threading.Thread(target=process.wait, daemon=True, name="the examiner's end").start()
 
 
-def examine_run(run: RunFolder) -> None:
-    """Examine the text of a run, where nobody has, and keep the result. Raises TinyGPTError."""
+def examine_run(run: RunFolder) -> Examination:
+    """Examine the text of a run, where nobody has; keep and return the result. Raises TinyGPTError."""
     settings = run.read_settings()
     own = run.model.parent.resolve() == paths.models_folder().resolve()
     found = kept_of(run, settings)
@@ -50,6 +67,19 @@ def examine_run(run: RunFolder) -> None:
         found = examine(text.text, corpus)
         places.append(cache_path(key_of(text.sha256, training.validation_share, corpus.tokenizer.to_dict())))
     keep(found, *places)
+    return found
+
+
+def try_one_batch(run: RunFolder) -> Finding:
+    """Try whether a fresh net of a run's settings learns one batch of its text by heart. Raises TinyGPTError."""
+    from tinygpt_tui.doctor.one_batch import one_batch_finding
+
+    settings = run.read_settings()
+    training = settings.training
+    text = text_of(settings.corpus)
+    corpus = split(text.text, training.architecture.training_length, training.validation_share)
+    architecture = msgspec.structs.replace(training.architecture, vocab_size=corpus.tokenizer.size)
+    return one_batch_finding(msgspec.structs.replace(training, architecture=architecture), corpus)
 
 
 def is_here(corpus: CorpusReference) -> bool:
@@ -82,7 +112,11 @@ def main() -> int:
     if hasattr(os, "nice"):
         os.nice(10)
     try:
-        examine_run(RunFolder(Path(sys.argv[1])))
+        run = RunFolder(Path(sys.argv[1]))
+        if ONE_BATCH in sys.argv[2:]:
+            keep_one_batch(run, try_one_batch(run))
+        else:
+            examine_run(run)
     except TinyGPTError as error:
         print(error.message, error.hint, sep="\n", file=sys.stderr)
         return int(error.exit_code)

@@ -19,18 +19,23 @@ from tinygpt_tui.files import write_text
 from tinygpt_tui.runs.folder import CorpusReference
 from tinygpt_tui.runs.index import RunCard
 from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.ui.overlays import offers, overlays_of
 from tinygpt_tui.ui.screens.base import TabScreen
 from tinygpt_tui.ui.screens.choose_file import ChooseFileScreen
+from tinygpt_tui.ui.screens.choose_overlays import ChooseOverlaysScreen
 from tinygpt_tui.ui.screens.choose_run import ChooseRunScreen
 from tinygpt_tui.ui.screens.confirm import ConfirmScreen
+from tinygpt_tui.ui.screens.text_place import TextPlaceScreen
 from tinygpt_tui.ui.training_runs import live_runs, run_rows
-from tinygpt_tui.ui.training_session import Phase, TrainingSession
+from tinygpt_tui.ui.training_session import ONE_BATCH, Phase, TrainingSession
 from tinygpt_tui.ui.training_start import begin
 from tinygpt_tui.ui.widgets.train_chart import TrainChart
+from tinygpt_tui.ui.widgets.train_doctor import TrainDoctor
 from tinygpt_tui.ui.widgets.train_foot import TrainFoot
 from tinygpt_tui.ui.widgets.train_form import TrainForm
 from tinygpt_tui.ui.widgets.train_live import TrainLive
 from tinygpt_tui.ui.widgets.train_samples import TrainSamples
+from tinygpt_tui.workers.examiner import text_of
 
 # How often the disk is looked at: while a run is live and shown, and while there is nothing to miss.
 BUSY_S, IDLE_S = 0.15, 2.0
@@ -58,6 +63,7 @@ weights, and you can go on from there later.
         Binding("t", "talk", "Talk", id="train.talk", tooltip="Open this model in Generate"),
         Binding("w", "sample_now", "Write", id="train.sample", show=False, tooltip="Have the model write a sample now"),
         Binding("e", "export", "Picture", id="train.export", show=False, tooltip="Keep the chart as an SVG picture"),
+        Binding("o", "compare", "Compare", id="train.compare", tooltip="Lay other runs or published results over it"),
         Binding("n", "new", "New", id="train.new", tooltip="The form of a new training; this one goes on"),
         Binding("escape", "back", "Back", id="train.back", tooltip="Back to the run that was shown"),
         Binding("ctrl+o", "runs", "Runs", id="train.runs", tooltip="Look at another run, live or past"),
@@ -75,6 +81,7 @@ weights, and you can go on from there later.
         self._session: TrainingSession | None = None
         self._live: list[RunCard] = []
         self._left: set[str] = set()
+        self._compared: list[str] = []
 
     def compose_body(self) -> ComposeResult:
         """Yield the two faces."""
@@ -114,7 +121,7 @@ weights, and you can go on from there later.
         if not self.is_mounted or self.session is None:
             return self._possible_in_form()
         session = self.session
-        actions = {"new", "runs", "export"}
+        actions = {"new", "runs", "export", "compare"}
         if session.phase in (Phase.TRAINING, Phase.PAUSED, Phase.STOPPING, Phase.PAUSING):
             actions |= {"stop"}
         if session.phase is Phase.TRAINING:
@@ -333,6 +340,42 @@ weights, and you can go on from there later.
         if self.session is not None:
             self.post_message(self.TalkTo(str(self.session.run.model)))
 
+    def on_train_doctor_wanted(self, message: TrainDoctor.Wanted) -> None:
+        """Do what helps against a finding."""
+        message.stop()
+        session, finding = self.session, message.finding
+        if session is None:
+            return
+        if finding.check == ONE_BATCH:
+            session.try_one_batch()
+            self._show()
+        elif finding.remedy:
+            self._begin_like(session, finding.remedy)
+        elif finding.place is not None:
+            self._show_place(session, finding.place)
+
+    def _begin_like(self, session: TrainingSession, changes: dict[str, str]) -> None:
+        """Open the form with a run's text and settings, some of them changed."""
+        self.action_new()
+        self.form.fill(session.settings.training, changes)
+        try:
+            self.form.corpus.choose_again(session.settings.corpus.name, session.settings.corpus.path)
+        except TinyGPTError as error:
+            self.show_error(error)
+        changed = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in changes.items())
+        live = " Training goes on meanwhile: stop it there if you like." if session.phase.live else ""
+        self.notify(f"The settings of {session.name}, with {changed}.{live}", markup=False)
+
+    @work(exclusive=True, group="place", exit_on_error=False)
+    async def _show_place(self, session: TrainingSession, place: int) -> None:
+        corpus = session.settings.corpus
+        try:
+            found = await asyncio.to_thread(text_of, corpus)
+        except TinyGPTError as error:
+            self.show_error(error)
+            return
+        self.app.push_screen(TextPlaceScreen(corpus.name, corpus.path, found.text, place))
+
     def action_new(self) -> None:
         """Show the form of a new training."""
         if self._session is not None:
@@ -354,6 +397,19 @@ weights, and you can go on from there later.
                 self._open_path(path)
 
         self.app.push_screen(ChooseRunScreen(rows), choose)
+
+    @work(exclusive=True, group="compare", exit_on_error=False)
+    async def action_compare(self) -> None:
+        """Let the user choose what is laid over the chart."""
+        session = self.session
+        if session is None:
+            return
+        offered = await asyncio.to_thread(offers, str(session.run.model), session.settings.corpus.name)
+        chosen = await self.app.push_screen_wait(ChooseOverlaysScreen(offered, self._compared))
+        if chosen is not None:
+            self._compared = chosen
+            found = await asyncio.to_thread(overlays_of, chosen)
+            self.query_one(TrainChart).overlays = tuple(found)
 
     @work(exclusive=True, group="export", exit_on_error=False)
     async def action_export(self) -> None:

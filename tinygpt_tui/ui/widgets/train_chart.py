@@ -43,7 +43,8 @@ The dashed lines are *yardsticks* (y): how well one does on this text by pure gu
 split, with interpolated Kneser–Ney smoothing. Where a grammar of chances wrote the text, a line shows its *entropy*:
 nobody can get below it.
 
-v shows other curves: bits, perplexity, the gap between validation and training, learning rate, gradient norm, speed.
+v shows other curves: bits, perplexity, the gap between validation and training (below zero where dropout makes training
+harder), learning rate, gradient norm, speed.
 o lays other runs over it, or published results: faint curves, known by the letters on them.
 
 The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows everything again.

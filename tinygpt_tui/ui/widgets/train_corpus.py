@@ -61,6 +61,14 @@ class TrainCorpus(Vertical):
             self._files = [entry if known.name == entry.name else known for known in self._files]
         self._choose(entry)
 
+    def choose_again(self, name: str, path: str) -> None:
+        """Choose a text that was learnt from before. Raises NotFoundError, CorpusError."""
+        known = next((entry for entry in self._entries() if entry.name == name and entry.here), None)
+        if known is not None:
+            self._choose(known)
+        else:
+            self.choose_file(path)
+
     def cancel(self) -> None:
         """Stop the download; what had come of it is thrown away."""
         if self.fetching and self._chosen is not None:

@@ -152,6 +152,14 @@ class TrainForm(Vertical):
             self.name_row.suggest(self.facts.reference.name)
         self.check()
 
+    def fill(self, settings: TrainingSettings, changes: dict[str, str]) -> None:
+        """Put the settings of another training in, and `changes`, as one would type them, over them."""
+        self.touched = True
+        self._texts = texts_of(settings) | changes
+        for row in self.query(TrainSettingRow):
+            row.set_text(self._texts[row.setting.name])
+        self.check()
+
     @property
     def preset_name(self) -> str:
         """The preset's name where nothing was changed, else nothing."""

@@ -7,12 +7,13 @@ from typing import ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Vertical
+from textual.containers import Horizontal, Vertical
 
 from tinygpt_tui.doctor.verdict import verdict_of
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.ui.training_session import Phase, TrainingSession
 from tinygpt_tui.ui.widgets.train_chart import TrainChart
+from tinygpt_tui.ui.widgets.train_doctor import TrainDoctor
 from tinygpt_tui.ui.widgets.train_foot import TrainFoot
 from tinygpt_tui.ui.widgets.train_head import TrainHead
 from tinygpt_tui.ui.widgets.train_log import TrainLog
@@ -24,6 +25,7 @@ from tinygpt_tui.ui.widgets.train_verdict import TrainVerdict
 
 # From this size on all panes are shown.
 WIDE_COLUMNS, WIDE_ROWS = 110, 30
+RIGHT = frozenset({"log", "doctor"})
 
 
 class TrainLive(Vertical):
@@ -32,14 +34,23 @@ class TrainLive(Vertical):
     DEFAULT_CSS = """
     TrainLive {
         padding: 0 1;
-        & > #panes { height: 1fr; layout: grid; grid-size: 2 2; grid-columns: 1fr 43; grid-rows: 3fr 2fr; }
+        & > #panes { height: 1fr; }
+        & #left { width: 1fr; height: 1fr; }
+        & #right { width: 43; height: 1fr; }
+        & #chart-pane { height: 3fr; }
+        & TrainSamples { height: 2fr; }
+        & #meters-pane { height: auto; }
+        & TrainLog { height: 4fr; }
+        & TrainDoctor { height: 5fr; }
         & .-pane { height: 1fr; width: 1fr; padding: 0 1; border: round $border; scrollbar-size-vertical: 1; }
         & TrainPaneBar { display: none; }
         & .-brief { display: none; }
         &.-narrow {
             & TrainPaneBar { display: block; }
             & .-brief { display: block; height: 2; }
-            & > #panes { layout: vertical; }
+            & #right { display: none; width: 1fr; }
+            &.-at-right #right { display: block; }
+            &.-at-right #left { display: none; }
             & .-pane { display: none; padding: 0; border: none; }
             & .-pane.-chosen { display: block; }
         }
@@ -99,14 +110,17 @@ class TrainLive(Vertical):
         yield TrainNotice()
         yield TrainMeters("", classes="-brief", markup=False)
         yield TrainPaneBar()
-        with Container(id="panes"):
-            with Vertical(classes="-pane -chosen", id="chart-pane"):
-                yield TrainChart(RunHistory())
-                yield TrainVerdict()
-            with Vertical(classes="-pane", id="meters-pane"):
-                yield TrainMeters("", markup=False, id="meters")
-            yield TrainSamples().add_class("-pane")
-            yield TrainLog().add_class("-pane")
+        with Horizontal(id="panes"):
+            with Vertical(id="left"):
+                with Vertical(classes="-pane -chosen", id="chart-pane"):
+                    yield TrainChart(RunHistory())
+                    yield TrainVerdict()
+                yield TrainSamples().add_class("-pane")
+            with Vertical(id="right"):
+                with Vertical(classes="-pane", id="meters-pane"):
+                    yield TrainMeters("", markup=False, id="meters")
+                yield TrainDoctor().add_class("-pane")
+                yield TrainLog().add_class("-pane")
         yield TrainFoot()
 
     def on_mount(self) -> None:
@@ -135,6 +149,7 @@ class TrainLive(Vertical):
             meters.show(history, live=session.phase.live, table=meters.id == "meters")
         self.query_one(TrainSamples).show(history.samples)
         self.query_one(TrainLog).show(history.log)
+        self.query_one(TrainDoctor).show(session.findings)
 
     def show_actions(self, actions: set[str], line: str) -> None:
         """Offer what can be done now."""
@@ -163,6 +178,7 @@ class TrainLive(Vertical):
     def action_pane(self, pane: str) -> None:
         """Show a pane and give it the focus."""
         self._pane = pane
+        self.set_class(pane in RIGHT, "-at-right")
         for name in PANES:
             part = self.query_one(f"#{name}-pane" if name == "chart" else f"#{name}")
             part.set_class(name == pane, "-chosen")

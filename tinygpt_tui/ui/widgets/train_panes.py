@@ -8,7 +8,7 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Static
 
-PANES = {"chart": "Chart", "samples": "Sample", "log": "Log"}
+PANES = {"chart": "Chart", "samples": "Sample", "log": "Log", "doctor": "Doctor"}
 
 
 class TrainPaneBar(Horizontal):

@@ -1,0 +1,100 @@
+"""What can be drawn of a run, and what stands beside it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from train_bench import STEPS, beginning, loss_at, steps
+
+from tinygpt_tui.corpora.floors import Floor
+from tinygpt_tui.runs.aspects import ASPECTS, Comparison, chart_of
+from tinygpt_tui.runs.ghosts import GHOSTS, Overlay
+from tinygpt_tui.runs.history import RunHistory
+from tinygpt_tui.ui.overlays import GHOST, offers, overlays_of
+
+FLOORS = [Floor("guessing", 0, math.log(65)), Floor("bigram", 2, 2.5)]
+
+
+@pytest.fixture
+def history() -> RunHistory:
+    history = RunHistory(steps=STEPS)
+    history.add([*beginning(), *steps(1, 50)])
+    return history
+
+
+def test_the_loss_with_all_that_it_is_compared_with(history: RunHistory) -> None:
+    chart = chart_of(history, Comparison(FLOORS, 0.5, 65, [GHOSTS["TinyGPT"].overlay, GHOSTS["the lecture"].overlay]))
+    assert [series.name for series in chart.series] == ["train", "validation", "TinyGPT"]
+    levels = {level.name: level.y for level in chart.levels}
+    assert levels["bigram"] == 2.5
+    assert levels["guessing, ln 65"] == pytest.approx(4.174, abs=1e-3)  # once
+    assert levels["entropy of the grammar"] == 0.5
+    assert levels["LayerNorm"] == 2.06
+    assert len(levels) == 7
+    assert chart.best == (50, loss_at(50))
+
+
+def test_units(history: RunHistory) -> None:
+    nats = chart_of(history, Comparison(FLOORS))
+    bits = chart_of(history, Comparison(FLOORS), ASPECTS["bits"])
+    perplexity = chart_of(history, Comparison(FLOORS), ASPECTS["perplexity"])
+    for index in range(2):
+        np.testing.assert_allclose(np.asarray(bits.series[index].ys) * math.log(2), nats.series[index].ys)
+        np.testing.assert_allclose(np.log(perplexity.series[index].ys), nats.series[index].ys)
+    assert perplexity.levels[0].y == pytest.approx(math.exp(2.5))
+    assert bits.y_label == "bits per character"
+
+
+@pytest.mark.parametrize(("aspect", "last"), [("rate", 1e-3), ("norm", 0.5), ("speed", 12_345.0)])
+def test_what_each_step_measured(history: RunHistory, aspect: str, last: float) -> None:
+    (series,) = chart_of(history, Comparison(FLOORS), ASPECTS[aspect]).series
+    assert len(series.xs) == 50
+    assert series.ys[-1] == last
+
+
+def test_the_gap_begins_after_the_untrained_model(history: RunHistory) -> None:
+    (series,) = chart_of(history, Comparison(), ASPECTS["gap"]).series
+    np.testing.assert_array_equal(series.xs, [10, 20, 30, 40, 50])
+    np.testing.assert_array_equal(series.ys, np.zeros(5))
+
+
+def test_others_are_drawn_as_far_as_this_run_goes(history: RunHistory) -> None:
+    long, late = Overlay("long", (0, 50, 150), (4.0, 3.0, 1.0)), Overlay("late", (500, 900), (2.0, 1.5))
+    chart = chart_of(history, Comparison(overlays=[long, late]))
+    ghost = chart.series[2]
+    np.testing.assert_array_equal(ghost.xs, [0, 50, 100])
+    np.testing.assert_array_equal(ghost.ys, [4, 3, 2])
+    assert len(chart.series) == 3
+    assert [(level.name, level.y) for level in chart.levels] == [("late", 1.5)]  # a target, as its curve begins later
+
+
+def test_the_untrained_model_alone_is_no_curve() -> None:
+    history = RunHistory(steps=STEPS)
+    history.add(beginning())
+    assert chart_of(history, Comparison(FLOORS)).series == ()
+
+
+def test_the_published_curves() -> None:
+    assert GHOSTS["TinyGPT"].overlay.losses[-1] == 1.67
+    assert dict(GHOSTS["nanoGPT, GPU"].overlay.levels) == {"nanoGPT, GPU": 1.4697}
+    assert dict(GHOSTS["nanoGPT, CPU"].overlay.levels) == {"nanoGPT, CPU": 1.88}
+    for ghost in GHOSTS.values():
+        assert len(ghost.overlay.steps) == len(ghost.overlay.losses)
+        assert ghost.overlay.levels or len(ghost.overlay.steps)
+        assert ghost.source
+        assert ghost.about
+
+
+def test_what_is_offered() -> None:
+    from tinygpt_tui.paths import shipped_models
+
+    own = str(shipped_models() / "shakespeare-small")
+    found = offers(own, "shakespeare")
+    assert [offer.name for offer in found][:2] == ["shakespeare", "TinyGPT"]
+    assert found[-1].name == "tales"
+    assert own not in [offer.key for offer in found]
+    shakespeare, ghost = overlays_of([found[0].key, GHOST + "TinyGPT", "/nowhere", GHOST + "nobody"])
+    assert shakespeare.losses[-1] == pytest.approx(1.4423, abs=1e-3)
+    assert ghost.name == "TinyGPT"

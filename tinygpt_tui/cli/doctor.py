@@ -1,0 +1,100 @@
+"""tinygpt-tui doctor: say what is wrong with a training, or with a text before one."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import msgspec
+
+from tinygpt_tui.cli.output import say, write
+from tinygpt_tui.errors import NotFoundError, TinyGPTError, UsageError
+from tinygpt_tui.events.training import Finding
+from tinygpt_tui.settings.presets import DEFAULT_PRESET, PRESETS, find_preset
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("name", nargs="?", help="a run, as in `tinygpt-tui runs`")
+    parser.add_argument("--corpus", metavar="NAME|FILE", help="a text, before anything is trained on it")
+    parser.add_argument(
+        "--preset", default=DEFAULT_PRESET, help=f"with --corpus: {', '.join(PRESETS)} (default: {DEFAULT_PRESET})"
+    )
+    parser.add_argument("--one-batch", action="store_true", help="try whether the net can learn one batch by heart")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the findings, the worst first. Raises UsageError, NotFoundError, CorpusError."""
+    if bool(arguments.name) == bool(arguments.corpus):
+        raise UsageError("doctor needs a run's name or --corpus, and not both", "`tinygpt-tui runs` lists the runs")
+    if arguments.name:
+        findings = _of_run(arguments.name, arguments.one_batch)
+    else:
+        findings = _of_corpus(arguments.corpus, arguments.preset, arguments.one_batch)
+    if arguments.json:
+        write("".join(msgspec.json.encode(finding).decode() + "\n" for finding in findings))
+    else:
+        write("".join(_lines(finding) for finding in findings))
+    return 0
+
+
+def _of_run(name: str, one_batch: bool) -> list[Finding]:
+    from tinygpt_tui.doctor.examination import kept_of, read_one_batch
+    from tinygpt_tui.doctor.rounds import findings_of, verdict_words, worst_first
+    from tinygpt_tui.runs.history import RunHistory
+    from tinygpt_tui.runs.index import find_run
+    from tinygpt_tui.runs.journal import read_journal
+    from tinygpt_tui.workers.examiner import examine_run, try_one_batch
+
+    run = find_run(name)
+    settings = run.read_settings()
+    history = RunHistory(settings.training.steps)
+    history.add(read_journal(run.events))
+    try:
+        examination = kept_of(run, settings) or examine_run(run)
+    except TinyGPTError as error:
+        say(f"the text was not examined: {error.message}")
+        examination = None
+    findings = findings_of(history, settings.training, examination)
+    tried = try_one_batch(run) if one_batch else read_one_batch(run)
+    if words := verdict_words(history, examination, settings.corpus.entropy):
+        say(words)
+    return worst_first([*findings, *([tried] if tried else [])])
+
+
+def _of_corpus(name: str, preset: str, one_batch: bool) -> list[Finding]:
+    from tinygpt_tui.corpora.catalog import find_corpus
+    from tinygpt_tui.corpora.corpus import read_text, split
+    from tinygpt_tui.doctor.examination import examine
+    from tinygpt_tui.doctor.rounds import worst_first
+
+    training = find_preset(preset).training
+    entry = find_corpus(name)
+    if entry.path is None:
+        raise NotFoundError(
+            f"{entry.row.title} is not on this machine yet", f"tinygpt-tui data --download {entry.name}"
+        )
+    text = read_text(Path(entry.path))
+    corpus = split(text.text, training.architecture.training_length, training.validation_share)
+    examination = examine(text.text, corpus)
+    floors = ", ".join(f"{floor.name} {floor.loss:.3f}" for floor in examination.floors)
+    say(f"yardsticks, nats per token: {floors} ({examination.smoothing})")
+    findings = list(examination.findings)
+    if one_batch:
+        from tinygpt_tui.doctor.one_batch import one_batch_finding
+
+        architecture = msgspec.structs.replace(training.architecture, vocab_size=corpus.tokenizer.size)
+        findings.append(one_batch_finding(msgspec.structs.replace(training, architecture=architecture), corpus))
+    return worst_first(findings)
+
+
+def _lines(finding: Finding) -> str:
+    from tinygpt_tui.doctor.rounds import SIGNS, remedy_in_words
+
+    text = f"{SIGNS[finding.level]} {finding.text}\n"
+    if finding.why:
+        text += f"    {finding.why}\n"
+    if finding.remedy:
+        text += f"    what helps: {remedy_in_words(finding)}\n"
+    return text

@@ -1,0 +1,187 @@
+"""What a run's curves say of its settings: its beginning, its rate, learning by heart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygpt_tui.corpora.floors import Floor
+from tinygpt_tui.doctor.trend import trend_of
+from tinygpt_tui.events.training import Finding
+from tinygpt_tui.runs.history import RunHistory
+from tinygpt_tui.settings.training import TrainingSettings
+
+Floats = NDArray[np.float64]
+
+INITIAL_LOW, INITIAL_HIGH = 0.9, 1.1  # of ln V
+# A training loss is averaged over so many pieces of the run, of at least so many steps, before it is judged.
+PIECES, LEAST_STEPS = 50, 10
+JUMP_NATS, JUMP_SHARE = 0.3, 0.15
+RECOVERED_NATS = 0.05
+RATE_FACTOR = 3.0
+STUCK_EVALUATIONS, STUCK_SHARE, STUCK_STEPS = 3, 0.03, 100
+CLIPPED_SHARE = 0.5
+STILL_SHARE, STILL_FALLS = 0.1, 0.02
+FIRST_DROPOUT, MORE_DROPOUT, MOST_DROPOUT = 0.1, 0.1, 0.4
+
+
+def curve_findings(history: RunHistory, settings: TrainingSettings, floors: Sequence[Floor]) -> Iterator[Finding]:
+    """Yield what can be told from the events of a run, live or ended."""
+    yield from _initial_loss(history, settings)
+    yield from _rate_too_high(history, settings)
+    yield from _stuck(history, settings, floors)
+    yield from _by_heart(history, settings)
+    yield from _ended_too_soon(history, settings)
+
+
+def other_rate(settings: TrainingSettings, factor: float) -> dict[str, str]:
+    """Return all rates of a training times `factor`, as one would type them; 0 goes on meaning "as the others"."""
+    names = ("learning_rate", "embedding_rate", "head_rate")
+    rates = {name: min(1.0, getattr(settings, name) * factor) for name in names}
+    return {name: f"{rate:.2g}" for name, rate in rates.items() if rate}
+
+
+def _initial_loss(history: RunHistory, settings: TrainingSettings) -> Iterator[Finding]:
+    steps, losses = history.validation_losses
+    guessing = math.log(max(2, settings.architecture.vocab_size))
+    if not len(steps) or steps[0] != 0:
+        return
+    loss = float(losses[0])
+    if loss > guessing * INITIAL_HIGH:
+        yield Finding(
+            0,
+            "initial-loss",
+            "warning",
+            f"the untrained model loses {loss:.2f} where guessing loses {guessing:.2f}",
+            "It begins sure of what it cannot know: its first weights are too large, and the first steps are spent on "
+            "taking that back.",
+            {"start": "zero_residual"} if settings.architecture.start != "zero_residual" else {},
+        )
+    elif loss < guessing * INITIAL_LOW:
+        yield Finding(
+            0,
+            "initial-loss",
+            "bad",
+            f"the untrained model loses only {loss:.2f} where guessing loses {guessing:.2f}",
+            "Nobody can know a text before reading it: either these weights were trained before, or the model sees "
+            "the token that it should predict.",
+        )
+    else:
+        yield Finding(0, "initial-loss", "fine", f"the untrained model guesses: {loss:.3f}, ln V is {guessing:.3f}")
+
+
+def _rate_too_high(history: RunHistory, settings: TrainingSettings) -> Iterator[Finding]:
+    calmer = other_rate(settings, 1 / RATE_FACTOR)
+    ended = history.ended
+    if ended is not None and ended.reason == "failed" and "not a number" in ended.message:
+        yield Finding(
+            ended.step,
+            "rate",
+            "bad",
+            f"the loss blew up at step {ended.step:,}",
+            "Each step was so large that it made things worse, and the next one larger still, until nothing was a "
+            "number any more. A smaller rate is calmer.",
+            calmer,
+        )
+        return
+    steps, means = _pieces(*history.losses)
+    if len(means) < 3:
+        return
+    lowest = np.minimum.accumulate(means)
+    rises = means - lowest
+    # The first pieces are left out: while the rate warms up anything may happen.
+    worst = 1 + int(np.argmax(rises[1:]))
+    limit = max(JUMP_NATS, JUMP_SHARE * float(lowest[worst]))
+    if rises[worst] > limit:
+        step, back = int(steps[worst]), bool(means[-1] < lowest[worst] + RECOVERED_NATS)
+        yield Finding(
+            step,
+            "rate",
+            "hint" if back else "warning",
+            f"the training loss jumped by {rises[worst]:.2f} nats near step {step:,}"
+            + (", and came back" if back else ""),
+            "Steps that are too large leap out of the valley that they should descend into. A smaller rate is calmer.",
+            calmer,
+        )
+    elif (worse := trend_of(history).worse) is not None:
+        yield Finding(
+            worse,
+            "rate",
+            "warning",
+            f"nothing gets better since step {worse:,}, neither in training nor in validation",
+            "The steps are too large to go down any further. A smaller rate, or one that falls, helps.",
+            calmer,
+        )
+    else:
+        yield Finding(int(steps[-1]), "rate", "fine", "the training loss falls without jumps")
+
+
+def _stuck(history: RunHistory, settings: TrainingSettings, floors: Sequence[Floor]) -> Iterator[Finding]:
+    unigram = next((floor.loss for floor in floors if floor.order == 1), None)
+    steps, losses = history.validation_losses
+    if unigram is None or len(steps) <= STUCK_EVALUATIONS or steps[-1] < STUCK_STEPS:
+        return
+    newest = losses[-STUCK_EVALUATIONS:]
+    if np.all(np.abs(newest - unigram) < STUCK_SHARE * unigram):
+        _, norms = history.measured("gradient_norm")
+        recent = norms[-STUCK_STEPS:]
+        clipped = settings.gradient_clip > 0 and float((recent > settings.gradient_clip).mean()) > CLIPPED_SHARE
+        yield Finding(
+            int(steps[-1]),
+            "stuck",
+            "warning",
+            f"the loss is stuck at what counting letters gives ({unigram:.2f})",
+            "The model has learnt how often each letter comes, and nothing of what stands before it. "
+            + (
+                "Its gradients are cut short at nearly every step: a smaller rate lets it find its way."
+                if clipped
+                else "Its gradients are small: a larger rate gets it moving."
+            ),
+            other_rate(settings, 1 / RATE_FACTOR if clipped else RATE_FACTOR),
+        )
+    elif losses[-1] < unigram * (1 - STUCK_SHARE):
+        yield Finding(int(steps[-1]), "stuck", "fine", "the model uses what stands before a letter")
+
+
+def _by_heart(history: RunHistory, settings: TrainingSettings) -> Iterator[Finding]:
+    since = trend_of(history).overfitting
+    if since is None:
+        return
+    dropout = settings.architecture.dropout
+    more = min(MOST_DROPOUT, dropout + MORE_DROPOUT if dropout else FIRST_DROPOUT)
+    yield Finding(
+        since,
+        "overfitting",
+        "warning",
+        f"since step {since:,} the model learns its text by heart: training falls, validation rises",
+        f"What it learns now is true of this text only. The best weights (step {since:,}) are kept, so nothing is lost "
+        "but time; dropout, a smaller net or more text put the point off.",
+        {"dropout": f"{more:g}"} if more > dropout else {"steps": str(since)},
+    )
+
+
+def _ended_too_soon(history: RunHistory, settings: TrainingSettings) -> Iterator[Finding]:
+    """A run that was still getting better quickly in its last tenth would have profited from more steps."""
+    steps, losses = history.validation_losses
+    if history.ended is None or history.ended.reason != "finished" or len(steps) < 5:
+        return
+    before = float(np.interp(steps[-1] * (1 - STILL_SHARE), steps, losses))
+    if before - losses[-1] > STILL_FALLS * before:
+        yield Finding(
+            int(steps[-1]),
+            "short",
+            "hint",
+            f"it was still getting better when it ended: by {before - losses[-1]:.2f} nats in the last tenth",
+            "More steps, with a rate that falls over all of them, reach a lower loss.",
+            {"steps": str(settings.steps * 2)},
+        )
+
+
+def _pieces(steps: Floats, losses: Floats) -> tuple[Floats, Floats]:
+    """Mean losses of the pieces of a curve (N,), and the step in the middle of each."""
+    size = max(LEAST_STEPS, len(steps) // PIECES)
+    whole = len(steps) // size * size
+    return steps[:whole].reshape(-1, size)[:, size // 2], losses[:whole].reshape(-1, size).mean(axis=1)

@@ -1,0 +1,65 @@
+"""Can the net learn at all? It must be able to learn one small batch by heart, and it takes seconds to see."""
+
+from __future__ import annotations
+
+import time
+
+import torch
+import torch.nn.functional as F
+
+from tinygpt_tui.architectures.table import build
+from tinygpt_tui.corpora.corpus import Corpus
+from tinygpt_tui.events.training import Finding
+from tinygpt_tui.settings.training import TrainingSettings
+
+ROWS, LONGEST = 4, 64
+STEPS, RATE, WARMUP = 200, 3e-3, 10
+LEARNT, HARDLY = 0.25, 0.7  # of the loss at the start
+CHECK = "one-batch"
+
+
+def one_batch_finding(settings: TrainingSettings, corpus: Corpus, patience_s: float = 30.0) -> Finding:
+    """Train a fresh net of these settings on one small batch; say whether it learns it by heart.
+
+    The net is its own, without dropout; weights, optimizer and random numbers of any run are left alone.
+    """
+    architecture = settings.architecture
+    length = max(1, min(architecture.block_size or LONGEST, LONGEST, len(corpus.train) - 1))
+    rows = max(1, min(ROWS, (len(corpus.train) - 1) // length))
+    ids = torch.from_numpy(corpus.train[: rows * length + 1].copy())
+    x, y = ids[:-1].view(rows, length), ids[1:].view(rows, length)
+    until = time.monotonic() + patience_s
+    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+        torch.manual_seed(settings.seed)
+        model = build(architecture).eval()  # eval: no dropout
+        optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.0)
+        first = loss = 0.0
+        step = 0
+        for step in range(1, STEPS + 1):
+            for group in optimizer.param_groups:
+                group["lr"] = RATE * min(1.0, step / WARMUP)
+            logits = model(x)
+            value = F.cross_entropy(logits.float().flatten(0, 1), y.flatten())
+            loss = float(value.detach())
+            first = first or loss
+            if loss < first * LEARNT / 2 or not loss < float("inf") or time.monotonic() > until:
+                break
+            value.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+    text = f"one batch of {x.numel():,} tokens: {first:.2f} to {loss:.2f} nats in {step:,} steps"
+    if loss < first * LEARNT:
+        return Finding(0, CHECK, "fine", f"the net can learn a batch by heart ({text})")
+    if step < STEPS and loss < float("inf"):  # it was on its way when patience ended
+        return Finding(0, CHECK, "hint", f"too slow a machine just now to see whether the net learns a batch ({text})")
+    if loss < first * HARDLY:
+        return Finding(0, CHECK, "hint", f"the net learns a batch slowly ({text})", SLOW)
+    return Finding(0, CHECK, "bad", f"the net cannot learn even one batch by heart ({text})", CANNOT)
+
+
+SLOW = "It is on its way, but a net of this size should be there by now. A wider net learns by heart more easily."
+CANNOT = (
+    "Something between the text and the loss is broken, or the net is far too small: no amount of training will help "
+    "before this does."
+)

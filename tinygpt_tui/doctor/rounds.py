@@ -1,0 +1,57 @@
+"""The doctor's rounds: everything that can be said of a run, the worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tinygpt_tui.doctor.curves import curve_findings
+from tinygpt_tui.doctor.examination import Examination
+from tinygpt_tui.doctor.verdict import verdict_of
+from tinygpt_tui.events.training import Finding
+from tinygpt_tui.runs.history import RunHistory
+from tinygpt_tui.settings.training import TrainingSettings
+
+LEVELS = ("bad", "warning", "hint", "fine")
+SIGNS = {"bad": "✗", "warning": "!", "hint": "·", "fine": "✓"}
+
+
+def findings_of(history: RunHistory, settings: TrainingSettings, examination: Examination | None) -> list[Finding]:
+    """Return what the curves, the trainer and the text say, the worst first, one finding for each check."""
+    found: dict[str, Finding] = {}
+    for finding in examination.findings if examination else []:
+        found[finding.check] = finding
+    floors = examination.floors if examination else []
+    for finding in [*curve_findings(history, settings, floors), *history.findings.values()]:
+        found[finding.check] = finding
+    return worst_first(found.values())
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings in the order in which they matter."""
+    return sorted(findings, key=lambda finding: LEVELS.index(finding.level))
+
+
+def verdict_words(history: RunHistory, examination: Examination | None, entropy: float | None) -> str:
+    """Say where a run stands, as a sentence; empty where there is nothing to say."""
+    said = verdict_of(history, examination.floors if examination else [], entropy).text
+    return f"{said[:1].upper()}{said[1:]}." if said else ""
+
+
+def summary(findings: list[Finding]) -> str:
+    """Say in a few words how a run is."""
+    wrong = [finding for finding in findings if finding.level != "fine"]
+    if not findings:
+        return "nothing to see yet"
+    if not wrong:
+        return "all is well"
+    return f"{len(wrong)} to look at, {len(findings) - len(wrong)} fine" if len(wrong) < len(findings) else "look at it"
+
+
+def remedy_in_words(finding: Finding) -> str:
+    """Say what would help, where something would."""
+    if finding.remedy:
+        changes = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in finding.remedy.items())
+        return f"a new training with {changes}"
+    if finding.check == "one-batch" and finding.text.startswith("nobody"):
+        return "try it: a few seconds, this run is left alone"
+    return "look at the place in the text" if finding.place is not None else ""

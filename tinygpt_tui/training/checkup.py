@@ -1,0 +1,152 @@
+"""What only the trainer can see: dead units, how far a step moves the weights, which windows are drawn.
+
+Looks at each evaluation; costs a forward pass over a few windows, draws no random numbers and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.corpora.batches import Windows
+from tinygpt_tui.doctor.curves import other_rate
+from tinygpt_tui.events.training import Evaluation, Finding, Step, TrainingEvent
+from tinygpt_tui.settings.training import TrainingSettings
+
+TOKENS = 2048
+DEAD_HINT, DEAD_WARNING = 0.02, 0.2
+CAN_DIE = frozenset({"relu", "relu_squared"})
+# A healthy step moves a weight by about a thousandth of its size; these are far from it.
+STEP_LOW, STEP_HIGH = 1e-5, 0.1
+# Near its end a schedule takes steps as small as it likes.
+FULL_RATE = 0.5
+RATE_FACTOR = 3.0
+BATCHES = 32
+
+
+class Checkup:
+    """Asked at evaluations and after steps; what it has to say is said when it changes."""
+
+    def __init__(self, settings: TrainingSettings, train: NDArray[np.int64], validation: NDArray[np.int64]) -> None:
+        self._settings, self._train = settings, train
+        length = max(1, min(settings.architecture.block_size or TOKENS, len(validation)))
+        rows = max(1, min(TOKENS // length, len(validation) // length))
+        self._windows = torch.from_numpy(validation[: rows * length].reshape(rows, length).copy())
+        self._said: dict[str, str] = {}
+        self._before: dict[str, Tensor] | None = None
+
+    def after(self, event: TrainingEvent, model: LanguageModel) -> Iterator[Finding]:
+        """Yield what there is to say after an event of the loop; most cost nothing."""
+        if isinstance(event, Evaluation):
+            yield from self.at_evaluation(model, event.step)
+        elif isinstance(event, Step) and self._before is not None:
+            yield from self.after_step(model, event.step, event.learning_rate)
+
+    def at_evaluation(self, model: LanguageModel, step: int) -> Iterator[Finding]:
+        """Yield what is new at an evaluation, and be ready to measure the next step."""
+        if step == 0:
+            yield from self._news(self._drawn())
+        else:
+            yield from self._news(self._dead(model, step))
+        self._before = {name: weight.detach().clone() for name, weight in _matrices(model)}
+
+    def after_step(self, model: LanguageModel, step: int, rate: float) -> Iterator[Finding]:
+        """Yield what is new about the step just taken at `rate`, where one is to be measured."""
+        before, self._before = self._before, None
+        if before is None or rate < FULL_RATE * self._settings.learning_rate:
+            return
+        sizes = [
+            (float((weight.detach() - before[name]).norm()), float(before[name].norm()))
+            for name, weight in _matrices(model)
+            if name in before
+        ]
+        shares = [moved / size for moved, size in sizes if size > 0]
+        if shares:
+            yield from self._news(self._moved(step, float(np.median(shares))))
+
+    def _news(self, finding: Finding | None) -> Iterator[Finding]:
+        if finding is not None and self._said.get(finding.check) != finding.level:
+            self._said[finding.check] = finding.level
+            yield finding
+
+    def _drawn(self) -> Finding:
+        """Whether the first batches come from all over the text, and not from a corner of it."""
+        settings = self._settings
+        length = settings.architecture.training_length
+        windows = Windows(self._train, length, settings.batch_size, settings.seed)
+        batches = [windows.batch(step)[0] for step in range(min(BATCHES, settings.steps))]
+        rows = np.concatenate(batches)
+        drawn, different = len(rows), len(np.unique(rows, axis=0))
+        possible = max(1, len(self._train) // length - 1)
+        if different < min(drawn, possible) / 2 and len(np.unique(self._train)) > 1:
+            return Finding(
+                0,
+                "windows",
+                "bad",
+                f"the first {drawn:,} windows are only {different:,} different ones, of {possible:,} in the text",
+                "The model would learn a corner of its text by heart. Either the text repeats itself over and over, "
+                "or the windows are drawn from the wrong place.",
+            )
+        return Finding(0, "windows", "fine", f"{different:,} of the first {drawn:,} windows are different ones")
+
+    def _dead(self, model: LanguageModel, step: int) -> Finding | None:
+        """Which units never wake on a piece of the validation text, where the activation can be silent for good."""
+        awake: list[Tensor] = []
+
+        def look(module: nn.Module, inputs: object, output: Tensor) -> None:
+            awake.append((output.detach() > 0).flatten(0, -2).any(dim=0))
+
+        hooks = [
+            wide.register_forward_hook(look)
+            for part in model.modules()
+            for wide in [getattr(part, "c_fc", None)]
+            if getattr(part, "activation", None) in CAN_DIE and isinstance(wide, nn.Module)
+        ]
+        if not hooks:
+            return None
+        training = model.training
+        try:
+            model.eval()
+            with torch.no_grad():
+                model(self._windows.to(model.device))
+        finally:
+            model.train(training)
+            for hook in hooks:
+                hook.remove()
+        units = torch.cat(awake)
+        dead = int((~units).sum())
+        share = dead / len(units)
+        text = f"{dead:,} of {len(units):,} units never wake on {self._windows.numel():,} tokens ({share:.0%})"
+        if share < DEAD_HINT:
+            return Finding(step, "dead-units", "fine", text)
+        return Finding(
+            step,
+            "dead-units",
+            "warning" if share >= DEAD_WARNING else "hint",
+            text,
+            "A unit behind ReLU that is silent on every input gets no gradient and stays silent: the net is smaller "
+            "than it looks. Large steps early on kill them; a smaller rate or another activation does not.",
+            ({} if share < DEAD_WARNING else {"activation": "gelu"}) | other_rate(self._settings, 1 / RATE_FACTOR),
+        )
+
+    def _moved(self, step: int, share: float) -> Finding:
+        text = f"a step moves the weights by {share:.2g} of their size"
+        if share > STEP_HIGH:
+            why = "That is far more than the usual thousandth: what was learnt is thrown about. A smaller rate helps."
+            return Finding(step, "step-size", "warning", text, why, other_rate(self._settings, 1 / RATE_FACTOR))
+        if share < STEP_LOW:
+            why = "That is far less than the usual thousandth: learning takes for ever. A larger rate is quicker."
+            return Finding(step, "step-size", "warning", text, why, other_rate(self._settings, RATE_FACTOR))
+        return Finding(step, "step-size", "fine", text)
+
+
+def _matrices(model: LanguageModel) -> Iterator[tuple[str, Tensor]]:
+    """Every matrix of the net with its name; of a step their moves say enough."""
+    for name, weight in model.named_parameters():
+        if weight.dim() == 2:
+            yield name, weight

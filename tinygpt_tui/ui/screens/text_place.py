@@ -1,0 +1,75 @@
+"""A place in a text file: the lines around it, with the character in question marked."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+LINES_AROUND, LONGEST_LINE, MARKED = 6, 240, 8
+
+
+class TextPlaceScreen(ModalScreen[None]):
+    """Shows a few lines of a text and where in the file they are."""
+
+    HELP = "## A place in the text\n\nWhat the doctor found, marked. Mend it in an editor, and begin a new training."
+    DEFAULT_CSS = """
+    TextPlaceScreen {
+        align: center middle;
+        & > VerticalScroll {
+            width: 78; max-width: 100%; height: auto; max-height: 90%; padding: 0 1;
+            background: $panel; border: round $border;
+            border-title-color: $foreground; border-subtitle-color: $foreground 70%;
+        }
+        & Static { height: auto; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,enter,q", "close", "Close", id="place.close", tooltip="Back to the run"),
+    ]
+
+    def __init__(self, name: str, path: str, text: str, place: int) -> None:
+        """`place` counts characters from the start of `text`."""
+        super().__init__()
+        self._name, self._path, self._text, self._place = name, path, text, place
+
+    def compose(self) -> ComposeResult:
+        """Yield the lines."""
+        with VerticalScroll() as box:
+            line = self._text.count("\n", 0, self._place) + 1
+            box.border_title = f"{self._name}, line {line:,}"
+            box.border_subtitle = "esc closes"
+            yield Static(around(self._text, self._place), markup=False)
+            yield Static(f"\n{self._path}", markup=False)
+
+    def action_close(self) -> None:
+        """Close it."""
+        self.dismiss()
+
+
+def around(text: str, place: int) -> Content:
+    """Return the lines around a place, the characters there reversed and set in arrows."""
+    start, end = place, place
+    for _ in range(LINES_AROUND):
+        start = max(0, text.rfind("\n", max(0, start - LONGEST_LINE), max(0, start - 1)) + 1 or start - LONGEST_LINE)
+        found = text.find("\n", end + 1, end + LONGEST_LINE)
+        end = found if found >= 0 else min(len(text), end + LONGEST_LINE)
+    last = min(place + MARKED, end)
+    marked = text[place:last].split("\n")[0] or "⏎"
+    return Content("").join(
+        [
+            Content(_visible(text[start:place])),
+            Content.from_markup("[b reverse]▸$marked◂[/]", marked=_visible(marked)),
+            Content(_visible(text[place + len(marked) if marked != "⏎" else place : end])),
+        ]
+    )
+
+
+def _visible(text: str) -> str:
+    """Control characters as their pictures, so that they can be seen."""
+    return "".join(chr(0x2400 + ord(sign)) if ord(sign) < 32 and sign not in "\n\t" else sign for sign in text)

@@ -1,0 +1,87 @@
+"""What the doctor has found about a run: the worst first, with what it means and what Enter does about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from tinygpt_tui.doctor.rounds import SIGNS, remedy_in_words, summary
+from tinygpt_tui.events.training import Finding
+
+COLOURS = {"bad": "$text-error", "warning": "$text-warning", "hint": "$text", "fine": "$text-success"}
+
+
+class TrainDoctor(OptionList):
+    """A finding an entry; asks for the remedy of the one that Enter is pressed on."""
+
+    DEFAULT_CSS = """
+    TrainDoctor { scrollbar-size-vertical: 1; }
+    """
+    HELP = """## Doctor
+
+What can be wrong with a training and often goes unnoticed: a text that is damaged, or stands in both parts; a rate that
+is too high or too low; units that never wake; a loss that only counts letters; learning by heart. ✓ is fine, · a hint,
+! a warning, ✗ bad.
+
+Enter on a finding does what helps: it opens the form of a new training with the settings changed, or shows the place in
+the text. The first entry, where it is there, tries whether a fresh net of these settings can learn one batch by heart:
+if it cannot, nothing else matters. This run is not touched by any of it.
+"""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "What helps", id="doctor.help", tooltip="Do what helps against the finding"),
+    ]
+
+    class Wanted(Message):
+        """Enter was pressed on a finding."""
+
+        def __init__(self, finding: Finding) -> None:
+            super().__init__()
+            self.finding = finding
+
+    def __init__(self) -> None:
+        super().__init__(id="doctor", markup=False)
+        self._findings: list[Finding] = []
+
+    def show(self, findings: Sequence[Finding]) -> None:
+        """Show the findings there are now; the cursor stays on its check."""
+        if list(findings) == self._findings and self.option_count:
+            return
+        here = self._findings[self.highlighted].check if self.highlighted is not None and self._findings else ""
+        self._findings = list(findings)
+        self.border_title = f"doctor: {summary(self._findings)}"
+        self.clear_options()
+        self.add_options([Option(_words(finding)) for finding in self._findings])
+        if not self._findings:
+            self.add_option(Option("The doctor looks at the run when it has begun.", disabled=True))
+        checks = [finding.check for finding in self._findings]
+        if here in checks:
+            self.highlighted = checks.index(here)
+
+    def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
+        """Ask for the remedy."""
+        message.stop()
+        self.post_message(self.Wanted(self._findings[message.option_index]))
+
+
+def _words(finding: Finding) -> Content:
+    """The finding, what it means, and what Enter does."""
+    parts = [
+        Content.from_markup(
+            f"[{COLOURS[finding.level]}]$sign[/] $text", sign=SIGNS[finding.level], text=_sentence(finding.text)
+        )
+    ]
+    if finding.why:
+        parts.append(Content.from_markup("[$foreground-muted]$why[/]", why=finding.why))
+    if helps := remedy_in_words(finding):
+        parts.append(Content.from_markup("[b]⏎ $helps[/]", helps=helps))
+    return Content("\n").join(parts)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
