@@ -10,7 +10,7 @@ import pytest
 import torch
 from makers import MODERN, VARIANTS, random_ids, random_model, tiny_gpt
 
-from tinygpt_tui.architectures.blocks import activate
+from tinygpt_tui.architectures.activations import activate
 from tinygpt_tui.architectures.gpt import GPT
 from tinygpt_tui.architectures.table import build
 from tinygpt_tui.generation import lean

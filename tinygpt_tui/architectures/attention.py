@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tinygpt_tui.architectures.norms import normalise
+from tinygpt_tui.architectures.parts import PLAIN, Parts
 from tinygpt_tui.settings.architecture import GPTSettings
 
 
@@ -96,23 +97,33 @@ class CausalSelfAttention(nn.Module):
         # Query, key and value in one product.
         self.c_attn = nn.Linear(C, (self.n_head + 2 * self.kv_heads) * D, bias=settings.qkv_bias)
         self.c_proj = nn.Linear(self.n_head * D, C, bias=settings.bias) if settings.projection else nn.Identity()
-        self.dropout = settings.dropout
         self.attention_dropout = settings.attention_dropout
         self.norm = settings.norm if settings.qk_norm else None
         self.reach = settings.block_size if settings.sliding else None
         self.scale = (settings.n_embd if settings.attention_scale == "n_embd" else settings.head_size) ** -0.5
 
-    def forward(self, x: Tensor, turns: Tensor | None, past: tuple[Tensor, Tensor, int] | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        turns: Tensor | None,
+        past: tuple[Tensor, Tensor, int] | None = None,
+        parts: Parts = PLAIN,
+    ) -> Tensor:
         """x (B, T, C) -> (B, T, C).
 
         `turns` (T, D/2, 2) are the rotations of these positions, None with learned positions. `past` is this layer's
         key and value store, each (B, kv heads, block_size, D), and how much of it is filled; new keys are written
         behind. Where attention slides, the oldest make room for them.
         """
-        B, T, _ = x.shape  # batch, time, channels
+        y: Tensor = self.c_proj(parts.attention(self, self.c_attn(x), turns, past))
+        return y
+
+    def mix(self, qkv: Tensor, turns: Tensor | None, past: tuple[Tensor, Tensor, int] | None = None) -> Tensor:
+        """Mix the values of qkv (B, T, all heads' widths) into (B, T, H D); the rest as in `forward`."""
+        B, T, _ = qkv.shape  # batch, time, channels
         D, widths = self.head_size, [self.n_head * self.head_size, *[self.kv_heads * self.head_size] * 2]
         q, k, v = (
-            part.view(B, T, -1, D).transpose(1, 2) for part in self.c_attn(x).split(widths, dim=2)
+            part.view(B, T, -1, D).transpose(1, 2) for part in qkv.split(widths, dim=2)
         )  # (B, heads, T, D)
         if self.norm is not None:
             q, k = normalise(q, self.norm), normalise(k, self.norm)
@@ -124,5 +135,4 @@ class CausalSelfAttention(nn.Module):
         if self.shared > 1:
             k, v = k.repeat_interleave(self.shared, dim=1), v.repeat_interleave(self.shared, dim=1)
         y = attend(q, k, v, self.scale, self.attention_dropout if self.training else 0.0, self.reach)
-        y = self.c_proj(y.transpose(1, 2).reshape(B, T, self.n_head * D))
-        return F.dropout(y, self.dropout, self.training) if self.dropout else y
+        return y.transpose(1, 2).reshape(B, T, self.n_head * D)

@@ -22,6 +22,7 @@ from tinygpt_tui.architectures.blocks import Block
 from tinygpt_tui.architectures.memory import Memory
 from tinygpt_tui.architectures.ngrams import NgramTables
 from tinygpt_tui.architectures.norms import Norm, normalise
+from tinygpt_tui.architectures.parts import Parts
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.settings.architecture import GPTSettings
 
@@ -98,6 +99,12 @@ class GPT(LanguageModel):
             memory.last_ids = torch.cat((memory.last_ids, ids), dim=1)[:, -2:]
         logits: Tensor = self.lm_head(parts["ln_f"](x))  # (B, T, V)
         return logits
+
+    def use(self, parts: Parts) -> None:
+        """Compute what lies between the matrix products by `parts` from here on, where no memory is passed."""
+        for module in self.modules():
+            if isinstance(module, Block):
+                module.parts = parts
 
     def _turns(self, seen: int, T: int) -> Tensor:
         """Return the rotations of T positions after `seen`; far ones, in an endless text, are worked out anew."""

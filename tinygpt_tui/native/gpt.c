@@ -529,3 +529,5 @@ EXPORT void gpt_read(const Job *job) {
     begin(job->logits, V, answers, V, net->head_bias);
     apply(wide, &net->head, answers, C, V, w.h, S, job->logits, V);
 }
+
+#include "learning.h"

@@ -13,7 +13,7 @@ from tinygpt_tui.errors import EngineError
 
 FOLDER = Path(__file__).resolve().parent
 SOURCE = FOLDER / "gpt.c"
-SOURCES = (SOURCE, FOLDER / "products.h")
+SOURCES = (SOURCE, FOLDER / "products.h", FOLDER / "learning.h")
 FILE_NAME = {"win32": "_gpt.dll", "darwin": "_gpt.dylib"}.get(sys.platform, "_gpt.so")
 VARIABLE = "TINYGPT_TUI_NATIVE"  # a library's path, or "off"
 
@@ -90,6 +90,7 @@ class Library:
             self.read, self.copy = functions.gpt_read, functions.gpt_copy
         except (OSError, AttributeError) as error:
             raise EngineError(f"{path} is not the native engine: {error}", _HINT) from None
+        self.functions = functions
         source.restype, layout.restype = ctypes.c_uint32, ctypes.c_int64
         if source() != source_mark() or layout() != _layout():
             raise EngineError(f"{path} was built from another version", _HINT)

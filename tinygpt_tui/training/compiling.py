@@ -21,8 +21,11 @@ REPAYS = 1.5  # how many times over it must pay
 class Compiling:
     """Hands out the model's forward pass, compiled or plain, and decides between them."""
 
-    def __init__(self, settings: TrainingSettings, device: torch.device) -> None:
+    def __init__(self, settings: TrainingSettings, device: torch.device, *, fused: bool = False) -> None:
+        """`fused`: the model computes by native parts already, and a compiled one was measured to be slower."""
         self.choice: str = settings.compile  # "auto" until it is decided
+        if fused and self.choice == "auto":
+            self.choice = "never"
         self._device = device
         self._compiled: Callable[[Tensor], Tensor] | None = None
         self._steps = 0

@@ -23,6 +23,7 @@ from tinygpt_tui.settings.training import Extension, TrainingSettings
 from tinygpt_tui.training.compiling import Compiling
 from tinygpt_tui.training.device import device_random, set_device_random
 from tinygpt_tui.training.evaluate import summed_losses
+from tinygpt_tui.training.fused import use_fused
 from tinygpt_tui.training.optimizer import clip, make_optimizers, set_rate
 from tinygpt_tui.training.pace import Pace
 from tinygpt_tui.training.sampling import sample_text
@@ -60,8 +61,9 @@ class Training:
         torch.manual_seed(settings.seed)
         self.settings, self.corpus, self.device = settings, corpus, device
         self.model: LanguageModel = build(settings.architecture).to(device)
+        native = use_fused(self.model)
         self.optimizers = make_optimizers(self.model, settings)
-        self.compiling = Compiling(settings, device)
+        self.compiling = Compiling(settings, device, fused=native)
         self.step = 0
         self.elapsed_s = 0.0
         self.best_step, self.best_loss = 0, math.inf

@@ -1,0 +1,47 @@
+"""What lies between a net's matrix products, in plain torch; a trainer may put faster forms in its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from tinygpt_tui.architectures.activations import activate
+
+if TYPE_CHECKING:
+    from tinygpt_tui.architectures.attention import CausalSelfAttention
+    from tinygpt_tui.architectures.norms import Norm
+    from tinygpt_tui.architectures.shift import TokenShift
+
+
+class Parts:
+    """The plain forms: what every other form is measured against, and what a compiler fuses by itself."""
+
+    def norm(self, x: Tensor, norm: Norm, shift: TokenShift | None = None, past: Tensor | None = None) -> Tensor:
+        """Norm x (B, T, C), then shift it where there is a shift; `past` as there."""
+        h: Tensor = norm(x)
+        if shift is not None:
+            h = shift(h, past)
+        return h
+
+    def attention(
+        self,
+        attention: CausalSelfAttention,
+        qkv: Tensor,
+        turns: Tensor | None,
+        past: tuple[Tensor, Tensor, int] | None = None,
+    ) -> Tensor:
+        """Mix the values of qkv (B, T, 3C) into (B, T, C)."""
+        return attention.mix(qkv, turns, past)
+
+    def activate(self, x: Tensor, kind: str) -> Tensor:
+        """Apply the non-linearity `kind` to every number."""
+        return activate(x, kind)
+
+    def add(self, x: Tensor, y: Tensor, dropout: float) -> Tensor:
+        """Return x plus what a `dropout` share of zeros leaves of y, which is scaled up for it."""
+        return x + F.dropout(y, dropout) if dropout else x + y
+
+
+PLAIN = Parts()

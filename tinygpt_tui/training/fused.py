@@ -1,0 +1,205 @@
+"""What lies between the matrix products, by the native library: one pass forward and one back, on one thread.
+
+The plain forms in architectures/parts.py are the same arithmetic within rounding; they are used wherever these cannot be.
+Dropout here draws from a hash of a seed, and that seed from torch's generator: one number a call, so that going on from
+a kept random state is exact.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tinygpt_tui.architectures.attention import CausalSelfAttention
+from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.architectures.gpt import GPT
+from tinygpt_tui.architectures.norms import EPSILON, Norm
+from tinygpt_tui.architectures.parts import Parts
+from tinygpt_tui.architectures.shift import TokenShift
+from tinygpt_tui.native.learning import KINDS, Attention, Learning, load_learning
+
+_HALF = 1 << 31  # a share of it is compared with 31 random bits
+
+
+class FusedParts(Parts):
+    """The native forms; for float32 on the processor."""
+
+    def __init__(self, native: Learning) -> None:
+        self.native = native
+        self._nets: dict[tuple[int, ...], tuple[Attention, Tensor]] = {}
+
+    def norm(self, x: Tensor, norm: Norm, shift: TokenShift | None = None, past: Tensor | None = None) -> Tensor:
+        """As in Parts."""
+        if norm.kind != "layernorm" or past is not None:
+            return super().norm(x, norm, shift, past)
+        shares = None if shift is None else shift.shares
+        y: Tensor = _Norm.apply(self.native, x, norm.weight, norm.bias, shares, norm.epsilon)  # type: ignore[no-untyped-call]
+        return y
+
+    def attention(
+        self,
+        attention: CausalSelfAttention,
+        qkv: Tensor,
+        turns: Tensor | None,
+        past: tuple[Tensor, Tensor, int] | None = None,
+    ) -> Tensor:
+        """As in Parts."""
+        dropping = attention.training and attention.attention_dropout
+        if past is not None or dropping or attention.shared > 1 or attention.norm not in (None, "layernorm"):
+            return super().attention(attention, qkv, turns, past)
+        y: Tensor = _Attend.apply(self.native, self._net(attention, qkv, turns), qkv, turns)  # type: ignore[no-untyped-call]
+        return y
+
+    def activate(self, x: Tensor, kind: str) -> Tensor:
+        """As in Parts."""
+        if kind not in KINDS:
+            return super().activate(x, kind)
+        y: Tensor = _Bend.apply(self.native, KINDS[kind], x)  # type: ignore[no-untyped-call]
+        return y
+
+    def add(self, x: Tensor, y: Tensor, dropout: float) -> Tensor:
+        """As in Parts."""
+        if not dropout:
+            return x + y
+        total: Tensor = _AddDropped.apply(self.native, x, y, dropout)  # type: ignore[no-untyped-call]
+        return total
+
+    def _net(self, attention: CausalSelfAttention, qkv: Tensor, turns: Tensor | None) -> Attention:
+        """Return the sizes of this attention for a batch like `qkv`, with room to work in."""
+        batch, T, width = qkv.shape
+        key = (batch, T, width, attention.n_head, 0 if turns is None else turns.data_ptr())
+        if key not in self._nets:
+            reach = T if attention.reach is None else min(T, attention.reach)
+            net = Attention(
+                batch=batch,
+                T=T,
+                n_head=attention.n_head,
+                head_size=attention.head_size,
+                reach=reach,
+                normed=attention.norm is not None,
+                scale=attention.scale,
+                epsilon=EPSILON,
+                turns=None if turns is None else turns.data_ptr(),
+            )
+            work = torch.zeros(self.native.attention_floats(ctypes.byref(net)))
+            net.work = work.data_ptr()
+            self._nets[key] = (net, work)
+        return self._nets[key][0]
+
+
+class _Norm(torch.autograd.Function):
+    @staticmethod
+    def forward(  # noqa: D102
+        ctx: Any,
+        native: Learning,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        shares: Tensor | None,
+        epsilon: float,
+    ) -> Tensor:
+        x = x.contiguous()
+        B, T, C = x.shape
+        y, kept = torch.empty_like(x), x.new_empty(B, T, 2)
+        reach = 0 if shares is None else len(shares)
+        native.norm(_at(x), _at(weight), _at(bias), _at(shares), _at(y), _at(kept), B, T, C, reach, epsilon)
+        ctx.native = native
+        ctx.save_for_backward(x, weight, bias, shares, kept)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
+        x, weight, bias, shares, kept = ctx.saved_tensors
+        gradient = gradients[0].contiguous()
+        B, T, C = x.shape
+        to_x, row = torch.empty_like(x), x.new_empty(2, C)
+        to_weight, to_bias, to_shares = (None if part is None else torch.zeros_like(part) for part in (weight, bias, shares))
+        reach = 0 if shares is None else len(shares)
+        ctx.native.norm_back(
+            _at(x), _at(weight), _at(bias), _at(shares), _at(kept), _at(gradient),
+            _at(to_x), _at(to_weight), _at(to_bias), _at(to_shares), _at(row), B, T, C, reach,
+        )  # fmt: skip
+        return None, to_x, to_weight, to_bias, to_shares, None
+
+
+class _Attend(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, native: Learning, net: Attention, qkv: Tensor, turns: Tensor | None) -> Tensor:  # noqa: D102
+        qkv = qkv.contiguous()
+        B, T, width = qkv.shape
+        y, log_sums = qkv.new_empty(B, T, net.n_head * net.head_size), qkv.new_empty(B, net.n_head, T)
+        native.attention(ctypes.byref(net), _at(qkv), _at(y), _at(log_sums))
+        ctx.native, ctx.net, ctx.turns = native, net, turns
+        ctx.save_for_backward(qkv, y, log_sums)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
+        qkv, y, log_sums = ctx.saved_tensors
+        gradient, to_qkv = gradients[0].contiguous(), torch.empty_like(qkv)
+        net = ctypes.byref(ctx.net)
+        ctx.native.attention_back(net, _at(qkv), _at(y), _at(log_sums), _at(gradient), _at(to_qkv))
+        return None, None, to_qkv, None
+
+
+class _Bend(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, native: Learning, kind: int, x: Tensor) -> Tensor:  # noqa: D102
+        x = x.contiguous()
+        y = torch.empty_like(x)
+        native.activation(_at(x), _at(y), x.numel(), kind)
+        ctx.native, ctx.kind = native, kind
+        ctx.save_for_backward(x)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
+        (x,) = ctx.saved_tensors
+        gradient, to_x = gradients[0].contiguous(), torch.empty_like(x)
+        ctx.native.activation_back(_at(x), _at(gradient), _at(to_x), x.numel(), ctx.kind)
+        return None, None, to_x
+
+
+class _AddDropped(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, native: Learning, x: Tensor, y: Tensor, dropout: float) -> Tensor:  # noqa: D102
+        x, y = x.contiguous(), y.contiguous()
+        total = torch.empty_like(x)
+        ctx.native = native
+        ctx.drawn = (y.numel(), int(torch.randint(1 << 32, ())), round(dropout * _HALF), 1 / (1 - dropout))
+        native.drop(_at(x), _at(y), _at(total), *ctx.drawn)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
+        gradient = gradients[0].contiguous()
+        to_y = torch.empty_like(gradient)
+        ctx.native.drop(None, _at(gradient), _at(to_y), *ctx.drawn)
+        return None, gradient, to_y, None
+
+
+def use_fused(model: LanguageModel) -> bool:
+    """Use the native forms for `model` from here on, where there are such and they are the faster ones; tell whether."""
+    parts = fused_parts(model)
+    if parts is None:
+        return False
+    assert isinstance(model, GPT)
+    model.use(parts)
+    return True
+
+
+def fused_parts(model: LanguageModel) -> FusedParts | None:
+    """Return the native forms for `model`; None where there are none, or torch's own threads are the faster way."""
+    if not isinstance(model, GPT) or model.device.type != "cpu" or torch.get_num_threads() > 1:
+        return None
+    if model.lm_head.weight.dtype != torch.float32:
+        return None
+    native = load_learning()
+    return None if native is None else FusedParts(native)
+
+
+def _at(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
