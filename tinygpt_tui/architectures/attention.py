@@ -123,7 +123,7 @@ class CausalSelfAttention(nn.Module):
         B, T, _ = qkv.shape  # batch, time, channels
         D, widths = self.head_size, [self.n_head * self.head_size, *[self.kv_heads * self.head_size] * 2]
         q, k, v = (
-            part.view(B, T, -1, D).transpose(1, 2) for part in qkv.split(widths, dim=2)
+            part.view(B, T, -1, D).transpose(1, 2) for part in torch.split(qkv, widths, dim=2)
         )  # (B, heads, T, D)
         if self.norm is not None:
             q, k = normalise(q, self.norm), normalise(k, self.norm)

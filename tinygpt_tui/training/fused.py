@@ -1,6 +1,6 @@
 """What lies between the matrix products, by the native library: one pass forward and one back, on one thread.
 
-The plain forms in architectures/parts.py are the same arithmetic within rounding; they are used wherever these cannot be.
+The plain forms in architectures/parts.py are the same arithmetic within rounding, and stand in wherever these cannot.
 Dropout here draws from a hash of a seed, and that seed from torch's generator: one number a call, so that going on from
 a kept random state is exact.
 """
@@ -92,7 +92,7 @@ class FusedParts(Parts):
 
 class _Norm(torch.autograd.Function):
     @staticmethod
-    def forward(  # noqa: D102
+    def forward(
         ctx: Any,
         native: Learning,
         x: Tensor,
@@ -111,12 +111,14 @@ class _Norm(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, shares, kept = ctx.saved_tensors
         gradient = gradients[0].contiguous()
         B, T, C = x.shape
         to_x, row = torch.empty_like(x), x.new_empty(2, C)
-        to_weight, to_bias, to_shares = (None if part is None else torch.zeros_like(part) for part in (weight, bias, shares))
+        to_weight, to_bias, to_shares = (
+            None if part is None else torch.zeros_like(part) for part in (weight, bias, shares)
+        )
         reach = 0 if shares is None else len(shares)
         ctx.native.norm_back(
             _at(x), _at(weight), _at(bias), _at(shares), _at(kept), _at(gradient),
@@ -127,9 +129,9 @@ class _Norm(torch.autograd.Function):
 
 class _Attend(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, native: Learning, net: Attention, qkv: Tensor, turns: Tensor | None) -> Tensor:  # noqa: D102
+    def forward(ctx: Any, native: Learning, net: Attention, qkv: Tensor, turns: Tensor | None) -> Tensor:
         qkv = qkv.contiguous()
-        B, T, width = qkv.shape
+        B, T, _ = qkv.shape
         y, log_sums = qkv.new_empty(B, T, net.n_head * net.head_size), qkv.new_empty(B, net.n_head, T)
         native.attention(ctypes.byref(net), _at(qkv), _at(y), _at(log_sums))
         ctx.native, ctx.net, ctx.turns = native, net, turns
@@ -137,7 +139,7 @@ class _Attend(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         qkv, y, log_sums = ctx.saved_tensors
         gradient, to_qkv = gradients[0].contiguous(), torch.empty_like(qkv)
         net = ctypes.byref(ctx.net)
@@ -147,7 +149,7 @@ class _Attend(torch.autograd.Function):
 
 class _Bend(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, native: Learning, kind: int, x: Tensor) -> Tensor:  # noqa: D102
+    def forward(ctx: Any, native: Learning, kind: int, x: Tensor) -> Tensor:
         x = x.contiguous()
         y = torch.empty_like(x)
         native.activation(_at(x), _at(y), x.numel(), kind)
@@ -156,7 +158,7 @@ class _Bend(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = ctx.saved_tensors
         gradient, to_x = gradients[0].contiguous(), torch.empty_like(x)
         ctx.native.activation_back(_at(x), _at(gradient), _at(to_x), x.numel(), ctx.kind)
@@ -165,7 +167,7 @@ class _Bend(torch.autograd.Function):
 
 class _AddDropped(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, native: Learning, x: Tensor, y: Tensor, dropout: float) -> Tensor:  # noqa: D102
+    def forward(ctx: Any, native: Learning, x: Tensor, y: Tensor, dropout: float) -> Tensor:
         x, y = x.contiguous(), y.contiguous()
         total = torch.empty_like(x)
         ctx.native = native
@@ -174,7 +176,7 @@ class _AddDropped(torch.autograd.Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         gradient = gradients[0].contiguous()
         to_y = torch.empty_like(gradient)
         ctx.native.drop(None, _at(gradient), _at(to_y), *ctx.drawn)
@@ -182,7 +184,7 @@ class _AddDropped(torch.autograd.Function):
 
 
 def use_fused(model: LanguageModel) -> bool:
-    """Use the native forms for `model` from here on, where there are such and they are the faster ones; tell whether."""
+    """Use the native forms for `model` where there are such and they are the faster ones; tell whether it does."""
     parts = fused_parts(model)
     if parts is None:
         return False
