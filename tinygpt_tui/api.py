@@ -64,7 +64,7 @@ class Model:
         events = sample_texts(
             lambda count: open_torch_batch_engine(self.module, count, policy),
             self.tokenizer,
-            self.block_size,
+            self.config.architecture.sight,
             prompt,
             sampling,
             n,
@@ -84,7 +84,13 @@ class Model:
         engine = open_torch_engine(self.module, policy)
         events = iter(
             GenerationJob(
-                engine, self.tokenizer, self.block_size, prompt, sampling, candidates=candidates, engine_name="torch"
+                engine,
+                self.tokenizer,
+                self.config.architecture.sight,
+                prompt,
+                sampling,
+                candidates=candidates,
+                engine_name="torch",
             )
         )
         return itertools.chain([next(events)], events)  # what cannot be is said here, and not at the first token

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from makers import LECTURE, MODERN, VARIANTS, make_model, tiny_gpt
+from makers import GPT_VARIANTS, LECTURE, MODERN, make_model, tiny_gpt
 from originals import LectureGPT, nanogpt_logits
 from torch import Tensor
 
@@ -51,7 +51,7 @@ def assert_same(theirs: Tensor, logits: Tensor) -> None:
 def variants_of(form: str) -> list[Any]:
     return [
         pytest.param(settings, id=name)
-        for name, settings in VARIANTS.items()
+        for name, settings in GPT_VARIANTS.items()
         if not unsaid(FORMS[form], settings) and settings.block_size > 1 and settings.vocab_size > 1
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from makers import CLASSIC, LECTURE, MODERN, VARIANTS, tiny_gpt
+from makers import CLASSIC, GPT_VARIANTS, LECTURE, MODERN, tiny_gpt
 
 from tinygpt_tui.errors import NotFoundError, UsageError
 from tinygpt_tui.exports.forms import FORMS, check_form, find_form, unsaid
@@ -64,7 +64,7 @@ def test_a_setting_that_no_form_knows_is_refused_unless_it_is_as_by_default() ->
 
 
 def test_every_variant_can_be_exported_somewhere() -> None:
-    for settings in VARIANTS.values():
+    for settings in GPT_VARIANTS.values():
         assert not unsaid(FORMS["safetensors"], settings)
         assert not unsaid(FORMS["onnx"], settings)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from makers import MODERN, VARIANTS, random_ids, random_model, tiny_gpt
+from makers import GPT_VARIANTS, MODERN, random_ids, random_model, tiny_gpt
 
 from tinygpt_tui.architectures.activations import activate
 from tinygpt_tui.architectures.gpt import GPT
@@ -17,7 +17,7 @@ from tinygpt_tui.generation import lean
 from tinygpt_tui.generation.engine import TorchEngine, open_torch_engine
 from tinygpt_tui.generation.lean import LeanEngine
 from tinygpt_tui.generation.lean_rows import FEW_ROWS, bend_
-from tinygpt_tui.generation.lean_weights import TURNED_WIDTH, felt, lean_weights, suits
+from tinygpt_tui.generation.lean_weights import TURNED_WIDTH, lean_weights, suits
 from tinygpt_tui.measuring.naive import NaiveGPT
 from tinygpt_tui.settings.architecture import GPTSettings
 
@@ -76,9 +76,9 @@ def test_odd_sizes_agree_with_the_other_engine(net: GPTSettings, policy: Any) ->
 
 
 def test_a_long_prompt_is_read_only_as_far_as_it_is_felt() -> None:
-    net = VARIANTS["sliding, with all else"]
+    net = GPT_VARIANTS["sliding, with all else"]
     model = random_model(net)
-    reach = felt(net)
+    reach = net.felt
     assert reach == 1 + net.n_layer * (net.block_size - 1 + 2 * net.token_shift) + 2
     ids = random_ids(reach + 30, net.vocab_size)
     others = [(id + 1) % net.vocab_size for id in ids[:30]] + ids[30:]
@@ -114,7 +114,7 @@ def test_weights_whose_changes_are_not_counted_are_read_anew() -> None:
 
 
 def test_where_views_would_take_too_much_memory_they_are_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = random_model(VARIANTS["sliding"])
+    model = random_model(GPT_VARIANTS["sliding"])
     ids = random_ids(30)
     engines = [open_torch_engine(model, "rolling")]
     monkeypatch.setattr(lean, "KEPT_PLACES", 0)

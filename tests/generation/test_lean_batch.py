@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from makers import CLASSIC, MODERN, VARIANTS, random_ids, random_model, tiny_gpt
+from makers import CLASSIC, GPT_VARIANTS, MODERN, random_ids, random_model, tiny_gpt
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.errors import UsageError
@@ -53,7 +53,7 @@ def policies(net: GPTSettings) -> list[Policy]:
 
 
 CASES: list[Any] = [
-    pytest.param(net, policy, id=f"{name}, {policy}") for name, net in VARIANTS.items() for policy in policies(net)
+    pytest.param(net, policy, id=f"{name}, {policy}") for name, net in GPT_VARIANTS.items() for policy in policies(net)
 ]
 
 
@@ -68,7 +68,7 @@ def test_each_text_is_what_it_is_alone(net: GPTSettings, policy: Policy, lengths
 @st.composite
 def stories(draw: Any) -> tuple[GPTSettings, Policy, list[list[int]], list[tuple[list[int], list[int] | None]]]:
     """A net, texts of any lengths, and what happens to them."""
-    net = draw(st.sampled_from(list(VARIANTS.values())))
+    net = draw(st.sampled_from(list(GPT_VARIANTS.values())))
     policy = draw(st.sampled_from(policies(net)))
     id = st.integers(0, net.vocab_size - 1)
     texts = draw(st.lists(st.lists(id, min_size=1, max_size=20), min_size=1, max_size=4))

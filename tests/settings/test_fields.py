@@ -13,7 +13,7 @@ from tinygpt_tui.errors import NotFoundError, UsageError
 from tinygpt_tui.settings.app import AppSettings
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.fields import changed, checked, fields_of, parse_value, parse_values, written
-from tinygpt_tui.settings.presets import DEFAULT_PRESET, PRESETS, find_preset
+from tinygpt_tui.settings.presets import ALL_PRESETS, DEFAULT_PRESET, find_preset
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.settings.training import TrainingSettings
 
@@ -192,7 +192,7 @@ def test_changes_keep_the_rest_and_the_net() -> None:
     assert checked(SamplingSettings, {"top_k": 3}).top_k == 3
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", ALL_PRESETS)
 def test_presets_keep_their_own_limits(name: str) -> None:
     preset = find_preset(name)
     assert preset.name == name
@@ -201,8 +201,8 @@ def test_presets_keep_their_own_limits(name: str) -> None:
 
 
 def test_an_unknown_preset_names_the_nearest() -> None:
-    assert DEFAULT_PRESET in PRESETS
+    assert DEFAULT_PRESET in ALL_PRESETS
     with pytest.raises(NotFoundError) as caught:
         find_preset("tinygtp")
     assert "did you mean tinygpt?" in caught.value.hint
-    assert all(name in caught.value.hint for name in PRESETS)
+    assert all(name in caught.value.hint for name in ALL_PRESETS)

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from makers import VARIANTS, random_model, small_training
+from makers import GPT_VARIANTS, random_model, small_training
 from torch.optim import AdamW
 
 from tinygpt_tui.architectures.table import build
@@ -61,9 +61,9 @@ def test_a_step_of_muon_is_the_turned_gradient(shape: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
-@pytest.mark.parametrize("name", [*PRESETS, *VARIANTS])
+@pytest.mark.parametrize("name", [*PRESETS, *GPT_VARIANTS])
 def test_every_weight_is_in_exactly_one_group(name: str, optimizer: str) -> None:
-    net = PRESETS[name].training.architecture if name in PRESETS else VARIANTS[name]
+    net = PRESETS[name].training.architecture if name in PRESETS else GPT_VARIANTS[name]
     with torch.device("meta"):
         model = build(net)
     optimizers = make_optimizers(model, TrainingSettings(architecture=net, optimizer=optimizer))  # type: ignore[arg-type]

@@ -10,7 +10,6 @@ import pytest
 from fakes import FakeEngine
 from textual.pilot import Pilot
 from textual.widgets import Input
-from textual.widgets._footer import FooterKey
 from wait import wait_until
 
 from tinygpt_tui.checkpoints.card import ModelCard
@@ -23,6 +22,7 @@ from tinygpt_tui.ui.screens.branches import BranchesScreen, BranchList
 from tinygpt_tui.ui.screens.confirm import ConfirmScreen
 from tinygpt_tui.ui.screens.help import HelpScreen
 from tinygpt_tui.ui.session_keeper import SessionKeeper
+from tinygpt_tui.ui.widgets.key_bar import KeyBar
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
 
@@ -73,7 +73,7 @@ class Bench:
     @property
     def keys(self) -> list[str]:
         """What the footer shows."""
-        return [key.description for key in self.screen.query(FooterKey)]
+        return [key.description for key in self.screen.query_one(KeyBar).keys]
 
     @property
     def highlighted(self) -> int | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import filelock
 import pytest
 from rich.cells import cell_len
 
 from tinygpt_tui import paths
+from tinygpt_tui.errors import StorageError
 from tinygpt_tui.events.generation import GenerationEnded, GenerationStarted, Token
 from tinygpt_tui.ui.context_window import ContextWindow
-from tinygpt_tui.ui.prompt_history import LONGEST, PromptHistory
+from tinygpt_tui.ui.prompt_history import LONGEST, MOST_CHARACTERS, PromptHistory
 from tinygpt_tui.ui.widgets.status_line import status_text
 from tinygpt_tui.ui.writing import Asked, Writing
 
@@ -66,6 +68,43 @@ def test_the_history_is_bounded_and_says_nothing_twice() -> None:
     assert not history.add("  ")
     history.save()
     assert len(paths.prompts_file().read_bytes().splitlines()) == LONGEST
+
+
+def test_two_apps_at_once_keep_the_prompts_of_both() -> None:
+    one, other = PromptHistory.load(), PromptHistory.load()
+    one.add("of one")
+    one.save()
+    other.add("of the other")
+    other.save()
+    one.add("of one again")
+    one.save()
+    one.save()
+    kept = PromptHistory.load()
+    assert [kept.older("") for _ in range(4)] == ["of one again", "of the other", "of one", None]
+
+
+def test_prompts_of_a_megabyte_do_not_pile_up() -> None:
+    history = PromptHistory()
+    for letter in "abc":
+        history.add(letter * MOST_CHARACTERS)
+    history.save()
+    kept = PromptHistory.load()
+    assert kept.older("") == "c" * MOST_CHARACTERS
+    assert kept.older("") is None
+
+
+def test_a_history_that_another_holds_is_said_and_kept_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinygpt_tui.ui.prompt_history.PATIENCE_S", 0.01)
+    history = PromptHistory()
+    history.add("waits")
+    paths.home().mkdir(parents=True)
+    with (
+        filelock.FileLock(paths.prompts_file().with_name(f".{paths.prompts_file().name}.lock")),
+        pytest.raises(StorageError),
+    ):
+        history.save()
+    history.save()
+    assert PromptHistory.load().older("") == "waits"
 
 
 class Clock:

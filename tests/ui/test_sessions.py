@@ -9,7 +9,6 @@ import pytest
 from fakes import FakeEngine
 from textual.pilot import Pilot
 from textual.widgets import Input
-from textual.widgets._footer import FooterKey
 from wait import wait_until
 
 from tinygpt_tui.checkpoints.card import ModelCard
@@ -19,6 +18,7 @@ from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.screens.help import HelpScreen
 from tinygpt_tui.ui.screens.sessions import SessionList, SessionsScreen
 from tinygpt_tui.ui.session_keeper import SessionKeeper
+from tinygpt_tui.ui.widgets.key_bar import KeyBar
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
 
@@ -57,7 +57,7 @@ class Bench:
 
     @property
     def keys(self) -> list[str]:
-        return [key.description for key in self.screen.query(FooterKey)]
+        return [key.description for key in self.screen.query_one(KeyBar).keys]
 
     async def until(self, condition: object) -> None:
         await wait_until(self.pilot, condition)  # type: ignore[arg-type]
@@ -84,7 +84,9 @@ async def opened(
     async with app.run_test(size=size) as pilot:
         bench = Bench(app, pilot)
         app.push_screen(SessionsScreen(keeper, models), bench.answers.append)
-        await wait_until(pilot, lambda: isinstance(app.screen, SessionsScreen) and app.screen.query(FooterKey))
+        await wait_until(
+            pilot, lambda: isinstance(app.screen, SessionsScreen) and any(bar.keys for bar in app.screen.query(KeyBar))
+        )
         yield bench
 
 

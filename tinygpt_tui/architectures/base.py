@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tinygpt_tui.architectures.memory import Memory
+from tinygpt_tui.settings.architecture import ArchitectureSettings
 
 
 class LanguageModel(nn.Module, ABC):
@@ -17,6 +18,7 @@ class LanguageModel(nn.Module, ABC):
     longest text that the model sees at once; None where there is no such limit.
     """
 
+    settings: ArchitectureSettings
     block_size: int | None
     vocab_size: int
 
@@ -27,6 +29,11 @@ class LanguageModel(nn.Module, ABC):
     @abstractmethod
     def new_memory(self, batch: int) -> Memory:
         """Return a memory that has seen nothing, for `batch` texts at once."""
+
+    @property
+    def felt(self) -> int | None:
+        """How many tokens of an endless text the last logits depend on; None: all of them."""
+        return None
 
     def count_parameters(self) -> int:
         """Return how many numbers are learnt; a tied head counts once."""

@@ -44,6 +44,8 @@ class GPTMemory:
 class GPT(LanguageModel):
     """A stack of blocks between an embedding and a head."""
 
+    settings: GPTSettings
+
     def __init__(self, settings: GPTSettings) -> None:
         """Raises UsageError where the heads do not divide the width, or cannot be turned in pairs."""
         super().__init__()
@@ -71,6 +73,11 @@ class GPT(LanguageModel):
     def forward(self, ids: Tensor, memory: Memory | None = None) -> Tensor:
         """ids (B, T) -> logits (B, T, V); the whole text is at most block_size long, unless attention slides."""
         assert memory is None or isinstance(memory, GPTMemory)
+        logits: Tensor = self.lm_head(self.stream(ids, memory))  # (B, T, V)
+        return logits
+
+    def stream(self, ids: Tensor, memory: GPTMemory | None = None) -> Tensor:
+        """ids (B, T) -> what the head is given, (B, T, C)."""
         settings, parts = self.settings, self.transformer
         T = ids.shape[1]  # time
         seen = memory.length if memory else 0
@@ -97,8 +104,13 @@ class GPT(LanguageModel):
         if memory is not None:
             memory.length += T
             memory.last_ids = torch.cat((memory.last_ids, ids), dim=1)[:, -2:]
-        logits: Tensor = self.lm_head(parts["ln_f"](x))  # (B, T, V)
-        return logits
+        normed: Tensor = parts["ln_f"](x)
+        return normed
+
+    @property
+    def felt(self) -> int:
+        """How many tokens of an endless text the last logits depend on."""
+        return self.settings.felt
 
     def use(self, parts: Parts) -> None:
         """Compute what lies between the matrix products by `parts` from here on, where no memory is passed."""
@@ -115,7 +127,8 @@ class GPT(LanguageModel):
 
     def new_memory(self, batch: int) -> GPTMemory:
         """Return an empty memory for `batch` texts; the shifts see zeros before the first token."""
-        s, weight = self.settings, self.lm_head.weight
+        s = self.settings
+        weight: Tensor = self.transformer["wte"].weight  # type: ignore[assignment]
         shape = (s.n_layer, batch, s.kv_heads, s.block_size, s.head_size)
         return GPTMemory(
             keys=weight.new_zeros(shape),

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tinygpt_tui.architectures.backpack import Backpack
 from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.architectures.cnn import CNN
 from tinygpt_tui.architectures.gpt import GPT
+from tinygpt_tui.architectures.recurrent import Recurrent
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 
 ARCHITECTURES: dict[str, Callable[[Any], LanguageModel]] = {
     "gpt": GPT,
+    "rnn": Recurrent,
+    "gru": Recurrent,
+    "lstm": Recurrent,
+    "cnn": CNN,
+    "backpack": Backpack,
 }
 
 

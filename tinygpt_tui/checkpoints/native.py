@@ -27,7 +27,7 @@ from tinygpt_tui.checkpoints.facts import Fact
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.errors import CheckpointError, UsageError, storage_error
 from tinygpt_tui.files import write_bytes, write_text
-from tinygpt_tui.settings.architecture import ArchitectureSettings
+from tinygpt_tui.settings.architecture import ArchitectureSettings, is_tied
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 HEAD, EMBEDDING = "lm_head.weight", "transformer.wte.weight"
@@ -52,7 +52,7 @@ def load(folder: Path, device: torch.device | str = "cpu") -> Checkpoint:
     config = read_config(folder)
     tokenizer = open_tokenizer(folder, config)
     weights = _read_weights(folder / WEIGHTS)
-    if config.architecture.tied_head and EMBEDDING in weights:
+    if is_tied(config.architecture) and EMBEDDING in weights:
         weights[HEAD] = weights[EMBEDDING]
     model = _model_with(config.architecture, weights, folder)
     return Checkpoint(config, model.to(device).eval(), tokenizer)
@@ -68,7 +68,7 @@ def write_weights(folder: Path, model: LanguageModel, trained: TrainedOn) -> Non
     """Replace the weights of a model folder, and say where they come from. Raises StorageError."""
     config = read_config(folder)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    if config.architecture.tied_head:
+    if is_tied(config.architecture):
         del state[HEAD]  # the same tensor as the embedding: kept once
     write_bytes(folder / WEIGHTS, safetensors.torch.save(state))
     write_config(folder, msgspec.structs.replace(config, trained=trained))

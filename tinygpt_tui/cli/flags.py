@@ -10,17 +10,20 @@ from typing import Any
 
 import msgspec
 
-from tinygpt_tui.settings.fields import fields_of, parse_value, parse_values, written
+from tinygpt_tui.settings.fields import SettingField, fields_of, parse_value, parse_values, written
 
 METAVARS = {int: "N", float: "X", bool: "yes|no", str: "TEXT"}
 
 
 def add_setting_flags(
-    parser: argparse.ArgumentParser, struct: type[msgspec.Struct], title: str, leave_out: frozenset[str] = frozenset()
+    parser: argparse.ArgumentParser,
+    settings: type[msgspec.Struct] | dict[str, SettingField],
+    title: str,
+    leave_out: frozenset[str] = frozenset(),
 ) -> None:
-    """Add a flag for each field of `struct` to `parser`, in a group of that title."""
+    """Add a flag for each field of `settings` to `parser`, in a group of that title."""
     group = parser.add_argument_group(title)
-    for name, field in fields_of(struct).items():
+    for name, field in _fields(settings).items():
         if name in leave_out:
             continue
         again = "; once for each" if field.several else ""
@@ -33,11 +36,17 @@ def add_setting_flags(
         )
 
 
-def typed_settings(arguments: argparse.Namespace, struct: type[msgspec.Struct]) -> dict[str, Any]:
-    """Return the fields of `struct` that the user typed, as values. Raises UsageError."""
+def typed_settings(
+    arguments: argparse.Namespace, settings: type[msgspec.Struct] | dict[str, SettingField]
+) -> dict[str, Any]:
+    """Return the fields of `settings` that the user typed, as values. Raises UsageError."""
     typed = {}
-    for name, field in fields_of(struct).items():
+    for name, field in _fields(settings).items():
         given = getattr(arguments, f"setting_{name}", None)
         if given is not None:
             typed[name] = parse_values(field, given) if field.several else parse_value(field, given)
     return typed
+
+
+def _fields(settings: type[msgspec.Struct] | dict[str, SettingField]) -> dict[str, SettingField]:
+    return settings if isinstance(settings, dict) else fields_of(settings)

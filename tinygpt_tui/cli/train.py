@@ -13,22 +13,25 @@ from tinygpt_tui.cli.output import say
 from tinygpt_tui.errors import NotFoundError
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
-from tinygpt_tui.settings.architecture import GPTSettings
-from tinygpt_tui.settings.load import FROM_CORPUS, read_toml, resolve
-from tinygpt_tui.settings.presets import DEFAULT_PRESET, PRESETS, find_preset
+from tinygpt_tui.settings.load import FROM_CORPUS, architecture_fields, read_toml, resolve
+from tinygpt_tui.settings.presets import ALL_PRESETS, DEFAULT_PRESET, find_preset
 from tinygpt_tui.settings.training import TrainingSettings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "presets:\n" + "\n".join(f"  {name:<8}  {preset.description}" for name, preset in PRESETS.items())
+    parser.epilog = "presets:\n" + "\n".join(
+        f"  {name:<8}  {preset.description}" for name, preset in ALL_PRESETS.items()
+    )
     parser.add_argument("--corpus", required=True, metavar="NAME|FILE", help="`tinygpt-tui data`, or any text file")
     parser.add_argument("--name", help="the new model's name (default: the corpus's)")
-    parser.add_argument("--preset", default=DEFAULT_PRESET, help=f"{', '.join(PRESETS)} (default: {DEFAULT_PRESET})")
+    parser.add_argument(
+        "--preset", default=DEFAULT_PRESET, help=f"{', '.join(ALL_PRESETS)} (default: {DEFAULT_PRESET})"
+    )
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings from a TOML file, over the preset's")
     add_setting_flags(parser, TrainingSettings, "training")
-    add_setting_flags(parser, GPTSettings, "architecture", leave_out=FROM_CORPUS)
+    add_setting_flags(parser, architecture_fields(), "architecture", leave_out=FROM_CORPUS)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     training = resolve(
         find_preset(arguments.preset).training,
         read_toml(arguments.config) if arguments.config else {},
-        typed_settings(arguments, TrainingSettings) | typed_settings(arguments, GPTSettings),
+        typed_settings(arguments, TrainingSettings) | typed_settings(arguments, architecture_fields()),
     )
 
     from tinygpt_tui.corpora.catalog import find_corpus

@@ -11,12 +11,13 @@ import safetensors.torch
 from tinygpt_tui.checkpoints.card import WEIGHTS
 from tinygpt_tui.checkpoints.native import HEAD, write_config, write_tokenizer
 from tinygpt_tui.exports.subject import Subject
+from tinygpt_tui.settings.architecture import is_tied
 
 
 def write(subject: Subject, folder: Path) -> None:
     """Write the three files into `folder`."""
     state = subject.state()
-    if subject.config.architecture.tied_head:
+    if is_tied(subject.config.architecture):
         del state[HEAD]  # the same tensor as the embedding: kept once
     header = {
         "format": "pt",

@@ -15,7 +15,7 @@ from tinygpt_tui.errors import UsageError
 from tinygpt_tui.generation.base import BatchEngine, Engine
 from tinygpt_tui.generation.lean import LeanEngine
 from tinygpt_tui.generation.lean_batch import TorchBatchEngine
-from tinygpt_tui.generation.lean_weights import felt, lean_weights, suits
+from tinygpt_tui.generation.lean_weights import lean_weights, suits
 from tinygpt_tui.settings.windows import Policy, kept_after, policy_for
 
 
@@ -43,16 +43,18 @@ class TorchEngine:
     """
 
     def __init__(self, model: LanguageModel, policy: Policy = "exact") -> None:
-        """Raises UsageError for `rolling` where the model's attention does not slide."""
+        """Raises UsageError for `rolling` where the model's memory cannot go on for ever."""
         self._model = model.eval()
-        self._policy = policy_for(policy, model.settings) if isinstance(model, GPT) else policy
-        self._ids: list[int] = []
+        self._policy = policy_for(policy, model.settings)
+        self._ids: list[int] = []  # those in the window; under rolling nothing is read again and none are kept
+        self._seen = 0
         self._memory: Memory | None = None
 
     @property
     def context_used(self) -> int:
-        """How many tokens the last logits were computed from; under rolling, how many each token attends to."""
-        return len(self._ids)
+        """How many tokens the last logits were computed from; under rolling, how many the model has in sight."""
+        sight = self._model.settings.sight
+        return min(self._seen, sight) if sight else self._seen
 
     @property
     def window(self) -> Policy:
@@ -64,21 +66,29 @@ class TorchEngine:
         if not len(ids):
             raise UsageError("a text begins with at least one token")
         self._check(ids)
-        self._ids = self._crop(list(ids))
-        if self._policy == "rolling" and isinstance(self._model, GPT):
-            return self._begin(list(ids[-felt(self._model.settings) :]))
+        self._seen = len(ids)
+        if self._policy == "rolling":
+            felt = self._model.felt
+            return self._begin(list(ids if felt is None else ids[-felt:]))
+        self._ids = list(ids[-self._size :])
+        self._seen = len(self._ids)
         return self._begin(self._ids)
 
     def step(self, id: int) -> NDArray[np.float32]:
         """Add one id; see Engine. Raises UsageError before `prefill`, and for an id that the model does not know."""
         self._check([id])
-        if not self._ids:
+        if not self._seen:
             raise UsageError("a text begins with `prefill`")
-        size = self._model.block_size
-        if size is None or len(self._ids) < size or self._policy == "rolling":
-            self._ids = self._crop([*self._ids, id])
+        if self._policy == "rolling":
+            self._seen += 1
+            return self._last_logits([id], self._memory)
+        size = self._size
+        if len(self._ids) < size:
+            self._ids.append(id)
+            self._seen = len(self._ids)
             return self._last_logits([id], self._memory)
         self._ids = [*self._ids[size - kept_after(self._policy, size) :], id]
+        self._seen = len(self._ids)
         if len(self._ids) == size:  # every token will be read again for the next one
             self._memory = None
             return self._last_logits(self._ids, None)
@@ -87,17 +97,20 @@ class TorchEngine:
     def every(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Return the logits (T, V) after each of `ids`; see Engine. Raises UsageError where they cannot be read."""
         self._check(ids)
-        if not len(ids) or len(ids) > len(self._crop(list(ids))):
-            raise UsageError(f"{len(ids)} tokens cannot be read at once", f"give 1 to {self._model.block_size} of them")
-        self._ids = []
+        size = self._model.block_size
+        if not len(ids) or (size is not None and len(ids) > size):
+            raise UsageError(f"{len(ids)} tokens cannot be read at once", f"give 1 to {size} of them")
+        self._ids, self._seen = [], 0
         return self._logits(list(ids), None)
 
     def _begin(self, ids: list[int]) -> NDArray[np.float32]:
         self._memory = self._model.new_memory(1)
         return self._last_logits(ids, self._memory)
 
-    def _crop(self, ids: list[int]) -> list[int]:
-        return ids if self._model.block_size is None else ids[-self._model.block_size :]
+    @property
+    def _size(self) -> int:
+        """How many tokens are read again at most, where the memory does not roll."""
+        return self._model.settings.block_size
 
     def _check(self, ids: Sequence[int]) -> None:
         for id in ids:

@@ -20,7 +20,7 @@ from tinygpt_tui.architectures.ngrams import NgramTables
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.generation.lean_crop import Crop
 from tinygpt_tui.generation.lean_rows import Reading, bend_, pairs_of, read, read_long, transposed, with_shares
-from tinygpt_tui.generation.lean_weights import LeanLayer, LeanWeights, felt
+from tinygpt_tui.generation.lean_weights import LeanLayer, LeanWeights
 from tinygpt_tui.settings.windows import Policy, kept_after, policy_for
 
 KEPT_PLACES = 1 << 14  # about 3 kB each; a net with more of them works so long that making them anew is nothing
@@ -76,7 +76,7 @@ class LeanEngine:
         """Begin a new text; see Engine. Raises UsageError for an id that the model does not know, and for no id."""
         if not len(ids):
             raise UsageError("a text begins with at least one token")
-        keeps = felt(self._weights.settings) if self._slides else self._size
+        keeps = self._weights.settings.felt if self._slides else self._size
         before = max(0, len(ids) - keeps) if self._slides else 0
         return self._begin([self._checked(id) for id in ids[-keeps:]], before)
 

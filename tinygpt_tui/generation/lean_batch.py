@@ -19,7 +19,7 @@ from tinygpt_tui.architectures.ngrams import NgramTables
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.generation.lean_crop import Crop
 from tinygpt_tui.generation.lean_rows import Reading, added, bend_, norm_and_turn, product, read, read_long, with_shares
-from tinygpt_tui.generation.lean_weights import LeanWeights, felt
+from tinygpt_tui.generation.lean_weights import LeanWeights
 from tinygpt_tui.settings.windows import Policy, kept_after, policy_for
 
 ROWS_AT_ONCE = 512  # positions read together: more of them compute no faster and leave the caches
@@ -63,7 +63,7 @@ class TorchBatchEngine:
             raise UsageError(f"{len(texts)} texts: this engine was opened for 1 to {self._room}")
         if not all(len(ids) for ids in texts):
             raise UsageError("a text begins with at least one token")
-        keeps = felt(self._weights.settings) if self._slides else self._size
+        keeps = self._weights.settings.felt if self._slides else self._size
         self._texts = [self._checked(ids[-keeps:]) for ids in texts]
         self._used = [min(len(ids), self._size) for ids in self._texts]
         self._column = max(self._used)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tinygpt_tui.architectures.attention import attend
 from tinygpt_tui.architectures.ngrams import NgramTables
-from tinygpt_tui.generation.lean_weights import LeanLayer, LeanWeights, felt
+from tinygpt_tui.generation.lean_weights import LeanLayer, LeanWeights
 
 FEW_ROWS = 16  # below it oneDNN takes longer to begin than to compute
 
@@ -70,7 +70,7 @@ def read_long(weights: LeanWeights, ids: Sequence[int], start: int = 0) -> Readi
     """
     size = weights.settings.block_size
     known = len(ids)
-    ids = ids[-felt(weights.settings) :]
+    ids = ids[-weights.settings.felt :]
     start += known - len(ids)
     past: Reading | None = None
     at = len(ids) % size or size  # an odd piece first, then whole ones

@@ -76,12 +76,6 @@ class LeanWeights:
         return torch.view_as_complex(rotation_table(positions, self.settings.head_size, start=start))
 
 
-def felt(settings: GPTSettings) -> int:
-    """Return how many tokens of an endless text the last logits depend on, where attention slides."""
-    each = settings.block_size - 1 + 2 * settings.token_shift
-    return 1 + settings.n_layer * each + (2 if settings.ngram_rows else 0)
-
-
 def suits(model: LanguageModel) -> bool:
     """Say whether the lean engines can run `model`: a GPT of the usual blocks in float32 on the CPU."""
     return (

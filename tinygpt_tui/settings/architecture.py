@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import typing
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+
+from tinygpt_tui.settings.family import BackpackSettings, CNNSettings, GRUSettings, LSTMSettings, RNNSettings
 
 
 class GPTSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="gpt"):
@@ -86,6 +89,27 @@ class GPTSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return 2 * self.block_size if self.sliding else self.block_size
 
     @property
+    def sight(self) -> int:
+        """How many tokens the model sees at once; 0: no limit."""
+        return self.block_size
+
+    @property
+    def felt(self) -> int:
+        """How many tokens of an endless text the last logits depend on, where attention slides."""
+        each = self.block_size - 1 + 2 * self.token_shift
+        return 1 + self.n_layer * each + (2 if self.ngram_rows else 0)
+
+    @property
+    def rolls(self) -> bool:
+        """Whether the memory goes on exactly, however long the text."""
+        return self.sliding
+
+    @property
+    def carries(self) -> bool:
+        """Whether training hands the memory on from one window to the next one of the text."""
+        return False
+
+    @property
     def head_size(self) -> int:
         """Width of one attention head."""
         return self.head_width or self.n_embd // self.n_head
@@ -119,4 +143,15 @@ class GPTSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 # Every architecture's settings; grows by one `| XSettings` a new architecture (the tag is its name).
-ArchitectureSettings = GPTSettings
+ArchitectureSettings = GPTSettings | RNNSettings | GRUSettings | LSTMSettings | CNNSettings | BackpackSettings
+ARCHITECTURE_SETTINGS: tuple[type[ArchitectureSettings], ...] = typing.get_args(ArchitectureSettings)
+
+
+def name_of(settings: ArchitectureSettings) -> str:
+    """Return the architecture's name: "gpt"."""
+    return str(settings.__struct_config__.tag)
+
+
+def is_tied(settings: ArchitectureSettings) -> bool:
+    """Whether the output head is the token embedding."""
+    return isinstance(settings, GPTSettings) and settings.tied_head

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
+from tinygpt_tui.settings.family import BackpackSettings, CNNSettings, GRUSettings, LSTMSettings, RNNSettings
 
 
 def count_parameters(settings: ArchitectureSettings) -> int:
@@ -12,8 +16,10 @@ def count_parameters(settings: ArchitectureSettings) -> int:
 
 def parameter_budget(settings: ArchitectureSettings) -> dict[str, int]:
     """Return the parameters of each part, in the order of the forward pass."""
-    assert isinstance(settings, GPTSettings)
-    s = settings
+    return BUDGETS[type(settings)](settings)
+
+
+def _gpt(s: GPTSettings) -> dict[str, int]:
     V, T, C, L = s.vocab_size, s.block_size, s.n_embd, s.n_layer
     norm = C * (s.norm_weight and s.norm != "none") * (2 if s.bias and s.norm == "layernorm" else 1)
     norms = (L if s.feed_forward == "none" else 2 * L) + s.final_norm
@@ -32,3 +38,50 @@ def parameter_budget(settings: ArchitectureSettings) -> dict[str, int]:
         "norms": norms * norm,
         "head": (0 if s.tied_head else V * C) + V * s.head_bias,
     }
+
+
+def _recurrent(s: RNNSettings | GRUSettings | LSTMSettings) -> dict[str, int]:
+    V, C, H, L = s.vocab_size, s.n_embd, s.n_hidden, s.n_layer
+    products = {RNNSettings: 1, GRUSettings: 3, LSTMSettings: 4}[type(s)]
+    return {
+        "token embedding": V * C,
+        "cells": L * products * (C * H + H * H + H),
+        "projections": L * (H * C + C),
+        "MLP": L * (8 * C * C + 5 * C),
+        "norms": L * 2 * C,
+        "head": V * C + V,
+    }
+
+
+def _cnn(s: CNNSettings) -> dict[str, int]:
+    V, C, L, k = s.vocab_size, s.n_embd, s.n_layer, s.kernel_size
+    return {
+        "token embedding": V * C,
+        "convolutions": L * (2 * k * C * C + 2 * C),
+        "projections": L * (C * C + C),
+        "norms": (L + 1) * C,
+        "head": V * C,
+    }
+
+
+def _backpack(s: BackpackSettings) -> dict[str, int]:
+    V, C, L = s.vocab_size, s.n_embd, s.n_layer
+    return {
+        "token embedding": V * C,
+        "attention": L * 4 * C * C,
+        "MLP": L * 8 * C * C,
+        "token shift": L * 2 * 2 * C,
+        "senses": 4 * C * C + 4 * C + 4 * C * s.n_sense * C + s.n_sense * C,
+        "weights of the senses": 2 * C * C + 2 * C,
+        "head": V * C,
+    }
+
+
+BUDGETS: dict[type, Callable[[Any], dict[str, int]]] = {
+    GPTSettings: _gpt,
+    RNNSettings: _recurrent,
+    GRUSettings: _recurrent,
+    LSTMSettings: _recurrent,
+    CNNSettings: _cnn,
+    BackpackSettings: _backpack,
+}

@@ -10,11 +10,19 @@ from typing import Any
 import msgspec
 
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.settings.architecture import GPTSettings
-from tinygpt_tui.settings.fields import changed, fields_of
+from tinygpt_tui.settings.architecture import ARCHITECTURE_SETTINGS, ArchitectureSettings, name_of
+from tinygpt_tui.settings.fields import SettingField, changed, fields_of
 from tinygpt_tui.settings.training import TrainingSettings
 
 FROM_CORPUS = frozenset({"vocab_size"})  # decided by the text, never by hand
+
+
+def architecture_fields() -> dict[str, SettingField]:
+    """Return the settings of all architectures by name; what several have stands once, as the first has it."""
+    found: dict[str, SettingField] = {}
+    for struct in ARCHITECTURE_SETTINGS:
+        found = {**fields_of(struct), **found}
+    return found
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -28,7 +36,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: {error.strerror or error}", "check the path of the settings file") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path} is not TOML: {error}", "one `name = value` a line") from None
-    known = (fields_of(TrainingSettings).keys() | fields_of(GPTSettings).keys()) - FROM_CORPUS
+    known = (fields_of(TrainingSettings).keys() | architecture_fields().keys()) - FROM_CORPUS
     for name in values:
         if name in FROM_CORPUS:
             raise UsageError(f"{path}: {name} cannot be set by hand", "the text decides it: leave the line out")
@@ -48,12 +56,25 @@ def resolve(base: TrainingSettings, *layers: dict[str, Any]) -> TrainingSettings
     for layer in layers:
         typed |= layer
     architecture_names = fields_of(type(base.architecture)).keys()
+    _check_known(typed, base.architecture)
     architecture = changed(base.architecture, {name: typed[name] for name in typed.keys() & architecture_names})
     rest = {name: typed[name] for name in typed.keys() - architecture_names}
     plain = msgspec.structs.replace(changed(base, rest), architecture=architecture)
-    if architecture.n_embd % architecture.n_head:
-        raise UsageError(
-            f"n embd {architecture.n_embd} cannot be shared among {architecture.n_head} heads",
-            f"choose a multiple of {architecture.n_head}",
-        )
+    for field, shared_among in (("n_head", "heads"), ("n_sense", "senses")):
+        parts = getattr(architecture, field, 1)
+        if architecture.n_embd % parts:
+            raise UsageError(
+                f"n embd {architecture.n_embd} cannot be shared among {parts} {shared_among}",
+                f"choose a multiple of {parts}",
+            )
     return plain
+
+
+def _check_known(typed: dict[str, Any], architecture: ArchitectureSettings) -> None:
+    own = fields_of(type(architecture)).keys()
+    foreign = typed.keys() & (architecture_fields().keys() - own - fields_of(TrainingSettings).keys())
+    if foreign:
+        raise UsageError(
+            f"{min(foreign).replace('_', ' ')}: the architecture {name_of(architecture)} has no such setting",
+            f"it has {', '.join(name.replace('_', ' ') for name in own if name not in FROM_CORPUS)}",
+        )

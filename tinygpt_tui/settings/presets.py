@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import difflib
 
-import msgspec
-
 from tinygpt_tui.errors import NotFoundError
 from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.settings.family_presets import FAMILY_PRESETS
+from tinygpt_tui.settings.preset import Preset
 from tinygpt_tui.settings.training import TrainingSettings
-
-
-class Preset(msgspec.Struct, frozen=True, kw_only=True):
-    """A name for a whole set of training settings, and in words what it is good for."""
-
-    name: str
-    title: str
-    description: str
-    training: TrainingSettings
 
 
 def _lecture(block_size: int, n_embd: int, n_head: int, n_layer: int, dropout: float) -> GPTSettings:
@@ -145,13 +136,14 @@ PRESETS: dict[str, Preset] = {
         ),
     )
 }
+ALL_PRESETS = PRESETS | FAMILY_PRESETS
 DEFAULT_PRESET = "quick"
 
 
 def find_preset(name: str) -> Preset:
     """Return the preset called `name`. Raises NotFoundError, which names the nearest."""
-    if name not in PRESETS:
-        near = difflib.get_close_matches(name, PRESETS, n=1)
+    if name not in ALL_PRESETS:
+        near = difflib.get_close_matches(name, ALL_PRESETS, n=1)
         guess = f"did you mean {near[0]}? " if near else ""
-        raise NotFoundError(f"no preset is called {name!r}", f"{guess}there is {', '.join(PRESETS)}")
-    return PRESETS[name]
+        raise NotFoundError(f"no preset is called {name!r}", f"{guess}there is {', '.join(ALL_PRESETS)}")
+    return ALL_PRESETS[name]

@@ -11,6 +11,7 @@ from tinygpt_tui.events.training import Evaluation, TrainingEvent
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.journal import read_journal
 from tinygpt_tui.runs.timeline import affordable, keep_to, list_moments, path_of, planned
+from tinygpt_tui.settings.architecture import is_tied
 from tinygpt_tui.training.loop import Training
 
 HALF = 2  # bytes of a parameter
@@ -65,6 +66,6 @@ class Timeline:
         stamp = Stamp(step) if measured is None else Stamp(step, measured.validation_loss, measured.step)
         state = self._training.model.state_dict()
         tensors = {name: tensor.detach().float().cpu().numpy() for name, tensor in state.items()}
-        if self._training.settings.architecture.tied_head:
+        if is_tied(self._training.settings.architecture):
             del tensors[HEAD]  # the same tensor as the embedding: kept once
         write_moment(path_of(self._run, step), tensors, stamp)

@@ -1,12 +1,21 @@
-"""The prompts asked so far, kept between starts: one JSON string a line."""
+"""The prompts asked so far, kept between starts: one JSON string a line; several apps at once add to one file."""
 
 from __future__ import annotations
 
 import json
+from collections import deque
+from collections.abc import Iterable
+from itertools import accumulate
+from pathlib import Path
+
+import filelock
 
 from tinygpt_tui import files, paths
+from tinygpt_tui.errors import storage_error
 
 LONGEST = 1000
+MOST_CHARACTERS = 1_000_000  # of all prompts but the last one: every start reads them
+PATIENCE_S = 5.0  # with another app that writes the file just now
 
 
 class PromptHistory:
@@ -14,31 +23,37 @@ class PromptHistory:
 
     def __init__(self, prompts: list[str] | None = None) -> None:
         self._prompts = prompts or []
+        self._unsaved: deque[str] = deque()  # the app's thread adds, the one that saves takes
         self._at = len(self._prompts)
         self._draft = ""
 
     @classmethod
     def load(cls) -> PromptHistory:
         """Read the file; none, or a damaged one, gives what can be read."""
-        try:
-            lines = paths.prompts_file().read_bytes().splitlines()
-        except OSError:
-            return cls()
-        return cls([prompt for line in lines if (prompt := _prompt(line)) is not None][-LONGEST:])
+        return cls(_read())
 
     def add(self, prompt: str) -> bool:
         """Keep a prompt, unless it is empty or the last one; return whether there is something to save."""
         new = bool(prompt.strip()) and self._prompts[-1:] != [prompt]
         if new:
-            self._prompts = [*self._prompts, prompt][-LONGEST:]
+            self._prompts = _newest([*self._prompts, prompt])
+            self._unsaved.append(prompt)
         self._at = len(self._prompts)
         return new
 
     def save(self) -> None:
-        """Write the file whole. Raises StorageError."""
-        files.write_bytes(
-            paths.prompts_file(), b"".join(json.dumps(prompt).encode() + b"\n" for prompt in self._prompts)
-        )
+        """Add what is new to the file, where another app may have added, too. Raises StorageError."""
+        path = paths.prompts_file()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with filelock.FileLock(_lock_of(path), timeout=PATIENCE_S):
+                ours = list(self._unsaved)
+                prompts = _newest([*_read(), *ours])
+                files.write_bytes(path, b"".join(json.dumps(prompt).encode() + b"\n" for prompt in prompts))
+                for _ in ours:
+                    self._unsaved.popleft()
+        except (OSError, NotImplementedError) as error:  # filelock's Timeout is an OSError, too
+            raise storage_error(error if isinstance(error, OSError) else OSError(str(error)), path) from error
 
     def older(self, typed: str) -> str | None:
         """Return the prompt before; `typed` is what stands in the box. None at the beginning."""
@@ -56,6 +71,25 @@ class PromptHistory:
             self._draft = typed
         self._at = to
         return self._draft if to == len(self._prompts) else self._prompts[to]
+
+
+def _read() -> list[str]:
+    try:
+        lines = paths.prompts_file().read_bytes().splitlines()
+    except OSError:
+        return []
+    return _newest([prompt for line in lines if (prompt := _prompt(line)) is not None])
+
+
+def _newest(prompts: list[str]) -> list[str]:
+    """Return the last prompts, as many as are kept."""
+    lengths: Iterable[int] = accumulate(len(prompt) for prompt in reversed(prompts[-LONGEST:]))
+    kept = max(1, sum(length <= MOST_CHARACTERS for length in lengths))
+    return prompts[-kept:]
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
 
 
 def _prompt(line: bytes) -> str | None:

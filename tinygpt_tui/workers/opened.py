@@ -15,6 +15,7 @@ from tinygpt_tui.generation.base import BatchEngine, Engine
 from tinygpt_tui.native.engine import NativeBatchEngine, NativeEngine
 from tinygpt_tui.native.library import Library, load_library
 from tinygpt_tui.native.weights import NativeWeights, arrange, read_weights, supports
+from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.sampling import Weights, Window
 from tinygpt_tui.settings.windows import policy_for
 from tinygpt_tui.tokenizers.base import Tokenizer
@@ -119,7 +120,7 @@ def _open_with_torch(folder: Path, config: NativeConfig, library: Library | None
         checkpoint = load(folder)
         return TorchModel(checkpoint.config, checkpoint.tokenizer, checkpoint.model)
     twin, tokenizer = first_weights(folder, config), open_tokenizer(folder, config)
-    if library is None:
+    if library is None or not isinstance(config.architecture, GPTSettings):
         return TorchModel(config, tokenizer, twin)
     tensors = {name: tensor.numpy() for name, tensor in twin.state_dict().items()}
     return NativeModel(config, tokenizer, library, partial(arrange, config.architecture, tensors, folder.name))

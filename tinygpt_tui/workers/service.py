@@ -89,7 +89,7 @@ class EngineService:
         return [
             ModelOpened(
                 model=model,
-                block_size=opened.config.architecture.block_size,
+                block_size=opened.config.architecture.sight,
                 vocab_size=opened.config.architecture.vocab_size,
                 parameters=opened.config.parameters,
                 seconds=time.perf_counter() - began,
@@ -123,7 +123,7 @@ def _generation(opened: OpenedModel, request: Generate, asked_at: float) -> Job:
     return GenerationJob(
         opened.new_engine(request.sampling.window, request.sampling.weights),
         opened.tokenizer,
-        opened.config.architecture.block_size,
+        opened.config.architecture.sight,
         request.prompt,
         request.sampling,
         job=request.job,

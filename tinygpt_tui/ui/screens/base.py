@@ -6,7 +6,6 @@ from typing import ClassVar, Protocol, cast
 
 from textual.app import ComposeResult
 from textual.screen import Screen
-from textual.widgets import Footer
 from textual.worker import Worker, WorkerState
 
 from tinygpt_tui.errors import TinyGPTError
@@ -16,6 +15,7 @@ from tinygpt_tui.ui.mishaps import log_mishap
 from tinygpt_tui.ui.prompt_history import PromptHistory
 from tinygpt_tui.ui.remembered import Remembered
 from tinygpt_tui.ui.tabs import TABS
+from tinygpt_tui.ui.widgets.key_bar import KeyBar
 from tinygpt_tui.ui.widgets.tab_bar import TabBar
 
 
@@ -56,7 +56,7 @@ class TabScreen(Screen[None]):
         """Lay the frame around the body."""
         yield TabBar([(name, tab.title, tab.key) for name, tab in TABS.items()], current=self.TAB)
         yield from self.compose_body()
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyBar()
 
     def compose_body(self) -> ComposeResult:
         """Yield the tab's own widgets."""

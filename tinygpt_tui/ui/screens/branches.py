@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.markup import escape
 from textual.screen import ModalScreen
-from textual.widgets import Footer, OptionList, Static
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tinygpt_tui.errors import SessionError
@@ -21,6 +21,7 @@ from tinygpt_tui.sessions.walk import rows
 from tinygpt_tui.ui.branch_words import KEPT, facts_line, fitted, preview_text, row_text
 from tinygpt_tui.ui.screens.confirm import ConfirmScreen
 from tinygpt_tui.ui.session_keeper import SessionKeeper
+from tinygpt_tui.ui.widgets.key_bar import KeyBar
 from tinygpt_tui.ui.widgets.naming_line import NamingLine
 from tinygpt_tui.ui.wrapping import shown
 
@@ -84,7 +85,7 @@ class BranchesScreen(ModalScreen[bool]):
                     yield Static("", id="branches-facts", markup=False)
                     yield Static("", id="branches-text", markup=False)
             yield NamingLine()
-            yield Footer(show_command_palette=False, compact=True)
+            yield KeyBar()
 
     def on_mount(self) -> None:
         """Show the tree, and what streams into it."""

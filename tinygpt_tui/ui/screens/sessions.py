@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Input, OptionList, Static
+from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from tinygpt_tui.errors import TinyGPTError
@@ -20,6 +20,7 @@ from tinygpt_tui.sessions.encoding import head_of
 from tinygpt_tui.sessions.store import Opened, SessionCard
 from tinygpt_tui.ui.branch_words import CURRENT, fitted, local_time
 from tinygpt_tui.ui.session_keeper import SessionKeeper
+from tinygpt_tui.ui.widgets.key_bar import KeyBar
 from tinygpt_tui.ui.widgets.naming_line import NamingLine
 from tinygpt_tui.ui.wrapping import shown
 from tinygpt_tui.words import size
@@ -84,7 +85,7 @@ class SessionsScreen(ModalScreen[Opened | None]):
             yield SessionList(id="sessions-list")
             yield Static("", id="sessions-none", markup=False)
             yield NamingLine()
-            yield Footer(show_command_palette=False, compact=True)
+            yield KeyBar()
 
     def on_mount(self) -> None:
         """Look what there is."""

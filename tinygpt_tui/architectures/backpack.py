@@ -1,0 +1,151 @@
+"""The Backpack language model: logits are a weighted sum of the sense vectors of the tokens in sight.
+
+    token ids ─┬─ senses: MLP(embedding) ─────────────────────── n_sense vectors a token ─┐
+               └─ transformer ── query and key for each sense ── weights over the tokens ─┴─ sum ── head ── logits
+
+A sense vector belongs to the token alone, whatever stands around it, and acts on the logits linearly: turning one up
+or down anywhere has an effect that can be foreseen. Source: Hewitt et al. 2023 (arXiv 2305.16765), section 3.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tinygpt_tui.architectures.attention import attend, remember
+from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.architectures.gpt import GPT, GPTMemory
+from tinygpt_tui.architectures.memory import Memory
+from tinygpt_tui.errors import UsageError
+from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.settings.family import BackpackSettings
+
+WIDER = 4  # inner width of the senses' MLP, in widths of the stream
+
+
+@dataclass
+class BackpackMemory:
+    """The transformer's own memory, and of each token in reach the keys and the senses.
+
+    `keys` (B, S, block_size, C / S) and `senses` (B, S, block_size, C), S being n_sense.
+    """
+
+    trunk: GPTMemory
+    keys: Tensor
+    senses: Tensor
+    length: int = field(default=0)
+
+
+class Backpack(LanguageModel):
+    """Senses of each token, and a transformer that weighs them."""
+
+    settings: BackpackSettings
+
+    def __init__(self, settings: BackpackSettings) -> None:
+        """Raises UsageError where heads or senses do not divide the width."""
+        super().__init__()
+        V, C, S = settings.vocab_size, settings.n_embd, settings.n_sense
+        if C % S:
+            raise UsageError(f"n embd {C} cannot be shared among {S} senses", f"choose a multiple of {S}")
+        self.settings = settings
+        self.block_size = settings.block_size
+        self.vocab_size = V
+        self.trunk = GPT(trunk_settings(settings))
+        del self.trunk.lm_head  # the trunk's answer is weights, not logits
+        self.sense_fc = nn.Linear(C, WIDER * C)
+        self.sense_proj = nn.Linear(WIDER * C, S * C)
+        self.weigh = nn.Linear(C, 2 * C)  # a query and a key for each sense
+        self.lm_head = nn.Linear(C, V, bias=False)
+        self.gains: Tensor | None = None  # (V, S): what `dialled` makes
+        self._start_weights()
+
+    @property
+    def felt(self) -> int:
+        """How many tokens of an endless text the last logits depend on."""
+        return self.trunk.felt + self.settings.block_size - 1
+
+    def forward(self, ids: Tensor, memory: Memory | None = None) -> Tensor:
+        """ids (B, T) -> logits (B, T, V); the whole text is at most block_size long, unless attention slides."""
+        assert memory is None or isinstance(memory, BackpackMemory)
+        B, T = ids.shape
+        S = self.settings.n_sense
+        x = self.trunk.stream(ids, memory.trunk if memory else None)  # (B, T, C)
+        seen = memory.length if memory else 0
+        senses = self.senses_of(ids).transpose(1, 2)  # (B, S, T, C)
+        q, k = (part.view(B, T, S, -1).transpose(1, 2) for part in self.weigh(x).chunk(2, dim=-1))  # (B, S, T, C / S)
+        if memory is not None:
+            k, senses = remember(memory.keys, k, seen), remember(memory.senses, senses, seen)
+            memory.length += T
+        reach = self.settings.block_size if self.settings.sliding else None
+        mixed = attend(q, k, senses, q.shape[-1] ** -0.5, reach=reach).sum(1)  # (B, T, C)
+        logits: Tensor = self.lm_head(mixed)
+        return logits
+
+    def senses_of(self, ids: Tensor) -> Tensor:
+        """Return the sense vectors of `ids` (B, T): (B, T, S, C); they depend on each id alone."""
+        x = F.layer_norm(self.trunk.transformer["wte"](ids), (self.settings.n_embd,))
+        senses: Tensor = self.sense_proj(F.gelu(self.sense_fc(x))).view(*ids.shape, self.settings.n_sense, -1)
+        if self.gains is None:
+            return senses
+        dialled: Tensor = senses * self.gains[ids].unsqueeze(-1)
+        return dialled
+
+    def sense_logits(self, id: int) -> Tensor:
+        """Return what each sense of token `id` says of the next token if it alone is meant: (S, V)."""
+        table: Tensor = self.lm_head(self.senses_of(torch.tensor([[id]], device=self.device))[0, 0])
+        return table
+
+    def new_memory(self, batch: int) -> BackpackMemory:
+        """Return an empty memory for `batch` texts."""
+        s, weight = self.settings, self.lm_head.weight
+        shape = (batch, s.n_sense, s.block_size)
+        return BackpackMemory(
+            trunk=self.trunk.new_memory(batch),
+            keys=weight.new_zeros(*shape, s.n_embd // s.n_sense),
+            senses=weight.new_zeros(*shape, s.n_embd),
+        )
+
+    def _start_weights(self) -> None:
+        """Draw the first weights: the senses begin small and the weights nearly level."""
+        for linear in (self.sense_fc, self.sense_proj, self.weigh):
+            nn.init.normal_(linear.weight, std=linear.weight.shape[1] ** -0.5)
+            nn.init.zeros_(linear.bias)
+        nn.init.normal_(self.lm_head.weight, std=0.001)
+
+
+def dialled(model: Backpack, gains: Iterable[tuple[int, int, float]]) -> Backpack:
+    """Return a model that shares all weights with `model`, some senses turned up or down.
+
+    Each of `gains` is (token id, sense, factor): 0 takes a sense away, 1 leaves it, 2 doubles it.
+    """
+    turned = copy.copy(model)
+    turned.gains = torch.ones(model.vocab_size, model.settings.n_sense, device=model.device)
+    for id, sense, factor in gains:
+        turned.gains[id, sense] = factor
+    return turned
+
+
+def trunk_settings(settings: BackpackSettings) -> GPTSettings:
+    """Return the transformer that weighs the senses: the modern form, without a head."""
+    return GPTSettings(
+        vocab_size=settings.vocab_size,
+        block_size=settings.block_size,
+        n_layer=settings.n_layer,
+        n_head=settings.n_head,
+        n_embd=settings.n_embd,
+        dropout=settings.dropout,
+        positions="rotary",
+        sliding=settings.sliding,
+        norm_weight=False,
+        qk_norm=True,
+        embedding_norm=True,
+        token_shift=2,
+        activation="relu_squared",
+        tied_head=False,
+        start="zero_residual",
+    )

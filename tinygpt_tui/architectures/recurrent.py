@@ -1,0 +1,155 @@
+"""Recurrent nets (Elman's, GRU, LSTM), stacked: one state is carried from token to token.
+
+    token ids ── embedding ── n_layer × [ x + cell(norm(x)), x + MLP(norm(x)) ] ── head ── logits
+
+With the cell of Elman 1990 and a state twice as wide as the stream this is the net of GPTnano, whose blocks all read
+the embedding (only the last of them counted) and whose state was thrown away between two generated tokens; here each
+block reads the one below, and the state is a memory. The steps through time run in torch's own kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.architectures.memory import Memory
+from tinygpt_tui.settings.family import GRUSettings, LSTMSettings, RNNSettings
+
+RecurrentSettings = RNNSettings | GRUSettings | LSTMSettings
+GATES = {"rnn": 1, "gru": 3, "lstm": 4}  # how many products a cell makes of the token and of the state
+WIDER = 4  # the MLP's inner width, in widths of the stream
+
+
+@dataclass
+class RecurrentMemory:
+    """What every cell carries: `states` and, of an LSTM, `cells`, each (L, B, n_hidden)."""
+
+    states: Tensor
+    cells: Tensor
+    length: int = field(default=0)
+
+    def detach(self) -> RecurrentMemory:
+        """Return the same numbers, through which no gradient flows back."""
+        return RecurrentMemory(self.states.detach(), self.cells.detach(), self.length)
+
+
+class Cell(nn.Module):
+    """One recurrent cell, from a stream of tokens to a stream of its states.
+
+    Sources: Elman 1990 (rnn); Cho et al. 2014 in cuDNN's form (gru); Hochreiter and Schmidhuber 1997 with the
+    forget gate of Gers et al. 2000 (lstm).
+    """
+
+    def __init__(self, kind: str, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.kind = kind
+        rows = GATES[kind] * hidden
+        self.from_token = nn.Linear(channels, rows)
+        self.from_state = nn.Linear(hidden, rows, bias=False)  # one bias is enough
+        self.no_bias: Tensor
+        self.register_buffer("no_bias", torch.zeros(rows), persistent=False)
+
+    def forward(self, x: Tensor, state: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x (B, T, C), state and cell (B, H) -> all states (B, T, H), the last state and the last cell (B, H)."""
+        weights = [self.from_token.weight, self.from_state.weight, self.from_token.bias, self.no_bias]
+        first = state[None]
+        if self.kind == "lstm":
+            y, last, last_cell = torch.lstm(x, (first, cell[None]), weights, True, 1, 0.0, self.training, False, True)
+            return y, last[0], last_cell[0]
+        run = torch.rnn_tanh if self.kind == "rnn" else torch.gru
+        y, last = run(x, first, weights, True, 1, 0.0, self.training, False, True)
+        return y, last[0], cell
+
+
+class RecurrentBlock(nn.Module):
+    """What was before, then what to make of it; each added to the stream."""
+
+    def __init__(self, kind: str, settings: RecurrentSettings) -> None:
+        super().__init__()
+        C, H = settings.n_embd, settings.n_hidden
+        self.dropout = settings.dropout
+        self.bends = kind == "rnn"  # GPTnano's output is a tanh; gated cells need none
+        self.ln_1 = nn.LayerNorm(C, bias=False)
+        self.cell = Cell(kind, C, H)
+        self.c_proj = nn.Linear(H, C)
+        self.ln_2 = nn.LayerNorm(C, bias=False)
+        self.mlp = nn.ModuleDict({"c_fc": nn.Linear(C, WIDER * C), "c_proj": nn.Linear(WIDER * C, C)})
+
+    def forward(self, x: Tensor, state: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x (B, T, C), state and cell (B, H) -> x (B, T, C) and the new state and cell."""
+        y, state, cell = self.cell(self.ln_1(x), state, cell)
+        y = self.c_proj(y)
+        x = x + self._drop(torch.tanh(y) if self.bends else y)
+        y = self.mlp["c_proj"](F.gelu(self.mlp["c_fc"](self.ln_2(x))))
+        return x + self._drop(y), state, cell
+
+    def _drop(self, y: Tensor) -> Tensor:
+        return F.dropout(y, self.dropout, self.training) if self.dropout else y
+
+
+class Recurrent(LanguageModel):
+    """A stack of recurrent blocks between an embedding and a head; no window, no positions."""
+
+    settings: RecurrentSettings
+
+    def __init__(self, settings: RecurrentSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.block_size = None
+        self.vocab_size = settings.vocab_size
+        self.kind = str(settings.__struct_config__.tag)
+        V, C = settings.vocab_size, settings.n_embd
+        self.wte = nn.Embedding(V, C)
+        self.h = nn.ModuleList(RecurrentBlock(self.kind, settings) for _ in range(settings.n_layer))
+        self.lm_head = nn.Linear(C, V)
+        self._start_weights()
+
+    def forward(self, ids: Tensor, memory: Memory | None = None) -> Tensor:
+        """ids (B, T) -> logits (B, T, V)."""
+        assert memory is None or isinstance(memory, RecurrentMemory)
+        kept = memory or self.new_memory(ids.shape[0])
+        x = self.wte(ids)  # (B, T, C)
+        states, cells = [], []
+        blocks: Iterable[nn.Module] = self.h
+        for block, state, cell in zip(blocks, kept.states, kept.cells, strict=True):
+            x, state, cell = block(x, state, cell)
+            states.append(state)
+            cells.append(cell)
+        if memory is not None:
+            # New tensors, not written into the old ones: in training a gradient may still need those.
+            memory.states, memory.cells = torch.stack(states), torch.stack(cells)
+            memory.length += ids.shape[1]
+        logits: Tensor = self.lm_head(x)
+        return logits
+
+    def new_memory(self, batch: int) -> RecurrentMemory:
+        """Return a memory of zeros for `batch` texts."""
+        s, weight = self.settings, self.lm_head.weight
+        nothing = weight.new_zeros(s.n_layer, batch, s.n_hidden)
+        return RecurrentMemory(nothing, nothing if self.kind == "lstm" else nothing[..., :0])
+
+    def _start_weights(self) -> None:
+        """Draw the first weights; the states' own matrices begin orthogonal, so that nothing fades or explodes."""
+        for name, parameter in self.named_parameters():
+            if name.endswith("from_state.weight"):
+                for square in torch.split(parameter.data, self.settings.n_hidden):
+                    nn.init.orthogonal_(square)
+            elif "wte" in name:
+                nn.init.normal_(parameter, std=0.8)
+            elif name.startswith("lm_head.weight"):
+                nn.init.normal_(parameter, std=0.001)
+            elif name.endswith("c_proj.weight"):
+                nn.init.normal_(parameter, std=parameter.shape[1] ** -0.5 / (2 * self.settings.n_layer) ** 0.5)
+            elif parameter.dim() == 2:
+                nn.init.normal_(parameter, std=parameter.shape[1] ** -0.5)
+        for module in self.modules():
+            if isinstance(module, nn.Linear) and module.bias is not None:
+                nn.init.zeros_(module.bias)
+            if isinstance(module, Cell) and module.kind == "lstm":
+                H = self.settings.n_hidden
+                nn.init.ones_(module.from_token.bias[H : 2 * H])  # the forget gate begins open

@@ -1,0 +1,65 @@
+"""Trainings of the architectures beside GPT, each at a size that can be compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygpt_tui.settings.family import BackpackSettings, CNNSettings, GRUSettings, LSTMSettings, RNNSettings
+from tinygpt_tui.settings.preset import Preset
+from tinygpt_tui.settings.training import TrainingSettings
+
+_FAMILY_RECIPE: dict[str, Any] = {"batch_size": 16, "learning_rate": 1e-2, "head_rate": 1e-2, "embedding_rate": 2e-2}
+
+FAMILY_PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            name="rnn-nano",
+            title="Elman, tiny",
+            description="71,041 parameters, GPTnano's recurrent net with its blocks truly on one another",
+            training=TrainingSettings(
+                architecture=RNNSettings(n_layer=4, n_embd=32, n_hidden=64), steps=4000, **_FAMILY_RECIPE
+            ),
+        ),
+        Preset(
+            name="rnn",
+            title="Elman",
+            description="a recurrent net as large as `tinygpt`",
+            training=TrainingSettings(
+                architecture=RNNSettings(n_layer=4, n_embd=128, n_hidden=302), steps=3000, **_FAMILY_RECIPE
+            ),
+        ),
+        Preset(
+            name="gru",
+            title="GRU",
+            description="gated recurrent units, as large as `modern`",
+            training=TrainingSettings(
+                architecture=GRUSettings(n_layer=2, n_embd=128, n_hidden=222), steps=3000, **_FAMILY_RECIPE
+            ),
+        ),
+        Preset(
+            name="lstm",
+            title="LSTM",
+            description="long short-term memory, as large as `modern`",
+            training=TrainingSettings(
+                architecture=LSTMSettings(n_layer=2, n_embd=128, n_hidden=188), steps=3000, **_FAMILY_RECIPE
+            ),
+        ),
+        Preset(
+            name="cnn",
+            title="Convolutions",
+            description="dilated causal convolutions, gated, as large as `modern`",
+            training=TrainingSettings(
+                architecture=CNNSettings(n_layer=7, n_embd=128, dilation_cycle=6), steps=3000, **_FAMILY_RECIPE
+            ),
+        ),
+        Preset(
+            name="backpack",
+            title="Backpack",
+            description="sense vectors weighed by a transformer, as large as `modern`",
+            training=TrainingSettings(
+                architecture=BackpackSettings(n_layer=4, n_embd=96, n_sense=8), steps=3000, **_FAMILY_RECIPE
+            ),
+        ),
+    )
+}

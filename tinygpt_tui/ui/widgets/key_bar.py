@@ -1,0 +1,159 @@
+"""The line at the bottom: the keys that work now; a click presses one.
+
+Textual's own footer is a widget a key, and builds them all anew whenever a key comes or goes, which holds up the keys
+that are pressed meanwhile. This one is a single widget that draws its line again where it differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import ClassVar, NamedTuple
+
+from rich.cells import cell_len
+from rich.text import Text
+from textual import events
+from textual.screen import Screen
+from textual.widget import Widget
+
+GAP = 1  # cells after a key
+MORE = "…"  # there are keys that do not fit; the wheel shows them
+
+
+class ShownKey(NamedTuple):
+    """A key as it stands in the bar."""
+
+    key: str  # as Textual names it
+    display: str
+    description: str
+    tooltip: str
+    enabled: bool
+
+    @property
+    def width(self) -> int:
+        """How many cells it takes, without the gap after it."""
+        return cell_len(self.display) + 1 + cell_len(self.description)
+
+
+class KeyBar(Widget):
+    """Shows the keys of the screen's bindings, as many as fit."""
+
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"key-bar--key", "key-bar--description", "key-bar--over"}
+    DEFAULT_CSS = """
+    KeyBar {
+        height: 1; dock: bottom;
+        color: $footer-foreground; background: $footer-background;
+        & > .key-bar--key { color: $footer-key-foreground; text-style: bold; }
+        & > .key-bar--description { color: $footer-description-foreground; }
+        & > .key-bar--over { color: $footer-key-foreground; background: $block-hover-background; }
+        &.-over { pointer: pointer; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys: list[ShownKey] = []
+        self._first = 0  # of those that are drawn
+        self._over: ShownKey | None = None  # under the mouse
+        self._looks = False  # soon
+
+    def on_mount(self) -> None:
+        """Follow the screen's bindings."""
+        self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
+
+    def _bindings_changed(self, screen: Screen[object]) -> None:
+        # Several changes in one turn are one look; a terminal that lost the focus keeps its keys.
+        if self.app.app_focus and not self._looks:
+            self._looks = self.call_after_refresh(self._look)
+
+    def _look(self) -> None:
+        self._looks = False
+        if not self.is_attached:
+            return
+        keys = self._keys_now()
+        if keys != self.keys:
+            self.keys, self._first = keys, 0
+            self._point_at(None)
+            self.refresh()
+
+    def _keys_now(self) -> list[ShownKey]:
+        shown: dict[str, ShownKey] = {}  # by action: of several keys for one, the first
+        for _, binding, enabled, tooltip in self.screen.active_bindings.values():
+            if binding.show and binding.action not in shown:
+                display = self.app.get_key_display(binding)
+                shown[binding.action] = ShownKey(binding.key, display, binding.description, tooltip, enabled)
+        return list(shown.values())
+
+    def render(self) -> Text:
+        """Draw the keys that fit; one that is under the mouse stands out."""
+        style = {name: self.get_component_rich_style(f"key-bar--{name}") for name in ("key", "description", "over")}
+        line = Text(no_wrap=True, overflow="crop", end="")
+        for _, key in self._placed():
+            of_key, of_rest = (style["over"],) * 2 if key is self._over else (style["key"], style["description"])
+            both = Text.assemble((key.display, of_key), (f" {key.description}", of_rest))
+            if not key.enabled:
+                both.stylize("dim")
+            line.append_text(both).append(" " * GAP)
+        if self._first + len(self._placed()) < len(self.keys):
+            line.append(MORE, style["description"])
+        return line
+
+    def _placed(self) -> list[tuple[int, ShownKey]]:
+        """Return the keys that fit, each with its first cell; the sign that there are more has its own."""
+        return list(_placed(self.keys[self._first :], self.content_size.width))
+
+    def key_at(self, x: int) -> ShownKey | None:
+        """Return the key that is drawn at that cell."""
+        return next((key for at, key in self._placed() if at <= x < at + key.width), None)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Let the key under the mouse stand out, and its tooltip be this one's."""
+        self._point_at(self.key_at(event.x))
+
+    def on_leave(self) -> None:
+        """The mouse is elsewhere."""
+        self._point_at(None)
+
+    def _point_at(self, key: ShownKey | None) -> None:
+        if key is not self._over:
+            self._over = key
+            self.tooltip = key.tooltip if key else None
+            self.set_class(key is not None, "-over")
+            self.refresh()
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Press the key under the mouse."""
+        key = self.key_at(event.x)
+        if key is None:
+            return
+        if key.enabled:
+            self.app.simulate_key(key.key)
+        else:
+            self.app.bell()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Show later keys."""
+        event.stop()
+        if self._first + len(self._placed()) < len(self.keys):
+            self._go_to(self._first + 1)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Show earlier keys."""
+        event.stop()
+        self._go_to(max(0, self._first - 1))
+
+    def _go_to(self, first: int) -> None:
+        if first != self._first:
+            self._first = first
+            self._point_at(None)
+            self.refresh()
+
+
+def _placed(keys: list[ShownKey], width: int) -> Iterable[tuple[int, ShownKey]]:
+    at = 0
+    for number, key in enumerate(keys):
+        last = number == len(keys) - 1
+        if at + key.width + (0 if last else GAP + cell_len(MORE)) > width:
+            return
+        yield at, key
+        at += key.width + GAP
