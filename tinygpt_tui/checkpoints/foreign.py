@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.table import build
+from tinygpt_tui.checkpoints.calibrate import calibrated
 from tinygpt_tui.checkpoints.native import EMBEDDING, HEAD, Checkpoint, filled, load
 from tinygpt_tui.checkpoints.opening import Described, Typed, check_weights, describe, is_native
 from tinygpt_tui.errors import CheckpointError, UsageError
+from tinygpt_tui.settings.architecture import ArchitectureSettings
 
 
 def open_checkpoint(path: Path, device: torch.device | str = "cpu", typed: Typed | None = None) -> Checkpoint:
@@ -22,23 +26,28 @@ def open_checkpoint(path: Path, device: torch.device | str = "cpu", typed: Typed
     if is_native(path):
         return load(path, device)
     described = describe(path, typed)
-    model = model_of(described).to(device).eval()
+    tensors = tensors_of(described)
+    described = calibrated(described, lambda settings: filled(settings, tensors), typed.corpus if typed else "")
+    model = filled(described.settings, tensors).to(device).eval()
     return Checkpoint(described.config, model, described.tokenizer, described.layout.name, described.facts)
 
 
-def model_of(described: Described) -> LanguageModel:
-    """Build the net of a checkpoint and fill it. Raises CheckpointError where the tensors do not make it."""
-    try:
-        with torch.device("meta"):  # shapes alone: nothing is taken of memory before all of them fit
-            net = build(described.settings)
-    except UsageError as error:
-        raise CheckpointError(f"{described.name} cannot be: {error.message}", error.hint) from None
-    wanted = {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
+def tensors_of(described: Described) -> dict[str, Tensor]:
+    """Read the weights as the net wants them. Raises CheckpointError where they do not make it."""
     weights = described.weights()
     if getattr(described.settings, "tied_head", False) and EMBEDDING in weights:
         weights[HEAD] = weights[EMBEDDING]
-    tensors = {
-        name: torch.from_numpy(numbers.copy() if not numbers.flags.writeable else numbers)
+    wanted = _shapes(described.settings, described.name)
+    return {
+        name: torch.from_numpy(numbers if numbers.flags.writeable else numbers.copy())
         for name, numbers in check_weights(described, weights, wanted).items()
     }
-    return filled(described.settings, tensors)
+
+
+def _shapes(settings: ArchitectureSettings, name: str) -> Mapping[str, tuple[int, ...]]:
+    try:
+        with torch.device("meta"):  # shapes alone: nothing is taken of memory before all of them fit
+            net = build(settings)
+    except UsageError as error:
+        raise CheckpointError(f"{name} cannot be: {error.message}", error.hint) from None
+    return {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}

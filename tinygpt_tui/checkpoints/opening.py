@@ -66,10 +66,11 @@ class Described:
 
 @dataclass(frozen=True)
 class Typed:
-    """What the user knows better: settings by name, and the file that holds the vocabulary."""
+    """What the user knows better: settings by name, the file that holds the vocabulary, a text of its kind."""
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     vocabulary: Path | None = None
+    corpus: str = ""  # a text that it learned from: a name or a path
 
 
 _LAYER = re.compile(r"\.\d+\.")

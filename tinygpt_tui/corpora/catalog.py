@@ -21,8 +21,8 @@ class CatalogRow(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     file: str
     licence: str
-    bytes: int
-    sha256: str
+    bytes: int = 0
+    sha256: str = ""
     source: str = ""
     url: str = ""
     characters: int = 0

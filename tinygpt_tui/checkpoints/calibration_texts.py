@@ -1,0 +1,92 @@
+"""Texts by which a checkpoint is judged: the user's, the catalogue's that are here, and a few pages that are shipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tinygpt_tui import paths
+from tinygpt_tui.corpora.catalog import CATALOG, CatalogRow, find_corpus, list_corpora
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.tokenizers.base import Tokenizer
+
+FOLDER = "calibration"
+CHARACTERS = 6000  # of each text are looked at
+MOST_TEXTS = 12
+LARGEST_VOCABULARY_FILE = 16 << 20
+LEAST_KNOWN = 0.98  # share of a text's characters that the vocabulary must have
+
+
+@dataclass(frozen=True)
+class CalibrationText:
+    """A piece of a text, and what to call it."""
+
+    name: str
+    text: str
+
+
+def calibration_texts(corpus: str = "") -> list[CalibrationText]:
+    """Return pieces of the texts that are on this machine; of `corpus` alone (a name or a path) where one is given.
+
+    Raises NotFoundError and CorpusError for a corpus that is not there.
+    """
+    if corpus:
+        entry = find_corpus(corpus)
+        return [CalibrationText(entry.name, _piece(Path(entry.path)))] if entry.path else []
+    found = [*_shipped(), *_on_disk()]
+    return [text for text in found[:MOST_TEXTS] if len(text.text) > 1]
+
+
+def known_share(tokenizer: Tokenizer, text: str) -> float:
+    """Return which share of a text's characters the tokenizer knows."""
+    unknown = set(tokenizer.unknown_in(text))
+    return 1 - sum(text.count(character) for character in unknown) / max(1, len(text))
+
+
+def character_sets(size: int, corpus: str = "") -> Iterator[tuple[str, str]]:
+    """Yield name and sorted characters of each text on this machine that has exactly `size` different ones."""
+    entries = [find_corpus(corpus)] if corpus else list_corpora()
+    for entry in entries[:MOST_TEXTS]:
+        if entry.path is None or entry.row.bytes > LARGEST_VOCABULARY_FILE:
+            continue
+        try:
+            characters = "".join(sorted(set(Path(entry.path).read_text(encoding="utf-8"))))
+        except (OSError, UnicodeDecodeError):
+            continue
+        if len(characters) == size:
+            yield entry.name, characters
+
+
+def _shipped() -> Iterator[CalibrationText]:
+    folder = paths.shipped_data() / FOLDER
+    try:
+        rows = msgspec.toml.decode((folder / CATALOG).read_bytes(), type=dict[str, CatalogRow])
+    except OSError:
+        return
+    for row in rows.values():
+        yield CalibrationText(row.title, _piece(folder / row.file))
+
+
+def _on_disk() -> Iterator[CalibrationText]:
+    try:
+        entries = list_corpora()
+    except (OSError, TinyGPTError):
+        return
+    for entry in entries:
+        if entry.path is not None:
+            yield CalibrationText(entry.row.title, _piece(Path(entry.path)))
+
+
+def _piece(path: Path) -> str:
+    """Return a piece from the middle of a text, whole characters; nothing where it cannot be read."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            file.seek(max(0, size // 2 - 2 * CHARACTERS))
+            content = file.read(4 * CHARACTERS)
+    except OSError:
+        return ""
+    return content.decode("utf-8", "ignore").replace("\r\n", "\n")[:CHARACTERS]
