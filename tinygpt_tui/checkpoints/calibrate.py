@@ -137,9 +137,7 @@ def _together(described: Described) -> Iterable[list[Any]]:
     yield from ([question] for question in questions)
 
 
-def _text_for(
-    described: Described, build: Build, corpus: str
-) -> tuple[Described, CalibrationText, Tokenizer] | None:
+def _text_for(described: Described, build: Build, corpus: str) -> tuple[Described, CalibrationText, Tokenizer] | None:
     """Return the text that surprises the model least, with the tokenizer that it is read by."""
     texts = calibration_texts(corpus)
     tokenizers: list[tuple[str, Tokenizer]] = [("", described.tokenizer)]
@@ -159,7 +157,9 @@ def _text_for(
         fitting.sort(key=lambda one: float(token_losses(model, torch.tensor(one[2].encode(one[1].text[:2000]))).mean()))
     name, text, tokenizer = fitting[0]
     if name:
-        fact = Fact(name="vocabulary", value=f"{tokenizer.size} characters", source="calibrated", detail=f"those of {name}")
+        fact = Fact(
+            name="vocabulary", value=f"{tokenizer.size} characters", source="calibrated", detail=f"those of {name}"
+        )
         facts = tuple(fact if one.name == "vocabulary" else one for one in described.facts)
         described = _replaced(described, tokenizer, facts)
     return described, text, tokenizer
@@ -167,7 +167,13 @@ def _text_for(
 
 def _replaced(described: Described, tokenizer: Tokenizer, facts: tuple[Fact, ...]) -> Described:
     return Described(
-        described.source, described.layout, described.settings, tokenizer, facts, described.questions, described.examined
+        described.source,
+        described.layout,
+        described.settings,
+        tokenizer,
+        facts,
+        described.questions,
+        described.examined,
     )
 
 
@@ -188,7 +194,9 @@ def _apart(best: Judged, rival: Judged) -> float:
 def _evidence(setting: str, best: Judged, rival: Judged, apart: float) -> str:
     sure = "sure" if apart > SURE else "likely" if apart > LIKELY else "the loss does not tell them apart"
     ours, theirs = (reading_in_words(one.answers) for one in (best, rival))
-    return f"{ours}: {best.loss:.4g}; next best {theirs}: {rival.loss:.4g} ({sure}, {min(apart, 999):.1f} standard errors)"
+    return (
+        f"{ours}: {best.loss:.4g}; next best {theirs}: {rival.loss:.4g} ({sure}, {min(apart, 999):.1f} standard errors)"
+    )
 
 
 def reading_in_words(answers: Mapping[str, Any]) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.table import build
 from tinygpt_tui.checkpoints.calibrate import calibrated
 from tinygpt_tui.checkpoints.native import EMBEDDING, HEAD, Checkpoint, filled, load
