@@ -6,6 +6,7 @@ losses differ. What the loss does not tell apart stays as the layout's programs 
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections import Counter
@@ -157,24 +158,11 @@ def _text_for(described: Described, build: Build, corpus: str) -> tuple[Describe
         fitting.sort(key=lambda one: float(token_losses(model, torch.tensor(one[2].encode(one[1].text[:2000]))).mean()))
     name, text, tokenizer = fitting[0]
     if name:
-        fact = Fact(
-            name="vocabulary", value=f"{tokenizer.size} characters", source="calibrated", detail=f"those of {name}"
-        )
+        words = f"{tokenizer.size} characters"
+        fact = Fact(name="vocabulary", value=words, source="calibrated", detail=f"those of {name}")
         facts = tuple(fact if one.name == "vocabulary" else one for one in described.facts)
-        described = _replaced(described, tokenizer, facts)
+        described = dataclasses.replace(described, tokenizer=tokenizer, facts=facts)
     return described, text, tokenizer
-
-
-def _replaced(described: Described, tokenizer: Tokenizer, facts: tuple[Fact, ...]) -> Described:
-    return Described(
-        described.source,
-        described.layout,
-        described.settings,
-        tokenizer,
-        facts,
-        described.questions,
-        described.examined,
-    )
 
 
 def _affordable(described: Described) -> int:
@@ -194,9 +182,8 @@ def _apart(best: Judged, rival: Judged) -> float:
 def _evidence(setting: str, best: Judged, rival: Judged, apart: float) -> str:
     sure = "sure" if apart > SURE else "likely" if apart > LIKELY else "the loss does not tell them apart"
     ours, theirs = (reading_in_words(one.answers) for one in (best, rival))
-    return (
-        f"{ours}: {best.loss:.4g}; next best {theirs}: {rival.loss:.4g} ({sure}, {min(apart, 999):.1f} standard errors)"
-    )
+    measured = f"{ours}: {best.loss:.4g}; next best {theirs}: {rival.loss:.4g}"
+    return f"{measured} ({sure}, {min(apart, 999):.1f} standard errors)"
 
 
 def reading_in_words(answers: Mapping[str, Any]) -> str:
@@ -219,7 +206,7 @@ def _with_loss(described: Described, found: Judged, text: CalibrationText, token
             value = f"{value}: wrong vocabulary, or another language"
             detail += f"; counting letters alone gives {unigram:.3f}"
     fact = Fact(name="loss", value=value, source="calibrated", detail=detail)
-    return _replaced(described, described.tokenizer, (*described.facts, fact))
+    return dataclasses.replace(described, facts=(*described.facts, fact))
 
 
 def _unigram(ids: Sequence[int]) -> float:

@@ -1,4 +1,4 @@
-"""Texts by which a checkpoint is judged: the user's, the catalogue's that are here, and a few pages that are shipped."""
+"""Texts by which a checkpoint is judged: the user's, those of the catalogue that are here, and shipped pages."""
 
 from __future__ import annotations
 

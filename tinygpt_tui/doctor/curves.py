@@ -58,7 +58,7 @@ def _initial_loss(history: RunHistory, settings: TrainingSettings) -> Iterator[F
             f"the untrained model loses {loss:.2f} where guessing loses {guessing:.2f}",
             "It begins sure of what it cannot know: its first weights are too large, and the first steps are spent on "
             "taking that back.",
-            {"start": "zero_residual"} if settings.architecture.start != "zero_residual" else {},
+            {"start": "zero_residual"} if getattr(settings.architecture, "start", "") == "gpt2" else {},
         )
     elif loss < guessing * INITIAL_LOW:
         yield Finding(
