@@ -16,10 +16,12 @@ from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.table import build
 from tinygpt_tui.corpora.batches import Windows
 from tinygpt_tui.corpora.corpus import Corpus
+from tinygpt_tui.corpora.streams import Streams
 from tinygpt_tui.errors import RunError
 from tinygpt_tui.events.training import Evaluation, Note, Paused, Resumed, RolledBack, Sample, Step, TrainingEvent
 from tinygpt_tui.runs.control import Control, Wish
 from tinygpt_tui.settings.training import Extension, TrainingSettings
+from tinygpt_tui.training.carrying import Carrying
 from tinygpt_tui.training.compiling import Compiling
 from tinygpt_tui.training.device import device_random, set_device_random
 from tinygpt_tui.training.evaluate import summed_losses
@@ -73,7 +75,14 @@ class Training:
         self._control = control
         self._extensions = tuple(extensions)
         self._block_size = settings.architecture.block_size
-        self._windows = Windows(corpus.train, settings.architecture.training_length, settings.batch_size, settings.seed)
+        self._carrying: Carrying | None = None
+        if settings.architecture.carries:
+            streams = Streams(corpus.train, self._block_size, settings.batch_size, settings.seed)
+            self._windows: Windows | Streams = streams
+            self._carrying = Carrying(streams)
+        else:
+            length = settings.architecture.training_length
+            self._windows = Windows(corpus.train, length, settings.batch_size, settings.seed)
         self._evaluate_every = settings.evaluate_every or self._well_spaced()
         self._recent: list[float] = []
         self._evaluated = self._sampled = -1  # the last steps at which that was done
@@ -154,6 +163,7 @@ class Training:
             "without_better": self._without_better,
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "carried": self._carrying.state() if self._carrying else None,
             "random": torch.get_rng_state(),
             "device_random": device_random(self.device),
         }
@@ -169,6 +179,8 @@ class Training:
         for optimizer, kept in zip(self.optimizers, place["optimizers"], strict=True):
             optimizer.load_state_dict(copied(kept))  # torch would go on with the very tensors it is given
             optimizer.zero_grad(set_to_none=True)
+        if self._carrying:
+            self._carrying.load_state(copied(place.get("carried")), self.device)
         torch.set_rng_state(place["random"])
         set_device_random(self.device, place.get("device_random"))
 
@@ -253,7 +265,10 @@ class Training:
         )
 
     def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        logits = self.compiling.forward(self.model)(inputs)
+        if self._carrying:
+            logits = self._carrying.logits(self.model, inputs, self.step)
+        else:
+            logits = self.compiling.forward(self.model)(inputs)
         return F.cross_entropy(logits.view(-1, logits.shape[-1]), targets.reshape(-1))
 
     def _evaluate(self, regular: bool = False) -> Iterator[TrainingEvent]:
