@@ -5,19 +5,34 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-without-native check lint wheel pictures models clean
+TEST := $(BIN)/pytest -n auto --dist worksteal
+
+.PHONY: run test test-engines test-screens test-without-native coverage check lint wheel pictures models clean
 
 run: $(VENV)/.installed
 	$(BIN)/tinygpt-tui
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest -n auto --cov --cov-report=term
+	$(TEST)
+
+# The two halves of `make test`. Tracing makes the tests of the screens half as long again (most of what is traced is
+# Textual), so the checks trace the others alone.
+test-engines: $(VENV)/.installed-dev
+	$(TEST) --ignore tests/ui --cov --cov-report=
+	$(BIN)/coverage report --omit "tinygpt_tui/ui/*"
+
+test-screens: $(VENV)/.installed-dev
+	$(TEST) tests/ui
+
+# Of everything, the screens among it.
+coverage: $(VENV)/.installed-dev
+	$(TEST) --cov --cov-report=term
 
 # The same engine process where no C compiler was at hand when the package was built.
 test-without-native: $(VENV)/.installed-dev
-	TINYGPT_TUI_NATIVE=off $(BIN)/pytest -n auto tests/workers tests/ui/test_generate_engine.py
+	TINYGPT_TUI_NATIVE=off $(TEST) tests/workers tests/ui/test_generate_engine.py
 
-check: lint wheel test test-without-native
+check: lint wheel test-without-native test-engines test-screens
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

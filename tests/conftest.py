@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tinygpt_tui import paths
 
 # The nets of the tests are so small that a second thread only waits; set before anything imports torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A machine that does other things, too, is slow: that is no failure.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -30,7 +30,9 @@ def narrows(settings: SamplingSettings) -> bool:
 
 def narrowed(weights: Weights, settings: SamplingSettings) -> Weights:
     """Apply top-k, top-p and min-p to `weights` (..., V): what is left keeps its weight, the others have 0."""
-    likeliest = np.sort(weights, axis=-1)[..., ::-1]
+    rising = weights.copy()
+    rising.sort(axis=-1)
+    likeliest = rising[..., ::-1]
     likeliest = likeliest[..., : filters.top_k(likeliest, settings.top_k)]
     return filters.keep(weights, likeliest, _counts(likeliest, settings))
 

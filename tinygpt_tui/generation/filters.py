@@ -44,7 +44,9 @@ def repetition_penalty(logits: Logits, ids: NDArray[np.intp], penalty: float) ->
     strength = max(penalty, WEAKEST)
     seen = logits[ids]
     changed = logits.copy()
-    changed[ids] = np.where(seen > 0, seen / strength, seen * strength)
+    # Of the two the lower one is meant, whatever the sign; below 1 the higher one.
+    weaker = np.minimum if strength >= 1 else np.maximum
+    changed[ids] = weaker(seen / strength, seen * strength)
     return changed
 
 
@@ -80,6 +82,8 @@ def top_p(likeliest: Weights, p: float, mass: float | None = None) -> Counts:
     if p >= 1:
         return size
     sums = np.add.accumulate(likeliest, axis=-1)
+    if sums.ndim == 1:
+        return int(sums.searchsorted(p * (sums[-1] if mass is None else mass))) + 1
     too_few: NDArray[np.bool_] = sums < p * (_at(sums, -1) if mass is None else mass)
     counts: Counts = _count(too_few) + 1
     return counts
@@ -91,6 +95,8 @@ def min_p(likeliest: Weights, share: float) -> Counts:
     >>> min_p(np.array([5.0, 3.0, 2.0]), 0.5)
     2
     """
+    if likeliest.ndim == 1:
+        return len(likeliest) - int(likeliest[::-1].searchsorted(share * likeliest[0]))
     return _count(likeliest >= share * _at(likeliest, 0))
 
 

@@ -132,6 +132,7 @@ class _Past:
         self._penalty, self._barring = settings.repetition_penalty, barring
         self._began: Sequence[Sequence[int]] = [()] * texts
         self._seen: NDArray[np.bool_] | None = None  # (B, V), made when V is known
+        self._ids: NDArray[np.intp] | None = None  # of what was seen
         self._waiting = [b""] * texts  # the bytes of an unfinished character, for each
 
     def begin(self, texts: Sequence[Sequence[int]]) -> None:
@@ -140,7 +141,7 @@ class _Past:
 
     def keep(self, rows: Sequence[int]) -> None:
         self._began = [self._began[row] for row in rows]
-        self._seen = None if self._seen is None else self._seen[list(rows)]
+        self._seen, self._ids = None if self._seen is None else self._seen[list(rows)], None
         self._waiting = [self._waiting[row] for row in rows]
 
     def look_back(self, logits: NDArray[np.float32]) -> Logits:
@@ -151,24 +152,29 @@ class _Past:
             left = filters.bar(left, np.stack(masks) if left.ndim > 1 else masks[0])
         if self._penalty != 1:
             # The rows one behind the other are one long row.
-            ids = np.flatnonzero(self._seen_of(left.shape[-1]))
-            left = filters.repetition_penalty(left.reshape(-1), ids, self._penalty).reshape(left.shape)
+            ids = self._seen_ids(left.shape[-1])
+            left = filters.repetition_penalty(left.ravel(), ids, self._penalty).reshape(left.shape)
         return left
 
     def add(self, ids: Sequence[int]) -> None:
         if self._seen is not None:
             for row, id in enumerate(ids):
-                self._seen[row, id] = True
+                if not self._seen[row, id]:
+                    self._seen[row, id] = True
+                    self._ids = None
         if self._barring is not None:
             after = self._barring.after
             self._waiting = [after(waiting, id) for waiting, id in zip(self._waiting, ids, strict=True)]
 
-    def _seen_of(self, size: int) -> NDArray[np.bool_]:
+    def _seen_ids(self, size: int) -> NDArray[np.intp]:
+        """Return the places of what was seen, in all rows as one: found again only where something new was seen."""
         if self._seen is None:
-            self._seen = np.zeros((len(self._began), size), dtype=np.bool_)
+            self._seen, self._ids = np.zeros((len(self._began), size), dtype=np.bool_), None
             for row, ids in enumerate(self._began):
                 self._seen[row, list(ids)] = True
-        return self._seen
+        if self._ids is None:
+            self._ids = np.flatnonzero(self._seen)
+        return self._ids
 
 
 def _looks_back(settings: SamplingSettings, barring: Barring | None) -> bool:
