@@ -29,14 +29,10 @@ from tinygpt_tui.training.fused import use_fused
 from tinygpt_tui.training.optimizer import clip, make_optimizers, set_rate
 from tinygpt_tui.training.pace import Pace
 from tinygpt_tui.training.sampling import sample_text
-from tinygpt_tui.training.schedule import rate_share
+from tinygpt_tui.training.schedule import evaluation_spacing, rate_share
 from tinygpt_tui.training.snapshot import copied
 from tinygpt_tui.training.stopwatch import Stopwatch
 
-# Where the settings leave it open: evaluations cost a share of the run, but a curve needs points.
-EVALUATION_SHARE = 0.05
-FEWEST, MOST = 10, 25
-FORWARD_COST = 1 / 3  # of a training step, per token
 PAUSE_LOOK_S = 0.1
 
 
@@ -83,7 +79,7 @@ class Training:
         else:
             length = settings.architecture.training_length
             self._windows = Windows(corpus.train, length, settings.batch_size, settings.seed)
-        self._evaluate_every = settings.evaluate_every or self._well_spaced()
+        self._evaluate_every = settings.evaluate_every or evaluation_spacing(settings, len(corpus.validation))
         self._recent: list[float] = []
         self._evaluated = self._sampled = -1  # the last steps at which that was done
         self._without_better = 0  # regular evaluations since the best
@@ -195,8 +191,7 @@ class Training:
                 return  # it was cut short
         if self._sampled != self.step:
             yield from self._sample()
-        if not measured:
-            self.pace.evaluated(self.step)
+        self.pace.evaluated(self.step)
         if self._good is None or self._good["step"] != self.step:
             self._good = copied(self._place())
 
@@ -220,11 +215,6 @@ class Training:
     def _share(self) -> float:
         """Return the share of their peak rates that the optimizers use now."""
         return rate_share(self.pace.place(self.step), self.settings, self._extensions) * self.rate_scale
-
-    def _well_spaced(self) -> int:
-        trained = self.settings.steps * self.settings.batch_size * self.settings.architecture.training_length
-        affordable = EVALUATION_SHARE * trained / (FORWARD_COST * len(self.corpus.validation))
-        return max(1, math.ceil(self.settings.steps / min(max(affordable, FEWEST), MOST)))
 
     def _take_plan(self, steps: int) -> None:
         self.settings = msgspec.structs.replace(self.settings, steps=steps)

@@ -40,7 +40,7 @@ class Pace:
         self._clock = clock or time.perf_counter
         self._last: float | None = None
         self._anchor, self._anchor_place = 0, 0.0  # a step, and which share of the schedule was over before it
-        self._evaluations = 0
+        self._evaluations = self._passed = 0  # how many there will be, and the last one's number
         self._planned_at_s = 0.0
         self._step_s: deque[float] = deque(maxlen=RECENT_STEPS)
         self._evaluation_s: deque[float] = deque(maxlen=3)
@@ -60,9 +60,9 @@ class Pace:
 
     def evaluation_due(self, step: int) -> bool:
         """Whether an evaluation comes after `step` steps, where the clock spaces them."""
-        number = max(1, self._evaluations)
-        before, after = self.place(step - 1) / self.steps, self.place(step) / self.steps
-        return step >= self.steps or int(after * number) > int(before * number)
+        if step >= self.steps:
+            return True
+        return bool(self._anchor) and self._passed_by(step) > self._passed
 
     def wake(self) -> None:
         """The clock runs from here, or runs again."""
@@ -76,6 +76,7 @@ class Pace:
     def evaluated(self, step: int) -> None:
         """An evaluation has ended; the one before the first step counts as measured, not as used."""
         seconds = self._tick()
+        self._passed = self._passed_by(step)
         if step:
             self._just_evaluated = True
         else:
@@ -106,6 +107,7 @@ class Pace:
             "anchor": self._anchor,
             "anchor_place": self._anchor_place,
             "evaluations": self._evaluations,
+            "passed": self._passed,
             "planned_at_s": self._planned_at_s,
             "step_s": list(self._step_s),
             "evaluation_s": list(self._evaluation_s),
@@ -117,9 +119,13 @@ class Pace:
             return
         self.steps, self.used_s = state["steps"], state["used_s"]
         self._anchor, self._anchor_place = state["anchor"], state["anchor_place"]
-        self._evaluations, self._planned_at_s = state["evaluations"], state["planned_at_s"]
+        self._evaluations, self._passed = state["evaluations"], state["passed"]
+        self._planned_at_s = state["planned_at_s"]
         self._step_s.extend(state["step_s"])
         self._evaluation_s.extend(state["evaluation_s"])
+
+    def _passed_by(self, step: int) -> int:
+        return int(self.place(step) / self.steps * self._evaluations) if self.timed else 0
 
     def _tick(self) -> float | None:
         """Count the time since the last look; None where the clock did not run."""

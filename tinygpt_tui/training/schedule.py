@@ -42,3 +42,16 @@ def _plain(step: float, settings: TrainingSettings) -> float:
         return 1.0
     fall = done if settings.decay == "linear" else (1 - math.cos(math.pi * done)) / 2
     return 1 - (1 - settings.final_rate) * fall
+
+
+# Where the settings leave it open: evaluations cost a share of the run, but a curve needs points.
+EVALUATION_SHARE = 0.05
+FEWEST, MOST = 10, 25
+FORWARD_COST = 1 / 3  # of a training step, per token
+
+
+def evaluation_spacing(settings: TrainingSettings, validation_tokens: int) -> int:
+    """Return after how many steps an evaluation comes, where the settings leave it open."""
+    trained = settings.steps * settings.batch_size * settings.architecture.training_length
+    affordable = EVALUATION_SHARE * trained / (FORWARD_COST * validation_tokens)
+    return max(1, math.ceil(settings.steps / min(max(affordable, FEWEST), MOST)))

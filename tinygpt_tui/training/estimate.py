@@ -1,0 +1,135 @@
+"""What a training would take, and what may be wrong with it, before it starts; no torch: a form shows it live."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from tinygpt_tui.settings.counting import count_parameters
+from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.training.cost import evaluation_seconds, memory_bytes, sample_seconds, step_seconds
+from tinygpt_tui.training.machine import Machine
+from tinygpt_tui.training.pace import EVALUATIONS_SHARE, FEWEST, MOST
+from tinygpt_tui.training.schedule import evaluation_spacing
+from tinygpt_tui.words import duration, ratio, shortened, size
+
+FEW_JUDGES = 3000  # characters in the validation split
+FEW_WINDOWS = 4  # batches in one round through the text
+POOR = 1.0  # characters of text per parameter, below which a net can learn a text by heart …
+MANY_ROUNDS = 8  # … where it reads it so often
+TOO_MANY_ROUNDS = 60
+ONCE_SHOWN = 12
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """What a training would take; `memory` in bytes, beside the 320 MB or so that torch takes itself."""
+
+    parameters: int
+    train_tokens: int
+    validation_tokens: int
+    tokens_per_step: int
+    steps: int
+    step_s: float
+    evaluations: int
+    seconds: float
+    memory: float
+
+    @property
+    def tokens(self) -> int:
+        """All tokens that are learnt from, with repetitions."""
+        return self.tokens_per_step * self.steps
+
+    @property
+    def epochs(self) -> float:
+        """Rounds through the text."""
+        return self.tokens / max(1, self.train_tokens)
+
+    @property
+    def tokens_per_parameter(self) -> float:
+        """Different tokens of text for each number that is learnt."""
+        return self.train_tokens / max(1, self.parameters)
+
+
+def estimate(
+    settings: TrainingSettings, characters: int, machine: Machine, measured_step_s: float | None = None
+) -> Estimate:
+    """Return what `settings` would take on a text of so many characters; a measured step is believed first."""
+    train = int(characters * (1 - settings.validation_share))
+    validation = characters - train
+    per_step = settings.batch_size * settings.architecture.training_length
+    step_s = measured_step_s if measured_step_s is not None else step_seconds(settings, machine)
+    slower = step_s / max(step_seconds(settings, machine), 1e-9)
+    each_s = slower * (evaluation_seconds(settings, validation, machine) + sample_seconds(settings, machine))
+    if settings.minutes:
+        budget_s = settings.minutes * 60
+        evaluations = int(min(max(EVALUATIONS_SHARE * budget_s / max(each_s, 1e-9), FEWEST), MOST))
+        steps = max(1, int((budget_s - evaluations * each_s) / max(step_s, 1e-9)))
+        seconds = budget_s
+    else:
+        steps = settings.steps
+        every = settings.evaluate_every or evaluation_spacing(settings, validation)
+        evaluations = 1 + math.ceil(steps / every)
+        seconds = steps * step_s + evaluations * each_s
+    return Estimate(
+        parameters=count_parameters(settings.architecture),
+        train_tokens=train,
+        validation_tokens=validation,
+        tokens_per_step=per_step,
+        steps=steps,
+        step_s=step_s,
+        evaluations=evaluations,
+        seconds=seconds,
+        memory=memory_bytes(settings),
+    )
+
+
+def warnings(settings: TrainingSettings, found: Estimate, rare: str = "", free_memory: float = math.inf) -> list[str]:
+    """Say in words what may be wrong; `rare` are the characters that the text has only once."""
+    said = []
+    windows = found.train_tokens // max(1, settings.architecture.training_length)
+    if found.memory > free_memory:
+        said.append(f"it wants {size(found.memory)} of memory, and {size(free_memory)} are free: lower batch size")
+    if windows < FEW_WINDOWS * settings.batch_size:
+        said.append(
+            f"the text is short: {windows} windows of {settings.architecture.training_length}, and a step takes "
+            f"{settings.batch_size}; a smaller block size or batch size would show more of it"
+        )
+    if found.validation_tokens < FEW_JUDGES:
+        said.append(
+            f"only {found.validation_tokens:,} characters judge the model: take its validation loss for a rough figure"
+        )
+    poor = found.tokens_per_parameter < POOR and found.epochs > MANY_ROUNDS
+    if poor and settings.architecture.dropout < 0.1:
+        said.append(
+            f"{ratio(found.tokens_per_parameter)} characters for each parameter, read {ratio(found.epochs)} times: it "
+            "will learn them by heart; a smaller net or a dropout of 0.2 helps"
+        )
+    elif found.epochs > TOO_MANY_ROUNDS:
+        said.append(f"the text is read {ratio(found.epochs)} times: fewer steps would do, or a longer text")
+    if rare:
+        several = len(rare) > 1
+        said.append(
+            f"{len(rare)} character{'s' * several} {'occur' if several else 'occurs'} only once "
+            f"({shortened(''.join(sorted(rare)), ONCE_SHOWN)}): nothing can be learnt of {'them' if several else 'it'}"
+        )
+    return said
+
+
+def in_words(settings: TrainingSettings, found: Estimate, machine: Machine) -> list[str]:
+    """Return the estimate line by line, for a terminal."""
+    how = (
+        "by the clock"
+        if settings.minutes
+        else "measured here"
+        if machine.measured
+        else "guessed: not measured here yet"
+    )
+    return [
+        f"{found.parameters:,} parameters; {size(found.memory)} of memory beside torch's own",
+        f"about {duration(found.seconds)} ({how}): {found.steps:,} steps of {found.tokens_per_step:,} characters, "
+        f"{duration(found.step_s) if found.step_s >= 10 else f'{found.step_s * 1e3:.3g} ms'} each, "
+        f"and {found.evaluations} evaluations",
+        f"{ratio(found.epochs)} rounds through the text, {ratio(found.tokens_per_parameter)} characters of text "
+        "for each parameter",
+    ]

@@ -1,0 +1,64 @@
+"""How fast this machine trains, measured once and kept: three factors over the core that the cost model was fitted on.
+
+Measuring needs torch and is done by a trainer (`measure.py`); reading what was kept needs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+import msgspec
+
+from tinygpt_tui import paths
+from tinygpt_tui.errors import StorageError
+from tinygpt_tui.files import write_bytes
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """How many times slower than there are matrix products (`compute`), passes over `memory`, and small `calls`.
+
+    `threads` is how many are quickest for a small net. `name` tells one machine from another where homes are shared.
+    """
+
+    compute: float = 1.0
+    memory: float = 1.0
+    calls: float = 1.0
+    threads: int = 1
+    measured: bool = False
+    name: str = ""
+
+    def scaled(self, by: float) -> Machine:
+        """Return a machine that is so many times slower in all."""
+        return msgspec.structs.replace(
+            self, compute=self.compute * by, memory=self.memory * by, calls=self.calls * by, measured=True
+        )
+
+
+def this_machine() -> str:
+    """Return what tells this machine from others that may share a home folder."""
+    return f"{platform.node()} {platform.machine()} {os.cpu_count()} cores"
+
+
+def machine_file() -> Path:
+    """Return where the measurement is kept."""
+    return paths.home() / "machine.json"
+
+
+def read_machine() -> Machine:
+    """Return what was measured here, or the machine of the fit where nothing was."""
+    try:
+        kept = msgspec.json.decode(machine_file().read_bytes(), type=Machine)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return Machine()
+    return kept if kept.name == this_machine() else Machine()
+
+
+def keep_machine(machine: Machine) -> None:
+    """Keep a measurement; a disk that is full is no reason to fail."""
+    named = msgspec.structs.replace(machine, name=this_machine(), measured=True)
+    try:
+        write_bytes(machine_file(), msgspec.json.encode(named) + b"\n")
+    except StorageError:
+        return
