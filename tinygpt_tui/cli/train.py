@@ -8,13 +8,15 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+import msgspec
+
 from tinygpt_tui.cli.flags import add_setting_flags, typed_settings
-from tinygpt_tui.cli.output import say
-from tinygpt_tui.errors import NotFoundError
+from tinygpt_tui.cli.output import say, write
+from tinygpt_tui.errors import ExitCode, NotFoundError
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.settings.load import FROM_CORPUS, architecture_fields, read_toml, resolve
-from tinygpt_tui.settings.presets import ALL_PRESETS, DEFAULT_PRESET, find_preset
+from tinygpt_tui.settings.presets import ALL_PRESETS, DEFAULT_PRESET, TIMED_PRESET, find_preset
 from tinygpt_tui.settings.training import TrainingSettings
 
 
@@ -27,8 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus", required=True, metavar="NAME|FILE", help="`tinygpt-tui data`, or any text file")
     parser.add_argument("--name", help="the new model's name (default: the corpus's)")
     parser.add_argument(
-        "--preset", default=DEFAULT_PRESET, help=f"{', '.join(ALL_PRESETS)} (default: {DEFAULT_PRESET})"
+        "--preset", help=f"{', '.join(ALL_PRESETS)} (default: {DEFAULT_PRESET}, or {TIMED_PRESET} with --minutes)"
     )
+    parser.add_argument("--dry-run", action="store_true", help="say what it would take, and do not start")
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings from a TOML file, over the preset's")
     add_setting_flags(parser, TrainingSettings, "training")
     add_setting_flags(parser, architecture_fields(), "architecture", leave_out=FROM_CORPUS)
@@ -36,11 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the run and train it in this process. Raises every error a training can begin with."""
-    training = resolve(
-        find_preset(arguments.preset).training,
-        read_toml(arguments.config) if arguments.config else {},
-        typed_settings(arguments, TrainingSettings) | typed_settings(arguments, architecture_fields()),
-    )
+    typed = read_toml(arguments.config) if arguments.config else {}
+    typed |= typed_settings(arguments, TrainingSettings) | typed_settings(arguments, architecture_fields())
+    preset = arguments.preset or (TIMED_PRESET if typed.get("minutes") else DEFAULT_PRESET)
+    training = resolve(find_preset(preset).training, typed)
 
     from tinygpt_tui.corpora.catalog import find_corpus
     from tinygpt_tui.corpora.corpus import read_text, split
@@ -53,10 +55,56 @@ def run(arguments: argparse.Namespace) -> int:
             f"{entry.row.title} is not on this machine yet", f"tinygpt-tui data --download {entry.name}"
         )
     text = read_text(Path(entry.path))
+    if preset == TIMED_PRESET:
+        training = resolve(_fitted(training.minutes, text.text), typed)
     split(text.text, training.architecture.training_length, training.validation_share)  # a bad text makes no folder
+    if arguments.dry_run:
+        return _dry_run(training, text.text)
     name = arguments.name or free_name(entry.name)
-    settings = new_run(name, arguments.preset, training, reference(entry, text))
-    return train_here(create_run(settings))
+    run = create_run(new_run(name, preset, training, reference(entry, text)))
+    for line in _estimate(training, text.text):
+        say(line)
+    return train_here(run)
+
+
+def _fitted(minutes: float, text: str) -> TrainingSettings:
+    """Choose what suits so many minutes; where this machine was never measured, it is now."""
+    from tinygpt_tui.training.fitting import fitted
+    from tinygpt_tui.training.machine import read_machine
+
+    machine = read_machine()
+    if not machine.measured:
+        from tinygpt_tui.training.measure import measure_machine
+
+        say("measuring this machine: a few seconds, once")
+        machine = measure_machine()
+    return fitted(minutes, len(text), len(set(text)), machine)
+
+
+def _dry_run(training: TrainingSettings, text: str) -> int:
+    """Try a few steps of `training` and say on stdout what the whole would take."""
+    from tinygpt_tui.training.measure import choose
+
+    choice = choose(_for_text(training, text))
+    for line in [*_estimate(training, text, choice.step_s), choice.words]:
+        write(f"{line}\n")
+    return int(ExitCode.OK)
+
+
+def _estimate(training: TrainingSettings, text: str, measured_step_s: float | None = None) -> list[str]:
+    """Return what `training` on `text` would take and what may be wrong with it, line by line."""
+    from tinygpt_tui.training.estimate import estimate, in_words, rare_in, warnings
+    from tinygpt_tui.training.machine import free_memory, read_machine
+
+    training, machine = _for_text(training, text), read_machine()
+    found = estimate(training, len(text), machine, measured_step_s)
+    told = warnings(training, found, rare_in(text), free_memory())
+    return [*in_words(training, found, machine), *(f"warning: {warning}" for warning in told)]
+
+
+def _for_text(training: TrainingSettings, text: str) -> TrainingSettings:
+    architecture = msgspec.structs.replace(training.architecture, vocab_size=len(set(text)))
+    return msgspec.structs.replace(training, architecture=architecture)
 
 
 def train_here(run: RunFolder) -> int:

@@ -66,8 +66,8 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         int, Meta(ge=0, le=100_000, description="room for checkpoints along the way, some 40 at most; 0: none are kept")
     ] = 250
     seed: Annotated[int, Meta(ge=0, le=(1 << 63) - 1, description="same seed, same run")] = 1337
-    device: Annotated[str, Meta(description="auto, cpu, cuda or mps")] = "auto"
-    threads: Annotated[int, Meta(ge=0, le=512, description="processor threads; 0: as many as there are cores")] = 0
+    device: Annotated[str, Meta(description="auto (measured), cpu, cuda or mps")] = "auto"
+    threads: Annotated[int, Meta(ge=0, le=512, description="processor threads; 0: measured, the quickest number")] = 0
     compile: Annotated[
         Literal["auto", "always", "never"],
         Meta(description="torch.compile; auto: where a long run repays its half minute"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.counting import count_parameters, parameter_budget
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.machine import Machine
@@ -27,7 +28,6 @@ FORWARD_SHARE = 1 / 3  # of a step's work
 FLOAT = 4
 LIBRARIES = 20e6  # what torch itself grows by in a first step
 EVALUATED_TOKENS = 8192  # at once
-STATE_COPIES = 2  # of weights and optimizer: one kept to fall back on, one on its way to the disk
 
 
 @dataclass(frozen=True)
@@ -44,38 +44,43 @@ class Work:
 
 
 def work_of(settings: TrainingSettings) -> Work:
-    """Count the work of one step."""
+    """Count the work of one step. What the fit has not seen (recurrent and convolutional nets) is counted roughly."""
     s = settings.architecture
-    V, T, C, L = s.vocab_size, s.block_size, s.n_embd, s.n_layer
+    V, C, L = s.vocab_size, s.n_embd, s.n_layer
     tokens = settings.batch_size * s.training_length
-    square = 12 * C * C * L
-    budget = parameter_budget(s)
+    weights = _matrix_weights(s)
+    heads = getattr(s, "n_head", 0)
+    steps_in_a_row = s.training_length if s.carries else 1  # a recurrent net waits for each token
     muon = settings.optimizer == "muon"
-    by_adam = count_parameters(s) - (budget["attention"] + budget["MLP"] if muon else 0)
-    modern = s.positions == "rotary"
+    # five polynomials on the Gram matrix of each C x C (four in a layer) and C x 4C (two)
+    turning = L * (4 * 30 + 2 * 46) * C**3 * weights / (12 * C * C * L)
     return Work(
-        matrix=(6 * (square + V * C) + 12 * T * C * L) * tokens / 1e9,
-        passes=tokens * C * L * numbers_kept(settings) / 1e6,
-        scores=tokens * T * s.n_head * L / 1e6 if s.attention_dropout else 0.0,
-        adam=by_adam / 1e6,
-        # five polynomials on the Gram matrix of each C x C (four of them) and C x 4C (two)
-        muon=L * (4 * 30 + 2 * 46) * C**3 / 1e9 if muon else 0.0,
-        layers=L + 1.0,
-        modern_layers=(L + 1.0) * modern,
+        matrix=(6 * (weights + V * C) + (12 * s.block_size * C * L if heads else 0)) * tokens / 1e9,
+        passes=tokens * C * L * numbers_kept(s) / 1e6,
+        scores=tokens * s.block_size * heads * L / 1e6 if getattr(s, "attention_dropout", 0) else 0.0,
+        adam=(count_parameters(s) - (weights if muon else 0)) / 1e6,
+        muon=turning / 1e9 if muon else 0.0,
+        layers=L * steps_in_a_row + 1.0,
+        modern_layers=(L + 1.0) * (getattr(s, "positions", "") == "rotary"),
     )
 
 
-def numbers_kept(settings: TrainingSettings) -> float:
+def numbers_kept(s: ArchitectureSettings) -> float:
     """Return how many numbers, in units of n_embd, a layer keeps of each token until the way back."""
-    s = settings.architecture
     return (
         21.5
         + (3 if s.dropout else 0)
-        + (4 if s.positions == "rotary" else 0)
-        + (2 if s.qk_norm else 0)
-        + 2 * s.token_shift
-        + (3.5 if s.sliding else 0)
+        + (4 if getattr(s, "positions", "") == "rotary" else 0)
+        + (2 if getattr(s, "qk_norm", False) else 0)
+        + 2 * getattr(s, "token_shift", 0)
+        + (3.5 if getattr(s, "sliding", False) else 0)
     )
+
+
+def _matrix_weights(s: ArchitectureSettings) -> int:
+    """Return how many weights inside the layers take part in a product for every token."""
+    outside = ("token embedding", "position embedding", "n-gram tables", "head", "norms", "token shift")
+    return sum(count for part, count in parameter_budget(s).items() if part not in outside)
 
 
 def step_seconds(settings: TrainingSettings, machine: Machine) -> float:
@@ -95,7 +100,7 @@ def evaluation_seconds(settings: TrainingSettings, validation_tokens: int, machi
         PASS_MS * work.passes + SCORE_MS * work.scores
     )
     calls = machine.calls * (LAYER_MS * work.layers + MODERN_LAYER_MS * work.modern_layers)
-    pieces = 1 + validation_tokens // EVALUATED_TOKENS
+    pieces = validation_tokens / EVALUATED_TOKENS
     return FORWARD_SHARE * (learning / tokens * validation_tokens + calls * pieces) / 1e3
 
 
@@ -109,17 +114,17 @@ def sample_seconds(settings: TrainingSettings, machine: Machine) -> float:
 def memory_bytes(settings: TrainingSettings) -> float:
     """Return about how much memory a training takes at its peak, beside what importing torch takes."""
     s = settings.architecture
-    V, T, C, L = s.vocab_size, s.block_size, s.n_embd, s.n_layer
+    V, C, L = s.vocab_size, s.n_embd, s.n_layer
     parameters = count_parameters(s)
     tokens = settings.batch_size * s.training_length
-    kept = tokens * C * L * numbers_kept(settings)
-    scores = 3 * tokens * T * s.n_head * L if s.attention_dropout else 0
+    kept = tokens * C * L * numbers_kept(s)
+    scores = 3 * tokens * s.block_size * getattr(s, "n_head", 0) * L if getattr(s, "attention_dropout", 0) else 0
     step = (kept + scores + 3 * tokens * V) * FLOAT
-    evaluated = max(EVALUATED_TOKENS, T)
-    modern = (4 if s.positions == "rotary" else 0) + (1 if s.qk_norm else 0) + s.token_shift
-    evaluation = evaluated * (C * (20.5 + modern) + 2 * V) * FLOAT
-    optimizer = 2 * parameters
-    if settings.optimizer == "muon":
-        optimizer -= sum(parameter_budget(s)[part] for part in ("attention", "MLP"))
+    modern = (numbers_kept(s) - numbers_kept(_PLAIN)) / 2
+    evaluation = max(EVALUATED_TOKENS, s.block_size) * (C * (20.5 + modern) + 2 * V) * FLOAT
+    optimizer = 2 * parameters - (_matrix_weights(s) if settings.optimizer == "muon" else 0)
     state = (parameters + optimizer) * FLOAT
     return LIBRARIES + parameters * FLOAT + state + max(step + parameters * FLOAT, evaluation)
+
+
+_PLAIN = GPTSettings()

@@ -8,6 +8,12 @@ from torch import Tensor
 from tinygpt_tui.errors import UsageError
 
 
+def devices() -> list[torch.device]:
+    """Return what there is to compute on, the processor first."""
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return [torch.device(name) for name, here in there.items() if here]
+
+
 def choose_device(wanted: str) -> torch.device:
     """Return the device that `wanted` means; "auto" takes cuda, then mps, then cpu. Raises UsageError."""
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}

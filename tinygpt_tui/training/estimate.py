@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import msgspec
 
@@ -18,7 +19,7 @@ FEW_JUDGES = 3000  # characters in the validation split
 FEW_WINDOWS = 4  # batches in one round through the text
 POOR = 1.0  # characters of text per parameter, below which a net can learn a text by heart …
 MANY_ROUNDS = 8  # … where it reads it so often
-TOO_MANY_ROUNDS = 60
+TOO_MANY_ROUNDS = 100
 ONCE_SHOWN = 12
 
 
@@ -106,7 +107,7 @@ def warnings(settings: TrainingSettings, found: Estimate, rare: str = "", free_m
             "will learn them by heart; a smaller net or a dropout of 0.2 helps"
         )
     elif found.epochs > TOO_MANY_ROUNDS:
-        said.append(f"the text is read {ratio(found.epochs)} times: fewer steps would do, or a longer text")
+        said.append(f"the text is read {ratio(found.epochs)} times: less training would do, or a longer text")
     if rare:
         several = len(rare) > 1
         said.append(
@@ -114,6 +115,11 @@ def warnings(settings: TrainingSettings, found: Estimate, rare: str = "", free_m
             f"({shortened(''.join(sorted(rare)), ONCE_SHOWN)}): nothing can be learnt of {'them' if several else 'it'}"
         )
     return said
+
+
+def rare_in(text: str) -> str:
+    """Return the characters that `text` has only once."""
+    return "".join(sorted(character for character, count in Counter(text).items() if count == 1))
 
 
 def in_words(settings: TrainingSettings, found: Estimate, machine: Machine) -> list[str]:

@@ -10,6 +10,7 @@ import platform
 from pathlib import Path
 
 import msgspec
+import psutil
 
 from tinygpt_tui import paths
 from tinygpt_tui.errors import StorageError
@@ -39,6 +40,11 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 def this_machine() -> str:
     """Return what tells this machine from others that may share a home folder."""
     return f"{platform.node()} {platform.machine()} {os.cpu_count()} cores"
+
+
+def free_memory() -> float:
+    """Return how many bytes of memory a new process could have now."""
+    return float(psutil.virtual_memory().available)
 
 
 def machine_file() -> Path:

@@ -1,8 +1,13 @@
-"""How fast this machine takes steps, tried out on texts of random letters; nothing of it reaches a run."""
+"""How fast this machine takes steps, tried out on texts of random letters; nothing of it reaches a run.
+
+`python -m tinygpt_tui.training.measure` measures the machine once, for whoever cannot import torch.
+"""
 
 from __future__ import annotations
 
+import os
 import time
+from dataclasses import dataclass
 from statistics import median
 
 import msgspec
@@ -15,12 +20,17 @@ from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.training.cost import step_seconds
+from tinygpt_tui.training.device import choose_device, devices
 from tinygpt_tui.training.loop import Training
-from tinygpt_tui.training.machine import Machine, keep_machine
+from tinygpt_tui.training.machine import Machine, keep_machine, read_machine
+from tinygpt_tui.words import threads as threads_in_words
 
 FIRST_STEPS = 2  # warm up and do not count
 FEWEST_STEPS, MOST_STEPS = 3, 60
 LEANING = 0.3  # how far a factor leans towards what all three have in common
+
+TRIAL_S = 0.7  # for each number of threads
+WORTH = 1.08  # how many times quicker more threads must be to be worth taking them from everybody else
 
 # One net for each of a machine's factors: many small calls, passes over the activations, large matrices.
 _SHIFTING = {"positions": "rotary", "norm_weight": False, "qk_norm": True, "token_shift": 2, "tied_head": False}
@@ -82,3 +92,70 @@ def measure_machine(seconds: float = 1.0, threads: int = 1) -> Machine:
     machine = Machine(compute=compute, memory=memory, calls=calls, threads=threads, measured=True)
     keep_machine(machine)
     return machine
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Where a training computes and with how many threads, how long a step takes there, and why, in words."""
+
+    device: torch.device
+    threads: int
+    step_s: float
+    words: str
+
+
+def choose(settings: TrainingSettings, seconds: float = TRIAL_S) -> Choice:
+    """Try this training's own steps on what there is, and take the quickest; about `seconds` for each try.
+
+    Leaves torch with the chosen number of threads. Raises UsageError where the device that was asked for is not there.
+    """
+    asked = settings.device
+    places = devices() if asked == "auto" else [choose_device(asked)]
+    tries: list[Choice] = []
+    for place in places:
+        if place.type != "cpu":
+            tries.append(
+                Choice(place, torch.get_num_threads(), try_steps(settings, place, seconds), str(place), Machine())
+            )
+            continue
+        best: Choice | None = None
+        for count in [settings.threads] if settings.threads else _thread_counts():
+            torch.set_num_threads(count)
+            step_s = try_steps(settings, place, seconds)
+            tries.append(Choice(place, count, step_s, threads_in_words(count)))
+            if best is not None and step_s > best.step_s:
+                break  # more would only wait for one another
+            best = tries[-1]
+    chosen = tries[0]
+    for other in tries[1:]:
+        if other.step_s * WORTH < chosen.step_s:
+            chosen = other
+    torch.set_num_threads(chosen.threads)
+    if chosen.device.type == "cpu":
+        _remember(settings, chosen)
+    tokens = settings.batch_size * settings.architecture.training_length
+    speeds = ", ".join(f"{each.words} {tokens / each.step_s:,.0f}" for each in tries)
+    what = chosen.words if chosen.device.type != "cpu" else f"{chosen.device}, {chosen.words}"
+    only = "; there is no accelerator here" if asked == "auto" and len(places) == 1 else ""
+    words = f"{what} (tokens a second: {speeds}){only}"
+    return Choice(chosen.device, chosen.threads, chosen.step_s, words)
+
+
+def _thread_counts() -> list[int]:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    counts = [1]
+    while counts[-1] * 2 < cores:
+        counts.append(counts[-1] * 2)
+    return [*counts, cores] if cores > 1 else counts
+
+
+def _remember(settings: TrainingSettings, chosen: Choice) -> None:
+    """Let the next estimate know how this training did against the last one."""
+    known = read_machine()
+    off = chosen.step_s / step_seconds(settings, known)
+    # Half of the way (in proportions): a busy minute must not spoil what was measured in quiet ones.
+    keep_machine(msgspec.structs.replace(known.scaled(off**0.5 if known.measured else off), threads=chosen.threads))
+
+
+if __name__ == "__main__":
+    measure_machine()

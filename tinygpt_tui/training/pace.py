@@ -26,7 +26,7 @@ PLANS = 40  # about so many after that
 RECENT_STEPS = 64  # that say what the next ones will take
 OUTLIER = 8.0  # times the median: compiling, a laptop's lid; it is over and will not come again
 EVALUATIONS_SHARE = 0.05  # of the time may go into evaluations …
-FEWEST, MOST = 4, 25  # … but a curve needs points
+FEWEST, MOST = 3, 25  # … but a curve needs points
 
 
 class Pace:

@@ -14,8 +14,10 @@ from tinygpt_tui.corpora.corpus import Corpus, read_text, split
 from tinygpt_tui.errors import CorpusError, RunError
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings
-from tinygpt_tui.training.device import choose_device
+from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.training.device import choose_device, devices
 from tinygpt_tui.training.loop import Training
+from tinygpt_tui.training.measure import choose
 
 
 @dataclass(frozen=True)
@@ -33,12 +35,11 @@ def prepare(folder: RunFolder, settings: RunSettings, control: Control) -> Prepa
     """
     chosen = settings.training
     state = _read_state(folder.resume) if folder.resume.exists() else None
-    # Sums are added up in as many parts as there are threads: another number, and the last bits differ.
-    torch.set_num_threads(chosen.threads or (state or {}).get("threads") or torch.get_num_threads())
     corpus, reference, notes = _open_corpus(settings)
     architecture = msgspec.structs.replace(chosen.architecture, vocab_size=corpus.tokenizer.size)
     chosen = msgspec.structs.replace(chosen, architecture=architecture)
-    device = choose_device(chosen.device)
+    chosen, device, measured = _place(chosen, state)
+    notes += measured
     training = Training(chosen, corpus, device, control, settings.extensions)
     if state is not None:
         _go_on(training, state, folder.resume)
@@ -47,6 +48,22 @@ def prepare(folder: RunFolder, settings: RunSettings, control: Control) -> Prepa
         write_beginning(folder.model, architecture, training.model.count_parameters(), corpus.tokenizer)
     folder.write_settings(msgspec.structs.replace(settings, training=chosen, corpus=reference))
     return Prepared(training, notes)
+
+
+def _place(chosen: TrainingSettings, state: dict[str, Any] | None) -> tuple[TrainingSettings, torch.device, list[str]]:
+    """Decide where to compute, and with how many threads; a run that goes on keeps to what it began with.
+
+    Sums are added up in as many parts as there are threads: another number, and the last bits differ.
+    """
+    one_place = chosen.device != "auto" or len(devices()) == 1
+    if state is not None or (chosen.threads and one_place):
+        torch.set_num_threads(chosen.threads or (state or {}).get("threads") or torch.get_num_threads())
+        return chosen, choose_device(chosen.device), []
+    choice = choose(chosen)
+    if chosen.minutes:
+        chosen = msgspec.structs.replace(chosen, steps=max(1, round(chosen.minutes * 60 / choice.step_s)))
+    chosen = msgspec.structs.replace(chosen, threads=choice.threads, device=str(choice.device))
+    return chosen, choice.device, [choice.words]
 
 
 def _open_corpus(settings: RunSettings) -> tuple[Corpus, CorpusReference, list[str]]:

@@ -1,0 +1,65 @@
+"""`train --dry-run` says and does not start; `train --minutes` chooses what suits the time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinygpt_tui import paths
+from tinygpt_tui.errors import ExitCode
+from tinygpt_tui.runs.index import find_run
+from tinygpt_tui.training.machine import Machine, keep_machine
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """A text of a few thousand characters, one of which is rare."""
+    path = tmp_path / "fox.txt"
+    path.write_text("the quick brown fox jumps over the lazy dog.\n" * 200 + "é", encoding="utf-8")
+    return path
+
+
+def train(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tinygpt_tui", "train", *map(str, arguments)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=200, check=False, env=environment)
+
+
+def test_a_dry_run_says_what_it_would_take_and_starts_nothing(corpus: Path) -> None:
+    tiny = ["--n-layer", "1", "--n-embd", "16", "--n-head", "2", "--block-size", "16", "--steps", "200"]
+    done = train("--corpus", corpus, *tiny, "--dry-run", "--threads", "1")
+    assert done.returncode == 0, done.stderr
+    for words in (
+        "parameters",
+        "memory",
+        "200 steps",
+        "rounds through the text",
+        "cpu, 1 thread",
+        "occurs only once (é)",
+    ):
+        assert words in done.stdout
+    assert not paths.models_folder().exists()
+
+
+def test_minutes_choose_the_net_and_what_is_typed_wins(corpus: Path) -> None:
+    keep_machine(Machine())  # this machine is known: nothing is measured beforehand
+    done = train("--corpus", corpus, "--minutes", "0.03", "--n-embd", "32", "--threads", "1", "--sample-tokens", "5")
+    assert done.returncode == 0, done.stderr
+    assert "by the clock" in done.stderr
+    settings = find_run("fox").read_settings()
+    assert settings.preset == "timed"
+    chosen = settings.training
+    assert (chosen.minutes, chosen.architecture.n_embd, chosen.architecture.n_layer) == (0.03, 32, 2)
+    assert chosen.architecture.dropout > 0  # a small text, read many times
+    status = find_run("fox").read_status()
+    assert (status.state, status.step) == ("finished", status.steps)
+
+
+def test_minutes_that_cannot_be(corpus: Path) -> None:
+    done = train("--corpus", corpus, "--minutes", "-1")
+    assert done.returncode == ExitCode.USAGE
+    assert "minutes: must be at least 0" in done.stderr
