@@ -114,9 +114,7 @@ def choose(settings: TrainingSettings, seconds: float = TRIAL_S) -> Choice:
     tries: list[Choice] = []
     for place in places:
         if place.type != "cpu":
-            tries.append(
-                Choice(place, torch.get_num_threads(), try_steps(settings, place, seconds), str(place), Machine())
-            )
+            tries.append(Choice(place, torch.get_num_threads(), try_steps(settings, place, seconds), str(place)))
             continue
         best: Choice | None = None
         for count in [settings.threads] if settings.threads else _thread_counts():
