@@ -16,8 +16,9 @@ from torch import Tensor
 from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.cli.main import run
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.exports.export import Exported, export
+from tinygpt_tui.exports.export import export
 from tinygpt_tui.exports.forms import FORMS, unsaid
+from tinygpt_tui.exports.result import Exported
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 
 SAME = 1e-4  # a share of the logits' spread: float32 arithmetic in another order

@@ -59,6 +59,7 @@ class FakeEngine:
     def __init__(self, ready: bool = True) -> None:
         self.asked: list[Asked] = []
         self.asked_why: list[AskedWhy] = []
+        self.compared: list[tuple[str, str]] = []
         self.opened: list[str] = []
         self.stopped: list[int] = []
         self.closed = False
@@ -106,8 +107,13 @@ class FakeEngine:
         self.asked_why.append(AskedWhy(job, model, text, start, end, sampling, candidates, untrained))
         return job
 
+    async def compare(self, model: str, other: str) -> int:
+        job = self._next_job()
+        self.compared.append((model, other))
+        return job
+
     def _next_job(self) -> int:
-        return len(self.asked) + len(self.asked_why) + 1
+        return len(self.asked) + len(self.asked_why) + len(self.compared) + 1
 
     async def stop(self, job: int) -> None:
         self.stopped.append(job)

@@ -105,6 +105,26 @@ class Explained(msgspec.Struct, frozen=True, tag=True):
     tokens: tuple[TokenSeen, ...]
 
 
+class TensorCompared(msgspec.Struct, frozen=True, array_like=True):
+    """A tensor of two models. `distance` is how far the other's is, as a share of the first's length.
+
+    A shape is None where a model has no such tensor; distance and cosine are None where the shapes are not the same.
+    """
+
+    name: str
+    shape: tuple[int, ...] | None
+    other_shape: tuple[int, ...] | None
+    distance: float | None = None
+    cosine: float | None = None
+
+
+class Compared(msgspec.Struct, frozen=True, tag=True):
+    """Some tensors of the two models that a CompareWeights asked about; more may follow."""
+
+    job: int
+    tensors: tuple[TensorCompared, ...]
+
+
 EndReason = Literal["length", "stop text", "blank line", "end of text", "stopped", "failed"]
 
 
@@ -134,4 +154,6 @@ class EngineFailed(msgspec.Struct, frozen=True, tag=True):
     model: str = ""
 
 
-GenerationEvent = EngineReady | ModelOpened | GenerationStarted | Token | Explained | GenerationEnded | EngineFailed
+GenerationEvent = (
+    EngineReady | ModelOpened | GenerationStarted | Token | Explained | Compared | GenerationEnded | EngineFailed
+)

@@ -44,10 +44,21 @@ class Explain(msgspec.Struct, frozen=True, tag=True):
     untrained: bool = False
 
 
+class CompareWeights(msgspec.Struct, frozen=True, tag=True):
+    """Say how far the weights of the model at `other` are from those of the model at `model`.
+
+    Answered by Compared, several times, and a GenerationEnded.
+    """
+
+    job: int
+    model: str
+    other: str
+
+
 class StopJob(msgspec.Struct, frozen=True, tag=True):
     """End this job at its next token; what was written stays."""
 
     job: int
 
 
-Request = OpenModel | Generate | Explain | StopJob
+Request = OpenModel | Generate | Explain | CompareWeights | StopJob

@@ -9,30 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import torch
 from torch import Tensor
 
 from tinygpt_tui.architectures.table import build
 from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.exports.gguf_file import gguf_names, renamed
+from tinygpt_tui.exports.result import Checked
 from tinygpt_tui.exports.subject import Subject
 from tinygpt_tui.settings.architecture import GPTSettings
 
 Reader = Callable[[Subject, Path, list[int]], Tensor]
-
-
-class Checked(msgspec.Struct, frozen=True):
-    """`program` read the file, and of the logits of some ids the largest difference was so much, of such a spread."""
-
-    program: str
-    difference: float
-    spread: float
-
-    @property
-    def share(self) -> float:
-        """The difference as a share of the spread."""
-        return self.difference / self.spread if self.spread else self.difference
 
 
 def check(form: str, subject: Subject, folder: Path) -> Checked | None:

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import msgspec
-
 from tinygpt_tui.checkpoints.card import read_config
 from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.errors import StorageError, UsageError
-from tinygpt_tui.exports.check import Checked, check
-from tinygpt_tui.exports.forms import Form, check_form, unsaid
+from tinygpt_tui.exports.check import check
+from tinygpt_tui.exports.forms import Form, check_form, strangers
 from tinygpt_tui.exports.model_card import run_of, write_card
+from tinygpt_tui.exports.result import Checked, Exported
 from tinygpt_tui.exports.subject import Subject
 from tinygpt_tui.exports.writers import WRITERS
 from tinygpt_tui.files import is_file, is_folder, replace_file, whole_folder
@@ -31,16 +30,6 @@ WRITTEN = frozenset(
         "model.gguf", "model.pth", "chars.txt",
     }
 )  # fmt: skip
-
-
-class Exported(msgspec.Struct, frozen=True):
-    """What was written: its files and their sizes in bytes, notes in words, and what the check found."""
-
-    form: str
-    path: str
-    files: dict[str, int]
-    notes: list[str]
-    checked: Checked | None
 
 
 def export(
@@ -122,7 +111,7 @@ def _notes(form: Form, subject: Subject, checked: Checked | None) -> list[str]:
             )
         if form.name == "gguf" and settings.activation != "gelu_tanh":
             notes.append("The model's GELU is the exact one, this program's its tanh form: the logits differ.")
-    inexact = bool(unsaid(form, settings))
+    inexact = bool(strangers(form, settings))
     if checked is not None and inexact:
         notes.append(f"Read by {checked.program}, they differ by up to {_difference(checked)}.")
     elif checked is not None:

@@ -59,7 +59,7 @@ FORMS: dict[str, Form] = {
             "weights.safetensors",
             True,
             None,
-            "the weights under their own names, settings and vocabulary in the header; opens here again",
+            "settings and vocabulary in the header; opens here again",
         ),
         Form(
             "nanogpt",
@@ -67,7 +67,7 @@ FORMS: dict[str, Form] = {
             "ckpt.pt",
             False,
             {**_SKELETON, "activation": frozenset({"gelu"})},
-            "ckpt.pt and meta.pkl, for nanoGPT's sample.py and for train.py --init_from=resume",
+            "ckpt.pt and meta.pkl, for sample.py and train.py",
         ),
         Form(
             "hf",
@@ -75,7 +75,7 @@ FORMS: dict[str, Form] = {
             "model.safetensors",
             False,
             {**_SKELETON, "activation": _ACTIVATIONS, "tied_head": ANY},
-            "a GPT-2 folder with its tokenizer, for transformers' AutoModelForCausalLM and AutoTokenizer",
+            "a GPT-2 folder with its tokenizer, for transformers",
         ),
         Form(
             "onnx",
@@ -91,7 +91,7 @@ FORMS: dict[str, Form] = {
                 "norm": frozenset({"layernorm", "rmsnorm"}),
                 "activation": _ACTIVATIONS,
             },
-            "a graph from ids (batch, time) to logits, for onnxruntime and whatever else reads ONNX",
+            "a graph from ids (batch, time) to logits",
             package="onnx",
             extra="onnx",
         ),
@@ -120,7 +120,7 @@ FORMS: dict[str, Form] = {
                 "tied_head": ANY,
                 "activation": frozenset({"relu"}),
             },
-            "a state dict with one Linear per head, and chars.txt, for the lecture's gpt.py",
+            "a state dict with a Linear per head, and chars.txt",
         ),
     )
 }  # fmt: skip
@@ -135,22 +135,31 @@ def find_form(name: str) -> Form:
     return FORMS[name]
 
 
-def unsaid(form: Form, settings: ArchitectureSettings, approximate: bool = False) -> list[str]:
-    """Return in words what `settings` have and `form` has no place for; nothing where the model can be exported.
+def strangers(form: Form, settings: ArchitectureSettings, approximate: bool = False) -> list[str]:
+    """Return the names of the settings that `form` has no place for as they are; none where the model can be exported.
 
     With `approximate`, what the form can come close to is no hindrance.
     """
     if form.can is None:
         return []
-    if (name := settings.__struct_config__.tag) != "gpt":
-        return [f"the architecture {name}"]
+    if settings.__struct_config__.tag != "gpt":
+        return ["architecture"]
     strange = []
     for field in msgspec.structs.fields(GPTSettings):
         value, allowed = getattr(settings, field.name), form.can.get(field.name, frozenset({field.default}))
         near = approximate and value in form.nearly.get(field.name, ())
         if allowed is not None and value not in allowed and not near:
-            strange.append(_WORDS.get(field.name, "{name} {value}").format(name=field.name, value=written(value)))
+            strange.append(field.name)
     return strange
+
+
+def unsaid(form: Form, settings: ArchitectureSettings, approximate: bool = False) -> list[str]:
+    """Return the same in words."""
+    values = {"architecture": settings.__struct_config__.tag}
+    return [
+        _WORDS.get(name, "{name} {value}").format(name=name, value=values.get(name) or written(getattr(settings, name)))
+        for name in strangers(form, settings, approximate)
+    ]
 
 
 def check_form(form: Form, name: str, settings: ArchitectureSettings, approximate: bool = False) -> None:

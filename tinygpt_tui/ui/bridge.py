@@ -26,6 +26,10 @@ class Bridge:
         """Have every later batch posted to `pump`."""
         self._listeners.append(pump)
 
+    def leave(self, pump: MessagePump) -> None:
+        """Post nothing more to `pump`."""
+        self._listeners = [listener for listener in self._listeners if listener is not pump]
+
     async def carry(self) -> None:
         """Start the engine and carry its batches, until cancelled."""
         await self._engine.start()

@@ -51,6 +51,10 @@ class Engine(Protocol):
         """Ask what the model thought of characters `start` to `end` of `text`; return the job's number."""
         ...
 
+    async def compare(self, model: str, other: str) -> int:
+        """Ask how far the weights of one model are from another's; return the job's number."""
+        ...
+
     async def stop(self, job: int) -> None:
         """End a job at its next token."""
         ...

@@ -15,7 +15,7 @@ from tinygpt_tui import paths
 from tinygpt_tui.errors import EngineError
 from tinygpt_tui.events import wire
 from tinygpt_tui.events.generation import EngineFailed, GenerationEnded, GenerationEvent
-from tinygpt_tui.events.requests import Explain, Generate, OpenModel, Request, StopJob
+from tinygpt_tui.events.requests import CompareWeights, Explain, Generate, OpenModel, Request, StopJob
 from tinygpt_tui.settings.fields import changed
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.workers.process import ENGINE_LOG, command, environment
@@ -112,6 +112,12 @@ class EngineClient:
         await self._ask(Explain(job, model, text, start, end, sampling, candidates, untrained))
         return job
 
+    async def compare(self, model: str, other: str) -> int:
+        """Ask how far the weights of one model are from another's; return the job's number."""
+        job = self._next_job()
+        await self._ask(CompareWeights(job, model, other))
+        return job
+
     async def stop(self, job: int) -> None:
         """End a job at its next token; its GenerationEnded follows."""
         if job in self._running and self.pid is not None:
@@ -148,7 +154,7 @@ class EngineClient:
         await self.start()
         assert self._process is not None
         assert self._process.stdin is not None
-        if isinstance(request, Generate | Explain):
+        if isinstance(request, Generate | Explain | CompareWeights):
             self._running.add(request.job)
         try:
             self._process.stdin.write(line)

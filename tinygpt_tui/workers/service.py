@@ -16,8 +16,9 @@ from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import WEIGHTS
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded, GenerationEvent, ModelOpened
-from tinygpt_tui.events.requests import Explain, Generate, OpenModel, Request, StopJob
+from tinygpt_tui.events.requests import CompareWeights, Explain, Generate, OpenModel, Request, StopJob
 from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.insight.compare import CompareJob
 from tinygpt_tui.insight.explain import ExplainJob
 from tinygpt_tui.workers.opened import OpenedModel, open_model
 from tinygpt_tui.workers.process import ENGINE_LOG
@@ -59,7 +60,7 @@ class EngineService:
         match request:
             case OpenModel(model=model):
                 return self._open(model)
-            case Generate() | Explain():
+            case Generate() | Explain() | CompareWeights():
                 return self._begin(asked_at, request)
             case StopJob(job=job):
                 if job in self._jobs:
@@ -96,14 +97,19 @@ class EngineService:
             )
         ]
 
-    def _begin(self, asked_at: float, request: Generate | Explain) -> list[GenerationEvent]:
+    def _begin(self, asked_at: float, request: Generate | Explain | CompareWeights) -> list[GenerationEvent]:
         try:
-            opened = self._model(request.model, request.untrained)
-            job = _generation(opened, request, asked_at) if isinstance(request, Generate) else _look(opened, request)
+            job = self._job(asked_at, request)
         except Exception as error:
             return [_failed(request.job, error)]
         self._jobs[request.job] = (job, iter(job))
         return []
+
+    def _job(self, asked_at: float, request: Generate | Explain | CompareWeights) -> Job:
+        if isinstance(request, CompareWeights):
+            return CompareJob(Path(request.model), Path(request.other), job=request.job)
+        opened = self._model(request.model, request.untrained)
+        return _generation(opened, request, asked_at) if isinstance(request, Generate) else _look(opened, request)
 
     def _model(self, model: str, untrained: bool = False) -> OpenedModel:
         """Return the opened model; its weights are read again where the file has changed (a model in training)."""

@@ -75,6 +75,17 @@ class GenerateScreen(ShowsText):
         Binding("f9", "save", "Save", id="generate.save", tooltip="Save as text, Markdown or JSON"),
         Binding("f8", "copy", "Copy", id="generate.copy", tooltip="Copy the selected text, or all of it"),
         Binding("ctrl+l", "clear", "Clear", id="generate.clear", tooltip="Clear the output; the text is kept"),
+        Binding(
+            "i", "card_here", "Card", id="generate.card_here", tooltip="What is known of this model; rename, export …"
+        ),
+        Binding(
+            "f12",
+            "card",
+            "Card of the model",
+            id="generate.card",
+            show=False,
+            tooltip="What is known of the model; rename, copy, delete, compare, export",
+        ),
         Binding("slash", "filter", "Filter models", id="generate.filter", show=False, tooltip="Type to filter models"),
         Binding("pageup", "page(-1)", "Page up", id="generate.page_up", show=False, tooltip="Scroll the output up"),
         Binding("pagedown", "page(1)", "Page down", id="generate.page_down", show=False, tooltip="Scroll it down"),
@@ -118,6 +129,10 @@ class GenerateScreen(ShowsText):
                 return self.writing.asked is not None and not self.writing.busy
             case "clear" | "copy" | "save" | "microscope" | "surprise":
                 return has_text
+            case "card_here":
+                return self.query_one(ModelPicker).has_focus_within and self.card is not None
+            case "card":
+                return self.card is not None
             case "branches":
                 return bool(self.keeper.session.branches)
         return True

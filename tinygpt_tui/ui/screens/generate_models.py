@@ -108,6 +108,25 @@ class ChoosesModels(TabScreen):
             self.query_one(SidePanes).open(picker)
             picker.query_one(OptionList).focus()
 
+    def action_card_here(self) -> None:
+        """Show what is known of the highlighted model, which is the one in use."""
+        self.action_card()
+
+    def action_card(self) -> None:
+        """Show what is known of the model in use."""
+        from tinygpt_tui.ui.screens.card import CardScreen
+
+        if self.card is None:
+            return
+
+        def back(path: str | None) -> None:
+            if path is not None:
+                self.choose(path)
+            else:
+                self._look_for_models()
+
+        self.app.push_screen(CardScreen(self.card, self.shelf.cards), back)
+
     def action_filter(self) -> None:
         """Go to the models' filter."""
         picker = self.query_one(ModelPicker)

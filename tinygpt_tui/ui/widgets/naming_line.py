@@ -36,10 +36,17 @@ class NamingLine(Horizontal):
             super().__init__()
             self.name = name
 
+    def __init__(self, placeholder: str = "Enter keeps it · empty: no name", help_text: str = "") -> None:
+        """`placeholder` stands where no name is typed; `help_text` is for names that are not simply taken away."""
+        super().__init__()
+        self._placeholder = placeholder
+        if help_text:
+            self.HELP = help_text  # type: ignore[misc]  # of this line alone
+
     def compose(self) -> ComposeResult:
         """Yield both of its faces."""
         yield Static("name ", id="naming-title")
-        yield Input(compact=True, select_on_focus=True, placeholder="Enter keeps it · empty: no name")
+        yield Input(compact=True, select_on_focus=True, placeholder=self._placeholder)
         yield Static("", id="naming-note", markup=False)
 
     @property

@@ -1,0 +1,79 @@
+"""What is known of a model without running it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from makers import LECTURE, MODERN, make_model, make_run, tiny_gpt
+
+from tinygpt_tui.errors import CheckpointError
+from tinygpt_tui.insight.dossier import Dossier, dossier_of, shown_characters, tensors_in
+from tinygpt_tui.insight.parts import Part, tree_of
+from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.training.run import run_training
+
+
+def rows(dossier: Dossier, title: str) -> dict[str, str]:
+    (section,) = (section for section in dossier.sections if section.title == title)
+    return {row.name: row.value for row in section.rows}
+
+
+def leaves(part: Part) -> list[Part]:
+    return [part] if part.shape is not None else [leaf for inner in part.parts for leaf in leaves(inner)]
+
+
+@pytest.mark.parametrize("settings", [LECTURE, MODERN, tiny_gpt()])
+def test_every_number_is_in_the_tree_once(tmp_path: Path, settings: GPTSettings) -> None:
+    model = make_model(tmp_path / "letters", settings)
+    dossier = dossier_of(tmp_path / "letters")
+    assert dossier.parts.count == model.count_parameters()
+    assert sum(leaf.count for leaf in leaves(dossier.parts)) == model.count_parameters()
+    assert rows(dossier, "model")["parameters"] == f"{model.count_parameters():,}"
+    assert "in the file" not in rows(dossier, "model")
+
+
+def test_blocks_stand_by_their_number() -> None:
+    tree = tree_of({f"h.{block}.w": ((2,), "F32") for block in (0, 1, 10, 11, 2)})
+    assert [part.name for part in tree.parts[0].parts] == ["0.w", "1.w", "2.w", "10.w", "11.w"]
+
+
+def test_settings_vocabulary_and_losses(tmp_path: Path) -> None:
+    make_model(tmp_path / "letters", tiny_gpt(token_shift=2))
+    dossier = dossier_of(tmp_path / "letters")
+    assert rows(dossier, "settings")["token_shift"] == "2"
+    assert "positions" not in rows(dossier, "settings")  # as by default
+    assert rows(dossier, "vocabulary")["characters"] == r"\n␣abcdefghijk"
+    assert rows(dossier, "losses")["validation"] == "1.5000 nats per token at step 7"
+    assert dossier.history is None
+    assert all(section.title != "training" for section in dossier.sections)
+
+
+def test_a_run_brings_its_curve_and_its_settings() -> None:
+    run = make_run(steps=4, evaluate_every=2)
+    assert list(run_training(run.model))
+    dossier = dossier_of(run.model)
+    assert dossier.history is not None
+    assert len(dossier.history.losses[0]) == 4
+    assert rows(dossier, "training")["corpus"].startswith("cat")
+    assert rows(dossier, "training")["steps"] == "4"
+    assert rows(dossier, "losses")["steps"].startswith("4 of 4 in ")
+    began = run.read_settings().created
+    assert rows(dossier, "training")["begun"] == time.strftime("%d %b %Y %H:%M", time.localtime(began))
+
+
+def test_a_damaged_part_leaves_the_others(tmp_path: Path) -> None:
+    make_model(tmp_path / "letters")
+    (tmp_path / "letters" / "weights.safetensors").write_bytes(b"nothing")
+    (tmp_path / "letters" / "tokenizer.json").unlink()
+    dossier = dossier_of(tmp_path / "letters")
+    assert "weights.safetensors is damaged" in dossier.problem
+    assert "tokenizer.json" in dossier.problem
+    assert rows(dossier, "settings")["n_embd"] == "16"
+    with pytest.raises(CheckpointError, match="has no weights yet"):
+        tensors_in(tmp_path / "weights.safetensors")
+
+
+def test_characters_that_are_no_sign_are_told() -> None:
+    assert shown_characters("\n\t a\u200b\x00é") == r"\n\t␣a\u200b\x00é"

@@ -1,0 +1,214 @@
+"""Everything that is known of a model without running it, and where each thing is known from; no torch."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import safetensors
+
+from tinygpt_tui.checkpoints.card import CONFIG, TOKENIZER, WEIGHTS, NativeConfig, read_config
+from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
+from tinygpt_tui.errors import CheckpointError, TinyGPTError, storage_error
+from tinygpt_tui.insight.parts import Part, Shape, tree_of
+from tinygpt_tui.runs.folder import RunFolder, RunSettings
+from tinygpt_tui.runs.history import RunHistory
+from tinygpt_tui.runs.journal import JournalFollower
+from tinygpt_tui.settings.architecture import ArchitectureSettings
+from tinygpt_tui.settings.fields import fields_of, written
+from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.words import duration, size
+
+
+class Row(NamedTuple):
+    """One fact: what, how much, and (where it is not the whole section's) how it is known."""
+
+    name: str
+    value: str
+    source: str = ""
+
+
+class Section(NamedTuple):
+    """Facts that belong together, and the file they are from."""
+
+    title: str
+    source: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Dossier:
+    """A model's card in full. `problem` is why a part of it is missing, where one is."""
+
+    name: str
+    path: Path
+    parts: Part
+    settings: ArchitectureSettings
+    sections: tuple[Section, ...]
+    history: RunHistory | None = None
+    entropy: float | None = None
+    problem: str = ""
+
+
+def dossier_of(path: Path) -> Dossier:
+    """Gather what is known of the model folder at `path`. Raises CheckpointError, StorageError."""
+    config = read_config(path)
+    problems: list[str] = []
+    try:
+        parts = tree_of(tensors_in(path / WEIGHTS))
+    except CheckpointError as error:
+        parts, problems = Part("", 0), [error.message]
+    try:
+        vocabulary = _vocabulary(open_tokenizer(path, config))
+    except TinyGPTError as error:
+        vocabulary, problems = (), [*problems, error.message]
+    run = RunFolder(path)
+    settings = _settings_of(run)
+    history = _history_of(run)
+    sections = [
+        Section("model", "", tuple(_model(path, config, parts))),
+        Section(
+            "losses", f"{CONFIG}, run/events.jsonl" if history else CONFIG, tuple(_losses(config, history, settings))
+        ),
+        Section("vocabulary", TOKENIZER, vocabulary),
+        Section("training", "run/settings.json", tuple(_training(settings)) if settings else ()),
+        Section("settings", CONFIG, tuple(_architecture(config.architecture))),
+    ]
+    return Dossier(
+        name=path.name,
+        path=path,
+        parts=parts,
+        settings=config.architecture,
+        sections=tuple(section for section in sections if section.rows),
+        history=history,
+        entropy=settings.corpus.entropy if settings else None,
+        problem="; ".join(problems),
+    )
+
+
+def tensors_in(weights: Path) -> dict[str, tuple[Shape, str]]:
+    """Return shape and kind of each tensor of a safetensors file, from its header. Raises CheckpointError."""
+    try:
+        with safetensors.safe_open(weights, framework="numpy") as file:
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            return {name: (tuple(one.get_shape()), str(one.get_dtype())) for name, one in slices.items()}
+    except FileNotFoundError:
+        raise CheckpointError(f"{weights.parent.name} has no weights yet", "") from None
+    except OSError as error:
+        raise storage_error(error, weights) from error
+    except safetensors.SafetensorError as error:
+        raise CheckpointError(f"{weights.name} is damaged: {error}", "copy the file again") from None
+
+
+def _model(path: Path, config: NativeConfig, parts: Part) -> Iterator[Row]:
+    yield Row("architecture", str(config.architecture.__struct_config__.tag))
+    yield Row("parameters", f"{config.parameters:,}")
+    if parts.count and parts.count != config.parameters:
+        yield Row("in the file", f"{parts.count:,}", WEIGHTS)
+    kinds = sorted(_kinds(parts))
+    if kinds:
+        yield Row("numbers", ", ".join(kinds), WEIGHTS)
+    weights, whole = _bytes(path / WEIGHTS), sum(_bytes(file) for file in path.rglob("*"))
+    yield Row("on disk", f"{size(whole)}, of them weights {size(weights)}")
+    yield Row("folder", str(path))
+
+
+def _losses(config: NativeConfig, history: RunHistory | None, run: RunSettings | None) -> Iterator[Row]:
+    if (trained := config.trained) is not None:
+        yield Row("validation", f"{trained.validation_loss:.4f} nats per token at step {trained.step:,}")
+        yield Row("perplexity", f"{math.exp(min(trained.validation_loss, 100)):.2f}")
+    if run is not None and run.corpus.entropy is not None:
+        yield Row("floor", f"{run.corpus.entropy:.4f}: nobody can get below it")
+    if history is None:
+        return
+    if history.last_evaluation is not None:
+        last = history.last_evaluation
+        yield Row("at the end", f"train {last.train_loss:.4f}, validation {last.validation_loss:.4f}")
+    if history.step:
+        yield Row("steps", f"{history.step:,} of {history.steps:,} in {duration(history.elapsed_s)}")
+
+
+def _vocabulary(tokenizer: Tokenizer) -> tuple[Row, ...]:
+    rows = [Row("kind", tokenizer.name), Row("tokens", f"{tokenizer.size:,}")]
+    if isinstance(tokenizer, CharTokenizer):
+        rows.append(Row("characters", shown_characters(tokenizer.characters)))
+    end = tokenizer.end_of_text
+    rows.append(Row("end of text", "none" if end is None else f"id {end}"))
+    return tuple(rows)
+
+
+def shown_characters(characters: str) -> str:
+    """Return characters side by side, those that are no sign by their escape or number.
+
+    >>> print(shown_characters("\\n ab\\u200b"))
+    \\n␣ab\\u200b
+    """
+    return "".join(
+        "␣" if character == " " else character if character.isprintable() else _escape(character)
+        for character in characters
+    )
+
+
+def _escape(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _training(run: RunSettings) -> Iterator[Row]:
+    corpus, training = run.corpus, run.training
+    characters = f", {corpus.characters:,} characters" if corpus.characters else ""
+    yield Row("corpus", f"{corpus.name}{characters}")
+    if corpus.sha256:
+        yield Row("its sha256", corpus.sha256)
+    if run.preset:
+        yield Row("preset", run.preset)
+    yield Row("begun", time.strftime("%d %b %Y %H:%M", time.localtime(run.created)))
+    for name, field in fields_of(type(training)).items():
+        value = getattr(training, name)
+        if value != field.default or name in ("steps", "batch_size", "optimizer", "learning_rate", "seed"):
+            yield Row(name, written(value) or "none")
+    if run.machine:
+        yield Row("machine", run.machine)
+    if run.versions:
+        yield Row("versions", ", ".join(f"{name} {version}" for name, version in run.versions.items()))
+
+
+def _architecture(settings: ArchitectureSettings) -> Iterator[Row]:
+    """Sizes always; of the rest, what is not as by default."""
+    for name, field in fields_of(type(settings)).items():
+        value = getattr(settings, name)
+        if value != field.default or name in ("vocab_size", "block_size", "n_layer", "n_head", "n_embd"):
+            yield Row(name, written(value))
+
+
+def _settings_of(run: RunFolder) -> RunSettings | None:
+    try:
+        return run.read_settings()
+    except TinyGPTError:
+        return None
+
+
+def _history_of(run: RunFolder) -> RunHistory | None:
+    if not run.events.is_file():
+        return None
+    history = RunHistory()
+    try:
+        history.add(JournalFollower(run.events).poll())
+    except TinyGPTError:
+        return None
+    return history
+
+
+def _kinds(part: Part) -> set[str]:
+    return {part.kind} if part.shape is not None else {kind for inner in part.parts for kind in _kinds(inner)}
+
+
+def _bytes(file: Path) -> int:
+    try:
+        return file.stat().st_size if file.is_file() else 0
+    except OSError:
+        return 0

@@ -1,0 +1,45 @@
+"""Exports a model in a process of its own: neither the app nor its engine loads what that takes. No torch here."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+
+import msgspec
+
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.exports.result import Exported
+from tinygpt_tui.workers.process import command, environment
+
+SAID = "tinygpt-tui: "  # before the message of an error on stderr; the hint is on the line after
+
+
+async def export(model: str, form: str, path: str, *, force: bool = False, approximate: bool = False) -> Exported:
+    """Run `tinygpt-tui export` and return what it wrote. Raises TinyGPTError with its words."""
+    flags = ["--json", *(["--force"] if force else []), *(["--approximate"] if approximate else [])]
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command("tinygpt_tui", "export", *flags, "--to", form, "--", model, path),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+        )
+    except OSError as error:
+        raise TinyGPTError(f"the export could not be started: {error}", "close other programs") from error
+    try:
+        written, said = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        raise
+    if process.returncode == 0:
+        return msgspec.json.decode(written, type=Exported)
+    raise _error(said.decode("utf-8", "replace"))
+
+
+def _error(said: str) -> TinyGPTError:
+    lines = said.strip().splitlines()
+    at = next((place for place, line in enumerate(lines) if line.startswith(SAID)), None)
+    if at is None:
+        return TinyGPTError("the export failed", lines[-1] if lines else "")
+    return TinyGPTError(lines[at].removeprefix(SAID), " ".join(line.strip() for line in lines[at + 1 :]))
