@@ -10,7 +10,6 @@ import pytest
 from generate_bench import Bench, opened
 from makers import LECTURE, make_model
 from textual.widgets import Input, OptionList
-from textual.widgets._footer import FooterKey
 
 from tinygpt_tui import paths
 from tinygpt_tui.errors import UsageError
@@ -20,6 +19,7 @@ from tinygpt_tui.ui.screens.card import CardScreen
 from tinygpt_tui.ui.screens.compare import CompareScreen
 from tinygpt_tui.ui.screens.export import ExportScreen
 from tinygpt_tui.ui.screens.help import HelpScreen
+from tinygpt_tui.ui.widgets.key_bar import KeyBar
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
 
@@ -29,7 +29,7 @@ def shown(bench: Bench) -> str:
 
 
 def keys(bench: Bench) -> list[str]:
-    return [key.description for key in bench.app.screen.query(FooterKey)]
+    return [key.description for key in bench.app.screen.query_one(KeyBar).keys]
 
 
 async def sees(bench: Bench, *texts: str) -> None:
@@ -83,7 +83,7 @@ async def test_rename_copy_delete_and_take_back() -> None:
         await sees(bench, "this is the copy, “two-2”")
         await bench.pilot.press("d")
         await sees(bench, "“two-2” is in the trash · u takes it back")
-        assert keys(bench) == ["Undo", "Back"]
+        await bench.until(lambda: keys(bench) == ["Undo", "Back"])
         assert [path.name for path in paths.models_folder().iterdir() if path.name[0] != "."] == ["two"]
         await bench.pilot.press("u")
         await sees(bench, "it is back")
@@ -99,7 +99,7 @@ async def test_a_shipped_model_can_be_copied_and_not_renamed(monkeypatch: pytest
     monkeypatch.setattr(paths, "shipped_models", lambda: tmp_path / "shipped")
     make_model(tmp_path / "shipped" / "one")
     async with card(models=()) as bench:
-        assert keys(bench) == ["Copy", "Weights", "Export", "Back"]
+        await bench.until(lambda: keys(bench) == ["Copy", "Weights", "Export", "Back"])
 
 
 async def test_two_models_are_compared_by_the_engine() -> None:

@@ -13,7 +13,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import TinyGPTError
@@ -22,6 +22,7 @@ from tinygpt_tui.runs.aspects import Comparison
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.index import free_name
 from tinygpt_tui.runs.keeping import Thrown, duplicate, is_own, rename, take_back, throw_away
+from tinygpt_tui.ui.widgets.key_bar import KeyBar
 from tinygpt_tui.ui.widgets.naming_line import NamingLine
 from tinygpt_tui.ui.widgets.parts_tree import PartsTree
 from tinygpt_tui.ui.widgets.train_chart import TrainChart
@@ -79,7 +80,7 @@ class CardScreen(ModalScreen[str | None]):
                     yield Static(id="card-text", markup=False)
                 yield PartsTree(id="card-parts")
             yield NamingLine("Enter takes it", NAME_HELP)
-            yield Footer(show_command_palette=False, compact=True)
+            yield KeyBar()
 
     def on_mount(self) -> None:
         """Read the files."""
