@@ -85,11 +85,17 @@ FORMS: dict[str, Form] = {
             {
                 **_SKELETON,
                 **dict.fromkeys(
-                    ("head_bias", "tied_head", "qk_norm", "embedding_norm", "token_shift", "sliding", "ngram_rows"), ANY
+                    (
+                        "head_bias", "tied_head", "qk_norm", "embedding_norm", "token_shift", "sliding", "ngram_rows",
+                        "n_kv_head", "head_width", "hidden", "projection", "final_norm", "epsilon", "rotary_base",
+                    ),
+                    ANY,
                 ),
                 "positions": frozenset({"learned", "rotary"}),
-                "norm": frozenset({"layernorm", "rmsnorm"}),
-                "activation": _ACTIVATIONS,
+                "norm": frozenset({"layernorm", "rmsnorm", "none"}),
+                "activation": _ACTIVATIONS | {"swiglu"},
+                "feed_forward": frozenset({"mlp", "one_layer", "none"}),
+                "residual": frozenset({"stream", "normed", "none"}),
             },
             "a graph from ids (batch, time) to logits",
             package="onnx",

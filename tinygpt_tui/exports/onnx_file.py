@@ -69,14 +69,33 @@ class _Net:
             x = self._norm(x, "", s.n_embd)
         self.visible = self._visible()
         for layer in range(s.n_layer):
-            block = f"transformer.h.{layer}"
-            h = self._shifted(self._norm(x, f"{block}.ln_1", s.n_embd), f"{block}.shift_1")
-            x = g.add("Add", x, self._attention(h, f"{block}.attn"))
-            h = self._shifted(self._norm(x, f"{block}.ln_2", s.n_embd), f"{block}.shift_2")
-            h = self._activated(self._linear(h, f"{block}.mlp.c_fc"))
-            x = g.add("Add", x, self._linear(h, f"{block}.mlp.c_proj"))
-        x = self._norm(x, "transformer.ln_f", s.n_embd)
+            x = self._block(x, f"transformer.h.{layer}")
+        if s.final_norm:
+            x = self._norm(x, "transformer.ln_f", s.n_embd, s.epsilon)
         g.name(self._head(x, embedding), "logits")
+
+    def _block(self, x: str, name: str) -> str:
+        s = self.settings
+        normed = self._norm(x, f"{name}.ln_1", s.n_embd, s.epsilon)
+        x = self._joined(x, normed, self._attention(self._shifted(normed, f"{name}.shift_1"), f"{name}.attn"))
+        if s.feed_forward == "none":
+            return x
+        normed = self._norm(x, f"{name}.ln_2", s.n_embd, s.epsilon)
+        return self._joined(x, normed, self._mlp(self._shifted(normed, f"{name}.shift_2"), f"{name}.mlp"))
+
+    def _joined(self, stream: str, normed: str, result: str) -> str:
+        kind = self.settings.residual
+        return result if kind == "none" else str(self.graph.add("Add", stream if kind == "stream" else normed, result))
+
+    def _mlp(self, x: str, name: str) -> str:
+        g, s = self.graph, self.settings
+        h = self._linear(x, f"{name}.c_fc")
+        if s.activation == "swiglu":
+            gate = self._linear(x, f"{name}.c_gate")
+            h = g.add("Mul", g.add("Mul", gate, g.add("Sigmoid", gate)), h)
+        else:
+            h = self._activated(h)
+        return self._linear(h, f"{name}.c_proj") if s.feed_forward == "mlp" else h
 
     def _head(self, x: str, embedding: str) -> str:
         if not self.settings.tied_head:
@@ -93,17 +112,19 @@ class _Net:
         bias = self.state.get(f"{name}.bias")
         return x if bias is None else str(self.graph.add("Add", x, self.graph.weight(f"{name}.bias", bias)))
 
-    def _norm(self, x: str, name: str, width: int) -> str:
+    def _norm(self, x: str, name: str, width: int, epsilon: float = EPSILON) -> str:
         g = self.graph
+        if self.settings.norm == "none":
+            return x
         weight = self.state.get(f"{name}.weight")
         ones = np.ones(width, dtype=np.float32)
         scale = g.weight(f"ones_{width}", ones) if weight is None else g.weight(f"{name}.weight", weight)
         if self.settings.norm == "layernorm":
             bias = self.state.get(f"{name}.bias")
             more = () if bias is None else (g.weight(f"{name}.bias", bias),)
-            return str(g.add("LayerNormalization", x, scale, *more, axis=-1, epsilon=EPSILON))
+            return str(g.add("LayerNormalization", x, scale, *more, axis=-1, epsilon=epsilon))
         mean = g.add("ReduceMean", g.add("Mul", x, x), g.integers(-1), keepdims=1)
-        root = g.add("Sqrt", g.add("Add", mean, g.number(EPSILON)))
+        root = g.add("Sqrt", g.add("Add", mean, g.number(epsilon)))
         return str(g.add("Mul", g.add("Div", x, root), scale))
 
     def _shifted(self, x: str, name: str) -> str:
@@ -121,20 +142,31 @@ class _Net:
     def _attention(self, x: str, name: str) -> str:
         g, s = self.graph, self.settings
         D = s.head_size
+        widths = g.integers(s.n_head * D, s.kv_heads * D, s.kv_heads * D)
         parts = []
-        for part in g.add("Split", self._linear(x, f"{name}.c_attn"), outputs=3, axis=-1, num_outputs=3):
-            heads = g.add("Reshape", part, g.integers(0, 0, s.n_head, D))
-            parts.append(g.add("Transpose", heads, perm=[0, 2, 1, 3]))  # (B, H, T, D)
+        for part in g.add("Split", self._linear(x, f"{name}.c_attn"), widths, outputs=3, axis=-1):
+            heads = g.add("Reshape", part, g.integers(0, 0, -1, D))
+            parts.append(g.add("Transpose", heads, perm=[0, 2, 1, 3]))  # (B, heads, T, D)
         q, k, v = parts
         if s.qk_norm:
             q, k = self._norm(q, "", D), self._norm(k, "", D)
         if self.turns is not None:
             q, k = self._turned(q), self._turned(k)
+        if s.kv_heads < s.n_head:
+            k, v = self._shared(k), self._shared(v)
         scale = (s.n_embd if s.attention_scale == "n_embd" else D) ** -0.5
         scores = g.add("Mul", g.add("MatMul", q, g.add("Transpose", k, perm=[0, 1, 3, 2])), g.number(scale))
         scores = g.add("Where", self.visible, scores, g.number(-np.inf))
         mixed = g.add("Transpose", g.add("MatMul", g.add("Softmax", scores, axis=-1), v), perm=[0, 2, 1, 3])
-        return self._linear(g.add("Reshape", mixed, g.integers(0, 0, s.n_embd)), f"{name}.c_proj")
+        mixed = g.add("Reshape", mixed, g.integers(0, 0, s.n_head * D))
+        return self._linear(mixed, f"{name}.c_proj") if s.projection else str(mixed)
+
+    def _shared(self, x: str) -> str:
+        """Give each of a group of query heads the group's keys or values: (B, kv heads, T, D) -> (B, H, T, D)."""
+        g, s = self.graph, self.settings
+        each = g.add("Unsqueeze", x, g.integers(2))
+        each = g.add("Expand", each, g.integers(1, 1, s.n_head // s.kv_heads, 1, 1))
+        return str(g.add("Reshape", each, g.integers(0, s.n_head, -1, s.head_size)))
 
     def _activated(self, x: str) -> str:
         g, kind = self.graph, self.settings.activation
@@ -157,7 +189,8 @@ class _Net:
     def _turns(self) -> tuple[str, str]:
         """Cosine and sine of RoPE's angles, each (T, D/2, 1); the angles in double precision, as they grow."""
         g, D = self.graph, self.settings.head_size
-        frequencies = 10_000.0 ** (-np.arange(0, D, 2, dtype=np.float64) / D)
+        base = self.settings.rotary_base
+        frequencies = base ** (-np.arange(0, D, 2, dtype=np.float64) / D)
         places = g.add("Unsqueeze", g.add("Cast", self.positions, to=11), g.integers(1))  # 11: double
         angles = g.add("Mul", places, g.weight("frequencies", frequencies))
         whole = g.add("Floor", g.add("Div", angles, g.number(2 * np.pi, np.float64)))
