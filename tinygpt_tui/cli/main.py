@@ -19,6 +19,7 @@ from tinygpt_tui.errors import ExitCode, TinyGPTError
 COMMANDS = {
     "generate": "write on from a prompt; the text goes to stdout and nothing else does.",
     "train": "train a model of your own on a text; Ctrl-C stops and keeps it.",
+    "race": "train several nets on one text, one after another, and see them on one chart.",
     "export": "write a model as another program's file, with its card.",
     "models": "list the models there are.",
     "runs": "list the trainings, live and past.",
