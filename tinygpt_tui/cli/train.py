@@ -112,7 +112,6 @@ def train_here(run: RunFolder) -> int:
     from tinygpt_tui.cli.training_view import show
     from tinygpt_tui.training.run import run_training
 
-    settings = run.read_settings()
     control = Control(run.control)
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -125,6 +124,6 @@ def train_here(run: RunFolder) -> int:
             signal.signal(getattr(signal, name), stop)
     say(f"training {run.model.name} in {run.model}")
     try:
-        return show(run_training(run.model), settings)
+        return show(run_training(run.model), run)
     finally:
         sys.stdout.flush()

@@ -5,16 +5,20 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from tinygpt_tui.charts import BLUE, ORANGE, Level, LossChart, Series
+from tinygpt_tui.charts import LossChart
 from tinygpt_tui.cli.output import say
+from tinygpt_tui.doctor.examination import Examination, kept_of
+from tinygpt_tui.doctor.rounds import remedy_in_words, verdict_words
 from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.events.training import (
     Evaluation,
+    Finding,
     Note,
     Paused,
     Resumed,
@@ -22,18 +26,22 @@ from tinygpt_tui.events.training import (
     RunStarted,
     TrainingEvent,
 )
-from tinygpt_tui.runs.folder import RunSettings
+from tinygpt_tui.runs.aspects import Comparison, chart_of
+from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.words import duration, threads
+from tinygpt_tui.workers.examiner import start_examiner
 
 DRAWINGS_PER_S = 4
+EXAMINED_LOOK_S = 1.0
 SMOOTHING = 0.9
 
 
-def show(events: Iterator[TrainingEvent], settings: RunSettings) -> int:
-    """Pull `events` to their end and show them; return the exit code."""
+def show(events: Iterator[TrainingEvent], run: RunFolder) -> int:
+    """Pull `events` of a run to their end and show them; return the exit code."""
     console = Console(stderr=True)
-    ended = _live(events, settings, console) if console.is_terminal else _plain(events)
+    seen = Seen(run)
+    ended = _live(events, seen, console) if console.is_terminal else _plain(events, seen)
     if ended is None:
         return int(ExitCode.RUN)
     if ended.reason == "failed":
@@ -43,46 +51,71 @@ def show(events: Iterator[TrainingEvent], settings: RunSettings) -> int:
         return int(ExitCode.RUN)
     loss = f"{ended.best_loss:.4f}" if ended.best_loss is not None else "not measured"
     say(f"{ended.reason} at step {ended.step}; best validation loss {loss} at step {ended.best_step} is kept")
-    say(f"talk to it: tinygpt-tui generate {settings.name}")
+    say(f"talk to it: tinygpt-tui generate {run.model.name}")
     return int(ExitCode.OK)
 
 
-def chart_of(history: RunHistory, settings: RunSettings, height: int | None = None) -> LossChart:
-    """Return the chart of a run's losses, as the terminal, the app and the exported picture show it."""
-    entropy = settings.corpus.entropy
-    return LossChart(
-        series=(
-            Series("train", *history.losses, style=BLUE),
-            Series("validation", *history.validation_losses, style=ORANGE, kind="points"),
-        ),
-        levels=() if entropy is None else (Level("entropy of the grammar", entropy),),
-        best=history.best,
-        title=settings.name,
-        smoothing=SMOOTHING,
-        height=height,
-    )
+class Seen:
+    """A run as far as it was heard of, and what somebody else measured of its text meanwhile."""
+
+    def __init__(self, run: RunFolder) -> None:
+        self.history = RunHistory()
+        self._run, self._settings = run, run.read_settings()
+        self._examination: Examination | None = None
+        self._looked_at = -float("inf")
+
+    def hear(self, event: TrainingEvent) -> None:
+        """Take an event over; with the first one somebody is sent to measure the text."""
+        self.history.add([event])
+        if isinstance(event, RunStarted):
+            self._settings = self._run.read_settings()  # the trainer has filled in the size of the vocabulary
+            self._examination = kept_of(self._run, self._settings)
+            if self._examination is None:
+                start_examiner(self._run)
+
+    @property
+    def examination(self) -> Examination | None:
+        """The yardsticks of the text, once they are there."""
+        now = time.monotonic()
+        if self._examination is None and self.history.started and now - self._looked_at > EXAMINED_LOOK_S:
+            self._looked_at = now
+            self._examination = kept_of(self._run, self._settings)
+        return self._examination
+
+    @property
+    def verdict(self) -> str:
+        """Where the run stands, as a sentence; empty where there is nothing to say."""
+        return verdict_words(self.history, self.examination, self._settings.corpus.entropy)
+
+    def chart(self, width: int, height: int) -> LossChart:
+        """The chart of the losses, as the app and the exported picture show it."""
+        floors = self.examination.floors if self.examination else []
+        beside = Comparison(floors, self._settings.corpus.entropy, self._settings.training.architecture.vocab_size)
+        chart = chart_of(self.history, beside, width=width)
+        return replace(chart, title=self._settings.name, smoothing=SMOOTHING, height=height)
 
 
-def _live(events: Iterator[TrainingEvent], settings: RunSettings, console: Console) -> RunEnded | None:
-    history = RunHistory()
+def _live(events: Iterator[TrainingEvent], seen: Seen, console: Console) -> RunEnded | None:
     drawn_at = -float("inf")
     with Live(console=console, auto_refresh=False, transient=False) as live:
         for event in events:
-            history.add([event])
-            if isinstance(event, Note | Paused | Resumed):
-                live.console.print(_line(event))
+            seen.hear(event)
+            if line := _line(event):
+                live.console.print(line, markup=False)
             # A drawing costs milliseconds and a step may too: the loop must never wait for the screen.
             if time.monotonic() - drawn_at > 1 / DRAWINGS_PER_S or isinstance(event, RunEnded):
-                live.update(_picture(history, settings, console), refresh=True)
+                live.update(_picture(seen, console), refresh=True)
                 drawn_at = time.monotonic()
-    return history.ended
+    return seen.history.ended
 
 
-def _picture(history: RunHistory, settings: RunSettings, console: Console) -> RenderableType:
-    height = max(8, min(24, console.height - 6))
+def _picture(seen: Seen, console: Console) -> RenderableType:
+    history = seen.history
+    height = max(8, min(24, console.height - 7))
     sample = history.samples[-1].text.replace("\n", " ⏎ ") if history.samples else ""
     return Group(
-        chart_of(history, settings, height),
+        seen.chart(console.width, height),
+        Text(seen.verdict, style="bold", no_wrap=True, overflow="ellipsis"),
         Text(numbers(history), no_wrap=True, overflow="ellipsis"),
         Text(sample, style="dim", no_wrap=True, overflow="ellipsis"),
         Text("Ctrl-C stops and keeps the best weights", style="italic"),
@@ -105,27 +138,36 @@ def numbers(history: RunHistory) -> str:
     return "  ".join(parts)
 
 
-def _plain(events: Iterator[TrainingEvent]) -> RunEnded | None:
-    history = RunHistory()
+def _plain(events: Iterator[TrainingEvent], seen: Seen) -> RunEnded | None:
+    said = ""
     for event in events:
-        history.add([event])
-        if isinstance(event, RunStarted | Note | Paused | Resumed):
-            say(_line(event))
+        seen.hear(event)
+        if line := _line(event, starting=True):
+            say(line)
         elif isinstance(event, Evaluation):
-            print(numbers(history), file=sys.stdout, flush=True)
-    return history.ended
+            print(numbers(seen.history), file=sys.stdout, flush=True)
+            if seen.verdict not in ("", said):
+                said = seen.verdict
+                say(said)
+    return seen.history.ended
 
 
-def _line(event: TrainingEvent) -> str:
+def _line(event: TrainingEvent, starting: bool = False) -> str:
+    """What there is to say of an event in words; empty for most."""
     match event:
-        case RunStarted():
+        case RunStarted() if starting:
             return (
                 f"{event.parameters:,} parameters, {event.train_tokens:,} tokens to learn from, "
                 f"{event.validation_tokens:,} to be judged by; {event.device}, {threads(event.threads)}"
             )
         case Note():
             return event.text
+        case Finding() if event.level != "fine":
+            helps = f"; what helps: {remedy_in_words(event)}" if event.remedy else ""
+            return f"doctor: {event.text}{helps}"
         case Paused():
             return f"paused at step {event.step}" + (f": {event.reason}" if event.reason else "")
-        case _:
+        case Resumed():
             return "going on"
+        case _:
+            return ""
