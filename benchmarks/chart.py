@@ -13,14 +13,15 @@ from time import perf_counter
 import numpy as np
 from rich.console import Console
 
-from tinygpt_tui.charts import ORANGE, Level, LossChart, Series
+from tinygpt_tui.charts import GREY, ORANGE, Level, LossChart, Series
 
 RUNS = 200
+YARDSTICKS = (("guessing", 4.17), ("unigram", 3.35), ("bigram", 2.48), ("trigram", 2.04), ("5-gram", 1.56))
 SIZES = ((80, 24), (140, 40), (200, 60))
 
 
 def history(points: int, smoothing: float) -> LossChart:
-    """A training of so many logged steps, with 100 evaluations."""
+    """A training of so many logged steps with 100 evaluations, yardsticks, and two other runs laid over it."""
     steps = np.arange(points, dtype=np.float64)
     noise = np.random.default_rng(0).normal(0, 0.08, points)
     evaluated = steps[:: max(1, points // 100)]
@@ -28,8 +29,9 @@ def history(points: int, smoothing: float) -> LossChart:
         series=[
             Series("train", steps, _loss(steps, points) + noise),
             Series("validation", evaluated, _loss(evaluated, points) + 0.05, ORANGE, "points"),
+            *(Series(f"run {n}", evaluated, _loss(evaluated, points) + 0.2 * n, GREY, "ghost") for n in (1, 2)),
         ],
-        levels=[Level("bigram", 2.49)],
+        levels=[Level(name, loss) for name, loss in YARDSTICKS],
         best=(float(evaluated[-1]), 1.52),
         smoothing=smoothing,
     )

@@ -149,7 +149,10 @@ class TrainLive(Vertical):
             meters.show(history, live=session.phase.live, table=meters.id == "meters")
         self.query_one(TrainSamples).show(history.samples)
         self.query_one(TrainLog).show(history.log)
-        self.query_one(TrainDoctor).show(session.findings)
+        findings = session.findings
+        self.query_one(TrainDoctor).show(findings)
+        wrong = sum(finding.level in ("bad", "warning") for finding in findings)
+        self.query_one(TrainPaneBar).note("doctor", f": {wrong} !" if wrong else "")
 
     def show_actions(self, actions: set[str], line: str) -> None:
         """Offer what can be done now."""

@@ -28,11 +28,22 @@ class TrainPaneBar(Horizontal):
         for pane in PANES:
             yield Static("", id=f"pane-{pane}", markup=False)
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._chosen, self._notes = "", dict.fromkeys(PANES, "")
+
+    def note(self, pane: str, note: str) -> None:
+        """Say something beside a pane's name: that there is something to see."""
+        if self._notes[pane] != note:
+            self._notes[pane] = note
+            self.show(self._chosen)
+
     def show(self, chosen: str) -> None:
         """Mark a pane's name."""
+        self._chosen = chosen
         for number, (pane, title) in enumerate(PANES.items(), start=1):
             name = self.query_one(f"#pane-{pane}", Static)
-            name.update(f"{'▌' if pane == chosen else ' '}{number} {title}")
+            name.update(f"{'▌' if pane == chosen else ' '}{number} {title}{self._notes[pane]}")
             name.set_class(pane == chosen, "-chosen")
 
     def on_click(self, event: events.Click) -> None:
