@@ -12,10 +12,9 @@ TEST := $(BIN)/pytest -n auto --dist worksteal
 run: $(VENV)/.installed
 	$(BIN)/tinygpt-tui
 
-test: $(VENV)/.installed-dev
-	$(TEST)
+test: test-engines test-screens
 
-# The two halves of `make test`. Tracing makes the tests of the screens half as long again (most of what is traced is
+# Tracing makes the tests of the screens half as long again (most of what is traced is
 # Textual), so the checks trace the others alone.
 test-engines: $(VENV)/.installed-dev
 	$(TEST) --ignore tests/ui --cov --cov-report=
@@ -32,7 +31,7 @@ coverage: $(VENV)/.installed-dev
 test-without-native: $(VENV)/.installed-dev
 	TINYGPT_TUI_NATIVE=off $(TEST) tests/workers tests/ui/test_generate_engine.py
 
-check: lint wheel test-without-native test-engines test-screens
+check: lint wheel test-without-native test
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
