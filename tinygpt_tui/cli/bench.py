@@ -1,13 +1,14 @@
-"""tinygpt-tui bench: measure this machine's speed, or what a faster window costs."""
+"""tinygpt-tui bench: how fast this machine writes and learns, or what a faster window costs."""
 
 from __future__ import annotations
 
 import argparse
 
-from tinygpt_tui.cli import bench_generate, bench_window
+from tinygpt_tui.cli import bench_generate, bench_train, bench_window
 
 BENCHMARKS = {
     "generate": bench_generate,
+    "train": bench_train,
     "window": bench_window,
 }
 

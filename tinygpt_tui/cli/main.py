@@ -27,7 +27,7 @@ COMMANDS = {
     "stop": "end a training and keep its best weights.",
     "resume": "go on with a training that was stopped, or whose process died.",
     "doctor": "say what is wrong with a training, or with a text before one.",
-    "bench": "measure this machine's speed, or what a faster window costs.",
+    "bench": "how fast this machine writes and learns, or what a faster window costs.",
 }
 
 EPILOG = """\

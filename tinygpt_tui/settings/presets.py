@@ -29,7 +29,14 @@ def _lecture(block_size: int, n_embd: int, n_head: int, n_layer: int, dropout: f
 
 
 def _modern(
-    block_size: int, n_embd: int, n_head: int, n_layer: int, dropout: float = 0.0, ngram_rows: int = 0
+    block_size: int,
+    n_embd: int,
+    n_head: int,
+    n_layer: int,
+    *,
+    dropout: float = 0.0,
+    ngram_rows: int = 0,
+    sliding: bool = True,
 ) -> GPTSettings:
     """The net that learns most in a laptop's minutes."""
     return GPTSettings(
@@ -40,7 +47,7 @@ def _modern(
         dropout=dropout,
         ngram_rows=ngram_rows,
         positions="rotary",
-        sliding=True,
+        sliding=sliding,
         norm_weight=False,
         qk_norm=True,
         embedding_norm=True,
@@ -57,12 +64,25 @@ PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
         Preset(
+            name="seconds",
+            title="Seconds",
+            description="one layer and n-gram tables: words in a few seconds, to see that it works",
+            training=TrainingSettings(
+                architecture=_modern(64, 64, 4, 1, ngram_rows=16_384, sliding=False),
+                steps=140,
+                batch_size=16,
+                learning_rate=2e-2,
+                head_rate=1e-2,
+                embedding_rate=1e-1,
+            ),
+        ),
+        Preset(
             name="quick",
             title="Quick",
-            description="something readable in under two minutes",
+            description="something readable in under a minute",
             training=TrainingSettings(
                 architecture=_modern(128, 96, 4, 3, ngram_rows=16_384),
-                steps=1000,
+                steps=500,
                 batch_size=4,
                 learning_rate=2e-2,
                 head_rate=2e-2,
@@ -80,6 +100,19 @@ PRESETS: dict[str, Preset] = {
                 learning_rate=2e-2,
                 head_rate=2e-2,
                 embedding_rate=4e-2,
+            ),
+        ),
+        Preset(
+            name="coffee",
+            title="Coffee",
+            description="five minutes on one core: whole sentences",
+            training=TrainingSettings(
+                architecture=_modern(128, 96, 4, 4, ngram_rows=16_384),
+                steps=1200,
+                batch_size=8,
+                learning_rate=1.2e-2,
+                head_rate=1e-2,
+                embedding_rate=2e-2,
             ),
         ),
         Preset(
@@ -129,6 +162,19 @@ PRESETS: dict[str, Preset] = {
                 batch_size=64,
                 learning_rate=3e-4,
                 **_LECTURE_RECIPE,  # type: ignore[arg-type]
+            ),
+        ),
+        Preset(
+            name="classic",
+            title="Classic",
+            description="nanoGPT's net for a processor, trained with Muon and a straight schedule",
+            training=TrainingSettings(
+                architecture=GPTSettings(block_size=64, n_embd=128, n_head=4, n_layer=4),
+                steps=600,
+                batch_size=12,
+                learning_rate=2e-2,
+                head_rate=6e-3,
+                embedding_rate=6e-3,
             ),
         ),
         Preset(
