@@ -78,7 +78,7 @@ class PlainTraining:
         T, total = self._block_size, 0.0
         whole = (len(ids) - 1) // T * T
         x, y = torch.from_numpy(ids[:whole]).view(-1, T), torch.from_numpy(ids[1 : whole + 1]).view(-1, T)
-        pieces = list(zip(torch.split(x, 64), torch.split(y, 64), strict=True))  # type: ignore[no-untyped-call]
+        pieces = list(zip(torch.split(x, 64), torch.split(y, 64), strict=True))
         if whole < len(ids) - 1:
             pieces.append((torch.from_numpy(ids[None, whole:-1]), torch.from_numpy(ids[None, whole + 1 :])))
         for inputs, wanted in pieces:

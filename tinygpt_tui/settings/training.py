@@ -55,7 +55,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         float, Meta(gt=0, lt=1, description="share at the end of the corpus that is never trained on")
     ] = 0.1
     evaluate_every: Annotated[
-        int, Meta(ge=0, description="steps between two evaluations; 0: ten to twenty-five in all")
+        int, Meta(ge=0, description="steps between two evaluations; 0: four to twenty-five in all")
     ] = 0
     patience: Annotated[
         int, Meta(ge=0, le=10_000, description="ends after so many evaluations without a better one; 0: never")

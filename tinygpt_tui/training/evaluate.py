@@ -12,7 +12,7 @@ from torch import Tensor
 
 from tinygpt_tui.architectures.base import LanguageModel
 
-TOKENS_AT_ONCE = 8192  # enough rows to keep the matrix products busy, few enough to stay in the cache
+TOKENS_AT_ONCE = 2048  # enough rows to keep the matrix products busy, few enough to stay in the cache
 
 
 @torch.no_grad()

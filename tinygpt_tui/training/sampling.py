@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.events.generation import GenerationEnded, Token
-from tinygpt_tui.generation.engine import TorchEngine
+from tinygpt_tui.generation.engine import open_torch_engine
 from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.settings.training import TrainingSettings
@@ -21,7 +21,7 @@ def sample_text(
     training = model.training
     sampling = SamplingSettings(max_new_tokens=settings.sample_tokens, seed=settings.seed)
     block_size = settings.architecture.block_size
-    engine = TorchEngine(model, policy_for("auto", settings.architecture))
+    engine = open_torch_engine(model, policy_for("auto", settings.architecture))
     job = GenerationJob(engine, tokenizer, block_size, "", sampling)
     pieces = []
     for event in job:
