@@ -105,8 +105,8 @@ def marks(cells: Integers) -> Integers:
 
 
 def _dot(mask: Mask, every: int = 2) -> None:
-    """Leave one dot of `every` of a thin line, whether it runs along or up."""
+    """Leave one dot of `every`, a power of two, of a thin line, whether it runs along or up."""
     mask[:, np.arange(mask.shape[1]) % every > 0] = False
     # Counted from the top of each column, so that a level part keeps its only dot.
-    depth = np.cumsum(mask, axis=0)
-    mask &= depth % every == 1
+    depth = np.cumsum(mask, axis=0, dtype=np.uint8)  # only its last bits count
+    mask &= depth & (every - 1) == 1

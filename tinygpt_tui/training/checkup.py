@@ -50,9 +50,10 @@ class Checkup:
     def at_evaluation(self, model: LanguageModel, step: int) -> Iterator[Finding]:
         """Yield what is new at an evaluation, and be ready to measure the next step."""
         if step == 0:
+            # The first step is no measure: AdamW moves everything by its whole rate, and some weights begin near 0.
             yield from self._news(self._drawn())
-        else:
-            yield from self._news(self._dead(model, step))
+            return
+        yield from self._news(self._dead(model, step))
         self._before = {name: weight.detach().clone() for name, weight in _matrices(model)}
 
     def after_step(self, model: LanguageModel, step: int, rate: float) -> Iterator[Finding]:

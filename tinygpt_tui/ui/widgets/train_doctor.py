@@ -60,8 +60,8 @@ if it cannot, nothing else matters. This run is not touched by any of it.
         if not self._findings:
             self.add_option(Option("The doctor looks at the run when it has begun.", disabled=True))
         checks = [finding.check for finding in self._findings]
-        if here in checks:
-            self.highlighted = checks.index(here)
+        if checks:
+            self.highlighted = checks.index(here) if here in checks else 0
 
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
         """Ask for the remedy."""
