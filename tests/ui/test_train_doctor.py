@@ -71,7 +71,7 @@ async def test_the_doctor_and_what_helps(run: ScriptedRun, tmp_path: Path, monke
         assert "⏎ a new training with activation gelu" in bench.shown
         doctor = bench.screen.query_one(TrainDoctor)
         words = [str(doctor.get_option_at_index(index).prompt) for index in range(doctor.option_count)]
-        assert words[0].startswith("! 2 places where UTF-8")
+        assert words[0].lstrip(" ▸").startswith("! 2 places where UTF-8")
         await bench.pilot.press("home", "enter")
         await bench.until(lambda: bench.app.screen.is_modal)
         await bench.sees("▸Ã© and m")

@@ -43,6 +43,9 @@ class ChooseOverlaysScreen(ModalScreen[list[str] | None]):
         }
         & OverlayList { height: auto; max-height: 100%; background: $panel; border: none; padding: 0; }
         & OverlayList:focus { border: none; }
+        & OverlayList > .option-list--option-highlighted, & OverlayList:focus > .option-list--option-highlighted {
+            background: $surface; color: $foreground; text-style: bold;
+        }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

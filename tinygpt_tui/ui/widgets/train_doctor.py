@@ -21,7 +21,13 @@ class TrainDoctor(OptionList):
     """A finding an entry; asks for the remedy of the one that Enter is pressed on."""
 
     DEFAULT_CSS = """
-    TrainDoctor { scrollbar-size-vertical: 1; }
+    TrainDoctor {
+        scrollbar-size-vertical: 1;
+        & > .option-list--option-highlighted, &:focus > .option-list--option-highlighted {
+            background: transparent; color: $foreground; text-style: none;
+        }
+        &:focus > .option-list--option-highlighted { background: $panel; }
+    }
     """
     HELP = """## Doctor
 
@@ -47,6 +53,7 @@ if it cannot, nothing else matters. This run is not touched by any of it.
     def __init__(self) -> None:
         super().__init__(id="doctor", markup=False)
         self._findings: list[Finding] = []
+        self._marked: int | None = None  # the entry that shows the cursor
 
     def show(self, findings: Sequence[Finding]) -> None:
         """Show the findings there are now; the cursor stays on its check."""
@@ -56,12 +63,22 @@ if it cannot, nothing else matters. This run is not touched by any of it.
         self._findings = list(findings)
         self.border_title = f"doctor: {summary(self._findings)}"
         self.clear_options()
-        self.add_options([Option(_words(finding)) for finding in self._findings])
+        self._marked = None
+        self.add_options([Option(_words(finding, marked=False)) for finding in self._findings])
         if not self._findings:
             self.add_option(Option("The doctor looks at the run when it has begun.", disabled=True))
         checks = [finding.check for finding in self._findings]
         if checks:
             self.highlighted = checks.index(here) if here in checks else 0
+
+    def on_option_list_option_highlighted(self, message: OptionList.OptionHighlighted) -> None:
+        """Mark the finding under the cursor with a sign, which is seen without colours too."""
+        message.stop()
+        for index in (self._marked, message.option_index):
+            if index is not None and index < len(self._findings):
+                marked = index == message.option_index
+                self.replace_option_prompt_at_index(index, _words(self._findings[index], marked=marked))
+        self._marked = message.option_index
 
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
         """Ask for the remedy."""
@@ -69,11 +86,14 @@ if it cannot, nothing else matters. This run is not touched by any of it.
         self.post_message(self.Wanted(self._findings[message.option_index]))
 
 
-def _words(finding: Finding) -> Content:
+def _words(finding: Finding, *, marked: bool) -> Content:
     """The finding, what it means, and what Enter does."""
     parts = [
         Content.from_markup(
-            f"[{COLOURS[finding.level]}]$sign[/] $text", sign=SIGNS[finding.level], text=_sentence(finding.text)
+            f"$cursor[{COLOURS[finding.level]}]$sign[/] $text",
+            cursor="▸" if marked else " ",
+            sign=SIGNS[finding.level],
+            text=_sentence(finding.text),
         )
     ]
     if finding.why:
