@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.workers.examiner import is_here, start_examiner
 from tinygpt_tui.workers.trainer import RunWatch, start_trainer
 
+EXAMINED_LOOK_S = 1.0  # how often somebody looks whether the text was measured
 ONE_BATCH = "one-batch"
 NOT_TRIED = Finding(0, ONE_BATCH, "hint", "nobody has tried whether this net can learn one batch by heart")
 TRYING = Finding(0, ONE_BATCH, "hint", "trying whether a fresh net learns one batch by heart…")
@@ -76,6 +78,7 @@ class TrainingSession:
         self._watch = RunWatch(run)
         self._control = Control(run.control)
         self.examination: Examination | None = None
+        self._examined_at = -EXAMINED_LOOK_S
         self._examining = self._trying = self._text_here = False
         self._one_batch: Finding | None = None
         self._launched: int | None = None
@@ -216,8 +219,10 @@ class TrainingSession:
 
     def _examine(self, settings: RunSettings, history: RunHistory) -> Examination | None:
         """What is known of the run's text; where nobody has measured it, somebody is sent to."""
-        if self.examination is not None or history.started is None:
+        now = time.monotonic()
+        if self.examination is not None or history.started is None or now - self._examined_at < EXAMINED_LOOK_S:
             return self.examination
+        self._examined_at = now
         self._text_here = self._text_here or is_here(settings.corpus)
         found = kept_of(self.run, settings)
         if found is None and not self._examining:
