@@ -55,6 +55,11 @@ def prompts_file() -> Path:
     return home() / "prompts.jsonl"
 
 
+def measured_file() -> Path:
+    """Return the file of what was measured of other programs' checkpoints."""
+    return home() / "measured.json"
+
+
 def sessions_folder() -> Path:
     """Return the folder of what was written in the Generate tab, a file a session."""
     return home() / "sessions"

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from tinygpt_tui.checkpoints.facts import Fact
 from tinygpt_tui.errors import CheckpointError, TinyGPTError, storage_error
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 
@@ -35,7 +36,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the model picker.
 
     `path` names the model for the engine; `origin` says whose it is. `problem` is why it cannot be used, where it
-    cannot.
+    cannot. `layout` is another program's where it is one, and `facts` then says what was taken from where.
     """
 
     name: str
@@ -48,6 +49,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     trained: TrainedOn | None = None
     size_bytes: int = 0
     problem: str = ""
+    layout: str = "native"
+    facts: tuple[Fact, ...] = ()
 
 
 def read_config(folder: Path) -> NativeConfig:

@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.table import build
 from tinygpt_tui.checkpoints.calibrate import calibrated
-from tinygpt_tui.checkpoints.native import EMBEDDING, HEAD, Checkpoint, filled, load
+from tinygpt_tui.checkpoints.native import Checkpoint, filled, load
 from tinygpt_tui.checkpoints.opening import Described, Typed, check_weights, describe, is_native
 from tinygpt_tui.errors import CheckpointError, UsageError
 from tinygpt_tui.settings.architecture import ArchitectureSettings
@@ -24,18 +25,31 @@ def open_checkpoint(path: Path, device: torch.device | str = "cpu", typed: Typed
     """
     if is_native(path):
         return load(path, device)
-    described = describe(path, typed)
-    tensors = tensors_of(described)
-    described = calibrated(described, lambda settings: filled(settings, tensors), typed.corpus if typed else "")
+    described, tensors = settle(describe(path, typed), typed.corpus if typed else "")
     model = filled(described.settings, tensors).to(device).eval()
     return Checkpoint(described.config, model, described.tokenizer, described.layout.name, described.facts)
+
+
+def settle(described: Described, corpus: str = "") -> tuple[Described, dict[str, Tensor]]:
+    """Answer what headers do not tell by measuring, on `corpus` where one is named; return the weights with it.
+
+    Raises CheckpointError where the tensors do not make the net, StorageError.
+    """
+    tensors = tensors_of(described)
+    return calibrated(described, lambda settings: filled(settings, tensors), corpus), tensors
+
+
+def model_of(described: Described) -> LanguageModel:
+    """Build the net of a checkpoint whose questions are answered, with its weights, in evaluation mode.
+
+    Raises CheckpointError where the tensors do not make it, StorageError.
+    """
+    return filled(described.settings, tensors_of(described)).eval()
 
 
 def tensors_of(described: Described) -> dict[str, Tensor]:
     """Read the weights as the net wants them. Raises CheckpointError where they do not make it."""
     weights = described.weights()
-    if getattr(described.settings, "tied_head", False) and EMBEDDING in weights:
-        weights[HEAD] = weights[EMBEDDING]
     wanted = _shapes(described.settings, described.name)
     return {
         name: torch.from_numpy(numbers if numbers.flags.writeable else numbers.copy())

@@ -8,6 +8,8 @@ from typing import Literal
 
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import CONFIG, ModelCard, card_of
+from tinygpt_tui.checkpoints.foreign_card import foreign_card, is_foreign
+from tinygpt_tui.checkpoints.opening import is_native
 from tinygpt_tui.checkpoints.source import weights_in
 from tinygpt_tui.errors import CheckpointError, NotFoundError, StorageError
 from tinygpt_tui.files import is_file, is_folder
@@ -21,8 +23,11 @@ def list_models() -> list[ModelCard]:
         (paths.models_folder(), "yours"),
     )
     for place, origin in places:
-        for folder in _model_folders(place):
-            cards[folder.name] = card_of(folder, origin)
+        for entry in _entries(place):
+            if is_native(entry):
+                cards[entry.name] = card_of(entry, origin)
+            elif is_foreign(entry):
+                cards[entry.name] = foreign_card(entry)
     return sorted(cards.values(), key=lambda card: card.name)
 
 
@@ -51,8 +56,8 @@ def _holds_weights(folder: Path) -> bool:
         return False
 
 
-def _model_folders(place: Path) -> list[Path]:
+def _entries(place: Path) -> list[Path]:
     try:
-        return [entry for entry in place.iterdir() if is_file(entry / CONFIG)]
+        return list(place.iterdir())
     except OSError:
         return []  # not made yet, or not ours to read: there are no models in it for us

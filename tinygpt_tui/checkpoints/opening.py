@@ -25,7 +25,7 @@ from tinygpt_tui.checkpoints.sidecars import read_json
 from tinygpt_tui.checkpoints.source import Source, open_source
 from tinygpt_tui.errors import CheckpointError, UsageError
 from tinygpt_tui.files import is_file
-from tinygpt_tui.settings.architecture import ArchitectureSettings
+from tinygpt_tui.settings.architecture import ArchitectureSettings, is_tied
 from tinygpt_tui.settings.counting import count_parameters
 from tinygpt_tui.settings.fields import changed, fields_of
 from tinygpt_tui.tokenizers.base import Tokenizer
@@ -61,6 +61,8 @@ class Described:
     def weights(self) -> Weights:
         """Read the tensors, in our names, for these settings. Raises CheckpointError, StorageError."""
         weights = assemble(self.source, self.examined.placed)
+        if is_tied(self.settings) and EMBEDDING in weights:
+            weights[HEAD] = weights[EMBEDDING]
         return self.examined.finish(weights, self.settings) if self.examined.finish else weights
 
 
@@ -73,6 +75,7 @@ class Typed:
     corpus: str = ""  # a text that it learned from: a name or a path
 
 
+EMBEDDING, HEAD = "transformer.wte.weight", "lm_head.weight"
 _LAYER = re.compile(r"\.\d+\.")
 
 

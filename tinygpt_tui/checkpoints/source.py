@@ -131,11 +131,11 @@ def weights_in(folder: Path) -> tuple[Path, ...]:
             f"{folder.name} holds {len(loose)} checkpoints: {', '.join(entry.name for entry in loose[:5])}",
             "name one of them",
         )
-    inside = [entry for entry in entries if is_folder(entry) and not entry.is_symlink() and _has_weights(entry)]
+    inside = [entry for entry in entries if is_folder(entry) and not entry.is_symlink() and holds_weights(entry)]
     return weights_in(inside[0]) if len(inside) == 1 else ()
 
 
-def _has_weights(folder: Path) -> bool:
+def holds_weights(folder: Path) -> bool:
     """Whether a checkpoint lies in `folder` itself."""
     if any(is_file(folder / name) for name in (*INDEXES, *USUAL_NAMES)):
         return True

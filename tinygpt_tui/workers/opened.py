@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinygpt_tui.checkpoints.card import NativeConfig, read_config
+from tinygpt_tui.checkpoints.opening import check_weights, describe, is_native
+from tinygpt_tui.checkpoints.remembered import recalled, remember
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.generation.base import BatchEngine, Engine
 from tinygpt_tui.native.engine import NativeBatchEngine, NativeEngine
 from tinygpt_tui.native.library import Library, load_library
-from tinygpt_tui.native.weights import NativeWeights, arrange, read_weights, supports
+from tinygpt_tui.native.weights import NativeWeights, arrange, read_weights, shapes, supports
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.sampling import Weights, Window
 from tinygpt_tui.settings.windows import policy_for
@@ -95,10 +97,12 @@ class TorchModel(OpenedModel):
 
 
 def open_model(folder: Path, *, untrained: bool = False) -> OpenedModel:
-    """Open a model folder; `untrained` with the weights that its training began with.
+    """Open a model folder, or another program's checkpoint; `untrained` with the weights that its training began with.
 
     Raises CheckpointError where a part is missing, damaged, or does not fit.
     """
+    if not is_native(folder):
+        return _open_foreign(folder, untrained)
     config = read_config(folder)
     library = load_library()
     native = library is not None and supports(config.architecture)
@@ -106,6 +110,31 @@ def open_model(folder: Path, *, untrained: bool = False) -> OpenedModel:
         assert library is not None
         return NativeModel(config, open_tokenizer(folder, config), library, partial(read_weights, folder))
     return _open_with_torch(folder, config, library if native else None, untrained)
+
+
+def _open_foreign(path: Path, untrained: bool) -> OpenedModel:
+    """Open another program's checkpoint: torch is wanted to measure what its headers do not tell, and only once."""
+    found = describe(path)
+    described = recalled(found)
+    if described is None:
+        import torch
+
+        from tinygpt_tui.checkpoints.foreign import settle
+
+        torch.set_num_threads(1)
+        described, _ = settle(found)
+        remember(described)
+    config, library, settings = described.config, load_library(), described.settings
+    if untrained:
+        from tinygpt_tui.workers.twin import first_weights
+
+        return TorchModel(config, described.tokenizer, first_weights(path, config))
+    if library is None or not isinstance(settings, GPTSettings) or not supports(settings):
+        from tinygpt_tui.checkpoints.foreign import model_of
+
+        return TorchModel(config, described.tokenizer, model_of(described))
+    tensors = check_weights(described, described.weights(), shapes(settings))
+    return NativeModel(config, described.tokenizer, library, partial(arrange, settings, tensors, described.name))
 
 
 def _open_with_torch(folder: Path, config: NativeConfig, library: Library | None, untrained: bool) -> OpenedModel:

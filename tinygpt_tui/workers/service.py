@@ -17,6 +17,7 @@ from tinygpt_tui.checkpoints.card import WEIGHTS
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded, GenerationEvent, ModelOpened
 from tinygpt_tui.events.requests import CompareWeights, Explain, Generate, OpenModel, Request, StopJob
+from tinygpt_tui.files import is_file
 from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.insight.compare import CompareJob
 from tinygpt_tui.insight.explain import ExplainJob
@@ -113,7 +114,7 @@ class EngineService:
 
     def _model(self, model: str, untrained: bool = False) -> OpenedModel:
         """Return the opened model; its weights are read again where the file has changed (a model in training)."""
-        weights = Path(model) / WEIGHTS
+        weights = Path(model) if is_file(Path(model)) else Path(model) / WEIGHTS
         changed_at = weights.stat().st_mtime if weights.exists() else 0.0
         kept = self._opened.pop((model, untrained), None)
         if kept is None or kept[0] != changed_at:

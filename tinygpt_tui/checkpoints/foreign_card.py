@@ -1,0 +1,63 @@
+"""The card of another program's checkpoint: from headers alone, each file looked at once; no torch here."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+
+from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.checkpoints.opening import describe
+from tinygpt_tui.checkpoints.remembered import recalled
+from tinygpt_tui.checkpoints.source import SUFFIXES, holds_weights
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.files import is_file, is_folder
+from tinygpt_tui.settings.architecture import name_of
+
+
+def is_foreign(path: Path) -> bool:
+    """Whether something in the models folder may be another program's: a file of theirs, or a folder with one."""
+    if path.name.startswith("."):
+        return False
+    return (path.suffix in SUFFIXES and is_file(path)) or (is_folder(path) and holds_weights(path))
+
+
+def foreign_card(path: Path) -> ModelCard:
+    """Return its card; one that cannot be opened gets a card that says why."""
+    return _card(path, *_stamp(path))
+
+
+@functools.lru_cache(maxsize=512)
+def _card(path: Path, *stamp: float) -> ModelCard:
+    """Read the card; `stamp` changes when the files do."""
+    name = path.name
+    try:
+        described = describe(path)
+        described = recalled(described) or described
+    except TinyGPTError as error:
+        return ModelCard(name=name, path=str(path), origin="yours", problem=error.message, layout="unknown")
+    settings = described.settings
+    return ModelCard(
+        name=name,
+        path=str(path),
+        origin="yours",
+        architecture=name_of(settings),
+        parameters=described.config.parameters,
+        block_size=settings.block_size,
+        vocab_size=settings.vocab_size,
+        size_bytes=described.source.size_bytes,
+        layout=described.layout.name,
+        facts=described.facts,
+    )
+
+
+def _stamp(path: Path) -> tuple[float, ...]:
+    """When the file, or anything in the folder, was last written."""
+    try:
+        if is_file(path):
+            status = path.stat()
+            return status.st_mtime, float(status.st_size)
+        with os.scandir(path) as entries:
+            return tuple(sorted(entry.stat().st_mtime for entry in entries))
+    except OSError:
+        return ()

@@ -1,0 +1,81 @@
+"""What was once measured of a foreign checkpoint, kept so that it opens at once the next time; no torch here."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tinygpt_tui import paths
+from tinygpt_tui.checkpoints.facts import Fact
+from tinygpt_tui.checkpoints.opening import Described
+from tinygpt_tui.errors import CheckpointError, StorageError
+from tinygpt_tui.files import write_bytes
+from tinygpt_tui.settings.architecture import ArchitectureSettings
+from tinygpt_tui.tokenizers.table import tokenizer_from
+
+MOST_KEPT = 300
+VERSION = 1  # of how readings are measured: another number forgets them all
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """What a checkpoint turned out to be."""
+
+    settings: ArchitectureSettings
+    facts: tuple[Fact, ...]
+    tokenizer: dict[str, Any]
+
+
+class _Kept(msgspec.Struct, kw_only=True):
+    version: int = VERSION
+    measured: dict[str, Measured] = {}
+
+
+def recalled(described: Described) -> Described | None:
+    """Return what was measured of these very files; None where they are new, or have changed."""
+    found = _read().measured.get(_key(described))
+    if found is None or type(found.settings) is not type(described.settings):
+        return None
+    try:
+        tokenizer = tokenizer_from(found.tokenizer)
+    except CheckpointError:
+        return None
+    return dataclasses.replace(described, settings=found.settings, facts=found.facts, tokenizer=tokenizer, questions=())
+
+
+def remember(described: Described) -> None:
+    """Keep what was measured. Where nothing can be kept it is measured again, no more."""
+    kept = _read()
+    kept.measured.pop(_key(described), None)
+    while len(kept.measured) >= MOST_KEPT:
+        del kept.measured[next(iter(kept.measured))]
+    kept.measured[_key(described)] = Measured(
+        settings=described.settings, facts=described.facts, tokenizer=described.tokenizer.to_dict()
+    )
+    with contextlib.suppress(StorageError):
+        write_bytes(paths.measured_file(), msgspec.json.encode(kept))
+
+
+def _key(described: Described) -> str:
+    """Name the files and when they were last written, and those beside them that may say more."""
+    files = [*described.source.files, described.source.folder]
+    return "|".join(f"{file.resolve()}:{_stamp(file)}" for file in files)
+
+
+def _stamp(file: Path) -> str:
+    try:
+        status = file.stat()
+    except OSError:
+        return "?"
+    return f"{status.st_size}:{status.st_mtime_ns}"
+
+
+def _read() -> _Kept:
+    try:
+        kept = msgspec.json.decode(paths.measured_file().read_bytes(), type=_Kept)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return _Kept()
+    return kept if kept.version == VERSION else _Kept()
