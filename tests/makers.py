@@ -20,7 +20,14 @@ from tinygpt_tui.corpora.corpus import Corpus, split
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings
 from tinygpt_tui.runs.index import create_run
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
-from tinygpt_tui.settings.family import BackpackSettings, CNNSettings, GRUSettings, LSTMSettings, RNNSettings
+from tinygpt_tui.settings.family import (
+    BackpackSettings,
+    BigramSettings,
+    CNNSettings,
+    GRUSettings,
+    LSTMSettings,
+    RNNSettings,
+)
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.settings.windows import Policy
 from tinygpt_tui.tokenizers.char import CharTokenizer
@@ -103,6 +110,7 @@ VARIANTS: dict[str, ArchitectureSettings] = GPT_VARIANTS | {
     "lstm": LSTMSettings(**TINY, n_layer=2, n_hidden=24, dropout=0.1),
     "cnn": CNNSettings(**TINY, n_layer=4, kernel_size=2, dilation_cycle=3),
     "cnn, wide kernel": CNNSettings(**TINY, n_layer=2, kernel_size=3, dropout=0.1),
+    "bigram": BigramSettings(vocab_size=13, block_size=8),
     "backpack": BackpackSettings(**TINY, n_layer=2, n_head=2, n_sense=4, sliding=False, dropout=0.1),
     "backpack that slides": BackpackSettings(**TINY, n_layer=1, n_head=2, n_sense=2),
 }

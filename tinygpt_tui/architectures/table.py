@@ -7,6 +7,7 @@ from typing import Any
 
 from tinygpt_tui.architectures.backpack import Backpack
 from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.architectures.bigram import Bigram
 from tinygpt_tui.architectures.cnn import CNN
 from tinygpt_tui.architectures.gpt import GPT
 from tinygpt_tui.architectures.recurrent import Recurrent
@@ -19,6 +20,7 @@ ARCHITECTURES: dict[str, Callable[[Any], LanguageModel]] = {
     "lstm": Recurrent,
     "cnn": CNN,
     "backpack": Backpack,
+    "bigram": Bigram,
 }
 
 

@@ -12,6 +12,7 @@ from tinygpt_tui.errors import CheckpointError, TinyGPTError, storage_error
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "weights.safetensors"
+ORIGIN = "origin.json"  # of a model that came from another program
 FORMAT = 1
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.opening import describe
 from tinygpt_tui.checkpoints.remembered import recalled
-from tinygpt_tui.checkpoints.source import SUFFIXES, holds_weights
+from tinygpt_tui.checkpoints.source import SUFFIXES, holds_weights, weights_in
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.files import is_file, is_folder
 from tinygpt_tui.settings.architecture import name_of
@@ -19,7 +19,12 @@ def is_foreign(path: Path) -> bool:
     """Whether something in the models folder may be another program's: a file of theirs, or a folder with one."""
     if path.name.startswith("."):
         return False
-    return (path.suffix in SUFFIXES and is_file(path)) or (is_folder(path) and holds_weights(path))
+    if is_folder(path):
+        try:
+            return bool(weights_in(path))
+        except TinyGPTError:
+            return holds_weights(path)  # several, or damaged: its card says so
+    return path.suffix in SUFFIXES and is_file(path)
 
 
 def foreign_card(path: Path) -> ModelCard:

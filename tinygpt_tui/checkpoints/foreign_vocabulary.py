@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tinygpt_tui.checkpoints.facts import Fact, FactSource
+from tinygpt_tui.checkpoints.foreign_characters import SHAKESPEARE
 from tinygpt_tui.checkpoints.sidecars import read_json, read_pickled_dict, read_text
 from tinygpt_tui.checkpoints.source import Source
 from tinygpt_tui.errors import CheckpointError
@@ -18,12 +19,9 @@ from tinygpt_tui.tokenizers.numbers import NumberTokenizer
 from tinygpt_tui.tokenizers.padded import PaddedTokenizer
 from tinygpt_tui.tokenizers.table import tokenizer_from
 
-# Tiny Shakespeare's characters: what nearly every small model without a vocabulary beside it was trained on.
-SHAKESPEARE = "\n !$&',-.3:;?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-
-def find_vocabulary(source: Source, size: int) -> tuple[Tokenizer, Fact]:
-    """Return the tokenizer of a model of `size` ids, and how it is known.
+def find_vocabulary(source: Source, size: int, usual: str = "") -> tuple[Tokenizer, Fact]:
+    """Return the tokenizer of a model of `size` ids, and how it is known; `usual` are its layout's usual characters.
 
     Raises CheckpointError where a file says it and is damaged, or is of another model.
     """
@@ -38,6 +36,9 @@ def find_vocabulary(source: Source, size: int) -> tuple[Tokenizer, Fact]:
     if inside is not None and len(inside) == size:
         tokenizer = CharTokenizer(inside)
         return tokenizer, _fact(tokenizer, "file", "characters kept with the weights")
+    if usual and len(usual) == size:
+        tokenizer = CharTokenizer(usual)
+        return tokenizer, _fact(tokenizer, "convention", "what its program makes of tiny Shakespeare")
     if size == len(SHAKESPEARE):
         tokenizer = CharTokenizer(SHAKESPEARE)
         return tokenizer, _fact(tokenizer, "convention", "65 characters: tiny Shakespeare's")

@@ -101,7 +101,7 @@ def describe(path: Path, typed: Typed | None = None) -> Described:
     examined = layout.examine(source)
     settings, facts = _with_typed(examined, typed.settings)
     if typed.vocabulary is None:
-        tokenizer, vocabulary = find_vocabulary(source, settings.vocab_size)
+        tokenizer, vocabulary = find_vocabulary(source, settings.vocab_size, examined.characters)
     else:
         tokenizer = vocabulary_from(typed.vocabulary, settings.vocab_size)
         words = f"{tokenizer.size:,} tokens"

@@ -135,6 +135,21 @@ def weights_in(folder: Path) -> tuple[Path, ...]:
     return weights_in(inside[0]) if len(inside) == 1 else ()
 
 
+def models_in(folder: Path) -> list[Path]:
+    """Return the checkpoints of a folder that holds several, as TinyGPT's `models/` does: folders, then loose files.
+
+    Empty where the folder is a model itself, or holds none.
+    """
+    if not is_folder(folder) or any(is_file(folder / name) for name in ("config.json", *INDEXES, *USUAL_NAMES)):
+        return []
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise storage_error(error, folder) from error
+    folders = [entry for entry in entries if is_folder(entry) and not entry.is_symlink() and holds_weights(entry)]
+    return [*folders, *(entry for entry in entries if entry.suffix in SUFFIXES and is_file(entry))]
+
+
 def holds_weights(folder: Path) -> bool:
     """Whether a checkpoint lies in `folder` itself."""
     if any(is_file(folder / name) for name in (*INDEXES, *USUAL_NAMES)):

@@ -106,13 +106,14 @@ def _rows(place: TensorPlace) -> NDArray[Any]:
     last = place.numel - 1
     if place.stride is not None:
         last = sum((size - 1) * step for size, step in zip(place.shape, place.stride, strict=True))
+    content = bytearray((last + 1) * form.itemsize)  # no more than the file holds: `checked` has seen to it
     try:
         with place.file.open("rb") as file:
             file.seek(place.origin + place.start * form.itemsize)
-            content = file.read((last + 1) * form.itemsize)
+            count = file.readinto(content)
     except OSError as error:
         raise storage_error(error, place.file) from error
-    if len(content) < (last + 1) * form.itemsize:
+    if count < len(content):
         raise CheckpointError(f"{place.file.name} ends before {place.name} does", "it was not copied to its end")
     flat = np.frombuffer(content, dtype=form)
     if place.stride is None:

@@ -20,6 +20,7 @@ COMMANDS = {
     "generate": "write on from a prompt; the text goes to stdout and nothing else does.",
     "train": "train a model of your own on a text; Ctrl-C stops and keeps it.",
     "race": "train several nets on one text, one after another, and see them on one chart.",
+    "open": "name another program's checkpoint, say what was taken from where, and keep it.",
     "export": "write a model as another program's file, with its card.",
     "models": "list the models there are.",
     "runs": "list the trainings, live and past.",

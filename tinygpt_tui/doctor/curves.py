@@ -150,7 +150,9 @@ def _by_heart(history: RunHistory, settings: TrainingSettings) -> Iterator[Findi
     since = trend_of(history).overfitting
     if since is None:
         return
-    dropout = settings.architecture.dropout
+    dropout: float | None = getattr(settings.architecture, "dropout", None)
+    if dropout is None:
+        return  # a table has none
     more = min(MOST_DROPOUT, dropout + MORE_DROPOUT if dropout else FIRST_DROPOUT)
     yield Finding(
         since,

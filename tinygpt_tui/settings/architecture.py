@@ -8,7 +8,14 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from tinygpt_tui.settings.family import BackpackSettings, CNNSettings, GRUSettings, LSTMSettings, RNNSettings
+from tinygpt_tui.settings.family import (
+    BackpackSettings,
+    BigramSettings,
+    CNNSettings,
+    GRUSettings,
+    LSTMSettings,
+    RNNSettings,
+)
 
 
 class GPTSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="gpt"):
@@ -143,7 +150,9 @@ class GPTSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 # Every architecture's settings; grows by one `| XSettings` a new architecture (the tag is its name).
-ArchitectureSettings = GPTSettings | RNNSettings | GRUSettings | LSTMSettings | CNNSettings | BackpackSettings
+ArchitectureSettings = (
+    GPTSettings | RNNSettings | GRUSettings | LSTMSettings | CNNSettings | BackpackSettings | BigramSettings
+)
 ARCHITECTURE_SETTINGS: tuple[type[ArchitectureSettings], ...] = typing.get_args(ArchitectureSettings)
 
 

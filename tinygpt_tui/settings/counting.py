@@ -6,7 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
-from tinygpt_tui.settings.family import BackpackSettings, CNNSettings, GRUSettings, LSTMSettings, RNNSettings
+from tinygpt_tui.settings.family import (
+    BackpackSettings,
+    BigramSettings,
+    CNNSettings,
+    GRUSettings,
+    LSTMSettings,
+    RNNSettings,
+)
 
 
 def count_parameters(settings: ArchitectureSettings) -> int:
@@ -84,4 +91,5 @@ BUDGETS: dict[type, Callable[[Any], dict[str, int]]] = {
     LSTMSettings: _recurrent,
     CNNSettings: _cnn,
     BackpackSettings: _backpack,
+    BigramSettings: lambda s: {"table": s.vocab_size**2},
 }

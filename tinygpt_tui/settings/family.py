@@ -62,6 +62,35 @@ class LSTMSettings(_Recurrent, frozen=True, tag="lstm"):
     """Long short-term memory: a cell beside the state, with gates to write, to forget and to read."""
 
 
+class BigramSettings(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="bigram"
+):
+    """One table: what follows each token. `block_size` is how long a window is in training; it sees one token."""
+
+    vocab_size: VocabSize = 65
+    block_size: BlockSize = 8
+
+    @property
+    def sight(self) -> int:
+        """How many tokens the model sees at once; 0: no limit."""
+        return 1
+
+    @property
+    def training_length(self) -> int:
+        """How many tokens a window in training has."""
+        return self.block_size
+
+    @property
+    def rolls(self) -> bool:
+        """Whether the memory goes on exactly, however long the text."""
+        return True
+
+    @property
+    def carries(self) -> bool:
+        """Whether training hands the memory on from one window to the next one of the text."""
+        return False
+
+
 class CNNSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="cnn"):
     """Causal convolutions, gated and residual, whose dilation doubles from layer to layer."""
 

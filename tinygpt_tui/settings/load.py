@@ -61,10 +61,10 @@ def resolve(base: TrainingSettings, *layers: dict[str, Any]) -> TrainingSettings
     rest = {name: typed[name] for name in typed.keys() - architecture_names}
     plain = msgspec.structs.replace(changed(base, rest), architecture=architecture)
     for field, shared_among in (("n_head", "heads"), ("n_sense", "senses")):
-        parts = getattr(architecture, field, 1)
-        if architecture.n_embd % parts:
+        parts, width = getattr(architecture, field, 1), getattr(architecture, "n_embd", 0)
+        if width % parts:
             raise UsageError(
-                f"n embd {architecture.n_embd} cannot be shared among {parts} {shared_among}",
+                f"n embd {width} cannot be shared among {parts} {shared_among}",
                 f"choose a multiple of {parts}",
             )
     return plain

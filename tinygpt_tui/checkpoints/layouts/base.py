@@ -38,7 +38,7 @@ class Examined:
     questions: tuple[Question, ...] = ()
     # What is done to the weights after they are put together, for the settings that were settled on.
     finish: Callable[[Weights, ArchitectureSettings], Weights] | None = None
-    # Text that lies in the file itself: its characters in the order of their ids.
+    # The characters that its program usually has, in the order of their ids; for a vocabulary that nothing tells.
     characters: str = ""
 
 

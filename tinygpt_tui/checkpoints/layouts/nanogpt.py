@@ -59,8 +59,7 @@ class NanoGPT:
             found.ask(
                 "n_head", head_counts(found.values["n_embd"]), "shapes do not tell it; 64 numbers a head are usual"
             )
-        masked = "transformer.h.0.attn.bias" in source.tensors
-        old = masked and "bias" not in arguments
+        old = "transformer.h.0.attn.bias" in source.tensors  # a mask: no fused attention yet
         found.ask(
             "activation",
             ("gelu_tanh", "gelu") if old else ("gelu", "gelu_tanh"),

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from tinygpt_tui.checkpoints.layouts.base import Layout
+from tinygpt_tui.checkpoints.layouts.bigram import BigramTable
+from tinygpt_tui.checkpoints.layouts.gptnano import NanoRecurrent, NanoReversed
 from tinygpt_tui.checkpoints.layouts.hugging_face import HuggingFace
 from tinygpt_tui.checkpoints.layouts.lecture import Lecture
+from tinygpt_tui.checkpoints.layouts.llama2c import Llama2C
 from tinygpt_tui.checkpoints.layouts.nanogpt import MinGPT, NanoGPT
+from tinygpt_tui.checkpoints.layouts.refused import LITGPT, NANOCHAT, Refused
 from tinygpt_tui.checkpoints.source import Source
 from tinygpt_tui.errors import CheckpointError
 
 LAYOUTS: dict[str, Layout] = {
-    layout.name: layout for layout in (Lecture(), NanoGPT(), MinGPT(), HuggingFace())
+    layout.name: layout
+    for layout in (
+        Lecture(), BigramTable(), NanoGPT(), MinGPT(), HuggingFace(), Llama2C(), NanoReversed(), NanoRecurrent(),
+        NANOCHAT, LITGPT,
+    )
 }  # fmt: skip
 MOST_SHOWN = 4
 
@@ -23,5 +31,5 @@ def layout_of(source: Source) -> Layout:
     names = list(source.tensors)[:MOST_SHOWN]
     raise CheckpointError(
         f"{source.name} is of no layout that is known here: it has {len(source.tensors)} tensors, {', '.join(names)} …",
-        f"known are {', '.join(layout.title for layout in LAYOUTS.values())}",
+        f"known are {', '.join(layout.title for layout in LAYOUTS.values() if not isinstance(layout, Refused))}",
     )

@@ -1,0 +1,52 @@
+"""Bigram: one table, in which each token looks up what follows it. What the lecture begins with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.architectures.memory import Memory
+from tinygpt_tui.settings.family import BigramSettings
+
+
+@dataclass
+class BigramMemory:
+    """Nothing but how much has been read: only the last token counts, and it comes with every call."""
+
+    length: int = 0
+
+    def detach(self) -> BigramMemory:
+        """Return the same: there is no gradient in it."""
+        return BigramMemory(self.length)
+
+
+class Bigram(LanguageModel):
+    """Logits (V, V): row a holds how likely each token is after a."""
+
+    settings: BigramSettings
+
+    def __init__(self, settings: BigramSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.block_size = None
+        self.vocab_size = settings.vocab_size
+        self.table = nn.Embedding(settings.vocab_size, settings.vocab_size)
+        nn.init.normal_(self.table.weight, std=0.02)
+
+    def forward(self, ids: Tensor, memory: Memory | None = None) -> Tensor:
+        """ids (B, T) -> logits (B, T, V)."""
+        if memory is not None:
+            memory.length += ids.shape[1]
+        logits: Tensor = self.table(ids)
+        return logits
+
+    def new_memory(self, batch: int) -> BigramMemory:
+        """Return a memory that has seen nothing."""
+        return BigramMemory()
+
+    @property
+    def felt(self) -> int | None:
+        """How many tokens of an endless text the last logits depend on."""
+        return 1

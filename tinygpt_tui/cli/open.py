@@ -1,0 +1,118 @@
+"""tinygpt-tui open: name another program's checkpoint, say what was taken from where, and keep it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tinygpt_tui import paths
+from tinygpt_tui.cli.flags import typed_settings
+from tinygpt_tui.cli.output import say, say_error, table, write
+from tinygpt_tui.errors import TinyGPTError, UsageError
+from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.settings.fields import fields_of
+
+if TYPE_CHECKING:
+    from tinygpt_tui.checkpoints.native import Checkpoint
+    from tinygpt_tui.checkpoints.opening import Typed
+
+# What a file may not tell; everything else is in its tensors.
+HIDDEN = ("n_head", "attention_scale", "activation", "residual", "n_kv_head", "epsilon", "rotary_base", "block_size")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("path", help="a .pt, .pth, .bin, .ckpt or .safetensors file, a folder, a folder of several")
+    parser.add_argument(
+        "--keep",
+        nargs="?",
+        const="",
+        metavar="NAME",
+        help="keep it among your models; without NAME under its own",
+    )
+    parser.add_argument("--vocabulary", metavar="FILE", help="what its ids mean: chars.txt, meta.pkl, tokenizer.json …")
+    parser.add_argument("--corpus", metavar="NAME|FILE", help="a text of the kind it learned from, to measure by")
+    parser.add_argument("--json", action="store_true", help="one JSON object a model")
+    group = parser.add_argument_group("what you know better than the file")
+    for name, setting in fields_of(GPTSettings).items():
+        if name in HIDDEN:
+            group.add_argument(
+                f"--{name.replace('_', '-')}",
+                dest=f"setting_{name}",
+                metavar="|".join(setting.choices) or "N",
+                help=setting.description.replace("%", "%%"),
+            )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Open it and say what it is. Raises UsageError, NotFoundError, CheckpointError, StorageError."""
+    from tinygpt_tui.checkpoints.library import find_model
+    from tinygpt_tui.checkpoints.opening import Typed
+    from tinygpt_tui.checkpoints.source import models_in
+
+    settings = {name: setting for name, setting in fields_of(GPTSettings).items() if name in HIDDEN}
+    vocabulary = paths.typed_path(arguments.vocabulary) if arguments.vocabulary else None
+    typed = Typed(typed_settings(arguments, settings), vocabulary, arguments.corpus or "")
+    path = paths.typed_path(arguments.path)
+    several = models_in(path)
+    if len(several) < 2:
+        _open(find_model(arguments.path), typed, arguments.keep, arguments.json)
+        return 0
+    if arguments.keep:
+        raise UsageError(f"{path.name} holds {len(several)} models, and one name was given", "leave the name out")
+    worst = 0
+    for place, one in enumerate(several):
+        if place and not arguments.json:
+            write("\n")
+        try:
+            _open(one, typed, arguments.keep, arguments.json)
+        except TinyGPTError as error:  # the others are opened none the less
+            say_error(error)
+            worst = int(error.exit_code)
+    return worst
+
+
+def _open(path: Path, typed: Typed, name: str | None, as_json: bool) -> None:
+    from tinygpt_tui.checkpoints.foreign import open_checkpoint  # imports torch
+
+    checkpoint = open_checkpoint(path, typed=typed)
+    kept = None if name is None else _keep(checkpoint, path, name)
+    if as_json:
+        write(msgspec.json.encode(_plain(checkpoint, path, kept)).decode() + "\n")
+        return
+    config = checkpoint.config
+    write(f"{path}\n{config.parameters:,} parameters, a window of {config.architecture.block_size}\n")
+    rows = [(fact.name.replace("_", " "), fact.value, fact.source, fact.detail) for fact in checkpoint.facts]
+    if rows:
+        write(table(rows, ("WHAT", "IS", "FROM", "")))
+    elif checkpoint.layout == "native":
+        write("a model of this program\n")
+    if kept is not None:
+        say(f"kept as {kept.name}: tinygpt-tui generate {kept.name}")
+    elif checkpoint.layout != "native":
+        say("--keep NAME keeps it among your models")
+
+
+def _keep(checkpoint: Checkpoint, path: Path, name: str) -> Path:
+    from tinygpt_tui.checkpoints.keep import keep
+    from tinygpt_tui.runs.index import check_name, free_name
+
+    if name:
+        check_name(name)
+    folder = paths.models_folder() / (name or free_name(path.stem if path.is_file() else path.name))
+    keep(checkpoint, folder, path.absolute())
+    return folder
+
+
+def _plain(checkpoint: Checkpoint, path: Path, kept: Path | None) -> dict[str, object]:
+    return {
+        "path": str(path),
+        "layout": checkpoint.layout,
+        "architecture": msgspec.to_builtins(checkpoint.config.architecture),
+        "parameters": checkpoint.config.parameters,
+        "facts": msgspec.to_builtins(checkpoint.facts),
+        "kept": None if kept is None else str(kept),
+    }
