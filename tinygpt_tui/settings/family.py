@@ -71,6 +71,21 @@ class BigramSettings(
     block_size: BlockSize = 8
 
     @property
+    def n_embd(self) -> int:
+        """Width: a row of the table."""
+        return self.vocab_size
+
+    @property
+    def n_layer(self) -> int:
+        """No block stands on the table."""
+        return 0
+
+    @property
+    def dropout(self) -> float:
+        """Nothing is set to zero."""
+        return 0.0
+
+    @property
     def sight(self) -> int:
         """How many tokens the model sees at once; 0: no limit."""
         return 1
