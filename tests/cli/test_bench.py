@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from makers import make_model, tiny_gpt
+from makers import TEXT, make_model, tiny_gpt
 
 from tinygpt_tui.cli import bench_generate
 from tinygpt_tui.errors import ExitCode
@@ -133,3 +133,18 @@ def test_marks_and_not_colours_say_what_was_reached() -> None:
     assert "native: differs from naive's at token 77 of 500 (naive's two likeliest are 1.0e-06 apart there)" in printed
     assert "at token 8 of 500 (rounded weights)" in printed
     assert "had 40% of its core" in printed
+
+
+def test_train_prints_one_object_with_every_run(tmp_path: Path) -> None:
+    corpus = tmp_path / "cat.txt"
+    corpus.write_text(TEXT, encoding="utf-8")
+    done = bench("train", "--corpus", corpus, "--only", "1.88", "--seeds", "1", "--steps", "1", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "seed 1 of 1: plain" in done.stderr
+    report = json.loads(done.stdout)
+    assert report["finished"] is True
+    assert [(row["name"], len(row["runs"])) for row in report["goals"]] == [("plain", 1), ("1.88", 1)]
+    assert report["goals"][1]["ratio"]["median"] > 0
+    refused = bench("train", "--only", "1.89")
+    assert refused.returncode == ExitCode.USAGE
+    assert "1.89 is none of loop, 1.88" in refused.stderr

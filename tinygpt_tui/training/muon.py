@@ -34,11 +34,12 @@ def orthogonalise(matrices: Tensor) -> Tensor:
     gram = x @ x.mT  # (N, R, R)
     turned: Tensor | None = None
     identity = torch.eye(gram.shape[-1], dtype=x.dtype, device=x.device)
-    for a, b, c in POLYNOMIALS:
+    for left, (a, b, c) in zip(reversed(range(len(POLYNOMIALS))), POLYNOMIALS, strict=True):
         # x becomes (a + b G + c G²) x; all these matrices commute, so only their product and the new Gram are kept
         factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c).add_(identity, alpha=a)
         turned = factor if turned is None else factor @ turned
-        gram = factor @ gram @ factor
+        if left:
+            gram = factor @ gram @ factor
     assert turned is not None
     nearest: Tensor = turned @ x
     return nearest
