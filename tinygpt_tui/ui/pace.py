@@ -18,8 +18,16 @@ Clock = Callable[[], float]
 class Pace:
     """Says how long to rest: told of each new beginning by `begin`, it knows what the last one cost."""
 
-    def __init__(self, clock: Clock = time.monotonic, cpu_clock: Clock = time.process_time) -> None:
+    def __init__(
+        self,
+        clock: Clock = time.monotonic,
+        cpu_clock: Clock = time.process_time,
+        *,
+        share: float = SHARE,
+        longest_s: float = LONGEST_S,
+    ) -> None:
         self._clock, self._cpu_clock = clock, cpu_clock
+        self._share, self._longest_s = share, longest_s
         self.begin()
 
     def begin(self) -> None:
@@ -28,5 +36,5 @@ class Pace:
 
     def rest_s(self) -> float:
         """Return how long to wait before anything else is shown, so that the last costs its share and no more."""
-        needed_s = min((self._cpu_clock() - self._cpu_began) / SHARE, LONGEST_S)
+        needed_s = min((self._cpu_clock() - self._cpu_began) / self._share, self._longest_s)
         return max(0.0, needed_s - (self._clock() - self._began))

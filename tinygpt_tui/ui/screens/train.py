@@ -20,6 +20,7 @@ from tinygpt_tui.runs.folder import CorpusReference
 from tinygpt_tui.runs.index import RunCard
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.ui.overlays import offers, overlays_of
+from tinygpt_tui.ui.pace import Pace
 from tinygpt_tui.ui.screens.base import TabScreen
 from tinygpt_tui.ui.screens.choose_file import ChooseFileScreen
 from tinygpt_tui.ui.screens.choose_overlays import ChooseOverlaysScreen
@@ -39,6 +40,8 @@ from tinygpt_tui.workers.examiner import text_of
 
 # How often the disk is looked at: while a run is live and shown, and while there is nothing to miss.
 BUSY_S, IDLE_S = 0.15, 2.0
+# Of a core, for drawing a run while it trains: a picture costs as much as a step, and the trainer may want that core.
+SHARE, LONGEST_S = 0.025, 1.5
 PICTURE_COLUMNS, PICTURE_ROWS = 120, 36
 
 
@@ -240,7 +243,9 @@ weights, and you can go on from there later.
 
     @work(exclusive=True, group="follow", exit_on_error=False)
     async def _follow(self, session: TrainingSession) -> None:
+        pace = Pace(share=SHARE, longest_s=LONGEST_S)
         while self._is_shown():
+            pace.begin()
             try:
                 look = await asyncio.to_thread(session.look)
             except TinyGPTError as error:
@@ -251,6 +256,9 @@ weights, and you can go on from there later.
             if session.take(look):
                 self._show()
             await asyncio.sleep(BUSY_S if session.phase.live else IDLE_S)
+            if session.phase is Phase.TRAINING:
+                while (rest_s := pace.rest_s()) > 0:
+                    await asyncio.sleep(rest_s)
 
     @work(exclusive=True, group="around", exit_on_error=False)
     async def _look_around(self) -> None:
