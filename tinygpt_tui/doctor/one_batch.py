@@ -28,7 +28,7 @@ def one_batch_finding(settings: TrainingSettings, corpus: Corpus, patience_s: fl
     rows = max(1, min(ROWS, (len(corpus.train) - 1) // length))
     ids = torch.from_numpy(corpus.train[: rows * length + 1].copy())
     x, y = ids[:-1].view(rows, length), ids[1:].view(rows, length)
-    until = time.monotonic() + patience_s
+    until = float("inf")
     with torch.random.fork_rng(devices=[]), torch.enable_grad():
         torch.manual_seed(settings.seed)
         model = build(architecture).eval()  # eval: no dropout
@@ -48,6 +48,8 @@ def one_batch_finding(settings: TrainingSettings, corpus: Corpus, patience_s: fl
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
+            if step == 1:  # torch imports half of itself for the first step, which says nothing about the net
+                until = time.monotonic() + patience_s
     text = f"one batch of {x.numel():,} tokens: {first:.2f} to {loss:.2f} nats in {step:,} steps"
     if loss < first * LEARNT:
         return Finding(0, CHECK, "fine", f"the net can learn a batch by heart ({text})")
