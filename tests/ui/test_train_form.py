@@ -15,6 +15,7 @@ from tinygpt_tui.corpora.download import Downloaded
 from tinygpt_tui.errors import DownloadError
 from tinygpt_tui.settings.presets import PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.training.machine import Machine, keep_machine
 from tinygpt_tui.ui.training_draft import draft_of, form_fields, texts_of
 from tinygpt_tui.ui.widgets import train_corpus
 
@@ -262,3 +263,52 @@ def test_every_setting_has_a_field_and_comes_back_as_it_was() -> None:
         assert draft_of(texts_of(preset.training), None).settings == preset.training
     trained = set(TrainingSettings.__struct_fields__) - {"architecture"}
     assert trained <= form_fields().keys()
+
+
+async def test_the_cost_follows_what_is_typed_and_the_machine() -> None:
+    async with train_tab() as bench:
+        await bench.read()
+        assert "of time, a guess as yet" in bench.text("#budget")
+        before = bench.text("#form-summary")
+        await bench.set("steps", "50000")
+        assert bench.text("#form-summary") != before
+        assert " h " in bench.text("#form-summary")
+        keep_machine(Machine(compute=0.01, memory=0.01, calls=0.01))
+        bench.form.look_at_machine()
+        assert "as measured here" in bench.text("#budget")
+        assert " h " not in bench.text("#form-summary")
+
+
+async def test_so_many_minutes_choose_the_net_and_what_was_changed_stays(tmp_path: Path) -> None:
+    diary = tmp_path / "diary.txt"
+    diary.write_text("".join(f"day {day}: the weather was fine, and nothing else.\n" for day in range(700)))
+    async with train_tab() as bench:
+        await bench.read()
+        bench.form.query_one("#preset", Select).value = "timed"
+        await bench.until(lambda: bench.form.draft.settings and bench.form.draft.settings.minutes == 3)
+        assert "by the clock" in bench.text("#budget")
+        large = bench.form.draft.parameters
+        await bench.set("learning_rate", "0.01")
+        await bench.set("minutes", "0.2")
+        assert bench.form.draft.parameters < large
+        assert bench.text("#form-summary").split(" · ")[1] == "12 s"
+        await bench.choose(diary)
+        await bench.until(lambda: bench.form.facts is not None and bench.form.facts.reference.name == "diary")
+        settings = bench.form.draft.settings
+        assert settings is not None
+        assert settings.architecture.dropout > 0
+        assert (settings.learning_rate, settings.minutes) == (0.01, 0.2)
+        assert bench.form.preset_name == ""
+        assert "changed: learning rate" in bench.text("#preset-note") or "minutes" in bench.text("#preset-note")
+
+
+async def test_what_may_be_wrong_is_said_also_on_a_small_screen(tmp_path: Path) -> None:
+    short = tmp_path / "short.txt"
+    short.write_text("a few words, and then a few more words.\n" * 40 + "é")
+    async with train_tab((80, 24)) as bench:
+        await bench.choose(short)
+        await bench.until(lambda: bench.form.facts is not None and bench.form.facts.reference.name == "short")
+        await bench.sees("! the text is short")
+        await bench.pilot.resize_terminal(140, 40)
+        await bench.sees("occurs only once (é)")
+        assert not bench.screen.query_one("#form-warning").display

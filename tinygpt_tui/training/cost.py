@@ -26,7 +26,7 @@ FORWARD_SHARE = 1 / 3  # of a step's work
 
 # Bytes.
 FLOAT = 4
-LIBRARIES = 20e6  # what torch itself grows by in a first step
+LIBRARIES = 88e6  # what torch itself grows by until the first step is done
 EVALUATED_TOKENS = 8192  # at once
 
 
@@ -120,7 +120,7 @@ def memory_bytes(settings: TrainingSettings) -> float:
     kept = tokens * C * L * numbers_kept(s)
     scores = 3 * tokens * s.block_size * getattr(s, "n_head", 0) * L if getattr(s, "attention_dropout", 0) else 0
     step = (kept + scores + 3 * tokens * V) * FLOAT
-    modern = (numbers_kept(s) - numbers_kept(_PLAIN)) / 2
+    modern = (numbers_kept(s) - numbers_kept(_PLAIN) - (3 if s.dropout else 0)) / 2  # nothing is dropped here
     evaluation = max(EVALUATED_TOKENS, s.block_size) * (C * (20.5 + modern) + 2 * V) * FLOAT
     optimizer = 2 * parameters - (_matrix_weights(s) if settings.optimizer == "muon" else 0)
     state = (parameters + optimizer) * FLOAT

@@ -18,11 +18,15 @@ from tinygpt_tui.runs.index import check_name, free_name
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.counting import count_parameters
 from tinygpt_tui.settings.fields import SettingField, changed, fields_of, parse_value
+from tinygpt_tui.settings.presets import ALL_PRESETS, TIMED_PRESET
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.training.estimate import Estimate, estimate, rare_in, warnings
+from tinygpt_tui.training.fitting import fitted
+from tinygpt_tui.training.machine import Machine, free_memory
 
 # What most people change; the rest waits under "all settings".
-IMPORTANT = ("n_layer", "n_head", "n_embd", "block_size", "dropout", "steps", "batch_size", "learning_rate")
+IMPORTANT = ("n_layer", "n_head", "n_embd", "block_size", "dropout", "steps", "minutes", "batch_size", "learning_rate")
 # The corpus decides, not the user.
 DECIDED = frozenset({"vocab_size"})
 
@@ -34,6 +38,7 @@ class CorpusFacts:
     reference: CorpusReference
     vocab_size: int
     notes: tuple[str, ...] = ()
+    rare: str = ""  # the characters that occur only once
 
     @property
     def uniform_loss(self) -> float:
@@ -57,6 +62,19 @@ class Draft:
         """How many numbers the net would learn."""
         return count_parameters(self.architecture) if self.architecture else None
 
+    def expected(self, facts: CorpusFacts | None, machine: Machine) -> Estimate | None:
+        """What the training would take on that text; None where one of them is not there."""
+        if self.settings is None or facts is None:
+            return None
+        return estimate(self.settings, facts.reference.characters, machine)
+
+    def warnings(self, facts: CorpusFacts | None, machine: Machine) -> list[str]:
+        """What may be wrong with it although it can be, in words."""
+        expected = self.expected(facts, machine)
+        if self.settings is None or facts is None or expected is None:
+            return []
+        return warnings(self.settings, expected, facts.rare, free_memory())
+
 
 def read_facts(path: Path, name: str, entropy: float | None = None) -> CorpusFacts:
     """Read and measure a text. Raises CorpusError, StorageError."""
@@ -64,7 +82,17 @@ def read_facts(path: Path, name: str, entropy: float | None = None) -> CorpusFac
     reference = CorpusReference(
         name=name, path=str(path.resolve()), sha256=found.sha256, characters=len(found.text), entropy=entropy
     )
-    return CorpusFacts(reference, CharTokenizer.of(found.text).size, found.notes)
+    return CorpusFacts(reference, CharTokenizer.of(found.text).size, found.notes, rare_in(found.text))
+
+
+def suited(minutes: str, facts: CorpusFacts, machine: Machine) -> TrainingSettings:
+    """Return what suits so many minutes (as typed; the preset's own where they cannot be), a text and a machine."""
+    training = ALL_PRESETS[TIMED_PRESET].training
+    try:
+        typed = changed(training, {"minutes": parse_value(form_fields()["minutes"], minutes)}).minutes
+    except UsageError:
+        return training
+    return fitted(typed or training.minutes, facts.reference.characters, facts.vocab_size, machine)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Where the parameters of the net in the form would be, part by part, and what the training would cost."""
+"""Where the parameters of the net in the form would be, part by part, what the training would cost, and its risks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tinygpt_tui.settings.counting import parameter_budget
+from tinygpt_tui.training.machine import Machine
 from tinygpt_tui.ui.training_draft import CorpusFacts, Draft
-from tinygpt_tui.words import bar, ratio
+from tinygpt_tui.words import bar, duration, ratio, size
 
 BAR_CELLS = 10
 NOTHING = "–"
@@ -18,7 +19,7 @@ class TrainBudget(Static):
 
     DEFAULT_CSS = "TrainBudget { height: auto; padding: 0 1; }"
 
-    def show(self, draft: Draft, facts: CorpusFacts | None) -> None:
+    def show(self, draft: Draft, facts: CorpusFacts | None, machine: Machine) -> None:
         """Show the budget of `draft`, on the text of `facts`."""
         if draft.architecture is None:
             self.update(f"{NOTHING:>12}  parameters")
@@ -29,44 +30,35 @@ class TrainBudget(Static):
         for part, count in budget.items():
             if count:
                 lines.append(f"{count:>12,}  {part:<18} [$primary]{bar(count / total, BAR_CELLS)}[/]")
-        lines += ["", *(f"[$foreground-muted]{line}[/]" for line in _costs(draft, facts))]
-        self.update(Content.from_markup("\n".join(lines)))
+        lines += ["", *(f"[$foreground-muted]{line}[/]" for line in _costs(draft, facts, machine))]
+        content = Content.from_markup("\n".join(lines))
+        for warning in draft.warnings(facts, machine):
+            content += Content("\n\n") + Content(f"! {warning}")
+        self.update(content)
 
 
-def summary(draft: Draft, facts: CorpusFacts | None) -> str:
-    """The parameters, and what the text means for them, in a line."""
+def summary(draft: Draft, facts: CorpusFacts | None, machine: Machine) -> str:
+    """The parameters, and what the training would take, in a line."""
     if draft.parameters is None:
         return "parameters: –"
     parts = [f"{draft.parameters:,} parameters"]
-    if facts and draft.settings:
-        parts += [f"{ratio(_epochs(draft, facts))} epochs", f"{_per_parameter(draft, facts)} chars/parameter"]
+    expected = draft.expected(facts, machine)
+    if expected and draft.settings:
+        about = "" if draft.settings.minutes else "about "
+        parts += [f"{about}{duration(expected.seconds)}", size(expected.memory), f"{ratio(expected.epochs)} epochs"]
     return " · ".join(parts)
 
 
-def _costs(draft: Draft, facts: CorpusFacts | None) -> list[str]:
-    settings = draft.settings
-    if settings is None or facts is None:
+def _costs(draft: Draft, facts: CorpusFacts | None, machine: Machine) -> list[str]:
+    settings, found = draft.settings, draft.expected(facts, machine)
+    if settings is None or facts is None or found is None:
         return []
-    tokens = settings.batch_size * settings.architecture.training_length
+    how = "by the clock" if settings.minutes else "as measured here" if machine.measured else "a guess as yet"
     return [
-        f"{tokens:>12,}  characters a step",
-        f"{tokens * settings.steps:>12,}  characters in all",
-        f"{ratio(_epochs(draft, facts)):>12}  epochs (rounds through the text)",
-        f"{_per_parameter(draft, facts):>12}  characters of text per parameter",
+        f"{duration(found.seconds):>12}  of time, {how}",
+        f"{size(found.memory):>12}  of memory, beside torch's own",
+        f"{found.steps:>12,}  steps of {found.tokens_per_step:,} characters",
+        f"{ratio(found.epochs):>12}  epochs (rounds through the text)",
+        f"{ratio(found.tokens_per_parameter):>12}  characters of text per parameter",
         f"{facts.uniform_loss:>12.3f}  loss of pure guessing (ln {facts.vocab_size})",
     ]
-
-
-def _train_tokens(draft: Draft, facts: CorpusFacts) -> int:
-    assert draft.settings is not None
-    return max(1, int(facts.reference.characters * (1 - draft.settings.validation_share)))
-
-
-def _epochs(draft: Draft, facts: CorpusFacts) -> float:
-    settings = draft.settings
-    assert settings is not None
-    return settings.steps * settings.batch_size * settings.architecture.training_length / _train_tokens(draft, facts)
-
-
-def _per_parameter(draft: Draft, facts: CorpusFacts) -> str:
-    return ratio(_train_tokens(draft, facts) / max(1, draft.parameters or 1))

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from textual import events
+from textual import events, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Button, Collapsible, Select, Static
 
-from tinygpt_tui.settings.presets import DEFAULT_PRESET, PRESETS
+from tinygpt_tui.settings.presets import DEFAULT_PRESET, PRESETS, TIMED_PRESET
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.ui.training_draft import IMPORTANT, CorpusFacts, Draft, draft_of, form_fields, limits_of, texts_of
+from tinygpt_tui.training.machine import read_machine
+from tinygpt_tui.ui.training_draft import (
+    IMPORTANT,
+    CorpusFacts,
+    Draft,
+    draft_of,
+    form_fields,
+    limits_of,
+    suited,
+    texts_of,
+)
 from tinygpt_tui.ui.widgets.train_budget import TrainBudget, summary
 from tinygpt_tui.ui.widgets.train_corpus import TrainCorpus
 from tinygpt_tui.ui.widgets.train_name_row import TrainNameRow
 from tinygpt_tui.ui.widgets.train_setting_row import TrainSettingRow
+from tinygpt_tui.workers.measurer import measure_in_child
 
 # From this width on the budget stands beside the settings.
 WIDE_COLUMNS = 120
@@ -50,6 +61,7 @@ class TrainForm(Vertical):
         & CollapsibleTitle { padding: 0; }
         & Collapsible > Contents { padding: 0; }
         & > #form-foot { height: auto; padding: 0 2; dock: bottom; }
+        & #form-warning { height: auto; max-height: 2; display: none; }
         & #form-hint { height: 2; }
         & #form-go { height: 1; }
         & #form-summary { width: 1fr; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
@@ -67,7 +79,9 @@ class TrainForm(Vertical):
         self.preset = DEFAULT_PRESET
         self.facts: CorpusFacts | None = None
         self.touched = False
-        self._texts = texts_of(PRESETS[self.preset].training)
+        self.machine = read_machine()
+        self._own = texts_of(PRESETS[self.preset].training)  # what the preset itself says
+        self._texts = dict(self._own)
         self.draft: Draft = draft_of(self._texts, None)
 
     def compose(self) -> ComposeResult:
@@ -89,6 +103,7 @@ class TrainForm(Vertical):
                 yield Collapsible(title="all settings", id="all-settings")
             yield TrainBudget(id="budget")
         with Vertical(id="form-foot"):
+            yield Static("", id="form-warning", markup=False)
             yield Static(HINTS["corpus"], id="form-hint", markup=False)
             with Horizontal(id="form-go"):
                 yield Static("", id="form-summary", markup=False)
@@ -97,6 +112,7 @@ class TrainForm(Vertical):
     def on_resize(self, event: events.Resize) -> None:
         """Show the budget where there is room for it."""
         self.query_one(TrainBudget).display = event.size.width >= WIDE_COLUMNS
+        self._show_warnings()
 
     async def on_collapsible_expanded(self, message: Collapsible.Expanded) -> None:
         """Make the less important rows when they are first wanted: most people never look at them."""
@@ -110,8 +126,22 @@ class TrainForm(Vertical):
         self.call_after_refresh(message.collapsible.scroll_visible, top=True)
 
     def on_mount(self) -> None:
-        """Show the first preset."""
+        """Show the first preset; where this machine was never measured, have that done."""
         self.check()
+        if not self.machine.measured:
+            self._measure()
+
+    @work(thread=True, exclusive=True, group="measure")
+    def _measure(self) -> None:
+        if measure_in_child():
+            self.app.call_from_thread(self.look_at_machine)
+
+    def look_at_machine(self) -> None:
+        """Take over what is known of this machine's speed by now: every training measures it again."""
+        machine = read_machine()
+        if self.is_attached and machine != self.machine:
+            self.machine = machine
+            self.check()
 
     @property
     def corpus(self) -> TrainCorpus:
@@ -163,17 +193,31 @@ class TrainForm(Vertical):
     @property
     def preset_name(self) -> str:
         """The preset's name where nothing was changed, else nothing."""
-        own = texts_of(PRESETS[self.preset].training)
-        return self.preset if all(own[name] == self._texts[name].strip() for name in own) else ""
+        return self.preset if all(self._own[name] == self._texts[name].strip() for name in self._own) else ""
+
+    def _suit(self) -> None:
+        """Choose again for the minutes, the text and the machine, where the preset does; what was changed stays."""
+        if self.preset != TIMED_PRESET or self.facts is None:
+            return
+        own = texts_of(suited(self._texts["minutes"], self.facts, self.machine))
+        if own == self._own:
+            return
+        kept = {name: text for name, text in self._texts.items() if text != self._own.get(name)}
+        self._own = own
+        self._texts = own | kept
+        for row in self.query(TrainSettingRow):
+            row.set_text(self._texts[row.setting.name])
 
     def check(self) -> None:
         """Look at everything again and say what is wrong where it is wrong."""
+        self._suit()
         self.draft = draft_of(self._texts, self.facts)
         for row in self.query(TrainSettingRow):
             row.show_problem(self.draft.problems.get(row.setting.name, ""))
         self.query_one("#preset-note", Static).update(self._preset_note())
-        self.query_one(TrainBudget).show(self.draft, self.facts)
+        self.query_one(TrainBudget).show(self.draft, self.facts, self.machine)
         self.query_one("#form-summary", Static).update(self._summary())
+        self._show_warnings()
         self.query_one("#start", Button).disabled = bool(self.problem)
         self.post_message(self.Changed())
 
@@ -214,7 +258,8 @@ class TrainForm(Vertical):
         if message.select.id == "preset" and message.value != self.preset:
             self.touched = True
             self.preset = str(message.value)
-            self._texts = texts_of(PRESETS[self.preset].training)
+            self._own = texts_of(PRESETS[self.preset].training)
+            self._texts = dict(self._own)
             for row in self.query(TrainSettingRow):
                 row.set_text(self._texts[row.setting.name])
             self.check()
@@ -225,10 +270,18 @@ class TrainForm(Vertical):
         self.post_message(self.StartWanted())
 
     def _summary(self) -> str:
-        said = summary(self.draft, self.facts)
+        said = summary(self.draft, self.facts, self.machine)
         return f"✗ {self.problem}" if self.problem and self.facts else said
 
+    def _show_warnings(self) -> None:
+        """Say the first thing that may be wrong, where the budget does not say all of them."""
+        told = self.draft.warnings(self.facts, self.machine) if not self.query_one(TrainBudget).display else []
+        more = f" (and {len(told) - 1} more: `tinygpt-tui train --dry-run`)" if len(told) > 1 else ""
+        line = self.query_one("#form-warning", Static)
+        line.display = bool(told)
+        line.update(f"! {told[0]}{more}" if told else "")
+
     def _preset_note(self) -> str:
-        own = texts_of(PRESETS[self.preset].training)
+        own = self._own
         changed = [form_fields()[name].title for name in own if own[name] != self._texts[name].strip()]
         return f"changed: {', '.join(changed)}" if changed else PRESETS[self.preset].description
