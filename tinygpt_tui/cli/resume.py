@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tinygpt_tui.cli.train import train_here
+from tinygpt_tui.cli.train import help_here, is_helper, train_here
 from tinygpt_tui.runs.index import find_run
 
 
@@ -15,4 +15,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Go on exactly where the run was left, in this process. Raises NotFoundError, RunError."""
-    return train_here(find_run(arguments.name))
+    return help_here() if is_helper() else train_here(find_run(arguments.name))

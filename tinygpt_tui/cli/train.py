@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from pathlib import Path
@@ -39,6 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the run and train it in this process. Raises every error a training can begin with."""
+    if is_helper():
+        return help_here()
     typed = read_toml(arguments.config) if arguments.config else {}
     typed |= typed_settings(arguments, TrainingSettings) | typed_settings(arguments, architecture_fields())
     preset = arguments.preset or (TIMED_PRESET if typed.get("minutes") else DEFAULT_PRESET)
@@ -107,10 +110,23 @@ def _for_text(training: TrainingSettings, text: str) -> TrainingSettings:
     return msgspec.structs.replace(training, architecture=architecture)
 
 
+def is_helper() -> bool:
+    """Whether torchrun started this process as one of several, and not as the first."""
+    return bool(int(os.environ.get("RANK", "0")))
+
+
+def help_here() -> int:
+    """Take part in what the first of torchrun's processes trains; nothing is read or written here."""
+    from tinygpt_tui.training.helper import main
+
+    return main()
+
+
 def train_here(run: RunFolder) -> int:
     """Train `run` in this process, shown in this terminal; return the exit code."""
     from tinygpt_tui.cli.training_view import show
     from tinygpt_tui.training.run import run_training
+    from tinygpt_tui.workers.team import team_of
 
     control = Control(run.control)
 
@@ -124,6 +140,7 @@ def train_here(run: RunFolder) -> int:
             signal.signal(getattr(signal, name), stop)
     say(f"training {run.model.name} in {run.model}")
     try:
-        return show(run_training(run.model), run)
+        with team_of(run) as team:
+            return show(run_training(run.model, team=team), run)
     finally:
         sys.stdout.flush()

@@ -68,6 +68,9 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     seed: Annotated[int, Meta(ge=0, le=(1 << 63) - 1, description="same seed, same run")] = 1337
     device: Annotated[str, Meta(description="auto (measured), cpu, cuda or mps")] = "auto"
     threads: Annotated[int, Meta(ge=0, le=512, description="processor threads; 0: measured, the quickest number")] = 0
+    processes: Annotated[
+        int, Meta(ge=1, le=64, description="processes that share each batch, on this machine; under torchrun its own")
+    ] = 1
     compile: Annotated[
         Literal["auto", "always", "never"],
         Meta(description="torch.compile; auto: where a long run repays its half minute"),

@@ -24,6 +24,7 @@ from tinygpt_tui.settings.training import Extension, TrainingSettings
 from tinygpt_tui.training.carrying import Carrying
 from tinygpt_tui.training.compiling import Compiling
 from tinygpt_tui.training.device import device_random, set_device_random
+from tinygpt_tui.training.distributed import ALONE, Team
 from tinygpt_tui.training.evaluate import summed_losses
 from tinygpt_tui.training.fused import use_fused
 from tinygpt_tui.training.optimizer import clip, make_optimizers, set_rate
@@ -54,9 +55,12 @@ class Training:
         device: torch.device,
         control: Control | None = None,
         extensions: Sequence[Extension] = (),
+        team: Team = ALONE,
     ) -> None:
         """Draws the first weights from `settings.seed`; the global random state is this run's from here on."""
+        team.check(settings)
         torch.manual_seed(settings.seed)
+        self.team = team
         self.settings, self.corpus, self.device = settings, corpus, device
         self.model: LanguageModel = build(settings.architecture).to(device)
         native = use_fused(self.model)
@@ -165,6 +169,7 @@ class Training:
         }
 
     def _return_to(self, place: dict[str, Any]) -> None:
+        self.team.fall_out()
         self.step = place["step"]
         self.best_step, self.best_loss = place["best_step"], place["best_loss"]
         self._recent = list(place["recent"])
@@ -226,14 +231,28 @@ class Training:
             return self.pace.evaluation_due(self.step)
         return self.step % self._evaluate_every == 0 or self.step >= self.settings.steps
 
-    def _one_step(self) -> Step:
+    def take_over(self, place: dict[str, Any]) -> None:
+        """Stand where the first process of the team stands."""
+        self._return_to(place)
+
+    def follow(self, step: int, share: float) -> None:
+        """Take the step that the first process of the team takes, with its share of the peak rates."""
+        self.step = step
+        self._one_step(share)
+
+    def _one_step(self, share: float | None = None) -> Step:
         watch = Stopwatch()
         settings = self.settings
         self.model.train()
-        inputs, targets = (torch.from_numpy(part.copy()).to(self.device) for part in self._windows.batch(self.step))
-        rate = set_rate(self.optimizers, self._share())
+        share = self._share() if share is None else share
+        self.team.step(self.step, share, iter(self._place, None))
+        self.team.own_random(settings.seed, self.step)
+        batch = self.team.rows(self._windows.batch(self.step))
+        inputs, targets = (torch.from_numpy(part.copy()).to(self.device) for part in batch)
+        rate = set_rate(self.optimizers, share)
         loss = self._loss(inputs, targets)
         loss.backward()  # type: ignore[no-untyped-call]
+        loss = self.team.mean(self.model, loss, settings.batch_size)
         norm = clip(self.model, settings.gradient_clip).item()
         value = loss.item()
         if not math.isfinite(value) or not math.isfinite(norm):
@@ -250,7 +269,7 @@ class Training:
             loss=value,
             learning_rate=rate,
             gradient_norm=norm,
-            tokens_per_s=inputs.numel() / seconds,
+            tokens_per_s=settings.batch_size * inputs.shape[1] / seconds,
             elapsed_s=self.elapsed_s,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.device import choose_device, devices
+from tinygpt_tui.training.distributed import ALONE, Beginning, Team
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.measure import choose
+from tinygpt_tui.words import threads
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Prepared:
     notes: list[str]
 
 
-def prepare(folder: RunFolder, settings: RunSettings, control: Control) -> Prepared:
+def prepare(folder: RunFolder, settings: RunSettings, control: Control, team: Team = ALONE) -> Prepared:
     """Read text and state, build the net, and write down what was decided.
 
     Raises CorpusError, UsageError, StorageError; RunError where the state is damaged, or another run's.
@@ -38,9 +41,10 @@ def prepare(folder: RunFolder, settings: RunSettings, control: Control) -> Prepa
     corpus, reference, notes = _open_corpus(settings)
     architecture = msgspec.structs.replace(chosen.architecture, vocab_size=corpus.tokenizer.size)
     chosen = msgspec.structs.replace(chosen, architecture=architecture)
-    chosen, device, measured = _place(chosen, state)
+    chosen, device, measured = _place(chosen, state, team)
     notes += measured
-    training = Training(chosen, corpus, device, control, settings.extensions)
+    training = Training(chosen, corpus, device, control, settings.extensions, team)
+    team.begin(Beginning(training.settings, str(device), torch.get_num_threads()), corpus.train)
     if state is not None:
         _go_on(training, state, folder.resume)
         notes.append(f"going on from step {training.step}")
@@ -50,15 +54,23 @@ def prepare(folder: RunFolder, settings: RunSettings, control: Control) -> Prepa
     return Prepared(training, notes)
 
 
-def _place(chosen: TrainingSettings, state: dict[str, Any] | None) -> tuple[TrainingSettings, torch.device, list[str]]:
+def _place(
+    chosen: TrainingSettings, state: dict[str, Any] | None, team: Team
+) -> tuple[TrainingSettings, torch.device, list[str]]:
     """Decide where to compute, and with how many threads; a run that goes on keeps to what it began with.
 
     Sums are added up in as many parts as there are threads: another number, and the last bits differ.
     """
     one_place = chosen.device != "auto" or len(devices()) == 1
-    if state is not None or (chosen.threads and one_place):
+    if state is not None or (chosen.threads and one_place and team.size == 1):
         torch.set_num_threads(chosen.threads or (state or {}).get("threads") or torch.get_num_threads())
         return chosen, choose_device(chosen.device), []
+    if team.size > 1:
+        # Trying steps out says nothing while the others wait: each process takes its share of the cores.
+        torch.set_num_threads(chosen.threads or max(1, (os.cpu_count() or 1) // team.size))
+        device = choose_device("cuda" if chosen.device == "auto" and torch.cuda.is_available() else chosen.device)
+        chosen = msgspec.structs.replace(chosen, threads=torch.get_num_threads(), device=str(device))
+        return chosen, device, [f"{team.size} processes share each step, with {threads(chosen.threads)} each"]
     choice = choose(chosen)
     if chosen.minutes:
         chosen = msgspec.structs.replace(chosen, steps=max(1, round(chosen.minutes * 60 / choice.step_s)))

@@ -30,6 +30,7 @@ from tinygpt_tui.runs.control import Control, own_birth
 from tinygpt_tui.runs.folder import RunFolder, RunSettings, RunState, RunStatus
 from tinygpt_tui.runs.journal import Journal
 from tinygpt_tui.training.checkup import Checkup
+from tinygpt_tui.training.distributed import ALONE, Team
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.prepare import prepare
 from tinygpt_tui.training.timeline import Timeline
@@ -41,13 +42,14 @@ RESUME_SHARE = 0.01  # of the time, at most
 ROOM_LOOK_S = 2.0
 
 
-def run_training(model: Path, *, heed_earlier_wishes: bool = False) -> Iterator[TrainingEvent]:
+def run_training(model: Path, *, heed_earlier_wishes: bool = False, team: Team = ALONE) -> Iterator[TrainingEvent]:
     """Train what `MODEL/run/settings.json` describes, from the start or from where it was left.
 
     Every event is in the journal before it is yielded, but for the pause that says nothing can be written. The last
     event is RunEnded; what nobody expected is raised after it was written down. A run that is already being trained
     raises RunError, a folder that cannot be written StorageError, both before the first event. Wishes left by somebody
-    before the start are forgotten, but for a trainer whose starter has cleared them away (`heed_earlier_wishes`).
+    before the start are forgotten, but for a trainer whose starter has cleared them away (`heed_earlier_wishes`). Other
+    processes of the `team` do what this one, the first, says.
     """
     folder = RunFolder(model)
     lock = filelock.FileLock(folder.lock)
@@ -63,7 +65,7 @@ def run_training(model: Path, *, heed_earlier_wishes: bool = False) -> Iterator[
             Control(folder.control).clear()
         for place in (folder.model, folder.folder, folder.timeline):
             remove_parts(place)
-        yield from _Run(folder).events()
+        yield from _Run(folder, team).events()
     finally:
         lock.release()
 
@@ -71,8 +73,9 @@ def run_training(model: Path, *, heed_earlier_wishes: bool = False) -> Iterator[
 class _Run:
     """One going-on of a run: the loop's events, with what they mean for the disk done before they are passed on."""
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, team: Team) -> None:
         self._folder = folder
+        self._team = team
         self._control = Control(folder.control)
         self._journal = Journal(folder.events)
         self._born = own_birth()
@@ -88,7 +91,7 @@ class _Run:
             settings = self._folder.read_settings()
             steps = settings.training.steps
             self._say("starting", steps)
-            ready = prepare(self._folder, settings, self._control)
+            ready = prepare(self._folder, settings, self._control, self._team)
             self._training = training = ready.training
             self._saved_choice = training.compiling.choice
             yield from self._log(self._started(training))

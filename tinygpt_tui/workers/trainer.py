@@ -23,6 +23,7 @@ from tinygpt_tui.runs.control import Control, is_alive, live_status
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunStatus
 from tinygpt_tui.runs.journal import JournalFollower
 from tinygpt_tui.workers.process import command, environment
+from tinygpt_tui.workers.team import team_of
 
 
 def start_trainer(run: RunFolder) -> int:
@@ -140,8 +141,9 @@ def main() -> int:
     if hasattr(os, "nice"):
         os.nice(5)  # whoever trains also wants to type
     try:
-        for _ in run_training(model, heed_earlier_wishes=True):
-            pass
+        with team_of(RunFolder(model)) as team:
+            for _ in run_training(model, heed_earlier_wishes=True, team=team):
+                pass
     except TinyGPTError as error:
         print(error.message, error.hint, sep="\n", file=sys.stderr)
         return int(error.exit_code)

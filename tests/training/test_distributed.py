@@ -1,0 +1,114 @@
+"""Two processes train what one would, go on with it, and say so when one of them is gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import psutil
+import pytest
+import torch
+from makers import make_run
+
+from tinygpt_tui import paths
+from tinygpt_tui.checkpoints.native import load
+from tinygpt_tui.errors import UsageError
+from tinygpt_tui.events.training import Evaluation, RunEnded, RunStarted, Step, TrainingEvent
+from tinygpt_tui.runs.control import Control
+from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.runs.journal import read_journal
+from tinygpt_tui.training.distributed import Team
+from tinygpt_tui.training.run import run_training
+from tinygpt_tui.workers.team import team_of
+
+MODERN = {"positions": "rotary", "qk_norm": True, "token_shift": 2, "tied_head": False, "ngram_rows": 32}
+
+
+def train(run: RunFolder, stop_at: int = 0) -> list[TrainingEvent]:
+    events = []
+    with team_of(run) as team:
+        for event in run_training(run.model, team=team):
+            events.append(event)
+            if isinstance(event, Step) and event.step == stop_at:
+                Control(run.control).ask("stop")
+    return events
+
+
+def losses(events: list[TrainingEvent]) -> list[float]:
+    return [event.loss for event in events if isinstance(event, Step)]
+
+
+def helpers() -> list[psutil.Process]:
+    return [
+        child for child in psutil.Process().children() if "tinygpt_tui.training.helper" in " ".join(child.cmdline())
+    ]
+
+
+def ended(events: list[TrainingEvent]) -> RunEnded:
+    assert isinstance(events[-1], RunEnded)
+    return events[-1]
+
+
+def test_the_same_curve_as_one_process_and_going_on_is_exact() -> None:
+    one = train(make_run("one", batch_size=5, **MODERN))
+    run = make_run("two", batch_size=5, processes=2, **MODERN)  # five windows: two and three
+    first = train(run, stop_at=6)
+    assert (ended(first).reason, ended(first).step, ended(first).message) == ("stopped", 6, "")
+    assert helpers() == []
+    second = train(run)
+    assert isinstance(second[0], RunStarted)
+    assert (ended(second).reason, ended(second).step) == ("finished", 12)
+    assert losses(first + second) == pytest.approx(losses(one), rel=2e-4)
+    assert [event.validation_loss for event in second if isinstance(event, Evaluation)][-1] == pytest.approx(
+        [event.validation_loss for event in one if isinstance(event, Evaluation)][-1], rel=2e-4
+    )
+    assert read_journal(run.events) == first + second
+
+
+def test_with_dropout_going_on_is_exact_too() -> None:
+    straight = train(make_run("straight", processes=2, dropout=0.3))
+    run = make_run("halved", processes=2, dropout=0.3)
+    halves = train(run, stop_at=5) + train(run)
+    assert losses(halves) == losses(straight)
+    one, other = load(run.model), load(paths.models_folder() / "straight")
+    assert all(torch.equal(tensor, one.model.state_dict()[name]) for name, tensor in other.model.state_dict().items())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
+def test_a_process_that_is_gone_ends_the_run_with_a_word() -> None:
+    run = make_run(processes=2, steps=100_000, evaluate_every=100_000, sample_tokens=0)
+    events = []
+    with team_of(run) as team:
+        for event in run_training(run.model, team=team):
+            events.append(event)
+            if isinstance(event, Step) and event.step == 3:
+                (helper,) = helpers()
+                os.kill(helper.pid, signal.SIGKILL)
+    end = ended(events)
+    assert end.reason == "failed"
+    assert "a process of this training is gone" in end.message
+    assert "resume" in end.hint
+    assert run.read_status().state == "failed"
+    assert helpers() == []
+
+
+def test_what_cannot_be_shared() -> None:
+    run = make_run(processes=2, batch_size=1)
+    end = ended(train(run))
+    assert end.reason == "failed"
+    assert "1 windows a step cannot be shared among 2 processes" in end.message
+    assert helpers() == []
+
+
+def test_shares_are_whole_and_leave_nothing_out() -> None:
+    import numpy as np
+
+    batch = np.arange(14).reshape(7, 2)
+    for size in (1, 2, 3, 7):
+        team = [Team(rank, size) for rank in range(size)]
+        parts = [each.rows((batch,))[0] for each in team]
+        assert np.array_equal(np.concatenate(parts), batch)
+        assert sum(each.share(7) for each in team) == pytest.approx(1)
+        assert all(len(part) == pytest.approx(7 * each.share(7)) for part, each in zip(parts, team, strict=True))
+    with pytest.raises(UsageError, match="cannot be shared"):
+        Team(0, 9).check(make_run("few", batch_size=8).read_settings().training)

@@ -1,0 +1,219 @@
+"""One training in several processes: each takes its share of every batch, and all take the same step.
+
+The first process (rank 0) is the training that everybody knows: it alone reads the text and the wishes, evaluates,
+writes samples, journal and weights, and decides. The others are helpers: they wait for its word, which is "take step
+N", "take over this state" or "end", and never touch the disk, so that they may run on other machines. Gradients are
+added up over all processes in one go (data parallelism), each weighted by its share of the batch's windows: the sum is
+the gradient of the whole batch, and every process moves its weights by the same arithmetic.
+
+Words and states travel as plain bytes over gloo; gradients over NCCL where the processes have a GPU each (untested: no
+such machine was at hand).
+"""
+
+from __future__ import annotations
+
+import enum
+import io
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import numpy as np
+import torch
+import torch.distributed as dist
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tinygpt_tui.errors import RunError, UsageError
+from tinygpt_tui.settings.training import TrainingSettings
+
+JOINING = timedelta(minutes=5)  # for all to be there
+WAITING = timedelta(days=30)  # for a word: somebody may have paused the run. A process that is gone is noticed at once
+GONE = "a process of this training is gone"
+HINT = "the best weights are kept; resume goes on from the state that was saved last"
+
+
+class Order(enum.IntEnum):
+    """What the first process tells the others to do."""
+
+    BEGIN = 1
+    STEP = 2
+    TAKE_OVER = 3
+    END = 4
+
+
+class Beginning(msgspec.Struct, frozen=True):
+    """What a helper needs to know before the first step, besides the text's ids."""
+
+    training: TrainingSettings
+    device: str
+    threads: int
+
+
+class Team:
+    """The processes of one training as one of them sees it; a team of one costs nothing."""
+
+    def __init__(self, rank: int = 0, size: int = 1) -> None:
+        self.rank, self.size = rank, size
+        self._in_step = True  # whether the helpers have the weights of the first process
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the first process of several."""
+        return self.size > 1 and self.rank == 0
+
+    def check(self, settings: TrainingSettings) -> None:
+        """Raise UsageError where a training cannot be shared among so many."""
+        if self.size > settings.batch_size:
+            raise UsageError(
+                f"{settings.batch_size} windows a step cannot be shared among {self.size} processes",
+                f"choose a batch_size of {self.size} or more",
+            )
+        if self.size > 1 and settings.architecture.carries:
+            raise UsageError(
+                "a recurrent net hands its memory on from step to step, and trains in one process", "choose processes 1"
+            )
+
+    def rows(self, parts: tuple[NDArray[np.int64], ...]) -> tuple[NDArray[np.int64], ...]:
+        """Return this process's share of a batch's arrays, each (B, T)."""
+        if self.size == 1:
+            return parts
+        count = len(parts[0])
+        return tuple(part[count * self.rank // self.size : count * (self.rank + 1) // self.size] for part in parts)
+
+    def share(self, count: int) -> float:
+        """Return which share of `count` windows this process has."""
+        return (count * (self.rank + 1) // self.size - count * self.rank // self.size) / count
+
+    def own_random(self, seed: int, step: int) -> None:
+        """Give each process its own random numbers (dropout), which follow from seed and step alone."""
+        if self.size > 1:
+            torch.manual_seed(int(np.random.SeedSequence((seed, step, self.rank)).generate_state(1, np.uint64)[0] >> 1))
+
+    def mean(self, model: nn.Module, loss: Tensor, count: int) -> Tensor:
+        """Replace every gradient by the whole batch's; return the whole batch's loss. `count` windows it has."""
+        if self.size == 1:
+            return loss.detach()
+        gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+        flat = torch.cat([*(gradient.reshape(-1) for gradient in gradients), loss.detach().reshape(1)])
+        flat *= self.share(count)
+        with noticing():
+            dist.all_reduce(flat)
+        place = 0
+        for gradient in gradients:
+            gradient.copy_(flat[place : place + gradient.numel()].view_as(gradient))
+            place += gradient.numel()
+        return flat[-1]
+
+    # The first process's words
+
+    def begin(self, beginning: Beginning, ids: NDArray[np.int64]) -> None:
+        """Tell the helpers what is trained."""
+        if self.leads:
+            self._in_step = False
+            self._say(Order.BEGIN)
+            self._send(msgspec.json.encode(beginning))
+            self._send(ids.tobytes())
+
+    def fall_out(self) -> None:
+        """The weights are others now than the helpers have (gone on, gone back)."""
+        self._in_step = self.size == 1
+
+    def step(self, step: int, share: float, state: Iterator[dict[str, Any]]) -> None:
+        """Tell the helpers to take `step` with that share of the peak rates; they get `state` first where they must."""
+        if not self.leads:
+            return
+        if not self._in_step:
+            content = io.BytesIO()
+            torch.save(next(state), content)
+            self._say(Order.TAKE_OVER)
+            self._send(content.getvalue())
+            self._in_step = True
+        self._say(Order.STEP, step, share)
+
+    def end(self) -> None:
+        """Send the helpers home; those that are gone already do not matter any more."""
+        if not self.leads:
+            return
+        try:
+            self._say(Order.END)
+        except RunError:
+            return
+
+    # A helper's ears
+
+    def hear_beginning(self) -> tuple[Beginning, NDArray[np.int64]]:
+        """Return what is trained, and the ids (N,) it learns from."""
+        beginning = msgspec.json.decode(self._receive(), type=Beginning)
+        return beginning, np.frombuffer(self._receive(), dtype=np.int64)
+
+    def hear(self) -> tuple[Order, int, float]:
+        """Return the next order, its step and its share of the rates."""
+        word = torch.zeros(3, dtype=torch.float64)
+        with noticing():
+            dist.broadcast(word, src=0)
+        return Order(int(word[0])), int(word[1]), float(word[2])
+
+    def hear_state(self) -> dict[str, Any]:
+        """Return the state that the first process sent."""
+        state: dict[str, Any] = torch.load(io.BytesIO(self._receive()), map_location="cpu", weights_only=True)
+        return state
+
+    @staticmethod
+    def _say(order: Order, step: int = 0, share: float = 0.0) -> None:
+        with noticing():
+            dist.broadcast(torch.tensor([order, step, share], dtype=torch.float64), src=0)
+
+    @staticmethod
+    def _send(content: bytes) -> None:
+        with noticing():
+            dist.broadcast(torch.tensor([len(content)]), src=0)
+            dist.broadcast(torch.frombuffer(bytearray(content), dtype=torch.uint8), src=0)
+
+    @staticmethod
+    def _receive() -> bytes:
+        length = torch.zeros(1, dtype=torch.long)
+        with noticing():
+            dist.broadcast(length, src=0)
+            content = torch.empty(int(length), dtype=torch.uint8)
+            dist.broadcast(content, src=0)
+        return content.numpy().tobytes()
+
+
+ALONE = Team()
+
+
+@contextmanager
+def noticing() -> Iterator[None]:
+    """Say in words that another process is gone."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise RunError(f"{GONE}: {str(error).splitlines()[0][:200]}", HINT) from error
+
+
+def launched() -> tuple[int, int]:
+    """Return rank and size as torchrun (or a starter of ours) has put them into the environment; alone it is 0 of 1."""
+    return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def join(rank: int, size: int, store: dist.Store | None = None) -> Team:
+    """Meet the other processes. Raises RunError where they do not come."""
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
+    try:
+        if store is not None:
+            store.set(f"here {rank}", "yes")
+            store.wait([f"here {other}" for other in range(size)], JOINING)
+        dist.init_process_group(backend, rank=rank, world_size=size, store=store, timeout=WAITING)
+    except RuntimeError as error:
+        raise RunError(f"the {size} processes of this training did not meet: {error}", "try again") from error
+    return Team(rank, size)
+
+
+def leave() -> None:
+    """Take leave of the other processes, where there are any."""
+    if dist.is_initialized():
+        dist.destroy_process_group()

@@ -1,0 +1,70 @@
+"""A helper of a training in several processes: it does what the first process says, and writes nothing.
+
+`python -m tinygpt_tui.training.helper` is one, with torchrun's variables in its environment.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import msgspec
+import torch
+import torch.distributed as dist
+
+from tinygpt_tui.corpora.corpus import Corpus
+from tinygpt_tui.errors import RunError
+from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.training.distributed import Order, Team, join, launched, leave
+from tinygpt_tui.training.loop import Diverged, Training
+
+
+def help_train(team: Team) -> None:
+    """Take part in a training until the first process says that it is over. Raises RunError where that one is gone."""
+    if team.hear()[0] is Order.END:
+        return  # it could not begin
+    beginning, ids = team.hear_beginning()
+    torch.set_num_threads(beginning.threads)
+    device = torch.device(beginning.device)
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        torch.cuda.set_device(device)
+    settings = msgspec.structs.replace(beginning.training, compile="never")
+    corpus = Corpus(CharTokenizer("\n"), ids, ids[:2])
+    training = Training(settings, corpus, device, team=team)
+    while True:
+        order, step, share = team.hear()
+        if order is Order.END:
+            return
+        if order is Order.TAKE_OVER:
+            training.take_over(team.hear_state())
+            continue
+        try:
+            training.follow(step, share)
+        except Diverged:
+            continue  # the first process has met it too, and decides
+
+
+def main() -> int:
+    """Help, and leave quietly where the first process is gone: it is for that one to say why."""
+    for name in ("SIGINT", "SIGHUP"):  # Ctrl-C is for the first process, which ends us
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    rank, size = launched()
+    try:
+        # Under torchrun all meet as torch's own rules say; a starter of ours keeps a store for it.
+        by_torchrun = dist.is_torchelastic_launched()
+        place = "" if by_torchrun else os.environ["MASTER_ADDR"]
+        store = None if by_torchrun else dist.TCPStore(place, int(os.environ["MASTER_PORT"]), size, False)
+        help_train(join(rank, size, store))
+    except RunError as error:
+        print(error.message, file=sys.stderr)
+        return int(error.exit_code)
+    finally:
+        leave()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

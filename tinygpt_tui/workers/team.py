@@ -1,0 +1,87 @@
+"""Brings the processes of one training together: those that torchrun started, or helpers of our own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.workers.process import command, environment
+
+if TYPE_CHECKING:
+    from tinygpt_tui.training.distributed import Team
+
+HERE = "127.0.0.1"
+GOING_HOME_S = 20.0
+# gloo asks the system for the host's name and address, which laptops often get wrong; among ourselves this will do.
+LOOPBACK = {"linux": "lo", "darwin": "lo0"}
+
+
+@contextmanager
+def team_of(run: RunFolder) -> Iterator[Team]:
+    """Yield the team that trains `run`: torchrun's, or as many processes as the run's settings ask for.
+
+    Helpers of our own end with us. Raises RunError where they do not come.
+    """
+    from tinygpt_tui.training.distributed import ALONE, join, launched, leave
+
+    rank, size = launched()
+    if size > 1:
+        team = join(rank, size)
+        try:
+            yield team
+        finally:
+            team.end()
+            leave()
+        return
+    wanted = run.read_settings().training.processes
+    if wanted < 2:
+        yield ALONE
+        return
+
+    import torch.distributed as dist
+
+    if sys.platform in LOOPBACK:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", LOOPBACK[sys.platform])
+    store = dist.TCPStore(HERE, 0, wanted, is_master=True, wait_for_workers=False)
+    helpers = [_start(run, rank, wanted, store.port) for rank in range(1, wanted)]
+    try:
+        team = join(0, wanted, store)
+        try:
+            yield team
+        finally:
+            team.end()
+            leave()
+    finally:
+        _send_home(helpers)
+
+
+def _start(run: RunFolder, rank: int, size: int, port: int) -> subprocess.Popen[bytes]:
+    own = {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(size),
+        "MASTER_ADDR": HERE,
+        "MASTER_PORT": str(port),
+    }
+    with run.log.open("ab") as log:
+        return subprocess.Popen(
+            command("tinygpt_tui.training.helper"),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            env={**environment(), **own},
+        )
+
+
+def _send_home(helpers: list[subprocess.Popen[bytes]]) -> None:
+    for helper in helpers:
+        try:
+            helper.wait(GOING_HOME_S)
+        except subprocess.TimeoutExpired:
+            helper.kill()
+            helper.wait()
