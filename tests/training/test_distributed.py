@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import psutil
 import pytest
 import torch
-from makers import make_run
+from makers import TEXT, make_run
 
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.native import load
@@ -16,6 +19,7 @@ from tinygpt_tui.errors import UsageError
 from tinygpt_tui.events.training import Evaluation, RunEnded, RunStarted, Step, TrainingEvent
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.runs.index import find_run
 from tinygpt_tui.runs.journal import read_journal
 from tinygpt_tui.training.distributed import Team
 from tinygpt_tui.training.run import run_training
@@ -112,3 +116,26 @@ def test_shares_are_whole_and_leave_nothing_out() -> None:
         assert all(len(part) == pytest.approx(7 * each.share(7)) for part, each in zip(parts, team, strict=True))
     with pytest.raises(UsageError, match="cannot be shared"):
         Team(0, 9).check(make_run("few", batch_size=8).read_settings().training)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="torchrun's gloo wants POSIX")
+def test_under_torchrun(tmp_path: Path) -> None:
+    corpus = tmp_path / "cats.txt"
+    corpus.write_text(TEXT, encoding="utf-8")
+    net = ["--preset", "small", "--n-layer", "1", "--n-embd", "16", "--n-head", "2", "--device", "cpu"]
+    short = ["--steps", "6", "--evaluate-every", "3", "--sample-tokens", "5", "--threads", "1", "--batch-size", "4"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", "-m"]
+    done = subprocess.run(
+        [*command, "tinygpt_tui", "train", "--corpus", str(corpus), *net, *short],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=240,
+        check=False,
+        env={**os.environ, "GLOO_SOCKET_IFNAME": "lo"} if sys.platform == "linux" else None,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("step 6/6") == 1
+    run = find_run("cats")
+    assert [event.step for event in read_journal(run.events) if isinstance(event, Step)] == [1, 2, 3, 4, 5, 6]
+    assert "2 processes share each step" in done.stderr

@@ -26,10 +26,12 @@ import torch
 import torch.distributed as dist
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch._C._distributed_c10d import Store, TCPStore
 
 from tinygpt_tui.errors import RunError, UsageError
 from tinygpt_tui.settings.training import TrainingSettings
 
+HERE = "127.0.0.1"
 JOINING = timedelta(minutes=5)  # for all to be there
 WAITING = timedelta(days=30)  # for a word: somebody may have paused the run. A process that is gone is noticed at once
 GONE = "a process of this training is gone"
@@ -200,7 +202,7 @@ def launched() -> tuple[int, int]:
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def join(rank: int, size: int, store: dist.Store | None = None) -> Team:
+def join(rank: int, size: int, store: Store | None = None) -> Team:
     """Meet the other processes. Raises RunError where they do not come."""
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
     try:
@@ -217,3 +219,8 @@ def leave() -> None:
     """Take leave of the other processes, where there are any."""
     if dist.is_initialized():
         dist.destroy_process_group()
+
+
+def meeting_place(port: int, size: int, first: bool) -> TCPStore:
+    """Return the store over which `size` processes of this machine find one another; the first one keeps it."""
+    return TCPStore(HERE, port, size, first, JOINING, wait_for_workers=False)

@@ -16,7 +16,7 @@ import torch.distributed as dist
 from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.errors import RunError
 from tinygpt_tui.tokenizers.char import CharTokenizer
-from tinygpt_tui.training.distributed import Order, Team, join, launched, leave
+from tinygpt_tui.training.distributed import Order, Team, join, launched, leave, meeting_place
 from tinygpt_tui.training.loop import Diverged, Training
 
 
@@ -55,8 +55,7 @@ def main() -> int:
     try:
         # Under torchrun all meet as torch's own rules say; a starter of ours keeps a store for it.
         by_torchrun = dist.is_torchelastic_launched()
-        place = "" if by_torchrun else os.environ["MASTER_ADDR"]
-        store = None if by_torchrun else dist.TCPStore(place, int(os.environ["MASTER_PORT"]), size, False)
+        store = None if by_torchrun else meeting_place(int(os.environ["MASTER_PORT"]), size, first=False)
         help_train(join(rank, size, store))
     except RunError as error:
         print(error.message, file=sys.stderr)

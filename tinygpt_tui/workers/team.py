@@ -15,7 +15,6 @@ from tinygpt_tui.workers.process import command, environment
 if TYPE_CHECKING:
     from tinygpt_tui.training.distributed import Team
 
-HERE = "127.0.0.1"
 GOING_HOME_S = 20.0
 # gloo asks the system for the host's name and address, which laptops often get wrong; among ourselves this will do.
 LOOPBACK = {"linux": "lo", "darwin": "lo0"}
@@ -27,7 +26,7 @@ def team_of(run: RunFolder) -> Iterator[Team]:
 
     Helpers of our own end with us. Raises RunError where they do not come.
     """
-    from tinygpt_tui.training.distributed import ALONE, join, launched, leave
+    from tinygpt_tui.training.distributed import ALONE, join, launched, leave, meeting_place
 
     rank, size = launched()
     if size > 1:
@@ -43,11 +42,9 @@ def team_of(run: RunFolder) -> Iterator[Team]:
         yield ALONE
         return
 
-    import torch.distributed as dist
-
     if sys.platform in LOOPBACK:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", LOOPBACK[sys.platform])
-    store = dist.TCPStore(HERE, 0, wanted, is_master=True, wait_for_workers=False)
+    store = meeting_place(0, wanted, first=True)
     helpers = [_start(run, rank, wanted, store.port) for rank in range(1, wanted)]
     try:
         team = join(0, wanted, store)
@@ -65,7 +62,7 @@ def _start(run: RunFolder, rank: int, size: int, port: int) -> subprocess.Popen[
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
         "WORLD_SIZE": str(size),
-        "MASTER_ADDR": HERE,
+        "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
     }
     with run.log.open("ab") as log:
