@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from tinygpt_tui.checkpoints.foreign import open_checkpoint
+from tinygpt_tui.checkpoints.hub import folder_name
 from tinygpt_tui.checkpoints.library import find_model
 from tinygpt_tui.checkpoints.native import Checkpoint
 from tinygpt_tui.checkpoints.opening import Typed, is_native
@@ -153,4 +154,4 @@ def load(name: str | Path, device: str = "cpu", *, vocabulary: str | Path | None
     typed = Typed(settings, Path(vocabulary) if vocabulary else None)
     if is_native(path) and (settings or vocabulary):
         raise UsageError(f"{path.name} is a model of this program: all is known of it", "leave the settings out")
-    return Model(path.stem if path.is_file() else path.name, open_checkpoint(path, device, typed))
+    return Model(path.stem if path.is_file() else folder_name(path), open_checkpoint(path, device, typed))

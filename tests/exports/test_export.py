@@ -147,6 +147,31 @@ def test_the_gguf_reader_gives_the_same_weights(tmp_path: Path, settings: GPTSet
     assert reader.get_field("tokenizer.ggml.tokens").contents()[:3] == ["\\n", " ", "a"]
 
 
+def test_a_model_of_the_hub_goes_back_as_it_came(tmp_path: Path, fixtures: Path) -> None:
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    done = export(fixtures / "hf-gpt2", FORMS["hf"], tmp_path / "out")
+    assert done.checked is not None
+    assert done.checked.share < SAME
+    theirs, again = (
+        transformers.AutoTokenizer.from_pretrained(str(folder)) for folder in (fixtures / "hf-gpt2", tmp_path / "out")
+    )
+    text = "To be, or not to be: déjà vu"
+    assert again(text).input_ids == theirs(text).input_ids
+    assert again.eos_token_id == theirs.eos_token_id
+
+
+def test_a_vocabulary_of_pieces_goes_into_a_gguf(tmp_path: Path, fixtures: Path) -> None:
+    gguf = pytest.importorskip("gguf", reason="gguf is not installed")
+    done = export(fixtures / "hf-gpt2", FORMS["gguf"], tmp_path / "one.gguf")
+    assert done.checked is not None
+    assert done.checked.share < SAME
+    reader = gguf.GGUFReader(str(tmp_path / "one.gguf"))
+    vocabulary = json.loads((fixtures / "hf-gpt2" / "vocab.json").read_text(encoding="utf-8"))
+    tokens = reader.get_field("tokenizer.ggml.tokens").contents()
+    assert {token: id for id, token in enumerate(tokens)} == vocabulary
+    assert tokens[reader.get_field("tokenizer.ggml.eos_token_id").contents()] == "<|endoftext|>"
+
+
 def test_what_is_only_near_says_how_near(tmp_path: Path) -> None:
     pytest.importorskip("gguf", reason="gguf is not installed")
     with pytest.raises(UsageError, match="activation gelu"):

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from makers import make_model
 
+from tinygpt_tui import paths
 from tinygpt_tui.errors import TinyGPTError
-from tinygpt_tui.workers.exporter import export
+from tinygpt_tui.workers.exporter import export, keep
 
 
 async def test_it_writes_and_says_what(tmp_path: Path) -> None:
@@ -19,3 +20,11 @@ async def test_it_writes_and_says_what(tmp_path: Path) -> None:
     with pytest.raises(TinyGPTError, match="there is an export in") as refused:
         await export(str(tmp_path / "letters"), "nanogpt", str(tmp_path / "out"))
     assert refused.value.hint == "--force replaces it"
+
+
+async def test_it_keeps_another_programs_model(tmp_path: Path) -> None:
+    make_model(tmp_path / "letters")
+    await export(str(tmp_path / "letters"), "nanogpt", str(tmp_path / "out"))
+    folder = await keep(str(tmp_path / "out"), "mine")
+    assert folder == paths.models_folder() / "mine"
+    assert (folder / "weights.safetensors").is_file()

@@ -22,6 +22,14 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """`origin.json` of a model that came from another program."""
+
+    layout: str
+    path: str
+    facts: tuple[Fact, ...]
+
+
 def in_words(value: object) -> str:
     """Return a setting's value as people read it."""
     if isinstance(value, bool):

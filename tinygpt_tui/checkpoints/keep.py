@@ -8,19 +8,11 @@ import msgspec
 import safetensors.numpy
 
 from tinygpt_tui.checkpoints.card import CONFIG, ORIGIN, WEIGHTS
-from tinygpt_tui.checkpoints.facts import Fact
+from tinygpt_tui.checkpoints.facts import Origin
 from tinygpt_tui.checkpoints.native import HEAD, Checkpoint, write_config, write_tokenizer
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.files import is_file, write_bytes
 from tinygpt_tui.settings.architecture import is_tied
-
-
-class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """`origin.json` of a model that came from another program."""
-
-    layout: str
-    path: str
-    facts: tuple[Fact, ...]
 
 
 def keep(checkpoint: Checkpoint, folder: Path, path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Literal
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import CONFIG, ModelCard, card_of
 from tinygpt_tui.checkpoints.foreign_card import foreign_card, is_foreign
+from tinygpt_tui.checkpoints.hub import find_on_hub, is_hub_name
 from tinygpt_tui.checkpoints.opening import is_native
 from tinygpt_tui.checkpoints.source import weights_in
 from tinygpt_tui.errors import CheckpointError, NotFoundError, StorageError
@@ -32,10 +33,12 @@ def list_models() -> list[ModelCard]:
 
 
 def find_model(name: str) -> Path:
-    """Return the folder or the file that `name` means: a model's name, or the path of a checkpoint of any layout.
+    """Return the folder or the file that `name` means: a model's name, the path of a checkpoint of any layout, hf:NAME.
 
-    Raises NotFoundError, which names the nearest models there are.
+    Raises NotFoundError, which names the nearest models there are; for the Hub's as `hub.fetch`.
     """
+    if is_hub_name(name):
+        return find_on_hub(name)
     known = {card.name: Path(card.path) for card in list_models()}
     if name in known:
         return known[name]

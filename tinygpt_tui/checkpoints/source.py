@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tinygpt_tui.checkpoints.hub import folder_name
 from tinygpt_tui.checkpoints.pickles import Record, Stub
 from tinygpt_tui.checkpoints.safetensors_files import read_safetensors
 from tinygpt_tui.checkpoints.sidecars import check_inside, read_json, sidecar
@@ -62,7 +63,7 @@ class Source:
     def name(self) -> str:
         """What to call it: its folder's name, or its file's where that was given and is not what all are called."""
         usual = {Path(usual).stem for usual in USUAL_NAMES}
-        return self.path.stem if self.path in self.files and self.path.stem not in usual else self.folder.name
+        return self.path.stem if self.path in self.files and self.path.stem not in usual else folder_name(self.folder)
 
     @property
     def size_bytes(self) -> int:

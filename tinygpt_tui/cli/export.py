@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     width = max(map(len, FORMS))
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "forms:\n" + "\n".join(f"  {form.name:{width}}  {form.description}" for form in FORMS.values())
-    parser.add_argument("model", help="a model's name (`tinygpt-tui models`), or its folder")
+    parser.add_argument("model", help="a model's name (`tinygpt-tui models`), its folder, or hf:NAME")
     parser.add_argument("--to", required=True, metavar="FORM", help=", ".join(FORMS))
     parser.add_argument("path", help="the folder to make, or a file named as the form's: x.onnx, x.gguf, x.safetensors")
     parser.add_argument("--force", action="store_true", help="replace what an earlier export wrote there")
@@ -31,9 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Export. Raises NotFoundError, UsageError, CheckpointError, StorageError."""
     form = find_form(arguments.to)
 
-    from tinygpt_tui.checkpoints.library import find_model
+    from tinygpt_tui.cli.model_at import model_at
 
-    model = find_model(arguments.model)
+    model = model_at(arguments.model)
     path = paths.typed_path(arguments.path)
 
     from tinygpt_tui.exports.export import export  # imports torch

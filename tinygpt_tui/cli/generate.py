@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = ESCAPES.strip()
-    parser.add_argument("model", help="a model's name (`tinygpt-tui models`), or its folder")
+    parser.add_argument("model", help="a model's name (`tinygpt-tui models`), its folder, or hf:NAME")
     parser.add_argument("--prompt", default="", metavar="TEXT", help="what to write on from; - reads it from stdin")
     parser.add_argument("--no-echo", action="store_true", help="leave the prompt itself out of the output")
     parser.add_argument(
@@ -55,10 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     prompt = sys.stdin.buffer.read().decode("utf-8", "replace") if arguments.prompt == "-" else arguments.prompt
 
-    from tinygpt_tui.checkpoints.library import find_model
+    from tinygpt_tui.cli.model_at import model_at
     from tinygpt_tui.workers.opened import open_model
 
-    model = open_model(find_model(arguments.model))
+    model = open_model(model_at(arguments.model))
     events = _events(model, prompt, sampling, arguments.num_samples, arguments.candidates)
     try:
         if arguments.json:

@@ -25,7 +25,9 @@ HIDDEN = ("n_head", "attention_scale", "activation", "residual", "n_kv_head", "e
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("path", help="a .pt, .pth, .bin, .ckpt or .safetensors file, a folder, a folder of several")
+    parser.add_argument(
+        "path", help="a .pt, .pth, .bin, .ckpt or .safetensors file, a folder, a folder of several, or hf:NAME"
+    )
     parser.add_argument(
         "--keep",
         nargs="?",
@@ -49,9 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Open it and say what it is. Raises UsageError, NotFoundError, CheckpointError, StorageError."""
-    from tinygpt_tui.checkpoints.library import find_model
     from tinygpt_tui.checkpoints.opening import Typed
     from tinygpt_tui.checkpoints.source import models_in
+    from tinygpt_tui.cli.model_at import model_at
 
     settings = {name: setting for name, setting in fields_of(GPTSettings).items() if name in HIDDEN}
     vocabulary = paths.typed_path(arguments.vocabulary) if arguments.vocabulary else None
@@ -59,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     path = paths.typed_path(arguments.path)
     several = models_in(path)
     if len(several) < 2:
-        _open(find_model(arguments.path), typed, arguments.keep, arguments.json)
+        _open(model_at(arguments.path), typed, arguments.keep, arguments.json)
         return 0
     if arguments.keep:
         raise UsageError(f"{path.name} holds {len(several)} models, and one name was given", "leave the name out")
@@ -97,12 +99,13 @@ def _open(path: Path, typed: Typed, name: str | None, as_json: bool) -> None:
 
 
 def _keep(checkpoint: Checkpoint, path: Path, name: str) -> Path:
+    from tinygpt_tui.checkpoints.hub import folder_name
     from tinygpt_tui.checkpoints.keep import keep
     from tinygpt_tui.runs.index import check_name, free_name
 
     if name:
         check_name(name)
-    folder = paths.models_folder() / (name or free_name(path.stem if path.is_file() else path.name))
+    folder = paths.models_folder() / (name or free_name(path.stem if path.is_file() else folder_name(path)))
     keep(checkpoint, folder, path.absolute())
     return folder
 

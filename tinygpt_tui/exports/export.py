@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tinygpt_tui.checkpoints.card import read_config
-from tinygpt_tui.checkpoints.native import load
+from tinygpt_tui.checkpoints.foreign import open_checkpoint
+from tinygpt_tui.checkpoints.hub import folder_name
+from tinygpt_tui.checkpoints.opening import is_native
 from tinygpt_tui.errors import StorageError, UsageError
 from tinygpt_tui.exports.check import check
 from tinygpt_tui.exports.forms import Form, check_form, strangers
@@ -35,22 +37,24 @@ WRITTEN = frozenset(
 def export(
     model: Path, form: Form, path: Path, *, force: bool = False, approximate: bool = False, checking: bool = True
 ) -> Exported:
-    """Write the model in the folder `model` to `path` as `form`.
+    """Write the model at `model`, ours or another program's, to `path` as `form`.
 
     `path` becomes a folder, or a file where its name ends as the form's file does and that says everything by itself.
     `force` replaces what an earlier export wrote there. Raises UsageError where the form cannot say what the model is,
     or `path` is taken, CheckpointError, StorageError.
     """
-    settings = read_config(model).architecture
-    check_form(form, model.name, settings, approximate)
+    name = folder_name(model) if model.is_dir() else model.stem
+    if is_native(model):  # it can be said before anything is read
+        check_form(form, name, read_config(model).architecture, approximate)
     if form.package and importlib.util.find_spec(form.package) is None:
         raise UsageError(
             f"writing {form.title} needs the package {form.package}", f'pip install "tinygpt-tui[{form.extra}]"'
         )
     single = form.alone and path.suffix == Path(form.file).suffix
     _check_place(path, single, force)
-    opened = load(model)
-    subject = Subject(model.name, opened.config, opened.model, opened.tokenizer)
+    opened = open_checkpoint(model)
+    check_form(form, name, opened.config.architecture, approximate)
+    subject = Subject(name, opened.config, opened.model, opened.tokenizer)
     with _place(path, single, form, force) as folder:
         WRITERS[form.name](subject, folder)
         if single and len(list(folder.iterdir())) > 1 and not is_file(folder / form.file):

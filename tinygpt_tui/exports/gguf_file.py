@@ -16,6 +16,7 @@ from torch import Tensor
 from tinygpt_tui.exports.classic import classic_tensors
 from tinygpt_tui.exports.subject import Subject
 from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.tokenizers.bpe import BPETokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
 _TOP = {
@@ -32,7 +33,7 @@ _BLOCK = {
     "ffn_up": "mlp.c_fc",
     "ffn_down": "mlp.c_proj",
 }
-NORMAL = 1  # a token that is text, among gguf's kinds of token
+NORMAL, CONTROL = 1, 3  # among gguf's kinds of token: text, and what is no text
 
 
 def write(subject: Subject, folder: Path) -> None:
@@ -80,9 +81,21 @@ def renamed(tensor: str, names: dict[str, str]) -> str:
 
 
 def _add_tokenizer(writer: Any, subject: Subject) -> None:
-    if not isinstance(subject.tokenizer, CharTokenizer):
-        return
-    writer.add_tokenizer_model("rwkv")
-    # As RWKV's own files have them: the bytes as Python writes them between quotes.
-    writer.add_token_list([repr(character.encode("utf-8"))[2:-1] for character in subject.tokenizer.characters])
-    writer.add_token_types([NORMAL] * subject.tokenizer.size)
+    tokenizer = subject.tokenizer
+    if isinstance(tokenizer, CharTokenizer):
+        writer.add_tokenizer_model("rwkv")
+        # As RWKV's own files have them: the bytes as Python writes them between quotes.
+        writer.add_token_list([repr(character.encode("utf-8"))[2:-1] for character in tokenizer.characters])
+        writer.add_token_types([NORMAL] * tokenizer.size)
+    elif isinstance(tokenizer, BPETokenizer):
+        kept = tokenizer.to_dict()
+        tokens = sorted(kept["vocabulary"], key=kept["vocabulary"].get)
+        writer.add_tokenizer_model("gpt2")
+        writer.add_tokenizer_pre("gpt-2")
+        writer.add_token_list(tokens)
+        writer.add_token_types([CONTROL if token in kept["special"] else NORMAL for token in tokens])
+        writer.add_token_merges(kept["merges"])
+        if tokenizer.end_of_text is not None:
+            writer.add_bos_token_id(tokenizer.end_of_text)
+            writer.add_eos_token_id(tokenizer.end_of_text)
+            writer.add_add_bos_token(False)

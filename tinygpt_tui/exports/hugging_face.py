@@ -11,6 +11,7 @@ import safetensors.torch
 from tinygpt_tui.exports.classic import classic_tensors
 from tinygpt_tui.exports.subject import Subject
 from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.tokenizers.bpe import END_OF_TEXT, BPETokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
 ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new", "relu": "relu", "relu_squared": "relu2"}
@@ -35,6 +36,14 @@ def write(subject: Subject, folder: Path) -> None:
             "clean_up_tokenization_spaces": False,
         }
         _write_json(folder / "tokenizer_config.json", kind)
+    elif isinstance(subject.tokenizer, BPETokenizer):
+        kept = subject.tokenizer.to_dict()
+        _write_json(folder / "vocab.json", kept["vocabulary"])
+        merges = "".join(f"{merge}\n" for merge in kept["merges"])
+        (folder / "merges.txt").write_text(f"#version: 0.2\n{merges}", encoding="utf-8", newline="\n")
+        kind = {"tokenizer_class": "GPT2Tokenizer", "model_max_length": settings.block_size}
+        special = dict.fromkeys(("bos_token", "eos_token", "unk_token"), END_OF_TEXT) if end is not None else {}
+        _write_json(folder / "tokenizer_config.json", kind | special)
 
 
 def configuration(settings: GPTSettings, end_of_text: int | None) -> dict[str, Any]:

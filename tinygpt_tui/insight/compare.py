@@ -15,6 +15,8 @@ import safetensors
 from numpy.typing import NDArray
 
 from tinygpt_tui.checkpoints.card import WEIGHTS
+from tinygpt_tui.checkpoints.opening import describe, is_native
+from tinygpt_tui.checkpoints.remembered import recalled
 from tinygpt_tui.errors import CheckpointError, storage_error
 from tinygpt_tui.events.generation import Compared, GenerationEnded, GenerationEvent, TensorCompared
 
@@ -83,9 +85,23 @@ class SafetensorsWeights:
         return np.asarray(self._file.get_tensor(name), dtype=np.float64)
 
 
+class ForeignWeights:
+    """The weights of another program's checkpoint, under our names."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises CheckpointError, StorageError."""
+        described = describe(path)
+        self._tensors = (recalled(described) or described).weights()
+        self.shapes: Mapping[str, tuple[int, ...]] = {name: one.shape for name, one in self._tensors.items()}
+
+    def read(self, name: str) -> NDArray[np.float64]:
+        """See Weights."""
+        return self._tensors[name].astype(np.float64)
+
+
 def weights_at(path: Path) -> Weights:
-    """Return the weights of the model at `path`."""
-    return SafetensorsWeights(path / WEIGHTS)
+    """Return the weights of the model at `path`, ours or another program's. Raises CheckpointError, StorageError."""
+    return SafetensorsWeights(path / WEIGHTS) if is_native(path) or not path.exists() else ForeignWeights(path)
 
 
 def compare(ours: Weights, theirs: Weights) -> Iterator[TensorCompared]:

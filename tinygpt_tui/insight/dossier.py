@@ -9,16 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import safetensors
 
-from tinygpt_tui.checkpoints.card import CONFIG, TOKENIZER, WEIGHTS, NativeConfig, read_config
+from tinygpt_tui.checkpoints.card import CONFIG, ORIGIN, TOKENIZER, WEIGHTS, NativeConfig, read_config
+from tinygpt_tui.checkpoints.facts import Fact, Origin
+from tinygpt_tui.checkpoints.opening import Described, describe, is_native
+from tinygpt_tui.checkpoints.remembered import recalled
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.errors import CheckpointError, TinyGPTError, storage_error
 from tinygpt_tui.insight.parts import Part, Shape, tree_of
 from tinygpt_tui.runs.folder import RunFolder, RunSettings
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.journal import JournalFollower
-from tinygpt_tui.settings.architecture import ArchitectureSettings
+from tinygpt_tui.settings.architecture import ArchitectureSettings, name_of
 from tinygpt_tui.settings.fields import fields_of, written
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
@@ -53,10 +57,15 @@ class Dossier:
     history: RunHistory | None = None
     entropy: float | None = None
     problem: str = ""
+    foreign: bool = False
 
 
 def dossier_of(path: Path) -> Dossier:
-    """Gather what is known of the model folder at `path`. Raises CheckpointError, StorageError."""
+    """Gather what is known of the model at `path`, ours or another program's. Raises CheckpointError, StorageError."""
+    return _of_ours(path) if is_native(path) else _of_others(path)
+
+
+def _of_ours(path: Path) -> Dossier:
     config = read_config(path)
     problems: list[str] = []
     try:
@@ -78,6 +87,7 @@ def dossier_of(path: Path) -> Dossier:
         Section("vocabulary", TOKENIZER, vocabulary),
         Section("training", "run/settings.json", tuple(_training(settings)) if settings else ()),
         Section("settings", CONFIG, tuple(_architecture(config.architecture))),
+        Section("where each fact comes from", ORIGIN, tuple(_origin(path))),
     ]
     return Dossier(
         name=path.name,
@@ -89,6 +99,57 @@ def dossier_of(path: Path) -> Dossier:
         entropy=settings.corpus.entropy if settings else None,
         problem="; ".join(problems),
     )
+
+
+def _of_others(path: Path) -> Dossier:
+    """Gather what the headers of another program's checkpoint tell, and what was measured of it."""
+    described = describe(path)
+    described = recalled(described) or described
+    source = described.source
+    parts = tree_of({name: (place.shape, place.kind) for name, place in source.tensors.items()})
+    sections = (
+        Section("model", described.layout.title, tuple(_foreign(described, parts))),
+        Section("where each fact comes from", "", tuple(_known(described))),
+        Section("vocabulary", "", _vocabulary(described.tokenizer)),
+        Section("settings", "", tuple(_architecture(described.settings))),
+    )
+    return Dossier(described.name, path, parts, described.settings, sections, foreign=True)
+
+
+def _foreign(described: Described, parts: Part) -> Iterator[Row]:
+    source, config = described.source, described.config
+    yield Row("architecture", name_of(config.architecture))
+    yield Row("parameters", f"{config.parameters:,}")
+    if parts.count != config.parameters:
+        yield Row("in the file", f"{parts.count:,}, with what is there twice, and masks")
+    yield Row("numbers", ", ".join(sorted(_kinds(parts))))
+    yield Row("on disk", size(source.size_bytes))
+    yield Row("files", "\n".join(str(file) for file in source.files))
+
+
+def _origin(path: Path) -> Iterator[Row]:
+    """What was written down when another program's model was kept."""
+    try:
+        origin = msgspec.json.decode((path / ORIGIN).read_bytes(), type=Origin)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return
+    yield Row("was", origin.path)
+    yield from _facts(origin.facts)
+
+
+def _facts(facts: tuple[Fact, ...]) -> Iterator[Row]:
+    for fact in facts:
+        source = {"tensor": "from the tensors", "file": "in the file", "sidecar": "beside it"}.get(
+            fact.source, fact.source
+        )
+        yield Row(fact.name, fact.value, f"{source}: {fact.detail}" if fact.detail else source)
+
+
+def _known(described: Described) -> Iterator[Row]:
+    yield from _facts(described.facts)
+    if described.questions:
+        open_ones = ", ".join(question.setting for question in described.questions)
+        yield Row("not told", open_ones, "measured when the model is first used")
 
 
 def tensors_in(weights: Path) -> dict[str, tuple[Shape, str]]:
@@ -106,7 +167,7 @@ def tensors_in(weights: Path) -> dict[str, tuple[Shape, str]]:
 
 
 def _model(path: Path, config: NativeConfig, parts: Part) -> Iterator[Row]:
-    yield Row("architecture", str(config.architecture.__struct_config__.tag))
+    yield Row("architecture", name_of(config.architecture))
     yield Row("parameters", f"{config.parameters:,}")
     if parts.count and parts.count != config.parameters:
         yield Row("in the file", f"{parts.count:,}", WEIGHTS)

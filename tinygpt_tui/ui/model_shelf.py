@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from tinygpt_tui.checkpoints.card import ModelCard
+from pathlib import Path
+
+from tinygpt_tui.checkpoints.card import ModelCard, card_of
+from tinygpt_tui.checkpoints.foreign_card import foreign_card
 from tinygpt_tui.checkpoints.library import list_models
+from tinygpt_tui.checkpoints.opening import is_native
 
 FIRST_CHOICE = "shakespeare"
 MARKS = {"starting": "●", "running": "●", "paused": "‖"}
@@ -16,6 +20,14 @@ class ModelShelf:
         self.cards: list[ModelCard] = []
         self.live: dict[str, str] = {}
         self.looked = False
+        self._visitors: dict[Path, ModelCard] = {}
+
+    def visit(self, path: Path) -> ModelCard:
+        """Take in a model from anywhere, for as long as the app runs; its card says where it cannot be opened."""
+        card = card_of(path, "yours") if is_native(path) else foreign_card(path)
+        if not card.problem:
+            self._visitors[path] = card
+        return card
 
     def look(self) -> bool:
         """Look again; return whether there is something to show, which the first time there is."""
@@ -27,6 +39,7 @@ class ModelShelf:
         # A training that has just begun is no model yet, but whoever began it looks for it here.
         begun = [run for run in runs if run.path not in known]
         cards += [ModelCard(name=run.name, path=run.path, origin=run.origin, problem="no weights yet") for run in begun]
+        cards += [self.visit(path) for path in list(self._visitors) if str(path) not in known and path.exists()]
         cards.sort(key=lambda card: card.name)
         new = not self.looked or (cards, live) != (self.cards, self.live)
         self.cards, self.live, self.looked = cards, live, True

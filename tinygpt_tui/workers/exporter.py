@@ -1,9 +1,10 @@
-"""Exports a model in a process of its own: neither the app nor its engine loads what that takes. No torch here."""
+"""Exports or keeps a model in a process of its own: neither the app nor its engine loads what that takes. No torch."""
 
 from __future__ import annotations
 
 import asyncio
 import subprocess
+from pathlib import Path
 
 import msgspec
 
@@ -17,29 +18,42 @@ SAID = "tinygpt-tui: "  # before the message of an error on stderr; the hint is 
 async def export(model: str, form: str, path: str, *, force: bool = False, approximate: bool = False) -> Exported:
     """Run `tinygpt-tui export` and return what it wrote. Raises TinyGPTError with its words."""
     flags = ["--json", *(["--force"] if force else []), *(["--approximate"] if approximate else [])]
+    return msgspec.json.decode(await _run("export", *flags, "--to", form, "--", model, path), type=Exported)
+
+
+async def keep(model: str, name: str) -> Path:
+    """Run `tinygpt-tui open --keep` and return the new model's folder. Raises TinyGPTError with its words."""
+    return Path(msgspec.json.decode(await _run("open", "--json", f"--keep={name}", "--", model), type=_Kept).kept)
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    kept: str
+
+
+async def _run(*arguments: str) -> bytes:
     try:
         process = await asyncio.create_subprocess_exec(
-            *command("tinygpt_tui", "export", *flags, "--to", form, "--", model, path),
+            *command("tinygpt_tui", *arguments),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment(),
         )
     except OSError as error:
-        raise TinyGPTError(f"the export could not be started: {error}", "close other programs") from error
+        raise TinyGPTError(f"it could not be started: {error}", "close other programs") from error
     try:
         written, said = await process.communicate()
     except asyncio.CancelledError:
         process.kill()
         raise
-    if process.returncode == 0:
-        return msgspec.json.decode(written, type=Exported)
-    raise _error(said.decode("utf-8", "replace"))
+    if process.returncode:
+        raise _error(said.decode("utf-8", "replace"))
+    return written
 
 
 def _error(said: str) -> TinyGPTError:
     lines = said.strip().splitlines()
     at = next((place for place, line in enumerate(lines) if line.startswith(SAID)), None)
     if at is None:
-        return TinyGPTError("the export failed", lines[-1] if lines else "")
+        return TinyGPTError("it failed", lines[-1] if lines else "")
     return TinyGPTError(lines[at].removeprefix(SAID), " ".join(line.strip() for line in lines[at + 1 :]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -17,11 +17,14 @@ from textual.widgets import Static
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.events.generation import ModelOpened
 from tinygpt_tui.insight.dossier import Dossier, Section, dossier_of
 from tinygpt_tui.runs.aspects import Comparison
 from tinygpt_tui.runs.history import RunHistory
-from tinygpt_tui.runs.index import free_name
+from tinygpt_tui.runs.index import check_name, free_name
 from tinygpt_tui.runs.keeping import Thrown, duplicate, is_own, rename, take_back, throw_away
+from tinygpt_tui.ui.messages import EngineBatch
+from tinygpt_tui.ui.screens.base import Workbench
 from tinygpt_tui.ui.widgets.key_bar import KeyBar
 from tinygpt_tui.ui.widgets.naming_line import NamingLine
 from tinygpt_tui.ui.widgets.parts_tree import PartsTree
@@ -39,7 +42,7 @@ What is known of the model, and from which file. The loss is that of the weights
 validation split; the curve is the run's own.
 
 r gives the model another name, c copies it, d moves it to the trash and u takes it back; w compares its weights with
-another model's, e writes it as another program's file.
+another model's, e writes it as another program's file. k keeps another program's model as one of yours.
 """
 
 
@@ -54,6 +57,7 @@ class CardScreen(ModalScreen[str | None]):
         Binding("d", "delete", "Delete", id="card.delete", tooltip="Move the model to the trash"),
         Binding("u", "undo", "Undo", id="card.undo", tooltip="Take it back out of the trash"),
         Binding("w", "compare", "Weights", id="card.compare", tooltip="Compare the weights with another model's"),
+        Binding("k", "keep", "Keep", id="card.keep", tooltip="Keep another program's model as one of yours"),
         Binding("e", "export", "Export", id="card.export", tooltip="Write it as another program's file"),
         Binding("tab", "app.focus_next", "Other pane", id="card.pane", show=False, tooltip="Facts or parameters"),
         Binding("escape", "back", "Back", id="card.back", tooltip="Back to the models"),
@@ -86,6 +90,7 @@ class CardScreen(ModalScreen[str | None]):
         """Read the files."""
         self.query_one(TrainChart).can_focus = False
         self.query_one(Facts).focus()
+        cast(Workbench, self.app).bridge.listen(self)
         self._read()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -98,12 +103,27 @@ class CardScreen(ModalScreen[str | None]):
             case "undo":
                 return self._thrown is not None
             case "rename" | "delete":
-                return self._thrown is None and is_own(self._path)
+                return self._thrown is None and is_own(self._path) and self._path.is_dir()
             case "duplicate":
-                return self._thrown is None
+                return self._thrown is None and not self._foreign
+            case "keep":
+                return self._foreign
             case "compare" | "export":
                 return self._thrown is None and self.dossier is not None and bool(self.dossier.parts.count)
         return True
+
+    @property
+    def _foreign(self) -> bool:
+        return self.dossier is not None and self.dossier.foreign
+
+    def on_engine_batch(self, message: EngineBatch) -> None:
+        """Read again what was measured of another program's model when the engine has opened it."""
+        if any(isinstance(event, ModelOpened) and event.model == str(self._path) for event in message.events):
+            self._read()
+
+    def on_unmount(self) -> None:
+        """Listen no more."""
+        cast(Workbench, self.app).bridge.leave(self)
 
     # Reading
 
@@ -121,7 +141,7 @@ class CardScreen(ModalScreen[str | None]):
             return
         self.dossier = dossier
         self.query_one("#card-box").border_title = dossier.name
-        self.query_one("#card-box").border_subtitle = f"{dossier.parts.count:,} parameters"
+        self.query_one("#card-box").border_subtitle = f"{dossier.parts.count:,} numbers"
         chart = self.query_one(TrainChart)
         has_curve = dossier.history is not None and len(dossier.history.losses[0]) > 1
         chart.set_class(not has_curve, "-none")
@@ -157,13 +177,33 @@ class CardScreen(ModalScreen[str | None]):
         self.query_one(Facts).focus()
         self.refresh_bindings()
         name = (message.name or "").strip()
-        if not name or name == self._path.name:
+        if not name or (self._naming == "rename" and name == self._path.name):
             return
         path = self._path
-        if self._naming == "rename":
+        if self._naming == "keep":
+            self._keep(name)
+        elif self._naming == "rename":
             self._do(lambda: self._now(rename(path, name), f"it is called “{name}” now"))
         else:
             self._do(lambda: self._now(duplicate(path, name), f"this is the copy, “{name}”"))
+
+    def action_keep(self) -> None:
+        """Let the model that is kept be named."""
+        assert self.dossier is not None
+        self._ask("keep", free_name(self.dossier.name))
+
+    @work(group="card-keep", exclusive=True, exit_on_error=False)
+    async def _keep(self, name: str) -> None:
+        from tinygpt_tui.workers.exporter import keep
+
+        self._say("reading it, and writing it as one of yours …")
+        try:
+            check_name(name)
+            folder = await keep(str(self._path), name)
+        except TinyGPTError as error:
+            self._complain(error)
+        else:
+            self._now(folder, f"it is kept as “{name}”")()
 
     def action_delete(self) -> None:
         """Move the model to the trash."""

@@ -44,6 +44,9 @@ Enter opens a folder or chooses a file; typing a path in the box above moves the
 class ChooseFileScreen(ModalScreen[Path | None]):
     """Dismisses with the file, or with None."""
 
+    WHAT = "choose a text file"
+    PLACEHOLDER = "path of a file, or its name in this folder"
+    TREE: type[VisibleTree] = VisibleTree
     DEFAULT_CSS = """
     ChooseFileScreen {
         align: center middle;
@@ -71,11 +74,11 @@ class ChooseFileScreen(ModalScreen[Path | None]):
     def compose(self) -> ComposeResult:
         """Yield the path, the tree and the buttons."""
         with Vertical() as box:
-            box.border_title = escape(f"choose a text file in {self._start}")
+            box.border_title = escape(f"{self.WHAT} in {self._start}")
             box.border_subtitle = "enter: choose  tab: tree  ctrl+↑: folder above  esc: cancel"
-            yield PathInput(id="path", compact=True, placeholder="path of a file, or its name in this folder")
+            yield PathInput(id="path", compact=True, placeholder=self.PLACEHOLDER)
             yield Static("", id="problem", markup=False)
-            yield VisibleTree(self._start)
+            yield self.TREE(self._start)
             with Horizontal():
                 yield Button("Choose", id="choose", compact=True, variant="primary")
                 yield Button("Cancel", id="cancel", compact=True)
@@ -120,7 +123,10 @@ class ChooseFileScreen(ModalScreen[Path | None]):
         elif path.is_dir():
             self._show_folder(path.resolve())
         else:
-            self.query_one("#problem", Static).update(f"✗ there is no file {path}")
+            self._say(f"✗ there is no file {path}")
+
+    def _say(self, words: str) -> None:
+        self.query_one("#problem", Static).update(words)
 
     def _show_folder(self, folder: Path) -> None:
         self.query_one("#problem", Static).update("")
@@ -130,4 +136,4 @@ class ChooseFileScreen(ModalScreen[Path | None]):
 
     def _name_folder(self, folder: Path) -> None:
         self._folder = folder
-        self.query_one(Vertical).border_title = escape(f"choose a text file in {folder}")
+        self.query_one(Vertical).border_title = escape(f"{self.WHAT} in {folder}")

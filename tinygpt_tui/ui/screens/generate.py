@@ -76,6 +76,17 @@ class GenerateScreen(ShowsText):
         Binding("f8", "copy", "Copy", id="generate.copy", tooltip="Copy the selected text, or all of it"),
         Binding("ctrl+l", "clear", "Clear", id="generate.clear", tooltip="Clear the output; the text is kept"),
         Binding(
+            "o", "open_here", "Open…", id="generate.open_here", tooltip="Open a model from anywhere, or from the Hub"
+        ),
+        Binding(
+            "f11",
+            "open",
+            "Open a model",
+            id="generate.open",
+            show=False,
+            tooltip="A file of another program, a folder, or hf:NAME",
+        ),
+        Binding(
             "i", "card_here", "Card", id="generate.card_here", tooltip="What is known of this model; rename, export …"
         ),
         Binding(
@@ -129,6 +140,8 @@ class GenerateScreen(ShowsText):
                 return self.writing.asked is not None and not self.writing.busy
             case "clear" | "copy" | "save" | "microscope" | "surprise":
                 return has_text
+            case "open_here":
+                return self.query_one(ModelPicker).has_focus_within
             case "card_here":
                 return self.query_one(ModelPicker).has_focus_within and self.card is not None
             case "card":

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from textual import on, work
 from textual.markup import escape
 from textual.widgets import OptionList
 
 from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.ui.model_shelf import ModelShelf, default_model
 from tinygpt_tui.ui.screens.base import TabScreen
 from tinygpt_tui.ui.widgets.model_picker import NO_MODELS, ModelPicker, size_of
@@ -108,16 +111,43 @@ class ChoosesModels(TabScreen):
             self.query_one(SidePanes).open(picker)
             picker.query_one(OptionList).focus()
 
+    def action_open_here(self) -> None:
+        """Open a model from anywhere."""
+        self.action_open()
+
+    def action_open(self) -> None:
+        """Open a model from anywhere: a file, a folder, the Hub."""
+        from tinygpt_tui.ui.screens.open_model import OpenModelScreen
+
+        def opened(path: Path | None) -> None:
+            if path is not None:
+                self._visit(path)
+
+        self.app.push_screen(OpenModelScreen(Path.cwd()), opened)
+
+    @work(thread=True, group="visit", exit_on_error=False)
+    def _visit(self, path: Path) -> None:
+        card = self.shelf.visit(path)
+        self.app.call_from_thread(self._visited, card)
+
+    def _visited(self, card: ModelCard) -> None:
+        if card.problem:
+            self.show_error(CheckpointError(card.problem))
+            return
+        self.choose(card.path)
+        self._show_card(card)
+
     def action_card_here(self) -> None:
         """Show what is known of the highlighted model, which is the one in use."""
         self.action_card()
 
     def action_card(self) -> None:
         """Show what is known of the model in use."""
-        from tinygpt_tui.ui.screens.card import CardScreen
+        if self.card is not None:
+            self._show_card(self.card)
 
-        if self.card is None:
-            return
+    def _show_card(self, card: ModelCard) -> None:
+        from tinygpt_tui.ui.screens.card import CardScreen
 
         def back(path: str | None) -> None:
             if path is not None:
@@ -125,7 +155,7 @@ class ChoosesModels(TabScreen):
             else:
                 self._look_for_models()
 
-        self.app.push_screen(CardScreen(self.card, self.shelf.cards), back)
+        self.app.push_screen(CardScreen(card, self.shelf.cards), back)
 
     def action_filter(self) -> None:
         """Go to the models' filter."""

@@ -1,0 +1,31 @@
+"""The folder or file that a command's MODEL means; of the Hub's it shows how much has come."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tinygpt_tui.checkpoints.hub import fetch, is_hub_name
+from tinygpt_tui.checkpoints.library import find_model
+from tinygpt_tui.cli.output import say
+
+
+def model_at(name: str) -> Path:
+    """Return where the model is. Raises NotFoundError, DownloadError, StorageError."""
+    if not is_hub_name(name):
+        return find_model(name)
+    if not sys.stderr.isatty():
+        return find_model(name)
+
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    folder = ""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
+        bar = progress.add_task(name, total=None)
+        for fetched in fetch(name):
+            progress.update(bar, completed=fetched.done, total=fetched.total or None)
+            folder = fetched.path or folder
+    say(f"{name} is in {folder}")
+    return Path(folder)
