@@ -38,6 +38,7 @@ class Asked(msgspec.Struct):
     sampling: SamplingSettings
     candidates: int | None = None
     untrained: bool = False
+    at_step: int | None = None
 
 
 class AskedWhy(msgspec.Struct):
@@ -87,9 +88,10 @@ class FakeEngine:
         *,
         candidates: int | None = None,
         untrained: bool = False,
+        at_step: int | None = None,
     ) -> int:
         job = self._next_job()
-        self.asked.append(Asked(job, model, prompt, sampling, candidates, untrained))
+        self.asked.append(Asked(job, model, prompt, sampling, candidates, untrained, at_step))
         return job
 
     async def explain(

@@ -9,13 +9,14 @@ import numpy as np
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.measure import Measurement
+from rich.style import StyleType
 
 from tinygpt_tui.charts.axes import draw_gutter, draw_heading, draw_x_axis, draw_y_axis
 from tinygpt_tui.charts.canvas import Canvas
 from tinygpt_tui.charts.curves import Curve, prepare
-from tinygpt_tui.charts.data import AXIS_STYLE, LARGEST, Level, Series, clean
+from tinygpt_tui.charts.data import AXIS_STYLE, CURSOR_STYLE, LARGEST, Level, Series, clean
 from tinygpt_tui.charts.labels import Label
-from tinygpt_tui.charts.layout import lay_out, y_ticks
+from tinygpt_tui.charts.layout import Frame, lay_out, y_ticks
 from tinygpt_tui.charts.numbers import value_text
 from tinygpt_tui.charts.plot import CURVE_COST, Plot
 from tinygpt_tui.charts.scale import Scale, x_range, y_range
@@ -33,7 +34,7 @@ class LossChart:
 
     It fills the space it is given: `width` and `height` in cells, where they are set, else what Rich offers.
     `smoothing` in [0, 1) is how many neighbours each point is averaged with; 0 draws what was measured.
-    `cursor` is an x to mark from top to bottom.
+    `cursor` is an x that is pointed at, from top to bottom; one beyond the axis is drawn at its end.
     In a label of an axis, what follows a comma is left out where space is short: "loss, nats per token".
     `ascii` None asks the console whether it can show braille.
     """
@@ -50,6 +51,7 @@ class LossChart:
     y_label: str = "loss"
     best_label: str = "best"
     cursor: float | None = None
+    cursor_style: StyleType = CURSOR_STYLE
     empty: str = "waiting for the first step"
     ascii: bool | None = None
     width: int | None = None
@@ -68,6 +70,16 @@ class LossChart:
             y_max=max(float(ys.max()) for _, ys in points),
         )
 
+    def x_at(self, column: int, width: int, height: int) -> float | None:
+        """The x under a column of cells of the chart drawn so large; None beside the plot."""
+        drawn = _draw(self, Sheet(max(1, width), max(1, height), bool(self.ascii)))
+        if drawn is None or not 0 <= column - drawn[0].left < drawn[0].columns:
+            return None
+        frame, x = drawn
+        wide = x.dots // frame.columns
+        borders = x.borders()
+        return float(borders[(column - frame.left) * wide + wide // 2])
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         width = max(1, min(self.width or options.max_width, options.max_width))
         height = max(1, self.height or options.height or options.max_height)
@@ -81,12 +93,13 @@ class LossChart:
         return Measurement(width if self.width else 1, width)
 
 
-def _draw(chart: LossChart, sheet: Sheet) -> None:
+def _draw(chart: LossChart, sheet: Sheet) -> tuple[Frame, Scale] | None:
+    """Draw; return where the plot is and what its x axis spans, None where there is nothing to draw."""
     curves = prepare(chart.series, chart.log_x, chart.log_y, chart.smoothing, sheet.ascii)
     if not curves:
         text = shortened(plain(chart.empty, sheet.ascii), sheet.width, sheet.ascii)
         sheet.write(sheet.height // 2, (sheet.width - cell_len(text)) // 2, text, AXIS_STYLE)
-        return
+        return None
     # The ends of the axes come first; how many dots they have is known when the words have their room.
     ends = min(float(curve.xs[0]) for curve in curves), max(float(curve.xs[-1]) for curve in curves)
     x = Scale(*x_range(*ends, chart.view, chart.log_x), dots=1, log=chart.log_x)
@@ -106,9 +119,9 @@ def _draw(chart: LossChart, sheet: Sheet) -> None:
     plot.grid(heights)
     plot.raw(seen)
     plot.level_lines(levels)
-    if chart.cursor is not None:
-        plot.cursor(chart.cursor)
     plot.curves(seen)
+    if chart.cursor is not None and np.isfinite(chart.cursor):
+        plot.cursor(min(max(chart.cursor, x.low), x.high), chart.cursor_style)
     if chart.best and all(np.isfinite(chart.best)):
         step, value = chart.best
         plot.best(step, value, f"{chart.best_label} {value_text(value)} @ {value_text(step, strip=True)}")
@@ -128,6 +141,7 @@ def _draw(chart: LossChart, sheet: Sheet) -> None:
         draw_y_axis(sheet, frame, heights)
         whole = _whole(curves, x)
         draw_x_axis(sheet, frame, ticks(x, canvas.dots_wide, lambda text: len(text) + X_GAP, whole), chart.x_label)
+    return frame, x
 
 
 def _y_range(chart: LossChart, curves: Sequence[Curve], x: Scale) -> tuple[float, float]:

@@ -25,7 +25,7 @@ GRID_STYLE = f"dim {GREY}"
 TITLE_STYLE = "bold"
 LEVEL_STYLE = GREY
 BEST_STYLE = f"bold {GREEN}"
-CURSOR_STYLE = VIOLET
+CURSOR_STYLE = f"bold {VIOLET}"
 
 # Beyond this the differences of two floats may overflow, and no axis could show them.
 LARGEST = 1e100

@@ -11,7 +11,7 @@ from rich.style import Style, StyleType
 
 from tinygpt_tui.charts.canvas import Canvas, Layer
 from tinygpt_tui.charts.curves import JOIN_MARK, RAW_MARK, SIGNS, Curve, marks
-from tinygpt_tui.charts.data import BEST_STYLE, CURSOR_STYLE, GRID_STYLE, Level
+from tinygpt_tui.charts.data import BEST_STYLE, GRID_STYLE, Level
 from tinygpt_tui.charts.labels import free_place
 from tinygpt_tui.charts.scale import Scale
 from tinygpt_tui.charts.sheet import Sheet, plain
@@ -64,13 +64,6 @@ class Plot:
             self.canvas.back(mask, level.style, "-")
             self.cost[self.row(level.y)] = np.maximum(self.cost[self.row(level.y)], LEVEL_COST)
 
-    def cursor(self, x: float) -> None:
-        """A line from top to bottom, behind the curves."""
-        if self.x.holds(x):
-            mask = self._empty()
-            mask[(np.arange(self.y.dots) % 4 < 3) | self.canvas.ascii, self.x.dot(x)] = True
-            self.canvas.back(mask, CURSOR_STYLE, "|")
-
     def curves(self, curves: Sequence[Curve]) -> None:
         """All curves, then all cells so far onto the sheet, then the marks on top."""
         layers = []
@@ -89,6 +82,16 @@ class Plot:
                 self._letters(curve)
             elif curve.series.kind == "points" or len(curve.xs) == 1:
                 self._marks(curve)
+
+    def cursor(self, x: float, style: StyleType) -> None:
+        """A line from top to bottom, behind what the curves have drawn."""
+        column = self.column(x)
+        line = "|" if self.canvas.ascii else "│"
+        for row in range(self.canvas.rows):
+            if self.canvas.owner[row, column] < 0 or not row:
+                self.sheet.write(self.top + row, self.left + column, line, style)
+            self.cost[row, column] = max(self.cost[row, column], CURVE_COST)
+        self.sheet.write(self.top, self.left + column, "v" if self.canvas.ascii else "▼", style)
 
     def best(self, step: float, value: float, text: str) -> None:
         """A mark on the best point, and a note of it where it hides the least."""

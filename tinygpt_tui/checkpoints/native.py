@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import safetensors
 import safetensors.torch
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tinygpt_tui.architectures.base import LanguageModel
@@ -56,6 +59,16 @@ def load(folder: Path, device: torch.device | str = "cpu") -> Checkpoint:
         weights[HEAD] = weights[EMBEDDING]
     model = _model_with(config.architecture, weights, folder)
     return Checkpoint(config, model.to(device).eval(), tokenizer)
+
+
+def load_moment(folder: Path, tensors: Mapping[str, NDArray[Any]], device: torch.device | str = "cpu") -> Checkpoint:
+    """Open a model folder with other weights: those of a moment of its run. Raises CheckpointError."""
+    config = read_config(folder)
+    weights = {name: torch.from_numpy(tensor) for name, tensor in tensors.items()}
+    if config.architecture.tied_head and EMBEDDING in weights:
+        weights[HEAD] = weights[EMBEDDING]
+    model = _model_with(config.architecture, weights, folder)
+    return Checkpoint(config, model.to(device).eval(), open_tokenizer(folder, config))
 
 
 def write_beginning(folder: Path, settings: ArchitectureSettings, parameters: int, tokenizer: Tokenizer) -> None:

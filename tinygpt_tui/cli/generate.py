@@ -39,6 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="write N texts, several in one pass, with seeds that count on from --seed (default: 1)",
     )
+    parser.add_argument(
+        "--at-step",
+        type=int,
+        metavar="N",
+        help="write as the model did at step N of its training, or the step nearest to it that its run kept",
+    )
     parser.add_argument("--json", action="store_true", help="one event a line instead of the text")
     parser.add_argument(
         "--candidates",
@@ -55,10 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     prompt = sys.stdin.buffer.read().decode("utf-8", "replace") if arguments.prompt == "-" else arguments.prompt
 
-    from tinygpt_tui.cli.model_at import model_at
-    from tinygpt_tui.workers.opened import open_model
-
-    model = open_model(model_at(arguments.model))
+    model = _open(arguments.model, arguments.at_step)
     events = _events(model, prompt, sampling, arguments.num_samples, arguments.candidates)
     try:
         if arguments.json:
@@ -68,6 +71,22 @@ def run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)
     return int(ExitCode.OK)
+
+
+def _open(name: str, at_step: int | None) -> OpenedModel:
+    from tinygpt_tui.cli.model_at import model_at
+    from tinygpt_tui.workers.opened import open_model, open_moment
+
+    folder = model_at(name)
+    if at_step is None:
+        return open_model(folder)
+    from tinygpt_tui.runs.folder import RunFolder
+    from tinygpt_tui.runs.timeline import nearest
+
+    moment = nearest(RunFolder(folder), at_step)
+    if moment.step != at_step:
+        say(f"tinygpt-tui: step {at_step} was not kept; this is step {moment.step}")
+    return open_moment(folder, moment)
 
 
 def _check(arguments: argparse.Namespace) -> None:
@@ -92,6 +111,7 @@ def _events(
         return iter(
             GenerationJob(
                 model.new_engine(window, weights), model.tokenizer, block_size, prompt, sampling,
+                step=model.step, validation_loss=model.validation_loss,
                 candidates=candidates, weights=weights, engine_name=model.engine_name,
             )
         )  # fmt: skip

@@ -17,7 +17,8 @@ class Generate(msgspec.Struct, frozen=True, tag=True):
     """Write on from `prompt` with the model at this path; `job` is the asker's number for it.
 
     With `candidates` each token carries its Chance and that many likeliest; None: none of it, and no cost. `untrained`
-    asks for the same model with the weights that its training began with.
+    asks for the same model with the weights that its training began with; `at_step` with those that its run kept
+    nearest to that step: the answer's GenerationStarted says which step that is.
     """
 
     job: int
@@ -26,6 +27,7 @@ class Generate(msgspec.Struct, frozen=True, tag=True):
     sampling: SamplingSettings
     candidates: int | None = None
     untrained: bool = False
+    at_step: int | None = None
 
 
 class Explain(msgspec.Struct, frozen=True, tag=True):

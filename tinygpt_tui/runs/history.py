@@ -140,6 +140,11 @@ class RunHistory:
         """Steps (N,) and the loss of each one's batch (N,)."""
         return self._steps.column(0), self._steps.column(1)
 
+    def elapsed_until(self, step: int) -> float:
+        """The time spent training up to `step`, as far as it is known; pauses left out."""
+        known = int(np.searchsorted(self._steps.column(0), step, "right"))
+        return float(self._steps.column(2)[known - 1]) if known else 0.0
+
     @property
     def validation_losses(self) -> tuple[Floats, Floats]:
         """Steps (M,) and the validation loss at each (M,)."""

@@ -33,6 +33,7 @@ class Engine(Protocol):
         *,
         candidates: int | None = None,
         untrained: bool = False,
+        at_step: int | None = None,
     ) -> int:
         """Begin a job; return its number. See events/requests.py."""
         ...

@@ -87,13 +87,14 @@ class EngineClient:
         *,
         candidates: int | None = None,
         untrained: bool = False,
+        at_step: int | None = None,
     ) -> int:
         """Begin a job with the model at this path; return its number. Its events follow.
 
         Raises UsageError for a setting that cannot be: the process would not understand the request.
         """
         sampling, job = changed(sampling, {}), self._next_job()
-        await self._ask(Generate(job, model, prompt, sampling, candidates, untrained))
+        await self._ask(Generate(job, model, prompt, sampling, candidates, untrained, at_step))
         return job
 
     async def explain(

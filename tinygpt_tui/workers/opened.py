@@ -8,7 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from tinygpt_tui.checkpoints.card import NativeConfig, read_config
+from tinygpt_tui.checkpoints.moment import read_moment, read_stamp
 from tinygpt_tui.checkpoints.opening import check_weights, describe, is_native
 from tinygpt_tui.checkpoints.remembered import recalled, remember
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
@@ -18,6 +21,7 @@ from tinygpt_tui.native.engine import NativeBatchEngine, NativeEngine
 from tinygpt_tui.native.library import Library, load_library
 from tinygpt_tui.native.weights import NativeWeights, arrange, read_weights, shapes, supports
 from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.runs.timeline import Moment
 from tinygpt_tui.settings.sampling import Weights, Window
 from tinygpt_tui.settings.windows import policy_for
 from tinygpt_tui.tokenizers.base import Tokenizer
@@ -33,6 +37,9 @@ class OpenedModel(ABC):
 
     def __init__(self, config: NativeConfig, tokenizer: Tokenizer) -> None:
         self.config, self.tokenizer = config, tokenizer
+        # Of which step the weights are, and the validation loss that was last measured by then.
+        self.step = config.trained.step if config.trained else None
+        self.validation_loss = config.trained.validation_loss if config.trained else None
 
     @abstractmethod
     def new_engine(self, window: Window = "auto", weights: Weights = "fp32") -> Engine:
@@ -128,6 +135,7 @@ def _open_foreign(path: Path, untrained: bool) -> OpenedModel:
     if untrained:
         from tinygpt_tui.workers.twin import first_weights
 
+        config = msgspec.structs.replace(config, trained=None)
         return TorchModel(config, described.tokenizer, first_weights(path, config))
     if library is None or not isinstance(settings, GPTSettings) or not supports(settings):
         from tinygpt_tui.checkpoints.foreign import model_of
@@ -135,6 +143,30 @@ def _open_foreign(path: Path, untrained: bool) -> OpenedModel:
         return TorchModel(config, described.tokenizer, model_of(described))
     tensors = check_weights(described, described.weights(), shapes(settings))
     return NativeModel(config, described.tokenizer, library, partial(arrange, settings, tensors, described.name))
+
+
+def open_moment(folder: Path, moment: Moment) -> OpenedModel:
+    """Open a model folder with the weights of a moment of its run.
+
+    Raises CheckpointError where a part is missing, damaged, or does not fit; NotFoundError.
+    """
+    config, library = read_config(folder), load_library()
+    stamp, tensors = read_stamp(moment.path), read_moment(moment.path)
+    opened: OpenedModel
+    architecture = config.architecture
+    if library is not None and supports(architecture) and isinstance(architecture, GPTSettings):
+        lay_out = partial(arrange, architecture, tensors, moment.path.name)
+        opened = NativeModel(config, open_tokenizer(folder, config), library, lay_out)
+    else:
+        import torch
+
+        from tinygpt_tui.checkpoints.native import load_moment
+
+        torch.set_num_threads(1)
+        checkpoint = load_moment(folder, tensors)
+        opened = TorchModel(checkpoint.config, checkpoint.tokenizer, checkpoint.model)
+    opened.step, opened.validation_loss = stamp.step, stamp.validation_loss
+    return opened
 
 
 def _open_with_torch(folder: Path, config: NativeConfig, library: Library | None, untrained: bool) -> OpenedModel:
@@ -148,6 +180,7 @@ def _open_with_torch(folder: Path, config: NativeConfig, library: Library | None
     if not untrained:
         checkpoint = load(folder)
         return TorchModel(checkpoint.config, checkpoint.tokenizer, checkpoint.model)
+    config = msgspec.structs.replace(config, trained=None)
     twin, tokenizer = first_weights(folder, config), open_tokenizer(folder, config)
     if library is None or not isinstance(config.architecture, GPTSettings):
         return TorchModel(config, tokenizer, twin)

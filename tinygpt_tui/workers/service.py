@@ -21,6 +21,7 @@ from tinygpt_tui.files import is_file
 from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.insight.compare import CompareJob
 from tinygpt_tui.insight.explain import ExplainJob
+from tinygpt_tui.workers.moments import OpenedMoments
 from tinygpt_tui.workers.opened import OpenedModel, open_model
 from tinygpt_tui.workers.process import ENGINE_LOG
 
@@ -44,6 +45,7 @@ class EngineService:
 
     def __init__(self) -> None:
         self._opened: dict[tuple[str, bool], tuple[float, OpenedModel]] = {}
+        self._moments = OpenedMoments()
         self._jobs: dict[int, tuple[Job, Iterator[GenerationEvent]]] = {}
 
     @property
@@ -109,7 +111,10 @@ class EngineService:
     def _job(self, asked_at: float, request: Generate | Explain | CompareWeights) -> Job:
         if isinstance(request, CompareWeights):
             return CompareJob(Path(request.model), Path(request.other), job=request.job)
-        opened = self._model(request.model, request.untrained)
+        if isinstance(request, Generate) and request.at_step is not None:
+            opened = self._moments.open(Path(request.model), request.at_step)
+        else:
+            opened = self._model(request.model, request.untrained)
         return _generation(opened, request, asked_at) if isinstance(request, Generate) else _look(opened, request)
 
     def _model(self, model: str, untrained: bool = False) -> OpenedModel:
@@ -126,7 +131,6 @@ class EngineService:
 
 
 def _generation(opened: OpenedModel, request: Generate, asked_at: float) -> Job:
-    trained = None if request.untrained else opened.config.trained
     return GenerationJob(
         opened.new_engine(request.sampling.window, request.sampling.weights),
         opened.tokenizer,
@@ -134,8 +138,8 @@ def _generation(opened: OpenedModel, request: Generate, asked_at: float) -> Job:
         request.prompt,
         request.sampling,
         job=request.job,
-        step=trained.step if trained else None,
-        validation_loss=trained.validation_loss if trained else None,
+        step=opened.step,
+        validation_loss=opened.validation_loss,
         asked_at=asked_at,
         candidates=request.candidates,
         weights=request.sampling.weights,

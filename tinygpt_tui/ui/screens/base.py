@@ -41,7 +41,7 @@ class TabScreen(Screen[None]):
     height between the two bars.
     """
 
-    TAB: ClassVar[str]
+    TAB: str
     HELP: ClassVar[str | None] = ""
 
     def __init__(self) -> None:

@@ -64,6 +64,9 @@ weights, and you can go on from there later.
         Binding("s", "stop", "Stop", id="train.stop", tooltip="Evaluate once more, keep the best weights, and end"),
         Binding("g", "go_on", "Go on", id="train.go-on", tooltip="Start the trainer again where it left off"),
         Binding("t", "talk", "Talk", id="train.talk", tooltip="Open this model in Generate"),
+        Binding(
+            "h", "time_machine", "History", id="train.history", tooltip="The time machine: what it wrote at each step"
+        ),
         Binding("w", "sample_now", "Write", id="train.sample", show=False, tooltip="Have the model write a sample now"),
         Binding("e", "export", "Picture", id="train.export", show=False, tooltip="Keep the chart as an SVG picture"),
         Binding("o", "compare", "Compare", id="train.compare", tooltip="Lay other runs or published results over it"),
@@ -124,7 +127,7 @@ weights, and you can go on from there later.
         if not self.is_mounted or self.session is None:
             return self._possible_in_form()
         session = self.session
-        actions = {"new", "runs", "export", "compare"}
+        actions = {"new", "runs", "export", "compare", "time_machine"}
         if session.phase in (Phase.TRAINING, Phase.PAUSED, Phase.STOPPING, Phase.PAUSING):
             actions |= {"stop"}
         if session.phase is Phase.TRAINING:
@@ -383,6 +386,19 @@ weights, and you can go on from there later.
             self.show_error(error)
             return
         self.app.push_screen(TextPlaceScreen(corpus.name, corpus.path, found.text, place))
+
+    def action_time_machine(self) -> None:
+        """Walk along the run, and see what the model wrote at each step."""
+        if self.session is None:
+            return
+        from tinygpt_tui.ui.screens.time_machine import TimeMachineScreen
+
+        try:
+            session = TrainingSession.open(self.session.run.model)
+        except TinyGPTError as error:
+            self.show_error(error)
+            return
+        self.app.push_screen(TimeMachineScreen(session, self.TAB))
 
     def action_new(self) -> None:
         """Show the form of a new training."""

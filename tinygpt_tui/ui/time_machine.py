@@ -1,0 +1,119 @@
+"""Where somebody stands in a run's timeline, and what its models wrote there. It knows nothing of Textual."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygpt_tui.runs.history import RunHistory
+from tinygpt_tui.runs.timeline import Moment
+from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.words import duration
+
+BIG_STEP = 5  # moments
+TRAIN_MEAN_OF = 20  # steps: one batch's loss jumps about
+TEXTS_KEPT = 500
+# Long enough to see what it is like; a seed, because only with the same random numbers texts can be compared.
+SAMPLING = SamplingSettings(max_new_tokens=400, seed=1)
+
+
+class Wish(NamedTuple):
+    """What is to be shown: which moment writes on from which prompt, and how."""
+
+    step: int
+    prompt: str
+    sampling: SamplingSettings
+
+
+class TimeMachine:
+    """Moments, the one that is looked at, and the texts that were written already."""
+
+    def __init__(self) -> None:
+        self.moments: list[Moment] = []
+        self.at = 0
+        self.prompt = ""
+        self.sampling = SAMPLING
+        self._texts: dict[Wish, str] = {}
+
+    @property
+    def step(self) -> int | None:
+        """The step that is looked at; None where the run keeps no moments."""
+        return self.moments[self.at].step if self.moments else None
+
+    @property
+    def wish(self) -> Wish | None:
+        """What is to be shown now."""
+        return None if self.step is None else Wish(self.step, self.prompt, self.sampling)
+
+    def know(self, moments: Sequence[Moment]) -> bool:
+        """Take the moments there are by now; return whether another one is looked at.
+
+        Who stood at the newest one, or saw none, moves on with the run; others stay where they are.
+        """
+        before = self.step
+        at_end = self.at >= len(self.moments) - 1
+        if [moment.step for moment in moments] < [moment.step for moment in self.moments[: len(moments)]]:
+            self._texts.clear()  # the run began anew
+        self.moments = list(moments)
+        if at_end or before is None:
+            self.at = max(0, len(moments) - 1)
+        else:
+            self.look_at(before)
+        return self.step != before
+
+    def move(self, by: int) -> bool:
+        """Move so many moments on; return whether that is another one."""
+        return self._go(self.at + by)
+
+    def look_at(self, step: float) -> bool:
+        """Move to the moment nearest to `step`; return whether that is another one."""
+        if not self.moments:
+            return False
+        return self._go(min(range(len(self.moments)), key=lambda at: abs(self.moments[at].step - step)))
+
+    def written(self) -> str | None:
+        """Return what was written for this wish, if it was."""
+        return self._texts.get(self.wish) if self.wish else None
+
+    def remember(self, wish: Wish, text: str) -> None:
+        """Keep a text that was written to its end."""
+        self._texts[wish] = text
+        while len(self._texts) > TEXTS_KEPT:
+            del self._texts[next(iter(self._texts))]
+
+    def _go(self, at: int) -> bool:
+        before, self.at = self.at, min(max(at, 0), max(0, len(self.moments) - 1))
+        return self.at != before
+
+
+def standing(history: RunHistory, step: int) -> str:
+    """Return in one line where a run stood at `step`: losses as they were measured last, and the time spent."""
+    parts = []
+    steps, losses = history.validation_losses
+    known = int(np.searchsorted(steps, step, "right"))
+    if known:
+        at = int(steps[known - 1])
+        parts.append(f"validation {losses[known - 1]:.3f}" + ("" if at == step else f" at {at:,}"))
+    steps, losses = history.losses
+    known = int(np.searchsorted(steps, step, "right"))
+    if known:
+        parts.append(f"train {losses[max(0, known - TRAIN_MEAN_OF) : known].mean():.3f}")
+    if step:
+        parts.append(f"after {duration(history.elapsed_until(step))}")
+    return " · ".join(parts) or "before the first step"
+
+
+def slider(machine: TimeMachine, width: int) -> str:
+    """Return the moments as marks in a line, the one that is looked at among them."""
+    count = len(machine.moments)
+    if not count:
+        return ""
+    room = max(1, min(width, 2 * count - 1))
+    marks = ["─"] * room
+    place = 0 if count == 1 else round(machine.at * (room - 1) / (count - 1))
+    for at in range(count):
+        marks[0 if count == 1 else round(at * (room - 1) / (count - 1))] = "┴"
+    marks[place] = "◆"
+    return "".join(marks)
