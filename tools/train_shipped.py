@@ -1,7 +1,9 @@
 """Train the shipped models again from nothing: `python tools/train_shipped.py [NAME ...]`.
 
 Each is trained by the project's own trainer on one thread, then put into `models/` with its run (settings, events,
-samples) but without what only a trainer needs. Tiny Shakespeare is downloaded first if it is not on this machine.
+samples) but without what only a trainer needs. Of its timeline as many moments stay as a wheel has room for, rounded to
+8 bits. A run that was trained elsewhere is put there by `python tools/train_shipped.py --ship FOLDER`. Tiny Shakespeare
+is downloaded first if it is not on this machine.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from tinygpt_tui.checkpoints.moment import read_moment, read_stamp, write_moment
 from tinygpt_tui.corpora.catalog import find_corpus
 from tinygpt_tui.corpora.corpus import read_text
 from tinygpt_tui.corpora.download import download
@@ -20,6 +23,7 @@ from tinygpt_tui.events.training import Evaluation, Note, RunEnded
 from tinygpt_tui.files import write_bytes
 from tinygpt_tui.runs.begin import new_run, reference
 from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.runs.timeline import list_moments, thinned
 from tinygpt_tui.settings.load import resolve
 from tinygpt_tui.settings.presets import find_preset
 from tinygpt_tui.training.run import run_training
@@ -31,6 +35,9 @@ SHIPPED: dict[str, tuple[str, str, dict[str, object]]] = {
     "shakespeare-small": ("shakespeare", "small", {}),
     "tales": ("tales", "modern", {"block_size": 512, "sliding": False, "batch_size": 4, "dropout": 0.0}),
 }
+# How many moments of a run are shipped: 0.8 MB each, 0.06 MB of the small one.
+MOMENTS = {"shakespeare": 11, "shakespeare-small": 40, "tales": 0}
+OF_THE_TEXT = "examination.json"  # what was measured of the text, which a new run does not change
 
 
 def train(name: str, folder: Path) -> RunFolder:
@@ -54,10 +61,18 @@ def train(name: str, folder: Path) -> RunFolder:
 def ship(run: RunFolder) -> None:
     """Copy a finished run's model to `models/`; paths and processes of this machine are left out."""
     target = MODELS / run.model.name
+    examined = target / "run" / OF_THE_TEXT
+    kept = examined.read_bytes() if examined.is_file() else None
     shutil.rmtree(target, ignore_errors=True)
-    leave_out = shutil.ignore_patterns("resume.pt", "lock", "control", "*.log", ".*")
+    leave_out = shutil.ignore_patterns("resume*.pt", "lock", "control", "timeline", "*.log", ".*")
     shutil.copytree(run.model, target, ignore=leave_out)
     copy = RunFolder(target)
+    if kept is not None and not examined.exists():
+        write_bytes(examined, kept)
+    moments = {moment.step: moment.path for moment in list_moments(run)}
+    for step in thinned(sorted(moments), MOMENTS[run.model.name]):
+        path = moments[step]
+        write_moment(copy.timeline / path.name, read_moment(path), read_stamp(path), "int8")
     settings, status = copy.read_settings(), copy.read_status()
     corpus = msgspec.structs.replace(settings.corpus, path=Path(settings.corpus.path).name)
     copy.write_settings(msgspec.structs.replace(settings, corpus=corpus))
@@ -65,7 +80,10 @@ def ship(run: RunFolder) -> None:
 
 
 def main() -> None:
-    """Train the models named on the command line, or all."""
+    """Train the models named on the command line, or all; or ship one that is trained."""
+    if sys.argv[1:2] == ["--ship"]:
+        ship(RunFolder(Path(sys.argv[2])))
+        return
     for name in sys.argv[1:] or SHIPPED:
         with tempfile.TemporaryDirectory() as folder:
             ship(train(name, Path(folder)))

@@ -23,6 +23,7 @@ from tinygpt_tui.ui.themes import DARK, LIGHT, THEMES
 from tinygpt_tui.ui.widgets.tab_bar import TabBar
 
 if TYPE_CHECKING:
+    from tinygpt_tui.ui.screens.runs import RunsScreen
     from tinygpt_tui.ui.screens.train import TrainScreen
 
 
@@ -46,8 +47,17 @@ class TinyGPTApp(App[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1", "help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
+        # With priority: a prompt box has an F7 of its own (select all).
         *(
-            Binding(tab.key, f"tab('{name}')", tab.title, id=f"app.{name}", show=False, tooltip=f"The {tab.title} tab")
+            Binding(
+                tab.key,
+                f"tab('{name}')",
+                tab.title,
+                id=f"app.{name}",
+                show=False,
+                priority=True,
+                tooltip=f"The {tab.title} tab",
+            )
             for name, tab in TABS.items()
         ),
         Binding("ctrl+n", "night", "Night/day", id="app.night", show=False, tooltip="Change between dark and light"),
@@ -129,13 +139,29 @@ class TinyGPTApp(App[None]):
         if not self.screen.is_modal:
             self.switch_mode(name)
 
+    async def on_runs_screen_look_at(self, message: RunsScreen.LookAt) -> None:
+        """Go to Train with a run of the table."""
+        from tinygpt_tui.ui.screens.train import TrainScreen
+
+        await self.switch_mode("train")
+        for screen in self.screen_stack:
+            if isinstance(screen, TrainScreen):
+                screen.look_at(message.model_path)
+
+    async def on_runs_screen_talk_to(self, message: RunsScreen.TalkTo) -> None:
+        """Go to Generate with a model of the table of runs."""
+        await self._talk_to(message.model_path)
+
     async def on_train_screen_talk_to(self, message: TrainScreen.TalkTo) -> None:
         """Go to Generate with a model that was just trained."""
+        await self._talk_to(message.model_path)
+
+    async def _talk_to(self, model_path: str) -> None:
         from tinygpt_tui.ui.screens.generate import GenerateScreen
 
         await self.switch_mode("generate")
         if isinstance(self.screen, GenerateScreen):
-            self.screen.choose(message.model_path)
+            self.screen.choose(model_path)
 
     def action_night(self) -> None:
         """Change between the app's dark and light theme."""

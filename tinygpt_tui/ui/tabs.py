@@ -35,8 +35,15 @@ def _race() -> TabScreen:
     return RaceScreen()
 
 
+def _runs() -> TabScreen:
+    from tinygpt_tui.ui.screens.runs import RunsScreen
+
+    return RunsScreen()
+
+
 TABS: dict[str, Tab] = {
     "generate": Tab("Generate", "f2", _generate),
     "train": Tab("Train", "f3", _train),
     "race": Tab("Race", "f4", _race),
+    "runs": Tab("Runs", "f7", _runs),
 }

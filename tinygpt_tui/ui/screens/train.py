@@ -286,6 +286,10 @@ weights, and you can go on from there later.
         names = ", ".join(card.name for card in self._live)
         form.show_news(f"▶ {names} is being trained now: ctrl+o shows it" if names else "")
 
+    def look_at(self, path: str) -> None:
+        """Look at the run of the model folder `path`, from another tab."""
+        self._open_path(path)
+
     def _open_path(self, path: str) -> None:
         try:
             session = TrainingSession.open(Path(path))

@@ -1,0 +1,124 @@
+"""What a table of runs tells of each: its card, what it has reached, how large its model is; no torch.
+
+Of a journal only the start and the end are read, and again only when it has grown: a table of a hundred runs is looked
+at twice a second.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.events.training import Evaluation, RunEnded, RunStarted, Step, TrainingEvent
+from tinygpt_tui.events.wire import training_event
+from tinygpt_tui.runs.folder import RunFolder, RunSettings
+from tinygpt_tui.runs.index import RunCard, list_runs
+from tinygpt_tui.runs.journal import read_journal
+from tinygpt_tui.runs.keeping import read_notes
+from tinygpt_tui.runs.timeline import list_moments
+
+HEAD, TAIL = 16_384, 131_072  # bytes of a journal that are read
+
+
+class Reached(NamedTuple):
+    """What a journal tells at its ends. `elapsed_s` is time spent training; None where nothing was measured yet."""
+
+    parameters: int = 0
+    best_loss: float | None = None
+    best_step: int = 0
+    elapsed_s: float = 0.0
+
+
+class RunFacts(NamedTuple):
+    """One line of the table of runs."""
+
+    card: RunCard
+    reached: Reached
+    notes: str
+    moments: int
+
+
+class FactsReader:
+    """Reads all runs again and again; made for a thread."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[tuple[int, int], Reached]] = {}
+
+    def read(self) -> list[RunFacts]:
+        """Return the facts of all runs, the live ones first, then the newest."""
+        facts = []
+        for card in list_runs():
+            run = RunFolder(Path(card.path))
+            facts.append(RunFacts(card, self._reached(run), read_notes(run), len(list_moments(run))))
+        return sorted(facts, key=lambda one: not one.card.live)
+
+    def _reached(self, run: RunFolder) -> Reached:
+        try:
+            stat = run.events.stat()
+        except OSError:
+            return Reached()
+        stamp = stat.st_size, stat.st_mtime_ns
+        known = self._known.get(str(run.events))
+        if known is None or known[0] != stamp:
+            known = self._known[str(run.events)] = stamp, reached(run.events)
+        return known[1]
+
+
+def read_facts(run: RunFolder) -> RunFacts | None:
+    """Return the facts of one run; None where there is no such run any more."""
+    for card in list_runs():
+        if Path(card.path) == run.model:
+            return RunFacts(card, reached(run.events), read_notes(run), len(list_moments(run)))
+    return None
+
+
+def reached(journal: Path) -> Reached:
+    """Return what a journal tells at its ends; of one without an evaluation near its end all is read."""
+    events = _ends(journal)
+    if not any(isinstance(event, Evaluation | RunEnded) for event in events[1:]):
+        events = read_journal(journal)
+    found = Reached()
+    for event in events:
+        match event:
+            case RunStarted():
+                found = found._replace(parameters=event.parameters)
+            case Evaluation():
+                found = found._replace(best_loss=event.best_loss, best_step=event.best_step)
+            case Step():
+                found = found._replace(elapsed_s=event.elapsed_s)
+            case RunEnded():
+                found = found._replace(elapsed_s=max(found.elapsed_s, event.elapsed_s))
+                if event.best_loss is not None:
+                    found = found._replace(best_loss=event.best_loss, best_step=event.best_step)
+    return found
+
+
+def settings_of(card: RunCard) -> RunSettings | None:
+    """Return a run's settings; None where they cannot be read."""
+    try:
+        return RunFolder(Path(card.path)).read_settings()
+    except TinyGPTError:
+        return None
+
+
+def _ends(journal: Path) -> list[TrainingEvent]:
+    try:
+        with journal.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            lines = file.read(HEAD).split(b"\n")
+            if size > HEAD:
+                file.seek(max(HEAD - len(lines[-1]), size - TAIL))
+                lines = lines[:-1] + file.read().split(b"\n")[int(size - TAIL > HEAD) :]
+    except OSError:
+        return []
+    events = []
+    for line in lines:
+        try:
+            events.append(training_event(line))
+        except msgspec.DecodeError:
+            continue
+    return events

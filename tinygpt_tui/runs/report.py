@@ -1,0 +1,157 @@
+"""A run on one page, to share: as Markdown, and as a picture; no torch."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from tinygpt_tui.charts import BLUE, ORANGE, Level, LossChart, Series, export_svg
+from tinygpt_tui.errors import NotFoundError, TinyGPTError
+from tinygpt_tui.runs.differences import changed_from
+from tinygpt_tui.runs.facts import RunFacts, read_facts
+from tinygpt_tui.runs.folder import RunFolder, RunSettings
+from tinygpt_tui.runs.history import RunHistory, SampleText
+from tinygpt_tui.runs.journal import read_journal
+from tinygpt_tui.settings.presets import find_preset
+from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.words import duration
+
+WIDTH, CHART_HEIGHT, PICTURE_HEIGHT = 100, 22, 44
+SAMPLE_LINES, SAMPLE_LENGTH = 6, 400
+# What a machine decides, and not who trains.
+OF_A_MACHINE = frozenset({"device", "threads", "compile", "vocab_size", "architecture", "name"})
+
+
+class RunReport:
+    """Everything a page about one run says; both of its forms are made from it."""
+
+    def __init__(self, run: RunFolder) -> None:
+        """Read a run. Raises NotFoundError, RunError."""
+        self.settings: RunSettings = run.read_settings()
+        facts = read_facts(run)
+        if facts is None:
+            raise NotFoundError(f"{run.model.name} is gone", "`tinygpt-tui runs` lists the trainings")
+        self.facts: RunFacts = facts
+        self.name = run.model.name
+        self.history = RunHistory(self.settings.training.steps, self.settings.training.evaluate_every)
+        self.history.add(read_journal(run.events))
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return what there is to say of the run, a name and a value each."""
+        card, reached, corpus = self.facts.card, self.facts.reached, self.settings.corpus
+        best = "not measured" if reached.best_loss is None else f"{reached.best_loss:.4f} at step {reached.best_step:,}"
+        of = f" of {card.steps:,}" if card.steps != card.step else ""
+        text = f"{corpus.name}, {corpus.characters:,} characters" if corpus.characters else corpus.name
+        started = self.history.started
+        where = f"{self.settings.machine}, {started.device}" if started else self.settings.machine
+        return [
+            ("state", f"{card.state}, {card.step:,}{of} steps"),
+            ("best validation loss", f"{best} (nats per token, over the whole validation split)"),
+            ("parameters", f"{reached.parameters:,}" if reached.parameters else "not known"),
+            ("text", text),
+            ("preset", card.preset or "none"),
+            ("time spent", duration(reached.elapsed_s)),
+            ("begun", time.strftime("%Y-%m-%d %H:%M", time.localtime(card.created))),
+            ("machine", where or "not known"),
+        ]
+
+    def command(self) -> str:
+        """Return the command that trains the same again."""
+        preset = self.settings.preset
+        try:
+            usual = find_preset(preset).training
+        except TinyGPTError:
+            usual, preset = TrainingSettings(), ""
+        words = ["tinygpt-tui", "train", "--corpus", self.settings.corpus.name, "--name", f"{self.name}-again"]
+        words += ["--preset", preset] if preset else []
+        for name, value in changed_from(self.settings.training, usual).items():
+            if name not in OF_A_MACHINE:
+                words += [f"--{name.replace('_', '-')}", value]
+        return shlex.join(words)
+
+    def samples(self) -> list[SampleText]:
+        """Return the first, a middle and the last sample, as far as there are."""
+        found = self.history.samples
+        return list(
+            {
+                sample.step: sample
+                for sample in (found[:1] + found[len(found) // 3 : len(found) // 3 + 1] + found[-1:])
+            }.values()
+        )
+
+    def chart(self, height: int = CHART_HEIGHT) -> LossChart:
+        """Return the loss curve."""
+        history, entropy = self.history, self.settings.corpus.entropy
+        return LossChart(
+            series=(
+                Series("train", *history.losses, style=BLUE),
+                Series("validation", *history.validation_losses, style=ORANGE, kind="points"),
+            ),
+            levels=() if entropy is None else (Level("entropy of the grammar", entropy),),
+            best=history.best,
+            smoothing=0.9,
+            y_label="loss, nats per token",
+            width=WIDTH,
+            height=height,
+        )
+
+    def as_markdown(self) -> str:
+        """Return the page as Markdown."""
+        parts = [f"# {self.name}"]
+        if self.facts.notes.strip():
+            parts.append("\n".join(f"> {line}" for line in self.facts.notes.strip().splitlines()))
+        parts.append("| | |\n|---|---|\n" + "\n".join(f"| {name} | {_cell(value)} |" for name, value in self.rows()))
+        parts += ["## Loss", _fenced(_plain(self.chart()))]
+        if samples := self.samples():
+            parts.append("## What it wrote on the way\n\nAlways with the same random numbers.")
+            parts += [f"Step {sample.step:,}:\n\n{_fenced(_shortened(sample.text))}" for sample in samples]
+        parts += ["## Again", _fenced(self.command())]
+        parts.append("Made with tinygpt-tui.")
+        return "\n\n".join(parts) + "\n"
+
+    def as_svg(self) -> str:
+        """Return the page as a picture."""
+        facts = Text("\n").join(Text.assemble((f"{name:<22}", "bold"), value) for name, value in self.rows())
+        parts: list[RenderableType] = [facts, Text(), self.chart(), Text()]
+        if self.facts.notes.strip():
+            parts.insert(0, Padding(Text(self.facts.notes.strip(), style="italic"), (0, 0, 1, 0)))
+        for sample in self.samples()[-1:]:
+            parts.append(Text(f"step {sample.step:,} writes", style="bold"))
+            parts.append(Text(_shortened(sample.text)))
+        return export_svg(Group(*parts), WIDTH, PICTURE_HEIGHT, self.name)
+
+
+def suffix_of(path: Path) -> str:
+    """Return which form a file's name asks for: `.svg` for the picture, anything else for Markdown."""
+    return ".svg" if path.suffix.lower() == ".svg" else ".md"
+
+
+def _plain(chart: LossChart) -> str:
+    console = Console(file=StringIO(), width=WIDTH, color_system=None, legacy_windows=False, _environ={})
+    with console.capture() as captured:
+        console.print(chart, height=CHART_HEIGHT)
+    return "\n".join(line.rstrip() for line in captured.get().splitlines())
+
+
+def _shortened(text: str) -> str:
+    lines = text[:SAMPLE_LENGTH].strip("\n").splitlines()[:SAMPLE_LINES]
+    return "\n".join(line[: WIDTH - 2] for line in lines)
+
+
+def _fenced(text: str) -> str:
+    fence = "`" * max(3, max((len(run) for run in _backticks(text)), default=0) + 1)
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def _backticks(text: str) -> list[str]:
+    return ["`" * len(run) for run in "".join(sign if sign == "`" else " " for sign in text).split()]
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,60 @@
+"""Write something about a run; it is kept in the run's folder."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import TextArea
+
+
+class RunNotesScreen(ModalScreen[str | None]):
+    """Dismisses with the notes, or with None where nothing was changed."""
+
+    HELP: ClassVar[str | None] = (
+        "Notes on a run: what you tried and what came of it. Esc keeps what stands here; Ctrl+U leaves it as it was."
+    )
+    DEFAULT_CSS = """
+    RunNotesScreen {
+        align: center middle;
+        & > Vertical {
+            width: 72; max-width: 96%; height: 14; max-height: 90%; background: $surface; border: round $border;
+            border-title-color: $foreground; border-subtitle-color: $foreground 70%;
+        }
+        & TextArea { border: none; height: 1fr; background: $surface; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,ctrl+s", "keep", "Keep", id="notes.keep", priority=True, tooltip="Keep the notes, and close"),
+        Binding("ctrl+u", "cancel", "As it was", id="notes.cancel", priority=True, tooltip="Change nothing"),
+        Binding("f1", "app.help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
+    ]
+
+    def __init__(self, name: str, notes: str) -> None:
+        super().__init__()
+        self._run_name, self._notes = name, notes
+
+    def compose(self) -> ComposeResult:
+        """Yield the box."""
+        with Vertical() as box:
+            box.border_title = f"notes on {self._run_name}"
+            box.border_subtitle = "esc: keep  ^u: as it was"
+            yield TextArea(self._notes, soft_wrap=True, show_line_numbers=False, highlight_cursor_line=False)
+
+    def on_mount(self) -> None:
+        """Go to the end."""
+        box = self.query_one(TextArea)
+        box.focus()
+        box.move_cursor(box.document.end)
+
+    def action_keep(self) -> None:
+        """Answer with what stands here."""
+        text = self.query_one(TextArea).text
+        self.dismiss(text if text != self._notes else None)
+
+    def action_cancel(self) -> None:
+        """Change nothing."""
+        self.dismiss(None)
