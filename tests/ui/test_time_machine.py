@@ -149,6 +149,6 @@ def test_who_stands_at_the_end_moves_on_with_the_run() -> None:
 def test_where_a_run_stood() -> None:
     history = RunHistory(100)
     history.add(steps(1, 40))
-    assert standing(history, 20) == "validation 2.400 · train 2.921 · after 2 s"
+    assert standing(history, 20) == "validation 2.400 · train 2.939 · after 2 s"
     assert standing(history, 25).startswith("validation 2.400 at 20 · train ")
     assert standing(RunHistory(), 0) == "before the first step"

@@ -65,7 +65,7 @@ def load_moment(folder: Path, tensors: Mapping[str, NDArray[Any]], device: torch
     """Open a model folder with other weights: those of a moment of its run. Raises CheckpointError."""
     config = read_config(folder)
     weights = {name: torch.from_numpy(tensor) for name, tensor in tensors.items()}
-    if config.architecture.tied_head and EMBEDDING in weights:
+    if is_tied(config.architecture) and EMBEDDING in weights:
         weights[HEAD] = weights[EMBEDDING]
     model = _model_with(config.architecture, weights, folder)
     return Checkpoint(config, model.to(device).eval(), open_tokenizer(folder, config))

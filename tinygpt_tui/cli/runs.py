@@ -1,41 +1,131 @@
-"""tinygpt-tui runs: list the trainings, live and past."""
+"""tinygpt-tui runs: list the trainings, live and past; compare two, share one, keep house among them."""
 
 from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 
 import msgspec
 
+from tinygpt_tui import paths
 from tinygpt_tui.cli.output import say, table, write
-from tinygpt_tui.runs.index import list_runs
+from tinygpt_tui.errors import UsageError
+from tinygpt_tui.files import write_text
+from tinygpt_tui.runs.facts import FactsReader, RunFacts
+from tinygpt_tui.runs.index import find_run
+
+ACTIONS = {
+    "list": "list the trainings (what happens without a word)",
+    "card": "a page about a training, to share: Markdown, or a picture where --out ends in .svg",
+    "compare": "what two trainings have reached, and the settings that they have differently",
+    "rename": "give a model and its training another name",
+    "delete": "move a model and its training to the trash",
+    "export": "write a training's curves for another program",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions")
+    made = {name: actions.add_parser(name, help=words, description=words) for name, words in ACTIONS.items()}
+    for name in ("card", "rename", "delete", "export"):
+        made[name].add_argument("name", help="the training's name (`tinygpt-tui runs`)")
+    made["card"].add_argument("--out", metavar="FILE", help="where to write it; without this, Markdown to stdout")
+    made["compare"].add_argument("name", help="a training's name")
+    made["compare"].add_argument("other", help="another one's")
+    made["rename"].add_argument("new_name", help="what it is to be called")
+    made["export"].add_argument("--to", choices=["tensorboard"], required=True, help="which program's files")
+    made["export"].add_argument("folder", metavar="FOLDER", help="where to put them")
+    made["export"].add_argument("--follow", action="store_true", help="go on writing while the training is live")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the runs' cards."""
-    cards = list_runs()
-    if arguments.json:
-        write("".join(msgspec.json.encode(card).decode() + "\n" for card in cards))
-        return 0
-    if not cards:
-        say("no trainings yet; begin one: tinygpt-tui train --corpus tales --name NAME")
-        return 0
-    rows = [
-        (
-            card.name,
-            card.state,
-            f"{card.step}/{card.steps}",
-            card.corpus,
-            card.preset,
-            time.strftime("%Y-%m-%d %H:%M", time.localtime(card.created)),
-            card.message,
-        )
-        for card in cards
-    ]
-    write(table(rows, ("NAME", "STATE", "STEP", "CORPUS", "PRESET", "BEGUN", ""), right=frozenset({2})))
+    """Do what is asked. Raises NotFoundError, RunError, UsageError, StorageError."""
+    match arguments.action:
+        case "card":
+            _card(arguments.name, arguments.out)
+        case "compare":
+            _compare(arguments.name, arguments.other)
+        case "rename":
+            _rename(arguments.name, arguments.new_name)
+        case "delete":
+            _delete(arguments.name)
+        case "export":
+            _export(arguments.name, arguments.folder, arguments.follow)
+        case _:
+            _list(arguments.json)
     return 0
+
+
+def _list(as_json: bool) -> None:
+    facts = FactsReader().read()
+    if as_json:
+        write("".join(msgspec.json.encode(one.card).decode() + "\n" for one in facts))
+        return
+    if not facts:
+        say("no trainings yet; begin one: tinygpt-tui train --corpus tales --name NAME")
+        return
+    head = ("NAME", "STATE", "STEP", "BEST LOSS", "CORPUS", "PRESET", "BEGUN", "")
+    write(table([_row(one) for one in facts], head, right=frozenset({2, 3})))
+
+
+def _row(facts: RunFacts) -> tuple[str, ...]:
+    card, loss = facts.card, facts.reached.best_loss
+    return (
+        card.name,
+        card.state,
+        f"{card.step}/{card.steps}",
+        "" if loss is None else f"{loss:.4f}",
+        card.corpus,
+        card.preset,
+        time.strftime("%Y-%m-%d %H:%M", time.localtime(card.created)),
+        card.message or " ".join(facts.notes.split())[:40],
+    )
+
+
+def _card(name: str, out: str | None) -> None:
+    from tinygpt_tui.runs.report import RunReport, suffix_of
+
+    report = RunReport(find_run(name))
+    if out is None:
+        write(report.as_markdown())
+        return
+    path = paths.typed_path(out)
+    write_text(path, report.as_svg() if suffix_of(path) == ".svg" else report.as_markdown())
+    say(f"the card of {name} is in {path}")
+
+
+def _compare(name: str, other: str) -> None:
+    from tinygpt_tui.runs.differences import differences
+
+    first, second = find_run(name).read_settings(), find_run(other).read_settings()
+    facts = {Path(one.card.path): one for one in FactsReader().read()}
+    reached = [facts[find_run(one).model].reached for one in (name, other)]
+    losses = ["" if one.best_loss is None else f"{one.best_loss:.4f}" for one in reached]
+    rows = [("best validation loss", *losses), ("parameters", *(f"{one.parameters:,}" for one in reached))]
+    rows += [tuple(difference) for difference in differences(first, second)]
+    write(table(rows, ("", name, other)))
+
+
+def _rename(name: str, new_name: str) -> None:
+    from tinygpt_tui.runs.keeping import rename
+
+    say(f"{name} is called {rename(find_run(name).model, new_name).name} now")
+
+
+def _delete(name: str) -> None:
+    from tinygpt_tui.runs.keeping import throw_away
+
+    say(f"{name} is in {throw_away(find_run(name).model).place}; move the folder back to undo it")
+
+
+def _export(name: str, folder: str, follow: bool) -> None:
+    from tinygpt_tui.workers.tensorboard import write_tensorboard
+
+    place = paths.typed_path(folder)
+    if place.is_file():
+        raise UsageError(f"{place} is a file", "name a folder")
+    count = write_tensorboard(find_run(name), place, follow=follow)
+    say(f"{count:,} values are in {place}: tensorboard --logdir {place}")

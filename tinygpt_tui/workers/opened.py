@@ -20,8 +20,8 @@ from tinygpt_tui.generation.base import BatchEngine, Engine
 from tinygpt_tui.native.engine import NativeBatchEngine, NativeEngine
 from tinygpt_tui.native.library import Library, load_library
 from tinygpt_tui.native.weights import NativeWeights, arrange, read_weights, shapes, supports
-from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.runs.timeline import Moment
+from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.sampling import Weights, Window
 from tinygpt_tui.settings.windows import policy_for
 from tinygpt_tui.tokenizers.base import Tokenizer
