@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import filelock
@@ -15,12 +16,13 @@ from makers import TEXT, make_run
 
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.native import load
-from tinygpt_tui.errors import RunError, StorageError
+from tinygpt_tui.errors import RunError, StorageError, UsageError
 from tinygpt_tui.events.training import (
     Evaluation,
     Note,
     Paused,
     Resumed,
+    RolledBack,
     RunEnded,
     RunStarted,
     Saved,
@@ -28,9 +30,11 @@ from tinygpt_tui.events.training import (
     TrainingEvent,
 )
 from tinygpt_tui.runs.control import Control
+from tinygpt_tui.runs.extending import extend
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.index import list_runs
 from tinygpt_tui.runs.journal import read_journal
+from tinygpt_tui.settings.training import Extension
 from tinygpt_tui.training import run as run_module
 from tinygpt_tui.training.evaluate import whole_loss
 from tinygpt_tui.training.run import run_training
@@ -310,26 +314,91 @@ def test_damaged_settings() -> None:
     assert "is damaged" in failing(run).message
 
 
-def test_a_loss_that_is_no_number_keeps_the_best_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loss_that_is_no_number_goes_back_once_and_keeps_the_best_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run()
     plain = run_module.Training._loss
     monkeypatch.setattr(
         run_module.Training, "_loss", lambda self, x, y: plain(self, x, y) * (float("inf") if self.step == 6 else 1)
     )
     end = failing(run)
-    assert "not a number" in end.message
+    assert "not a number, although the rate was halved" in end.message
+    assert RolledBack(4, 6, "the loss", 0.5) in read_journal(run.events)
     assert end.best_loss is not None
     trained = load(run.model).config.trained
     assert trained is not None
     assert (trained.step, trained.validation_loss) == (end.best_step, end.best_loss)
 
 
-def test_too_little_memory_is_said_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_patience_ends_a_run_in_plain_words_and_more_steps_go_on() -> None:
+    run = make_run(steps=400, evaluate_every=2, learning_rate=1e-2, patience=2)
+    end = ended(list(run_training(run.model)))
+    assert end.reason == "finished"
+    assert end.step < 400
+    assert "no better validation loss in 2 evaluations" in end.message
+    assert ended(list(run_training(run.model))).step == end.step  # nothing is left to do
+    extend(run, f"{end.step + 2}")
+    assert ended(list(run_training(run.model))).step == end.step + 2
+
+
+def test_a_finished_run_is_made_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_module, "RESUME_AFTER_EVALUATION_S", 0.0)
+    rates, weights = [], []
+    for name, stop in (("straight", 0), ("stopped", 17)):
+        run = make_run(name, dropout=0.2)
+        first = list(run_training(run.model))
+        assert extend(run, "+12").training.steps == 24
+        with pytest.raises(UsageError, match="no more than"):
+            extend(run, "12")
+        second = stop_at(run, stop) + (list(run_training(run.model)) if stop else [])
+        assert ended(second).step == 24
+        made = [event for event in first + second if isinstance(event, Step)]
+        assert [event.step for event in made] == list(range(1, 25))
+        rates.append([event.learning_rate for event in made])
+        weights.append(load(run.model).model.state_dict())
+        assert run.read_settings().extensions == [Extension(at=12, steps_before=12)]
+        notes = [event.text for event in read_journal(run.events) if isinstance(event, Note)]
+        assert any("24 steps instead of 12, as of step 12" in text for text in notes)
+    assert rates[0] == rates[1]
+    assert rates[0][11] < rates[0][12] > rates[0][23]
+    assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory: you tr"
+        ),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:83] data. DefaultCPUAllocator: not enough memory: you tried to al"
+        ),
+        MemoryError(),
+    ],
+)
+def test_too_little_memory_is_said_as_such(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def refuse(*arguments: object) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise error
 
     monkeypatch.setattr(run_module.Training, "_one_step", refuse)
-    assert "batch_size" in failing(make_run()).hint
+    monkeypatch.setattr("tinygpt_tui.training.shortage.free_memory", lambda: 3e9)
+    end = failing(make_run(batch_size=4096, block_size=64))
+    assert "has not enough memory for this training: about 4.5 GB wanted, 3.0 GB free" in end.message
+    assert end.hint == "start again with batch_size 2048 (--batch-size 2048)"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process cannot be given so little memory")
+def test_really_too_little_memory() -> None:
+    run = make_run(batch_size=4096, block_size=64, steps=3)
+    code = (
+        "import sys, resource, psutil; from pathlib import Path; from tinygpt_tui.training.run import run_training\n"
+        "most = psutil.Process().memory_info().vms + 10**9; resource.setrlimit(resource.RLIMIT_AS, (most, most))\n"
+        "print(list(run_training(Path(sys.argv[1])))[-1].hint)"
+    )
+    command = [sys.executable, "-c", code, str(run.model)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert "start again with batch_size" in done.stdout, done.stderr
+    assert run.read_status().state == "failed"
 
 
 def test_what_nobody_expected_is_written_down_and_raised(monkeypatch: pytest.MonkeyPatch) -> None:

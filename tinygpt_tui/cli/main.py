@@ -26,7 +26,10 @@ COMMANDS = {
     "runs": "list the trainings, live and past.",
     "data": "list the corpora, or download one.",
     "stop": "end a training and keep its best weights.",
-    "resume": "go on with a training that was stopped, or whose process died.",
+    "pause": "have a training wait in memory.",
+    "resume": "end a pause, or go on with a training that was stopped, killed or finished.",
+    "save": "keep the state of a training now.",
+    "sample": "have a model in training write something now.",
     "doctor": "say what is wrong with a training, or with a text before one.",
     "bench": "how fast this machine writes and learns, or what a faster window costs.",
 }

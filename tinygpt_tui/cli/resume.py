@@ -1,18 +1,76 @@
-"""tinygpt-tui resume: go on with a training that was stopped, or whose process died."""
+"""tinygpt-tui resume: end a pause, or go on with a training that was stopped, killed or finished."""
 
 from __future__ import annotations
 
 import argparse
 
+import msgspec
+
+from tinygpt_tui.cli.flags import add_setting_flags, typed_settings
+from tinygpt_tui.cli.output import say
 from tinygpt_tui.cli.train import help_here, is_helper, train_here
+from tinygpt_tui.cli.wishes import answer, code
+from tinygpt_tui.errors import RunError
+from tinygpt_tui.events.training import Resumed
+from tinygpt_tui.runs.control import Control, live_status
+from tinygpt_tui.runs.extending import check_own, extend
+from tinygpt_tui.runs.folder import RunFolder, RunStatus
 from tinygpt_tui.runs.index import find_run
+from tinygpt_tui.settings.fields import changed, fields_of
+from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.workers.trainer import RunWatch
+
+# What may be changed of a run that has begun.
+ENDINGS = ("patience", "stop_at_loss")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("name", help="the run's name, as in `tinygpt-tui runs`")
+    parser.add_argument(
+        "--steps",
+        metavar="+N|N",
+        help="N more steps, or N in all; the rate rises to where so long a run would have it, and falls to its end",
+    )
+    fields = {name: field for name, field in fields_of(TrainingSettings).items() if name in ENDINGS}
+    add_setting_flags(parser, fields, "when it ends by itself")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Go on exactly where the run was left, in this process. Raises NotFoundError, RunError."""
-    return help_here() if is_helper() else train_here(find_run(arguments.name))
+    """Go on exactly where the run was left, in this process. Raises NotFoundError, UsageError, RunError."""
+    if is_helper():
+        return help_here()
+    run = find_run(arguments.name)
+    endings = typed_settings(arguments, TrainingSettings)
+    status = live_status(run)
+    if status is not None:
+        return _end_pause(run, status, bool(arguments.steps or endings))
+    check_own(run)
+    if arguments.steps:
+        settings = extend(run, arguments.steps)
+        say(f"{arguments.name} is to make {settings.training.steps:,} steps now")
+    if endings:
+        settings = run.read_settings()
+        training = changed(settings.training, endings)
+        training = msgspec.structs.replace(training, architecture=settings.training.architecture)
+        run.write_settings(msgspec.structs.replace(settings, training=training))
+    return train_here(run)
+
+
+def _end_pause(run: RunFolder, status: RunStatus, with_changes: bool) -> int:
+    name = run.model.name
+    asked = Control(run.control).asked("pause")
+    if with_changes or not asked:
+        if status.state == "paused" and status.message and not with_changes:
+            raise RunError(f"{name} waits: {status.message}", "it goes on by itself when that is mended")
+        raise RunError(f"{name} is already being trained", f"`tinygpt-tui stop {name}` first, or watch it in the app")
+    watch = RunWatch(run)
+    watch.poll()
+    watch.go_on()
+    if status.state != "paused":
+        say(f"{name} had not paused yet, and will not")
+        return 0
+    event = answer(watch, Resumed, "to go on")
+    if event is not None:
+        say(f"{name} goes on from step {event.step}")
+    return code(event)

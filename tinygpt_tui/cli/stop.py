@@ -16,6 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask the trainer to end. Raises NotFoundError, RunError."""
-    control_of_live(find_run(arguments.name)).ask("stop")
+    control = control_of_live(find_run(arguments.name))
+    again = control.asked("stop")
+    control.ask("stop")
+    if again:
+        say(f"{arguments.name} was asked to stop already; it will, after what it is at")
+        return 0
     say(f"asked {arguments.name} to stop; it evaluates once more and keeps its best weights")
     return 0

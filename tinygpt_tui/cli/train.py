@@ -8,6 +8,7 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,6 +21,9 @@ from tinygpt_tui.settings.load import FROM_CORPUS, architecture_fields, read_tom
 from tinygpt_tui.settings.presets import ALL_PRESETS, DEFAULT_PRESET, TIMED_PRESET, find_preset
 from tinygpt_tui.settings.training import TrainingSettings
 
+if TYPE_CHECKING:
+    from tinygpt_tui.training.fine_tuning import Origin
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
@@ -31,6 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", help="the new model's name (default: the corpus's)")
     parser.add_argument(
         "--preset", help=f"{', '.join(ALL_PRESETS)} (default: {DEFAULT_PRESET}, or {TIMED_PRESET} with --minutes)"
+    )
+    parser.add_argument(
+        "--from",
+        dest="origin",
+        metavar="MODEL",
+        help="begin with this model's weights: its net and recipe, a quarter of the steps at 0.3 of the rates; "
+        "characters that it does not know are added",
     )
     parser.add_argument("--dry-run", action="store_true", help="say what it would take, and do not start")
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings from a TOML file, over the preset's")
@@ -45,12 +56,18 @@ def run(arguments: argparse.Namespace) -> int:
     typed = read_toml(arguments.config) if arguments.config else {}
     typed |= typed_settings(arguments, TrainingSettings) | typed_settings(arguments, architecture_fields())
     preset = arguments.preset or (TIMED_PRESET if typed.get("minutes") else DEFAULT_PRESET)
-    training = resolve(find_preset(preset).training, typed)
+    base = find_preset(preset).training
+    origin = _origin(arguments.origin, typed) if arguments.origin else None
+    if origin is not None:
+        base = origin.training(base)
+        preset = ""
+    training = resolve(base, typed)
 
     from tinygpt_tui.corpora.catalog import find_corpus
     from tinygpt_tui.corpora.corpus import read_text, split
     from tinygpt_tui.runs.begin import new_run, reference
     from tinygpt_tui.runs.index import create_run, free_name
+    from tinygpt_tui.tokenizers.char import CharTokenizer
 
     entry = find_corpus(arguments.corpus)
     if entry.path is None:
@@ -61,10 +78,12 @@ def run(arguments: argparse.Namespace) -> int:
     if preset == TIMED_PRESET:
         training = resolve(_fitted(training.minutes, text.text), typed)
     split(text.text, training.architecture.training_length, training.validation_share)  # a bad text makes no folder
+    size = (origin.vocabulary_for(text.text) if origin else CharTokenizer.of(text.text)).size
+    training = _for_vocabulary(training, size)
     if arguments.dry_run:
         return _dry_run(training, text.text)
-    name = arguments.name or free_name(entry.name)
-    run = create_run(new_run(name, preset, training, reference(entry, text)))
+    name = arguments.name or free_name(f"{origin.model.name}-{entry.name}" if origin else entry.name)
+    run = create_run(new_run(name, preset, training, reference(entry, text), origin.model if origin else None))
     for line in _estimate(training, text.text):
         say(line)
     return train_here(run)
@@ -88,7 +107,7 @@ def _dry_run(training: TrainingSettings, text: str) -> int:
     """Try a few steps of `training` and say on stdout what the whole would take."""
     from tinygpt_tui.training.measure import choose
 
-    choice = choose(_for_text(training, text))
+    choice = choose(training)
     for line in [*_estimate(training, text, choice.step_s), choice.words]:
         write(f"{line}\n")
     return int(ExitCode.OK)
@@ -99,14 +118,14 @@ def _estimate(training: TrainingSettings, text: str, measured_step_s: float | No
     from tinygpt_tui.training.estimate import estimate, in_words, rare_in, warnings
     from tinygpt_tui.training.machine import free_memory, read_machine
 
-    training, machine = _for_text(training, text), read_machine()
+    machine = read_machine()
     found = estimate(training, len(text), machine, measured_step_s)
     told = warnings(training, found, rare_in(text), free_memory())
     return [*in_words(training, found, machine), *(f"warning: {warning}" for warning in told)]
 
 
-def _for_text(training: TrainingSettings, text: str) -> TrainingSettings:
-    architecture = msgspec.structs.replace(training.architecture, vocab_size=len(set(text)))
+def _for_vocabulary(training: TrainingSettings, size: int) -> TrainingSettings:
+    architecture = msgspec.structs.replace(training.architecture, vocab_size=size)
     return msgspec.structs.replace(training, architecture=architecture)
 
 
@@ -120,6 +139,14 @@ def help_here() -> int:
     from tinygpt_tui.training.helper import main
 
     return main()
+
+
+def _origin(name: str, typed: dict[str, Any]) -> Origin:
+    from tinygpt_tui.training.fine_tuning import check_typed, origin_of
+
+    origin = origin_of(name)
+    check_typed(typed, origin)
+    return origin
 
 
 def train_here(run: RunFolder) -> int:

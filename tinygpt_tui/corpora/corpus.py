@@ -12,6 +12,7 @@ from charset_normalizer import CharsetMatch, from_bytes
 from numpy.typing import NDArray
 
 from tinygpt_tui.errors import CorpusError, storage_error
+from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
 # A text rarely has so many control characters; a program, a picture or a zip always does.
@@ -40,7 +41,7 @@ class CorpusText:
 class Corpus:
     """Ids in two parts: the model learns from `train` (N,) and is judged by `validation` (M,), both int64."""
 
-    tokenizer: CharTokenizer
+    tokenizer: Tokenizer
     train: NDArray[np.int64] = field(repr=False)
     validation: NDArray[np.int64] = field(repr=False)
 
@@ -81,18 +82,23 @@ def read_text(path: Path) -> CorpusText:
     return CorpusText(text, sha256, tuple(notes))
 
 
-def split(text: str, block_size: int, validation_share: float, tokenizer: CharTokenizer | None = None) -> Corpus:
+def split(text: str, block_size: int, validation_share: float, tokenizer: Tokenizer | None = None) -> Corpus:
     """Turn `text` into ids and cut it once: the last `validation_share` is never trained on.
+
+    Without a `tokenizer`, one of the text's own characters is made.
 
     Raises CorpusError where a part is too short for one window of `block_size` tokens and the one after it.
     """
     tokenizer = tokenizer or CharTokenizer.of(text)
-    ids = tokenizer.encode_array(text)
+    if isinstance(tokenizer, CharTokenizer):
+        ids, what = tokenizer.encode_array(text), "characters"
+    else:
+        ids, what = np.array(tokenizer.encode(text), dtype=np.int64), "tokens"
     train, validation = _parts(len(ids), validation_share)
     if not _long_enough(len(ids), block_size, validation_share):
         smaller = f", or a block size of at most {train // 2}" if train >= 2 and validation >= 2 else ""
         raise CorpusError(
-            f"the corpus has {len(ids)} characters; a window of {block_size} needs at least "
+            f"the corpus has {len(ids)} {what}; a window of {block_size} needs at least "
             f"{_shortest(block_size, validation_share)}",
             f"choose a longer text{smaller}",
         )

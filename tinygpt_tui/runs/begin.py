@@ -8,18 +8,21 @@ from importlib import metadata
 
 from tinygpt_tui.corpora.catalog import CorpusEntry
 from tinygpt_tui.corpora.corpus import CorpusText
-from tinygpt_tui.runs.folder import CorpusReference, RunSettings
+from tinygpt_tui.runs.folder import CorpusReference, RunSettings, StartingModel
 from tinygpt_tui.settings.training import TrainingSettings
 
 
-def new_run(name: str, preset: str, training: TrainingSettings, corpus: CorpusReference) -> RunSettings:
-    """Return the settings of a new run of `training` on `corpus`, ready for `create_run`."""
+def new_run(
+    name: str, preset: str, training: TrainingSettings, corpus: CorpusReference, start: StartingModel | None = None
+) -> RunSettings:
+    """Return the settings of a new run of `training` on `corpus`, ready for `create_run`; its weights are `start`'s."""
     return RunSettings(
         name=name,
         created=time.time(),
         preset=preset,
         corpus=corpus,
         training=training,
+        start=start,
         versions=_versions(),
         machine=f"{platform.system()} {platform.machine()}",
     )

@@ -77,10 +77,17 @@ def live_status(run: RunFolder) -> RunStatus | None:
     return status if status.state in LIVE and is_alive(status) else None
 
 
-def control_of_live(run: RunFolder) -> Control:
-    """Return the control of a run that is being trained now. Raises RunError where it is not."""
-    if live_status(run) is None:
+def status_of_live(run: RunFolder) -> RunStatus:
+    """Return the status of a run that is being trained now. Raises RunError where it is not."""
+    status = live_status(run)
+    if status is None:
         raise RunError(
             f"{run.model.name} is not being trained now", "`tinygpt-tui runs` shows which trainings are live"
         )
+    return status
+
+
+def control_of_live(run: RunFolder) -> Control:
+    """Return the control of a run that is being trained now. Raises RunError where it is not."""
+    status_of_live(run)
     return Control(run.control)

@@ -27,6 +27,14 @@ class CorpusReference(msgspec.Struct, frozen=True, kw_only=True):
     entropy: float | None = None
 
 
+class StartingModel(msgspec.Struct, frozen=True, kw_only=True):
+    """The model whose weights a run begins with, and the step they were of, where that is known."""
+
+    name: str
+    path: str
+    step: int | None = None
+
+
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`run/settings.json`: every setting, resolved, and what else decides the result."""
 
@@ -37,6 +45,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     corpus: CorpusReference
     training: TrainingSettings
     extensions: list[Extension] = []
+    start: StartingModel | None = None
     versions: dict[str, str] = {}
     machine: str = ""
 

@@ -45,6 +45,11 @@ class CharTokenizer:
                 "tokenizer.json has half a character under 'characters'", "the file is damaged"
             ) from None
 
+    def extended(self, text: str) -> CharTokenizer:
+        """Return a tokenizer that knows the characters of `text` too; the old ones keep their ids."""
+        new = "".join(sorted(set(self.unknown_in(text))))
+        return CharTokenizer(self.characters + new) if new else self
+
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text`; characters without an id are left out."""
         ids = self._ids

@@ -123,7 +123,7 @@ def memory_bytes(settings: TrainingSettings) -> float:
     modern = (numbers_kept(s) - numbers_kept(_PLAIN) - (3 if s.dropout else 0)) / 2  # nothing is dropped here
     evaluation = max(EVALUATED_TOKENS, s.block_size) * (C * (20.5 + modern) + 2 * V) * FLOAT
     optimizer = 2 * parameters - (_matrix_weights(s) if settings.optimizer == "muon" else 0)
-    state = (parameters + optimizer) * FLOAT
+    state = 2 * (parameters + optimizer) * FLOAT  # and the copy to go back to, where a loss is no number
     return LIBRARIES + parameters * FLOAT + state + max(step + parameters * FLOAT, evaluation)
 
 

@@ -10,14 +10,20 @@ from typing import Any
 import msgspec
 import torch
 
-from tinygpt_tui.checkpoints.native import write_beginning
+from tinygpt_tui.architectures.widening import widened
+from tinygpt_tui.checkpoints.foreign import open_checkpoint
+from tinygpt_tui.checkpoints.native import Checkpoint, write_beginning
+from tinygpt_tui.checkpoints.vocabulary import read_tokenizer
 from tinygpt_tui.corpora.corpus import Corpus, read_text, split
-from tinygpt_tui.errors import CorpusError, RunError
+from tinygpt_tui.errors import CorpusError, RunError, TinyGPTError
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings
 from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.table import tokenizer_from
 from tinygpt_tui.training.device import choose_device, devices
 from tinygpt_tui.training.distributed import ALONE, Beginning, Team
+from tinygpt_tui.training.fine_tuning import for_text
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.measure import choose
 from tinygpt_tui.words import threads
@@ -29,6 +35,7 @@ class Prepared:
 
     training: Training
     notes: list[str]
+    keep_at_once: bool = False  # the first state cannot be drawn again from the settings alone
 
 
 def prepare(folder: RunFolder, settings: RunSettings, control: Control, team: Team = ALONE) -> Prepared:
@@ -38,7 +45,8 @@ def prepare(folder: RunFolder, settings: RunSettings, control: Control, team: Te
     """
     chosen = settings.training
     state = _read_state(folder.resume) if folder.resume.exists() else None
-    corpus, reference, notes = _open_corpus(settings)
+    base = _base_of(settings) if state is None else None
+    corpus, reference, notes = _open_corpus(settings, _tokenizer_of(folder, settings, base))
     architecture = msgspec.structs.replace(chosen.architecture, vocab_size=corpus.tokenizer.size)
     chosen = msgspec.structs.replace(chosen, architecture=architecture)
     chosen, device, measured = _place(chosen, state, team)
@@ -48,10 +56,17 @@ def prepare(folder: RunFolder, settings: RunSettings, control: Control, team: Te
     if state is not None:
         _go_on(training, state, folder.resume)
         notes.append(f"going on from step {training.step}")
+        notes += [
+            f"{chosen.steps:,} steps instead of {longer.steps_before:,}, as of step {longer.at:,}: the rate rises, "
+            "then falls to the new end"
+            for longer in settings.extensions[state.get("extensions", 0) :]
+        ]
     else:
+        if base is not None:
+            notes.append(_take_weights(training, base))
         write_beginning(folder.model, architecture, training.model.count_parameters(), corpus.tokenizer)
     folder.write_settings(msgspec.structs.replace(settings, training=chosen, corpus=reference))
-    return Prepared(training, notes)
+    return Prepared(training, notes, keep_at_once=base is not None)
 
 
 def _place(
@@ -78,7 +93,32 @@ def _place(
     return chosen, choice.device, [choice.words]
 
 
-def _open_corpus(settings: RunSettings) -> tuple[Corpus, CorpusReference, list[str]]:
+def _base_of(settings: RunSettings) -> Checkpoint | None:
+    """Open the model that the run starts from, where it does."""
+    if settings.start is None:
+        return None
+    try:
+        return open_checkpoint(Path(settings.start.path))
+    except TinyGPTError as error:
+        raise RunError(f"the model to start from cannot be opened: {error.message}", error.hint) from error
+
+
+def _tokenizer_of(folder: RunFolder, settings: RunSettings, base: Checkpoint | None) -> Tokenizer | None:
+    """Return the tokenizer that the run must use; None where its text makes one."""
+    if base is not None:
+        return base.tokenizer
+    return tokenizer_from(read_tokenizer(folder.model)) if settings.start is not None else None
+
+
+def _take_weights(training: Training, base: Checkpoint) -> str:
+    """Give the training the weights of `base`; return a word about it."""
+    old, size = base.config.architecture, training.settings.architecture.vocab_size
+    training.model.load_state_dict(widened(base.model.state_dict(), old, size, training.settings.seed))
+    more = size - old.vocab_size
+    return f"begins with the weights of a model of {old.vocab_size} tokens" + (f", and {more} new ones" if more else "")
+
+
+def _open_corpus(settings: RunSettings, tokenizer: Tokenizer | None) -> tuple[Corpus, CorpusReference, list[str]]:
     """Return the corpus, what it is from now on known by, and what there is to say of it."""
     reference, chosen = settings.corpus, settings.training
     found = read_text(Path(reference.path))
@@ -86,7 +126,8 @@ def _open_corpus(settings: RunSettings) -> tuple[Corpus, CorpusReference, list[s
         raise CorpusError(
             f"{reference.path} is not the text that this run began with", "put the old text back, or start a new run"
         )
-    corpus = split(found.text, chosen.architecture.training_length, chosen.validation_share)
+    tokenizer = tokenizer and for_text(tokenizer, found.text)
+    corpus = split(found.text, chosen.architecture.training_length, chosen.validation_share, tokenizer)
     reference = msgspec.structs.replace(reference, sha256=found.sha256, characters=len(found.text))
     return corpus, reference, list(found.notes)
 

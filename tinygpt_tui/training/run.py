@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -33,6 +34,7 @@ from tinygpt_tui.training.checkup import Checkup
 from tinygpt_tui.training.distributed import ALONE, Team
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.prepare import prepare
+from tinygpt_tui.training.shortage import is_shortage, shortage
 from tinygpt_tui.training.timeline import Timeline
 
 STATUS_EVERY_S = 1.0
@@ -97,6 +99,8 @@ class _Run:
             yield from self._log(self._started(training))
             for text in ready.notes:
                 yield from self._log(Note(training.step, text))
+            if ready.keep_at_once:
+                yield from self._save_resume()
             timeline = Timeline(self._folder, training)
             checkup = Checkup(settings.training, training.corpus.train, training.corpus.validation)
             self._say("running", steps)
@@ -114,17 +118,15 @@ class _Run:
             reason = "stopped" if training.stopped and training.step < steps and not message else "finished"
         except TinyGPTError as error:
             message, hint = error.message, error.hint
-        except torch.OutOfMemoryError:
-            message, hint = (
-                "the device has not enough memory for this training",
-                "lower batch_size, then n_embd or n_layer",
-            )
         except (KeyboardInterrupt, GeneratorExit):
             reason, message, hint = "stopped", "interrupted", "it goes on from the state that was last saved"
             raise
         except Exception as error:
-            message, hint = f"unexpected: {type(error).__name__}: {error}", f"the details are in {self._folder.log}"
-            raise
+            if self._training is None or not is_shortage(error):
+                message, hint = f"unexpected: {type(error).__name__}: {error}", f"the details are in {self._folder.log}"
+                raise
+            traceback.clear_frames(error.__traceback__)  # they hold what did not fit
+            message, hint = shortage(self._training.settings, self._training.device)
         finally:
             ended = self._ended(reason, message, hint)
             self._try(lambda: self._journal.append([ended]))

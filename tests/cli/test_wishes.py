@@ -1,0 +1,59 @@
+"""What another terminal can ask of a training, and what it is told."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+
+import psutil
+import pytest
+from makers import make_run, wait_until
+
+from tinygpt_tui.cli.main import run as tinygpt
+from tinygpt_tui.errors import ExitCode
+from tinygpt_tui.events.training import RunEnded, Step
+from tinygpt_tui.workers.trainer import RunWatch, start_trainer
+
+
+@pytest.fixture
+def watch() -> Iterator[RunWatch]:
+    """A run that is being trained, and will be for long."""
+    found = RunWatch(make_run("cat", steps=1_000_000, evaluate_every=500_000))
+    pid = start_trainer(found.run)
+    yield found
+    if psutil.pid_exists(pid):
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
+
+
+def test_a_conversation_with_a_trainer(watch: RunWatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def said(*arguments: str, code: ExitCode = ExitCode.OK) -> tuple[str, str]:
+        capsys.readouterr()
+        assert tinygpt(arguments) == code
+        captured = capsys.readouterr()
+        return captured.out, captured.err
+
+    wait_until(lambda: any(isinstance(event, Step) for event in watch.poll()))
+    assert "already being trained" in said("resume", "cat", code=ExitCode.RUN)[1]
+    assert "cat is paused at step" in said("pause", "cat")[1]
+    wait_until(lambda: (status := watch.status()) is not None and status.state == "paused")
+    assert "paused already" in said("pause", "cat")[1]
+    assert watch.run.resume.is_file()
+    text, about = said("sample", "cat")
+    assert text.strip()
+    assert "cat after step" in about
+    assert str(watch.run.resume) in said("save", "cat")[1]
+    assert "stop cat` first" in said("resume", "cat", "--steps", "+10", code=ExitCode.RUN)[1]
+    assert "cat goes on from step" in said("resume", "cat")[1]
+    assert "asked cat to stop" in said("stop", "cat")[1]
+    wait_until(lambda: any(isinstance(event, RunEnded) for event in watch.poll()))
+    wait_until(lambda: not watch.alive())
+    for command in ("stop", "pause", "save", "sample"):
+        assert "not being trained now" in said(command, "cat", code=ExitCode.RUN)[1]
+
+
+def test_a_shipped_run_is_left_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert tinygpt(["resume", "tales"]) == ExitCode.RUN
+    assert "--from tales" in capsys.readouterr().err

@@ -1,0 +1,60 @@
+"""More tokens for a net that has learnt already: old ones keep their ids, their rows and what they mean."""
+
+from __future__ import annotations
+
+import msgspec
+import torch
+from torch import Tensor
+
+from tinygpt_tui.architectures.table import build
+from tinygpt_tui.settings.architecture import ArchitectureSettings, is_tied
+
+EMBEDDING, HEAD = "wte.weight", "lm_head.weight"
+PAIRS = "ngrams.pairs.weight"
+
+
+def widened(weights: dict[str, Tensor], old: ArchitectureSettings, vocab_size: int, seed: int) -> dict[str, Tensor]:
+    """Return the state dict `weights` of a net with `old` settings for one of `vocab_size` tokens, which are more.
+
+    A new token's embedding is drawn like the old ones are spread; its row of the head, and its bias, are their mean, so
+    that it is about as likely as any. The n-gram table of pairs is laid out anew: its rows are found by the size of the
+    vocabulary. While it has a row for each pair, what the net makes of the old tokens stays the same.
+    """
+    if vocab_size == old.vocab_size:
+        return weights
+    new = msgspec.structs.replace(old, vocab_size=vocab_size)
+    with torch.device("meta"):
+        wanted = {name: tensor.shape for name, tensor in build(new).state_dict().items()}
+    random = torch.Generator().manual_seed(seed)
+    wider = {}
+    for name, tensor in weights.items():
+        if name.endswith(PAIRS):
+            wider[name] = _pairs(tensor, wanted[name][0], old.vocab_size, vocab_size)
+        elif tensor.shape == wanted[name]:
+            wider[name] = tensor
+        else:
+            wider[name] = torch.cat((tensor, _rows(name, tensor, vocab_size - old.vocab_size, random)))
+    if is_tied(old):
+        (embedding,) = (tensor for name, tensor in wider.items() if name.endswith(EMBEDDING))
+        wider[HEAD] = embedding
+    return wider
+
+
+def _rows(name: str, tensor: Tensor, count: int, random: torch.Generator) -> Tensor:
+    """Return `count` rows that are like those of `tensor` (V, …)."""
+    mean = tensor.mean(0, keepdim=True).expand(count, *tensor.shape[1:])
+    if not name.endswith(EMBEDDING):
+        return mean
+    spread = tensor.std(0, correction=0, keepdim=True)
+    return mean + spread * torch.randn(mean.shape, generator=random)
+
+
+def _pairs(table: Tensor, rows: int, old: int, new: int) -> Tensor:
+    """Lay the table of pairs (R, C) out for a larger vocabulary; pairs that now share a row are averaged in it."""
+    ids = torch.arange(old + 1)  # nothing is 0, as in ngrams.py
+    second, first = ids[:, None], ids[None, :]
+    before = ((second * (old + 1) + first) % len(table)).flatten()
+    after = ((second * (new + 1) + first) % rows).flatten()
+    laid = table.new_zeros(rows, table.shape[1]).index_add_(0, after, table[before])
+    count = torch.bincount(after, minlength=rows).clamp(min=1)
+    return laid / count[:, None]

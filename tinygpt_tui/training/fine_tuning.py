@@ -1,0 +1,94 @@
+"""A run that begins with another model's weights: its net, its recipe, its vocabulary; no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tinygpt_tui.checkpoints.card import WEIGHTS, read_config
+from tinygpt_tui.checkpoints.library import find_model
+from tinygpt_tui.checkpoints.opening import describe, is_native
+from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
+from tinygpt_tui.errors import CheckpointError, TinyGPTError, UsageError
+from tinygpt_tui.runs.folder import RunFolder, StartingModel
+from tinygpt_tui.settings.architecture import ArchitectureSettings
+from tinygpt_tui.settings.fields import fields_of
+from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.char import CharTokenizer
+
+# Of the net's settings, those that may be others than the model's: they change no weight.
+FREE = frozenset({"dropout", "attention_dropout"})
+RATE = 0.3  # of the recipe's rates: what is known already is not to be shaken out
+STEPS = 0.25  # of the recipe's steps
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A model to start from."""
+
+    model: StartingModel
+    architecture: ArchitectureSettings
+    tokenizer: Tokenizer
+    recipe: TrainingSettings | None
+
+    def training(self, other: TrainingSettings) -> TrainingSettings:
+        """Return a training of this model: by the recipe it was trained with, else by `other`; slower and shorter."""
+        recipe = self.recipe or other
+        return msgspec.structs.replace(
+            recipe,
+            architecture=self.architecture,
+            steps=max(100, round(recipe.steps * STEPS)),
+            minutes=0.0,
+            evaluate_every=0,
+            learning_rate=recipe.learning_rate * RATE,
+            embedding_rate=recipe.embedding_rate * RATE,
+            head_rate=recipe.head_rate * RATE,
+            threads=0,
+            device="auto",
+        )
+
+    def vocabulary_for(self, text: str) -> Tokenizer:
+        """Return the model's tokenizer, with what `text` has besides where it can be given more."""
+        return for_text(self.tokenizer, text)
+
+
+def origin_of(name: str) -> Origin:
+    """Return the model that `name` means, to start from. Raises NotFoundError, CheckpointError, StorageError."""
+    path = find_model(name)
+    if not is_native(path):
+        described = describe(path)
+        return Origin(StartingModel(name=described.name, path=str(path)), described.settings, described.tokenizer, None)
+    path = path.parent if path.is_file() else path
+    config = read_config(path)
+    if not (path / WEIGHTS).is_file():
+        raise CheckpointError(f"{path.name} has no weights yet", "its training has just begun; try again soon")
+    start = StartingModel(
+        name=path.name, path=str(path.resolve()), step=config.trained.step if config.trained else None
+    )
+    return Origin(start, config.architecture, open_tokenizer(path, config), _recipe(path))
+
+
+def check_typed(typed: dict[str, Any], origin: Origin) -> None:
+    """Raise UsageError where something was typed that the model decides."""
+    for name in typed.keys() & fields_of(type(origin.architecture)).keys() - FREE:
+        if typed[name] != getattr(origin.architecture, name):
+            raise UsageError(
+                f"{name.replace('_', ' ')}: {origin.model.name} has {getattr(origin.architecture, name)}",
+                "a run that starts from a model has its net; leave the setting out",
+            )
+
+
+def for_text(tokenizer: Tokenizer, text: str) -> Tokenizer:
+    """Return `tokenizer` with the characters of `text` that it lacks; one that is not of characters stays as it is."""
+    return tokenizer.extended(text) if isinstance(tokenizer, CharTokenizer) else tokenizer
+
+
+def _recipe(model: Path) -> TrainingSettings | None:
+    try:
+        return RunFolder(model).read_settings().training
+    except TinyGPTError:
+        return None
