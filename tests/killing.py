@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 import torch
+import torch._dynamo  # the first step of an optimizer brings it in, and takes a second for it
 
 from tinygpt_tui import files
 from tinygpt_tui.events.training import Step
