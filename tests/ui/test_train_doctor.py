@@ -6,7 +6,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from textual.widgets import OptionList
 from train_bench import ScriptedRun, steps, train_tab
 
 from tinygpt_tui.corpora.floors import Floor
@@ -94,8 +93,8 @@ async def test_the_doctor_and_what_helps(run: ScriptedRun, tmp_path: Path, monke
 async def test_findings_that_come_later_keep_the_cursor(run: ScriptedRun) -> None:
     async with train_tab() as bench:
         await bench.sees("40 of 100 units never wake")
-        doctor = bench.screen.query_one(OptionList)
+        doctor = bench.screen.query_one(TrainDoctor)
         doctor.highlighted = 1
         run.write([*steps(41, 50), Finding(50, "step-size", "bad", "a step moves the weights by 3 of their size")])
-        await bench.sees("A step moves the weights by 3")
+        await bench.until(lambda: "A step moves the weights by 3" in str(doctor.get_option_at_index(0).prompt))
         assert doctor.highlighted == 2
