@@ -26,7 +26,9 @@ class ModelPicker(Vertical):
     HELP: ClassVar[str | None] = (
         "The models. Move to one and it is used from the next Enter on; the prompt stays.\n\n"
         "Type in the box above to filter by name, architecture or origin. `● 45%` marks a model that is being trained "
-        "right now: it gets better while you use it. A dim one cannot be used; its second line says why."
+        "right now: it gets better while you use it. A dim one cannot be used; its second line says why.\n\n"
+        "In the Generate tab `i` shows the model's card (what is known of it; rename, copy, delete, compare, export), "
+        "and `o` opens a model from anywhere: another program's file, a folder, or `hf:NAME` of the Hugging Face Hub."
     )
     DEFAULT_CSS = """
     ModelPicker {
