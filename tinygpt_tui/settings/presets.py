@@ -170,7 +170,7 @@ PRESETS: dict[str, Preset] = {
             description="nanoGPT's net for a processor, trained with Muon and a straight schedule",
             training=TrainingSettings(
                 architecture=GPTSettings(block_size=64, n_embd=128, n_head=4, n_layer=4),
-                steps=450,
+                steps=540,
                 batch_size=12,
                 learning_rate=3e-2,
                 head_rate=1e-2,
