@@ -44,7 +44,7 @@ class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         Window,
         Meta(
             description="when the window is full: exact reads the last block anew for each token, as nanoGPT does; "
-            "reanchor keeps half and goes on, many times faster (shakespeare-small: 2.087 nats, exact 2.092); rolling "
+            "reanchor keeps half and goes on, many times faster (`bench window` tells what it costs); rolling "
             "slides, for models trained so; auto: rolling where it can be, else exact"
         ),
     ] = "auto"
