@@ -49,7 +49,7 @@ def _place(path: Path, name: str, entry: Any, body: int, room: int) -> TensorPla
     kind, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
     if not (_whole_numbers(shape) and _whole_numbers(offsets)) or len(offsets) != 2 or len(shape) > MOST_DIMENSIONS:
         raise _damaged(path, f"{name} is not described")
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise CheckpointError(f"{path.name}: {name} is made of {str(kind)[:20]}, which is not read", "")
     start, end = offsets
     item = _ITEM_SIZES[kind]

@@ -1,0 +1,110 @@
+"""What headers do not tell is measured, and the card keeps what was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tinygpt_tui import paths
+from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.checkpoints.calibrate import token_losses
+from tinygpt_tui.checkpoints.calibration_texts import calibration_texts
+from tinygpt_tui.checkpoints.foreign import open_checkpoint
+from tinygpt_tui.checkpoints.foreign_characters import SHAKESPEARE
+from tinygpt_tui.checkpoints.native import load
+from tinygpt_tui.checkpoints.opening import Typed, describe
+from tinygpt_tui.checkpoints.remembered import recalled, remember
+from tinygpt_tui.settings.architecture import GPTSettings
+
+
+@pytest.fixture(scope="module")
+def trained() -> tuple[GPTSettings, dict[str, Tensor]]:
+    """Weights of a trained model that is nearly nanoGPT's: the lecture's small one, as layout A keeps them."""
+    checkpoint = load(paths.shipped_models() / "shakespeare-small")
+    settings = checkpoint.config.architecture
+    assert isinstance(settings, GPTSettings)
+    return settings, _as_lecture(settings, checkpoint.model)
+
+
+def _as_lecture(settings: GPTSettings, model: LanguageModel) -> dict[str, Tensor]:
+    state, made = model.state_dict(), {}
+    for kind in ("weight", "bias"):
+        made[f"lm_head.{kind}"], made[f"ln_f.{kind}"] = state[f"lm_head.{kind}"], state[f"transformer.ln_f.{kind}"]
+    made["token_embedding_table.weight"] = state["transformer.wte.weight"]
+    made["position_embedding_table.weight"] = state["transformer.wpe.weight"]
+    for layer in range(settings.n_layer):
+        at, ours = f"blocks.{layer}", f"transformer.h.{layer}"
+        for part, rows in zip(("query", "key", "value"), state[f"{ours}.attn.c_attn.weight"].chunk(3), strict=True):
+            for head, piece in enumerate(rows.chunk(settings.n_head)):
+                made[f"{at}.sa.heads.{head}.{part}.weight"] = piece.clone()
+        names = {"ln_1": "ln1", "ln_2": "ln2", "attn.c_proj": "sa.proj"}
+        names |= {"mlp.c_fc": "ffwd.net.0", "mlp.c_proj": "ffwd.net.2"}
+        for mine, theirs in names.items():
+            for kind in ("weight", "bias"):
+                made[f"{at}.{theirs}.{kind}"] = state[f"{ours}.{mine}.{kind}"]
+    return made
+
+
+def test_pages_are_shipped_and_of_the_usual_characters() -> None:
+    first = calibration_texts()[0]
+    assert len(first.text) > 3000
+    assert set(first.text) <= set(SHAKESPEARE)
+
+
+def test_scale_and_activation_are_found(trained: tuple[GPTSettings, dict[str, Tensor]], tmp_path: Path) -> None:
+    settings, state = trained
+    torch.save(state, tmp_path / "model.pth")
+    opened = open_checkpoint(tmp_path / "model.pth")
+    found = opened.config.architecture
+    assert isinstance(found, GPTSettings)
+    assert (found.attention_scale, found.activation) == (settings.attention_scale, settings.activation)
+    facts = {fact.name: fact for fact in opened.facts}
+    assert facts["attention_scale"].source == "calibrated"
+    assert "next best" in facts["attention_scale"].detail
+    assert "wrong vocabulary" not in facts["loss"].value
+
+
+def test_the_user_knows_better(trained: tuple[GPTSettings, dict[str, Tensor]], tmp_path: Path) -> None:
+    torch.save(trained[1], tmp_path / "model.pth")
+    other = {"attention_scale": "head_size", "activation": "gelu"}
+    opened = open_checkpoint(tmp_path / "model.pth", typed=Typed(other))
+    facts = {fact.name: fact for fact in opened.facts}
+    assert (facts["attention_scale"].source, facts["activation"].value) == ("typed", "gelu")
+
+
+def test_a_wrong_vocabulary_is_said(trained: tuple[GPTSettings, dict[str, Tensor]], tmp_path: Path) -> None:
+    torch.save(trained[1], tmp_path / "model.pth")
+    (tmp_path / "tokenizer.json").write_text(
+        msgspec.json.encode({"name": "char", "characters": SHAKESPEARE[::-1]}).decode(), encoding="utf-8"
+    )
+    facts = {fact.name: fact for fact in open_checkpoint(tmp_path / "model.pth").facts}
+    assert "wrong vocabulary" in facts["loss"].value
+    assert "counting letters alone gives" in facts["loss"].detail
+
+
+def test_what_was_measured_is_remembered_until_the_file_changes(
+    trained: tuple[GPTSettings, dict[str, Tensor]], tmp_path: Path
+) -> None:
+    torch.save(trained[1], tmp_path / "model.pth")
+    described = describe(tmp_path / "model.pth")
+    assert recalled(described) is None
+    remember(described)
+    again = recalled(describe(tmp_path / "model.pth"))
+    assert again is not None
+    assert (again.questions, again.facts) == ((), described.facts)
+    torch.save({**trained[1]}, tmp_path / "other.pth")
+    assert recalled(describe(tmp_path / "other.pth")) is None
+
+
+def test_losses_are_those_of_each_token(trained: tuple[GPTSettings, dict[str, Tensor]]) -> None:
+    checkpoint = load(paths.shipped_models() / "shakespeare-small")
+    ids = torch.tensor(checkpoint.tokenizer.encode("To be, or not to be: that is"))
+    losses = token_losses(checkpoint.model, ids)
+    with torch.no_grad():
+        alone = torch.nn.functional.cross_entropy(checkpoint.model(ids[None, :8])[0], ids[1:9], reduction="none")
+    np.testing.assert_allclose(losses[:8], alone.numpy(), rtol=1e-4)

@@ -1,0 +1,144 @@
+"""Files that mean harm, or are only broken: an error of ours, and nothing else happens."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from foreign_programs import Lecture, made
+
+from tinygpt_tui.checkpoints.fuzz import KINDS, fuzz
+from tinygpt_tui.checkpoints.opening import describe
+from tinygpt_tui.checkpoints.pickles import Record, read_pickle
+from tinygpt_tui.errors import CheckpointError, TinyGPTError
+
+
+class Evil:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch harm-done",)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_damaged_in_many_ways_it_is_opened_or_refused(kind: str, tmp_path: Path) -> None:
+    outcome = fuzz(kind, 60, seed=7, folder=tmp_path)
+    assert outcome.wrong == []
+    assert outcome.files == 60
+    assert outcome.refused > 10
+
+
+@pytest.mark.parametrize("new", [True, False], ids=["zip", "legacy"])
+def test_what_a_pickle_asks_for_is_not_done(new: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    content = {"model": made(Lecture()).state_dict(), "config": Evil()}
+    torch.save(content, tmp_path / "model.pt", _use_new_zipfile_serialization=new)
+    described = describe(tmp_path / "model.pt")
+    assert described.layout.name == "lecture"
+    record = described.source.extras["config"]
+    assert isinstance(record, Record)
+    assert str(record.word) in ("posix.system", "nt.system")
+    assert not (tmp_path / "harm-done").exists()
+
+
+def test_a_memo_of_billions_and_a_number_without_end_are_refused() -> None:
+    value, _ = read_pickle(
+        b"\x80\x02Kar\xff\xff\xff\x7f."
+    )  # one entry, and no table of two thousand million
+    assert value == 97
+    with pytest.raises(CheckpointError, match="a number of 999 bytes"):
+        read_pickle(b"\x80\x02\x8b" + struct.pack("<i", 999) + b"\x01" * 999 + b".")
+    copies = b"\x80\x02]q\x00(" + b"K\x01" * 50_000 + b"e" + b"0" + b"c__builtin__\nlist\nh\x00\x85R0" * 200 + b"N."
+    with pytest.raises(CheckpointError, match="copies more than it holds"):
+        read_pickle(copies)
+
+
+def test_what_is_nested_deep_is_no_crash(tmp_path: Path) -> None:
+    value, _ = read_pickle(b"\x80\x02" + b"]" * 200_000 + b"a" * 199_999 + b".")
+    del value
+    (tmp_path / "model.safetensors").write_bytes(struct.pack("<Q", 100_000) + b"[" * 100_000)
+    with pytest.raises(CheckpointError):
+        describe(tmp_path)
+
+
+def test_a_module_within_itself_has_no_end(tmp_path: Path) -> None:
+    module = torch.nn.Module()
+    module.weight = torch.nn.Parameter(torch.ones(2))
+    module._modules["again"] = module
+    with (tmp_path / "model.pth").open("wb") as file:
+        torch.save(module, file)
+    with pytest.raises(CheckpointError, match="has no end"):
+        describe(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ('{"a":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,4000000000000]}}', "does not fit its place"),
+        ('{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}',
+         "b lies on a"),
+        ('{"a":{"dtype":"F4","shape":[2],"data_offsets":[0,8]}}', "is made of F4"),
+        ('{"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}}', "is not described"),
+    ],
+)  # fmt: skip
+def test_a_safetensors_header_that_cannot_be(header: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header.encode() + bytes(16))
+    with pytest.raises(CheckpointError, match=said):
+        describe(tmp_path)
+
+
+def test_a_header_of_terabytes_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(struct.pack("<Q", 1 << 40) + b"{}")
+    with pytest.raises(CheckpointError, match="its header would have"):
+        describe(tmp_path)
+
+
+def test_one_number_that_is_spread_over_a_large_tensor_is_refused(tmp_path: Path) -> None:
+    torch.save({"a": torch.ones(1).expand(100_000, 100_000)}, tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match="larger than what the file holds"):
+        describe(tmp_path)
+
+
+def test_a_thousand_views_of_one_storage_are_refused(tmp_path: Path) -> None:
+    row = torch.ones(1000)
+    torch.save({f"a{place}": row[place:] for place in range(500)}, tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match="lie on one another"):
+        describe(tmp_path)
+
+
+def test_a_packed_pickle_that_grows_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "model.pt", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model/data.pkl", bytes(200 << 20))
+    with pytest.raises(CheckpointError, match="its pickle would have"):
+        describe(tmp_path)
+
+
+def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "model", tmp_path / "secret.pth"
+    inside.mkdir()
+    torch.save(made(Lecture()).state_dict(), outside)
+    try:
+        (inside / "model.pth").symlink_to(outside)
+    except OSError:
+        pytest.skip("this system makes no links")
+    with pytest.raises(CheckpointError, match="a link that leads out of model"):
+        describe(inside)
+
+
+def test_an_index_that_names_files_elsewhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors.index.json").write_text('{"weight_map": {"a": "../secret.safetensors"}}')
+    with pytest.raises(CheckpointError, match="names a file elsewhere"):
+        describe(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"\x80\x02", b"hello", pickle.dumps([1]), b"\x00" * 100])
+def test_what_is_no_checkpoint(content: bytes, tmp_path: Path) -> None:
+    for suffix in (".pt", ".safetensors"):
+        path = tmp_path / f"model{suffix}"
+        path.write_bytes(content)
+        with pytest.raises(TinyGPTError):
+            describe(path)
