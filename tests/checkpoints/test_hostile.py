@@ -46,9 +46,7 @@ def test_what_a_pickle_asks_for_is_not_done(new: bool, tmp_path: Path, monkeypat
 
 
 def test_a_memo_of_billions_and_a_number_without_end_are_refused() -> None:
-    value, _ = read_pickle(
-        b"\x80\x02Kar\xff\xff\xff\x7f."
-    )  # one entry, and no table of two thousand million
+    value, _ = read_pickle(b"\x80\x02Kar\xff\xff\xff\x7f.")  # one entry, and no table of two thousand million
     assert value == 97
     with pytest.raises(CheckpointError, match="a number of 999 bytes"):
         read_pickle(b"\x80\x02\x8b" + struct.pack("<i", 999) + b"\x01" * 999 + b".")

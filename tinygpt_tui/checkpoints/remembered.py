@@ -18,6 +18,7 @@ from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.tokenizers.table import tokenizer_from
 
 MOST_KEPT = 300
+BESIDE = ("config.json", "tokenizer.json", "vocab.json", "chars.txt", "meta.pkl")
 VERSION = 1  # of how readings are measured: another number forgets them all
 
 
@@ -61,7 +62,7 @@ def remember(described: Described) -> None:
 
 def _key(described: Described) -> str:
     """Name the files and when they were last written, and those beside them that may say more."""
-    files = [*described.source.files, described.source.folder]
+    files = [*described.source.files, *(described.source.folder / name for name in BESIDE)]
     return "|".join(f"{file.resolve()}:{_stamp(file)}" for file in files)
 
 
