@@ -121,7 +121,7 @@ def memory_bytes(settings: TrainingSettings) -> float:
     scores = 3 * tokens * s.block_size * getattr(s, "n_head", 0) * L if getattr(s, "attention_dropout", 0) else 0
     step = (kept + scores + 3 * tokens * V) * FLOAT
     modern = (numbers_kept(s) - numbers_kept(_PLAIN) - (3 if s.dropout else 0)) / 2  # nothing is dropped here
-    evaluation = max(EVALUATED_TOKENS, s.block_size) * (C * (20.5 + modern) + 0.3 * V) * FLOAT
+    evaluation = max(EVALUATED_TOKENS, s.block_size) * (C * (20.5 + modern) + 2 * V) * FLOAT
     optimizer = 2 * parameters - (_matrix_weights(s) if settings.optimizer == "muon" else 0)
     state = 2 * (parameters + optimizer) * FLOAT  # and the copy to go back to, where a loss is no number
     return LIBRARIES + parameters * FLOAT + state + max(step + parameters * FLOAT, evaluation)
