@@ -56,7 +56,7 @@ is of the whole model.
         """Lay a line out: the numbers stand below one another, however deep the name."""
         part = node.data
         if part is None:
-            return Text("")
+            return Text.styled(" ", style)  # a text without a span has no style at all, which monochrome trips over
         depth, above = 0, node.parent
         while above is not None:
             depth, above = depth + 1, above.parent
@@ -69,13 +69,14 @@ is of the whole model.
         name = icon + ("all" if node is self.root else part.name)
         shape = f"  {shape_words(part.shape)}" if part.shape is not None else ""
         room = width - cell_len(numbers)
-        label = Text(no_wrap=True, style=style)
+        label = Text(no_wrap=True)
         if cell_len(name + shape) > room:
             shape = ""
         label.append(fitted(name, max(4, room)))
         label.append(shape, "dim")
         label.append(" " * max(1, room - cell_len(label.plain)))
         label.append(numbers)
+        label.stylize_before(style)
         return label
 
     def _fill(self, node: TreeNode[Part], part: Part) -> None:
