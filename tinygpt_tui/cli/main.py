@@ -22,6 +22,7 @@ COMMANDS = {
     "race": "train several nets on one text, one after another, and see them on one chart.",
     "open": "name another program's checkpoint, say what was taken from where, and keep it.",
     "export": "write a model as another program's file, with its card.",
+    "serve": "the models over HTTP, on a page and for clients of OpenAI's API.",
     "models": "list the models there are.",
     "runs": "list the trainings, live and past.",
     "data": "list the corpora, or download one.",

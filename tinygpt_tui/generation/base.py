@@ -70,3 +70,11 @@ class BatchEngine(Protocol):
     def window(self) -> Policy:
         """What happens when a text's window is full."""
         ...
+
+
+class JoiningEngine(BatchEngine, Protocol):
+    """A BatchEngine whose texts need not begin together: others join while some are half written."""
+
+    def join(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Begin `texts` behind those that are being written; return their own logits (B, V), and leave the others'."""
+        ...

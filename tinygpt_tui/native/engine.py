@@ -85,7 +85,7 @@ class NativeEngine:
 
 
 class NativeBatchEngine:
-    """Several texts side by side, one pass for all that have room in their windows; a BatchEngine.
+    """Several texts side by side, one pass for all that have room in their windows; a JoiningEngine.
 
     A text whose window is full is read again by itself, as its policy says.
     """
@@ -115,10 +115,21 @@ class NativeBatchEngine:
 
         Raises UsageError for an id that the model does not know, for an empty text, and for too many texts.
         """
-        room = self._reader.texts
-        if not 0 < len(texts) <= len(room):
-            raise UsageError(f"{len(texts)} texts: this engine was opened for 1 to {len(room)}")
+        room = len(self._reader.texts)
+        if not 0 < len(texts) <= room:
+            raise UsageError(f"{len(texts)} texts: this engine was opened for 1 to {room}")
         self._texts, self._tails = [], []
+        return self.join(texts)
+
+    def join(self, texts: Sequence[Sequence[int]]) -> Logits:
+        """Begin `texts` behind the others; return their logits (B, V). The same ones are read once.
+
+        Raises what `prefill` raises; then the others go on as before.
+        """
+        taken = {text.memory for text in self._texts}
+        room = [text for text in self._reader.texts if text.memory not in taken]
+        if len(texts) > len(room):
+            raise UsageError(f"{len(texts)} more texts: this engine has room for {len(room)}")
         logits = np.empty((len(texts), self._reader.vocab_size), dtype=np.float32)
         read: dict[tuple[int, ...], int] = {}
         for place, ids in enumerate(texts):
@@ -131,7 +142,7 @@ class NativeBatchEngine:
         for ids in texts:
             self._tails.append(Tail(self.window, self._reader.block_size))
             self._tails[-1].begin(ids)
-        self._go_on_with(room[: len(texts)])
+        self._go_on_with([*self._texts, *room[: len(texts)]])
         return logits
 
     def step(self, ids: Sequence[int]) -> Logits:

@@ -16,7 +16,8 @@ from tinygpt_tui.checkpoints.opening import check_weights, describe, is_native
 from tinygpt_tui.checkpoints.remembered import recalled, remember
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.generation.base import BatchEngine, Engine
+from tinygpt_tui.generation.base import BatchEngine, Engine, JoiningEngine
+from tinygpt_tui.generation.one_by_one import OneByOneEngine
 from tinygpt_tui.native.engine import NativeBatchEngine, NativeEngine
 from tinygpt_tui.native.library import Library, load_library
 from tinygpt_tui.native.weights import NativeWeights, arrange, read_weights, shapes, supports
@@ -49,6 +50,13 @@ class OpenedModel(ABC):
     def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> BatchEngine:
         """Return an engine for `texts` texts side by side. Raises UsageError."""
 
+    def new_joining_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> JoiningEngine:
+        """Return one for at most `texts` texts that come and go. Raises UsageError.
+
+        Here each text has an engine of its own, and they are asked in turn.
+        """
+        return OneByOneEngine(lambda: self.new_engine(window, weights), texts)
+
 
 class NativeModel(OpenedModel):
     """Decoded by gpt.c; rounded weights are laid out when they are first asked for."""
@@ -70,6 +78,10 @@ class NativeModel(OpenedModel):
 
     def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> BatchEngine:
         """See OpenedModel."""
+        return self.new_joining_engine(texts, window, weights)
+
+    def new_joining_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> JoiningEngine:
+        """See OpenedModel; here one pass for all."""
         policy = policy_for(window, self.config.architecture)
         return NativeBatchEngine(self._weights(weights), self._library, texts=texts, policy=policy)
 

@@ -1,0 +1,90 @@
+"""Texts that join and leave while others are written are those that jobs of their own write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from makers import VARIANTS, make_model
+
+from tinygpt_tui.errors import UsageError
+from tinygpt_tui.events.generation import GenerationEnded, Token
+from tinygpt_tui.generation.crowd import Crowd, Writing, WritingEvent
+from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.workers.opened import OpenedModel, open_model
+
+# At which step who joins, with what: longer and shorter than the window of 8, alike and different.
+NEWCOMERS: tuple[tuple[int, str, SamplingSettings], ...] = (
+    (0, "abc", SamplingSettings(seed=1, max_new_tokens=20)),
+    (0, "abc", SamplingSettings(seed=2, max_new_tokens=3, temperature=0)),
+    (2, "kjihgfedcba", SamplingSettings(seed=3, max_new_tokens=15, top_k=3)),
+    (5, "", SamplingSettings(seed=4, max_new_tokens=9, repetition_penalty=2.0)),
+    (6, "a b", SamplingSettings(seed=5, max_new_tokens=1)),
+    (9, "k", SamplingSettings(seed=6, max_new_tokens=30, stop=("a",))),
+)
+
+
+@pytest.mark.parametrize("variant", ["classic", "modern", "sliding", "gru", "cnn"])
+@pytest.mark.parametrize("native", ["", "off"])
+def test_each_writes_what_a_job_writes(
+    tmp_path: Path, variant: str, native: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINYGPT_TUI_NATIVE", native)
+    make_model(tmp_path / "net", VARIANTS[variant])
+    model = open_model(tmp_path / "net")
+    crowd = Crowd(model.new_joining_engine(3 if variant == "classic" else 6))
+    events: list[WritingEvent] = []
+    waiting = [(at, writing(model, prompt, sampling, job)) for job, (at, prompt, sampling) in enumerate(NEWCOMERS)]
+    step = 0
+    while waiting or len(crowd):
+        room = 3 - len(crowd) if variant == "classic" else 6
+        newcomers = [entry for entry in waiting if entry[0] <= step][:room]
+        if newcomers:
+            waiting = [entry for entry in waiting if entry not in newcomers]
+            events += crowd.join([text for _, text in newcomers])
+        events += crowd.step()
+        step += 1
+    for job, (_, prompt, sampling) in enumerate(NEWCOMERS):
+        alone = GenerationJob(model.new_engine(), model.tokenizer, 8, prompt, sampling)
+        ids = [event.id for event in alone if isinstance(event, Token)]
+        assert [event.id for event in events if isinstance(event, Token) and event.job == job] == ids
+        (end,) = [event for event in events if isinstance(event, GenerationEnded) and event.job == job]
+        assert end.tokens == len(ids)
+
+
+@pytest.mark.parametrize("variant", ["classic", "gru"])
+def test_there_is_no_room_for_more_and_those_who_are_there_go_on(tmp_path: Path, variant: str) -> None:
+    make_model(tmp_path / "net", VARIANTS[variant])
+    model = open_model(tmp_path / "net")
+    crowd = Crowd(model.new_joining_engine(1))
+    crowd.join([writing(model, "a", SamplingSettings(max_new_tokens=3), 0)])
+    with pytest.raises(UsageError, match="room for 0"):
+        crowd.join([writing(model, "b", SamplingSettings(), 1)])
+    assert [type(event).__name__ for event in crowd.step()] == ["Token"]
+
+
+def test_one_that_fails_leaves_the_others(tmp_path: Path) -> None:
+    make_model(tmp_path / "net")
+    model = open_model(tmp_path / "net")
+    crowd = Crowd(model.new_joining_engine(2))
+    good = writing(model, "a", SamplingSettings(max_new_tokens=3, seed=1), 0)
+    bad = writing(model, "a", SamplingSettings(max_new_tokens=3, seed=1), 1)
+    bad.take = good_for_nothing  # type: ignore[method-assign, assignment]
+    events = crowd.join([bad, good])
+    while len(crowd):
+        events += crowd.step()
+    assert [(event.job, event.reason) for event in events if isinstance(event, GenerationEnded)] == [
+        (1, "failed"),
+        (0, "length"),
+    ]
+
+
+def good_for_nothing(*_: object) -> Token:
+    """Draw from logits of which nothing is left."""
+    raise UsageError("no token is left to choose from")
+
+
+def writing(model: OpenedModel, prompt: str, sampling: SamplingSettings, job: int) -> Writing:
+    """Return a writing for `model`."""
+    return Writing(model.tokenizer, 8, prompt, sampling, job=job)

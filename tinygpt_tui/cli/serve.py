@@ -1,0 +1,45 @@
+"""tinygpt-tui serve: the models over HTTP, on a page and for clients of OpenAI's API."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from tinygpt_tui.cli.flags import add_setting_flags, typed_settings
+from tinygpt_tui.cli.output import say
+from tinygpt_tui.errors import ExitCode, UsageError
+from tinygpt_tui.settings.fields import checked
+from tinygpt_tui.settings.serving import ServingSettings
+
+TOKEN_VARIABLE = "TINYGPT_TUI_TOKEN"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = f"{TOKEN_VARIABLE}=SECRET asks for the token in each request: Authorization: Bearer SECRET"
+    parser.add_argument(
+        "--app", action="store_true", help="the whole app in the browser instead, for this machine's user alone"
+    )
+    add_setting_flags(parser, ServingSettings, "serving")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until Ctrl-C. Raises UsageError."""
+    settings = checked(ServingSettings, typed_settings(arguments, ServingSettings))
+    token = os.environ.get(TOKEN_VARIABLE) or None
+    try:
+        from tinygpt_tui.server.run import LOOPBACK, serve
+
+        if arguments.app:
+            from tinygpt_tui.server.in_browser import serve_app
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{error.name} is not installed", "pip install 'tinygpt-tui[serve]'") from None
+    if arguments.app:
+        serve_app(settings, lambda address: say(f"tinygpt-tui: the app is at {address}  (Ctrl-C stops)"))
+    else:
+        if settings.host not in LOOPBACK and token is None:
+            say(f"tinygpt-tui: whoever can reach {settings.host} may use the models; {TOKEN_VARIABLE} asks for a token")
+        serve(settings, token, lambda address: say(f"tinygpt-tui: {address}  (API: {address}/v1; Ctrl-C stops)"))
+    say("tinygpt-tui: stopped")
+    return int(ExitCode.OK)

@@ -1,0 +1,275 @@
+"""The addresses there are, and what each answers."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from tinygpt_tui.checkpoints.card import CONFIG, ModelCard
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.generation.crowd import Writing
+from tinygpt_tui.generation.sampler import choose_seed
+from tinygpt_tui.server.guard import Guard
+from tinygpt_tui.server.mailbox import Mailbox
+from tinygpt_tui.server.page import page
+from tinygpt_tui.server.problems import Problem, problem_of, unreadable
+from tinygpt_tui.server.replies import Answer
+from tinygpt_tui.server.requests import ChatRequest, CompletionRequest, Wanted, wanted
+from tinygpt_tui.server.scheduler import Order, Scheduler
+from tinygpt_tui.server.shelf import Shelf
+from tinygpt_tui.server.watching import ClientGone, while_there
+from tinygpt_tui.settings.serving import ServingSettings
+from tinygpt_tui.settings.windows import policy_for
+from tinygpt_tui.tokenizers.base import Tokenizer
+
+FRAME_S = 0.03  # between two pieces of a stream: smooth to read, and a fast model does not choke on its own news
+BODY_S = 20.0  # for a request's body to arrive
+PATIENCE_S = 30.0  # a client that takes nothing for so long is given up
+CLIENT_CLOSED_REQUEST = 499  # nginx's; nobody is there to read it
+
+
+class Service:
+    """What the handlers share."""
+
+    def __init__(self, shelf: Shelf, scheduler: Scheduler, settings: ServingSettings) -> None:
+        self._shelf, self._scheduler, self._settings = shelf, scheduler, settings
+        self._numbers = itertools.count(1)
+
+    async def page(self, request: Request) -> Response:
+        """Answer GET /."""
+        return page()
+
+    async def models(self, request: Request) -> Response:
+        """Answer GET /v1/models."""
+        cards = await run_in_threadpool(self._shelf.cards)
+        return _json({"object": "list", "data": [_model(card) for card in cards]})
+
+    async def model(self, request: Request) -> Response:
+        """Answer GET /v1/models/NAME."""
+        name = request.path_params["name"]
+        for card in await run_in_threadpool(self._shelf.cards):
+            if card.name == name:
+                return _json(_model(card))
+        raise Problem(HTTPStatus.NOT_FOUND, f"no model is called {name!r}", param="model", code="model_not_found")
+
+    async def health(self, request: Request) -> Response:
+        """Answer GET /health."""
+        return _json({"status": "ok", "texts": self._scheduler.texts})
+
+    async def complete(self, request: Request) -> Response:
+        """Answer POST /v1/completions."""
+        return await self._answer(request, CompletionRequest)
+
+    async def chat(self, request: Request) -> Response:
+        """Answer POST /v1/chat/completions."""
+        return await self._answer(request, ChatRequest)
+
+    async def _answer(self, request: Request, kind: type[CompletionRequest] | type[ChatRequest]) -> Response:
+        body = await self._body(request)
+        try:
+            asked = wanted(msgspec.json.decode(body, type=kind), self._settings)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise unreadable(error) from None
+        self._scheduler.check_room()  # before a model is opened for who will be sent away
+        try:
+            order, mailbox, tokenizer = await self._order(asked)
+        except TinyGPTError as error:
+            raise problem_of(error) from None
+        id = ("chatcmpl-" if asked.chat else "cmpl-") + secrets.token_hex(12)
+        answer = Answer(asked, tokenizer, id, int(time.time()))
+        if asked.stream:
+            return Stream(order, mailbox, answer)
+        try:
+            return await while_there(request.receive, _whole(order, mailbox, answer))
+        except ClientGone:
+            return Response(status_code=CLIENT_CLOSED_REQUEST)
+        finally:
+            order.cancel()
+
+    async def _order(self, asked: Wanted) -> tuple[Order, Mailbox, Tokenizer]:
+        number, mailbox = next(self._numbers), Mailbox()
+        order = await run_in_threadpool(self._new_order, asked, number, mailbox)
+        self._scheduler.submit(order)
+        return order, mailbox, order.model.tokenizer
+
+    def _new_order(self, asked: Wanted, number: int, mailbox: Mailbox) -> Order:
+        model = self._shelf.open(asked.model)
+        policy_for(asked.sampling.window, model.config.architecture)  # refused here rather than in mid-stream
+        seed = choose_seed() if asked.sampling.seed is None else asked.sampling.seed
+        prompts = [(prompt, seed + choice) for prompt in asked.prompts for choice in range(asked.n)]
+        writings = [
+            Writing(
+                model.tokenizer,
+                model.config.architecture.sight,
+                prompt,
+                msgspec.structs.replace(asked.sampling, seed=own),
+                job=number,
+                sample=sample,
+                candidates=asked.candidates,
+            )
+            for sample, (prompt, own) in enumerate(prompts)
+        ]
+        order = Order(model, asked.sampling.window, writings, mailbox.put)
+        mailbox.when_full = order.cancel
+        return order
+
+    async def _body(self, request: Request) -> bytes:
+        most = self._settings.body_kib * 1024
+        body = bytearray()
+        try:
+            async with asyncio.timeout(BODY_S):
+                async for chunk in request.stream():
+                    body += chunk
+                    if len(body) > most:
+                        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {most} bytes are read")
+        except TimeoutError:
+            raise Problem(HTTPStatus.REQUEST_TIMEOUT, f"the request did not arrive in {BODY_S:.0f} s") from None
+        return bytes(body)
+
+
+class Stream(Response):
+    """Server-sent events, as the texts grow; ends the writing when the client goes."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, order: Order, mailbox: Mailbox, answer: Answer) -> None:
+        super().__init__()
+        del self.headers["content-length"]
+        self._order, self._mailbox, self._answer = order, mailbox, answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        try:
+            await while_there(receive, self._send(send))
+        except (ClientGone, TimeoutError, OSError):
+            pass  # nobody reads any more
+        finally:
+            self._order.cancel()
+
+    async def _send(self, send: Send) -> None:
+        start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        async with asyncio.timeout(PATIENCE_S):
+            await send(start)
+        await _send_events(send, self._answer.beginning())
+        while not self._answer.ended:
+            self._answer.add(await self._mailbox.take())
+            if self._mailbox.overflowed:
+                return
+            await _send_events(send, self._answer.chunks())
+            if not self._answer.ended:
+                await asyncio.sleep(FRAME_S)
+        last = b"[DONE]" if self._answer.failed is None else _failure(self._answer).body()
+        await _send_events(send, [last])
+        async with asyncio.timeout(PATIENCE_S):
+            await send({"type": "http.response.body", "body": b""})
+
+
+async def _send_events(send: Send, events: list[bytes]) -> None:
+    if events:
+        body = b"".join(b"data: " + event + b"\n\n" for event in events)
+        async with asyncio.timeout(PATIENCE_S):
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+
+
+async def _whole(order: Order, mailbox: Mailbox, answer: Answer) -> Response:
+    while not answer.ended:
+        answer.add(await mailbox.take())
+        if mailbox.overflowed:
+            raise Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server is too busy to keep this text")
+    if answer.failed is not None:
+        raise _failure(answer)
+    return Response(answer.whole(), media_type="application/json")
+
+
+def _failure(answer: Answer) -> Problem:
+    assert answer.failed is not None
+    message, hint = answer.failed.message, answer.failed.hint
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, f"{message}; {hint}" if hint else message)
+
+
+def make_app(shelf: Shelf, scheduler: Scheduler, settings: ServingSettings, token: str | None = None) -> Starlette:
+    """Return the application; `scheduler` must have been started. `token` is asked for where there is one."""
+    service = Service(shelf, scheduler, settings)
+    get: list[tuple[str, Callable[..., Any]]] = [
+        ("/", service.page),
+        ("/v1/models", service.models),
+        ("/v1/models/{name}", service.model),
+        ("/health", service.health),
+    ]
+    post: list[tuple[str, Callable[..., Any]]] = [
+        ("/v1/completions", service.complete),
+        ("/v1/chat/completions", service.chat),
+    ]
+    return Starlette(
+        routes=[
+            *(Route(path, handler, methods=["GET"]) for path, handler in get),
+            *(Route(path, handler, methods=["POST"]) for path, handler in post),
+        ],
+        middleware=[Middleware(Guard, names=(settings.host, *settings.allowed_hosts), token=token)],
+        exception_handlers={
+            Problem: _say_problem,
+            HTTPException: _say_http,
+            ClientDisconnect: _say_nothing,
+            Exception: _say_unexpected,
+        },
+    )
+
+
+def _model(card: ModelCard) -> dict[str, Any]:
+    """Return how OpenAI's API speaks of a model, and what more there is to say."""
+    try:
+        created = int((Path(card.path) / CONFIG).stat().st_mtime)
+    except OSError:
+        created = 0
+    return {
+        "id": card.name,
+        "object": "model",
+        "created": created,
+        "owned_by": "tinygpt-tui" if card.origin == "shipped" else "you",
+        "tinygpt": {
+            "architecture": card.architecture,
+            "parameters": card.parameters,
+            "block_size": card.block_size,
+            "vocab_size": card.vocab_size,
+            "trained": card.trained,
+        },
+    }
+
+
+def _json(value: Any) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json")
+
+
+async def _say_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return error.response()
+
+
+async def _say_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    where = f"{request.method} {request.url.path[:200]}"
+    return Problem(HTTPStatus(error.status_code), f"{where}: {error.detail}", headers=error.headers).response()
+
+
+async def _say_nothing(request: Request, error: Exception) -> Response:
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
+
+
+async def _say_unexpected(request: Request, error: Exception) -> Response:
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server's own output has the details").response()

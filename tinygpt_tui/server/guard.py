@@ -1,0 +1,90 @@
+"""Who is let in: before a request is looked at, its Host, its Origin and its token are.
+
+A page of another site cannot reach the server through the reader's browser: by DNS rebinding it arrives with a name
+that is not ours, by a plain form or fetch with an Origin that is not ours, and no answer allows another origin.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+from collections.abc import Collection
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tinygpt_tui.server.problems import Problem
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+OPEN_TO_ALL = ("/", "/health")  # without a token: the page asks for it
+
+
+class Guard:
+    """ASGI middleware."""
+
+    def __init__(self, app: ASGIApp, *, names: Collection[str], token: str | None) -> None:
+        """`names` are allowed as Host besides localhost and addresses; `token` is asked for where there is one."""
+        self._app, self._names, self._token = app, names, token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on what may come in; put our headers on every answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        try:
+            self._check(scope["path"], Headers(scope=scope))
+        except Problem as problem:
+            await problem.response()(scope, receive, send_with_headers)
+            return
+        await self._app(scope, receive, send_with_headers)
+
+    def _check(self, path: str, headers: Headers) -> None:
+        host = headers.get("host", "")
+        if not is_ours(host, self._names):
+            raise Problem(
+                HTTPStatus.MISDIRECTED_REQUEST, f"this server is not called {host[:100]!r}; see --allowed-hosts"
+            )
+        if not is_from(headers.get("origin"), host):
+            raise Problem(HTTPStatus.FORBIDDEN, "pages of other sites may not ask")
+        if self._token is not None and path not in OPEN_TO_ALL:
+            given = headers.get("authorization", "").encode()
+            if not hmac.compare_digest(given, f"Bearer {self._token}".encode()):
+                raise Problem(
+                    HTTPStatus.UNAUTHORIZED,
+                    "the token is missing or wrong: Authorization: Bearer TOKEN",
+                    code="invalid_api_key",
+                    headers={"WWW-Authenticate": "Bearer"},
+                )
+
+
+def is_ours(host: str, names: Collection[str] = ()) -> bool:
+    """Whether a Host header names us, localhost or `names`: an address cannot be rebound, a name can."""
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").lower()
+        if name == "localhost" or name in {allowed.lower() for allowed in names}:
+            return True
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def is_from(origin: str | None, host: str) -> bool:
+    """Whether an Origin header is that of our own page; None, where there is no such header, is no browser's page."""
+    return origin is None or urlsplit(origin).netloc.lower() == host.lower()

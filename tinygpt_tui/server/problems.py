@@ -1,0 +1,73 @@
+"""What goes wrong with a request, in the shape in which OpenAI's API says it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+
+import msgspec
+from starlette.responses import Response
+
+from tinygpt_tui.errors import NotFoundError, TinyGPTError, UsageError
+
+# Of msgspec's messages: what is wrong, and where: "Expected `int`, got `str` - at `$.max_tokens`".
+_PLACE = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
+
+
+class Problem(Exception):
+    """A request that is not answered as it hoped."""
+
+    def __init__(
+        self,
+        status: HTTPStatus,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status, self.message, self.param, self.code, self.headers = status, message, param, code, headers
+
+    def body(self) -> bytes:
+        """Return the JSON that says it."""
+        return msgspec.json.encode({"error": self._error()})
+
+    def response(self) -> Response:
+        """Return the answer that says it."""
+        headers = dict(self.headers or {})
+        return Response(self.body(), int(self.status), headers, media_type="application/json")
+
+    def _error(self) -> dict[str, str | None]:
+        kinds = {
+            HTTPStatus.UNAUTHORIZED: "authentication_error",
+            HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error",
+        }
+        kind = "server_error" if self.status >= 500 else "invalid_request_error"
+        return {
+            "message": self.message,
+            "type": kinds.get(self.status, kind),
+            "param": self.param,
+            "code": self.code,
+        }
+
+
+def problem_of(error: TinyGPTError) -> Problem:
+    """Return the problem that one of our own errors is to who asks."""
+    message = f"{error.message}; {error.hint}" if error.hint else error.message
+    if isinstance(error, NotFoundError):
+        return Problem(HTTPStatus.NOT_FOUND, message, param="model", code="model_not_found")
+    if isinstance(error, UsageError):
+        return Problem(HTTPStatus.BAD_REQUEST, message)
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, message)
+
+
+def unreadable(error: msgspec.DecodeError | UnicodeDecodeError) -> Problem:
+    """Return the problem of a body that is not what was expected."""
+    message = str(error)
+    place = _PLACE.search(message)
+    if place is None:
+        return Problem(HTTPStatus.BAD_REQUEST, f"the request cannot be read: {message}")
+    param = place.group(1).partition("[")[0] or None
+    return Problem(HTTPStatus.BAD_REQUEST, f"{param or 'request'}: {message[: place.start()]}", param=param)

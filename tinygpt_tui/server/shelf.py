@@ -1,0 +1,61 @@
+"""The models that may be asked for, and those that are open.
+
+A request names a model, and never a place: its word is looked up among the names there are, and is nothing else.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from tinygpt_tui.checkpoints.card import WEIGHTS, ModelCard
+from tinygpt_tui.checkpoints.library import list_models
+from tinygpt_tui.errors import NotFoundError
+from tinygpt_tui.workers.opened import OpenedModel, open_model
+
+OPEN_MODELS = 6  # kept in memory; the one unused longest goes first
+LOOK_AGAIN_S = 1.0  # after which the folders are read again
+
+
+class Shelf:
+    """Safe to use from several threads. The thread that opens a model lets others wait, but not who writes already."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._cards: dict[str, ModelCard] = {}
+        self._looked_at = -LOOK_AGAIN_S
+        self._opened: dict[str, tuple[float, OpenedModel]] = {}
+
+    def cards(self) -> list[ModelCard]:
+        """Return the cards of the models that can be used, by name."""
+        with self._lock:
+            return list(self._looked().values())
+
+    def open(self, name: str) -> OpenedModel:
+        """Return the model of this name; read again where it has changed (a model in training).
+
+        Raises NotFoundError, CheckpointError.
+        """
+        with self._lock:
+            card = self._looked().get(name)
+            if card is None:
+                there = ", ".join(self._cards)
+                raise NotFoundError(f"no model is called {name!r}", f"there is {there}" if there else "there is none")
+            folder = Path(card.path)
+            weights = folder / WEIGHTS
+            changed_at = weights.stat().st_mtime if weights.exists() else 0.0
+            kept = self._opened.pop(card.path, None)
+            if kept is None or kept[0] != changed_at:
+                kept = (changed_at, open_model(folder))
+            self._opened[card.path] = kept  # the last of the dict is the one used last
+            while len(self._opened) > OPEN_MODELS:
+                del self._opened[next(iter(self._opened))]
+            return kept[1]
+
+    def _looked(self) -> dict[str, ModelCard]:
+        now = time.monotonic()
+        if now - self._looked_at >= LOOK_AGAIN_S:
+            self._cards = {card.name: card for card in list_models() if not card.problem}
+            self._looked_at = now
+        return self._cards

@@ -1,0 +1,32 @@
+"""The settings of the server: where it listens, and how much it does for whom."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+
+class ServingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where `tinygpt-tui serve` listens, and its limits."""
+
+    host: Annotated[
+        str, Meta(description="listen here; the default is this machine alone, 0.0.0.0 is whoever can reach it")
+    ] = "127.0.0.1"
+    port: Annotated[
+        Annotated[int, Meta(ge=0, le=65535)] | None,
+        Meta(description="listen here; none: 8000, or another one that is free"),
+    ] = None
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        Meta(description="names by which browsers may call the server, besides localhost and plain addresses"),
+    ] = ()
+    max_tokens: Annotated[int, Meta(ge=1, le=1_000_000, description="the most tokens that a text may be asked for")] = (
+        4096
+    )
+    texts: Annotated[int, Meta(ge=1, le=256, description="write at most so many texts at once")] = 32
+    waiting: Annotated[
+        int, Meta(ge=0, le=10_000, description="so many requests may wait; others are asked to come again later")
+    ] = 64
+    body_kib: Annotated[int, Meta(ge=1, le=65536, description="the largest request, in KiB")] = 256
