@@ -26,11 +26,12 @@ NEWCOMERS: tuple[tuple[int, str, SamplingSettings], ...] = (
 
 
 @pytest.mark.parametrize("variant", ["classic", "modern", "sliding", "gru", "cnn"])
-@pytest.mark.parametrize("native", ["", "off"])
+@pytest.mark.parametrize("native", [True, False])
 def test_each_writes_what_a_job_writes(
-    tmp_path: Path, variant: str, native: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, variant: str, native: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TINYGPT_TUI_NATIVE", native)
+    if not native:
+        monkeypatch.setattr("tinygpt_tui.workers.opened.load_library", lambda: None)
     make_model(tmp_path / "net", VARIANTS[variant])
     model = open_model(tmp_path / "net")
     crowd = Crowd(model.new_joining_engine(3 if variant == "classic" else 6))

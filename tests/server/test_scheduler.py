@@ -6,11 +6,14 @@ import threading
 from collections.abc import Sequence
 
 import httpx
+import numpy as np
 import pytest
 from makers import wait_until
+from numpy.typing import NDArray
 
 from tinygpt_tui.events.generation import GenerationEnded
 from tinygpt_tui.generation.crowd import Writing, WritingEvent
+from tinygpt_tui.generation.one_by_one import OneByOneEngine
 from tinygpt_tui.server.problems import Problem
 from tinygpt_tui.server.scheduler import Order, Scheduler
 from tinygpt_tui.server.shelf import Shelf
@@ -115,16 +118,23 @@ def test_closing_ends_all_texts_and_says_so(models: None, model: OpenedModel) ->
         scheduler.submit(Reader(model, 3, 1).order)
 
 
+class Breaking(OneByOneEngine):
+    """An engine that reads a text and cannot go on."""
+
+    def step(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        raise RuntimeError("a wire is loose")
+
+
 def test_an_engine_that_breaks_takes_only_its_own_along(
-    served: Served, model: OpenedModel, capsys: pytest.CaptureFixture[str]
+    served: Served, model: OpenedModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = Shelf().open("state")
-    healthy, broken = Reader(model, 1, 1_000_000), Reader(other, 2, 1_000_000)
+    monkeypatch.setattr(other, "new_joining_engine", lambda texts, window: Breaking(other.new_engine, texts))
+    healthy, broken = Reader(model, 1, 1_000_000), Reader(other, 2, 10)
     served.scheduler.submit(healthy.order)
     served.scheduler.submit(broken.order)
-    wait_until(lambda: len(broken.events) > 3)
-    broken.order.writings[0].last = 10_000  # no such token
     wait_until(lambda: broken.reasons == ["failed"])
     before = len(healthy.events)
     wait_until(lambda: len(healthy.events) > before + 10)
     healthy.order.cancel()
+    assert "a wire is loose" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from tinygpt_tui.generation.crowd import WritingEvent
 
-ROOM = 16_384  # events, 16 texts of a thousand tokens; who is further behind reads nothing at all
+ROOM = 65_536  # events, 16 texts of 4096 tokens: who is further behind reads nothing at all
 
 
 class Mailbox:
