@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler
 from textual_serve.server import Server
 
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.server.guard import is_from, is_ours
+from tinygpt_tui.server.guard import is_ours
 from tinygpt_tui.server.run import LOOPBACK, address, listen
 from tinygpt_tui.settings.serving import ServingSettings
 from tinygpt_tui.workers.process import environment
@@ -34,10 +34,10 @@ def serve_app(settings: ServingSettings, say: Callable[[str], None]) -> None:
     with listen(settings) as listener:  # finds a port that is free; textual-serve binds it itself
         url, port = address(settings, listener), listener.getsockname()[1]
     os.environ.update(environment())  # for the apps, which it starts
-    _Server(settings, port, url, say).serve()
+    AppServer(settings, port, url, say).serve()
 
 
-class _Server(Server):
+class AppServer(Server):
     """Turns away who is not this user's own browser, and says its address in our way."""
 
     def __init__(self, settings: ServingSettings, port: int, url: str, say: Callable[[str], None]) -> None:
@@ -45,6 +45,9 @@ class _Server(Server):
         command = subprocess.list2cmdline(arguments) if os.name == "nt" else shlex.join(arguments)
         super().__init__(command, host=settings.host, port=port, title="tinygpt-tui", public_url=url)
         self._names, self._say = settings.allowed_hosts, say
+        names = ("localhost", "127.0.0.1", "[::1]", *settings.allowed_hosts)
+        self._origins = {f"http://{name}:{port}" for name in names}  # the page may be open under another than it asks
+        self._policy = f"style-src 'self' {url} 'unsafe-inline'; font-src 'self' {url} data:; frame-ancestors 'none'"
 
     async def _make_app(self) -> web.Application:
         app = await super()._make_app()
@@ -57,6 +60,9 @@ class _Server(Server):
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
-        if not is_ours(host, self._names) or not is_from(origin, host):
+        if not is_ours(host, self._names) or (origin is not None and origin.lower() not in self._origins):
             raise web.HTTPForbidden(text="pages of other sites may not ask")
-        return await handler(request)
+        response = await handler(request)
+        if not response.prepared:  # a socket is
+            response.headers["Content-Security-Policy"] = self._policy  # its page would fetch a font from elsewhere
+        return response
