@@ -144,7 +144,7 @@ def test_killed_it_goes_on_from_the_saved_state_to_the_end(watch: Watched) -> No
     watch.pause()
     wait_until(lambda: (status := watch.status()) is not None and status.state == "paused")
     assert watch.sees(Paused)
-    (saved,) = (event.step for event in watch.seen if event == Saved(event.step, "resume"))
+    saved = [event.step for event in watch.seen if event == Saved(event.step, "resume")][-1]  # a pause may save, too
     reached = watch.steps()[-1]
     assert 0 < saved <= reached < 800
     os.kill(watch.pids[0], signal.SIGKILL)
