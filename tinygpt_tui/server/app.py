@@ -39,6 +39,7 @@ from tinygpt_tui.settings.windows import policy_for
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 FRAME_S = 0.03  # between two pieces of a stream: smooth to read, and a fast model does not choke on its own news
+SMOOTH_TEXTS = 8  # of more the pieces come less often: telling would cost more than writing
 BODY_S = 20.0  # for a request's body to arrive
 PATIENCE_S = 30.0  # a client that takes nothing for so long is given up
 CLIENT_CLOSED_REQUEST = 499  # nginx's; nobody is there to read it
@@ -94,13 +95,17 @@ class Service:
         id = ("chatcmpl-" if asked.chat else "cmpl-") + secrets.token_hex(12)
         answer = Answer(asked, tokenizer, id, int(time.time()))
         if asked.stream:
-            return Stream(order, mailbox, answer)
+            return Stream(order, mailbox, answer, self._pause)
         try:
             return await while_there(request.receive, _whole(order, mailbox, answer))
         except ClientGone:
             return Response(status_code=CLIENT_CLOSED_REQUEST)
         finally:
             order.cancel()
+
+    def _pause(self) -> float:
+        """Return for how many seconds a stream gathers its next piece."""
+        return FRAME_S * max(1.0, self._scheduler.texts / SMOOTH_TEXTS)
 
     async def _order(self, asked: Wanted) -> tuple[Order, Mailbox, Tokenizer]:
         number, mailbox = next(self._numbers), Mailbox()
@@ -148,10 +153,11 @@ class Stream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, order: Order, mailbox: Mailbox, answer: Answer) -> None:
+    def __init__(self, order: Order, mailbox: Mailbox, answer: Answer, pause: Callable[[], float]) -> None:
+        """`pause` says how many seconds to gather what goes into one piece."""
         super().__init__()
         del self.headers["content-length"]
-        self._order, self._mailbox, self._answer = order, mailbox, answer
+        self._order, self._mailbox, self._answer, self._pause = order, mailbox, answer, pause
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
@@ -173,7 +179,7 @@ class Stream(Response):
                 return
             await _send_events(send, self._answer.chunks())
             if not self._answer.ended:
-                await asyncio.sleep(FRAME_S)
+                await asyncio.sleep(self._pause())
         last = b"[DONE]" if self._answer.failed is None else _failure(self._answer).body()
         await _send_events(send, [last])
         async with asyncio.timeout(PATIENCE_S):
