@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from makers import CLASSIC, GPT_VARIANTS, make_model, random_ids, random_model, tiny_gpt
+from makers import CLASSIC, USUAL_VARIANTS, make_model, random_ids, random_model, tiny_gpt
 
 from tinygpt_tui.architectures import attention
 from tinygpt_tui.checkpoints.native import load
@@ -23,13 +23,13 @@ from tinygpt_tui.native.weights import arrange, read_weights, rotation_frequenci
 from tinygpt_tui.settings.architecture import GPTSettings
 
 
-@pytest.mark.parametrize("settings", GPT_VARIANTS.values(), ids=GPT_VARIANTS.keys())
+@pytest.mark.parametrize("settings", USUAL_VARIANTS.values(), ids=USUAL_VARIANTS.keys())
 def test_the_shapes_are_the_state_dicts(settings: GPTSettings) -> None:
     state = random_model(settings).state_dict()
     assert shapes(settings) == {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
-@pytest.mark.parametrize("settings", GPT_VARIANTS.values(), ids=GPT_VARIANTS.keys())
+@pytest.mark.parametrize("settings", USUAL_VARIANTS.values(), ids=USUAL_VARIANTS.keys())
 def test_every_part_is_aligned_and_in_the_c_structures(settings: GPTSettings, tmp_path: Path) -> None:
     make_model(tmp_path / "cat", settings)
     weights = read_weights(tmp_path / "cat")

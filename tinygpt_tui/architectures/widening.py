@@ -30,10 +30,13 @@ def widened(weights: dict[str, Tensor], old: ArchitectureSettings, vocab_size: i
     for name, tensor in weights.items():
         if name.endswith(PAIRS):
             wider[name] = _pairs(tensor, wanted[name][0], old.vocab_size, vocab_size)
-        elif tensor.shape == wanted[name]:
-            wider[name] = tensor
-        else:
+            continue
+        wider[name] = tensor
+        if tensor.shape[:1] != wanted[name][:1]:
             wider[name] = torch.cat((tensor, _rows(name, tensor, vocab_size - old.vocab_size, random)))
+        if tensor.shape[1:] != wanted[name][1:]:  # a table from token to token
+            columns = wider[name].mean(1, keepdim=True).expand(-1, vocab_size - old.vocab_size)
+            wider[name] = torch.cat((wider[name], columns), dim=1)
     if is_tied(old):
         (embedding,) = (tensor for name, tensor in wider.items() if name.endswith(EMBEDDING))
         wider[HEAD] = embedding

@@ -24,7 +24,7 @@ COMMANDS = {
     "export": "write a model as another program's file, with its card.",
     "serve": "the models over HTTP, on a page and for clients of OpenAI's API.",
     "models": "list the models there are.",
-    "runs": "list the trainings, live and past.",
+    "runs": "list the trainings, live and past; compare two, share one, keep house among them.",
     "data": "list the corpora, or download one.",
     "stop": "end a training and keep its best weights.",
     "pause": "have a training wait in memory.",
