@@ -17,6 +17,7 @@ from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.training import Finding, RunStarted, TrainingEvent
 from tinygpt_tui.runs.aspects import Comparison
 from tinygpt_tui.runs.control import Control
+from tinygpt_tui.runs.extending import extend
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunSettings, RunStatus
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.workers.examiner import is_here, start_examiner
@@ -133,6 +134,11 @@ class TrainingSession:
         return self.own and self.phase in (Phase.STOPPED, Phase.FAILED, Phase.DIED)
 
     @property
+    def can_be_extended(self) -> bool:
+        """Whether the run can be given more steps: there is a state to go on from, and nobody at work."""
+        return self.own and self.has_state and not self.phase.live
+
+    @property
     def never_began(self) -> bool:
         """Whether the trainer that was started here last is gone without having said anything."""
         return self.phase is Phase.DIED and (self._launched is not None or self.history.started is None)
@@ -142,6 +148,11 @@ class TrainingSession:
         self._launched = start_trainer(self.run)
         self._stop_asked = False
         self.phase = Phase.STARTING
+
+    def extend(self, steps: str) -> None:
+        """Give the run more steps (`+2000`, or `5000` in all) and go on. Raises UsageError, RunError, StorageError."""
+        self.settings = extend(self.run, steps)
+        self.launch()
 
     def look(self) -> Look:
         """Read what is new on the disk."""
@@ -199,6 +210,10 @@ class TrainingSession:
     def sample(self) -> None:
         """Ask for a sample now. Raises StorageError."""
         self._watch.sample()
+
+    def save(self) -> None:
+        """Ask for the state to be saved now. Raises StorageError."""
+        self._watch.save()
 
     def last_words(self) -> str:
         """The end of what the trainer wrote to its log."""

@@ -26,6 +26,7 @@ from tinygpt_tui.ui.screens.choose_file import ChooseFileScreen
 from tinygpt_tui.ui.screens.choose_overlays import ChooseOverlaysScreen
 from tinygpt_tui.ui.screens.choose_run import ChooseRunScreen
 from tinygpt_tui.ui.screens.confirm import ConfirmScreen
+from tinygpt_tui.ui.screens.more_steps import MoreStepsScreen
 from tinygpt_tui.ui.screens.text_place import TextPlaceScreen
 from tinygpt_tui.ui.training_runs import live_runs, run_rows
 from tinygpt_tui.ui.training_session import ONE_BATCH, Phase, TrainingSession
@@ -68,6 +69,8 @@ weights, and you can go on from there later.
             "h", "time_machine", "History", id="train.history", tooltip="The time machine: what it wrote at each step"
         ),
         Binding("w", "sample_now", "Write", id="train.sample", show=False, tooltip="Have the model write a sample now"),
+        Binding("v", "save_now", "Save", id="train.save", show=False, tooltip="Keep the state to go on from, now"),
+        Binding("x", "extend", "More steps", id="train.extend", tooltip="Give the run more steps, and go on"),
         Binding("e", "export", "Picture", id="train.export", show=False, tooltip="Keep the chart as an SVG picture"),
         Binding("o", "compare", "Compare", id="train.compare", tooltip="Lay other runs or published results over it"),
         Binding("n", "new", "New", id="train.new", tooltip="The form of a new training; this one goes on"),
@@ -131,7 +134,11 @@ weights, and you can go on from there later.
         if session.phase in (Phase.TRAINING, Phase.PAUSED, Phase.STOPPING, Phase.PAUSING):
             actions |= {"stop"}
         if session.phase is Phase.TRAINING:
-            actions |= {"pause", "sample_now"}
+            actions |= {"pause"}
+        if session.phase in (Phase.TRAINING, Phase.PAUSED):
+            actions |= {"sample_now", "save_now"}
+        if session.can_be_extended:
+            actions |= {"extend"}
         if session.phase in (Phase.PAUSED, Phase.PAUSING):
             actions |= {"end_pause"}
         if session.can_go_on:
@@ -317,6 +324,22 @@ weights, and you can go on from there later.
         self.query_one(TrainSamples).follow()
         self._ask("sample")
 
+    def action_save_now(self) -> None:
+        """Ask the trainer to save its state."""
+        self._ask("save")
+
+    def action_extend(self) -> None:
+        """Ask how many more steps, then go on with them."""
+        session = self.session
+        if session is None:
+            return
+
+        def go_on(steps: str | None) -> None:
+            if steps is not None:
+                self._ask("extend", steps)
+
+        self.app.push_screen(MoreStepsScreen(session.name, session.history.step, session.history.steps), go_on)
+
     def action_stop(self) -> None:
         """Ask the user, then the trainer; the second time at once."""
         session = self.session
@@ -338,13 +361,13 @@ weights, and you can go on from there later.
         """Start the trainer again where it left off."""
         self._ask("launch")
 
-    def _ask(self, wish: str) -> None:
+    def _ask(self, wish: str, *more: str) -> None:
         """Do something to the run that may fail, and show what came of it."""
         session = self.session
         if session is None:
             return
         try:
-            getattr(session, wish)()
+            getattr(session, wish)(*more)
         except TinyGPTError as error:
             self.show_error(error)
         self._show()

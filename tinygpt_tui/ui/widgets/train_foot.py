@@ -12,6 +12,7 @@ BUTTONS = {
     "pause": ("Pause", "p"),
     "end_pause": ("Go on", "p"),
     "go_on": ("Go on", "g"),
+    "extend": ("More steps", "x"),
     "stop": ("Stop and keep", "s"),
     "talk": ("Talk to it", "t"),
     "new": ("New training", "n"),

@@ -1,0 +1,79 @@
+"""How many more steps a run is to make."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from tinygpt_tui.errors import UsageError
+from tinygpt_tui.runs.extending import new_steps
+
+
+class MoreStepsScreen(ModalScreen[str | None]):
+    """Dismisses with what was typed, `+2000` or `5000`, once it can be; with None where the user turns away."""
+
+    DEFAULT_CSS = """
+    MoreStepsScreen {
+        align: center middle;
+        & > Vertical {
+            width: 64; max-width: 100%; height: auto; max-height: 100%; padding: 1 2;
+            background: $panel; border: round $border;
+            border-title-color: $foreground; border-subtitle-color: $foreground 70%;
+        }
+        & Static { height: auto; }
+        & Input { margin: 1 0 0 0; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "Cancel", id="more-steps.cancel", tooltip="Leave the run as it is"),
+    ]
+
+    def __init__(self, name: str, step: int, steps: int) -> None:
+        super().__init__()
+        self._name, self._step, self._steps = name, step, steps
+
+    def compose(self) -> ComposeResult:
+        """Yield what it means, a box, and what the number in it comes to."""
+        with Vertical() as box:
+            box.border_title = "more steps"
+            box.border_subtitle = "enter: go on  esc: cancel"
+            yield Static(
+                f"{self._name} stands at step {self._step:,} of {self._steps:,}. The rate rises again to where so "
+                "long a run would have it, and falls to its end.\n+2000: so many more; 5000: so many in all.",
+                markup=False,
+            )
+            yield Input(f"+{max(100, self._steps // 2)}", compact=True, select_on_focus=True)
+            yield Static("", id="comes-to", markup=False)
+
+    def on_mount(self) -> None:
+        """Say what the suggestion comes to."""
+        self._check()
+
+    def on_input_changed(self) -> None:
+        """Say what it comes to, or why it cannot be."""
+        self._check()
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        """Take it, where it can be."""
+        message.stop()
+        if self._check():
+            self.dismiss(message.value)
+
+    def action_cancel(self) -> None:
+        """Change nothing."""
+        self.dismiss(None)
+
+    def _check(self) -> bool:
+        line = self.query_one("#comes-to", Static)
+        try:
+            total = new_steps(self.query_one(Input).value, self._step, self._steps)
+        except UsageError as error:
+            line.update(f"✗ {error.message}; {error.hint}")
+            return False
+        line.update(f"{total:,} steps in all, {total - self._step:,} to go")
+        return True
