@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator
 
 import psutil
@@ -45,6 +46,9 @@ def test_a_conversation_with_a_trainer(watch: RunWatch, capsys: pytest.CaptureFi
     assert text.strip()
     assert "cat after step" in about
     assert str(watch.run.resume) in said("save", "cat")[1]
+    wait_until(lambda: time.time() - watch.run.status.stat().st_mtime > 1.5)
+    said("sample", "cat")
+    assert watch.run.read_status().state == "paused"  # whatever it is asked meanwhile
     assert "stop cat` first" in said("resume", "cat", "--steps", "+10", code=ExitCode.RUN)[1]
     assert "cat goes on from step" in said("resume", "cat")[1]
     assert "asked cat to stop" in said("stop", "cat")[1]

@@ -84,6 +84,7 @@ class _Run:
         self._status_at = self._resume_at = time.monotonic()
         self._saving_s = 0.0
         self._saved_choice = ""
+        self._state: RunState = "running"  # or paused, whatever is told meanwhile
         self._training: Training | None = None
 
     def events(self) -> Iterator[TrainingEvent]:
@@ -223,10 +224,11 @@ class _Run:
         self._try(lambda: self._say("paused", steps, error.message))
 
     def _say_now_and_then(self, event: TrainingEvent, steps: int) -> None:
-        if isinstance(event, Paused):
-            self._try(lambda: self._say("paused", steps))
+        if isinstance(event, Paused | Resumed):
+            self._state = "paused" if isinstance(event, Paused) else "running"
+            self._try(lambda: self._say(self._state, steps))
         elif time.monotonic() - self._status_at > STATUS_EVERY_S:
-            self._try(lambda: self._say("running", steps))
+            self._try(lambda: self._say(self._state, steps))
 
     def _say(self, state: RunState, steps: int, message: str = "") -> None:
         self._status_at = time.monotonic()
