@@ -69,7 +69,7 @@ weights, and you can go on from there later.
             "h", "time_machine", "History", id="train.history", tooltip="The time machine: what it wrote at each step"
         ),
         Binding("w", "sample_now", "Write", id="train.sample", show=False, tooltip="Have the model write a sample now"),
-        Binding("v", "save_now", "Save", id="train.save", show=False, tooltip="Keep the state to go on from, now"),
+        Binding("b", "save_now", "Save", id="train.save", show=False, tooltip="Keep the state to go on from, now"),
         Binding("x", "extend", "More steps", id="train.extend", tooltip="Give the run more steps, and go on"),
         Binding("e", "export", "Picture", id="train.export", show=False, tooltip="Keep the chart as an SVG picture"),
         Binding("o", "compare", "Compare", id="train.compare", tooltip="Lay other runs or published results over it"),
