@@ -17,11 +17,15 @@ EXAMPLES: list[typing.Any] = [
     generation.Token(1, 0, 5, '"\n\u2028\x00é', 3),
     generation.Token(1, 0, 5, "e", 3, generation.Chance(0.25, 2, 1.5, (generation.Candidate(5, "é", 0.5),)), sample=3),
     generation.Explained(1, (generation.TokenSeen(0, 1, 5, None), generation.TokenSeen(1, 2, -1, None))),
+    generation.Compared(
+        1, (generation.TensorCompared("w", (2, 3), None), generation.TensorCompared("v", (2,), (2,), 0.5, 1.0))
+    ),
     generation.GenerationEnded(1, "stop text", 3, 0.5, None, "rest"),
     generation.EngineFailed("it died", "ask again"),
     requests.OpenModel("/m"),
     requests.Generate(1, "/m", "To be\r\n", SamplingSettings(seed=3, stop=("\n", "é|"))),
     requests.Explain(1, "/m", "To be", 2, 5, SamplingSettings(window="reanchor"), 10, untrained=True),
+    requests.CompareWeights(1, "/m", "/n"),
     requests.StopJob(1),
     training.RunStarted(1.5, 0, 10, 100, 90, 10, "cpu", 1),
     training.Step(1, 2.5, 1e-3, 0.5, 1000.0, 0.1),
