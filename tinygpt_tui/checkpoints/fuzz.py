@@ -7,6 +7,7 @@ running anything. An audit hook of the interpreter watches for what would be cod
 from __future__ import annotations
 
 import argparse
+import copy
 import io
 import json
 import pickle
@@ -195,9 +196,9 @@ def damage_json(content: bytes, chance: random.Random) -> bytes:
             if chance.random() < 0.2:
                 holder[chance.choice(("", "a", key + "x"))] = holder.pop(key)
             else:
-                holder[key] = chance.choice(STRANGE)
+                holder[key] = copy.deepcopy(chance.choice(STRANGE))
         elif isinstance(holder, list) and holder:
-            holder[chance.randrange(len(holder))] = chance.choice(STRANGE)
+            holder[chance.randrange(len(holder))] = copy.deepcopy(chance.choice(STRANGE))
     if chance.random() < 0.02:
         return b"[" * 100_000
     return json.dumps(value).encode("utf-8", "replace")
