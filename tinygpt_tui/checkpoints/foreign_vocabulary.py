@@ -99,7 +99,8 @@ def _from_tokenizer_json(path: Path, size: int) -> Tokenizer | None:
     if "ByteLevel" not in str(kept.get("pre_tokenizer")):
         raise CheckpointError(f"{path.name}: a BPE that is not byte-level is not read", "")
     vocabulary = dict(model["vocab"])
-    added = [token for token in kept.get("added_tokens") or () if isinstance(token, dict)]
+    told = kept.get("added_tokens")
+    added = [token for token in told if isinstance(token, dict)] if isinstance(told, list) else []
     for token in added:
         if isinstance(token.get("content"), str):
             vocabulary.setdefault(token["content"], token.get("id"))

@@ -72,7 +72,7 @@ class HuggingFace:
         found.tell("bias", True, "convention", "GPT-2 has all biases")
         found.tell("qkv_bias", True, "convention", "GPT-2 has all biases")
         activation = told.get("activation_function")
-        if activation in ACTIVATIONS:
+        if isinstance(activation, str) and activation in ACTIVATIONS:
             found.tell("activation", ACTIVATIONS[activation], "sidecar", "config.json")
         elif activation is None:
             found.tell("activation", "gelu_tanh", "convention", "GPT-2's")
