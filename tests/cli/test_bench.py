@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,15 @@ def test_generate_prints_its_table_and_says_how_far_it_is_on_stderr() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child alone")
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """Started from a shell's background, tests and what they start would not hear of a Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_prints_what_was_measured_by_then_and_json_is_one_object() -> None:
     command = [*BENCH, "generate", "--sizes", "tiny", "--rounds", "1000000", "--no-first-token", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8") as process:
