@@ -37,7 +37,6 @@ def test_generate_prints_its_table_and_says_how_far_it_is_on_stderr() -> None:
     assert "left)" in done.stderr
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child alone")
 @pytest.fixture
 def heeds_ctrl_c() -> Iterator[None]:
     """Started from a shell's background, tests and what they start would not hear of a Ctrl-C."""
@@ -46,6 +45,7 @@ def heeds_ctrl_c() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child alone")
 @pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_prints_what_was_measured_by_then_and_json_is_one_object() -> None:
     command = [*BENCH, "generate", "--sizes", "tiny", "--rounds", "1000000", "--no-first-token", "--json"]
