@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tinygpt_tui.ui.pace import KEY_FIRST_S, LONGEST_S, SHARE, Pace
+from tinygpt_tui.ui.pace import LONGEST_S, SHARE, Pace
 
 really_rest_s = Pace.rest_s  # before the fixture that all these tests share puts it out of use
 
@@ -42,22 +42,3 @@ def test_each_time_counts_by_itself() -> None:
     clocks.now_s, clocks.cpu_s = 0.1, 0.1
     pace.begin()
     assert really_rest_s(pace) == 0
-
-
-def test_a_key_is_shown_before_more_text() -> None:
-    clocks = Clocks()
-    pace = clocks.pace()
-    clocks.now_s = 0.1
-    pace.key_pressed()
-    assert really_rest_s(pace) == pytest.approx(KEY_FIRST_S)
-    clocks.now_s += KEY_FIRST_S
-    assert really_rest_s(pace) == pytest.approx(0)
-
-
-def test_whoever_types_without_a_pause_still_sees_the_text_grow() -> None:
-    clocks = Clocks()
-    pace = clocks.pace()
-    while really_rest_s(pace) > 0 or not clocks.now_s:
-        clocks.now_s += KEY_FIRST_S / 2
-        pace.key_pressed()
-    assert clocks.now_s <= LONGEST_S + KEY_FIRST_S

@@ -6,7 +6,7 @@ import gc
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import events, work
+from textual import work
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.worker import Worker, WorkerState
@@ -162,12 +162,6 @@ class TinyGPTApp(App[None]):
         await self.switch_mode("generate")
         if isinstance(self.screen, GenerateScreen):
             self.screen.choose(model_path)
-
-    async def on_event(self, event: events.Event) -> None:
-        """Let a key be shown before more text is."""
-        if isinstance(event, events.Key):
-            self.bridge.key_pressed()
-        await super().on_event(event)
 
     def action_night(self) -> None:
         """Change between the app's dark and light theme."""

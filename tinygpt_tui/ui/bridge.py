@@ -30,10 +30,6 @@ class Bridge:
         """Post nothing more to `pump`."""
         self._listeners = [listener for listener in self._listeners if listener is not pump]
 
-    def key_pressed(self) -> None:
-        """What comes waits until the key is shown."""
-        self._pace.key_pressed()
-
     async def carry(self) -> None:
         """Start the engine and carry its batches, until cancelled."""
         await self._engine.start()

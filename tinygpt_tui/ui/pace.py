@@ -10,8 +10,7 @@ import time
 from collections.abc import Callable
 
 SHARE = 0.2  # of a core, for the whole process while text streams
-LONGEST_S = 0.25  # between two pictures, however dear they are and however fast somebody types
-KEY_FIRST_S = 0.05  # a key that was pressed is shown before more text is drawn with it
+LONGEST_S = 0.25  # between two pictures, however dear they are
 
 Clock = Callable[[], float]
 
@@ -29,22 +28,13 @@ class Pace:
     ) -> None:
         self._clock, self._cpu_clock = clock, cpu_clock
         self._share, self._longest_s = share, longest_s
-        self._key_at = -LONGEST_S
         self.begin()
 
     def begin(self) -> None:
         """Something is shown from now on; what it costs is counted until the next time."""
         self._began, self._cpu_began = self._clock(), self._cpu_clock()
 
-    def key_pressed(self) -> None:
-        """Somebody waits to see a key, and should not wait for a picture of the text as well."""
-        self._key_at = self._clock()
-
     def rest_s(self) -> float:
-        """Return how long to wait before anything else is shown.
-
-        So long that what was shown last costs its share and no more, and that a key just pressed comes first.
-        """
-        needed_s = (self._cpu_clock() - self._cpu_began) / self._share
-        until = max(self._began + needed_s, self._key_at + KEY_FIRST_S)
-        return max(0.0, min(until, self._began + self._longest_s) - self._clock())
+        """Return how long to wait before anything else is shown, so that the last costs its share and no more."""
+        needed_s = min((self._cpu_clock() - self._cpu_began) / self._share, self._longest_s)
+        return max(0.0, needed_s - (self._clock() - self._began))
