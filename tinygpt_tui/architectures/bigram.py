@@ -17,10 +17,6 @@ class BigramMemory:
 
     length: int = 0
 
-    def detach(self) -> BigramMemory:
-        """Return the same: there is no gradient in it."""
-        return BigramMemory(self.length)
-
 
 class Bigram(LanguageModel):
     """Logits (V, V): row a holds how likely each token is after a."""

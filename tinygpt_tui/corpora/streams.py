@@ -18,13 +18,12 @@ class Streams:
         """`ids` (N,) with N > block_size; a text too short for that many streams has them overlap."""
         assert len(ids) > block_size, "a window needs one token more than its length"
         self._ids, self._block_size, self._seed = ids, block_size, seed
-        spare = len(ids) - 1 - block_size  # where the last window may begin
+        self._last_start = len(ids) - 1 - block_size  # where the last window may begin
         self.windows_per_epoch = max(1, (len(ids) - 1) // batch_size // block_size)
-        self._phases = max(1, min(block_size, spare + 1))
+        self._phases = max(1, min(block_size, self._last_start + 1))
         # Evenly spread; the last stream still has room for the whole epoch at any phase.
-        last = max(0, spare - (self.windows_per_epoch - 1) * block_size - (self._phases - 1))
+        last = max(0, self._last_start - (self.windows_per_epoch - 1) * block_size - (self._phases - 1))
         self._starts = np.linspace(0, last, batch_size).astype(np.int64)
-        self._room = len(ids) - 1 - block_size
 
     def begins(self, step: int) -> bool:
         """Whether `step` (from 0) begins an epoch."""
@@ -34,6 +33,6 @@ class Streams:
         """Return inputs and targets of `step` (from 0), each (B, T); the targets are one token further on."""
         epoch, place = divmod(step, self.windows_per_epoch)
         phase = int(np.random.default_rng((self._seed, epoch)).integers(self._phases))
-        starts = np.minimum(self._starts + phase + place * self._block_size, self._room)
+        starts = np.minimum(self._starts + phase + place * self._block_size, self._last_start)
         rows = self._ids[starts[:, None] + np.arange(self._block_size + 1)]
         return rows[:, :-1], rows[:, 1:]
