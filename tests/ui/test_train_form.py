@@ -13,7 +13,7 @@ from train_bench import ScriptedRun, TrainBench, train_tab
 from tinygpt_tui.corpora.catalog import CorpusEntry
 from tinygpt_tui.corpora.download import Downloaded
 from tinygpt_tui.errors import DownloadError
-from tinygpt_tui.settings.presets import PRESETS
+from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.machine import Machine, keep_machine
 from tinygpt_tui.ui.training_draft import draft_of, form_fields, texts_of
@@ -259,10 +259,10 @@ async def test_a_download_is_cancelled_with_a_key(monkeypatch: pytest.MonkeyPatc
 
 
 def test_every_setting_has_a_field_and_comes_back_as_it_was() -> None:
-    for preset in PRESETS.values():
-        assert draft_of(texts_of(preset.training), None).settings == preset.training
+    for preset in ALL_PRESETS.values():
+        assert draft_of(texts_of(preset.training), None, type(preset.training.architecture)).settings == preset.training
     trained = set(TrainingSettings.__struct_fields__) - {"architecture"}
-    assert trained <= form_fields().keys()
+    assert trained <= form_fields(type(preset.training.architecture)).keys()
 
 
 async def test_the_cost_follows_what_is_typed_and_the_machine() -> None:
@@ -312,3 +312,46 @@ async def test_what_may_be_wrong_is_said_also_on_a_small_screen(tmp_path: Path) 
         await bench.pilot.resize_terminal(140, 40)
         await bench.sees("occurs only once (é)")
         assert not bench.screen.query_one("#form-warning").display
+
+
+async def test_another_net_brings_its_own_settings(tmp_path: Path) -> None:
+    async with train_tab((80, 24)) as bench:
+        await bench.read()
+        await bench.set("beta1", "0.8")  # all settings are open now
+        for preset, count, own, others in (
+            ("rnn-nano", "n hidden", "n_hidden", "n_head"),
+            ("cnn", "kernel size", "kernel_size", "n_hidden"),
+            ("backpack", "n sense", "n_sense", "kernel_size"),
+            ("bigram", "block size", "block_size", "n_layer"),
+            ("quick", "n head", "ngram_rows", "n_sense"),
+        ):
+            bench.form.query_one("#preset", Select).value = preset
+            await bench.until(lambda own=own: bench.screen.query(f"#setting-{own} Input"))
+            await bench.until(lambda others=others: not bench.screen.query(f"#setting-{others}"))
+            assert bench.screen.query("#setting-beta1 Input")
+            assert bench.form.preset_name == preset
+            assert bench.start_enabled
+            settings = bench.form.settings
+            assert settings is not None
+            assert type(settings.architecture) is type(ALL_PRESETS[preset].training.architecture)
+            await bench.sees(count)
+            bench.screen.query_one("#preset").focus()  # above the rows, which may have been scrolled away
+        bench.form.query_one("#preset", Select).value = "backpack"
+        await bench.until(lambda: bench.screen.query("#setting-n_sense Input"))
+        await bench.set("n_sense", "5")
+        assert "must be divisible by n sense (5): 95 or 100" in bench.problem("n_embd")
+        await bench.set("n_sense", "6")
+        assert "changed: n sense" in bench.text("#preset-note")
+        assert bench.start_enabled
+
+
+async def test_another_training_s_settings_may_be_another_net_s() -> None:
+    async with train_tab() as bench:
+        await bench.read()
+        bench.form.fill(ALL_PRESETS["lstm"].training, {"steps": "7"})
+        await bench.until(lambda: bench.screen.query("#setting-n_hidden Input"))
+        await bench.until(lambda: "another net than the preset's: lstm" in bench.text("#preset-note"))
+        assert bench.form.preset_name == ""
+        assert bench.form.settings is not None
+        assert bench.form.settings.steps == 7
+        assert bench.form.settings.architecture.n_hidden == 188

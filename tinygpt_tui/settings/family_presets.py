@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygpt_tui.settings.family import BackpackSettings, CNNSettings, GRUSettings, LSTMSettings, RNNSettings
+from tinygpt_tui.settings.family import (
+    BackpackSettings,
+    BigramSettings,
+    CNNSettings,
+    GRUSettings,
+    LSTMSettings,
+    RNNSettings,
+)
 from tinygpt_tui.settings.preset import Preset
 from tinygpt_tui.settings.training import TrainingSettings
 
@@ -13,6 +20,19 @@ _FAMILY_RECIPE: dict[str, Any] = {"batch_size": 16, "learning_rate": 1e-2, "head
 FAMILY_PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
+        Preset(
+            name="bigram",
+            title="Bigram",
+            description="one table of which character follows which: no better than counting pairs, and as quick",
+            training=TrainingSettings(
+                architecture=BigramSettings(block_size=64),
+                steps=1000,
+                batch_size=32,
+                optimizer="adamw",
+                learning_rate=5e-2,
+                weight_decay=0.0,
+            ),
+        ),
         Preset(
             name="rnn-nano",
             title="Elman, tiny",

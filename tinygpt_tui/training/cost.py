@@ -53,8 +53,8 @@ def work_of(settings: TrainingSettings) -> Work:
     heads = getattr(s, "n_head", 0)
     steps_in_a_row = s.training_length if s.carries else 1  # a recurrent net waits for each token
     muon = settings.optimizer == "muon"
-    # five polynomials on the Gram matrix of each C x C (four in a layer) and C x 4C (two)
-    turning = L * (4 * 30 + 2 * 46) * C**3 * weights / (12 * C * C * L)
+    # five polynomials on the Gram matrix of each C x C (four in a layer) and C x 4C (two); by weight, 12 C² a layer
+    turning = (4 * 30 + 2 * 46) * C * weights / 12
     return Work(
         matrix=(6 * (weights + V * C) + (12 * s.block_size * C * L if heads else 0)) * tokens / 1e9,
         passes=tokens * C * L * numbers_kept(s) / 1e6,

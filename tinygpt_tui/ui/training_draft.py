@@ -15,8 +15,9 @@ from tinygpt_tui.corpora.corpus import read_text, split
 from tinygpt_tui.errors import CorpusError, UsageError
 from tinygpt_tui.runs.folder import CorpusReference
 from tinygpt_tui.runs.index import check_name, free_name
-from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.counting import count_parameters
+from tinygpt_tui.settings.family import BackpackSettings
 from tinygpt_tui.settings.fields import SettingField, changed, fields_of, parse_value
 from tinygpt_tui.settings.presets import ALL_PRESETS, TIMED_PRESET
 from tinygpt_tui.settings.training import TrainingSettings
@@ -25,8 +26,11 @@ from tinygpt_tui.training.estimate import Estimate, estimate, rare_in, warnings
 from tinygpt_tui.training.fitting import fitted
 from tinygpt_tui.training.machine import Machine, free_memory
 
-# What most people change; the rest waits under "all settings".
-IMPORTANT = ("n_layer", "n_head", "n_embd", "block_size", "dropout", "steps", "minutes", "batch_size", "learning_rate")
+Net = type[ArchitectureSettings]  # which architecture the form is about
+
+# What most people change; the rest waits under "all settings". Nets of few settings show all that they have.
+IMPORTANT_OF_NET: dict[Net, tuple[str, ...]] = {GPTSettings: ("n_layer", "n_head", "n_embd", "block_size", "dropout")}
+IMPORTANT_OF_TRAINING = ("steps", "minutes", "batch_size", "learning_rate")
 # The corpus decides, not the user.
 DECIDED = frozenset({"vocab_size"})
 
@@ -54,7 +58,7 @@ class Draft:
     """
 
     settings: TrainingSettings | None
-    architecture: GPTSettings | None
+    architecture: ArchitectureSettings | None
     problems: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -89,37 +93,45 @@ def suited(minutes: str, facts: CorpusFacts, machine: Machine) -> TrainingSettin
     """Return what suits so many minutes (as typed; the preset's own where they cannot be), a text and a machine."""
     training = ALL_PRESETS[TIMED_PRESET].training
     try:
-        typed = changed(training, {"minutes": parse_value(form_fields()["minutes"], minutes)}).minutes
+        typed = changed(training, {"minutes": parse_value(form_fields(GPTSettings)["minutes"], minutes)}).minutes
     except UsageError:
         return training
     return fitted(typed or training.minutes, facts.reference.characters, facts.vocab_size, machine)
 
 
 @cache
-def form_fields() -> dict[str, SettingField]:
-    """Every setting that a user can choose, the important ones first."""
-    found = fields_of(GPTSettings) | fields_of(TrainingSettings)
-    names = [*IMPORTANT, *(name for name in found if name not in IMPORTANT and name not in DECIDED)]
+def important(net: Net) -> tuple[str, ...]:
+    """The settings of a training of `net` that most people change, in the order of the form."""
+    own = IMPORTANT_OF_NET.get(net, tuple(name for name in fields_of(net) if name not in DECIDED))
+    return own + IMPORTANT_OF_TRAINING
+
+
+@cache
+def form_fields(net: Net) -> dict[str, SettingField]:
+    """Every setting of a training of `net` that a user can choose, the important ones first."""
+    found = fields_of(net) | fields_of(TrainingSettings)
+    first = important(net)
+    names = [*first, *(name for name in found if name not in first and name not in DECIDED)]
     return {name: found[name] for name in names}
 
 
 def texts_of(settings: TrainingSettings) -> dict[str, str]:
     """What stands in the form for `settings`."""
     values = {**msgspec.structs.asdict(settings), **msgspec.structs.asdict(settings.architecture)}
-    return {name: _text(values[name]) for name in form_fields()}
+    return {name: _text(values[name]) for name in form_fields(type(settings.architecture))}
 
 
-def draft_of(texts: Mapping[str, str], facts: CorpusFacts | None) -> Draft:
-    """Check what was typed, each setting by itself and then all together.
+def draft_of(texts: Mapping[str, str], facts: CorpusFacts | None, net: Net = GPTSettings) -> Draft:
+    """Check what was typed for a training of `net`, each setting by itself and then all together.
 
     Without `facts` the vocabulary is the default's, and the text is not checked against the block size.
     """
-    values, problems = _parsed(texts)
-    net_names = {name for name in fields_of(GPTSettings) if name not in DECIDED}
+    values, problems = _parsed(texts, net)
+    net_names = {name for name in fields_of(net) if name not in DECIDED}
     architecture = None
     if not net_names & problems.keys():
         vocabulary = {"vocab_size": facts.vocab_size} if facts else {}
-        architecture = changed(GPTSettings(), {name: values[name] for name in net_names} | vocabulary)
+        architecture = changed(net(), {name: values[name] for name in net_names} | vocabulary)
         problems |= _net_problems(architecture)
     if facts and architecture is not None and "validation_share" not in problems:
         length = architecture.training_length
@@ -153,12 +165,12 @@ def limits_of(setting: SettingField) -> str:
     return "; ".join([*parts, f"usually {_text(setting.default)}"])
 
 
-def _parsed(texts: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+def _parsed(texts: Mapping[str, str], net: Net) -> tuple[dict[str, Any], dict[str, str]]:
     """The values that can be, and why the others cannot."""
     values: dict[str, Any] = {}
     problems = {}
-    for name, setting in form_fields().items():
-        struct: msgspec.Struct = GPTSettings() if name in GPTSettings.__struct_fields__ else TrainingSettings()
+    for name, setting in form_fields(net).items():
+        struct: msgspec.Struct = net() if name in net.__struct_fields__ else TrainingSettings()
         try:
             value = parse_value(setting, texts[name])
             values[name] = getattr(changed(struct, {name: value}), name)
@@ -167,15 +179,20 @@ def _parsed(texts: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     return values, problems
 
 
-def _net_problems(settings: GPTSettings) -> dict[str, str]:
-    if settings.sliding and settings.positions != "rotary":
+def _net_problems(settings: ArchitectureSettings) -> dict[str, str]:
+    """Say why the settings of a net do not go together; nothing where they do."""
+    if getattr(settings, "sliding", False) and getattr(settings, "positions", "rotary") != "rotary":
         return {"sliding": "wants rotary positions"}
-    if settings.n_embd % settings.n_head:
-        below = settings.n_embd // settings.n_head * settings.n_head
-        near = [str(width) for width in (below, below + settings.n_head) if width >= 2]
-        return {"n_embd": f"must be divisible by n head ({settings.n_head}): {' or '.join(near)}"}
-    if settings.positions == "rotary" and settings.head_size % 2:
-        return {"n_embd": f"a head is {settings.head_size} wide, and rotary positions need an even width"}
+    for parts in ("n_head", "n_sense"):
+        count = getattr(settings, parts, 1)
+        if settings.n_embd % count:
+            below = settings.n_embd // count * count
+            near = [str(width) for width in (below, below + count) if width >= 2]
+            return {"n_embd": f"must be divisible by {parts.replace('_', ' ')} ({count}): {' or '.join(near)}"}
+    turned = isinstance(settings, BackpackSettings) or getattr(settings, "positions", "") == "rotary"
+    width = getattr(settings, "head_size", settings.n_embd // getattr(settings, "n_head", 1))
+    if turned and width % 2:
+        return {"n_embd": f"a head is {width} wide, and rotary positions need an even width"}
     return {}
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from textual import events, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Button, Collapsible, Select, Static
 
-from tinygpt_tui.settings.presets import DEFAULT_PRESET, PRESETS, TIMED_PRESET
+from tinygpt_tui.settings.architecture import name_of
+from tinygpt_tui.settings.presets import ALL_PRESETS, DEFAULT_PRESET, TIMED_PRESET
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.machine import read_machine
 from tinygpt_tui.ui.training_draft import (
-    IMPORTANT,
     CorpusFacts,
     Draft,
     draft_of,
     form_fields,
+    important,
     limits_of,
     suited,
     texts_of,
@@ -40,7 +43,7 @@ HINTS = {
 class PresetSelect(Select[str]):
     """The presets by title."""
 
-    HELP = "## Preset\n\n" + "\n\n".join(f"**{preset.title}**: {preset.description}" for preset in PRESETS.values())
+    HELP = "## Preset\n\n" + "\n\n".join(f"**{preset.title}**: {preset.description}" for preset in ALL_PRESETS.values())
 
 
 class TrainForm(Vertical):
@@ -51,6 +54,7 @@ class TrainForm(Vertical):
         & > #form-body { height: 1fr; }
         & #form-rows { height: auto; width: 1fr; max-width: 104; padding: 0 2; }
         & #budget { width: 48; height: auto; margin: 1 0 0 2; }
+        & #form-important { height: auto; }
         & #form-news { height: auto; display: none; }
         & .-line { height: 1; }
         & .-line > .-title { width: 19; }
@@ -80,13 +84,16 @@ class TrainForm(Vertical):
         self.facts: CorpusFacts | None = None
         self.touched = False
         self.machine = read_machine()
-        self._own = texts_of(PRESETS[self.preset].training)  # what the preset itself says
+        self._net = type(ALL_PRESETS[self.preset].training.architecture)  # whose settings stand in the form
+        self._shown = self._net  # whose rows stand there: they change a moment later
+        self._changing = asyncio.Lock()
+        self._all_wanted = False
+        self._own = texts_of(ALL_PRESETS[self.preset].training)  # what the preset itself says
         self._texts = dict(self._own)
-        self.draft: Draft = draft_of(self._texts, None)
+        self.draft: Draft = draft_of(self._texts, None, self._net)
 
     def compose(self) -> ComposeResult:
         """Yield the rows, the budget beside them, and below them what never scrolls away."""
-        fields = form_fields()
         with Horizontal(id="form-body"):
             with VerticalScroll(id="form-rows", can_focus=False):
                 yield Static("", id="form-news", markup=False)
@@ -94,12 +101,12 @@ class TrainForm(Vertical):
                 yield TrainNameRow()
                 with Horizontal(classes="-line"):
                     yield Static("preset", classes="-title")
-                    presets = [(preset.title, name) for name, preset in PRESETS.items()]
+                    presets = [(preset.title, name) for name, preset in ALL_PRESETS.items()]
                     yield PresetSelect(presets, value=self.preset, allow_blank=False, compact=True, id="preset")
                 yield Static("", classes="-note", id="preset-note", markup=False)
                 yield Static("settings", classes="-heading")
-                for name in IMPORTANT:
-                    yield TrainSettingRow(fields[name], self._texts[name])
+                with Vertical(id="form-important"):
+                    yield from self._rows(first=True)
                 yield Collapsible(title="all settings", id="all-settings")
             yield TrainBudget(id="budget")
         with Vertical(id="form-foot"):
@@ -119,11 +126,19 @@ class TrainForm(Vertical):
         message.stop()
         contents = message.collapsible.query_one(Collapsible.Contents)
         if not contents.children:
-            fields = form_fields()
-            rows = [TrainSettingRow(fields[name], self._texts[name]) for name in fields if name not in IMPORTANT]
-            await contents.mount_all(rows)
+            self._all_wanted = True
+            await contents.mount_all(self._rows(first=False))
             self.check()
         self.call_after_refresh(message.collapsible.scroll_visible, top=True)
+
+    def _rows(self, *, first: bool) -> list[TrainSettingRow]:
+        """Make a row for each of the net's and its training's settings: the `first` ones, or those that wait."""
+        names = important(self._net)
+        return [
+            TrainSettingRow(setting, self._texts[name])
+            for name, setting in form_fields(self._net).items()
+            if (name in names) == first
+        ]
 
     def on_mount(self) -> None:
         """Show the first preset; where this machine was never measured, have that done."""
@@ -161,7 +176,7 @@ class TrainForm(Vertical):
         if self.name_row.problem:
             return f"name: {self.name_row.problem}"
         for name, problem in self.draft.problems.items():
-            return f"{form_fields()[name].title}: {problem}"
+            return f"{form_fields(self._net)[name].title}: {problem}"
         return ""
 
     @property
@@ -185,15 +200,49 @@ class TrainForm(Vertical):
     def fill(self, settings: TrainingSettings, changes: dict[str, str]) -> None:
         """Put the settings of another training in, and `changes`, as one would type them, over them."""
         self.touched = True
-        self._texts = texts_of(settings) | changes
+        self._put(settings, texts_of(settings) | changes)
+
+    def _put(self, settings: TrainingSettings, texts: dict[str, str]) -> None:
+        """Let `texts` stand in the form, for a training of the net that `settings` are about."""
+        net = type(settings.architecture)
+        self._texts = texts
+        if net is self._net:
+            self._set_rows()
+            self.check()
+        else:
+            self._net = net
+            self._change_rows()
+
+    def _set_rows(self) -> None:
         for row in self.query(TrainSettingRow):
-            row.set_text(self._texts[row.setting.name])
-        self.check()
+            if row.setting.name in self._texts:
+                row.set_text(self._texts[row.setting.name])
+
+    @work(group="rows")
+    async def _change_rows(self) -> None:
+        """Show another net's settings: other rows in the place of those that stood there."""
+        async with self._changing:
+            while self._shown is not self._net:  # somebody may choose again meanwhile
+                net = self._net
+                with self.app.batch_update():
+                    for place, first in (("#form-important", True), ("#all-settings Contents", False)):
+                        if first or self._all_wanted:
+                            await self.query_one(place).remove_children()
+                            await self.query_one(place).mount_all(self._rows(first=first))
+                self._shown = net
+            self.check()
 
     @property
     def preset_name(self) -> str:
         """The preset's name where nothing was changed, else nothing."""
-        return self.preset if all(self._own[name] == self._texts[name].strip() for name in self._own) else ""
+        return self.preset if not self._changed() else ""
+
+    def _changed(self) -> list[str]:
+        """The settings, by title, in which the form differs from its preset."""
+        fields = form_fields(self._net)
+        if self._own.keys() != self._texts.keys():
+            return ["net"]
+        return [fields[name].title for name, own in self._own.items() if own != self._texts[name].strip()]
 
     def _suit(self) -> None:
         """Choose again for the minutes, the text and the machine, where the preset does; what was changed stays."""
@@ -205,13 +254,12 @@ class TrainForm(Vertical):
         kept = {name: text for name, text in self._texts.items() if text != self._own.get(name)}
         self._own = own
         self._texts = own | kept
-        for row in self.query(TrainSettingRow):
-            row.set_text(self._texts[row.setting.name])
+        self._set_rows()
 
     def check(self) -> None:
         """Look at everything again and say what is wrong where it is wrong."""
         self._suit()
-        self.draft = draft_of(self._texts, self.facts)
+        self.draft = draft_of(self._texts, self.facts, self._net)
         for row in self.query(TrainSettingRow):
             row.show_problem(self.draft.problems.get(row.setting.name, ""))
         self.query_one("#preset-note", Static).update(self._preset_note())
@@ -231,15 +279,18 @@ class TrainForm(Vertical):
     def on_train_setting_row_changed(self, message: TrainSettingRow.Changed) -> None:
         """Take one value over."""
         message.stop()
-        self.touched = True
-        self._texts[message.name] = message.text
-        self.check()
+        if message.name in self._texts:  # a row that makes way for another net's may still have spoken
+            self.touched = True
+            self._texts[message.name] = message.text
+            self.check()
 
     def on_train_setting_row_focused(self, message: TrainSettingRow.Focused) -> None:
         """Explain the setting that has the focus."""
         message.stop()
-        setting = form_fields()[message.name]
-        self.query_one("#form-hint", Static).update(f"{setting.title}: {setting.description} ({limits_of(setting)})")
+        setting = form_fields(self._net).get(message.name)
+        if setting is not None:
+            said = f"{setting.title}: {setting.description} ({limits_of(setting)})"
+            self.query_one("#form-hint", Static).update(said)
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Explain what has the focus and is no setting."""
@@ -258,11 +309,9 @@ class TrainForm(Vertical):
         if message.select.id == "preset" and message.value != self.preset:
             self.touched = True
             self.preset = str(message.value)
-            self._own = texts_of(PRESETS[self.preset].training)
-            self._texts = dict(self._own)
-            for row in self.query(TrainSettingRow):
-                row.set_text(self._texts[row.setting.name])
-            self.check()
+            training = ALL_PRESETS[self.preset].training
+            self._own = texts_of(training)
+            self._put(training, dict(self._own))
 
     def on_button_pressed(self, message: Button.Pressed) -> None:
         """Ask for the start."""
@@ -282,6 +331,7 @@ class TrainForm(Vertical):
         line.update(f"! {told[0]}{more}" if told else "")
 
     def _preset_note(self) -> str:
-        own = self._own
-        changed = [form_fields()[name].title for name in own if own[name] != self._texts[name].strip()]
-        return f"changed: {', '.join(changed)}" if changed else PRESETS[self.preset].description
+        changed = self._changed()
+        if changed == ["net"]:
+            return f"another net than the preset's: {name_of(self._net())}"
+        return f"changed: {', '.join(changed)}" if changed else ALL_PRESETS[self.preset].description
