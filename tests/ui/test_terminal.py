@@ -25,9 +25,11 @@ class Terminal:
         width, height = size
         environment = {**os.environ, "TERM": "xterm-256color", "TINYGPT_TUI_HOME": str(home), "LANG": "C.UTF-8"}
         subprocess.run(
-            [*self._tmux, "new-session", "-d", "-s", "app", "-x", str(width), "-y", str(height), command]
-            # What the app said last stays to be read when it ends by itself.
-            + [";", "set-option", "-g", "remain-on-exit", "on"],
+            [
+                *(*self._tmux, "new-session", "-d", "-s", "app", "-x", str(width), "-y", str(height), command),
+                # What the app said last stays to be read when it ends by itself.
+                *(";", "set-option", "-g", "remain-on-exit", "on"),
+            ],
             env=environment,
             check=True,
         )

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from tinygpt_tui.architectures.attention import CausalSelfAttention
+from tinygpt_tui.architectures.backpack import Backpack
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.gpt import GPT
 from tinygpt_tui.architectures.norms import EPSILON, Norm
@@ -188,19 +189,26 @@ def use_fused(model: LanguageModel) -> bool:
     parts = fused_parts(model)
     if parts is None:
         return False
-    assert isinstance(model, GPT)
-    model.use(parts)
+    net = _transformer(model)
+    assert net is not None
+    net.use(parts)
     return True
 
 
 def fused_parts(model: LanguageModel) -> FusedParts | None:
     """Return the native forms for `model`; None where there are none, or torch's own threads are the faster way."""
-    if not isinstance(model, GPT) or model.device.type != "cpu" or torch.get_num_threads() > 1:
+    if _transformer(model) is None or model.device.type != "cpu" or torch.get_num_threads() > 1:
         return None
-    if model.lm_head.weight.dtype != torch.float32:
+    if any(weight.dtype != torch.float32 for weight in model.parameters()):
         return None
     native = load_learning()
     return None if native is None else FusedParts(native)
+
+
+def _transformer(model: LanguageModel) -> GPT | None:
+    """Return the transformer that `model` is, or has inside it; None where there is none."""
+    net = model.trunk if isinstance(model, Backpack) else model
+    return net if isinstance(net, GPT) else None
 
 
 def _at(tensor: Tensor | None) -> int | None:
