@@ -105,6 +105,9 @@ def test_learning_by_heart() -> None:
     much = msgspec.structs.replace(SETTINGS, architecture=GPTSettings(dropout=0.4))
     remedy = found(a_run(falling() - steps / 1000, validation=validation), much)["overfitting"].remedy
     assert remedy == {"steps": str(finding.step)}
+    by_the_clock = msgspec.structs.replace(much, minutes=3.0)
+    remedy = found(a_run(falling() - steps / 1000, validation=validation), by_the_clock)["overfitting"].remedy
+    assert remedy == {"steps": str(finding.step), "minutes": "0"}  # or the clock would decide
 
 
 def test_a_run_that_ended_too_soon() -> None:
@@ -112,6 +115,8 @@ def test_a_run_that_ended_too_soon() -> None:
     history = a_run(losses)
     history.add([RunEnded(0.0, 1000, "finished", 1000, 2.17, 1.0)])
     assert found(history)["short"].remedy == {"steps": "2000"}
+    by_the_clock = msgspec.structs.replace(SETTINGS, minutes=1.5)
+    assert found(history, by_the_clock)["short"].remedy == {"minutes": "3"}
 
 
 def test_rates_that_follow_the_first_stay_so() -> None:

@@ -8,14 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 from makers import make_run, small_corpus, small_training
 
 from tinygpt_tui.events.training import Evaluation, Planned, Step, TrainingEvent
 from tinygpt_tui.runs.control import Control
+from tinygpt_tui.runs.extending import extend
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.journal import read_journal
+from tinygpt_tui.settings.training import Extension
 from tinygpt_tui.training import loop
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.pace import Pace
@@ -218,3 +221,35 @@ def test_a_pause_stops_the_clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         if isinstance(event, Step) and event.step == 10:
             control.ask("pause")
     assert training.step == 60
+
+
+@pytest.mark.parametrize("stop", [0, 15])
+def test_a_run_by_the_clock_that_is_made_longer_keeps_to_its_new_steps(
+    monkeypatch: pytest.MonkeyPatch, stop: int
+) -> None:
+    run = make_run(minutes=0.02, evaluate_every=0, steps=1)
+    ticks = itertools.count()
+    monkeypatch.setattr("tinygpt_tui.training.pace.time.perf_counter", lambda: next(ticks) * 0.005)
+    for event in run_training(run.model):
+        if stop and isinstance(event, Step) and event.step == stop:
+            Control(run.control).ask("stop")
+    status = run.read_status()
+    reached, planned = status.step, status.steps
+    if stop:
+        next(iter(events := run_training(run.model)))  # a trainer that is gone before it took a step
+        starting = run.read_status()
+        events.close()  # type: ignore[attr-defined]
+        assert (starting.step, starting.steps) == (reached, planned)
+    else:
+        list(run_training(run.model))  # nothing is left to do
+    assert (run.read_status().step, run.read_status().steps) == (reached, planned)
+    settings = extend(run, "+30")
+    assert (settings.training.minutes, settings.training.steps) == (0.0, planned + 30)
+    assert settings.extensions == [Extension(at=reached, steps_before=planned)]
+    events = list(run_training(run.model))
+    made = [event for event in events if isinstance(event, Step)]
+    assert (made[0].step, made[-1].step) == (reached + 1, planned + 30)
+    assert not [event for event in events if isinstance(event, Planned)]
+    straight = msgspec.structs.replace(settings.training, steps=planned + 30)
+    assert made[-1].learning_rate == straight.learning_rate * rate_share(planned + 29, straight)
+    assert run.read_status().steps == planned + 30

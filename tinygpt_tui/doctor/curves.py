@@ -148,6 +148,7 @@ def _stuck(history: RunHistory, settings: TrainingSettings, floors: Sequence[Flo
 
 def _by_heart(history: RunHistory, settings: TrainingSettings) -> Iterator[Finding]:
     since = trend_of(history).overfitting
+    clockless = {"minutes": "0"} if settings.minutes else {}
     if since is None:
         return
     dropout: float | None = getattr(settings.architecture, "dropout", None)
@@ -161,7 +162,7 @@ def _by_heart(history: RunHistory, settings: TrainingSettings) -> Iterator[Findi
         f"since step {since:,} the model learns its text by heart: training falls, validation rises",
         f"What it learns now is true of this text only. The best weights (step {since:,}) are kept, so nothing is lost "
         "but time; dropout, a smaller net or more text put the point off.",
-        {"dropout": f"{more:g}"} if more > dropout else {"steps": str(since)},
+        {"dropout": f"{more:g}"} if more > dropout else {"steps": str(since)} | clockless,
     )
 
 
@@ -178,7 +179,7 @@ def _ended_too_soon(history: RunHistory, settings: TrainingSettings) -> Iterator
             "hint",
             f"it was still getting better when it ended: by {before - losses[-1]:.2f} nats in the last tenth",
             "More steps, with a rate that falls over all of them, reach a lower loss.",
-            {"steps": str(settings.steps * 2)},
+            {"minutes": f"{settings.minutes * 2:g}"} if settings.minutes else {"steps": str(settings.steps * 2)},
         )
 
 

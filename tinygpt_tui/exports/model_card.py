@@ -167,7 +167,9 @@ def _rows(config: NativeConfig, run: RunSettings | None) -> list[tuple[str, str]
     rows += [(field, written(getattr(settings, field))) for field in settings.__struct_fields__]
     if run is not None:
         training = run.training
-        rows += [("corpus", run.corpus.name), ("preset", run.preset or "none"), ("steps", f"{training.steps:,}")]
+        # The steps of a run by the clock are only what was guessed before it began.
+        length = ("minutes", written(training.minutes)) if training.minutes else ("steps", f"{training.steps:,}")
+        rows += [("corpus", run.corpus.name), ("preset", run.preset or "none"), length]
         rows += [
             (field, written(getattr(training, field)))
             for field in ("batch_size", "optimizer", "learning_rate", "seed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import time
@@ -86,16 +87,17 @@ class _Run:
         self._saved_choice = ""
         self._state: RunState = "running"  # or paused, whatever is told meanwhile
         self._training: Training | None = None
+        self._stood_at = 0  # where an earlier trainer left the run
 
     def events(self) -> Iterator[TrainingEvent]:
         reason, message, hint = "failed", "", ""
         steps = 0
         try:
             settings = self._folder.read_settings()
-            steps = settings.training.steps
-            self._say("starting", steps)
+            steps = self._announce(settings)
             ready = prepare(self._folder, settings, self._control, self._team)
             self._training = training = ready.training
+            steps = training.settings.steps
             self._saved_choice = training.compiling.choice
             yield from self._log(self._started(training))
             for text in ready.notes:
@@ -136,6 +138,19 @@ class _Run:
             self._journal.close()
         yield ended
 
+    def _announce(self, settings: RunSettings) -> int:
+        """Say that the run begins, or goes on from where its last trainer left it; return how many steps it is to make.
+
+        Of a run by the clock the last plan stands, not the guess in its settings: whoever makes it longer builds on it.
+        """
+        steps = settings.training.steps
+        with contextlib.suppress(TinyGPTError):
+            earlier = self._folder.read_status()
+            self._stood_at = earlier.step
+            steps = earlier.steps if settings.training.minutes and earlier.step else steps
+        self._say("starting", steps)
+        return steps
+
     def _started(self, training: Training) -> RunStarted:
         return RunStarted(
             time=time.time(),
@@ -153,7 +168,7 @@ class _Run:
         measured = training is not None and training.best_loss < float("inf")
         return RunEnded(
             time=time.time(),
-            step=training.step if training else 0,
+            step=self._step,
             reason=reason,  # type: ignore[arg-type]
             best_step=training.best_step if training else 0,
             best_loss=training.best_loss if training and measured else None,
@@ -196,7 +211,7 @@ class _Run:
 
     def _insist(self, write: Callable[[], None]) -> Iterator[TrainingEvent]:
         """Write; where storage refuses, pause the run until there is room again or somebody stops it."""
-        step = self._training.step if self._training else 0
+        step = self._step
         waiting = False
         while True:
             try:
@@ -230,13 +245,16 @@ class _Run:
         elif time.monotonic() - self._status_at > STATUS_EVERY_S:
             self._try(lambda: self._say(self._state, steps))
 
+    @property
+    def _step(self) -> int:
+        return self._training.step if self._training else self._stood_at
+
     def _say(self, state: RunState, steps: int, message: str = "") -> None:
         self._status_at = time.monotonic()
-        step = self._training.step if self._training else 0
         self._folder.write_status(
             RunStatus(
                 state=state,
-                step=step,
+                step=self._step,
                 steps=steps,
                 pid=os.getpid(),
                 pid_created=self._born,
