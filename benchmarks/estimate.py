@@ -3,7 +3,9 @@
     python benchmarks/estimate.py [NAME …]
 
 Each setting is trained for a few steps in a process of its own, on random letters, with one evaluation, one sample and
-one saved state. Memory is the growth of the resident set over what it was before the net was built. POSIX only.
+one saved state. Memory is the growth of the resident set over what it was before the net was built. Time is the
+processor's, so that other programs count little (they still cost caches and share the core's units). Right before each
+setting the machine itself is measured, as the app does it once; the estimate is for that machine. POSIX only.
 """
 
 from __future__ import annotations
@@ -77,15 +79,38 @@ def measure(settings: TrainingSettings) -> tuple[float, float]:
     before = psutil.Process().memory_info().rss
     training = Training(settings, corpus, torch.device("cpu"))
     taken: list[float] = []
-    began = 0.0
+    began, last = 0.0, time.process_time()
     for event in training.events():
+        now = time.process_time()
         if isinstance(event, Step):
-            began = began or time.perf_counter()
-            taken.append(settings.batch_size * settings.architecture.training_length / event.tokens_per_s)
-            if len(taken) >= 5 and time.perf_counter() - began > SECONDS:
+            began = began or now
+            taken.append(now - last)
+            if len(taken) >= 5 and now - began > SECONDS:
                 break
+        last = now
     torch.save(training.state(), io.BytesIO())
     return median(taken[2:]) * 1e3, (peak() - before) / 1e6
+
+
+def measure_here() -> Machine:
+    """Return this machine as the app measures it, but by this process' own processor time; nothing of it is kept."""
+    import tempfile
+    import time
+
+    time.perf_counter = time.process_time
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["TINYGPT_TUI_HOME"] = home
+        from tinygpt_tui.training.measure import measure_machine
+
+        return measure_machine()
+
+
+def in_child(*arguments: str) -> bytes:
+    """Run this file in a process of its own; return what it prints."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, __file__, *arguments], capture_output=True, check=True, env=environment
+    ).stdout
 
 
 def peak() -> int:
@@ -100,18 +125,16 @@ def main() -> None:
     if sys.argv[1:2] == ["--one"]:
         print(json.dumps(measure(SETTINGS[sys.argv[2]])))
         return
+    if sys.argv[1:2] == ["--machine"]:
+        print(msgspec.json.encode(measure_here()).decode())
+        return
     print(f"{'':28}{'ms a step':>11}{'estimated':>11}{'ratio':>7}{'MB':>9}{'estimated':>11}{'ratio':>7}")
     for name, settings in SETTINGS.items():
         if sys.argv[1:] and name not in sys.argv[1:]:
             continue
-        done = subprocess.run(
-            [sys.executable, __file__, "--one", name],
-            capture_output=True,
-            check=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        step_ms, megabytes = json.loads(done.stdout)
-        time_ms, memory = step_seconds(settings, Machine()) * 1e3, memory_bytes(settings) / 1e6
+        machine = msgspec.json.decode(in_child("--machine"), type=Machine)
+        step_ms, megabytes = json.loads(in_child("--one", name))
+        time_ms, memory = step_seconds(settings, machine) * 1e3, memory_bytes(settings) / 1e6
         print(
             f"{name:28}{step_ms:11.1f}{time_ms:11.1f}{time_ms / step_ms:7.2f}"
             f"{megabytes:9.0f}{memory:11.0f}{memory / megabytes:7.2f}",

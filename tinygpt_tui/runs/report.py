@@ -25,7 +25,7 @@ from tinygpt_tui.words import duration
 WIDTH, CHART_HEIGHT, PICTURE_HEIGHT = 100, 22, 44
 SAMPLE_LINES, SAMPLE_LENGTH = 6, 400
 # What a machine decides, and not who trains.
-OF_A_MACHINE = frozenset({"device", "threads", "compile", "vocab_size", "architecture", "name"})
+OF_A_MACHINE = frozenset({"device", "threads", "precision", "compile", "vocab_size", "architecture", "name"})
 
 
 class RunReport:

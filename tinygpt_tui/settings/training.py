@@ -71,6 +71,10 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     processes: Annotated[
         int, Meta(ge=1, le=64, description="processes that share each batch, on this machine; under torchrun its own")
     ] = 1
+    precision: Annotated[
+        Literal["auto", "fp32", "bf16"],
+        Meta(description="numbers of the net's products while it learns; auto: bf16 on GPUs that can, fp32 elsewhere"),
+    ] = "auto"
     compile: Annotated[
         Literal["auto", "always", "never"],
         Meta(description="torch.compile; auto: where a long run repays its half minute"),

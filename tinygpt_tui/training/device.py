@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tinygpt_tui.errors import UsageError
@@ -26,6 +28,17 @@ def choose_device(wanted: str) -> torch.device:
     if not there.get(device.type, False):
         raise UsageError(f"device: this machine has no {device.type}", "choose auto or cpu")
     return device
+
+
+def placed(ids: NDArray[np.int64], device: torch.device) -> Tensor:
+    """Return a batch's `ids` (B, T) where they are computed with.
+
+    A GPU fetches them by itself out of memory that stays where it is, while the processor prepares what comes next.
+    """
+    here = torch.from_numpy(ids.copy())
+    if device.type != "cuda":
+        return here.to(device)
+    return here.pin_memory().to(device, non_blocking=True)
 
 
 def device_random(device: torch.device) -> Tensor | None:

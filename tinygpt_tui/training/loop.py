@@ -23,12 +23,13 @@ from tinygpt_tui.runs.control import Control, Wish
 from tinygpt_tui.settings.training import Extension, TrainingSettings
 from tinygpt_tui.training.carrying import Carrying
 from tinygpt_tui.training.compiling import Compiling
-from tinygpt_tui.training.device import device_random, set_device_random
+from tinygpt_tui.training.device import device_random, placed, set_device_random
 from tinygpt_tui.training.distributed import ALONE, Team
 from tinygpt_tui.training.evaluate import summed_losses
 from tinygpt_tui.training.fused import use_fused
 from tinygpt_tui.training.optimizer import clip, make_optimizers, set_rate
 from tinygpt_tui.training.pace import Pace
+from tinygpt_tui.training.precision import Precision
 from tinygpt_tui.training.sampling import sample_text
 from tinygpt_tui.training.schedule import evaluation_spacing, rate_share
 from tinygpt_tui.training.snapshot import copied
@@ -63,7 +64,8 @@ class Training:
         self.team = team
         self.settings, self.corpus, self.device = settings, corpus, device
         self.model: LanguageModel = build(settings.architecture).to(device)
-        native = use_fused(self.model)
+        self.precision = Precision(settings, device)
+        native = not self.precision.halved and use_fused(self.model)  # the native forms know float32 alone
         self.optimizers = make_optimizers(self.model, settings)
         self.compiling = Compiling(settings, device, fused=native)
         self.step = 0
@@ -248,13 +250,13 @@ class Training:
         self.team.step(self.step, share, iter(self._place, None))
         self.team.own_random(settings.seed, self.step)
         batch = self.team.rows(self._windows.batch(self.step))
-        inputs, targets = (torch.from_numpy(part.copy()).to(self.device) for part in batch)
+        inputs, targets = (placed(part, self.device) for part in batch)
         rate = set_rate(self.optimizers, share)
         loss = self._loss(inputs, targets)
         loss.backward()  # type: ignore[no-untyped-call]
         loss = self.team.mean(self.model, loss, settings.batch_size)
-        norm = clip(self.model, settings.gradient_clip).item()
-        value = loss.item()
+        clipped = clip(self.model, settings.gradient_clip)
+        value, norm = torch.stack((loss, clipped)).tolist()  # an accelerator is waited for once
         if not math.isfinite(value) or not math.isfinite(norm):
             self._diverged("the gradient" if math.isfinite(value) else "the loss")  # before it reaches the weights
         for optimizer in self.optimizers:
@@ -274,11 +276,12 @@ class Training:
         )
 
     def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        if self._carrying:
-            logits = self._carrying.logits(self.model, inputs, self.step)
-        else:
-            logits = self.compiling.forward(self.model)(inputs)
-        return F.cross_entropy(logits.view(-1, logits.shape[-1]), targets.reshape(-1))
+        with self.precision():
+            if self._carrying:
+                logits = self._carrying.logits(self.model, inputs, self.step)
+            else:
+                logits = self.compiling.forward(self.model)(inputs)
+        return F.cross_entropy(logits.float().view(-1, logits.shape[-1]), targets.reshape(-1))
 
     def _evaluate(self, regular: bool = False) -> Iterator[TrainingEvent]:
         """Measure the loss over the validation split.

@@ -1,0 +1,42 @@
+"""In which numbers a net computes while it learns: bfloat16 where a GPU is built for it, float32 everywhere else.
+
+Weights, gradients and optimizers stay in float32, and so does every evaluation: the loss that is told is that of the
+weights on the disk. bfloat16 has float32's range, so no gradient needs to be scaled (Kalamkar et al. 2019).
+On a GPU it also lets `scaled_dot_product_attention` take its flash kernel. No GPU was at hand: that is untested.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from tinygpt_tui.errors import UsageError
+from tinygpt_tui.settings.training import TrainingSettings
+
+
+class Precision:
+    """What a training's settings mean on its device."""
+
+    def __init__(self, settings: TrainingSettings, device: torch.device) -> None:
+        """Raises UsageError where a recurrent net is asked to learn in bf16: its cells do not know it everywhere."""
+        carries, wanted = settings.architecture.carries, settings.precision
+        if carries and wanted == "bf16":
+            raise UsageError("precision: a recurrent net learns in fp32", "choose auto or fp32")
+        self._device = device
+        self.halved = not carries and (wanted == "bf16" or (wanted == "auto" and _is_built_for_it(device)))
+
+    def __call__(self) -> AbstractContextManager[object]:
+        """Return what a forward pass of learning runs in; with float32 it changes nothing at all."""
+        if not self.halved:
+            return nullcontext()
+        return torch.autocast(self._device.type, dtype=torch.bfloat16)
+
+    @property
+    def words(self) -> str:
+        """What there is to say about it before the first step; nothing about float32."""
+        return "the net's products are computed in bfloat16" if self.halved else ""
+
+
+def _is_built_for_it(device: torch.device) -> bool:
+    return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
