@@ -1,8 +1,9 @@
 """Settles what headers cannot tell by measuring: the right reading of the weights is the least surprised by its text.
 
 Every reading judges the same tokens, so two of them are compared token by token: by how many standard errors their
-losses differ. The two kinds of GELU are too near to one another for any loss; they stay as the layout's programs have
-them, where one is not clearly better.
+losses differ. First each judges a few hundred tokens; those that are far behind by then are not measured on all of
+them. The two kinds of GELU are too near to one another for any loss; they, and the order of queries, keys and values,
+stay as the layout's programs have them, where nothing is clearly better.
 """
 
 from __future__ import annotations
@@ -11,11 +12,10 @@ import dataclasses
 import itertools
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -31,19 +31,23 @@ from tinygpt_tui.checkpoints.calibration_texts import (
     known_share,
 )
 from tinygpt_tui.checkpoints.facts import Fact, in_words
+from tinygpt_tui.checkpoints.layouts.base import Question
 from tinygpt_tui.checkpoints.opening import Described, settled
-from tinygpt_tui.errors import UsageError
-from tinygpt_tui.settings.architecture import ArchitectureSettings
+from tinygpt_tui.errors import CheckpointError, UsageError
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
 LONGEST_WINDOW = 256
 MOST_NUMBERS = 4 << 20  # logits of one pass
 WORK = 4e11  # multiplications that one reading may cost: a second or two
-MOST_TOGETHER = 32  # readings that are tried together; with more, one question is settled after the other
-SURE, LIKELY = 6.0, 3.0  # standard errors
+MOST_TOGETHER = 128  # readings that are tried together; with more, some questions are settled after the others
+FEWEST, GLANCE = 128, 512  # tokens on which each of many readings is tried
+MOST_LEFT = 6  # of them are measured on all tokens
+GLANCE_AT = 2000  # characters of each text are judged to find the one that fits best
+SURE, LIKELY, BEHIND = 6.0, 3.0, 8.0  # standard errors
+UNLESS_CLEAR = frozenset({"activation", "qkv_order"})  # stay as the layout's programs have them, unless it is clear
 
-Build = Any  # (settings) -> LanguageModel with the weights in it
+Build = Callable[[Described], LanguageModel]  # with the weights in it
 
 
 @dataclass(frozen=True)
@@ -62,55 +66,96 @@ class Judged:
 def calibrated(described: Described, build: Build, corpus: str = "") -> Described:
     """Return `described` with its questions answered, and a fact that says what was measured.
 
-    `build` makes the model of some settings. Nothing is measured where no text fits the vocabulary.
+    `build` makes the model of what is described. Nothing is measured where no text fits the vocabulary.
     """
-    chosen = _text_for(described, build, corpus)
-    if chosen is None:
+    fitting = _fitting(described, corpus)
+    if not fitting:
         return described
-    described, text, tokenizer = chosen
-    ids = torch.tensor(tokenizer.encode(text.text))
-    ids = ids[: _affordable(described)]
-    judge = _Judge(described.settings, build, ids)
+    chosen = _least_surprising(described, build, fitting)
+    answered = _answered(described, build, chosen)
+    if described.questions:  # a wrong reading may have chosen the wrong text
+        again = _least_surprising(answered, build, fitting)
+        if again != chosen:
+            chosen, answered = again, _answered(described, build, again)
+    found = _judge(answered, build, {}, _ids(answered, chosen))
+    return _with_loss(_with_vocabulary(answered, chosen), found, chosen)
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    """A text, the tokenizer it is read by, and whose characters those are where the checkpoint does not tell."""
+
+    text: CalibrationText
+    tokenizer: Tokenizer
+    named: str = ""
+
+
+def _answered(described: Described, build: Build, chosen: _Fitting) -> Described:
+    ids = _ids(described, chosen)
     for questions in _together(described):
-        best = judge.best(questions)
+        judged = _judged(described, build, questions, ids)
         for question in questions:
-            answer = best.answers[question.setting]
-            rivals = [one for one in judge.judged if one.answers.get(question.setting) not in (None, answer)]
-            rivals = [one for one in rivals if one.answers.keys() == best.answers.keys()]
-            rival = min(rivals, key=lambda one: one.loss, default=None)
-            if rival is None:
-                continue
-            apart = _apart(best, rival)
-            convention = question.candidates[0]
-            if apart < LIKELY and answer != convention and question.setting == "activation":
-                answer = convention
-            described = settled(described, {question.setting: answer}, _evidence(question.setting, best, rival, apart))
-            judge.settings = described.settings
-    return _with_loss(described, judge.of({}), text, tokenizer)
+            found = _settled_by(question, judged)
+            if found is not None:
+                described = settled(described, {question.setting: found[0]}, found[1])
+    return described
 
 
-class _Judge:
-    """Measures readings over one row of ids; each once."""
+def _ids(described: Described, chosen: _Fitting) -> Tensor:
+    """Return the tokens that a reading is measured on: as many as it may cost."""
+    return torch.tensor(chosen.tokenizer.encode(chosen.text.text))[: _affordable(described)]
 
-    def __init__(self, settings: ArchitectureSettings, build: Build, ids: Tensor) -> None:
-        self.settings, self._build, self._ids = settings, build, ids
-        self.judged: list[Judged] = []
 
-    def of(self, answers: Mapping[str, Any]) -> Judged:
-        """Return how a reading does. A reading that cannot be built is infinitely surprised."""
-        try:
-            model = self._build(msgspec.structs.replace(self.settings, **answers))
-        except UsageError:
-            return Judged(answers, np.full(len(self._ids) - 1, np.inf))
-        found = Judged(answers, token_losses(model, self._ids))
-        self.judged.append(found)
-        return found
+def _judge(described: Described, build: Build, answers: Mapping[str, Any], ids: Tensor) -> Judged:
+    """Return how a reading does. A reading that cannot be built is infinitely surprised."""
+    try:
+        model = build(settled(described, answers, ""))
+    except (UsageError, CheckpointError):
+        if not answers:
+            raise
+        return Judged(answers, np.full(len(ids) - 1, np.inf))
+    return Judged(answers, token_losses(model, ids))
 
-    def best(self, questions: Sequence[Any]) -> Judged:
-        """Return the best reading over all answers to these questions together."""
-        names = [question.setting for question in questions]
-        readings = itertools.product(*(question.candidates for question in questions))
-        return min((self.of(dict(zip(names, answers, strict=True))) for answers in readings), key=lambda one: one.loss)
+
+def _judged(described: Described, build: Build, questions: Sequence[Question], ids: Tensor) -> list[list[Judged]]:
+    """Return all readings at a glance, and the few that were not far behind on all tokens; each the best first."""
+    names = [question.setting for question in questions]
+    readings = [
+        dict(zip(names, answers, strict=True))
+        for answers in itertools.product(*(question.candidates for question in questions))
+    ]
+    glance = ids[: max(FEWEST, min(GLANCE, len(ids) // len(readings)))]
+
+    def in_turn(answers: Iterable[Mapping[str, Any]], ids: Tensor) -> list[Judged]:
+        return sorted((_judge(described, build, one, ids) for one in answers), key=lambda one: one.loss)
+
+    first = in_turn(readings, glance)
+    left = [one.answers for one in first if _apart(first[0], one) < BEHIND or one is first[0]]
+    usual = {question.setting: question.candidates[0] for question in questions if question.setting in UNLESS_CLEAR}
+    kept = [one for place, one in enumerate(left) if place < MOST_LEFT or one == {**left[0], **usual}]
+    return [first, in_turn(kept, ids)]
+
+
+def _settled_by(question: Question, judged: list[list[Judged]]) -> tuple[Any, str] | None:
+    """Return the answer to a question, and the evidence; None where there is nothing to compare with.
+
+    Where all other answers were far behind at a glance, that is the evidence.
+    """
+    name, answers = question.setting, judged[-1][0].answers
+    for readings in reversed(judged):
+        best = next(one for one in readings if one.answers == answers)
+        others = [
+            one
+            for one in readings
+            if one.answers[name] != answers[name] and not np.array_equal(one.losses, best.losses)
+        ]
+        if not others:
+            continue
+        answer, usual = answers[name], [one for one in others if one.answers[name] == question.candidates[0]]
+        if name in UNLESS_CLEAR and usual and _apart(best, usual[0]) < LIKELY:
+            answer = question.candidates[0]
+        return answer, _evidence(best, others[0], _apart(best, others[0]))
+    return None
 
 
 @torch.inference_mode()
@@ -129,41 +174,51 @@ def token_losses(model: LanguageModel, ids: Tensor) -> NDArray[np.float64]:
     return torch.cat(losses).nan_to_num(nan=math.inf).numpy()
 
 
-def _together(described: Described) -> Iterable[list[Any]]:
-    """Yield questions to be answered together: all of them, or, where that is too much, one after the other."""
-    questions = list(described.questions)
-    if math.prod(len(question.candidates) for question in questions) <= MOST_TOGETHER:
-        if questions:
-            yield questions
-        return
-    yield from ([question] for question in questions)
+def _together(described: Described) -> Iterable[list[Question]]:
+    """Yield questions to be answered together; last the kind of GELU or ReLU, which weighs least."""
+    together: list[Question] = []
+    for question in sorted(described.questions, key=lambda one: one.setting == "activation"):
+        if math.prod(len(one.candidates) for one in (*together, question)) > MOST_TOGETHER and together:
+            yield together
+            together = []
+        together.append(question)
+    if together:
+        yield together
 
 
-def _text_for(described: Described, build: Build, corpus: str) -> tuple[Described, CalibrationText, Tokenizer] | None:
-    """Return the text that surprises the model least, with the tokenizer that it is read by."""
-    texts = calibration_texts(corpus)
+def _fitting(described: Described, corpus: str) -> list[_Fitting]:
+    """Return the texts whose characters the vocabulary has, or could have where nothing tells it."""
     tokenizers: list[tuple[str, Tokenizer]] = [("", described.tokenizer)]
     if described.tokenizer.name == "numbers":
         sets = character_sets(described.tokenizer.size, corpus)
         tokenizers = [(name, CharTokenizer(characters)) for name, characters in sets]
-    fitting = [
-        (name, text, tokenizer)
+    return [
+        _Fitting(text, tokenizer, name)
         for name, tokenizer in tokenizers
-        for text in texts
+        for text in calibration_texts(corpus)
         if known_share(tokenizer, text.text) >= LEAST_KNOWN and len(tokenizer.encode(text.text)) > 1
     ]
-    if not fitting:
-        return None
-    if len(fitting) > 1:
-        model = build(described.settings)
-        fitting.sort(key=lambda one: float(token_losses(model, torch.tensor(one[2].encode(one[1].text[:2000]))).mean()))
-    name, text, tokenizer = fitting[0]
-    if name:
-        words = f"{tokenizer.size} characters"
-        fact = Fact(name="vocabulary", value=words, source="calibrated", detail=f"those of {name}")
-        facts = tuple(fact if one.name == "vocabulary" else one for one in described.facts)
-        described = dataclasses.replace(described, tokenizer=tokenizer, facts=facts)
-    return described, text, tokenizer
+
+
+def _least_surprising(described: Described, build: Build, fitting: Sequence[_Fitting]) -> _Fitting:
+    """Return the text that surprises the model least, as it is read now."""
+    if len(fitting) == 1:
+        return fitting[0]
+    model = build(described)
+
+    def loss(one: _Fitting) -> float:
+        return float(token_losses(model, torch.tensor(one.tokenizer.encode(one.text.text[:GLANCE_AT]))).mean())
+
+    return min(fitting, key=loss)
+
+
+def _with_vocabulary(described: Described, chosen: _Fitting) -> Described:
+    if not chosen.named:
+        return described
+    words = f"{chosen.tokenizer.size} characters"
+    fact = Fact(name="vocabulary", value=words, source="calibrated", detail=f"those of {chosen.named}")
+    facts = tuple(fact if one.name == "vocabulary" else one for one in described.facts)
+    return dataclasses.replace(described, tokenizer=chosen.tokenizer, facts=facts)
 
 
 def _affordable(described: Described) -> int:
@@ -180,7 +235,7 @@ def _apart(best: Judged, rival: Judged) -> float:
     return float(difference.mean()) / error if error > 0 else 0.0
 
 
-def _evidence(setting: str, best: Judged, rival: Judged, apart: float) -> str:
+def _evidence(best: Judged, rival: Judged, apart: float) -> str:
     sure = "sure" if apart > SURE else "likely" if apart > LIKELY else "the loss does not tell them apart"
     ours, theirs = (reading_in_words(one.answers) for one in (best, rival))
     measured = f"{ours}: {best.loss:.4g}; next best {theirs}: {rival.loss:.4g}"
@@ -192,13 +247,15 @@ def reading_in_words(answers: Mapping[str, Any]) -> str:
     words = {
         "n_head": lambda value: f"{value} head{'s' if value > 1 else ''}",
         "attention_scale": lambda value: f"scale 1/√{value}",
+        "qkv_order": lambda value: "q, k, v of each head" if value == "per_head" else f"order {', '.join(value)}",
         "residual": lambda value: "no residual" if value == "none" else f"residual of the {value}",
     }
     return ", ".join(words.get(name, in_words)(value) for name, value in answers.items())
 
 
-def _with_loss(described: Described, found: Judged, text: CalibrationText, tokenizer: Tokenizer) -> Described:
+def _with_loss(described: Described, found: Judged, chosen: _Fitting) -> Described:
     """Add what the model's loss on the text is, and say so where it is worse than counting letters."""
+    text, tokenizer = chosen.text, chosen.tokenizer
     value = f"{found.loss:.3f} nats per token"
     detail = f"on {len(found.losses):,} tokens of {text.name}"
     if isinstance(tokenizer, CharTokenizer):

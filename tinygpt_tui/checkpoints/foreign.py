@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.table import build
 from tinygpt_tui.checkpoints.calibrate import calibrated
+from tinygpt_tui.checkpoints.layouts.base import Weights
 from tinygpt_tui.checkpoints.native import Checkpoint, filled, load
 from tinygpt_tui.checkpoints.opening import Described, Typed, check_weights, describe, is_native
 from tinygpt_tui.errors import CheckpointError, UsageError
@@ -35,8 +38,10 @@ def settle(described: Described, corpus: str = "") -> tuple[Described, dict[str,
 
     Raises CheckpointError where the tensors do not make the net, StorageError.
     """
-    tensors = tensors_of(described)
-    return calibrated(described, lambda settings: filled(settings, tensors), corpus), tensors
+    assembled = described.assembled()
+    wanted = _shapes(described.settings, described.name)  # the same for every answer: what shapes tell is no question
+    described = calibrated(described, lambda one: filled(one.settings, _tensors(one, assembled, wanted)), corpus)
+    return described, _tensors(described, assembled, wanted)
 
 
 def model_of(described: Described) -> LanguageModel:
@@ -49,8 +54,11 @@ def model_of(described: Described) -> LanguageModel:
 
 def tensors_of(described: Described) -> dict[str, Tensor]:
     """Read the weights as the net wants them. Raises CheckpointError where they do not make it."""
-    weights = described.weights()
-    wanted = _shapes(described.settings, described.name)
+    return _tensors(described, described.assembled(), _shapes(described.settings, described.name))
+
+
+def _tensors(described: Described, assembled: Weights, wanted: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    weights = described.laid_out(assembled)
     return {
         name: torch.from_numpy(numbers if numbers.flags.writeable else numbers.copy())
         for name, numbers in check_weights(described, weights, wanted).items()
@@ -59,8 +67,20 @@ def tensors_of(described: Described) -> dict[str, Tensor]:
 
 def _shapes(settings: ArchitectureSettings, name: str) -> Mapping[str, tuple[int, ...]]:
     try:
-        with torch.device("meta"):  # shapes alone: nothing is taken of memory before all of them fit
+        # Shapes alone: nothing is taken of memory before all of them fit.
+        with torch.device("meta"), _WithoutNumbers():
             net = build(settings)
     except UsageError as error:
         raise CheckpointError(f"{name} cannot be: {error.message}", error.hint) from None
     return {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
+
+
+class _WithoutNumbers(TorchFunctionMode):
+    """Draws no random numbers: on the meta device torch imports its whole compiler for them, which takes seconds."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if getattr(func, "__name__", "") in ("normal_", "uniform_"):
+            return kwargs["tensor"] if kwargs and "tensor" in kwargs else args[0]
+        return func(*args, **(kwargs or {}))

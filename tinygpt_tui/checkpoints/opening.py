@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ import numpy as np
 from tinygpt_tui.checkpoints.card import CONFIG, FORMAT, NativeConfig
 from tinygpt_tui.checkpoints.facts import Fact, in_words
 from tinygpt_tui.checkpoints.foreign_vocabulary import find_vocabulary, vocabulary_from
+from tinygpt_tui.checkpoints.fused import READINGS, Reading, in_order
 from tinygpt_tui.checkpoints.layouts.base import Examined, Layout, Question, Weights
 from tinygpt_tui.checkpoints.layouts.table import layout_of
 from tinygpt_tui.checkpoints.rename import assemble
@@ -41,6 +43,7 @@ class Described:
     source: Source
     layout: Layout
     settings: ArchitectureSettings
+    reading: Reading
     tokenizer: Tokenizer
     facts: tuple[Fact, ...]
     questions: tuple[Question, ...]
@@ -60,7 +63,15 @@ class Described:
 
     def weights(self) -> Weights:
         """Read the tensors, in our names, for these settings. Raises CheckpointError, StorageError."""
-        weights = assemble(self.source, self.examined.placed)
+        return self.laid_out(self.assembled())
+
+    def assembled(self) -> Weights:
+        """Read the tensors, in our names, as the file has them. Raises CheckpointError, StorageError."""
+        return assemble(self.source, self.examined.placed)
+
+    def laid_out(self, assembled: Weights) -> Weights:
+        """Return what was assembled as it is for these settings and this reading; `assembled` stays as it is."""
+        weights = in_order(assembled, self.reading.qkv_order, self.settings)
         if is_tied(self.settings) and EMBEDDING in weights:
             weights[HEAD] = weights[EMBEDDING]
         return self.examined.finish(weights, self.settings) if self.examined.finish else weights
@@ -99,7 +110,7 @@ def describe(path: Path, typed: Typed | None = None) -> Described:
     source = open_source(path)
     layout = layout_of(source)
     examined = layout.examine(source)
-    settings, facts = _with_typed(examined, typed.settings)
+    settings, reading, facts = _with_typed(examined, typed.settings)
     if typed.vocabulary is None:
         tokenizer, vocabulary = find_vocabulary(source, settings.vocab_size, examined.characters)
     else:
@@ -108,12 +119,13 @@ def describe(path: Path, typed: Typed | None = None) -> Described:
         vocabulary = Fact(name="vocabulary", value=words, source="typed", detail=typed.vocabulary.name)
     first = Fact(name="layout", value=layout.title, source="tensor", detail=_wrapping(source))
     questions = tuple(question for question in examined.questions if question.setting not in typed.settings)
-    return Described(source, layout, settings, tokenizer, (first, *facts, vocabulary), questions, examined)
+    return Described(source, layout, settings, reading, tokenizer, (first, *facts, vocabulary), questions, examined)
 
 
 def settled(described: Described, answers: Mapping[str, Any], evidence: str) -> Described:
     """Return it with answers to its questions, which stand on `evidence`."""
-    settings = msgspec.structs.replace(described.settings, **answers)
+    of_reading = {name: answer for name, answer in answers.items() if name in READINGS}
+    of_net = {name: answer for name, answer in answers.items() if name not in READINGS}
     facts = tuple(
         Fact(name=fact.name, value=in_words(answers[fact.name]), source="calibrated", detail=evidence)
         if fact.name in answers
@@ -121,19 +133,26 @@ def settled(described: Described, answers: Mapping[str, Any], evidence: str) -> 
         for fact in described.facts
     )
     left = tuple(question for question in described.questions if question.setting not in answers)
-    return Described(described.source, described.layout, settings, described.tokenizer, facts, left, described.examined)
+    return dataclasses.replace(
+        described,
+        settings=msgspec.structs.replace(described.settings, **of_net),
+        reading=msgspec.structs.replace(described.reading, **of_reading),
+        facts=facts,
+        questions=left,
+    )
 
 
-def _with_typed(examined: Examined, typed: Mapping[str, Any]) -> tuple[ArchitectureSettings, tuple[Fact, ...]]:
+def _with_typed(examined: Examined, typed: Mapping[str, Any]) -> tuple[ArchitectureSettings, Reading, tuple[Fact, ...]]:
     if not typed:
-        return examined.settings, examined.facts
-    unknown = typed.keys() - fields_of(type(examined.settings)).keys()
+        return examined.settings, examined.reading, examined.facts
+    unknown = typed.keys() - fields_of(type(examined.settings)).keys() - READINGS
     if unknown:
         raise UsageError(f"this architecture has no setting {', '.join(sorted(unknown))}", "")
-    settings = changed(examined.settings, dict(typed))
+    settings = changed(examined.settings, {name: typed[name] for name in typed.keys() - READINGS})
+    reading = changed(examined.reading, {name: typed[name] for name in typed.keys() & READINGS})
     told = {name: Fact(name=name, value=in_words(value), source="typed") for name, value in typed.items()}
     facts = [fact for fact in examined.facts if fact.name not in told]
-    return settings, (*facts, *told.values())
+    return settings, reading, (*facts, *told.values())
 
 
 def _wrapping(source: Source) -> str:

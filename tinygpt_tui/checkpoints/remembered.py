@@ -11,6 +11,7 @@ import msgspec
 
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.facts import Fact
+from tinygpt_tui.checkpoints.fused import Reading
 from tinygpt_tui.checkpoints.opening import Described
 from tinygpt_tui.errors import CheckpointError, StorageError
 from tinygpt_tui.files import write_bytes
@@ -19,7 +20,7 @@ from tinygpt_tui.tokenizers.table import tokenizer_from
 
 MOST_KEPT = 300
 BESIDE = ("config.json", "tokenizer.json", "vocab.json", "chars.txt", "meta.pkl")
-VERSION = 1  # of how readings are measured: another number forgets them all
+VERSION = 2  # of how readings are measured: another number forgets them all
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +29,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     settings: ArchitectureSettings
     facts: tuple[Fact, ...]
     tokenizer: dict[str, Any]
+    reading: Reading = Reading()
 
 
 class _Kept(msgspec.Struct, kw_only=True):
@@ -44,7 +46,14 @@ def recalled(described: Described) -> Described | None:
         tokenizer = tokenizer_from(found.tokenizer)
     except CheckpointError:
         return None
-    return dataclasses.replace(described, settings=found.settings, facts=found.facts, tokenizer=tokenizer, questions=())
+    return dataclasses.replace(
+        described,
+        settings=found.settings,
+        reading=found.reading,
+        facts=found.facts,
+        tokenizer=tokenizer,
+        questions=(),
+    )
 
 
 def remember(described: Described) -> None:
@@ -54,7 +63,10 @@ def remember(described: Described) -> None:
     while len(kept.measured) >= MOST_KEPT:
         del kept.measured[next(iter(kept.measured))]
     kept.measured[_key(described)] = Measured(
-        settings=described.settings, facts=described.facts, tokenizer=described.tokenizer.to_dict()
+        settings=described.settings,
+        facts=described.facts,
+        tokenizer=described.tokenizer.to_dict(),
+        reading=described.reading,
     )
     with contextlib.suppress(StorageError):
         write_bytes(paths.measured_file(), msgspec.json.encode(kept))

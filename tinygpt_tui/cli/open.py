@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tinygpt_tui import paths
+from tinygpt_tui.checkpoints.fused import Reading
 from tinygpt_tui.cli.flags import typed_settings
 from tinygpt_tui.cli.output import say, say_error, table, write
 from tinygpt_tui.errors import TinyGPTError, UsageError
 from tinygpt_tui.settings.architecture import GPTSettings
-from tinygpt_tui.settings.fields import fields_of
+from tinygpt_tui.settings.fields import SettingField, fields_of
 
 if TYPE_CHECKING:
     from tinygpt_tui.checkpoints.native import Checkpoint
@@ -39,14 +40,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus", metavar="NAME|FILE", help="a text of the kind it learned from, to measure by")
     parser.add_argument("--json", action="store_true", help="one JSON object a model")
     group = parser.add_argument_group("what you know better than the file")
-    for name, setting in fields_of(GPTSettings).items():
-        if name in HIDDEN:
-            group.add_argument(
-                f"--{name.replace('_', '-')}",
-                dest=f"setting_{name}",
-                metavar="|".join(setting.choices) or "N",
-                help=setting.description.replace("%", "%%"),
-            )
+    for name, setting in _hidden().items():
+        group.add_argument(
+            f"--{name.replace('_', '-')}",
+            dest=f"setting_{name}",
+            metavar="|".join(setting.choices) or "N",
+            help=setting.description.replace("%", "%%"),
+        )
+
+
+def _hidden() -> dict[str, SettingField]:
+    return {name: setting for name, setting in fields_of(GPTSettings).items() if name in HIDDEN} | fields_of(Reading)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -55,9 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
     from tinygpt_tui.checkpoints.source import models_in
     from tinygpt_tui.cli.model_at import model_at
 
-    settings = {name: setting for name, setting in fields_of(GPTSettings).items() if name in HIDDEN}
     vocabulary = paths.typed_path(arguments.vocabulary) if arguments.vocabulary else None
-    typed = Typed(typed_settings(arguments, settings), vocabulary, arguments.corpus or "")
+    typed = Typed(typed_settings(arguments, _hidden()), vocabulary, arguments.corpus or "")
     path = paths.typed_path(arguments.path)
     several = models_in(path)
     if len(several) < 2:

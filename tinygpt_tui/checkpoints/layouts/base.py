@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygpt_tui.checkpoints.facts import Fact, FactSource, in_words
+from tinygpt_tui.checkpoints.fused import READINGS, QKVOrder, Reading, orders
 from tinygpt_tui.checkpoints.rename import Placed
 from tinygpt_tui.checkpoints.source import Source
 from tinygpt_tui.errors import CheckpointError
@@ -36,8 +37,10 @@ class Examined:
     facts: tuple[Fact, ...]
     placed: Placed
     questions: tuple[Question, ...] = ()
-    # What is done to the weights after they are put together, for the settings that were settled on.
+    # What is done to the weights after they are put together, for the settings that were settled on; it returns new
+    # numbers, and leaves those it was given as they are.
     finish: Callable[[Weights, ArchitectureSettings], Weights] | None = None
+    reading: Reading = field(default_factory=Reading)
     # The characters that its program usually has, in the order of their ids; for a vocabulary that nothing tells.
     characters: str = ""
 
@@ -65,7 +68,8 @@ class Layout(Protocol):
 class Findings:
     """Collects settings, each with its source."""
 
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)  # of the net's settings
+    readings: dict[str, Any] = field(default_factory=dict)
     facts: list[Fact] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
 
@@ -76,11 +80,20 @@ class Findings:
 
     def ask(self, setting: str, candidates: Sequence[Any], detail: str = "") -> None:
         """Leave a setting open; the first candidate stands until somebody knows better."""
-        self.values[setting] = candidates[0]
+        (self.readings if setting in READINGS else self.values)[setting] = candidates[0]
         kind: FactSource = "convention"
         self.facts.append(Fact(name=setting, value=in_words(candidates[0]), source=kind, detail=detail))
         if len(candidates) > 1:
             self.questions.append(Question(setting, tuple(candidates), detail))
+
+    def ask_order(self, first: QKVOrder, detail: str) -> None:
+        """Leave open in which order a fused matrix holds queries, keys and values."""
+        self.ask("qkv_order", orders(first), detail)
+
+    @property
+    def reading(self) -> Reading:
+        """How the numbers are to be read."""
+        return Reading(**self.readings)
 
     def settings(self, name: str) -> GPTSettings:
         """Return them as a net's settings. Raises CheckpointError where they are out of its limits."""

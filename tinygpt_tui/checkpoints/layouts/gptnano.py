@@ -7,8 +7,6 @@ others are known and ignored.
 
 from __future__ import annotations
 
-import numpy as np
-
 from tinygpt_tui.checkpoints.foreign_characters import SHAKESPEARE
 from tinygpt_tui.checkpoints.layouts.base import Examined, Findings, Weights, head_counts
 from tinygpt_tui.checkpoints.rename import Table, To, count, place
@@ -97,17 +95,15 @@ class NanoReversed:
         found.tell("activation", "gelu", "convention", "GPTnano's")
         found.tell("residual", "normed", "convention", "GPTnano adds to the norm")
         found.tell("final_norm", False, "tensor")
+        found.ask_order("kqv" if old else "qkv", "GPTnano's early version" if old else "GPTnano's")
 
         def finish(weights: Weights, settings: ArchitectureSettings) -> Weights:
-            weights["transformer.wpe.weight"] = weights["transformer.wpe.weight"][: settings.block_size]
-            if old:
-                for layer in range(settings.n_layer if hasattr(settings, "n_layer") else 0):
-                    key, query, value = np.split(weights[f"transformer.h.{layer}.attn.c_attn.weight"], 3)
-                    weights[f"transformer.h.{layer}.attn.c_attn.weight"] = np.concatenate([query, key, value])
-            return weights
+            return weights | {"transformer.wpe.weight": weights["transformer.wpe.weight"][: settings.block_size]}
 
         settings = found.settings(source.name)
-        return Examined(settings, tuple(found.facts), placed, tuple(found.questions), finish, _characters(V))
+        return Examined(
+            settings, tuple(found.facts), placed, tuple(found.questions), finish, found.reading, _characters(V)
+        )
 
 
 class NanoRecurrent:

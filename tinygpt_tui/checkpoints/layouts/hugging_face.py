@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from tinygpt_tui.checkpoints.layouts.base import Examined, Findings, Weights, head_counts, number_in
 from tinygpt_tui.checkpoints.rename import Table, To, count, place
 from tinygpt_tui.checkpoints.sidecars import read_json
@@ -91,14 +93,17 @@ class HuggingFace:
             "tied_head", not untied, "sidecar" if config else "convention", "config.json" if config else "GPT-2's"
         )
         finish = _without_scale if told.get("scale_attn_weights") is False else None
-        return Examined(found.settings(source.name), tuple(found.facts), placed, tuple(found.questions), finish)
+        if not config:  # with it the file is Hugging Face's own, and no other order was ever written there
+            found.ask_order("qkv", "GPT-2's")
+        settings = found.settings(source.name)
+        return Examined(settings, tuple(found.facts), placed, tuple(found.questions), finish, found.reading)
 
 
 def _without_scale(weights: Weights, settings: ArchitectureSettings) -> Weights:
     """Undo in the queries the scale that our attention has and this model's has not."""
     assert isinstance(settings, GPTSettings)
     root = math.sqrt(settings.n_embd if settings.attention_scale == "n_embd" else settings.head_size)
-    for layer in range(settings.n_layer):
-        for kind in ("weight", "bias"):
-            weights[f"transformer.h.{layer}.attn.c_attn.{kind}"][: settings.n_embd] *= root
-    return weights
+    factors = np.ones(3 * settings.n_embd, dtype=np.float32)
+    factors[: settings.n_embd] = root
+    fused = {name: (numbers.T * factors).T for name, numbers in weights.items() if ".attn.c_attn." in name}
+    return weights | fused

@@ -70,7 +70,9 @@ class NanoGPT:
             found.tell("dropout", dropout, "file", "model_args")
             found.tell("attention_dropout", dropout, "file", "model_args")
         found.tell("tied_head", _tied(source), "tensor", "the head is the embedding" if _tied(source) else "")
-        return Examined(found.settings(source.name), tuple(found.facts), shapes, tuple(found.questions))
+        found.ask_order("qkv", "nanoGPT's")
+        settings = found.settings(source.name)
+        return Examined(settings, tuple(found.facts), shapes, tuple(found.questions), reading=found.reading)
 
 
 class MinGPT:
@@ -93,7 +95,9 @@ class MinGPT:
             found.ask("n_head", head_counts(found.values["n_embd"]), "shapes do not tell it")
         found.ask("activation", ("gelu_tanh", "gelu"), "minGPT's")
         found.tell("tied_head", False, "tensor", "the head is not the embedding")
-        return Examined(found.settings(source.name), tuple(found.facts), shapes, tuple(found.questions))
+        found.ask_order("qkv", "minGPT's")
+        settings = found.settings(source.name)
+        return Examined(settings, tuple(found.facts), shapes, tuple(found.questions), reading=found.reading)
 
 
 def is_fused(source: Source) -> bool:

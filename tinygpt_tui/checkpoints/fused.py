@@ -1,0 +1,57 @@
+"""One matrix for queries, keys and values: in which order it holds them, which neither names nor shapes tell."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta
+from numpy.typing import NDArray
+
+from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
+
+Weights = dict[str, NDArray[np.float32]]
+# GPT-2 and nanoGPT lay them as q, k, v; GPTnano did as k, q, v, in which order the lecture names them; CodeGen does as
+# q, v, k; GPT-NeoX and BLOOM lay those of one head together.
+QKVOrder = Literal["qkv", "kqv", "qvk", "kvq", "vqk", "vkq", "per_head"]
+ORDERS: tuple[QKVOrder, ...] = ("qkv", "kqv", "qvk", "kvq", "vqk", "vkq", "per_head")
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """How the file's numbers are to be read, where that is no setting of the net."""
+
+    qkv_order: Annotated[
+        QKVOrder, Meta(description="which of query, key and value comes first in a fused matrix, or all of each head")
+    ] = "qkv"
+
+
+READINGS = frozenset(Reading.__struct_fields__)
+
+
+def orders(first: QKVOrder) -> tuple[QKVOrder, ...]:
+    """Return all orders, the one that the layout's program writes first."""
+    return (first, *(order for order in ORDERS if order != first))
+
+
+def in_order(weights: Weights, order: QKVOrder, settings: ArchitectureSettings) -> Weights:
+    """Return the weights with every fused matrix as our net has it: queries, keys, values, each head by head."""
+    if order == "qkv" or not isinstance(settings, GPTSettings):
+        return dict(weights)
+    return {
+        name: _rows(numbers, order, settings.n_head) if ".attn.c_attn." in name else numbers
+        for name, numbers in weights.items()
+    }
+
+
+def _rows(numbers: NDArray[np.float32], order: QKVOrder, n_head: int) -> NDArray[np.float32]:
+    """Lay out (3C, …) anew. What cannot be divided so is left: its shape is refused later, by its name."""
+    if order == "per_head":
+        if len(numbers) % (3 * n_head):
+            return numbers
+        parts = numbers.reshape(n_head, 3, -1, *numbers.shape[1:])
+        return np.ascontiguousarray(parts.swapaxes(0, 1)).reshape(numbers.shape)
+    if len(numbers) % 3:
+        return numbers
+    thirds = np.split(numbers, 3)
+    return np.concatenate([thirds[order.index(part)] for part in "qkv"])
