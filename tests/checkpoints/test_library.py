@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
+from foreign_programs import Lecture, made
 from makers import make_model
 
 from tinygpt_tui import paths
@@ -81,3 +83,41 @@ def test_a_damaged_model_is_listed_with_its_problem(shipped: Path) -> None:
     problems = {card.name: card.problem for card in list_models()}
     assert problems["whole"] == ""
     assert "cannot be read" in problems["broken"]
+
+
+def test_other_programs_models_are_listed_beside_ours(shipped: Path) -> None:
+    make_model(shipped / "ours")
+    place = paths.models_folder()
+    (place / "folder").mkdir(parents=True)
+    torch.save(made(Lecture(V=5, T=7)).state_dict(), place / "folder" / "model.pth")
+    torch.save(made(Lecture(V=6)).state_dict(), place / "loose.pt")
+    (place / "notes.txt").write_text("no model", encoding="utf-8")
+    (place / ".trash").mkdir()
+    torch.save(made(Lecture()).state_dict(), place / ".trash" / "thrown.pt")
+    cards = {card.name: card for card in list_models()}
+    assert list(cards) == ["folder", "loose.pt", "ours"]
+    assert (cards["folder"].layout, cards["folder"].origin, cards["folder"].problem) == ("lecture", "yours", "")
+    assert (cards["folder"].vocab_size, cards["folder"].block_size) == (5, 7)
+    assert cards["folder"].parameters == sum(weight.numel() for weight in Lecture(V=5, T=7).parameters())
+    assert cards["folder"].facts[0].name == "layout"
+    assert find_model("loose.pt") == place / "loose.pt"
+
+
+def test_other_programs_damaged_files_are_listed_with_what_is_wrong(shipped: Path) -> None:
+    place = paths.models_folder()
+    (place / "two").mkdir(parents=True)
+    for name in ("a.pt", "b.pt"):
+        torch.save(made(Lecture()).state_dict(), place / "two" / name)
+    (place / "half.pt").write_bytes((place / "two" / "a.pt").read_bytes()[:3000])
+    cards = {card.name: card for card in list_models()}
+    assert "holds 2 checkpoints" in cards["two"].problem
+    assert "half.pt is damaged" in cards["half.pt"].problem
+
+
+def test_a_file_that_was_mended_is_looked_at_again(shipped: Path) -> None:
+    place = paths.models_folder()
+    place.mkdir(parents=True)
+    (place / "late.pt").write_bytes(b"PK")
+    assert list_models()[0].problem
+    torch.save(made(Lecture()).state_dict(), place / "late.pt")
+    assert not list_models()[0].problem

@@ -10,6 +10,21 @@ import msgspec
 FactSource = Literal["typed", "tensor", "file", "sidecar", "module", "folder name", "calibrated", "convention", "guess"]
 
 
+WHERE: dict[FactSource, str] = {
+    "tensor": "the tensors", "file": "the file", "sidecar": "a file beside it", "module": "the pickled module",
+    "folder name": "the folder's name",
+}  # fmt: skip
+
+
+def source_in_words(source: FactSource) -> str:
+    """Return a source as people read it: "from the folder's name", "calibrated".
+
+    >>> source_in_words("folder name")
+    "from the folder's name"
+    """
+    return f"from {WHERE[source]}" if source in WHERE else source
+
+
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is known: a setting's name (or `layout`, `vocabulary`, `loss` …), its value, and how it is known.
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from tinygpt_tui.checkpoints.card import CONFIG, FORMAT, NativeConfig
 from tinygpt_tui.checkpoints.facts import Fact, in_words
+from tinygpt_tui.checkpoints.folder_names import with_name
 from tinygpt_tui.checkpoints.foreign_vocabulary import find_vocabulary, vocabulary_from
 from tinygpt_tui.checkpoints.fused import READINGS, Reading, in_order
 from tinygpt_tui.checkpoints.layouts.base import Examined, Layout, Question, Weights
@@ -109,7 +110,7 @@ def describe(path: Path, typed: Typed | None = None) -> Described:
     typed = typed or Typed()
     source = open_source(path)
     layout = layout_of(source)
-    examined = layout.examine(source)
+    examined = with_name(layout.examine(source), source.folder.name, typed.settings)
     settings, reading, facts = _with_typed(examined, typed.settings)
     if typed.vocabulary is None:
         tokenizer, vocabulary = find_vocabulary(source, settings.vocab_size, examined.characters)

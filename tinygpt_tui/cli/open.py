@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tinygpt_tui import paths
+from tinygpt_tui.checkpoints.facts import source_in_words
 from tinygpt_tui.checkpoints.fused import Reading
 from tinygpt_tui.cli.flags import typed_settings
 from tinygpt_tui.cli.output import say, say_error, table, write
@@ -90,9 +91,12 @@ def _open(path: Path, typed: Typed, name: str | None, as_json: bool) -> None:
         return
     config = checkpoint.config
     write(f"{path}\n{config.parameters:,} parameters, a window of {config.architecture.block_size}\n")
-    rows = [(fact.name.replace("_", " "), fact.value, fact.source, fact.detail) for fact in checkpoint.facts]
+    rows = [
+        (fact.name.replace("_", " "), fact.value, source_in_words(fact.source), fact.detail)
+        for fact in checkpoint.facts
+    ]
     if rows:
-        write(table(rows, ("WHAT", "IS", "FROM", "")))
+        write(table(rows, ("WHAT", "IS", "HOW IT IS KNOWN", "")))
     elif checkpoint.layout == "native":
         write("a model of this program\n")
     if kept is not None:

@@ -13,7 +13,7 @@ import msgspec
 import safetensors
 
 from tinygpt_tui.checkpoints.card import CONFIG, ORIGIN, TOKENIZER, WEIGHTS, NativeConfig, read_config
-from tinygpt_tui.checkpoints.facts import Fact, Origin
+from tinygpt_tui.checkpoints.facts import Fact, Origin, source_in_words
 from tinygpt_tui.checkpoints.opening import Described, describe, is_native
 from tinygpt_tui.checkpoints.remembered import recalled
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
@@ -139,9 +139,7 @@ def _origin(path: Path) -> Iterator[Row]:
 
 def _facts(facts: tuple[Fact, ...]) -> Iterator[Row]:
     for fact in facts:
-        source = {"tensor": "from the tensors", "file": "in the file", "sidecar": "beside it"}.get(
-            fact.source, fact.source
-        )
+        source = source_in_words(fact.source)
         yield Row(fact.name, fact.value, f"{source}: {fact.detail}" if fact.detail else source)
 
 
