@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tinygpt_tui.sessions import tree
 from tinygpt_tui.sessions.document import Session, full_text
+from tinygpt_tui.sessions.encoding import from_bytes, to_bytes
 from tinygpt_tui.sessions.export import as_json, as_markdown, as_text, exports_of
 from tinygpt_tui.settings.sampling import SamplingSettings
 
@@ -44,6 +45,23 @@ def test_markdown_says_who_wrote_what() -> None:
         "**Prompt**\n\n> ```text\n> The *king*\n> ```\n\n"
         "**Written**\n\n```text\n was here\n```\n"
     )
+
+
+def test_weights_are_stamped_for_good() -> None:
+    stamp = {"step": 1240, "validation_loss": 1.52341, "in_training": True}
+    stamped = tree.change(tree.change(session(), 0, **stamp), 1, step=5000, validation_loss=1.25)
+    stamped = from_bytes(to_bytes(stamped), "s")
+    assert stamped.branches[0].stamp == "step 1,240 (newest), loss 1.52"
+    assert stamped.branches[1].stamp == "step 5,000, loss 1.25"
+    told = as_markdown(stamped, 0).decode()
+    assert "- weights: of step 1240, validation loss 1.5234 (its newest weights; it was in training)\n" in told
+    assert "- weights: of step 5000, validation loss 1.2500\n" in told
+    branch = json.loads(as_json(stamped))["branches"][0]
+    assert {name: branch[name] for name in stamp} == stamp
+    before = to_bytes(session()).replace(b'"format":2', b'"format":1')
+    for name in (b'"step":null,', b'"validation_loss":null,', b'"in_training":false,'):
+        before = before.replace(name, b"")
+    assert from_bytes(before, "s") == session()  # a session of before there were stamps
 
 
 def test_json_has_everything() -> None:

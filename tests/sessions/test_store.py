@@ -105,7 +105,7 @@ def test_a_damaged_file_says_where(store: SessionStore, words: str) -> None:
 def test_a_newer_programs_file_is_refused_in_words(store: SessionStore) -> None:
     session = written(store)
     path = store.path(session.id)
-    newer = path.read_bytes().replace(b'"format":1', b'"format":%d,"mood":"blue"' % (FORMAT + 1))
+    newer = path.read_bytes().replace(b'"format":%d' % FORMAT, b'"format":%d,"mood":"blue"' % (FORMAT + 1))
     path.write_bytes(newer)
     with pytest.raises(SessionError, match="written by a newer program"):
         store.open(session.id)

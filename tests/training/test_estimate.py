@@ -13,8 +13,9 @@ from makers import small_training
 from tinygpt_tui.settings.presets import PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training import measure
-from tinygpt_tui.training.cost import memory_bytes, step_seconds
+from tinygpt_tui.training.cost import EVALUATED_TOKENS, memory_bytes, step_seconds
 from tinygpt_tui.training.estimate import estimate, in_words, rare_in, warnings
+from tinygpt_tui.training.evaluate import TOKENS_AT_ONCE
 from tinygpt_tui.training.fitting import fitted
 from tinygpt_tui.training.machine import Machine, keep_machine, machine_file, read_machine
 from tinygpt_tui.training.measure import choose, measure_machine, try_steps
@@ -24,8 +25,8 @@ HERE = Machine()
 
 # Milliseconds a step and megabytes at the peak, measured on the core of the fit: see benchmarks/README.md.
 MEASURED = {
-    "small": (10.1, 114.0),
-    "nanogpt": (76.5, 179.0),
+    "small": (10.1, 98.0),
+    "nanogpt": (76.5, 162.0),
 }
 
 
@@ -35,6 +36,22 @@ def test_the_model_agrees_with_what_was_measured(preset: str) -> None:
     settings = PRESETS[preset].training
     assert step_seconds(settings, HERE) * 1e3 == pytest.approx(step_ms, rel=0.25)
     assert memory_bytes(settings) / 1e6 == pytest.approx(megabytes, rel=0.2)
+
+
+def test_the_native_forms_keep_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    modern = PRESETS["modern"].training
+    assert memory_bytes(modern, native=True) / 1e6 == pytest.approx(213, rel=0.2)
+    assert memory_bytes(modern) / 1e6 == pytest.approx(267, rel=0.2)
+    monkeypatch.setattr("tinygpt_tui.training.cost.load_library", lambda: None)
+    without = estimate(modern, 1_000_000, HERE).memory
+    monkeypatch.setattr("tinygpt_tui.training.cost.load_library", lambda: object())
+    assert estimate(modern, 1_000_000, HERE).memory < without
+    several = msgspec.structs.replace(HERE, threads=2)  # torch's own forms are the quicker ones then
+    assert estimate(modern, 1_000_000, several).memory == without
+
+
+def test_what_is_read_at_once_is_what_the_evaluator_reads() -> None:
+    assert EVALUATED_TOKENS == TOKENS_AT_ONCE
 
 
 def test_a_slower_machine_is_slower_in_proportion() -> None:

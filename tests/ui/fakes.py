@@ -138,6 +138,7 @@ class FakeEngine:
         unknown: str = "",
         step: int | None = None,
         loss: float | None = None,
+        in_training: bool = False,
         job: int | None = None,
     ) -> None:
         """Begin a job: the last that was asked for, or `job`."""
@@ -145,7 +146,7 @@ class FakeEngine:
         self._written[asked.job] = 0
         known = sum(character not in unknown for character in asked.prompt)
         self._prompt_tokens[asked.job] = known
-        self.say(GenerationStarted(asked.job, known, BLOCK_SIZE, seed, unknown, step, loss))
+        self.say(GenerationStarted(asked.job, known, BLOCK_SIZE, seed, unknown, step, loss, in_training))
 
     def write(self, text: str, *, job: int | None = None) -> None:
         """Write characters of a job, a token each, in one batch."""

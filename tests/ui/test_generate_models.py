@@ -127,8 +127,8 @@ async def test_a_training_is_marked_and_its_stamp_shown() -> None:
         assert "● 45%" in shown(app)[0]
         await pilot.press("enter")
         await wait_until(pilot, lambda: engine.asked)
-        engine.begin(step=2400, loss=1.62)
-        await wait_until(pilot, lambda: screen.output.border_title == "one · step 2400, loss 1.62")
+        engine.begin(step=2400, loss=1.62, in_training=True)
+        await wait_until(pilot, lambda: screen.output.border_title == "one · step 2,400 (newest), loss 1.62")
 
 
 async def test_looking_again_keeps_the_choice_and_shows_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:

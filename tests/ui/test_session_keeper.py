@@ -6,6 +6,7 @@ import pytest
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import SessionError, StorageError
+from tinygpt_tui.events.generation import GenerationStarted
 from tinygpt_tui.sessions import tree
 from tinygpt_tui.sessions.document import Session
 from tinygpt_tui.sessions.store import SessionStore
@@ -24,7 +25,7 @@ def keeper() -> SessionKeeper:
 
 def write(keeper: SessionKeeper, text: str, seed: int = 7) -> None:
     """Have a generation go on and end."""
-    keeper.started(seed)
+    keeper.started(GenerationStarted(0, 1, 8, seed, step=500, validation_loss=1.6))
     for letter in text:
         keeper.append(letter, 1)
     keeper.ended("length")

@@ -66,7 +66,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True)
 def stillness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Hold still what moves: the clock, its zone, the cursor, where the home is, and the terminal's wishes."""
+    """Hold still what moves: the clock, its zone, the cursor, home, what was built, and the terminal's wishes."""
     monkeypatch.setattr("train_bench.time", SimpleNamespace(time=lambda: NOON))
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
@@ -74,6 +74,7 @@ def stillness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         monkeypatch.setattr(box, "cursor_blink", False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(paths, "home", lambda: Path("home"))
+    monkeypatch.setattr("tinygpt_tui.training.cost.load_library", lambda: None)  # a training takes less memory with it
     monkeypatch.delenv("NO_COLOR", raising=False)
     yield
     monkeypatch.undo()

@@ -38,7 +38,7 @@ def test_what_nobody_expected_fails_the_request_and_not_the_process(
     model = str(tmp_path / "net")
 
     with monkeypatch.context() as patch:
-        patch.setattr(service_module, "open_model", break_down)
+        patch.setattr(service_module, "open_now", break_down)
         (failed,) = service.take(0.0, OpenModel(model))
         assert isinstance(failed, EngineFailed)
         assert (failed.message, failed.model) == ("ZeroDivisionError: oh", model)

@@ -75,11 +75,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _open(name: str, at_step: int | None) -> OpenedModel:
     from tinygpt_tui.cli.model_at import model_at
-    from tinygpt_tui.workers.opened import open_model, open_moment
+    from tinygpt_tui.workers.opened import open_moment, open_now, weights_now
 
     folder = model_at(name)
     if at_step is None:
-        return open_model(folder)
+        return open_now(folder, weights_now(folder))
     from tinygpt_tui.runs.folder import RunFolder
     from tinygpt_tui.runs.timeline import nearest
 
@@ -111,7 +111,7 @@ def _events(
         return iter(
             GenerationJob(
                 model.new_engine(window, weights), model.tokenizer, block_size, prompt, sampling,
-                step=model.step, validation_loss=model.validation_loss,
+                step=model.step, validation_loss=model.validation_loss, in_training=model.in_training,
                 candidates=candidates, weights=weights, engine_name=model.engine_name,
             )
         )  # fmt: skip

@@ -51,7 +51,8 @@ class GenerationStarted(msgspec.Struct, frozen=True, tag=True):
     """The prompt is encoded.
 
     `unknown` are the characters of the prompt that the model does not know, each once, in order; they are left out.
-    `seed` is the seed in use, also where none was chosen. `step` and `validation_loss` stamp a model in training.
+    `seed` is the seed in use, also where none was chosen. `step` and `validation_loss` are those of the weights, where
+    they are known; `in_training` says that these are the newest ones of a run that goes on.
     `window`, `weights` and `engine` are what `auto` came to: see settings/sampling.py; `native` or `torch`. `sample` as
     in Token.
     """
@@ -63,6 +64,7 @@ class GenerationStarted(msgspec.Struct, frozen=True, tag=True):
     unknown: str = ""
     step: int | None = None
     validation_loss: float | None = None
+    in_training: bool = False
     window: str = "exact"
     weights: str = "fp32"
     engine: str = ""

@@ -34,6 +34,7 @@ class GenerationJob:
         job: int = 0,
         step: int | None = None,
         validation_loss: float | None = None,
+        in_training: bool = False,
         asked_at: float | None = None,
         candidates: int | None = None,
         weights: str = "fp32",
@@ -46,7 +47,7 @@ class GenerationJob:
         """
         self._engine, self._tokenizer, self._block_size = engine, tokenizer, block_size
         self._prompt, self._sampling, self.job = prompt, sampling, job
-        self._stamp = (step, validation_loss)
+        self._stamp = (step, validation_loss, in_training)
         self._asked_at = time.perf_counter() if asked_at is None else asked_at
         self._candidates, self._weights, self._engine_name = candidates, weights, engine_name
         self._stopped = False
@@ -63,7 +64,7 @@ class GenerationJob:
         tokenizer, engine, job, candidates = self._tokenizer, self._engine, self.job, self._candidates
         ids = tokenizer.encode(self._prompt)
         sampler = Sampler(self._sampling, Barring.of(self._sampling, tokenizer))
-        step, loss = self._stamp
+        step, loss, in_training = self._stamp
         yield GenerationStarted(
             job=job,
             prompt_tokens=len(ids),
@@ -72,6 +73,7 @@ class GenerationJob:
             unknown=tokenizer.unknown_in(self._prompt),
             step=step,
             validation_loss=loss,
+            in_training=in_training,
             window=engine.window,
             weights=self._weights,
             engine=self._engine_name,

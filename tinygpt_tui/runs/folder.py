@@ -94,6 +94,11 @@ class RunFolder:
         return self.folder / "resume.pt"
 
     @property
+    def newest(self) -> Path:
+        """The weights of a run that is being trained, where they are newer than its best ones; one moment's file."""
+        return self.folder / "newest.safetensors"
+
+    @property
     def control(self) -> Path:
         """Where any terminal leaves its wishes."""
         return self.folder / "control"

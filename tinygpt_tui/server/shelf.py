@@ -9,10 +9,10 @@ import threading
 import time
 from pathlib import Path
 
-from tinygpt_tui.checkpoints.card import WEIGHTS, ModelCard
+from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.library import list_models
 from tinygpt_tui.errors import NotFoundError
-from tinygpt_tui.workers.opened import OpenedModel, open_model
+from tinygpt_tui.workers.opened import OpenedModel, WeightsNow, open_now, weights_now
 
 OPEN_MODELS = 6  # kept in memory; the one unused longest goes first
 LOOK_AGAIN_S = 1.0  # after which the folders are read again
@@ -25,7 +25,7 @@ class Shelf:
         self._lock = threading.Lock()
         self._cards: dict[str, ModelCard] = {}
         self._looked_at = -LOOK_AGAIN_S
-        self._opened: dict[str, tuple[float, OpenedModel]] = {}
+        self._opened: dict[str, tuple[WeightsNow, OpenedModel]] = {}
 
     def cards(self) -> list[ModelCard]:
         """Return the cards of the models that can be used, by name."""
@@ -33,7 +33,7 @@ class Shelf:
             return list(self._looked().values())
 
     def open(self, name: str) -> OpenedModel:
-        """Return the model of this name; read again where it has changed (a model in training).
+        """Return the model of this name; read again where there are newer weights (a model in training).
 
         Raises NotFoundError, CheckpointError.
         """
@@ -43,11 +43,10 @@ class Shelf:
                 there = ", ".join(self._cards)
                 raise NotFoundError(f"no model is called {name!r}", f"there is {there}" if there else "there is none")
             folder = Path(card.path)
-            weights = folder / WEIGHTS
-            changed_at = weights.stat().st_mtime if weights.exists() else 0.0
+            now = weights_now(folder)
             kept = self._opened.pop(card.path, None)
-            if kept is None or kept[0] != changed_at:
-                kept = (changed_at, open_model(folder))
+            if kept is None or kept[0] != now:
+                kept = (now, open_now(folder, now))
             self._opened[card.path] = kept  # the last of the dict is the one used last
             while len(self._opened) > OPEN_MODELS:
                 del self._opened[next(iter(self._opened))]

@@ -27,7 +27,8 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     `fork_at` is where it leaves its parent's full text (a root: 0); `text` is what it adds from there on (a root: the
     prompt too). Up to `prompt_end` the full text was given by the user. `tokens` were generated, with `seed` (None
-    until it is known); `reason` is why that ended, empty where the end was never heard of.
+    until it is known); `reason` is why that ended, empty where the end was never heard of. `step` and `validation_loss`
+    are those of the weights that wrote it, where they are known; `in_training`: they were a live run's newest.
     """
 
     id: Count
@@ -39,6 +40,9 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     kept: bool = False
     model: str = ""
     model_path: str = ""
+    step: Count | None = None
+    validation_loss: float | None = None
+    in_training: bool = False
     sampling: SamplingSettings = SamplingSettings()
     seed: int | None = None
     tokens: Count = 0
@@ -49,6 +53,15 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def end(self) -> int:
         """The length of the full text, in characters."""
         return self.fork_at + len(self.text)
+
+    @property
+    def stamp(self) -> str:
+        """Which weights wrote it: their step, and their validation loss as last measured; empty where unknown."""
+        if self.step is None:
+            return ""
+        newest = " (newest)" if self.in_training else ""
+        loss = "" if self.validation_loss is None else f", loss {self.validation_loss:.2f}"
+        return f"step {self.step:,}{newest}{loss}"
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ import msgspec
 from tinygpt_tui.errors import SessionError, TinyGPTError
 from tinygpt_tui.sessions.document import Branch, Count, Session, check, first_words
 
-FORMAT = 1
+FORMAT = 2  # 1 knew no stamps
 HINT = "its file was edited or damaged; what can be read of it is plain text"
 
 K = TypeVar("K", bound=msgspec.Struct)

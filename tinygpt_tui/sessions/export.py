@@ -95,6 +95,10 @@ def facts_of(branch: Branch) -> list[str]:
     chosen = {"temperature": branch.sampling.temperature, **chosen}
     chosen.pop("seed", None)
     facts = [f"model: {branch.model or 'unknown'}"]
+    if branch.step is not None:
+        loss = "" if branch.validation_loss is None else f", validation loss {branch.validation_loss:.4f}"
+        training = " (its newest weights; it was in training)" if branch.in_training else ""
+        facts.append(f"weights: of step {branch.step}{loss}{training}")
     if branch.seed is not None:
         facts.append(f"seed: {branch.seed}")
     facts += [f"{name.replace('_', ' ')}: {_said(value)}" for name, value in chosen.items()]

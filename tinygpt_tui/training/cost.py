@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tinygpt_tui.native.library import load_library
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.counting import count_parameters, parameter_budget
+from tinygpt_tui.settings.family import BackpackSettings
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.machine import Machine
 
@@ -22,6 +24,7 @@ SCORE_MS = 30.5  # a million attention scores, where they are written out
 ADAM_MS = 2.8  # a million weights moved by AdamW
 MUON_MS = 20.3  # a thousand million operations of turning matrices
 LAYER_MS, MODERN_LAYER_MS = 1.11, 2.98  # calls for each layer, however small; and what the modern form adds
+PLAIN_KEPT = 21.5  # by a layer of the classic form, in units of n_embd
 FORWARD_SHARE = 1 / 3  # of a step's work
 
 # Bytes.
@@ -65,10 +68,15 @@ def work_of(settings: TrainingSettings) -> Work:
     )
 
 
-def numbers_kept(s: ArchitectureSettings) -> float:
-    """Return how many numbers, in units of n_embd, a layer keeps of each token until the way back."""
+def numbers_kept(s: ArchitectureSettings, native: bool = False) -> float:
+    """Return how many numbers, in units of n_embd, a layer keeps of each token until the way back.
+
+    The `native` forms keep what goes into them, and work the rest out again.
+    """
+    if native:
+        return PLAIN_KEPT + 2 * (getattr(s, "positions", "") == "rotary")
     return (
-        21.5
+        PLAIN_KEPT
         + (3 if s.dropout else 0)
         + (4 if getattr(s, "positions", "") == "rotary" else 0)
         + (2 if getattr(s, "qk_norm", False) else 0)
@@ -111,13 +119,19 @@ def sample_seconds(settings: TrainingSettings, machine: Machine) -> float:
     return settings.sample_tokens * token_ms / 1e3
 
 
-def memory_bytes(settings: TrainingSettings) -> float:
+def learns_natively(settings: TrainingSettings, threads: int = 1) -> bool:
+    """Whether the native forms will compute what lies between the products (training/fused.py)."""
+    there = settings.device in ("auto", "cpu") and settings.precision != "bf16" and (settings.threads or threads) == 1
+    return there and isinstance(settings.architecture, GPTSettings | BackpackSettings) and load_library() is not None
+
+
+def memory_bytes(settings: TrainingSettings, native: bool = False) -> float:
     """Return about how much memory a training takes at its peak, beside what importing torch takes."""
     s = settings.architecture
     V, C, L = s.vocab_size, s.n_embd, s.n_layer
     parameters = count_parameters(s)
     tokens = settings.batch_size * s.training_length
-    kept = tokens * C * L * numbers_kept(s)
+    kept = tokens * C * L * numbers_kept(s, native)
     scores = 3 * tokens * s.block_size * getattr(s, "n_head", 0) * L if getattr(s, "attention_dropout", 0) else 0
     step = (kept + scores + 3 * tokens * V) * FLOAT
     modern = (numbers_kept(s) - numbers_kept(_PLAIN) - (3 if s.dropout else 0)) / 2  # nothing is dropped here

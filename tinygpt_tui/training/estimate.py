@@ -9,7 +9,7 @@ import msgspec
 
 from tinygpt_tui.settings.counting import count_parameters
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.training.cost import evaluation_seconds, memory_bytes, sample_seconds, step_seconds
+from tinygpt_tui.training.cost import evaluation_seconds, learns_natively, memory_bytes, sample_seconds, step_seconds
 from tinygpt_tui.training.machine import Machine
 from tinygpt_tui.training.pace import EVALUATIONS_SHARE, FEWEST, MOST
 from tinygpt_tui.training.schedule import evaluation_spacing
@@ -81,7 +81,7 @@ def estimate(
         step_s=step_s,
         evaluations=evaluations,
         seconds=seconds,
-        memory=memory_bytes(settings),
+        memory=memory_bytes(settings, learns_natively(settings, machine.threads)),
     )
 
 

@@ -34,6 +34,7 @@ from tinygpt_tui.runs.journal import Journal
 from tinygpt_tui.training.checkup import Checkup
 from tinygpt_tui.training.distributed import ALONE, Team
 from tinygpt_tui.training.loop import Training
+from tinygpt_tui.training.newest import Newest
 from tinygpt_tui.training.prepare import prepare
 from tinygpt_tui.training.shortage import is_shortage, shortage
 from tinygpt_tui.training.timeline import Timeline
@@ -104,7 +105,8 @@ class _Run:
                 yield from self._log(Note(training.step, text))
             if ready.keep_at_once:
                 yield from self._save_resume()
-            timeline = Timeline(self._folder, training)
+            timeline, newest = Timeline(self._folder, training), Newest(self._folder, training)
+            self._try(newest.forget)  # an earlier trainer was killed
             checkup = Checkup(settings.training, training.corpus.train, training.corpus.validation)
             self._say("running", steps)
             for event in training.events():
@@ -113,6 +115,8 @@ class _Run:
                 yield from self._keep(event, settings)
                 if (write_moment := timeline.after(event)) is not None:
                     yield from self._insist(write_moment)
+                if (write := newest.after(event)) is not None:
+                    yield from self._insist(write)
                 for finding in checkup.after(event, training.model):
                     yield from self._log(finding)
                 self._say_now_and_then(event, steps)
@@ -131,6 +135,7 @@ class _Run:
             traceback.clear_frames(error.__traceback__)  # they hold what did not fit
             message, hint = shortage(self._training.settings, self._training.device)
         finally:
+            self._try(lambda: self._folder.newest.unlink(missing_ok=True))
             ended = self._ended(reason, message, hint)
             self._try(lambda: self._journal.append([ended]))
             state: RunState = {"stopped": "stopped", "finished": "finished"}.get(reason, "failed")  # type: ignore[assignment]
@@ -267,5 +272,5 @@ class _Run:
     def _try(write: Callable[[], None]) -> None:
         try:
             write()
-        except StorageError:
+        except (StorageError, OSError):
             return  # the status is a courtesy: a full disk must not end the training for it

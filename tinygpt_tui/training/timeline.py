@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from tinygpt_tui.checkpoints.moment import Stamp, write_moment
 from tinygpt_tui.checkpoints.native import HEAD
@@ -62,10 +63,17 @@ class Timeline:
         self._due = [step for step in planned(training.settings.steps, count) if step > last]
 
     def _write(self, step: int) -> None:
-        measured = self._measured
-        stamp = Stamp(step) if measured is None else Stamp(step, measured.validation_loss, measured.step)
-        state = self._training.model.state_dict()
-        tensors = {name: tensor.detach().float().cpu().numpy() for name, tensor in state.items()}
-        if is_tied(self._training.settings.architecture):
-            del tensors[HEAD]  # the same tensor as the embedding: kept once
-        write_moment(path_of(self._run, step), tensors, stamp)
+        write_now(path_of(self._run, step), self._training, step, self._measured)
+
+
+def write_now(path: Path, training: Training, step: int, measured: Evaluation | None) -> None:
+    """Write the weights as they are, after `step` steps, as a moment; `measured` is the last evaluation by then.
+
+    Raises StorageError.
+    """
+    stamp = Stamp(step) if measured is None else Stamp(step, measured.validation_loss, measured.step)
+    state = training.model.state_dict()
+    tensors = {name: tensor.detach().float().cpu().numpy() for name, tensor in state.items()}
+    if is_tied(training.settings.architecture):
+        del tensors[HEAD]  # the same tensor as the embedding: kept once
+    write_moment(path, tensors, stamp)

@@ -41,6 +41,7 @@ def facts_line(branch: Branch, missing: bool, now: datetime) -> str:
     model = f"{branch.model or 'unknown model'}{' (gone)' if missing else ''}"
     parts = [
         model,
+        branch.stamp,
         f"temperature {branch.sampling.temperature:g}",
         seed,
         f"{branch.tokens:,} tokens",

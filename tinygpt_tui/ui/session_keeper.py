@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import SessionError, TinyGPTError
+from tinygpt_tui.events.generation import GenerationStarted
 from tinygpt_tui.sessions import tree
 from tinygpt_tui.sessions.document import Branch, Session, full_text, moment
 from tinygpt_tui.sessions.keeper import Keeper, Save
@@ -92,10 +93,11 @@ class SessionKeeper:
         self.ended("stopped")
         return self._write_at(self._needed(), at, alternative, model, sampling)
 
-    def started(self, seed: int) -> None:
-        """The seed is known."""
+    def started(self, event: GenerationStarted) -> None:
+        """The seed is known, and which weights write."""
         if self.writing is not None:
-            self._change(tree.change(self.session, self.writing, seed=seed))
+            stamp = {"step": event.step, "validation_loss": event.validation_loss, "in_training": event.in_training}
+            self._change(tree.change(self.session, self.writing, seed=event.seed, **stamp))
 
     def append(self, text: str, tokens: int) -> None:
         """Add generated text, of so many tokens, to the branch being written; cheap, however long that is."""
@@ -254,7 +256,8 @@ class SessionKeeper:
 
     def _about(self, model: ModelCard, sampling: SamplingSettings) -> dict[str, Any]:
         made = moment(self.store.clock())
-        return {"model": model.name, "model_path": model.path, "sampling": sampling, "created_at": made}
+        unknown = {"step": None, "validation_loss": None, "in_training": False}  # until the engine has said
+        return {"model": model.name, "model_path": model.path, "sampling": sampling, "created_at": made, **unknown}
 
     def _needed(self) -> Branch:
         current = self.current

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from tinygpt_tui.checkpoints.card import NativeConfig, read_config
+from tinygpt_tui.checkpoints.card import WEIGHTS, NativeConfig, read_config
 from tinygpt_tui.checkpoints.moment import read_moment, read_stamp
 from tinygpt_tui.checkpoints.opening import check_weights, describe, is_native
 from tinygpt_tui.checkpoints.remembered import recalled, remember
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
-from tinygpt_tui.errors import UsageError
+from tinygpt_tui.errors import NotFoundError, UsageError
+from tinygpt_tui.files import is_file
 from tinygpt_tui.generation.base import BatchEngine, Engine, JoiningEngine
 from tinygpt_tui.generation.one_by_one import OneByOneEngine
 from tinygpt_tui.native.engine import NativeBatchEngine, NativeEngine
 from tinygpt_tui.native.library import Library, load_library
 from tinygpt_tui.native.weights import NativeWeights, arrange, read_weights, shapes, supports
+from tinygpt_tui.runs.control import live_status
+from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.timeline import Moment
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.sampling import Weights, Window
@@ -41,6 +45,7 @@ class OpenedModel(ABC):
         # Of which step the weights are, and the validation loss that was last measured by then.
         self.step = config.trained.step if config.trained else None
         self.validation_loss = config.trained.validation_loss if config.trained else None
+        self.in_training = False  # these are the newest weights of a run that goes on
 
     @abstractmethod
     def new_engine(self, window: Window = "auto", weights: Weights = "fp32") -> Engine:
@@ -155,6 +160,43 @@ def _open_foreign(path: Path, untrained: bool) -> OpenedModel:
         return TorchModel(config, described.tokenizer, model_of(described))
     tensors = check_weights(described, described.weights(), shapes(settings))
     return NativeModel(config, described.tokenizer, library, partial(arrange, settings, tensors, described.name))
+
+
+@dataclass(frozen=True)
+class WeightsNow:
+    """Where the weights are that a model is used with now; all of it is different where others are to be read."""
+
+    file: Path
+    changed_at: float
+    in_training: bool
+
+
+def weights_now(path: Path) -> WeightsNow:
+    """Return which weights are used of the model at `path`: while it is in training its newest, else its best."""
+    if is_file(path):
+        return WeightsNow(path, _changed_at(path), in_training=False)
+    run = RunFolder(path)
+    live = live_status(run) is not None
+    file = run.newest if live and is_file(run.newest) else path / WEIGHTS
+    return WeightsNow(file, _changed_at(file), live)
+
+
+def open_now(path: Path, now: WeightsNow) -> OpenedModel:
+    """Open a model with the weights that `weights_now` has found. Raises CheckpointError."""
+    newest = RunFolder(path).newest
+    try:
+        opened = open_moment(path, Moment(0, newest)) if now.file == newest else open_model(path)
+    except NotFoundError:  # just now its best became its newest
+        opened = open_model(path)
+    opened.in_training = now.in_training
+    return opened
+
+
+def _changed_at(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def open_moment(folder: Path, moment: Moment) -> OpenedModel:

@@ -13,16 +13,14 @@ from pathlib import Path
 from typing import Protocol
 
 from tinygpt_tui import paths
-from tinygpt_tui.checkpoints.card import WEIGHTS
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded, GenerationEvent, ModelOpened
 from tinygpt_tui.events.requests import CompareWeights, Explain, Generate, OpenModel, Request, StopJob
-from tinygpt_tui.files import is_file
 from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.insight.compare import CompareJob
 from tinygpt_tui.insight.explain import ExplainJob
 from tinygpt_tui.workers.moments import OpenedMoments
-from tinygpt_tui.workers.opened import OpenedModel, open_model
+from tinygpt_tui.workers.opened import OpenedModel, WeightsNow, open_model, open_now, weights_now
 from tinygpt_tui.workers.process import ENGINE_LOG
 
 OPEN_MODELS = 6  # kept in memory; the one unused longest goes first
@@ -44,7 +42,7 @@ class EngineService:
     """Opened models and running jobs."""
 
     def __init__(self) -> None:
-        self._opened: dict[tuple[str, bool], tuple[float, OpenedModel]] = {}
+        self._opened: dict[tuple[str, bool], tuple[WeightsNow, OpenedModel]] = {}
         self._moments = OpenedMoments()
         self._jobs: dict[int, tuple[Job, Iterator[GenerationEvent]]] = {}
 
@@ -118,12 +116,12 @@ class EngineService:
         return _generation(opened, request, asked_at) if isinstance(request, Generate) else _look(opened, request)
 
     def _model(self, model: str, untrained: bool = False) -> OpenedModel:
-        """Return the opened model; its weights are read again where the file has changed (a model in training)."""
-        weights = Path(model) if is_file(Path(model)) else Path(model) / WEIGHTS
-        changed_at = weights.stat().st_mtime if weights.exists() else 0.0
+        """Return the opened model; its weights are read again where there are newer ones (a model in training)."""
+        path = Path(model)
+        now = weights_now(path)
         kept = self._opened.pop((model, untrained), None)
-        if kept is None or kept[0] != changed_at:
-            kept = (changed_at, open_model(Path(model), untrained=untrained))
+        if kept is None or kept[0] != now:
+            kept = (now, open_model(path, untrained=True) if untrained else open_now(path, now))
         self._opened[model, untrained] = kept  # the last of the dict is the one used last
         while len(self._opened) > OPEN_MODELS:
             del self._opened[next(iter(self._opened))]
@@ -140,6 +138,7 @@ def _generation(opened: OpenedModel, request: Generate, asked_at: float) -> Job:
         job=request.job,
         step=opened.step,
         validation_loss=opened.validation_loss,
+        in_training=opened.in_training,
         asked_at=asked_at,
         candidates=request.candidates,
         weights=request.sampling.weights,

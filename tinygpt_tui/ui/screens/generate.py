@@ -275,11 +275,9 @@ class GenerateScreen(ShowsText):
         self.look()
 
     def _started(self, event: GenerationStarted) -> None:
-        self.keeper.started(event.seed)
+        self.keeper.started(event)
         self.show_place(event.seed)
-        live = self.card is not None and self.card.path in self.shelf.live
-        loss = f", loss {event.validation_loss:.2f}" if event.validation_loss is not None else ""
-        self.set_title(f" · step {event.step}{loss}" if live and event.step is not None else "")
+        self.set_title(self.stamp)
         if event.unknown:
             self.notify(f"this model knows no {_listed(event.unknown)}; left out", severity="warning", markup=False)
 

@@ -192,8 +192,14 @@ class ShowsText(ChoosesModels):
                 self.use(card)
         self.output.action_follow()
         self.show_place(None if branch is None else branch.seed)
-        self.set_title()
+        self.set_title(self.stamp)
         self.look()
+
+    @property
+    def stamp(self) -> str:
+        """Where the training of a model stood that wrote the text while it learnt; nothing of a finished one."""
+        branch = self.keeper.current
+        return f" · {branch.stamp}" if branch is not None and branch.in_training else ""
 
     def _end_writing(self) -> None:
         """Stop, and wait for no more text."""
@@ -234,9 +240,11 @@ class ShowsText(ChoosesModels):
         from tinygpt_tui.ui.screens.save import SaveScreen
 
         current = self.keeper.current
-        name = f"{self.card.name if self.card else 'text'}-{(current.seed if current else None) or 0}.txt"
+        name = f"{self.card.name if self.card else 'text'}-{(current.seed if current else None) or 0}"
+        if current is not None and current.in_training and current.step is not None:
+            name += f"-step-{current.step}"  # a plain text says nothing else of it
         exports = None if current is None else exports_of(self.keeper.session, current.id)
-        self.app.push_screen(SaveScreen(name, self.output.text, exports), self._saved)
+        self.app.push_screen(SaveScreen(f"{name}.txt", self.output.text, exports), self._saved)
 
     def _saved(self, path: Path | None) -> None:
         if path is not None:

@@ -1,0 +1,48 @@
+"""The newest weights of a run, for whoever talks to it while it learns: its best ones may be old by then.
+
+After an evaluation that is the best yet the kept weights are the newest, and nothing more is written. Where a run ends
+nobody wants the newest any more.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+
+from tinygpt_tui.errors import storage_error
+from tinygpt_tui.events.training import Evaluation, RolledBack, Step, TrainingEvent
+from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.training.loop import Training
+from tinygpt_tui.training.timeline import write_now
+
+EVERY_S = 20.0  # between evaluations that are far apart
+
+
+class Newest:
+    """Asked after each event of the loop."""
+
+    def __init__(self, run: RunFolder, training: Training) -> None:
+        self._run, self._training = run, training
+        self._measured: Evaluation | None = None
+        self._written_at = time.monotonic()
+
+    def after(self, event: TrainingEvent) -> Callable[[], None] | None:
+        """Return what is to be done on the disk, if anything is; it raises StorageError, and may be called again."""
+        if isinstance(event, RolledBack):
+            return self.forget
+        if isinstance(event, Evaluation):
+            self._measured = event
+        elif not isinstance(event, Step) or time.monotonic() - self._written_at < EVERY_S:
+            return None
+        self._written_at = time.monotonic()
+        if isinstance(event, Evaluation) and event.best_step == event.step:
+            return self.forget
+        return partial(write_now, self._run.newest, self._training, self._training.step, self._measured)
+
+    def forget(self) -> None:
+        """The kept weights are the ones to use. Raises StorageError."""
+        try:
+            self._run.newest.unlink(missing_ok=True)
+        except OSError as error:
+            raise storage_error(error, self._run.newest) from error
