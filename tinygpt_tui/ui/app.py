@@ -6,15 +6,18 @@ import gc
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import work
+from textual import events, work
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.worker import Worker, WorkerState
 
 from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.events.generation import EngineReady
 from tinygpt_tui.ui.bridge import Bridge
 from tinygpt_tui.ui.commands import ActionCommands
 from tinygpt_tui.ui.engine import Engine
+from tinygpt_tui.ui.garbage import LOOK_EVERY_S, Garbage
+from tinygpt_tui.ui.messages import EngineBatch
 from tinygpt_tui.ui.mishaps import log_mishap
 from tinygpt_tui.ui.prompt_history import PromptHistory
 from tinygpt_tui.ui.remembered import Remembered
@@ -76,6 +79,7 @@ class TinyGPTApp(App[None]):
         """`engine` stands in for the engine process in tests."""
         super().__init__()
         self._mishap = ""
+        self._garbage = Garbage()
         self.remembered = Remembered()
         self.prompts = PromptHistory.load()
         self.engine: Engine = engine or _engine_process(self.remembered.settings.frames_per_second)
@@ -98,9 +102,22 @@ class TinyGPTApp(App[None]):
     def _settle(self) -> None:
         """What waits for the first picture."""
         if not gc.isenabled():  # as the command line left it
-            gc.freeze()  # what the start made stays for good: no collection needs to look at it again
-            gc.enable()
+            self._garbage.take_over()
+            self.bridge.listen(self)
+            self.set_interval(LOOK_EVERY_S, self._garbage.look)
         self._carry()
+
+    def on_engine_batch(self, message: EngineBatch) -> None:
+        """The start is over when the engine is ready."""
+        if any(isinstance(event, EngineReady) for event in message.events):
+            self.bridge.leave(self)
+            self._garbage.started()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Nobody collects garbage between two keys."""
+        if isinstance(event, events.InputEvent):
+            self._garbage.key()
+        await super().on_event(event)
 
     @work(exclusive=True, group="bridge", exit_on_error=False)
     async def _carry(self) -> None:

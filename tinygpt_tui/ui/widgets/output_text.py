@@ -124,7 +124,7 @@ class OutputText(ScrollView, can_focus=True):
         self._cursor: int | None = None
         self._column = 0  # of cells, where the cursor would be if the line were long enough
         self._levels = bytearray()
-        self._strips: LRUCache[tuple[object, ...], Strip] = LRUCache(512)
+        self._strips: LRUCache[tuple[object, ...], Strip] = LRUCache(128)  # a page and what was above it
         self._styles: dict[tuple[str, int], Style] = {}
         self._ground: Style | None = None
 
