@@ -12,6 +12,7 @@ from tinygpt_tui.tokenizers.byte import ByteTokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.tokenizers.numbers import NumberTokenizer
 from tinygpt_tui.tokenizers.padded import PaddedTokenizer
+from tinygpt_tui.tokenizers.pieces import PiecesTokenizer
 from tinygpt_tui.tokenizers.stream import TextStream
 from tinygpt_tui.tokenizers.table import TOKENIZERS, tokenizer_from
 
@@ -26,6 +27,12 @@ EXAMPLES: dict[str, Tokenizer] = {
     ),
     "padded": PaddedTokenizer(CharTokenizer.of(TEXT), 64),
     "numbers": NumberTokenizer(17),
+    "pieces": PiecesTokenizer(
+        ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "a", "o", "k", "ok", " v"],
+        [0.0] * 262,
+        (0,),
+        blank_before=False,
+    ),
 }
 every_tokenizer = pytest.mark.parametrize("name", TOKENIZERS)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.opening import describe
 from tinygpt_tui.checkpoints.remembered import recalled
-from tinygpt_tui.checkpoints.source import SUFFIXES, holds_weights, weights_in
+from tinygpt_tui.checkpoints.source import holds_weights, may_hold_weights, weights_in
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.files import is_file, is_folder
 from tinygpt_tui.settings.architecture import name_of
@@ -24,7 +24,7 @@ def is_foreign(path: Path) -> bool:
             return bool(weights_in(path))
         except TinyGPTError:
             return holds_weights(path)  # several, or damaged: its card says so
-    return path.suffix in SUFFIXES and is_file(path)
+    return may_hold_weights(path) and is_file(path)
 
 
 def foreign_card(path: Path) -> ModelCard:

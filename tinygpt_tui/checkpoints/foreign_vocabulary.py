@@ -8,6 +8,7 @@ from typing import Any
 
 from tinygpt_tui.checkpoints.facts import Fact, FactSource
 from tinygpt_tui.checkpoints.foreign_characters import SHAKESPEARE
+from tinygpt_tui.checkpoints.sentence_pieces import read_tokenizer_bin, read_tokenizer_model
 from tinygpt_tui.checkpoints.sidecars import read_json, read_pickled_dict, read_text
 from tinygpt_tui.checkpoints.source import Source
 from tinygpt_tui.errors import CheckpointError
@@ -20,12 +21,15 @@ from tinygpt_tui.tokenizers.padded import PaddedTokenizer
 from tinygpt_tui.tokenizers.table import tokenizer_from
 
 
-def find_vocabulary(source: Source, size: int, usual: str = "") -> tuple[Tokenizer, Fact]:
-    """Return the tokenizer of a model of `size` ids, and how it is known; `usual` are its layout's usual characters.
+def find_vocabulary(source: Source, size: int, usual: str = "", kept_in: str = "") -> tuple[Tokenizer, Fact]:
+    """Return the tokenizer of a model of `size` ids, and how it is known.
+
+    `usual` are its layout's usual characters; `kept_in` names the files in which its program keeps a vocabulary.
 
     Raises CheckpointError where a file says it and is damaged, or is of another model.
     """
-    for name, read in _FILES.items():
+    of_this_size = {f"tok{size}.model": read_tokenizer_model, f"tok{size}.bin": read_tokenizer_bin}
+    for name, read in (_FILES | of_this_size).items():
         path = source.sidecar(name)
         if path is None:
             continue
@@ -45,7 +49,8 @@ def find_vocabulary(source: Source, size: int, usual: str = "") -> tuple[Tokeniz
     if size == ByteTokenizer.size:
         return ByteTokenizer(), _fact(ByteTokenizer(), "convention", "256 ids: bytes")
     unknown = NumberTokenizer(size)
-    detail = f"nothing tells what its {size:,} ids mean; name a file: --vocabulary FILE"
+    way_out = f"put its {kept_in} beside it, or name it" if kept_in else "name a file"
+    detail = f"nothing tells what its {size:,} ids mean; {way_out}: --vocabulary FILE"
     return unknown, Fact(name="vocabulary", value="unknown", source="guess", detail=detail)
 
 
@@ -63,6 +68,10 @@ def vocabulary_from(path: Path, size: int) -> Tokenizer:
         tokenizer = _FILES[path.name](path, size)
     elif path.suffix == ".pkl":
         tokenizer = _from_meta(path, size)
+    elif path.suffix == ".model":
+        tokenizer = read_tokenizer_model(path, size)
+    elif path.suffix == ".bin":
+        tokenizer = read_tokenizer_bin(path, size)
     elif path.suffix == ".json":
         tokenizer = _from_tokenizer_json(path, size)
     else:
@@ -82,7 +91,7 @@ def fitted(tokenizer: Tokenizer, size: int, name: str) -> Tokenizer:
 
 
 def _fact(tokenizer: Tokenizer, source: FactSource, detail: str) -> Fact:
-    words = {"char": "characters", "byte": "bytes"}.get(tokenizer.name, "tokens")
+    words = {"char": "characters", "byte": "bytes", "pieces": "pieces"}.get(tokenizer.name, "tokens")
     return Fact(name="vocabulary", value=f"{tokenizer.size:,} {words}", source=source, detail=detail)
 
 
@@ -164,4 +173,6 @@ _FILES = {
     "vocab.json": _from_vocab_json,
     "chars.txt": _from_characters,
     "meta.pkl": _from_meta,
+    "tokenizer.model": read_tokenizer_model,
+    "tokenizer.bin": read_tokenizer_bin,
 }

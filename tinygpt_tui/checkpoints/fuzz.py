@@ -12,6 +12,7 @@ import io
 import json
 import pickle
 import random
+import struct
 import sys
 import tempfile
 import time
@@ -352,6 +353,36 @@ def _hugging_face() -> list[dict[str, bytes]]:
     ]
 
 
+def _pieces() -> list[dict[str, bytes]]:
+    """A Llama of one layer with its vocabulary in each of the two forms."""
+    import torch
+
+    pieces = ["<unk>", "<s>", "</s>", " ", "R", "O", "M", "E", "RO", " ROM"]
+    V, C = len(pieces), 4
+    shapes: dict[str, tuple[int, ...]] = {
+        "tok_embeddings.weight": (V, C), "norm.weight": (C,), "output.weight": (V, C),
+        **{f"layers.0.attention.{name}.weight": (C, C) for name in ("wq", "wk", "wv", "wo")},
+        "layers.0.feed_forward.w1.weight": (8, C), "layers.0.feed_forward.w3.weight": (8, C),
+        "layers.0.feed_forward.w2.weight": (C, 8), "layers.0.attention_norm.weight": (C,),
+        "layers.0.ffn_norm.weight": (C,),
+    }  # fmt: skip
+    arguments = {"dim": C, "n_layers": 1, "n_heads": 2, "vocab_size": V, "max_seq_len": 8, "norm_eps": 1e-5}
+    weights = _saved({"model": {name: torch.ones(shape) for name, shape in shapes.items()}, "model_args": arguments})
+    rows = [(piece.encode(), -float(id)) for id, piece in enumerate(pieces)]
+    own = struct.pack("<i", 8) + b"".join(struct.pack("<fi", score, len(text)) + text for text, score in rows)
+
+    def field(number: int, content: bytes) -> bytes:
+        return bytes([number << 3 | 2, len(content)]) + content
+
+    def piece(text: bytes, score: float, kind: int) -> bytes:
+        return field(1, field(1, text) + b"\x15" + struct.pack("<f", score) + b"\x18" + bytes([kind]))
+
+    kinds = [2, 3, 3, *[1] * (V - 3)]
+    model = b"".join(piece(text, score, kind) for (text, score), kind in zip(rows, kinds, strict=True))
+    model += field(2, b"\x18\x02") + field(3, field(1, b"identity") + b"\x18\x01")
+    return [{"ckpt.pt": weights, "tokenizer.bin": own}, {"ckpt.pt": weights, "tokenizer.model": model}]
+
+
 _JSONS = ("config.json", "vocab.json", "merges.txt", "tokenizer.json", "model.safetensors.index.json")
 KINDS: dict[str, tuple[Callable[[], list[dict[str, bytes]]], Callable[[dict[str, bytes], random.Random], None]]] = {
     "zip": (_pt, _damage_zip("model.pt")),
@@ -360,6 +391,7 @@ KINDS: dict[str, tuple[Callable[[], list[dict[str, bytes]]], Callable[[dict[str,
     "meta": (_meta, _damage_plain("meta.pkl")),
     "safetensors": (_safetensors, _damage_safetensors),
     "hugging-face": (_hugging_face, _damage_plain(*_JSONS)),
+    "pieces": (_pieces, _damage_plain("tokenizer.bin", "tokenizer.model")),
 }
 
 

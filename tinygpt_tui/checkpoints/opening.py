@@ -113,7 +113,7 @@ def describe(path: Path, typed: Typed | None = None) -> Described:
     examined = with_name(layout.examine(source), source.folder.name, typed.settings)
     settings, reading, facts = _with_typed(examined, typed.settings)
     if typed.vocabulary is None:
-        tokenizer, vocabulary = find_vocabulary(source, settings.vocab_size, examined.characters)
+        tokenizer, vocabulary = find_vocabulary(source, settings.vocab_size, examined.characters, examined.kept_in)
     else:
         tokenizer = vocabulary_from(typed.vocabulary, settings.vocab_size)
         words = f"{tokenizer.size:,} tokens"

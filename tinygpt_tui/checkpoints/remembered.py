@@ -19,7 +19,9 @@ from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.tokenizers.table import tokenizer_from
 
 MOST_KEPT = 300
-BESIDE = ("config.json", "tokenizer.json", "vocab.json", "chars.txt", "meta.pkl")
+BESIDE = (
+    "config.json", "tokenizer.json", "vocab.json", "chars.txt", "meta.pkl", "tokenizer.model", "tokenizer.bin"
+)  # fmt: skip
 VERSION = 2  # of how readings are measured: another number forgets them all
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,8 @@ USUAL_NAMES = (
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 WRAPPERS = ("model", "model_state_dict", "state_dict", "model_state", "weights", "params", "net", "network", "ema")
 PREFIXES = ("_orig_mod.", "module.")
+# What else bears such a name: llama2.c's vocabularies, and what trainers keep for going on.
+NO_WEIGHTS = re.compile(r"tok(enizer|\d+)\.bin|(optimizer|scheduler)\.(pt|bin)|training_args\.bin|rng_state.*\.pth")
 DEEPEST_MODULE = 32
 MOST_TENSORS = 20_000
 
@@ -69,6 +72,11 @@ class Source:
     def size_bytes(self) -> int:
         """How large the weights' files are."""
         return sum(file.stat().st_size for file in self.files if is_file(file))
+
+
+def may_hold_weights(path: Path) -> bool:
+    """Whether something is called as a checkpoint's file is; nothing is looked at but the name."""
+    return path.suffix in SUFFIXES and not NO_WEIGHTS.fullmatch(path.name)
 
 
 def open_source(path: Path) -> Source:
@@ -123,7 +131,7 @@ def weights_in(folder: Path) -> tuple[Path, ...]:
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise storage_error(error, folder) from error
-    loose = [entry for entry in entries if entry.suffix in SUFFIXES and is_file(entry)]
+    loose = [entry for entry in entries if may_hold_weights(entry) and is_file(entry)]
     if len(loose) == 1:
         check_inside(loose[0], folder)
         return (loose[0],)
@@ -148,7 +156,7 @@ def models_in(folder: Path) -> list[Path]:
     except OSError as error:
         raise storage_error(error, folder) from error
     folders = [entry for entry in entries if is_folder(entry) and not entry.is_symlink() and holds_weights(entry)]
-    return [*folders, *(entry for entry in entries if entry.suffix in SUFFIXES and is_file(entry))]
+    return [*folders, *(entry for entry in entries if may_hold_weights(entry) and is_file(entry))]
 
 
 def holds_weights(folder: Path) -> bool:
@@ -156,7 +164,7 @@ def holds_weights(folder: Path) -> bool:
     if any(is_file(folder / name) for name in (*INDEXES, *USUAL_NAMES)):
         return True
     try:
-        return any(entry.suffix in SUFFIXES and is_file(entry) for entry in folder.iterdir())
+        return any(may_hold_weights(entry) and is_file(entry) for entry in folder.iterdir())
     except OSError:
         return False
 

@@ -161,9 +161,14 @@ def spans_of(ids: Sequence[int], text: str, tokenizer: Tokenizer) -> tuple[Offse
 
 
 def _sizes_found(pieces: Sequence[bytes], data: bytes) -> list[int]:
-    """Return how many bytes of `data` each piece is, one after the other; 0 for one that does not stand there."""
+    """Return how many bytes of `data` each piece is, one after the other; 0 for one that does not stand there.
+
+    A Llama's tokenizer puts a blank before a text; it is none of the text's.
+    """
     sizes, at = [], 0
     for piece in pieces:
+        if at == 0 and not data.startswith(piece):
+            piece = piece.removeprefix(b" ")
         sizes.append(len(piece) if data.startswith(piece, at) else 0)
         at += sizes[-1]
     return sizes

@@ -12,6 +12,7 @@ from tinygpt_tui.tokenizers.byte import ByteTokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.tokenizers.numbers import NumberTokenizer
 from tinygpt_tui.tokenizers.padded import PaddedTokenizer
+from tinygpt_tui.tokenizers.pieces import PiecesTokenizer
 
 TOKENIZERS: dict[str, Callable[[dict[str, Any]], Tokenizer]] = {
     "char": CharTokenizer.from_dict,
@@ -19,6 +20,7 @@ TOKENIZERS: dict[str, Callable[[dict[str, Any]], Tokenizer]] = {
     "byte": lambda kept: ByteTokenizer(),
     "padded": lambda kept: PaddedTokenizer.from_dict(kept, tokenizer_from),
     "numbers": NumberTokenizer.from_dict,
+    "pieces": PiecesTokenizer.from_dict,
 }
 
 

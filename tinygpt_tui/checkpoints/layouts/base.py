@@ -43,6 +43,7 @@ class Examined:
     reading: Reading = field(default_factory=Reading)
     # The characters that its program usually has, in the order of their ids; for a vocabulary that nothing tells.
     characters: str = ""
+    kept_in: str = ""  # the files in which its program keeps a vocabulary, for people
 
 
 class Layout(Protocol):

@@ -69,7 +69,9 @@ class Llama2C:
         found.tell("tied_head", tied, "tensor", "the head is the embedding" if tied else "")
         if tied:
             placed.pop("lm_head.weight", None)
-        return Examined(found.settings(source.name), tuple(found.facts), placed, tuple(found.questions))
+        kept_in = "tokenizer.model or tokenizer.bin"
+        settings = found.settings(source.name)
+        return Examined(settings, tuple(found.facts), placed, tuple(found.questions), kept_in=kept_in)
 
 
 def _tell_heads(found: Findings, source: Source, arguments: Mapping[Any, Any], n_embd: int) -> None:

@@ -11,7 +11,7 @@ from textual.widgets import Input
 from textual.worker import get_current_worker
 
 from tinygpt_tui.checkpoints.hub import fetch, is_hub_name
-from tinygpt_tui.checkpoints.source import SUFFIXES, weights_in
+from tinygpt_tui.checkpoints.source import may_hold_weights, weights_in
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.files import is_file, is_folder
 from tinygpt_tui.ui.screens.choose_file import ChooseFileScreen, VisibleTree
@@ -30,7 +30,7 @@ Nothing in any of them is ever run.
 
     def filter_paths(self, paths: Iterable[Path]) -> Iterable[Path]:
         """Leave out what is hidden, and files of other kinds."""
-        return [path for path in super().filter_paths(paths) if path.suffix in SUFFIXES or is_folder(path)]
+        return [path for path in super().filter_paths(paths) if may_hold_weights(path) or is_folder(path)]
 
 
 class OpenModelScreen(ChooseFileScreen):
