@@ -42,7 +42,7 @@ def repetition_penalty(logits: Logits, ids: NDArray[np.intp], penalty: float) ->
     [1.0, -2.0, 3.0]
     """
     strength = max(penalty, WEAKEST)
-    seen = logits[ids]
+    seen = logits.take(ids)
     changed = logits.copy()
     # Of the two the lower one is meant, whatever the sign; below 1 the higher one.
     weaker = np.minimum if strength >= 1 else np.maximum

@@ -151,8 +151,10 @@ class _Past:
             masks = [self._barring.mask(waiting) for waiting in self._waiting]
             left = filters.bar(left, np.stack(masks) if left.ndim > 1 else masks[0])
         if self._penalty != 1:
-            # The rows one behind the other are one long row.
             ids = self._seen_ids(left.shape[-1])
+            if left.ndim == 1:
+                return filters.repetition_penalty(left, ids, self._penalty)
+            # The rows one behind the other are one long row.
             left = filters.repetition_penalty(left.ravel(), ids, self._penalty).reshape(left.shape)
         return left
 
