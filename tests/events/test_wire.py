@@ -20,11 +20,18 @@ EXAMPLES: list[typing.Any] = [
     generation.Compared(
         1, (generation.TensorCompared("w", (2, 3), None), generation.TensorCompared("v", (2,), (2,), 0.5, 1.0))
     ),
+    generation.SensesSeen(
+        1,
+        (generation.SenseToken(0, 1, 5, (0.25, 1.0)),),
+        {5: (generation.Sense((generation.Candidate(5, "é", 0.5),), ("a", "\n")),)},
+    ),
     generation.GenerationEnded(1, "stop text", 3, 0.5, None, "rest"),
     generation.EngineFailed("it died", "ask again"),
     requests.OpenModel("/m"),
     requests.Generate(1, "/m", "To be\r\n", SamplingSettings(seed=3, stop=("\n", "é|"))),
     requests.Explain(1, "/m", "To be", 2, 5, SamplingSettings(window="reanchor"), 10, untrained=True),
+    requests.Generate(1, "/m", "", SamplingSettings(), gains=((requests.EVERY_TOKEN, 0, 0.5), (5, 1, -1.0))),
+    requests.LookAtSenses(1, "/m", "To be"),
     requests.CompareWeights(1, "/m", "/n"),
     requests.StopJob(1),
     training.RunStarted(1.5, 0, 10, 100, 90, 10, "cpu", 1),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -23,6 +23,7 @@ from tinygpt_tui.events.generation import (
     Token,
     TokenSeen,
 )
+from tinygpt_tui.events.requests import Gain
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.sampling import SamplingSettings
 
@@ -39,6 +40,7 @@ class Asked(msgspec.Struct):
     candidates: int | None = None
     untrained: bool = False
     at_step: int | None = None
+    gains: tuple[Gain, ...] = ()
 
 
 class AskedWhy(msgspec.Struct):
@@ -60,6 +62,7 @@ class FakeEngine:
     def __init__(self, ready: bool = True) -> None:
         self.asked: list[Asked] = []
         self.asked_why: list[AskedWhy] = []
+        self.asked_senses: list[tuple[int, str]] = []
         self.compared: list[tuple[str, str]] = []
         self.opened: list[str] = []
         self.stopped: list[int] = []
@@ -89,9 +92,15 @@ class FakeEngine:
         candidates: int | None = None,
         untrained: bool = False,
         at_step: int | None = None,
+        gains: Sequence[Gain] = (),
     ) -> int:
         job = self._next_job()
-        self.asked.append(Asked(job, model, prompt, sampling, candidates, untrained, at_step))
+        self.asked.append(Asked(job, model, prompt, sampling, candidates, untrained, at_step, tuple(gains)))
+        return job
+
+    async def senses(self, model: str, text: str) -> int:
+        job = self._next_job()
+        self.asked_senses.append((job, text))
         return job
 
     async def explain(

@@ -25,6 +25,7 @@ from tinygpt_tui.errors import UsageError
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.family import BackpackSettings
 
+EVERY = -1  # in a gain: every token
 WIDER = 4  # inner width of the senses' MLP, in widths of the stream
 
 
@@ -86,6 +87,15 @@ class Backpack(LanguageModel):
         logits: Tensor = self.lm_head(mixed)
         return logits
 
+    def meant(self, ids: Tensor) -> Tensor:
+        """Return how the last of `ids` (B, T) weighs the senses of all, (B, S, T): each sense's are 1 in all."""
+        B, T = ids.shape
+        q, k = (part.view(B, T, self.settings.n_sense, -1) for part in self.weigh(self.trunk.stream(ids)).chunk(2, -1))
+        scores = torch.einsum("bsd,btsd->bst", q[:, -1], k) * q.shape[-1] ** -0.5
+        scores[..., : max(0, T - self.settings.block_size)] = -torch.inf  # out of reach
+        weights: Tensor = scores.softmax(-1)
+        return weights
+
     def senses_of(self, ids: Tensor) -> Tensor:
         """Return the sense vectors of `ids` (B, T): (B, T, S, C); they depend on each id alone."""
         x = F.layer_norm(self.trunk.transformer["wte"](ids), (self.settings.n_embd,))
@@ -121,12 +131,18 @@ class Backpack(LanguageModel):
 def dialled(model: Backpack, gains: Iterable[tuple[int, int, float]]) -> Backpack:
     """Return a model that shares all weights with `model`, some senses turned up or down.
 
-    Each of `gains` is (token id, sense, factor): 0 takes a sense away, 1 leaves it, 2 doubles it.
+    Each of `gains` is (token id, sense, factor): 0 takes a sense away, 1 leaves it, 2 doubles it; several at one place
+    are multiplied. A token id of -1 means every token. Raises UsageError for what the model does not have.
     """
     turned = copy.copy(model)
     turned.gains = torch.ones(model.vocab_size, model.settings.n_sense, device=model.device)
     for id, sense, factor in gains:
-        turned.gains[id, sense] = factor
+        if not (EVERY <= id < model.vocab_size and 0 <= sense < model.settings.n_sense):
+            raise UsageError(
+                f"token {id} has no sense {sense}",
+                f"there are {model.vocab_size} tokens (-1: every one) with {model.settings.n_sense} senses, from 0",
+            )
+        turned.gains[slice(None) if id == EVERY else id, sense] *= factor
     return turned
 
 

@@ -127,6 +127,35 @@ class Compared(msgspec.Struct, frozen=True, tag=True):
     tensors: tuple[TensorCompared, ...]
 
 
+class Sense(msgspec.Struct, frozen=True, array_like=True):
+    """What one sense of a token says of the next token where it alone is meant: the likeliest, and what it speaks most
+    against.
+    """
+
+    candidates: tuple[Candidate, ...]
+    against: tuple[str, ...]
+
+
+class SenseToken(msgspec.Struct, frozen=True, array_like=True):
+    """A token of a text, characters `start` to `end` of it.
+
+    `meant` says of each sense which share of the text's last weights it has: those of one sense are 1 over all tokens.
+    """
+
+    start: int
+    end: int
+    id: int
+    meant: tuple[float, ...]
+
+
+class SensesSeen(msgspec.Struct, frozen=True, tag=True):
+    """The tokens of a text that are still in sight at its end, and the senses of each by its id."""
+
+    job: int
+    tokens: tuple[SenseToken, ...]
+    senses: dict[int, tuple[Sense, ...]]
+
+
 EndReason = Literal["length", "stop text", "blank line", "end of text", "stopped", "failed"]
 
 
@@ -157,5 +186,13 @@ class EngineFailed(msgspec.Struct, frozen=True, tag=True):
 
 
 GenerationEvent = (
-    EngineReady | ModelOpened | GenerationStarted | Token | Explained | Compared | GenerationEnded | EngineFailed
+    EngineReady
+    | ModelOpened
+    | GenerationStarted
+    | Token
+    | Explained
+    | Compared
+    | SensesSeen
+    | GenerationEnded
+    | EngineFailed
 )

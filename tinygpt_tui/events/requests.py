@@ -6,6 +6,9 @@ import msgspec
 
 from tinygpt_tui.settings.sampling import SamplingSettings
 
+EVERY_TOKEN = -1  # in a gain, instead of a token's id
+Gain = tuple[int, int, float]  # a token's id, one of its senses, and the factor by which that one is turned up or down
+
 
 class OpenModel(msgspec.Struct, frozen=True, tag=True):
     """Have this model (a path) ready, so that the first token comes at once."""
@@ -18,7 +21,8 @@ class Generate(msgspec.Struct, frozen=True, tag=True):
 
     With `candidates` each token carries its Chance and that many likeliest; None: none of it, and no cost. `untrained`
     asks for the same model with the weights that its training began with; `at_step` with those that its run kept
-    nearest to that step: the answer's GenerationStarted says which step that is.
+    nearest to that step: the answer's GenerationStarted says which step that is. `gains` turn senses of a backpack up
+    or down.
     """
 
     job: int
@@ -28,6 +32,7 @@ class Generate(msgspec.Struct, frozen=True, tag=True):
     candidates: int | None = None
     untrained: bool = False
     at_step: int | None = None
+    gains: tuple[Gain, ...] = ()
 
 
 class Explain(msgspec.Struct, frozen=True, tag=True):
@@ -57,10 +62,22 @@ class CompareWeights(msgspec.Struct, frozen=True, tag=True):
     other: str
 
 
+class LookAtSenses(msgspec.Struct, frozen=True, tag=True):
+    """Say which senses the tokens of `text` have, and how much of each is meant at its end; of a backpack alone.
+
+    Answered by SensesSeen and a GenerationEnded.
+    """
+
+    job: int
+    model: str
+    text: str
+    candidates: int = 8
+
+
 class StopJob(msgspec.Struct, frozen=True, tag=True):
     """End this job at its next token; what was written stays."""
 
     job: int
 
 
-Request = OpenModel | Generate | Explain | CompareWeights | StopJob
+Request = OpenModel | Generate | Explain | CompareWeights | LookAtSenses | StopJob

@@ -74,6 +74,19 @@ FAMILY_PRESETS: dict[str, Preset] = {
             ),
         ),
         Preset(
+            name="backpack-nano",
+            title="Backpack, tiny",
+            description="a backpack to look into: 203,000 parameters, eight senses for each character",
+            training=TrainingSettings(
+                architecture=BackpackSettings(block_size=64, n_layer=2, n_embd=56, n_sense=8),
+                steps=1200,
+                batch_size=8,
+                learning_rate=2e-2,
+                head_rate=2e-2,
+                embedding_rate=4e-2,
+            ),
+        ),
+        Preset(
             name="backpack",
             title="Backpack",
             description="sense vectors weighed by a transformer, as large as `modern`",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from tinygpt_tui.events.generation import GenerationEvent
+from tinygpt_tui.events.requests import Gain
 from tinygpt_tui.settings.sampling import SamplingSettings
 
 
@@ -34,6 +35,7 @@ class Engine(Protocol):
         candidates: int | None = None,
         untrained: bool = False,
         at_step: int | None = None,
+        gains: Sequence[Gain] = (),
     ) -> int:
         """Begin a job; return its number. See events/requests.py."""
         ...
@@ -54,6 +56,10 @@ class Engine(Protocol):
 
     async def compare(self, model: str, other: str) -> int:
         """Ask how far the weights of one model are from another's; return the job's number."""
+        ...
+
+    async def senses(self, model: str, text: str) -> int:
+        """Ask for the senses of a text's tokens, of a backpack; return the job's number."""
         ...
 
     async def stop(self, job: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -15,7 +15,16 @@ from tinygpt_tui import paths
 from tinygpt_tui.errors import EngineError
 from tinygpt_tui.events import wire
 from tinygpt_tui.events.generation import EngineFailed, GenerationEnded, GenerationEvent
-from tinygpt_tui.events.requests import CompareWeights, Explain, Generate, OpenModel, Request, StopJob
+from tinygpt_tui.events.requests import (
+    CompareWeights,
+    Explain,
+    Gain,
+    Generate,
+    LookAtSenses,
+    OpenModel,
+    Request,
+    StopJob,
+)
 from tinygpt_tui.settings.fields import changed
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.workers.process import ENGINE_LOG, command, environment
@@ -88,13 +97,14 @@ class EngineClient:
         candidates: int | None = None,
         untrained: bool = False,
         at_step: int | None = None,
+        gains: Sequence[Gain] = (),
     ) -> int:
         """Begin a job with the model at this path; return its number. Its events follow.
 
         Raises UsageError for a setting that cannot be: the process would not understand the request.
         """
         sampling, job = changed(sampling, {}), self._next_job()
-        await self._ask(Generate(job, model, prompt, sampling, candidates, untrained, at_step))
+        await self._ask(Generate(job, model, prompt, sampling, candidates, untrained, at_step, tuple(gains)))
         return job
 
     async def explain(
@@ -117,6 +127,12 @@ class EngineClient:
         """Ask how far the weights of one model are from another's; return the job's number."""
         job = self._next_job()
         await self._ask(CompareWeights(job, model, other))
+        return job
+
+    async def senses(self, model: str, text: str) -> int:
+        """Ask for the senses of a text's tokens; return the job's number."""
+        job = self._next_job()
+        await self._ask(LookAtSenses(job, model, text))
         return job
 
     async def stop(self, job: int) -> None:
@@ -155,7 +171,7 @@ class EngineClient:
         await self.start()
         assert self._process is not None
         assert self._process.stdin is not None
-        if isinstance(request, Generate | Explain | CompareWeights):
+        if isinstance(request, Generate | Explain | CompareWeights | LookAtSenses):
             self._running.add(request.job)
         try:
             self._process.stdin.write(line)

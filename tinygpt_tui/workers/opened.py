@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from tinygpt_tui.checkpoints.opening import check_weights, describe, is_native
 from tinygpt_tui.checkpoints.remembered import recalled, remember
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.errors import NotFoundError, UsageError
+from tinygpt_tui.events.requests import Gain
 from tinygpt_tui.files import is_file
 from tinygpt_tui.generation.base import BatchEngine, Engine, JoiningEngine
 from tinygpt_tui.generation.one_by_one import OneByOneEngine
@@ -26,12 +27,13 @@ from tinygpt_tui.native.weights import NativeWeights, arrange, read_weights, sha
 from tinygpt_tui.runs.control import live_status
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.timeline import Moment
-from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.settings.architecture import GPTSettings, name_of
 from tinygpt_tui.settings.sampling import Weights, Window
 from tinygpt_tui.settings.windows import policy_for
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 if TYPE_CHECKING:
+    from tinygpt_tui.architectures.backpack import Backpack
     from tinygpt_tui.architectures.base import LanguageModel
 
 
@@ -54,6 +56,15 @@ class OpenedModel(ABC):
     @abstractmethod
     def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> BatchEngine:
         """Return an engine for `texts` texts side by side. Raises UsageError."""
+
+    @property
+    def backpack(self) -> Backpack:
+        """The net with its senses. Raises UsageError where it has none."""
+        raise _no_senses(self.config)
+
+    def dialled(self, gains: Sequence[Gain]) -> OpenedModel:
+        """Return a model that shares these weights, with some senses turned up or down. Raises UsageError."""
+        raise _no_senses(self.config)
 
     def new_joining_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> JoiningEngine:
         """Return one for at most `texts` texts that come and go. Raises UsageError.
@@ -104,6 +115,23 @@ class TorchModel(OpenedModel):
     def __init__(self, config: NativeConfig, tokenizer: Tokenizer, model: LanguageModel) -> None:
         super().__init__(config, tokenizer)
         self._model = model
+
+    @property
+    def backpack(self) -> Backpack:
+        """See OpenedModel."""
+        from tinygpt_tui.architectures.backpack import Backpack
+
+        if not isinstance(self._model, Backpack):
+            raise _no_senses(self.config)
+        return self._model
+
+    def dialled(self, gains: Sequence[Gain]) -> OpenedModel:
+        """See OpenedModel."""
+        from tinygpt_tui.architectures.backpack import dialled
+
+        turned = TorchModel(self.config, self.tokenizer, dialled(self.backpack, gains))
+        turned.step, turned.validation_loss = self.step, self.validation_loss
+        return turned
 
     def new_engine(self, window: Window = "auto", weights: Weights = "fp32") -> Engine:
         """See OpenedModel."""
@@ -240,6 +268,10 @@ def _open_with_torch(folder: Path, config: NativeConfig, library: Library | None
         return TorchModel(config, tokenizer, twin)
     tensors = {name: tensor.numpy() for name, tensor in twin.state_dict().items()}
     return NativeModel(config, tokenizer, library, partial(arrange, config.architecture, tensors, folder.name))
+
+
+def _no_senses(config: NativeConfig) -> UsageError:
+    return UsageError(f"a {name_of(config.architecture)} has no senses", "models of the architecture backpack have")
 
 
 def _check_weights(weights: Weights) -> None:

@@ -15,13 +15,23 @@ from typing import Protocol
 from tinygpt_tui import paths
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded, GenerationEvent, ModelOpened
-from tinygpt_tui.events.requests import CompareWeights, Explain, Generate, OpenModel, Request, StopJob
+from tinygpt_tui.events.requests import (
+    CompareWeights,
+    Explain,
+    Generate,
+    LookAtSenses,
+    OpenModel,
+    Request,
+    StopJob,
+)
 from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.insight.compare import CompareJob
 from tinygpt_tui.insight.explain import ExplainJob
 from tinygpt_tui.workers.moments import OpenedMoments
 from tinygpt_tui.workers.opened import OpenedModel, WeightsNow, open_model, open_now, weights_now
 from tinygpt_tui.workers.process import ENGINE_LOG
+
+Asking = Generate | Explain | CompareWeights | LookAtSenses  # what becomes a job
 
 OPEN_MODELS = 6  # kept in memory; the one unused longest goes first
 
@@ -61,7 +71,7 @@ class EngineService:
         match request:
             case OpenModel(model=model):
                 return self._open(model)
-            case Generate() | Explain() | CompareWeights():
+            case Generate() | Explain() | CompareWeights() | LookAtSenses():
                 return self._begin(asked_at, request)
             case StopJob(job=job):
                 if job in self._jobs:
@@ -98,7 +108,7 @@ class EngineService:
             )
         ]
 
-    def _begin(self, asked_at: float, request: Generate | Explain | CompareWeights) -> list[GenerationEvent]:
+    def _begin(self, asked_at: float, request: Asking) -> list[GenerationEvent]:
         try:
             job = self._job(asked_at, request)
         except Exception as error:
@@ -106,14 +116,18 @@ class EngineService:
         self._jobs[request.job] = (job, iter(job))
         return []
 
-    def _job(self, asked_at: float, request: Generate | Explain | CompareWeights) -> Job:
+    def _job(self, asked_at: float, request: Asking) -> Job:
         if isinstance(request, CompareWeights):
             return CompareJob(Path(request.model), Path(request.other), job=request.job)
+        if isinstance(request, LookAtSenses):
+            return _senses(self._model(request.model), request)
         if isinstance(request, Generate) and request.at_step is not None:
             opened = self._moments.open(Path(request.model), request.at_step)
         else:
             opened = self._model(request.model, request.untrained)
-        return _generation(opened, request, asked_at) if isinstance(request, Generate) else _look(opened, request)
+        if isinstance(request, Explain):
+            return _look(opened, request)
+        return _generation(opened.dialled(request.gains) if request.gains else opened, request, asked_at)
 
     def _model(self, model: str, untrained: bool = False) -> OpenedModel:
         """Return the opened model; its weights are read again where there are newer ones (a model in training)."""
@@ -157,6 +171,12 @@ def _look(opened: OpenedModel, request: Explain) -> Job:
         candidates=request.candidates,
         job=request.job,
     )
+
+
+def _senses(opened: OpenedModel, request: LookAtSenses) -> Job:
+    from tinygpt_tui.insight.senses import SensesJob  # torch comes with it
+
+    return SensesJob(opened.backpack, opened.tokenizer, request.text, candidates=request.candidates, job=request.job)
 
 
 def _failed(job: int, error: Exception) -> GenerationEnded:

@@ -62,6 +62,15 @@ class GenerateScreen(ShowsText):
             priority=True,
             tooltip="Colour by surprise",
         ),
+        # The prompt's own (delete to the right, as Del does) gives way where there are senses.
+        Binding(
+            "ctrl+d",
+            "senses",
+            "Senses",
+            id="generate.senses",
+            priority=True,
+            tooltip="A backpack's senses: what each says of the next token, and a dial for each",
+        ),
         Binding(
             "ctrl+b",
             "branches",
@@ -146,6 +155,8 @@ class GenerateScreen(ShowsText):
                 return self.query_one(ModelPicker).has_focus_within and self.card is not None
             case "card":
                 return self.card is not None
+            case "senses":
+                return self.has_senses
             case "branches":
                 return bool(self.keeper.session.branches)
         return True

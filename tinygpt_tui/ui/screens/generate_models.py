@@ -90,6 +90,7 @@ class ChoosesModels(TabScreen):
             f"{size_of(card)} {card.architecture} · block size {card.block_size} · vocabulary {card.vocab_size}"
         )
         self.set_title()
+        self.refresh_bindings()  # some keys are for some models alone
         self.set_timer(OPEN_AFTER_S, lambda: self._open(card))
 
     @work(exit_on_error=False)

@@ -114,6 +114,20 @@ class ShowsText(ChoosesModels):
         """Colour the text by surprise, or no more."""
         self.glass.set_colours(not self.glass.colours)
 
+    @property
+    def has_senses(self) -> bool:
+        """Whether the model is a backpack that can be looked into."""
+        return self.card is not None and self.card.architecture == "backpack" and not self.card.problem
+
+    def action_senses(self) -> None:
+        """Look at the senses of the text, up to the microscope's cursor where it is open; of the prompt without one."""
+        from tinygpt_tui.ui.screens.senses import SensesScreen
+
+        cursor, text = self.output.cursor, self.output.text or self.query_one(PromptBox).text
+        if self.card is not None:
+            text = text if cursor is None else text[: cursor + 1]
+            self.app.push_screen(SensesScreen(self.card, text, self.sampling))
+
     @on(LookingGlass.Toggled)
     def _toggled(self, message: LookingGlass.Toggled) -> None:
         self.set_class(message.is_open, "-looking")
