@@ -33,10 +33,12 @@ MODELS = Path(__file__).resolve().parents[1] / "models"
 SHIPPED: dict[str, tuple[str, str, dict[str, object]]] = {
     "shakespeare": ("shakespeare", "modern", {}),
     "shakespeare-small": ("shakespeare", "small", {}),
+    "shakespeare-rnn": ("shakespeare", "rnn-nano", {}),
+    "shakespeare-backpack": ("shakespeare", "backpack-nano", {}),
     "tales": ("tales", "modern", {"block_size": 512, "sliding": False, "batch_size": 4, "dropout": 0.0}),
 }
 # How many moments of a run are shipped: 0.8 MB each, 0.06 MB of the small one.
-MOMENTS = {"shakespeare": 11, "shakespeare-small": 40, "tales": 0}
+MOMENTS = {"shakespeare": 11, "shakespeare-small": 40}
 OF_THE_TEXT = "examination.json"  # what was measured of the text, which a new run does not change
 
 
@@ -70,7 +72,7 @@ def ship(run: RunFolder) -> None:
     if kept is not None and not examined.exists():
         write_bytes(examined, kept)
     moments = {moment.step: moment.path for moment in list_moments(run)}
-    for step in thinned(sorted(moments), MOMENTS[run.model.name]):
+    for step in thinned(sorted(moments), MOMENTS.get(run.model.name, 0)):
         path = moments[step]
         write_moment(copy.timeline / path.name, read_moment(path), read_stamp(path), "int8")
     settings, status = copy.read_settings(), copy.read_status()

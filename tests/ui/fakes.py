@@ -24,7 +24,7 @@ from tinygpt_tui.events.generation import (
     TokenSeen,
 )
 from tinygpt_tui.events.requests import Gain
-from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.sampling import SamplingSettings
 
 BLOCK_SIZE = 16
@@ -194,12 +194,14 @@ class FakeEngine:
         self.say(GenerationEnded(job, "failed", 0, 0.0, None, "", message, hint), EngineFailed(message, hint))
 
 
-def make_model(name: str, *, loss: float | None = 1.5, weights: bool = True) -> Path:
+def make_model(
+    name: str, *, loss: float | None = 1.5, weights: bool = True, architecture: ArchitectureSettings | None = None
+) -> Path:
     """Make a model folder that looks like one; there are no real weights in it."""
     folder = paths.models_folder() / name
     folder.mkdir(parents=True, exist_ok=True)
     trained = TrainedOn(corpus="a text", step=100, validation_loss=loss) if loss is not None else None
-    config = NativeConfig(format=1, architecture=GPTSettings(), parameters=810_000, trained=trained)
+    config = NativeConfig(format=1, architecture=architecture or GPTSettings(), parameters=810_000, trained=trained)
     (folder / "config.json").write_bytes(msgspec.json.encode(config))
     (folder / "tokenizer.json").write_text(json.dumps({"name": "char", "characters": "abc"}))
     if weights:

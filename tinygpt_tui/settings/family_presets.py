@@ -15,7 +15,7 @@ from tinygpt_tui.settings.family import (
 from tinygpt_tui.settings.preset import Preset
 from tinygpt_tui.settings.training import TrainingSettings
 
-_FAMILY_RECIPE: dict[str, Any] = {"batch_size": 16, "learning_rate": 1e-2, "head_rate": 1e-2, "embedding_rate": 2e-2}
+_RECIPE: dict[str, Any] = {"learning_rate": 2e-2, "head_rate": 2e-2, "embedding_rate": 4e-2}
 
 FAMILY_PRESETS: dict[str, Preset] = {
     preset.name: preset
@@ -38,7 +38,7 @@ FAMILY_PRESETS: dict[str, Preset] = {
             title="Elman, tiny",
             description="71,041 parameters, GPTnano's recurrent net with its blocks truly on one another",
             training=TrainingSettings(
-                architecture=RNNSettings(n_layer=4, n_embd=32, n_hidden=64), steps=4000, **_FAMILY_RECIPE
+                architecture=RNNSettings(n_layer=4, n_embd=32, n_hidden=64), steps=4000, batch_size=8, **_RECIPE
             ),
         ),
         Preset(
@@ -46,7 +46,7 @@ FAMILY_PRESETS: dict[str, Preset] = {
             title="Elman",
             description="a recurrent net as large as `tinygpt`",
             training=TrainingSettings(
-                architecture=RNNSettings(n_layer=4, n_embd=128, n_hidden=302), steps=3000, **_FAMILY_RECIPE
+                architecture=RNNSettings(n_layer=4, n_embd=128, n_hidden=302), steps=1000, batch_size=8, **_RECIPE
             ),
         ),
         Preset(
@@ -54,7 +54,7 @@ FAMILY_PRESETS: dict[str, Preset] = {
             title="GRU",
             description="gated recurrent units, as large as `modern`",
             training=TrainingSettings(
-                architecture=GRUSettings(n_layer=2, n_embd=128, n_hidden=222), steps=3000, **_FAMILY_RECIPE
+                architecture=GRUSettings(n_layer=2, n_embd=128, n_hidden=222), steps=1200, batch_size=8, **_RECIPE
             ),
         ),
         Preset(
@@ -62,7 +62,7 @@ FAMILY_PRESETS: dict[str, Preset] = {
             title="LSTM",
             description="long short-term memory, as large as `modern`",
             training=TrainingSettings(
-                architecture=LSTMSettings(n_layer=2, n_embd=128, n_hidden=188), steps=3000, **_FAMILY_RECIPE
+                architecture=LSTMSettings(n_layer=2, n_embd=128, n_hidden=188), steps=2000, batch_size=8, **_RECIPE
             ),
         ),
         Preset(
@@ -70,7 +70,7 @@ FAMILY_PRESETS: dict[str, Preset] = {
             title="Convolutions",
             description="dilated causal convolutions, gated, as large as `modern`",
             training=TrainingSettings(
-                architecture=CNNSettings(n_layer=7, n_embd=128, dilation_cycle=6), steps=3000, **_FAMILY_RECIPE
+                architecture=CNNSettings(n_layer=7, n_embd=128, dilation_cycle=6), steps=1500, batch_size=4, **_RECIPE
             ),
         ),
         Preset(
@@ -79,11 +79,9 @@ FAMILY_PRESETS: dict[str, Preset] = {
             description="a backpack to look into: 203,000 parameters, eight senses for each character",
             training=TrainingSettings(
                 architecture=BackpackSettings(block_size=64, n_layer=2, n_embd=56, n_sense=8),
-                steps=1200,
+                steps=2400,
                 batch_size=8,
-                learning_rate=2e-2,
-                head_rate=2e-2,
-                embedding_rate=4e-2,
+                **_RECIPE,
             ),
         ),
         Preset(
@@ -91,7 +89,7 @@ FAMILY_PRESETS: dict[str, Preset] = {
             title="Backpack",
             description="sense vectors weighed by a transformer, as large as `modern`",
             training=TrainingSettings(
-                architecture=BackpackSettings(n_layer=4, n_embd=96, n_sense=8), steps=3000, **_FAMILY_RECIPE
+                architecture=BackpackSettings(n_layer=4, n_embd=96, n_sense=8), steps=900, batch_size=4, **_RECIPE
             ),
         ),
     )

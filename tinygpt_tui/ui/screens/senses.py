@@ -22,14 +22,15 @@ from tinygpt_tui.ui.screens.base import TabScreen
 from tinygpt_tui.ui.senses import SenseDials, first_difference
 from tinygpt_tui.ui.widgets.microscope import name_of
 from tinygpt_tui.ui.widgets.prompt_box import PromptBox
-from tinygpt_tui.ui.widgets.race_text import RaceText
-from tinygpt_tui.ui.widgets.sense_list import COLUMNS, SenseList
+from tinygpt_tui.ui.widgets.sense_list import AGAINST_CELLS, COLUMNS, SenseList
+from tinygpt_tui.ui.widgets.sense_text import SenseText
 from tinygpt_tui.ui.widgets.sense_tokens import SenseTokens
 from tinygpt_tui.ui.writing import Asked, Writing
 
 PAUSE_S = 0.12  # in typing or turning, after which the text follows
 LENGTH = 300  # tokens, at most
 BEGINNING = "The "  # where nothing was written yet
+WAITING = "Asking the model…"
 TURN = "Turn a sense with + or - and this is what the model writes then."
 
 
@@ -71,7 +72,7 @@ class SensesScreen(TabScreen):
         yield SenseList(id="senses-list")
         with Horizontal(id="senses-texts"):
             for side, title in (("plain", "as it is"), ("turned", "with what is turned")):
-                text = RaceText()
+                text = SenseText()
                 text.id, text.border_title = f"senses-{side}", title
                 yield text
         box = PromptBox(self.workbench.prompts, id="senses-prompt")
@@ -82,6 +83,7 @@ class SensesScreen(TabScreen):
     def on_mount(self) -> None:
         """Listen to the engine, and ask it."""
         self.workbench.bridge.listen(self)
+        self._output("plain").set_hint(WAITING)
         self._output("turned").set_hint(TURN)
         box = self.query_one(PromptBox)
         box.move_cursor(box.document.end)
@@ -97,8 +99,8 @@ class SensesScreen(TabScreen):
         """Fit the lines."""
         self.call_after_refresh(self._show)
 
-    def _output(self, side: str) -> RaceText:
-        return self.query_one(f"#senses-{side}", RaceText)
+    def _output(self, side: str) -> SenseText:
+        return self.query_one(f"#senses-{side}", SenseText)
 
     # Tokens and dials
 
@@ -298,7 +300,7 @@ class SensesScreen(TabScreen):
         texts = [self._prompt[one.start : one.end] for one in tokens]
         self.query_one(SenseTokens).show(texts, dials.at, [one.id in dials.turned for one in tokens])
         columns = COLUMNS + "speaks for"
-        room = self.size.width - 14
+        room = self.size.width - 1 - AGAINST_CELLS
         self.query_one("#senses-columns", Static).update(f"{columns:<{room}}against")
         self.query_one(SenseList).show(dials.rows, dials.for_every)
         self._output("turned").border_subtitle = self._what_is_turned()

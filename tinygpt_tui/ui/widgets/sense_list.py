@@ -15,7 +15,8 @@ from textual.widgets.option_list import Option
 from tinygpt_tui.ui.senses import SenseRow
 from tinygpt_tui.ui.widgets.microscope import name_of
 
-AGAINST_CELLS = 14
+AGAINST_CELLS = 11
+GAP = 2
 COLUMNS = f"{'':<4}{'this':>7}{'every':>7}{'meant':>7}   "
 
 
@@ -114,10 +115,10 @@ def line_of(place: int, row: SenseRow, for_every: bool, width: int) -> Content:
         text = f"[{text}]" if in_use else f" {text} "
         line += Content.styled(f"{text:>7}", "bold" if factor != 1 else "")
     line += Content(f"{row.meant:>7.0%}   ")
-    against = _listed([name_of(text) for text in row.sense.against], AGAINST_CELLS - 4)
-    room = width - line.cell_length - AGAINST_CELLS
+    against = _listed([name_of(text) for text in row.sense.against], AGAINST_CELLS - 1)
+    room = width - line.cell_length - AGAINST_CELLS - GAP
     said = _listed([f"{name_of(one.text)} {one.probability:.0%}" for one in row.sense.candidates], room)
-    return line + Content(said + " " * max(0, room - cell_len(said))) + Content.styled(f"not {against}", "dim")
+    return line + Content(said + " " * max(0, room + GAP - cell_len(said))) + Content(against)
 
 
 def _listed(words: Sequence[str], room: int) -> str:
