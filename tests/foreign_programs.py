@@ -185,6 +185,48 @@ class NanoGPT(nn.Module):
         return self.lm_head(parts["ln_f"](x))
 
 
+class Early(nn.Module):
+    """minGPT's attention of 2020: a layer each for key, query and value."""
+
+    def __init__(self, C: int, H: int, T: int) -> None:
+        super().__init__()
+        self.key, self.query, self.value, self.proj = (nn.Linear(C, C) for _ in range(4))
+        self.register_buffer("mask", torch.ones(T, T).tril().view(1, 1, T, T))
+        self.n_head = H
+
+    def forward(self, x: Tensor) -> Tensor:
+        B, T, C = x.shape
+        k, q, v = (
+            layer(x).view(B, T, self.n_head, C // self.n_head).transpose(1, 2)
+            for layer in (self.key, self.query, self.value)
+        )
+        return self.proj(mixed(q, k, v, (C // self.n_head) ** -0.5).transpose(1, 2).reshape(B, T, C))
+
+
+class EarlyBlock(nn.Module):
+    def __init__(self, C: int, H: int, T: int) -> None:
+        super().__init__()
+        self.ln1, self.ln2, self.attn = nn.LayerNorm(C), nn.LayerNorm(C), Early(C, H, T)
+        self.mlp = nn.Sequential(nn.Linear(C, 4 * C), nn.GELU(), nn.Linear(4 * C, C), nn.Dropout(0.1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attn(self.ln1(x))
+        return x + self.mlp(self.ln2(x))
+
+
+class MinGPT2020(nn.Module):
+    """minGPT's model of 2020."""
+
+    def __init__(self, V: int = 65, T: int = 12, C: int = 24, H: int = 4, L: int = 2) -> None:
+        super().__init__()
+        self.tok_emb, self.pos_emb = nn.Embedding(V, C), nn.Parameter(torch.zeros(1, T, C))
+        self.blocks = nn.Sequential(*(EarlyBlock(C, H, T) for _ in range(L)))
+        self.ln_f, self.head = nn.LayerNorm(C), nn.Linear(C, V, bias=False)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.head(self.ln_f(self.blocks(self.tok_emb(ids) + self.pos_emb[:, : ids.shape[1]])))
+
+
 class RMSNorm(nn.Module):
     def __init__(self, C: int, epsilon: float) -> None:
         super().__init__()

@@ -140,3 +140,34 @@ def test_what_is_no_checkpoint(content: bytes, tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(TinyGPTError):
             describe(path)
+
+
+def _tar(*members: tuple[str, int, bytes]) -> bytes:
+    """A tar archive whose headers say what they like about their members' sizes."""
+    whole = b""
+    for name, size, content in members:
+        header = bytearray(512)
+        header[: len(name)] = name.encode()
+        header[124:136] = f"{size:011o}\0".encode()
+        header[156:157], header[257:262] = b"0", b"ustar"
+        whole += bytes(header) + content + bytes(-len(content) % 512)
+    return whole + bytes(1024)
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ([("notes.txt", 3, b"abc")], "not one of torch's"),
+        ([("storages", 8**11 - 1, b"x")], "ends too soon"),
+        ([(f"{place}", 0, b"") for place in range(100)], "holds more than 64 files"),
+        ([("tensors", 0, b""), ("pickle", 1, b"."), ("storages", 15, b"\x80\x02J\xff\xff\xff\x7f." + bytes(7))],
+         "is damaged: a count"),
+        ([("tensors", 0, b""), ("pickle", 1, b"."), ("../storages", 1, b".")], "not one of torch's"),
+    ],
+    ids=["another tar", "a size of gigabytes", "many files", "two thousand million storages", "a way out"],
+)  # fmt: skip
+def test_a_tar_that_lies_is_refused(members: list[tuple[str, int, bytes]], said: str, tmp_path: Path) -> None:
+    (tmp_path / "model.pt").write_bytes(_tar(*members))
+    with pytest.raises(CheckpointError, match=said):
+        describe(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]

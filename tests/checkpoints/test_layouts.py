@@ -12,9 +12,10 @@ import msgspec
 import pytest
 import safetensors.torch
 import torch
-from foreign_programs import GPTnano, GPTnanoRNN, Lecture, Llama, NanoGPT, OneHead, made
+from foreign_programs import GPTnano, GPTnanoRNN, Lecture, Llama, MinGPT2020, NanoGPT, OneHead, made
 from torch import Tensor, nn
 
+from tinygpt_tui.checkpoints import fuzz
 from tinygpt_tui.checkpoints.foreign import model_of
 from tinygpt_tui.checkpoints.layouts.table import LAYOUTS
 from tinygpt_tui.checkpoints.opening import Described, Typed, describe
@@ -25,6 +26,10 @@ Wrap = Callable[[nn.Module], Any]
 
 def bare(model: nn.Module) -> Any:
     return model.state_dict()
+
+
+def whole(model: nn.Module) -> Any:
+    return model
 
 
 def checkpoint(model: nn.Module) -> Any:
@@ -61,6 +66,9 @@ CASES: dict[str, tuple[nn.Module, Wrap, str, dict[str, Any]]] = {
     "nanogpt, old": (NanoGPT(mask=True, tanh=True), checkpoint, "nanogpt", {}),
     "nanogpt, bare": (NanoGPT(H=3), bare, "nanogpt", {"n_head": 3}),
     "mingpt": (NanoGPT(mask=True, tanh=True, tied=False), bare, "mingpt", {"n_head": 4}),
+    "mingpt of 2020": (MinGPT2020(), bare, "mingpt-2020", {"n_head": 4}),
+    "mingpt of 2020, whole": (MinGPT2020(V=30, C=30, H=5, L=1), whole, "mingpt-2020", {}),
+    "nanogpt, whole": (NanoGPT(H=3), whole, "nanogpt", {"n_head": 3}),
     "llama2.c": (Llama(), checkpoint, "llama2c", {}),
     "llama2.c, a head of its own": (Llama(KV=4, tied=False, epsilon=1e-3, L=1), checkpoint, "llama2c", {}),
     "llama2.c, one of keys": (Llama(KV=1, hidden=17), prefixed, "llama2c", {}),
@@ -103,13 +111,21 @@ def test_every_layout_is_tested() -> None:
     assert {case[2] for case in CASES.values()} | {"hf-gpt2", "nanochat", "litgpt"} == LAYOUTS.keys()
 
 
+def in_tar(state: dict[str, Tensor], path: Path) -> None:
+    """Save as torch did in 2017; torch of today still reads it, and is asked whether this is it."""
+    path.write_bytes(fuzz.saved_as_tar(state))
+    torch.testing.assert_close(dict(torch.load(path, weights_only=False)), state)
+
+
 SAVED: dict[str, Callable[[dict[str, Tensor], Path], None]] = {
     "zip": lambda state, path: torch.save(state, path),
     "legacy": lambda state, path: torch.save(state, path, _use_new_zipfile_serialization=False),
+    "tar": in_tar,
     "safetensors": lambda state, path: safetensors.torch.save_file(state, path.with_suffix(".safetensors")),
 }
 
 
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")  # torch's own reader of the tar uses it
 @pytest.mark.parametrize("save", SAVED.values(), ids=SAVED.keys())
 @pytest.mark.parametrize("kind", [torch.float64, torch.float32, torch.float16, torch.bfloat16], ids=str)
 def test_every_kind_of_number_in_every_kind_of_file(

@@ -14,6 +14,7 @@ import pickle
 import random
 import struct
 import sys
+import tarfile
 import tempfile
 import time
 import traceback
@@ -298,6 +299,54 @@ def _legacy() -> list[dict[str, bytes]]:
     return [{"model.pt": _saved(content, new=False)} for content in (state, {"model": state, "evil": _Evil()})]
 
 
+_STORAGES = {
+    "torch.float64": "DoubleStorage", "torch.float32": "FloatStorage", "torch.float16": "HalfStorage",
+    "torch.bfloat16": "BFloat16Storage",
+}  # fmt: skip
+
+
+def _tar() -> list[dict[str, bytes]]:
+    return [{"model.pt": saved_as_tar({"model": _state(), "evil": _Evil()})}]
+
+
+def saved_as_tar(content: Any) -> bytes:
+    """Return what torch's form of 2017 would hold, which no torch of today writes; see torch_tar.py."""
+    import torch
+
+    tensors: list[torch.Tensor] = []
+
+    class Pointing(pickle.Pickler):
+        def persistent_id(self, value: Any) -> Any:
+            if not isinstance(value, torch.Tensor):
+                return None
+            tensors.append(value.contiguous())
+            return len(tensors) - 1
+
+    pointing = io.BytesIO()
+    Pointing(pointing, 2).dump(content)
+    storages, described = [pickle.dumps(len(tensors), 2)], [pickle.dumps(len(tensors), 2)]
+    for key, tensor in enumerate(tensors):
+        kind = getattr(torch, _STORAGES[str(tensor.dtype)])
+        numbers = bytes(tensor.reshape(-1).view(torch.uint8).tolist())
+        storages.append(pickle.dumps((key, "cpu", kind), 2) + struct.pack("<q", tensor.numel()) + numbers)
+        row = (*tensor.shape, *tensor.stride(), 0)
+        described.append(pickle.dumps((key, key, torch.FloatTensor), 2))
+        described.append(struct.pack(f"<ii{len(row)}q", tensor.dim(), 0, *row))
+    members = {
+        "sys_info": pickle.dumps({"protocol_version": 1000, "little_endian": True}, 2),
+        "pickle": pointing.getvalue(),
+        "tensors": b"".join(described),
+        "storages": b"".join([*storages, pickle.dumps([], 2)]),
+    }
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w:", format=tarfile.PAX_FORMAT) as archive:
+        for name, held in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(held)
+            archive.addfile(member, io.BytesIO(held))
+    return whole.getvalue()
+
+
 def _whole_module() -> list[dict[str, bytes]]:
     return [{"model.pth": _saved(_module()), "chars.txt": b"a\nb\nc\nd\n\n"}]
 
@@ -387,6 +436,7 @@ _JSONS = ("config.json", "vocab.json", "merges.txt", "tokenizer.json", "model.sa
 KINDS: dict[str, tuple[Callable[[], list[dict[str, bytes]]], Callable[[dict[str, bytes], random.Random], None]]] = {
     "zip": (_pt, _damage_zip("model.pt")),
     "legacy": (_legacy, _damage_plain("model.pt")),
+    "tar": (_tar, _damage_plain("model.pt")),
     "module": (_whole_module, _damage_zip("model.pth")),
     "meta": (_meta, _damage_plain("meta.pkl")),
     "safetensors": (_safetensors, _damage_safetensors),

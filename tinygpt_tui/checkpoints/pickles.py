@@ -86,12 +86,15 @@ _CONTAINERS = {
 }
 
 
-def read_pickle(data: Any, start: int = 0, name: str = "the pickle") -> tuple[Any, int]:
+def read_pickle(
+    data: Any, start: int = 0, name: str = "the pickle", resolve: Callable[[Any], Any] | None = None
+) -> tuple[Any, int]:
     """Return what the pickle at `start` of `data` (bytes, or a mapped file) describes, and where it ends.
 
+    `resolve` returns what lies outside the pickle by how it points there; by default a storage of torch's.
     Raises CheckpointError where it is damaged, or larger than a checkpoint's can be.
     """
-    machine = _Machine(data, start, name)
+    machine = _Machine(data, start, name, resolve or _storage)
     try:
         return machine.run(), machine.place
     except (IndexError, KeyError, ValueError, TypeError, struct.error, OverflowError, AttributeError) as error:
@@ -104,8 +107,8 @@ _AGAIN = "copy the file again"
 class _Machine:
     """A stack, a memo, and a place in the data."""
 
-    def __init__(self, data: Any, start: int, name: str) -> None:
-        self._data, self.place, self._name = data, start, name
+    def __init__(self, data: Any, start: int, name: str, resolve: Callable[[Any], Any]) -> None:
+        self._data, self.place, self._name, self._resolve = data, start, name, resolve
         self._end = min(len(data), start + LARGEST_PROGRAM)
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
@@ -292,7 +295,7 @@ class _Machine:
 
     def point(self, to: Any) -> None:
         """Push what lies outside the pickle: torch keeps its storages there."""
-        self.push(_storage(to))
+        self.push(self._resolve(to))
 
     def twin(self) -> None:
         self.push(self.top())
@@ -353,7 +356,7 @@ def _contained(kind: type, arguments: tuple[Any, ...]) -> Any:
 
 def _storage(to: Any) -> Any:
     if not (isinstance(to, tuple) and len(to) >= 3 and to[0] == "storage"):
-        return to  # torch of 2017 points with a number
+        return to
     kind, key = to[1], to[2]
     numel = to[4] if len(to) > 4 else None
     if not isinstance(kind, Word) or not isinstance(key, str) or not (numel is None or type(numel) is int):

@@ -1,4 +1,4 @@
-"""What `torch.save` writes, read as data: the zip form of today, and the row of pickles from before 2020."""
+"""What `torch.save` writes, read as data: the zip of today, the row of pickles from before 2020, the tar of 2017."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from tinygpt_tui.checkpoints.pickles import LARGEST_PROGRAM, Record, Storage, Stub, read_pickle
 from tinygpt_tui.checkpoints.tensors import TensorPlace
+from tinygpt_tui.checkpoints.torch_tar import BLOCK, is_tar, read_tar
 from tinygpt_tui.errors import CheckpointError, storage_error
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -65,6 +66,9 @@ def read_torch(path: Path) -> Saved:
                 return _read_zip(path)
             file.seek(0)
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                if is_tar(data[:BLOCK]):
+                    sizes = {kind: _SIZES[_KINDS[kind]] for kind in _KINDS if kind.endswith("Storage")}
+                    return Saved(path, *read_tar(path, data, sizes))
                 return _read_legacy(path, data)
     except OSError as error:
         raise storage_error(error, path) from error

@@ -34,6 +34,12 @@ def dropout_of(parts: Mapping[str, Record]) -> float | None:
     return float(value) if isinstance(value, int | float) and 0 <= value < 1 else None
 
 
+def attribute_of(parts: Mapping[str, Record], name: str) -> int | None:
+    """Return a positive whole number that one or more parts of a module agree on."""
+    values = {value for part in parts.values() if type(value := part.attribute(name)) is int and 0 < value < 1 << 31}
+    return values.pop() if len(values) == 1 else None
+
+
 def _dropouts(parts: Mapping[str, Record]) -> Iterator[object]:
     for part in parts.values():
         if part.word.name == "Dropout":

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygpt_tui.checkpoints.layouts.base import Examined, Findings, head_counts, number_in
+from tinygpt_tui.checkpoints.layouts.module import attribute_of
 from tinygpt_tui.checkpoints.rename import Table, To, count, place
 from tinygpt_tui.checkpoints.sidecars import read_json
 from tinygpt_tui.checkpoints.source import Source
@@ -55,6 +56,8 @@ class NanoGPT:
         shapes = _tell_shapes(found, source)
         if number_in(arguments, "n_head"):
             found.tell("n_head", number_in(arguments, "n_head"), "file", "model_args")
+        elif attribute_of(source.module, "n_head"):
+            found.tell("n_head", attribute_of(source.module, "n_head"), "module", "attn")
         else:
             found.ask(
                 "n_head", head_counts(found.values["n_embd"]), "shapes do not tell it; 64 numbers a head are usual"
@@ -91,6 +94,8 @@ class MinGPT:
         n_head = _mingpt_heads(source)
         if n_head:
             found.tell("n_head", n_head, "sidecar", "config.json")
+        elif attribute_of(source.module, "n_head"):
+            found.tell("n_head", attribute_of(source.module, "n_head"), "module", "attn")
         else:
             found.ask("n_head", head_counts(found.values["n_embd"]), "shapes do not tell it")
         found.ask("activation", ("gelu_tanh", "gelu"), "minGPT's")

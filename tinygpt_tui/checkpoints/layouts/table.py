@@ -8,6 +8,7 @@ from tinygpt_tui.checkpoints.layouts.gptnano import NanoRecurrent, NanoReversed
 from tinygpt_tui.checkpoints.layouts.hugging_face import HuggingFace
 from tinygpt_tui.checkpoints.layouts.lecture import Lecture
 from tinygpt_tui.checkpoints.layouts.llama2c import Llama2C
+from tinygpt_tui.checkpoints.layouts.mingpt_2020 import MinGPT2020
 from tinygpt_tui.checkpoints.layouts.nanogpt import MinGPT, NanoGPT
 from tinygpt_tui.checkpoints.layouts.refused import LITGPT, NANOCHAT, Refused
 from tinygpt_tui.checkpoints.source import Source
@@ -16,8 +17,8 @@ from tinygpt_tui.errors import CheckpointError
 LAYOUTS: dict[str, Layout] = {
     layout.name: layout
     for layout in (
-        Lecture(), BigramTable(), NanoGPT(), MinGPT(), HuggingFace(), Llama2C(), NanoReversed(), NanoRecurrent(),
-        NANOCHAT, LITGPT,
+        Lecture(), BigramTable(), NanoGPT(), MinGPT(), MinGPT2020(), HuggingFace(), Llama2C(), NanoReversed(),
+        NanoRecurrent(), NANOCHAT, LITGPT,
     )
 }  # fmt: skip
 MOST_SHOWN = 4
