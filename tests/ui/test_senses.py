@@ -133,6 +133,19 @@ async def test_another_text_is_typed() -> None:
         await bench.until(lambda: "it is gone" in shown(bench))
 
 
+async def test_no_size_and_no_text_breaks_it() -> None:
+    async with senses((50, 12)) as bench:
+        for size in ((20, 5), (3, 2), (140, 40)):
+            await bench.pilot.resize_terminal(*size)
+        await bench.until(lambda: "the senses of d" in shown(bench))
+        await bench.pilot.press("slash", "ctrl+u", "enter")  # all of the line
+        await bench.until(lambda: bench.engine.asked_senses[-1][1] == "")
+        bench.engine.say(SensesSeen(bench.engine.asked_senses[-1][0], (), {}))
+        await bench.until(lambda: "it knows no character of this text" in shown(bench))
+        await bench.pilot.press("plus", "0", "left", "x")
+        assert bench.engine.asked[-1].gains == ()
+
+
 async def test_other_models_have_none() -> None:
     async with opened((80, 24)) as bench:
         assert "Senses" not in bench.keys

@@ -121,6 +121,9 @@ class ShowsText(ChoosesModels):
 
     def action_senses(self) -> None:
         """Look at the senses of the text, up to the microscope's cursor where it is open; of the prompt without one."""
+        self.query_one(PromptBox).call_later(self._open_senses)  # behind what was typed and has not come there yet
+
+    def _open_senses(self) -> None:
         from tinygpt_tui.ui.screens.senses import SensesScreen
 
         cursor, text = self.output.cursor, self.output.text or self.query_one(PromptBox).text

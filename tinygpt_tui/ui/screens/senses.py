@@ -22,7 +22,7 @@ from tinygpt_tui.ui.screens.base import TabScreen
 from tinygpt_tui.ui.senses import SenseDials, first_difference
 from tinygpt_tui.ui.widgets.microscope import name_of
 from tinygpt_tui.ui.widgets.prompt_box import PromptBox
-from tinygpt_tui.ui.widgets.sense_list import AGAINST_CELLS, COLUMNS, SenseList
+from tinygpt_tui.ui.widgets.sense_list import SenseList, heading
 from tinygpt_tui.ui.widgets.sense_text import SenseText
 from tinygpt_tui.ui.widgets.sense_tokens import SenseTokens
 from tinygpt_tui.ui.writing import Asked, Writing
@@ -78,7 +78,9 @@ class SensesScreen(TabScreen):
         box = PromptBox(self.workbench.prompts, id="senses-prompt")
         box.border_title = "text"
         box.text = self._prompt
-        yield box
+        with Horizontal(id="senses-box"):
+            yield Static("/ text", id="senses-label", markup=False)
+            yield box
 
     def on_mount(self) -> None:
         """Listen to the engine, and ask it."""
@@ -299,10 +301,9 @@ class SensesScreen(TabScreen):
         tokens = dials.seen.tokens if dials.seen else ()
         texts = [self._prompt[one.start : one.end] for one in tokens]
         self.query_one(SenseTokens).show(texts, dials.at, [one.id in dials.turned for one in tokens])
-        columns = COLUMNS + "speaks for"
-        room = self.size.width - 1 - AGAINST_CELLS
-        self.query_one("#senses-columns", Static).update(f"{columns:<{room}}against")
-        self.query_one(SenseList).show(dials.rows, dials.for_every)
+        senses = self.query_one(SenseList)
+        senses.show(dials.rows, dials.for_every)
+        self.query_one("#senses-columns", Static).update(heading(senses.size.width))
         self._output("turned").border_subtitle = self._what_is_turned()
         self._output("plain").border_subtitle = f"seed {self._sampling.seed}"
 

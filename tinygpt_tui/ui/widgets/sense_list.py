@@ -17,7 +17,7 @@ from tinygpt_tui.ui.widgets.microscope import name_of
 
 AGAINST_CELLS = 11
 GAP = 2
-COLUMNS = f"{'':<4}{'this':>7}{'every':>7}{'meant':>7}   "
+WIDEST = 100  # cells of a line: what belongs together stands together
 
 
 class SenseList(OptionList):
@@ -70,7 +70,7 @@ stands what the model writes on as it is and, with the same random numbers, with
 
     def show(self, rows: Sequence[SenseRow], for_every: bool) -> None:
         """Show the senses of a token; `for_every` says which dial is turned."""
-        lines = [line_of(place, row, for_every, self.size.width) for place, row in enumerate(rows)]
+        lines = [line_of(place, row, for_every, min(self.size.width, WIDEST)) for place, row in enumerate(rows)]
         if len(lines) != self.option_count:
             self.clear_options()
             self.add_options(Option(line) for line in lines)
@@ -104,6 +104,12 @@ stands what the model writes on as it is and, with the same random numbers, with
     def action_level(self) -> None:
         """Put all dials back."""
         self.post_message(self.LevelWished())
+
+
+def heading(width: int) -> str:
+    """Return what stands over the lines."""
+    columns = f"{'':<4}{'this':>7}{'every':>7}{'meant':>7}   speaks for"
+    return f"{columns:<{max(0, min(width, WIDEST) - AGAINST_CELLS)}}against"
 
 
 def line_of(place: int, row: SenseRow, for_every: bool, width: int) -> Content:
