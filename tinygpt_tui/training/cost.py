@@ -11,9 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinygpt_tui.native.library import load_library
-from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
+from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings, name_of
 from tinygpt_tui.settings.counting import count_parameters, parameter_budget
-from tinygpt_tui.settings.family import BackpackSettings
+from tinygpt_tui.settings.family import BackpackSettings, GRUSettings, RNNSettings
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.machine import Machine
 
@@ -25,6 +25,10 @@ ADAM_MS = 2.8  # a million weights moved by AdamW
 MUON_MS = 20.3  # a thousand million operations of turning matrices
 LAYER_MS, MODERN_LAYER_MS = 1.11, 2.98  # calls for each layer, however small; and what the modern form adds
 PLAIN_KEPT = 21.5  # by a layer of the classic form, in units of n_embd
+# A recurrent net waits for each token: what that costs of a layer's calls, and how many times longer than elsewhere the
+# products with its state take, few rows at a time; fitted to one net of each kind, and the Elman net at two sizes.
+TOKEN_SHARE = 0.06
+STATE_SLOWNESS = {"rnn": 5.0, "gru": 6.0, "lstm": 1.0}
 FORWARD_SHARE = 1 / 3  # of a step's work
 
 # Bytes.
@@ -47,24 +51,26 @@ class Work:
 
 
 def work_of(settings: TrainingSettings) -> Work:
-    """Count the work of one step. What the fit has not seen (recurrent and convolutional nets) is counted roughly."""
+    """Count the work of one step. Recurrent and convolutional nets and the backpack are counted roughly."""
     s = settings.architecture
     V, C, L = s.vocab_size, s.n_embd, s.n_layer
     tokens = settings.batch_size * s.training_length
     weights = _matrix_weights(s)
     heads = getattr(s, "n_head", 0)
-    steps_in_a_row = s.training_length if s.carries else 1  # a recurrent net waits for each token
+    in_a_row = 1 + TOKEN_SHARE * s.training_length if s.carries else 1.0
+    scored = heads if getattr(s, "attention_dropout", 0) else 0  # where the scores are written out
+    senses = getattr(s, "n_sense", 0)
     muon = settings.optimizer == "muon"
     # five polynomials on the Gram matrix of each C x C (four in a layer) and C x 4C (two); by weight, 12 C² a layer
     turning = (4 * 30 + 2 * 46) * C * weights / 12
     return Work(
-        matrix=(6 * (weights + V * C) + (12 * s.block_size * C * L if heads else 0)) * tokens / 1e9,
+        matrix=(6 * (weights + _waiting(s) + V * C) + (12 * s.block_size * C * L if heads else 0)) * tokens / 1e9,
         passes=tokens * C * L * numbers_kept(s) / 1e6,
-        scores=tokens * s.block_size * heads * L / 1e6 if getattr(s, "attention_dropout", 0) else 0.0,
+        scores=tokens * s.block_size * (scored * L + senses) / 1e6,
         adam=(count_parameters(s) - (weights if muon else 0)) / 1e6,
         muon=turning / 1e9 if muon else 0.0,
-        layers=L * steps_in_a_row + 1.0,
-        modern_layers=(L + 1.0) * (getattr(s, "positions", "") == "rotary"),
+        layers=L * in_a_row + 1.0,
+        modern_layers=(L + 1.0) * (senses > 0 or getattr(s, "positions", "") == "rotary"),
     )
 
 
@@ -83,6 +89,15 @@ def numbers_kept(s: ArchitectureSettings, native: bool = False) -> float:
         + 2 * getattr(s, "token_shift", 0)
         + (3.5 if getattr(s, "sliding", False) else 0)
     )
+
+
+def _waiting(s: ArchitectureSettings) -> float:
+    """Return the weights of a state's products as often more as they take longer than others."""
+    slowness = STATE_SLOWNESS.get(name_of(s), 1.0) - 1
+    if not slowness:
+        return 0.0
+    assert isinstance(s, RNNSettings | GRUSettings)
+    return slowness * s.n_layer * s.n_hidden**2 * (3 if isinstance(s, GRUSettings) else 1)
 
 
 def _matrix_weights(s: ArchitectureSettings) -> int:
@@ -133,6 +148,7 @@ def memory_bytes(settings: TrainingSettings, native: bool = False) -> float:
     tokens = settings.batch_size * s.training_length
     kept = tokens * C * L * numbers_kept(s, native)
     scores = 3 * tokens * s.block_size * getattr(s, "n_head", 0) * L if getattr(s, "attention_dropout", 0) else 0
+    scores += 3 * tokens * s.block_size * getattr(s, "n_sense", 0)
     step = (kept + scores + 3 * tokens * V) * FLOAT
     modern = (numbers_kept(s) - numbers_kept(_PLAIN) - (3 if s.dropout else 0)) / 2  # nothing is dropped here
     evaluation = max(EVALUATED_TOKENS, s.block_size) * (C * (20.5 + modern) + 2 * V) * FLOAT
