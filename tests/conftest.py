@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 
 from tinygpt_tui import paths
+from tinygpt_tui.runs import trash
 
 # The nets of the tests are so small that a second thread only waits; set before anything imports torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -20,11 +21,16 @@ hypothesis.settings.load_profile("tests")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
+def _no_trash(path: Path) -> None:
+    raise OSError("a test has no trash of a desktop's")
+
+
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Move everything that the program writes into the test's own folder."""
     folder = tmp_path / "home"
     monkeypatch.setenv(paths.HOME_VARIABLE, str(folder))
+    monkeypatch.setattr(trash, "_send", _no_trash)
     return folder
 
 

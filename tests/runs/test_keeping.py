@@ -13,7 +13,7 @@ from makers import make_model, make_run
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.library import find_model, list_models
 from tinygpt_tui.errors import NotFoundError, RunError, UsageError
-from tinygpt_tui.runs import keeping
+from tinygpt_tui.runs import keeping, trash
 from tinygpt_tui.runs.control import own_birth
 from tinygpt_tui.runs.folder import RunFolder, RunState, RunStatus
 from tinygpt_tui.runs.index import find_run, list_runs
@@ -100,7 +100,7 @@ def test_taken_back_it_does_not_cover_a_new_one() -> None:
 
 
 def test_the_trash_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeping, "TRASH_HOLDS", 2)
+    monkeypatch.setattr(trash, "HOLDS", 2)
     thrown = []
     for number in range(4):
         thrown.append(keeping.throw_away(own(f"cat{number}")))

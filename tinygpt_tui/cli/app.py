@@ -19,4 +19,14 @@ def open_app() -> int:
     gc.disable()
     from tinygpt_tui.ui.app import run
 
-    return run()
+    try:
+        return run()
+    finally:
+        _hand_over()
+
+
+def _hand_over() -> None:
+    """Give the platform's trash what was thrown away: nobody can take it back with a key any more."""
+    from tinygpt_tui.runs.trash import hand_over
+
+    hand_over()

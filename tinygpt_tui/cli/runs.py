@@ -117,8 +117,13 @@ def _rename(name: str, new_name: str) -> None:
 
 def _delete(name: str) -> None:
     from tinygpt_tui.runs.keeping import throw_away
+    from tinygpt_tui.runs.trash import to_platform
 
-    say(f"{name} is in {throw_away(find_run(name).model).place}; move the folder back to undo it")
+    thrown = throw_away(find_run(name).model)
+    if to_platform(thrown.place):
+        say(f"{name} is in the trash of this machine; put it back from there to undo it")
+    else:
+        say(f"{name} is in {thrown.place}; move it back to {thrown.model} to undo it")
 
 
 def _export(name: str, folder: str, follow: bool) -> None:

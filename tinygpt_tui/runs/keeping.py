@@ -1,7 +1,7 @@
 """What can be done with a model's folder as a whole: rename, copy, throw away and take back, and notes; no torch.
 
-Only the user's own models can be changed, and none while it is being trained. What is thrown away goes to `.trash`
-beside the models, where the last few wait for somebody to regret it.
+Only the user's own models can be changed, and none while it is being trained. What is thrown away waits for somebody
+to regret it; see trash.py.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +19,11 @@ import msgspec
 from tinygpt_tui import paths
 from tinygpt_tui.errors import NotFoundError, RunError, TinyGPTError, storage_error
 from tinygpt_tui.files import write_text
+from tinygpt_tui.runs import trash
 from tinygpt_tui.runs.control import live_status
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.index import check_name
 
-TRASH = ".trash"
-TRASH_HOLDS = 10  # models; the one that was thrown away first goes for good
 OF_A_TRAINER = ("lock", "control", "*.log", ".*")  # what a copy does without
 LONGEST_NOTES = 100_000  # characters
 
@@ -91,21 +89,20 @@ def duplicate(model: Path, name: str) -> Path:
 
 
 def throw_away(model: Path) -> Thrown:
-    """Move a model to the trash; `take_back` undoes it.
+    """Move a model, or a loose file among the models, to the trash; `take_back` undoes it.
 
     Raises RunError where the model is being trained, or not the user's own; NotFoundError, StorageError.
     """
-    trash = model.parent / TRASH
+    thrown = Thrown(model, trash.place_for(model))
     with _free(model, "deleted"):
         try:
-            trash.mkdir(exist_ok=True)
+            thrown.place.parent.mkdir(exist_ok=True)
         except OSError as error:
-            raise storage_error(error, trash) from error
-    thrown = Thrown(model, trash / f"{model.name}~{time.time_ns()}")
+            raise storage_error(error, thrown.place.parent) from error
     _move(model, thrown.place)
     with contextlib.suppress(OSError):
         os.utime(thrown.place)
-        _empty(trash)
+    trash.make_room(thrown.place.parent)
     return thrown
 
 
@@ -143,7 +140,7 @@ def write_notes(run: RunFolder, notes: str) -> None:
 @contextlib.contextmanager
 def _free(model: Path, what: str) -> Iterator[None]:
     """Hold a model's run while somebody looks whether it may be changed; nobody trains it meanwhile."""
-    if not model.is_dir():
+    if not model.exists():
         raise _gone(model)
     if not is_own(model):
         raise RunError(f"{model.name} came with the program and cannot be {what}", "copy it under another name")
@@ -177,12 +174,6 @@ def _say_name(model: Path) -> None:
     run = RunFolder(model)
     with contextlib.suppress(TinyGPTError):
         run.write_settings(msgspec.structs.replace(run.read_settings(), name=model.name))
-
-
-def _empty(trash: Path) -> None:
-    thrown = sorted(trash.iterdir(), key=lambda path: path.stat().st_mtime)
-    for path in thrown[:-TRASH_HOLDS]:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def _gone(model: Path) -> NotFoundError:

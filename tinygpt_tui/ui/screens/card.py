@@ -41,7 +41,8 @@ class Facts(VerticalScroll):
 What is known of the model, and from which file. The loss is that of the weights that are kept, over the whole
 validation split; the curve is the run's own.
 
-r gives the model another name, c copies it, d moves it to the trash and u takes it back; w compares its weights with
+r gives the model another name, c copies it, d moves it to the trash and u takes it back, until the program ends: then
+this machine's own trash has it. w compares its weights with
 another model's, e writes it as another program's file. k keeps another program's model as one of yours.
 """
 
@@ -102,8 +103,10 @@ class CardScreen(ModalScreen[str | None]):
         match action:
             case "undo":
                 return self._thrown is not None
-            case "rename" | "delete":
+            case "rename":
                 return self._thrown is None and is_own(self._path) and self._path.is_dir()
+            case "delete":
+                return self._thrown is None and is_own(self._path)
             case "duplicate":
                 return self._thrown is None and not self._foreign
             case "keep":
