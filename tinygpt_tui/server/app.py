@@ -27,6 +27,7 @@ from tinygpt_tui.generation.crowd import Writing
 from tinygpt_tui.generation.sampler import choose_seed
 from tinygpt_tui.server.guard import Guard
 from tinygpt_tui.server.mailbox import Mailbox
+from tinygpt_tui.server.openapi import document
 from tinygpt_tui.server.page import page
 from tinygpt_tui.server.problems import Problem, problem_of, unreadable
 from tinygpt_tui.server.replies import Answer
@@ -72,6 +73,10 @@ class Service:
     async def health(self, request: Request) -> Response:
         """Answer GET /health."""
         return _json({"status": "ok", "texts": self._scheduler.texts})
+
+    async def openapi(self, request: Request) -> Response:
+        """Answer GET /openapi.json."""
+        return Response(document(), media_type="application/json")
 
     async def complete(self, request: Request) -> Response:
         """Answer POST /v1/completions."""
@@ -217,6 +222,7 @@ def make_app(shelf: Shelf, scheduler: Scheduler, settings: ServingSettings, toke
         ("/v1/models", service.models),
         ("/v1/models/{name}", service.model),
         ("/health", service.health),
+        ("/openapi.json", service.openapi),
     ]
     post: list[tuple[str, Callable[..., Any]]] = [
         ("/v1/completions", service.complete),
