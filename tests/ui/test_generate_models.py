@@ -116,6 +116,10 @@ async def test_a_model_with_a_problem_says_so_and_cannot_be_picked() -> None:
         assert "no weights yet" in shown(app)[0]
         await pilot.press("ctrl+o", "up")
         assert screen.output.border_title == "one"
+        picker = screen.query_one(ModelPicker)
+        await wait_until(pilot, lambda: picker.resting is not None and picker.resting.name == "broken")
+        await pilot.press("down")
+        await wait_until(pilot, lambda: picker.resting is None)
 
 
 async def test_a_training_is_marked_and_its_stamp_shown() -> None:

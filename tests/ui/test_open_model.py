@@ -119,3 +119,23 @@ async def test_the_hub_is_shown_how_far_it_is(foreign: Path, monkeypatch: pytest
             waits[0] = False
         await bench.until(lambda: isinstance(bench.app.screen, CardScreen))
         await sees(bench, "nanoGPT")
+
+
+@pytest.mark.parametrize("key", ["i", "enter"])
+async def test_the_card_of_a_broken_file_says_what_is_wrong_and_what_to_do(key: str) -> None:
+    paths.models_folder().mkdir(parents=True)
+    (paths.models_folder() / "half.pt").write_bytes(b"PK\x03\x04 and no more")
+    async with opened(size=(80, 24), models=("one",)) as bench:
+        await bench.pilot.press("ctrl+o")
+        await bench.until(lambda: isinstance(bench.screen.focused, OptionList))
+        await bench.pilot.press("up", key)
+        await bench.until(lambda: isinstance(bench.app.screen, CardScreen))
+        await sees(bench, "this cannot be opened", "half.pt is damaged", "copy it again", "d Delete")
+        assert "Rename" not in shown(bench)
+        await bench.pilot.press("d")
+        await sees(bench, "“half.pt” is in the trash", "u Undo")
+        await bench.pilot.press("u")
+        await sees(bench, "it is back", "this cannot be opened")
+        await bench.pilot.press("escape")
+        assert bench.screen.card is not None
+        assert bench.screen.card.name == "one"

@@ -37,7 +37,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the model picker.
 
     `path` names the model for the engine; `origin` says whose it is. `problem` is why it cannot be used, where it
-    cannot. `layout` is another program's where it is one, and `facts` then says what was taken from where.
+    cannot, and `hint` what to do about it. `layout` is another program's where it is one, and `facts` then says what
+    was taken from where.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     trained: TrainedOn | None = None
     size_bytes: int = 0
     problem: str = ""
+    hint: str = ""
     layout: str = "native"
     facts: tuple[Fact, ...] = ()
 
@@ -78,7 +80,7 @@ def card_of(folder: Path, origin: Literal["shipped", "yours"]) -> ModelCard:
     try:
         config = read_config(folder)
     except TinyGPTError as error:
-        return ModelCard(name=folder.name, path=str(folder), origin=origin, problem=str(error))
+        return ModelCard(name=folder.name, path=str(folder), origin=origin, problem=error.message, hint=error.hint)
     weights = folder / WEIGHTS
     size = weights.stat().st_size if weights.is_file() else 0
     settings = config.architecture

@@ -40,7 +40,9 @@ def _card(path: Path, *stamp: float) -> ModelCard:
         described = describe(path)
         described = recalled(described) or described
     except TinyGPTError as error:
-        return ModelCard(name=name, path=str(path), origin="yours", problem=error.message, layout="unknown")
+        return ModelCard(
+            name=name, path=str(path), origin="yours", problem=error.message, hint=error.hint, layout="unknown"
+        )
     settings = described.settings
     return ModelCard(
         name=name,

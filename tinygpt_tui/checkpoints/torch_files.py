@@ -77,6 +77,10 @@ def read_torch(path: Path) -> Saved:
 
 
 def _read_zip(path: Path) -> Saved:
+    if not zipfile.is_zipfile(path):  # what a zip holds is written at its end
+        raise CheckpointError(
+            f"{path.name} is damaged: its end is missing", "it was not copied to its end; copy it again"
+        )
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import ClassVar, cast
 
@@ -18,7 +19,7 @@ from textual.widgets import Static
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import ModelOpened
-from tinygpt_tui.insight.dossier import Dossier, Section, dossier_of
+from tinygpt_tui.insight.dossier import Dossier, Row, Section, dossier_of
 from tinygpt_tui.runs.aspects import Comparison
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.index import check_name, free_name
@@ -29,7 +30,9 @@ from tinygpt_tui.ui.widgets.key_bar import KeyBar
 from tinygpt_tui.ui.widgets.naming_line import NamingLine
 from tinygpt_tui.ui.widgets.parts_tree import PartsTree
 from tinygpt_tui.ui.widgets.train_chart import TrainChart
+from tinygpt_tui.words import size
 
+MOST_FILES = 12  # of a folder that cannot be opened
 NAME_HELP = "The model's name, which is its folder's. Enter takes it, Esc changes nothing."
 
 
@@ -108,7 +111,7 @@ class CardScreen(ModalScreen[str | None]):
             case "delete":
                 return self._thrown is None and is_own(self._path)
             case "duplicate":
-                return self._thrown is None and not self._foreign
+                return self._thrown is None and self.dossier is not None and not self._foreign
             case "keep":
                 return self._foreign
             case "compare" | "export":
@@ -135,14 +138,31 @@ class CardScreen(ModalScreen[str | None]):
         try:
             dossier = dossier_of(self._path)
         except TinyGPTError as error:
-            self.app.call_from_thread(self._complain, error)
+            self.app.call_from_thread(self._show_problem, error)
         else:
             self.app.call_from_thread(self._show, dossier)
+
+    def _show_problem(self, error: TinyGPTError) -> None:
+        """Say why it cannot be opened, and what to do."""
+        if not self.is_attached:
+            return
+        self.dossier, self._answer = None, None
+        rows = [Row("found", error.message), Row("what to do", error.hint)]
+        if is_own(self._path):
+            rows.append(Row("or", "d moves it to the trash"))
+        sections = (
+            Section("this cannot be opened", "", tuple(row for row in rows if row.value)),
+            Section("where it is", "", (Row("path", str(self._path)), *_sizes(self._path))),
+        )
+        self.add_class("-broken")
+        self.query_one("#card-text", Static).update(_facts(sections))
+        self.refresh_bindings()
 
     def _show(self, dossier: Dossier) -> None:
         if not self.is_attached:
             return
         self.dossier = dossier
+        self.remove_class("-broken")
         self.query_one("#card-box").border_title = dossier.name
         self.query_one("#card-box").border_subtitle = f"{dossier.parts.count:,} numbers"
         chart = self.query_one(TrainChart)
@@ -298,6 +318,14 @@ class CardScreen(ModalScreen[str | None]):
     def _say(self, note: str, warning: bool = False) -> None:
         if self.is_attached:
             self.query_one(NamingLine).say(note, warning)
+
+
+def _sizes(path: Path) -> Iterator[Row]:
+    """Yield what lies at a path and how large it is; nothing of what may not be looked at."""
+    with contextlib.suppress(OSError):
+        files = sorted(path.iterdir())[:MOST_FILES] if path.is_dir() else [path]
+        for file in files:
+            yield Row("file" if file.is_file() else "folder", file.name, size(file.stat().st_size))
 
 
 def _facts(sections: tuple[Section, ...]) -> RenderableType:

@@ -152,7 +152,8 @@ class GenerateScreen(ShowsText):
             case "open_here":
                 return self.query_one(ModelPicker).has_focus_within
             case "card_here":
-                return self.query_one(ModelPicker).has_focus_within and self.card is not None
+                picker = self.query_one(ModelPicker)
+                return picker.has_focus_within and (picker.resting or self.card) is not None
             case "card":
                 return self.card is not None
             case "senses":

@@ -79,6 +79,10 @@ class ChoosesModels(TabScreen):
         if message.done:
             self.action_back()
 
+    @on(ModelPicker.Asked)
+    def _asked(self, message: ModelPicker.Asked) -> None:
+        self._show_card(message.card)
+
     def use(self, card: ModelCard | None) -> None:
         """Write with this model from now on."""
         self.card = card
@@ -133,14 +137,16 @@ class ChoosesModels(TabScreen):
 
     def _visited(self, card: ModelCard) -> None:
         if card.problem:
-            self.show_error(CheckpointError(card.problem))
+            self.show_error(CheckpointError(card.problem, card.hint))
             return
         self.choose(card.path)
         self._show_card(card)
 
     def action_card_here(self) -> None:
-        """Show what is known of the highlighted model, which is the one in use."""
-        self.action_card()
+        """Show what is known of the highlighted model: the one in use, or one that cannot be used, and why."""
+        card = self.query_one(ModelPicker).resting or self.card
+        if card is not None:
+            self._show_card(card)
 
     def action_card(self) -> None:
         """Show what is known of the model in use."""

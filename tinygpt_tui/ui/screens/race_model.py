@@ -51,6 +51,12 @@ class RaceModelScreen(ModalScreen[ModelCard | None]):
         if message.done:
             self.dismiss(message.card)
 
+    @on(ModelPicker.Asked)
+    def _asked(self, message: ModelPicker.Asked) -> None:
+        message.stop()
+        card = message.card
+        self.notify(f"{card.problem}\n{card.hint}".strip(), severity="warning", markup=False)
+
     def action_cancel(self) -> None:
         """Choose nothing."""
         self.dismiss(None)

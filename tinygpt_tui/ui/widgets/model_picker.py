@@ -1,4 +1,4 @@
-"""The list of models: pick one by moving to it, filter by typing."""
+"""The list of models: pick one by moving to it, filter by typing; one that cannot be used can be asked about."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class ModelPicker(Vertical):
     HELP: ClassVar[str | None] = (
         "The models. Move to one and it is used from the next Enter on; the prompt stays.\n\n"
         "Type in the box above to filter by name, architecture or origin. `● 45%` marks a model that is being trained "
-        "right now: it gets better while you use it. A dim one cannot be used; its second line says why.\n\n"
+        "right now: it gets better while you use it. A dim one cannot be used; its second line says why; Enter shows "
+        "its card, with all of it and what to do.\n\n"
         "In the Generate tab `i` shows the model's card (what is known of it; rename, copy, delete, compare, export), "
         "and `o` opens a model from anywhere: another program's file, a folder, or `hf:NAME` of the Hugging Face Hub."
     )
@@ -51,12 +52,20 @@ class ModelPicker(Vertical):
             super().__init__()
             self.card, self.done = card, done
 
+    class Asked(Message):
+        """Somebody wants to know what is wrong with a model that cannot be used (Enter, click)."""
+
+        def __init__(self, card: ModelCard) -> None:
+            super().__init__()
+            self.card = card
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.border_title = "models"
         self._cards: dict[str, ModelCard] = {}
         self._live: dict[str, str] = {}
         self._current = ""
+        self._resting = ""  # the path of a model that cannot be used, while the highlight is on it
         self._shown: list[tuple[str, Text]] = []
 
     def compose(self) -> ComposeResult:
@@ -71,9 +80,14 @@ class ModelPicker(Vertical):
         self._live = live
         self._fill()
 
+    @property
+    def resting(self) -> ModelCard | None:
+        """The model that the highlight is on and that cannot be used; None where it is on the one in use."""
+        return self._cards.get(self._resting)
+
     def pick(self, path: str) -> None:
         """Mark the model in use; no message is sent."""
-        self._current = path
+        self._current, self._resting = path, ""
         self._fill()
 
     def action_filter(self) -> None:
@@ -117,7 +131,13 @@ class ModelPicker(Vertical):
         self._fill()
 
     def _choose(self, path: str, done: bool) -> None:
-        if path in self._cards and (done or path != self._current):
+        card = self._cards.get(path)
+        if card is not None and card.problem:
+            self._resting = path
+            self.screen.refresh_bindings()
+            if done:
+                self.post_message(self.Asked(card))
+        elif card is not None and (done or path != self._current or self._resting):
             self.pick(path)
             self.post_message(self.Picked(self._cards[path], done))
 
@@ -131,21 +151,21 @@ class ModelPicker(Vertical):
         ]
         listing, before = self.query_one(OptionList), self._shown
         self._shown = rows
-        if [path for path, _ in rows] != [path for path, _ in before] or self._problems_changed(listing):
-            listing.set_options([Option(row, id=path, disabled=bool(self._cards[path].problem)) for path, row in rows])
+        if [path for path, _ in rows] != [path for path, _ in before]:
+            listing.set_options([Option(row, id=path) for path, row in rows])
         else:
             for (path, row), (_, old) in zip(rows, before, strict=True):
                 if row != old:
                     listing.replace_option_prompt(path, row)
-        place = next((index for index, (path, _) in enumerate(rows) if path == self._current), None)
+        if self.resting is None or not self.resting.problem:  # gone, or mended
+            self._resting = ""
+        wanted = self._resting or self._current
+        place = next((index for index, (path, _) in enumerate(rows) if path == wanted), None)
         if listing.highlighted != place:
             with self.prevent(OptionList.OptionHighlighted):
                 listing.highlighted = place
         self.set_class(not rows, "-empty")
         self.query_one(Static).update(EMPTY if self._cards else NO_MODELS)
-
-    def _problems_changed(self, listing: OptionList) -> bool:
-        return any(option.disabled != bool(self._cards[option.id or ""].problem) for option in listing.options)
 
     def _row(self, card: ModelCard) -> Text:
         # The list's own width is unknown while it is hidden for being empty; two cells are for its scroll bar.
