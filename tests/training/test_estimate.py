@@ -14,7 +14,7 @@ from tinygpt_tui.settings.presets import PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training import measure
 from tinygpt_tui.training.cost import EVALUATED_TOKENS, memory_bytes, step_seconds
-from tinygpt_tui.training.estimate import estimate, in_words, rare_in, warnings
+from tinygpt_tui.training.estimate import advice, estimate, in_words, rare_in, warnings
 from tinygpt_tui.training.evaluate import TOKENS_AT_ONCE
 from tinygpt_tui.training.fitting import fitted
 from tinygpt_tui.training.machine import Machine, keep_machine, machine_file, read_machine
@@ -48,6 +48,27 @@ def test_the_native_forms_keep_less(monkeypatch: pytest.MonkeyPatch) -> None:
     assert estimate(modern, 1_000_000, HERE).memory < without
     several = msgspec.structs.replace(HERE, threads=2)  # torch's own forms are the quicker ones then
     assert estimate(modern, 1_000_000, several).memory == without
+
+
+def test_what_would_mend_it() -> None:
+    quick = PRESETS["quick"].training
+
+    def mending(settings: TrainingSettings, characters: int, free: float = 1e12) -> dict[str, dict[str, str]]:
+        found = estimate(settings, characters, HERE)
+        return {finding.check: finding.remedy for finding in advice(settings, found, "", free)}
+
+    assert mending(quick, 1_000_000, free=1e6)["memory"] == {"batch_size": "2"}
+    assert mending(quick, 2_000)["judges"] == {"validation_share": "0.25"}
+    assert mending(quick, 2_000)["by-heart"] == {"dropout": "0.2"}
+    many = msgspec.structs.replace(quick, batch_size=64, minutes=60.0)
+    assert mending(many, 20_000)["short-text"] == {"batch_size": "17"}
+    forgetful = msgspec.structs.replace(many, architecture=msgspec.structs.replace(many.architecture, dropout=0.3))
+    rounds = mending(forgetful, 20_000)["rounds"]
+    assert rounds["minutes"] == "0"
+    assert (
+        estimate(msgspec.structs.replace(forgetful, minutes=0.0, steps=int(rounds["steps"])), 20_000, HERE).epochs
+        <= 100
+    )
 
 
 def test_what_is_read_at_once_is_what_the_evaluator_reads() -> None:

@@ -46,12 +46,15 @@ def other_rate(settings: TrainingSettings, factor: float) -> dict[str, str]:
 
 def _initial_loss(history: RunHistory, settings: TrainingSettings) -> Iterator[Finding]:
     steps, losses = history.validation_losses
+    if len(steps) and steps[0] == 0:
+        yield initial_loss(float(losses[0]), settings)
+
+
+def initial_loss(loss: float, settings: TrainingSettings) -> Finding:
+    """Say what the loss of an untrained model tells: it should be that of guessing."""
     guessing = math.log(max(2, settings.architecture.vocab_size))
-    if not len(steps) or steps[0] != 0:
-        return
-    loss = float(losses[0])
     if loss > guessing * INITIAL_HIGH:
-        yield Finding(
+        return Finding(
             0,
             "initial-loss",
             "warning",
@@ -60,8 +63,8 @@ def _initial_loss(history: RunHistory, settings: TrainingSettings) -> Iterator[F
             "taking that back.",
             {"start": "zero_residual"} if getattr(settings.architecture, "start", "") == "gpt2" else {},
         )
-    elif loss < guessing * INITIAL_LOW:
-        yield Finding(
+    if loss < guessing * INITIAL_LOW:
+        return Finding(
             0,
             "initial-loss",
             "bad",
@@ -69,8 +72,7 @@ def _initial_loss(history: RunHistory, settings: TrainingSettings) -> Iterator[F
             "Nobody can know a text before reading it: either these weights were trained before, or the model sees "
             "the token that it should predict.",
         )
-    else:
-        yield Finding(0, "initial-loss", "fine", f"the untrained model guesses: {loss:.3f}, ln V is {guessing:.3f}")
+    return Finding(0, "initial-loss", "fine", f"the untrained model guesses: {loss:.3f}, ln V is {guessing:.3f}")
 
 
 def _rate_too_high(history: RunHistory, settings: TrainingSettings) -> Iterator[Finding]:

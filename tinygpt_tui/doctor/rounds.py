@@ -47,11 +47,16 @@ def summary(findings: list[Finding]) -> str:
     return f"{len(wrong)} to look at, {len(findings) - len(wrong)} fine" if len(wrong) < len(findings) else "look at it"
 
 
-def remedy_in_words(finding: Finding) -> str:
-    """Say what would help, where something would."""
+def changes_in_words(remedy: dict[str, str]) -> str:
+    """Say which settings a remedy changes."""
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in remedy.items())
+
+
+def remedy_in_words(finding: Finding, before: bool = False) -> str:
+    """Say what would help, where something would; `before` the training has begun its settings can be changed."""
     if finding.remedy:
-        changes = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in finding.remedy.items())
-        return f"a new training with {changes}"
+        changes = changes_in_words(finding.remedy)
+        return f"put {changes} into the form" if before else f"a new training with {changes}"
     if finding.check == "one-batch" and finding.text.startswith("nobody"):
         return "try it: a few seconds, this run is left alone"
     return "look at the place in the text" if finding.place is not None else ""

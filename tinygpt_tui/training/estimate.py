@@ -7,6 +7,7 @@ from collections import Counter
 
 import msgspec
 
+from tinygpt_tui.events.training import Finding
 from tinygpt_tui.settings.counting import count_parameters
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.cost import evaluation_seconds, learns_natively, memory_bytes, sample_seconds, step_seconds
@@ -21,6 +22,7 @@ POOR = 1.0  # characters of text per parameter, below which a net can learn a te
 MANY_ROUNDS = 8  # … where it reads it so often
 TOO_MANY_ROUNDS = 100
 ONCE_SHOWN = 12
+LARGEST_SHARE = 0.25  # of a short text that may judge
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,32 +89,61 @@ def estimate(
 
 def warnings(settings: TrainingSettings, found: Estimate, rare: str = "", free_memory: float = math.inf) -> list[str]:
     """Say in words what may be wrong; `rare` are the characters that the text has only once."""
-    said = []
-    windows = found.train_tokens // max(1, settings.architecture.training_length)
+    return [finding.text for finding in advice(settings, found, rare, free_memory)]
+
+
+def advice(settings: TrainingSettings, found: Estimate, rare: str = "", free_memory: float = math.inf) -> list[Finding]:
+    """Return what may be wrong, with the settings that would mend it where some would."""
+    said: list[Finding] = []
+
+    def say(check: str, text: str, remedy: dict[str, str] | None = None) -> None:
+        said.append(Finding(0, check, "warning", text, remedy=remedy or {}))
+
+    net = settings.architecture
+    windows = found.train_tokens // max(1, net.training_length)
     if found.memory > free_memory:
-        said.append(f"it wants {size(found.memory)} of memory, and {size(free_memory)} are free: lower batch size")
+        smaller = {"batch_size": str(settings.batch_size // 2)} if settings.batch_size > 1 else {}
+        say(
+            "memory",
+            f"it wants {size(found.memory)} of memory, and {size(free_memory)} are free: lower batch size",
+            smaller,
+        )
     if windows < FEW_WINDOWS * settings.batch_size:
-        said.append(
-            f"the text is short: {windows} windows of {settings.architecture.training_length}, and a step takes "
-            f"{settings.batch_size}; a smaller block size or batch size would show more of it"
+        fewer = max(1, windows // FEW_WINDOWS)
+        say(
+            "short-text",
+            f"the text is short: {windows} windows of {net.training_length}, and a step takes "
+            f"{settings.batch_size}; a smaller block size or batch size would show more of it",
+            {"batch_size": str(fewer)} if fewer < settings.batch_size else {},
         )
     if found.validation_tokens < FEW_JUDGES:
-        said.append(
-            f"only {found.validation_tokens:,} characters judge the model: take its validation loss for a rough figure"
+        share = round(min(LARGEST_SHARE, FEW_JUDGES / max(1, found.train_tokens + found.validation_tokens)), 2)
+        say(
+            "judges",
+            f"only {found.validation_tokens:,} characters judge the model: take its validation loss for a rough figure",
+            {"validation_share": f"{share:g}"} if share > settings.validation_share else {},
         )
     poor = found.tokens_per_parameter < POOR and found.epochs > MANY_ROUNDS
-    if poor and settings.architecture.dropout < 0.1:
-        said.append(
+    if poor and net.dropout < 0.1:
+        say(
+            "by-heart",
             f"{ratio(found.tokens_per_parameter)} characters for each parameter, read {ratio(found.epochs)} times: it "
-            "will learn them by heart; a smaller net or a dropout of 0.2 helps"
+            "will learn them by heart; a smaller net or a dropout of 0.2 helps",
+            {"dropout": "0.2"} if "dropout" in net.__struct_fields__ else {},
         )
     elif found.epochs > TOO_MANY_ROUNDS:
-        said.append(f"the text is read {ratio(found.epochs)} times: less training would do, or a longer text")
+        enough = max(1, int(found.steps * TOO_MANY_ROUNDS / found.epochs))
+        say(
+            "rounds",
+            f"the text is read {ratio(found.epochs)} times: less training would do, or a longer text",
+            {"steps": str(enough)} | ({"minutes": "0"} if settings.minutes else {}),
+        )
     if rare:
         several = len(rare) > 1
-        said.append(
+        say(
+            "rare",
             f"{len(rare)} character{'s' * several} {'occur' if several else 'occurs'} only once "
-            f"({shortened(''.join(sorted(rare)), ONCE_SHOWN)}): nothing can be learnt of {'them' if several else 'it'}"
+            f"({shortened(''.join(sorted(rare)), ONCE_SHOWN)}): nothing can be learnt of {'them' if several else 'it'}",
         )
     return said
 

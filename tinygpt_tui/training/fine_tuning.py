@@ -11,6 +11,7 @@ import msgspec
 from tinygpt_tui.checkpoints.card import WEIGHTS, read_config
 from tinygpt_tui.checkpoints.library import find_model
 from tinygpt_tui.checkpoints.opening import describe, is_native
+from tinygpt_tui.checkpoints.remembered import recalled
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.errors import CheckpointError, TinyGPTError, UsageError
 from tinygpt_tui.runs.folder import RunFolder, StartingModel
@@ -60,7 +61,8 @@ def origin_of(name: str) -> Origin:
     """Return the model that `name` means, to start from. Raises NotFoundError, CheckpointError, StorageError."""
     path = find_model(name)
     if not is_native(path):
-        described = describe(path)
+        found = describe(path)
+        described = recalled(found) or found  # what headers do not tell, the trainer measures
         return Origin(StartingModel(name=described.name, path=str(path)), described.settings, described.tokenizer, None)
     path = path.parent if path.is_file() else path
     config = read_config(path)
@@ -80,6 +82,18 @@ def check_typed(typed: dict[str, Any], origin: Origin) -> None:
                 f"{name.replace('_', ' ')}: {origin.model.name} has {getattr(origin.architecture, name)}",
                 "a run that starts from a model has its net; leave the setting out",
             )
+
+
+def with_net(training: TrainingSettings, architecture: ArchitectureSettings) -> TrainingSettings:
+    """Return `training` with the net of the model it starts from, but for what changes no weight."""
+    kept = {name: getattr(training.architecture, name, None) for name in FREE & set(architecture.__struct_fields__)}
+    known = {name: value for name, value in kept.items() if value is not None}
+    return msgspec.structs.replace(training, architecture=msgspec.structs.replace(architecture, **known))
+
+
+def new_to(tokenizer: Tokenizer, text: str) -> str:
+    """Return the characters of `text` that a run adds to the vocabulary of its starting model, in order."""
+    return "".join(sorted(tokenizer.unknown_in(text))) if isinstance(tokenizer, CharTokenizer) else ""
 
 
 def for_text(tokenizer: Tokenizer, text: str) -> Tokenizer:

@@ -23,7 +23,7 @@ from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.table import tokenizer_from
 from tinygpt_tui.training.device import choose_device, devices
 from tinygpt_tui.training.distributed import ALONE, Beginning, Team
-from tinygpt_tui.training.fine_tuning import for_text
+from tinygpt_tui.training.fine_tuning import for_text, with_net
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.measure import choose
 from tinygpt_tui.words import threads
@@ -46,6 +46,9 @@ def prepare(folder: RunFolder, settings: RunSettings, control: Control, team: Te
     chosen = settings.training
     state = _read_state(folder.resume) if folder.resume.exists() else None
     base = _base_of(settings) if state is None else None
+    if base is not None:
+        chosen = with_net(chosen, base.config.architecture)  # what a foreign file's headers did not tell is known now
+        settings = msgspec.structs.replace(settings, training=chosen)
     corpus, reference, notes = _open_corpus(settings, _tokenizer_of(folder, settings, base))
     architecture = msgspec.structs.replace(chosen.architecture, vocab_size=corpus.tokenizer.size)
     chosen = msgspec.structs.replace(chosen, architecture=architecture)

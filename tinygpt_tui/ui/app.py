@@ -26,6 +26,7 @@ from tinygpt_tui.ui.themes import DARK, LIGHT, THEMES
 from tinygpt_tui.ui.widgets.tab_bar import TabBar
 
 if TYPE_CHECKING:
+    from tinygpt_tui.ui.screens.generate_models import ChoosesModels
     from tinygpt_tui.ui.screens.runs import RunsScreen
     from tinygpt_tui.ui.screens.train import TrainScreen
 
@@ -172,6 +173,14 @@ class TinyGPTApp(App[None]):
     async def on_train_screen_talk_to(self, message: TrainScreen.TalkTo) -> None:
         """Go to Generate with a model that was just trained."""
         await self._talk_to(message.model_path)
+
+    async def on_chooses_models_train_on(self, message: ChoosesModels.TrainOn) -> None:
+        """Go to Train with a model to start from."""
+        from tinygpt_tui.ui.screens.train import TrainScreen
+
+        await self.switch_mode("train")
+        if isinstance(self.screen, TrainScreen):
+            self.screen.start_from(message.card.path, message.card.name)
 
     async def _talk_to(self, model_path: str) -> None:
         from tinygpt_tui.ui.screens.generate import GenerateScreen

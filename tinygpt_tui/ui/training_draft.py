@@ -13,6 +13,7 @@ import msgspec
 
 from tinygpt_tui.corpora.corpus import read_text, split
 from tinygpt_tui.errors import CorpusError, UsageError
+from tinygpt_tui.events.training import Finding
 from tinygpt_tui.runs.folder import CorpusReference
 from tinygpt_tui.runs.index import check_name, free_name
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
@@ -22,9 +23,12 @@ from tinygpt_tui.settings.fields import SettingField, changed, fields_of, parse_
 from tinygpt_tui.settings.presets import ALL_PRESETS, TIMED_PRESET
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
-from tinygpt_tui.training.estimate import Estimate, estimate, rare_in, warnings
+from tinygpt_tui.training.estimate import Estimate, advice, estimate, rare_in
+from tinygpt_tui.training.fine_tuning import FREE, Origin, new_to
 from tinygpt_tui.training.fitting import fitted
 from tinygpt_tui.training.machine import Machine, free_memory
+from tinygpt_tui.ui.wrapping import shown
+from tinygpt_tui.words import shortened
 
 Net = type[ArchitectureSettings]  # which architecture the form is about
 
@@ -33,6 +37,7 @@ IMPORTANT_OF_NET: dict[Net, tuple[str, ...]] = {GPTSettings: ("n_layer", "n_head
 IMPORTANT_OF_TRAINING = ("steps", "minutes", "batch_size", "learning_rate")
 # The corpus decides, not the user.
 DECIDED = frozenset({"vocab_size"})
+NEW_SHOWN = 16  # characters that a model does not know yet
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class CorpusFacts:
     vocab_size: int
     notes: tuple[str, ...] = ()
     rare: str = ""  # the characters that occur only once
+    characters: str = ""  # all of them, each once
 
     @property
     def uniform_loss(self) -> float:
@@ -74,10 +80,14 @@ class Draft:
 
     def warnings(self, facts: CorpusFacts | None, machine: Machine) -> list[str]:
         """What may be wrong with it although it can be, in words."""
+        return [finding.text for finding in self.advice(facts, machine)]
+
+    def advice(self, facts: CorpusFacts | None, machine: Machine) -> list[Finding]:
+        """What may be wrong with it although it can be, with the settings that would mend it."""
         expected = self.expected(facts, machine)
         if self.settings is None or facts is None or expected is None:
             return []
-        return warnings(self.settings, expected, facts.rare, free_memory())
+        return advice(self.settings, expected, facts.rare, free_memory())
 
 
 def read_facts(path: Path, name: str, entropy: float | None = None) -> CorpusFacts:
@@ -86,7 +96,22 @@ def read_facts(path: Path, name: str, entropy: float | None = None) -> CorpusFac
     reference = CorpusReference(
         name=name, path=str(path.resolve()), sha256=found.sha256, characters=len(found.text), entropy=entropy
     )
-    return CorpusFacts(reference, CharTokenizer.of(found.text).size, found.notes, rare_in(found.text))
+    characters = CharTokenizer.of(found.text).characters
+    return CorpusFacts(reference, len(characters), found.notes, rare_in(found.text), characters)
+
+
+def words_of_origin(origin: Origin, facts: CorpusFacts | None) -> str:
+    """Say what a model brings to a training that starts from it, and what its vocabulary lacks."""
+    size = f"{count_parameters(origin.architecture):,} parameters"
+    if facts is None:
+        return size
+    if not isinstance(origin.tokenizer, CharTokenizer):
+        return f"{size}; it reads the text by its own {origin.tokenizer.size:,} tokens"
+    new = new_to(origin.tokenizer, facts.characters)
+    if not new:
+        return f"{size}; it knows every character of the text"
+    several = "" if len(new) == 1 else "s"
+    return f"{size}; adds {len(new)} character{several} new to it: {shortened(shown(new), NEW_SHOWN)}"
 
 
 def suited(minutes: str, facts: CorpusFacts, machine: Machine) -> TrainingSettings:
@@ -121,17 +146,25 @@ def texts_of(settings: TrainingSettings) -> dict[str, str]:
     return {name: _text(values[name]) for name in form_fields(type(settings.architecture))}
 
 
-def draft_of(texts: Mapping[str, str], facts: CorpusFacts | None, net: Net = GPTSettings) -> Draft:
+def draft_of(
+    texts: Mapping[str, str], facts: CorpusFacts | None, net: Net = GPTSettings, origin: Origin | None = None
+) -> Draft:
     """Check what was typed for a training of `net`, each setting by itself and then all together.
 
-    Without `facts` the vocabulary is the default's, and the text is not checked against the block size.
+    Without `facts` the vocabulary is the default's, and the text is not checked against the block size. With `origin`
+    the net is that model's, whatever is typed, and its vocabulary grows by what the text has besides.
     """
     values, problems = _parsed(texts, net)
     net_names = {name for name in fields_of(net) if name not in DECIDED}
     architecture = None
     if not net_names & problems.keys():
         vocabulary = {"vocab_size": facts.vocab_size} if facts else {}
-        architecture = changed(net(), {name: values[name] for name in net_names} | vocabulary)
+        if origin is None:
+            architecture = changed(net(), {name: values[name] for name in net_names} | vocabulary)
+        else:
+            free = {name: values[name] for name in net_names & FREE}
+            size = origin.vocabulary_for(facts.characters).size if facts else origin.architecture.vocab_size
+            architecture = changed(origin.architecture, {**free, "vocab_size": size})
         problems |= _net_problems(architecture)
     if facts and architecture is not None and "validation_share" not in problems:
         length = architecture.training_length

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from tinygpt_tui.runs.begin import new_run
-from tinygpt_tui.runs.folder import CorpusReference
+from tinygpt_tui.runs.folder import CorpusReference, StartingModel
 from tinygpt_tui.runs.index import create_run
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.ui.training_session import TrainingSession
 
 
-def begin(name: str, preset: str, corpus: CorpusReference, training: TrainingSettings) -> TrainingSession:
+def begin(
+    name: str, preset: str, corpus: CorpusReference, training: TrainingSettings, start: StartingModel | None = None
+) -> TrainingSession:
     """Make the model's folder and start its trainer. Raises UsageError, RunError, StorageError."""
-    settings = new_run(name, preset, training, corpus)
+    settings = new_run(name, preset, training, corpus, start)
     session = TrainingSession(create_run(settings), settings)
     session.launch()
     return session

@@ -106,6 +106,17 @@ class GenerateScreen(ShowsText):
             show=False,
             tooltip="What is known of the model; rename, copy, delete, compare, export",
         ),
+        Binding(
+            "t", "train_on_here", "Train on", id="generate.train_on_here", tooltip="Begin a training from this model"
+        ),
+        Binding(
+            "f13",
+            "train_on",
+            "Train on from this model",
+            id="generate.train_on",
+            show=False,
+            tooltip="The form of a new training that starts from the model in use",
+        ),
         Binding("slash", "filter", "Filter models", id="generate.filter", show=False, tooltip="Type to filter models"),
         Binding("pageup", "page(-1)", "Page up", id="generate.page_up", show=False, tooltip="Scroll the output up"),
         Binding("pagedown", "page(1)", "Page down", id="generate.page_down", show=False, tooltip="Scroll it down"),
@@ -154,6 +165,11 @@ class GenerateScreen(ShowsText):
             case "card_here":
                 picker = self.query_one(ModelPicker)
                 return picker.has_focus_within and (picker.resting or self.card) is not None
+            case "train_on_here":
+                picker = self.query_one(ModelPicker)
+                return picker.has_focus_within and picker.resting is None and self._can_be_trained
+            case "train_on":
+                return self._can_be_trained
             case "card":
                 return self.card is not None
             case "senses":

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from textual import on, work
 from textual.markup import escape
+from textual.message import Message
 from textual.widgets import OptionList
 
 from tinygpt_tui.checkpoints.card import ModelCard
@@ -25,6 +26,13 @@ FIRST_HINT = "Write a beginning below and press Enter; {name} goes on from there
 
 class ChoosesModels(TabScreen):
     """The part of the Generate screen that knows the models; `card` is the one in use."""
+
+    class TrainOn(Message):
+        """The user wants to begin a training from this model."""
+
+        def __init__(self, card: ModelCard) -> None:
+            super().__init__()
+            self.card = card
 
     def __init__(self) -> None:
         super().__init__()
@@ -141,6 +149,19 @@ class ChoosesModels(TabScreen):
             return
         self.choose(card.path)
         self._show_card(card)
+
+    @property
+    def _can_be_trained(self) -> bool:
+        return self.card is not None and not self.card.problem
+
+    def action_train_on_here(self) -> None:
+        """Begin a training from the highlighted model, which is the one in use."""
+        self.action_train_on()
+
+    def action_train_on(self) -> None:
+        """Begin a training from the model in use."""
+        if self.card is not None:
+            self.post_message(self.TrainOn(self.card))
 
     def action_card_here(self) -> None:
         """Show what is known of the highlighted model: the one in use, or one that cannot be used, and why."""

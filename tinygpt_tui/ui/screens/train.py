@@ -14,9 +14,10 @@ from textual.widgets import ContentSwitcher
 
 from tinygpt_tui import paths
 from tinygpt_tui.charts import export_svg
+from tinygpt_tui.doctor.rounds import changes_in_words
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.files import write_text
-from tinygpt_tui.runs.folder import CorpusReference
+from tinygpt_tui.runs.folder import CorpusReference, StartingModel
 from tinygpt_tui.runs.index import RunCard
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.ui.overlays import offers, overlays_of
@@ -26,6 +27,7 @@ from tinygpt_tui.ui.screens.choose_file import ChooseFileScreen
 from tinygpt_tui.ui.screens.choose_overlays import ChooseOverlaysScreen
 from tinygpt_tui.ui.screens.choose_run import ChooseRunScreen
 from tinygpt_tui.ui.screens.confirm import ConfirmScreen
+from tinygpt_tui.ui.screens.draft_doctor import DraftDoctorScreen
 from tinygpt_tui.ui.screens.more_steps import MoreStepsScreen
 from tinygpt_tui.ui.screens.text_place import TextPlaceScreen
 from tinygpt_tui.ui.training_runs import live_runs, run_rows
@@ -37,6 +39,7 @@ from tinygpt_tui.ui.widgets.train_foot import TrainFoot
 from tinygpt_tui.ui.widgets.train_form import TrainForm
 from tinygpt_tui.ui.widgets.train_live import TrainLive
 from tinygpt_tui.ui.widgets.train_samples import TrainSamples
+from tinygpt_tui.workers.draft_examiner import Case
 from tinygpt_tui.workers.examiner import text_of
 
 # How often the disk is looked at: while a run is live and shown, and while there is nothing to miss.
@@ -59,6 +62,7 @@ weights, and you can go on from there later.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+t", "start", "Start", id="train.start", tooltip="Begin the training in the form"),
         Binding("ctrl+l", "choose_file", "Text file", id="train.file", tooltip="Choose a text file to learn from"),
+        Binding("ctrl+y", "doctor", "Doctor", id="train.doctor", tooltip="What may be wrong with it, before it starts"),
         Binding("escape", "cancel_download", "Cancel download", id="train.cancel", tooltip="Stop fetching the text"),
         Binding("p", "pause", "Pause", id="train.pause", tooltip="The trainer waits in memory"),
         Binding("p", "end_pause", "Go on", id="train.end-pause", tooltip="End the pause"),
@@ -152,7 +156,7 @@ weights, and you can go on from there later.
         if not self.is_mounted:
             return actions
         if not self.form.problem:
-            actions |= {"start"}
+            actions |= {"start", "doctor"}
         if self.form.corpus.fetching:
             actions |= {"cancel_download"}
         elif self._session is not None:
@@ -186,16 +190,32 @@ weights, and you can go on from there later.
         form.name_row.check()
         form.check()
         if form.settings is not None and form.facts is not None:
-            self._begin(form.name_row.text, form.preset_name, form.facts.reference, form.settings)
+            self._begin(form.name_row.text, form.preset_name, form.facts.reference, form.settings, form.start)
 
     @work(exclusive=True, group="begin", exit_on_error=False)
-    async def _begin(self, name: str, preset: str, corpus: CorpusReference, training: TrainingSettings) -> None:
+    async def _begin(
+        self, name: str, preset: str, corpus: CorpusReference, training: TrainingSettings, start: StartingModel | None
+    ) -> None:
         try:
-            session = await asyncio.to_thread(begin, name, preset, corpus, training)
+            session = await asyncio.to_thread(begin, name, preset, corpus, training, start)
         except TinyGPTError as error:
             self.show_error(error)
             return
         self._open(session)
+
+    def action_doctor(self) -> None:
+        """Have the training in the form examined, and what helps put into it."""
+        form = self.form
+        if form.settings is None or form.facts is None:
+            return
+        case = Case(corpus=form.facts.reference, training=form.settings, start=form.start)
+
+        def mend(changes: dict[str, str] | None) -> None:
+            if changes:
+                form.change(changes)
+                self.notify(f"{changes_in_words(changes)}: in the form now", markup=False)
+
+        self.app.push_screen(DraftDoctorScreen(case, form.draft.advice(form.facts, form.machine)), mend)
 
     def action_choose_file(self) -> None:
         """Let the user choose a text file."""
@@ -292,6 +312,12 @@ weights, and you can go on from there later.
             return
         names = ", ".join(card.name for card in self._live)
         form.show_news(f"▶ {names} is being trained now: ctrl+o shows it" if names else "")
+
+    def start_from(self, path: str, name: str) -> None:
+        """Open the form of a new training that starts from the model at `path`, from another tab."""
+        if self.session is not None:
+            self.action_new()
+        self.form.start_from(path, name)
 
     def look_at(self, path: str) -> None:
         """Look at the run of the model folder `path`, from another tab."""
@@ -396,11 +422,13 @@ weights, and you can go on from there later.
         """Open the form with a run's text and settings, some of them changed."""
         self.action_new()
         self.form.fill(session.settings.training, changes)
+        if (start := session.settings.start) is not None:
+            self.form.start_from(start.path, start.name, keep=True)
         try:
             self.form.corpus.choose_again(session.settings.corpus.name, session.settings.corpus.path)
         except TinyGPTError as error:
             self.show_error(error)
-        changed = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in changes.items())
+        changed = changes_in_words(changes)
         live = " Training goes on meanwhile: stop it there if you like." if session.phase.live else ""
         self.notify(f"The settings of {session.name}, with {changed}.{live}", markup=False)
 

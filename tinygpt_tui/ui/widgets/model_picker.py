@@ -29,7 +29,8 @@ class ModelPicker(Vertical):
         "right now: it gets better while you use it. A dim one cannot be used; its second line says why; Enter shows "
         "its card, with all of it and what to do.\n\n"
         "In the Generate tab `i` shows the model's card (what is known of it; rename, copy, delete, compare, export), "
-        "and `o` opens a model from anywhere: another program's file, a folder, or `hf:NAME` of the Hugging Face Hub."
+        "`t` begins a training that starts from it, and `o` opens a model from anywhere: another program's file, a "
+        "folder, or `hf:NAME` of the Hugging Face Hub."
     )
     DEFAULT_CSS = """
     ModelPicker {

@@ -50,8 +50,10 @@ if it cannot, nothing else matters. This run is not touched by any of it.
             super().__init__()
             self.finding = finding
 
-    def __init__(self) -> None:
+    def __init__(self, before: bool = False) -> None:
+        """`before` a training has begun what helps is another thing."""
         super().__init__(id="doctor", markup=False)
+        self._before = before
         self._findings: list[Finding] = []
         self._marked: int | None = None  # the entry that shows the cursor
 
@@ -64,9 +66,10 @@ if it cannot, nothing else matters. This run is not touched by any of it.
         self.border_title = f"doctor: {summary(self._findings)}"
         self.clear_options()
         self._marked = None
-        self.add_options([Option(_words(finding, marked=False)) for finding in self._findings])
+        self.add_options([Option(self._words(finding, marked=False)) for finding in self._findings])
         if not self._findings:
-            self.add_option(Option("The doctor looks at the run when it has begun.", disabled=True))
+            nothing = "Nothing found yet." if self._before else "The doctor looks at the run when it has begun."
+            self.add_option(Option(nothing, disabled=True))
         checks = [finding.check for finding in self._findings]
         if checks:
             self.highlighted = checks.index(here) if here in checks else 0
@@ -77,7 +80,7 @@ if it cannot, nothing else matters. This run is not touched by any of it.
         for index in (self._marked, message.option_index):
             if index is not None and index < len(self._findings):
                 marked = index == message.option_index
-                self.replace_option_prompt_at_index(index, _words(self._findings[index], marked=marked))
+                self.replace_option_prompt_at_index(index, self._words(self._findings[index], marked=marked))
         self._marked = message.option_index
 
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
@@ -85,22 +88,21 @@ if it cannot, nothing else matters. This run is not touched by any of it.
         message.stop()
         self.post_message(self.Wanted(self._findings[message.option_index]))
 
-
-def _words(finding: Finding, *, marked: bool) -> Content:
-    """The finding, what it means, and what Enter does."""
-    parts = [
-        Content.from_markup(
-            f"$cursor[{COLOURS[finding.level]}]$sign[/] $text",
-            cursor="▸" if marked else " ",
-            sign=SIGNS[finding.level],
-            text=_sentence(finding.text),
-        )
-    ]
-    if finding.why:
-        parts.append(Content.from_markup("[$foreground-muted]$why[/]", why=finding.why))
-    if helps := remedy_in_words(finding):
-        parts.append(Content.from_markup("[b]⏎ $helps[/]", helps=helps))
-    return Content("\n").join(parts)
+    def _words(self, finding: Finding, *, marked: bool) -> Content:
+        """The finding, what it means, and what Enter does."""
+        parts = [
+            Content.from_markup(
+                f"$cursor[{COLOURS[finding.level]}]$sign[/] $text",
+                cursor="▸" if marked else " ",
+                sign=SIGNS[finding.level],
+                text=_sentence(finding.text),
+            )
+        ]
+        if finding.why:
+            parts.append(Content.from_markup("[$foreground-muted]$why[/]", why=finding.why))
+        if helps := remedy_in_words(finding, self._before):
+            parts.append(Content.from_markup("[b]⏎ $helps[/]", helps=helps))
+        return Content("\n").join(parts)
 
 
 def _sentence(text: str) -> str:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
+import msgspec
 from textual import events, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Button, Collapsible, Select, Static
 
+from tinygpt_tui.runs.folder import StartingModel
 from tinygpt_tui.settings.architecture import name_of
+from tinygpt_tui.settings.fields import fields_of
 from tinygpt_tui.settings.presets import ALL_PRESETS, DEFAULT_PRESET, TIMED_PRESET
 from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.training.fine_tuning import FREE, RATE, Origin
 from tinygpt_tui.training.machine import read_machine
 from tinygpt_tui.ui.training_draft import (
     CorpusFacts,
@@ -23,11 +28,13 @@ from tinygpt_tui.ui.training_draft import (
     limits_of,
     suited,
     texts_of,
+    words_of_origin,
 )
 from tinygpt_tui.ui.widgets.train_budget import TrainBudget, summary
 from tinygpt_tui.ui.widgets.train_corpus import TrainCorpus
 from tinygpt_tui.ui.widgets.train_name_row import TrainNameRow
 from tinygpt_tui.ui.widgets.train_setting_row import TrainSettingRow
+from tinygpt_tui.ui.widgets.train_start import NOTHING, TrainStart
 from tinygpt_tui.workers.measurer import measure_in_child
 
 # From this width on the budget stands beside the settings.
@@ -35,6 +42,7 @@ WIDE_COLUMNS = 120
 HINTS = {
     "corpus": "corpus: the text to learn from; ^l chooses any text file of yours",
     "name": "name: what the model will be called, here and on the disk",
+    "start-from": "start from: fresh weights, or a model that has learnt already; its net is taken as it is",
     "preset": "preset: settings that are known to be worth their time; each can be changed below",
     "start": "Start: the training goes on when you leave the app, and is found again when you come back",
 }
@@ -88,6 +96,8 @@ class TrainForm(Vertical):
         self._shown = self._net  # whose rows stand there: they change a moment later
         self._changing = asyncio.Lock()
         self._all_wanted = False
+        self.origin: Origin | None = None  # the model that the training starts from
+        self._own_recipe = False  # the settings are that model's recipe, not the preset's
         self._own = texts_of(ALL_PRESETS[self.preset].training)  # what the preset itself says
         self._texts = dict(self._own)
         self.draft: Draft = draft_of(self._texts, None, self._net)
@@ -98,6 +108,7 @@ class TrainForm(Vertical):
             with VerticalScroll(id="form-rows", can_focus=False):
                 yield Static("", id="form-news", markup=False)
                 yield TrainCorpus()
+                yield TrainStart()
                 yield TrainNameRow()
                 with Horizontal(classes="-line"):
                     yield Static("preset", classes="-title")
@@ -184,6 +195,11 @@ class TrainForm(Vertical):
         """The training as typed; None where something cannot be."""
         return self.draft.settings if not self.problem else None
 
+    @property
+    def start(self) -> StartingModel | None:
+        """The model that the training starts from; None: a net that knows nothing yet."""
+        return self.origin.model if self.origin else None
+
     def show_news(self, news: str) -> None:
         """Say something about other trainings; nothing with ""."""
         line = self.query_one("#form-news", Static)
@@ -193,14 +209,61 @@ class TrainForm(Vertical):
     def renew(self) -> None:
         """Be ready for another training like the last one, under a new name."""
         self.touched = False
-        if self.facts is not None:
-            self.name_row.suggest(self.facts.reference.name)
+        self.query_one(TrainStart).look()
+        self._suggest_name()
         self.check()
 
     def fill(self, settings: TrainingSettings, changes: dict[str, str]) -> None:
         """Put the settings of another training in, and `changes`, as one would type them, over them."""
         self.touched = True
+        self.origin = None
+        self.query_one(TrainStart).choose(NOTHING, "", keep=True)
         self._put(settings, texts_of(settings) | changes)
+
+    def change(self, changes: dict[str, str]) -> None:
+        """Put some settings in, as if they were typed."""
+        self.touched = True
+        self._texts |= {name: text for name, text in changes.items() if name in self._texts}
+        self._set_rows()
+        self.check()
+
+    def start_from(self, path: str, name: str, *, keep: bool = False) -> None:
+        """Start from the model at `path`; with `keep` the settings stay, but for the net's."""
+        self.touched = True
+        self.query_one(TrainStart).choose(path, name, keep=keep)
+
+    def on_train_start_chosen(self, message: TrainStart.Chosen) -> None:
+        """Take over the model to start from, with its net and its recipe."""
+        message.stop()
+        before, self.origin = self.origin, message.origin
+        if message.keep and self.origin is None:
+            self.check()
+            return
+        if self.origin is not None:
+            self.touched = True
+        self._own_recipe = self.origin is not None and self.origin.recipe is not None
+        training = self._recommended()
+        own = texts_of(training)
+        kept = self._texts if message.keep else {}
+        net = fields_of(type(training.architecture)).keys() - FREE
+        if self.origin is not None or before is not None:
+            self._own = own
+            self._put(training, {name: own[name] if name in net else kept.get(name, own[name]) for name in own})
+        self._suggest_name()
+
+    def _recommended(self) -> TrainingSettings:
+        """Return the preset's training; of a model to start from the net, and where it is wished its recipe."""
+        training = ALL_PRESETS[self.preset].training
+        if self.origin is None:
+            return training
+        origin = self.origin if self._own_recipe else dataclasses.replace(self.origin, recipe=None)
+        chosen = origin.training(training)
+        return chosen if self._own_recipe else msgspec.structs.replace(chosen, minutes=training.minutes)
+
+    def _suggest_name(self) -> None:
+        if self.facts is not None:
+            corpus = self.facts.reference.name
+            self.name_row.suggest(f"{self.origin.model.name}-{corpus}" if self.origin else corpus)
 
     def _put(self, settings: TrainingSettings, texts: dict[str, str]) -> None:
         """Let `texts` stand in the form, for a training of the net that `settings` are about."""
@@ -235,7 +298,7 @@ class TrainForm(Vertical):
     @property
     def preset_name(self) -> str:
         """The preset's name where nothing was changed, else nothing."""
-        return self.preset if not self._changed() else ""
+        return self.preset if not self._changed() and self.origin is None else ""
 
     def _changed(self) -> list[str]:
         """The settings, by title, in which the form differs from its preset."""
@@ -246,7 +309,7 @@ class TrainForm(Vertical):
 
     def _suit(self) -> None:
         """Choose again for the minutes, the text and the machine, where the preset does; what was changed stays."""
-        if self.preset != TIMED_PRESET or self.facts is None:
+        if self.preset != TIMED_PRESET or self.facts is None or self.origin is not None:
             return
         own = texts_of(suited(self._texts["minutes"], self.facts, self.machine))
         if own == self._own:
@@ -259,9 +322,13 @@ class TrainForm(Vertical):
     def check(self) -> None:
         """Look at everything again and say what is wrong where it is wrong."""
         self._suit()
-        self.draft = draft_of(self._texts, self.facts, self._net)
+        self.draft = draft_of(self._texts, self.facts, self._net, self.origin)
+        fixed = fields_of(self._net).keys() - FREE if self.origin else frozenset[str]()
         for row in self.query(TrainSettingRow):
             row.show_problem(self.draft.problems.get(row.setting.name, ""))
+            row.show_fixed(self.origin.model.name if self.origin and row.setting.name in fixed else "")
+        if self.origin is not None:
+            self.query_one(TrainStart).say(words_of_origin(self.origin, self.facts))
         self.query_one("#preset-note", Static).update(self._preset_note())
         self.query_one(TrainBudget).show(self.draft, self.facts, self.machine)
         self.query_one("#form-summary", Static).update(self._summary())
@@ -273,7 +340,7 @@ class TrainForm(Vertical):
         """Take over what is known of the chosen text, and suggest its name."""
         message.stop()
         self.facts = message.facts
-        self.name_row.suggest(message.name)
+        self.name_row.suggest(f"{self.origin.model.name}-{message.name}" if self.origin else message.name)
         self.check()
 
     def on_train_setting_row_changed(self, message: TrainSettingRow.Changed) -> None:
@@ -309,7 +376,8 @@ class TrainForm(Vertical):
         if message.select.id == "preset" and message.value != self.preset:
             self.touched = True
             self.preset = str(message.value)
-            training = ALL_PRESETS[self.preset].training
+            self._own_recipe = False
+            training = self._recommended()
             self._own = texts_of(training)
             self._put(training, dict(self._own))
 
@@ -325,7 +393,7 @@ class TrainForm(Vertical):
     def _show_warnings(self) -> None:
         """Say the first thing that may be wrong, where the budget does not say all of them."""
         told = self.draft.warnings(self.facts, self.machine) if not self.query_one(TrainBudget).display else []
-        more = f" (and {len(told) - 1} more: `tinygpt-tui train --dry-run`)" if len(told) > 1 else ""
+        more = f" (and {len(told) - 1} more: ^y)" if len(told) > 1 else ""
         line = self.query_one("#form-warning", Static)
         line.display = bool(told)
         line.update(f"! {told[0]}{more}" if told else "")
@@ -334,4 +402,9 @@ class TrainForm(Vertical):
         changed = self._changed()
         if changed == ["net"]:
             return f"another net than the preset's: {name_of(self._net())}"
-        return f"changed: {', '.join(changed)}" if changed else ALL_PRESETS[self.preset].description
+        if changed:
+            return f"changed: {', '.join(changed)}"
+        if self.origin is None:
+            return ALL_PRESETS[self.preset].description
+        whose = "its own recipe" if self._own_recipe else "the preset's recipe"
+        return f"{whose}; a quarter of the steps, {RATE:g} of the rates"

@@ -209,6 +209,8 @@ class TrainLive(Vertical):
             return
         session = self._session
         preset = f"{session.settings.preset}, " if session.settings.preset else ""
+        start = session.settings.start
+        preset = f"from {start.name}, " if start else preset
         about = f"{preset}learns from {session.settings.corpus.name}"
         self.query_one(TrainHead).show(session.name, about, session.phase, session.history)
 

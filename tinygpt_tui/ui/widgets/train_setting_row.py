@@ -43,6 +43,7 @@ class TrainSettingRow(Horizontal):
         self.setting = setting
         self.text = text
         self.problem = ""
+        self.fixed_by = ""  # the model that decides this setting
         self.tooltip = f"{setting.description}\n{limits_of(setting)}"
         # Each setting has a help of its own, which is looked for on the widget.
         self.HELP = f"## {setting.title}\n\n{setting.description}\n\n{limits_of(setting)}"  # type: ignore[misc]
@@ -74,8 +75,20 @@ class TrainSettingRow(Horizontal):
             return
         self.problem = problem
         self.set_class(bool(problem), "-invalid")
+        self._say()
+
+    def show_fixed(self, by: str) -> None:
+        """Say that the model called `by` decides this setting, or with "" that it is free again."""
+        if by == self.fixed_by:
+            return
+        self.fixed_by = by
+        self.query_one("Input, Select").disabled = bool(by)
+        self._say()
+
+    def _say(self) -> None:
         note = self.query_one(".-note", Static)
-        note.update(f"✗ {problem}" if problem else self.setting.description)
+        said = f"fixed: {self.fixed_by} has it so" if self.fixed_by else self.setting.description
+        note.update(f"✗ {self.problem}" if self.problem else said)
 
     def on_input_changed(self, message: Input.Changed) -> None:
         """Pass a typed value on."""
