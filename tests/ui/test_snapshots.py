@@ -12,7 +12,9 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import safetensors.numpy
 from fakes import FakeEngine, make_model
 from textual.app import App
 from textual.pilot import Pilot
@@ -23,8 +25,11 @@ from wait import wait_until
 from tinygpt_tui import paths
 from tinygpt_tui.events.training import Saved
 from tinygpt_tui.ui.app import TinyGPTApp
+from tinygpt_tui.ui.screens.card import CardScreen
+from tinygpt_tui.ui.screens.export import ExportScreen
 from tinygpt_tui.ui.screens.generate import GenerateScreen
 from tinygpt_tui.ui.screens.help import HelpScreen
+from tinygpt_tui.ui.screens.open_model import OpenModelScreen
 from tinygpt_tui.ui.screens.train import TrainScreen
 from tinygpt_tui.ui.training_session import Phase
 from tinygpt_tui.ui.widgets.prompt_box import PromptBox
@@ -255,6 +260,79 @@ def test_train_with_a_finished_run(picture: Picture, size: tuple[int, int]) -> N
 def test_train_with_the_list_of_runs(picture: Picture) -> None:
     async def play(pilot: Pilot[None]) -> None:
         await runs_dialog(pilot)
+
+    assert picture(play, SMALL)
+
+
+@pytest.fixture
+def others() -> None:
+    """A file of the lecture's, whose name tells what shapes do not, and one that broke off."""
+    folder = paths.models_folder() / "model-fables-16-ctx-1-lyr-2-head-600-iters-16-batch"
+    folder.mkdir(parents=True)
+    shapes: dict[str, tuple[int, ...]] = {
+        "token_embedding_table.weight": (65, 8), "position_embedding_table.weight": (16, 8),
+        **{f"blocks.0.sa.heads.{h}.{part}.weight": (4, 8) for h in (0, 1) for part in ("key", "query", "value")},
+        "blocks.0.sa.proj.weight": (8, 8), "blocks.0.sa.proj.bias": (8,), "blocks.0.ffwd.net.0.weight": (32, 8),
+        "blocks.0.ffwd.net.0.bias": (32,), "blocks.0.ffwd.net.2.weight": (8, 32), "blocks.0.ffwd.net.2.bias": (8,),
+        **{f"{norm}.{kind}": (8,) for norm in ("blocks.0.ln1", "blocks.0.ln2", "ln_f") for kind in ("weight", "bias")},
+        "lm_head.weight": (65, 8), "lm_head.bias": (65,),
+    }  # fmt: skip
+    tensors = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    safetensors.numpy.save_file(tensors, folder / "model.safetensors")
+    (paths.models_folder() / "broken.pt").write_bytes(b"PK\x03\x04 and no more")
+
+
+async def card_of_another(pilot: Pilot[None], *steps: str) -> None:
+    """Go through the list of models with these keys, and show the card of where that leads."""
+    await generate_tab(pilot)
+    await pilot.press("ctrl+o", *steps, "i")
+    await wait_until(pilot, lambda: isinstance(pilot.app.screen, CardScreen))
+    await sees(pilot, "esc Back")
+
+
+@both_sizes
+@pytest.mark.usefixtures("others")
+def test_card_of_another_programs_model(picture: Picture, size: tuple[int, int]) -> None:
+    async def play(pilot: Pilot[None]) -> None:
+        await card_of_another(pilot, "up")
+        await sees(pilot, "k Keep", "where each fact comes from", "100.0%")
+
+    assert picture(play, size)
+
+
+@pytest.mark.usefixtures("others")
+def test_card_of_a_file_that_broke_off(picture: Picture) -> None:
+    async def play(pilot: Pilot[None]) -> None:
+        await card_of_another(pilot, "up", "up")
+        await sees(pilot, "this cannot be opened", "d Delete")
+
+    assert picture(play, SMALL)
+
+
+@pytest.mark.usefixtures("others")
+def test_export_by_day(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinygpt_tui.ui.screens.export.Path.cwd", staticmethod(lambda: Path("/here")))
+
+    async def play(pilot: Pilot[None]) -> None:
+        await pilot.press("ctrl+n")
+        await card_of_another(pilot, "up")
+        await sees(pilot, "e Export")
+        await pilot.press("e")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, ExportScreen))
+        await sees(pilot, "nanogpt", "Enter writes it")
+
+    assert picture(play, SMALL)
+
+
+@pytest.mark.usefixtures("others")
+def test_open_a_model(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinygpt_tui.ui.screens.generate_models.Path.cwd", staticmethod(lambda: Path("home")))
+
+    async def play(pilot: Pilot[None]) -> None:
+        await generate_tab(pilot)
+        await pilot.press("ctrl+o", "o")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, OpenModelScreen))
+        await sees(pilot, "models", "hf:NAME")
 
     assert picture(play, SMALL)
 

@@ -72,7 +72,7 @@ is of the whole model.
         label = Text(no_wrap=True)
         if cell_len(name + shape) > room:
             shape = ""
-        label.append(fitted(name, max(4, room)))
+        label.append(fitted(name, max(4, room - 1)))
         label.append(shape, "dim")
         label.append(" " * max(1, room - cell_len(label.plain)))
         label.append(numbers)
