@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from tinygpt_tui.events.tracing import TraceBegun, Traced
+
 
 class EngineReady(msgspec.Struct, frozen=True, tag=True):
     """The engine process has imported what it needs and takes requests."""
@@ -193,6 +195,8 @@ GenerationEvent = (
     | Explained
     | Compared
     | SensesSeen
+    | TraceBegun
+    | Traced
     | GenerationEnded
     | EngineFailed
 )

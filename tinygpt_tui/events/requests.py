@@ -74,10 +74,22 @@ class LookAtSenses(msgspec.Struct, frozen=True, tag=True):
     candidates: int = 8
 
 
+class Trace(msgspec.Struct, frozen=True, tag=True):
+    """Show each step of the forward pass of the model at this path over `text`, or as much as it sees at once.
+
+    Answered by TraceBegun, Traced, several times, and a GenerationEnded.
+    """
+
+    job: int
+    model: str
+    text: str
+    untrained: bool = False
+
+
 class StopJob(msgspec.Struct, frozen=True, tag=True):
     """End this job at its next token; what was written stays."""
 
     job: int
 
 
-Request = OpenModel | Generate | Explain | CompareWeights | LookAtSenses | StopJob
+Request = OpenModel | Generate | Explain | CompareWeights | LookAtSenses | Trace | StopJob

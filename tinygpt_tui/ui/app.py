@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
@@ -21,6 +22,7 @@ from tinygpt_tui.ui.messages import EngineBatch
 from tinygpt_tui.ui.mishaps import log_mishap
 from tinygpt_tui.ui.prompt_history import PromptHistory
 from tinygpt_tui.ui.remembered import Remembered
+from tinygpt_tui.ui.subject import Subject
 from tinygpt_tui.ui.tabs import TABS
 from tinygpt_tui.ui.themes import DARK, LIGHT, THEMES
 from tinygpt_tui.ui.widgets.tab_bar import TabBar
@@ -83,6 +85,7 @@ class TinyGPTApp(App[None]):
         self._garbage = Garbage()
         self.remembered = Remembered()
         self.prompts = PromptHistory.load()
+        self.subject: Callable[[], Subject | None] = lambda: None
         self.engine: Engine = engine or _engine_process(self.remembered.settings.frames_per_second)
         self.bridge = Bridge(self.engine)
         for theme in THEMES:

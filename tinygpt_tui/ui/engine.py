@@ -62,6 +62,10 @@ class Engine(Protocol):
         """Ask for the senses of a text's tokens, of a backpack; return the job's number."""
         ...
 
+    async def trace(self, model: str, text: str, *, untrained: bool = False) -> int:
+        """Ask for each step of the forward pass over `text`; return the job's number."""
+        ...
+
     async def stop(self, job: int) -> None:
         """End a job at its next token."""
         ...

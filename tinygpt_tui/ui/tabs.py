@@ -41,9 +41,16 @@ def _runs() -> TabScreen:
     return RunsScreen()
 
 
+def _inspect() -> TabScreen:
+    from tinygpt_tui.ui.screens.inspect import InspectScreen
+
+    return InspectScreen()
+
+
 TABS: dict[str, Tab] = {
     "generate": Tab("Generate", "f2", _generate),
     "train": Tab("Train", "f3", _train),
     "race": Tab("Race", "f4", _race),
     "runs": Tab("Runs", "f7", _runs),
+    "inspect": Tab("Inspect", "f10", _inspect),
 }

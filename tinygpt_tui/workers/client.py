@@ -24,6 +24,7 @@ from tinygpt_tui.events.requests import (
     OpenModel,
     Request,
     StopJob,
+    Trace,
 )
 from tinygpt_tui.settings.fields import changed
 from tinygpt_tui.settings.sampling import SamplingSettings
@@ -135,6 +136,12 @@ class EngineClient:
         await self._ask(LookAtSenses(job, model, text))
         return job
 
+    async def trace(self, model: str, text: str, *, untrained: bool = False) -> int:
+        """Ask for each step of the forward pass over `text`; return the job's number."""
+        job = self._next_job()
+        await self._ask(Trace(job, model, text, untrained))
+        return job
+
     async def stop(self, job: int) -> None:
         """End a job at its next token; its GenerationEnded follows."""
         if job in self._running and self.pid is not None:
@@ -171,7 +178,7 @@ class EngineClient:
         await self.start()
         assert self._process is not None
         assert self._process.stdin is not None
-        if isinstance(request, Generate | Explain | CompareWeights | LookAtSenses):
+        if isinstance(request, Generate | Explain | CompareWeights | LookAtSenses | Trace):
             self._running.add(request.job)
         try:
             self._process.stdin.write(line)

@@ -23,6 +23,7 @@ from tinygpt_tui.events.requests import (
     OpenModel,
     Request,
     StopJob,
+    Trace,
 )
 from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.insight.compare import CompareJob
@@ -30,8 +31,9 @@ from tinygpt_tui.insight.explain import ExplainJob
 from tinygpt_tui.workers.moments import OpenedMoments
 from tinygpt_tui.workers.opened import OpenedModel, WeightsNow, open_model, open_now, weights_now
 from tinygpt_tui.workers.process import ENGINE_LOG
+from tinygpt_tui.workers.walks import Walks
 
-Asking = Generate | Explain | CompareWeights | LookAtSenses  # what becomes a job
+Asking = Generate | Explain | CompareWeights | LookAtSenses | Trace  # what becomes a job
 
 OPEN_MODELS = 6  # kept in memory; the one unused longest goes first
 
@@ -54,6 +56,7 @@ class EngineService:
     def __init__(self) -> None:
         self._opened: dict[tuple[str, bool], tuple[WeightsNow, OpenedModel]] = {}
         self._moments = OpenedMoments()
+        self._walks = Walks()
         self._jobs: dict[int, tuple[Job, Iterator[GenerationEvent]]] = {}
 
     @property
@@ -71,7 +74,7 @@ class EngineService:
         match request:
             case OpenModel(model=model):
                 return self._open(model)
-            case Generate() | Explain() | CompareWeights() | LookAtSenses():
+            case Generate() | Explain() | CompareWeights() | LookAtSenses() | Trace():
                 return self._begin(asked_at, request)
             case StopJob(job=job):
                 if job in self._jobs:
@@ -121,6 +124,8 @@ class EngineService:
             return CompareJob(Path(request.model), Path(request.other), job=request.job)
         if isinstance(request, LookAtSenses):
             return _senses(self._model(request.model), request)
+        if isinstance(request, Trace):
+            return self._walks.job(request)
         if isinstance(request, Generate) and request.at_step is not None:
             opened = self._moments.open(Path(request.model), request.at_step)
         else:

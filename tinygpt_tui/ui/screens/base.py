@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar, Protocol, cast
 
 from textual.app import ComposeResult
@@ -14,6 +15,7 @@ from tinygpt_tui.ui.engine import Engine
 from tinygpt_tui.ui.mishaps import log_mishap
 from tinygpt_tui.ui.prompt_history import PromptHistory
 from tinygpt_tui.ui.remembered import Remembered
+from tinygpt_tui.ui.subject import Subject
 from tinygpt_tui.ui.tabs import TABS
 from tinygpt_tui.ui.widgets.key_bar import KeyBar
 from tinygpt_tui.ui.widgets.tab_bar import TabBar
@@ -26,6 +28,7 @@ class Workbench(Protocol):
     bridge: Bridge
     remembered: Remembered
     prompts: PromptHistory
+    subject: Callable[[], Subject | None]  # what the Generate tab is about
 
     def remember_prompt(self, prompt: str) -> None:
         """Keep a prompt for those who look for it later."""

@@ -24,6 +24,7 @@ from tinygpt_tui.events.generation import (
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.messages import EngineBatch
 from tinygpt_tui.ui.screens.generate_text import ShowsText
+from tinygpt_tui.ui.subject import Subject
 from tinygpt_tui.ui.widgets.looking_glass import LookingGlass
 from tinygpt_tui.ui.widgets.model_picker import ModelPicker
 from tinygpt_tui.ui.widgets.prompt_box import PromptBox
@@ -143,6 +144,11 @@ class GenerateScreen(ShowsText):
     def on_mount(self) -> None:
         """Listen to the engine."""
         self.workbench.bridge.listen(self)
+        self.workbench.subject = self._subject
+
+    def _subject(self) -> Subject | None:
+        """Return what this tab is about: for Inspect to look into."""
+        return None if self.card is None else Subject(self.card.path, False, self.query_one(PromptBox).text)
 
     # What the screen knows of itself
 

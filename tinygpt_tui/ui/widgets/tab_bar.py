@@ -18,8 +18,8 @@ class TabBar(Horizontal):
     TabBar {
         height: 1;
         dock: top;
-        & > Static { width: auto; height: 1; padding: 0 1; }
-        & > .-name { padding: 0 2 0 1; }
+        & > Static { width: auto; height: 1; }
+        & > .-name { padding: 0 1; }
         & > .-end { width: 1fr; text-align: right; }
     }
     """
@@ -41,7 +41,7 @@ class TabBar(Horizontal):
         yield Static("tinygpt", classes="-name", markup=False)
         for name, title, key in self._tabs:
             yield TabTitle(name, title, key, current=name == self._current)
-        yield Static("[@click=app.help]F1[/] help   [@click=app.quit]^q[/] quit", classes="-end")
+        yield Static("[@click=app.help]F1[/] help  [@click=app.quit]^q[/] quit", classes="-end")
 
 
 class TabTitle(Static):

@@ -1,0 +1,87 @@
+"""Numbers as cells of colour; where there is no colour, as characters: `░▒▓█` above nothing, `-~=≡` below it."""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from rich.style import Style
+from rich.text import Text
+from textual.color import Color
+
+from tinygpt_tui.events.tracing import Picture
+
+ABOVE, BELOW = " ░▒▓█", " -~=≡"
+BEND = 0.7  # small numbers are to be seen, too: the strength of a colour is this power of the share of the strongest
+STEPS = 24  # different strengths of a colour; each cell a style of its own would be slow
+
+Table = list[tuple[float, ...]]
+
+
+class Palette(NamedTuple):
+    """The colours of numbers below and above nothing, and of nothing; `plain` has none."""
+
+    below: Color
+    above: Color
+    ground: Color
+    plain: bool
+
+    def cell(self, value: float, largest: float, width: int, *, marked: bool = False) -> tuple[str, Style]:
+        """Return the characters and style of one number, measured by the largest."""
+        strength = min(1.0, abs(value) / largest) ** BEND if largest > 0 else 0.0
+        if self.plain:
+            ramp = BELOW if value < 0 else ABOVE
+            level = min(len(ramp) - 1, math.ceil(strength * len(ramp) - 0.5)) if strength else 0
+            return ramp[max(0, level)] * width, Style(bold=marked)
+        step = round(strength * STEPS) / STEPS
+        colour = self.ground.blend(self.below if value < 0 else self.above, step)
+        return " " * width, Style(bgcolor=colour.rich_color)
+
+
+def table_of(picture: Picture) -> Table:
+    """Return a picture's numbers, row by row."""
+    numbers = struct.unpack(f"<{picture.rows * picture.columns}e", picture.values)
+    return [numbers[row * picture.columns : (row + 1) * picture.columns] for row in range(picture.rows)]
+
+
+def narrowed(row: Sequence[float], columns: int) -> list[float]:
+    """Return a row in at most so many columns: of neighbours the strongest.
+
+    >>> narrowed((1.0, -3.0, 2.0, 0.5), 2)
+    [-3.0, 2.0]
+    """
+    each = math.ceil(len(row) / max(1, columns)) or 1
+    return [max(row[at : at + each], key=abs) for at in range(0, len(row), each)]
+
+
+def largest_of(tables: Iterable[Table]) -> float:
+    """Return the largest size of a number in tables."""
+    return max((abs(number) for table in tables for row in table for number in row), default=0.0)
+
+
+def legend(palette: Palette, least: float, most: float, largest: float, width: int) -> Text:
+    """Return what the colours mean, as a line."""
+    line = Text(no_wrap=True)
+    if least < 0:
+        line.append(f"{number(-largest)} ", "dim")
+        for share in (1.0, 0.6, 0.3, 0.1):
+            line.append(*palette.cell(-share * largest, largest, 2))
+    line.append(" 0 ", "dim")
+    for share in (0.1, 0.3, 0.6, 1.0):
+        line.append(*palette.cell(share * largest, largest, 2))
+    line.append(f" {number(largest)}", "dim")
+    line.truncate(width)
+    return line
+
+
+def number(value: float) -> str:
+    """Return a number in few characters, with a real minus.
+
+    >>> number(-0.123), number(12.34), number(1234.5), number(0.0)
+    ('−0.12', '12.3', '1234', '0.00')
+    """
+    size = abs(value)
+    text = f"{size:.2f}" if size < 10 else f"{size:.1f}" if size < 100 else f"{size:.0f}" if size < 1e5 else f"{size:.0e}"
+    return ("−" if value < 0 else "") + text

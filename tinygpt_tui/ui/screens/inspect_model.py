@@ -1,0 +1,29 @@
+"""Choose the model that is looked into."""
+
+from __future__ import annotations
+
+from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.ui.screens.race_model import RaceModelScreen
+from tinygpt_tui.ui.widgets.model_picker import ModelPicker
+
+
+class InspectModelScreen(RaceModelScreen):
+    """Dismisses with the model that was chosen, or with None."""
+
+    DEFAULT_CSS = """
+    InspectModelScreen {
+        & ModelPicker { border-title-color: $foreground; border-subtitle-color: $foreground 70%; }
+        & OptionList, & OptionList:focus { background: $surface; border: none; background-tint: transparent 0%; }
+        & ModelPicker Input { background: $panel; }
+        & ModelPicker > Static { color: $text-muted; }
+    }
+    """
+
+    def __init__(self, cards: list[ModelCard], live: dict[str, str], current: str) -> None:
+        """`current` is the path of the model that is looked into now."""
+        super().__init__(cards, live, current, pane=1)
+
+    def on_mount(self) -> None:
+        """Say what it is for."""
+        super().on_mount()
+        self.query_one(ModelPicker).border_title = "model to inspect"

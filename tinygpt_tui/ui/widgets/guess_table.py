@@ -1,0 +1,168 @@
+"""The guess after each layer: what the net would say comes next if it ended there (the logit lens)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.style import Style
+from rich.text import Text
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widget import Widget
+
+from tinygpt_tui.events.tracing import LensRow
+from tinygpt_tui.ui.branch_words import fitted
+from tinygpt_tui.ui.passes import Pass
+from tinygpt_tui.ui.widgets.heat_colours import HEAT_CLASSES, HEAT_CSS, palette_of
+from tinygpt_tui.ui.widgets.microscope import name_of, percent
+from tinygpt_tui.words import bar
+
+TITLE_CELLS = 11
+WIDEST = 8  # cells of a guess
+FADED = 0.45  # of the colour's strength: the guess is written on it
+BAR_CELLS = 30
+CHANCES = 8
+
+
+class GuessTable(Widget, can_focus=True):
+    """A row a layer, the last one on top; a column a token. `Moved` says which token was chosen."""
+
+    ALLOW_SELECT = False
+    HELP: ClassVar[str | None] = (
+        "## Guesses\n\n"
+        "What the net would say comes next if it ended after a layer: the stream is handed from there straight to the "
+        "last norm and the head (the *logit lens*). Columns are the tokens of your prompt, each with the guess of what "
+        "follows it; the stronger the colour, the surer. A guess that is what really follows in the prompt is in bold "
+        "and underlined. The row on top is the net's own answer.\n\n"
+        "Left and Right go from token to token, Up and Down from layer to layer; below stand the likeliest tokens "
+        "there."
+    )
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"guess--title", "guess--muted", "guess--cursor", "guess--bar", *HEAT_CLASSES}
+    DEFAULT_CSS = (
+        """
+    GuessTable {
+        padding: 0 1;
+        & .guess--title { color: $accent; text-style: bold; }
+        & .guess--muted { color: $text-muted; }
+        & .guess--cursor { text-style: reverse; }
+        & .guess--bar { color: $primary; }
+    """
+        + HEAT_CSS
+        + "}"
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "layer(1)", "Layer", id="guess.layer", tooltip="To the layer above"),
+        Binding("down,j", "layer(-1)", "Layer back", id="guess.layer_back", tooltip="To the layer below"),
+        Binding("left,h", "token(-1)", "Token back", id="guess.token_back", tooltip="To the token before"),
+        Binding("right,l", "token(1)", "Token", id="guess.token", tooltip="To the next token"),
+    ]
+
+    class Moved(Message):
+        """Another token was chosen."""
+
+        def __init__(self, direction: int) -> None:
+            super().__init__()
+            self.direction = direction
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._pass = Pass()
+        self._row_at: int | None = None  # None: the last there is
+        self._token = 0
+
+    @property
+    def row(self) -> int:
+        """The chosen row, from 0 for what comes before the first layer."""
+        last = len(self._pass.lens) - 1
+        return last if self._row_at is None else min(self._row_at, last)
+
+    def show(self, walked: Pass, token: int) -> None:
+        """Show a pass."""
+        self._pass, self._token = walked, token
+        self.refresh()
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Show only the keys that do something now."""
+        return len(self._pass.lens) > 1 if action == "layer" else True
+
+    def action_layer(self, direction: int) -> None:
+        """Go a layer up or down."""
+        self._row_at = min(max(self.row + direction, 0), len(self._pass.lens) - 1)
+        self.refresh()
+
+    def action_token(self, direction: int) -> None:
+        """Ask for the next token, or the one before."""
+        self.post_message(self.Moved(direction))
+
+    # Drawing
+
+    def render(self) -> Text:
+        """Draw all lines."""
+        if not self._pass.lens:
+            return Text("")
+        style = {name: self.get_component_rich_style(f"guess--{name}") for name in ("title", "muted", "bar")}
+        style["cursor"] = self.get_component_rich_style("guess--cursor", partial=True)
+        lines = self._lines(self.size.width, self.size.height, style)
+        return Text("\n", no_wrap=True, overflow="crop", end="").join(lines[: self.size.height])
+
+    def _lines(self, width: int, height: int, style: dict[str, Style]) -> list[Text]:
+        labels, lens = self._pass.labels, self._pass.lens
+        wide = min(WIDEST, max(3, 2 + max(cell_len(name_of(one)) for row in lens for one in _tops(row))))
+        columns = max(1, (width - TITLE_CELLS) // wide)
+        first = max(0, min(self._token - columns // 2, len(labels) - columns))
+        shown = range(first, min(first + columns, len(labels)))
+        tokens = Text(set_cell_size("token", TITLE_CELLS), style["muted"])
+        for at in shown:
+            name = fitted(name_of(labels[at]), wide - 1).center(wide)
+            tokens.append(name, style["title" if at == self._token else "muted"])
+        room = max(1, min(len(lens), height - 4))
+        start = max(0, min(len(lens) - room, len(lens) - 1 - self.row - room // 2))
+        order = list(reversed(range(len(lens))))[start : start + room]
+        rows = [self._row(lens[layer], layer, shown, wide, style) for layer in order]
+        more = height - len(rows) - 3
+        return [*rows, tokens, Text(""), *self._chances(max(1, more), width, style)]
+
+    def _row(self, row: LensRow, layer: int, shown: range, wide: int, style: dict[str, Style]) -> Text:
+        chosen, palette, labels = layer == self.row, palette_of(self), self._pass.labels
+        line = Text(no_wrap=True)
+        title = f"{'▸' if chosen else ' '}{row.title}"
+        line.append(set_cell_size(title, TITLE_CELLS), style["title" if chosen else "muted"])
+        for at in shown:
+            guess = row.guesses[at][0]
+            fill, ground = palette.cell(guess.probability * FADED, 1.0, wide)
+            name = fitted(name_of(guess.text), wide - 2)
+            right = at + 1 < len(labels) and labels[at + 1] == guess.text
+            own = Style(bold=right, underline=right)
+            if at == self._token and chosen:
+                own += style["cursor"]
+            if palette.plain:
+                side = fill[:1]
+                line.append(side + name.center(wide - 2) + side, own)
+            else:
+                before = (wide - cell_len(name)) // 2
+                line.append(" " * before, ground).append(name, ground + own)
+                line.append(" " * (wide - before - cell_len(name)), ground)
+        return line
+
+    def _chances(self, room: int, width: int, style: dict[str, Style]) -> list[Text]:
+        """Return the likeliest tokens at the cursor, as bars."""
+        row, labels = self._pass.lens[self.row], self._pass.labels
+        guesses = row.guesses[self._token]
+        where = "the net's own guess" if self.row == len(self._pass.lens) - 1 else f"the guess after {row.title}"
+        actual = labels[self._token + 1] if self._token + 1 < len(labels) else None
+        follows = f"  (there follows {name_of(actual)})" if actual is not None else ""
+        lines = [Text(f"{where}, after {name_of(labels[self._token])}{follows}", style["muted"])]
+        cells = min(BAR_CELLS, max(6, width - WIDEST - 12))
+        for guess in guesses[: min(CHANCES, room - 1)]:
+            mark = "▸" if guess.text == actual else " "
+            line = Text(mark + set_cell_size(fitted(name_of(guess.text), WIDEST), WIDEST) + " ")
+            line.append(bar(guess.probability, cells).ljust(cells), style["bar"])
+            lines.append(line.append(f" {percent(guess.probability):>6}"))
+        return lines
+
+
+def _tops(row: LensRow) -> Sequence[str]:
+    return [guesses[0].text for guesses in row.guesses]

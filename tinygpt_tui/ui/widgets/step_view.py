@@ -1,0 +1,212 @@
+"""One step of a forward pass: its name, shape, maths, the line of the program, and its numbers as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.style import Style
+from rich.text import Text
+from textual.widget import Widget
+
+from tinygpt_tui.events.tracing import LensRow, TraceStep
+from tinygpt_tui.ui.branch_words import fitted
+from tinygpt_tui.ui.heat import Palette, Table, largest_of, legend, narrowed, number, table_of
+from tinygpt_tui.ui.passes import Part, Pass
+from tinygpt_tui.ui.widgets.heat_colours import HEAT_CLASSES, HEAT_CSS, palette_of
+from tinygpt_tui.ui.widgets.microscope import name_of, percent
+from tinygpt_tui.ui.widgets.pass_diagram import shape_of
+from tinygpt_tui.words import bar
+
+LABEL_CELLS = 6  # of a token's name, at most
+LEAST_CELLS = 6  # columns that a picture must have to be one
+ROOM_FOR_CODE = 17  # lines of the view from which the program's line is shown
+ROOM_FOR_ALL = 22  # and from which there is air between its parts
+CHANCES = 5
+
+
+class StepView(Widget):
+    """Draws the step under the cursor; `token` is the row that is marked."""
+
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "step--title",
+        "step--shape",
+        "step--muted",
+        "step--token",
+        "step--bar",
+        *HEAT_CLASSES,
+    }
+    DEFAULT_CSS = (
+        """
+    StepView {
+        padding: 0 1;
+        & .step--title { color: $accent; text-style: bold; }
+        & .step--shape { color: $foreground; text-style: bold; }
+        & .step--muted { color: $text-muted; }
+        & .step--token { color: $accent; text-style: bold; }
+        & .step--bar { color: $primary; }
+    """
+        + HEAT_CSS
+        + "}"
+    )
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._pass = Pass()
+        self._part: Part | None = None
+        self._token = 0
+
+    def show(self, walked: Pass, part: Part | None, token: int) -> None:
+        """Show a part of a pass; `token` counts the rows of the pictures."""
+        self._pass, self._part, self._token = walked, part, token
+        self.refresh()
+
+    def render(self) -> Text:
+        """Draw all lines."""
+        part = self._part
+        if part is None:
+            return Text("")
+        lines = self._lines(part, part.last, self.size.width, self.size.height)
+        return Text("\n", no_wrap=True, overflow="crop", end="").join(lines[: self.size.height])
+
+    def _lines(self, part: Part, step: TraceStep, width: int, height: int) -> list[Text]:
+        style = {name: self.get_component_rich_style(f"step--{name}") for name in _STYLES}
+        airy, of_group = height >= ROOM_FOR_ALL, part.step is None
+        gap = [Text("")] if airy else []
+        title = part.title if of_group else step.title
+        name = "" if of_group else f"  {step.name}"
+        head = "" if part.head is None else f"  head {part.head + 1} of {len(step.pictures)}"
+        trail = " › ".join(part.trail if part.head is None else part.trail[:-1])
+        first = Text(title, style["title"]).append(name, Style(italic=True)).append(head, style["token"])
+        room = width - cell_len(first.plain) - 2
+        if trail and room > 6:
+            first.append(fitted(trail, room).rjust(room + 2), style["muted"])
+        lines = [first, Text(shape_of(step), style["shape"])]
+        if of_group:
+            inside = " → ".join(dict.fromkeys(inner.title for inner in part.parts))
+            lines.append(Text(fitted(inside, width)))
+        else:
+            lines += [Text(line) for line in _folded(step.formula, width)]
+            if height >= ROOM_FOR_CODE and step.source:
+                lines += [*gap, Text(fitted(f"{step.source}  {step.code}", width), style["muted"])]
+        lines += gap
+        tail = self._chances(step, width, style, full=step.kind == "logits" and height >= ROOM_FOR_CODE)
+        if step.kind == "ids":
+            return lines + self._ids(height - len(lines), style)
+        numbers = f"{number(step.least)} … {number(step.most)}   mean {number(step.mean)}   spread {number(step.spread)}"
+        lines.append(Text(fitted(numbers, width), style["muted"]))
+        if tail:
+            tail = [*gap, *tail]
+        room = height - len(lines) - len(tail) - 2
+        if room > 0 and step.pictures:
+            lines += self._picture(part, step, width, room, style)
+        return lines + tail
+
+    def _picture(self, part: Part, step: TraceStep, width: int, height: int, style: dict[str, Style]) -> list[Text]:
+        """Draw the rows of one picture, or of all heads side by side; the marked token's numbers; the legend."""
+        labels, palette = self._pass.labels, palette_of(self)
+        pictures = step.pictures if part.head is None else step.pictures[part.head : part.head + 1]
+        tables = [table_of(picture) for picture in pictures]
+        cells = label_cells(labels)
+        count = min(len(tables), max(1, (width - cells - 1) // (LEAST_CELLS + 1)))
+        each = (width - cells - 1 - (count - 1)) // count
+        tables = tables[:count]
+        columns = max(len(row) for table in tables for row in table)
+        wide = 2 if columns * 2 <= each else 1
+        largest = largest_of(tables)
+        rows = len(tables[0])
+        start = window_of(rows, self._token, height)
+        lines = []
+        for row in range(start, min(start + height, rows)):
+            marked = row == self._token
+            line = label_of(labels, row, cells, style["token"] if marked else style["muted"], marked=marked)
+            for place, table in enumerate(tables):
+                line.append(" " if place else "")
+                for value in narrowed(table[row], each):
+                    line.append(*palette.cell(value, largest, wide, marked=marked))
+            lines.append(line)
+        note = legend(palette, step.least, step.most, largest, width)
+        shown = max(picture.each for picture in pictures) * -(-columns // each)
+        if len(part.last.pictures) > count and part.head is None:
+            note.append(f"  heads 1–{count} of {len(step.pictures)}; → leads into each", style["muted"])
+        elif step.kind != "weights" and shown > 1:
+            note.append(f"  a cell: strongest of {shown}", style["muted"])
+        note.truncate(width, overflow="ellipsis")
+        return [*lines, self._marked(tables[0], labels, width, style), note]
+
+    def _marked(self, table: Table, labels: Sequence[str], width: int, style: dict[str, Style]) -> Text:
+        """Return the first numbers of the marked token, as a line."""
+        if self._token >= len(table):
+            return Text("")
+        line = Text(f"{name_of(labels[self._token])}: ", style["token"])
+        for value in table[self._token]:
+            written = number(value)
+            if cell_len(line.plain) + len(written) + 2 > width:
+                line.append("…")
+                break
+            line.append(f"{written} ")
+        return line
+
+    def _ids(self, height: int, style: dict[str, Style]) -> list[Text]:
+        labels, begun = self._pass.labels, self._pass.begun
+        assert begun is not None
+        ids, cells = begun.ids[len(begun.ids) - begun.rows :], label_cells(labels)
+        start = window_of(len(labels), self._token, height)
+        return [
+            label_of(labels, row, cells, style["token" if row == self._token else "muted"], marked=row == self._token)
+            .append(f"{ids[row]:>6}", Style(bold=row == self._token))
+            for row in range(start, min(start + height, len(labels)))
+        ]
+
+    def _chances(self, step: TraceStep, width: int, style: dict[str, Style], *, full: bool) -> list[Text]:
+        """Return what would be guessed after this step: as bars, or as a line."""
+        lens = self._pass.lens_of(step.number)
+        labels = self._pass.labels
+        if lens is None or self._token >= len(lens.guesses):
+            return []
+        after = f"after {name_of(labels[self._token])}"
+        guesses = lens.guesses[self._token]
+        if not full:
+            words = "guess" if step.kind == "logits" else "guess if it ended here,"
+            return [Text(fitted(f"{words} {after}: {guesses_in_words(lens, self._token)}", width), style["muted"])]
+        lines = [Text(f"the guess {after}", style["muted"])]
+        room = max(4, min(30, width - LABEL_CELLS - 10))
+        for guess in guesses[:CHANCES]:
+            line = Text(set_cell_size(fitted(name_of(guess.text), LABEL_CELLS), LABEL_CELLS) + " ")
+            line.append(bar(guess.probability, room).ljust(room), style["bar"])
+            lines.append(line.append(f" {percent(guess.probability):>6}"))
+        return lines
+
+
+_STYLES = ("title", "shape", "muted", "token", "bar")
+
+
+def guesses_in_words(lens: LensRow, token: int) -> str:
+    """Return the likeliest tokens in a line: `e 31%  o 12%`."""
+    return "  ".join(f"{name_of(guess.text)} {percent(guess.probability)}" for guess in lens.guesses[token][:CHANCES])
+
+
+def label_cells(labels: Sequence[str]) -> int:
+    """Return how many cells the tokens' names take."""
+    return min(LABEL_CELLS, max((cell_len(name_of(label)) for label in labels), default=1)) + 1
+
+
+def label_of(labels: Sequence[str], row: int, cells: int, style: Style, *, marked: bool) -> Text:
+    """Return a token's name in so many cells and one, with a mark where it is the one looked at."""
+    name = set_cell_size(fitted(name_of(labels[row]), cells - 1), cells - 1)
+    return Text(no_wrap=True).append(("▸" if marked else " ") + name + " ", style)
+
+
+def window_of(count: int, marked: int, room: int) -> int:
+    """Return the first of `count` rows to be shown where there is room for so many: the marked one is among them."""
+    return max(0, min(marked - room // 2, count - room))
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """Break a formula in two lines at most."""
+    if cell_len(text) <= width:
+        return [text]
+    cut = text.rfind(" ", 0, width)
+    return [text[:cut], fitted("  " + text[cut + 1 :], width)]
