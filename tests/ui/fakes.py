@@ -23,7 +23,7 @@ from tinygpt_tui.events.generation import (
     Token,
     TokenSeen,
 )
-from tinygpt_tui.events.requests import Gain
+from tinygpt_tui.events.requests import Gain, Trace
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.sampling import SamplingSettings
 
@@ -64,6 +64,7 @@ class FakeEngine:
         self.asked_why: list[AskedWhy] = []
         self.asked_senses: list[tuple[int, str]] = []
         self.compared: list[tuple[str, str]] = []
+        self.traced: list[Trace] = []
         self.opened: list[str] = []
         self.stopped: list[int] = []
         self.closed = False
@@ -123,8 +124,13 @@ class FakeEngine:
         self.compared.append((model, other))
         return job
 
+    async def trace(self, model: str, text: str, *, untrained: bool = False) -> int:
+        job = self._next_job()
+        self.traced.append(Trace(job, model, text, untrained))
+        return job
+
     def _next_job(self) -> int:
-        return len(self.asked) + len(self.asked_why) + len(self.compared) + 1
+        return len(self.asked) + len(self.asked_why) + len(self.compared) + len(self.traced) + 1
 
     async def stop(self, job: int) -> None:
         self.stopped.append(job)

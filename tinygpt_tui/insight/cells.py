@@ -16,7 +16,7 @@ def inside_of(name: str, arguments: Sequence[Any], states: Tensor) -> list[Tenso
     all that it returned. The states before are known, so that the gates of all tokens are one product.
     """
     x, first, (from_token, from_state, bias, state_bias) = arguments[0], arguments[1], arguments[2]
-    state, cell = (first[0][0], first[1][0]) if name == "lstm" else (first[0], None)
+    state, cell = (first[0][0], first[1][0]) if name == "lstm" else (first[0], first[0])
     before = torch.cat((state[:, None], states[:, :-1]), dim=1)  # (B, T, N)
     of_token, of_state = x @ from_token.T + bias, before @ from_state.T + state_bias
     if name == "rnn_tanh":

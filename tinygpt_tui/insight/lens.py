@@ -36,7 +36,7 @@ def logits_after_layers(model: LanguageModel, ids: Tensor) -> Iterator[Tensor]:
         try:
             for block, answer in zip(blocks, answers, strict=True):
                 # Of an instance: stepped over, the last one hands on what is looked at.
-                block.forward = _handing_on(stream, answer)  # type: ignore[method-assign]
+                block.forward = _handing_on(stream, answer)
             logits: Tensor = model(ids)
         finally:
             for block in blocks:

@@ -23,9 +23,10 @@ def rows_for(settings: ArchitectureSettings) -> int:
     layers = max(1, settings.n_layer)
     heads = max(getattr(settings, "n_head", 1), getattr(settings, "n_sense", 1))
     rows = MOST_ROWS
-    while rows > FEWEST_ROWS and 2 * layers * rows * (
-        STREAM_STEPS * COLUMNS + heads * (HEAD_STEPS * HEAD_COLUMNS + rows + 1)
-    ) > ROOM:
+    while (
+        rows > FEWEST_ROWS
+        and 2 * layers * rows * (STREAM_STEPS * COLUMNS + heads * (HEAD_STEPS * HEAD_COLUMNS + rows + 1)) > ROOM
+    ):
         rows //= 2
     return rows
 

@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any, cast
 
 import torch
@@ -97,7 +98,9 @@ class Recorder:
 
     # Operations
 
-    def _computed(self, function: Callable[..., Any], arguments: Sequence[Any], named: dict[str, Any], result: Any) -> None:
+    def _computed(
+        self, function: Callable[..., Any], arguments: Sequence[Any], named: dict[str, Any], result: Any
+    ) -> None:
         """Take in one operation and its result."""
         if self._closed:
             return
@@ -152,7 +155,7 @@ class Recorder:
         weights = scores.softmax(-1)
         inputs = self._origins_of([q, k])
         place = self._place(inputs)
-        root = f"1/√{round(scale ** -2)}"
+        root = f"1/√{round(scale**-2)}"
         words = naming.WEIGHTS._replace(
             title="sense weights" if senses else "attention",
             symbols=naming.WEIGHTS.symbols.replace("{H}", letter),
@@ -296,13 +299,13 @@ def _written(words: Words, module: nn.Module) -> Words:
 
 def _line() -> tuple[str, str]:
     """Return the line of an architecture's file that is running: ("attention.py:121", the code)."""
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
         if file.startswith(HOUSE) and Path(file).name not in PASSED_THROUGH:
             code = linecache.getline(file, frame.f_lineno).split("  #")[0].strip()
             return f"{Path(file).name}:{frame.f_lineno}", code
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return "", ""
 
 

@@ -15,6 +15,7 @@ from tinygpt_tui.events.tracing import Picture
 
 ABOVE, BELOW = " ░▒▓█", " -~=≡"
 BEND = 0.7  # small numbers are to be seen, too: the strength of a colour is this power of the share of the strongest
+ROOM_FOR_SWATCHES = 56  # cells of a legend's line from which its colours are two cells wide
 STEPS = 24  # different strengths of a colour; each cell a style of its own would be slow
 
 Table = list[tuple[float, ...]]
@@ -61,16 +62,16 @@ def largest_of(tables: Iterable[Table]) -> float:
     return max((abs(number) for table in tables for row in table for number in row), default=0.0)
 
 
-def legend(palette: Palette, least: float, most: float, largest: float, width: int) -> Text:
+def legend(palette: Palette, least: float, largest: float, width: int) -> Text:
     """Return what the colours mean, as a line."""
-    line = Text(no_wrap=True)
+    line, swatch = Text(no_wrap=True), 2 if width >= ROOM_FOR_SWATCHES else 1
     if least < 0:
         line.append(f"{number(-largest)} ", "dim")
         for share in (1.0, 0.6, 0.3, 0.1):
-            line.append(*palette.cell(-share * largest, largest, 2))
+            line.append(*palette.cell(-share * largest, largest, swatch))
     line.append(" 0 ", "dim")
     for share in (0.1, 0.3, 0.6, 1.0):
-        line.append(*palette.cell(share * largest, largest, 2))
+        line.append(*palette.cell(share * largest, largest, swatch))
     line.append(f" {number(largest)}", "dim")
     line.truncate(width)
     return line
@@ -83,5 +84,7 @@ def number(value: float) -> str:
     ('−0.12', '12.3', '1234', '0.00')
     """
     size = abs(value)
-    text = f"{size:.2f}" if size < 10 else f"{size:.1f}" if size < 100 else f"{size:.0f}" if size < 1e5 else f"{size:.0e}"
+    text = (
+        f"{size:.2f}" if size < 10 else f"{size:.1f}" if size < 100 else f"{size:.0f}" if size < 1e5 else f"{size:.0e}"
+    )
     return ("−" if value < 0 else "") + text

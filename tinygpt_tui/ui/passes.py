@@ -160,9 +160,7 @@ def wiring_of(rows: Sequence[Row], steps: Sequence[TraceStep]) -> Wiring:
             if source in shown:
                 targets.setdefault(shown[source], set()).add(to)
     straight = frozenset(start for start, ends in targets.items() if start + 1 in ends)
-    far = sorted(
-        (start, tuple(sorted(end for end in ends if end > start + 1))) for start, ends in targets.items()
-    )
+    far = sorted((start, tuple(sorted(end for end in ends if end > start + 1))) for start, ends in targets.items())
     wires, taken = [], [-1] * MOST_LANES  # up to which row each lane is in use
     for start, ends in far:
         free = next((lane for lane in range(MOST_LANES) if taken[lane] < start), None)

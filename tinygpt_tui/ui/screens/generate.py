@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
 
+import msgspec
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -118,6 +119,21 @@ class GenerateScreen(ShowsText):
             show=False,
             tooltip="The form of a new training that starts from the model in use",
         ),
+        Binding(
+            "u",
+            "untrained_here",
+            "Untrained",
+            id="generate.untrained_here",
+            tooltip="The same net, untrained; or trained",
+        ),
+        Binding(
+            "alt+u",
+            "untrained",
+            "Untrained twin",
+            id="generate.untrained",
+            show=False,
+            tooltip="Write with the same net as it was before its training; or with the trained one again",
+        ),
         Binding("slash", "filter", "Filter models", id="generate.filter", show=False, tooltip="Type to filter models"),
         Binding("pageup", "page(-1)", "Page up", id="generate.page_up", show=False, tooltip="Scroll the output up"),
         Binding("pagedown", "page(1)", "Page down", id="generate.page_down", show=False, tooltip="Scroll it down"),
@@ -148,7 +164,7 @@ class GenerateScreen(ShowsText):
 
     def _subject(self) -> Subject | None:
         """Return what this tab is about: for Inspect to look into."""
-        return None if self.card is None else Subject(self.card.path, False, self.query_one(PromptBox).text)
+        return None if self.card is None else Subject(self.card.path, self.untrained, self.query_one(PromptBox).text)
 
     # What the screen knows of itself
 
@@ -176,7 +192,10 @@ class GenerateScreen(ShowsText):
                 return picker.has_focus_within and picker.resting is None and self._can_be_trained
             case "train_on":
                 return self._can_be_trained
-            case "card":
+            case "untrained_here":
+                picker = self.query_one(ModelPicker)
+                return picker.list_has_focus and picker.resting is None and self.card is not None
+            case "card" | "untrained":
                 return self.card is not None
             case "senses":
                 return self.has_senses
@@ -237,25 +256,34 @@ class GenerateScreen(ShowsText):
             self.notify(form.problem, title="sampling", severity="error", markup=False)
             self._open_sampling()
             return False
-        begin(card, form.settings)
+        begin(msgspec.structs.replace(card, name=self.name_in_use), form.settings)
         before, self.writing = self.writing, Writing(asked, "reading" if self._engine_ready else "starting")
         if asked.text != self.output.text or asked.prompt_end != self.output.prompt_end:
             self.glass.reset(asked.text, asked.prompt_end)
         self.output.action_follow()
         self.look()
         candidates = 0 if self.glass.colours else None
-        self._request(self.writing, before.job if before.busy else None, card.path, form.settings, candidates)
+        job_before = before.job if before.busy else None
+        self._request(self.writing, job_before, card.path, form.settings, candidates, self.untrained)
         return True
 
     @work(exit_on_error=False)
     async def _request(
-        self, writing: Writing, before: int | None, model: str, sampling: SamplingSettings, candidates: int | None
+        self,
+        writing: Writing,
+        before: int | None,
+        model: str,
+        sampling: SamplingSettings,
+        candidates: int | None,
+        untrained: bool,
     ) -> None:
         engine = self.workbench.engine
         if before is not None:
             await engine.stop(before)
         assert writing.asked is not None
-        writing.job = await engine.generate(model, writing.asked.text, sampling, candidates=candidates)
+        writing.job = await engine.generate(
+            model, writing.asked.text, sampling, candidates=candidates, untrained=untrained
+        )
         if writing is not self.writing or writing.phase == "stopping":
             await engine.stop(writing.job)
         if writing is self.writing:

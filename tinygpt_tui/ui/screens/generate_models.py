@@ -21,6 +21,7 @@ from tinygpt_tui.ui.widgets.status_line import StatusLine
 
 LOOK_EVERY_S = 2.0  # for new models and the progress of those in training
 OPEN_AFTER_S = 0.25  # a model is opened when the highlight has rested on it so long
+UNTRAINED = ", untrained"  # behind a model's name
 FIRST_HINT = "Write a beginning below and press Enter; {name} goes on from there."
 
 
@@ -38,6 +39,7 @@ class ChoosesModels(TabScreen):
         super().__init__()
         self.shelf = ModelShelf()
         self.card: ModelCard | None = None
+        self.untrained = False  # the model is used with its first weights
         self._wished = ""  # the path of a model that another tab wants to be used here
 
     def on_mount(self) -> None:
@@ -82,7 +84,8 @@ class ChoosesModels(TabScreen):
 
     @on(ModelPicker.Picked)
     def _picked(self, message: ModelPicker.Picked) -> None:
-        self.use(message.card)
+        same = self.card is not None and message.card.path == self.card.path
+        self.use(message.card, untrained=same and self.untrained)
         self.workbench.remember(model=message.card.name)
         if message.done:
             self.action_back()
@@ -91,12 +94,12 @@ class ChoosesModels(TabScreen):
     def _asked(self, message: ModelPicker.Asked) -> None:
         self._show_card(message.card)
 
-    def use(self, card: ModelCard | None) -> None:
-        """Write with this model from now on."""
-        self.card = card
+    def use(self, card: ModelCard | None, *, untrained: bool = False) -> None:
+        """Write with this model from now on, or with its untrained twin."""
+        self.card, self.untrained = card, untrained
         if card is None:
             return
-        self.query_one(ModelPicker).pick(card.path)
+        self.query_one(ModelPicker).pick(card.path, untrained=untrained)
         self.query_one(OutputText).set_hint(FIRST_HINT.format(name=card.name))
         self.query_one(StatusLine).set_idle(
             f"{size_of(card)} {card.architecture} · block size {card.block_size} · vocabulary {card.vocab_size}"
@@ -112,8 +115,21 @@ class ChoosesModels(TabScreen):
 
     def set_title(self, stamp: str = "") -> None:
         """Write the model's name over the output, with where its training stands."""
-        name = self.card.name if self.card else "output"
+        name = self.name_in_use or "output"
         self.query_one(OutputText).border_title = escape(f"{name}{stamp}")
+
+    @property
+    def name_in_use(self) -> str:
+        """The model's name, and that it is the untrained twin where it is."""
+        return "" if self.card is None else f"{self.card.name}{UNTRAINED if self.untrained else ''}"
+
+    def action_untrained_here(self) -> None:
+        """Write with the untrained twin of the highlighted model."""
+        self.action_untrained()
+
+    def action_untrained(self) -> None:
+        """Write with the untrained twin of the model in use; or with the trained one again."""
+        self.use(self.card, untrained=not self.untrained)
 
     def action_models(self) -> None:
         """Go to the models; where there is no room for them, open them over the output."""

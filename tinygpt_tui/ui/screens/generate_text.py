@@ -16,7 +16,7 @@ from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.looking import Question
 from tinygpt_tui.ui.messages import EngineBatch
 from tinygpt_tui.ui.mishaps import log_mishap
-from tinygpt_tui.ui.screens.generate_models import ChoosesModels
+from tinygpt_tui.ui.screens.generate_models import UNTRAINED, ChoosesModels
 from tinygpt_tui.ui.session_keeper import SessionKeeper
 from tinygpt_tui.ui.widgets.looking_glass import LookingGlass
 from tinygpt_tui.ui.widgets.microscope import Microscope
@@ -89,10 +89,11 @@ class ShowsText(ChoosesModels):
 
     # Looking into it
 
-    def use(self, card: ModelCard | None) -> None:
+    def use(self, card: ModelCard | None, *, untrained: bool = False) -> None:
         """What another model thought is another matter."""
-        another = card is not None and self.card is not None and card.path != self.card.path
-        super().use(card)
+        before = None if self.card is None else (self.card.path, self.untrained)
+        another = card is not None and before is not None and before != (card.path, untrained)
+        super().use(card, untrained=untrained)
         if another:
             self.glass.forget()
 
@@ -140,11 +141,14 @@ class ShowsText(ChoosesModels):
     @on(LookingGlass.Ask)
     def _asked_why(self, message: LookingGlass.Ask) -> None:
         if self.card is not None and not self.card.problem:
-            self._explain(self.card.path, message.question, message.text, self.sampling)
+            self._explain(self.card.path, message.question, message.text, self.sampling, self.untrained)
 
     @work(exit_on_error=False)
-    async def _explain(self, model: str, question: Question, text: str, sampling: SamplingSettings) -> None:
-        job = await self.workbench.engine.explain(model, text, question.start, question.end, sampling)
+    async def _explain(
+        self, model: str, question: Question, text: str, sampling: SamplingSettings, untrained: bool
+    ) -> None:
+        engine = self.workbench.engine
+        job = await engine.explain(model, text, question.start, question.end, sampling, untrained=untrained)
         self.glass.asked(question, job)
 
     @on(LookingGlass.Unneeded)
@@ -205,8 +209,9 @@ class ShowsText(ChoosesModels):
             self.glass.reset(text, branch.prompt_end)
             self.query_one(SamplingForm).show(branch.sampling)
             card = next((card for card in self.shelf.cards if card.path == branch.model_path), None)
-            if card is not None and card is not self.card:
-                self.use(card)
+            untrained = branch.model.endswith(UNTRAINED)
+            if card is not None and (card is not self.card or untrained != self.untrained):
+                self.use(card, untrained=untrained)
         self.output.action_follow()
         self.show_place(None if branch is None else branch.seed)
         self.set_title(self.stamp)

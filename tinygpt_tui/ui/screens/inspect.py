@@ -9,7 +9,6 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.widget import Widget
 from textual.widgets import Static
 
 from tinygpt_tui.checkpoints.card import ModelCard
@@ -55,8 +54,12 @@ class InspectScreen(TabScreen):
         Binding("2", "view('attention')", "Attention", id="inspect.attention", show=False, tooltip="Who looks at whom"),
         Binding("3", "view('guesses')", "Guesses", id="inspect.guesses", show=False, tooltip="The guess of each layer"),
         Binding("4", "view('parameters')", "Parameters", id="inspect.parameters", show=False, tooltip="As a tree"),
-        Binding("comma", "token(-1)", "Token", id="inspect.token_back", tooltip="Look at the token before"),
-        Binding("full_stop", "token(1)", "Token on", id="inspect.token", tooltip="Look at the next token"),
+        Binding(
+            "full_stop", "token(1)", "Token", id="inspect.token", key_display=", .", tooltip="Look at the next token"
+        ),
+        Binding(
+            "comma", "token(-1)", "Token before", id="inspect.token_back", show=False, tooltip="At the token before"
+        ),
         Binding("p", "prompt", "Prompt", id="inspect.prompt", tooltip="Write another prompt"),
         Binding("m,ctrl+o", "model", "Model", id="inspect.model", tooltip="Choose another model"),
         Binding("u", "untrained", "Untrained", id="inspect.untrained", tooltip="The same net, untrained; or trained"),
@@ -85,9 +88,9 @@ class InspectScreen(TabScreen):
         with Horizontal(id="inspect-walk"):
             yield PassDiagram()
             yield StepView()
-        yield AttentionMap()
-        yield GuessTable()
-        yield PartsTree(id="inspect-parts")
+        yield AttentionMap(id="inspect-attention")
+        yield GuessTable(id="inspect-guesses")
+        yield PartsTree(id="inspect-parameters")
         yield Static("", id="inspect-line", markup=False)
         prompt = PromptBox(self.workbench.prompts, id="inspect-prompt")
         prompt.HELP = PROMPT_HELP  # type: ignore[misc]
@@ -178,7 +181,7 @@ class InspectScreen(TabScreen):
         if message.prompt:
             self.workbench.remember_prompt(message.prompt)
         self._token = LAST
-        self._view_widget().focus()
+        self._go_to_view()
         self._walk()
 
     def _walk(self) -> None:
@@ -243,14 +246,9 @@ class InspectScreen(TabScreen):
 
     # Showing
 
-    def _view_widget(self) -> Widget:
-        kinds: dict[str, type[Widget]] = {
-            "walk": PassDiagram,
-            "attention": AttentionMap,
-            "guesses": GuessTable,
-            "parameters": PartsTree,
-        }
-        return self.query_one(kinds[self.view])
+    def _go_to_view(self) -> None:
+        pane = self.query_one(f"#inspect-{self.view}")
+        self.set_focus(self.query_one(PassDiagram) if self.view == "walk" else pane)
 
     def _show(self) -> None:
         """Show the pass in all views."""
@@ -261,8 +259,8 @@ class InspectScreen(TabScreen):
         self._show_line()
 
     def _show_view(self) -> None:
-        for view in VIEWS:
-            self.set_class(view == self.view, f"-{view}")
+        for view in VIEWS:  # not by a class, which counts only later: what is not displayed cannot be gone to
+            self.query_one(f"#inspect-{view}").display = view == self.view
         model = ""
         if self.card is not None:
             twin = ", untrained" if self.untrained else ""
@@ -304,7 +302,7 @@ class InspectScreen(TabScreen):
         step, head = self._place()
         self.view = view
         self._show_view()
-        self._view_widget().focus()
+        self._go_to_view()
         self.refresh_bindings()
         if view == "attention" and step is not None:
             self.query_one(AttentionMap).go_to(self.walked.steps[step], head)
@@ -341,4 +339,4 @@ class InspectScreen(TabScreen):
 
     def action_leave_prompt(self) -> None:
         """Go back to the picture."""
-        self._view_widget().focus()
+        self._go_to_view()

@@ -17,7 +17,7 @@ from tinygpt_tui.ui.branch_words import fitted
 from tinygpt_tui.ui.heat import Table, table_of
 from tinygpt_tui.ui.passes import Pass
 from tinygpt_tui.ui.widgets.heat_colours import HEAT_CLASSES, HEAT_CSS, palette_of
-from tinygpt_tui.ui.widgets.microscope import name_of, percent
+from tinygpt_tui.ui.widgets.microscope import name_of
 from tinygpt_tui.ui.widgets.step_view import label_cells, label_of, window_of
 
 WIDEST = 3  # cells of one weight
@@ -68,10 +68,14 @@ class AttentionMap(Widget, can_focus=True):
         + "}"
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "go_layer(-1)", "Layer back", id="attention.layer_back", tooltip="To the layer before"),
-        Binding("down,j", "go_layer(1)", "Layer", id="attention.layer", tooltip="To the next layer"),
-        Binding("left,h", "go_head(-1)", "Head back", id="attention.head_back", tooltip="To the head before"),
-        Binding("right,l", "go_head(1)", "Head", id="attention.head", tooltip="To the next head"),
+        Binding("down,j", "go_layer(1)", "Layer", id="attention.layer", key_display="↑↓", tooltip="To the next layer"),
+        Binding(
+            "up,k", "go_layer(-1)", "Layer before", id="attention.layer_back", show=False, tooltip="The layer before"
+        ),
+        Binding("right,l", "go_head(1)", "Head", id="attention.head", key_display="←→", tooltip="To the next head"),
+        Binding(
+            "left,h", "go_head(-1)", "Head before", id="attention.head_back", show=False, tooltip="To the head before"
+        ),
     ]
 
     class Moved(Message):
@@ -139,7 +143,8 @@ class AttentionMap(Widget, can_focus=True):
 
     def _draw(self, width: int, height: int, style: dict[str, Style]) -> list[Text]:
         step, labels = self._steps[self._at], self._pass.labels
-        first = Text(f"{title_of(step)}, layer {self._at + 1} of {len(self._steps)}", style["title"])
+        first = Text(no_wrap=True)
+        first.append(f"{title_of(step)}, layer {self._at + 1} of {len(self._steps)}", style["title"])
         first.append(f"   head {self._head + 1} of {len(step.pictures)}", style["token"])
         first.append(f"   w  {step.symbols} = {', '.join(map(str, step.shape))}", style["muted"])
         lines = [first, Text(fitted(step.formula, width), style["muted"])]
@@ -152,7 +157,7 @@ class AttentionMap(Widget, can_focus=True):
             lines += [self._heads(layer, heads, tables, grid, style), self._keys(heads, tables, grid, style)]
             lines += [self._row(row, heads, tables, grid, style) for row in grid.rows]
         table = table_of(step.pictures[self._head])
-        return [*lines, Text(""), Text(fitted(self._in_words(table, labels), width))]
+        return [*lines, Text(""), Text(self._in_words(table, labels, width))]
 
     def _grid(self, width: int, height: int) -> Grid:
         """Find the widest cells with which all heads fit, else those with which some do; then how many layers."""
@@ -171,9 +176,7 @@ class AttentionMap(Widget, can_focus=True):
         start = window_of(rows, self._token, shown)
         return Grid(range(top, top + layers), range(first, first + heads), wide, range(start, start + shown))
 
-    def _heads(
-        self, layer: int, heads: range, tables: Sequence[Table], grid: Grid, style: dict[str, Style]
-    ) -> Text:
+    def _heads(self, layer: int, heads: range, tables: Sequence[Table], grid: Grid, style: dict[str, Style]) -> Text:
         several = len(grid.layers) > 1
         line = Text(" " * (label_cells(self._pass.labels) + 1))
         for head in heads:
@@ -213,21 +216,22 @@ class AttentionMap(Widget, can_focus=True):
             line.append(" " * GAP)
         return line
 
-    def _in_words(self, table: Table, labels: Sequence[str]) -> str:
+    def _in_words(self, table: Table, labels: Sequence[str], width: int) -> str:
         """Say what the marked token looks at in the chosen head."""
         if self._token >= len(table):
             return ""
         row = table[self._token]
         before = len(row) - len(labels)
-        told = []
+        words = f"{name_of(labels[self._token])} looks at"
         for column in sorted(range(len(row)), key=lambda column: -row[column])[:TOLD]:
-            if row[column] < SMALLEST:
-                break
             at = column - before
             back = self._token - at
             name = "all before" if at < 0 else f"{name_of(labels[at])} {f'({back} back)' if back else '(itself)'}"
-            told.append(f"{name} {percent(row[column])}")
-        return f"{name_of(labels[self._token])} looks at  {'  ·  '.join(told)}"
+            told = f"   {name} {row[column]:.0%}"
+            if row[column] < SMALLEST or cell_len(words + told) > width:
+                break
+            words += told
+        return words
 
 
 def title_of(step: TraceStep) -> str:

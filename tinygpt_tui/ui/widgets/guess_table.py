@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
@@ -23,6 +24,8 @@ TITLE_CELLS = 11
 WIDEST = 8  # cells of a guess
 FADED = 0.45  # of the colour's strength: the guess is written on it
 BAR_CELLS = 30
+BARS_CELLS = 56  # of the bars with all that belongs to them
+ROOM_FOR_BOTH = 110
 CHANCES = 8
 
 
@@ -39,7 +42,13 @@ class GuessTable(Widget, can_focus=True):
         "Left and Right go from token to token, Up and Down from layer to layer; below stand the likeliest tokens "
         "there."
     )
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"guess--title", "guess--muted", "guess--cursor", "guess--bar", *HEAT_CLASSES}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "guess--title",
+        "guess--muted",
+        "guess--cursor",
+        "guess--bar",
+        *HEAT_CLASSES,
+    }
     DEFAULT_CSS = (
         """
     GuessTable {
@@ -53,10 +62,14 @@ class GuessTable(Widget, can_focus=True):
         + "}"
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "layer(1)", "Layer", id="guess.layer", tooltip="To the layer above"),
-        Binding("down,j", "layer(-1)", "Layer back", id="guess.layer_back", tooltip="To the layer below"),
-        Binding("left,h", "token(-1)", "Token back", id="guess.token_back", tooltip="To the token before"),
-        Binding("right,l", "token(1)", "Token", id="guess.token", tooltip="To the next token"),
+        Binding("up,k", "go_layer(1)", "Layer", id="guess.layer", key_display="↑↓", tooltip="To the layer above"),
+        Binding(
+            "down,j", "go_layer(-1)", "Layer below", id="guess.layer_back", show=False, tooltip="To the layer below"
+        ),
+        Binding("right,l", "go_token(1)", "Token", id="guess.token", key_display="←→", tooltip="To the next token"),
+        Binding(
+            "left,h", "go_token(-1)", "Token before", id="guess.token_back", show=False, tooltip="To the token before"
+        ),
     ]
 
     class Moved(Message):
@@ -86,14 +99,14 @@ class GuessTable(Widget, can_focus=True):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Show only the keys that do something now."""
-        return len(self._pass.lens) > 1 if action == "layer" else True
+        return len(self._pass.lens) > 1 if action == "go_layer" else True
 
-    def action_layer(self, direction: int) -> None:
+    def action_go_layer(self, direction: int) -> None:
         """Go a layer up or down."""
         self._row_at = min(max(self.row + direction, 0), len(self._pass.lens) - 1)
         self.refresh()
 
-    def action_token(self, direction: int) -> None:
+    def action_go_token(self, direction: int) -> None:
         """Ask for the next token, or the one before."""
         self.post_message(self.Moved(direction))
 
@@ -105,63 +118,96 @@ class GuessTable(Widget, can_focus=True):
             return Text("")
         style = {name: self.get_component_rich_style(f"guess--{name}") for name in ("title", "muted", "bar")}
         style["cursor"] = self.get_component_rich_style("guess--cursor", partial=True)
-        lines = self._lines(self.size.width, self.size.height, style)
+        lines = self._draw(self.size.width, self.size.height, style)
         return Text("\n", no_wrap=True, overflow="crop", end="").join(lines[: self.size.height])
 
-    def _lines(self, width: int, height: int, style: dict[str, Style]) -> list[Text]:
+    def _draw(self, width: int, height: int, style: dict[str, Style]) -> list[Text]:
         labels, lens = self._pass.labels, self._pass.lens
         wide = min(WIDEST, max(3, 2 + max(cell_len(name_of(one)) for row in lens for one in _tops(row))))
+        # Larger where there is room: it is shown on walls.
+        wide += 2 if len(labels) * (wide + 2) <= width - TITLE_CELLS else 0
+        high = 2 if 2 * len(lens) + CHANCES + 4 <= height else 1
         columns = max(1, (width - TITLE_CELLS) // wide)
         first = max(0, min(self._token - columns // 2, len(labels) - columns))
         shown = range(first, min(first + columns, len(labels)))
-        tokens = Text(set_cell_size("token", TITLE_CELLS), style["muted"])
+        tokens = Text(no_wrap=True).append(set_cell_size(" token", TITLE_CELLS), style["muted"])
         for at in shown:
             name = fitted(name_of(labels[at]), wide - 1).center(wide)
             tokens.append(name, style["title" if at == self._token else "muted"])
-        room = max(1, min(len(lens), height - 4))
+        room = max(1, min(len(lens), (height - 4) // high))
         start = max(0, min(len(lens) - room, len(lens) - 1 - self.row - room // 2))
-        order = list(reversed(range(len(lens))))[start : start + room]
-        rows = [self._row(lens[layer], layer, shown, wide, style) for layer in order]
-        more = height - len(rows) - 3
-        return [*rows, tokens, Text(""), *self._chances(max(1, more), width, style)]
+        rows: list[Text] = []
+        for at in list(reversed(range(len(lens))))[start : start + room]:
+            rows.append(self._guesses(lens[at], at, shown, wide, style))
+            if high > 1:
+                rows.append(self._guesses(lens[at], at, shown, wide, style, written=False))
+        more = max(1, height - len(rows) - 2)
+        bars = self._chances(more, min(width, BARS_CELLS), style)
+        if width >= ROOM_FOR_BOTH:
+            bars = _side_by_side(bars, self._grown(more, style), BARS_CELLS)
+        return [*rows, tokens, Text(""), *bars]
 
-    def _row(self, row: LensRow, layer: int, shown: range, wide: int, style: dict[str, Style]) -> Text:
-        chosen, palette, labels = layer == self.row, palette_of(self), self._pass.labels
-        line = Text(no_wrap=True)
-        title = f"{'▸' if chosen else ' '}{row.title}"
-        line.append(set_cell_size(title, TITLE_CELLS), style["title" if chosen else "muted"])
-        for at in shown:
-            guess = row.guesses[at][0]
+    def _guesses(
+        self, row: LensRow, at: int, shown: range, wide: int, style: dict[str, Style], *, written: bool = True
+    ) -> Text:
+        """Return one layer as a line; without words, to make the line above it higher."""
+        chosen, palette, labels = at == self.row, palette_of(self), self._pass.labels
+        title = f"{'▸' if chosen else ' '}{row.title}" if written else ""
+        line = Text(no_wrap=True).append(set_cell_size(title, TITLE_CELLS), style["title" if chosen else "muted"])
+        for place in shown:
+            guess = row.guesses[place][0]
             fill, ground = palette.cell(guess.probability * FADED, 1.0, wide)
+            if not written:
+                line.append(fill, ground)
+                continue
             name = fitted(name_of(guess.text), wide - 2)
-            right = at + 1 < len(labels) and labels[at + 1] == guess.text
-            own = Style(bold=right, underline=right)
-            if at == self._token and chosen:
+            right = place + 1 < len(labels) and labels[place + 1] == guess.text
+            own = ground + Style(bold=right, underline=right)
+            if place == self._token and chosen:
                 own += style["cursor"]
-            if palette.plain:
-                side = fill[:1]
-                line.append(side + name.center(wide - 2) + side, own)
-            else:
-                before = (wide - cell_len(name)) // 2
-                line.append(" " * before, ground).append(name, ground + own)
-                line.append(" " * (wide - before - cell_len(name)), ground)
+            before = (wide - cell_len(name)) // 2
+            line.append(fill[:before], ground).append(name, own)
+            line.append(fill[: wide - before - cell_len(name)], ground)
         return line
 
     def _chances(self, room: int, width: int, style: dict[str, Style]) -> list[Text]:
         """Return the likeliest tokens at the cursor, as bars."""
         row, labels = self._pass.lens[self.row], self._pass.labels
-        guesses = row.guesses[self._token]
         where = "the net's own guess" if self.row == len(self._pass.lens) - 1 else f"the guess after {row.title}"
         actual = labels[self._token + 1] if self._token + 1 < len(labels) else None
-        follows = f"  (there follows {name_of(actual)})" if actual is not None else ""
-        lines = [Text(f"{where}, after {name_of(labels[self._token])}{follows}", style["muted"])]
-        cells = min(BAR_CELLS, max(6, width - WIDEST - 12))
-        for guess in guesses[: min(CHANCES, room - 1)]:
-            mark = "▸" if guess.text == actual else " "
-            line = Text(mark + set_cell_size(fitted(name_of(guess.text), WIDEST), WIDEST) + " ")
-            line.append(bar(guess.probability, cells).ljust(cells), style["bar"])
-            lines.append(line.append(f" {percent(guess.probability):>6}"))
+        follows = f"  (▸ there follows {name_of(actual)})" if actual is not None else ""
+        lines = [Text(f" {where}, after {name_of(labels[self._token])}{follows}", style["muted"])]
+        likely = row.guesses[self._token][: min(CHANCES, room - 1)]
+        return lines + [_bar(one.text, one.probability, one.text == actual, width, style) for one in likely]
+
+    def _grown(self, room: int, style: dict[str, Style]) -> list[Text]:
+        """Return how the net's own guess came about: its probability after each layer."""
+        lens = self._pass.lens
+        final = lens[-1].guesses[self._token][0].text
+        lines = [Text(f"{name_of(final)} from layer to layer", style["muted"])]
+        for row in list(reversed(lens))[: room - 1]:
+            found = next((guess for guess in row.guesses[self._token] if guess.text == final), None)
+            line = Text(set_cell_size(row.title, TITLE_CELLS))
+            line.append(bar(found.probability if found else 0.0, BAR_CELLS).ljust(BAR_CELLS), style["bar"])
+            lines.append(line.append(f" {percent(found.probability):>6}" if found else "  under"))
         return lines
+
+
+def _bar(text: str, probability: float, marked: bool, width: int, style: dict[str, Style]) -> Text:
+    cells = min(BAR_CELLS, max(6, width - WIDEST - 12))
+    line = Text(("▸" if marked else " ") + set_cell_size(fitted(name_of(text), WIDEST), WIDEST) + " ")
+    line.append(bar(probability, cells).ljust(cells), style["bar"])
+    return line.append(f" {percent(probability):>6}")
+
+
+def _side_by_side(left: Sequence[Text], right: Sequence[Text], width: int) -> list[Text]:
+    lines = []
+    for one, other in zip_longest(left, right):
+        line = one.copy() if one is not None else Text("")
+        if other is not None:
+            line.append(" " * max(1, width - cell_len(line.plain))).append_text(other)
+        lines.append(line)
+    return lines
 
 
 def _tops(row: LensRow) -> Sequence[str]:

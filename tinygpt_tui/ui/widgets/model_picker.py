@@ -29,8 +29,9 @@ class ModelPicker(Vertical):
         "right now: it gets better while you use it. A dim one cannot be used; its second line says why; Enter shows "
         "its card, with all of it and what to do.\n\n"
         "In the Generate tab `i` shows the model's card (what is known of it; rename, copy, delete, compare, export), "
-        "`t` begins a training that starts from it, and `o` opens a model from anywhere: another program's file, a "
-        "folder, or `hf:NAME` of the Hugging Face Hub."
+        "`u` uses its untrained twin (the same net with the weights that its training began with; `u` again, and it is "
+        "the trained one), `t` begins a training that starts from it, and `o` opens a model from anywhere: another "
+        "program's file, a folder, or `hf:NAME` of the Hugging Face Hub."
     )
     DEFAULT_CSS = """
     ModelPicker {
@@ -65,7 +66,7 @@ class ModelPicker(Vertical):
         self.border_title = "models"
         self._cards: dict[str, ModelCard] = {}
         self._live: dict[str, str] = {}
-        self._current = ""
+        self._current, self._untrained = "", False
         self._resting = ""  # the path of a model that cannot be used, while the highlight is on it
         self._shown: list[tuple[str, Text]] = []
 
@@ -86,10 +87,15 @@ class ModelPicker(Vertical):
         """The model that the highlight is on and that cannot be used; None where it is on the one in use."""
         return self._cards.get(self._resting)
 
-    def pick(self, path: str) -> None:
-        """Mark the model in use; no message is sent."""
-        self._current, self._resting = path, ""
+    def pick(self, path: str, *, untrained: bool = False) -> None:
+        """Mark the model in use, and whether it is used with its first weights; no message is sent."""
+        self._current, self._untrained, self._resting = path, untrained, ""
         self._fill()
+
+    @property
+    def list_has_focus(self) -> bool:
+        """Whether a letter is a key here: in the filter it is a letter."""
+        return self.query_one(OptionList).has_focus
 
     def action_filter(self) -> None:
         """Go to the filter."""
@@ -139,7 +145,7 @@ class ModelPicker(Vertical):
             if done:
                 self.post_message(self.Asked(card))
         elif card is not None and (done or path != self._current or self._resting):
-            self.pick(path)
+            self.pick(path, untrained=self._untrained and path == self._current)
             self.post_message(self.Picked(self._cards[path], done))
 
     def _fill(self) -> None:
@@ -173,7 +179,8 @@ class ModelPicker(Vertical):
         width = max(8, self.scrollable_content_region.width - 2)
         mark = "▸ " if card.path == self._current else "  "
         progress = self._live.get(card.path, "")
-        side = f" {progress}" if progress else f" {card.origin}"
+        is_twin = self._untrained and card.path == self._current
+        side = " untrained" if is_twin else f" {progress}" if progress else f" {card.origin}"
         name = _cut(card.name, width - 2 - cell_len(side))
         gap = " " * max(0, width - 2 - cell_len(name) - cell_len(side))
         row = Text(no_wrap=True, overflow="ellipsis")

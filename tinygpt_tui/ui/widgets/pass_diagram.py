@@ -62,12 +62,11 @@ class PassDiagram(ScrollView, can_focus=True):
         & .diagram--name { color: $foreground; text-style: italic; }
         & .diagram--shape { color: $text-muted; }
         &:focus .diagram--cursor { background: $accent; }
-        &:nocolor .diagram--cursor { text-style: bold reverse; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "walk(-1)", "Back", id="inspect.back", tooltip="To the step before"),
         Binding("down,j", "walk(1)", "Forward", id="inspect.forward", tooltip="To the next step"),
+        Binding("up,k", "walk(-1)", "Back", id="inspect.back", tooltip="To the step before"),
         Binding("right,enter,l", "into", "Into", id="inspect.into", tooltip="Into a block, its attention, a head"),
         Binding("left,backspace,h", "out", "Out", id="inspect.out", tooltip="Out of it, and close it"),
         Binding("pageup", "walk(-8)", "Page back", id="inspect.page_back", show=False, tooltip="Eight steps back"),

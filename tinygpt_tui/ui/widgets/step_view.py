@@ -12,7 +12,7 @@ from textual.widget import Widget
 
 from tinygpt_tui.events.tracing import LensRow, TraceStep
 from tinygpt_tui.ui.branch_words import fitted
-from tinygpt_tui.ui.heat import Palette, Table, largest_of, legend, narrowed, number, table_of
+from tinygpt_tui.ui.heat import Table, largest_of, legend, narrowed, number, table_of
 from tinygpt_tui.ui.passes import Part, Pass
 from tinygpt_tui.ui.widgets.heat_colours import HEAT_CLASSES, HEAT_CSS, palette_of
 from tinygpt_tui.ui.widgets.microscope import name_of, percent
@@ -24,6 +24,7 @@ LEAST_CELLS = 6  # columns that a picture must have to be one
 ROOM_FOR_CODE = 17  # lines of the view from which the program's line is shown
 ROOM_FOR_ALL = 22  # and from which there is air between its parts
 CHANCES = 5
+HIGHEST = 2  # lines of one number, where there is room
 
 
 class StepView(Widget):
@@ -32,6 +33,7 @@ class StepView(Widget):
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "step--title",
+        "step--name",
         "step--shape",
         "step--muted",
         "step--token",
@@ -43,6 +45,7 @@ class StepView(Widget):
     StepView {
         padding: 0 1;
         & .step--title { color: $accent; text-style: bold; }
+        & .step--name { color: $foreground; text-style: italic; }
         & .step--shape { color: $foreground; text-style: bold; }
         & .step--muted { color: $text-muted; }
         & .step--token { color: $accent; text-style: bold; }
@@ -68,10 +71,10 @@ class StepView(Widget):
         part = self._part
         if part is None:
             return Text("")
-        lines = self._lines(part, part.last, self.size.width, self.size.height)
+        lines = self._draw(part, part.last, self.size.width, self.size.height)
         return Text("\n", no_wrap=True, overflow="crop", end="").join(lines[: self.size.height])
 
-    def _lines(self, part: Part, step: TraceStep, width: int, height: int) -> list[Text]:
+    def _draw(self, part: Part, step: TraceStep, width: int, height: int) -> list[Text]:
         style = {name: self.get_component_rich_style(f"step--{name}") for name in _STYLES}
         airy, of_group = height >= ROOM_FOR_ALL, part.step is None
         gap = [Text("")] if airy else []
@@ -79,14 +82,16 @@ class StepView(Widget):
         name = "" if of_group else f"  {step.name}"
         head = "" if part.head is None else f"  head {part.head + 1} of {len(step.pictures)}"
         trail = " › ".join(part.trail if part.head is None else part.trail[:-1])
-        first = Text(title, style["title"]).append(name, Style(italic=True)).append(head, style["token"])
+        first = (
+            Text(no_wrap=True).append(title, style["title"]).append(name, style["name"]).append(head, style["token"])
+        )
         room = width - cell_len(first.plain) - 2
         if trail and room > 6:
             first.append(fitted(trail, room).rjust(room + 2), style["muted"])
         lines = [first, Text(shape_of(step), style["shape"])]
         if of_group:
             inside = " → ".join(dict.fromkeys(inner.title for inner in part.parts))
-            lines.append(Text(fitted(inside, width)))
+            lines += [Text(line) for line in _folded(inside, width)]
         else:
             lines += [Text(line) for line in _folded(step.formula, width)]
             if height >= ROOM_FOR_CODE and step.source:
@@ -95,7 +100,9 @@ class StepView(Widget):
         tail = self._chances(step, width, style, full=step.kind == "logits" and height >= ROOM_FOR_CODE)
         if step.kind == "ids":
             return lines + self._ids(height - len(lines), style)
-        numbers = f"{number(step.least)} … {number(step.most)}   mean {number(step.mean)}   spread {number(step.spread)}"
+        numbers = (
+            f"{number(step.least)} … {number(step.most)}   mean {number(step.mean)}   spread {number(step.spread)}"
+        )
         lines.append(Text(fitted(numbers, width), style["muted"]))
         if tail:
             tail = [*gap, *tail]
@@ -114,25 +121,28 @@ class StepView(Widget):
         each = (width - cells - 1 - (count - 1)) // count
         tables = tables[:count]
         columns = max(len(row) for table in tables for row in table)
-        wide = 2 if columns * 2 <= each else 1
-        largest = largest_of(tables)
-        rows = len(tables[0])
-        start = window_of(rows, self._token, height)
+        largest, rows = largest_of(tables), len(tables[0])
+        high = max(1, min(HIGHEST, height // rows))
+        wide = next((wide for wide in (2 * high, 2, 1) if columns * wide <= each), 1)
+        start = window_of(rows, self._token, height // high)
         lines = []
-        for row in range(start, min(start + height, rows)):
+        for row in range(start, min(start + height // high, rows)):
             marked = row == self._token
             line = label_of(labels, row, cells, style["token"] if marked else style["muted"], marked=marked)
+            below = Text(" " * cell_len(line.plain))
             for place, table in enumerate(tables):
-                line.append(" " if place else "")
+                for part_of in (line, below):
+                    part_of.append(" " if place else "")
                 for value in narrowed(table[row], each):
-                    line.append(*palette.cell(value, largest, wide, marked=marked))
-            lines.append(line)
-        note = legend(palette, step.least, step.most, largest, width)
+                    for part_of in (line, below):
+                        part_of.append(*palette.cell(value, largest, wide, marked=marked))
+            lines += [line, *[below] * (high - 1)]
+        note = legend(palette, step.least, largest, width)
         shown = max(picture.each for picture in pictures) * -(-columns // each)
         if len(part.last.pictures) > count and part.head is None:
             note.append(f"  heads 1–{count} of {len(step.pictures)}; → leads into each", style["muted"])
         elif step.kind != "weights" and shown > 1:
-            note.append(f"  a cell: strongest of {shown}", style["muted"])
+            note.append(f"  strongest of {shown}", style["muted"])
         note.truncate(width, overflow="ellipsis")
         return [*lines, self._marked(tables[0], labels, width, style), note]
 
@@ -140,7 +150,7 @@ class StepView(Widget):
         """Return the first numbers of the marked token, as a line."""
         if self._token >= len(table):
             return Text("")
-        line = Text(f"{name_of(labels[self._token])}: ", style["token"])
+        line = Text(no_wrap=True).append(f"{name_of(labels[self._token])}: ", style["token"])
         for value in table[self._token]:
             written = number(value)
             if cell_len(line.plain) + len(written) + 2 > width:
@@ -155,8 +165,9 @@ class StepView(Widget):
         ids, cells = begun.ids[len(begun.ids) - begun.rows :], label_cells(labels)
         start = window_of(len(labels), self._token, height)
         return [
-            label_of(labels, row, cells, style["token" if row == self._token else "muted"], marked=row == self._token)
-            .append(f"{ids[row]:>6}", Style(bold=row == self._token))
+            label_of(
+                labels, row, cells, style["token" if row == self._token else "muted"], marked=row == self._token
+            ).append(f"{ids[row]:>6}", Style(bold=row == self._token))
             for row in range(start, min(start + height, len(labels)))
         ]
 
@@ -169,8 +180,8 @@ class StepView(Widget):
         after = f"after {name_of(labels[self._token])}"
         guesses = lens.guesses[self._token]
         if not full:
-            words = "guess" if step.kind == "logits" else "guess if it ended here,"
-            return [Text(fitted(f"{words} {after}: {guesses_in_words(lens, self._token)}", width), style["muted"])]
+            words = "the guess" if step.kind == "logits" else "if it ended here,"
+            return [Text(in_words(f"{words} {after}:", lens, self._token, width), style["muted"])]
         lines = [Text(f"the guess {after}", style["muted"])]
         room = max(4, min(30, width - LABEL_CELLS - 10))
         for guess in guesses[:CHANCES]:
@@ -180,12 +191,17 @@ class StepView(Widget):
         return lines
 
 
-_STYLES = ("title", "shape", "muted", "token", "bar")
+_STYLES = ("title", "name", "shape", "muted", "token", "bar")
 
 
-def guesses_in_words(lens: LensRow, token: int) -> str:
-    """Return the likeliest tokens in a line: `e 31%  o 12%`."""
-    return "  ".join(f"{name_of(guess.text)} {percent(guess.probability)}" for guess in lens.guesses[token][:CHANCES])
+def in_words(words: str, lens: LensRow, token: int, width: int) -> str:
+    """Return the likeliest tokens in a line, as many as fit: `after t: e 31%  o 12%`."""
+    for guess in lens.guesses[token][:CHANCES]:
+        told = f"  {name_of(guess.text)} {guess.probability:.0%}"
+        if cell_len(words + told) > width:
+            break
+        words += told
+    return words
 
 
 def label_cells(labels: Sequence[str]) -> int:
