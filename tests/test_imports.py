@@ -19,6 +19,7 @@ LIGHT = (
     "tinygpt_tui.checkpoints.library, tinygpt_tui.corpora.catalog, tinygpt_tui.corpora.corpus",
     "tinygpt_tui.workers.client, tinygpt_tui.workers.trainer, tinygpt_tui.workers.pump, tinygpt_tui.workers.host",
     "tinygpt_tui.charts",
+    "tinygpt_tui.events.tracing",
     "tinygpt_tui.sessions.store, tinygpt_tui.sessions.keeper, tinygpt_tui.sessions.export",
 )
 

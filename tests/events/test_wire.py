@@ -7,7 +7,7 @@ import typing
 import msgspec
 import pytest
 
-from tinygpt_tui.events import generation, requests, training, wire
+from tinygpt_tui.events import generation, requests, tracing, training, wire
 from tinygpt_tui.settings.sampling import SamplingSettings
 
 EXAMPLES: list[typing.Any] = [
@@ -25,6 +25,31 @@ EXAMPLES: list[typing.Any] = [
         (generation.SenseToken(0, 1, 5, (0.25, 1.0)),),
         {5: (generation.Sense((generation.Candidate(5, "é", 0.5),), ("a", "\n")),)},
     ),
+    tracing.TraceBegun(1, "gpt", ("a", "\n"), (5, 0), 2, left_out=3, unknown="Ж", begun=False),
+    tracing.Traced(
+        1,
+        steps=(
+            tracing.TraceStep(
+                number=1,
+                name="q",
+                title="queries",
+                place=("block 1",),
+                symbols="B, T, C",
+                shape=(1, 2, 1),
+                formula="q = x Wᵀ",
+                source="gpt.py:1",
+                code="x = y",
+                inputs=(0,),
+                kind="numbers",
+                pictures=(tracing.Picture(2, 1, 3, b"\x00\x3c\xff\xfb"),),
+                least=-1.0,
+                most=1.0,
+                mean=0.0,
+                spread=1.0,
+            ),
+        ),
+        lens=(tracing.LensRow("block 1", 1, ((tracing.Guess("é", 0.5),), ())),),
+    ),
     generation.GenerationEnded(1, "stop text", 3, 0.5, None, "rest"),
     generation.EngineFailed("it died", "ask again"),
     requests.OpenModel("/m"),
@@ -33,6 +58,7 @@ EXAMPLES: list[typing.Any] = [
     requests.Generate(1, "/m", "", SamplingSettings(), gains=((requests.EVERY_TOKEN, 0, 0.5), (5, 1, -1.0))),
     requests.LookAtSenses(1, "/m", "To be"),
     requests.CompareWeights(1, "/m", "/n"),
+    requests.Trace(1, "/m", "To be", untrained=True),
     requests.StopJob(1),
     training.RunStarted(1.5, 0, 10, 100, 90, 10, "cpu", 1),
     training.Step(1, 2.5, 1e-3, 0.5, 1000.0, 0.1),

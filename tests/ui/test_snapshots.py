@@ -21,6 +21,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Markdown, TextArea
 from train_bench import STEPS, ScriptedRun, beginning, steps
 from wait import wait_until
+from walk_bench import walk
 
 from tinygpt_tui import paths
 from tinygpt_tui.events.training import Saved
@@ -29,6 +30,7 @@ from tinygpt_tui.ui.screens.card import CardScreen
 from tinygpt_tui.ui.screens.export import ExportScreen
 from tinygpt_tui.ui.screens.generate import GenerateScreen
 from tinygpt_tui.ui.screens.help import HelpScreen
+from tinygpt_tui.ui.screens.inspect import InspectScreen
 from tinygpt_tui.ui.screens.open_model import OpenModelScreen
 from tinygpt_tui.ui.screens.train import TrainScreen
 from tinygpt_tui.ui.training_session import Phase
@@ -335,6 +337,48 @@ def test_open_a_model(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None
         await sees(pilot, "models", "hf:NAME")
 
     assert picture(play, SMALL)
+
+
+async def inspect_tab(pilot: Pilot[None]) -> InspectScreen:
+    """Walk through a tiny net, to the attention of its first block."""
+    screen, engine = await generate_tab(pilot), pilot.app.engine  # type: ignore[attr-defined]
+    screen.query_one(PromptBox).text = "a bad cab"
+    await pilot.press("f10")
+    await wait_until(pilot, lambda: engine.traced)
+    engine.say(*walk("wide", "a bad cab", engine.traced[-1].job))
+    inspect = pilot.app.screen
+    assert isinstance(inspect, InspectScreen)
+    await wait_until(pilot, lambda: inspect.walked.steps)
+    await pilot.press("down", "down", "down", "down", "right", "down", "right", *["down"] * 4)
+    await sees(pilot, "w = softmax(mask(q kᵀ / √16))", "block 1 › attention")
+    return inspect
+
+
+@both_sizes
+def test_inspect_walks_through_a_net(picture: Picture, size: tuple[int, int]) -> None:
+    async def play(pilot: Pilot[None]) -> None:
+        await inspect_tab(pilot)
+
+    assert picture(play, size)
+
+
+def test_inspect_by_day_with_the_attention_of_all_heads(picture: Picture) -> None:
+    async def play(pilot: Pilot[None]) -> None:
+        await inspect_tab(pilot)
+        await pilot.press("2", "ctrl+n")
+        await wait_until(pilot, lambda: pilot.app.theme == "tinygpt-light")
+        await sees(pilot, "looks at")
+
+    assert picture(play, SMALL)
+
+
+def test_inspect_with_the_guess_after_each_layer(picture: Picture) -> None:
+    async def play(pilot: Pilot[None]) -> None:
+        await inspect_tab(pilot)
+        await pilot.press("3")
+        await sees(pilot, "from layer to layer")
+
+    assert picture(play, LARGE)
 
 
 @both_sizes

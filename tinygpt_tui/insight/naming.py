@@ -37,7 +37,7 @@ MODULES: dict[str, Words] = {
     "ln_f": Words("h", "final norm", STREAM, "{norm}"),
     "shift_1": Words("h", "token shift", STREAM, "h = {x} + Σⱼ sⱼ · {x}ₜ₋ⱼ"),
     "shift_2": Words("h", "token shift", STREAM, "h = {x} + Σⱼ sⱼ · {x}ₜ₋ⱼ"),
-    "c_attn": Words("qkv", "query, key, value", "", "qkv = {x} Wᵀ{+b}"),
+    "c_attn": Words("qkv", "q, k and v", "", "qkv = {x} Wᵀ{+b}"),
     "attn.c_proj": Words("y", "projection", STREAM, "y = {x} Wᵀ{+b}"),
     "mlp.c_fc": Words("m", "wider", "B, T, F", "m = {x} Wᵀ{+b}"),
     "mlp.c_gate": Words("g", "gate", "B, T, F", "g = {x} Wᵀ{+b}"),
@@ -46,7 +46,7 @@ MODULES: dict[str, Words] = {
     "c_proj": Words("y", "projection", STREAM, "y = {x} Wᵀ{+b}"),
     "sense_fc": Words("m", "wider", "B, T, F", "m = {x} Wᵀ{+b}"),
     "sense_proj": Words("senses", "sense vectors", "B, T, S·C", "senses = {x} Wᵀ{+b}"),
-    "weigh": Words("qk", "query, key", "", "qk = {x} Wᵀ{+b}"),
+    "weigh": Words("qk", "q and k", "", "qk = {x} Wᵀ{+b}"),
     "lm_head": Words("logits", "head", "B, T, V", "logits = {x} Wᵀ{+b}"),
 }
 
@@ -130,7 +130,7 @@ NORMS = {
     "rmsnorm": "h = {x} / √(mean {x}² + ε){*w}{+b}",
 }
 IDS = Words("ids", "token ids", "B, T", "ids = the number of each token")
-WEIGHTS = Words("w", "attention", "B, {H}, T, T", "w = softmax({x} {y}ᵀ · {scale} + mask of the future)")
+WEIGHTS = Words("w", "attention", "B, {H}, T, T", "w = softmax(mask({x} {y}ᵀ {scale}))")
 MIXED = Words("o", "values, mixed", "", "o = w {x}")
 
 # What the kernels of recurrent nets compute inside, in the order in which it is reckoned here.

@@ -155,7 +155,7 @@ class Recorder:
         weights = scores.softmax(-1)
         inputs = self._origins_of([q, k])
         place = self._place(inputs)
-        root = f"1/√{round(scale**-2)}"
+        root = f"/ √{round(scale**-2)}"
         words = naming.WEIGHTS._replace(
             title="sense weights" if senses else "attention",
             symbols=naming.WEIGHTS.symbols.replace("{H}", letter),

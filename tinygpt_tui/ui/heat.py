@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from rich.style import Style
-from rich.text import Text
 from textual.color import Color
 
 from tinygpt_tui.events.tracing import Picture
@@ -17,6 +17,9 @@ ABOVE, BELOW = " ░▒▓█", " -~=≡"
 BEND = 0.7  # small numbers are to be seen, too: the strength of a colour is this power of the share of the strongest
 ROOM_FOR_SWATCHES = 56  # cells of a legend's line from which its colours are two cells wide
 STEPS = 24  # different strengths of a colour; each cell a style of its own would be slow
+
+SWATCHES = (1.0, 0.6, 0.3, 0.1)
+NORMAL, BOLD = Style.null(), Style(bold=True)
 
 Table = list[tuple[float, ...]]
 
@@ -35,10 +38,13 @@ class Palette(NamedTuple):
         if self.plain:
             ramp = BELOW if value < 0 else ABOVE
             level = min(len(ramp) - 1, math.ceil(strength * len(ramp) - 0.5)) if strength else 0
-            return ramp[max(0, level)] * width, Style(bold=marked)
-        step = round(strength * STEPS) / STEPS
-        colour = self.ground.blend(self.below if value < 0 else self.above, step)
-        return " " * width, Style(bgcolor=colour.rich_color)
+            return ramp[max(0, level)] * width, BOLD if marked else NORMAL
+        return " " * width, _mixed(self.ground, self.below if value < 0 else self.above, round(strength * STEPS))
+
+
+@lru_cache(maxsize=1024)
+def _mixed(ground: Color, colour: Color, step: int) -> Style:
+    return Style(bgcolor=ground.blend(colour, step / STEPS).rich_color)
 
 
 def table_of(picture: Picture) -> Table:
@@ -62,19 +68,13 @@ def largest_of(tables: Iterable[Table]) -> float:
     return max((abs(number) for table in tables for row in table for number in row), default=0.0)
 
 
-def legend(palette: Palette, least: float, largest: float, width: int) -> Text:
-    """Return what the colours mean, as a line."""
-    line, swatch = Text(no_wrap=True), 2 if width >= ROOM_FOR_SWATCHES else 1
-    if least < 0:
-        line.append(f"{number(-largest)} ", "dim")
-        for share in (1.0, 0.6, 0.3, 0.1):
-            line.append(*palette.cell(-share * largest, largest, swatch))
-    line.append(" 0 ", "dim")
-    for share in (0.1, 0.3, 0.6, 1.0):
-        line.append(*palette.cell(share * largest, largest, swatch))
-    line.append(f" {number(largest)}", "dim")
-    line.truncate(width)
-    return line
+def legend(palette: Palette, least: float, largest: float, width: int, words: Style) -> list[tuple[str, Style]]:
+    """Return what the colours mean, as pieces of a line of such a width; `words` is how numbers look."""
+    swatch = 2 if width >= ROOM_FOR_SWATCHES else 1
+    below = [palette.cell(-share * largest, largest, swatch) for share in SWATCHES]
+    above = [palette.cell(share * largest, largest, swatch) for share in reversed(SWATCHES)]
+    left = [(f"{number(-largest)} ", words), *below] if least < 0 else []
+    return [*left, (" 0 ", words), *above, (f" {number(largest)}", words)]
 
 
 def number(value: float) -> str:

@@ -95,14 +95,21 @@ class Pass:
         """The steps that are attention weights, layer by layer."""
         return [step for step in self.steps if step.kind == "weights"]
 
-    def lens_of(self, step: int) -> LensRow | None:
-        """Return what would be guessed right after a step."""
-        return next((row for row in self.lens if row.step == step), None)
+    def lens_of(self, step: TraceStep) -> LensRow | None:
+        """Return what would be guessed right after a step, where that is known."""
+        if step.kind == "logits":
+            return self.lens[-1] if self.lens else None
+        return next((row for row in self.lens if row.step == step.number), None)
 
 
 def tree_of(steps: Sequence[TraceStep]) -> list[Part]:
     """Return the parts of a pass, in order: steps side by side that are in the same part of the net are one."""
     return list(_parts(steps, 0, None))
+
+
+def head_word(step: TraceStep) -> str:
+    """Return what the second axis of a step with several pictures is."""
+    return "sense" if step.symbols.startswith("B, S") else "head"
 
 
 def _parts(steps: Sequence[TraceStep], depth: int, above: Part | None) -> Iterator[Part]:
@@ -113,7 +120,7 @@ def _parts(steps: Sequence[TraceStep], depth: int, above: Part | None) -> Iterat
             part = Part(step.title, depth, step, step.number, step, above=above)
             if len(step.pictures) > 1:
                 part.parts = [
-                    Part(f"head {head + 1}", depth + 1, step, step.number, step, head, above=part)
+                    Part(f"{head_word(step)} {head + 1}", depth + 1, step, step.number, step, head, above=part)
                     for head in range(len(step.pictures))
                 ]
             yield part

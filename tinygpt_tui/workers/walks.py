@@ -5,10 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinygpt_tui.checkpoints.card import WEIGHTS
-from tinygpt_tui.checkpoints.opening import is_native
+from tinygpt_tui.checkpoints.card import read_config
+from tinygpt_tui.checkpoints.opening import describe, is_native
+from tinygpt_tui.checkpoints.remembered import recalled
+from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
+from tinygpt_tui.errors import NotFoundError
 from tinygpt_tui.events.requests import Trace
-from tinygpt_tui.files import is_file
+from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.workers.opened import WeightsNow, weights_now
 
 if TYPE_CHECKING:
     from tinygpt_tui.checkpoints.native import Checkpoint
@@ -21,7 +25,7 @@ class Walks:
     """Jobs that walk through a forward pass."""
 
     def __init__(self) -> None:
-        self._opened: dict[tuple[str, bool], tuple[float, Checkpoint]] = {}
+        self._opened: dict[tuple[str, bool], tuple[WeightsNow, Checkpoint]] = {}
 
     def job(self, request: Trace) -> TraceJob:
         """Return the job. Raises CheckpointError where the model cannot be opened."""
@@ -31,33 +35,38 @@ class Walks:
         return TraceJob(opened.model, opened.tokenizer, request.text, job=request.job)
 
     def _net(self, model: str, untrained: bool) -> Checkpoint:
-        """Return the net; its weights are read again where the file has changed (a model in training)."""
+        """Return the net; its weights are read again where there are newer ones (a model in training)."""
         path = Path(model)
-        weights = path if is_file(path) else path / WEIGHTS
-        changed_at = weights.stat().st_mtime if weights.exists() else 0.0
+        now = weights_now(path)
         kept = self._opened.pop((model, untrained), None)
-        if kept is None or kept[0] != changed_at:
-            kept = (changed_at, _open(path, untrained))
+        if kept is None or kept[0] != now:
+            kept = (now, _twin(path) if untrained else _open(path, now))
         self._opened[model, untrained] = kept
         while len(self._opened) > OPEN_NETS:
             del self._opened[next(iter(self._opened))]
         return kept[1]
 
 
-def _open(path: Path, untrained: bool) -> Checkpoint:
+def _open(path: Path, now: WeightsNow) -> Checkpoint:
     import torch
 
-    from tinygpt_tui.checkpoints.card import read_config
     from tinygpt_tui.checkpoints.foreign import open_checkpoint
-    from tinygpt_tui.checkpoints.native import Checkpoint
-    from tinygpt_tui.checkpoints.opening import describe
-    from tinygpt_tui.checkpoints.remembered import recalled
-    from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
-    from tinygpt_tui.workers.twin import first_weights
+    from tinygpt_tui.checkpoints.moment import read_moment
+    from tinygpt_tui.checkpoints.native import load_moment
 
     torch.set_num_threads(1)
-    if not untrained:
-        return open_checkpoint(path)
+    if now.file == RunFolder(path).newest:
+        try:
+            return load_moment(path, read_moment(now.file))
+        except NotFoundError:  # just now its best became its newest
+            pass
+    return open_checkpoint(path)
+
+
+def _twin(path: Path) -> Checkpoint:
+    from tinygpt_tui.checkpoints.native import Checkpoint
+    from tinygpt_tui.workers.twin import first_weights
+
     if is_native(path):
         config = read_config(path)
         return Checkpoint(config, first_weights(path, config), open_tokenizer(path, config))

@@ -7,15 +7,14 @@ from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 from rich.style import Style
-from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.widget import Widget
 
 from tinygpt_tui.events.tracing import TraceStep
 from tinygpt_tui.ui.branch_words import fitted
 from tinygpt_tui.ui.heat import Table, table_of
-from tinygpt_tui.ui.passes import Pass
+from tinygpt_tui.ui.passes import Pass, head_word
+from tinygpt_tui.ui.widgets.drawing import Drawing, Line
 from tinygpt_tui.ui.widgets.heat_colours import HEAT_CLASSES, HEAT_CSS, palette_of
 from tinygpt_tui.ui.widgets.microscope import name_of
 from tinygpt_tui.ui.widgets.step_view import label_cells, label_of, window_of
@@ -26,7 +25,7 @@ HEAD_LINES = 4  # of the view beside the maps: title, formula, a gap, what the t
 TOLD = 5  # weights in words
 SMALLEST = 0.005  # of those that are told
 BEFORE = "…"  # the column of all tokens before those that are shown
-NONE = "There is no attention in this net: what a token knows of those before it, it has in another way."
+NONE = ("There is no attention in this net:", "what a token knows of those before it, it has in another way.")
 
 
 class Grid(NamedTuple):
@@ -38,10 +37,9 @@ class Grid(NamedTuple):
     rows: range
 
 
-class AttentionMap(Widget, can_focus=True):
+class AttentionMap(Drawing, can_focus=True):
     """Draws as many layers and heads as there is room for, the chosen one among them. `Moved` says which that is."""
 
-    ALLOW_SELECT = False
     HELP: ClassVar[str | None] = (
         "## Attention\n\n"
         "A map for each head: a row is a token that looks, a column one that it looks at. The stronger the colour, the "
@@ -128,36 +126,35 @@ class AttentionMap(Widget, can_focus=True):
     def _choose(self, layer: int, head: int) -> None:
         self._at = layer
         self._head = min(head, len(self._steps[layer].pictures) - 1) if self._steps else head
-        self.refresh()
+        self.redraw()
         self.refresh_bindings()
 
     # Drawing
 
-    def render(self) -> Text:
-        """Draw all lines."""
+    def draw(self, width: int, height: int) -> list[Line]:
+        """See Drawing."""
         style = {name: self.get_component_rich_style(f"map--{name}") for name in ("title", "muted", "token")}
         if not self._steps:
-            return Text(NONE if self._pass.steps else "", style["muted"])
-        lines = self._draw(self.size.width, self.size.height, style)
-        return Text("\n", no_wrap=True, overflow="crop", end="").join(lines[: self.size.height])
+            return [Line(words, style["muted"]).cut(width) for words in NONE] if self._pass.steps else []
+        return self._lines_of(width, height, style)
 
-    def _draw(self, width: int, height: int, style: dict[str, Style]) -> list[Text]:
+    def _lines_of(self, width: int, height: int, style: dict[str, Style]) -> list[Line]:
         step, labels = self._steps[self._at], self._pass.labels
-        first = Text(no_wrap=True)
+        first = Line()
         first.append(f"{title_of(step)}, layer {self._at + 1} of {len(self._steps)}", style["title"])
-        first.append(f"   head {self._head + 1} of {len(step.pictures)}", style["token"])
+        first.append(f"   {head_word(step)} {self._head + 1} of {len(step.pictures)}", style["token"])
         first.append(f"   w  {step.symbols} = {', '.join(map(str, step.shape))}", style["muted"])
-        lines = [first, Text(fitted(step.formula, width), style["muted"])]
+        lines = [first, Line(fitted(step.formula, width), style["muted"])]
         grid = self._grid(width, height - HEAD_LINES)
         for layer in grid.layers:
             tables = [table_of(picture) for picture in self._steps[layer].pictures]
             heads = range(grid.heads.start, min(grid.heads.stop, len(tables)))
             if len(grid.layers) > 1:
-                lines.append(Text(""))
+                lines.append(Line(""))
             lines += [self._heads(layer, heads, tables, grid, style), self._keys(heads, tables, grid, style)]
             lines += [self._row(row, heads, tables, grid, style) for row in grid.rows]
         table = table_of(step.pictures[self._head])
-        return [*lines, Text(""), Text(self._in_words(table, labels, width))]
+        return [*lines, Line(""), Line(self._in_words(table, labels, width))]
 
     def _grid(self, width: int, height: int) -> Grid:
         """Find the widest cells with which all heads fit, else those with which some do; then how many layers."""
@@ -176,24 +173,24 @@ class AttentionMap(Widget, can_focus=True):
         start = window_of(rows, self._token, shown)
         return Grid(range(top, top + layers), range(first, first + heads), wide, range(start, start + shown))
 
-    def _heads(self, layer: int, heads: range, tables: Sequence[Table], grid: Grid, style: dict[str, Style]) -> Text:
-        several = len(grid.layers) > 1
-        line = Text(" " * (label_cells(self._pass.labels) + 1))
+    def _heads(self, layer: int, heads: range, tables: Sequence[Table], grid: Grid, style: dict[str, Style]) -> Line:
+        several, word = len(grid.layers) > 1, head_word(self._steps[layer])
+        line = Line(" " * (label_cells(self._pass.labels) + 1))
         for head in heads:
             is_chosen = (layer, head) == self.chosen
             mark = "▾" if is_chosen else " "
-            forms = [f"{mark} head {head + 1}", f"{mark}{head + 1}"]
+            forms = [f"{mark} {word} {head + 1}", f"{mark}{head + 1}"]
             if several and head == heads.start:
-                forms.insert(0, f"{mark} {title_of(self._steps[layer])}, head {head + 1}")
+                forms.insert(0, f"{mark} {title_of(self._steps[layer])}, {word} {head + 1}")
             cells = len(tables[head][0]) * grid.wide + GAP
             name = next((form for form in forms if cell_len(form) < cells), mark)
             line.append(set_cell_size(name, cells), style["token" if is_chosen else "muted"])
         return line
 
-    def _keys(self, heads: range, tables: Sequence[Table], grid: Grid, style: dict[str, Style]) -> Text:
+    def _keys(self, heads: range, tables: Sequence[Table], grid: Grid, style: dict[str, Style]) -> Line:
         """Write over the columns which tokens they are."""
         labels = self._pass.labels
-        line = Text(" " * (label_cells(labels) + 1))
+        line = Line(" " * (label_cells(labels) + 1))
         for head in heads:
             before = len(tables[head][0]) - len(labels)
             for at, key in enumerate([*[BEFORE] * before, *map(name_of, labels)]):
@@ -202,7 +199,7 @@ class AttentionMap(Widget, can_focus=True):
             line.append(" " * GAP)
         return line
 
-    def _row(self, row: int, heads: range, tables: Sequence[Table], grid: Grid, style: dict[str, Style]) -> Text:
+    def _row(self, row: int, heads: range, tables: Sequence[Table], grid: Grid, style: dict[str, Style]) -> Line:
         labels, palette, marked = self._pass.labels, palette_of(self), row == self._token
         line = label_of(labels, row, label_cells(labels), style["token" if marked else "muted"], marked=marked)
         for head in heads:

@@ -8,14 +8,13 @@ from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.style import Style
-from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.widget import Widget
 
 from tinygpt_tui.events.tracing import LensRow
 from tinygpt_tui.ui.branch_words import fitted
 from tinygpt_tui.ui.passes import Pass
+from tinygpt_tui.ui.widgets.drawing import Drawing, Line
 from tinygpt_tui.ui.widgets.heat_colours import HEAT_CLASSES, HEAT_CSS, palette_of
 from tinygpt_tui.ui.widgets.microscope import name_of, percent
 from tinygpt_tui.words import bar
@@ -29,10 +28,9 @@ ROOM_FOR_BOTH = 110
 CHANCES = 8
 
 
-class GuessTable(Widget, can_focus=True):
+class GuessTable(Drawing, can_focus=True):
     """A row a layer, the last one on top; a column a token. `Moved` says which token was chosen."""
 
-    ALLOW_SELECT = False
     HELP: ClassVar[str | None] = (
         "## Guesses\n\n"
         "What the net would say comes next if it ended after a layer: the stream is handed from there straight to the "
@@ -94,7 +92,7 @@ class GuessTable(Widget, can_focus=True):
     def show(self, walked: Pass, token: int) -> None:
         """Show a pass."""
         self._pass, self._token = walked, token
-        self.refresh()
+        self.redraw()
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -104,7 +102,7 @@ class GuessTable(Widget, can_focus=True):
     def action_go_layer(self, direction: int) -> None:
         """Go a layer up or down."""
         self._row_at = min(max(self.row + direction, 0), len(self._pass.lens) - 1)
-        self.refresh()
+        self.redraw()
 
     def action_go_token(self, direction: int) -> None:
         """Ask for the next token, or the one before."""
@@ -112,16 +110,15 @@ class GuessTable(Widget, can_focus=True):
 
     # Drawing
 
-    def render(self) -> Text:
-        """Draw all lines."""
+    def draw(self, width: int, height: int) -> list[Line]:
+        """See Drawing."""
         if not self._pass.lens:
-            return Text("")
+            return []
         style = {name: self.get_component_rich_style(f"guess--{name}") for name in ("title", "muted", "bar")}
         style["cursor"] = self.get_component_rich_style("guess--cursor", partial=True)
-        lines = self._draw(self.size.width, self.size.height, style)
-        return Text("\n", no_wrap=True, overflow="crop", end="").join(lines[: self.size.height])
+        return self._lines_of(width, height, style)
 
-    def _draw(self, width: int, height: int, style: dict[str, Style]) -> list[Text]:
+    def _lines_of(self, width: int, height: int, style: dict[str, Style]) -> list[Line]:
         labels, lens = self._pass.labels, self._pass.lens
         wide = min(WIDEST, max(3, 2 + max(cell_len(name_of(one)) for row in lens for one in _tops(row))))
         # Larger where there is room: it is shown on walls.
@@ -130,13 +127,13 @@ class GuessTable(Widget, can_focus=True):
         columns = max(1, (width - TITLE_CELLS) // wide)
         first = max(0, min(self._token - columns // 2, len(labels) - columns))
         shown = range(first, min(first + columns, len(labels)))
-        tokens = Text(no_wrap=True).append(set_cell_size(" token", TITLE_CELLS), style["muted"])
+        tokens = Line().append(set_cell_size(" token", TITLE_CELLS), style["muted"])
         for at in shown:
             name = fitted(name_of(labels[at]), wide - 1).center(wide)
             tokens.append(name, style["title" if at == self._token else "muted"])
         room = max(1, min(len(lens), (height - 4) // high))
         start = max(0, min(len(lens) - room, len(lens) - 1 - self.row - room // 2))
-        rows: list[Text] = []
+        rows: list[Line] = []
         for at in list(reversed(range(len(lens))))[start : start + room]:
             rows.append(self._guesses(lens[at], at, shown, wide, style))
             if high > 1:
@@ -145,15 +142,15 @@ class GuessTable(Widget, can_focus=True):
         bars = self._chances(more, min(width, BARS_CELLS), style)
         if width >= ROOM_FOR_BOTH:
             bars = _side_by_side(bars, self._grown(more, style), BARS_CELLS)
-        return [*rows, tokens, Text(""), *bars]
+        return [*rows, tokens, Line(""), *bars]
 
     def _guesses(
         self, row: LensRow, at: int, shown: range, wide: int, style: dict[str, Style], *, written: bool = True
-    ) -> Text:
+    ) -> Line:
         """Return one layer as a line; without words, to make the line above it higher."""
         chosen, palette, labels = at == self.row, palette_of(self), self._pass.labels
         title = f"{'▸' if chosen else ' '}{row.title}" if written else ""
-        line = Text(no_wrap=True).append(set_cell_size(title, TITLE_CELLS), style["title" if chosen else "muted"])
+        line = Line().append(set_cell_size(title, TITLE_CELLS), style["title" if chosen else "muted"])
         for place in shown:
             guess = row.guesses[place][0]
             fill, ground = palette.cell(guess.probability * FADED, 1.0, wide)
@@ -170,42 +167,43 @@ class GuessTable(Widget, can_focus=True):
             line.append(fill[: wide - before - cell_len(name)], ground)
         return line
 
-    def _chances(self, room: int, width: int, style: dict[str, Style]) -> list[Text]:
+    def _chances(self, room: int, width: int, style: dict[str, Style]) -> list[Line]:
         """Return the likeliest tokens at the cursor, as bars."""
         row, labels = self._pass.lens[self.row], self._pass.labels
         where = "the net's own guess" if self.row == len(self._pass.lens) - 1 else f"the guess after {row.title}"
         actual = labels[self._token + 1] if self._token + 1 < len(labels) else None
         follows = f"  (▸ there follows {name_of(actual)})" if actual is not None else ""
-        lines = [Text(f" {where}, after {name_of(labels[self._token])}{follows}", style["muted"])]
+        lines = [Line(f" {where}, after {name_of(labels[self._token])}{follows}", style["muted"])]
         likely = row.guesses[self._token][: min(CHANCES, room - 1)]
         return lines + [_bar(one.text, one.probability, one.text == actual, width, style) for one in likely]
 
-    def _grown(self, room: int, style: dict[str, Style]) -> list[Text]:
+    def _grown(self, room: int, style: dict[str, Style]) -> list[Line]:
         """Return how the net's own guess came about: its probability after each layer."""
         lens = self._pass.lens
         final = lens[-1].guesses[self._token][0].text
-        lines = [Text(f"{name_of(final)} from layer to layer", style["muted"])]
+        lines = [Line(f"{name_of(final)} from layer to layer", style["muted"])]
         for row in list(reversed(lens))[: room - 1]:
             found = next((guess for guess in row.guesses[self._token] if guess.text == final), None)
-            line = Text(set_cell_size(row.title, TITLE_CELLS))
+            line = Line(set_cell_size(row.title, TITLE_CELLS))
             line.append(bar(found.probability if found else 0.0, BAR_CELLS).ljust(BAR_CELLS), style["bar"])
-            lines.append(line.append(f" {percent(found.probability):>6}" if found else "  under"))
+            least = row.guesses[self._token][-1].probability
+            lines.append(line.append(f" {percent(found.probability) if found else '<' + percent(least):>6}"))
         return lines
 
 
-def _bar(text: str, probability: float, marked: bool, width: int, style: dict[str, Style]) -> Text:
+def _bar(text: str, probability: float, marked: bool, width: int, style: dict[str, Style]) -> Line:
     cells = min(BAR_CELLS, max(6, width - WIDEST - 12))
-    line = Text(("▸" if marked else " ") + set_cell_size(fitted(name_of(text), WIDEST), WIDEST) + " ")
+    line = Line(("▸" if marked else " ") + set_cell_size(fitted(name_of(text), WIDEST), WIDEST) + " ")
     line.append(bar(probability, cells).ljust(cells), style["bar"])
     return line.append(f" {percent(probability):>6}")
 
 
-def _side_by_side(left: Sequence[Text], right: Sequence[Text], width: int) -> list[Text]:
+def _side_by_side(left: Sequence[Line], right: Sequence[Line], width: int) -> list[Line]:
     lines = []
     for one, other in zip_longest(left, right):
-        line = one.copy() if one is not None else Text("")
+        line = one if one is not None else Line()
         if other is not None:
-            line.append(" " * max(1, width - cell_len(line.plain))).append_text(other)
+            line.pad(width).extend(other)
         lines.append(line)
     return lines
 

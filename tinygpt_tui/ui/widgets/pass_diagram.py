@@ -19,6 +19,7 @@ from tinygpt_tui.ui.branch_words import fitted
 from tinygpt_tui.ui.passes import Part, Pass, Row, Wiring, rows_of, tree_of, wiring_of
 
 INDENT = 2
+ROOM_FOR_LANES = 4  # wires with space between them may take the diagram's width by so many
 
 
 class Line(NamedTuple):
@@ -250,10 +251,11 @@ class PassDiagram(ScrollView, can_focus=True):
 
     def _wires(self, at: int, depth: int, *, is_arrow: bool) -> str:
         """Draw the wires left of a row, with what leads from them to its box."""
-        cells = [" "] * (self._wiring.lanes * 2 + depth * INDENT + 1)
+        each = 2 if self._wiring.lanes * 2 <= self.size.width // ROOM_FOR_LANES else 1
+        cells = [" "] * (self._wiring.lanes * each + depth * INDENT + 1)
         turn: int | None = None  # where a wire turns to the box, or comes from it
         for wire in self._wiring.wires:
-            column, last = wire.lane * 2, wire.ends[-1]
+            column, last = wire.lane * each, wire.ends[-1]
             if is_arrow and wire.start == at:
                 cells[column], turn = "╭", column
             elif not is_arrow and at in wire.ends:

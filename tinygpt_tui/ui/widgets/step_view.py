@@ -7,13 +7,12 @@ from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.style import Style
-from rich.text import Text
-from textual.widget import Widget
 
 from tinygpt_tui.events.tracing import LensRow, TraceStep
 from tinygpt_tui.ui.branch_words import fitted
 from tinygpt_tui.ui.heat import Table, largest_of, legend, narrowed, number, table_of
-from tinygpt_tui.ui.passes import Part, Pass
+from tinygpt_tui.ui.passes import Part, Pass, head_word
+from tinygpt_tui.ui.widgets.drawing import Drawing, Line
 from tinygpt_tui.ui.widgets.heat_colours import HEAT_CLASSES, HEAT_CSS, palette_of
 from tinygpt_tui.ui.widgets.microscope import name_of, percent
 from tinygpt_tui.ui.widgets.pass_diagram import shape_of
@@ -27,10 +26,9 @@ CHANCES = 5
 HIGHEST = 2  # lines of one number, where there is room
 
 
-class StepView(Widget):
+class StepView(Drawing):
     """Draws the step under the cursor; `token` is the row that is marked."""
 
-    ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "step--title",
         "step--name",
@@ -64,38 +62,33 @@ class StepView(Widget):
     def show(self, walked: Pass, part: Part | None, token: int) -> None:
         """Show a part of a pass; `token` counts the rows of the pictures."""
         self._pass, self._part, self._token = walked, part, token
-        self.refresh()
+        self.redraw()
 
-    def render(self) -> Text:
-        """Draw all lines."""
+    def draw(self, width: int, height: int) -> list[Line]:
+        """See Drawing."""
         part = self._part
-        if part is None:
-            return Text("")
-        lines = self._draw(part, part.last, self.size.width, self.size.height)
-        return Text("\n", no_wrap=True, overflow="crop", end="").join(lines[: self.size.height])
+        return self._lines_of(part, part.last, width, height) if part is not None else []
 
-    def _draw(self, part: Part, step: TraceStep, width: int, height: int) -> list[Text]:
+    def _lines_of(self, part: Part, step: TraceStep, width: int, height: int) -> list[Line]:
         style = {name: self.get_component_rich_style(f"step--{name}") for name in _STYLES}
         airy, of_group = height >= ROOM_FOR_ALL, part.step is None
-        gap = [Text("")] if airy else []
+        gap = [Line("")] if airy else []
         title = part.title if of_group else step.title
         name = "" if of_group else f"  {step.name}"
-        head = "" if part.head is None else f"  head {part.head + 1} of {len(step.pictures)}"
+        head = "" if part.head is None else f"  {head_word(step)} {part.head + 1} of {len(step.pictures)}"
         trail = " › ".join(part.trail if part.head is None else part.trail[:-1])
-        first = (
-            Text(no_wrap=True).append(title, style["title"]).append(name, style["name"]).append(head, style["token"])
-        )
-        room = width - cell_len(first.plain) - 2
+        first = Line().append(title, style["title"]).append(name, style["name"]).append(head, style["token"])
+        room = width - first.cells - 2
         if trail and room > 6:
             first.append(fitted(trail, room).rjust(room + 2), style["muted"])
-        lines = [first, Text(shape_of(step), style["shape"])]
+        lines = [first, Line(shape_of(step), style["shape"])]
         if of_group:
             inside = " → ".join(dict.fromkeys(inner.title for inner in part.parts))
-            lines += [Text(line) for line in _folded(inside, width)]
+            lines += [Line(line) for line in _folded(inside, width)]
         else:
-            lines += [Text(line) for line in _folded(step.formula, width)]
+            lines += [Line(line) for line in _folded(step.formula, width)]
             if height >= ROOM_FOR_CODE and step.source:
-                lines += [*gap, Text(fitted(f"{step.source}  {step.code}", width), style["muted"])]
+                lines += [*gap, Line(fitted(f"{step.source}  {step.code}", width), style["muted"])]
         lines += gap
         tail = self._chances(step, width, style, full=step.kind == "logits" and height >= ROOM_FOR_CODE)
         if step.kind == "ids":
@@ -103,7 +96,7 @@ class StepView(Widget):
         numbers = (
             f"{number(step.least)} … {number(step.most)}   mean {number(step.mean)}   spread {number(step.spread)}"
         )
-        lines.append(Text(fitted(numbers, width), style["muted"]))
+        lines.append(Line(fitted(numbers, width), style["muted"]))
         if tail:
             tail = [*gap, *tail]
         room = height - len(lines) - len(tail) - 2
@@ -111,7 +104,7 @@ class StepView(Widget):
             lines += self._picture(part, step, width, room, style)
         return lines + tail
 
-    def _picture(self, part: Part, step: TraceStep, width: int, height: int, style: dict[str, Style]) -> list[Text]:
+    def _picture(self, part: Part, step: TraceStep, width: int, height: int, style: dict[str, Style]) -> list[Line]:
         """Draw the rows of one picture, or of all heads side by side; the marked token's numbers; the legend."""
         labels, palette = self._pass.labels, palette_of(self)
         pictures = step.pictures if part.head is None else step.pictures[part.head : part.head + 1]
@@ -129,7 +122,7 @@ class StepView(Widget):
         for row in range(start, min(start + height // high, rows)):
             marked = row == self._token
             line = label_of(labels, row, cells, style["token"] if marked else style["muted"], marked=marked)
-            below = Text(" " * cell_len(line.plain))
+            below = Line(" " * line.cells)
             for place, table in enumerate(tables):
                 for part_of in (line, below):
                     part_of.append(" " if place else "")
@@ -137,29 +130,30 @@ class StepView(Widget):
                     for part_of in (line, below):
                         part_of.append(*palette.cell(value, largest, wide, marked=marked))
             lines += [line, *[below] * (high - 1)]
-        note = legend(palette, step.least, largest, width)
+        note = Line()
+        for piece in legend(palette, step.least, largest, width, style["muted"]):
+            note.append(*piece)
         shown = max(picture.each for picture in pictures) * -(-columns // each)
         if len(part.last.pictures) > count and part.head is None:
-            note.append(f"  heads 1–{count} of {len(step.pictures)}; → leads into each", style["muted"])
+            note.append(f"  1–{count} of {len(step.pictures)}; → into each", style["muted"])
         elif step.kind != "weights" and shown > 1:
             note.append(f"  strongest of {shown}", style["muted"])
-        note.truncate(width, overflow="ellipsis")
-        return [*lines, self._marked(tables[0], labels, width, style), note]
+        return [*lines, self._marked(tables[0], labels, width, style), note.cut(width)]
 
-    def _marked(self, table: Table, labels: Sequence[str], width: int, style: dict[str, Style]) -> Text:
+    def _marked(self, table: Table, labels: Sequence[str], width: int, style: dict[str, Style]) -> Line:
         """Return the first numbers of the marked token, as a line."""
         if self._token >= len(table):
-            return Text("")
-        line = Text(no_wrap=True).append(f"{name_of(labels[self._token])}: ", style["token"])
+            return Line("")
+        line = Line().append(f"{name_of(labels[self._token])}: ", style["token"])
         for value in table[self._token]:
             written = number(value)
-            if cell_len(line.plain) + len(written) + 2 > width:
+            if line.cells + len(written) + 2 > width:
                 line.append("…")
                 break
             line.append(f"{written} ")
         return line
 
-    def _ids(self, height: int, style: dict[str, Style]) -> list[Text]:
+    def _ids(self, height: int, style: dict[str, Style]) -> list[Line]:
         labels, begun = self._pass.labels, self._pass.begun
         assert begun is not None
         ids, cells = begun.ids[len(begun.ids) - begun.rows :], label_cells(labels)
@@ -171,9 +165,9 @@ class StepView(Widget):
             for row in range(start, min(start + height, len(labels)))
         ]
 
-    def _chances(self, step: TraceStep, width: int, style: dict[str, Style], *, full: bool) -> list[Text]:
+    def _chances(self, step: TraceStep, width: int, style: dict[str, Style], *, full: bool) -> list[Line]:
         """Return what would be guessed after this step: as bars, or as a line."""
-        lens = self._pass.lens_of(step.number)
+        lens = self._pass.lens_of(step)
         labels = self._pass.labels
         if lens is None or self._token >= len(lens.guesses):
             return []
@@ -181,11 +175,11 @@ class StepView(Widget):
         guesses = lens.guesses[self._token]
         if not full:
             words = "the guess" if step.kind == "logits" else "if it ended here,"
-            return [Text(in_words(f"{words} {after}:", lens, self._token, width), style["muted"])]
-        lines = [Text(f"the guess {after}", style["muted"])]
+            return [Line(in_words(f"{words} {after}:", lens, self._token, width), style["muted"])]
+        lines = [Line(f"the guess {after}", style["muted"])]
         room = max(4, min(30, width - LABEL_CELLS - 10))
         for guess in guesses[:CHANCES]:
-            line = Text(set_cell_size(fitted(name_of(guess.text), LABEL_CELLS), LABEL_CELLS) + " ")
+            line = Line(set_cell_size(fitted(name_of(guess.text), LABEL_CELLS), LABEL_CELLS) + " ")
             line.append(bar(guess.probability, room).ljust(room), style["bar"])
             lines.append(line.append(f" {percent(guess.probability):>6}"))
         return lines
@@ -209,10 +203,10 @@ def label_cells(labels: Sequence[str]) -> int:
     return min(LABEL_CELLS, max((cell_len(name_of(label)) for label in labels), default=1)) + 1
 
 
-def label_of(labels: Sequence[str], row: int, cells: int, style: Style, *, marked: bool) -> Text:
+def label_of(labels: Sequence[str], row: int, cells: int, style: Style, *, marked: bool) -> Line:
     """Return a token's name in so many cells and one, with a mark where it is the one looked at."""
     name = set_cell_size(fitted(name_of(labels[row]), cells - 1), cells - 1)
-    return Text(no_wrap=True).append(("▸" if marked else " ") + name + " ", style)
+    return Line().append(("▸" if marked else " ") + name + " ", style)
 
 
 def window_of(count: int, marked: int, room: int) -> int:
