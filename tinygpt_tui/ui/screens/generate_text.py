@@ -118,7 +118,8 @@ class ShowsText(ChoosesModels):
     @property
     def has_senses(self) -> bool:
         """Whether the model is a backpack that can be looked into."""
-        return self.card is not None and self.card.architecture == "backpack" and not self.card.problem
+        card = self.card
+        return card is not None and card.architecture == "backpack" and not card.problem and not self.untrained
 
     def action_senses(self) -> None:
         """Look at the senses of the text, up to the microscope's cursor where it is open; of the prompt without one."""
