@@ -34,7 +34,7 @@ SHIPPED: dict[str, tuple[str, str, dict[str, object]]] = {
     "shakespeare": ("shakespeare", "modern", {}),
     "shakespeare-small": ("shakespeare", "small", {}),
     "shakespeare-rnn": ("shakespeare", "rnn-nano", {}),
-    "shakespeare-backpack": ("shakespeare", "backpack-nano", {}),
+    "shakespeare-senses": ("shakespeare", "backpack-nano", {}),
     "tales": ("tales", "modern", {"block_size": 512, "sliding": False, "batch_size": 4, "dropout": 0.0}),
 }
 # How many moments of a run are shipped: 0.8 MB each, 0.06 MB of the small one.

@@ -68,3 +68,8 @@ def test_evaluations_begin_each_window_with_an_empty_memory() -> None:
     assert len(found) >= 1
     ids = run.corpus.validation
     assert abs(whole_loss(run.model, ids, 8) - found[-1]) < 1e-6
+
+
+def test_nothing_is_compiled_for_it() -> None:
+    run = training(steps=2, compile="auto")
+    assert run.compiling.choice == "never"

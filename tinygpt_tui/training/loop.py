@@ -67,7 +67,8 @@ class Training:
         self.precision = Precision(settings, device)
         native = not self.precision.halved and use_fused(self.model)  # the native forms know float32 alone
         self.optimizers = make_optimizers(self.model, settings)
-        self.compiling = Compiling(settings, device, fused=native)
+        # What carries a memory is run by kernels of torch that a compiler leaves as they are.
+        self.compiling = Compiling(settings, device, fused=native or settings.architecture.carries)
         self.step = 0
         self.elapsed_s = 0.0
         self.best_step, self.best_loss = 0, math.inf

@@ -127,7 +127,11 @@ def suited(minutes: str, facts: CorpusFacts, machine: Machine) -> TrainingSettin
 @cache
 def important(net: Net) -> tuple[str, ...]:
     """The settings of a training of `net` that most people change, in the order of the form."""
-    own = IMPORTANT_OF_NET.get(net, tuple(name for name in fields_of(net) if name not in DECIDED))
+    own = IMPORTANT_OF_NET.get(net)
+    if own is None:
+        last = ("block_size", "sliding", "dropout")  # first what the net is made of
+        found = [name for name in fields_of(net) if name not in DECIDED]
+        own = tuple(sorted(found, key=lambda name: last.index(name) + 1 if name in last else 0))
     return own + IMPORTANT_OF_TRAINING
 
 
