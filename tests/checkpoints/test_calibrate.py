@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+from foreign_programs import NanoGPT, made
 from torch import Tensor
 
 from tinygpt_tui import paths
@@ -108,3 +109,16 @@ def test_losses_are_those_of_each_token(trained: tuple[GPTSettings, dict[str, Te
     with torch.no_grad():
         alone = torch.nn.functional.cross_entropy(checkpoint.model(ids[None, :8])[0], ids[1:9], reduction="none")
     np.testing.assert_allclose(losses[:8], alone.numpy(), rtol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_weights_that_know_nothing_are_left_as_their_program_has_them(seed: int, tmp_path: Path) -> None:
+    """Random weights are by chance less surprised by one reading than by another; that is no evidence."""
+    torch.manual_seed(seed)
+    model = made(NanoGPT(H=2), seed)
+    torch.save({"model": model.state_dict(), "model_args": model.arguments}, tmp_path / "ckpt.pt")
+    opened = open_checkpoint(tmp_path / "ckpt.pt")
+    facts = {fact.name: fact for fact in opened.facts}
+    assert (facts["qkv_order"].value, facts["qkv_order"].source) == ("qkv", "convention")
+    assert "counting tokens" in facts["activation"].detail
+    assert "wrong vocabulary" in facts["loss"].value

@@ -28,6 +28,43 @@ def bare(model: nn.Module) -> Any:
     return model.state_dict()
 
 
+def strange_wrapper(model: nn.Module) -> Any:
+    """No name in it is one that anybody agreed on."""
+    optimizer = {"state": {0: {"exp_avg": torch.ones(2)}}, "param_groups": [{"lr": 1e-3}]}
+    return {"epoch": 3, "optimizer": optimizer, "generator": {f"net.{n}": t for n, t in model.state_dict().items()}}
+
+
+def wrapped_twice(model: nn.Module) -> Any:
+    state = {f"gpt._orig_mod.{name}": tensor for name, tensor in model.state_dict().items()}
+    return {"checkpoint": {"model": state}, "step": 7}
+
+
+def of_a_course(model: nn.Module) -> Any:
+    """The lecture's model as courses spell it: other names, masks of their own, dropout between the layers."""
+    names = {"blocks.": "layers.", ".sa.": ".attention.", ".proj.": ".out_proj.", ".ffwd.net.0": ".mlp.0",
+             ".ffwd.net.2": ".mlp.3", ".ln1.": ".norm1.", ".ln2.": ".norm2.", "ln_f.": "ln_final.",
+             "lm_head.": "head.", ".tril": ".causal"}  # fmt: skip
+    state = {}
+    for name, tensor in model.state_dict().items():
+        for theirs, course in names.items():
+            name = name.replace(theirs, course)
+        state[name] = tensor
+    mask = torch.full((12, 12), -1e9).triu(1)
+    return state | {"layers.0.attention.triangle": mask[None, None], "position_ids": torch.arange(12)}
+
+
+def heads_together(model: nn.Module) -> Any:
+    """One layer for the keys of all heads, as most courses have it."""
+    state, made = model.state_dict(), {}
+    for name, tensor in state.items():
+        if ".heads.0." in name and not name.endswith("tril"):
+            heads = [state[name.replace(".heads.0.", f".heads.{h}.")] for h in range(3)]
+            made[name.replace(".heads.0.", ".")] = torch.cat(heads)
+        elif ".heads." not in name:
+            made[name] = tensor
+    return made
+
+
 def whole(model: nn.Module) -> Any:
     return model
 
@@ -57,6 +94,10 @@ CASES: dict[str, tuple[nn.Module, Wrap, str, dict[str, Any]]] = {
         Lecture(norm=False, final="", proj=False, residual=False, hidden=0), bare, "lecture", {}
     ),
     "lecture, wrapped": (Lecture(V=20), wrapper, "lecture", {}),
+    "lecture, strangely wrapped": (Lecture(V=21), strange_wrapper, "lecture", {}),
+    "lecture, of a course": (Lecture(V=22), of_a_course, "lecture", {}),
+    "lecture, heads together": (Lecture(V=23), heads_together, "lecture", {"n_head": 3}),
+    "nanogpt, wrapped twice": (NanoGPT(V=24), wrapped_twice, "nanogpt", {"n_head": 4}),
     "one head": (OneHead(), bare, "lecture", {}),
     "four heads": (OneHead(H=4), bare, "lecture", {}),
     "four heads, then a layer": (OneHead(H=4, feed_forward=True), bare, "lecture", {}),

@@ -3,7 +3,8 @@
 Every reading judges the same tokens, so two of them are compared token by token: by how many standard errors their
 losses differ. First each judges a few hundred tokens; those that are far behind by then are not measured on all of
 them. The two kinds of GELU are too near to one another for any loss; they, and the order of queries, keys and values,
-stay as the layout's programs have them, where nothing is clearly better.
+stay as the layout's programs have them, where nothing is clearly better; and all does where no reading knows the text
+better than counting its tokens.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -92,8 +94,13 @@ class _Fitting:
 
 def _answered(described: Described, build: Build, chosen: _Fitting) -> Described:
     ids = _ids(described, chosen)
+    counting = _unigram(ids.tolist())
     for questions in _together(described):
         judged = _judged(described, build, questions, ids)
+        best = judged[-1][0]
+        if best.loss >= counting:
+            described = _left(described, questions, best, counting)
+            continue
         for question in questions:
             found = _settled_by(question, judged)
             if found is not None:
@@ -134,6 +141,19 @@ def _judged(described: Described, build: Build, questions: Sequence[Question], i
     usual = {question.setting: question.candidates[0] for question in questions if question.setting in UNLESS_CLEAR}
     kept = [one for place, one in enumerate(left) if place < MOST_LEFT or one == {**left[0], **usual}]
     return [first, in_turn(kept, ids)]
+
+
+def _left(described: Described, questions: Sequence[Question], best: Judged, counting: float) -> Described:
+    """Leave questions as they are: what knows a text no better than counting does is not told apart by it."""
+    said = f"not measured: no reading ({best.loss:.4g}) is better than counting tokens ({counting:.4g})"
+    names = {question.setting for question in questions}
+    facts = tuple(
+        msgspec.structs.replace(fact, detail=f"{fact.detail}; {said}" if fact.detail else said)
+        if fact.name in names
+        else fact
+        for fact in described.facts
+    )
+    return dataclasses.replace(described, facts=facts)
 
 
 def _settled_by(question: Question, judged: list[list[Judged]]) -> tuple[Any, str] | None:

@@ -108,8 +108,7 @@ def describe(path: Path, typed: Typed | None = None) -> Described:
     NotFoundError, StorageError.
     """
     typed = typed or Typed()
-    source = open_source(path)
-    layout = layout_of(source)
+    layout, source = layout_of(open_source(path))
     examined = with_name(layout.examine(source), source.folder.name, typed.settings)
     settings, reading, facts = _with_typed(examined, typed.settings)
     if typed.vocabulary is None:

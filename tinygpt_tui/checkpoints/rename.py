@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygpt_tui.checkpoints.source import Source
-from tinygpt_tui.checkpoints.tensors import read
+from tinygpt_tui.checkpoints.tensors import TensorPlace, read
 from tinygpt_tui.errors import CheckpointError
 
 MOST_SHOWN = 3
+LARGEST_MASK = 4096  # positions
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,11 @@ Table = Mapping[str, To | None]
 Placed = dict[str, list[tuple[tuple[int, ...], str, To]]]
 
 
-def place(names: Mapping[str, object], table: Table, what: str) -> Placed:
+def place(names: Mapping[str, TensorPlace], table: Table, what: str) -> Placed:
     """Return for each of our names the tensors that make it, in order, as (part, foreign name, To).
 
-    Raises CheckpointError where a tensor has no place, or a place has two.
+    What is no weight needs no place, whatever it is called: counts, positions, masks. Raises CheckpointError where a
+    tensor has no place, or a place has two.
     """
     patterns = [(_compiled(pattern), to) for pattern, to in table.items()]
     placed: Placed = {}
@@ -56,7 +58,8 @@ def place(names: Mapping[str, object], table: Table, what: str) -> Placed:
                     placed.setdefault(to.name.format(**numbers), []).append((part, name, to))
                 break
         else:
-            strangers.append(name)
+            if not is_no_weight(names[name]):
+                strangers.append(name)
     if strangers:
         shown = ", ".join(strangers[:MOST_SHOWN]) + (" …" if len(strangers) > MOST_SHOWN else "")
         raise CheckpointError(
@@ -69,6 +72,19 @@ def place(names: Mapping[str, object], table: Table, what: str) -> Placed:
             if before[0] == after[0]:
                 raise CheckpointError(f"{target} would be made twice, of {before[1]} and of {after[1]}", "")
     return placed
+
+
+def is_no_weight(place: TensorPlace) -> bool:
+    """Whether a tensor is none that was learned: not of floats, or a mask, which is a triangle of two numbers."""
+    if not place.is_float:
+        return True
+    *front, rows, columns = place.shape if len(place.shape) >= 2 else (0, 0)
+    if rows != columns or not 2 <= rows <= LARGEST_MASK or any(size != 1 for size in front):
+        return False
+    numbers = read(place).reshape(rows, columns)
+    lower = np.tri(rows, dtype=bool)
+    inside, outside = numbers[lower], numbers[~lower]
+    return bool((inside == inside[0]).all() and (outside == outside[0]).all() and inside[0] != outside[0])
 
 
 def assemble(source: Source, placed: Placed) -> dict[str, NDArray[np.float32]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ USUAL_NAMES = (
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 WRAPPERS = ("model", "model_state_dict", "state_dict", "model_state", "weights", "params", "net", "network", "ema")
 PREFIXES = ("_orig_mod.", "module.")
+DEEPEST_WRAPPING = 3
 # What else bears such a name: llama2.c's vocabularies, and what trainers keep for going on.
 NO_WEIGHTS = re.compile(r"tok(enizer|\d+)\.bin|(optimizer|scheduler)\.(pt|bin)|training_args\.bin|rng_state.*\.pth")
 DEEPEST_MODULE = 32
@@ -67,6 +69,15 @@ class Source:
         """What to call it: its folder's name, or its file's where that was given and is not what all are called."""
         usual = {Path(usual).stem for usual in USUAL_NAMES}
         return self.path.stem if self.path in self.files and self.path.stem not in usual else folder_name(self.folder)
+
+    def unwrapped(self) -> Source | None:
+        """Return it without what all names begin with: `model.`, `net.`, whatever it was called. None: nothing."""
+        first = {name.partition(".")[0] for name in self.tensors}
+        prefix = f"{first.pop()}." if len(first) == 1 else ""
+        if not prefix or not all(name.startswith(prefix) for name in self.tensors):
+            return None
+        tensors = {name.removeprefix(prefix): place for name, place in self.tensors.items()}
+        return dataclasses.replace(self, tensors=tensors, wrapped_in=(*self.wrapped_in, prefix))
 
     @property
     def size_bytes(self) -> int:
@@ -199,14 +210,14 @@ def _taken_apart(saved: Saved) -> tuple[dict[str, Stub], dict[str, Any], dict[st
     content = saved.content
     extras: dict[str, Any] = {}
     wrapped: tuple[str, ...] = ()
-    if isinstance(content, dict) and not _is_state(content):
-        key = next((key for key in WRAPPERS if isinstance(content.get(key), dict | Record)), None)
+    while isinstance(content, dict) and not _is_state(content) and len(wrapped) < DEEPEST_WRAPPING:
+        key = _wrapper_in(content)
         if key is None:
             raise CheckpointError(
                 f"{saved.path.name} holds no weights", f"it holds {_words(content)}; give a file with a state dict"
             )
-        extras = {str(name): value for name, value in content.items() if name != key and isinstance(name, str)}
-        content, wrapped = content[key], (key,)
+        extras |= {str(name): value for name, value in content.items() if name != key and isinstance(name, str)}
+        content, wrapped = content[key], (*wrapped, key)
     if isinstance(content, Record):
         parts = dict(_modules(saved, content))
         if not any(isinstance(part.attribute("_parameters"), dict) for part in parts.values()):
@@ -224,6 +235,24 @@ def _taken_apart(saved: Saved) -> tuple[dict[str, Stub], dict[str, Any], dict[st
     if not isinstance(content, dict) or not _is_state(content):
         raise CheckpointError(f"{saved.path.name} holds no weights", "give a file with a model's state dict")
     return {name: stub for name, stub in content.items() if isinstance(stub, Stub)}, extras, {}, wrapped
+
+
+def _wrapper_in(content: dict[Any, Any]) -> str | None:
+    """Return the entry that holds the weights: one of the usual names, or the one with the most tensors."""
+    usual = next((key for key in WRAPPERS if isinstance(content.get(key), dict | Record)), None)
+    if usual is not None:
+        return usual
+    held = {key: value for key, value in content.items() if isinstance(key, str)}
+    states = {key: len(value) for key, value in held.items() if isinstance(value, dict) and _is_state(value)}
+    if states:
+        return max(states, key=states.__getitem__)
+    modules = (key for key, value in held.items() if isinstance(value, Record) and value.attribute("_modules"))
+    inside = (key for key, value in held.items() if isinstance(value, dict) and _wraps(value))
+    return next(modules, next(inside, None))
+
+
+def _wraps(content: dict[Any, Any]) -> bool:
+    return any(isinstance(value, dict) and _is_state(value) for value in content.values())
 
 
 def _is_state(content: dict[Any, Any]) -> bool:

@@ -7,7 +7,10 @@ and in the stages without norms whether there is a residual.
 
 from __future__ import annotations
 
-from tinygpt_tui.checkpoints.layouts.base import Examined, Findings
+import itertools
+import re
+
+from tinygpt_tui.checkpoints.layouts.base import Examined, Findings, head_counts
 from tinygpt_tui.checkpoints.layouts.module import activation_of, dropout_of, epsilon_of
 from tinygpt_tui.checkpoints.rename import Table, To, count, place
 from tinygpt_tui.checkpoints.source import Source
@@ -15,9 +18,16 @@ from tinygpt_tui.errors import CheckpointError
 
 TOKENS = ("token_embedding_table.weight", "token_embedding.weight")
 POSITIONS = ("position_embedding_table.weight", "position_embedding.weight")
-ATTENTION = ("sa", "mha", "sa_head", "sa_heads", "attn", "attention")
-FEED_FORWARD = ("ffwd", "ff", "ffn", "feed_forward")
+# The lecture's own spelling first, then those of courses and of TinyGPT's kin.
+ATTENTION = ("sa", "mha", "sa_head", "sa_heads", "attn", "attention", "self_attn", "self_attention")
+FEED_FORWARD = ("ffwd", "ff", "ffn", "feed_forward", "mlp")
 BLOCKS = ("blocks", "layers")
+PROJECTION = ("proj", "projection", "out_proj")
+NORMS = (("ln1", "ln2"), ("ln_1", "ln_2"), ("norm1", "norm2"))
+LAST_NORM = ("ln_f", "ln_final", "norm_f", "final_norm")
+HEAD = ("lm_head", "head")
+# Inside the feed-forward Sequential: with the dropout last, or between the layers; or the Sequential itself.
+INNER = (("net.0", "net.2"), ("net.0", "net.3"), ("0", "2"), ("0", "3"))
 _PARTS = ("query", "key", "value")
 
 # Where attention stands: in a block, or, in the stages before there were blocks, alone.
@@ -25,6 +35,9 @@ _PLACES = {
     **{f"{blocks}.{{i}}.{name}": "{i}" for blocks in BLOCKS for name in ATTENTION},
     **dict.fromkeys(("sa_head", "sa_heads", "sa", "mha"), "0"),
 }
+
+
+_KEYS = re.compile(rf"((?:{'|'.join(BLOCKS)})\.\d+\.)?(?:{'|'.join(ATTENTION)})\.(heads\.\d+\.)?key\.weight")
 
 
 def _table() -> dict[str, To | None]:
@@ -36,21 +49,22 @@ def _table() -> dict[str, To | None]:
             for kind in ("weight", "bias"):
                 table[f"{at}.heads.{{h}}.{part}.{kind}"] = To(f"{ours}.c_attn.{kind}", f"{order}.{{h}}")
                 table[f"{at}.{part}.{kind}"] = To(f"{ours}.c_attn.{kind}", f"{order}.0")
-        for kind in ("weight", "bias"):
-            table[f"{at}.proj.{kind}"] = To(f"{ours}.c_proj.{kind}")
+        for name, kind in itertools.product(PROJECTION, ("weight", "bias")):
+            table[f"{at}.{name}.{kind}"] = To(f"{ours}.c_proj.{kind}")
         table |= {f"{at}.heads.{{h}}.tril": None, f"{at}.tril": None, f"{at}.heads.{{h}}.mask": None}
     places = {f"{blocks}.{{i}}.{name}": "{i}" for blocks in BLOCKS for name in FEED_FORWARD}
     for at, layer in {**places, **dict.fromkeys(FEED_FORWARD, "0")}.items():
-        for kind in ("weight", "bias"):
-            table[f"{at}.net.0.{kind}"] = To(f"transformer.h.{layer}.mlp.c_fc.{kind}")
-            table[f"{at}.net.2.{kind}"] = To(f"transformer.h.{layer}.mlp.c_proj.{kind}")
+        for (wide, narrow), kind in itertools.product(INNER, ("weight", "bias")):
+            table[f"{at}.{wide}.{kind}"] = To(f"transformer.h.{layer}.mlp.c_fc.{kind}")
+            table[f"{at}.{narrow}.{kind}"] = To(f"transformer.h.{layer}.mlp.c_proj.{kind}")
     for kind in ("weight", "bias"):
         for blocks in BLOCKS:
-            table[f"{blocks}.{{i}}.ln1.{kind}"] = To(f"transformer.h.{{i}}.ln_1.{kind}")
-            table[f"{blocks}.{{i}}.ln2.{kind}"] = To(f"transformer.h.{{i}}.ln_2.{kind}")
+            for first, second in NORMS:
+                table[f"{blocks}.{{i}}.{first}.{kind}"] = To(f"transformer.h.{{i}}.ln_1.{kind}")
+                table[f"{blocks}.{{i}}.{second}.{kind}"] = To(f"transformer.h.{{i}}.ln_2.{kind}")
             table[f"{blocks}.{{i}}.{kind}"] = To(f"transformer.ln_f.{kind}")  # the Sequential's last LayerNorm
-        table[f"ln_f.{kind}"] = To(f"transformer.ln_f.{kind}")
-        table[f"lm_head.{kind}"] = To(f"lm_head.{kind}")
+        table |= {f"{name}.{kind}": To(f"transformer.ln_f.{kind}") for name in LAST_NORM}
+        table |= {f"{name}.{kind}": To(f"lm_head.{kind}") for name in HEAD}
     table |= {"timesteps": None, "tril": None}
     return table
 
@@ -65,7 +79,7 @@ class Lecture:
 
     def recognises(self, source: Source) -> bool:
         """See Layout."""
-        return any(source.has(name) for name in TOKENS) and any(_head_patterns(source))
+        return any(source.has(name) for name in TOKENS) and any(_key_layers(source))
 
     def examine(self, source: Source) -> Examined:
         """See Layout."""
@@ -86,8 +100,12 @@ class Lecture:
         n_layer = count(shapes, "transformer.h.{i}.attn.c_attn.weight", "i")
         found.tell("n_layer", n_layer, "tensor", "counted")
         heads = {part[1] for part, _ in shapes["transformer.h.0.attn.c_attn.weight"]}
-        found.tell("n_head", len(heads), "tensor", "counted")
         width, _ = _pair(one("transformer.h.0.attn.c_attn.weight"), source)
+        together = _holds_all_heads(source) and width == n_embd
+        if together:
+            found.ask("n_head", head_counts(n_embd), "one layer for all heads: shapes do not tell it")
+        else:
+            found.tell("n_head", len(heads), "tensor", "counted")
         if width * len(heads) != n_embd:
             found.tell("head_width", width, "tensor", "key")
         found.tell("qkv_bias", "transformer.h.0.attn.c_attn.bias" in shapes, "tensor")
@@ -96,7 +114,7 @@ class Lecture:
         has_head = "lm_head.weight" in shapes
         found.tell("tied_head", not has_head, "tensor", "" if has_head else "there is no head of its own")
         found.tell("head_bias", "lm_head.bias" in shapes, "tensor")
-        if width != n_embd:
+        if width != n_embd or (together and found.values["n_head"] > 1):
             found.ask("attention_scale", ("head_size", "n_embd"), "shapes do not tell it")
         return Examined(found.settings(source.name), tuple(found.facts), placed, tuple(found.questions))
 
@@ -149,8 +167,14 @@ def _tell_module(found: Findings, source: Source) -> None:
         found.tell("attention_dropout", dropout, "module", "Dropout")
 
 
-def _head_patterns(source: Source) -> list[str]:
-    return [name for name in source.tensors if name.endswith(".key.weight") and ("heads." in name or "sa_head" in name)]
+def _key_layers(source: Source) -> list[str]:
+    """Return the names of the layers that make keys, in any of the places where attention stands."""
+    return [name for name in source.tensors if name.endswith(".key.weight") and _KEYS.fullmatch(name)]
+
+
+def _holds_all_heads(source: Source) -> bool:
+    """Whether one layer makes the keys of all heads, whose number is then in no shape; the lecture has one a head."""
+    return not any("heads." in name or "sa_head." in name for name in _key_layers(source))
 
 
 def _pair(shape: tuple[int, ...], source: Source) -> tuple[int, int]:

@@ -22,13 +22,22 @@ LAYOUTS: dict[str, Layout] = {
     )
 }  # fmt: skip
 MOST_SHOWN = 4
+DEEPEST = 4  # names around a checkpoint's names
 
 
-def layout_of(source: Source) -> Layout:
-    """Return the layout that knows this checkpoint. Raises CheckpointError where none does."""
-    for layout in LAYOUTS.values():
-        if layout.recognises(source):
-            return layout
+def layout_of(source: Source) -> tuple[Layout, Source]:
+    """Return the layout that knows this checkpoint, and the checkpoint as it knows it: without names around its names.
+
+    Raises CheckpointError where none does.
+    """
+    unwrapped: Source | None = source
+    for _ in range(DEEPEST):
+        if unwrapped is None:
+            break
+        for layout in LAYOUTS.values():
+            if layout.recognises(unwrapped):
+                return layout, unwrapped
+        unwrapped = unwrapped.unwrapped()
     names = list(source.tensors)[:MOST_SHOWN]
     raise CheckpointError(
         f"{source.name} is of no layout that is known here: it has {len(source.tensors)} tensors, {', '.join(names)} …",
