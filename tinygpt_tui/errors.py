@@ -21,6 +21,8 @@ import enum
 import errno
 from pathlib import Path
 
+LONGEST = 4000  # characters of a message
+
 
 class ExitCode(enum.IntEnum):
     """What the command line's exit status means."""
@@ -45,9 +47,19 @@ class TinyGPTError(Exception):
     exit_code = ExitCode.UNEXPECTED
 
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = _plain(message)
+        self.hint = _plain(hint)
+        super().__init__(self.message)
+
+
+def _plain(text: str) -> str:
+    """Return `text` as a terminal may be given it: what a file is quoted with must not move its cursor."""
+    if text.isprintable() and len(text) <= LONGEST:
+        return text
+    shown = "".join(
+        one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode() for one in text[:LONGEST]
+    )
+    return shown if len(text) <= LONGEST else f"{shown} …"
 
 
 class UsageError(TinyGPTError):

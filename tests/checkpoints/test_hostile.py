@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 import torch
-from foreign_programs import Lecture, made
+from foreign_programs import Lecture, NanoGPT, made
 
 from tinygpt_tui.checkpoints.fuzz import KINDS, fuzz
 from tinygpt_tui.checkpoints.opening import describe
 from tinygpt_tui.checkpoints.pickles import Record, read_pickle
+from tinygpt_tui.checkpoints.source import models_in
 from tinygpt_tui.errors import CheckpointError, TinyGPTError
 
 
@@ -171,3 +172,59 @@ def test_a_tar_that_lies_is_refused(members: list[tuple[str, int, bytes]], said:
     with pytest.raises(CheckpointError, match=said):
         describe(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["model.pt"]
+
+
+def test_names_that_would_move_a_terminals_cursor_are_quoted(tmp_path: Path) -> None:
+    torch.save({"\x1b[2Jgone": torch.ones(2)}, tmp_path / "model.pt")
+    with pytest.raises(CheckpointError) as refused:
+        describe(tmp_path)
+    assert refused.value.message.isprintable()
+    assert "\\x1b[2Jgone" in refused.value.message
+    torch.save({"\x1b]0;title\x07": 1, "b": 2}, tmp_path / "model.pt")
+    with pytest.raises(CheckpointError) as refused:
+        describe(tmp_path)
+    assert "\x1b" not in refused.value.message + refused.value.hint
+    torch.save({"x" * 100_000: torch.ones(2), "y": torch.ones(2)}, tmp_path / "model.pt")
+    with pytest.raises(CheckpointError) as refused:
+        describe(tmp_path)
+    assert len(refused.value.message) < 5000
+
+
+def test_a_zip_with_a_list_of_millions_is_refused_at_once(tmp_path: Path) -> None:
+    entry = b"PK\x01\x02" + bytes(24) + struct.pack("<H", 1) + bytes(16) + b"x"
+    listed = entry * 400_000
+    end = b"PK\x05\x06" + bytes(6) + struct.pack("<HII", 0xFFFF, len(listed), 4) + bytes(2)
+    (tmp_path / "model.pt").write_bytes(b"PK\x03\x04" + listed + end)
+    with pytest.raises(CheckpointError, match="millions of entries"):
+        describe(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "merges.txt", "vocab.json", "tokenizer.model", "meta.pkl", "chars.txt"]
+)
+def test_no_small_file_beside_it_may_be_a_link_elsewhere(name: str, tmp_path: Path) -> None:
+    folder, secret = tmp_path / "model", tmp_path / "secret"
+    folder.mkdir()
+    secret.write_text("the secret", encoding="utf-8")
+    torch.save(made(NanoGPT(V=11, mask=True, tied=False)).state_dict(), folder / "model.pt")
+    if name == "merges.txt":
+        (folder / "vocab.json").write_text("{}", encoding="utf-8")
+    try:
+        (folder / name).symlink_to(secret)
+    except OSError:
+        pytest.skip("this system makes no links")
+    with pytest.raises(CheckpointError, match="a link that leads out of model") as refused:
+        describe(folder)
+    assert "the secret" not in refused.value.message
+
+
+def test_a_folder_of_models_passes_over_links(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    torch.save(made(Lecture()).state_dict(), tmp_path / "secret.pt")
+    try:
+        (folder / "one.pt").symlink_to(tmp_path / "secret.pt")
+        (folder / "all").symlink_to(tmp_path)
+    except OSError:
+        pytest.skip("this system makes no links")
+    assert models_in(folder) == []

@@ -55,7 +55,7 @@ def with_name(examined: Examined, name: str, typed: Mapping[str, Any]) -> Examin
 
 def _of_training(name: str, told: Mapping[str, int]) -> Iterator[Fact]:
     corpus = _CORPUS.match(name)
-    if corpus:
+    if corpus and corpus[1].isprintable():
         yield Fact(name="corpus", value=corpus[1], source="folder name")
     for setting in TRAINING.values():
         if setting in told:

@@ -9,7 +9,7 @@ from typing import Any
 from tinygpt_tui.checkpoints.facts import Fact, FactSource
 from tinygpt_tui.checkpoints.foreign_characters import SHAKESPEARE
 from tinygpt_tui.checkpoints.sentence_pieces import read_tokenizer_bin, read_tokenizer_model
-from tinygpt_tui.checkpoints.sidecars import read_json, read_pickled_dict, read_text
+from tinygpt_tui.checkpoints.sidecars import read_json, read_pickled_dict, read_text, sidecar
 from tinygpt_tui.checkpoints.source import Source
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.tokenizers.base import Tokenizer
@@ -120,8 +120,8 @@ def _from_tokenizer_json(path: Path, size: int) -> Tokenizer | None:
 
 def _from_vocab_json(path: Path, size: int) -> Tokenizer | None:
     """Read GPT-2's vocab.json, with merges.txt beside it."""
-    merges = path.parent / "merges.txt"
-    if not merges.is_file():
+    merges = sidecar(path.parent, "merges.txt")
+    if merges is None:
         return None
     lines = [line for line in read_text(merges).split("\n") if line.strip() and not line.startswith("#version")]
     return BPETokenizer.from_dict(

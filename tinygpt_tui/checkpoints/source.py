@@ -167,7 +167,8 @@ def models_in(folder: Path) -> list[Path]:
     except OSError as error:
         raise storage_error(error, folder) from error
     folders = [entry for entry in entries if is_folder(entry) and not entry.is_symlink() and holds_weights(entry)]
-    return [*folders, *(entry for entry in entries if may_hold_weights(entry) and is_file(entry))]
+    loose = [entry for entry in entries if may_hold_weights(entry) and is_file(entry) and not entry.is_symlink()]
+    return [*folders, *loose]
 
 
 def holds_weights(folder: Path) -> bool:

@@ -18,6 +18,7 @@ KINDS = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2",
     "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "u1",
 }  # fmt: skip
+LONGEST_NAME = 500
 FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
 
 
@@ -58,6 +59,10 @@ def checked(places: Iterable[TensorPlace]) -> dict[str, TensorPlace]:
     whole: dict[tuple[Path, int], int] = {}
     parts: dict[tuple[Path, int], set[tuple[int, int]]] = {}
     for place in places:
+        if not place.name.isprintable() or len(place.name) > LONGEST_NAME:
+            raise CheckpointError(
+                f"{place.file.name} has a tensor called {place.name[:60]!r}", "the file is damaged; do not trust it"
+            )
         if place.name in found:
             raise CheckpointError(f"{place.file.name} names {place.name} twice", "the file is damaged")
         _check_inside(place)

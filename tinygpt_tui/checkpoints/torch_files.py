@@ -18,6 +18,8 @@ from tinygpt_tui.errors import CheckpointError, storage_error
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
 MOST_STORAGES = 200_000
+LARGEST_DIRECTORY = 8 << 20  # bytes: of a zip's list of contents
+_LONGEST_TAIL = (1 << 16) + 22 + 20  # bytes: a comment, the end of the list, and of a large one's
 _HEADER = 30  # bytes of a zip entry's own header, before its name
 
 # torch's kinds of storage and the dtypes that a newer pickle names.
@@ -81,6 +83,8 @@ def _read_zip(path: Path) -> Saved:
         raise CheckpointError(
             f"{path.name} is damaged: its end is missing", "it was not copied to its end; copy it again"
         )
+    if _directory_size(path) > LARGEST_DIRECTORY:
+        raise CheckpointError(f"{path.name}: its list of contents would have millions of entries", _BOMB)
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
@@ -107,6 +111,26 @@ def _read_zip(path: Path) -> Saved:
 
 
 _BOMB = "no checkpoint is like this; do not trust it"
+
+
+def _directory_size(path: Path) -> int:
+    """Return how many bytes a zip says that its list of contents has; `zipfile` would read all of it at once."""
+    with path.open("rb") as file:
+        place = max(0, file.seek(0, 2) - _LONGEST_TAIL)
+        file.seek(place)
+        tail = file.read()
+        at = tail.rfind(b"PK\x05\x06")
+        if at < 0 or at + 22 > len(tail):
+            return 0  # zipfile says what is wrong
+        (size,) = struct.unpack_from("<I", tail, at + 12)
+        if tail[at - 20 : at - 16] == b"PK\x06\x07":  # the end of a large one stands before it
+            (place,) = struct.unpack_from("<Q", tail, at - 12)
+            if place < 1 << 62:
+                file.seek(place)
+                end = file.read(56)
+                if end[:4] == b"PK\x06\x06" and len(end) == 56:
+                    size = max(size if size != 0xFFFFFFFF else 0, struct.unpack_from("<Q", end, 40)[0])
+        return int(size)
 
 
 def _check_byte_order(path: Path, archive: zipfile.ZipFile, root: str) -> None:
