@@ -12,7 +12,7 @@ import pytest
 from makers import make_run, wait_until
 
 from tinygpt_tui.errors import RunError, StorageError
-from tinygpt_tui.runs.control import Control, control_of_live, is_alive, live_status, own_birth
+from tinygpt_tui.runs.control import Control, control_of_live, is_alive, live_status, own_birth, since_boot
 from tinygpt_tui.runs.folder import RunStatus
 
 
@@ -57,6 +57,14 @@ def test_a_process_lives_by_number_and_birth() -> None:
     assert is_alive(status())
     assert not is_alive(status(pid_created=own_birth() - 3600))  # the number was given to somebody else
     assert not is_alive(status(pid=_free_number()))
+
+
+@pytest.mark.skipif(not since_boot(os.getpid()), reason="this platform does not tell when a process began")
+def test_a_clock_that_is_set_kills_nobody() -> None:
+    here = since_boot(os.getpid())
+    assert is_alive(status(pid_created=own_birth() - 7200, pid_since_boot=here))  # the clock went on by two hours
+    assert not is_alive(status(pid_since_boot=here - 1))
+    assert is_alive(status(pid_since_boot=0.0))  # an older program wrote it
 
 
 def test_a_process_that_ended_is_dead_also_while_nobody_has_waited_for_it() -> None:

@@ -18,6 +18,7 @@ from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.extending import extend
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.journal import read_journal
+from tinygpt_tui.runs.timeline import list_moments
 from tinygpt_tui.settings.training import Extension
 from tinygpt_tui.training import loop
 from tinygpt_tui.training.loop import Training
@@ -203,6 +204,9 @@ def test_a_real_run_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     history.add(read_journal(run.events))
     assert history.steps == last.step
     assert any("steps fit the time" in line for line in history.log)
+    kept = [moment.step for moment in list_moments(run)]
+    assert (kept[0], kept[-1]) == (0, last.step)
+    assert 10 < len(kept) <= 41
 
 
 def test_a_pause_stops_the_clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -355,3 +355,18 @@ async def test_another_training_s_settings_may_be_another_net_s() -> None:
         assert bench.form.settings is not None
         assert bench.form.settings.steps == 7
         assert bench.form.settings.architecture.n_hidden == 188
+
+
+async def test_every_setting_can_be_reached_on_a_small_screen() -> None:
+    async with train_tab((80, 24)) as bench:
+        await bench.read()
+        await bench.set("patience", "3")
+        bench.screen.query_one("#setting-patience Input").focus()
+        await bench.sees("patience: ends after so many evaluations without a better one")  # the hint below
+        await bench.until(lambda: any(line.split()[:2] == ["patience", "3"] for line in bench.shown.splitlines()))
+        await bench.set("stop_at_loss", "1.5")
+        bench.screen.query_one("#setting-compile Select").focus()
+        await bench.until(lambda: any(line.split()[:2] == ["compile", "auto"] for line in bench.shown.splitlines()))
+        settings = bench.form.settings
+        assert settings is not None
+        assert (settings.patience, settings.stop_at_loss) == (3, 1.5)

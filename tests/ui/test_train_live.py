@@ -15,7 +15,7 @@ from tinygpt_tui.events.training import Note, Paused, Resumed, Step
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.ui import training_session
 from tinygpt_tui.ui.screens.train import TrainScreen
-from tinygpt_tui.ui.training_session import Phase
+from tinygpt_tui.ui.training_session import Phase, TrainingSession
 from tinygpt_tui.ui.widgets.train_chart import TrainChart
 from tinygpt_tui.ui.widgets.train_samples import TrainSamples
 
@@ -42,6 +42,22 @@ async def look_at(bench: TrainBench, name: str) -> None:
     assert name in bench.shown
     await bench.pilot.press("enter")
     await bench.until(lambda: bench.screen.session is not None and bench.screen.session.looked)
+
+
+def test_what_was_read_for_nobody_is_not_lost(run: ScriptedRun) -> None:
+    run.live(until=20)
+    session = TrainingSession.open(run.folder.model)
+    session.look()  # whoever asked was gone when the answer came
+    run.write(steps(21, 30))
+    assert session.take(session.look())
+    assert (session.history.step, len(session.history.samples)) == (30, 4)
+    run.write(steps(31, 40))
+    session.look()
+    run.write(steps(41, 50))
+    session.take(session.look())
+    losses, _ = session.history.measured("loss")
+    assert list(losses) == list(range(1, 51))  # each once
+    assert not session.look().events
 
 
 async def test_a_live_run_is_found_and_followed(run: ScriptedRun) -> None:

@@ -5,6 +5,7 @@ A file is there or not: a wish said twice is one wish, and looking costs a few m
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ from tinygpt_tui.runs.folder import LIVE, RunFolder, RunStatus
 Wish = Literal["stop", "pause", "save", "sample"]
 # A process's birth is reckoned from the machine's start, which moves a little when the clock is set.
 BIRTH_TOLERANCE_S = 10.0
+TICK_S = 0.1
 
 
 class Control:
@@ -58,11 +60,26 @@ def own_birth() -> float:
     return float(psutil.Process().create_time())
 
 
+def since_boot(pid: int) -> float:
+    """Return how long after the machine's start a process began, in seconds; 0 where the platform does not tell.
+
+    A clock that is set, or that a virtual machine's sleep has left behind, does not move it.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return int(fields[19]) / os.sysconf("SC_CLK_TCK")  # the 22nd field of proc(5); two stand before the bracket
+    except (OSError, AttributeError, ValueError, IndexError):
+        return 0.0
+
+
 def is_alive(status: RunStatus) -> bool:
     """Whether the process that wrote `status` still runs; a reused process number does not count."""
     try:
         process = psutil.Process(status.pid)
-        same = abs(process.create_time() - status.pid_created) < BIRTH_TOLERANCE_S
+        if status.pid_since_boot and (found := since_boot(status.pid)):
+            same = abs(found - status.pid_since_boot) < TICK_S
+        else:
+            same = abs(process.create_time() - status.pid_created) < BIRTH_TOLERANCE_S
         return same and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False

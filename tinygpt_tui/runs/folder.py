@@ -51,13 +51,17 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """`run/status.json`: the trainer's last word. `pid_created` tells a reused process number from the trainer's."""
+    """`run/status.json`: the trainer's last word. `pid_created` tells a reused process number from the trainer's.
+
+    So does `pid_since_boot`, where the platform tells it (0 elsewhere), whatever is done to the clock.
+    """
 
     state: RunState
     step: int
     steps: int
     pid: int
     pid_created: float
+    pid_since_boot: float = 0.0
     time: float
     message: str = ""
 

@@ -28,7 +28,7 @@ from tinygpt_tui.events.training import (
     TrainingEvent,
 )
 from tinygpt_tui.files import remove_parts, write_bytes
-from tinygpt_tui.runs.control import Control, own_birth
+from tinygpt_tui.runs.control import Control, own_birth, since_boot
 from tinygpt_tui.runs.folder import RunFolder, RunSettings, RunState, RunStatus
 from tinygpt_tui.runs.journal import Journal
 from tinygpt_tui.training.checkup import Checkup
@@ -82,7 +82,7 @@ class _Run:
         self._team = team
         self._control = Control(folder.control)
         self._journal = Journal(folder.events)
-        self._born = own_birth()
+        self._born, self._since_boot = own_birth(), since_boot(os.getpid())
         self._status_at = self._resume_at = time.monotonic()
         self._saving_s = 0.0
         self._saved_choice = ""
@@ -263,6 +263,7 @@ class _Run:
                 steps=steps,
                 pid=os.getpid(),
                 pid_created=self._born,
+                pid_since_boot=self._since_boot,
                 time=time.time(),
                 message=message,
             )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tinygpt_tui.checkpoints.moment import Stamp, write_moment
 from tinygpt_tui.checkpoints.native import HEAD
-from tinygpt_tui.events.training import Evaluation, TrainingEvent
+from tinygpt_tui.events.training import Evaluation, Planned, TrainingEvent
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.journal import read_journal
 from tinygpt_tui.runs.timeline import affordable, keep_to, list_moments, path_of, planned
@@ -17,6 +17,7 @@ from tinygpt_tui.training.loop import Training
 
 HALF = 2  # bytes of a parameter
 MEGABYTE = 1_000_000
+OTHER_PLAN = 0.2  # a run by the clock that is to be so much longer or shorter spaces its moments anew
 
 
 class Timeline:
@@ -28,6 +29,7 @@ class Timeline:
         self._measured: Evaluation | None = None
         self._due: list[int] = []
         self._step, self._written = 0, -1
+        self._count = self._planned_for = 0
         if training.step:
             earlier = (event for event in read_journal(run.events) if isinstance(event, Evaluation))
             self._measured = next((event for event in reversed(list(earlier)) if event.step <= training.step), None)
@@ -44,8 +46,11 @@ class Timeline:
             self._begin()
         self._step = step
         due = bool(self._due) and step >= self._due[0]
-        # Measured after it was written: the stamp tells the newer loss. Or the run ends here, before its plan does.
-        again = isinstance(event, Evaluation) and (step == self._written or (bool(self._due) and training.stopped))
+        if isinstance(event, Planned) and abs(event.steps / self._planned_for - 1) > OTHER_PLAN:
+            self._plan(step)
+        # Measured after it was written: the stamp tells the newer loss. Or the run ends here, wherever its plan did.
+        ends = training.stopped or bool(training.ends_early) or step >= training.settings.steps
+        again = isinstance(event, Evaluation) and (step == self._written or (ends and self._count > 0))
         if not due and not again:
             return None
         self._due = [later for later in self._due if later > step]
@@ -55,12 +60,16 @@ class Timeline:
     def _begin(self) -> None:
         training = self._training
         size = HALF * sum(parameter.numel() for parameter in training.model.parameters())
-        count = affordable(training.settings.timeline_mb * MEGABYTE, size)
+        self._count = affordable(training.settings.timeline_mb * MEGABYTE, size)
         self._step, self._written = training.step, -1
-        keep_to(self._run, self._step, count)
+        keep_to(self._run, self._step, self._count)
         there = list_moments(self._run)
-        last = there[-1].step if there else -1
-        self._due = [step for step in planned(training.settings.steps, count) if step > last]
+        self._plan(there[-1].step if there else -1)
+
+    def _plan(self, last: int) -> None:
+        """Say which moments are due after the `last` one, for a run of as many steps as it is to make now."""
+        self._planned_for = self._training.settings.steps
+        self._due = [step for step in planned(self._planned_for, self._count) if step > last]
 
     def _write(self, step: int) -> None:
         write_now(path_of(self._run, step), self._training, step, self._measured)

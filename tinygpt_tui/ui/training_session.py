@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import threading
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -77,6 +78,8 @@ class TrainingSession:
         self.has_state = False
         self.looked = False
         self._watch = RunWatch(run)
+        self._looking = threading.Lock()
+        self._unheard: list[TrainingEvent] = []  # read, and not yet taken
         self._control = Control(run.control)
         self.examination: Examination | None = None
         self._examined_at = -EXAMINED_LOOK_S
@@ -156,12 +159,18 @@ class TrainingSession:
 
     def look(self) -> Look:
         """Read what is new on the disk."""
+        with self._looking:
+            return self._look()
+
+    def _look(self) -> Look:
         # The journal comes last: a run that ends in between has its last word there, and did not die.
         status, died = self._watch.status(), self._watch.died()
         runs = self._launched is not None and _runs(self._launched)
         pause, stop = self._control.asked("pause"), self._control.asked("stop")
         weights, state = (self.run.model / WEIGHTS).is_file(), self.run.resume.is_file()
-        events = self._watch.poll()
+        # Whoever asked may be gone when the answer comes: what was read stays here until somebody takes it.
+        self._unheard += self._watch.poll()
+        events = list(self._unheard)
         settings = self._settings_after(events)
         history = None
         if not self.looked:
@@ -176,6 +185,7 @@ class TrainingSession:
         """Make `look` part of what is known; return whether anything is different now."""
         before = self.phase, self.status_message, self.has_weights, self.looked, self.examination, self._one_batch
         self.looked = True
+        del self._unheard[: len(look.events)]
         self.settings = look.settings
         if look.history is not None:
             self.history = look.history

@@ -19,7 +19,7 @@ import psutil
 
 from tinygpt_tui.errors import RunError, TinyGPTError, storage_error
 from tinygpt_tui.events.training import TrainingEvent
-from tinygpt_tui.runs.control import Control, is_alive, live_status
+from tinygpt_tui.runs.control import Control, is_alive, live_status, since_boot
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunStatus
 from tinygpt_tui.runs.journal import JournalFollower
 from tinygpt_tui.workers.process import command, environment
@@ -65,6 +65,7 @@ def _announce(run: RunFolder, pid: int) -> None:
             steps=steps,
             pid=pid,
             pid_created=psutil.Process(pid).create_time(),
+            pid_since_boot=since_boot(pid),
             time=time.time(),
         )
         run.write_status(status)

@@ -24,7 +24,8 @@ class RunNotesScreen(ModalScreen[str | None]):
             width: 72; max-width: 96%; height: 14; max-height: 90%; background: $surface; border: round $border;
             border-title-color: $foreground; border-subtitle-color: $foreground 70%;
         }
-        & TextArea { border: none; height: 1fr; background: $surface; }
+        & TextArea, & TextArea:focus { border: none; }
+        & TextArea { height: 1fr; background: $surface; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -46,6 +46,13 @@ share: Markdown, or a picture where the name ends in `.svg`.
 """
 
 
+CARD_KINDS = {
+    ".md": "Markdown: settings, losses and samples on a page; .svg: a picture of it",
+    ".svg": "SVG: a picture of the run, to share; .md: a page in Markdown",
+}
+CARD_OTHERS = "end the name in .svg for a picture"
+
+
 class RunsScreen(TabScreen):
     """Knows which runs there are, which is looked at and which is marked."""
 
@@ -297,6 +304,7 @@ class RunsScreen(TabScreen):
         if first is None or second is None:
             self._say("the settings of one of them cannot be read", warning=True)
             return
+        self._say("")
         self.app.push_screen(RunDifferencesScreen((marked, first), (facts, second)))
 
     # Keeping
@@ -391,7 +399,10 @@ class RunsScreen(TabScreen):
         exports: dict[str, Callable[[], bytes]] = {
             suffix: lambda content=content: content for suffix, content in pages.items()  # type: ignore[misc]
         }  # fmt: skip
-        self.app.push_screen(SaveScreen(f"{name}-run.md", pages[".md"].decode(), exports), saved)
+        dialog = SaveScreen(
+            f"{name}-run.md", pages[".md"].decode(), exports, CARD_KINDS, "save the card of this run", CARD_OTHERS
+        )
+        self.app.push_screen(dialog, saved)
 
     @work(thread=True, group="disk", exit_on_error=False)
     def _do(self, work: Callable[[], object], note: str, done: Callable[[], None] = lambda: None) -> None:

@@ -50,19 +50,29 @@ class SaveScreen(ModalScreen[Path | None]):
         Binding("f1", "app.help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
     ]
 
-    def __init__(self, name: str, text: str, exports: Mapping[str, Callable[[], bytes]] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        text: str,
+        exports: Mapping[str, Callable[[], bytes]] | None = None,
+        kinds: Mapping[str, str] = KINDS,
+        title: str = "save the text",
+        others: str = OTHERS,
+    ) -> None:
         """`name` is what the file will be called in the current folder, unless something else is typed.
 
-        `exports` makes the other formats, by suffix (`sessions.export.exports_of`); what it lacks is saved as `text`.
+        `exports` makes the other formats, by suffix (`sessions.export.exports_of`), which `kinds` says in words; what
+        it lacks is saved as `text`.
         """
         super().__init__()
+        self._kinds, self._title, self._others = kinds, title, others
         self._file_name, self._content, self._exports = name, text, dict(exports or {})
         self._confirmed: Path | None = None
 
     def compose(self) -> ComposeResult:
         """Yield the question."""
         with Vertical() as box:
-            box.border_title = "save the text"
+            box.border_title = self._title
             yield Input(str(Path.cwd() / self._file_name), select_on_focus=False, compact=True)
             yield Static(self._offer(self._file_name), id="save-note", markup=False)
 
@@ -111,8 +121,8 @@ class SaveScreen(ModalScreen[Path | None]):
         if not self._exports:
             return SAVES.format(what="the text")
         suffix = Path(name.strip()).suffix.lower()
-        kind = KINDS.get(suffix) if suffix in self._exports else None
-        return SAVES.format(what=kind) if kind else f"{SAVES.format(what=PLAIN)}\n{OTHERS}"
+        kind = self._kinds.get(suffix) if suffix in self._exports else None
+        return SAVES.format(what=kind) if kind else f"{SAVES.format(what=PLAIN)}\n{self._others}"
 
     def _say(self, text: str, warning: bool = False) -> None:
         note = self.query_one("#save-note", Static)

@@ -22,6 +22,7 @@ class TrainDoctor(OptionList):
 
     DEFAULT_CSS = """
     TrainDoctor {
+        background: transparent;
         scrollbar-size-vertical: 1;
         & > .option-list--option-highlighted, &:focus > .option-list--option-highlighted {
             background: transparent; color: $foreground; text-style: none;
@@ -58,10 +59,10 @@ if it cannot, nothing else matters. This run is not touched by any of it.
         self._marked: int | None = None  # the entry that shows the cursor
 
     def show(self, findings: Sequence[Finding]) -> None:
-        """Show the findings there are now; the cursor stays on its check."""
+        """Show the findings there are now; the cursor stays on its check, or at the top: with what matters most."""
         if list(findings) == self._findings and self.option_count:
             return
-        here = self._findings[self.highlighted].check if self.highlighted is not None and self._findings else ""
+        here = self._findings[self.highlighted].check if self.highlighted and self._findings else ""
         self._findings = list(findings)
         self.border_title = f"doctor: {summary(self._findings)}"
         self.clear_options()

@@ -60,7 +60,7 @@ class TrainForm(Vertical):
     DEFAULT_CSS = """
     TrainForm {
         & > #form-body { height: 1fr; }
-        & #form-rows { height: auto; width: 1fr; max-width: 104; padding: 0 2; }
+        & #form-rows { height: 1fr; width: 1fr; max-width: 104; padding: 0 2; scrollbar-size-vertical: 1; }
         & #budget { width: 48; height: auto; margin: 1 0 0 2; }
         & #form-important { height: auto; }
         & #form-news { height: auto; display: none; }
@@ -76,6 +76,7 @@ class TrainForm(Vertical):
         & #form-warning { height: auto; max-height: 2; display: none; }
         & #form-hint { height: 2; }
         & #form-go { height: 1; }
+        & #start { min-width: 12; }
         & #form-summary { width: 1fr; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     }
     """
