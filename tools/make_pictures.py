@@ -17,8 +17,10 @@ from tinygpt_tui.paths import HOME_VARIABLE, shipped_models
 from tinygpt_tui.runs.index import list_runs
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.screens.generate import GenerateScreen
+from tinygpt_tui.ui.screens.inspect import InspectScreen
 from tinygpt_tui.ui.screens.race import RaceScreen
 from tinygpt_tui.ui.screens.train import TrainScreen
+from tinygpt_tui.ui.widgets.prompt_box import PromptBox
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 SIZE = (120, 34)
@@ -86,6 +88,21 @@ async def train(pilot: Pilot[None]) -> None:
     (DOCS / "train.svg").write_text(pilot.app.export_screenshot(title="tinygpt-tui"), encoding="utf-8")
 
 
+async def inspect(pilot: Pilot[None]) -> None:
+    """Walk through the first block's attention over a line of Shakespeare."""
+    await pilot.press("f2")
+    await until(pilot, lambda: isinstance(pilot.app.screen, GenerateScreen))
+    pilot.app.screen.query_one(PromptBox).text = "ROMEO: what light"
+    await pilot.press("f10")
+    await until(pilot, lambda: isinstance(pilot.app.screen, InspectScreen))
+    screen = pilot.app.screen
+    assert isinstance(screen, InspectScreen)
+    await until(pilot, lambda: screen.walked.steps)
+    await pilot.press(*["down"] * 3, "right", "down", "down", "right", *["down"] * 8)
+    await pilot.pause(1.0)
+    (DOCS / "inspect.svg").write_text(pilot.app.export_screenshot(title="tinygpt-tui"), encoding="utf-8")
+
+
 async def main() -> None:
     """Make all pictures."""
     assert (shipped_models() / "shakespeare").is_dir(), "the pictures show the shipped model"
@@ -97,6 +114,7 @@ async def main() -> None:
             await microscope(pilot)
             await race(pilot)
             await train(pilot)
+            await inspect(pilot)
 
 
 if __name__ == "__main__":

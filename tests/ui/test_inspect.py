@@ -109,7 +109,7 @@ async def test_keys_lead_forward_into_a_block_into_a_head_and_out() -> None:
         await tab.press("left")
         assert tab.at == "block 1"
         await tab.press("end")
-        assert tab.at == "head"
+        assert tab.at == "output head"
         await tab.sees("the guess after b", "50.0%")
         await tab.press("home")
         assert tab.at == "token ids"
@@ -184,7 +184,7 @@ async def test_the_untrained_twin_is_a_key_away() -> None:
 
 async def test_what_was_left_out_of_a_prompt_is_said() -> None:
     async with opened(size=(140, 40), prompt="abcdefghijkЖ!") as tab:
-        assert "cut to the 8 that the net sees; 3 before them are left out" in tab.line
+        assert "token 8 of 8: k · 3 before its window left out" in tab.line
         assert "it knows no Ж !: left out" in tab.line
     async with opened(size=(140, 40), prompt="") as tab:
         assert "the prompt is empty" in tab.line

@@ -47,7 +47,7 @@ MODULES: dict[str, Words] = {
     "sense_fc": Words("m", "wider", "B, T, F", "m = {x} Wᵀ{+b}"),
     "sense_proj": Words("senses", "sense vectors", "B, T, S·C", "senses = {x} Wᵀ{+b}"),
     "weigh": Words("qk", "q and k", "", "qk = {x} Wᵀ{+b}"),
-    "lm_head": Words("logits", "head", "B, T, V", "logits = {x} Wᵀ{+b}"),
+    "lm_head": Words("logits", "output head", "B, T, V", "logits = {x} Wᵀ{+b}"),
 }
 
 # By the class of the module that computes, and the operation; one row for each time it does so, None: not a step.

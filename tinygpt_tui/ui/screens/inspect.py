@@ -287,12 +287,12 @@ class InspectScreen(TabScreen):
         if begun.begun:
             notes.append("the prompt is empty: a net must see something, and begins with this")
         if begun.left_out:
-            notes.append(f"cut to the {count} that the net sees; {begun.left_out} before them are left out")
+            notes.append(f"{begun.left_out} before its window left out")
         if begun.unknown:
             shown = " ".join(name_of(one) for one in begun.unknown[:UNKNOWN_SHOWN])
             notes.append(f"it knows no {shown}{' …' if len(begun.unknown) > UNKNOWN_SHOWN else ''}: left out")
         if begun.rows < count:
-            notes.append(f"pictures show the last {begun.rows}")
+            notes.append(f"the last {begun.rows} drawn")
         return " · ".join(notes)
 
     # Keys

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.ui.screens.race_model import RaceModelScreen
-from tinygpt_tui.ui.widgets.model_picker import ModelPicker
 
 
 class InspectModelScreen(RaceModelScreen):
@@ -22,8 +21,4 @@ class InspectModelScreen(RaceModelScreen):
     def __init__(self, cards: list[ModelCard], live: dict[str, str], current: str) -> None:
         """`current` is the path of the model that is looked into now."""
         super().__init__(cards, live, current, pane=1)
-
-    def on_mount(self) -> None:
-        """Say what it is for."""
-        super().on_mount()
-        self.query_one(ModelPicker).border_title = "model to inspect"
+        self._for = "model to look into"

@@ -30,7 +30,8 @@ class RaceModelScreen(ModalScreen[ModelCard | None]):
     def __init__(self, cards: list[ModelCard], live: dict[str, str], current: str, pane: int) -> None:
         """`current` is the path of the pane's model; `pane` counts from 1."""
         super().__init__()
-        self._cards, self._live, self._current, self._pane = cards, live, current, pane
+        self._cards, self._live, self._current = cards, live, current
+        self._for = f"model of pane {pane}"
 
     def compose(self) -> ComposeResult:
         """Yield the list."""
@@ -39,7 +40,7 @@ class RaceModelScreen(ModalScreen[ModelCard | None]):
     def on_mount(self) -> None:
         """Fill the list and go to it."""
         picker = self.query_one(ModelPicker)
-        picker.border_title = f"model of pane {self._pane}"
+        picker.border_title = self._for
         picker.border_subtitle = "enter: take it  esc: back"
         picker.show(self._cards, self._live)
         picker.pick(self._current)

@@ -22,6 +22,7 @@ from tinygpt_tui.ui.widgets.step_view import label_cells, label_of, window_of
 WIDEST = 3  # cells of one weight
 GAP = 2  # cells between two heads
 HEAD_LINES = 4  # of the view beside the maps: title, formula, a gap, what the token looks at
+SOFTER = 0.7  # the power of a weight that is drawn: among many tokens all weights are small
 TOLD = 5  # weights in words
 SMALLEST = 0.005  # of those that are told
 BEFORE = "…"  # the column of all tokens before those that are shown
@@ -66,11 +67,13 @@ class AttentionMap(Drawing, can_focus=True):
         + "}"
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "go_layer(1)", "Layer", id="attention.layer", key_display="↑↓", tooltip="To the next layer"),
+        Binding("down", "go_layer(1)", "Layer", id="attention.layer", key_display="↑↓", tooltip="To the next layer"),
+        Binding("j", "go_layer(1)", "Layer", id="attention.layer", show=False, tooltip="To the next layer"),
         Binding(
             "up,k", "go_layer(-1)", "Layer before", id="attention.layer_back", show=False, tooltip="The layer before"
         ),
-        Binding("right,l", "go_head(1)", "Head", id="attention.head", key_display="←→", tooltip="To the next head"),
+        Binding("right", "go_head(1)", "Head", id="attention.head", key_display="←→", tooltip="To the next head"),
+        Binding("l", "go_head(1)", "Head", id="attention.head", show=False, tooltip="To the next head"),
         Binding(
             "left,h", "go_head(-1)", "Head before", id="attention.head_back", show=False, tooltip="To the head before"
         ),
@@ -209,7 +212,7 @@ class AttentionMap(Drawing, can_focus=True):
                 if column > row + before:  # the future
                     line.append("·".ljust(grid.wide), style["muted"])
                 else:
-                    line.append(*palette.cell(value, 1.0, grid.wide, marked=marked))
+                    line.append(*palette.cell(value**SOFTER, 1.0, grid.wide, marked=marked))
             line.append(" " * GAP)
         return line
 

@@ -60,11 +60,13 @@ class GuessTable(Drawing, can_focus=True):
         + "}"
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "go_layer(1)", "Layer", id="guess.layer", key_display="↑↓", tooltip="To the layer above"),
+        Binding("up", "go_layer(1)", "Layer", id="guess.layer", key_display="↑↓", tooltip="To the layer above"),
+        Binding("k", "go_layer(1)", "Layer", id="guess.layer", show=False, tooltip="To the layer above"),
         Binding(
             "down,j", "go_layer(-1)", "Layer below", id="guess.layer_back", show=False, tooltip="To the layer below"
         ),
-        Binding("right,l", "go_token(1)", "Token", id="guess.token", key_display="←→", tooltip="To the next token"),
+        Binding("right", "go_token(1)", "Token", id="guess.token", key_display="←→", tooltip="To the next token"),
+        Binding("l", "go_token(1)", "Token", id="guess.token", show=False, tooltip="To the next token"),
         Binding(
             "left,h", "go_token(-1)", "Token before", id="guess.token_back", show=False, tooltip="To the token before"
         ),

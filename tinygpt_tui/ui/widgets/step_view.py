@@ -115,10 +115,17 @@ class StepView(Drawing):
         tables = tables[:count]
         columns = max(len(row) for table in tables for row in table)
         largest, rows = largest_of(tables), len(tables[0])
+        lines = []
+        if count > 1:
+            height -= 1
         high = max(1, min(HIGHEST, height // rows))
         wide = next((wide for wide in (2 * high, 2, 1) if columns * wide <= each), 1)
         start = window_of(rows, self._token, height // high)
-        lines = []
+        if count > 1:  # which head is which
+            numbers = Line(" " * (cells + 1))
+            for head, table in enumerate(tables, start=1):
+                numbers.append(str(head).ljust(len(narrowed(table[0], each)) * wide + 1), style["muted"])
+            lines.append(numbers)
         for row in range(start, min(start + height // high, rows)):
             marked = row == self._token
             line = label_of(labels, row, cells, style["token"] if marked else style["muted"], marked=marked)
