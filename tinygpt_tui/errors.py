@@ -53,13 +53,12 @@ class TinyGPTError(Exception):
 
 
 def _plain(text: str) -> str:
-    """Return `text` as a terminal may be given it: what a file is quoted with must not move its cursor."""
-    if text.isprintable() and len(text) <= LONGEST:
+    """Return `text` as a terminal may be given it: what a file is quoted with must not move its cursor, or fill it."""
+    if len(text) > LONGEST:  # what is said of a long quotation often stands behind it
+        text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
+    if text.isprintable():
         return text
-    shown = "".join(
-        one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode() for one in text[:LONGEST]
-    )
-    return shown if len(text) <= LONGEST else f"{shown} …"
+    return "".join(one if one.isprintable() or one == "\n" else one.encode("unicode_escape").decode() for one in text)
 
 
 class UsageError(TinyGPTError):
