@@ -11,6 +11,7 @@ from makers import TEXT, random_model, small_corpus, small_training
 from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.doctor.one_batch import one_batch_finding
 from tinygpt_tui.events.training import Finding
+from tinygpt_tui.settings.family import BigramSettings
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training import checkup as module
 from tinygpt_tui.training.checkup import Checkup
@@ -112,3 +113,11 @@ def test_a_net_that_cannot_learn_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
     finding = one_batch_finding(msgspec.structs.replace(settings, seed=3), corpus)
     assert finding.level == "bad"
     assert "cannot learn even one batch" in finding.text
+
+
+def test_a_table_of_pairs_need_not_learn_by_heart() -> None:
+    settings, corpus = small_corpus(small_training(), TEXT)
+    settings = msgspec.structs.replace(settings, architecture=BigramSettings(vocab_size=corpus.tokenizer.size))
+    finding = one_batch_finding(settings, corpus)
+    assert finding.level == "fine"
+    assert "need not" in finding.text

@@ -9,18 +9,23 @@ from pathlib import Path
 
 import psutil
 import pytest
-from textual.widgets import Input
+from textual.widgets import Input, Select
 from train_bench import TrainBench, train_tab
 from wait import wait_until
 
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import read_config
+from tinygpt_tui.events.generation import Token
+from tinygpt_tui.events.requests import Generate
 from tinygpt_tui.runs.control import live_status
 from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.settings.presets import ALL_PRESETS
+from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.screens.generate import GenerateScreen
 from tinygpt_tui.ui.screens.train import TrainScreen
 from tinygpt_tui.ui.training_session import Phase
+from tinygpt_tui.workers.service import EngineService
 
 pytestmark = [pytest.mark.usefixtures("no_shipped_models"), pytest.mark.slow]
 
@@ -123,6 +128,47 @@ async def test_a_trainer_outlives_the_app_is_killed_and_goes_on(text: Path, run:
         await bench.until(lambda: bench.phase is Phase.STOPPED, PATIENCE_S)
         await bench.sees("Stopped at step")
         await bench.until(lambda: live_status(run) is None)
+
+
+SMALL_NETS = {
+    "rnn-nano": {"n_layer": "1", "n_embd": "16", "n_hidden": "16"},
+    "backpack-nano": {"n_layer": "1", "n_head": "2", "n_embd": "16", "n_sense": "2"},
+}
+
+
+@pytest.mark.parametrize("preset", SMALL_NETS)
+async def test_another_net_is_trained_stopped_and_gone_on_with(preset: str, text: Path, run: RunFolder) -> None:
+    async with train_tab((80, 24)) as bench:
+        await bench.choose(text)
+        await bench.until(lambda: bench.form.facts is not None and bench.form.facts.reference.name == "nursery")
+        bench.form.query_one("#preset", Select).value = preset
+        await bench.until(lambda: bench.form.preset_name == preset and bench.form.settled)
+        common = {"block_size": "16", "steps": "100000", "batch_size": "4", "threads": "1", "sample_tokens": "20"}
+        for name, value in {**SMALL_NETS[preset], **common}.items():
+            await bench.set(name, value)
+        assert bench.form.problem == ""
+        await bench.pilot.press("ctrl+t")
+        await bench.until(lambda: bench.screen.session and bench.screen.session.history.step > 5, PATIENCE_S)
+        session = bench.screen.session
+        assert session is not None
+        await bench.pilot.press("s")
+        await bench.until(lambda: bench.app.screen.is_modal)
+        await bench.pilot.press("enter")
+        await bench.until(lambda: bench.phase is Phase.STOPPED, PATIENCE_S)
+        stopped_at = session.history.step
+        await bench.pilot.press("g")
+        await bench.until(lambda: session.history.step > stopped_at, PATIENCE_S)
+        run.control.mkdir(exist_ok=True)
+        (run.control / "stop").touch()
+        await bench.until(lambda: bench.phase is Phase.STOPPED, PATIENCE_S)
+        await bench.until(lambda: live_status(run) is None)
+    assert type(read_config(run.model).architecture) is type(ALL_PRESETS[preset].training.architecture)
+    service = EngineService()
+    assert service.take(0.0, Generate(1, str(run.model), "one", SamplingSettings(max_new_tokens=20, seed=1))) == []
+    text_written = ""
+    while service.busy:
+        text_written += "".join(event.text for event in service.advance() if isinstance(event, Token))
+    assert len(text_written) == 20
 
 
 async def test_a_model_that_was_just_trained_is_talked_to(text: Path, run: RunFolder) -> None:

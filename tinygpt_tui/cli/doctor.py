@@ -10,7 +10,7 @@ import msgspec
 from tinygpt_tui.cli.output import say, write
 from tinygpt_tui.errors import NotFoundError, TinyGPTError, UsageError
 from tinygpt_tui.events.training import Finding
-from tinygpt_tui.settings.presets import DEFAULT_PRESET, PRESETS, find_preset
+from tinygpt_tui.settings.presets import ALL_PRESETS, DEFAULT_PRESET, find_preset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", help="a run, as in `tinygpt-tui runs`")
     parser.add_argument("--corpus", metavar="NAME|FILE", help="a text, before anything is trained on it")
     parser.add_argument(
-        "--preset", default=DEFAULT_PRESET, help=f"with --corpus: {', '.join(PRESETS)} (default: {DEFAULT_PRESET})"
+        "--preset", default=DEFAULT_PRESET, help=f"with --corpus: {', '.join(ALL_PRESETS)} (default: {DEFAULT_PRESET})"
     )
     parser.add_argument("--one-batch", action="store_true", help="try whether the net can learn one batch by heart")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")

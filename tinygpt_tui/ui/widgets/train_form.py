@@ -297,6 +297,11 @@ class TrainForm(Vertical):
             self.check()
 
     @property
+    def settled(self) -> bool:
+        """Whether the rows are those of the net that was chosen: they change a moment later."""
+        return self._shown is self._net
+
+    @property
     def preset_name(self) -> str:
         """The preset's name where nothing was changed, else nothing."""
         return self.preset if not self._changed() and self.origin is None else ""
