@@ -7,10 +7,14 @@ from collections.abc import Sequence
 
 from tinygpt_tui.errors import TinyGPTError
 
+# A prompt, or a stranger's vocabulary, may hold what would move a terminal's cursor or name its window.
+_PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {0x7F: 0x2421}
+_PICTURES |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+
 
 def write(text: str) -> None:
-    """Write data to stdout at once, in UTF-8 whatever the locale says."""
-    sys.stdout.write(text)
+    """Write data to stdout at once, in UTF-8 whatever the locale says; to a terminal control characters as pictures."""
+    sys.stdout.write(text.translate(_PICTURES) if sys.stdout.isatty() else text)
     sys.stdout.flush()
 
 
