@@ -24,7 +24,8 @@ from wait import wait_until
 from walk_bench import walk
 
 from tinygpt_tui import paths
-from tinygpt_tui.events.training import Saved
+from tinygpt_tui.events.training import Finding, Saved
+from tinygpt_tui.runs.timeline import path_of
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.screens.card import CardScreen
 from tinygpt_tui.ui.screens.export import ExportScreen
@@ -32,6 +33,7 @@ from tinygpt_tui.ui.screens.generate import GenerateScreen
 from tinygpt_tui.ui.screens.help import HelpScreen
 from tinygpt_tui.ui.screens.inspect import InspectScreen
 from tinygpt_tui.ui.screens.open_model import OpenModelScreen
+from tinygpt_tui.ui.screens.time_machine import TimeMachineScreen
 from tinygpt_tui.ui.screens.train import TrainScreen
 from tinygpt_tui.ui.training_session import Phase
 from tinygpt_tui.ui.widgets.prompt_box import PromptBox
@@ -391,3 +393,71 @@ def test_help(picture: Picture, size: tuple[int, int]) -> None:
         await sees(pilot, "The prompt: the text", "Enter generates")
 
     assert picture(play, size)
+
+
+@pytest.fixture
+def live() -> ScriptedRun:
+    """A run in training that has kept a few moments."""
+    run = ScriptedRun("sketch")
+    run.live(until=40)
+    run.folder.timeline.mkdir()
+    for step in (0, 2, 5, 10, 20, 40):
+        path_of(run.folder, step).write_bytes(b"weights")
+    return run
+
+
+def test_the_time_machine_by_day(picture: Picture, live: ScriptedRun) -> None:
+    async def play(pilot: Pilot[None]) -> None:
+        await generate_tab(pilot)
+        await pilot.press("ctrl+n", "f3")
+        await sees(pilot, "step 40 of 100", "validation")
+        await pilot.press("h")
+        await wait_until(pilot, lambda: isinstance(pilot.app.screen, TimeMachineScreen))
+        engine = pilot.app.engine  # type: ignore[attr-defined]
+        await wait_until(pilot, lambda: engine.asked)
+        engine.begin(step=40)
+        engine.write("To be, or not to be: that is the question.")
+        engine.end()
+        await sees(pilot, "the question", "6 of 6")
+
+    assert picture(play, LARGE)
+
+
+@both_sizes
+@pytest.mark.usefixtures("no_shipped_models", "live", "finished")
+def test_runs(picture: Picture, size: tuple[int, int]) -> None:
+    async def play(pilot: Pilot[None]) -> None:
+        await sees(pilot, "scripted")
+        if size == LARGE:
+            await pilot.press("ctrl+n")
+        await pilot.press("f7")
+        await sees(pilot, "sketch", "running", "scripted", "best at step")
+
+    assert picture(play, size)
+
+
+def test_train_with_the_doctor_before_a_start(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [
+        Finding(0, "mojibake", "warning", "2 places where UTF-8 was read as Latin-1", "It would learn them.", place=9),
+        Finding(0, "by-heart", "warning", "it will learn the text by heart", remedy={"dropout": "0.2"}),
+        Finding(0, "one-batch", "fine", "the net can learn a batch by heart"),
+    ]
+
+    class Examiner:
+        def __init__(self, case: object) -> None:
+            pass
+
+        def __iter__(self) -> Iterator[Finding]:
+            return iter(found)
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr("tinygpt_tui.ui.screens.draft_doctor.DraftExaminer", Examiner)
+
+    async def play(pilot: Pilot[None]) -> None:
+        await train_tab(pilot)
+        await pilot.press("ctrl+y")
+        await sees(pilot, "that is all", "put dropout 0.2 into the form")
+
+    assert picture(play, SMALL)
