@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import types
 from pathlib import Path
@@ -13,6 +14,7 @@ from makers import make_run
 from tinygpt_tui import paths
 from tinygpt_tui.cli.main import run
 from tinygpt_tui.events.training import Evaluation, RunStarted, Step
+from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.journal import Journal
 from tinygpt_tui.workers import tensorboard
 
@@ -82,6 +84,33 @@ def test_tensorboard_is_written_by_its_own_writer(
     assert (1, "loss/train", 3.5) in values
     assert "10 values" in capsys.readouterr().err
     assert [event.wall_time for event in written[:-1]] == sorted(event.wall_time for event in written[:-1])
+
+
+def test_trackio_is_told_the_same_by_its_own_functions(
+    cat: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Any] = []
+    monkeypatch.setenv("TRACKIO_DIR", "elsewhere")
+
+    def init(**about: Any) -> None:
+        print("a greeting")
+        told.append((os.environ["TRACKIO_DIR"], about["project"], about["name"], about["config"]["steps"]))
+
+    fake = types.SimpleNamespace(
+        init=init,
+        log=lambda values, step: told.append((step, values)),
+        finish=lambda: told.append("finished"),
+    )
+    monkeypatch.setitem(sys.modules, "trackio", fake)  # type: ignore[arg-type]
+    assert run(["runs", "export", "cat", "--to", "trackio", str(tmp_path / "board")]) == 0
+    assert told[0][:3] == (str(tmp_path / "board"), RunFolder(cat).read_settings().corpus.name, "cat")
+    assert (2, {"loss/validation": 2.5}) in told
+    assert told[-1] == "finished"
+    out, err = capsys.readouterr()
+    assert (out, "10 values" in err) == ("", True)
+    monkeypatch.setitem(sys.modules, "trackio", None)
+    assert run(["runs", "export", "cat", "--to", "trackio", str(tmp_path)]) == 2
+    assert "pip install trackio" in capsys.readouterr().err
 
 
 def test_where_tensorboard_is_missing_it_says_how_to_get_it(

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     made["compare"].add_argument("name", help="a training's name")
     made["compare"].add_argument("other", help="another one's")
     made["rename"].add_argument("new_name", help="what it is to be called")
-    made["export"].add_argument("--to", choices=["tensorboard"], required=True, help="which program's files")
+    made["export"].add_argument("--to", choices=["tensorboard", "trackio"], required=True, help="which program's files")
     made["export"].add_argument("folder", metavar="FOLDER", help="where to put them")
     made["export"].add_argument("--follow", action="store_true", help="go on writing while the training is live")
 
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         case "delete":
             _delete(arguments.name)
         case "export":
-            _export(arguments.name, arguments.folder, arguments.follow)
+            _export(arguments.name, arguments.to, arguments.folder, arguments.follow)
         case _:
             _list(arguments.json)
     return 0
@@ -126,11 +126,17 @@ def _delete(name: str) -> None:
         say(f"{name} is in {thrown.place}; move it back to {thrown.model} to undo it")
 
 
-def _export(name: str, folder: str, follow: bool) -> None:
-    from tinygpt_tui.workers.tensorboard import write_tensorboard
-
+def _export(name: str, program: str, folder: str, follow: bool) -> None:
     place = paths.typed_path(folder)
     if place.is_file():
         raise UsageError(f"{place} is a file", "name a folder")
-    count = write_tensorboard(find_run(name), place, follow=follow)
-    say(f"{count:,} values are in {place}: tensorboard --logdir {place}")
+    run = find_run(name)
+    if program == "trackio":
+        from tinygpt_tui.workers.trackio import write_trackio
+
+        count, shows = write_trackio(run, place, follow=follow), f"TRACKIO_DIR={place} trackio show"
+    else:
+        from tinygpt_tui.workers.tensorboard import write_tensorboard
+
+        count, shows = write_tensorboard(run, place, follow=follow), f"tensorboard --logdir {place}"
+    say(f"{count:,} values are in {place}: {shows}")
