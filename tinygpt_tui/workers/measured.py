@@ -31,7 +31,7 @@ def measured(run: RunFolder, *, follow: bool = False) -> Iterator[Measured | Non
             if isinstance(event, Step):
                 elapsed_s = event.elapsed_s
             if values := dict(scalars(event)):
-                yield Measured(event.step, elapsed_s, values)  # type: ignore[union-attr]
+                yield Measured(event.step, elapsed_s, values)
         if not follow or not live:
             return
         yield None
