@@ -105,8 +105,10 @@ def test_the_states_reckoned_from_the_gates_are_the_kernels_own(kind: str) -> No
 @torch.no_grad()
 def test_the_lens_ends_with_the_nets_own_answer(settings: ArchitectureSettings) -> None:
     model, ids, _, logits = walked(settings)
-    rows = list(logits_after_layers(model, ids))
+    rows = list(logits_after_layers(model, ids, ids.shape[1]))
     assert len(rows) == settings.n_layer + 1
+    for whole, last in zip(rows, logits_after_layers(model, ids, 1), strict=True):
+        torch.testing.assert_close(last, whole[:, -1:], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(rows[-1], logits)
     assert all(row.shape == logits.shape for row in rows)
     torch.testing.assert_close(model(ids), logits)  # nothing of it stays

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
+from fakes import make_model
 from generate_bench import Bench
 from generate_bench import opened as generate_opened
 from test_snapshots import shown
@@ -237,3 +239,33 @@ async def test_the_twin_of_a_model_writes_in_generate(no_shipped_models: None) -
         await bench.until(lambda: bench.screen.output.border_title == "one")
         await bench.write("ab", "cd")
         assert not bench.engine.asked[-1].untrained
+
+
+async def test_the_mouse_goes_where_keys_go() -> None:
+    async with opened() as tab:
+        diagram = tab.screen.query_one(PassDiagram)
+        row = next(y for y, line in enumerate(tab.text.splitlines()) if "block 2" in line)
+        await tab.pilot.click(offset=(10, row))
+        assert tab.at == "block 2"
+        await tab.pilot.click(offset=(10, row))
+        assert tab.at == "norm"
+        assert "block 2" in (diagram.part.trail if diagram.part else ())
+        await tab.pilot.click("#view-guesses")
+        await tab.sees("▌3 Guesses", "the net's own guess")
+        await tab.pilot.click("#inspect-model")
+        await tab.sees("model to look into")
+        await tab.press("enter")
+        await tab.bench.until(lambda: len(tab.engine.traced) == 2)
+
+
+async def test_a_model_from_anywhere_is_walked_through(tmp_path: Path) -> None:
+    folder = make_model("far")
+    folder.rename(tmp_path / "far")
+    async with generate_opened((80, 24)) as bench:
+        bench.screen._visit(tmp_path / "far")
+        await bench.until(lambda: bench.app.screen.is_modal)  # its card
+        await bench.pilot.press("escape")
+        await bench.until(lambda: bench.screen.card is not None and bench.screen.card.name == "far")
+        await bench.pilot.press("f10")
+        await bench.until(lambda: bench.engine.traced)
+        assert bench.engine.traced[-1].model == str(tmp_path / "far")

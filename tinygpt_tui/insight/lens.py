@@ -7,7 +7,7 @@ net (a norm, a head, whatever it has) runs as always, so that this needs to know
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -24,12 +24,13 @@ def blocks_of(model: LanguageModel) -> list[nn.Module]:
 
 
 @torch.no_grad()
-def logits_after_layers(model: LanguageModel, ids: Tensor) -> Iterator[Tensor]:
-    """Yield logits (1, T, V) from ids (1, T): before the first layer, after it, … and after the last, which are the
-    net's own. Without layers, those alone."""
+def logits_after_layers(model: LanguageModel, ids: Tensor, rows: int) -> Iterator[Tensor]:
+    """Yield logits of the last `rows` of ids (1, T), each (1, rows, V): before the first layer, after it, … and after
+    the last, which are the net's own. Without layers, those alone.
+    """
     blocks = blocks_of(model)
     if not blocks:
-        yield model(ids)
+        yield model(ids)[:, -rows:]
         return
     streams, answers = _streams(model, blocks, ids)
     for stream in streams:
@@ -37,11 +38,23 @@ def logits_after_layers(model: LanguageModel, ids: Tensor) -> Iterator[Tensor]:
             for block, answer in zip(blocks, answers, strict=True):
                 # Of an instance: stepped over, the last one hands on what is looked at.
                 block.forward = _handing_on(stream, answer)
-            logits: Tensor = model(ids)
+            logits = _logits(model, ids, rows)
         finally:
             for block in blocks:
                 del block.forward
         yield logits
+
+
+def _logits(model: LanguageModel, ids: Tensor, rows: int) -> Tensor:
+    """Run the net; its head, whose product is by far the largest where the vocabulary is, on the last rows alone."""
+    head = getattr(model, "lm_head", None)
+    if not isinstance(head, nn.Module):
+        return cast(Tensor, model(ids))[:, -rows:]
+    hook = head.register_forward_pre_hook(lambda head, given: (given[0][:, -rows:],))
+    try:
+        return cast(Tensor, model(ids))
+    finally:
+        hook.remove()
 
 
 def _streams(model: LanguageModel, blocks: list[nn.Module], ids: Tensor) -> tuple[list[Tensor], list[Any]]:

@@ -63,13 +63,13 @@ class TraceJob:
         for some in _crowds(recorder.steps):
             yield Traced(self.job, steps=some)
         places = _places_of_layers(recorder.steps)
-        for row, logits in enumerate(logits_after_layers(model, read)):
+        for row, logits in enumerate(logits_after_layers(model, read, rows)):
             if self._stopped:
                 break
             title = "embedding" if not row else f"block {row}"
             last = len(recorder.steps) - 1
             step = places[row] if row < len(places) else last
-            guesses = tuple(self._guesses(logits[0, -rows:]))
+            guesses = tuple(self._guesses(logits[0]))
             if len(places) < 2:
                 title, step = "table", last
             yield Traced(self.job, lens=(LensRow(title, step, guesses),))

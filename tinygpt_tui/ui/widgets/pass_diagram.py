@@ -41,8 +41,8 @@ class PassDiagram(ScrollView, can_focus=True):
         "out. Beside it: the tensor's name, its shape in letters and numbers, what was computed in one line, the line "
         "of the program that did it, and the numbers as a picture, a row for each token.\n\n"
         "B batch · T tokens (time) · C channels, the width of the stream · H heads · D width of a head · F width "
-        "inside the MLP · V vocabulary · N state of a recurrent cell · S senses · K heads of keys that several "
-        "queries share."
+        "inside the MLP · V vocabulary · N state of a recurrent cell · S senses · E width of a sense's "
+        "query · K heads of keys that several heads of queries share."
     )
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "diagram--box",
