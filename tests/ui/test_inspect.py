@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from textual.widgets import Static
 from walk_bench import walk
 
 from tinygpt_tui.events.generation import GenerationEnded
+from tinygpt_tui.ui import heat
 from tinygpt_tui.ui.screens.inspect import InspectScreen
 from tinygpt_tui.ui.themes import THEMES
 from tinygpt_tui.ui.widgets.attention_map import AttentionMap
@@ -76,6 +78,12 @@ async def opened(
         tab = Inspecting(bench)
         await tab.answer(net, prompt)
         yield tab
+
+
+def test_examples_hold() -> None:
+    done = doctest.testmod(heat)
+    assert done.attempted
+    assert not done.failed
 
 
 async def test_it_walks_through_what_generate_is_about() -> None:
@@ -226,6 +234,7 @@ async def test_the_twin_of_a_model_writes_in_generate(no_shipped_models: None) -
     async with generate_opened() as bench:
         await bench.pilot.press("ctrl+o", "u")
         await bench.until(lambda: bench.screen.output.border_title == "one, untrained")
+        assert "loss" not in shown(bench.app)
         await bench.pilot.press("enter")  # takes the model, as it is
         await bench.write("ab", "cd")
         assert bench.engine.asked[-1].untrained

@@ -80,11 +80,11 @@ def legend(palette: Palette, least: float, largest: float, width: int, words: St
 def number(value: float) -> str:
     """Return a number in few characters, with a real minus.
 
-    >>> number(-0.123), number(12.34), number(1234.5), number(0.0)
+    >>> number(-0.123), number(12.34), number(1234.5), number(-0.001)
     ('−0.12', '12.3', '1234', '0.00')
     """
     size = abs(value)
     text = (
         f"{size:.2f}" if size < 10 else f"{size:.1f}" if size < 100 else f"{size:.0f}" if size < 1e5 else f"{size:.0e}"
     )
-    return ("−" if value < 0 else "") + text
+    return ("−" if value < 0 and text.strip("0.") else "") + text

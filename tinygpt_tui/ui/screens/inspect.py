@@ -64,7 +64,8 @@ class InspectScreen(TabScreen):
         Binding("m,ctrl+o", "model", "Model", id="inspect.model", tooltip="Choose another model"),
         Binding("u", "untrained", "Untrained", id="inspect.untrained", tooltip="The same net, untrained; or trained"),
         Binding("alt+u", "untrained", "Untrained", id="inspect.untrained", show=False, tooltip="The same, untrained"),
-        Binding("escape", "leave_prompt", "Back", id="inspect.leave", show=False, tooltip="Back to the picture"),
+        Binding("enter", "walk_prompt", "Walk", id="inspect.walk_prompt", tooltip="Walk through this prompt"),
+        Binding("escape", "leave_prompt", "Back", id="inspect.leave", tooltip="Back to the picture"),
         Binding("tab", "app.focus_next", "Prompt", id="inspect.next", show=False, tooltip="Picture or prompt"),
     ]
 
@@ -100,6 +101,14 @@ class InspectScreen(TabScreen):
         """Listen to the engine."""
         self.workbench.bridge.listen(self)
         self._show()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Show only the keys that do something now."""
+        if action in ("walk_prompt", "leave_prompt"):
+            return self.is_mounted and self.query_one(PromptBox).has_focus
+        if action == "token":
+            return len(self.walked.labels) > 1
+        return True
 
     def on_screen_resume(self) -> None:
         """Take up what the Generate tab is about, where that is another matter than the last time."""
@@ -336,6 +345,10 @@ class InspectScreen(TabScreen):
     def action_prompt(self) -> None:
         """Go to the prompt."""
         self.query_one(PromptBox).focus()
+
+    def action_walk_prompt(self) -> None:
+        """Walk through what stands in the prompt box."""
+        self._submitted(PromptBox.Submitted(self.query_one(PromptBox).text))
 
     def action_leave_prompt(self) -> None:
         """Go back to the picture."""

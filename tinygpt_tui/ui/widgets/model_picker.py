@@ -186,14 +186,14 @@ class ModelPicker(Vertical):
         row = Text(no_wrap=True, overflow="ellipsis")
         row.append(mark + name, "" if card.problem else "bold")
         row.append(gap + side, "" if progress else "dim")
-        row.append("\n  " + _cut(card.problem or _details(card), width - 2), "dim")
+        row.append("\n  " + _cut(card.problem or _details(card, untrained=is_twin), width - 2), "dim")
         if card.problem:
             row.stylize("dim italic")
         return row
 
 
-def _details(card: ModelCard) -> str:
-    loss = f" · loss {card.trained.validation_loss:.2f}" if card.trained else ""
+def _details(card: ModelCard, *, untrained: bool) -> str:
+    loss = f" · loss {card.trained.validation_loss:.2f}" if card.trained and not untrained else ""
     return f"{size_of(card)} {card.architecture}{loss}"
 
 
