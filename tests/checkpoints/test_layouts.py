@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -302,3 +303,46 @@ def test_facts_are_plain_data(tmp_path: Path) -> None:
     assert msgspec.json.decode(msgspec.json.encode(facts))[0]["name"] == "layout"
     assert {fact.source for fact in facts} <= {"tensor", "convention"}
     assert json.dumps(msgspec.to_builtins(facts))
+
+
+class Settings:
+    """What a program keeps its arguments in; read as data, it is a name and a dict."""
+
+    def __init__(self, **values: Any) -> None:
+        self.__dict__.update(values)
+
+
+ELSEWHERE: dict[str, Callable[[NanoGPT], dict[str, Any]]] = {
+    "config": lambda model: {"config": model.arguments},
+    "args": lambda model: {"args": Settings(**model.arguments)},
+    "hyper_parameters": lambda model: {"hyper_parameters": {"num_heads": 4}},
+    "beside the weights": lambda model: {"n_head": 4},
+}
+
+
+@pytest.mark.parametrize("where", ELSEWHERE)
+def test_heads_are_told_wherever_a_program_wrote_them_down(where: str, tmp_path: Path) -> None:
+    model = made(NanoGPT(V=11, C=32))
+    torch.save({"state_dict": model.state_dict(), **ELSEWHERE[where](model)}, tmp_path / "model.pt")
+    described = describe(tmp_path)
+    fact = next(fact for fact in described.facts if fact.name == "n_head")
+    assert (fact.value, fact.source, fact.detail) == ("4", "file", where)
+    same_logits(described, model)
+
+
+def test_heads_that_cannot_be_are_not_believed(tmp_path: Path) -> None:
+    model = made(NanoGPT(V=11, C=32))
+    torch.save({"model": model.state_dict(), "config": {"n_head": 7}}, tmp_path / "model.pt")
+    assert "n_head" in [question.setting for question in describe(tmp_path).questions]
+
+
+def test_weights_beside_something_else_and_a_program_of_torchscript(tmp_path: Path) -> None:
+    model = made(Lecture(V=9))
+    torch.save((model.state_dict(), {"epoch": 3}), tmp_path / "model.pt")
+    same_logits(describe(tmp_path), model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.trace(model, torch.zeros((1, 4), dtype=torch.long)).save(str(tmp_path / "model.pt"))
+    with pytest.raises(CheckpointError, match="a program of TorchScript") as refused:
+        describe(tmp_path)
+    assert "state_dict()" in refused.value.hint

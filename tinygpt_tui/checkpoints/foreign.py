@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.table import build
 from tinygpt_tui.checkpoints.calibrate import calibrated
 from tinygpt_tui.checkpoints.layouts.base import Weights
-from tinygpt_tui.checkpoints.native import Checkpoint, filled, load
+from tinygpt_tui.checkpoints.native import Checkpoint, WithoutNumbers, filled, load
 from tinygpt_tui.checkpoints.opening import Described, Typed, check_weights, describe, is_native
 from tinygpt_tui.errors import CheckpointError, UsageError
 from tinygpt_tui.settings.architecture import ArchitectureSettings
@@ -68,19 +66,8 @@ def _tensors(described: Described, assembled: Weights, wanted: Mapping[str, tupl
 def _shapes(settings: ArchitectureSettings, name: str) -> Mapping[str, tuple[int, ...]]:
     try:
         # Shapes alone: nothing is taken of memory before all of them fit.
-        with torch.device("meta"), _WithoutNumbers():
+        with torch.device("meta"), WithoutNumbers():
             net = build(settings)
     except UsageError as error:
         raise CheckpointError(f"{name} cannot be: {error.message}", error.hint) from None
     return {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
-
-
-class _WithoutNumbers(TorchFunctionMode):
-    """Draws no random numbers: on the meta device torch imports its whole compiler for them, which takes seconds."""
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        if getattr(func, "__name__", "") in ("normal_", "uniform_"):
-            return kwargs["tensor"] if kwargs and "tensor" in kwargs else args[0]
-        return func(*args, **(kwargs or {}))

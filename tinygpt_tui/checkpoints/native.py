@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.table import build
@@ -121,11 +122,22 @@ def _model_with(settings: ArchitectureSettings, weights: dict[str, Tensor], fold
 
 
 def filled(settings: ArchitectureSettings, weights: dict[str, Tensor]) -> LanguageModel:
-    """Build the net and give it `weights`, which fit; nobody else's random numbers are used for its first ones."""
-    with torch.random.fork_rng(devices=[]):
+    """Build the net and give it `weights`, which fit: all of them, so that no first ones need be drawn."""
+    with torch.random.fork_rng(devices=[]), WithoutNumbers():
         model = build(settings)
     model.load_state_dict(weights)
     return model
+
+
+class WithoutNumbers(TorchFunctionMode):
+    """Draws no random numbers, which would be overwritten; on the meta device torch imports its compiler for them."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if getattr(func, "__name__", "") in ("normal_", "uniform_"):
+            return kwargs["tensor"] if kwargs and "tensor" in kwargs else args[0]
+        return func(*args, **(kwargs or {}))
 
 
 def _check_fit(model: LanguageModel, weights: dict[str, Tensor], folder: Path) -> None:

@@ -211,6 +211,8 @@ def _taken_apart(saved: Saved) -> tuple[dict[str, Stub], dict[str, Any], dict[st
     content = saved.content
     extras: dict[str, Any] = {}
     wrapped: tuple[str, ...] = ()
+    if isinstance(content, tuple | list):  # the weights, and something else
+        content = next((value for value in content if isinstance(value, dict) and _is_state(value)), content)
     while isinstance(content, dict) and not _is_state(content) and len(wrapped) < DEEPEST_WRAPPING:
         key = _wrapper_in(content)
         if key is None:
@@ -220,6 +222,11 @@ def _taken_apart(saved: Saved) -> tuple[dict[str, Stub], dict[str, Any], dict[st
         extras |= {str(name): value for name, value in content.items() if name != key and isinstance(name, str)}
         content, wrapped = content[key], (*wrapped, key)
     if isinstance(content, Record):
+        if content.word.module.split(".")[0] == "__torch__":
+            raise CheckpointError(
+                f"{saved.path.name} is a program of TorchScript, which is not run here",
+                "give its weights: torch.save(torch.jit.load(FILE).state_dict(), OTHER_FILE)",
+            )
         parts = dict(_modules(saved, content))
         if not any(isinstance(part.attribute("_parameters"), dict) for part in parts.values()):
             raise CheckpointError(

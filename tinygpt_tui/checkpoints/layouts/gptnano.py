@@ -8,7 +8,8 @@ others are known and ignored.
 from __future__ import annotations
 
 from tinygpt_tui.checkpoints.foreign_characters import SHAKESPEARE
-from tinygpt_tui.checkpoints.layouts.base import Examined, Findings, Weights, head_counts
+from tinygpt_tui.checkpoints.layouts.base import Examined, Findings, Weights
+from tinygpt_tui.checkpoints.layouts.told import tell_heads
 from tinygpt_tui.checkpoints.rename import Table, To, count, place
 from tinygpt_tui.checkpoints.source import Source
 from tinygpt_tui.errors import CheckpointError
@@ -79,7 +80,7 @@ class NanoReversed:
         old = "attn_blocks.0.attention.c_attn.weight" in source.tensors
         fused = f"attn_blocks.{{i}}.{'attention' if old else 'self_attention'}"
         found.tell("n_layer", count(source.tensors, f"{fused}.c_attn.weight", "i"), "tensor", "counted")
-        found.ask("n_head", head_counts(C, 16), "shapes do not tell it")
+        tell_heads(found, source, usual=16)
         waves = _WAVES in source.tensors
         mask = f"{fused.format(i=0)}.attention_mask"
         if not waves:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import itertools
 import re
 
-from tinygpt_tui.checkpoints.layouts.base import Examined, Findings, head_counts
+from tinygpt_tui.checkpoints.layouts.base import Examined, Findings
 from tinygpt_tui.checkpoints.layouts.module import activation_of, dropout_of, epsilon_of
+from tinygpt_tui.checkpoints.layouts.told import tell_heads
 from tinygpt_tui.checkpoints.rename import Table, To, count, place
 from tinygpt_tui.checkpoints.source import Source
 from tinygpt_tui.errors import CheckpointError
@@ -103,7 +104,7 @@ class Lecture:
         width, _ = _pair(one("transformer.h.0.attn.c_attn.weight"), source)
         together = _holds_all_heads(source) and width == n_embd
         if together:
-            found.ask("n_head", head_counts(n_embd), "one layer for all heads: shapes do not tell it")
+            tell_heads(found, source, why="one layer for all heads: shapes do not tell it")
         else:
             found.tell("n_head", len(heads), "tensor", "counted")
         if width * len(heads) != n_embd:

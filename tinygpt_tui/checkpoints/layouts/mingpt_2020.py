@@ -6,8 +6,9 @@ heads is in no shape. Programs that grew from it (of pictures, of games) have it
 
 from __future__ import annotations
 
-from tinygpt_tui.checkpoints.layouts.base import Examined, Findings, Weights, head_counts
-from tinygpt_tui.checkpoints.layouts.module import activation_of, attribute_of, epsilon_of
+from tinygpt_tui.checkpoints.layouts.base import Examined, Findings, Weights
+from tinygpt_tui.checkpoints.layouts.module import activation_of, epsilon_of
+from tinygpt_tui.checkpoints.layouts.told import tell_heads
 from tinygpt_tui.checkpoints.rename import Table, To, count, place
 from tinygpt_tui.checkpoints.source import Source
 from tinygpt_tui.errors import CheckpointError
@@ -52,11 +53,7 @@ class MinGPT2020:
         found.tell("n_embd", C, "tensor", TOKENS)
         found.tell("block_size", positions[1], "tensor", POSITIONS)
         found.tell("n_layer", count(source.tensors, "blocks.{i}.attn.key.weight", "i"), "tensor", "counted")
-        n_head = attribute_of(source.module, "n_head")
-        if n_head:
-            found.tell("n_head", n_head, "module", "attn")
-        else:
-            found.ask("n_head", head_counts(C), "shapes do not tell it")
+        tell_heads(found, source)
         hidden = source.shape("blocks.0.mlp.0.weight")[0]
         if hidden != 4 * C:
             found.tell("hidden", hidden, "tensor", "mlp.0")

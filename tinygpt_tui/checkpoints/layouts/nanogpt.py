@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygpt_tui.checkpoints.layouts.base import Examined, Findings, head_counts, number_in
-from tinygpt_tui.checkpoints.layouts.module import attribute_of
+from tinygpt_tui.checkpoints.layouts.base import Examined, Findings
+from tinygpt_tui.checkpoints.layouts.told import tell_heads
 from tinygpt_tui.checkpoints.rename import Table, To, count, place
-from tinygpt_tui.checkpoints.sidecars import read_json
 from tinygpt_tui.checkpoints.source import Source
 from tinygpt_tui.checkpoints.tensors import read
-from tinygpt_tui.errors import CheckpointError
 
 _MATRICES = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
 _VECTORS = ("ln_1", "ln_2")
@@ -54,14 +52,7 @@ class NanoGPT:
         told = source.extras.get("model_args")
         arguments: Mapping[Any, Any] = told if isinstance(told, dict) else {}
         shapes = _tell_shapes(found, source)
-        if number_in(arguments, "n_head"):
-            found.tell("n_head", number_in(arguments, "n_head"), "file", "model_args")
-        elif attribute_of(source.module, "n_head"):
-            found.tell("n_head", attribute_of(source.module, "n_head"), "module", "attn")
-        else:
-            found.ask(
-                "n_head", head_counts(found.values["n_embd"]), "shapes do not tell it; 64 numbers a head are usual"
-            )
+        tell_heads(found, source, why="shapes do not tell it; 64 numbers a head are usual")
         old = "transformer.h.0.attn.bias" in source.tensors  # a mask: no fused attention yet
         found.ask(
             "activation",
@@ -91,13 +82,7 @@ class MinGPT:
         """See Layout."""
         found = Findings()
         shapes = _tell_shapes(found, source)
-        n_head = _mingpt_heads(source)
-        if n_head:
-            found.tell("n_head", n_head, "sidecar", "config.json")
-        elif attribute_of(source.module, "n_head"):
-            found.tell("n_head", attribute_of(source.module, "n_head"), "module", "attn")
-        else:
-            found.ask("n_head", head_counts(found.values["n_embd"]), "shapes do not tell it")
+        tell_heads(found, source)
         found.ask("activation", ("gelu_tanh", "gelu"), "minGPT's")
         found.tell("tied_head", False, "tensor", "the head is not the embedding")
         found.ask_order("qkv", "minGPT's")
@@ -152,18 +137,3 @@ def _tied(source: Source) -> bool:
     if (head.file, head.origin, head.start) == (embedding.file, embedding.origin, embedding.start):
         return True
     return bool(np.array_equal(read(head), read(embedding)))
-
-
-def _mingpt_heads(source: Source) -> int | None:
-    config = source.sidecar("config.json")
-    if config is None:
-        return None
-    told = read_json(config)
-    inner = told.get("model") if isinstance(told.get("model"), dict) else told
-    if not isinstance(inner, dict):
-        raise CheckpointError("config.json does not describe a model", "the file is damaged")
-    return number_in(inner, "n_head") or _HEADS.get(str(inner.get("model_type")))
-
-
-_HEADS = {"gpt-mini": 6, "gpt-micro": 4, "gpt-nano": 3, "gpt2": 12, "gpt2-medium": 16, "gpt2-large": 20, "gpt2-xl": 25,
-          "openai-gpt": 12, "gopher-44m": 16}  # fmt: skip

@@ -113,7 +113,7 @@ class CardScreen(ModalScreen[str | None]):
             case "duplicate":
                 return self._thrown is None and self.dossier is not None and not self._foreign
             case "keep":
-                return self._foreign
+                return self._thrown is None and self._foreign
             case "compare" | "export":
                 return self._thrown is None and self.dossier is not None and bool(self.dossier.parts.count)
         return True
