@@ -370,3 +370,9 @@ async def test_every_setting_can_be_reached_on_a_small_screen() -> None:
         settings = bench.form.settings
         assert settings is not None
         assert (settings.patience, settings.stop_at_loss) == (3, 1.5)
+
+
+async def test_a_recurrent_net_learns_in_fp32() -> None:
+    texts = texts_of(ALL_PRESETS["lstm"].training) | {"precision": "bf16"}
+    net = type(ALL_PRESETS["lstm"].training.architecture)
+    assert draft_of(texts, None, net).problems == {"precision": "a recurrent net learns in fp32: auto or fp32"}
