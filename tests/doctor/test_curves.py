@@ -110,6 +110,15 @@ def test_learning_by_heart() -> None:
     assert remedy == {"steps": str(finding.step), "minutes": "0"}  # or the clock would decide
 
 
+@pytest.mark.parametrize(("loss", "level"), [(2.6, "fine"), (5.5, "hint")])
+def test_a_run_that_starts_from_a_model_need_not_guess(loss: float, level: str) -> None:
+    history = RunHistory()
+    history.add([Evaluation(0, loss, loss, 0, loss, 0.1)])
+    finding = next(iter(curve_findings(history, SETTINGS, FLOORS, "shakespeare")))
+    assert (finding.check, finding.level) == ("initial-loss", level)
+    assert "shakespeare" in finding.text
+
+
 def test_a_run_that_ended_too_soon() -> None:
     losses = 4.17 - np.arange(1000) / 500
     history = a_run(losses)

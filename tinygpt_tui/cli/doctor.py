@@ -56,7 +56,8 @@ def _of_run(name: str, one_batch: bool) -> list[Finding]:
     except TinyGPTError as error:
         say(f"the text was not examined: {error.message}")
         examination = None
-    findings = findings_of(history, settings.training, examination)
+    start = settings.start.name if settings.start else ""
+    findings = findings_of(history, settings.training, examination, start)
     tried = try_one_batch(run) if one_batch else read_one_batch(run)
     if words := verdict_words(history, examination, settings.corpus.entropy):
         say(words)

@@ -28,9 +28,11 @@ STILL_SHARE, STILL_FALLS = 0.1, 0.02
 FIRST_DROPOUT, MORE_DROPOUT, MOST_DROPOUT = 0.1, 0.1, 0.4
 
 
-def curve_findings(history: RunHistory, settings: TrainingSettings, floors: Sequence[Floor]) -> Iterator[Finding]:
-    """Yield what can be told from the events of a run, live or ended."""
-    yield from _initial_loss(history, settings)
+def curve_findings(
+    history: RunHistory, settings: TrainingSettings, floors: Sequence[Floor], start: str = ""
+) -> Iterator[Finding]:
+    """Yield what can be told from the events of a run, live or ended; `start` is the model that it started from."""
+    yield from _initial_loss(history, settings, start)
     yield from _rate_too_high(history, settings)
     yield from _stuck(history, settings, floors)
     yield from _by_heart(history, settings)
@@ -44,10 +46,26 @@ def other_rate(settings: TrainingSettings, factor: float) -> dict[str, str]:
     return {name: f"{rate:.2g}" for name, rate in rates.items() if rate}
 
 
-def _initial_loss(history: RunHistory, settings: TrainingSettings) -> Iterator[Finding]:
+def _initial_loss(history: RunHistory, settings: TrainingSettings, start: str) -> Iterator[Finding]:
     steps, losses = history.validation_losses
     if len(steps) and steps[0] == 0:
-        yield initial_loss(float(losses[0]), settings)
+        yield _known_loss(float(losses[0]), settings, start) if start else initial_loss(float(losses[0]), settings)
+
+
+def _known_loss(loss: float, settings: TrainingSettings, start: str) -> Finding:
+    """Say what the loss of a model that has learnt already tells, before it learns this text."""
+    guessing = math.log(max(2, settings.architecture.vocab_size))
+    if loss < guessing:
+        return Finding(
+            0, "initial-loss", "fine", f"what {start} knows is of use: {loss:.2f}, where guessing loses {guessing:.2f}"
+        )
+    return Finding(
+        0,
+        "initial-loss",
+        "hint",
+        f"what {start} knows is of no use here yet: {loss:.2f}, where guessing loses {guessing:.2f}",
+        "It is surer of other texts than of this one. That passes soon; where it does not, a fresh net may do better.",
+    )
 
 
 def initial_loss(loss: float, settings: TrainingSettings) -> Finding:

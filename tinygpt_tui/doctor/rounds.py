@@ -15,13 +15,18 @@ LEVELS = ("bad", "warning", "hint", "fine")
 SIGNS = {"bad": "✗", "warning": "!", "hint": "·", "fine": "✓"}
 
 
-def findings_of(history: RunHistory, settings: TrainingSettings, examination: Examination | None) -> list[Finding]:
-    """Return what the curves, the trainer and the text say, the worst first, one finding for each check."""
+def findings_of(
+    history: RunHistory, settings: TrainingSettings, examination: Examination | None, start: str = ""
+) -> list[Finding]:
+    """Return what the curves, the trainer and the text say, the worst first, one finding for each check.
+
+    `start` is the name of the model that the run started from, where it did.
+    """
     found: dict[str, Finding] = {}
     for finding in examination.findings if examination else []:
         found[finding.check] = finding
     floors = examination.floors if examination else []
-    for finding in [*curve_findings(history, settings, floors), *history.findings.values()]:
+    for finding in [*curve_findings(history, settings, floors, start), *history.findings.values()]:
         found[finding.check] = finding
     return worst_first(found.values())
 

@@ -113,7 +113,8 @@ class TrainingSession:
     @property
     def findings(self) -> list[Finding]:
         """What the doctor says of the run, the worst first."""
-        found = findings_of(self.history, self.settings.training, self.examination)
+        start = self.settings.start.name if self.settings.start else ""
+        found = findings_of(self.history, self.settings.training, self.examination, start)
         if self._one_batch is not None:
             return worst_first([self._one_batch, *found])
         if self.own and found and self._text_here:
