@@ -19,6 +19,7 @@ from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.screens.generate import GenerateScreen
 from tinygpt_tui.ui.screens.inspect import InspectScreen
 from tinygpt_tui.ui.screens.race import RaceScreen
+from tinygpt_tui.ui.screens.senses import SensesScreen
 from tinygpt_tui.ui.screens.train import TrainScreen
 from tinygpt_tui.ui.widgets.prompt_box import PromptBox
 
@@ -103,6 +104,26 @@ async def inspect(pilot: Pilot[None]) -> None:
     (DOCS / "inspect.svg").write_text(pilot.app.export_screenshot(title="tinygpt-tui"), encoding="utf-8")
 
 
+async def senses(pilot: Pilot[None]) -> None:
+    """Turn a sense of every character off, and see the text change."""
+    await pilot.press("f2")
+    await until(pilot, lambda: isinstance(pilot.app.screen, GenerateScreen))
+    generate = pilot.app.screen
+    assert isinstance(generate, GenerateScreen)
+    generate.choose(str(shipped_models() / "shakespeare-senses"))
+    await until(pilot, lambda: generate.has_senses)
+    generate.query_one(PromptBox).text = "ROMEO:"
+    await pilot.press("ctrl+d")
+    await until(pilot, lambda: isinstance(pilot.app.screen, SensesScreen))
+    screen = pilot.app.screen
+    assert isinstance(screen, SensesScreen)
+    await until(pilot, lambda: screen.written("plain"))
+    await pilot.press("down", "a", "0")
+    await until(pilot, lambda: screen.written("turned"))
+    (DOCS / "senses.svg").write_text(pilot.app.export_screenshot(title="tinygpt-tui"), encoding="utf-8")
+    await pilot.press("escape")
+
+
 async def main() -> None:
     """Make all pictures."""
     assert (shipped_models() / "shakespeare").is_dir(), "the pictures show the shipped model"
@@ -115,6 +136,7 @@ async def main() -> None:
             await race(pilot)
             await train(pilot)
             await inspect(pilot)
+            await senses(pilot)
 
 
 if __name__ == "__main__":

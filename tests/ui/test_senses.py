@@ -165,10 +165,10 @@ async def test_a_real_backpack_shows_its_senses_and_obeys(tmp_path: Path) -> Non
         screen = app.screen
         assert isinstance(screen, SensesScreen)
         await wait_until(pilot, lambda: screen.query_one(SenseList).option_count == 4, 60)
-        await wait_until(pilot, lambda: screen._texts["plain"] and not screen._sides["plain"].busy, 60)
+        await wait_until(pilot, lambda: screen.written("plain"), 60)
         await pilot.press("a", "0")
-        await wait_until(pilot, lambda: screen._texts["turned"] and not screen._sides["turned"].busy, 60)
-        assert screen._texts["turned"] != screen._texts["plain"]
+        await wait_until(pilot, lambda: screen.written("turned"), 60)
+        assert screen.written("turned") != screen.written("plain")
     await app.engine.close()
 
 

@@ -104,6 +104,10 @@ class SensesScreen(TabScreen):
     def _output(self, side: str) -> SenseText:
         return self.query_one(f"#senses-{side}", SenseText)
 
+    def written(self, side: str) -> str:
+        """Return what was written "plain" or "turned", behind the prompt; empty while it is being written."""
+        return "" if self._sides[side].busy else self._texts[side]
+
     # Tokens and dials
 
     @on(SenseList.Went)
