@@ -147,6 +147,11 @@ async def test_attention_is_walked_by_layer_head_and_token() -> None:
         await tab.press("down", "right")
         await tab.sees("block 2, layer 2 of 2", "head 2 of 2")
         assert tab.screen.query_one(AttentionMap).chosen == (1, 1)
+        await tab.press("1")
+        assert tab.at == "head 2"  # the walk has followed
+        await tab.sees("head 2 of 2", "block 2 › attention")
+        await tab.press("2")
+        assert tab.screen.query_one(AttentionMap).chosen == (1, 1)
         await tab.press("down", "right")
         assert tab.screen.query_one(AttentionMap).chosen == (0, 0)
         await tab.press("comma", "comma")

@@ -334,6 +334,11 @@ class InspectScreen(TabScreen):
     def _token_wanted(self, message: GuessTable.Moved) -> None:
         self.action_token(message.direction)
 
+    @on(AttentionMap.Moved)
+    def _head_chosen(self, message: AttentionMap.Moved) -> None:
+        """The walk goes to the head that is looked at, too."""
+        self.query_one(PassDiagram).go_to(message.step.number, message.head)
+
     @on(PassDiagram.Walked)
     def _walked(self, message: PassDiagram.Walked) -> None:
         self.query_one(StepView).show(self.walked, message.part, self._token)

@@ -105,19 +105,15 @@ class PassDiagram(ScrollView, can_focus=True):
         self._tree = tree_of(walked.steps)
         self._lay_out(before.key if before is not None else None)
 
-    def go_to(self, step: int, head: int | None = None) -> None:
-        """Bring the cursor to a step, or a head of it; what it is in opens."""
-        parts = self._tree
-        while True:
-            part = next((part for part in parts if part.holds(step) and part.head in (None, head)), None)
-            if part is None:
-                return
-            wanted = part.step is not None and (head is None or part.head == head or not part.parts)
-            if wanted:
-                self._lay_out(part.key)
-                return
-            self._open.add(part.key)
-            parts = part.parts
+    def go_to(self, step: int, head: int) -> None:
+        """Bring the cursor to a head of a step; what it is in opens."""
+        parts, found = self._tree, None
+        while inner := next((part for part in parts if part.holds(step) and part.head in (None, head)), None):
+            found, parts = inner, inner.parts
+            if parts:
+                self._open.add(inner.key)
+        if found is not None:
+            self._lay_out(found.key)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Show only the keys that do something now."""
