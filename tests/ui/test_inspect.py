@@ -143,7 +143,7 @@ async def test_a_place_and_what_is_open_stay_when_another_prompt_is_walked() -> 
 async def test_attention_is_walked_by_layer_head_and_token() -> None:
     async with opened(size=(140, 40)) as tab:
         await tab.press("2")
-        await tab.sees("block 1, layer 1 of 2", "head 1 of 2", "b looks at", "block 2, head 1")
+        await tab.sees("block 1, layer 1 of 2", "head 1 of 2", "b looks at", "block 2\n")
         await tab.press("down", "right")
         await tab.sees("block 2, layer 2 of 2", "head 2 of 2")
         assert tab.screen.query_one(AttentionMap).chosen == (1, 1)

@@ -153,7 +153,7 @@ class AttentionMap(Drawing, can_focus=True):
             tables = [table_of(picture) for picture in self._steps[layer].pictures]
             heads = range(grid.heads.start, min(grid.heads.stop, len(tables)))
             if len(grid.layers) > 1:
-                lines.append(Line(""))
+                lines.append(Line(title_of(self._steps[layer]), style["token" if layer == self._at else "muted"]))
             lines += [self._heads(layer, heads, tables, grid, style), self._keys(heads, tables, grid, style)]
             lines += [self._row(row, heads, tables, grid, style) for row in grid.rows]
         table = table_of(step.pictures[self._head])
@@ -177,14 +177,12 @@ class AttentionMap(Drawing, can_focus=True):
         return Grid(range(top, top + layers), range(first, first + heads), wide, range(start, start + shown))
 
     def _heads(self, layer: int, heads: range, tables: Sequence[Table], grid: Grid, style: dict[str, Style]) -> Line:
-        several, word = len(grid.layers) > 1, head_word(self._steps[layer])
+        word = head_word(self._steps[layer])
         line = Line(" " * (label_cells(self._pass.labels) + 1))
         for head in heads:
             is_chosen = (layer, head) == self.chosen
             mark = "▾" if is_chosen else " "
             forms = [f"{mark} {word} {head + 1}", f"{mark}{head + 1}"]
-            if several and head == heads.start:
-                forms.insert(0, f"{mark} {title_of(self._steps[layer])}, {word} {head + 1}")
             cells = len(tables[head][0]) * grid.wide + GAP
             name = next((form for form in forms if cell_len(form) < cells), mark)
             line.append(set_cell_size(name, cells), style["token" if is_chosen else "muted"])
