@@ -12,7 +12,7 @@ from tinygpt_tui.events.training import Evaluation, RunEnded, RunStarted, Sample
 from tinygpt_tui.runs import facts as facts_module
 from tinygpt_tui.runs.differences import differences
 from tinygpt_tui.runs.facts import FactsReader, RunFacts, reached
-from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.runs.folder import RunFolder, StartingModel
 from tinygpt_tui.runs.journal import Journal
 from tinygpt_tui.runs.keeping import write_notes
 from tinygpt_tui.runs.report import RunReport, suffix_of
@@ -133,3 +133,22 @@ def test_the_command_on_the_card_makes_the_same_settings_again() -> None:
     command.add_arguments(parser)
     parsed = parser.parse_args(words[2:])
     assert (parsed.preset, parsed.setting_learning_rate, parsed.setting_n_embd) == ("small", "0.002", "48")
+
+
+def test_the_card_of_a_run_that_started_from_a_model() -> None:
+    import argparse
+    import shlex
+
+    from tinygpt_tui.cli import train as command
+
+    run = make_run(learning_rate=2e-3, dropout=0.3)
+    a_training(run)
+    start = StartingModel(name="old one", path="/models/old one", step=1200)
+    run.write_settings(msgspec.structs.replace(run.read_settings(), start=start))
+    report = RunReport(run)
+    assert "| started from | old one, step 1,200 |" in report.as_markdown()
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    parsed = parser.parse_args(shlex.split(report.command())[2:])
+    assert (parsed.origin, parsed.setting_learning_rate, parsed.setting_dropout) == ("old one", "0.002", "0.3")
+    assert not hasattr(parsed, "setting_n_embd") or parsed.setting_n_embd is None  # the model decides

@@ -225,6 +225,8 @@ def _training(run: RunSettings) -> Iterator[Row]:
         yield Row("its sha256", corpus.sha256)
     if run.preset:
         yield Row("preset", run.preset)
+    if run.start:
+        yield Row("started from", run.start.words)
     yield Row("begun", time.strftime("%d %b %Y %H:%M", time.localtime(run.created)))
     for name, field in fields_of(type(training)).items():
         value = getattr(training, name)

@@ -34,6 +34,11 @@ class StartingModel(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     step: int | None = None
 
+    @property
+    def words(self) -> str:
+        """Its name, and of which step its weights were."""
+        return self.name if self.step is None else f"{self.name}, step {self.step:,}"
+
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`run/settings.json`: every setting, resolved, and what else decides the result."""

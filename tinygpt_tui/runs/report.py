@@ -15,9 +15,11 @@ from tinygpt_tui.charts import BLUE, ORANGE, Level, LossChart, Series, export_sv
 from tinygpt_tui.errors import NotFoundError, TinyGPTError
 from tinygpt_tui.runs.differences import changed_from
 from tinygpt_tui.runs.facts import RunFacts, read_facts
-from tinygpt_tui.runs.folder import RunFolder, RunSettings
+from tinygpt_tui.runs.folder import RunFolder, RunSettings, StartingModel
 from tinygpt_tui.runs.history import RunHistory, SampleText
 from tinygpt_tui.runs.journal import read_journal
+from tinygpt_tui.settings.architecture import CHANGES_NO_WEIGHT
+from tinygpt_tui.settings.fields import fields_of, written
 from tinygpt_tui.settings.presets import find_preset
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.words import duration
@@ -50,7 +52,8 @@ class RunReport:
         text = f"{corpus.name}, {corpus.characters:,} characters" if corpus.characters else corpus.name
         started = self.history.started
         where = f"{self.settings.machine}, {started.device}" if started else self.settings.machine
-        return [
+        start = self.settings.start
+        rows = [
             ("state", f"{card.state}, {card.step:,}{of} steps"),
             ("best validation loss", f"{best} (nats per token, over the whole validation split)"),
             ("parameters", f"{reached.parameters:,}" if reached.parameters else "not known"),
@@ -60,10 +63,13 @@ class RunReport:
             ("begun", time.strftime("%Y-%m-%d %H:%M", time.localtime(card.created))),
             ("machine", where or "not known"),
         ]
+        return [*rows[:3], ("started from", start.words), *rows[3:]] if start else rows
 
     def command(self) -> str:
         """Return the command that trains the same again."""
-        preset = self.settings.preset
+        preset, start = self.settings.preset, self.settings.start
+        if start is not None:
+            return self._command_from(start)
         try:
             usual = find_preset(preset).training
         except TinyGPTError:
@@ -73,6 +79,21 @@ class RunReport:
         for name, value in changed_from(self.settings.training, usual).items():
             if name not in OF_A_MACHINE:
                 words += [f"--{name.replace('_', '-')}", value]
+        return shlex.join(words)
+
+    def _command_from(self, start: StartingModel) -> str:
+        """Return the command for a run that starts from a model: that one decides the net, and its recipe is its own.
+
+        So every setting of the training is named.
+        """
+        words = ["tinygpt-tui", "train", "--from", start.name, "--corpus", self.settings.corpus.name]
+        words += ["--name", f"{self.name}-again"]
+        training = self.settings.training
+        chosen = {name: getattr(training, name) for name in fields_of(TrainingSettings) if name not in OF_A_MACHINE}
+        net = fields_of(type(training.architecture))
+        chosen |= {name: getattr(training.architecture, name) for name in net if name in CHANGES_NO_WEIGHT}
+        for name, value in chosen.items():
+            words += [f"--{name.replace('_', '-')}", written(value)]
         return shlex.join(words)
 
     def samples(self) -> list[SampleText]:

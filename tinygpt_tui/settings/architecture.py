@@ -17,6 +17,9 @@ from tinygpt_tui.settings.family import (
     RNNSettings,
 )
 
+# What can be another in a net that has learnt already.
+CHANGES_NO_WEIGHT = frozenset({"dropout", "attention_dropout"})
+
 
 class GPTSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="gpt"):
     """A decoder-only transformer, from the lecture's to the modern form.

@@ -15,14 +15,13 @@ from tinygpt_tui.checkpoints.remembered import recalled
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.errors import CheckpointError, TinyGPTError, UsageError
 from tinygpt_tui.runs.folder import RunFolder, StartingModel
-from tinygpt_tui.settings.architecture import ArchitectureSettings
+from tinygpt_tui.settings.architecture import CHANGES_NO_WEIGHT, ArchitectureSettings
 from tinygpt_tui.settings.fields import fields_of
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
-# Of the net's settings, those that may be others than the model's: they change no weight.
-FREE = frozenset({"dropout", "attention_dropout"})
+FREE = CHANGES_NO_WEIGHT  # of the net's settings, those that may be others than the model's
 RATE = 0.3  # of the recipe's rates: what is known already is not to be shaken out
 STEPS = 0.25  # of the recipe's steps
 
