@@ -75,7 +75,8 @@ def calibrated(described: Described, build: Build, corpus: str = "") -> Describe
         return described
     chosen = _least_surprising(described, build, fitting)
     answered = _answered(described, build, chosen)
-    if described.questions:  # a wrong reading may have chosen the wrong text
+    if (answered.settings, answered.reading) != (described.settings, described.reading):
+        # A wrong reading may have chosen the wrong text.
         again = _least_surprising(answered, build, fitting)
         if again != chosen:
             chosen, answered = again, _answered(described, build, again)

@@ -433,6 +433,15 @@ def _pieces() -> list[dict[str, bytes]]:
 
 
 _JSONS = ("config.json", "vocab.json", "merges.txt", "tokenizer.json", "model.safetensors.index.json")
+
+
+def _llama2c() -> list[dict[str, bytes]]:
+    dim, hidden, layers, heads, kv_heads, vocabulary, window = 4, 8, 1, 2, 1, 5, 8
+    numbers = vocabulary * dim + layers * (2 * dim + 2 * dim * dim + 2 * 2 * dim + 3 * hidden * dim) + dim + 2 * window
+    header = struct.pack("<7i", dim, hidden, layers, heads, kv_heads, vocabulary, window)
+    return [{"stories.bin": header + struct.pack("<f", 0.5) * numbers}]
+
+
 KINDS: dict[str, tuple[Callable[[], list[dict[str, bytes]]], Callable[[dict[str, bytes], random.Random], None]]] = {
     "zip": (_pt, _damage_zip("model.pt")),
     "legacy": (_legacy, _damage_plain("model.pt")),
@@ -441,6 +450,7 @@ KINDS: dict[str, tuple[Callable[[], list[dict[str, bytes]]], Callable[[dict[str,
     "meta": (_meta, _damage_plain("meta.pkl")),
     "safetensors": (_safetensors, _damage_safetensors),
     "hugging-face": (_hugging_face, _damage_plain(*_JSONS)),
+    "llama2c": (_llama2c, _damage_plain("stories.bin")),
     "pieces": (_pieces, _damage_plain("tokenizer.bin", "tokenizer.model")),
 }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tinygpt_tui.checkpoints.hub import folder_name
+from tinygpt_tui.checkpoints.llama2c_files import HEADER, read_llama2c
 from tinygpt_tui.checkpoints.pickles import Record, Stub
 from tinygpt_tui.checkpoints.safetensors_files import read_safetensors
 from tinygpt_tui.checkpoints.sidecars import check_inside, read_json, sidecar
@@ -115,6 +116,11 @@ def open_source(path: Path) -> Source:
             found, metadata = read_safetensors(file)
             places.extend(found.values())
             continue
+        plain = _of_llama2c(file)
+        if plain is not None:
+            places.extend(plain[0])
+            extras = {"model_args": plain[1]}
+            continue
         saved = read_torch(file)
         state, extras, module, wrapped = _taken_apart(saved)
         places.extend(saved.place(name, stub) for name, stub in state.items())
@@ -193,6 +199,16 @@ def _named_in(index: Path) -> Iterator[Path]:
         if part is None:
             raise CheckpointError(f"{index.name} names {name}, which is not there", "copy all parts of the model")
         yield part
+
+
+def _of_llama2c(file: Path) -> tuple[list[TensorPlace], dict[str, int]] | None:
+    """Return what llama2.c's own file holds; None where it is another file."""
+    try:
+        with file.open("rb") as opened:
+            beginning = opened.read(HEADER.size)
+        return None if is_torch_file(beginning) else read_llama2c(file, beginning, file.stat().st_size)
+    except OSError as error:
+        raise storage_error(error, file) from error
 
 
 def _is_safetensors(file: Path) -> bool:
