@@ -146,7 +146,10 @@ def _judged(described: Described, build: Build, questions: Sequence[Question], i
 
 def _left(described: Described, questions: Sequence[Question], best: Judged, counting: float) -> Described:
     """Leave questions as they are: what knows a text no better than counting does is not told apart by it."""
-    said = f"not measured: no reading ({best.loss:.4g}) is better than counting tokens ({counting:.4g})"
+    said = (
+        f"not told apart: no reading ({best.loss:.4g}) is better than counting tokens ({counting:.4g}); "
+        "name a text that it learned from: --corpus FILE"
+    )
     names = {question.setting for question in questions}
     facts = tuple(
         msgspec.structs.replace(fact, detail=f"{fact.detail}; {said}" if fact.detail else said)
