@@ -16,7 +16,7 @@ from tinygpt_tui.checkpoints.moment import read_moment, read_stamp
 from tinygpt_tui.checkpoints.opening import check_weights, describe, is_native
 from tinygpt_tui.checkpoints.remembered import recalled, remember
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
-from tinygpt_tui.errors import NotFoundError, UsageError
+from tinygpt_tui.errors import NotFoundError, TinyGPTError, UsageError
 from tinygpt_tui.events.requests import Gain
 from tinygpt_tui.files import is_file
 from tinygpt_tui.generation.base import BatchEngine, Engine, JoiningEngine
@@ -24,8 +24,7 @@ from tinygpt_tui.generation.one_by_one import OneByOneEngine
 from tinygpt_tui.native.engine import NativeBatchEngine, NativeEngine
 from tinygpt_tui.native.library import Library, load_library
 from tinygpt_tui.native.weights import NativeWeights, arrange, read_weights, shapes, supports
-from tinygpt_tui.runs.control import live_status
-from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.runs.folder import LIVE, RunFolder
 from tinygpt_tui.runs.timeline import Moment
 from tinygpt_tui.settings.architecture import GPTSettings, name_of
 from tinygpt_tui.settings.sampling import Weights, Window
@@ -204,7 +203,7 @@ def weights_now(path: Path) -> WeightsNow:
     if is_file(path):
         return WeightsNow(path, _changed_at(path), in_training=False)
     run = RunFolder(path)
-    live = live_status(run) is not None
+    live = _is_live(run)
     file = run.newest if live and is_file(run.newest) else path / WEIGHTS
     return WeightsNow(file, _changed_at(file), live)
 
@@ -218,6 +217,18 @@ def open_now(path: Path, now: WeightsNow) -> OpenedModel:
         opened = open_model(path)
     opened.in_training = now.in_training
     return opened
+
+
+def _is_live(run: RunFolder) -> bool:
+    try:
+        status = run.read_status()
+    except TinyGPTError:
+        return False
+    if status.state not in LIVE:
+        return False
+    from tinygpt_tui.runs.control import is_alive  # late: the first letter need not wait for psutil
+
+    return is_alive(status)
 
 
 def _changed_at(file: Path) -> float:
