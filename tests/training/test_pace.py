@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.pace import Pace
 from tinygpt_tui.training.run import run_training
 from tinygpt_tui.training.schedule import rate_share
+from tinygpt_tui.workers.trainer import _announce
 
 CPU = torch.device("cpu")
 
@@ -247,6 +249,10 @@ def test_a_run_by_the_clock_that_is_made_longer_keeps_to_its_new_steps(
     else:
         list(run_training(run.model))  # nothing is left to do
     assert (run.read_status().step, run.read_status().steps) == (reached, planned)
+    if not stop:
+        _announce(run, os.getpid())  # as the app does for a trainer that is still importing
+        run.write_status(msgspec.structs.replace(run.read_status(), state="stopped"))
+        assert (run.read_status().step, run.read_status().steps) == (reached, planned)
     settings = extend(run, "+30")
     assert (settings.training.minutes, settings.training.steps) == (0.0, planned + 30)
     assert settings.extensions == [Extension(at=reached, steps_before=planned)]

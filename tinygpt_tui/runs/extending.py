@@ -12,7 +12,7 @@ import msgspec
 from tinygpt_tui import paths
 from tinygpt_tui.errors import NotFoundError, RunError, UsageError
 from tinygpt_tui.runs.control import live_status
-from tinygpt_tui.runs.folder import RunFolder, RunSettings
+from tinygpt_tui.runs.folder import RunFolder, RunSettings, steps_of
 from tinygpt_tui.settings.fields import changed
 from tinygpt_tui.settings.training import Extension
 
@@ -60,7 +60,7 @@ def extend(run: RunFolder, text: str) -> RunSettings:
     training = settings.training
     try:
         status = run.read_status()
-        step, steps = status.step, status.steps if training.minutes else training.steps
+        step, steps = status.step, steps_of(settings, status)
     except NotFoundError:
         step, steps = 0, training.steps
     if step and not run.resume.is_file():

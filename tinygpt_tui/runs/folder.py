@@ -71,6 +71,15 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
 
 
+def steps_of(settings: RunSettings, earlier: RunStatus | None) -> int:
+    """Return how many steps a run is to make, as far as is known; `earlier` is what its last trainer said.
+
+    Of a run by the clock the last plan stands, not the guess in its settings: whoever makes it longer builds on it.
+    """
+    by_plan = earlier is not None and earlier.step and settings.training.minutes
+    return earlier.steps if by_plan and earlier is not None else settings.training.steps
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """The paths inside `MODEL/run`; asking creates nothing."""

@@ -29,7 +29,7 @@ from tinygpt_tui.events.training import (
 )
 from tinygpt_tui.files import remove_parts, write_bytes
 from tinygpt_tui.runs.control import Control, own_birth, since_boot
-from tinygpt_tui.runs.folder import RunFolder, RunSettings, RunState, RunStatus
+from tinygpt_tui.runs.folder import RunFolder, RunSettings, RunState, RunStatus, steps_of
 from tinygpt_tui.runs.journal import Journal
 from tinygpt_tui.training.checkup import Checkup
 from tinygpt_tui.training.distributed import ALONE, Team
@@ -144,15 +144,12 @@ class _Run:
         yield ended
 
     def _announce(self, settings: RunSettings) -> int:
-        """Say that the run begins, or goes on from where its last trainer left it; return how many steps it is to make.
-
-        Of a run by the clock the last plan stands, not the guess in its settings: whoever makes it longer builds on it.
-        """
-        steps = settings.training.steps
+        """Say that the run begins, or goes on from where it was left; return how many steps it is to make."""
+        earlier = None
         with contextlib.suppress(TinyGPTError):
             earlier = self._folder.read_status()
             self._stood_at = earlier.step
-            steps = earlier.steps if settings.training.minutes and earlier.step else steps
+        steps = steps_of(settings, earlier)
         self._say("starting", steps)
         return steps
 

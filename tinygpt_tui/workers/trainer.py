@@ -20,7 +20,7 @@ import psutil
 from tinygpt_tui.errors import RunError, TinyGPTError, storage_error
 from tinygpt_tui.events.training import TrainingEvent
 from tinygpt_tui.runs.control import Control, is_alive, live_status, since_boot
-from tinygpt_tui.runs.folder import LIVE, RunFolder, RunStatus
+from tinygpt_tui.runs.folder import LIVE, RunFolder, RunStatus, steps_of
 from tinygpt_tui.runs.journal import JournalFollower
 from tinygpt_tui.workers.process import command, environment
 from tinygpt_tui.workers.team import team_of
@@ -57,8 +57,8 @@ def start_trainer(run: RunFolder) -> int:
 def _announce(run: RunFolder, pid: int) -> None:
     """Say "starting" for a trainer that is still importing, so that it is seen at once, also to die."""
     with contextlib.suppress(TinyGPTError, psutil.Error):
-        steps = run.read_settings().training.steps
         earlier = RunWatch(run).status()
+        steps = steps_of(run.read_settings(), earlier)
         status = RunStatus(
             state="starting",
             step=earlier.step if earlier else 0,
