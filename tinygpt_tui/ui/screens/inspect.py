@@ -349,7 +349,7 @@ class InspectScreen(TabScreen):
 
     def action_prompt(self) -> None:
         """Go to the prompt."""
-        self.query_one(PromptBox).focus()
+        self.set_focus(self.query_one(PromptBox))  # at once: what is typed behind the key is for the prompt
 
     def action_walk_prompt(self) -> None:
         """Walk through what stands in the prompt box."""
