@@ -18,6 +18,7 @@ from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.counting import count_parameters
+from tinygpt_tui.settings.ladder import LADDER
 from tinygpt_tui.settings.presets import PRESETS
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
@@ -135,3 +136,13 @@ def test_it_computes_what_nanogpt_computes(fixtures: Path, folder: str) -> None:
     written = [event.id for event in job if isinstance(event, Token)]
     assert len(expected["greedy_ids"]) > model.settings.block_size  # it does run past the window
     assert expected["prompt_ids"] + written == expected["greedy_ids"]
+
+
+def test_torch_s_own_start_is_as_the_lecture_s_first_stages_draw_it() -> None:
+    settings = LADDER[1].training.architecture
+    assert settings.start == "torch"
+    torch.manual_seed(1)
+    model = build(settings)
+    assert isinstance(model, GPT)
+    assert model.transformer["wte"].weight.std().item() == pytest.approx(1, rel=0.1)
+    assert model.lm_head.weight.abs().max().item() == pytest.approx(settings.n_embd**-0.5, rel=0.05)

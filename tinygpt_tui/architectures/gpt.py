@@ -138,8 +138,13 @@ class GPT(LanguageModel):
         )
 
     def _start_weights(self) -> None:
-        """Draw the first weights: nanoGPT's, or the modern start in which every block begins as "add nothing"."""
+        """Draw the first weights: nanoGPT's, or the modern start in which every block begins as "add nothing".
+
+        The lecture's early stages leave them as torch draws them: embeddings of size 1, and products that keep it.
+        """
         s = self.settings
+        if s.start == "torch":
+            return
         modern = s.start == "zero_residual"
         for name, parameter in self.named_parameters():
             if "shares" in name or parameter.dim() < 2:

@@ -89,8 +89,8 @@ class GPTSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ] = 10_000.0
 
     start: Annotated[
-        Literal["gpt2", "zero_residual"],
-        Meta(description="first weights: GPT-2's, or blocks that begin by adding nothing"),
+        Literal["gpt2", "zero_residual", "torch"],
+        Meta(description="first weights: GPT-2's, blocks that begin by adding nothing, or as torch draws them"),
     ] = "gpt2"
 
     @property

@@ -39,6 +39,7 @@ _BARE: dict[str, Any] = {
     "residual": "none",
     "feed_forward": "none",
     "projection": False,
+    "start": "torch",
 }
 _RECIPE: dict[str, Any] = {
     "steps": 5000,
