@@ -318,12 +318,12 @@ async def test_another_net_brings_its_own_settings(tmp_path: Path) -> None:
     async with train_tab((80, 24)) as bench:
         await bench.read()
         await bench.set("beta1", "0.8")  # all settings are open now
-        for preset, count, own, others in (
+        for preset, title, own, others in (
             ("rnn-nano", "n hidden", "n_hidden", "n_head"),
             ("cnn", "kernel size", "kernel_size", "n_hidden"),
             ("backpack", "n sense", "n_sense", "kernel_size"),
             ("bigram", "block size", "block_size", "n_layer"),
-            ("quick", "n head", "ngram_rows", "n_sense"),
+            ("quick", "ngram rows", "ngram_rows", "n_sense"),
         ):
             bench.form.query_one("#preset", Select).value = preset
             await bench.until(lambda own=own: bench.screen.query(f"#setting-{own} Input"))
@@ -334,8 +334,8 @@ async def test_another_net_brings_its_own_settings(tmp_path: Path) -> None:
             settings = bench.form.settings
             assert settings is not None
             assert type(settings.architecture) is type(ALL_PRESETS[preset].training.architecture)
-            await bench.sees(count)
-            bench.screen.query_one("#preset").focus()  # above the rows, which may have been scrolled away
+            bench.screen.query_one(f"#setting-{own} Input").focus()  # it may have been scrolled away
+            await bench.sees(title)
         bench.form.query_one("#preset", Select).value = "backpack"
         await bench.until(lambda: bench.screen.query("#setting-n_sense Input"))
         await bench.set("n_sense", "5")
