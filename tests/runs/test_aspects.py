@@ -97,8 +97,7 @@ def test_what_is_offered() -> None:
     assert sorted(same) == ["shakespeare", "shakespeare-rnn", "shakespeare-senses"]
     assert found[-1].name == "tales"
     assert own not in [offer.key for offer in found]
-    shakespeare, ghost = overlays_of(
-        [found[names.index("shakespeare")].key, GHOST + "TinyGPT", "/nowhere", GHOST + "nobody"]
-    )
+    key = found[names.index("shakespeare")].key
+    shakespeare, ghost = overlays_of([key, GHOST + "TinyGPT", "/nowhere", GHOST + "nobody"])
     assert shakespeare.losses[-1] == pytest.approx(1.4423, abs=1e-3)
     assert ghost.name == "TinyGPT"
