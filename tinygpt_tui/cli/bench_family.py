@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinygpt_tui.cli.bench_progress import watch
-from tinygpt_tui.cli.output import say, table, write
-from tinygpt_tui.errors import ExitCode, NotFoundError, UsageError
+from tinygpt_tui.cli.bench_progress import measured
+from tinygpt_tui.cli.output import table
+from tinygpt_tui.errors import NotFoundError, UsageError
 from tinygpt_tui.words import duration
 
 if TYPE_CHECKING:
@@ -41,8 +41,6 @@ def run(arguments: argparse.Namespace) -> int:
         if not getattr(arguments, name) > 0:
             raise UsageError(f"{name}: {getattr(arguments, name)} is not more than 0")
 
-    import msgspec
-
     from tinygpt_tui.corpora.catalog import find_corpus
     from tinygpt_tui.corpora.corpus import read_text
 
@@ -66,15 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         seed=arguments.seed,
     )
     benchmark = FamilyBenchmark(plan, text)
-    interrupted = False
-    try:
-        watch(benchmark)
-    except KeyboardInterrupt:
-        interrupted = True
-        say("interrupted: this is what was measured by then")
-    report = benchmark.report()
-    write(msgspec.json.encode(report).decode() + "\n" if arguments.json else in_words(report))
-    return int(ExitCode.INTERRUPTED if interrupted else ExitCode.OK)
+    return measured(benchmark, in_words, as_json=arguments.json)
 
 
 def in_words(report: FamilyReport) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from tinygpt_tui.cli.bench_progress import watch
-from tinygpt_tui.cli.output import say, table, write
-from tinygpt_tui.errors import ExitCode, UsageError
+from tinygpt_tui.cli.bench_progress import measured
+from tinygpt_tui.cli.output import table
+from tinygpt_tui.errors import UsageError
 from tinygpt_tui.measuring.sizes import DEFAULT_SIZES, QUICK_SIZES, find_sizes
 from tinygpt_tui.words import duration
 
@@ -40,8 +40,6 @@ def run(arguments: argparse.Namespace) -> int:
     if rounds < 1:
         raise UsageError(f"rounds: {rounds} is not at least 1")
 
-    import msgspec
-
     from tinygpt_tui.measuring.generating import GenerationBenchmark, Plan
 
     longest = max(size.settings.block_size for size in sizes if size.text or len(sizes) == 1)
@@ -53,15 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         model="" if arguments.no_first_token else "shakespeare",
     )
     benchmark = GenerationBenchmark(plan)
-    interrupted = False
-    try:
-        watch(benchmark)
-    except KeyboardInterrupt:
-        interrupted = True
-        say("interrupted: this is what was measured by then")
-    report = benchmark.report()
-    write(msgspec.json.encode(report).decode() + "\n" if arguments.json else in_words(report))
-    return int(ExitCode.INTERRUPTED if interrupted else ExitCode.OK)
+    return measured(benchmark, in_words, as_json=arguments.json)
 
 
 def in_words(report: Report) -> str:

@@ -1,16 +1,47 @@
-"""How far a benchmark is, on stderr: a bar in a terminal, a line for each part elsewhere."""
+"""Runs a benchmark: how far it is, on stderr (a bar in a terminal, a line for each part elsewhere), then its report."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from tinygpt_tui.cli.output import say
+from tinygpt_tui.cli.output import say, write
+from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.words import duration
 
 if TYPE_CHECKING:
     from tinygpt_tui.measuring.progress import Progress
+
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Benchmark(Protocol[R_co]):
+    """What is measured bit by bit, and reported at any moment."""
+
+    def __iter__(self) -> Iterator[Progress]:
+        """Measure, and say how far it is."""
+        ...
+
+    def report(self) -> R_co:
+        """Return what was measured by now."""
+        ...
+
+
+def measured(benchmark: Benchmark[R], in_words: Callable[[R], str], *, as_json: bool) -> int:
+    """Run `benchmark` and print its report, also what there is of it after Ctrl-C; return the exit code."""
+    import msgspec
+
+    code = ExitCode.OK
+    try:
+        watch(benchmark)
+    except KeyboardInterrupt:
+        code = ExitCode.INTERRUPTED
+        say("interrupted: this is what was measured by then")
+    report = benchmark.report()
+    write(msgspec.json.encode(report).decode() + "\n" if as_json else in_words(report))
+    return int(code)
 
 
 def watch(benchmark: Iterable[Progress]) -> None:

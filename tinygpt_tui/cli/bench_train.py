@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinygpt_tui.cli.bench_progress import watch
-from tinygpt_tui.cli.output import say, table, write
-from tinygpt_tui.errors import ExitCode, NotFoundError, UsageError
+from tinygpt_tui.cli.bench_progress import measured
+from tinygpt_tui.cli.output import table
+from tinygpt_tui.errors import NotFoundError, UsageError
 from tinygpt_tui.measuring.training_goals import DEFAULT, GOALS, LOOP, PLAIN, find_parts
 from tinygpt_tui.words import duration
 
@@ -49,8 +49,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.seeds < 1:
         raise UsageError(f"seeds: {arguments.seeds} is not at least 1")
 
-    import msgspec
-
     from tinygpt_tui.corpora.catalog import find_corpus
     from tinygpt_tui.corpora.corpus import read_text
 
@@ -67,15 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     benchmark = TrainingBenchmark(
         TrainingPlan(parts=parts, seeds=seeds, corpus=entry.name, steps=max(0, arguments.steps)), text
     )
-    interrupted = False
-    try:
-        watch(benchmark)
-    except KeyboardInterrupt:
-        interrupted = True
-        say("interrupted: this is what was measured by then")
-    report = benchmark.report()
-    write(msgspec.json.encode(report).decode() + "\n" if arguments.json else in_words(report))
-    return int(ExitCode.INTERRUPTED if interrupted else ExitCode.OK)
+    return measured(benchmark, in_words, as_json=arguments.json)
 
 
 def in_words(report: TrainingReport) -> str:

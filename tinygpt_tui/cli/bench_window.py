@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinygpt_tui.cli.bench_progress import watch
-from tinygpt_tui.cli.output import say, table, write
-from tinygpt_tui.errors import ExitCode, NotFoundError, UsageError
+from tinygpt_tui.cli.bench_progress import measured
+from tinygpt_tui.cli.output import table
+from tinygpt_tui.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:
     from tinygpt_tui.measuring.window_loss import WindowReport
@@ -32,8 +32,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and print. Raises UsageError, NotFoundError, CheckpointError, CorpusError."""
     if arguments.characters is not None and arguments.characters < 1:
         raise UsageError(f"characters: {arguments.characters} is not at least 1")
-
-    import msgspec
 
     from tinygpt_tui.checkpoints.card import read_config
     from tinygpt_tui.checkpoints.library import find_model
@@ -63,16 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
         precisions=precisions,
         names=(folder.name, entry.name, engine),
     )
-    interrupted = False
-    try:
-        with one_core():
-            watch(benchmark)
-    except KeyboardInterrupt:
-        interrupted = True
-        say("interrupted: this is what was measured by then")
-    report = benchmark.report()
-    write(msgspec.json.encode(report).decode() + "\n" if arguments.json else in_words(report))
-    return int(ExitCode.INTERRUPTED if interrupted else ExitCode.OK)
+    with one_core():
+        return measured(benchmark, in_words, as_json=arguments.json)
 
 
 def in_words(report: WindowReport) -> str:
