@@ -7,8 +7,8 @@ from textual.message import Message
 from tinygpt_tui.events.generation import GenerationEvent
 
 
-class EngineBatch(Message):
-    """What the engine process said since the last batch; one message a batch, not one a token."""
+class EngineBatch(Message, bubble=False):
+    """What the engine process said since the last batch; one message a batch, for each who listens and nobody above."""
 
     def __init__(self, events: list[GenerationEvent]) -> None:
         super().__init__()
