@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -110,3 +111,23 @@ def test_structures_of_another_size_are_refused(library_path: Path, monkeypatch:
     monkeypatch.setattr("tinygpt_tui.native.library.ctypes.sizeof", lambda _: 8)
     with pytest.raises(EngineError, match="another version"):
         Library(library_path)
+
+
+def test_it_says_why_torch_decodes(tmp_path: Path, library_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(loading, "FOLDER", tmp_path)
+    missing = loading.why_without()
+    assert missing is not None
+    assert "not built here" in missing.message
+    assert loading.stands_unused() is None
+    shutil.copy(library_path, tmp_path / FILE_NAME)
+    assert loading.why_without() is None
+    monkeypatch.setattr(loading, "source_mark", lambda: 0)
+    stale = loading.stands_unused()
+    assert stale is not None
+    assert "another version" in stale.message
+    assert "native.build" in stale.hint
+    monkeypatch.setenv(VARIABLE, "off")
+    chosen = loading.why_without()
+    assert chosen is not None
+    assert f"{VARIABLE} is off" in chosen.message

@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+import generate_bench
 import pytest
 from fakes import FakeEngine, make_model
 from textual.pilot import Pilot
@@ -19,6 +20,7 @@ from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.remembered import Remembered
 from tinygpt_tui.ui.screens.generate import GenerateScreen
+from tinygpt_tui.ui.widgets.key_bar import KeyBar
 from tinygpt_tui.ui.widgets.model_picker import ModelPicker
 from tinygpt_tui.ui.widgets.prompt_box import PromptBox
 
@@ -48,6 +50,20 @@ def train(model: Path, state: RunState, step: int) -> None:
     run.write_status(
         RunStatus(state=state, step=step, steps=100, pid=os.getpid(), pid_created=own_birth(), time=time.time())
     )
+
+
+async def test_the_list_of_models_shows_its_keys_first_and_a_text_keeps_its_writer() -> None:
+    async with generate_bench.opened(size=(80, 24), models=("one", "two")) as bench:
+        await bench.write("ab", "cd")
+        await bench.pilot.press("ctrl+o")
+        await bench.until(lambda: isinstance(bench.screen.focused, OptionList))
+        bar = bench.screen.query_one(KeyBar)
+        await bench.until(lambda: all(key in bar.render().plain for key in ("i Card", "o Open…", "t Train on")))
+        written_by = bench.screen.name_in_use
+        assert "by" not in str(bench.screen.output.border_subtitle)
+        await bench.pilot.press("down" if written_by == "one" else "up")
+        await bench.until(lambda: bench.screen.name_in_use != written_by)
+        assert f"by {written_by}" in str(bench.screen.output.border_subtitle)
 
 
 async def test_a_row_says_size_architecture_loss_and_origin() -> None:

@@ -55,6 +55,21 @@ async def test_every_writing_is_a_branch_and_none_is_lost() -> None:
         assert bench.engine.asked[-1].prompt == "abcd"
 
 
+async def test_again_on_a_reopened_branch_begins_behind_the_alternative_chosen_there() -> None:
+    async with opened() as bench:
+        await bench.write("ab", "cd")
+        keeper, card = bench.screen.keeper, bench.screen.card
+        assert card is not None
+        keeper.fork(3, "xy", card, bench.screen.sampling)
+        keeper.append("z", 1)
+        keeper.ended("stopped")
+        bench.screen._show_branch()
+        assert bench.text == "abcxyz"
+        await bench.pilot.press("ctrl+r")
+        await bench.until(lambda: len(bench.engine.asked) == 2)
+        assert bench.engine.asked[-1].prompt == "abcxy"
+
+
 async def test_another_branch_chosen_while_it_writes_stops_it_and_keeps_what_was_written() -> None:
     async with opened() as bench:
         await bench.write("ab", "cd")

@@ -20,7 +20,7 @@ from tinygpt_tui.errors import DownloadError
 from tinygpt_tui.exports.export import export
 from tinygpt_tui.exports.forms import FORMS
 from tinygpt_tui.ui.screens.card import CardScreen
-from tinygpt_tui.ui.screens.open_model import OpenModelScreen
+from tinygpt_tui.ui.screens.open_model import ModelTree, OpenModelScreen
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
 
@@ -94,6 +94,24 @@ async def test_a_folder_without_a_model_is_shown_not_opened(tmp_path: Path) -> N
         await open_dialog(bench, str(tmp_path / "empty"))
         await bench.until(lambda: bench.app.screen.query_one("ModelTree").path == tmp_path / "empty")  # type: ignore[attr-defined]
         assert isinstance(bench.app.screen, OpenModelScreen)
+
+
+@pytest.mark.parametrize("key", ["enter", "o"])
+async def test_a_folder_that_is_a_model_is_opened_from_the_tree(
+    foreign: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    (foreign.parent / "empty").mkdir(exist_ok=True)
+    monkeypatch.chdir(foreign.parent)
+    async with opened(size=(80, 24)) as bench:
+        await open_dialog(bench, "")
+        tree = bench.app.screen.query_one(ModelTree)
+        await bench.until(lambda: len(tree.root.children) == 3)
+        tree.focus()
+        await bench.pilot.press("down", "o")
+        await sees(bench, "there is no model in", "o: open this")
+        await bench.pilot.press("down", "down", key)
+        await bench.until(lambda: isinstance(bench.app.screen, CardScreen))
+        await sees(bench, "nanoGPT")
 
 
 async def test_the_hub_is_shown_how_far_it_is(foreign: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from tinygpt_tui.cli.engine_words import say_engine
 from tinygpt_tui.cli.output import say, write
 from tinygpt_tui.errors import NotFoundError, TinyGPTError, UsageError
 from tinygpt_tui.events.training import Finding
@@ -36,6 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         write("".join(msgspec.json.encode(finding).decode() + "\n" for finding in findings))
     else:
         write("".join(_lines(finding) for finding in findings))
+        say_engine()
     return 0
 
 

@@ -7,6 +7,7 @@ import argparse
 import msgspec
 
 from tinygpt_tui.checkpoints.library import list_models
+from tinygpt_tui.cli.engine_words import say_engine
 from tinygpt_tui.cli.output import say, table, write
 
 
@@ -38,4 +39,5 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     head = ("NAME", "ARCHITECTURE", "PARAMETERS", "WINDOW", "VAL LOSS", "CORPUS", "FROM")
     write(table(rows, head, right=frozenset({2, 3, 4})))
+    say_engine()
     return 0

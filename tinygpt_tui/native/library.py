@@ -116,8 +116,8 @@ _HINT = f"build it again: {Path(sys.executable).name} -m tinygpt_tui.native.buil
 def load_library() -> Library | None:
     """Return the library that was built into the package, or that TINYGPT_TUI_NATIVE names.
 
-    None where none was built, or by another version or for another machine: torch decodes then as well. Raises
-    EngineError only where somebody names one that cannot be used.
+    None where none was built, or by another version or for another machine: torch decodes then as well, and
+    `why_without` says why. Raises EngineError only where somebody names one that cannot be used.
     """
     chosen = os.environ.get(VARIABLE)
     if chosen == "off":
@@ -128,3 +128,22 @@ def load_library() -> Library | None:
         return Library(FOLDER / FILE_NAME)
     except EngineError:
         return None
+
+
+def why_without() -> EngineError | None:
+    """Return why torch does what the native engine could do faster; None where that can be used."""
+    if os.environ.get(VARIABLE) == "off":
+        return EngineError(f"{VARIABLE} is off", "unset it for the native engine")
+    path = Path(os.environ.get(VARIABLE) or FOLDER / FILE_NAME)
+    if not path.exists():
+        return EngineError("the native engine was not built here", _HINT)
+    try:
+        Library(path)
+    except EngineError as error:
+        return error
+    return None
+
+
+def stands_unused() -> EngineError | None:
+    """Return why a library that was built cannot be used: most often, the program has changed since then."""
+    return why_without() if VARIABLE not in os.environ and (FOLDER / FILE_NAME).exists() else None

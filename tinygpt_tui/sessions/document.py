@@ -26,15 +26,18 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """One writing.
 
     `fork_at` is where it leaves its parent's full text (a root: 0); `text` is what it adds from there on (a root: the
-    prompt too). Up to `prompt_end` the full text was given by the user. `tokens` were generated, with `seed` (None
-    until it is known); `reason` is why that ended, empty where the end was never heard of. `step` and `validation_loss`
-    are those of the weights that wrote it, where they are known; `in_training`: they were a live run's newest.
+    prompt too). Up to `prompt_end` the full text was given by the user. The first `chosen` characters of `text` stood
+    there before anything was generated: the alternative that was chosen where it forks. `tokens` were generated, with
+    `seed` (None until it is known); `reason` is why that ended, empty where the end was never heard of. `step` and
+    `validation_loss` are those of the weights that wrote it, where they are known; `in_training`: they were a live
+    run's newest.
     """
 
     id: Count
     parent: Count | None = None
     fork_at: Count = 0
     text: str = ""
+    chosen: Count = 0
     prompt_end: Count = 0
     name: str = ""
     kept: bool = False
@@ -53,6 +56,11 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def end(self) -> int:
         """The length of the full text, in characters."""
         return self.fork_at + len(self.text)
+
+    @property
+    def begins_at(self) -> int:
+        """Where what the model wrote begins in the full text."""
+        return max(self.prompt_end, self.fork_at + self.chosen)
 
     @property
     def stamp(self) -> str:
@@ -144,7 +152,7 @@ def check(session: Session) -> None:
         room = 0 if parent is None else parent.end
         if branch.fork_at > room:
             raise SessionError(f"branch {branch.id} begins at character {branch.fork_at}, after the text's end, {room}")
-        if branch.prompt_end > branch.end:
+        if branch.begins_at > branch.end:
             raise SessionError(f"branch {branch.id}: its prompt ends after its text")
         if branch.id >= session.next_id:
             raise SessionError(f"branch {branch.id}: the next one would be {session.next_id}")

@@ -41,8 +41,8 @@ def fork(session: Session, branch: int, at: int, alternative: str = "", **about:
     assert 0 <= at <= parent.end, "a fork lies inside the text"
     while parent.parent is not None and at <= parent.fork_at:
         parent = session.branches[parent.parent]
-    new = Branch(id=session.next_id, parent=parent.id, fork_at=at, text=alternative, prompt_end=prompt_end, **about)
-    return _add(session, new)
+    place = {"parent": parent.id, "fork_at": at, "chosen": len(alternative), "prompt_end": prompt_end}
+    return _add(session, Branch(id=session.next_id, text=alternative, **place, **about))
 
 
 def append(session: Session, branch: int, text: str, tokens: int = 0) -> Session:
@@ -101,7 +101,8 @@ def undo(session: Session, removed: Removed) -> Session:
     for before in removed.moved:
         now = branches[before.id]
         text = full_text(session, before.id)[before.fork_at :]
-        branches[before.id] = replace(now, parent=before.parent, fork_at=before.fork_at, text=text)
+        place = {"parent": before.parent, "fork_at": before.fork_at, "chosen": before.chosen}
+        branches[before.id] = replace(now, **place, text=text)
     for branch in removed.gone:
         branches[branch.id] = branch
     return replace(session, branches=dict(sorted(branches.items())), current=removed.current)
@@ -143,4 +144,5 @@ def _rehung(session: Session, branch: Branch, gone: set[int]) -> Branch:
     while parent is not None and parent in gone:
         fork_at = min(fork_at, session.branches[parent].fork_at)
         parent = session.branches[parent].parent
-    return replace(branch, parent=parent, fork_at=fork_at, text=full_text(session, branch.id)[fork_at:])
+    given = {"fork_at": fork_at, "chosen": branch.fork_at + branch.chosen - fork_at}
+    return replace(branch, parent=parent, **given, text=full_text(session, branch.id)[fork_at:])

@@ -46,6 +46,7 @@ class ChooseFileScreen(ModalScreen[Path | None]):
 
     WHAT = "choose a text file"
     PLACEHOLDER = "path of a file, or its name in this folder"
+    KEYS = "enter: choose  tab: tree  ctrl+↑: folder above  esc: cancel"
     TREE: type[VisibleTree] = VisibleTree
     DEFAULT_CSS = """
     ChooseFileScreen {
@@ -75,7 +76,7 @@ class ChooseFileScreen(ModalScreen[Path | None]):
         """Yield the path, the tree and the buttons."""
         with Vertical() as box:
             box.border_title = escape(f"{self.WHAT} in {self._start}")
-            box.border_subtitle = "enter: choose  tab: tree  ctrl+↑: folder above  esc: cancel"
+            box.border_subtitle = self.KEYS
             yield PathInput(id="path", compact=True, placeholder=self.PLACEHOLDER)
             yield Static("", id="problem", markup=False)
             yield self.TREE(self._start)

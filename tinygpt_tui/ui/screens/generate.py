@@ -49,6 +49,23 @@ class GenerateScreen(ShowsText):
         Binding("enter", "generate", "Generate", id="generate.generate", tooltip="Write on from the prompt"),
         Binding("escape", "stop", "Stop", id="generate.stop", tooltip="End at the next token; the text stays"),
         Binding("escape", "back", "Back", id="generate.back", show=False, tooltip="Back to the prompt"),
+        # What can be done with a model stands first in the list of models, and nowhere else.
+        Binding(
+            "i", "card_here", "Card", id="generate.card_here", tooltip="What is known of this model; rename, export …"
+        ),
+        Binding(
+            "o", "open_here", "Open…", id="generate.open_here", tooltip="Open a model from anywhere, or from the Hub"
+        ),
+        Binding(
+            "t", "train_on_here", "Train on", id="generate.train_on_here", tooltip="Begin a training from this model"
+        ),
+        Binding(
+            "u",
+            "untrained_here",
+            "Untrained",
+            id="generate.untrained_here",
+            tooltip="The same net, untrained; or trained",
+        ),
         Binding("ctrl+g", "go_on", "Go on", id="generate.go_on", tooltip="Continue from all the text that stands here"),
         Binding("ctrl+r", "again", "Again", id="generate.again", tooltip="The same again, with a new seed"),
         Binding(
@@ -87,18 +104,12 @@ class GenerateScreen(ShowsText):
         Binding("f8", "copy", "Copy", id="generate.copy", tooltip="Copy the selected text, or all of it"),
         Binding("ctrl+l", "clear", "Clear", id="generate.clear", tooltip="Clear the output; the text is kept"),
         Binding(
-            "o", "open_here", "Open…", id="generate.open_here", tooltip="Open a model from anywhere, or from the Hub"
-        ),
-        Binding(
             "f11",
             "open",
             "Open a model",
             id="generate.open",
             show=False,
             tooltip="A file of another program, a folder, or hf:NAME",
-        ),
-        Binding(
-            "i", "card_here", "Card", id="generate.card_here", tooltip="What is known of this model; rename, export …"
         ),
         Binding(
             "f12",
@@ -109,22 +120,12 @@ class GenerateScreen(ShowsText):
             tooltip="What is known of the model; rename, copy, delete, compare, export",
         ),
         Binding(
-            "t", "train_on_here", "Train on", id="generate.train_on_here", tooltip="Begin a training from this model"
-        ),
-        Binding(
             "f13",
             "train_on",
             "Train on from this model",
             id="generate.train_on",
             show=False,
             tooltip="The form of a new training that starts from the model in use",
-        ),
-        Binding(
-            "u",
-            "untrained_here",
-            "Untrained",
-            id="generate.untrained_here",
-            tooltip="The same net, untrained; or trained",
         ),
         Binding(
             "alt+u",
@@ -142,7 +143,7 @@ class GenerateScreen(ShowsText):
 
     def __init__(self) -> None:
         super().__init__()
-        self._engine_ready = False
+        self._engine_ready = self._engine_told = False
         self._typed_early: str | None = None
         self._keys_for = (False, False, False)
 
@@ -340,8 +341,20 @@ class GenerateScreen(ShowsText):
         self.keeper.started(event)
         self.show_place(event.seed)
         self.set_title(self.stamp)
+        if event.engine == "torch" and self.card is not None and self.card.architecture == "gpt":
+            self._tell_of_engine()
         if event.unknown:
             self.notify(f"this model knows no {_listed(event.unknown)}; left out", severity="warning", markup=False)
+
+    def _tell_of_engine(self) -> None:
+        """Say once why torch writes where a faster engine was built."""
+        from tinygpt_tui.native.library import stands_unused
+
+        error = None if self._engine_told else stands_unused()
+        self._engine_told = True
+        if error is not None:
+            text = f"torch writes, slower than the native engine would: {error.message}\n{error.hint}"
+            self.notify(text, severity="warning", timeout=15, markup=False)
 
     def look(self) -> None:
         """Show where the writing stands."""

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from textual import on, work
+from textual.markup import escape
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import TinyGPTError
@@ -96,6 +97,8 @@ class ShowsText(ChoosesModels):
         super().use(card, untrained=untrained)
         if another:
             self.glass.forget()
+        if self.keeper.current is not None and self.output.text:
+            self.show_place(self.keeper.current.seed)
 
     @on(SamplingForm.Changed)
     def _read_otherwise(self, message: SamplingForm.Changed) -> None:
@@ -206,7 +209,7 @@ class ShowsText(ChoosesModels):
             self.glass.reset()
         else:
             text = self.keeper.full_text()
-            self.writing = Writing(Asked(text[: max(branch.prompt_end, branch.fork_at)], branch.prompt_end))
+            self.writing = Writing(Asked(text[: branch.begins_at], branch.prompt_end))
             self.glass.reset(text, branch.prompt_end)
             self.query_one(SamplingForm).show(branch.sampling)
             card = next((card for card in self.shelf.cards if card.path == branch.model_path), None)
@@ -230,9 +233,11 @@ class ShowsText(ChoosesModels):
         self.keeper.ended("stopped")
 
     def show_place(self, seed: int | None) -> None:
-        """Write under the output which seed wrote it, and which of the session's branches it is."""
+        """Write under the output who wrote it, where the title names another model, with which seed, and its branch."""
         parts = [] if seed is None else [f"seed {seed}"]
-        session = self.keeper.session
+        session, current = self.keeper.session, self.keeper.current
+        if current is not None and current.model not in ("", self.name_in_use):
+            parts.insert(0, f"by {escape(current.model)}")
         if session.current is not None and len(session.branches) > 1:
             place = list(session.branches).index(session.current) + 1
             parts.append(f"branch {place} of {len(session.branches)}")

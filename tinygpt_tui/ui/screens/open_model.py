@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import work
-from textual.widgets import Input
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widgets import DirectoryTree, Input
 from textual.worker import get_current_worker
 
 from tinygpt_tui.checkpoints.hub import fetch, is_hub_name
-from tinygpt_tui.checkpoints.source import may_hold_weights, weights_in
+from tinygpt_tui.checkpoints.source import holds_weights, may_hold_weights, weights_in
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.files import is_file, is_folder
 from tinygpt_tui.ui.screens.choose_file import ChooseFileScreen, VisibleTree
@@ -23,10 +25,28 @@ class ModelTree(VisibleTree):
 
     HELP: ClassVar[str] = """## Folders
 
-Enter opens a folder or takes a file. Shown are files that a model may be in: `.pt`, `.pth`, `.bin`, `.ckpt`,
-`.safetensors`. What lies beside the file (`meta.pkl`, `chars.txt`, `config.json`, a tokenizer) is looked at, too.
-Nothing in any of them is ever run.
+Enter takes a file, or a folder that is a model; it unfolds any other folder, and Space unfolds a model's, too. `o`
+takes what the cursor is on. Shown are files that a model may be in: `.pt`, `.pth`, `.bin`, `.ckpt`, `.safetensors`.
+What lies beside the file (`meta.pkl`, `chars.txt`, `config.json`, a tokenizer) is looked at, too. Nothing in any of
+them is ever run.
 """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("o", "take", "Open this", id="open.take", tooltip="Open the model that is this file or folder"),
+    ]
+
+    class Taken(Message):
+        """This file or folder is to be opened."""
+
+        def __init__(self, path: Path) -> None:
+            super().__init__()
+            self.path = path
+
+    def action_take(self) -> None:
+        """Open what the cursor is on."""
+        node = self.cursor_node
+        if node is not None and node.data is not None:
+            self.post_message(self.Taken(node.data.path))
 
     def filter_paths(self, paths: Iterable[Path]) -> Iterable[Path]:
         """Leave out what is hidden, and files of other kinds."""
@@ -38,11 +58,28 @@ class OpenModelScreen(ChooseFileScreen):
 
     WHAT = "open a model: a file or a folder"
     PLACEHOLDER = "path of a file or a folder, or hf:NAME for the Hugging Face Hub"
+    KEYS = "enter: choose  tab: tree  o: open this  ctrl+↑: folder above  esc: cancel"
     TREE = ModelTree
 
     def __init__(self, start: Path) -> None:
         super().__init__(start)
         self._fetching = ""
+
+    def on_directory_tree_directory_selected(self, message: DirectoryTree.DirectorySelected) -> None:
+        """Take a folder that is a model; let names count from another."""
+        if _is_one_model(message.path):
+            message.stop()
+            self.dismiss(message.path.resolve())
+        else:
+            super().on_directory_tree_directory_selected(message)
+
+    def on_model_tree_taken(self, message: ModelTree.Taken) -> None:
+        """Take what the cursor is on, where that is a model."""
+        message.stop()
+        if is_folder(message.path) and not _is_one_model(message.path):
+            self._say(f"✗ there is no model in {message.path}")
+        else:
+            self.dismiss(message.path.resolve())
 
     def _take(self, typed: str) -> None:
         typed = typed.strip()
@@ -93,3 +130,8 @@ def _is_model(folder: Path) -> bool:
         return is_file(folder / "config.json") or bool(weights_in(folder))
     except TinyGPTError:
         return False
+
+
+def _is_one_model(folder: Path) -> bool:
+    """Whether the folder itself is a model, not one that several lie in."""
+    return holds_weights(folder) and _is_model(folder)
