@@ -116,11 +116,11 @@ class Clock:
         return self.now
 
 
-def written(tokens: int) -> tuple[Writing, Clock]:
+def written(tokens: int, block_size: int = 128) -> tuple[Writing, Clock]:
     clock = Clock()
     writing = Writing(Asked("ab", 2), "reading", clock)
     writing.job = 1
-    writing.take(GenerationStarted(1, 2, 128, 7), 2)
+    writing.take(GenerationStarted(1, 2, block_size, 7), 2)
     clock.now = 0.5
     for index in range(tokens):
         writing.take(Token(1, index, 0, "c", 3), 2 + index)
@@ -155,3 +155,9 @@ def test_the_status_is_one_line_that_does_not_jump(width: int) -> None:
     if width >= 48:
         assert few.plain.index("tok") == many.plain.index("tok")
         assert "128" in few.plain
+
+
+def test_a_net_without_a_window_has_numbers_too() -> None:
+    line = status_text(written(3, block_size=0)[0], 78).plain
+    assert "3 tok" in line
+    assert "no window" in line

@@ -41,8 +41,16 @@ def fork(session: Session, branch: int, at: int, alternative: str = "", **about:
     assert 0 <= at <= parent.end, "a fork lies inside the text"
     while parent.parent is not None and at <= parent.fork_at:
         parent = session.branches[parent.parent]
-    place = {"parent": parent.id, "fork_at": at, "chosen": len(alternative), "prompt_end": prompt_end}
-    return _add(session, Branch(id=session.next_id, text=alternative, **place, **about))
+    new = Branch(
+        id=session.next_id,
+        parent=parent.id,
+        fork_at=at,
+        text=alternative,
+        chosen=len(alternative),
+        prompt_end=prompt_end,
+        **about,
+    )
+    return _add(session, new)
 
 
 def append(session: Session, branch: int, text: str, tokens: int = 0) -> Session:

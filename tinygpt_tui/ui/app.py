@@ -25,6 +25,7 @@ from tinygpt_tui.ui.remembered import Remembered
 from tinygpt_tui.ui.subject import Subject
 from tinygpt_tui.ui.tabs import TABS
 from tinygpt_tui.ui.themes import DARK, LIGHT, THEMES
+from tinygpt_tui.ui.typed_ahead import TypedAhead
 from tinygpt_tui.ui.widgets.tab_bar import TabBar
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class TinyGPTApp(App[None]):
         super().__init__()
         self._mishap = ""
         self._garbage = Garbage()
+        self._typed = TypedAhead(self, super().on_event)
         self.remembered = Remembered()
         self.prompts = PromptHistory.load()
         self.subject: Callable[[], Subject | None] = lambda: None
@@ -118,10 +120,13 @@ class TinyGPTApp(App[None]):
             self._garbage.started()
 
     async def on_event(self, event: events.Event) -> None:
-        """Nobody collects garbage between two keys."""
+        """Nobody collects garbage between two keys, and each goes where the one before it has led."""
         if isinstance(event, events.InputEvent):
             self._garbage.key()
-        await super().on_event(event)
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            await self._typed.take(event)
+        else:
+            await super().on_event(event)
 
     @work(exclusive=True, group="bridge", exit_on_error=False)
     async def _carry(self) -> None:

@@ -46,7 +46,7 @@ class ChooseFileScreen(ModalScreen[Path | None]):
 
     WHAT = "choose a text file"
     PLACEHOLDER = "path of a file, or its name in this folder"
-    KEYS = "enter: choose  tab: tree  ctrl+↑: folder above  esc: cancel"
+    KEYS = "enter: choose  tab: tree  ctrl+↑: above  esc: cancel"
     TREE: type[VisibleTree] = VisibleTree
     DEFAULT_CSS = """
     ChooseFileScreen {

@@ -58,7 +58,7 @@ class OpenModelScreen(ChooseFileScreen):
 
     WHAT = "open a model: a file or a folder"
     PLACEHOLDER = "path of a file or a folder, or hf:NAME for the Hugging Face Hub"
-    KEYS = "enter: choose  tab: tree  o: open this  ctrl+↑: folder above  esc: cancel"
+    KEYS = "enter: choose  tab: tree  o: open this  ctrl+↑: above  esc: cancel"
     TREE = ModelTree
 
     def __init__(self, start: Path) -> None:

@@ -85,17 +85,15 @@ def _words(writing: Writing) -> str:
 def _numbers(writing: Writing) -> list[str]:
     """Return the numbers in ever shorter forms, each part as wide whatever its value, so that nothing jumps."""
     used, size = writing.window.used, writing.window.block_size
+    if writing.seed is None:
+        return []  # not begun
     if not size:
-        return []
+        return _numbers_without_window(writing)
     places = len(str(size))
     count = f"{used:>{places}}/{size}"
     filled = round(GAUGE * used / size)
     gauge = "━" * filled + "┄" * (GAUGE - filled)
-    speed = writing.tokens_per_s
-    per_s = f"{speed:>5.0f}" if speed is not None else "    –"
-    first = writing.seconds_to_first
-    first_s = f"{first:>5.2f} s" if first is not None else "    – s"
-    tokens = f"{writing.tokens:>5}"
+    tokens, per_s, first_s = f"{writing.tokens:>5}", _per_s(writing), _first(writing)
     policy = f"{writing.policy} " if writing.policy else ""
     if writing.weights != "fp32":
         policy = f"≈{writing.weights} {policy}"  # rounded weights: approximate
@@ -110,3 +108,26 @@ def _numbers(writing: Writing) -> list[str]:
         f"{tokens} tok  {count}",
         f"{tokens} tok",
     ]
+
+
+def _numbers_without_window(writing: Writing) -> list[str]:
+    """Return the numbers of a net that sees all of the text: what it knows of it is a memory."""
+    tokens, per_s, first_s = f"{writing.tokens:>5}", _per_s(writing), _first(writing)
+    return [
+        f"{tokens} tokens  {per_s} tokens/s  first after {first_s}  no window",
+        f"{tokens} tokens  {per_s}/s  first {first_s}  no window",
+        f"{tokens} tok  {per_s}/s  first {first_s}  no window",
+        f"{tokens} tok  {per_s}/s  no window",
+        f"{tokens} tok  {per_s}/s",
+        f"{tokens} tok",
+    ]
+
+
+def _per_s(writing: Writing) -> str:
+    speed = writing.tokens_per_s
+    return f"{speed:>5.0f}" if speed is not None else "    –"
+
+
+def _first(writing: Writing) -> str:
+    first = writing.seconds_to_first
+    return f"{first:>5.2f} s" if first is not None else "    – s"
