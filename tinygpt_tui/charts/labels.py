@@ -29,8 +29,16 @@ class Label:
             return full
         room = width - cell_len(self.sign) - len(self.value) - 2
         if room >= 3:
-            return f"{self.sign} {shortened(self.name, room, ascii)} {self.value}"
+            return f"{self.sign} {_without_middle(self.name, room, ascii)} {self.value}"
         return shortened(f"{self.sign} {self.name}", width, ascii)
+
+
+def _without_middle(name: str, room: int, ascii: bool) -> str:
+    """A name in `room` cells; where it is long, with both ends: runs are called x-small, x-large, x-2."""
+    tail = room // 2 - 1
+    if tail < 2 or cell_len(name) <= room or cell_len(name) != len(name):
+        return shortened(name, room, ascii)
+    return shortened(name, room - tail, ascii) + name[-tail:]
 
 
 def spread(wanted: list[int], rows: int) -> list[int]:

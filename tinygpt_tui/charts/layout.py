@@ -16,7 +16,7 @@ from tinygpt_tui.charts.ticks import Tick, ticks
 HEADING_WIDTH, HEADING_HEIGHT = 24, 8
 AXES_WIDTH, AXES_HEIGHT = 16, 6
 GUTTER_WIDTH, GUTTER_HEIGHT = 72, 10
-GUTTER_SHARE = 0.25
+GUTTER_SHARE = 0.28  # 80 columns have room for a validation loss
 LEAST_COLUMNS = 8
 # The line of the x axis and its numbers.
 X_AXIS_ROWS = 2

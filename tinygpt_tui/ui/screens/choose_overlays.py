@@ -14,6 +14,9 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from tinygpt_tui.ui.overlays import Offer
+from tinygpt_tui.words import shortened
+
+NAME_CELLS = 18
 
 
 class OverlayList(OptionList):
@@ -41,7 +44,10 @@ class ChooseOverlaysScreen(ModalScreen[list[str] | None]):
             background: $panel; border: round $border;
             border-title-color: $foreground; border-subtitle-color: $foreground 70%;
         }
-        & OverlayList { height: auto; max-height: 100%; background: $panel; border: none; padding: 0; }
+        & OverlayList {
+            height: auto; max-height: 100%; background: $panel; border: none; padding: 0;
+            text-wrap: nowrap; text-overflow: ellipsis;
+        }
         & OverlayList:focus { border: none; }
         & OverlayList > .option-list--option-highlighted, & OverlayList:focus > .option-list--option-highlighted {
             background: $surface; color: $foreground; text-style: bold;
@@ -88,6 +94,6 @@ class ChooseOverlaysScreen(ModalScreen[list[str] | None]):
         return Content.from_markup(
             "$mark $name  [$foreground-muted]$about[/]",
             mark="✓" if offer.key in self._chosen else "·",
-            name=f"{offer.name:<17.17}",
+            name=shortened(offer.name, NAME_CELLS).ljust(NAME_CELLS),
             about=offer.about,
         )

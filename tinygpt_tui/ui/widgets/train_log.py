@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from textual.app import ComposeResult
@@ -9,6 +10,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 SHOWN_LINES = 300
+INDENT = " " * 8  # as wide as the steps
 
 
 class TrainLog(VerticalScroll):
@@ -23,6 +25,7 @@ the trainer, and the reason of the end. The whole story is in the model's folder
     def __init__(self) -> None:
         super().__init__(id="log")
         self._last: tuple[int, str] = (0, "")
+        self._lines: Sequence[str] = ()
         self._follows = True
 
     def compose(self) -> ComposeResult:
@@ -31,8 +34,7 @@ the trainer, and the reason of the end. The whole story is in the model's folder
 
     def on_resize(self) -> None:
         """Stay at the end when other breaks of the lines make it longer."""
-        if self._follows:
-            self.scroll_end(animate=False)
+        self._draw()
 
     def show(self, lines: Sequence[str]) -> None:
         """Show the newest of `lines`, if there are new ones."""
@@ -41,6 +43,13 @@ the trainer, and the reason of the end. The whole story is in the model's folder
             return
         self._last = state
         self._follows = self.scroll_target_y >= self.max_scroll_y - 1
-        self.query_one(Static).update("\n".join(lines[-SHOWN_LINES:]))
+        self._lines = lines[-SHOWN_LINES:]
+        self._draw()
+
+    def _draw(self) -> None:
+        """Write the lines, what does not fit on one behind the column of steps."""
+        width = max(len(INDENT) + 1, self.scrollable_content_region.width)
+        wrapped = (textwrap.fill(line, width, subsequent_indent=INDENT, break_on_hyphens=False) for line in self._lines)
+        self.query_one(Static).update("\n".join(wrapped))
         if self._follows:
             self.scroll_end(animate=False)
