@@ -29,10 +29,7 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor, parts: Parts = PLAIN) -> Tensor:
         """x (B, T, C) -> (B, T, C)."""
-        h = self.c_fc(x)
-        h = parts.activate(h, self.activation) if self.c_gate is None else F.silu(self.c_gate(x)) * h
-        y: Tensor = self.c_proj(h)
-        return y
+        return parts.feed_forward(self, x)
 
 
 class Block(nn.Module):

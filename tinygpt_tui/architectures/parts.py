@@ -1,4 +1,4 @@
-"""What lies between a net's matrix products, in plain torch; a trainer may put faster forms in its place."""
+"""What a block's parts compute, in plain torch; a trainer may put faster forms in their place."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from tinygpt_tui.architectures.activations import activate
 
 if TYPE_CHECKING:
     from tinygpt_tui.architectures.attention import CausalSelfAttention
+    from tinygpt_tui.architectures.blocks import MLP
     from tinygpt_tui.architectures.norms import Norm
     from tinygpt_tui.architectures.shift import TokenShift
 
@@ -34,6 +35,13 @@ class Parts:
     ) -> Tensor:
         """Mix the values of qkv (B, T, 3C) into (B, T, C)."""
         return attention.mix(qkv, turns, past)
+
+    def feed_forward(self, mlp: MLP, x: Tensor) -> Tensor:
+        """Let each row of x (B, T, C) think for itself."""
+        h = mlp.c_fc(x)
+        h = self.activate(h, mlp.activation) if mlp.c_gate is None else F.silu(mlp.c_gate(x)) * h
+        y: Tensor = mlp.c_proj(h)
+        return y
 
     def activate(self, x: Tensor, kind: str) -> Tensor:
         """Apply the non-linearity `kind` to every number."""

@@ -130,12 +130,15 @@ INLINE float exponential(float x) {
     return sum * scale;
 }
 
-/* The tail of the normal distribution beyond x >= 0. Abramowitz and Stegun 7.1.26: within 1e-7. */
-INLINE float normal_tail(float x) {
+/* The tail of the normal distribution beyond x >= 0, where exp(-x^2 / 2) is `height`. Abramowitz and Stegun 7.1.26:
+ * within 1e-7. */
+INLINE float tail_below(float x, float height) {
     const float z = x * 0.70710678f, t = 1.0f / (1.0f + 0.3275911f * z);
     const float sum = (((1.061405429f * t - 1.453152027f) * t + 1.421413741f) * t - 0.284496736f) * t + 0.254829592f;
-    return 0.5f * sum * t * exponential(-z * z);
+    return 0.5f * sum * t * height;
 }
+
+INLINE float normal_tail(float x) { return tail_below(x, exponential(-0.5f * x * x)); }
 
 /* Both GELUs are relu(x) - |x| tail(|x|). */
 HOT void activate(float *x, int count, int kind) {
@@ -170,20 +173,33 @@ HOT void normalise(const float *from, float *to, int n, int rmsnorm, float epsil
     if (bias) SIMD for (int i = 0; i < n; i++) to[i] += bias[i];
 }
 
-/* The softmax of the scores from `first` to `seen`, but for the division: returns what to multiply with afterwards. The
- * others up to `count` become zero: they lie beyond the window, or in the future. Whole vectors are read, so the row has room for `seen` rounded up;
- * lanes by hand, because compilers doubt a greatest of floats. */
-INLINE float softened(float *scores, int first, int seen, int count, float scale) {
+/* The lanes' greatest and their sum, by halves. Each half has a loop of its own: compilers keep those in registers. */
+INLINE float greatest_lane(float *lanes) {
+    SIMD for (int j = 0; j < 8; j++) lanes[j] = lanes[j + 8] > lanes[j] ? lanes[j + 8] : lanes[j];
+    SIMD for (int j = 0; j < 4; j++) lanes[j] = lanes[j + 4] > lanes[j] ? lanes[j + 4] : lanes[j];
+    for (int j = 0; j < 2; j++) lanes[j] = lanes[j + 2] > lanes[j] ? lanes[j + 2] : lanes[j];
+    return lanes[1] > lanes[0] ? lanes[1] : lanes[0];
+}
+
+INLINE float sum_of_lanes(float *lanes) {
+    SIMD for (int j = 0; j < 8; j++) lanes[j] += lanes[j + 8];
+    SIMD for (int j = 0; j < 4; j++) lanes[j] += lanes[j + 4];
+    return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
+}
+
+/* The softmax of the scores from `first` to `seen`, but for the division: returns what to multiply with afterwards, and
+ * in `top` the greatest. The others up to `count` become zero: they lie beyond the window, or in the future. Whole
+ * vectors are read, so the row has room for `seen` rounded up; lanes by hand, because compilers doubt a greatest of
+ * floats. */
+INLINE float softened(float *scores, int first, int seen, int count, float scale, float *top) {
     const int whole = (int)padded(seen);
-    float top[LANES], sum[LANES] = {0};
+    float lanes[LANES], sum[LANES] = {0};
     for (int i = 0; i < first; i++) scores[i] = -1e38f;
     for (int i = seen; i < whole; i++) scores[i] = -1e38f;
-    for (int j = 0; j < LANES; j++) top[j] = scores[j];
+    for (int j = 0; j < LANES; j++) lanes[j] = scores[j];
     for (int i = LANES; i < whole; i += LANES)
-        SIMD for (int j = 0; j < LANES; j++) top[j] = scores[i + j] > top[j] ? scores[i + j] : top[j];
-    for (int half = LANES / 2; half; half /= 2)
-        for (int j = 0; j < half; j++) top[j] = top[j + half] > top[j] ? top[j + half] : top[j];
-    const float greatest = top[0];
+        SIMD for (int j = 0; j < LANES; j++) lanes[j] = scores[i + j] > lanes[j] ? scores[i + j] : lanes[j];
+    const float greatest = *top = greatest_lane(lanes);
     for (int i = 0; i < whole; i += LANES)
         SIMD for (int j = 0; j < LANES; j++) {
             scores[i + j] = exponential((scores[i + j] - greatest) * scale);
@@ -191,13 +207,11 @@ INLINE float softened(float *scores, int first, int seen, int count, float scale
         }
     for (int i = 0; i < first; i++) scores[i] = 0;
     for (int i = seen; i < count; i++) scores[i] = 0;
-    for (int half = LANES / 2; half; half /= 2)
-        for (int j = 0; j < half; j++) sum[j] += sum[j + half];
-    return 1.0f / sum[0];
+    return 1.0f / sum_of_lanes(sum);
 }
 
-HOT float soften(float *scores, int first, int seen, int count, float scale) {
-    return softened(scores, first, seen, count, scale);
+HOT float soften(float *scores, int first, int seen, int count, float scale, float *top) {
+    return softened(scores, first, seen, count, scale, top);
 }
 
 /* Each channel adds its shares of the `reach` rows before; `past` (reach, C) keeps the last ones of `h` as they came.
@@ -342,7 +356,7 @@ static void attend(const Net *net, const Memory *m, ptrdiff_t first_head, float 
                    float *y, ptrdiff_t stride, int from, int count, int slot) {
     const int D = net->n_embd / net->n_head, P = (int)m->positions, width = (int)padded(D);
     const float *keys = m->keys + first_head * m->key_size, *values = m->values + first_head * m->value_size;
-    float share[QUERY_ROWS];
+    float share[QUERY_ROWS], top_score;
     for (int head = 0; head < net->n_head; head++, keys += m->key_size, values += m->value_size)
         for (int start = from; start < count; start += QUERY_ROWS) {
             const int rows = smaller(QUERY_ROWS, count - start), first = slot + start - net->block_size + 1;
@@ -355,7 +369,7 @@ static void attend(const Net *net, const Memory *m, ptrdiff_t first_head, float 
                      scores, P);
             for (int row = 0; row < rows; row++)
                 share[row] = soften(scores + (ptrdiff_t)row * P, first + row > 0 ? first + row - top : 0,
-                                    slot + start + row + 1 - top, all, net->scale);
+                                    slot + start + row + 1 - top, all, net->scale, &top_score);
             begin(y + offset, stride, rows, width, NULL);
             multiply(wide, rows, top, all, width, values, net->slots, width, scores, P, y + offset, stride);
             for (int row = 0; row < rows; row++)
@@ -370,7 +384,7 @@ HOT void attend_alone(const Net *net, const Memory *m, ptrdiff_t first_head, ptr
     const int D = net->n_embd / net->n_head, width = (int)padded(D), P = (int)m->positions;
     const int first = smaller(slot, net->block_size - 1), top = (slot - first) / PANEL * PANEL;
     const int seen = slot + 1 - top, hidden = slot - first - top;
-    float *keys = m->keys + first_head * m->key_size, *values = m->values + first_head * m->value_size;
+    float *keys = m->keys + first_head * m->key_size, *values = m->values + first_head * m->value_size, top_score;
     for (int head = 0; head < net->n_head; head++) {
         const int last = head + 1 == net->n_head;
         const ptrdiff_t key_ahead = last ? next - head * m->key_size : m->key_size;
@@ -389,7 +403,7 @@ HOT void attend_alone(const Net *net, const Memory *m, ptrdiff_t first_head, ptr
                 default: tile_1x16(D, panel, stride, key_ahead, q, 0, to, 0);
             }
         }
-        const float share = softened(scores, hidden, seen, seen, net->scale);
+        const float share = softened(scores, hidden, seen, seen, net->scale, &top_score);
         memset(y, 0, sizeof(float) * (size_t)width);
         for (int column = 0; column < width; column += PANEL) {
             const int stride = smaller(PANEL, width - column);

@@ -220,17 +220,6 @@ HOT void turn_block(const float *rows, int queries, int count, ptrdiff_t stride,
             for (int j = 0; j < 8; j++) to[(ptrdiff_t)(i + j) * QUERIES + r] = rows[r * stride + i + j];
 }
 
-HOT float greatest_of(const float *scores, int first, int seen) {
-    float top[LANES];
-    for (int j = 0; j < LANES; j++) top[j] = scores[first];
-    int i = first;
-    for (; i + LANES <= seen; i += LANES)
-        SIMD for (int j = 0; j < LANES; j++) top[j] = scores[i + j] > top[j] ? scores[i + j] : top[j];
-    for (; i < seen; i++) top[0] = scores[i] > top[0] ? scores[i] : top[0];
-    for (int j = 1; j < LANES; j++) top[0] = top[j] > top[0] ? top[j] : top[0];
-    return top[0];
-}
-
 HOT float dot(const float *a, const float *b, int n) {
     float sum = 0;
     SUM_OF(sum) for (int i = 0; i < n; i++) sum += a[i] * b[i];
@@ -262,9 +251,8 @@ EXPORT void learn_attention(const Attention *net, const float *qkv, float *y, fl
             float over[QUERIES];
             for (int r = 0; r < rows; r++) {
                 const int seen = begin_at + r + 1 - low, first = smaller(seen, net->reach) == seen ? 0 : seen - net->reach;
-                float *row = m.scores + r * m.stride;
-                const float top = greatest_of(row, first, seen);
-                over[r] = soften(row, first, seen, count, net->scale);
+                float top;
+                over[r] = soften(m.scores + r * m.stride, first, seen, count, net->scale, &top);
                 log_sums[begin_at + r] = top * net->scale - logf(over[r]);
             }
             memset(m.to_q, 0, sizeof(float) * (size_t)(rows * m.width));
@@ -319,37 +307,26 @@ EXPORT void learn_attention_back(const Attention *net, const float *qkv, const f
     }
 }
 
-/* y (n) = the activation of x. */
-HOT void bend(const float *RESTRICT x, float *RESTRICT y, int64_t n, int kind) {
+/* y (n) = the activation of x, and slopes (n) its slope there, which may be x itself, or NULL: not asked for. */
+HOT void bend(const float *x, float *RESTRICT y, float *slopes, int64_t n, int kind) {
     if (kind == RELU_SQUARED) {
         SIMD for (int64_t i = 0; i < n; i++) {
             const float positive = x[i] > 0 ? x[i] : 0;
             y[i] = positive * positive;
+            if (slopes) slopes[i] = 2 * positive;
         }
     } else {
         SIMD for (int64_t i = 0; i < n; i++) {
-            const float size = fabsf(x[i]);
-            y[i] = 0.5f * (x[i] + size) - size * normal_tail(size);
+            const float size = fabsf(x[i]), height = exponential(-0.5f * size * size), tail = tail_below(size, height);
+            const float below = x[i] > 0 ? 1.0f - tail : tail;
+            y[i] = 0.5f * (x[i] + size) - size * tail;
+            if (slopes) slopes[i] = below + x[i] * 0.39894228f * height;
         }
     }
 }
 
-/* to (n) = gradient times the activation's slope at x. */
-HOT void bend_back(const float *RESTRICT x, const float *RESTRICT gradient, float *RESTRICT to, int64_t n, int kind) {
-    if (kind == RELU_SQUARED) {
-        SIMD for (int64_t i = 0; i < n; i++) to[i] = 2 * gradient[i] * (x[i] > 0 ? x[i] : 0);
-    } else {
-        SIMD for (int64_t i = 0; i < n; i++) {
-            const float size = fabsf(x[i]), tail = normal_tail(size), below = x[i] > 0 ? 1.0f - tail : tail;
-            to[i] = gradient[i] * (below + x[i] * 0.39894228f * exponential(-0.5f * x[i] * x[i]));
-        }
-    }
-}
-
-EXPORT void learn_activation(const float *x, float *y, int64_t n, int32_t kind) { bend(x, y, n, kind); }
-
-EXPORT void learn_activation_back(const float *x, const float *gradient, float *to, int64_t n, int32_t kind) {
-    bend_back(x, gradient, to, n, kind);
+EXPORT void learn_activation(const float *x, float *y, float *slopes, int64_t n, int32_t kind) {
+    bend(x, y, slopes, n, kind);
 }
 
 /* to (n) = from where a hash of seed and place is not below `limit`, times `by`; plus `base` unless that is NULL. The

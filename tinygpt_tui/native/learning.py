@@ -15,8 +15,7 @@ _ARGUMENTS = {
     "learn_norm_back": (*(_POINTER,) * 11, *(_INT,) * 4),
     "learn_attention": (_POINTER,) * 4,
     "learn_attention_back": (_POINTER,) * 6,
-    "learn_activation": (_POINTER, _POINTER, _LONG, _INT),
-    "learn_activation_back": (_POINTER, _POINTER, _POINTER, _LONG, _INT),
+    "learn_activation": (_POINTER, _POINTER, _POINTER, _LONG, _INT),
     "learn_drop": (_POINTER, _POINTER, _POINTER, _LONG, _UINT, _UINT, _FLOAT),
 }
 KINDS = {kind: ACTIVATIONS.index(kind) for kind in ("gelu", "relu_squared")}  # the activations that can learn here
@@ -43,7 +42,7 @@ class Learning:
             function.argtypes, function.restype = arguments, None
         self.norm, self.norm_back = functions.learn_norm, functions.learn_norm_back
         self.attention, self.attention_back = functions.learn_attention, functions.learn_attention_back
-        self.activation, self.activation_back = functions.learn_activation, functions.learn_activation_back
+        self.activation = functions.learn_activation
         self.drop = functions.learn_drop
         self.attention_floats = functions.learn_attention_floats
         self.attention_floats.argtypes, self.attention_floats.restype = [_POINTER], _LONG

@@ -11,11 +11,13 @@ import ctypes
 from typing import Any
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from tinygpt_tui.architectures.attention import CausalSelfAttention
 from tinygpt_tui.architectures.backpack import Backpack
 from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.architectures.blocks import MLP
 from tinygpt_tui.architectures.gpt import GPT
 from tinygpt_tui.architectures.norms import EPSILON, Norm
 from tinygpt_tui.architectures.parts import Parts
@@ -52,6 +54,17 @@ class FusedParts(Parts):
         if past is not None or dropping or attention.shared > 1 or attention.norm not in (None, "layernorm"):
             return super().attention(attention, qkv, turns, past)
         y: Tensor = _Attend.apply(self.native, self._net(attention, qkv, turns), qkv, turns)  # type: ignore[no-untyped-call]
+        return y
+
+    def feed_forward(self, mlp: MLP, x: Tensor) -> Tensor:
+        """As in Parts."""
+        narrow = mlp.c_proj
+        if not torch.is_grad_enabled() or mlp.c_gate is not None or not isinstance(narrow, nn.Linear):
+            return super().feed_forward(mlp, x)
+        if mlp.activation not in KINDS:
+            return super().feed_forward(mlp, x)
+        wide, kind = mlp.c_fc, KINDS[mlp.activation]
+        y: Tensor = _FeedForward.apply(self.native, kind, x, wide.weight, wide.bias, narrow.weight, narrow.bias)  # type: ignore[no-untyped-call]
         return y
 
     def activate(self, x: Tensor, kind: str) -> Tensor:
@@ -152,18 +165,48 @@ class _Bend(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, native: Learning, kind: int, x: Tensor) -> Tensor:
         x = x.contiguous()
-        y = torch.empty_like(x)
-        native.activation(_at(x), _at(y), x.numel(), kind)
-        ctx.native, ctx.kind = native, kind
-        ctx.save_for_backward(x)
+        y, slopes = torch.empty_like(x), torch.empty_like(x) if ctx.needs_input_grad[2] else None
+        native.activation(_at(x), _at(y), _at(slopes), x.numel(), kind)
+        ctx.save_for_backward(slopes)
         return y
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (x,) = ctx.saved_tensors
-        gradient, to_x = gradients[0].contiguous(), torch.empty_like(x)
-        ctx.native.activation_back(_at(x), _at(gradient), _at(to_x), x.numel(), ctx.kind)
-        return None, None, to_x
+        (slopes,) = ctx.saved_tensors
+        return None, None, gradients[0] * slopes
+
+
+class _FeedForward(torch.autograd.Function):
+    """The MLP as one piece, so that what is as wide as four streams is written over instead of made again."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        native: Learning,
+        kind: int,
+        x: Tensor,
+        widen: Tensor,
+        widen_bias: Tensor | None,
+        narrow: Tensor,
+        narrow_bias: Tensor | None,
+    ) -> Tensor:
+        rows = x.reshape(-1, x.shape[-1])
+        slopes = F.linear(rows, widen, widen_bias)
+        bent = torch.empty_like(slopes)
+        native.activation(_at(slopes), _at(bent), _at(slopes), slopes.numel(), kind)
+        ctx.save_for_backward(rows, widen, slopes, bent, narrow)
+        ctx.biased = widen_bias is not None, narrow_bias is not None
+        return F.linear(bent, narrow, narrow_bias).view(*x.shape[:-1], -1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        rows, widen, slopes, bent, narrow = ctx.saved_tensors
+        to_y = gradients[0].reshape(-1, gradients[0].shape[-1])
+        to_narrow, to_narrow_bias = to_y.t().mm(bent), to_y.sum(0) if ctx.biased[1] else None
+        to_wide = to_y.mm(narrow).mul_(slopes)
+        to_widen, to_widen_bias = to_wide.t().mm(rows), to_wide.sum(0) if ctx.biased[0] else None
+        to_x = to_wide.mm(widen).view(*gradients[0].shape[:-1], -1)
+        return None, None, to_x, to_widen, to_widen_bias, to_narrow, to_narrow_bias
 
 
 class _AddDropped(torch.autograd.Function):
