@@ -94,6 +94,27 @@ def test_two_memories_do_not_mix(settings: ArchitectureSettings) -> None:
 
 
 @every_variant
+@torch.no_grad()
+def test_a_memory_brings_texts_of_different_lengths_together(settings: ArchitectureSettings) -> None:
+    if settings.block_size == 1:
+        pytest.skip("all texts in a window of one are equally long")
+    model = random_model(settings)
+    ids = ids_for(settings)
+    lengths = (settings.block_size - 2, 1)
+    memory = model.new_memory(3)
+    for row, length in enumerate(lengths):
+        alone = model.new_memory(1)
+        model(ids[row : row + 1, :length], alone)
+        memory.put(row, alone, 0)
+    for step in (0, 1):
+        found = model(torch.stack([ids[row, [length + step]] for row, length in enumerate(lengths)]), memory)
+        for row, length in enumerate(lengths):
+            wanted = model(ids[row : row + 1, : length + step + 1])[0, -1]
+            torch.testing.assert_close(found[row, 0], wanted, rtol=1e-4, atol=1e-4)
+    assert memory.lengths == [settings.block_size, 3, 0]
+
+
+@every_variant
 def test_every_weight_learns(settings: ArchitectureSettings) -> None:
     model = random_model(settings).train()
     model(ids_for(settings)).square().sum().backward()

@@ -25,7 +25,7 @@ NEWCOMERS: tuple[tuple[int, str, SamplingSettings], ...] = (
 )
 
 
-@pytest.mark.parametrize("variant", ["classic", "modern", "sliding", "gru", "cnn"])
+@pytest.mark.parametrize("variant", ["classic", "modern", "sliding", "llama", "gru", "cnn", "backpack that slides"])
 @pytest.mark.parametrize("native", [True, False])
 def test_each_writes_what_a_job_writes(
     tmp_path: Path, variant: str, native: bool, monkeypatch: pytest.MonkeyPatch
@@ -34,7 +34,7 @@ def test_each_writes_what_a_job_writes(
         monkeypatch.setattr("tinygpt_tui.workers.opened.load_library", lambda: None)
     make_model(tmp_path / "net", VARIANTS[variant])
     model = open_model(tmp_path / "net")
-    crowd = Crowd(model.new_joining_engine(3 if variant == "classic" else 6))
+    crowd = Crowd(model.new_batch_engine(3 if variant == "classic" else 6))
     events: list[WritingEvent] = []
     waiting = [(at, writing(model, prompt, sampling, job)) for job, (at, prompt, sampling) in enumerate(NEWCOMERS)]
     step = 0
@@ -58,7 +58,7 @@ def test_each_writes_what_a_job_writes(
 def test_there_is_no_room_for_more_and_those_who_are_there_go_on(tmp_path: Path, variant: str) -> None:
     make_model(tmp_path / "net", VARIANTS[variant])
     model = open_model(tmp_path / "net")
-    crowd = Crowd(model.new_joining_engine(1))
+    crowd = Crowd(model.new_batch_engine(1))
     crowd.join([writing(model, "a", SamplingSettings(max_new_tokens=3), 0)])
     with pytest.raises(UsageError, match="room for 0"):
         crowd.join([writing(model, "b", SamplingSettings(), 1)])
@@ -68,7 +68,7 @@ def test_there_is_no_room_for_more_and_those_who_are_there_go_on(tmp_path: Path,
 def test_one_that_fails_leaves_the_others(tmp_path: Path) -> None:
     make_model(tmp_path / "net")
     model = open_model(tmp_path / "net")
-    crowd = Crowd(model.new_joining_engine(2))
+    crowd = Crowd(model.new_batch_engine(2))
     good = writing(model, "a", SamplingSettings(max_new_tokens=3, seed=1), 0)
     bad = writing(model, "a", SamplingSettings(max_new_tokens=3, seed=1), 1)
     bad.take = good_for_nothing  # type: ignore[method-assign, assignment]

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.generation.base import Engine
-from tinygpt_tui.generation.engine import EnginesInTurn, TorchEngine, open_torch_batch_engine, open_torch_engine
+from tinygpt_tui.generation.engine import TorchEngine, open_torch_batch_engine, open_torch_engine
 from tinygpt_tui.generation.lean import LeanEngine
 from tinygpt_tui.generation.lean_batch import TorchBatchEngine
+from tinygpt_tui.generation.memory_batch import MemoryBatchEngine
 from tinygpt_tui.generation.sampler import Sampler
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.sampling import SamplingSettings
@@ -67,7 +68,7 @@ def test_a_gpt_on_the_cpu_is_decoded_in_the_lean_way_and_others_are_decoded() ->
     assert isinstance(open_torch_batch_engine(model, 2, "exact"), TorchBatchEngine)
     model.double()
     assert isinstance(open_torch_engine(model, "exact"), TorchEngine)
-    assert isinstance(open_torch_batch_engine(model, 2, "exact"), EnginesInTurn)
+    assert isinstance(open_torch_batch_engine(model, 2, "exact"), MemoryBatchEngine)
 
 
 @both_engines

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import httpx
 import numpy as np
 import pytest
-from makers import wait_until
+from makers import VARIANTS, random_model, wait_until
 from numpy.typing import NDArray
 
 from tinygpt_tui.events.generation import GenerationEnded
 from tinygpt_tui.generation.crowd import Writing, WritingEvent
-from tinygpt_tui.generation.one_by_one import OneByOneEngine
+from tinygpt_tui.generation.memory_batch import MemoryBatchEngine
 from tinygpt_tui.server.problems import Problem
 from tinygpt_tui.server.scheduler import Order, Scheduler
 from tinygpt_tui.server.shelf import Shelf
@@ -118,7 +118,7 @@ def test_closing_ends_all_texts_and_says_so(models: None, model: OpenedModel) ->
         scheduler.submit(Reader(model, 3, 1).order)
 
 
-class Breaking(OneByOneEngine):
+class Breaking(MemoryBatchEngine):
     """An engine that reads a text and cannot go on."""
 
     def step(self, ids: Sequence[int]) -> NDArray[np.float32]:
@@ -129,7 +129,8 @@ def test_an_engine_that_breaks_takes_only_its_own_along(
     served: Served, model: OpenedModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = Shelf().open("state")
-    monkeypatch.setattr(other, "new_joining_engine", lambda texts, window: Breaking(other.new_engine, texts))
+    net = random_model(VARIANTS["gru"])
+    monkeypatch.setattr(other, "new_batch_engine", lambda texts, window: Breaking(net, texts))
     healthy, broken = Reader(model, 1, 1_000_000), Reader(other, 2, 10)
     served.scheduler.submit(healthy.order)
     served.scheduler.submit(broken.order)

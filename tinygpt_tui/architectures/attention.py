@@ -6,23 +6,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tinygpt_tui.architectures.memory import Uneven
 from tinygpt_tui.architectures.norms import normalise
 from tinygpt_tui.architectures.parts import PLAIN, Parts
 from tinygpt_tui.settings.architecture import GPTSettings
 
 
 def rotation_table(positions: int, head_size: int, base: float = 10_000.0, start: int = 0) -> Tensor:
-    """Return cosine and sine of RoPE's angles for `positions` places from `start` on, (T, D/2, 2) float32.
+    """Return `rotations` of `positions` places from `start` on, (T, D/2, 2)."""
+    return rotations(torch.arange(start, start + positions), head_size, base)
 
-    Pair i of the head turns by `position * base ** (-2 i / D)`. Source: Su et al. 2021, eq. 15.
+
+def rotations(places: Tensor, head_size: int, base: float = 10_000.0) -> Tensor:
+    """Return cosine and sine of RoPE's angles at `places` (N,), (N, D/2, 2) float32.
+
+    Pair i of the head turns by `place * base ** (-2 i / D)`. Source: Su et al. 2021, eq. 15.
     """
     frequencies = base ** (-torch.arange(0, head_size, 2, dtype=torch.float64) / head_size)
-    angles = torch.outer(torch.arange(start, start + positions, dtype=torch.float64), frequencies)
+    angles = torch.outer(places.double(), frequencies)
     return torch.stack((angles.cos(), angles.sin()), dim=-1).float()
 
 
 def rotate(x: Tensor, turns: Tensor) -> Tensor:
-    """Turn neighbouring pairs of `x` (B, H, T, D) by `turns` (T, D/2, 2); returns (B, H, T, D).
+    """Turn neighbouring pairs of `x` (B, H, T, D) by `turns` (T, D/2, 2) or (B, 1, T, D/2, 2); returns (B, H, T, D).
 
     One complex product is the cheapest form where operations run one by one; a compiler cannot fuse complex numbers
     and gets the same arithmetic as reals.
@@ -35,14 +41,24 @@ def rotate(x: Tensor, turns: Tensor) -> Tensor:
     return torch.view_as_real(pairs * torch.view_as_complex(turns)).flatten(-2).type_as(x)
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, scale: float, dropout: float = 0.0, reach: int | None = None) -> Tensor:
+def attend(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    scale: float,
+    dropout: float = 0.0,
+    reach: int | None = None,
+    visible: Tensor | None = None,
+) -> Tensor:
     """Mix values by causal attention.
 
     q (B, H, T, D); k and v (B, H, S, D) with S >= T: the last T of the S keys are the queries' own positions. With
-    `reach` each position sees itself and the `reach - 1` before it. Returns (B, H, T, D).
-    Sources: Vaswani et al. 2017, eq. 1; Beltagy et al. 2020 (the sliding window).
+    `reach` each position sees itself and the `reach - 1` before it; or `visible` (B, 1, T, S) says what is seen.
+    Returns (B, H, T, D). Sources: Vaswani et al. 2017, eq. 1; Beltagy et al. 2020 (the sliding window).
     """
     T, S = q.shape[-2], k.shape[-2]
+    if visible is not None:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=visible, scale=scale)
     if reach is not None and reach < S:
         parts = [
             _attend_sliding(q[:, :, start : start + reach], k, v, S - T + start, reach, scale, dropout)
@@ -57,17 +73,23 @@ def attend(q: Tensor, k: Tensor, v: Tensor, scale: float, dropout: float = 0.0, 
     return F.scaled_dot_product_attention(q, k, v, attn_mask=visible, scale=scale)
 
 
-def remember(store: Tensor, new: Tensor, seen: int) -> Tensor:
-    """Write `new` (B, H, T, D) behind the `seen` rows of `store` (B, H, room, D); return all rows, old and new.
+def remember(store: Tensor, new: Tensor, seen: int | Uneven) -> Tensor:
+    """Write `new` (B, H, T, D), behind which `seen` tokens stand, into `store` (B, H, room, D); return all rows.
 
-    What does not fit pushes the oldest out of the store, but is still returned.
+    A ring: the row of token t is t modulo the room, and what does not fit takes the place of the oldest. Several new
+    tokens are returned in the text's order, behind all that they may see; a single one with what lies in the store:
+    attention does not ask in which order. Of texts of different lengths, `Uneven.visible` says what is theirs.
     """
     room, T = store.shape[2], new.shape[2]
-    if seen + T <= room:
-        store[:, :, seen : seen + T] = new
+    if isinstance(seen, Uneven):
+        store[seen.rows, :, seen.slots(room)] = new[:, :, 0]
+        return store[:, :, : min(seen.longest + 1, room)]
+    if seen + T <= room or T == 1:
+        store[:, :, seen % room :][:, :, :T] = new
         return store[:, :, : seen + T]
-    rows = torch.cat((store[:, :, : min(seen, room)], new), dim=2)
-    store.copy_(rows[:, :, -room:])
+    before = store[:, :, :seen] if seen <= room else store.roll(-(seen % room), dims=2)
+    rows = torch.cat((before, new), dim=2)
+    store.copy_(rows[:, :, -room:].roll((seen + T) % room, dims=2))
     return rows
 
 
@@ -106,19 +128,19 @@ class CausalSelfAttention(nn.Module):
         self,
         x: Tensor,
         turns: Tensor | None,
-        past: tuple[Tensor, Tensor, int] | None = None,
+        past: tuple[Tensor, Tensor, int | Uneven] | None = None,
         parts: Parts = PLAIN,
     ) -> Tensor:
         """x (B, T, C) -> (B, T, C).
 
-        `turns` (T, D/2, 2) are the rotations of these positions, None with learned positions. `past` is this layer's
-        key and value store, each (B, kv heads, block_size, D), and how much of it is filled; new keys are written
-        behind. Where attention slides, the oldest make room for them.
+        `turns`, as `rotate` takes them, are the rotations of these positions, None with learned positions. `past` is
+        this layer's key and value store, each (B, kv heads, block_size, D), and how many tokens were seen; new keys are
+        written behind. Where attention slides, the oldest make room for them.
         """
         y: Tensor = self.c_proj(parts.attention(self, self.c_attn(x), turns, past))
         return y
 
-    def mix(self, qkv: Tensor, turns: Tensor | None, past: tuple[Tensor, Tensor, int] | None = None) -> Tensor:
+    def mix(self, qkv: Tensor, turns: Tensor | None, past: tuple[Tensor, Tensor, int | Uneven] | None = None) -> Tensor:
         """Mix the values of qkv (B, T, all heads' widths) into (B, T, H D); the rest as in `forward`."""
         B, T, _ = qkv.shape  # batch, time, channels
         D, widths = self.head_size, [self.n_head * self.head_size, *[self.kv_heads * self.head_size] * 2]
@@ -129,10 +151,12 @@ class CausalSelfAttention(nn.Module):
             q, k = normalise(q, self.norm), normalise(k, self.norm)
         if turns is not None:
             q, k = rotate(q, turns), rotate(k, turns)
+        visible = None
         if past is not None:
             keys, values, seen = past
             k, v = remember(keys, k, seen), remember(values, v, seen)
+            visible = seen.visible(keys.shape[2]) if isinstance(seen, Uneven) else None
         if self.shared > 1:
             k, v = k.repeat_interleave(self.shared, dim=1), v.repeat_interleave(self.shared, dim=1)
-        y = attend(q, k, v, self.scale, self.attention_dropout if self.training else 0.0, self.reach)
+        y = attend(q, k, v, self.scale, self.attention_dropout if self.training else 0.0, self.reach, visible)
         return y.transpose(1, 2).reshape(B, T, self.n_head * D)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from tinygpt_tui.architectures.attention import attend, remember
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.gpt import GPT, GPTMemory
-from tinygpt_tui.architectures.memory import Memory
+from tinygpt_tui.architectures.memory import Memory, Uneven
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.family import BackpackSettings
@@ -30,7 +30,7 @@ WIDER = 4  # inner width of the senses' MLP, in widths of the stream
 
 
 @dataclass
-class BackpackMemory:
+class BackpackMemory(Memory):
     """The transformer's own memory, and of each token in reach the keys and the senses.
 
     `keys` (B, S, block_size, C / S) and `senses` (B, S, block_size, C), S being n_sense.
@@ -39,7 +39,10 @@ class BackpackMemory:
     trunk: GPTMemory
     keys: Tensor
     senses: Tensor
-    length: int = field(default=0)
+
+    def _put(self, row: int, other: BackpackMemory, other_row: int) -> None:
+        self.trunk.put(row, other.trunk, other_row)
+        self.keys[row], self.senses[row] = other.keys[other_row], other.senses[other_row]
 
 
 class Backpack(LanguageModel):
@@ -76,14 +79,16 @@ class Backpack(LanguageModel):
         B, T = ids.shape
         S = self.settings.n_sense
         x = self.trunk.stream(ids, memory.trunk if memory else None)  # (B, T, C)
-        seen = memory.length if memory else 0
         senses = self.senses_of(ids).transpose(1, 2)  # (B, S, T, C)
         q, k = (part.view(B, T, S, -1).transpose(1, 2) for part in self.weigh(x).chunk(2, dim=-1))  # (B, S, T, C / S)
+        visible = None
         if memory is not None:
-            k, senses = remember(memory.keys, k, seen), remember(memory.senses, senses, seen)
-            memory.length += T
+            seen = memory.seen(ids)
+            k, senses = remember(memory.keys[:B], k, seen), remember(memory.senses[:B], senses, seen)
+            visible = seen.visible(self.settings.block_size) if isinstance(seen, Uneven) else None
+            memory.count(ids)
         reach = self.settings.block_size if self.settings.sliding else None
-        mixed = attend(q, k, senses, q.shape[-1] ** -0.5, reach=reach).sum(1)  # (B, T, C)
+        mixed = attend(q, k, senses, q.shape[-1] ** -0.5, reach=reach, visible=visible).sum(1)  # (B, T, C)
         logits: Tensor = self.lm_head(mixed)
         return logits
 
@@ -118,6 +123,7 @@ class Backpack(LanguageModel):
             trunk=self.trunk.new_memory(batch),
             keys=weight.new_zeros(*shape, s.n_embd // s.n_sense),
             senses=weight.new_zeros(*shape, s.n_embd),
+            lengths=[0] * batch,
         )
 
     def _start_weights(self) -> None:

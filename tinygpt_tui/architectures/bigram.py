@@ -12,10 +12,11 @@ from tinygpt_tui.settings.family import BigramSettings
 
 
 @dataclass
-class BigramMemory:
+class BigramMemory(Memory):
     """Nothing but how much has been read: only the last token counts, and it comes with every call."""
 
-    length: int = 0
+    def _put(self, row: int, other: BigramMemory, other_row: int) -> None:
+        pass
 
 
 class Bigram(LanguageModel):
@@ -34,13 +35,13 @@ class Bigram(LanguageModel):
     def forward(self, ids: Tensor, memory: Memory | None = None) -> Tensor:
         """ids (B, T) -> logits (B, T, V)."""
         if memory is not None:
-            memory.length += ids.shape[1]
+            memory.count(ids)
         logits: Tensor = self.table(ids)
         return logits
 
     def new_memory(self, batch: int) -> BigramMemory:
         """Return a memory that has seen nothing."""
-        return BigramMemory()
+        return BigramMemory(lengths=[0] * batch)
 
     @property
     def felt(self) -> int | None:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tinygpt_tui.architectures.attention import CausalSelfAttention
+from tinygpt_tui.architectures.memory import Uneven
 from tinygpt_tui.architectures.norms import Norm
 from tinygpt_tui.architectures.parts import PLAIN, Parts
 from tinygpt_tui.architectures.shift import TokenShift
@@ -52,7 +53,7 @@ class Block(nn.Module):
         self,
         x: Tensor,
         turns: Tensor | None = None,
-        past: tuple[Tensor, Tensor, int] | None = None,
+        past: tuple[Tensor, Tensor, int | Uneven] | None = None,
         rows: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
         """x (B, T, C) -> (B, T, C); `past` is the attention's store, `rows` the two shifts' last positions."""

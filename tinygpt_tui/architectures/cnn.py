@@ -10,26 +10,29 @@ models); the ring buffers are those of Paine et al. 2016 (Fast WaveNet).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tinygpt_tui.architectures.base import LanguageModel
-from tinygpt_tui.architectures.memory import Memory
+from tinygpt_tui.architectures.memory import Memory, Uneven
 from tinygpt_tui.settings.family import CNNSettings
 
 
 @dataclass
-class ConvolutionMemory:
+class ConvolutionMemory(Memory):
     """For each layer the last inputs that its convolution can still see, (B, (kernel_size - 1) · dilation, C).
 
     A ring: the row of token t is t modulo the length, so that one more token costs one write and no moving.
     """
 
     rings: list[Tensor]
-    length: int = field(default=0)
+
+    def _put(self, row: int, other: ConvolutionMemory, other_row: int) -> None:
+        for ring, others in zip(self.rings, other.rings, strict=True):
+            ring[row] = others[other_row]
 
 
 class GatedConvolution(nn.Module):
@@ -44,7 +47,7 @@ class GatedConvolution(nn.Module):
         self.c_fc = nn.Linear(k * C, 2 * C)
         self.c_proj = nn.Linear(C, C)
 
-    def forward(self, x: Tensor, ring: Tensor | None = None, seen: int = 0) -> Tensor:
+    def forward(self, x: Tensor, ring: Tensor | None = None, seen: int | Uneven = 0) -> Tensor:
         """x (B, T, C) -> (B, T, C); `ring` (B, R, C) holds the inputs before `x` and is brought up to date."""
         h = self.ln(x)
         a, b = self.c_fc(self._places(h, ring, seen)).chunk(2, dim=-1)
@@ -54,9 +57,14 @@ class GatedConvolution(nn.Module):
         out: Tensor = x + y
         return out
 
-    def _places(self, h: Tensor, ring: Tensor | None, seen: int) -> Tensor:
+    def _places(self, h: Tensor, ring: Tensor | None, seen: int | Uneven) -> Tensor:
         """Return for each token the inputs at all offsets side by side, (B, T, k C); zeros before the text."""
         T, reach = h.shape[1], self.offsets[-1]
+        if ring is not None and isinstance(seen, Uneven):
+            rows = [h, *(ring[seen.rows, seen.slots(reach, offset)][:, None] for offset in self.offsets[1:])]
+            ring[seen.rows, seen.slots(reach)] = h[:, 0]
+            return torch.cat(rows, dim=-1)
+        assert isinstance(seen, int)
         if ring is not None and T == 1:
             rows = [h, *(ring[:, (seen - offset) % reach][:, None] for offset in self.offsets[1:])]
             ring_places = torch.cat(rows, dim=-1)
@@ -95,10 +103,11 @@ class CNN(LanguageModel):
         """ids (B, T) -> logits (B, T, V)."""
         assert memory is None or isinstance(memory, ConvolutionMemory)
         x = self.wte(ids)  # (B, T, C)
+        seen = memory.seen(ids) if memory else 0
         for layer, block in enumerate(self.h):
-            x = block(x) if memory is None else block(x, memory.rings[layer], memory.length)
+            x = block(x) if memory is None else block(x, memory.rings[layer][: len(ids)], seen)
         if memory is not None:
-            memory.length += ids.shape[1]
+            memory.count(ids)
         logits: Tensor = self.lm_head(self.ln_f(x))
         return logits
 
@@ -106,7 +115,8 @@ class CNN(LanguageModel):
         """Return rings of zeros for `batch` texts."""
         s, weight = self.settings, self.lm_head.weight
         return ConvolutionMemory(
-            [weight.new_zeros(batch, (s.kernel_size - 1) * dilation, s.n_embd) for dilation in s.dilations]
+            [weight.new_zeros(batch, (s.kernel_size - 1) * dilation, s.n_embd) for dilation in s.dilations],
+            lengths=[0] * batch,
         )
 
     def _start_weights(self) -> None:

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tinygpt_tui.architectures.attention import rotation_table
+from tinygpt_tui.architectures.attention import rotation_table, rotations
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.blocks import Block
-from tinygpt_tui.architectures.memory import Memory
+from tinygpt_tui.architectures.memory import Memory, Uneven
 from tinygpt_tui.architectures.ngrams import NgramTables
 from tinygpt_tui.architectures.norms import Norm, normalise
 from tinygpt_tui.architectures.parts import Parts
@@ -28,7 +28,7 @@ from tinygpt_tui.settings.architecture import GPTSettings
 
 
 @dataclass
-class GPTMemory:
+class GPTMemory(Memory):
     """Keys and values of every layer, and the last rows that the token shifts look back at.
 
     `keys` and `values` (L, B, H, block_size, D); `rows` (L, 2, B, reach, C); `last_ids` (B, 2) for the n-gram tables.
@@ -38,7 +38,10 @@ class GPTMemory:
     values: Tensor
     rows: Tensor
     last_ids: Tensor
-    length: int = field(default=0)
+
+    def _put(self, row: int, other: GPTMemory, other_row: int) -> None:
+        self.keys[:, row], self.values[:, row] = other.keys[:, other_row], other.values[:, other_row]
+        self.rows[:, :, row], self.last_ids[row] = other.rows[:, :, other_row], other.last_ids[other_row]
 
 
 class GPT(LanguageModel):
@@ -79,17 +82,18 @@ class GPT(LanguageModel):
     def stream(self, ids: Tensor, memory: GPTMemory | None = None) -> Tensor:
         """ids (B, T) -> what the head is given, (B, T, C)."""
         settings, parts = self.settings, self.transformer
-        T = ids.shape[1]  # time
-        seen = memory.length if memory else 0
-        assert settings.sliding or seen + T <= settings.block_size, "the text is longer than the window"
+        B, T = ids.shape  # batch, time
+        seen = memory.seen(ids) if memory else 0
+        longest = seen.longest if isinstance(seen, Uneven) else seen
+        assert settings.sliding or longest + T <= settings.block_size, "the text is longer than the window"
         x = parts["wte"](ids)  # (B, T, C)
         turns = None
         if settings.positions == "learned":
-            x = x + parts["wpe"](torch.arange(seen, seen + T, device=ids.device))
+            x = x + parts["wpe"](_places(seen, T, ids.device))
         else:
             turns = self._turns(seen, T)
         if settings.ngram_rows:
-            x = x + parts["ngrams"](ids, memory.last_ids if memory else None)
+            x = x + parts["ngrams"](ids, memory.last_ids[:B] if memory else None)
         if settings.embedding_norm:
             x = normalise(x, settings.norm)
         if settings.dropout:
@@ -99,11 +103,11 @@ class GPT(LanguageModel):
             if memory is None:
                 x = block(x, turns)
             else:
-                past = (memory.keys[layer], memory.values[layer], seen)
-                x = block(x, turns, past, (memory.rows[layer, 0], memory.rows[layer, 1]))
+                past = (memory.keys[layer, :B], memory.values[layer, :B], seen)
+                x = block(x, turns, past, (memory.rows[layer, 0, :B], memory.rows[layer, 1, :B]))
         if memory is not None:
-            memory.length += T
-            memory.last_ids = torch.cat((memory.last_ids, ids), dim=1)[:, -2:]
+            memory.count(ids)
+            memory.last_ids[:B] = torch.cat((memory.last_ids[:B], ids), dim=1)[:, -2:]
         normed: Tensor = parts["ln_f"](x)
         return normed
 
@@ -118,9 +122,14 @@ class GPT(LanguageModel):
             if isinstance(module, Block):
                 module.parts = parts
 
-    def _turns(self, seen: int, T: int) -> Tensor:
+    def _turns(self, seen: int | Uneven, T: int) -> Tensor:
         """Return the rotations of T positions after `seen`; far ones, in an endless text, are worked out anew."""
         table: Tensor = self.turns  # type: ignore[assignment]
+        if isinstance(seen, Uneven):
+            if seen.longest < len(table):
+                return table[seen.places][:, None, None]
+            far = rotations(seen.places.cpu(), self.settings.head_size, self.settings.rotary_base)
+            return far.to(table.device)[:, None, None]
         if seen + T <= len(table):
             return table[seen : seen + T]
         return rotation_table(T, self.settings.head_size, self.settings.rotary_base, start=seen).to(table.device)
@@ -135,6 +144,7 @@ class GPT(LanguageModel):
             values=weight.new_zeros(shape),
             rows=weight.new_zeros(s.n_layer, 2, batch, s.token_shift, s.n_embd),
             last_ids=torch.full((batch, 2), NgramTables.NOTHING, dtype=torch.long, device=weight.device),
+            lengths=[0] * batch,
         )
 
     def _start_weights(self) -> None:
@@ -165,6 +175,11 @@ class GPT(LanguageModel):
         for module in self.modules():
             if isinstance(module, nn.Linear) and module.bias is not None:
                 nn.init.zeros_(module.bias)
+
+
+def _places(seen: int | Uneven, T: int, device: torch.device) -> Tensor:
+    """Return the positions of T new tokens: (T,), or (B, 1) where each text has its own."""
+    return seen.places[:, None] if isinstance(seen, Uneven) else torch.arange(seen, seen + T, device=device)
 
 
 def _check(settings: GPTSettings) -> None:

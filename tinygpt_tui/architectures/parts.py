@@ -12,6 +12,7 @@ from tinygpt_tui.architectures.activations import activate
 if TYPE_CHECKING:
     from tinygpt_tui.architectures.attention import CausalSelfAttention
     from tinygpt_tui.architectures.blocks import MLP
+    from tinygpt_tui.architectures.memory import Uneven
     from tinygpt_tui.architectures.norms import Norm
     from tinygpt_tui.architectures.shift import TokenShift
 
@@ -31,7 +32,7 @@ class Parts:
         attention: CausalSelfAttention,
         qkv: Tensor,
         turns: Tensor | None,
-        past: tuple[Tensor, Tensor, int] | None = None,
+        past: tuple[Tensor, Tensor, int | Uneven] | None = None,
     ) -> Tensor:
         """Mix the values of qkv (B, T, 3C) into (B, T, C)."""
         return attention.mix(qkv, turns, past)

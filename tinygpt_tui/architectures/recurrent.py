@@ -10,7 +10,7 @@ block reads the one below, and the state is a memory. The steps through time run
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -26,16 +26,27 @@ WIDER = 4  # the MLP's inner width, in widths of the stream
 
 
 @dataclass
-class RecurrentMemory:
+class RecurrentMemory(Memory):
     """What every cell carries: `states` and, of an LSTM, `cells`, each (L, B, n_hidden)."""
 
     states: Tensor
     cells: Tensor
-    length: int = field(default=0)
 
     def detach(self) -> RecurrentMemory:
         """Return the same numbers, through which no gradient flows back."""
-        return RecurrentMemory(self.states.detach(), self.cells.detach(), self.length)
+        return RecurrentMemory(self.states.detach(), self.cells.detach(), lengths=list(self.lengths))
+
+    def carry(self, states: Tensor, cells: Tensor) -> None:
+        """Go on with these in the first rows."""
+        B = states.shape[1]
+        if self.states.shape[1] == B:
+            # Not written into the old ones: in training a gradient may still need those.
+            self.states, self.cells = states, cells
+        else:
+            self.states[:, :B], self.cells[:, :B] = states, cells
+
+    def _put(self, row: int, other: RecurrentMemory, other_row: int) -> None:
+        self.states[:, row], self.cells[:, row] = other.states[:, other_row], other.cells[:, other_row]
 
 
 class Cell(nn.Module):
@@ -112,26 +123,27 @@ class Recurrent(LanguageModel):
     def forward(self, ids: Tensor, memory: Memory | None = None) -> Tensor:
         """ids (B, T) -> logits (B, T, V)."""
         assert memory is None or isinstance(memory, RecurrentMemory)
-        kept = memory or self.new_memory(ids.shape[0])
+        B = len(ids)
+        kept = memory or self.new_memory(B)
         x = self.wte(ids)  # (B, T, C)
         states, cells = [], []
         blocks: Iterable[nn.Module] = self.h
-        for block, state, cell in zip(blocks, kept.states, kept.cells, strict=True):
+        for block, state, cell in zip(blocks, kept.states[:, :B], kept.cells[:, :B], strict=True):
             x, state, cell = block(x, state, cell)
             states.append(state)
             cells.append(cell)
         if memory is not None:
-            # New tensors, not written into the old ones: in training a gradient may still need those.
-            memory.states, memory.cells = torch.stack(states), torch.stack(cells)
-            memory.length += ids.shape[1]
+            memory.carry(torch.stack(states), torch.stack(cells))
+            memory.count(ids)
         logits: Tensor = self.lm_head(x)
         return logits
 
     def new_memory(self, batch: int) -> RecurrentMemory:
         """Return a memory of zeros for `batch` texts."""
         s, weight = self.settings, self.lm_head.weight
-        nothing = weight.new_zeros(s.n_layer, batch, s.n_hidden)
-        return RecurrentMemory(nothing, nothing if self.kind == "lstm" else nothing[..., :0])
+        states = weight.new_zeros(s.n_layer, batch, s.n_hidden)
+        cells = torch.zeros_like(states) if self.kind == "lstm" else states[..., :0]
+        return RecurrentMemory(states, cells, lengths=[0] * batch)
 
     def _start_weights(self) -> None:
         """Draw the first weights; the states' own matrices begin orthogonal, so that nothing fades or explodes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,10 +12,11 @@ from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.gpt import GPT
 from tinygpt_tui.architectures.memory import Memory
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.generation.base import BatchEngine, Engine
+from tinygpt_tui.generation.base import Engine, JoiningEngine
 from tinygpt_tui.generation.lean import LeanEngine
 from tinygpt_tui.generation.lean_batch import TorchBatchEngine
 from tinygpt_tui.generation.lean_weights import lean_weights, suits
+from tinygpt_tui.generation.memory_batch import MemoryBatchEngine
 from tinygpt_tui.settings.windows import Policy, kept_after, policy_for
 
 
@@ -27,12 +28,12 @@ def open_torch_engine(model: LanguageModel, policy: Policy) -> Engine:
     return TorchEngine(model, policy)
 
 
-def open_torch_batch_engine(model: LanguageModel, texts: int, policy: Policy) -> BatchEngine:
-    """Return what decodes `texts` texts side by side: in one pass where it can, else one after the other."""
+def open_torch_batch_engine(model: LanguageModel, texts: int, policy: Policy) -> JoiningEngine:
+    """Return torch's quickest for at most `texts` texts side by side, which come and go: one pass for all of them."""
     model.eval()
     if isinstance(model, GPT) and suits(model):
         return TorchBatchEngine(lean_weights(model), texts, policy)
-    return EnginesInTurn(lambda: TorchEngine(model, policy), texts)
+    return MemoryBatchEngine(model, texts, policy)
 
 
 class TorchEngine:
@@ -127,41 +128,3 @@ class TorchEngine:
         logits = self._model(torch.tensor([ids], device=self._model.device), memory)[0]
         answer: NDArray[np.float32] = logits.float().cpu().numpy()
         return answer
-
-
-class EnginesInTurn:
-    """A BatchEngine for what cannot be decoded side by side: one engine a text, asked one after the other."""
-
-    def __init__(self, new_engine: Callable[[], Engine], texts: int) -> None:
-        """At most `texts` (at least one) texts. Raises UsageError."""
-        if texts < 1:
-            raise UsageError(f"{texts} texts cannot be written", "ask for at least one")
-        self._room = [new_engine() for _ in range(texts)]
-        self._engines: list[Engine] = []
-
-    @property
-    def window(self) -> Policy:
-        """What happens when a text's window is full."""
-        return self._room[0].window
-
-    @property
-    def contexts_used(self) -> list[int]:
-        """What Engine.context_used says, for each text."""
-        return [engine.context_used for engine in self._engines]
-
-    def prefill(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Begin new texts; see BatchEngine. Raises UsageError for none and for too many."""
-        if not 0 < len(texts) <= len(self._room):
-            raise UsageError(f"{len(texts)} texts: this engine was opened for 1 to {len(self._room)}")
-        self._engines = self._room[: len(texts)]
-        return np.stack([engine.prefill(ids) for engine, ids in zip(self._engines, texts, strict=True)])
-
-    def step(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """Add one id to each text; see BatchEngine. Raises UsageError where there is not one for each."""
-        if len(ids) != len(self._engines) or not self._engines:
-            raise UsageError(f"{len(ids)} ids for {len(self._engines)} texts", "texts begin with `prefill`")
-        return np.stack([engine.step(id) for engine, id in zip(self._engines, ids, strict=True)])
-
-    def keep(self, rows: Sequence[int]) -> None:
-        """Go on with these texts alone; see BatchEngine."""
-        self._engines = [self._engines[row] for row in rows]

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from tinygpt_tui.architectures.attention import rotation_table
+from tinygpt_tui.architectures.attention import rotations
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.blocks import Block
 from tinygpt_tui.architectures.gpt import GPT
@@ -73,7 +73,11 @@ class LeanWeights:
 
     def turns(self, start: int, positions: int) -> Tensor:
         """Return the rotations of `positions` places from `start` on, complex (T, D/2); worked out in float64."""
-        return torch.view_as_complex(rotation_table(positions, self.settings.head_size, start=start))
+        return self.turns_at(torch.arange(start, start + positions))
+
+    def turns_at(self, places: Tensor) -> Tensor:
+        """Return the rotations of `places` (N,), complex (N, D/2); worked out in float64."""
+        return torch.view_as_complex(rotations(places, self.settings.head_size))
 
 
 def suits(model: LanguageModel) -> bool:

@@ -128,7 +128,7 @@ class Scheduler:
         try:
             crowd = self._crowds.get(key)
             if crowd is None:
-                engine = order.model.new_joining_engine(self._texts, order.window)
+                engine = order.model.new_batch_engine(self._texts, order.window)
                 crowd = self._crowds[key] = Crowd(engine, order.model.engine_name)
             self._deliver(crowd.join(order.writings))
         except Exception as error:

@@ -50,4 +50,4 @@ class Carrying:
         self._memory = None
         if kept is not None:
             states, cells = kept["states"].to(device), kept["cells"].to(device)
-            self._memory = RecurrentMemory(states, cells, kept["length"])
+            self._memory = RecurrentMemory(states, cells, lengths=[kept["length"]] * states.shape[1])

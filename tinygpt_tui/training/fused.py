@@ -19,6 +19,7 @@ from tinygpt_tui.architectures.backpack import Backpack
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.blocks import MLP
 from tinygpt_tui.architectures.gpt import GPT
+from tinygpt_tui.architectures.memory import Uneven
 from tinygpt_tui.architectures.norms import EPSILON, Norm
 from tinygpt_tui.architectures.parts import Parts
 from tinygpt_tui.architectures.shift import TokenShift
@@ -47,7 +48,7 @@ class FusedParts(Parts):
         attention: CausalSelfAttention,
         qkv: Tensor,
         turns: Tensor | None,
-        past: tuple[Tensor, Tensor, int] | None = None,
+        past: tuple[Tensor, Tensor, int | Uneven] | None = None,
     ) -> Tensor:
         """As in Parts."""
         dropping = attention.training and attention.attention_dropout

@@ -19,8 +19,7 @@ from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.errors import NotFoundError, TinyGPTError, UsageError
 from tinygpt_tui.events.requests import Gain
 from tinygpt_tui.files import is_file
-from tinygpt_tui.generation.base import BatchEngine, Engine, JoiningEngine
-from tinygpt_tui.generation.one_by_one import OneByOneEngine
+from tinygpt_tui.generation.base import Engine, JoiningEngine
 from tinygpt_tui.native.engine import NativeBatchEngine, NativeEngine
 from tinygpt_tui.native.library import Library, load_library
 from tinygpt_tui.native.weights import NativeWeights, arrange, read_weights, shapes, supports
@@ -53,8 +52,8 @@ class OpenedModel(ABC):
         """Return an engine for one text. Raises UsageError where this model cannot be read so."""
 
     @abstractmethod
-    def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> BatchEngine:
-        """Return an engine for `texts` texts side by side. Raises UsageError."""
+    def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> JoiningEngine:
+        """Return one for at most `texts` texts side by side, which come and go. Raises UsageError."""
 
     @property
     def backpack(self) -> Backpack:
@@ -64,13 +63,6 @@ class OpenedModel(ABC):
     def dialled(self, gains: Sequence[Gain]) -> OpenedModel:
         """Return a model that shares these weights, with some senses turned up or down. Raises UsageError."""
         raise _no_senses(self.config)
-
-    def new_joining_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> JoiningEngine:
-        """Return one for at most `texts` texts that come and go. Raises UsageError.
-
-        Here each text has an engine of its own, and they are asked in turn.
-        """
-        return OneByOneEngine(lambda: self.new_engine(window, weights), texts)
 
 
 class NativeModel(OpenedModel):
@@ -91,12 +83,8 @@ class NativeModel(OpenedModel):
         policy = policy_for(window, self.config.architecture)
         return NativeEngine(self._weights(weights), self._library, policy=policy)
 
-    def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> BatchEngine:
+    def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> JoiningEngine:
         """See OpenedModel."""
-        return self.new_joining_engine(texts, window, weights)
-
-    def new_joining_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> JoiningEngine:
-        """See OpenedModel; here one pass for all."""
         policy = policy_for(window, self.config.architecture)
         return NativeBatchEngine(self._weights(weights), self._library, texts=texts, policy=policy)
 
@@ -139,7 +127,7 @@ class TorchModel(OpenedModel):
         _check_weights(weights)
         return open_torch_engine(self._model, policy_for(window, self.config.architecture))
 
-    def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> BatchEngine:
+    def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> JoiningEngine:
         """See OpenedModel."""
         from tinygpt_tui.generation.engine import open_torch_batch_engine
 
