@@ -55,6 +55,13 @@ def test_each_state_is_shown_as_it_is() -> None:
     assert (cards["paused"].step, cards["paused"].steps, cards["paused"].corpus) == (3, 12, "paused")
 
 
+def test_a_run_whose_status_is_damaged_is_listed_and_says_so() -> None:
+    make_run("cat").status.write_bytes(b'{"state":')
+    (card,) = list_runs()
+    assert (card.name, card.state) == ("cat", "failed")
+    assert "status.json is damaged" in card.message
+
+
 @pytest.mark.parametrize("state", ["starting", "running", "paused"])
 def test_a_trainer_that_is_gone_without_a_word_has_failed(state: RunState) -> None:
     say(make_run(), state, pid_created=own_birth() - 3600)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -64,6 +65,15 @@ async def test_the_list_of_models_shows_its_keys_first_and_a_text_keeps_its_writ
         await bench.pilot.press("down" if written_by == "one" else "up")
         await bench.until(lambda: bench.screen.name_in_use != written_by)
         assert f"by {written_by}" in str(bench.screen.output.border_subtitle)
+
+
+async def test_when_the_model_in_use_is_gone_it_is_said_who_writes_now() -> None:
+    async with generate_bench.opened(size=(80, 24), models=("one", "two")) as bench:
+        used = bench.screen.name_in_use
+        shutil.rmtree(paths.models_folder() / used)
+        bench.screen._look_for_models()
+        other = "two" if used == "one" else "one"
+        await bench.until(lambda: f"{used} is not there any more; {other} writes" in bench.notes)
 
 
 async def test_a_row_says_size_architecture_loss_and_origin() -> None:

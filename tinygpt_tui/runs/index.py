@@ -113,7 +113,10 @@ def free_name(wish: str) -> str:
 
 def _card(run: RunFolder, origin: Literal["shipped", "yours"]) -> RunCard:
     settings = run.read_settings()
-    status = _true_status(run)
+    try:
+        status, message = _true_status(run), "it never began"
+    except RunError as error:  # damaged; what the run has made is there all the same
+        status, message = None, error.message
     return RunCard(
         name=run.model.name,
         path=str(run.model),
@@ -124,7 +127,7 @@ def _card(run: RunFolder, origin: Literal["shipped", "yours"]) -> RunCard:
         corpus=settings.corpus.name,
         preset=settings.preset,
         created=settings.created,
-        message=status.message if status else "it never began",
+        message=status.message if status else message,
     )
 
 

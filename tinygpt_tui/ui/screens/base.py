@@ -71,8 +71,10 @@ class TabScreen(Screen[None]):
         return cast(Workbench, self.app)
 
     def show_error(self, error: TinyGPTError) -> None:
-        """Show what went wrong, and what to do about it, as a notification."""
+        """Show what went wrong, and what to do about it, as a notification; once, as long as it is there to be read."""
         text = f"{error.message}\n{error.hint}" if error.hint else error.message
+        if any(note.message == text for note in self.app._notifications):
+            return
         self.notify(text, severity="error", timeout=8, markup=False)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:

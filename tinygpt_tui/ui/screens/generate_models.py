@@ -75,7 +75,11 @@ class ChoosesModels(TabScreen):
             self.use(wished)
             self.workbench.remember(model=wished.name)
         elif self.card is None or self.card.path not in known:
+            gone = self.card
             self.use(default_model(self.shelf.cards, self.workbench.remembered.settings.model))
+            if gone is not None and self.card is not None:
+                words = f"{gone.name} is not there any more; {self.card.name} writes from now on"
+                self.notify(words, severity="warning", markup=False)
         else:
             self.card = known[self.card.path]
         if self.card is None:

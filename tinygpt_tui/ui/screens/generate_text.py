@@ -236,7 +236,7 @@ class ShowsText(ChoosesModels):
         """Write under the output who wrote it, where the title names another model, with which seed, and its branch."""
         parts = [] if seed is None else [f"seed {seed}"]
         session, current = self.keeper.session, self.keeper.current
-        if current is not None and current.model not in ("", self.name_in_use):
+        if current is not None and current.tokens and current.model not in ("", self.name_in_use):
             parts.insert(0, f"by {escape(current.model)}")
         if session.current is not None and len(session.branches) > 1:
             place = list(session.branches).index(session.current) + 1
