@@ -1,4 +1,6 @@
-"""Many readers at once: `python benchmarks/serving.py [MODEL ...]`, by default nets of sizes S and M and `shakespeare`.
+"""Many readers at once: `python benchmarks/serving.py [--torch] [MODEL ...]`, by default S, M and `shakespeare`.
+
+S and M are nets of those sizes with random weights. With `--torch` the native engine is switched off.
 
 A real server on loopback writes for one reader after another, and for 32 together, by turns in one run; each asks for a
 stream of 100 tokens inside the window. Beside the ratio of all tokens a second stands how long a reader waited for the
@@ -8,6 +10,7 @@ them go away in the middle: every answer must be 200 or 429, and no text may sti
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
@@ -29,6 +32,7 @@ from tinygpt_tui.architectures.table import build
 from tinygpt_tui.checkpoints.card import TrainedOn
 from tinygpt_tui.checkpoints.native import write_beginning, write_weights
 from tinygpt_tui.measuring.sizes import SIZES
+from tinygpt_tui.native.library import VARIABLE as NATIVE
 from tinygpt_tui.paths import HOME_VARIABLE
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
@@ -53,10 +57,12 @@ end
 
 
 @contextmanager
-def server(home: str) -> Iterator[str]:
+def server(home: str, by_torch: bool) -> Iterator[str]:
     """Serve in a process of its own; yield the address."""
     command = [sys.executable, "-m", "tinygpt_tui", "serve", "--port", "0"]
     environment = {**os.environ, HOME_VARIABLE: home, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    if by_torch:
+        environment[NATIVE] = "off"
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, encoding="utf-8")
     try:
         assert process.stderr is not None
@@ -150,6 +156,10 @@ def crowd(url: str, model: str) -> bool:
 
 def main() -> int:
     """Measure; return 1 where the crowd was not answered as it should."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[2])
+    parser.add_argument("models", metavar="MODEL", nargs="*", default=["S", "M", "shakespeare"])
+    parser.add_argument("--torch", action="store_true", help="without the native engine")
+    chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         for name in ("S", "M"):
             torch.manual_seed(0)
@@ -158,8 +168,8 @@ def main() -> int:
             folder = Path(home, "models", name)
             write_beginning(folder, settings, net.count_parameters(), CharTokenizer(LETTERS))
             write_weights(folder, net, TrainedOn(corpus="nothing", step=0, validation_loss=4.17))
-        with server(home) as url:
-            for model in sys.argv[1:] or ("S", "M", "shakespeare"):
+        with server(home, chosen.torch) as url:
+            for model in chosen.models:
                 asyncio.run(measure(url, model))
             return 0 if crowd(url, "S") else 1
 
