@@ -7,23 +7,15 @@ BIN := $(VENV)/bin
 
 TEST := $(BIN)/pytest -n auto --dist worksteal
 
-.PHONY: run test test-engines test-screens test-without-native coverage check lint wheel pictures models clean
+.PHONY: run test test-without-native coverage check lint wheel pictures models clean
 
 run: $(VENV)/.installed
 	$(BIN)/tinygpt-tui
 
-test: test-engines test-screens
+test: $(VENV)/.installed-dev
+	$(TEST)
 
-# Tracing makes the tests of the screens half as long again (most of what is traced is
-# Textual), so the checks trace the others alone.
-test-engines: $(VENV)/.installed-dev
-	$(TEST) --ignore tests/ui --cov --cov-report=
-	$(BIN)/coverage report --omit "tinygpt_tui/ui/*"
-
-test-screens: $(VENV)/.installed-dev
-	$(TEST) tests/ui
-
-# Of everything, the screens among it.
+# The same once more, traced: half as long again, so it is for whoever looks for what no test reaches.
 coverage: $(VENV)/.installed-dev
 	$(TEST) --cov --cov-report=term
 

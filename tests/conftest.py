@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -19,6 +20,23 @@ hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+# Half a million objects come with torch, Textual and the rest, and none of them is garbage: to look through them
+# again and again took a quarter of the tests' time.
+gc.set_threshold(50_000, 20, 50)
+
+
+def pytest_collection_finish() -> None:
+    """Have the collector leave alone what is imported by now."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Have more workers than cores (`-n auto`): a test that drives the app, or another process, waits a good deal."""
+    return (3 * (os.cpu_count() or 1) + 1) // 2
 
 
 def _no_trash(path: Path) -> None:

@@ -75,7 +75,7 @@ class Page:
 
     def until(self, there: Callable[[], object]) -> None:
         """Wait for it."""
-        Wait(self.driver, PATIENCE_S).until(lambda _: there())
+        Wait(self.driver, PATIENCE_S, poll_frequency=0.05).until(lambda _: there())
 
     def find(self, selector: str) -> Any:
         """Return the element."""
