@@ -24,6 +24,8 @@ SCORE_MS = 30.5  # a million attention scores, where they are written out
 ADAM_MS = 2.8  # a million weights moved by AdamW
 MUON_MS = 20.3  # a thousand million operations of turning matrices
 LAYER_MS, MODERN_LAYER_MS = 1.11, 2.98  # calls for each layer, however small; and what the modern form adds
+# The share by which a layer's calls are more with these; attention is written out for its dropout.
+MORE_CALLS = {"attention_dropout": 0.4, "dropout": 0.12, "bias": 0.1}
 PLAIN_KEPT = 21.5  # by a layer of the classic form, in units of n_embd
 # A recurrent net waits for each token: what that costs of a layer's calls, and how many times longer than elsewhere the
 # products with its state take, few rows at a time; fitted to one net of each kind, and the Elman net at two sizes.
@@ -60,6 +62,7 @@ def work_of(settings: TrainingSettings) -> Work:
     in_a_row = 1 + TOKEN_SHARE * s.training_length if s.carries else 1.0
     scored = heads if getattr(s, "attention_dropout", 0) else 0  # where the scores are written out
     senses = getattr(s, "n_sense", 0)
+    calls = 1 + sum(share for name, share in MORE_CALLS.items() if getattr(s, name, False))
     muon = settings.optimizer == "muon"
     # five polynomials on the Gram matrix of each C x C (four in a layer) and C x 4C (two); by weight, 12 C² a layer
     turning = (4 * 30 + 2 * 46) * C * weights / 12
@@ -69,7 +72,7 @@ def work_of(settings: TrainingSettings) -> Work:
         scores=tokens * s.block_size * (scored * L + senses) / 1e6,
         adam=(count_parameters(s) - (weights if muon else 0)) / 1e6,
         muon=turning / 1e9 if muon else 0.0,
-        layers=L * in_a_row + 1.0,
+        layers=L * in_a_row * calls + 1.0,
         modern_layers=(L + 1.0) * (senses > 0 or getattr(s, "positions", "") == "rotary"),
     )
 
