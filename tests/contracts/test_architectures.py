@@ -115,6 +115,20 @@ def test_a_memory_brings_texts_of_different_lengths_together(settings: Architect
 
 
 @every_variant
+@torch.inference_mode()
+def test_what_is_remembered_lies_where_the_weights_are(settings: ArchitectureSettings) -> None:
+    if settings.block_size == 1:
+        pytest.skip("all texts in a window of one are equally long")
+    model = random_model(settings).to("meta")  # the one other device that is everywhere
+    memory = model.new_memory(2)
+    for row, length in enumerate((1, 3)):
+        alone = model.new_memory(1)
+        model(ids_for(settings)[:1, :length].to("meta"), alone)
+        memory.put(row, alone, 0)
+    assert model(ids_for(settings)[:, :1].to("meta"), memory).device.type == "meta"
+
+
+@every_variant
 def test_every_weight_learns(settings: ArchitectureSettings) -> None:
     model = random_model(settings).train()
     model(ids_for(settings)).square().sum().backward()

@@ -18,7 +18,7 @@ from tinygpt_tui.server.problems import Problem
 from tinygpt_tui.server.scheduler import Order, Scheduler
 from tinygpt_tui.server.shelf import Shelf
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.workers.opened import OpenedModel
+from tinygpt_tui.workers.opened import OpenedModel, TorchModel
 
 from .conftest import Served
 
@@ -60,6 +60,17 @@ def test_a_short_text_does_not_wait_for_a_long_one(served: Served, model: Opened
     long.order.cancel()
     wait_until(lambda: long.reasons == ["stopped"])
     wait_until(lambda: served.scheduler.texts == 0)
+
+
+def test_texts_of_any_architecture_share_each_pass(served: Served) -> None:
+    model = Shelf().open("state")
+    assert isinstance(model, TorchModel)
+    passes: list[int] = []
+    model._model.register_forward_hook(lambda net, inputs, logits: passes.append(len(logits)))
+    reader = Reader(model, 1, 10, texts=4)
+    served.scheduler.submit(reader.order)
+    wait_until(lambda: reader.reasons == ["length"] * 4)
+    assert passes == [1, *[4] * 9]  # the prompt of all four is the same
 
 
 def test_who_would_wait_too_long_is_told_to_come_again(served: Served, model: OpenedModel) -> None:
