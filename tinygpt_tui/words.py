@@ -45,3 +45,13 @@ def shortened(text: str, length: int) -> str:
 def threads(count: int) -> str:
     """A number of processor threads."""
     return f"{count} thread" if count == 1 else f"{count} threads"
+
+
+def loss_words(loss: float, tokens: int) -> str:
+    """A validation loss in six cells: `1.6213`; where only so many `tokens` of the split gave it, `≈1.621`."""
+    return f"≈{loss:.3f}" if tokens else f"{loss:.4f}"
+
+
+def part_words(tokens: int, of: int) -> str:
+    """What of a split was read: `4,096 of 111,540 tokens`, `4,096 tokens` where the whole is not known."""
+    return f"{tokens:,} of {of:,} tokens" if of else f"{tokens:,} tokens"

@@ -46,7 +46,7 @@ def test_a_run_tells_what_it_has_reached_and_again_only_when_it_grew(monkeypatch
     run.timeline.mkdir()
     path_of(run, 3).touch()
     (one,) = own(reader)
-    assert one.reached == (54_977, 1.5, 12, 25.0)
+    assert one.reached == (54_977, 1.5, 12, 25.0, 0)
     assert (one.notes, one.moments) == ("good", 1)
     monkeypatch.setattr(facts_module, "reached", lambda journal: pytest.fail("read again"))
     assert own(reader) == [one]

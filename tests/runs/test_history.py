@@ -83,6 +83,20 @@ def test_what_is_told_twice_is_shown_once() -> None:
     assert [sample.step for sample in history.samples].count(20) == 1
 
 
+def test_what_comes_from_a_part_of_the_text_is_said_as_such() -> None:
+    history = RunHistory()
+    history.add([RunStarted(0.0, 0, 20, 1, 900, 100, "cpu", 1)])
+    history.add([Evaluation(0, 3.0, 3.0, 0, 3.0, 0.1, tokens=40, best_tokens=40)])
+    history.add([Evaluation(10, 2.0, 2.1, 10, 2.0, 0.1, tokens=40, best_tokens=40)])
+    assert history.read_words(40) == "40 of 100 tokens"
+    assert history.log[-1] == "   10  validation 2.0000 on 40 tokens ◆ best"
+    history.add([Evaluation(20, 2.05, 1.9, 20, 2.05, 0.2, part_loss=1.95)])
+    assert list(history.validation_losses[1]) == [3.0, 2.0, 2.05]  # as it was told …
+    assert list(history.comparable_losses[1]) == [3.0, 2.0, 1.95]  # … and like with like: it did not rise
+    assert list(history.gaps[1]) == pytest.approx([-0.1, 0.05])
+    assert history.read_words(history.last_evaluation.tokens if history.last_evaluation else 1) == ""
+
+
 def test_the_log_has_an_end() -> None:
     history = RunHistory()
     history.add(Note(step, "a word") for step in range(3 * LOG_LINES))

@@ -27,7 +27,17 @@ LAB = Path(killing.__file__)
 
 
 def begin(name: str) -> RunFolder:
-    return make_run(name, steps=STEPS, evaluate_every=12, dropout=0.1, token_shift=1, n_layer=1, sample_tokens=2)
+    """A run whose evaluations on the way read a part of the split; the best weights may be earlier ones."""
+    return make_run(
+        name,
+        steps=STEPS,
+        evaluate_every=12,
+        evaluation_tokens=40,
+        dropout=0.1,
+        token_shift=1,
+        n_layer=1,
+        sample_tokens=2,
+    )
 
 
 def train(run: RunFolder, random_moments: int) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.snapshot import copied
 
 CPU = torch.device("cpu")
-DROPPING: dict[str, Any] = {"dropout": 0.2, "attention_dropout": 0.2, "sample_tokens": 3}
+DROPPING: dict[str, Any] = {"dropout": 0.2, "attention_dropout": 0.2, "sample_tokens": 3, "evaluation_tokens": 24}
 FANCY: dict[str, Any] = {
     "dropout": 0.2, "positions": "rotary", "norm_weight": False, "qk_norm": True, "token_shift": 2, "tied_head": False,
     "activation": "relu_squared", "start": "zero_residual", "ngram_rows": 32,
@@ -321,6 +321,110 @@ def test_patience_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     longer = Training(*small_corpus(training.settings), CPU, extensions=[Extension(at=15, steps_before=50)])
     longer.load_state(copied(training.state()))
     assert not longer.ends_early
+
+
+def part_says(monkeypatch: pytest.MonkeyPatch, part: dict[int, float], whole: dict[int, float]) -> None:
+    """Make up the losses of a split of which evaluations on the way read a quarter, by the weights' step."""
+    plain = Training._measured
+
+    def measured(self: Training, all_of_it: bool = True) -> tuple[float, float]:
+        assert self._part
+        step = next(
+            (step for step, kept in weights.items() if torch.equal(kept, self.model.state_dict()[NAME])), self.step
+        )
+        weights.setdefault(step, self.model.state_dict()[NAME].clone())
+        asked.append((step, all_of_it))
+        plain(self, all_of_it)
+        return (whole[step] if all_of_it else part[step]), part[step]
+
+    weights: dict[int, torch.Tensor] = {}
+    asked: list[tuple[int, bool]] = []
+    monkeypatch.setattr(Training, "_measured", measured)
+
+
+NAME = "lm_head.weight"
+
+
+def test_on_the_way_a_part_is_read_and_at_the_end_all() -> None:
+    settings = small_training(steps=12, evaluation_tokens=20)
+    training = training_of(settings)
+    events = list(training.events())
+    *way, last = evaluations(events)
+    assert [(event.step, event.tokens) for event in way] == [(0, 24), (4, 24), (8, 24)]  # whole windows of 8
+    assert all(event.best_tokens == 24 and event.part_loss is None for event in way)
+    assert (last.tokens, last.best_tokens) == (0, 0)
+    assert last.validation_loss == pytest.approx(whole_loss(training.model, training.corpus.validation, 8))
+    assert last.part_loss is not None
+    assert last.part_loss < way[-1].validation_loss
+    plain = list(training_of(small_training(steps=12)).events())
+    assert losses(events) == losses(plain)  # how much is read changes nothing that is learnt
+    assert evaluations(plain)[-1].validation_loss == pytest.approx(last.validation_loss, rel=1e-6)
+
+
+def test_the_best_on_the_way_is_measured_whole_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    part_says(monkeypatch, {0: 3.0, 4: 2.0, 8: 2.5, 12: 2.2}, {4: 2.1, 12: 2.3})
+    settings = small_training(steps=12, evaluation_tokens=20)
+    straight = training_of(settings)
+    last = evaluations(list(straight.events()))[-1]
+    assert (last.validation_loss, last.part_loss) == (2.3, 2.2)
+    assert (last.best_step, last.best_loss, last.best_tokens) == (4, 2.1, 0)
+
+    first = training_of(settings)  # the best weights outlive a kill
+    for event in first.events():
+        if isinstance(event, Step) and event.step == 10:
+            break
+    second = training_of(settings)
+    second.load_state(copied(first.state()))
+    assert evaluations(list(second.events()))[-1].best_loss == 2.1
+    for name, tensor in straight.model.state_dict().items():
+        assert torch.equal(second.model.state_dict()[name], tensor)  # measuring others left no trace
+
+
+def test_what_only_seemed_the_best_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    part_says(monkeypatch, {0: 3.0, 4: 2.0, 8: 2.5, 12: 2.2}, {4: 2.4, 12: 2.3})
+    last = evaluations(list(training_of(small_training(steps=12, evaluation_tokens=20)).events()))[-1]
+    assert (last.best_step, last.best_loss, last.best_tokens) == (12, 2.3, 0)
+
+
+def test_a_wished_loss_is_confirmed_by_the_whole_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    part_says(monkeypatch, {0: 3.0, 4: 1.9, 8: 1.8, 12: 1.7}, {4: 2.05, 8: 1.95})
+    training = training_of(small_training(steps=40, evaluation_tokens=20, stop_at_loss=2.0))
+    found = evaluations(list(training.events()))
+    assert [(event.step, event.tokens) for event in found] == [(0, 24), (4, 24), (4, 0), (8, 24), (8, 0)]
+    assert "1.9500 has reached the 2" in training.ends_early
+    assert found[2].train_loss == found[1].train_loss
+
+
+def test_patience_counts_the_parts_and_ends_with_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    part_says(monkeypatch, {0: 1.0, 4: 1.1, 8: 1.2}, {0: 1.05, 8: 1.3})
+    training = training_of(small_training(steps=40, evaluation_tokens=20, patience=2))
+    found = evaluations(list(training.events()))
+    assert [(event.step, event.tokens) for event in found] == [(0, 24), (4, 24), (8, 24), (8, 0)]
+    assert (found[-1].best_step, found[-1].best_loss) == (0, 1.05)
+    assert "the best was 1.0500" in training.ends_early
+
+
+def test_a_stop_reads_all(control: Control) -> None:
+    training = training_of(small_training(steps=1000, evaluate_every=5, evaluation_tokens=20), control)
+    events: list[TrainingEvent] = []
+    for event in training.events():
+        events.append(event)
+        if isinstance(event, Sample) and event.step == 5:
+            control.ask("stop")
+    assert [(event.step, event.tokens) for event in evaluations(events)] == [(0, 24), (5, 24), (5, 0)]
+    assert len([event for event in events if isinstance(event, Sample)]) == 2
+
+
+def test_a_run_from_before_goes_on_as_it_began() -> None:
+    first = training_of(small_training(steps=8))
+    next(event for event in first.events() if isinstance(event, Step) and event.step == 3)
+    state = copied(first.state())
+    for name in ("best_tokens", "best_part", "train_loss", "whole", "evaluation_tokens", "best"):
+        state.pop(name, None)
+        (state["good"] or {}).pop(name, None)
+    second = training_of(small_training(steps=8, evaluation_tokens=20))
+    second.load_state(state)
+    assert [event.tokens for event in evaluations(list(second.events()))] == [0, 0]
 
 
 def test_a_loss_that_was_wished_for_ends_it() -> None:

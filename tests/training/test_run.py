@@ -126,6 +126,28 @@ def test_the_best_weights_are_kept_not_the_last() -> None:
     assert trained.step == best
 
 
+def test_what_a_run_ends_with_was_measured_on_all_of_the_split() -> None:
+    run = make_run(steps=400, evaluate_every=2, evaluation_tokens=24, learning_rate=3e-2, patience=2)
+    on_the_way = []
+    for event in run_training(run.model):
+        if isinstance(event, Saved) and event.what == "best":
+            trained = load(run.model).config.trained
+            assert trained is not None
+            on_the_way.append(trained.tokens)
+    assert on_the_way[0] == 24
+    kept = load(run.model)
+    assert kept.config.trained is not None
+    assert isinstance(event, RunEnded)
+    assert kept.config.trained.step == event.best_step < event.step  # the last weights are not the best
+    assert (kept.config.trained.tokens, event.best_tokens) == (0, 0)
+    assert kept.config.trained.validation_loss == event.best_loss
+    ids = kept.tokenizer.encode(TEXT)
+    validation = torch.tensor(ids[int(len(ids) * 0.9) :]).numpy()
+    assert event.best_loss == pytest.approx(whole_loss(kept.model, validation, 8))
+    note = next(event for event in read_journal(run.events) if isinstance(event, Note) and "on the way" in event.text)
+    assert f"24 of {len(validation)} tokens" in note.text
+
+
 def test_a_second_trainer_is_refused() -> None:
     run = make_run()
     events = run_training(run.model)

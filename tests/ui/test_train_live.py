@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from train_bench import STEPS, ScriptedRun, TrainBench, beginning, loss_at, steps, train_tab
 
-from tinygpt_tui.events.training import Note, Paused, Resumed, Step
+from tinygpt_tui.events.training import Evaluation, Note, Paused, Resumed, RunStarted, Step
 from tinygpt_tui.runs.control import Control
+from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.ui import training_session
 from tinygpt_tui.ui.screens.train import TrainScreen
 from tinygpt_tui.ui.training_session import Phase, TrainingSession
 from tinygpt_tui.ui.widgets.train_chart import TrainChart
+from tinygpt_tui.ui.widgets.train_meters import numbers_of
 from tinygpt_tui.ui.widgets.train_samples import TrainSamples
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
@@ -304,6 +306,17 @@ async def test_no_size_breaks_the_view(size: tuple[int, int], run: ScriptedRun) 
         await bench.sees("step 40 of 100")
         await bench.pilot.resize_terminal(*size)
         await bench.pilot.pause()
+
+
+def test_a_loss_from_a_part_of_the_text_is_marked() -> None:
+    history = RunHistory()
+    history.add([RunStarted(0.0, 0, 20, 1, 900, 111_540, "cpu", 1), Evaluation(0, 3.0, 3.0, 0, 3.0, 0.1)])
+    assert "measured on" not in numbers_of(history)
+    history.add([Evaluation(10, 2.12345, 2.1, 10, 2.12345, 0.1, tokens=4096, best_tokens=4096)])
+    numbers = numbers_of(history)
+    assert numbers["validation loss"] == "≈2.123"
+    assert numbers["measured on"] == "4,096 of 111,540 tokens"
+    assert numbers["best"] == "≈2.123 at step 10"
 
 
 async def test_the_log_tells_notes_and_warnings(run: ScriptedRun) -> None:

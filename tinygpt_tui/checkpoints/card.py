@@ -17,11 +17,15 @@ FORMAT = 1
 
 
 class TrainedOn(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a model's weights come from: corpus, step, and the loss over the whole validation split."""
+    """Where a model's weights come from: corpus, step, and the loss over the validation split.
+
+    `tokens` is how many of the split's gave that loss, as long as its training goes on; 0: all of them.
+    """
 
     corpus: str
     step: int
     validation_loss: float
+    tokens: int = 0
 
 
 class NativeConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -88,6 +88,11 @@ def write_weights(folder: Path, model: LanguageModel, trained: TrainedOn) -> Non
     write_config(folder, msgspec.structs.replace(config, trained=trained))
 
 
+def write_trained(folder: Path, trained: TrainedOn) -> None:
+    """Say anew where the weights of a model folder come from; they stay as they are. Raises StorageError."""
+    write_config(folder, msgspec.structs.replace(read_config(folder), trained=trained))
+
+
 def write_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
     """Write a model folder's vocabulary. Raises StorageError."""
     write_text(folder / TOKENIZER, json.dumps(tokenizer.to_dict(), ensure_ascii=False) + "\n")

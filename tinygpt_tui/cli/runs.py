@@ -14,6 +14,7 @@ from tinygpt_tui.errors import UsageError
 from tinygpt_tui.files import write_text
 from tinygpt_tui.runs.facts import FactsReader, RunFacts
 from tinygpt_tui.runs.index import find_run
+from tinygpt_tui.words import loss_words
 
 ACTIONS = {
     "list": "list the trainings (what happens without a word)",
@@ -72,12 +73,12 @@ def _list(as_json: bool) -> None:
 
 
 def _row(facts: RunFacts) -> tuple[str, ...]:
-    card, loss = facts.card, facts.reached.best_loss
+    card, reached = facts.card, facts.reached
     return (
         card.name,
         card.state,
         f"{card.step}/{card.steps}",
-        "" if loss is None else f"{loss:.4f}",
+        "" if reached.best_loss is None else loss_words(reached.best_loss, reached.best_tokens),
         card.corpus,
         card.preset,
         time.strftime("%Y-%m-%d %H:%M", time.localtime(card.created)),
@@ -103,7 +104,7 @@ def _compare(name: str, other: str) -> None:
     first, second = find_run(name).read_settings(), find_run(other).read_settings()
     facts = {Path(one.card.path): one for one in FactsReader().read()}
     reached = [facts[find_run(one).model].reached for one in (name, other)]
-    losses = ["" if one.best_loss is None else f"{one.best_loss:.4f}" for one in reached]
+    losses = ["" if one.best_loss is None else loss_words(one.best_loss, one.best_tokens) for one in reached]
     rows = [("best validation loss", *losses), ("parameters", *(f"{one.parameters:,}" for one in reached))]
     rows += [tuple(difference) for difference in differences(first, second)]
     write(table(rows, ("", name, other)))

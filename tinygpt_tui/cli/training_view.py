@@ -50,7 +50,8 @@ def show(events: Iterator[TrainingEvent], run: RunFolder) -> int:
             say(f"  {ended.hint}")
         return int(ExitCode.RUN)
     loss = f"{ended.best_loss:.4f}" if ended.best_loss is not None else "not measured"
-    say(f"{ended.reason} at step {ended.step}; best validation loss {loss} at step {ended.best_step} is kept")
+    read = f" on {seen.history.read_words(ended.best_tokens)}" if ended.best_tokens else ""
+    say(f"{ended.reason} at step {ended.step}; best validation loss {loss}{read} at step {ended.best_step} is kept")
     say(f"talk to it: tinygpt-tui generate {run.model.name}")
     return int(ExitCode.OK)
 
@@ -129,7 +130,8 @@ def numbers(history: RunHistory) -> str:
     if step:
         parts.append(f"train {evaluation.train_loss if evaluation else step.loss:.3f}")
     if evaluation and best:
-        parts += [f"val {evaluation.validation_loss:.4f}", f"best {best[1]:.4f} at {best[0]}"]
+        read = f" on {evaluation.tokens:,} tokens" if evaluation.tokens else ""
+        parts += [f"val {evaluation.validation_loss:.4f}{read}", f"best {best[1]:.4f} at {best[0]}"]
     if step:
         parts += [f"rate {step.learning_rate:.2g}", f"{step.tokens_per_s:,.0f} tokens/s"]
         parts.append(f"{duration(history.elapsed_s)} gone")

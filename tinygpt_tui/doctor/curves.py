@@ -188,7 +188,7 @@ def _by_heart(history: RunHistory, settings: TrainingSettings) -> Iterator[Findi
 
 def _ended_too_soon(history: RunHistory, settings: TrainingSettings) -> Iterator[Finding]:
     """A run that was still getting better quickly in its last tenth would have profited from more steps."""
-    steps, losses = history.validation_losses
+    steps, losses = history.comparable_losses
     if history.ended is None or history.ended.reason != "finished" or len(steps) < 5:
         return
     before = float(np.interp(steps[-1] * (1 - STILL_SHARE), steps, losses))

@@ -35,7 +35,7 @@ class Trend:
 
 def trend_of(history: RunHistory) -> Trend:
     """Say where the validation loss is going. The untrained model does not count."""
-    steps, losses = history.validation_losses
+    steps, losses = history.comparable_losses
     _, gaps = history.gaps
     trained = slice(len(steps) - len(gaps), None)
     return trend(steps[trained], losses[trained], losses[trained] - gaps)

@@ -44,7 +44,12 @@ class Planned(msgspec.Struct, frozen=True, tag=True):
 
 
 class Evaluation(msgspec.Struct, frozen=True, tag=True):
-    """The loss over the whole validation split, nats per token, each token predicted once."""
+    """The loss over the validation split, nats per token, each token predicted once.
+
+    `tokens` is how many were predicted where that was a part of the split, always the same one; 0: all of them. Where
+    evaluations on the way read a part and this one all, `part_loss` is the loss over that part alone, to be compared
+    with theirs. `best_tokens` is to `best_loss` what `tokens` is to `validation_loss`.
+    """
 
     step: int
     validation_loss: float
@@ -52,6 +57,9 @@ class Evaluation(msgspec.Struct, frozen=True, tag=True):
     best_step: int
     best_loss: float
     seconds: float
+    tokens: int = 0
+    part_loss: float | None = None
+    best_tokens: int = 0
 
 
 class Sample(msgspec.Struct, frozen=True, tag=True):
@@ -120,7 +128,8 @@ class Finding(msgspec.Struct, frozen=True, tag=True):
 class RunEnded(msgspec.Struct, frozen=True, tag=True):
     """The last event of a training.
 
-    `finished`: all steps are done; `stopped`: somebody asked; `failed`: `message` and `hint` say why.
+    `finished`: all steps are done; `stopped`: somebody asked; `failed`: `message` and `hint` say why. `best_tokens` is
+    0 where the whole split gave `best_loss`, else how many of its tokens did: the run ended in the midst.
     """
 
     time: float
@@ -131,6 +140,7 @@ class RunEnded(msgspec.Struct, frozen=True, tag=True):
     elapsed_s: float
     message: str = ""
     hint: str = ""
+    best_tokens: int = 0
 
 
 TrainingEvent = (

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tinygpt_tui.checkpoints.card import NativeConfig
+from tinygpt_tui.checkpoints.card import NativeConfig, TrainedOn
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.exports.forms import Form
 from tinygpt_tui.runs.folder import RunFolder, RunSettings
@@ -132,9 +132,13 @@ def _front_matter(name: str, config: NativeConfig, form: Form, run: RunSettings 
             "    metrics:",
             "    - type: loss",
             f"      value: {config.trained.validation_loss:.4f}",
-            "      name: validation loss, nats per token",
+            f"      name: validation loss, nats per token{_read(config.trained)}",
         ]
     return lines
+
+
+def _read(trained: TrainedOn) -> str:
+    return f", on {trained.tokens} tokens" if trained.tokens else ""
 
 
 def _summary(config: NativeConfig, run: RunSettings | None) -> str:
@@ -144,7 +148,8 @@ def _summary(config: NativeConfig, run: RunSettings | None) -> str:
         return f"{text}."
     trained = config.trained
     text += f", trained on {trained.corpus}; at step {trained.step:,} its loss was {trained.validation_loss:.4f}"
-    return f"{text} nats per token over the whole validation split."
+    read = f"{trained.tokens:,} tokens of the" if trained.tokens else "the whole"
+    return f"{text} nats per token over {read} validation split."
 
 
 def _use(name: str, settings: ArchitectureSettings, form: Form, prompt: str) -> str:

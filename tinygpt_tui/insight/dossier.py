@@ -179,7 +179,8 @@ def _model(path: Path, config: NativeConfig, parts: Part) -> Iterator[Row]:
 
 def _losses(config: NativeConfig, history: RunHistory | None, run: RunSettings | None) -> Iterator[Row]:
     if (trained := config.trained) is not None:
-        yield Row("validation", f"{trained.validation_loss:.4f} nats per token at step {trained.step:,}")
+        read = f", on {trained.tokens:,} tokens" if trained.tokens else ""
+        yield Row("validation", f"{trained.validation_loss:.4f} nats per token at step {trained.step:,}{read}")
         yield Row("perplexity", f"{math.exp(min(trained.validation_loss, 100)):.2f}")
     if run is not None and run.corpus.entropy is not None:
         yield Row("floor", f"{run.corpus.entropy:.4f}: nobody can get below it")

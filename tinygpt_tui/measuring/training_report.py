@@ -11,7 +11,7 @@ class TrainingRun(msgspec.Struct, frozen=True, kw_only=True):
     """One training to its end.
 
     `seconds` is the processor's time in the steps alone; `whole_s` the time by the clock from making the net to the
-    last sample, evaluations with it; `besides` the share of the work that was not in the steps.
+    last sample, evaluations with it; `besides` the share of the work after that making which was not in the steps.
     """
 
     seed: int

@@ -31,6 +31,7 @@ class Reached(NamedTuple):
     best_loss: float | None = None
     best_step: int = 0
     elapsed_s: float = 0.0
+    best_tokens: int = 0  # of the validation split that gave the loss; 0: all
 
 
 class RunFacts(NamedTuple):
@@ -87,14 +88,18 @@ def reached(journal: Path) -> Reached:
             case RunStarted():
                 found = found._replace(parameters=event.parameters)
             case Evaluation():
-                found = found._replace(best_loss=event.best_loss, best_step=event.best_step)
+                found = _best(found, event.best_loss, event)
             case Step():
                 found = found._replace(elapsed_s=event.elapsed_s)
             case RunEnded():
                 found = found._replace(elapsed_s=max(found.elapsed_s, event.elapsed_s))
                 if event.best_loss is not None:
-                    found = found._replace(best_loss=event.best_loss, best_step=event.best_step)
+                    found = _best(found, event.best_loss, event)
     return found
+
+
+def _best(found: Reached, loss: float, event: Evaluation | RunEnded) -> Reached:
+    return found._replace(best_loss=loss, best_step=event.best_step, best_tokens=event.best_tokens)
 
 
 def settings_of(card: RunCard) -> RunSettings | None:

@@ -29,7 +29,7 @@ from tinygpt_tui.events.training import (
     Step,
     TrainingEvent,
 )
-from tinygpt_tui.words import threads
+from tinygpt_tui.words import part_words, threads
 
 Floats = NDArray[np.float64]
 RECENT_STEPS = 20
@@ -81,7 +81,7 @@ class RunHistory:
         self.steps = steps
         self._evaluate_every = evaluate_every
         self._steps = Columns(len(MEASURED))
-        self._evaluations = Columns(3)  # step, validation_loss, train_loss
+        self._evaluations = Columns(4)  # step, validation_loss, train_loss, and validation over what all of them read
         self._evaluated: list[Evaluation] = []
         self.samples: list[SampleText] = []
         self.findings: dict[str, Finding] = {}
@@ -150,6 +150,15 @@ class RunHistory:
         """Steps (M,) and the validation loss at each (M,)."""
         return self._evaluations.column(0), self._evaluations.column(1)
 
+    @property
+    def comparable_losses(self) -> tuple[Floats, Floats]:
+        """Steps (M,) and the validation loss over the same tokens at each (M,): some may have read more than others."""
+        return self._evaluations.column(0), self._evaluations.column(3)
+
+    def read_words(self, tokens: int) -> str:
+        """How much of the validation split gave a loss, `tokens` as events have it; empty where it was all of it."""
+        return part_words(tokens, self.started.validation_tokens if self.started else 0) if tokens else ""
+
     def measured(self, what: Measured) -> tuple[Floats, Floats]:
         """Steps (N,) and what each one measured (N,)."""
         return self._steps.column(0), self._steps.column(MEASURED.index(what))
@@ -158,7 +167,7 @@ class RunHistory:
     def gaps(self) -> tuple[Floats, Floats]:
         """Steps (M,) of evaluations and by how much validation was above training there (M,), nats per token."""
         trained = slice(int(np.searchsorted(self._evaluations.column(0), 1)), None)  # before it there is no training
-        steps, validation, train = (self._evaluations.column(index)[trained] for index in range(3))
+        steps, validation, train = (self._evaluations.column(index)[trained] for index in (0, 3, 2))
         return steps, validation - train
 
     @property
@@ -247,8 +256,11 @@ class RunHistory:
         self._evaluations.cut(event.step - 1)
         _drop_from(self._evaluated, event.step)
         self._evaluated.append(event)
-        self._evaluations.append(event.step, event.validation_loss, event.train_loss)
-        self._say(event.step, f"validation {event.validation_loss:.4f}{BEST if event.best_step == event.step else ''}")
+        alike = event.validation_loss if event.part_loss is None else event.part_loss
+        self._evaluations.append(event.step, event.validation_loss, event.train_loss, alike)
+        read = f" on {event.tokens:,} tokens" if event.tokens else ""
+        best = BEST if event.best_step == event.step else ""
+        self._say(event.step, f"validation {event.validation_loss:.4f}{read}{best}")
 
     def _hear_sample(self, event: Sample) -> None:
         evaluation = self.last_evaluation

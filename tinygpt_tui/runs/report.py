@@ -48,6 +48,8 @@ class RunReport:
         """Return what there is to say of the run, a name and a value each."""
         card, reached, corpus = self.facts.card, self.facts.reached, self.settings.corpus
         best = "not measured" if reached.best_loss is None else f"{reached.best_loss:.4f} at step {reached.best_step:,}"
+        part = self.history.read_words(reached.best_tokens)
+        read = f"{part} of" if part else "the whole of"
         of = f" of {card.steps:,}" if card.steps != card.step else ""
         text = f"{corpus.name}, {corpus.characters:,} characters" if corpus.characters else corpus.name
         started = self.history.started
@@ -55,7 +57,7 @@ class RunReport:
         start = self.settings.start
         rows = [
             ("state", f"{card.state}, {card.step:,}{of} steps"),
-            ("best validation loss", f"{best} (nats per token, over the whole validation split)"),
+            ("best validation loss", f"{best} (nats per token, over {read} the validation split)"),
             ("parameters", f"{reached.parameters:,}" if reached.parameters else "not known"),
             ("text", text),
             ("preset", card.preset or "none"),

@@ -55,7 +55,15 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         float, Meta(gt=0, lt=1, description="share at the end of the corpus that is never trained on")
     ] = 0.1
     evaluate_every: Annotated[
-        int, Meta(ge=0, description="steps between two evaluations; 0: four to twenty-five in all")
+        int, Meta(ge=0, description="steps between two evaluations; 0: nine to twenty-six in all")
+    ] = 0
+    evaluation_tokens: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="how many of the validation split's tokens evaluations on the way read, always the same ones; "
+            "0: so many that they stay cheap; the last one reads all, and so does each where it is no fewer",
+        ),
     ] = 0
     patience: Annotated[
         int, Meta(ge=0, le=10_000, description="ends after so many evaluations without a better one; 0: never")

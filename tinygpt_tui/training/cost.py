@@ -119,7 +119,7 @@ def step_seconds(settings: TrainingSettings, machine: Machine) -> float:
 
 
 def evaluation_seconds(settings: TrainingSettings, validation_tokens: int, machine: Machine) -> float:
-    """Return about how long it takes to measure the loss over the whole validation split."""
+    """Return about how long it takes to measure the loss over so many tokens of the validation split."""
     work = work_of(settings)
     tokens = settings.batch_size * settings.architecture.training_length
     learning = machine.compute * MATRIX_MS * work.matrix + machine.memory * (

@@ -13,7 +13,7 @@ from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.cost import evaluation_seconds, learns_natively, memory_bytes, sample_seconds, step_seconds
 from tinygpt_tui.training.machine import Machine
 from tinygpt_tui.training.pace import EVALUATIONS_SHARE, FEWEST, MOST
-from tinygpt_tui.training.schedule import evaluation_spacing
+from tinygpt_tui.training.schedule import evaluation_spacing, evaluation_tokens
 from tinygpt_tui.words import duration, ratio, shortened, size
 
 FEW_JUDGES = 3000  # characters in the validation split
@@ -63,17 +63,22 @@ def estimate(
     per_step = settings.batch_size * settings.architecture.training_length
     step_s = measured_step_s if measured_step_s is not None else step_seconds(settings, machine)
     slower = step_s / max(step_seconds(settings, machine), 1e-9)
-    each_s = slower * (evaluation_seconds(settings, validation, machine) + sample_seconds(settings, machine))
-    if settings.minutes:
-        budget_s = settings.minutes * 60
-        evaluations = int(min(max(EVALUATIONS_SHARE * budget_s / max(each_s, 1e-9), FEWEST), MOST))
-        steps = max(1, int((budget_s - evaluations * each_s) / max(step_s, 1e-9)))
+    budget_s = settings.minutes * 60
+    if budget_s:
+        settings = msgspec.structs.replace(settings, steps=max(1, round(budget_s / max(step_s, 1e-9))))
+    read = evaluation_tokens(settings, validation)
+    whole_s = slower * evaluation_seconds(settings, validation, machine)
+    part_s = slower * evaluation_seconds(settings, read, machine) if read else whole_s
+    each_s = part_s + slower * sample_seconds(settings, machine)
+    if budget_s:
+        afford = (EVALUATIONS_SHARE * budget_s - whole_s + part_s) / max(each_s, 1e-9)
+        evaluations = int(min(max(afford, FEWEST), MOST))
+        steps = max(1, int((budget_s - evaluations * each_s - whole_s + part_s) / max(step_s, 1e-9)))
         seconds = budget_s
     else:
         steps = settings.steps
-        every = settings.evaluate_every or evaluation_spacing(settings, validation)
-        evaluations = 1 + math.ceil(steps / every)
-        seconds = steps * step_s + evaluations * each_s
+        evaluations = 1 + math.ceil(steps / evaluation_spacing(settings, validation, read))
+        seconds = steps * step_s + evaluations * each_s + whole_s - part_s
     return Estimate(
         parameters=count_parameters(settings.architecture),
         train_tokens=train,

@@ -1,42 +1,54 @@
-"""The honest loss: the whole split, each token predicted once."""
+"""The honest loss: the whole split, each token predicted once; and a part of it that is read first."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
 
 from tinygpt_tui.architectures.base import LanguageModel
 
 TOKENS_AT_ONCE = 2048  # enough rows to keep the matrix products busy, few enough to stay in the cache
 
 
+def spread_windows(tokens: int, block_size: int, wanted: int) -> NDArray[np.int64]:
+    """Return which of a split's non-overlapping windows (n,) hold about `wanted` of its `tokens`, evenly spread."""
+    whole = (tokens - 1) // block_size
+    count = min(whole, math.ceil(wanted / block_size))
+    return ((np.arange(count) + 0.5) * whole / max(1, count)).astype(np.int64)
+
+
 @torch.no_grad()
 def summed_losses(
-    model: LanguageModel, ids: NDArray[np.int64], block_size: int, forward: Callable[[Tensor], Tensor] | None = None
+    model: LanguageModel, ids: NDArray[np.int64], block_size: int, first: NDArray[np.int64] | None = None
 ) -> Iterator[tuple[float, int]]:
     """Yield (summed loss in nats, tokens predicted) piece by piece over non-overlapping windows of `ids` (N,).
 
-    Every token but the first is predicted exactly once; the last window may be shorter. The caller can stop between
-    two pieces.
+    Every token but the first is predicted exactly once; the last window may be shorter. The windows numbered `first`
+    are read before the others, in pieces of their own: whoever stops pulling there has measured the same as somebody
+    who goes on. The caller can stop between any two pieces.
     """
-    forward = model if forward is None else forward
     targets = len(ids) - 1
     whole = targets // block_size
     x = ids[: whole * block_size].reshape(whole, block_size)
     y = ids[1 : whole * block_size + 1].reshape(whole, block_size)
-    pieces = [(x[i : i + n], y[i : i + n]) for n in (max(1, TOKENS_AT_ONCE // block_size),) for i in range(0, whole, n)]
+    if first is None:
+        first = np.empty(0, dtype=np.int64)
+    others = np.delete(np.arange(whole), first)
+    at_once = max(1, TOKENS_AT_ONCE // block_size)
+    rows = [part[i : i + at_once] for part in (first, others) for i in range(0, len(part), at_once)]
+    pieces = [(x[numbers], y[numbers]) for numbers in rows]
     if whole * block_size < targets:
         pieces.append((ids[None, whole * block_size : -1], ids[None, whole * block_size + 1 :]))
     training = model.training
     for inputs, wanted in pieces:
         model.eval()
-        logits = forward(torch.from_numpy(inputs).to(model.device))
-        goal = torch.from_numpy(wanted.reshape(-1).copy()).to(model.device)
+        logits = model(torch.from_numpy(inputs).to(model.device))
+        goal = torch.from_numpy(wanted.reshape(-1)).to(model.device)
         loss = F.cross_entropy(logits.float().view(-1, logits.shape[-1]), goal, reduction="sum")
         model.train(training)
         yield float(loss), wanted.size

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import msgspec
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from tinygpt_tui.architectures.base import LanguageModel
@@ -25,21 +27,26 @@ from tinygpt_tui.training.carrying import Carrying
 from tinygpt_tui.training.compiling import Compiling
 from tinygpt_tui.training.device import device_random, placed, set_device_random
 from tinygpt_tui.training.distributed import ALONE, Team
-from tinygpt_tui.training.evaluate import summed_losses
+from tinygpt_tui.training.evaluate import spread_windows, summed_losses
 from tinygpt_tui.training.fused import use_fused
 from tinygpt_tui.training.optimizer import clip, make_optimizers, set_rate
 from tinygpt_tui.training.pace import Pace
 from tinygpt_tui.training.precision import Precision
 from tinygpt_tui.training.sampling import sample_text
-from tinygpt_tui.training.schedule import evaluation_spacing, rate_share
+from tinygpt_tui.training.schedule import evaluation_spacing, evaluation_tokens, rate_share
 from tinygpt_tui.training.snapshot import copied
 from tinygpt_tui.training.stopwatch import Stopwatch
+from tinygpt_tui.words import part_words
 
 PAUSE_LOOK_S = 0.1
 
 
 class Diverged(Exception):
     """A loss or a gradient that is no number, met before it reached the weights; what it was, in words."""
+
+
+class _CutShort(Exception):
+    """A second stop came while something was measured, and half of that is worth nothing."""
 
 
 class Training:
@@ -72,6 +79,7 @@ class Training:
         self.step = 0
         self.elapsed_s = 0.0
         self.best_step, self.best_loss = 0, math.inf
+        self.best_tokens = 0  # of the validation split that gave it; 0: all
         self.rate_scale = 1.0  # halved where the loss was no number
         self.stopped = False
         self.pace = Pace(settings)
@@ -86,9 +94,12 @@ class Training:
         else:
             length = settings.architecture.training_length
             self._windows = Windows(corpus.train, length, settings.batch_size, settings.seed)
-        self._evaluate_every = settings.evaluate_every or evaluation_spacing(settings, len(corpus.validation))
+        self._read_only(evaluation_tokens(settings, len(corpus.validation)))
         self._recent: list[float] = []
-        self._evaluated = self._sampled = -1  # the last steps at which that was done
+        self._train_loss: float | None = None  # at the last evaluation
+        self._evaluated = self._whole = self._sampled = -1  # the last steps at which that was done
+        self._best_part = math.inf  # what the best weights lose on what every evaluation reads
+        self._best: dict[str, Tensor] | None = None  # they themselves, until they were measured on the whole split
         self._without_better = 0  # regular evaluations since the best
         self._good: dict[str, Any] | None = None  # the state at the last regular evaluation
 
@@ -102,9 +113,10 @@ class Training:
                     return
                 yield from self._obey()
                 if self.stopped:
-                    if self._evaluated != self.step:  # what was learnt since the last evaluation may be the best yet
+                    if self._whole != self.step:  # what was learnt since the last evaluation may be the best yet
                         yield from self._evaluate()
-                        yield from self._sample()
+                        if self._sampled != self.step:
+                            yield from self._sample()
                         self.pace.evaluated(self.step)
                     return
                 step = self._one_step()
@@ -119,10 +131,16 @@ class Training:
                 yield self._roll_back(str(found))
 
     @property
+    def reads(self) -> str:
+        """How much of the validation split evaluations read, in words; empty where each reads all of it."""
+        of = part_words(self._part, len(self.corpus.validation))
+        return f"evaluations on the way read {of}, always the same ones; the last reads all" if self._part else ""
+
+    @property
     def ends_early(self) -> str:
         """Why the training is over before its last step, in words; empty while it is not."""
         patience, wanted = self.settings.patience, self.settings.stop_at_loss
-        if wanted and self.best_loss <= wanted:
+        if wanted and self.best_loss <= wanted and not self.best_tokens:
             return f"the validation loss {self.best_loss:.4f} has reached the {wanted:g} that was asked for"
         if patience and self._without_better >= patience:
             return f"no better validation loss in {patience} evaluations; the best was {self.best_loss:.4f}"
@@ -138,8 +156,10 @@ class Training:
             "compiling": self.compiling.choice,
             "threads": torch.get_num_threads(),
             "extensions": len(self._extensions),
-            # Right after a regular evaluation, when most states are saved, the two are the same.
+            "evaluation_tokens": self._part,
+            # Right after a regular evaluation, when most states are saved, the two are the same, and so may these be.
             "good": None if self._good is None or self._good["step"] == self.step else self._good,
+            "best": None if self._good is None or self._best is self._good["model"] else self._best,
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -150,7 +170,11 @@ class Training:
         self.pace.load_state(state.get("pace", {}))
         self._take_plan(self.pace.steps)
         self.compiling.keep_to(state.get("compiling", "auto"))
+        self._read_only(state.get("evaluation_tokens", 0))  # longer runs read as much as they did: it is compared
         self._good = state.get("good") or copied(self._place())
+        self._best = state.get("best")
+        if self._best is None and self.best_tokens and self.best_step == self._good["step"]:
+            self._best = self._good["model"]
         if state.get("extensions", 0) != len(self._extensions):
             self._without_better = 0  # whoever makes a run longer has patience with it again
 
@@ -160,8 +184,12 @@ class Training:
             "step": self.step,
             "best_step": self.best_step,
             "best_loss": self.best_loss,
+            "best_tokens": self.best_tokens,
+            "best_part": self._best_part,
             "recent": list(self._recent),
+            "train_loss": self._train_loss,
             "evaluated": self._evaluated,
+            "whole": self._whole,
             "sampled": self._sampled,
             "without_better": self._without_better,
             "model": self.model.state_dict(),
@@ -175,8 +203,10 @@ class Training:
         self.team.fall_out()
         self.step = place["step"]
         self.best_step, self.best_loss = place["best_step"], place["best_loss"]
-        self._recent = list(place["recent"])
+        self.best_tokens, self._best_part = place.get("best_tokens", 0), place.get("best_part", self.best_loss)
+        self._recent, self._train_loss = list(place["recent"]), place.get("train_loss")
         self._evaluated = place.get("evaluated", self.step)
+        self._whole = place.get("whole", self._evaluated)
         self._sampled = place.get("sampled", self.step)
         self._without_better = place.get("without_better", 0)
         self.model.load_state_dict(place["model"])
@@ -192,16 +222,21 @@ class Training:
         """Do what belongs to this step besides the step itself, as far as it was not done yet."""
         if not self._evaluation_due():
             return
-        measured = self._evaluated == self.step
-        if not measured:
-            yield from self._evaluate(regular=True)
+        if self._evaluated != self.step:
+            yield from self._evaluate(regular=True, whole=not self._part or self.step >= self.settings.steps)
             if self._evaluated != self.step:
                 return  # it was cut short
+        if self._seems_over() and self._whole != self.step:
+            yield from self._evaluate()
         if self._sampled != self.step:
             yield from self._sample()
         self.pace.evaluated(self.step)
         if self._good is None or self._good["step"] != self.step:
             self._good = copied(self._place())
+        if not self.best_tokens:
+            self._best = None
+        elif self.best_step == self.step:
+            self._best = self._good["model"]
 
     def _roll_back(self, what: str) -> RolledBack:
         """Return to the last good state and halve the rate; once. Raises RunError the second time."""
@@ -217,12 +252,25 @@ class Training:
         self.rate_scale /= 2
         return RolledBack(step=self.step, reached=reached, what=what, rate_scale=self.rate_scale)
 
+    def _seems_over(self) -> bool:
+        """Whether it ends here, should the whole split say what a part of it has said."""
+        patience, wanted = self.settings.patience, self.settings.stop_at_loss
+        reached = wanted and self.best_loss <= wanted and self.best_step == self.step
+        return self.stopped or bool(reached) or bool(patience and self._without_better >= patience)
+
     def _is_over(self) -> bool:
         return self.stopped or self.step >= self.settings.steps or bool(self.ends_early)
 
     def _share(self) -> float:
         """Return the share of their peak rates that the optimizers use now."""
         return rate_share(self.pace.place(self.step), self.settings, self._extensions) * self.rate_scale
+
+    def _read_only(self, tokens: int) -> None:
+        """Let evaluations on the way read so many tokens of the validation split; 0: all of them."""
+        split = self.corpus.validation
+        self._first: NDArray[np.int64] = spread_windows(len(split), self._block_size, tokens)
+        self._part = len(self._first) * self._block_size
+        self._evaluate_every = evaluation_spacing(self.settings, len(split), self._part)
 
     def _take_plan(self, steps: int) -> None:
         self.settings = msgspec.structs.replace(self.settings, steps=steps)
@@ -284,40 +332,84 @@ class Training:
                 logits = self.compiling.forward(self.model)(inputs)
         return F.cross_entropy(logits.float().view(-1, logits.shape[-1]), targets.reshape(-1))
 
-    def _evaluate(self, regular: bool = False) -> Iterator[TrainingEvent]:
-        """Measure the loss over the validation split.
+    def _evaluate(self, regular: bool = False, whole: bool = True) -> Iterator[TrainingEvent]:
+        """Measure the loss over the `whole` validation split, or over the part of it that evaluations on the way read.
 
         Two stops cut it short: then nothing is yielded, and it is still due. Only `regular` ones count against the
         patience: a training that was stopped and gone on with must end where it would have ended.
         """
         watch = Stopwatch()
-        total, count = 0.0, 0
-        for loss, tokens in summed_losses(self.model, self.corpus.validation, self._block_size):
-            total, count = total + loss, count + tokens
-            if self._stop_taken():
-                if self.stopped:  # twice: at once, and half an evaluation is worth nothing
-                    return
-                self.stopped = True
-        value = total / count
-        if not math.isfinite(value):
-            self._diverged("the validation loss")
-        if value < self.best_loss:
-            self.best_step, self.best_loss = self.step, value
+        try:
+            value, part = self._measured(whole)
+            if not math.isfinite(value):
+                self._diverged("the validation loss")
+            better = self._is_better(value, part, whole)
+        except _CutShort:
+            return
+        tokens = 0 if whole else self._part
+        if better:
+            self.best_step, self.best_loss, self.best_tokens, self._best_part = self.step, value, tokens, part
             self._without_better = 0
         elif regular:
             self._without_better += 1
         self._evaluated = self.step
+        if whole:
+            self._whole = self.step
         seconds = watch.seconds()
         self.elapsed_s += seconds
+        if not whole:
+            self.pace.last_takes_longer(seconds * (len(self.corpus.validation) / self._part - 1))
         recent, self._recent = self._recent, []
+        if recent:
+            self._train_loss = sum(recent) / len(recent)
         yield Evaluation(
             step=self.step,
             validation_loss=value,
-            train_loss=sum(recent) / len(recent) if recent else value,
+            train_loss=value if self._train_loss is None else self._train_loss,
             best_step=self.best_step,
             best_loss=self.best_loss,
             seconds=seconds,
+            tokens=tokens,
+            part_loss=part if whole and self._part else None,
+            best_tokens=self.best_tokens,
         )
+
+    def _measured(self, whole: bool = True) -> tuple[float, float]:
+        """Return the loss over what is read now, and over what every evaluation reads. Raises _CutShort."""
+        total, count, part = 0.0, 0, math.nan
+        for loss, tokens in summed_losses(self.model, self.corpus.validation, self._block_size, self._first):
+            if self._stop_taken():
+                if self.stopped:
+                    raise _CutShort
+                self.stopped = True
+            total, count = total + loss, count + tokens
+            if count == self._part:
+                part = total / count
+                if not whole:
+                    break
+        return total / count, part if self._part else total / count
+
+    def _is_better(self, value: float, part: float, whole: bool) -> bool:
+        """Whether these are the best weights so far, by the whole split where that can tell. Raises _CutShort.
+
+        Where a part of it alone said that earlier ones were better, they are measured on the whole split as well.
+        """
+        if not whole:
+            return part < self._best_part
+        if self.best_step == self.step == self._evaluated:
+            return True  # the same weights as in a part before, and now in all
+        if self.best_tokens:
+            if part < self._best_part:
+                return True
+            assert self._best is not None
+            newest = copied(self.model.state_dict())
+            self.model.load_state_dict(self._best)
+            try:
+                self.best_loss, _ = self._measured()
+                self.best_tokens = 0
+            finally:
+                self.model.load_state_dict(newest)
+        return value < self.best_loss
 
     def _sample(self) -> Iterator[TrainingEvent]:
         if not self.settings.sample_tokens:

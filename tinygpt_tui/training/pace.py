@@ -1,9 +1,10 @@
 """How many steps a run has, and where in its schedule each of them stands: as the settings say, or by the clock.
 
 A run of so many minutes does not know beforehand how many steps fit. It plans: what is left of the time, less what the
-evaluations to come will take, through what a step has taken lately. The first plans come quickly (after 1, 2, 4 …
-steps), later ones as often as a fortieth of the time is over, because a machine has other things to do as well. A plan
-is kept in the run's state and told in its journal: going on from a saved state is going on with that moment's plan.
+evaluations to come will take (the last of them may read more than the others), through what a step has taken lately.
+The first plans come quickly (after 1, 2, 4 … steps), later ones as often as a fortieth of the time is over, because a
+machine has other things to do as well. A plan is kept in the run's state and told in its journal: going on from a saved
+state is going on with that moment's plan.
 
 What counts is the time from the first step to the end: evaluations, samples and writing to the disk with it, pauses
 without. What comes before the first step (reading the text, measuring the machine, the evaluation of the untrained net)
@@ -44,6 +45,7 @@ class Pace:
         self._planned_at_s = 0.0
         self._step_s: deque[float] = deque(maxlen=RECENT_STEPS)
         self._evaluation_s: deque[float] = deque(maxlen=3)
+        self._longer_s = 0.0  # that the last evaluation takes more than another one
         self._just_evaluated = False
 
     @property
@@ -84,6 +86,10 @@ class Pace:
         if seconds is not None:
             self._evaluation_s.append(seconds)
 
+    def last_takes_longer(self, seconds: float) -> None:
+        """The last evaluation will take so much more than the one that has just been made: it reads more."""
+        self._longer_s = seconds
+
     def stepped(self, step: int) -> Planned | None:
         """Count a step; return the new plan where this was the time to make one."""
         seconds = self._tick()
@@ -111,6 +117,7 @@ class Pace:
             "planned_at_s": self._planned_at_s,
             "step_s": list(self._step_s),
             "evaluation_s": list(self._evaluation_s),
+            "longer_s": self._longer_s,
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
@@ -123,6 +130,7 @@ class Pace:
         self._planned_at_s = state["planned_at_s"]
         self._step_s.extend(state["step_s"])
         self._evaluation_s.extend(state["evaluation_s"])
+        self._longer_s = state.get("longer_s", 0.0)
 
     def _passed_by(self, step: int) -> int:
         return int(self.place(step) / self.steps * self._evaluations) if self.timed else 0
@@ -154,10 +162,10 @@ class Pace:
         evaluation_s = fmean(self._evaluation_s) if self._evaluation_s else 0.0
         share = self.place(step) / self.steps
         if not self._anchor:
-            afford = EVALUATIONS_SHARE * self.budget_s / max(evaluation_s, 1e-9)
+            afford = (EVALUATIONS_SHARE * self.budget_s - self._longer_s) / max(evaluation_s, 1e-9)
             self._evaluations, share = int(min(max(afford, FEWEST), MOST)), 0.0
         to_come = self._evaluations - int(share * self._evaluations)
-        left_s = self.budget_s - self.used_s - to_come * evaluation_s
+        left_s = self.budget_s - self.used_s - to_come * evaluation_s - self._longer_s
         steps = step + max(0, round(left_s / step_s))
         if not young:
             # From here on what is over of the schedule stays over; only the rest is stretched or squeezed.

@@ -56,6 +56,7 @@ def prepare(folder: RunFolder, settings: RunSettings, control: Control, team: Te
     notes += measured
     training = Training(chosen, corpus, device, control, settings.extensions, team)
     notes += [training.precision.words] if training.precision.halved else []
+    notes += [training.reads] if training.reads else []
     team.begin(Beginning(training.settings, str(device), torch.get_num_threads()), corpus.train)
     if state is not None:
         _go_on(training, state, folder.resume)

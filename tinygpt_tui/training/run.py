@@ -14,7 +14,7 @@ import filelock
 import torch
 
 from tinygpt_tui.checkpoints.card import TrainedOn
-from tinygpt_tui.checkpoints.native import write_weights
+from tinygpt_tui.checkpoints.native import write_trained, write_weights
 from tinygpt_tui.errors import RunError, StorageError, TinyGPTError, storage_error
 from tinygpt_tui.events.training import (
     Evaluation,
@@ -174,6 +174,7 @@ class _Run:
             reason=reason,  # type: ignore[arg-type]
             best_step=training.best_step if training else 0,
             best_loss=training.best_loss if training and measured else None,
+            best_tokens=training.best_tokens if training else 0,
             elapsed_s=training.elapsed_s if training else 0.0,
             message=message,
             hint=hint,
@@ -186,10 +187,18 @@ class _Run:
     def _keep(self, event: TrainingEvent, settings: RunSettings) -> Iterator[TrainingEvent]:
         training = self._training
         assert training is not None
-        if isinstance(event, Evaluation) and event.best_step == event.step:
-            trained = TrainedOn(corpus=settings.corpus.name, step=event.step, validation_loss=event.best_loss)
-            yield from self._insist(lambda: write_weights(self._folder.model, training.model, trained))
-            yield from self._log(Saved(event.step, "best"))
+        if isinstance(event, Evaluation):
+            trained = TrainedOn(
+                corpus=settings.corpus.name,
+                step=event.best_step,
+                validation_loss=event.best_loss,
+                tokens=event.best_tokens,
+            )
+            if event.best_step == event.step:
+                yield from self._insist(lambda: write_weights(self._folder.model, training.model, trained))
+                yield from self._log(Saved(event.step, "best"))
+            elif not event.tokens and event.part_loss is not None:  # the kept ones were measured again, on all there is
+                yield from self._insist(lambda: write_trained(self._folder.model, trained))
         if self._control.take("save") or self._is_time_to_save(event, training):
             yield from self._save_resume()
 

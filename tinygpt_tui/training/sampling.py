@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
+
 from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.architectures.gpt import GPT
 from tinygpt_tui.events.generation import GenerationEnded, Token
+from tinygpt_tui.generation.base import Engine
 from tinygpt_tui.generation.engine import open_torch_engine
 from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.native.engine import NativeEngine
+from tinygpt_tui.native.library import load_library
+from tinygpt_tui.native.weights import arrange, supports
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.settings.windows import policy_for
+from tinygpt_tui.settings.windows import Policy, policy_for
 from tinygpt_tui.tokenizers.base import Tokenizer
+
+SHORT_WINDOW = 32  # tokens: reading so many again for every new one costs little
 
 
 def sample_text(
@@ -21,7 +30,7 @@ def sample_text(
     training = model.training
     sampling = SamplingSettings(max_new_tokens=settings.sample_tokens, seed=settings.seed)
     block_size = settings.architecture.block_size
-    engine = open_torch_engine(model, policy_for("auto", settings.architecture))
+    engine = _open_engine(model, settings)
     job = GenerationJob(engine, tokenizer, block_size, "", sampling)
     pieces = []
     for event in job:
@@ -31,3 +40,16 @@ def sample_text(
             job.stop()
     model.train(training)
     return "".join(pieces)
+
+
+def _open_engine(model: LanguageModel, settings: TrainingSettings) -> Engine:
+    """Return the quickest engine for weights that the next step will change."""
+    policy: Policy = policy_for("auto", settings.architecture)
+    if policy == "exact" and settings.architecture.block_size > SHORT_WINDOW:
+        policy = "reanchor"  # a sample is to show what was learnt, at a tenth of the time
+    library, weights = load_library(), model.state_dict()
+    plain = model.device.type == "cpu" and all(weight.dtype == torch.float32 for weight in weights.values())
+    if library is None or not plain or not isinstance(model, GPT) or not supports(model.settings):
+        return open_torch_engine(model, policy)
+    arrays = {name: weight.detach().numpy() for name, weight in weights.items()}
+    return NativeEngine(arrange(model.settings, arrays), library, policy=policy)

@@ -1,4 +1,4 @@
-"""How the learning rate goes over a run: up, then down; and up again where a run was made longer."""
+"""How the learning rate goes over a run: up, then down; and up again where it was made longer. And when is measured."""
 
 from __future__ import annotations
 
@@ -44,14 +44,41 @@ def _plain(step: float, settings: TrainingSettings) -> float:
     return 1 - (1 - settings.final_rate) * fall
 
 
-# Where the settings leave it open: evaluations cost a share of the run, but a curve needs points.
+# Where the settings leave it open: evaluations cost a share of the run, but a curve needs points, and each has to mean
+# something. The last one reads the whole validation split whatever it costs, those before it what is left to them.
 EVALUATION_SHARE = 0.04  # samples take some more
-FEWEST, MOST = 4, 25
-FORWARD_COST = 1 / 3  # of a training step, per token
+FORWARD_COST = 1 / 4  # of a training step, per token
+FEWEST, MOST = 8, 25  # evaluations before the last one
+LEAST_TOKENS, USUAL_TOKENS = 4096, 8192  # of each of them
+NEARLY_ALL = 0.75  # of the split: then all of it
 
 
-def evaluation_spacing(settings: TrainingSettings, validation_tokens: int) -> int:
-    """Return after how many steps an evaluation comes, where the settings leave it open."""
+def evaluation_tokens(settings: TrainingSettings, validation_tokens: int) -> int:
+    """Return how many tokens an evaluation before the last one reads; 0: the whole validation split.
+
+    It follows from the settings alone, never from a clock: a run that goes on measures what it has measured before.
+    """
+    if settings.evaluation_tokens:
+        wanted: float = settings.evaluation_tokens
+        return 0 if wanted >= validation_tokens else int(wanted)
+    left = _affordable(settings, validation_tokens)
+    if settings.evaluate_every:
+        count: float = math.ceil(settings.steps / settings.evaluate_every)
+    else:
+        count = min(max(left / USUAL_TOKENS, FEWEST), MOST)
+    wanted = max(left / count, LEAST_TOKENS)
+    return 0 if wanted >= NEARLY_ALL * validation_tokens else int(wanted)
+
+
+def evaluation_spacing(settings: TrainingSettings, validation_tokens: int, tokens: int) -> int:
+    """Return after how many steps an evaluation of so many `tokens` (0: all) comes."""
+    if settings.evaluate_every:
+        return settings.evaluate_every
+    count = min(max(_affordable(settings, validation_tokens) / (tokens or validation_tokens), FEWEST), MOST)
+    return max(1, math.ceil(settings.steps / count))
+
+
+def _affordable(settings: TrainingSettings, validation_tokens: int) -> float:
+    """Return how many tokens all evaluations before the last may read together; below zero where it takes too many."""
     trained = settings.steps * settings.batch_size * settings.architecture.training_length
-    affordable = EVALUATION_SHARE * trained / (FORWARD_COST * validation_tokens)
-    return max(1, math.ceil(settings.steps / min(max(affordable, FEWEST), MOST)))
+    return EVALUATION_SHARE * trained / FORWARD_COST - validation_tokens

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from tinygpt_tui.runs.facts import RunFacts
-from tinygpt_tui.words import shortened
+from tinygpt_tui.words import loss_words, shortened
 
 NOTHING = "–"
 NARROW = 100  # columns of the terminal below which some columns give way
@@ -38,7 +38,7 @@ def _steps(facts: RunFacts, narrow: bool) -> str:
 
 def _loss(facts: RunFacts, narrow: bool) -> str:
     loss = facts.reached.best_loss
-    return NOTHING if loss is None else f"{loss:.4f}"
+    return NOTHING if loss is None else loss_words(loss, facts.reached.best_tokens)
 
 
 def _begun(facts: RunFacts, narrow: bool) -> str:

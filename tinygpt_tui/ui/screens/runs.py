@@ -427,6 +427,7 @@ def _about(facts: RunFacts) -> str:
     """Return two lines: where the run is and what it keeps; what went wrong or what somebody wrote about it."""
     card, reached = facts.card, facts.reached
     best = f"best at step {reached.best_step:,}" if reached.best_loss is not None else "not measured yet"
+    best += f" (on {reached.best_tokens:,} tokens)" if reached.best_tokens else ""
     kept = f"{facts.moments} checkpoints along the way" if facts.moments else "no checkpoints along the way"
     where = "came with the program" if card.origin == "shipped" else f"in {card.path}"
     notes = " ".join(facts.notes.split())

@@ -7,7 +7,7 @@ from textual.widgets import Static
 
 from tinygpt_tui.events.training import RunStarted
 from tinygpt_tui.runs.history import RunHistory
-from tinygpt_tui.words import duration, threads
+from tinygpt_tui.words import duration, loss_words, threads
 
 NOTHING = "–"
 
@@ -18,25 +18,31 @@ class TrainMeters(Static, can_focus=True):
     DEFAULT_CSS = "TrainMeters { height: auto; }"
     HELP = """## Numbers
 
-*train loss* is that of the last step's batch; *validation loss* is measured over the whole validation text at each
-evaluation. *time left* is estimated from the last steps, evaluations included. Pauses do not count as *time spent*.
+*train loss* is that of the last step's batch; *validation loss* is measured on text that the model never learns from.
+On the way a part of that text is read, always the same one, so that measuring costs little; a loss that comes from it
+has a ≈ before it. The last evaluation reads all of it. *time left* is estimated from the last steps, evaluations
+included. Pauses do not count as *time spent*.
 """
 
     def show(self, history: RunHistory, *, live: bool, table: bool) -> None:
         """Show the numbers as they are now."""
-        numbers = _numbers(history)
+        numbers = numbers_of(history)
         if not live:
             numbers["time left"] = NOTHING
         self.update(_table(numbers) if table else _lines(numbers))
 
 
-def _numbers(history: RunHistory) -> dict[str, str]:
+def numbers_of(history: RunHistory) -> dict[str, str]:
+    """Return the numbers by their names, in words."""
     step, evaluation, started, best = history.last_step, history.last_evaluation, history.started, history.best
     remaining, speed = history.remaining_s, history.tokens_per_s
     return {
         "train loss": f"{step.loss:.4f}" if step else NOTHING,
-        "validation loss": f"{evaluation.validation_loss:.4f}" if evaluation else NOTHING,
-        "best": f"{best[1]:.4f} at step {best[0]:,}" if best else NOTHING,
+        "validation loss": loss_words(evaluation.validation_loss, evaluation.tokens) if evaluation else NOTHING,
+        **_read(history),
+        "best": f"{loss_words(best[1], evaluation.best_tokens)} at step {best[0]:,}"
+        if evaluation and best
+        else NOTHING,
         "learning rate": f"{step.learning_rate:.3g}" if step else NOTHING,
         "gradient norm": f"{step.gradient_norm:.3g}" if step else NOTHING,
         "tokens/s": f"{speed:,.0f}" if speed else NOTHING,
@@ -45,6 +51,13 @@ def _numbers(history: RunHistory) -> dict[str, str]:
         "parameters": f"{started.parameters:,}" if started else NOTHING,
         "device": _device(started) if started else NOTHING,
     }
+
+
+def _read(history: RunHistory) -> dict[str, str]:
+    """How much of the validation text the newest loss comes from, where that is not all of it."""
+    evaluation = history.last_evaluation
+    read = history.read_words(evaluation.tokens) if evaluation else ""
+    return {"measured on": read} if read else {}
 
 
 def _device(started: RunStarted) -> str:
