@@ -46,7 +46,7 @@ def _plain(step: float, settings: TrainingSettings) -> float:
 
 # Where the settings leave it open: evaluations cost a share of the run, but a curve needs points, and each has to mean
 # something. The last one reads the whole validation split whatever it costs, those before it what is left to them.
-EVALUATION_SHARE = 0.04  # samples take some more
+EVALUATION_SHARE = 0.03  # samples take some more, and a forward pass up to a fifth more than is reckoned here
 FORWARD_COST = 1 / 4  # of a training step, per token
 FEWEST, MOST = 8, 25  # evaluations before the last one
 LEAST_TOKENS, USUAL_TOKENS = 4096, 8192  # of each of them
