@@ -59,7 +59,7 @@ def test_a_long_journal_is_read_at_its_ends_alone(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(facts_module, "TAIL", 4000)
     monkeypatch.setattr(facts_module, "HEAD", 1000)
     monkeypatch.setattr(facts_module, "read_journal", lambda path: pytest.fail("all was read"))
-    assert reached(run.events) == whole == (54_977, 1.5, 2000, 4001.0)
+    assert reached(run.events) == whole == (54_977, 1.5, 2000, 4001.0, 0)
 
 
 def test_an_evaluation_far_from_the_end_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +68,7 @@ def test_an_evaluation_far_from_the_end_is_found(monkeypatch: pytest.MonkeyPatch
     write(run, *(Step(step, 2.0, 1e-3, 0.5, 100.0, step * 2.0) for step in range(1, 400)))
     monkeypatch.setattr(facts_module, "TAIL", 1000)
     monkeypatch.setattr(facts_module, "HEAD", 100)
-    assert reached(run.events) == (5, 4.0, 0, 798.0)
+    assert reached(run.events) == (5, 4.0, 0, 798.0, 0)
 
 
 def test_two_runs_differ_in_what_differs() -> None:
