@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from makers import make_run
 
 from tinygpt_tui.cli.main import COMMANDS
 from tinygpt_tui.errors import ExitCode
+from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.workers import team
 
 TINY = ["--n-layer", "1", "--n-embd", "16", "--n-head", "2", "--block-size", "16", "--ngram-rows", "0"]
 SHORT = ["--steps", "12", "--evaluate-every", "6", "--sample-tokens", "20", "--threads", "1", "--batch-size", "4"]
@@ -289,3 +294,26 @@ def test_ctrl_c_stops_and_keeps_the_model_and_resume_goes_on(home: Path, corpus:
     assert done.returncode == 0
     assert "going on from step" in done.stderr
     assert "step 3000/3000" in done.stdout
+
+
+def test_an_interrupt_while_torch_is_imported_is_heeded_when_the_training_begins(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import signal
+
+    from tinygpt_tui.cli.train import train_here
+    from tinygpt_tui.training.distributed import ALONE, Team
+
+    def interrupted(run: RunFolder) -> Iterator[Team]:
+        signal.raise_signal(signal.SIGINT)
+        yield ALONE
+
+    monkeypatch.setattr(team, "team_of", contextlib.contextmanager(interrupted))
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
+    before = {name: signal.getsignal(getattr(signal, name)) for name in names}
+    try:
+        assert train_here(make_run("cut", steps=500)) == 0
+    finally:
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+    assert "stopped at step 0" in capsys.readouterr().err

@@ -152,11 +152,8 @@ def _origin(name: str, typed: dict[str, Any]) -> Origin:
 
 def train_here(run: RunFolder) -> int:
     """Train `run` in this process, shown in this terminal; return the exit code."""
-    from tinygpt_tui.cli.training_view import show
-    from tinygpt_tui.training.run import run_training
-    from tinygpt_tui.workers.team import team_of
-
     control = Control(run.control)
+    control.clear()
 
     def stop(number: int, frame: FrameType | None) -> None:
         say("stopping: one more evaluation, then the best weights are kept (again to stop at once)")
@@ -166,9 +163,15 @@ def train_here(run: RunFolder) -> int:
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), stop)
+
+    # Importing torch takes seconds, and inside an import Python may lose an interrupt: it is a wish by now.
+    from tinygpt_tui.cli.training_view import show
+    from tinygpt_tui.training.run import run_training
+    from tinygpt_tui.workers.team import team_of
+
     say(f"training {run.model.name} in {run.model}")
     try:
         with team_of(run) as team:
-            return show(run_training(run.model, team=team), run)
+            return show(run_training(run.model, team=team, heed_earlier_wishes=True), run)
     finally:
         sys.stdout.flush()
