@@ -13,8 +13,9 @@ from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.generation.lean import LeanEngine
 from tinygpt_tui.native.engine import NativeEngine
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.workers import service as service_module
-from tinygpt_tui.workers.service import OPEN_MODELS, EngineService
+from tinygpt_tui.workers import kept as kept_module
+from tinygpt_tui.workers.kept import OPEN_MODELS
+from tinygpt_tui.workers.service import EngineService
 
 
 def test_only_the_models_used_last_stay_open(tmp_path: Path) -> None:
@@ -38,7 +39,7 @@ def test_what_nobody_expected_fails_the_request_and_not_the_process(
     model = str(tmp_path / "net")
 
     with monkeypatch.context() as patch:
-        patch.setattr(service_module, "open_now", break_down)
+        patch.setattr(kept_module, "open_now", break_down)
         (failed,) = service.take(0.0, OpenModel(model))
         assert isinstance(failed, EngineFailed)
         assert (failed.message, failed.model) == ("ZeroDivisionError: oh", model)

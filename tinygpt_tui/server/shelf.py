@@ -12,9 +12,9 @@ from pathlib import Path
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.library import list_models
 from tinygpt_tui.errors import NotFoundError
-from tinygpt_tui.workers.opened import OpenedModel, WeightsNow, open_now, weights_now
+from tinygpt_tui.workers.kept import KeptModels
+from tinygpt_tui.workers.opened import OpenedModel
 
-OPEN_MODELS = 6  # kept in memory; the one unused longest goes first
 LOOK_AGAIN_S = 1.0  # after which the folders are read again
 
 
@@ -25,7 +25,7 @@ class Shelf:
         self._lock = threading.Lock()
         self._cards: dict[str, ModelCard] = {}
         self._looked_at = -LOOK_AGAIN_S
-        self._opened: dict[str, tuple[WeightsNow, OpenedModel]] = {}
+        self._models = KeptModels()
 
     def cards(self) -> list[ModelCard]:
         """Return the cards of the models that can be used, by name."""
@@ -42,15 +42,7 @@ class Shelf:
             if card is None:
                 there = ", ".join(self._cards)
                 raise NotFoundError(f"no model is called {name!r}", f"there is {there}" if there else "there is none")
-            folder = Path(card.path)
-            now = weights_now(folder)
-            kept = self._opened.pop(card.path, None)
-            if kept is None or kept[0] != now:
-                kept = (now, open_now(folder, now))
-            self._opened[card.path] = kept  # the last of the dict is the one used last
-            while len(self._opened) > OPEN_MODELS:
-                del self._opened[next(iter(self._opened))]
-            return kept[1]
+            return self._models.open(Path(card.path))
 
     def _looked(self) -> dict[str, ModelCard]:
         now = time.monotonic()

@@ -28,14 +28,13 @@ from tinygpt_tui.events.requests import (
 from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.insight.compare import CompareJob
 from tinygpt_tui.insight.explain import ExplainJob
+from tinygpt_tui.workers.kept import KeptModels
 from tinygpt_tui.workers.moments import OpenedMoments
-from tinygpt_tui.workers.opened import OpenedModel, WeightsNow, open_model, open_now, weights_now
+from tinygpt_tui.workers.opened import OpenedModel
 from tinygpt_tui.workers.process import ENGINE_LOG
 from tinygpt_tui.workers.walks import Walks
 
 Asking = Generate | Explain | CompareWeights | LookAtSenses | Trace  # what becomes a job
-
-OPEN_MODELS = 6  # kept in memory; the one unused longest goes first
 
 
 class Job(Protocol):
@@ -54,7 +53,7 @@ class EngineService:
     """Opened models and running jobs."""
 
     def __init__(self) -> None:
-        self._opened: dict[tuple[str, bool], tuple[WeightsNow, OpenedModel]] = {}
+        self._models = KeptModels()
         self._moments = OpenedMoments()
         self._walks = Walks()
         self._jobs: dict[int, tuple[Job, Iterator[GenerationEvent]]] = {}
@@ -95,11 +94,10 @@ class EngineService:
     def _open(self, model: str) -> list[GenerationEvent]:
         began = time.perf_counter()
         try:
-            known = self._opened.get((model, False))
-            opened = self._model(model)
+            opened, known = self._models.open_or_find(Path(model))
         except Exception as error:
             return [EngineFailed(*_in_words(error), model)]
-        if known is not None and known[1] is opened:
+        if known:
             return []
         return [
             ModelOpened(
@@ -123,28 +121,16 @@ class EngineService:
         if isinstance(request, CompareWeights):
             return CompareJob(Path(request.model), Path(request.other), job=request.job)
         if isinstance(request, LookAtSenses):
-            return _senses(self._model(request.model), request)
+            return _senses(self._models.open(Path(request.model)), request)
         if isinstance(request, Trace):
             return self._walks.job(request)
         if isinstance(request, Generate) and request.at_step is not None:
             opened = self._moments.open(Path(request.model), request.at_step)
         else:
-            opened = self._model(request.model, request.untrained)
+            opened = self._models.open(Path(request.model), untrained=request.untrained)
         if isinstance(request, Explain):
             return _look(opened, request)
         return _generation(opened.dialled(request.gains) if request.gains else opened, request, asked_at)
-
-    def _model(self, model: str, untrained: bool = False) -> OpenedModel:
-        """Return the opened model; its weights are read again where there are newer ones (a model in training)."""
-        path = Path(model)
-        now = weights_now(path)
-        kept = self._opened.pop((model, untrained), None)
-        if kept is None or kept[0] != now:
-            kept = (now, open_model(path, untrained=True) if untrained else open_now(path, now))
-        self._opened[model, untrained] = kept  # the last of the dict is the one used last
-        while len(self._opened) > OPEN_MODELS:
-            del self._opened[next(iter(self._opened))]
-        return kept[1]
 
 
 def _generation(opened: OpenedModel, request: Generate, asked_at: float) -> Job:
