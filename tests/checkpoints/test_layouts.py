@@ -17,7 +17,7 @@ import torch
 from foreign_programs import GPTnano, GPTnanoRNN, Lecture, Llama, MinGPT2020, NanoGPT, OneHead, made
 from torch import Tensor, nn
 
-from tinygpt_tui.checkpoints import fuzz
+from tinygpt_tui.checkpoints import fuzz_files
 from tinygpt_tui.checkpoints.foreign import model_of
 from tinygpt_tui.checkpoints.layouts.table import LAYOUTS
 from tinygpt_tui.checkpoints.opening import Described, Typed, describe
@@ -156,7 +156,7 @@ def test_every_layout_is_tested() -> None:
 
 def in_tar(state: dict[str, Tensor], path: Path) -> None:
     """Save as torch did in 2017; torch of today still reads it, and is asked whether this is it."""
-    path.write_bytes(fuzz.saved_as_tar(state))
+    path.write_bytes(fuzz_files.saved_as_tar(state))
     torch.testing.assert_close(dict(torch.load(path, weights_only=False)), state)
 
 
