@@ -311,11 +311,11 @@ async def test_no_size_breaks_the_view(size: tuple[int, int], run: ScriptedRun) 
 def test_a_loss_from_a_part_of_the_text_is_marked() -> None:
     history = RunHistory()
     history.add([RunStarted(0.0, 0, 20, 1, 900, 111_540, "cpu", 1), Evaluation(0, 3.0, 3.0, 0, 3.0, 0.1)])
-    assert "measured on" not in numbers_of(history)
+    assert "on tokens" not in numbers_of(history)
     history.add([Evaluation(10, 2.12345, 2.1, 10, 2.12345, 0.1, tokens=4096, best_tokens=4096)])
     numbers = numbers_of(history)
     assert numbers["validation loss"] == "≈2.123"
-    assert numbers["measured on"] == "4,096 of 111,540 tokens"
+    assert numbers["on tokens"] == "4,096 of 111,540"
     assert numbers["best"] == "≈2.123 at step 10"
 
 

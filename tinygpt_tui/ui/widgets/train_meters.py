@@ -55,9 +55,10 @@ def numbers_of(history: RunHistory) -> dict[str, str]:
 
 def _read(history: RunHistory) -> dict[str, str]:
     """How much of the validation text the newest loss comes from, where that is not all of it."""
-    evaluation = history.last_evaluation
-    read = history.read_words(evaluation.tokens) if evaluation else ""
-    return {"measured on": read} if read else {}
+    evaluation, started = history.last_evaluation, history.started
+    if evaluation is None or started is None or not evaluation.tokens:
+        return {}
+    return {"on tokens": f"{evaluation.tokens:,} of {started.validation_tokens:,}"}
 
 
 def _device(started: RunStarted) -> str:
