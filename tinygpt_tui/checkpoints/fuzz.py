@@ -53,7 +53,8 @@ class Outcome:
 class _Watch:
     """Sees what the interpreter is asked to do while a file is opened.
 
-    Where a part of Python itself is imported for the first time (a codec, say), its code is run: that is no sin.
+    Where a part of Python itself is imported for the first time (a codec, say), its code is run, and kept in its
+    compiled form: that is no sin.
     """
 
     def __init__(self) -> None:
@@ -65,10 +66,14 @@ class _Watch:
             return
         if event == "import" and str(arguments[0]).partition(".")[0] in OWN:
             self._importing = True
-        elif event in IMPORTING and self._importing:
+        elif self._importing and (event in IMPORTING or (event == "os.rename" and _is_compiled(arguments[1]))):
             return
         elif event in CODE:
             self.seen.append(event)
+
+
+def _is_compiled(path: Any) -> bool:
+    return str(path).endswith(".pyc")
 
 
 _watch: list[_Watch] = []  # a hook cannot be taken away again: there is one
