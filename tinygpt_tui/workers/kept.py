@@ -1,19 +1,45 @@
-"""The models that were used last: they stay open, and are read again where there are newer weights."""
+"""What was opened last stays open: models, nets, moments of a run; each is opened again where its file has changed."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Hashable
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from tinygpt_tui.workers.opened import OpenedModel, WeightsNow, open_model, open_now, weights_now
 
+K = TypeVar("K", bound=Hashable)
+S = TypeVar("S")
+V = TypeVar("V")
+
 OPEN_MODELS = 6  # kept in memory; the one unused longest goes first
+
+
+class LastUsed(Generic[K, S, V]):
+    """Keeps what was used last, each with the state of the file that it was opened from."""
+
+    def __init__(self, too_much: Callable[[Collection[V]], bool]) -> None:
+        """The ones unused longest go while it is `too_much`; the one used last always stays."""
+        self._too_much = too_much
+        self._kept: dict[K, tuple[S, V]] = {}  # the one used last is the last
+
+    def open(self, key: K, state: S, opening: Callable[[], V]) -> tuple[V, bool]:
+        """Return what is kept under `key`, or else what `opening` returns, and whether it was kept in this state."""
+        kept = self._kept.pop(key, None)
+        found = kept is not None and kept[0] == state
+        if kept is None or not found:
+            kept = (state, opening())
+        self._kept[key] = kept
+        while len(self._kept) > 1 and self._too_much([value for _, value in self._kept.values()]):
+            del self._kept[next(iter(self._kept))]
+        return kept[1], found
 
 
 class KeptModels:
     """Opens a model once for all who use it. For one thread at a time."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[Path, bool], tuple[WeightsNow, OpenedModel]] = {}
+        self._models = LastUsed[tuple[Path, bool], WeightsNow, OpenedModel](lambda models: len(models) > OPEN_MODELS)
 
     def open(self, path: Path, *, untrained: bool = False) -> OpenedModel:
         """Return the model at `path`, with its newest weights where it is in training; see `open_model`.
@@ -25,11 +51,6 @@ class KeptModels:
     def open_or_find(self, path: Path, *, untrained: bool = False) -> tuple[OpenedModel, bool]:
         """Return the model, and whether it was open already. Raises CheckpointError."""
         now = weights_now(path)
-        kept = self._kept.pop((path, untrained), None)
-        found = kept is not None and kept[0] == now
-        if kept is None or not found:
-            kept = (now, open_model(path, untrained=True) if untrained else open_now(path, now))
-        self._kept[path, untrained] = kept  # the last of the dict is the one used last
-        while len(self._kept) > OPEN_MODELS:
-            del self._kept[next(iter(self._kept))]
-        return kept[1], found
+        return self._models.open(
+            (path, untrained), now, lambda: open_model(path, untrained=True) if untrained else open_now(path, now)
+        )

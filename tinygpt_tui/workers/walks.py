@@ -12,6 +12,7 @@ from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.errors import NotFoundError
 from tinygpt_tui.events.requests import Trace
 from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.workers.kept import LastUsed
 from tinygpt_tui.workers.opened import WeightsNow, weights_now
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Walks:
     """Jobs that walk through a forward pass."""
 
     def __init__(self) -> None:
-        self._opened: dict[tuple[str, bool], tuple[WeightsNow, Checkpoint]] = {}
+        self._nets = LastUsed[tuple[Path, bool], "WeightsNow", "Checkpoint"](lambda nets: len(nets) > OPEN_NETS)
 
     def job(self, request: Trace) -> TraceJob:
         """Return the job. Raises CheckpointError where the model cannot be opened."""
@@ -38,13 +39,7 @@ class Walks:
         """Return the net; its weights are read again where there are newer ones (a model in training)."""
         path = Path(model)
         now = weights_now(path)
-        kept = self._opened.pop((model, untrained), None)
-        if kept is None or kept[0] != now:
-            kept = (now, _twin(path) if untrained else _open(path, now))
-        self._opened[model, untrained] = kept
-        while len(self._opened) > OPEN_NETS:
-            del self._opened[next(iter(self._opened))]
-        return kept[1]
+        return self._nets.open((path, untrained), now, lambda: _twin(path) if untrained else _open(path, now))[0]
 
 
 def _open(path: Path, now: WeightsNow) -> Checkpoint:
