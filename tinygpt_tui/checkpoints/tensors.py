@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,8 +125,3 @@ def _rows(place: TensorPlace) -> NDArray[Any]:
         return flat.reshape(place.shape)
     steps = tuple(step * form.itemsize for step in place.stride)
     return np.lib.stride_tricks.as_strided(flat, place.shape, steps, writeable=False).copy()
-
-
-def shapes_of(places: Mapping[str, TensorPlace]) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each tensor."""
-    return {name: place.shape for name, place in places.items()}

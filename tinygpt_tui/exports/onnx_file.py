@@ -21,7 +21,6 @@ from tinygpt_tui.exports.subject import Subject
 from tinygpt_tui.settings.architecture import GPTSettings
 
 LARGEST_FILE = 1 << 30  # bytes of weights; a single protobuf must stay below two GiB
-FAR_BACK = 1 << 62  # an index beyond every end
 
 
 def write(subject: Subject, folder: Path) -> None:
