@@ -66,11 +66,12 @@ class Columns:
 
 @dataclass(frozen=True)
 class SampleText:
-    """What the model wrote at `step`, and the validation loss it had there, where it was measured."""
+    """What the model wrote at `step`; where it was measured, the loss it had there, `tokens` as an Evaluation's."""
 
     step: int
     text: str
     loss: float | None
+    tokens: int = 0
 
 
 class RunHistory:
@@ -149,6 +150,10 @@ class RunHistory:
     def validation_losses(self) -> tuple[Floats, Floats]:
         """Steps (M,) and the validation loss at each (M,)."""
         return self._evaluations.column(0), self._evaluations.column(1)
+
+    def tokens_read(self, index: int) -> int:
+        """Of how many tokens the evaluation of that number tells, as events have it."""
+        return self._evaluated[index].tokens
 
     @property
     def comparable_losses(self) -> tuple[Floats, Floats]:
@@ -264,9 +269,11 @@ class RunHistory:
 
     def _hear_sample(self, event: Sample) -> None:
         evaluation = self.last_evaluation
-        loss = evaluation.validation_loss if evaluation and evaluation.step == event.step else None
         _drop_from(self.samples, event.step)
-        self.samples.append(SampleText(event.step, event.text, loss))
+        if evaluation and evaluation.step == event.step:
+            self.samples.append(SampleText(event.step, event.text, evaluation.validation_loss, evaluation.tokens))
+        else:
+            self.samples.append(SampleText(event.step, event.text, None))
 
     def _hear_finding(self, event: Finding) -> None:
         before = self.findings.get(event.check)

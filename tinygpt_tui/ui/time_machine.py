@@ -95,7 +95,8 @@ def standing(history: RunHistory, step: int) -> str:
     known = int(np.searchsorted(steps, step, "right"))
     if known:
         at = int(steps[known - 1])
-        parts.append(f"validation {losses[known - 1]:.3f}" + ("" if at == step else f" at {at:,}"))
+        about = "≈" if history.tokens_read(known - 1) else ""
+        parts.append(f"validation {about}{losses[known - 1]:.3f}" + ("" if at == step else f" at {at:,}"))
     steps, losses = history.losses
     known = int(np.searchsorted(steps, step, "right"))
     if known:

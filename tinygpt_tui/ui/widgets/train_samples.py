@@ -9,6 +9,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from tinygpt_tui.runs.history import SampleText
+from tinygpt_tui.words import loss_words
 
 
 class TrainSamples(VerticalScroll):
@@ -66,7 +67,7 @@ was learnt between them. [ and ] show the one before and the one after; w asks f
             self.border_title = "sample"
             return
         shown = self._samples[self.place]
-        loss = f", validation {shown.loss:.4f}" if shown.loss is not None else ""
+        loss = f", validation {loss_words(shown.loss, shown.tokens)}" if shown.loss is not None else ""
         self.border_title = f"sample {self.place + 1} of {len(self._samples)}: step {shown.step:,}{loss}"
         text.update(shown.text)
         self.scroll_home(animate=False)
