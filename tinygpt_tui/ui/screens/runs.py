@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual import events, on, work
 from textual.app import ComposeResult
@@ -194,11 +195,16 @@ class RunsScreen(TabScreen):
         with self.prevent(DataTable.RowHighlighted):
             top = table.scroll_y
             table.clear(columns=True)
+            rows = [self._cells(facts, narrow) for facts in self._shown]
             for number, name in enumerate(COLUMNS, start=1):
                 if name in self._columns:
-                    table.add_column(title_of(name, self._by, self._turned, number), key=name)
-            for facts in self._shown:
-                table.add_row(*self._cells(facts, narrow), key=facts.card.path)
+                    title = title_of(name, self._by, self._turned, number)
+                    at = self._columns.index(name)
+                    # Told its width, a table drawn before it has measured its rows draws them no narrower.
+                    width = max(cell_len(text) for text in (title, *(row[at].plain for row in rows)))
+                    table.add_column(title, width=width, key=name)
+            for facts, row in zip(self._shown, rows, strict=True):
+                table.add_row(*row, key=facts.card.path)
             if self._shown:
                 table.move_cursor(row=place, animate=False)
                 table.scroll_to(y=top, animate=False)
