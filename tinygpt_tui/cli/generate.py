@@ -27,7 +27,7 @@ in texts \n is a new line, \t a tab, \r a carriage return and \\ a backslash (no
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.usage = "%(prog)s model [--prompt TEXT] [--num-samples N] [--seed N] [--temperature X] [OPTION ...]"
+    parser.usage = "%(prog)s model [--prompt TEXT] [--num-samples N] [--seed N]\n  [--temperature X] [OPTION ...]"
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = ESCAPES.strip()
     parser.add_argument("model", help="a model's name (`tinygpt-tui models`), its folder, or hf:NAME")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.usage = "%(prog)s --corpus NAME|FILE [--name NAME] [--preset PRESET] [--minutes X] [OPTION ...]"
+    parser.usage = "%(prog)s --corpus NAME|FILE [--name NAME] [--preset PRESET]\n  [--minutes X] [OPTION ...]"
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "presets:\n" + "\n".join(
         f"  {name:<8}  {preset.description}" for name, preset in ALL_PRESETS.items()
