@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 import httpx
 import pytest
 
-from tinygpt_tui.generation.crowd import Crowd
 from tinygpt_tui.server.run import address, listen, new_server
 from tinygpt_tui.settings.serving import ServingSettings
 
@@ -30,19 +28,7 @@ OFFLINE = ("background-networking", "component-update", "sync", "default-apps", 
 
 
 @pytest.fixture
-def no_flood(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write no faster than a larger net would: on a busy machine a browser drowns in what a tiny one writes."""
-    step = Crowd.step
-
-    def unhurried(crowd: Crowd) -> Any:
-        time.sleep(0.002)
-        return step(crowd)
-
-    monkeypatch.setattr(Crowd, "step", unhurried)
-
-
-@pytest.fixture
-def url(models: None, no_flood: None) -> Iterator[str]:
+def url(models: None) -> Iterator[str]:
     """Serve from a thread on a free port."""
     settings = ServingSettings(port=0, texts=2, waiting=0, max_tokens=1_000_000)
     with listen(settings) as listener:
