@@ -1,14 +1,13 @@
 """The thread that writes: it alone runs the engines, and takes all orders a token further in turn.
 
-Orders for one model share its passes (continuous batching): new ones join between two tokens of the others. Each round
-takes in newcomers for a moment only, so that a crowd of them does not hold up those who are reading.
+Orders for one model share its passes (continuous batching): a new one joins between two tokens of the others. Each
+round takes in one new order, so that a crowd of newcomers does not hold up those who are reading.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
-import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -22,7 +21,6 @@ from tinygpt_tui.settings.sampling import Window
 from tinygpt_tui.workers.opened import OpenedModel
 
 RETRY_AFTER_S = 1
-TAKING_IN_S = 0.01  # of a round; one order is taken in whatever it takes
 
 
 class Order:
@@ -108,22 +106,13 @@ class Scheduler:
                     orders = [*self._orders.values(), *self._waiting]
                     self._waiting.clear()
                     break
-            self._take_in()
+                order = self._next()
+            if order is not None:
+                self._begin(order)
             for key, crowd in list(self._crowds.items()):
                 self._step(key, crowd)
         for order in orders:
             order.deliver([writing.end("stopped") for writing in order.writings if writing.ended is None])
-
-    def _take_in(self) -> None:
-        until = time.perf_counter() + TAKING_IN_S
-        while True:
-            with self._changed:
-                order = self._next()
-            if order is None:
-                return
-            self._begin(order)
-            if time.perf_counter() >= until:
-                return
 
     def _next(self) -> Order | None:
         """Return the order whose turn it is, if there is room for its texts."""
