@@ -48,9 +48,9 @@ def start_trainer(run: RunFolder) -> int:
             )
     except OSError as error:
         raise storage_error(error, run.folder) from error
+    _announce(run, process.pid)  # before anybody waits for it: until then even a dead one can be asked when it began
     # It is meant to outlive us, but if it ends before us it must not stay behind as a zombie.
     threading.Thread(target=process.wait, daemon=True, name=f"{run.model.name}'s end").start()
-    _announce(run, process.pid)
     return int(process.pid)
 
 
