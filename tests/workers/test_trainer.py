@@ -181,6 +181,19 @@ def test_a_trainer_that_dies_before_its_first_word_has_died(watch: Watched, monk
     assert watch.poll() == []
 
 
+def test_one_that_is_dead_before_it_is_announced_has_died_too(watch: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer, "command", lambda *arguments: [sys.executable, "-c", "raise SystemExit(1)"])
+    announce = trainer._announce
+
+    def late(run: RunFolder, pid: int) -> None:
+        wait_until(lambda: gone(pid))
+        announce(run, pid)
+
+    monkeypatch.setattr(trainer, "_announce", late)
+    watch.start()
+    wait_until(watch.died)
+
+
 def test_a_second_trainer_ends_with_the_runs_exit_code(
     watch: Watched, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
