@@ -47,9 +47,9 @@ def threads(count: int) -> str:
     return f"{count} thread" if count == 1 else f"{count} threads"
 
 
-def loss_words(loss: float, tokens: int) -> str:
-    """A validation loss in six cells: `1.6213`; where only so many `tokens` of the split gave it, `≈1.621`."""
-    return f"≈{loss:.3f}" if tokens else f"{loss:.4f}"
+def loss_words(loss: float, tokens: int, digits: int = 4) -> str:
+    """A validation loss: `1.6213`; where only so many `tokens` of the split gave it as wide, and marked: `≈1.621`."""
+    return f"≈{loss:.{digits - 1}f}" if tokens else f"{loss:.{digits}f}"
 
 
 def part_words(tokens: int, of: int) -> str:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import generate_bench
+import msgspec
 import pytest
 from fakes import FakeEngine, make_model
 from textual.pilot import Pilot
@@ -15,6 +16,7 @@ from textual.widgets import Input, OptionList
 from wait import wait_until
 
 from tinygpt_tui import paths
+from tinygpt_tui.checkpoints.card import ModelCard, TrainedOn
 from tinygpt_tui.runs.control import own_birth
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings, RunState, RunStatus
 from tinygpt_tui.settings.training import TrainingSettings
@@ -22,7 +24,7 @@ from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.remembered import Remembered
 from tinygpt_tui.ui.screens.generate import GenerateScreen
 from tinygpt_tui.ui.widgets.key_bar import KeyBar
-from tinygpt_tui.ui.widgets.model_picker import ModelPicker
+from tinygpt_tui.ui.widgets.model_picker import ModelPicker, details_of
 from tinygpt_tui.ui.widgets.prompt_box import PromptBox
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
@@ -203,3 +205,12 @@ async def test_a_click_picks() -> None:
         await picked(app, pilot, "two")
         assert isinstance(screen.focused, PromptBox)
         assert not screen.query_one("#models Input", Input).has_focus
+
+
+def test_a_loss_from_a_part_of_the_split_is_marked_in_the_list() -> None:
+    trained = TrainedOn(corpus="tales", step=9, validation_loss=1.62, tokens=4096)
+    card = ModelCard(name="one", path="/models/one", origin="yours", trained=trained)
+    assert details_of(card, untrained=False).endswith("loss ≈1.6")
+    whole = msgspec.structs.replace(card, trained=msgspec.structs.replace(trained, tokens=0))
+    assert details_of(whole, untrained=False).endswith("loss 1.62")
+    assert "loss" not in details_of(whole, untrained=True)

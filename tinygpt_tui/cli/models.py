@@ -9,6 +9,7 @@ import msgspec
 from tinygpt_tui.checkpoints.library import list_models
 from tinygpt_tui.cli.engine_words import say_engine
 from tinygpt_tui.cli.output import say, table, write
+from tinygpt_tui.words import loss_words
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
             card.architecture,
             f"{card.parameters:,}",
             str(card.block_size),
-            f"{card.trained.validation_loss:.3f}" if card.trained else "",
+            loss_words(card.trained.validation_loss, card.trained.tokens, 3) if card.trained else "",
             card.trained.corpus if card.trained else "",
             card.origin if not card.problem else f"{card.origin} ({card.problem})",
         )

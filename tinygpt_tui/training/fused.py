@@ -1,4 +1,4 @@
-"""What lies between the matrix products, by the native library: one pass forward and one back, on one thread.
+"""A block's parts with the native library between their matrix products: one pass forward and one back, on one thread.
 
 The plain forms in architectures/parts.py are the same arithmetic within rounding, and stand in wherever these cannot.
 Dropout here draws from a hash of a seed, and that seed from torch's generator: one number a call, so that going on from

@@ -15,6 +15,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.words import loss_words
 
 EMPTY = "No model is called so."
 NO_MODELS = "No models yet.\n\nTrain one in the Train tab (F3): a small one takes a few minutes."
@@ -186,14 +187,19 @@ class ModelPicker(Vertical):
         row = Text(no_wrap=True, overflow="ellipsis")
         row.append(mark + name, "" if card.problem else "bold")
         row.append(gap + side, "" if progress else "dim")
-        row.append("\n  " + _cut(card.problem or _details(card, untrained=is_twin), width - 2), "dim")
+        row.append("\n  " + _cut(card.problem or details_of(card, untrained=is_twin), width - 2), "dim")
         if card.problem:
             row.stylize("dim italic")
         return row
 
 
-def _details(card: ModelCard, *, untrained: bool) -> str:
-    loss = f" · loss {card.trained.validation_loss:.2f}" if card.trained and not untrained else ""
+def details_of(card: ModelCard, *, untrained: bool) -> str:
+    """What stands under a model's name: its size and kind, and its loss where it has learnt."""
+    loss = (
+        f" · loss {loss_words(card.trained.validation_loss, card.trained.tokens, 2)}"
+        if card.trained and not untrained
+        else ""
+    )
     return f"{size_of(card)} {card.architecture}{loss}"
 
 
