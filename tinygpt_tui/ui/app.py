@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
@@ -99,6 +100,14 @@ class TinyGPTApp(App[None]):
         # Now, not when mounted: a theme put on later means that every style is computed twice.
         wanted = self.remembered.settings.theme
         self.theme = wanted if wanted in self.available_themes else DARK.name
+
+    def on_load(self) -> None:
+        """Run tasks in the same order on every Python, and in the tests.
+
+        Textual sets an eager task factory where there is one (Python 3.12): the first screen would then be composed
+        before it is on the stack, and an Input in it ends the start (Textualize/textual#6444).
+        """
+        asyncio.get_running_loop().set_task_factory(None)
 
     def on_mount(self) -> None:
         """Remember the themes chosen from now on; the engine starts behind the first picture."""
