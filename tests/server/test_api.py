@@ -159,6 +159,7 @@ async def test_what_cannot_be_is_said_in_openais_shape(
         ("POST", COMPLETIONS, b"{", 400),
         ("POST", COMPLETIONS, b'\xff"', 400),
         ("POST", COMPLETIONS, b"[]", 400),
+        ("POST", COMPLETIONS, b'{"unknown":' + b"[" * 1500 + b"]" * 1500 + b"}", 400),  # deeper than can be read
         ("POST", CHAT, b'{"model": "letters"}', 400),
         ("POST", COMPLETIONS, b'{"model": "nobody"}', 404),
         ("POST", COMPLETIONS, b" " * 5000, 413),

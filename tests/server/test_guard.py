@@ -9,13 +9,20 @@ from tinygpt_tui.settings.serving import ServingSettings
 
 from .conftest import Served
 
+NOT_OURS = [
+    *("evil.example", "evil.example:8000", "localhost.evil.example", "", "[::1", "1.2.3", "::1", "[127.0.0.1]"),
+    # What a lenient parser of addresses takes for 127.0.0.1, and a browser for another host.
+    *("evil.example@127.0.0.1", "127.0.0.1#evil.example", "127.0.0.1/evil.example", "127.0.0.1?evil.example"),
+    *("127.0.0.1\\evil.example", "127.0.0.1:80:80", "127.0.0.1:", "127.0.0.1:port", "local\thost", "[localhost]"),
+]
+
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "LOCALHOST:1", "[::1]:8000", "192.168.1.7:8000"])
 async def test_addresses_and_localhost_are_ours(client: httpx.AsyncClient, host: str) -> None:
     assert (await client.get("/health", headers={"Host": host})).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "localhost.evil.example", "", "[::1", "1.2.3"])
+@pytest.mark.parametrize("host", NOT_OURS)
 async def test_another_name_is_a_rebound_one(client: httpx.AsyncClient, host: str) -> None:
     answer = await client.get("/v1/models", headers={"Host": host})
     assert answer.status_code == 421
@@ -57,3 +64,15 @@ async def test_a_token_is_asked_for_where_there_is_one(served: Served, given: st
     async with guarded.client() as client:
         assert (await client.get("/v1/models", headers=headers)).status_code == status
         assert (await client.get("/health")).status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+async def test_a_token_may_have_any_letters(served: Served, encoding: str) -> None:
+    guarded = Served(served.scheduler, served.settings, token="sécret")
+    async with guarded.client() as client:
+        given = {"Authorization": "Bearer sécret".encode(encoding)}
+        assert (await client.get("/v1/models", headers=given)).status_code == 200
+    beyond_latin = Served(served.scheduler, served.settings, token="秘密")
+    async with beyond_latin.client() as client:
+        for header, status in (("Bearer 秘密".encode(), 200), (b"Bearer ??", 401)):
+            assert (await client.get("/v1/models", headers={"Authorization": header})).status_code == status

@@ -17,7 +17,10 @@ TOKEN_VARIABLE = "TINYGPT_TUI_TOKEN"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = f"{TOKEN_VARIABLE}=SECRET asks for the token in each request: Authorization: Bearer SECRET"
+    parser.epilog = (
+        f"{TOKEN_VARIABLE}=SECRET asks for the token in each request: Authorization: Bearer SECRET\n"
+        "--app always asks for a token: that one, or a random one in the printed address."
+    )
     parser.add_argument(
         "--app", action="store_true", help="the whole app in the browser instead, for this machine's user alone"
     )
@@ -36,7 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise UsageError(f"{error.name} is not installed", "pip install 'tinygpt-tui[serve]'") from None
     if arguments.app:
-        serve_app(settings, lambda address: say(f"tinygpt-tui: the app is at {address}  (Ctrl-C stops)"))
+        say("tinygpt-tui: anyone who opens this address can read and write your files; do not pass it on")
+        serve_app(settings, token, lambda address: say(f"tinygpt-tui: the app is at {address}  (Ctrl-C stops)"))
     else:
         if settings.host not in LOOPBACK and token is None:
             say(f"tinygpt-tui: whoever can reach {settings.host} may use the models; {TOKEN_VARIABLE} asks for a token")

@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
@@ -25,6 +24,7 @@ from tinygpt_tui.checkpoints.card import CONFIG, ModelCard
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.generation.crowd import Writing
 from tinygpt_tui.generation.sampler import choose_seed
+from tinygpt_tui.server.file_threads import FileThreads
 from tinygpt_tui.server.guard import Guard
 from tinygpt_tui.server.mailbox import Mailbox
 from tinygpt_tui.server.openapi import document
@@ -52,6 +52,7 @@ class Service:
     def __init__(self, shelf: Shelf, scheduler: Scheduler, settings: ServingSettings) -> None:
         self._shelf, self._scheduler, self._settings = shelf, scheduler, settings
         self._numbers = itertools.count(1)
+        self._threads = FileThreads()
 
     async def page(self, request: Request) -> Response:
         """Answer GET /."""
@@ -59,13 +60,13 @@ class Service:
 
     async def models(self, request: Request) -> Response:
         """Answer GET /v1/models."""
-        cards = await run_in_threadpool(self._shelf.cards)
+        cards = await self._threads.run(self._shelf.cards)
         return _json({"object": "list", "data": [_model(card) for card in cards]})
 
     async def model(self, request: Request) -> Response:
         """Answer GET /v1/models/NAME."""
         name = request.path_params["name"]
-        for card in await run_in_threadpool(self._shelf.cards):
+        for card in await self._threads.run(self._shelf.cards):
             if card.name == name:
                 return _json(_model(card))
         raise Problem(HTTPStatus.NOT_FOUND, f"no model is called {name!r}", param="model", code="model_not_found")
@@ -90,7 +91,7 @@ class Service:
         body = await self._body(request)
         try:
             asked = wanted(msgspec.json.decode(body, type=kind), self._settings)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise unreadable(error) from None
         self._scheduler.check_room()  # before a model is opened for who will be sent away
         try:
@@ -114,7 +115,7 @@ class Service:
 
     async def _order(self, asked: Wanted) -> tuple[Order, Mailbox, Tokenizer]:
         number, mailbox = next(self._numbers), Mailbox()
-        order = await run_in_threadpool(self._new_order, asked, number, mailbox)
+        order = await self._threads.run(lambda: self._new_order(asked, number, mailbox))
         self._scheduler.submit(order)
         return order, mailbox, order.model.tokenizer
 
@@ -141,13 +142,16 @@ class Service:
 
     async def _body(self, request: Request) -> bytes:
         most = self._settings.body_kib * 1024
+        too_large = Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is limited to {most:,} bytes")
+        if int(request.headers.get("content-length", 0)) > most:  # a number: the HTTP parser has checked it
+            raise too_large
         body = bytearray()
         try:
             async with asyncio.timeout(BODY_S):
                 async for chunk in request.stream():
                     body += chunk
                     if len(body) > most:
-                        raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"at most {most} bytes are read")
+                        raise too_large
         except TimeoutError:
             raise Problem(HTTPStatus.REQUEST_TIMEOUT, f"the request did not arrive in {BODY_S:.0f} s") from None
         return bytes(body)

@@ -6,11 +6,12 @@ that is not ours, by a plain form or fetch with an Origin that is not ours, and 
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import ipaddress
+import re
 from collections.abc import Collection
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -25,6 +26,7 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 OPEN_TO_ALL = ("/", "/health")  # without a token: the page asks for it
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9A-Za-z._-]+))(?::\d{1,5})?")  # RFC 9110: host and port, nothing else
 
 
 class Guard:
@@ -62,29 +64,40 @@ class Guard:
             )
         if not is_from(headers.get("origin"), host):
             raise Problem(HTTPStatus.FORBIDDEN, "pages of other sites may not ask")
-        if self._token is not None and path not in OPEN_TO_ALL:
-            given = headers.get("authorization", "").encode()
-            if not hmac.compare_digest(given, f"Bearer {self._token}".encode()):
-                raise Problem(
-                    HTTPStatus.UNAUTHORIZED,
-                    "the token is missing or wrong: Authorization: Bearer TOKEN",
-                    code="invalid_api_key",
-                    headers={"WWW-Authenticate": "Bearer"},
-                )
+        if self._token is None or path in OPEN_TO_ALL:
+            return
+        if not is_secret(headers.get("authorization", ""), f"Bearer {self._token}"):
+            raise Problem(
+                HTTPStatus.UNAUTHORIZED,
+                "the token is missing or wrong: Authorization: Bearer TOKEN",
+                code="invalid_api_key",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
 
 
 def is_ours(host: str, names: Collection[str] = ()) -> bool:
     """Whether a Host header names us, localhost or `names`: an address cannot be rebound, a name can."""
+    found = _HOST.fullmatch(host)
+    if found is None:
+        return False
+    name = (found[1] or found[2]).lower()
+    if found[1] is None and (name == "localhost" or name in {allowed.lower() for allowed in names}):
+        return True
     try:
-        name = (urlsplit(f"//{host}").hostname or "").lower()
-        if name == "localhost" or name in {allowed.lower() for allowed in names}:
-            return True
-        ipaddress.ip_address(name)
+        return (ipaddress.ip_address(name).version == 6) == (found[1] is not None)
     except ValueError:
         return False
-    return True
 
 
 def is_from(origin: str | None, host: str) -> bool:
     """Whether an Origin header is that of our own page; None, where there is no such header, is no browser's page."""
-    return origin is None or urlsplit(origin).netloc.lower() == host.lower()
+    return origin is None or origin.lower() in (f"http://{host}".lower(), f"https://{host}".lower())
+
+
+def is_secret(given: str, secret: str) -> bool:
+    """Compare in constant time; clients write a header's text in UTF-8 or in Latin-1."""
+    raw = given.encode("latin-1", "surrogateescape")  # the bytes that came: servers decode headers so
+    encoded = [secret.encode()]
+    with contextlib.suppress(UnicodeEncodeError):
+        encoded.append(secret.encode("latin-1"))
+    return any(hmac.compare_digest(raw, one) for one in encoded)

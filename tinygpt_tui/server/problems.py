@@ -63,9 +63,9 @@ def problem_of(error: TinyGPTError) -> Problem:
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, message)
 
 
-def unreadable(error: msgspec.DecodeError | UnicodeDecodeError) -> Problem:
+def unreadable(error: msgspec.DecodeError | UnicodeDecodeError | RecursionError) -> Problem:
     """Return the problem of a body that is not what was expected."""
-    message = str(error)
+    message = "its JSON is nested too deeply" if isinstance(error, RecursionError) else str(error)
     place = _PLACE.search(message)
     if place is None:
         return Problem(HTTPStatus.BAD_REQUEST, f"the request cannot be read: {message}")

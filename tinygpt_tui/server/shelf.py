@@ -1,6 +1,6 @@
 """The models that may be asked for, and those that are open.
 
-A request names a model, and never a place: its word is looked up among the names there are, and is nothing else.
+A request names a model, and never a path: its word is looked up among the names there are, and is nothing else.
 """
 
 from __future__ import annotations
@@ -16,37 +16,57 @@ from tinygpt_tui.workers.kept import KeptModels
 from tinygpt_tui.workers.opened import OpenedModel
 
 LOOK_AGAIN_S = 1.0  # after which the folders are read again
+FIRST_LOOK_S = 30.0  # to wait for the first list
+LOOK_S = 2.0  # to wait for a newer list; a file that takes longer to read delays no other model
 
 
 class Shelf:
-    """Safe to use from several threads. The thread that opens a model lets others wait, but not who writes already."""
+    """Safe to use from several threads: a model that is slow to open or to list delays no other one."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._cards: dict[str, ModelCard] = {}
-        self._looked_at = -LOOK_AGAIN_S
+        self._lock = threading.Lock()  # of the attributes; never held while a file is read
+        self._cards: dict[str, ModelCard] | None = None
+        self._listed_at = -LOOK_AGAIN_S
+        self._listing: threading.Event | None = None
         self._models = KeptModels()
+        self._opening: dict[str, threading.Lock] = {}
 
     def cards(self) -> list[ModelCard]:
         """Return the cards of the models that can be used, by name."""
-        with self._lock:
-            return list(self._looked().values())
+        return list(self._listed().values())
 
     def open(self, name: str) -> OpenedModel:
         """Return the model of this name; read again where there are newer weights (a model in training).
 
         Raises NotFoundError, CheckpointError.
         """
+        cards = self._listed()
+        card = cards.get(name)
+        if card is None:
+            there = ", ".join(cards)
+            raise NotFoundError(f"no model is called {name!r}", f"there is {there}" if there else "there is none")
         with self._lock:
-            card = self._looked().get(name)
-            if card is None:
-                there = ", ".join(self._cards)
-                raise NotFoundError(f"no model is called {name!r}", f"there is {there}" if there else "there is none")
+            opening = self._opening.setdefault(name, threading.Lock())
+        with opening:  # several requests for one model read its file once
             return self._models.open(Path(card.path))
 
-    def _looked(self) -> dict[str, ModelCard]:
-        now = time.monotonic()
-        if now - self._looked_at >= LOOK_AGAIN_S:
-            self._cards = {card.name: card for card in list_models() if not card.problem}
-            self._looked_at = now
-        return self._cards
+    def _listed(self) -> dict[str, ModelCard]:
+        with self._lock:
+            if time.monotonic() - self._listed_at >= LOOK_AGAIN_S and self._listing is None:
+                self._listing = threading.Event()
+                threading.Thread(target=self._list, args=(self._listing,), name="model list", daemon=True).start()
+            listing, known = self._listing, self._cards
+        if listing is not None:
+            listing.wait(FIRST_LOOK_S if known is None else LOOK_S)
+        with self._lock:
+            return self._cards or {}
+
+    def _list(self, listing: threading.Event) -> None:
+        try:
+            cards = {card.name: card for card in list_models() if not card.problem}
+            with self._lock:
+                self._cards, self._listed_at = cards, time.monotonic()
+        finally:
+            with self._lock:
+                self._listing = None
+            listing.set()

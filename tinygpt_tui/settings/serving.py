@@ -30,3 +30,6 @@ class ServingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         int, Meta(ge=0, le=10_000, description="so many requests may wait; others are asked to come again later")
     ] = 64
     body_kib: Annotated[int, Meta(ge=1, le=65536, description="the largest request, in KiB")] = 256
+    windows: Annotated[
+        int, Meta(ge=1, le=64, description="with --app: browser windows at once; each runs an app of its own")
+    ] = 8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Collection, Hashable
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -16,27 +17,33 @@ OPEN_MODELS = 6  # kept in memory; the one unused longest goes first
 
 
 class LastUsed(Generic[K, S, V]):
-    """Keeps what was used last, each with the state of the file that it was opened from."""
+    """Keeps what was used last, each with the state of the file that it was opened from.
+
+    Threads may open different keys at the same time; one key is for one thread at a time.
+    """
 
     def __init__(self, too_much: Callable[[Collection[V]], bool]) -> None:
         """The ones unused longest go while it is `too_much`; the one used last always stays."""
         self._too_much = too_much
         self._kept: dict[K, tuple[S, V]] = {}  # the one used last is the last
+        self._lock = threading.Lock()  # not held while something is opened
 
     def open(self, key: K, state: S, opening: Callable[[], V]) -> tuple[V, bool]:
         """Return what is kept under `key`, or else what `opening` returns, and whether it was kept in this state."""
-        kept = self._kept.pop(key, None)
+        with self._lock:
+            kept = self._kept.pop(key, None)
         found = kept is not None and kept[0] == state
         if kept is None or not found:
             kept = (state, opening())
-        self._kept[key] = kept
-        while len(self._kept) > 1 and self._too_much([value for _, value in self._kept.values()]):
-            del self._kept[next(iter(self._kept))]
+        with self._lock:
+            self._kept[key] = kept
+            while len(self._kept) > 1 and self._too_much([value for _, value in self._kept.values()]):
+                del self._kept[next(iter(self._kept))]
         return kept[1], found
 
 
 class KeptModels:
-    """Opens a model once for all who use it. For one thread at a time."""
+    """Opens a model once for all who use it; as for threads, see LastUsed."""
 
     def __init__(self) -> None:
         self._models = LastUsed[tuple[Path, bool], WeightsNow, OpenedModel](lambda models: len(models) > OPEN_MODELS)
