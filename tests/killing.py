@@ -22,7 +22,7 @@ from typing import IO, Any, NoReturn
 import torch
 import torch._dynamo  # the first step of an optimizer brings it in, and takes a second for it
 
-from tinygpt_tui import files
+from tinygpt_tui import files, platforms
 from tinygpt_tui.events.training import Step
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.journal import Journal
@@ -97,7 +97,7 @@ def _half_a_line(journal: Journal) -> NoReturn:
 
 
 def _arm_file(name: str, moment: str) -> None:
-    plain, sync, sync_folder = files.whole_file, os.fsync, files._sync_folder
+    plain, sync, sync_folder = files.whole_file, os.fsync, platforms.sync_folder
     now = [""]
 
     @contextlib.contextmanager
@@ -117,7 +117,7 @@ def _arm_file(name: str, moment: str) -> None:
 
     files.whole_file = whole_file  # type: ignore[assignment]
     os.fsync = at("not renamed", sync)
-    files._sync_folder = at("just renamed", sync_folder)
+    platforms.sync_folder = at("just renamed", sync_folder)
 
 
 def live(model: Path, place: str) -> NoReturn:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from tinygpt_tui import platforms
 from tinygpt_tui.errors import storage_error
 
 # A file that is being written: hidden, named after what it will be and the process that writes it.
@@ -40,7 +41,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         # mkstemp makes files for the owner alone; a model is meant to be as shareable as any other file.
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
-        _sync_folder(path.parent)
+        platforms.sync_folder(path.parent)
     except OSError as error:
         raise storage_error(error, path) from error
     finally:
@@ -82,7 +83,7 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)
         if temporary.exists():
             temporary.rename(path)
-        _sync_folder(path.parent)
+        platforms.sync_folder(path.parent)
     except OSError as error:
         raise storage_error(error, path) from error
     finally:
@@ -94,7 +95,7 @@ def replace_file(new: Path, path: Path) -> None:
     """Put the file `new` in the place of `path`, on the same disk. Raises OSError."""
     _sync_file(new)
     new.replace(path)
-    _sync_folder(path.parent)
+    platforms.sync_folder(path.parent)
 
 
 def is_file(path: Path) -> bool:
@@ -140,14 +141,3 @@ def _umask() -> int:
 def _sync_file(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    # The rename itself is safe on the disk only once its folder is; Windows has no such call.
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

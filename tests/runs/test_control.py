@@ -12,7 +12,8 @@ import pytest
 from makers import make_run, wait_until
 
 from tinygpt_tui.errors import RunError, StorageError
-from tinygpt_tui.runs.control import Control, control_of_live, is_alive, live_status, own_birth, since_boot
+from tinygpt_tui.platforms import since_boot
+from tinygpt_tui.runs.control import Control, control_of_live, is_alive, live_status, own_birth
 from tinygpt_tui.runs.folder import RunStatus
 
 

@@ -200,7 +200,7 @@ def test_a_second_trainer_ends_with_the_runs_exit_code(
     import filelock
 
     handlers = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
-    monkeypatch.setattr(trainer.os, "nice", lambda by: 0)
+    monkeypatch.setattr(trainer.platforms, "lower_priority", lambda niceness: None)
     monkeypatch.setattr("sys.argv", ["trainer", str(watch.run.model)])
     try:
         with filelock.FileLock(watch.run.lock):

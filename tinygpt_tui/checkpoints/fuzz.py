@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tinygpt_tui import platforms
 from tinygpt_tui.checkpoints import fuzz_files
 from tinygpt_tui.checkpoints.fuzz_damage import damage_plain, damage_safetensors, damage_zip
 from tinygpt_tui.checkpoints.opening import describe
@@ -157,17 +158,6 @@ KINDS: dict[str, tuple[Callable[[], list[dict[str, bytes]]], Callable[[dict[str,
 }
 
 
-def _bound_memory() -> None:
-    """Let the process have no more than it has now and MEMORY beyond; where the system knows such a bound."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    with Path("/proc/self/statm").open(encoding="ascii") as file:
-        now = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, now + MEMORY))
-
-
 def main() -> int:
     """Fuzz from the command line; returns 1 where anything went wrong."""
     parser = argparse.ArgumentParser(prog="python -m tinygpt_tui.checkpoints.fuzz", description=__doc__)
@@ -177,8 +167,7 @@ def main() -> int:
     chosen = parser.parse_args()
     import torch  # noqa: F401 - before memory is bounded
 
-    if Path("/proc/self/statm").is_file():
-        _bound_memory()
+    platforms.bound_memory(MEMORY)
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
         for kind in chosen.kind or KINDS:

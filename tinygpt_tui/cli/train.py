@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from pathlib import Path
 from types import FrameType
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tinygpt_tui import platforms
 from tinygpt_tui.cli.flags import add_setting_flags, typed_settings
 from tinygpt_tui.cli.output import say, write
 from tinygpt_tui.errors import ExitCode, NotFoundError
@@ -157,12 +157,10 @@ def train_here(run: RunFolder) -> int:
 
     def stop(number: int, frame: FrameType | None) -> None:
         say("stopping: one more evaluation, then the best weights are kept (again to stop at once)")
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        platforms.interrupt_raises()
         control.ask("stop")
 
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), stop)
+    platforms.on_signals([*platforms.STOP_SIGNALS, platforms.HANG_UP], stop)
 
     # Importing torch takes seconds, and inside an import Python may lose an interrupt: it is a wish by now.
     from tinygpt_tui.cli.training_view import show

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 from collections.abc import Iterator
+
+from tinygpt_tui import platforms
 
 
 @contextlib.contextmanager
@@ -18,13 +18,8 @@ def one_core() -> Iterator[int | None]:
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    allowed: set[int] = set()
-    if sys.platform == "linux":
-        allowed = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, {max(allowed)})  # the first one is where most of the system's own work is done
     try:
-        yield max(allowed, default=None)
+        with platforms.one_core() as core:
+            yield core
     finally:
         torch.set_num_threads(threads)
-        if sys.platform == "linux":
-            os.sched_setaffinity(0, allowed)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 import platform
-import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from tinygpt_tui import platforms
 from tinygpt_tui.errors import EngineError, ExitCode, TinyGPTError, storage_error
 from tinygpt_tui.native.library import FILE_NAME, FOLDER, SOURCE, source_mark
 
@@ -49,8 +49,8 @@ def build(folder: Path = FOLDER) -> Path:
 def _compiler() -> list[str]:
     chosen = os.environ.get("CC")
     if chosen:
-        return shlex.split(chosen, posix=os.name != "nt")
-    for name in ("cl", *_COMPILERS) if sys.platform == "win32" else _COMPILERS:
+        return platforms.split_command(chosen)
+    for name in ("cl", *_COMPILERS) if platforms.is_windows() else _COMPILERS:
         found = shutil.which(name)
         if found:
             return [found]
@@ -64,13 +64,13 @@ def _commands(compiler: list[str], made: Path) -> list[list[str]]:
     """
     if Path(compiler[0]).stem.lower() in ("cl", "clang-cl"):
         return [[*compiler, *_MSVC, f"/DSOURCE_MARK={source_mark()}u", str(SOURCE), f"/Fe{made}"]]
-    flags = tuple(flag for flag in _UNIX if sys.platform != "win32" or flag != "-fPIC")
+    flags = tuple(flag for flag in _UNIX if not platforms.is_windows() or flag != "-fPIC")
     tail = [
         f"-DSOURCE_MARK={source_mark()}u",
         str(SOURCE),
         "-o",
         str(made),
-        *([] if sys.platform == "win32" else ["-lm"]),
+        *([] if platforms.is_windows() else ["-lm"]),
     ]
     x86 = platform.machine().lower() in ("x86_64", "amd64")
     extra = [["-mprefer-vector-width=512"]] if x86 else []

@@ -9,12 +9,13 @@ import sys
 import zlib
 from pathlib import Path
 
+from tinygpt_tui import platforms
 from tinygpt_tui.errors import EngineError
 
 FOLDER = Path(__file__).resolve().parent
 SOURCE = FOLDER / "gpt.c"
 SOURCES = (SOURCE, FOLDER / "products.h", FOLDER / "learning.h")
-FILE_NAME = {"win32": "_gpt.dll", "darwin": "_gpt.dylib"}.get(sys.platform, "_gpt.so")
+FILE_NAME = platforms.library_name("_gpt")
 VARIABLE = "TINYGPT_TUI_NATIVE"  # a library's path, or "off"
 
 LAYER_MATRICES = ("query", "key", "value", "projection", "widen", "narrow")

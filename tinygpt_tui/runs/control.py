@@ -5,13 +5,13 @@ A file is there or not: a wish said twice is one wish, and looking costs a few m
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Literal
 
 import psutil
 
 from tinygpt_tui.errors import RunError, TinyGPTError, storage_error
+from tinygpt_tui.platforms import since_boot
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunStatus
 
 Wish = Literal["stop", "pause", "save", "sample"]
@@ -58,18 +58,6 @@ class Control:
 def own_birth() -> float:
     """Return when this process began, seconds since 1970; with the pid it names the process for good."""
     return float(psutil.Process().create_time())
-
-
-def since_boot(pid: int) -> float:
-    """Return how long after the machine's start a process began, in seconds; 0 where the platform does not tell.
-
-    A clock that is set, or that a virtual machine's sleep has left behind, does not move it.
-    """
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-        return int(fields[19]) / os.sysconf("SC_CLK_TCK")  # the 22nd field of proc(5); two stand before the bracket
-    except (OSError, AttributeError, ValueError, IndexError):
-        return 0.0
 
 
 def is_alive(status: RunStatus) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from io import StringIO
 from pathlib import Path
@@ -11,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from tinygpt_tui import platforms
 from tinygpt_tui.charts import BLUE, ORANGE, Level, LossChart, Series, export_svg
 from tinygpt_tui.errors import NotFoundError, TinyGPTError
 from tinygpt_tui.runs.differences import changed_from
@@ -81,7 +81,7 @@ class RunReport:
         for name, value in changed_from(self.settings.training, usual).items():
             if name not in OF_A_MACHINE:
                 words += [f"--{name.replace('_', '-')}", value]
-        return shlex.join(words)
+        return platforms.command_line(*words)
 
     def _command_from(self, start: StartingModel) -> str:
         """Return the command for a run that starts from a model: that one decides the net, and its recipe is its own.
@@ -96,7 +96,7 @@ class RunReport:
         chosen |= {name: getattr(training.architecture, name) for name in net if name in CHANGES_NO_WEIGHT}
         for name, value in chosen.items():
             words += [f"--{name.replace('_', '-')}", written(value)]
-        return shlex.join(words)
+        return platforms.command_line(*words)
 
     def samples(self) -> list[SampleText]:
         """Return the first, a middle and the last sample, as far as there are."""

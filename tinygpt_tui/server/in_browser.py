@@ -11,8 +11,6 @@ import html
 import logging
 import os
 import secrets
-import shlex
-import subprocess
 import sys
 from collections.abc import Callable
 from urllib.parse import quote
@@ -21,6 +19,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from textual_serve.server import Server
 
+from tinygpt_tui import platforms
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.server.guard import is_from, is_ours, is_secret
 from tinygpt_tui.server.run import LOOPBACK, address, listen
@@ -53,7 +52,7 @@ class AppServer(Server):
         self, settings: ServingSettings, port: int, url: str, token: str | None, say: Callable[[str], None]
     ) -> None:
         arguments = [sys.executable, "-P", "-c", _RUN]
-        command = subprocess.list2cmdline(arguments) if os.name == "nt" else shlex.join(arguments)
+        command = platforms.command_line(*arguments)
         title = f"tinygpt-tui, with the files of {_user()}"
         super().__init__(command, host=settings.host, port=port, title=title, public_url=url)
         self._names, self._say, self._most = settings.allowed_hosts, say, settings.windows

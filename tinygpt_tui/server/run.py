@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import socket
 from collections.abc import Callable
 
 import uvicorn
 
+from tinygpt_tui import platforms
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.server.app import make_app
 from tinygpt_tui.server.connection import CONNECTIONS, Connection
@@ -84,7 +84,7 @@ def _bound(host: str, port: int) -> socket.socket:
     # asyncio sets TCP_NODELAY only where the protocol is named; without it each kept-alive answer comes 40 ms late.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        if os.name == "posix":  # elsewhere it would let two servers have one port
+        if platforms.may_reuse_address():
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(128)

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch._C._distributed_c10d import Store, TCPStore
 
+from tinygpt_tui import platforms
 from tinygpt_tui.errors import RunError, UsageError
 from tinygpt_tui.settings.training import TrainingSettings
 
@@ -223,4 +224,5 @@ def leave() -> None:
 
 def meeting_place(port: int, size: int, first: bool) -> TCPStore:
     """Return the store over which `size` processes of this machine find one another; the first one keeps it."""
-    return TCPStore(HERE, port, size, first, JOINING, wait_for_workers=False)
+    uses_libuv = platforms.store_uses_libuv()
+    return TCPStore(HERE, port, size, first, JOINING, wait_for_workers=False, use_libuv=uses_libuv)

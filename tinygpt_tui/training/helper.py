@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 
 import msgspec
 import torch
 import torch.distributed as dist
 
+from tinygpt_tui import platforms
 from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.errors import RunError
 from tinygpt_tui.tokenizers.char import CharTokenizer
@@ -48,9 +48,7 @@ def help_train(team: Team) -> None:
 
 def main() -> int:
     """Help, and leave quietly where the first process is gone: it is for that one to say why."""
-    for name in ("SIGINT", "SIGHUP"):  # Ctrl-C is for the first process, which ends us
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    platforms.ignore_signals(["SIGINT", platforms.HANG_UP])  # Ctrl-C is for the first process, which ends us
     rank, size = launched()
     try:
         # Under torchrun all meet as torch's own rules say; a starter of ours keeps a store for it.

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from statistics import median
@@ -14,6 +13,7 @@ import msgspec
 import numpy as np
 import torch
 
+from tinygpt_tui import platforms
 from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.events.training import Step
 from tinygpt_tui.settings.architecture import GPTSettings
@@ -140,7 +140,7 @@ def choose(settings: TrainingSettings, seconds: float = TRIAL_S) -> Choice:
 
 
 def _thread_counts() -> list[int]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = platforms.usable_cores()
     counts = [1]
     while counts[-1] * 2 < cores:
         counts.append(counts[-1] * 2)

@@ -28,7 +28,8 @@ from tinygpt_tui.events.training import (
     TrainingEvent,
 )
 from tinygpt_tui.files import remove_parts, write_bytes
-from tinygpt_tui.runs.control import Control, own_birth, since_boot
+from tinygpt_tui.platforms import since_boot
+from tinygpt_tui.runs.control import Control, own_birth
 from tinygpt_tui.runs.folder import RunFolder, RunSettings, RunState, RunStatus, steps_of
 from tinygpt_tui.runs.journal import Journal
 from tinygpt_tui.training.checkup import Checkup

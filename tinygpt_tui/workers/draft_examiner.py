@@ -8,13 +8,13 @@ imported only then.
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import msgspec
 
+from tinygpt_tui import platforms
 from tinygpt_tui.corpora.corpus import split
 from tinygpt_tui.doctor.examination import cache_path, examine, keep, key_of, read_examination
 from tinygpt_tui.errors import TinyGPTError
@@ -96,8 +96,7 @@ def examine_case(case: Case) -> Iterator[Finding]:
 
 def main() -> int:
     """Examine the case on stdin."""
-    if hasattr(os, "nice"):
-        os.nice(5)
+    platforms.lower_priority(5)
     out = sys.stdout.buffer
     try:
         case = msgspec.json.decode(sys.stdin.buffer.readline(), type=Case)

@@ -7,7 +7,6 @@ that it is done once for a text. It needs no torch, but where the run's net is t
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
 import threading
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from tinygpt_tui import paths
+from tinygpt_tui import paths, platforms
 from tinygpt_tui.corpora.catalog import list_corpora
 from tinygpt_tui.corpora.corpus import CorpusText, read_text, split
 from tinygpt_tui.doctor.examination import (
@@ -109,8 +108,7 @@ def _places(corpus: CorpusReference) -> list[Path]:
 
 def main() -> int:
     """Examine the corpus of the model folder named on the command line."""
-    if hasattr(os, "nice"):
-        os.nice(10)
+    platforms.lower_priority(10)
     try:
         run = RunFolder(Path(sys.argv[1]))
         if ONE_BATCH in sys.argv[2:]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tinygpt_tui import platforms
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.workers.process import command, environment
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from tinygpt_tui.training.distributed import Team
 
 GOING_HOME_S = 20.0
-# gloo asks the system for the host's name and address, which laptops often get wrong; among ourselves this will do.
-LOOPBACK = {"linux": "lo", "darwin": "lo0"}
 
 
 @contextmanager
@@ -42,8 +40,9 @@ def team_of(run: RunFolder) -> Iterator[Team]:
         yield ALONE
         return
 
-    if sys.platform in LOOPBACK:
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", LOOPBACK[sys.platform])
+    # gloo asks the system for the host's name and address, which laptops often get wrong; among ourselves this will do.
+    if interface := platforms.loopback_interface():
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
     store = meeting_place(0, wanted, first=True)
     helpers = [_start(run, rank, wanted, store.port) for rank in range(1, wanted)]
     try:

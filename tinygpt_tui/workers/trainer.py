@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -17,9 +15,10 @@ from types import FrameType
 
 import psutil
 
+from tinygpt_tui import platforms
 from tinygpt_tui.errors import RunError, TinyGPTError, storage_error
 from tinygpt_tui.events.training import TrainingEvent
-from tinygpt_tui.runs.control import Control, is_alive, live_status, since_boot
+from tinygpt_tui.runs.control import Control, is_alive, live_status
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunStatus, steps_of
 from tinygpt_tui.runs.journal import JournalFollower
 from tinygpt_tui.workers.process import command, environment
@@ -37,14 +36,13 @@ def start_trainer(run: RunFolder) -> int:
         run.folder.mkdir(parents=True, exist_ok=True)
         Control(run.control).clear()  # what was wished of an earlier trainer; from here on wishes are for the new one
         with run.log.open("ab") as log:
-            process = subprocess.Popen(
+            process = platforms.start_detached(
                 command("tinygpt_tui.workers.trainer", str(run.model.absolute())),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 cwd=run.model,
                 env=environment(),
-                **_own_session(),  # type: ignore[call-overload]
             )
     except OSError as error:
         raise storage_error(error, run.folder) from error
@@ -65,7 +63,7 @@ def _announce(run: RunFolder, pid: int) -> None:
             steps=steps,
             pid=pid,
             pid_created=psutil.Process(pid).create_time(),
-            pid_since_boot=since_boot(pid),
+            pid_since_boot=platforms.since_boot(pid),
             time=time.time(),
         )
         run.write_status(status)
@@ -120,12 +118,6 @@ class RunWatch:
         self._control.ask("save")
 
 
-def _own_session() -> dict[str, object]:
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP}
-    return {"start_new_session": True}
-
-
 def main() -> int:
     """Train the model folder named on the command line; the journal says what happens."""
     from tinygpt_tui.training.run import run_training
@@ -136,11 +128,8 @@ def main() -> int:
     def stop(number: int, frame: FrameType | None) -> None:
         control.ask("stop")
 
-    for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), stop)
-    if hasattr(os, "nice"):
-        os.nice(5)  # whoever trains also wants to type
+    platforms.on_signals([*platforms.STOP_SIGNALS, platforms.HANG_UP], stop)
+    platforms.lower_priority(5)  # whoever trains also wants to type
     try:
         with team_of(RunFolder(model)) as team:
             for _ in run_training(model, heed_earlier_wishes=True, team=team):
