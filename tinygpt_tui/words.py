@@ -55,3 +55,9 @@ def loss_words(loss: float, tokens: int, digits: int = 4) -> str:
 def part_words(tokens: int, of: int) -> str:
     """What of a split was read: `4,096 of 111,540 tokens`, `4,096 tokens` where the whole is not known."""
     return f"{tokens:,} of {of:,} tokens" if of else f"{tokens:,} tokens"
+
+
+def in_one_line(error: BaseException, length: int = 200) -> str:
+    """What an unexpected error says first, on one line: `RuntimeError: no kernel image`."""
+    first = str(error).strip().split("\n\n")[0]
+    return shortened(" ".join(f"{type(error).__name__}: {first}".split()), length)

@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from makers import MODERN, random_model, small_corpus, small_training
+from makers import small_corpus, small_training
 
 from tinygpt_tui.errors import RunError, UsageError
 from tinygpt_tui.events.training import Evaluation, Paused, Resumed, RolledBack, Sample, Step, TrainingEvent
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.settings.training import Extension, TrainingSettings
 from tinygpt_tui.training import loop
-from tinygpt_tui.training.compiling import Compiling
 from tinygpt_tui.training.device import choose_device, device_random, set_device_random
 from tinygpt_tui.training.evaluate import whole_loss
 from tinygpt_tui.training.loop import Training
@@ -474,27 +473,3 @@ def test_devices() -> None:
             choose_device("cuda")
     assert device_random(CPU) is None
     set_device_random(CPU, None)
-
-
-@pytest.mark.parametrize(("choice", "steps", "compiler", "notes"), [
-    ("auto", 10_000_000, True, 1),
-    ("auto", 10_000_000, False, 0),
-    ("auto", 25, True, 0),
-    ("never", 10_000_000, True, 0),
-    ("always", 10_000_000, True, 0),
-])  # fmt: skip
-def test_compiling_is_decided_once_by_what_it_saves(
-    monkeypatch: pytest.MonkeyPatch, choice: str, steps: int, compiler: bool, notes: int
-) -> None:
-    from tinygpt_tui.training import compiling
-
-    monkeypatch.setattr(compiling, "_has_compiler", lambda device: compiler)
-    monkeypatch.setattr(compiling.torch, "compile", lambda model: "compiled")
-    ticks = iter(range(1000))
-    monkeypatch.setattr(compiling.time, "perf_counter", lambda: next(ticks) * 0.1)
-    decider = Compiling(small_training(compile=choice), CPU)
-    model = random_model(MODERN)
-    said = [note for step in range(60) if (note := decider.after_step(steps - step))]
-    assert len(said) == notes
-    compiled = decider.forward(model) == "compiled"
-    assert compiled == (choice == "always" or notes == 1)

@@ -109,7 +109,7 @@ def _dry_run(training: TrainingSettings, text: str) -> int:
     from tinygpt_tui.training.measure import choose
 
     choice = choose(training)
-    for line in [*_estimate(training, text, choice.step_s), choice.words]:
+    for line in [*_estimate(training, text, choice.step_s), *choice.notes, choice.words]:
         write(f"{line}\n")
     return int(ExitCode.OK)
 

@@ -1,9 +1,14 @@
-"""When torch.compile pays: measured on the first steps, and only where a long run repays its half minute."""
+"""When torch.compile pays: measured on the first steps, and only where a long run repays its half minute.
+
+A machine may have a compiler that torch cannot use (no Python headers, a stub, no Triton). So the first compiled step
+is a trial: where it fails the run continues without, and only a choice that has worked is saved with the run's state.
+"""
 
 from __future__ import annotations
 
 import shutil
 import time
+import traceback
 from collections.abc import Callable
 
 import torch
@@ -11,6 +16,7 @@ from torch import Tensor
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.words import in_one_line
 
 MEASURED_STEPS = 20
 COMPILE_S = 40.0  # what compiling costs, on a slow core
@@ -24,6 +30,7 @@ class Compiling:
     def __init__(self, settings: TrainingSettings, device: torch.device, *, fused: bool = False) -> None:
         """`fused`: the model computes by native parts already, and a compiled one was measured to be slower."""
         self.choice: str = settings.compile  # "auto" until it is decided
+        self.is_due = self.choice == "always"  # the next step is to be the first compiled one
         if fused and self.choice == "auto":
             self.choice = "never"
         self._device = device
@@ -33,18 +40,34 @@ class Compiling:
 
     def forward(self, model: LanguageModel) -> Callable[[Tensor], Tensor]:
         """Return what to call with a batch of ids."""
-        if self.choice == "always" and self._compiled is None:
-            self._compiled = torch.compile(model)
         return model if self._compiled is None else self._compiled
 
     def keep_to(self, choice: str) -> None:
         """Compute as the run did before: the last bits differ between compiled and plain. The settings come first."""
         if self.choice == "auto":
             self.choice = choice
+            self.is_due = choice == "always"
+
+    def try_out(self, model: LanguageModel, step: Callable[[], object]) -> str:
+        """Take `step`, forward and backward, with `model` compiled; return a note for the log where that fails."""
+        self.is_due = False
+        self._compiled = torch.compile(model)
+        try:
+            step()
+        except Exception as error:
+            self._compiled, self.choice = None, "never"
+            traceback.clear_frames(error.__traceback__)  # they hold a step's tensors
+            torch.compiler.reset()
+            return (
+                f"torch.compile does not work on this machine: the run continues without it ({in_one_line(error)}). "
+                "It needs a C++ compiler and Python's headers, on a GPU also Triton"
+            )
+        self.choice = "always"
+        return ""
 
     def after_step(self, steps_left: int) -> str:
         """Count a step; return a note for the log where this one changed the decision."""
-        if self.choice != "auto":
+        if self.choice != "auto" or self.is_due:
             return ""
         self._steps += 1
         if self._steps == 1:
@@ -55,7 +78,7 @@ class Compiling:
         if seconds_left * GAIN < COMPILE_S * REPAYS or not _has_compiler(self._device):
             self.choice = "never"
             return ""
-        self.choice = "always"
+        self.is_due = True
         return f"compiling the model (about half a minute); the run has {seconds_left / 60:.0f} minutes to go"
 
 

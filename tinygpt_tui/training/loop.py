@@ -119,6 +119,7 @@ class Training:
                             yield from self._sample()
                         self.pace.evaluated(self.step)
                     return
+                yield from self._try_compiling()
                 step = self._one_step()
                 if plan := self.pace.stepped(self.step):
                     self._take_plan(plan.steps)  # before anybody may save the state of this step
@@ -298,11 +299,8 @@ class Training:
         share = self._share() if share is None else share
         self.team.step(self.step, share, iter(self._place, None))
         self.team.own_random(settings.seed, self.step)
-        batch = self.team.rows(self._windows.batch(self.step))
-        inputs, targets = (placed(part, self.device) for part in batch)
         rate = set_rate(self.optimizers, share)
-        loss = self._loss(inputs, targets)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = self._backward()
         loss = self.team.mean(self.model, loss, settings.batch_size)
         clipped = clip(self.model, settings.gradient_clip)
         value, norm = torch.stack((loss, clipped)).tolist()  # an accelerator is waited for once
@@ -320,9 +318,33 @@ class Training:
             loss=value,
             learning_rate=rate,
             gradient_norm=norm,
-            tokens_per_s=settings.batch_size * inputs.shape[1] / seconds,
+            tokens_per_s=settings.batch_size * settings.architecture.training_length / seconds,
             elapsed_s=self.elapsed_s,
         )
+
+    def _try_compiling(self) -> Iterator[TrainingEvent]:
+        """Where the next step would be the first compiled one, see whether it can be; nothing else changes by that."""
+        if self._carrying or not self.compiling.is_due:
+            return
+        watch = Stopwatch()
+        random, on_device = torch.get_rng_state(), device_random(self.device)
+        self.model.train()
+        note = self.compiling.try_out(self.model, self._backward)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        torch.set_rng_state(random)
+        set_device_random(self.device, on_device)
+        self.elapsed_s += watch.seconds()
+        if note:
+            yield Note(self.step, note)
+
+    def _backward(self) -> Tensor:
+        """Add the gradients of this process's share of the step's batch; return its loss."""
+        batch = self.team.rows(self._windows.batch(self.step))
+        inputs, targets = (placed(part, self.device) for part in batch)
+        loss = self._loss(inputs, targets)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
 
     def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
         with self.precision():

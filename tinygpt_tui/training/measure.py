@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import math
 import time
+import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
@@ -15,6 +18,7 @@ import torch
 
 from tinygpt_tui import platforms
 from tinygpt_tui.corpora.corpus import Corpus
+from tinygpt_tui.errors import UsageError
 from tinygpt_tui.events.training import Step
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.training import TrainingSettings
@@ -23,9 +27,11 @@ from tinygpt_tui.training.cost import step_seconds
 from tinygpt_tui.training.device import choose_device, devices
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.machine import Machine, keep_machine, read_machine
+from tinygpt_tui.words import in_one_line
 from tinygpt_tui.words import threads as threads_in_words
 
 FIRST_STEPS = 2  # warm up and do not count
+FIRST_STEPS_ELSEWHERE = 5  # of an accelerator, which makes its context and loads its kernels meanwhile
 FEWEST_STEPS, MOST_STEPS = 3, 60
 LEANING = 0.3  # how far a factor leans towards what all three have in common
 
@@ -46,10 +52,11 @@ _NETS = (
 )
 
 
-def try_steps(settings: TrainingSettings, device: torch.device, seconds: float) -> float:
+def try_steps(settings: TrainingSettings, device: torch.device, seconds: float, hopeless_s: float = math.inf) -> float:
     """Return how long a step of this training takes here and now; about `seconds` are spent on it.
 
-    The global random state and the number of threads are as before afterwards.
+    A step that takes longer than `hopeless_s` is enough to know. The global random state and the number of threads are
+    as before afterwards.
     """
     architecture = settings.architecture
     rng = np.random.default_rng(0)
@@ -60,17 +67,24 @@ def try_steps(settings: TrainingSettings, device: torch.device, seconds: float) 
         settings, steps=MOST_STEPS, minutes=0.0, evaluate_every=MOST_STEPS, sample_tokens=0, compile="never"
     )
     taken: list[float] = []
+    on_processor = device.type == "cpu"
+    warm_up = FIRST_STEPS if on_processor else FIRST_STEPS_ELSEWHERE
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         began = time.perf_counter()
         for event in Training(plain, corpus, device).events():
-            if isinstance(event, Step):
-                taken.append(event.elapsed_s)
-            if len(taken) >= FIRST_STEPS + FEWEST_STEPS and time.perf_counter() - began > seconds:
+            if not isinstance(event, Step):
+                continue
+            taken.append(event.elapsed_s)
+            if len(taken) == warm_up and not on_processor:
+                began = time.perf_counter()
+            spent = time.perf_counter() - began
+            if len(taken) >= warm_up + FEWEST_STEPS and spent > seconds:
                 break
-            if len(taken) >= 2 and time.perf_counter() - began > 4 * seconds:
+            last = taken[-1] - taken[-2] if len(taken) > 1 else 0.0
+            if last > hopeless_s or (len(taken) > 1 and (spent if on_processor else last) > 4 * seconds):
                 break  # so slow that one step tells enough
     each = np.diff([0.0, *taken])
-    return float(median(each[min(FIRST_STEPS, len(each) - 1) :]))
+    return float(median(each[min(warm_up, len(each) - 1) :]))
 
 
 def measure_machine(seconds: float = 1.0, threads: int = 1) -> Machine:
@@ -102,28 +116,37 @@ class Choice:
     threads: int
     step_s: float
     words: str
+    notes: tuple[str, ...] = ()  # which devices were ruled out, and why
 
 
 def choose(settings: TrainingSettings, seconds: float = TRIAL_S) -> Choice:
     """Try this training's own steps on what there is, and take the quickest; about `seconds` for each try.
 
-    Leaves torch with the chosen number of threads. Raises UsageError where the device that was asked for is not there.
+    A device on which a trial fails is ruled out with a note. Where none is left the first is taken all the same: it is
+    for the training itself to say what is wrong. Leaves torch with the chosen number of threads. Raises UsageError
+    where the device that was asked for is missing, or no training can have these settings.
     """
     asked = settings.device
     places = devices() if asked == "auto" else [choose_device(asked)]
     tries: list[Choice] = []
-    for place in places:
-        if place.type != "cpu":
-            tries.append(Choice(place, torch.get_num_threads(), try_steps(settings, place, seconds), str(place)))
-            continue
-        best: Choice | None = None
-        for count in [settings.threads] if settings.threads else _thread_counts():
-            torch.set_num_threads(count)
-            step_s = try_steps(settings, place, seconds)
-            tries.append(Choice(place, count, step_s, threads_in_words(count)))
-            if best is not None and step_s > best.step_s:
-                break  # more would only wait for one another
-            best = tries[-1]
+    notes: list[str] = []
+    # Accelerators first: a processor that cannot catch up with them is not measured any further.
+    for place in sorted(places, key=lambda place: place.type == "cpu"):
+        try:
+            # What succeeded before a failure counts.
+            tries.extend(_tries(settings, place, seconds, min((tried.step_s for tried in tries), default=math.inf)))
+        except UsageError:
+            raise
+        except Exception as error:
+            traceback.clear_frames(error.__traceback__)  # they hold a step's tensors
+            notes.append(f"{place} failed in a trial of this training's steps: {in_one_line(error)}")
+    if not tries:
+        fallback = places[0]
+        torch.set_num_threads(settings.threads or read_machine().threads)
+        return Choice(
+            fallback, torch.get_num_threads(), step_seconds(settings, read_machine()), str(fallback), tuple(notes)
+        )
+    tries.sort(key=lambda tried: tried.device.type != "cpu")
     chosen = tries[0]
     for other in tries[1:]:
         if other.step_s * WORTH < chosen.step_s:
@@ -136,7 +159,24 @@ def choose(settings: TrainingSettings, seconds: float = TRIAL_S) -> Choice:
     what = chosen.words if chosen.device.type != "cpu" else f"{chosen.device}, {chosen.words}"
     only = "; there is no accelerator here" if asked == "auto" and len(places) == 1 else ""
     words = f"{what} (tokens a second: {speeds}){only}"
-    return Choice(chosen.device, chosen.threads, chosen.step_s, words)
+    return Choice(chosen.device, chosen.threads, chosen.step_s, words, tuple(notes))
+
+
+def _tries(settings: TrainingSettings, place: torch.device, seconds: float, to_beat_s: float) -> Iterator[Choice]:
+    """Try steps on `place`: on the processor with ever more threads, until more of them do not help."""
+    if place.type != "cpu":
+        yield Choice(place, torch.get_num_threads(), try_steps(settings, place, seconds), str(place))
+        return
+    counts = [settings.threads] if settings.threads else _thread_counts()
+    best_s = math.inf
+    for count in counts:
+        torch.set_num_threads(count)
+        hopeless_s = to_beat_s * counts[-1] / count  # not even all cores together could make that up
+        step_s = try_steps(settings, place, seconds, hopeless_s)
+        yield Choice(place, count, step_s, threads_in_words(count))
+        if step_s > min(best_s, hopeless_s):
+            return  # more would only wait for one another
+        best_s = step_s
 
 
 def _thread_counts() -> list[int]:

@@ -59,4 +59,5 @@ def set_rate(optimizers: list[Optimizer], share: float) -> float:
 
 def clip(model: LanguageModel, largest: float) -> Tensor:
     """Scale the gradients down to norm `largest` (0: leave them); return the norm they had, a scalar."""
-    return torch.nn.utils.clip_grad_norm_(model.parameters(), largest or float("inf"), foreach=True)
+    # torch chooses how: not every device has kernels for many tensors at once.
+    return torch.nn.utils.clip_grad_norm_(model.parameters(), largest or float("inf"))

@@ -95,7 +95,7 @@ def _place(
     if chosen.minutes:
         chosen = msgspec.structs.replace(chosen, steps=max(1, round(chosen.minutes * 60 / choice.step_s)))
     chosen = msgspec.structs.replace(chosen, threads=choice.threads, device=str(choice.device))
-    return chosen, choice.device, [choice.words]
+    return chosen, choice.device, [*choice.notes, choice.words]
 
 
 def _base_of(settings: RunSettings) -> Checkpoint | None:
