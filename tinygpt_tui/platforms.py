@@ -66,6 +66,24 @@ def interrupt_raises() -> None:
     on_signals(["SIGINT"], signal.default_int_handler)
 
 
+def terminals_hang_up() -> bool:
+    """Whether a terminal that is closed sends a signal, and leaves descriptors that cannot be written."""
+    return hasattr(signal, HANG_UP)
+
+
+@contextlib.contextmanager
+def on_hang_up(handler: Callable[[], None]) -> Iterator[None]:
+    """Call `handler` where the terminal is closed during the block, unless that is ignored (nohup). Main thread only."""
+    if not hasattr(signal, "SIGHUP") or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, lambda number, frame: handler())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 # Processes
 
 

@@ -420,6 +420,8 @@ def test_what_nobody_expected_is_written_down_and_raised(monkeypatch: pytest.Mon
     end = ended(read_journal(run.events))
     assert (end.reason, end.message) == ("failed", "unexpected: ZeroDivisionError: oh")
     assert str(run.log) in end.hint
+    assert "ZeroDivisionError: oh" in run.log.read_text(encoding="utf-8")  # a message names no log that is not there
+    assert str(run.log) in end.hint
 
 
 def test_whoever_stops_pulling_has_interrupted_it() -> None:

@@ -26,6 +26,7 @@ COMMANDS = {
     "models": "list the models there are.",
     "runs": "list the trainings, live and past; compare two, share one, keep house among them.",
     "data": "list the corpora, or download one.",
+    "watch": "the live chart of a run, whichever process trains it; Ctrl-C leaves the run alone.",
     "stop": "end a training and keep its best weights.",
     "pause": "have a training wait in memory.",
     "resume": "end a pause, or go on with a training that was stopped, killed or finished.",

@@ -8,7 +8,7 @@ import msgspec
 
 from tinygpt_tui.cli.flags import add_setting_flags, typed_settings
 from tinygpt_tui.cli.output import say
-from tinygpt_tui.cli.train import help_here, is_helper, train_here
+from tinygpt_tui.cli.train import help_here, is_helper, train_detached, train_here
 from tinygpt_tui.cli.wishes import answer, code
 from tinygpt_tui.errors import RunError
 from tinygpt_tui.events.training import Resumed
@@ -32,6 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="+N|N",
         help="N more steps, or N in all; the rate rises to where so long a run would have it, and falls to its end",
     )
+    parser.add_argument(
+        "--detach", action="store_true", help="train in the background; `tinygpt-tui watch NAME` shows the run"
+    )
     fields = {name: field for name, field in fields_of(TrainingSettings).items() if name in ENDINGS}
     add_setting_flags(parser, fields, "when it ends by itself")
 
@@ -54,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         training = changed(settings.training, endings)
         training = msgspec.structs.replace(training, architecture=settings.training.architecture)
         run.write_settings(msgspec.structs.replace(settings, training=training))
-    return train_here(run)
+    return train_detached(run) if arguments.detach else train_here(run)
 
 
 def _end_pause(run: RunFolder, status: RunStatus, with_changes: bool) -> int:
@@ -63,7 +66,9 @@ def _end_pause(run: RunFolder, status: RunStatus, with_changes: bool) -> int:
     if with_changes or not asked:
         if status.state == "paused" and status.message and not with_changes:
             raise RunError(f"{name} waits: {status.message}", "it goes on by itself when that is mended")
-        raise RunError(f"{name} is already being trained", f"`tinygpt-tui stop {name}` first, or watch it in the app")
+        raise RunError(
+            f"{name} is already being trained", f"`tinygpt-tui stop {name}` first, or `tinygpt-tui watch {name}`"
+        )
     watch = RunWatch(run)
     watch.poll()
     watch.go_on()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import msgspec
 from tinygpt_tui import platforms
 from tinygpt_tui.cli.flags import add_setting_flags, typed_settings
 from tinygpt_tui.cli.output import say, write
+from tinygpt_tui.cli.terminal import surviving
 from tinygpt_tui.errors import ExitCode, NotFoundError
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
@@ -45,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "characters that it does not know are added",
     )
     parser.add_argument("--dry-run", action="store_true", help="say what it would take, and do not start")
+    parser.add_argument(
+        "--detach", action="store_true", help="train in the background; `tinygpt-tui watch NAME` shows the run"
+    )
     parser.add_argument("--config", type=Path, metavar="FILE", help="settings from a TOML file, over the preset's")
     add_setting_flags(parser, TrainingSettings, "training")
     add_setting_flags(parser, architecture_fields(), "architecture", leave_out=FROM_CORPUS)
@@ -69,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tinygpt_tui.runs.begin import new_run, reference
     from tinygpt_tui.runs.index import create_run, free_name
     from tinygpt_tui.tokenizers.char import CharTokenizer
+    from tinygpt_tui.workers import trainer  # noqa: F401  a new run is announced at once
 
     entry = find_corpus(arguments.corpus)
     if entry.path is None:
@@ -84,10 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         return _dry_run(training, text.text)
     name = arguments.name or free_name(f"{origin.model.name}-{entry.name}" if origin else entry.name)
-    run = create_run(new_run(name, preset, training, reference(entry, text), origin.model if origin else None))
     for line in _estimate(training, text.text):
         say(line)
-    return train_here(run)
+    run = create_run(new_run(name, preset, training, reference(entry, text), origin.model if origin else None))
+    return train_detached(run) if arguments.detach else train_here(run)
 
 
 def _fitted(minutes: float, text: str) -> TrainingSettings:
@@ -151,25 +155,46 @@ def _origin(name: str, typed: dict[str, Any]) -> Origin:
 
 
 def train_here(run: RunFolder) -> int:
-    """Train `run` in this process, shown in this terminal; return the exit code."""
+    """Train `run` in this process, shown in this terminal; return the exit code.
+
+    Ctrl-C stops the run and keeps it. A terminal that is closed, or a reader of the output that leaves, does not: the
+    run continues, and what it would have printed is appended to its log.
+    """
+    with surviving(run.log):
+        return _train_here(run)
+
+
+def _train_here(run: RunFolder) -> int:
+    from tinygpt_tui.workers.trainer import announce
+
     control = Control(run.control)
     control.clear()
+    announce(run, os.getpid())  # importing torch takes seconds, in which the run is seen by others
 
     def stop(number: int, frame: FrameType | None) -> None:
         say("stopping: one more evaluation, then the best weights are kept (again to stop at once)")
         platforms.interrupt_raises()
         control.ask("stop")
 
-    platforms.on_signals([*platforms.STOP_SIGNALS, platforms.HANG_UP], stop)
+    platforms.on_signals(platforms.STOP_SIGNALS, stop)
 
-    # Importing torch takes seconds, and inside an import Python may lose an interrupt: it is a wish by now.
+    # Importing torch takes seconds, and inside an import Python may lose an interrupt: it is a request by now.
     from tinygpt_tui.cli.training_view import show
     from tinygpt_tui.training.run import run_training
     from tinygpt_tui.workers.team import team_of
 
     say(f"training {run.model.name} in {run.model}")
-    try:
-        with team_of(run) as team:
-            return show(run_training(run.model, team=team, heed_earlier_wishes=True), run)
-    finally:
-        sys.stdout.flush()
+    with team_of(run) as team:
+        events = run_training(run.model, team=team, heed_earlier_wishes=True)
+        return show(([event] for event in events), run, footer="Ctrl-C stops and keeps the best weights")
+
+
+def train_detached(run: RunFolder) -> int:
+    """Train `run` in a process of its own, which outlives this terminal; stdout has the run's name."""
+    from tinygpt_tui.workers.trainer import start_trainer
+
+    start_trainer(run)
+    name = run.model.name
+    say(f"{name} is being trained in the background; watch it: tinygpt-tui watch {name}")
+    write(f"{name}\n")
+    return int(ExitCode.OK)

@@ -1,10 +1,10 @@
-"""A training in a plain terminal: a live chart where stderr is one, plain lines where it is not."""
+"""A run in a plain terminal: a live chart where stdout and stderr are one, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from rich.console import Console, Group, RenderableType
@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from tinygpt_tui.charts import LossChart
-from tinygpt_tui.cli.output import say
+from tinygpt_tui.cli.output import say, write
 from tinygpt_tui.doctor.examination import Examination, kept_of
 from tinygpt_tui.doctor.rounds import remedy_in_words, verdict_words
 from tinygpt_tui.errors import ExitCode
@@ -30,19 +30,33 @@ from tinygpt_tui.runs.aspects import Comparison, chart_of
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.words import duration, threads
-from tinygpt_tui.workers.examiner import start_examiner
+from tinygpt_tui.workers.examiner import is_here, start_examiner
 
 DRAWINGS_PER_S = 4
 EXAMINED_LOOK_S = 1.0
 SMOOTHING = 0.9
+NEWEST_LINES = 8  # above a chart: a past run is read at once, with all it has said
 
 
-def show(events: Iterator[TrainingEvent], run: RunFolder) -> int:
-    """Pull `events` of a run to their end and show them; return the exit code."""
+Batches = Iterator[Sequence[TrainingEvent]]
+
+
+def show(batches: Batches, run: RunFolder, *, footer: str) -> int:
+    """Show the events of a run as they come, to their end; return the exit code. `footer` is for a live chart."""
     console = Console(stderr=True)
     seen = Seen(run)
-    ended = _live(events, seen, console) if console.is_terminal else _plain(events, seen)
+    if console.is_terminal and sys.stdout.isatty():
+        _live(batches, seen, console, footer)  # returns early where the terminal is closed
+    _plain(batches, seen)
+    return tell_end(seen.history, run)
+
+
+def tell_end(history: RunHistory, run: RunFolder) -> int:
+    """Say how a run ended; return the exit code."""
+    ended, name = history.ended, run.model.name
     if ended is None:
+        say(f"the trainer of {name} was killed or crashed after step {history.step}")
+        say(f"  `tinygpt-tui resume {name}` continues from the last saved state")
         return int(ExitCode.RUN)
     if ended.reason == "failed":
         say(f"tinygpt-tui: {ended.message}")
@@ -50,14 +64,14 @@ def show(events: Iterator[TrainingEvent], run: RunFolder) -> int:
             say(f"  {ended.hint}")
         return int(ExitCode.RUN)
     loss = f"{ended.best_loss:.4f}" if ended.best_loss is not None else "not measured"
-    read = f" on {seen.history.read_words(ended.best_tokens)}" if ended.best_tokens else ""
+    read = f" on {history.read_words(ended.best_tokens)}" if ended.best_tokens else ""
     say(f"{ended.reason} at step {ended.step}; best validation loss {loss}{read} at step {ended.best_step} is kept")
-    say(f"talk to it: tinygpt-tui generate {run.model.name}")
+    say(f"talk to it: tinygpt-tui generate {name}")
     return int(ExitCode.OK)
 
 
 class Seen:
-    """A run as far as it was heard of, and what somebody else measured of its text meanwhile."""
+    """A run as far as its events are known, and what another process has measured of its text."""
 
     def __init__(self, run: RunFolder) -> None:
         self.history = RunHistory()
@@ -65,13 +79,13 @@ class Seen:
         self._examination: Examination | None = None
         self._looked_at = -float("inf")
 
-    def hear(self, event: TrainingEvent) -> None:
-        """Take an event over; with the first one somebody is sent to measure the text."""
-        self.history.add([event])
-        if isinstance(event, RunStarted):
+    def add(self, events: Sequence[TrainingEvent]) -> None:
+        """Add events; with the first of a run its text is measured by another process, where it is here."""
+        self.history.add(events)
+        if any(isinstance(event, RunStarted) for event in events):
             self._settings = self._run.read_settings()  # the trainer has filled in the size of the vocabulary
             self._examination = kept_of(self._run, self._settings)
-            if self._examination is None:
+            if self._examination is None and is_here(self._settings.corpus):
                 start_examiner(self._run)
 
     @property
@@ -96,21 +110,25 @@ class Seen:
         return replace(chart, title=self._settings.name, smoothing=SMOOTHING, height=height)
 
 
-def _live(events: Iterator[TrainingEvent], seen: Seen, console: Console) -> RunEnded | None:
+def _live(batches: Batches, seen: Seen, console: Console, footer: str) -> None:
+    """Draw a live chart until the batches end or the terminal is closed."""
     drawn_at = -float("inf")
     with Live(console=console, auto_refresh=False, transient=False) as live:
-        for event in events:
-            seen.hear(event)
-            if line := _line(event):
-                live.console.print(line, markup=False)
+        for events in batches:
+            seen.add(events)
+            for event in events[-NEWEST_LINES:]:
+                if line := _line(event):
+                    live.console.print(line, markup=False)
             # A drawing costs milliseconds and a step may too: the loop must never wait for the screen.
-            if time.monotonic() - drawn_at > 1 / DRAWINGS_PER_S or isinstance(event, RunEnded):
-                live.update(_picture(seen, console), refresh=True)
+            if time.monotonic() - drawn_at > 1 / DRAWINGS_PER_S or seen.history.ended:
+                live.update(_picture(seen, console, footer), refresh=True)
                 drawn_at = time.monotonic()
-    return seen.history.ended
+            if not console.is_terminal:
+                live.update(Text(""))  # it draws once more where it ends
+                return
 
 
-def _picture(seen: Seen, console: Console) -> RenderableType:
+def _picture(seen: Seen, console: Console, footer: str) -> RenderableType:
     history = seen.history
     height = max(8, min(24, console.height - 7))
     sample = history.samples[-1].text.replace("\n", " ⏎ ") if history.samples else ""
@@ -119,7 +137,7 @@ def _picture(seen: Seen, console: Console) -> RenderableType:
         Text(seen.verdict, style="bold", no_wrap=True, overflow="ellipsis"),
         Text(numbers(history), no_wrap=True, overflow="ellipsis"),
         Text(sample, style="dim", no_wrap=True, overflow="ellipsis"),
-        Text("Ctrl-C stops and keeps the best weights", style="italic"),
+        *([] if history.ended else [Text(footer, style="italic")]),
     )
 
 
@@ -140,18 +158,19 @@ def numbers(history: RunHistory) -> str:
     return "  ".join(parts)
 
 
-def _plain(events: Iterator[TrainingEvent], seen: Seen) -> RunEnded | None:
+def _plain(batches: Batches, seen: Seen) -> None:
+    """Print a line for each evaluation, and what there is to say besides."""
     said = ""
-    for event in events:
-        seen.hear(event)
-        if line := _line(event, starting=True):
-            say(line)
-        elif isinstance(event, Evaluation):
-            print(numbers(seen.history), file=sys.stdout, flush=True)
-            if seen.verdict not in ("", said):
-                said = seen.verdict
-                say(said)
-    return seen.history.ended
+    for events in batches:
+        for event in events:
+            seen.add([event])
+            if line := _line(event, starting=True):
+                say(line)
+            elif isinstance(event, Evaluation):
+                write(numbers(seen.history) + "\n")
+                if seen.verdict not in ("", said):
+                    said = seen.verdict
+                    say(said)
 
 
 def _line(event: TrainingEvent, starting: bool = False) -> str:

@@ -131,7 +131,8 @@ class _Run:
             raise
         except Exception as error:
             if self._training is None or not is_shortage(error):
-                message, hint = f"unexpected: {type(error).__name__}: {error}", f"the details are in {self._folder.log}"
+                message = f"unexpected: {type(error).__name__}: {error}"
+                hint = f"the details are in {self._folder.log}" if self._traceback_written() else ""
                 raise
             traceback.clear_frames(error.__traceback__)  # they hold what did not fit
             message, hint = shortage(self._training.settings, self._training.device)
@@ -143,6 +144,16 @@ class _Run:
             self._try(lambda: self._say(state, steps, message))
             self._journal.close()
         yield ended
+
+    def _traceback_written(self) -> bool:
+        """Whether the log has the traceback of the current exception: this appends it, where stderr does not."""
+        try:
+            with self._folder.log.open("a", encoding="utf-8", errors="replace") as log:
+                if not os.path.sameopenfile(log.fileno(), 2):
+                    traceback.print_exc(file=log)
+        except OSError:
+            return False
+        return True
 
     def _announce(self, settings: RunSettings) -> int:
         """Say that the run begins, or goes on from where it was left; return how many steps it is to make."""

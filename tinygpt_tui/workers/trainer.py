@@ -46,14 +46,14 @@ def start_trainer(run: RunFolder) -> int:
             )
     except OSError as error:
         raise storage_error(error, run.folder) from error
-    _announce(run, process.pid)  # before anybody waits for it: until then even a dead one can be asked when it began
+    announce(run, process.pid)  # before anybody waits for it: until then even a dead one can be asked when it began
     # It is meant to outlive us, but if it ends before us it must not stay behind as a zombie.
     threading.Thread(target=process.wait, daemon=True, name=f"{run.model.name}'s end").start()
     return int(process.pid)
 
 
-def _announce(run: RunFolder, pid: int) -> None:
-    """Say "starting" for a trainer that is still importing, so that it is seen at once, also to die."""
+def announce(run: RunFolder, pid: int) -> None:
+    """Write "starting" for a trainer that is still importing, so that it is seen at once, also where it dies."""
     with contextlib.suppress(TinyGPTError, psutil.Error):
         earlier = RunWatch(run).status()
         steps = steps_of(run.read_settings(), earlier)
