@@ -22,7 +22,6 @@ from tinygpt_tui.events.training import (
     Note,
     Paused,
     Resumed,
-    RunEnded,
     RunStarted,
     TrainingEvent,
 )
