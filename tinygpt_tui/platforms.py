@@ -73,7 +73,7 @@ def terminals_hang_up() -> bool:
 
 @contextlib.contextmanager
 def on_hang_up(handler: Callable[[], None]) -> Iterator[None]:
-    """Call `handler` where the terminal is closed during the block, unless that is ignored (nohup). Main thread only."""
+    """Call `handler` if the terminal is closed during the block, unless that is ignored (nohup). Main thread only."""
     if not hasattr(signal, "SIGHUP") or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         yield
         return
