@@ -23,6 +23,7 @@ JUMP_NATS, JUMP_SHARE = 0.3, 0.15
 RECOVERED_NATS = 0.05
 RATE_FACTOR = 3.0
 STUCK_EVALUATIONS, STUCK_SHARE, STUCK_STEPS = 3, 0.03, 100
+MEMORISED_SHARE = 0.8  # of the loss of counting letters: a training loss below it, with no better validation
 CLIPPED_SHARE = 0.5
 STILL_SHARE, STILL_FALLS = 0.1, 0.02
 FIRST_DROPOUT, MORE_DROPOUT, MOST_DROPOUT = 0.1, 0.1, 0.4
@@ -35,7 +36,7 @@ def curve_findings(
     yield from _initial_loss(history, settings, start)
     yield from _rate_too_high(history, settings)
     yield from _stuck(history, settings, floors)
-    yield from _by_heart(history, settings)
+    yield from _by_heart(history, settings, floors)
     yield from _ended_too_soon(history, settings)
 
 
@@ -136,16 +137,27 @@ def _rate_too_high(history: RunHistory, settings: TrainingSettings) -> Iterator[
             calmer,
         )
     else:
-        yield Finding(int(steps[-1]), "rate", "fine", "the training loss falls without jumps")
+        yield Finding(int(steps[-1]), "rate", "fine", "no jumps in the training loss")
 
 
 def _stuck(history: RunHistory, settings: TrainingSettings, floors: Sequence[Floor]) -> Iterator[Finding]:
+    """Yield whether the model has learnt more than how often each letter comes; the whole curve counts, not its end.
+
+    A run that was better before has another fault (it over-fits, or its rate is too high), and so has one whose
+    training loss is far lower: a larger rate would make either worse.
+    """
     unigram = next((floor.loss for floor in floors if floor.order == 1), None)
     steps, losses = history.validation_losses
     if unigram is None or len(steps) <= STUCK_EVALUATIONS or steps[-1] < STUCK_STEPS:
         return
-    newest = losses[-STUCK_EVALUATIONS:]
-    if np.all(np.abs(newest - unigram) < STUCK_SHARE * unigram):
+    limit = unigram * (1 - STUCK_SHARE)
+    if losses[-1] < limit:
+        yield Finding(int(steps[-1]), "stuck", "fine", "the model uses what stands before a letter")
+    elif (
+        losses[1:].min() >= limit
+        and np.all(losses[-STUCK_EVALUATIONS:] < unigram * (1 + STUCK_SHARE))
+        and _train_loss(history) >= limit
+    ):
         _, norms = history.measured("gradient_norm")
         recent = norms[-STUCK_STEPS:]
         clipped = settings.gradient_clip > 0 and float((recent > settings.gradient_clip).mean()) > CLIPPED_SHARE
@@ -162,12 +174,18 @@ def _stuck(history: RunHistory, settings: TrainingSettings, floors: Sequence[Flo
             ),
             other_rate(settings, 1 / RATE_FACTOR if clipped else RATE_FACTOR),
         )
-    elif losses[-1] < unigram * (1 - STUCK_SHARE):
-        yield Finding(int(steps[-1]), "stuck", "fine", "the model uses what stands before a letter")
 
 
-def _by_heart(history: RunHistory, settings: TrainingSettings) -> Iterator[Finding]:
-    since = trend_of(history).overfitting
+def _train_loss(history: RunHistory) -> float:
+    """The mean training loss since the last evaluation but one."""
+    steps, gaps = history.gaps
+    return float(history.comparable_losses[1][-1] - gaps[-1]) if len(steps) else math.inf
+
+
+def _by_heart(history: RunHistory, settings: TrainingSettings, floors: Sequence[Floor]) -> Iterator[Finding]:
+    since, text = trend_of(history).overfitting, "training falls, validation rises"
+    if since is None and (since := _never_general(history, floors)) is not None:
+        text = "training falls, validation never has"
     clockless = {"minutes": "0"} if settings.minutes else {}
     if since is None:
         return
@@ -179,17 +197,32 @@ def _by_heart(history: RunHistory, settings: TrainingSettings) -> Iterator[Findi
         since,
         "overfitting",
         "warning",
-        f"since step {since:,} the model learns its text by heart: training falls, validation rises",
-        f"What it learns now is true of this text only. The best weights (step {since:,}) are kept, so nothing is lost "
-        "but time; dropout, a smaller net or more text put the point off.",
+        f"the model over-fits since step {since:,}: {text}",
+        f"It is memorising its training text. The best weights (step {since:,}) are saved, so only time is lost. "
+        "Dropout, a smaller model or more text delay over-fitting.",
         {"dropout": f"{more:g}"} if more > dropout else {"steps": str(since)} | clockless,
     )
+
+
+def _never_general(history: RunHistory, floors: Sequence[Floor]) -> int | None:
+    """The best step of a run that memorised from the start: validation never got better than counting letters."""
+    unigram = next((floor.loss for floor in floors if floor.order == 1), None)
+    steps, losses = history.comparable_losses
+    if unigram is None or len(steps) <= STUCK_EVALUATIONS:
+        return None
+    limit = unigram * (1 - STUCK_SHARE)
+    if losses[1:].min() < limit or _train_loss(history) > unigram * MEMORISED_SHARE:
+        return None
+    return int(steps[1 + int(np.argmin(losses[1:]))])
 
 
 def _ended_too_soon(history: RunHistory, settings: TrainingSettings) -> Iterator[Finding]:
     """A run that was still getting better quickly in its last tenth would have profited from more steps."""
     steps, losses = history.comparable_losses
     if history.ended is None or history.ended.reason != "finished" or len(steps) < 5:
+        return
+    trend = trend_of(history)
+    if trend.overfitting is not None or trend.worse is not None:
         return
     before = float(np.interp(steps[-1] * (1 - STILL_SHARE), steps, losses))
     if before - losses[-1] > STILL_FALLS * before:

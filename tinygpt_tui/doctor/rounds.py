@@ -12,6 +12,8 @@ from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.settings.training import TrainingSettings
 
 LEVELS = ("bad", "warning", "hint", "fine")
+# Among findings of one level: what spoils a run, then what spoils its figures, then what costs time.
+ORDER = ("rate", "overfitting", "stuck", "initial-loss", "windows", "one-batch", "repetition", "split", "step-size")
 SIGNS = {"bad": "✗", "warning": "!", "hint": "·", "fine": "✓"}
 
 
@@ -33,7 +35,11 @@ def findings_of(
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     """Return findings in the order in which they matter."""
-    return sorted(findings, key=lambda finding: LEVELS.index(finding.level))
+
+    def weight(finding: Finding) -> tuple[int, int]:
+        return LEVELS.index(finding.level), ORDER.index(finding.check) if finding.check in ORDER else len(ORDER)
+
+    return sorted(findings, key=weight)
 
 
 def verdict_words(history: RunHistory, examination: Examination | None, entropy: float | None) -> str:

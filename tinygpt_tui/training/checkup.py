@@ -39,6 +39,7 @@ class Checkup:
         self._windows = torch.from_numpy(validation[: rows * length].reshape(rows, length).copy())
         self._said: dict[str, str] = {}
         self._before: dict[str, Tensor] | None = None
+        self._moved_level = "fine"
 
     def after(self, event: TrainingEvent, model: LanguageModel) -> Iterator[Finding]:
         """Yield what there is to say after an event of the loop; most cost nothing."""
@@ -68,7 +69,11 @@ class Checkup:
         ]
         shares = [moved / size for moved, size in sizes if size > 0]
         if shares:
-            yield from self._news(self._moved(step, float(np.median(shares))))
+            found = self._moved(step, float(np.median(shares)))
+            # While the rate warms up one large step is nothing; two measurements in a row are.
+            if found.level in ("fine", self._moved_level):
+                yield from self._news(found)
+            self._moved_level = found.level
 
     def _news(self, finding: Finding | None) -> Iterator[Finding]:
         if finding is not None and self._said.get(finding.check) != finding.level:
