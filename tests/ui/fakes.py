@@ -139,7 +139,7 @@ class FakeEngine:
         while True:
             yield await self._events.get()
 
-    async def close(self) -> None:
+    async def close(self, patience_s: float = 0.0) -> None:
         self.closed = True
 
     def say(self, *events: GenerationEvent) -> None:

@@ -35,7 +35,8 @@ class Keeper:
         """`lock`: the session's, where it is ours already; else it is taken with the first write."""
         self._store, self._lock = store, lock
         self._version = self._written = 0
-        self._urgent = self._failing = self._busy = False
+        self._urgent = self._busy = False
+        self.error: TinyGPTError | None = None  # why the last write failed; None where it did not
         self._tried_at = -math.inf
         self._size_bytes = 0
         self._one_at_a_time = threading.Lock()
@@ -68,7 +69,7 @@ class Keeper:
         """Whether it is time to write; `now` in seconds, on any clock that only goes forward."""
         if self._busy or not self.dirty:
             return False
-        wait_s = RETRY_S if self._failing else SOON_S if self._urgent else self.interval_s
+        wait_s = RETRY_S if self.error is not None else SOON_S if self._urgent else self.interval_s
         return now - self._tried_at >= wait_s
 
     def take(self, session: Session, now: float) -> Save:
@@ -79,8 +80,8 @@ class Keeper:
 
     def write_now(self, session: Session) -> TinyGPTError | None:
         """Write `session` here and now, if there is something to write; return what went wrong."""
-        self._failing = False
-        return self._write(session, self._version)
+        self._write(session, self._version)
+        return self.error
 
     def release(self) -> None:
         """Let others have the session."""
@@ -95,9 +96,9 @@ class Keeper:
                         self._lock = self._store.claim(session.id)
                     self._size_bytes = self._store.save(session)
                     self._written = version
-                self._failing = False
+                self.error = None
             except TinyGPTError as error:
-                first, self._failing = not self._failing, True
+                first, self.error = self.error is None, error
                 return error if first else None
             finally:
                 self._busy = False

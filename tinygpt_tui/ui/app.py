@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual import events, work
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.driver import Driver
 from textual.worker import Worker, WorkerState
 
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EngineReady
 from tinygpt_tui.ui.bridge import Bridge
 from tinygpt_tui.ui.commands import ActionCommands
-from tinygpt_tui.ui.engine import Engine
+from tinygpt_tui.ui.engine import GOODBYE_S, Engine
 from tinygpt_tui.ui.garbage import LOOK_EVERY_S, Garbage
 from tinygpt_tui.ui.messages import EngineBatch
 from tinygpt_tui.ui.mishaps import log_mishap
@@ -25,6 +27,7 @@ from tinygpt_tui.ui.prompt_history import PromptHistory
 from tinygpt_tui.ui.remembered import Remembered
 from tinygpt_tui.ui.subject import Subject
 from tinygpt_tui.ui.tabs import TABS
+from tinygpt_tui.ui.terminal import TolerantOutput, leaving_in_order
 from tinygpt_tui.ui.themes import DARK, LIGHT, THEMES
 from tinygpt_tui.ui.typed_ahead import TypedAhead
 from tinygpt_tui.ui.widgets.tab_bar import TabBar
@@ -34,11 +37,16 @@ if TYPE_CHECKING:
     from tinygpt_tui.ui.screens.runs import RunsScreen
     from tinygpt_tui.ui.screens.train import TrainScreen
 
+AT_ONCE_S = 0.3  # for the engine to end by itself where nobody is there to wait for it
+
 
 def run() -> int:
-    """Run the app until it is quit; return its exit status."""
+    """Run the app until it is quit; return its exit status. Raises what could not be saved at its end."""
     app = TinyGPTApp()
-    app.run()
+    with leaving_in_order(app.leave):
+        app.run()
+    if app.unsaved is not None:
+        raise app.unsaved
     return app.return_code or 0
 
 
@@ -84,6 +92,10 @@ class TinyGPTApp(App[None]):
         """`engine` stands in for the engine process in tests."""
         super().__init__()
         self._mishap = ""
+        self._loop_here: asyncio.AbstractEventLoop | None = None
+        self._quitting = False
+        self.save_text: Callable[[], Awaitable[TinyGPTError | None]] | None = None
+        self.unsaved: TinyGPTError | None = None
         self._garbage = Garbage()
         self._typed = TypedAhead(self, super().on_event)
         self.remembered = Remembered()
@@ -237,10 +249,51 @@ class TinyGPTApp(App[None]):
         self.bell()
         self.panic(Text(self._mishap))
 
+    def _build_driver(self, headless: bool, inline: bool, mouse: bool, size: tuple[int, int] | None) -> Driver:
+        driver = super()._build_driver(headless, inline, mouse, size)
+        file = getattr(driver, "_file", None)  # what the drivers of real terminals write to
+        if file is not None:
+            driver._file = TolerantOutput(file)  # type: ignore[attr-defined]
+        return driver
+
+    def on_load(self) -> None:
+        """Know the loop that `leave` needs."""
+        self._loop_here = asyncio.get_running_loop()
+
     async def action_quit(self) -> None:
-        """Leave; the engine ends with the app, trainings do not."""
-        await self.engine.close()
-        self.exit()
+        """Quit; the engine ends with the app, runs do not. Ask first where text could not be saved."""
+        if self._quitting:
+            return
+        self._quitting = True
+        error = await self.save_text() if self.save_text is not None else None
+        if error is None:
+            await self._end()
+        else:
+            from tinygpt_tui.ui.screens.confirm import ConfirmScreen
+
+            said = f"{error.message}\n{error.hint}" if error.hint else error.message
+            question = f"Your text is not saved: {said}\n\nF9 saves it elsewhere. If you quit now, it is lost."
+            self.push_screen(ConfirmScreen("not saved", question, "Quit anyway"), self._quit_anyway)
+
+    async def _quit_anyway(self, agreed: bool | None) -> None:
+        if agreed:
+            await self._end()
+        self._quitting = False
+
+    def leave(self, status: int) -> None:
+        """Quit soon and without a question, with an exit status; for signal handlers and other threads."""
+        if self._loop_here is None:  # nothing has begun
+            raise SystemExit(status)
+        with suppress(RuntimeError):  # the loop is closed: it ends already
+            self._loop_here.call_soon_threadsafe(self.call_later, self._leave, status)
+
+    async def _leave(self, status: int) -> None:
+        self._quitting = True
+        await self._end(status, AT_ONCE_S)
+
+    async def _end(self, status: int = 0, patience_s: float = GOODBYE_S) -> None:
+        await self.engine.close(patience_s)
+        self.exit(return_code=status)
 
 
 def _engine_process(frames_per_second: int) -> Engine:

@@ -9,6 +9,8 @@ from tinygpt_tui.events.generation import GenerationEvent
 from tinygpt_tui.events.requests import Gain
 from tinygpt_tui.settings.sampling import SamplingSettings
 
+GOODBYE_S = 2.0
+
 
 class Engine(Protocol):
     """Requests go in by methods; events come out in batches."""
@@ -74,6 +76,6 @@ class Engine(Protocol):
         """Yield events in batches, for ever."""
         ...
 
-    async def close(self) -> None:
-        """End the process."""
+    async def close(self, patience_s: float = GOODBYE_S) -> None:
+        """End the process; kill it where it does not end within `patience_s`."""
         ...

@@ -221,11 +221,27 @@ class SessionKeeper:
                 self._left.remove(entry)
         return None
 
+    @property
+    def error(self) -> TinyGPTError | None:
+        """Why some text is not on the disk; None while nothing fails."""
+        return next((keeper.error for _, keeper in self._all() if keeper.error is not None and keeper.dirty), None)
+
+    def save_all(self, now: float) -> Callable[[], TinyGPTError | None]:
+        """Return the work of writing all that there is by now, for a thread; it returns why some was not written."""
+        unsaved = [(keeper, keeper.take(session, now)) for session, keeper in self._all() if keeper.dirty]
+
+        def write() -> TinyGPTError | None:
+            for _, save in unsaved:
+                save()
+            return next((keeper.error for keeper, _ in unsaved if keeper.error is not None), None)
+
+        return write
+
     def close(self) -> TinyGPTError | None:
         """Write what is not on the disk yet and let go of it; return an error that should be shown. For the end."""
         self.ended("stopped")
         error = None
-        for session, keeper in [*self._left, (self.session, self._keeper)]:
+        for session, keeper in self._all():
             error = keeper.write_now(session) or error
             keeper.release()
         return error
@@ -239,6 +255,9 @@ class SessionKeeper:
         self.store.delete(session.id)
 
     # Parts
+
+    def _all(self) -> list[tuple[Session, Keeper]]:
+        return [*self._left, (self.session, self._keeper)]
 
     def _write_at(self, branch: Branch, at: int, alternative: str, model: ModelCard, sampling: SamplingSettings) -> int:
         about = self._about(model, sampling)

@@ -152,8 +152,8 @@ class EngineClient:
         while True:
             yield await self._events.get()
 
-    async def close(self) -> None:
-        """End the process: its stdin ends, and if that does not help, it is killed."""
+    async def close(self, patience_s: float = GOODBYE_S) -> None:
+        """End the process: its stdin ends, and if that does not help within `patience_s`, it is killed."""
         self._closing = True
         process = self._process
         if process is None:
@@ -161,7 +161,7 @@ class EngineClient:
         if process.stdin is not None:
             process.stdin.close()
         try:
-            await asyncio.wait_for(process.wait(), GOODBYE_S)
+            await asyncio.wait_for(process.wait(), patience_s)
         except TimeoutError:  # importing torch, or deep in a long prompt
             with contextlib.suppress(ProcessLookupError):
                 process.kill()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import ClassVar, Protocol, cast
 
 from textual.app import ComposeResult
@@ -29,6 +29,8 @@ class Workbench(Protocol):
     remembered: Remembered
     prompts: PromptHistory
     subject: Callable[[], Subject | None]  # what the Generate tab is about
+    save_text: Callable[[], Awaitable[TinyGPTError | None]] | None  # writes all text; returns why some was not written
+    unsaved: TinyGPTError | None  # why some text was not written at the app's end
 
     def remember_prompt(self, prompt: str) -> None:
         """Keep a prompt for those who look for it later."""

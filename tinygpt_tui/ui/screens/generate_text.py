@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from functools import partial
@@ -24,6 +25,7 @@ from tinygpt_tui.ui.widgets.microscope import Microscope
 from tinygpt_tui.ui.widgets.output_text import OutputText
 from tinygpt_tui.ui.widgets.prompt_box import PromptBox
 from tinygpt_tui.ui.widgets.sampling_form import SamplingForm
+from tinygpt_tui.ui.widgets.status_line import StatusLine
 from tinygpt_tui.ui.writing import Asked, Writing
 
 SAVE_EVERY_S = 0.5  # how often it is asked whether the session should be written; see sessions/keeper.py
@@ -39,14 +41,16 @@ class ShowsText(ChoosesModels):
         self._reading = ("auto", "fp32")  # how the model reads the text
 
     def on_mount(self) -> None:
-        """Write the session now and then."""
+        """Write the session now and then, and before the app is quit."""
         self.set_interval(SAVE_EVERY_S, self._keep)
+        self.workbench.save_text = self._save_all
 
     def on_unmount(self) -> None:
         """Write what is not on the disk yet."""
         error = self.keeper.close()
         if error is not None:
             log_mishap(error)
+            self.workbench.unsaved = error
 
     @property
     def output(self) -> OutputText:
@@ -77,7 +81,11 @@ class ShowsText(ChoosesModels):
 
     # The disk
 
+    async def _save_all(self) -> TinyGPTError | None:
+        return await asyncio.to_thread(self.keeper.save_all(time.monotonic()))
+
     def _keep(self) -> None:
+        self.query_one(StatusLine).show_unsaved(self.keeper.error)
         save = self.keeper.save_soon(time.monotonic())
         if save is not None:
             self._save(save)

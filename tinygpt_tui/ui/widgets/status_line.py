@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 from textual.widget import Widget
 
+from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.ui.writing import Writing
 
 WORDS = {
@@ -24,7 +27,11 @@ class StatusLine(Widget):
     """Draws a `Writing`; `look` has it drawn anew."""
 
     ALLOW_SELECT = False
-    DEFAULT_CSS = "StatusLine { height: 1; padding: 0 1; }"
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"status-line--unsaved"}
+    DEFAULT_CSS = """
+    StatusLine { height: 1; padding: 0 1; }
+    StatusLine .status-line--unsaved { color: $text-error; text-style: bold; }
+    """
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -34,6 +41,7 @@ class StatusLine(Widget):
         )
         self._writing = Writing()
         self._idle = ""
+        self._unsaved = ""
 
     def on_mount(self) -> None:
         """While nothing comes, count the seconds of waiting."""
@@ -50,11 +58,24 @@ class StatusLine(Widget):
         self._idle = words
         self.refresh()
 
+    def show_unsaved(self, error: TinyGPTError | None) -> None:
+        """Show that text cannot be saved, as long as that is so."""
+        unsaved = f"✗ not saved: {error.message}" if error is not None else ""
+        if unsaved != self._unsaved:
+            self._unsaved = unsaved
+            self.refresh()
+
     def render(self) -> Text:
         """Fit words and numbers into the width; the numbers give way first."""
+        width = self.content_size.width
+        mark = Text()
+        if self._unsaved:
+            style = self.get_component_rich_style("status-line--unsaved", partial=True)
+            mark.append(shortened(self._unsaved, width // 2), style).append(" " * GAP)
         if self._writing.phase == "idle":
-            return Text(self._idle, no_wrap=True, overflow="ellipsis")
-        return status_text(self._writing, self.content_size.width)
+            return Text.assemble(mark, self._idle, no_wrap=True, overflow="ellipsis")
+        line = status_text(self._writing, max(0, width - mark.cell_len))
+        return Text.assemble(mark, line, no_wrap=True, overflow="crop")
 
     def _tick(self) -> None:
         if self._writing.phase in ("starting", "reading"):
@@ -67,10 +88,14 @@ def status_text(writing: Writing, width: int) -> Text:
     room = width - max(cell_len(words), min(WORDS_ROOM, width // 2)) - GAP
     numbers = next((form for form in _numbers(writing) if cell_len(form) <= room), "")
     left = width - cell_len(numbers) - (GAP if numbers else 0)
-    if cell_len(words) > left:
-        words = set_cell_size(words, max(0, left - 1)) + "…"
+    words = shortened(words, left)
     gap = " " * max(0, width - cell_len(words) - cell_len(numbers))
     return Text.assemble((words, "bold"), gap, numbers, no_wrap=True, overflow="crop")
+
+
+def shortened(text: str, width: int) -> str:
+    """Return `text` in at most `width` cells, with an ellipsis where it is cut."""
+    return text if cell_len(text) <= width else set_cell_size(text, max(0, width - 1)) + "…"
 
 
 def _words(writing: Writing) -> str:

@@ -1,0 +1,123 @@
+"""The end of the terminal, or of the process, before the user has quit: signals, hang-ups, output that fails.
+
+A terminal can go away without a signal (SIGHUP is ignored under nohup, or never sent). Its input is then at its end
+for ever, which Textual's input thread reads in a busy loop, and a write fails, which ends Textual's output thread:
+the app would wait for it for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import IO
+
+if sys.platform != "win32":
+    import termios
+
+LOOK_EVERY_S = 0.25
+LAST_RESORT_S = 10.0  # then the process ends whatever it waits for
+HANGUP = 128 + 1  # the exit status that shells give for a hang-up
+SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")  # those that the platform has
+
+Leave = Callable[[int], None]  # quits with an exit status; for any thread
+
+
+class TolerantOutput:
+    """A text file whose writes do not fail: what a terminal that is gone should have shown is dropped."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        """Write, if that is possible."""
+        with contextlib.suppress(OSError):
+            self._file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, if that is possible."""
+        with contextlib.suppress(OSError):
+            self._file.flush()
+
+    def fileno(self) -> int:
+        """Return the file's descriptor."""
+        return self._file.fileno()
+
+
+@contextlib.contextmanager
+def leaving_in_order(leave: Leave) -> Iterator[None]:
+    """Have `leave` called when a signal asks the process to end, and when its terminal is gone.
+
+    Signals that were ignored when the process started stay ignored.
+    """
+    over = threading.Event()
+    leave_once = _Once(leave, over)
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        leave_once(128 + number)
+
+    before: dict[signal.Signals, object] = {}
+    for name in SIGNALS:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, on_signal)
+    watch = threading.Thread(target=_watch, args=(leave_once, over), name="terminal-watch", daemon=True)
+    watch.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watch.join()
+        for number, handler in before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+
+class _Once:
+    """Calls `leave` the first time, and ends the process where that does not."""
+
+    def __init__(self, leave: Leave, over: threading.Event) -> None:
+        self._leave, self._over = leave, over
+        self._called = False
+
+    def __call__(self, status: int) -> None:
+        if self._called:
+            return
+        self._called = True
+        threading.Thread(target=self._last_resort, args=(status,), daemon=True).start()
+        self._leave(status)
+
+    def _last_resort(self, status: int) -> None:
+        if not self._over.wait(LAST_RESORT_S):
+            os._exit(status)
+
+
+def _watch(leave: Leave, over: threading.Event) -> None:
+    while not over.wait(LOOK_EVERY_S):
+        if not _terminal_is_there():
+            _let_go()
+            leave(HANGUP)
+            return
+
+
+def _terminal_is_there() -> bool:
+    """Return whether standard input's terminal still answers; True where that cannot be known."""
+    if sys.platform == "win32":
+        return True
+    try:
+        termios.tcgetattr(0)
+    except (termios.error, OSError):
+        return False
+    return True
+
+
+def _let_go() -> None:
+    """Put the null device in the place of a terminal that is gone, so that nothing fails or waits there."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
