@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +16,11 @@ from train_bench import STEPS, ScriptedRun, TrainBench, beginning, loss_at, step
 from tinygpt_tui.events.training import Evaluation, Note, Paused, Resumed, RunStarted, Step
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.history import RunHistory
+from tinygpt_tui.runs.index import RunCard
 from tinygpt_tui.ui import training_session
+from tinygpt_tui.ui.screens.choose_file import ChooseFileScreen
 from tinygpt_tui.ui.screens.train import TrainScreen
+from tinygpt_tui.ui.training_runs import live_runs
 from tinygpt_tui.ui.training_session import Phase, TrainingSession
 from tinygpt_tui.ui.widgets.train_chart import TrainChart
 from tinygpt_tui.ui.widgets.train_meters import numbers_of
@@ -86,19 +91,45 @@ async def test_a_live_run_is_found_and_followed(run: ScriptedRun) -> None:
         assert "Go on" not in bench.keys
 
 
-async def test_a_run_that_begins_while_the_form_is_untouched_is_shown(run: ScriptedRun) -> None:
-    async with train_tab() as bench:
-        await bench.read()
-        run.live()
-        await bench.sees("step 40 of 100")
+async def _nothing(bench: TrainBench) -> None:
+    """Look at the form, and do nothing."""
 
 
-async def test_a_run_does_not_push_a_touched_form_away(run: ScriptedRun) -> None:
+async def _type(bench: TrainBench) -> None:
+    await bench.set("steps", "77")
+
+
+async def _choose_a_file(bench: TrainBench) -> None:
+    await bench.pilot.press("ctrl+l")
+    await bench.until(lambda: isinstance(bench.app.screen, ChooseFileScreen))
+
+
+@pytest.mark.parametrize("use", [_nothing, _type, _choose_a_file])
+async def test_a_run_started_elsewhere_never_takes_the_place_of_a_form(
+    run: ScriptedRun, use: Callable[[TrainBench], Awaitable[None]]
+) -> None:
     async with train_tab() as bench:
+        await bench.until(lambda: not bench.screen._may_attach)  # the first look is over
         await bench.read()
-        await bench.set("steps", "77")
+        await use(bench)
         run.live()
-        await bench.sees("scripted is being trained now")
+        await bench.until(lambda: "scripted is being trained now: ctrl+o" in bench.text("#form-news"))
+        assert bench.screen.session is None
+
+
+async def test_a_key_before_the_first_look_keeps_the_form(run: ScriptedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.live()
+    pressed = threading.Event()
+
+    def slow() -> list[RunCard]:
+        pressed.wait()
+        return live_runs()
+
+    monkeypatch.setattr("tinygpt_tui.ui.screens.train.live_runs", slow)
+    async with train_tab() as bench:
+        await bench.pilot.press("down")
+        pressed.set()
+        await bench.until(lambda: "scripted is being trained now" in bench.text("#form-news"))
         assert bench.screen.session is None
 
 

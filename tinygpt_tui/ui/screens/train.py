@@ -93,7 +93,7 @@ weights, and you can go on from there later.
         super().__init__()
         self._session: TrainingSession | None = None
         self._live: list[RunCard] = []
-        self._left: set[str] = set()
+        self._may_attach = True  # to a live run by itself: until the form was used, or seen
         self._compared: list[str] = []
 
     def compose_body(self) -> ComposeResult:
@@ -244,7 +244,6 @@ weights, and you can go on from there later.
     def _open(self, session: TrainingSession) -> None:
         """Look at a run."""
         self._session = session
-        self._left.discard(str(session.run.model))
         self.query_one(ContentSwitcher).current = "live"
         self._show()
         self.live.focus_pane()
@@ -304,17 +303,29 @@ weights, and you can go on from there later.
             await asyncio.sleep(IDLE_S)
 
     def _consider(self) -> None:
-        """Attach to a live run, unless the user is busy with the form or has turned away from it."""
-        strange = [card for card in self._live if card.path not in self._left]
+        """Attach to a live run, but only in place of a form that was neither used nor seen without it; else offer it.
+
+        Keys that are typed for the form must not reach a run that took its place.
+        """
+        may_attach, self._may_attach = self._may_attach, False
         form = self.form
-        if self.session is None and strange and not form.touched:
-            self._open_path(strange[0].path)
+        if may_attach and self.session is None and self._live and self.is_current and not form.touched:
+            self._open_path(self._live[0].path)
             return
         names = ", ".join(card.name for card in self._live)
         form.show_news(f"▶ {names} is being trained now: ctrl+o shows it" if names else "")
 
+    def on_key(self) -> None:
+        """The form is in use from the first key on."""
+        self._may_attach = False
+
+    def on_mouse_down(self) -> None:
+        """The mouse is used as well."""
+        self._may_attach = False
+
     def start_from(self, path: str, name: str) -> None:
         """Open the form of a new training that starts from the model at `path`, from another tab."""
+        self._may_attach = False
         if self.session is not None:
             self.action_new()
         self.form.start_from(path, name)
@@ -457,8 +468,7 @@ weights, and you can go on from there later.
 
     def action_new(self) -> None:
         """Show the form of a new training."""
-        if self._session is not None:
-            self._left.add(str(self._session.run.model))
+        self._may_attach = False
         self.form.renew()
         self.query_one(ContentSwitcher).current = "form"
         self._consider()
