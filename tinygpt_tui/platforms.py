@@ -61,6 +61,21 @@ def ignore_signals(names: Iterable[str]) -> None:
     on_signals(names, signal.SIG_IGN)
 
 
+@contextlib.contextmanager
+def handling_signals(names: Iterable[str], handler: SignalHandler) -> Iterator[None]:
+    """Call `handler` for each of these signals within the block (main thread only); what was ignored stays ignored."""
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    ours = [number for number, known in before.items() if known is not signal.SIG_IGN]
+    for number in ours:
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, before[number])
+
+
 def interrupt_raises() -> None:
     """Let Ctrl-C raise KeyboardInterrupt, as it does in a new interpreter."""
     on_signals(["SIGINT"], signal.default_int_handler)
@@ -134,6 +149,22 @@ def since_boot(pid: int, proc: Path = _PROC) -> float:
         return int(fields[19]) / os.sysconf("SC_CLK_TCK")  # the 22nd field of proc(5); two stand before the bracket
     except (OSError, AttributeError, ValueError, IndexError):
         return 0.0
+
+
+# The terminal
+
+
+def terminal_is_gone(descriptor: int = 0) -> bool:
+    """Whether the terminal at `descriptor` has hung up; False where the system does not tell (Windows)."""
+    try:
+        import termios
+    except ImportError:
+        return False
+    try:
+        termios.tcgetattr(descriptor)
+    except (OSError, termios.error):
+        return True
+    return False
 
 
 # The machine

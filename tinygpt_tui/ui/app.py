@@ -119,7 +119,8 @@ class TinyGPTApp(App[None]):
         Textual sets an eager task factory where there is one (Python 3.12): the first screen would then be composed
         before it is on the stack, and an Input in it ends the start (Textualize/textual#6444).
         """
-        asyncio.get_running_loop().set_task_factory(None)
+        self._loop_here = asyncio.get_running_loop()
+        self._loop_here.set_task_factory(None)
 
     def on_mount(self) -> None:
         """Remember the themes chosen from now on; the engine starts behind the first picture."""
@@ -255,10 +256,6 @@ class TinyGPTApp(App[None]):
         if file is not None:
             driver._file = TolerantOutput(file)  # type: ignore[attr-defined]
         return driver
-
-    def on_load(self) -> None:
-        """Know the loop that `leave` needs."""
-        self._loop_here = asyncio.get_running_loop()
 
     async def action_quit(self) -> None:
         """Quit; the engine ends with the app, runs do not. Ask first where text could not be saved."""

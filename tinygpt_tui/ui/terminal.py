@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import IO
 
-if sys.platform != "win32":
-    import termios
+from tinygpt_tui import platforms
 
 LOOK_EVERY_S = 0.25
 LAST_RESORT_S = 10.0  # then the process ends whatever it waits for
-HANGUP = 128 + 1  # the exit status that shells give for a hang-up
-SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")  # those that the platform has
+SIGNALLED = 128  # and the signal's number: the exit status of what a signal ended, as shells count
+HUNG_UP = SIGNALLED + 1
 
 Leave = Callable[[int], None]  # quits with an exit status; for any thread
 
@@ -59,22 +56,16 @@ def leaving_in_order(leave: Leave) -> Iterator[None]:
     leave_once = _Once(leave, over)
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        leave_once(128 + number)
+        leave_once(SIGNALLED + number)
 
-    before: dict[signal.Signals, object] = {}
-    for name in SIGNALS:
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            before[number] = signal.signal(number, on_signal)
     watch = threading.Thread(target=_watch, args=(leave_once, over), name="terminal-watch", daemon=True)
     watch.start()
     try:
-        yield
+        with platforms.handling_signals([*platforms.STOP_SIGNALS, platforms.HANG_UP], on_signal):
+            yield
     finally:
         over.set()
         watch.join()
-        for number, handler in before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
 
 
 class _Once:
@@ -98,21 +89,10 @@ class _Once:
 
 def _watch(leave: Leave, over: threading.Event) -> None:
     while not over.wait(LOOK_EVERY_S):
-        if not _terminal_is_there():
+        if platforms.terminal_is_gone():
             _let_go()
-            leave(HANGUP)
+            leave(HUNG_UP)
             return
-
-
-def _terminal_is_there() -> bool:
-    """Return whether standard input's terminal still answers; True where that cannot be known."""
-    if sys.platform == "win32":
-        return True
-    try:
-        termios.tcgetattr(0)
-    except (termios.error, OSError):
-        return False
-    return True
 
 
 def _let_go() -> None:
