@@ -15,11 +15,14 @@ from tinygpt_tui import paths
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.checkpoints.calibrate import token_losses
 from tinygpt_tui.checkpoints.calibration_texts import calibration_texts
+from tinygpt_tui.checkpoints.facts import Fact, doubts
 from tinygpt_tui.checkpoints.foreign import open_checkpoint
 from tinygpt_tui.checkpoints.foreign_characters import SHAKESPEARE
+from tinygpt_tui.checkpoints.keep import keep
 from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.checkpoints.opening import Typed, describe
 from tinygpt_tui.checkpoints.remembered import recalled, remember
+from tinygpt_tui.cli.main import run as main
 from tinygpt_tui.settings.architecture import GPTSettings
 
 
@@ -68,6 +71,7 @@ def test_scale_and_activation_are_found(trained: tuple[GPTSettings, dict[str, Te
     assert facts["attention_scale"].source == "calibrated"
     assert "next best" in facts["attention_scale"].detail
     assert "wrong vocabulary" not in facts["loss"].value
+    assert doubts(opened.facts) == ""
 
 
 def test_the_user_knows_better(trained: tuple[GPTSettings, dict[str, Tensor]], tmp_path: Path) -> None:
@@ -78,14 +82,31 @@ def test_the_user_knows_better(trained: tuple[GPTSettings, dict[str, Tensor]], t
     assert (facts["attention_scale"].source, facts["activation"].value) == ("typed", "gelu")
 
 
-def test_a_wrong_vocabulary_is_said(trained: tuple[GPTSettings, dict[str, Tensor]], tmp_path: Path) -> None:
+def test_a_wrong_vocabulary_is_said(
+    trained: tuple[GPTSettings, dict[str, Tensor]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     torch.save(trained[1], tmp_path / "model.pth")
     (tmp_path / "tokenizer.json").write_text(
         msgspec.json.encode({"name": "char", "characters": SHAKESPEARE[::-1]}).decode(), encoding="utf-8"
     )
-    facts = {fact.name: fact for fact in open_checkpoint(tmp_path / "model.pth").facts}
+    opened = open_checkpoint(tmp_path / "model.pth")
+    facts = {fact.name: fact for fact in opened.facts}
     assert "wrong vocabulary" in facts["loss"].value
     assert "counting letters alone gives" in facts["loss"].detail
+    keep(opened, tmp_path / "imported", tmp_path / "model.pth")
+    for name in ("model.pth", "imported"):  # whoever only generates is told in one line; the text stays alone on stdout
+        assert main(["generate", str(tmp_path / name), "--max-new-tokens", "1"]) == 0
+        assert capsys.readouterr().err.count("worse than counting letters") == 1
+
+
+def test_guessed_letters_are_doubted_until_the_loss_confirms_them() -> None:
+    guess = Fact(name="vocabulary", value="65 characters", source="convention", detail="tiny Shakespeare's")
+    good, bad = (
+        Fact(name="loss", value="x", source="calibrated", doubt=doubt) for doubt in ("", "worse than counting")
+    )
+    assert doubts([guess, good]) == ""
+    assert doubts([guess]) == "its letters are a guess (tiny Shakespeare's)"
+    assert doubts([guess, bad]) == "its letters are a guess (tiny Shakespeare's); worse"
 
 
 def test_what_was_measured_is_remembered_until_the_file_changes(

@@ -16,7 +16,8 @@ from textual.widgets import Input, OptionList
 from wait import wait_until
 
 from tinygpt_tui import paths
-from tinygpt_tui.checkpoints.card import ModelCard, TrainedOn
+from tinygpt_tui.checkpoints.card import ORIGIN, ModelCard, TrainedOn
+from tinygpt_tui.checkpoints.facts import Fact, Origin
 from tinygpt_tui.runs.control import own_birth
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings, RunState, RunStatus
 from tinygpt_tui.settings.training import TrainingSettings
@@ -133,6 +134,16 @@ async def test_typing_filters_and_enter_takes_the_first() -> None:
         assert len(shown(app)) == 3
         await pilot.press("ctrl+o", "slash", *"none such")
         await wait_until(pilot, lambda: screen.query_one(ModelPicker).has_class("-empty"))
+
+
+async def test_a_model_whose_letters_are_a_guess_says_so_in_its_row() -> None:
+    make_model("imported")
+    guess = Fact(name="vocabulary", value="65 characters", source="convention", detail="tiny Shakespeare's")
+    origin = Origin(layout="nanogpt", path="ckpt.pt", facts=(guess,))
+    (paths.models_folder() / "imported" / ORIGIN).write_bytes(msgspec.json.encode(origin))
+    app = TinyGPTApp(FakeEngine())
+    async with app.run_test(size=(140, 40)) as pilot:
+        await wait_until(pilot, lambda: any("? its letters are a guess" in row for row in shown(app)))
 
 
 async def test_a_model_with_a_problem_says_so_and_cannot_be_picked() -> None:

@@ -281,13 +281,14 @@ def _with_loss(described: Described, found: Judged, chosen: _Fitting) -> Describ
     """Add what the model's loss on the text is, and say so where it is worse than counting letters."""
     text, tokenizer = chosen.text, chosen.tokenizer
     value = f"{found.loss:.3f} nats per token"
-    detail = f"on {len(found.losses):,} tokens of {text.name}"
+    detail, doubt = f"on {len(found.losses):,} tokens of {text.name}", ""
     if isinstance(tokenizer, CharTokenizer):
         unigram = _unigram(tokenizer.encode(text.text))
         if found.loss > unigram:
             value = f"{value}: wrong vocabulary, or another language"
             detail += f"; counting letters alone gives {unigram:.3f}"
-    fact = Fact(name="loss", value=value, source="calibrated", detail=detail)
+            doubt = f"on {text.name} it is worse than counting letters ({found.loss:.2f}, {unigram:.2f}); see `open`"
+    fact = Fact(name="loss", value=value, source="calibrated", detail=detail, doubt=doubt)
     return dataclasses.replace(described, facts=(*described.facts, fact))
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from tinygpt_tui.checkpoints.facts import Fact
+from tinygpt_tui.checkpoints.facts import Fact, Origin
 from tinygpt_tui.errors import CheckpointError, TinyGPTError, storage_error
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 
@@ -41,8 +41,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the model picker.
 
     `path` names the model for the engine; `origin` says whose it is. `problem` is why it cannot be used, where it
-    cannot, and `hint` what to do about it. `layout` is another program's where it is one, and `facts` then says what
-    was taken from where.
+    cannot, and `hint` what to do about it. `layout` is another program's where it is one; `facts` says what was taken
+    from where, also of one that was kept as ours.
     """
 
     name: str
@@ -99,4 +99,13 @@ def card_of(folder: Path, origin: Literal["shipped", "yours"]) -> ModelCard:
         trained=config.trained,
         size_bytes=size,
         problem="" if size else "no weights yet",
+        facts=_facts(folder),
     )
+
+
+def _facts(folder: Path) -> tuple[Fact, ...]:
+    """What was taken from where when the model was imported; nothing where it was trained here."""
+    try:
+        return msgspec.json.decode((folder / ORIGIN).read_bytes(), type=Origin).facts
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -28,13 +29,25 @@ def source_in_words(source: FactSource) -> str:
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is known: a setting's name (or `layout`, `vocabulary`, `loss` …), its value, and how it is known.
 
-    `detail` names the tensor, the file or the evidence: "4 heads, scale 1/√n_embd: 1.69; next best 1.73".
+    `detail` names the tensor, the file or the evidence: "4 heads, scale 1/√n_embd: 1.69; next best 1.73". `doubt` says
+    why the model may be read wrongly, where this fact shows it.
     """
 
     name: str
     value: str
     source: FactSource
     detail: str = ""
+    doubt: str = ""
+
+
+def doubts(facts: Iterable[Fact]) -> str:
+    """Say what speaks against this reading of a model, in one line; empty where nothing does."""
+    known = {fact.name: fact for fact in facts}
+    vocabulary, loss = known.get("vocabulary"), known.get("loss")
+    found = [fact.doubt for fact in known.values() if fact.doubt]
+    if vocabulary is not None and vocabulary.source == "convention" and (loss is None or loss.doubt):
+        found.insert(0, f"its letters are a guess ({vocabulary.detail})")
+    return "; ".join(found)
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ import functools
 import os
 from pathlib import Path
 
+from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.opening import describe
 from tinygpt_tui.checkpoints.remembered import recalled
@@ -29,12 +30,12 @@ def is_foreign(path: Path) -> bool:
 
 def foreign_card(path: Path) -> ModelCard:
     """Return its card; one that cannot be opened gets a card that says why."""
-    return _card(path, *_stamp(path))
+    return _card(path, *_stamp(path), *_stamp(paths.measured_file()))
 
 
 @functools.lru_cache(maxsize=512)
 def _card(path: Path, *stamp: float) -> ModelCard:
-    """Read the card; `stamp` changes when the files do."""
+    """Read the card; `stamp` changes when the files do, or what was measured of them."""
     name = path.name
     try:
         described = describe(path)

@@ -51,7 +51,8 @@ def find_vocabulary(source: Source, size: int, usual: str = "", kept_in: str = "
     unknown = NumberTokenizer(size)
     way_out = f"put its {kept_in} beside it, or name it" if kept_in else "name a file"
     detail = f"nothing tells what its {size:,} ids mean; {way_out}: --vocabulary FILE"
-    return unknown, Fact(name="vocabulary", value="unknown", source="guess", detail=detail)
+    doubt = f"its {size:,} ids are shown as numbers: no file says what they mean"
+    return unknown, Fact(name="vocabulary", value="unknown", source="guess", detail=detail, doubt=doubt)
 
 
 def vocabulary_from(path: Path, size: int) -> Tokenizer:

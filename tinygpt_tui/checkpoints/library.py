@@ -8,6 +8,7 @@ from typing import Literal
 
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import CONFIG, ModelCard, card_of
+from tinygpt_tui.checkpoints.facts import doubts
 from tinygpt_tui.checkpoints.foreign_card import foreign_card, is_foreign
 from tinygpt_tui.checkpoints.hub import find_on_hub, is_hub_name
 from tinygpt_tui.checkpoints.opening import is_native
@@ -48,6 +49,13 @@ def find_model(name: str) -> Path:
     near = difflib.get_close_matches(name, known, n=3) or sorted(known)[:5]
     hint = f"there is {', '.join(near)}" if near else "train one: `tinygpt-tui train --corpus FILE --name NAME`"
     raise NotFoundError(f"no model is called {name!r}", hint)
+
+
+def doubts_of(path: Path) -> str:
+    """Say what speaks against how the model at `path` is read, in one line; empty where nothing does."""
+    if is_native(path):
+        return doubts(card_of(path, "yours").facts)
+    return doubts(foreign_card(path).facts)
 
 
 def _holds_weights(folder: Path) -> bool:

@@ -22,7 +22,7 @@ MOST_KEPT = 300
 BESIDE = (
     "config.json", "tokenizer.json", "vocab.json", "chars.txt", "meta.pkl", "tokenizer.model", "tokenizer.bin"
 )  # fmt: skip
-VERSION = 2  # of how readings are measured: another number forgets them all
+VERSION = 3  # of how readings are measured: another number forgets them all
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):

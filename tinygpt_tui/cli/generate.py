@@ -75,12 +75,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _open(name: str, at_step: int | None) -> OpenedModel:
+    from tinygpt_tui.checkpoints.library import doubts_of
     from tinygpt_tui.cli.model_at import model_at
     from tinygpt_tui.workers.opened import open_moment, open_now, weights_now
 
     folder = model_at(name)
     if at_step is None:
-        return open_now(folder, weights_now(folder))
+        opened = open_now(folder, weights_now(folder))
+        if doubt := doubts_of(folder):  # after it was opened: some of it is measured then
+            say(f"tinygpt-tui: {name}: {doubt}")
+        return opened
     from tinygpt_tui.runs.folder import RunFolder
     from tinygpt_tui.runs.timeline import nearest
 

@@ -15,6 +15,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.checkpoints.facts import doubts
 from tinygpt_tui.words import loss_words
 
 EMPTY = "No model is called so."
@@ -190,6 +191,8 @@ class ModelPicker(Vertical):
         row.append("\n  " + _cut(card.problem or details_of(card, untrained=is_twin), width - 2), "dim")
         if card.problem:
             row.stylize("dim italic")
+        elif doubt := doubts(card.facts):
+            row.append("\n  " + _cut(f"? {doubt}", width - 2), "italic")
         return row
 
 

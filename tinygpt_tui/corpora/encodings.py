@@ -1,0 +1,152 @@
+"""Which encoding a text file is in: UTF-8 wherever nearly all of it decodes, else the one named, else a guess."""
+
+from __future__ import annotations
+
+import codecs
+import re
+
+import numpy as np
+from charset_normalizer import CharsetMatch, from_bytes
+
+from tinygpt_tui.errors import CorpusError, UsageError
+
+AUTO = "auto"
+# A text rarely has so many control characters; a program, a picture or a zip always does.
+LARGEST_SHARE_OF_CONTROLS = 0.01
+HEAD = 65_536  # bytes that tell a text from a program
+WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # UTF-32-LE begins like UTF-16-LE
+# What text files are really written in; among all that Python knows, a curly quote makes French look like MacLatin2.
+LIKELY_ENCODINGS = (
+    *("utf_16", "utf_32", "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r"),
+    *("iso8859_2", "cp932", "euc_jp", "gb18030", "big5", "cp949"),
+)
+WESTERN = "cp1252"  # by far the commonest of them, with latin-1 inside it
+WESTERN_LEAD = 0.07  # so much more of a mess (charset-normalizer's measure) may it look than the best reading
+LARGEST_MESS = 0.4  # its own 0.2 gives up where a text ends with a few quotes and dashes
+# Text in another encoding forms a valid UTF-8 sequence about once in ten; UTF-8 with a fault nearly always.
+VALID_FOR_EACH_BAD = 4
+LARGEST_BAD_SHARE = 0.01  # of a file in the encoding that the user names
+LONGEST_SEQUENCE = 4
+FIRST_LEAD = 0xC0  # bytes from here on begin a character of several
+SHOWN = 48  # characters of the line that a guess shows
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
+def decode(content: bytes | bytearray, name: str, encoding: str = AUTO) -> tuple[str, list[str]]:
+    """Return the text of a file called `name`, and notes about how it was read; line ends stay as they are.
+
+    Raises CorpusError where it is no text, or none in this `encoding`; UsageError where Python has no such encoding.
+    """
+    raw = bytes(content)
+    if encoding != AUTO:
+        return _named(raw, name, encoding)
+    try:
+        return raw.decode("utf-8-sig"), []
+    except UnicodeDecodeError:
+        pass
+    if (nearly := _nearly_utf8(raw)) is not None:
+        text, bad = nearly
+        return text, [f"{name} is UTF-8 except for {_bytes(bad)}, left out"]
+    best = None if looks_binary(raw) and not raw.startswith(WIDE) else _likeliest(raw)
+    if best is None:
+        raise not_a_text(name)
+    text = str(best)
+    guess = (WESTERN if WESTERN in best.could_be_from_charset else best.encoding).replace("_", "-")
+    line = _telling_line(text)
+    return text, [f"{name} is not UTF-8; read as {guess}: {line!r}; if that is wrong, set the encoding"]
+
+
+def check_encoding(encoding: str) -> str:
+    """Return Python's name of a text encoding. Raises UsageError."""
+    try:
+        found = codecs.lookup(encoding)
+        "a".encode(found.name)  # base64 and its like are codecs, too, but not of text
+    except (LookupError, ValueError):
+        raise UsageError(
+            f"encoding: {encoding!r} is not known", "for instance utf-8, cp1252, cp1253, iso8859-2, mac-roman, utf-16"
+        ) from None
+    return found.name
+
+
+def looks_binary(content: bytes) -> bool:
+    """Whether the first bytes are rather those of a program, a picture or an archive."""
+    head = content[:HEAD]
+    controls = sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in head)
+    return b"\0" in head or controls > len(head) * LARGEST_SHARE_OF_CONTROLS
+
+
+def not_a_text(name: str) -> CorpusError:
+    """Return the error for a file that is no text."""
+    return CorpusError(
+        f"{name} is not a text file", "choose a plain text file (.txt, .md …), or name its encoding (utf-16-le, …)"
+    )
+
+
+def _named(raw: bytes, name: str, encoding: str) -> tuple[str, list[str]]:
+    found = check_encoding(encoding)
+    found = "utf-8-sig" if found == "utf-8" else found
+    try:
+        return raw.decode(found), []
+    except UnicodeDecodeError:
+        text = raw.decode(found, "replace")
+    except UnicodeError as error:  # UTF-16 without its mark
+        raise CorpusError(f"{name} is not {encoding}: {error}", "name another encoding") from None
+    bad = text.count("\ufffd")
+    if bad > max(LONGEST_SEQUENCE, LARGEST_BAD_SHARE * len(text)):
+        raise CorpusError(f"{name} is not {encoding}: {bad:,} places cannot be read", "name another encoding, or auto")
+    places = "1 place" if bad == 1 else f"{bad:,} places"
+    return raw.decode(found, "ignore"), [f"{name} is {encoding} except for {places}, left out"]
+
+
+def _nearly_utf8(raw: bytes) -> tuple[str, int] | None:
+    """Return the text without the bytes that are not UTF-8, and how many they are; None where it is not UTF-8."""
+    if looks_binary(raw):
+        return None
+    text = raw.decode("utf-8", "ignore")
+    clean = text.encode()
+    bad = len(raw) - len(clean)
+    valid = int((np.frombuffer(clean, np.uint8) >= FIRST_LEAD).sum())  # characters of more than one byte
+    # `head -c` and `tail -c` cut a character: two or three of its bytes are proof where the rest is plain ASCII.
+    cut = _is_cut(raw) and bad < LONGEST_SEQUENCE and (valid > 0 or bad > 1)
+    if not cut and not (valid and bad * VALID_FOR_EACH_BAD <= valid):
+        return None
+    return text.removeprefix("\ufeff"), bad
+
+
+def _is_cut(raw: bytes) -> bool:
+    """Whether nothing is wrong but the first bytes, which end a character, and the last ones, which begin one."""
+    start = 0
+    while start < LONGEST_SEQUENCE - 1 and start < len(raw) and 0x80 <= raw[start] < 0xC0:
+        start += 1
+    # A decoder that is told of more to come leaves an unfinished character at the end alone.
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        decoder.decode(raw[start:], final=False)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _likeliest(content: bytes) -> CharsetMatch | None:
+    """Return the most likely reading of bytes that are not UTF-8, or None where there is none."""
+    likely = from_bytes(content, cp_isolation=list(LIKELY_ENCODINGS), threshold=LARGEST_MESS)
+    readings = list(likely) or list(from_bytes(content))
+    if not readings:
+        return None
+    limit = readings[0].chaos + WESTERN_LEAD
+    western = (reading for reading in readings if WESTERN in reading.could_be_from_charset and reading.chaos <= limit)
+    return next(western, readings[0])
+
+
+def _telling_line(text: str) -> str:
+    """Return the piece of text around the first character that another encoding would read otherwise."""
+    found = _NOT_ASCII.search(text)
+    place = found.start() if found else 0
+    start = text.rfind("\n", 0, place) + 1
+    start = max(start, place - SHOWN // 2)
+    return text[start : start + SHOWN].split("\n", 1)[0].strip()
+
+
+def _bytes(count: int) -> str:
+    return "1 byte" if count == 1 else f"{count:,} bytes"
