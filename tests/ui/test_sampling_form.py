@@ -182,3 +182,11 @@ async def test_a_click_on_a_name_means_its_box() -> None:
 def test_the_help_names_every_setting() -> None:
     assert SamplingForm.HELP is not None
     assert all(f"**{field.title}**" in SamplingForm.HELP for field in fields_of(SamplingSettings).values())
+
+
+async def test_a_setting_without_effect_says_so() -> None:
+    async with form(SamplingSettings(temperature=0, top_k=3)) as (app, pilot):
+        assert "No effect" not in note(app)
+        await pilot.press("down")
+        await wait_until(pilot, lambda: note(app).startswith("top k"))
+        assert note(app).endswith("No effect at temperature 0.")

@@ -11,7 +11,7 @@ from tinygpt_tui.cli.flags import add_setting_flags, typed_settings
 from tinygpt_tui.cli.output import say, write
 from tinygpt_tui.errors import ExitCode, UsageError
 from tinygpt_tui.settings.fields import checked
-from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.settings.sampling import SamplingSettings, without_effect
 
 if TYPE_CHECKING:
     from tinygpt_tui.events.generation import GenerationEvent
@@ -60,6 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Stream the text, or write several. Raises UsageError, NotFoundError, CheckpointError."""
     sampling = checked(SamplingSettings, typed_settings(arguments, SamplingSettings))
     _check(arguments)
+    if names := [*without_effect(sampling), *(["num_samples"] if _all_the_same(sampling, arguments) else [])]:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in names)
+        say(f"tinygpt-tui: at temperature 0 the most likely token is always taken: no effect of {flags}")
     prompt = sys.stdin.buffer.read().decode("utf-8", "replace") if arguments.prompt == "-" else arguments.prompt
 
     model = _open(arguments.model, arguments.at_step)
@@ -92,6 +95,10 @@ def _open(name: str, at_step: int | None) -> OpenedModel:
     if moment.step != at_step:
         say(f"tinygpt-tui: step {at_step} was not kept; this is step {moment.step}")
     return open_moment(folder, moment)
+
+
+def _all_the_same(sampling: SamplingSettings, arguments: argparse.Namespace) -> bool:
+    return sampling.temperature == 0 and arguments.num_samples > 1
 
 
 def _check(arguments: argparse.Namespace) -> None:

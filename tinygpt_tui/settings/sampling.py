@@ -54,3 +54,16 @@ class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             description="int8: rounded weights, approximate (shakespeare: 0.0003 nats worse); faster for larger models"
         ),
     ] = "fp32"
+
+
+def without_effect(settings: SamplingSettings) -> tuple[str, ...]:
+    """Return the settings that change nothing beside the others: at temperature 0 nothing is drawn at random.
+
+    >>> without_effect(SamplingSettings(temperature=0, top_k=5, seed=1))
+    ('top_k', 'seed')
+    """
+    if settings.temperature > 0:
+        return ()
+    usual = SamplingSettings()
+    drawing = ("top_k", "top_p", "min_p", "seed")
+    return tuple(name for name in drawing if getattr(settings, name) != getattr(usual, name))

@@ -14,7 +14,7 @@ from textual.widgets import Input, Static
 
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.settings.fields import SettingField, changed, fields_of, parse_value, written
-from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.settings.sampling import SamplingSettings, without_effect
 from tinygpt_tui.ui.widgets.choice_box import ChoiceBox
 
 FILL_AFTER_S = 0.15
@@ -146,6 +146,8 @@ class SamplingForm(Vertical):
             said = f"{WRONG}{row.field.title}: {row.problem}"
         else:
             said = f"{row.field.title}: {row.field.description}. {HINTS.get(row.field.name, '')}".strip()
+            if self.settings is not None and row.field.name in without_effect(self.settings):
+                said = f"{said} No effect at temperature 0."
         self._note.set_class(wrong, "-wrong")
         self._note.update(said)
 

@@ -1,0 +1,55 @@
+"""`generate` says what a user's settings do not do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+import pytest
+
+from tinygpt_tui.cli.main import run
+from tinygpt_tui.settings.sampling import SamplingSettings, without_effect
+
+
+@dataclass
+class Written:
+    """What stood on stdout and stderr."""
+
+    text: str
+    said: str
+
+
+Write = Callable[..., Written]
+
+
+@pytest.fixture
+def write(capsys: pytest.CaptureFixture[str]) -> Write:
+    def written(*flags: str) -> Written:
+        assert run(["generate", "shakespeare-small", "--prompt", "ROMEO:", "--max-new-tokens", "20", *flags]) == 0
+        return Written(*capsys.readouterr())
+
+    return written
+
+
+@pytest.mark.parametrize("flags", [("--top-k", "5"), ("--top-p", "0.5"), ("--min-p", "0.2"), ("--seed", "7")])
+def test_a_setting_without_effect_is_named_and_has_none(write: Write, flags: tuple[str, str]) -> None:
+    greedy, with_flag = write("--temperature", "0"), write("--temperature", "0", *flags)
+    assert greedy.said == ""
+    assert with_flag.said.rstrip().endswith(f"no effect of {flags[0]}")
+    assert with_flag.text == greedy.text
+    assert write("--temperature", "1", "--seed", "1", *flags).said == ""
+
+
+def test_several_texts_at_temperature_0_are_the_same(write: Write) -> None:
+    written = write("--temperature", "0", "--num-samples", "2")
+    assert "no effect of --num-samples" in written.said
+    first, second = written.text.split("---------------\n")
+    assert first == second
+
+
+def test_every_setting_but_those_named_may_change_a_greedy_text() -> None:
+    given = {"repetition_penalty": 1.5, "banned": "a", "allowed": "ab", "stop": ("x",), "max_new_tokens": 3}
+    for name, value in given.items():
+        settings = msgspec.structs.replace(SamplingSettings(temperature=0), **{name: value})
+        assert without_effect(settings) == ()
