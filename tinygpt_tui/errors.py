@@ -115,6 +115,14 @@ class SessionError(TinyGPTError):
     exit_code = ExitCode.SESSION
 
 
+class UnfitFile(OSError):
+    """What is at a path is no file that can be read here: a pipe, a device, or far too large. `hint`: what to do."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(errno.EINVAL, what)
+        self.hint = hint
+
+
 def storage_error(error: OSError, path: Path) -> StorageError:
     """Say an operating system's refusal in a user's words.
 
@@ -126,4 +134,8 @@ def storage_error(error: OSError, path: Path) -> StorageError:
         return StorageError(
             f"no permission for {path}", "change its permissions, or set TINYGPT_TUI_HOME to a folder of your own"
         )
+    if isinstance(error, UnfitFile):
+        return StorageError(f"{path} {error.strerror}", error.hint)
+    if error.errno == errno.ELOOP:
+        return StorageError(f"{path} is a link that leads to itself", "remove the link")
     return StorageError(f"{path}: {error.strerror or error}", "check that the path exists and is yours")

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from tinygpt_tui.events import generation, requests, tracing, training, wire
+from tinygpt_tui.reading import Damage
 from tinygpt_tui.settings.sampling import SamplingSettings
 
 EXAMPLES: list[typing.Any] = [
@@ -105,11 +106,12 @@ def test_it_is_one_line_and_comes_back(message: typing.Any) -> None:
         b'{"type":"Tomorrow"}\n',
         b'{"type":"Step"}\n',
         b'{"type":"Note","step":1,"text":"\xff"}',
+        b'{"type":"Note","more":' + b"[" * 100_000,
     ],
 )
 @pytest.mark.parametrize("read", READERS.values())
 def test_noise_is_refused_in_one_family_of_errors(line: bytes, read: typing.Any) -> None:
-    with pytest.raises(msgspec.DecodeError):
+    with pytest.raises(Damage):
         read(line)
 
 

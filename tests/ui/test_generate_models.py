@@ -22,6 +22,7 @@ from tinygpt_tui.runs.control import own_birth
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings, RunState, RunStatus
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.ui.app import TinyGPTApp
+from tinygpt_tui.ui.model_shelf import ModelShelf
 from tinygpt_tui.ui.remembered import Remembered
 from tinygpt_tui.ui.screens.generate import GenerateScreen
 from tinygpt_tui.ui.widgets.key_bar import KeyBar
@@ -225,3 +226,20 @@ def test_a_loss_from_a_part_of_the_split_is_marked_in_the_list() -> None:
     whole = msgspec.structs.replace(card, trained=msgspec.structs.replace(trained, tokens=0))
     assert details_of(whole, untrained=False).endswith("loss 1.62")
     assert "loss" not in details_of(whole, untrained=True)
+
+
+async def test_the_app_looks_for_models_once_when_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    look = ModelShelf.look
+
+    def counted(shelf: ModelShelf) -> bool:
+        looks.append("look")
+        return look(shelf)
+
+    monkeypatch.setattr(ModelShelf, "look", counted)
+    monkeypatch.setattr("tinygpt_tui.ui.screens.generate_models.LOOK_EVERY_S", 3600.0)
+    make_model("one")
+    app = TinyGPTApp(FakeEngine())
+    async with app.run_test() as pilot:
+        await picked(app, pilot, "one")
+        assert looks == ["look"]

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from tinygpt_tui import paths
 from tinygpt_tui.corpora.catalog import CATALOG, CatalogRow, find_corpus, list_corpora
 from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.reading import decode_toml, open_file, read_bytes
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 FOLDER = "calibration"
@@ -53,7 +52,7 @@ def character_sets(size: int, corpus: str = "") -> Iterator[tuple[str, str]]:
         if entry.path is None or entry.row.bytes > LARGEST_VOCABULARY_FILE:
             continue
         try:
-            characters = "".join(sorted(set(Path(entry.path).read_text(encoding="utf-8"))))
+            characters = "".join(sorted(set(read_bytes(Path(entry.path), LARGEST_VOCABULARY_FILE).decode("utf-8"))))
         except (OSError, UnicodeDecodeError):
             continue
         if len(characters) == size:
@@ -63,7 +62,7 @@ def character_sets(size: int, corpus: str = "") -> Iterator[tuple[str, str]]:
 def _shipped() -> Iterator[CalibrationText]:
     folder = paths.shipped_data() / FOLDER
     try:
-        rows = msgspec.toml.decode((folder / CATALOG).read_bytes(), type=dict[str, CatalogRow])
+        rows = decode_toml((folder / CATALOG).read_bytes(), dict[str, CatalogRow])
     except OSError:
         return
     for row in rows.values():
@@ -84,7 +83,7 @@ def _piece(path: Path) -> str:
     """Return a piece from the middle of a text, whole characters; nothing where it cannot be read."""
     try:
         size = path.stat().st_size
-        with path.open("rb") as file:
+        with open_file(path) as file:
             file.seek(max(0, size // 2 - 2 * CHARACTERS))
             content = file.read(4 * CHARACTERS)
     except OSError:

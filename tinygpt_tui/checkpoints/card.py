@@ -9,11 +9,16 @@ import msgspec
 
 from tinygpt_tui.checkpoints.facts import Fact, Origin
 from tinygpt_tui.errors import CheckpointError, TinyGPTError, storage_error
+from tinygpt_tui.reading import Damage, read_json
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "weights.safetensors"
 ORIGIN = "origin.json"  # of a model that came from another program
 FORMAT = 1
+LARGEST_CONFIG = 4 << 20  # bytes; lists of models read it again and again
+
+
+Origin = Literal["shipped", "yours"]
 
 
 class TrainedOn(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +52,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     path: str
-    origin: Literal["shipped", "yours"]
+    origin: Origin
     architecture: str = ""
     parameters: int = 0
     block_size: int = 0
@@ -63,14 +68,14 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
 def read_config(folder: Path) -> NativeConfig:
     """Read `config.json` of a model folder. Raises CheckpointError."""
     try:
-        config = msgspec.json.decode((folder / CONFIG).read_bytes(), type=NativeConfig)
+        config = read_json(folder / CONFIG, NativeConfig, LARGEST_CONFIG)
     except (FileNotFoundError, NotADirectoryError):
         raise CheckpointError(
             f"{folder} is not a model: it has no {CONFIG}", "`tinygpt-tui models` lists the models"
         ) from None
     except OSError as error:
         raise storage_error(error, folder / CONFIG) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except Damage as error:
         raise CheckpointError(f"{folder / CONFIG} cannot be read: {error}", "the file is damaged or too new") from None
     if config.format > FORMAT:
         raise CheckpointError(
@@ -79,14 +84,25 @@ def read_config(folder: Path) -> NativeConfig:
     return config
 
 
-def card_of(folder: Path, origin: Literal["shipped", "yours"]) -> ModelCard:
+def problem_card(
+    path: Path, origin: Literal["shipped", "yours"], error: Exception, layout: str = "native"
+) -> ModelCard:
+    """Return the card of what cannot be opened, which says why."""
+    if not isinstance(error, TinyGPTError):
+        error = CheckpointError(f"{path.name} cannot be read: {type(error).__name__}: {error}", "the file is damaged")
+    return ModelCard(
+        name=path.name, path=str(path), origin=origin, problem=error.message, hint=error.hint, layout=layout
+    )
+
+
+def card_of(folder: Path, origin: Origin) -> ModelCard:
     """Return the card of a model folder; a folder that cannot be read gets a card that says why."""
     try:
         config = read_config(folder)
-    except TinyGPTError as error:
-        return ModelCard(name=folder.name, path=str(folder), origin=origin, problem=error.message, hint=error.hint)
-    weights = folder / WEIGHTS
-    size = weights.stat().st_size if weights.is_file() else 0
+        weights = folder / WEIGHTS
+        size = weights.stat().st_size if weights.is_file() else 0
+    except Exception as error:  # whatever it is: the other models are there all the same
+        return problem_card(folder, origin, error)
     settings = config.architecture
     return ModelCard(
         name=folder.name,

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from tinygpt_tui import paths
-from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.checkpoints.card import ModelCard, problem_card
 from tinygpt_tui.checkpoints.opening import describe
 from tinygpt_tui.checkpoints.remembered import recalled
 from tinygpt_tui.checkpoints.source import holds_weights, may_hold_weights, weights_in
@@ -40,11 +40,9 @@ def _card(path: Path, *stamp: float) -> ModelCard:
     try:
         described = describe(path)
         described = recalled(described) or described
-    except TinyGPTError as error:
-        return ModelCard(
-            name=name, path=str(path), origin="yours", problem=error.message, hint=error.hint, layout="unknown"
-        )
-    settings = described.settings
+        settings, size = described.settings, described.source.size_bytes
+    except Exception as error:  # whatever it is: the other models are there all the same
+        return problem_card(path, "yours", error, layout="unknown")
     return ModelCard(
         name=name,
         path=str(path),
@@ -53,7 +51,7 @@ def _card(path: Path, *stamp: float) -> ModelCard:
         parameters=described.config.parameters,
         block_size=settings.block_size,
         vocab_size=settings.vocab_size,
-        size_bytes=described.source.size_bytes,
+        size_bytes=size,
         layout=described.layout.name,
         facts=described.facts,
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from tinygpt_tui import paths
-from tinygpt_tui.checkpoints.card import CONFIG, ModelCard, card_of
+from tinygpt_tui.checkpoints.card import CONFIG, ModelCard, card_of, problem_card
 from tinygpt_tui.checkpoints.facts import doubts
 from tinygpt_tui.checkpoints.foreign_card import foreign_card, is_foreign
 from tinygpt_tui.checkpoints.hub import find_on_hub, is_hub_name
@@ -26,11 +26,18 @@ def list_models() -> list[ModelCard]:
     )
     for place, origin in places:
         for entry in _entries(place):
-            if is_native(entry):
-                cards[entry.name] = card_of(entry, origin)
-            elif is_foreign(entry):
-                cards[entry.name] = foreign_card(entry)
+            if (card := _card(entry, origin)) is not None:
+                cards[entry.name] = card
     return sorted(cards.values(), key=lambda card: card.name)
+
+
+def _card(entry: Path, origin: Literal["shipped", "yours"]) -> ModelCard | None:
+    try:
+        if is_native(entry):
+            return card_of(entry, origin)
+        return foreign_card(entry) if is_foreign(entry) else None
+    except Exception as error:  # whatever it is: the other models are there all the same
+        return problem_card(entry, origin, error)
 
 
 def find_model(name: str) -> Path:

@@ -6,23 +6,22 @@ Its metadata says of which step it is, and what the validation loss was when it 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
 
-from tinygpt_tui.errors import CheckpointError, NotFoundError, storage_error
+from tinygpt_tui.checkpoints.safetensors_files import read_safetensors, read_tensors
+from tinygpt_tui.checkpoints.tensors import TensorPlace
+from tinygpt_tui.errors import CheckpointError, NotFoundError
 from tinygpt_tui.files import write_bytes
 
 SCALES = ".scales"
 ROUNDED_TO = 127  # the largest weight of a row
-LONGEST_HEADER = 100_000_000  # bytes, as safetensors itself allows
 Tensors = Mapping[str, NDArray[Any]]
 
 
@@ -54,14 +53,7 @@ def write_moment(path: Path, tensors: Tensors, stamp: Stamp, precision: Literal[
 
 def read_moment(path: Path) -> dict[str, NDArray[np.float32]]:
     """Return the state dict of a moment. Raises NotFoundError, CheckpointError where it is damaged, StorageError."""
-    try:
-        kept = safetensors.numpy.load(path.read_bytes())
-    except FileNotFoundError:
-        raise _gone(path) from None
-    except OSError as error:
-        raise storage_error(error, path) from error
-    except (safetensors.SafetensorError, KeyError, ValueError) as error:
-        raise _damaged(path, error) from None
+    kept = read_tensors(path, _header(path)[0])
     tensors = {}
     for name, tensor in kept.items():
         if name.endswith(SCALES):
@@ -77,24 +69,31 @@ def read_moment(path: Path) -> dict[str, NDArray[np.float32]]:
 
 def read_stamp(path: Path) -> Stamp:
     """Return of which step a moment is, without reading its weights. Raises as `read_moment`."""
+    said = _header(path)[1]
     try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(min(length, LONGEST_HEADER)))
-        said = header["__metadata__"]
         loss, measured_at = said.get("validation_loss"), said.get("measured_at")
-        return Stamp(int(said["step"]), None if loss is None else float(loss), measured_at and int(measured_at))
-    except FileNotFoundError:
-        raise _gone(path) from None
-    except OSError as error:
-        raise storage_error(error, path) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return Stamp(
+            int(said["step"]), None if loss is None else float(loss), None if measured_at is None else int(measured_at)
+        )
+    except (ValueError, KeyError) as error:
         raise _damaged(path, error) from None
+
+
+def _header(path: Path) -> tuple[dict[str, TensorPlace], dict[str, str]]:
+    try:
+        return read_safetensors(path)
+    except NotFoundError:
+        raise _gone(path) from None
+    except CheckpointError as error:
+        raise CheckpointError(error.message, _HINT) from None
 
 
 def _gone(path: Path) -> NotFoundError:
     return NotFoundError(f"{path} is gone", "its run may have begun anew; look at its timeline again")
 
 
+_HINT = "delete that file: the run's other checkpoints do without it"
+
+
 def _damaged(path: Path, error: object) -> CheckpointError:
-    return CheckpointError(f"{path} is damaged: {error}", "delete that file: the run's other checkpoints do without it")
+    return CheckpointError(f"{path} is damaged: {error}", _HINT)

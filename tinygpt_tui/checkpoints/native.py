@@ -6,10 +6,9 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
-import safetensors
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
@@ -28,8 +27,9 @@ from tinygpt_tui.checkpoints.card import (
     read_config,
 )
 from tinygpt_tui.checkpoints.facts import Fact
+from tinygpt_tui.checkpoints.safetensors_files import read_tensors, weights_of
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
-from tinygpt_tui.errors import CheckpointError, UsageError, storage_error
+from tinygpt_tui.errors import CheckpointError, UsageError
 from tinygpt_tui.files import write_bytes, write_text
 from tinygpt_tui.settings.architecture import ArchitectureSettings, is_tied
 from tinygpt_tui.tokenizers.base import Tokenizer
@@ -55,11 +55,12 @@ def load(folder: Path, device: torch.device | str = "cpu") -> Checkpoint:
     """Open a model folder. Raises CheckpointError where a part is missing, damaged, or does not fit."""
     config = read_config(folder)
     tokenizer = open_tokenizer(folder, config)
-    weights = _read_weights(folder / WEIGHTS)
-    if is_tied(config.architecture) and EMBEDDING in weights:
-        weights[HEAD] = weights[EMBEDDING]
-    model = _model_with(config.architecture, weights, folder)
-    return Checkpoint(config, model.to(device).eval(), tokenizer)
+    places, path = weights_of(folder), folder / WEIGHTS
+    if is_tied(config.architecture) and EMBEDDING in places:
+        places[HEAD] = places[EMBEDDING]
+    _check_fit(config.architecture, places, folder)  # before anything is read
+    weights = {name: torch.from_numpy(numbers) for name, numbers in read_tensors(path, places).items()}
+    return Checkpoint(config, filled(config.architecture, weights).to(device).eval(), tokenizer)
 
 
 def load_moment(folder: Path, tensors: Mapping[str, NDArray[Any]], device: torch.device | str = "cpu") -> Checkpoint:
@@ -68,7 +69,8 @@ def load_moment(folder: Path, tensors: Mapping[str, NDArray[Any]], device: torch
     weights = {name: torch.from_numpy(tensor) for name, tensor in tensors.items()}
     if is_tied(config.architecture) and EMBEDDING in weights:
         weights[HEAD] = weights[EMBEDDING]
-    model = _model_with(config.architecture, weights, folder)
+    _check_fit(config.architecture, weights, folder)
+    model = filled(config.architecture, weights)
     return Checkpoint(config, model.to(device).eval(), open_tokenizer(folder, config))
 
 
@@ -103,29 +105,6 @@ def write_config(folder: Path, config: NativeConfig) -> None:
     write_bytes(folder / CONFIG, msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n")
 
 
-def _read_weights(path: Path) -> dict[str, Tensor]:
-    try:
-        return safetensors.torch.load(path.read_bytes())
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"{path.parent.name} has no weights yet", "its training has just begun; try again soon"
-        ) from None
-    except OSError as error:
-        raise storage_error(error, path) from error
-    except safetensors.SafetensorError as error:
-        raise CheckpointError(f"{path} is damaged: {error}", "copy the file again, or train the model again") from None
-
-
-def _model_with(settings: ArchitectureSettings, weights: dict[str, Tensor], folder: Path) -> LanguageModel:
-    """Build the net and give it `weights`. Raises CheckpointError where they do not fit."""
-    try:
-        with torch.device("meta"):  # shapes alone: a damaged config.json may ask for more than there is memory
-            _check_fit(build(settings), weights, folder)
-    except UsageError as error:
-        raise CheckpointError(f"{folder / CONFIG} cannot be: {error.message}", "the file is damaged") from None
-    return filled(settings, weights)
-
-
 def filled(settings: ArchitectureSettings, weights: dict[str, Tensor]) -> LanguageModel:
     """Build the net and give it `weights`, which fit: all of them, so that no first ones need be drawn."""
     with torch.random.fork_rng(devices=[]), WithoutNumbers():
@@ -145,10 +124,22 @@ class WithoutNumbers(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def _check_fit(model: LanguageModel, weights: dict[str, Tensor], folder: Path) -> None:
-    wanted = model.state_dict()
+class _Shaped(Protocol):
+    """A tensor, or the place of one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+
+def _check_fit(settings: ArchitectureSettings, weights: Mapping[str, _Shaped], folder: Path) -> None:
+    """Raise CheckpointError where `weights` are not those of a net of these settings."""
+    try:
+        with torch.device("meta"), WithoutNumbers():  # shapes alone: settings may ask for more than there is memory
+            wanted = build(settings).state_dict()
+    except UsageError as error:
+        raise CheckpointError(f"{folder / CONFIG} cannot be: {error.message}", "the file is damaged") from None
     missing, extra = sorted(wanted.keys() - weights.keys()), sorted(weights.keys() - wanted.keys())
-    other = [name for name in wanted.keys() & weights.keys() if wanted[name].shape != weights[name].shape]
+    other = [name for name in wanted.keys() & weights.keys() if tuple(wanted[name].shape) != tuple(weights[name].shape)]
     if missing or extra or other:
         found = "; ".join(
             f"{words} {', '.join(names[:3])}"

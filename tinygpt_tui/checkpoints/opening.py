@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tinygpt_tui.checkpoints.card import CONFIG, FORMAT, NativeConfig
+from tinygpt_tui.checkpoints.card import CONFIG, FORMAT, LARGEST_CONFIG, NativeConfig
 from tinygpt_tui.checkpoints.facts import Fact, in_words
 from tinygpt_tui.checkpoints.folder_names import with_name
 from tinygpt_tui.checkpoints.foreign_vocabulary import find_vocabulary, vocabulary_from
@@ -24,10 +24,10 @@ from tinygpt_tui.checkpoints.fused import READINGS, Reading, in_order
 from tinygpt_tui.checkpoints.layouts.base import Examined, Layout, Question, Weights
 from tinygpt_tui.checkpoints.layouts.table import layout_of
 from tinygpt_tui.checkpoints.rename import assemble
-from tinygpt_tui.checkpoints.sidecars import read_json
 from tinygpt_tui.checkpoints.source import Source, open_source
 from tinygpt_tui.errors import CheckpointError, UsageError
 from tinygpt_tui.files import is_file
+from tinygpt_tui.reading import Damage, read_json
 from tinygpt_tui.settings.architecture import ArchitectureSettings, is_tied
 from tinygpt_tui.settings.counting import count_parameters
 from tinygpt_tui.settings.fields import changed, fields_of
@@ -96,8 +96,8 @@ def is_native(path: Path) -> bool:
     if not is_file(path / CONFIG):
         return False
     try:
-        return "architecture" in read_json(path / CONFIG)
-    except CheckpointError:
+        return "architecture" in read_json(path / CONFIG, dict[str, msgspec.Raw], LARGEST_CONFIG)
+    except (OSError, Damage):
         return True  # damaged: to be said by who reads it as ours
 
 

@@ -15,10 +15,12 @@ from tinygpt_tui.checkpoints.fused import Reading
 from tinygpt_tui.checkpoints.opening import Described
 from tinygpt_tui.errors import CheckpointError, StorageError
 from tinygpt_tui.files import write_bytes
+from tinygpt_tui.reading import Damage, read_json, real_path
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.tokenizers.table import tokenizer_from
 
 MOST_KEPT = 300
+LARGEST = 64 << 20  # bytes; a larger file is forgotten
 BESIDE = (
     "config.json", "tokenizer.json", "vocab.json", "chars.txt", "meta.pkl", "tokenizer.model", "tokenizer.bin"
 )  # fmt: skip
@@ -77,7 +79,7 @@ def remember(described: Described) -> None:
 def _key(described: Described) -> str:
     """Name the files and when they were last written, and those beside them that may say more."""
     files = [*described.source.files, *(described.source.folder / name for name in BESIDE)]
-    return "|".join(f"{file.resolve()}:{_stamp(file)}" for file in files)
+    return "|".join(f"{real_path(file)}:{_stamp(file)}" for file in files)
 
 
 def _stamp(file: Path) -> str:
@@ -90,7 +92,7 @@ def _stamp(file: Path) -> str:
 
 def _read() -> _Kept:
     try:
-        kept = msgspec.json.decode(paths.measured_file().read_bytes(), type=_Kept)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        kept = read_json(paths.measured_file(), _Kept, LARGEST)
+    except (OSError, Damage):
         return _Kept()
     return kept if kept.version == VERSION else _Kept()

@@ -1,59 +1,117 @@
-"""The header of a safetensors file: JSON, and where each tensor lies. Checked here, byte by byte."""
+"""A safetensors file: its header is checked byte by byte before anything is made of it; no torch here."""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygpt_tui import reading
+from tinygpt_tui.checkpoints.card import WEIGHTS
 from tinygpt_tui.checkpoints.pickles import MOST_DIMENSIONS
-from tinygpt_tui.checkpoints.sidecars import plain_json
-from tinygpt_tui.checkpoints.tensors import KINDS, TensorPlace, checked
-from tinygpt_tui.errors import CheckpointError, storage_error
+from tinygpt_tui.checkpoints.tensors import ITEM_SIZES, KINDS, MOST_TENSORS, TensorPlace, check_memory, checked
+from tinygpt_tui.errors import CheckpointError, NotFoundError, storage_error
+from tinygpt_tui.reading import Damage
 
-LARGEST_HEADER = 32 << 20
-_ITEM_SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+LARGEST_HEADER = 16 << 20
+LARGEST_NUMBER = 1 << 62
+
+
+class _Entry(msgspec.Struct):
+    """How a tensor is described; `__metadata__` is read as one that says nothing."""
+
+    dtype: str = ""
+    shape: list[int] = []
+    data_offsets: list[int] = []
+
+
+class _Words(msgspec.Struct):
+    words: dict[str, str] = msgspec.field(default_factory=dict, name="__metadata__")
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, TensorPlace], dict[str, str]]:
-    """Return the tensors of a safetensors file, and its metadata.
+    """Return where the tensors of a safetensors file are, by name, and its metadata; reads the header alone.
 
     Raises CheckpointError where the header is damaged, asks for more than the file has, or lays tensors over one
-    another; StorageError.
+    another; NotFoundError, StorageError.
     """
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
+        with reading.open_file(path) as file:
+            size = file.seek(0, 2)
+            file.seek(0)
             length = int.from_bytes(file.read(8), "little")
             if length > min(size - 8, LARGEST_HEADER):
                 raise _damaged(path, f"its header would have {length:,} bytes")
             content = file.read(length)
+    except FileNotFoundError:
+        raise NotFoundError(f"{path} is not there", "check the path") from None
     except OSError as error:
         raise storage_error(error, path) from error
+    if content.count(b"{") > 2 * MOST_TENSORS:  # each tensor has one, and a vocabulary in the metadata a few
+        raise CheckpointError(f"{path.name} has more than {MOST_TENSORS:,} tensors", "no tiny model has so many")
     try:
-        header = plain_json(content)
-    except ValueError as error:
-        raise _damaged(path, f"its header is no JSON: {error}") from None
-    if not isinstance(header, dict):
-        raise _damaged(path, "its header is no object")
-    metadata = header.pop("__metadata__", None)
+        entries = reading.decode(content, dict[str, _Entry])
+        words = reading.decode(content, _Words).words
+    except Damage as error:
+        raise _damaged(path, f"its header cannot be read: {error}") from None
+    entries.pop("__metadata__", None)
     body = 8 + length
-    places = [_place(path, name, entry, body, size - body) for name, entry in header.items()]
+    places = [_place(path, name, entry, body, size - body) for name, entry in entries.items()]
     _check_apart(path, places)
-    words = metadata if isinstance(metadata, dict) else {}
-    return checked(places), {str(key): value for key, value in words.items() if isinstance(value, str)}
+    return checked(places), words
 
 
-def _place(path: Path, name: str, entry: Any, body: int, room: int) -> TensorPlace:
-    if not isinstance(entry, dict):
+def weights_of(folder: Path) -> dict[str, TensorPlace]:
+    """Return where the weights of a model folder of ours are. Raises CheckpointError, StorageError."""
+    try:
+        places, _ = read_safetensors(folder / WEIGHTS)
+    except NotFoundError:
+        raise CheckpointError(
+            f"{folder.name} has no weights yet", "its training has just begun; try again soon"
+        ) from None
+    except CheckpointError as error:
+        again = "copy the file again, or train the model again"
+        raise CheckpointError(f"{folder.name}: {error.message}", again) from None
+    return places
+
+
+def read_tensors(path: Path, places: Mapping[str, TensorPlace]) -> dict[str, NDArray[Any]]:
+    """Return the numbers of tensors of one file, as they are; bfloat16, which numpy has not, as float32.
+
+    Raises CheckpointError where the file was cut since, or there is not enough memory; StorageError.
+    """
+    check_memory(path.name, sum(place.numel * ITEM_SIZES[place.kind] for place in places.values()))
+    try:
+        with reading.open_file(path) as file:
+            return {name: _numbers(file, place) for name, place in places.items()}
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
+def _numbers(file: io.BufferedReader, place: TensorPlace) -> NDArray[Any]:
+    numbers: NDArray[Any] = np.empty(place.numel, dtype=KINDS[place.kind])
+    file.seek(place.origin)
+    if file.readinto(numbers.data.cast("B")) < numbers.nbytes:
+        raise CheckpointError(f"{place.file.name} ends before {place.name} does", "it was not copied to its end")
+    if place.kind == "BF16":  # it is the upper half of a float32
+        numbers = (numbers.astype(np.uint32) << 16).view(np.float32)
+    return numbers.reshape(place.shape)
+
+
+def _place(path: Path, name: str, entry: _Entry, body: int, room: int) -> TensorPlace:
+    shape, offsets = entry.shape, entry.data_offsets
+    if len(offsets) != 2 or len(shape) > MOST_DIMENSIONS or not _in_range(shape) or not _in_range(offsets):
         raise _damaged(path, f"{name} is not described")
-    kind, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
-    if not (_whole_numbers(shape) and _whole_numbers(offsets)) or len(offsets) != 2 or len(shape) > MOST_DIMENSIONS:
-        raise _damaged(path, f"{name} is not described")
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise CheckpointError(f"{path.name}: {name} is made of {str(kind)[:20]}, which is not read", "")
+    if entry.dtype not in KINDS:
+        raise CheckpointError(f"{path.name}: {name} is made of {entry.dtype[:20]}, which is not read", "")
     start, end = offsets
-    item = _ITEM_SIZES[kind]
-    place = TensorPlace(name, path, kind, tuple(shape), body + start, (end - start) // item)
+    item = ITEM_SIZES[entry.dtype]
+    place = TensorPlace(name, path, entry.dtype, tuple(shape), body + start, (end - start) // item)
     if not start <= end <= room or place.numel * item != end - start:
         raise _damaged(path, f"{name} does not fit its place")
     return place
@@ -65,12 +123,12 @@ def _check_apart(path: Path, places: list[TensorPlace]) -> None:
     for place in sorted((place for place in places if place.numel), key=lambda place: place.origin):
         if place.origin < end:
             raise _damaged(path, f"{place.name} lies on {before}")
-        end, before = place.origin + place.numel * _ITEM_SIZES[place.kind], place.name
+        end, before = place.origin + place.numel * ITEM_SIZES[place.kind], place.name
 
 
-def _whole_numbers(row: Any) -> TypeGuard[list[int]]:
-    return isinstance(row, list) and all(type(number) is int and 0 <= number < 1 << 62 for number in row)
+def _in_range(row: list[int]) -> bool:
+    return all(0 <= number < LARGEST_NUMBER for number in row)
 
 
 def _damaged(path: Path, why: str) -> CheckpointError:
-    return CheckpointError(f"{path.name} is not a sound safetensors file: {why}", "copy the file again")
+    return CheckpointError(f"{path.name} is damaged: {why}", "copy the file again")

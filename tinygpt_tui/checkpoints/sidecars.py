@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from tinygpt_tui.checkpoints.pickles import read_pickle
 from tinygpt_tui.errors import CheckpointError, storage_error
 from tinygpt_tui.files import is_file
+from tinygpt_tui.reading import Damage, decode, read_bytes, real_path
 
-LARGEST = 64 << 20
+LARGEST = 16 << 20
 
 
 def sidecar(folder: Path, name: str) -> Path | None:
@@ -33,7 +32,7 @@ def check_inside(path: Path, folder: Path) -> None:
     """
     if not path.is_symlink():
         return
-    target, home = path.resolve(), folder.resolve()
+    target, home = real_path(path), real_path(folder)
     blobs = home.parent.parent / "blobs"
     if not target.is_relative_to(home) and not (home.parent.name == "snapshots" and target.is_relative_to(blobs)):
         raise CheckpointError(
@@ -42,11 +41,9 @@ def check_inside(path: Path, folder: Path) -> None:
 
 
 def read_small(path: Path) -> bytes:
-    """Return a small file's bytes. Raises CheckpointError where it is not small, StorageError."""
+    """Return a small file's bytes. Raises StorageError, also where it is not small."""
     try:
-        if path.stat().st_size > LARGEST:
-            raise CheckpointError(f"{path.name} is larger than {LARGEST >> 20} MiB", "it is not what its name says")
-        return path.read_bytes()
+        return read_bytes(path, LARGEST)
     except OSError as error:
         raise storage_error(error, path) from error
 
@@ -62,8 +59,8 @@ def read_text(path: Path) -> str:
 def read_json(path: Path) -> dict[str, Any]:
     """Return a JSON object. Raises CheckpointError, StorageError."""
     try:
-        found = plain_json(read_small(path))
-    except ValueError as error:
+        found = decode(read_small(path))
+    except Damage as error:
         raise CheckpointError(f"{path.name} is no JSON: {error}", "the file is damaged") from None
     if not isinstance(found, dict):
         raise CheckpointError(f"{path.name} holds no object", "the file is damaged")
@@ -76,11 +73,3 @@ def read_pickled_dict(path: Path) -> dict[Any, Any]:
     if not isinstance(found, dict):
         raise CheckpointError(f"{path.name} holds no dict", "the file is damaged")
     return found
-
-
-def plain_json(content: bytes) -> Any:
-    """Decode JSON. Raises ValueError, also for what is nested too deep."""
-    try:
-        return msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(str(error)) from None

@@ -14,10 +14,11 @@ from tinygpt_tui.checkpoints.llama2c_files import HEADER, read_llama2c
 from tinygpt_tui.checkpoints.pickles import Record, Stub
 from tinygpt_tui.checkpoints.safetensors_files import read_safetensors
 from tinygpt_tui.checkpoints.sidecars import check_inside, read_json, sidecar
-from tinygpt_tui.checkpoints.tensors import TensorPlace, checked
+from tinygpt_tui.checkpoints.tensors import MOST_TENSORS, TensorPlace, checked
 from tinygpt_tui.checkpoints.torch_files import Saved, is_torch_file, read_torch
 from tinygpt_tui.errors import CheckpointError, NotFoundError, storage_error
 from tinygpt_tui.files import is_file, is_folder
+from tinygpt_tui.reading import open_file
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
 # What a folder's weights are called by the programs that write them, the likeliest first.
@@ -31,7 +32,6 @@ DEEPEST_WRAPPING = 3
 # What else bears such a name: llama2.c's vocabularies, and what trainers keep for going on.
 NO_WEIGHTS = re.compile(r"tok(enizer|\d+)\.bin|(optimizer|scheduler)\.(pt|bin)|training_args\.bin|rng_state.*\.pth")
 DEEPEST_MODULE = 32
-MOST_TENSORS = 20_000
 
 
 @dataclass(frozen=True)
@@ -123,11 +123,16 @@ def open_source(path: Path) -> Source:
             continue
         saved = read_torch(file)
         state, extras, module, wrapped = _taken_apart(saved)
+        _check_count(file, len(places) + len(state))
         places.extend(saved.place(name, stub) for name, stub in state.items())
-    if len(places) > MOST_TENSORS:
-        raise CheckpointError(f"{files[0].name} has {len(places):,} tensors", "no tiny model has so many")
+    _check_count(files[0], len(places))
     tensors, prefixes = _without_prefixes(checked(places))
     return Source(path, folder, files, tensors, extras, module, metadata, (*wrapped, *prefixes))
+
+
+def _check_count(file: Path, count: int) -> None:
+    if count > MOST_TENSORS:
+        raise CheckpointError(f"{file.name} has more than {MOST_TENSORS:,} tensors", "no tiny model has so many")
 
 
 def weights_in(folder: Path) -> tuple[Path, ...]:
@@ -204,7 +209,7 @@ def _named_in(index: Path) -> Iterator[Path]:
 def _of_llama2c(file: Path) -> tuple[list[TensorPlace], dict[str, int]] | None:
     """Return what llama2.c's own file holds; None where it is another file."""
     try:
-        with file.open("rb") as opened:
+        with open_file(file) as opened:
             beginning = opened.read(HEADER.size)
         return None if is_torch_file(beginning) else read_llama2c(file, beginning, file.stat().st_size)
     except OSError as error:
@@ -213,7 +218,7 @@ def _of_llama2c(file: Path) -> tuple[list[TensorPlace], dict[str, int]] | None:
 
 def _is_safetensors(file: Path) -> bool:
     try:
-        with file.open("rb") as opened:
+        with open_file(file) as opened:
             beginning = opened.read(9)
     except OSError as error:
         raise storage_error(error, file) from error

@@ -12,13 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygpt_tui.errors import CheckpointError, storage_error
+from tinygpt_tui.reading import open_file
 
 # numpy's form of each kind of number, and of bfloat16 its 16 bits: it is the upper half of a float32.
 KINDS = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2",
     "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1", "U8": "u1", "BOOL": "u1",
 }  # fmt: skip
+ITEM_SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+MOST_TENSORS = 20_000
 LONGEST_NAME = 500
+MUCH = 1 << 30  # bytes; less is had without asking
 FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
 
 
@@ -91,6 +95,20 @@ def _check_inside(place: TensorPlace) -> None:
         )
 
 
+def check_memory(name: str, wanted: int) -> None:
+    """Raise CheckpointError where `wanted` bytes are more memory than the machine has free."""
+    if wanted < MUCH:
+        return
+    import psutil  # late: nearly no model is so large
+
+    free = psutil.virtual_memory().available
+    if wanted > free:
+        raise CheckpointError(
+            f"{name} needs {wanted / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free",
+            "close other programs, or use a smaller model",
+        )
+
+
 def read(place: TensorPlace) -> NDArray[np.float32]:
     """Return a tensor's numbers as float32, laid out row by row. Raises CheckpointError, StorageError."""
     if not place.is_float:
@@ -113,7 +131,7 @@ def _rows(place: TensorPlace) -> NDArray[Any]:
         last = sum((size - 1) * step for size, step in zip(place.shape, place.stride, strict=True))
     content = bytearray((last + 1) * form.itemsize)  # no more than the file holds: `checked` has seen to it
     try:
-        with place.file.open("rb") as file:
+        with open_file(place.file) as file:
             file.seek(place.origin + place.start * form.itemsize)
             count = file.readinto(content)
     except OSError as error:

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from tinygpt_tui.checkpoints.pickles import LARGEST_PROGRAM, Record, Storage, Stub, read_pickle
-from tinygpt_tui.checkpoints.tensors import TensorPlace
+from tinygpt_tui.checkpoints.tensors import ITEM_SIZES, MOST_TENSORS, TensorPlace
 from tinygpt_tui.checkpoints.torch_tar import BLOCK, is_tar, read_tar
 from tinygpt_tui.errors import CheckpointError, storage_error
+from tinygpt_tui.reading import open_file
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
-MOST_STORAGES = 200_000
-LARGEST_DIRECTORY = 8 << 20  # bytes: of a zip's list of contents
+MOST_STORAGES = 4 * MOST_TENSORS  # an optimizer keeps more, for each of a model's
+LARGEST_DIRECTORY = 4 << 20  # bytes: of a zip's list of contents
 _LONGEST_TAIL = (1 << 16) + 22 + 20  # bytes: a comment, the end of the list, and of a large one's
 _HEADER = 30  # bytes of a zip entry's own header, before its name
 
@@ -29,7 +30,6 @@ _KINDS = {
     "BoolStorage": "BOOL", "float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16",
     "int64": "I64", "int32": "I32", "int16": "I16", "int8": "I8", "uint8": "U8", "bool": "BOOL",
 }  # fmt: skip
-_SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Saved:
             )
         first, size = self.places[stub.storage.key]
         return TensorPlace(
-            name, self.path, kind, stub.shape, first, size // _SIZES[kind], stub.offset, _plain_stride(stub)
+            name, self.path, kind, stub.shape, first, size // ITEM_SIZES[kind], stub.offset, _plain_stride(stub)
         )
 
 
@@ -63,13 +63,13 @@ def is_torch_file(beginning: bytes) -> bool:
 def read_torch(path: Path) -> Saved:
     """Read what `torch.save` wrote. Raises CheckpointError, StorageError; nothing in the file is run."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             if file.read(4) == b"PK\x03\x04":
                 return _read_zip(path)
             file.seek(0)
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 if is_tar(data[:BLOCK]):
-                    sizes = {kind: _SIZES[_KINDS[kind]] for kind in _KINDS if kind.endswith("Storage")}
+                    sizes = {kind: ITEM_SIZES[_KINDS[kind]] for kind in _KINDS if kind.endswith("Storage")}
                     return Saved(path, *read_tar(path, data, sizes))
                 return _read_legacy(path, data)
     except OSError as error:
@@ -115,7 +115,7 @@ _BOMB = "no checkpoint is like this; do not trust it"
 
 def _directory_size(path: Path) -> int:
     """Return how many bytes a zip says that its list of contents has; `zipfile` would read all of it at once."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         place = max(0, file.seek(0, 2) - _LONGEST_TAIL)
         file.seek(place)
         tail = file.read()
@@ -147,7 +147,7 @@ def _zip_places(path: Path, entries: list[zipfile.ZipInfo], folder: str) -> Iter
     """Yield each storage's key, first byte and size; torch never packs them, so they are read where they lie."""
     size = path.stat().st_size
     end = 0
-    with path.open("rb") as file:
+    with open_file(path) as file:
         for entry in sorted(entries, key=lambda entry: entry.header_offset):
             if not entry.filename.startswith(folder):
                 continue
@@ -205,7 +205,7 @@ def _storages_in(content: Any) -> dict[str, int]:
     """Return the size of an element of each storage that anything in `content` uses; cycles are walked once."""
     found: dict[str, int] = {}
     for stub in stubs_in(content):
-        found[stub.storage.key] = _SIZES[_KINDS.get(stub.storage.kind, "U8")]
+        found[stub.storage.key] = ITEM_SIZES[_KINDS.get(stub.storage.kind, "U8")]
     return found
 
 

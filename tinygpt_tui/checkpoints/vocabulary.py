@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from tinygpt_tui.checkpoints.card import TOKENIZER, NativeConfig
 from tinygpt_tui.errors import CheckpointError, storage_error
+from tinygpt_tui.reading import Damage, read_json
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.table import tokenizer_from
 
@@ -27,12 +27,12 @@ def read_tokenizer(folder: Path) -> dict[str, Any]:
     """Read `tokenizer.json` of a model folder as plain data. Raises CheckpointError."""
     path = folder / TOKENIZER
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = read_json(path)
     except FileNotFoundError:
         raise CheckpointError(f"{folder.name} has no {TOKENIZER}", "copy the whole model folder again") from None
     except OSError as error:
         raise storage_error(error, path) from error
-    except ValueError as error:
+    except Damage as error:
         raise CheckpointError(f"{path} is damaged: {error}", "copy the whole model folder again") from None
     if not isinstance(kept, dict):
         raise CheckpointError(f"{path} is damaged: no object in it", "copy the whole model folder again")

@@ -81,7 +81,7 @@ def _row(facts: RunFacts) -> tuple[str, ...]:
         "" if reached.best_loss is None else loss_words(reached.best_loss, reached.best_tokens),
         card.corpus,
         card.preset,
-        time.strftime("%Y-%m-%d %H:%M", time.localtime(card.created)),
+        time.strftime("%Y-%m-%d %H:%M", time.localtime(card.created)) if card.created else "",
         card.message or " ".join(facts.notes.split())[:40],
     )
 

@@ -7,6 +7,7 @@ import msgspec
 from tinygpt_tui import paths
 from tinygpt_tui.errors import CorpusError, NotFoundError
 from tinygpt_tui.files import is_file, is_folder
+from tinygpt_tui.reading import decode_toml
 
 CATALOG = "CATALOG.toml"
 
@@ -82,7 +83,7 @@ def find_corpus(name: str) -> CorpusEntry:
 def read_catalog() -> dict[str, CatalogRow]:
     """Return the rows of the shipped catalogue by name."""
     content = (paths.shipped_data() / CATALOG).read_bytes()
-    return msgspec.toml.decode(content, type=dict[str, CatalogRow])
+    return decode_toml(content, dict[str, CatalogRow])
 
 
 def _place(row: CatalogRow) -> str | None:

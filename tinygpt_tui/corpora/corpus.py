@@ -12,6 +12,7 @@ from charset_normalizer import CharsetMatch, from_bytes
 from numpy.typing import NDArray
 
 from tinygpt_tui.errors import CorpusError, storage_error
+from tinygpt_tui.reading import open_file
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
@@ -52,7 +53,8 @@ def read_text(path: Path) -> CorpusText:
     Raises CorpusError where the file is empty or no text, StorageError where it cannot be read.
     """
     try:
-        content = path.read_bytes()
+        with open_file(path) as file:
+            content = file.read()
     except FileNotFoundError:
         raise CorpusError(
             f"there is no file {path}", "check the path; `tinygpt-tui data` lists the known corpora"

@@ -17,6 +17,7 @@ from tinygpt_tui.corpora.floors import SMOOTHING, Floor, floors_of
 from tinygpt_tui.doctor.corpus import damage_findings, repetition_findings, split_findings
 from tinygpt_tui.events.training import Finding
 from tinygpt_tui.files import write_bytes
+from tinygpt_tui.reading import Damage, read_json
 from tinygpt_tui.runs.folder import RunFolder, RunSettings
 
 FILE, ONE_BATCH_FILE = "examination.json", "one-batch.json"
@@ -63,8 +64,8 @@ def one_batch_path(run: RunFolder) -> Path:
 def read_one_batch(run: RunFolder) -> Finding | None:
     """Return what came of trying to learn one batch; None where nobody has tried."""
     try:
-        return msgspec.json.decode(one_batch_path(run).read_bytes(), type=Finding)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return read_json(one_batch_path(run), Finding)
+    except (OSError, Damage):
         return None
 
 
@@ -76,8 +77,8 @@ def keep_one_batch(run: RunFolder, finding: Finding) -> None:
 def read_examination(path: Path) -> Examination | None:
     """Return a kept examination; None where there is none, or one that this version cannot read."""
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Examination)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        found = read_json(path, Examination)
+    except (OSError, Damage):
         return None
     return found if found.format == FORMAT else None
 
@@ -94,7 +95,7 @@ def kept_of(run: RunFolder, settings: RunSettings) -> Examination | None:
     if (own := read_examination(run_path(run))) is not None:
         return own
     try:
-        tokenizer = json.loads((run.model / "tokenizer.json").read_bytes())
-    except (OSError, ValueError):
+        tokenizer = read_json(run.model / "tokenizer.json")
+    except (OSError, Damage):
         return None
     return read_examination(cache_path(key_of(settings.corpus.sha256, settings.training.validation_share, tokenizer)))

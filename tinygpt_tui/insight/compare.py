@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import safetensors
 from numpy.typing import NDArray
 
 from tinygpt_tui.checkpoints.card import WEIGHTS
 from tinygpt_tui.checkpoints.opening import describe, is_native
 from tinygpt_tui.checkpoints.remembered import recalled
-from tinygpt_tui.errors import CheckpointError, storage_error
+from tinygpt_tui.checkpoints.safetensors_files import read_tensors, weights_of
 from tinygpt_tui.events.generation import Compared, GenerationEnded, GenerationEvent, TensorCompared
 
 AT_ONCE = 64  # tensors in one event
@@ -62,27 +61,14 @@ class Weights(Protocol):
 class SafetensorsWeights:
     """The weights of a model folder of ours."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         """Raises CheckpointError, StorageError."""
-        self._path = path
-        file: Any
-        try:
-            file = safetensors.safe_open(path, framework="numpy")
-        except FileNotFoundError:
-            raise CheckpointError(f"{path.parent.name} has no weights yet", "its training has just begun") from None
-        except OSError as error:
-            raise storage_error(error, path) from error
-        except safetensors.SafetensorError as error:
-            raise CheckpointError(f"{path} is damaged: {error}", "copy the file again") from None
-        self._file = file
-        self.shapes: Mapping[str, tuple[int, ...]] = {
-            name: tuple(file.get_slice(name).get_shape())
-            for name in file.keys()  # noqa: SIM118 (no mapping)
-        }
+        self._path, self._places = folder / WEIGHTS, weights_of(folder)
+        self.shapes: Mapping[str, tuple[int, ...]] = {name: place.shape for name, place in self._places.items()}
 
     def read(self, name: str) -> NDArray[np.float64]:
         """See Weights."""
-        return np.asarray(self._file.get_tensor(name), dtype=np.float64)
+        return read_tensors(self._path, {name: self._places[name]})[name].astype(np.float64)
 
 
 class ForeignWeights:
@@ -101,7 +87,7 @@ class ForeignWeights:
 
 def weights_at(path: Path) -> Weights:
     """Return the weights of the model at `path`, ours or another program's. Raises CheckpointError, StorageError."""
-    return SafetensorsWeights(path / WEIGHTS) if is_native(path) or not path.exists() else ForeignWeights(path)
+    return SafetensorsWeights(path) if is_native(path) or not path.exists() else ForeignWeights(path)
 
 
 def compare(ours: Weights, theirs: Weights) -> Iterator[TensorCompared]:

@@ -9,16 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-import safetensors
-
 from tinygpt_tui.checkpoints.card import CONFIG, ORIGIN, TOKENIZER, WEIGHTS, NativeConfig, read_config
 from tinygpt_tui.checkpoints.facts import Fact, Origin, source_in_words
 from tinygpt_tui.checkpoints.opening import Described, describe, is_native
 from tinygpt_tui.checkpoints.remembered import recalled
+from tinygpt_tui.checkpoints.safetensors_files import weights_of
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
-from tinygpt_tui.errors import CheckpointError, TinyGPTError, storage_error
+from tinygpt_tui.errors import CheckpointError, TinyGPTError
 from tinygpt_tui.insight.parts import Part, Shape, tree_of
+from tinygpt_tui.reading import Damage, read_json
 from tinygpt_tui.runs.folder import RunFolder, RunSettings
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.journal import JournalFollower
@@ -69,7 +68,7 @@ def _of_ours(path: Path) -> Dossier:
     config = read_config(path)
     problems: list[str] = []
     try:
-        parts = tree_of(tensors_in(path / WEIGHTS))
+        parts = tree_of(tensors_in(path))
     except CheckpointError as error:
         parts, problems = Part("", 0), [error.message]
     try:
@@ -130,8 +129,8 @@ def _foreign(described: Described, parts: Part) -> Iterator[Row]:
 def _origin(path: Path) -> Iterator[Row]:
     """What was written down when another program's model was kept."""
     try:
-        origin = msgspec.json.decode((path / ORIGIN).read_bytes(), type=Origin)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        origin = read_json(path / ORIGIN, Origin)
+    except (OSError, Damage):
         return
     yield Row("was", origin.path)
     yield from _facts(origin.facts)
@@ -150,18 +149,9 @@ def _known(described: Described) -> Iterator[Row]:
         yield Row("not told", open_ones, "measured when the model is first used")
 
 
-def tensors_in(weights: Path) -> dict[str, tuple[Shape, str]]:
-    """Return shape and kind of each tensor of a safetensors file, from its header. Raises CheckpointError."""
-    try:
-        with safetensors.safe_open(weights, framework="numpy") as file:
-            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-            return {name: (tuple(one.get_shape()), str(one.get_dtype())) for name, one in slices.items()}
-    except FileNotFoundError:
-        raise CheckpointError(f"{weights.parent.name} has no weights yet", "") from None
-    except OSError as error:
-        raise storage_error(error, weights) from error
-    except safetensors.SafetensorError as error:
-        raise CheckpointError(f"{weights.name} is damaged: {error}", "copy the file again") from None
+def tensors_in(folder: Path) -> dict[str, tuple[Shape, str]]:
+    """Return shape and kind of each tensor of a model folder of ours, from its header. Raises CheckpointError."""
+    return {name: (place.shape, place.kind) for name, place in weights_of(folder).items()}
 
 
 def _model(path: Path, config: NativeConfig, parts: Part) -> Iterator[Row]:

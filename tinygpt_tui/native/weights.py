@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
-import safetensors
 from numpy.typing import NDArray
 
 from tinygpt_tui.checkpoints.card import CONFIG, WEIGHTS, read_config
-from tinygpt_tui.errors import CheckpointError, storage_error
+from tinygpt_tui.checkpoints.safetensors_files import read_tensors, weights_of
+from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.native.panels import Block, Panels, Part, room
 from tinygpt_tui.settings.architecture import GPTSettings
 
-_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 EMBEDDING, HEAD = "transformer.wte.weight", "lm_head.weight"
 
 Precision = Literal["fp32", "int8"]
@@ -49,7 +48,13 @@ def read_weights(folder: Path, precision: Precision = "fp32") -> NativeWeights:
     settings: object = read_config(folder).architecture
     if not isinstance(settings, GPTSettings) or not settings.usual:
         raise CheckpointError(f"{folder.name} is not a GPT that gpt.c decodes", "the torch engine reads it")
-    return arrange(settings, _read_tensors(folder / WEIGHTS), folder.name, precision)
+    _check_sizes(settings, folder.name)
+    places = weights_of(folder)
+    tied = {HEAD: places[EMBEDDING]} if settings.tied_head and EMBEDDING in places else {}
+    _check_fit(shapes(settings), {**places, **tied}, folder.name)  # before anything is read
+    if strange := sorted(name for name, place in places.items() if not place.is_float):
+        raise _no_floats(folder.name, strange)
+    return arrange(settings, read_tensors(folder / WEIGHTS, places), folder.name, precision)
 
 
 def arrange(
@@ -63,6 +68,8 @@ def arrange(
     if settings.tied_head and EMBEDDING in tensors:
         tensors = {**tensors, HEAD: tensors[EMBEDDING]}
     _check_fit(shapes(settings), tensors, name)
+    if strange := sorted(key for key in tensors if tensors[key].dtype.kind != "f"):
+        raise _no_floats(name, strange)
     rounded = precision == "int8"
     net = dict(_net_parts(settings, tensors, rounded))
     layers = [dict(_layer_parts(settings, tensors, layer, rounded)) for layer in range(settings.n_layer)]
@@ -162,29 +169,6 @@ def _norm_shapes(settings: GPTSettings, at: str) -> dict[str, tuple[int, ...] | 
     return {f"{at}.weight": width if learned else None, f"{at}.bias": width if biased else None}
 
 
-def _read_tensors(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        entries = safetensors.deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
-    except FileNotFoundError:
-        raise CheckpointError(
-            f"{path.parent.name} has no weights yet", "its training has just begun; try again soon"
-        ) from None
-    except OSError as error:
-        raise storage_error(error, path) from error
-    except safetensors.SafetensorError as error:
-        raise CheckpointError(f"{path} is damaged: {error}", "copy the file again, or train the model again") from None
-    return {name: _tensor(name, entry, path) for name, entry in entries}
-
-
-def _tensor(name: str, entry: Mapping[str, Any], path: Path) -> NDArray[Any]:
-    dtype = entry["dtype"]
-    if dtype not in _DTYPES:
-        raise CheckpointError(f"{path}: {name} is made of {dtype}, not of floats", "the file is damaged")
-    numbers = np.frombuffer(entry["data"], dtype=_DTYPES[dtype]).reshape(entry["shape"])
-    # numpy has no bfloat16: it is the upper half of a float32.
-    return (numbers.astype(np.uint32) << 16).view(np.float32) if dtype == "BF16" else numbers
-
-
 def _check_sizes(settings: GPTSettings, name: str) -> None:
     positive = ("vocab_size", "block_size", "n_layer", "n_head", "n_embd")
     wrong = [size for size in positive if getattr(settings, size) < 1]
@@ -206,7 +190,14 @@ def _check_sizes(settings: GPTSettings, name: str) -> None:
         )
 
 
-def _check_fit(wanted: Mapping[str, tuple[int, ...]], tensors: Mapping[str, NDArray[Any]], name: str) -> None:
+class _Shaped(Protocol):
+    """A tensor, or the place of one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+
+def _check_fit(wanted: Mapping[str, tuple[int, ...]], tensors: Mapping[str, _Shaped], name: str) -> None:
     missing, extra = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
     other = sorted(key for key in wanted.keys() & tensors.keys() if tensors[key].shape != wanted[key])
     if missing or extra or other:
@@ -216,6 +207,7 @@ def _check_fit(wanted: Mapping[str, tuple[int, ...]], tensors: Mapping[str, NDAr
             if names
         )
         raise CheckpointError(f"the weights of {name} do not fit its {CONFIG} ({found})", "copy the folder again")
-    strange = sorted(key for key in tensors if tensors[key].dtype.kind != "f")
-    if strange:
-        raise CheckpointError(f"{name}: {', '.join(strange[:3])} is not made of floats", "the file is damaged")
+
+
+def _no_floats(name: str, strange: list[str]) -> CheckpointError:
+    return CheckpointError(f"{name}: {', '.join(strange[:3])} is not made of floats", "the file is damaged")

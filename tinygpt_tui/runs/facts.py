@@ -10,11 +10,10 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.training import Evaluation, RunEnded, RunStarted, Step, TrainingEvent
 from tinygpt_tui.events.wire import training_event
+from tinygpt_tui.reading import Damage, open_file
 from tinygpt_tui.runs.folder import RunFolder, RunSettings
 from tinygpt_tui.runs.index import RunCard, list_runs
 from tinygpt_tui.runs.journal import read_journal
@@ -112,7 +111,7 @@ def settings_of(card: RunCard) -> RunSettings | None:
 
 def _ends(journal: Path) -> list[TrainingEvent]:
     try:
-        with journal.open("rb") as file:
+        with open_file(journal) as file:
             size = os.fstat(file.fileno()).st_size
             lines = file.read(HEAD).split(b"\n")
             if size > HEAD:
@@ -124,6 +123,6 @@ def _ends(journal: Path) -> list[TrainingEvent]:
     for line in lines:
         try:
             events.append(training_event(line))
-        except msgspec.DecodeError:
+        except Damage:
             continue
     return events

@@ -10,6 +10,7 @@ import msgspec
 
 from tinygpt_tui.errors import NotFoundError, RunError, StorageError, storage_error
 from tinygpt_tui.files import write_bytes
+from tinygpt_tui.reading import Damage, read_json
 from tinygpt_tui.settings.training import Extension, TrainingSettings
 
 K = TypeVar("K", bound=msgspec.Struct)
@@ -167,14 +168,14 @@ class RunFolder:
 
     def _read(self, path: Path, kind: type[K]) -> K:
         try:
-            return msgspec.json.decode(path.read_bytes(), type=kind)
+            return read_json(path, kind)
         except FileNotFoundError:
             raise NotFoundError(
                 f"{self.model.name} was not trained here: {path} is missing", "`tinygpt-tui runs` lists the trainings"
             ) from None
         except OSError as error:
             raise storage_error(error, path) from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except Damage as error:
             raise RunError(
                 f"{path} is damaged: {error}", "delete the model's run folder to keep the model alone"
             ) from None

@@ -49,8 +49,10 @@ def list_runs() -> list[RunCard]:
         for run in _runs_in(place):
             try:
                 cards.append(_card(run, origin))
-            except TinyGPTError:
-                continue  # a run folder that cannot be read is no run
+            except NotFoundError:
+                continue  # deleted while we looked
+            except Exception as error:  # whatever it is: the other runs are there all the same
+                cards.append(_problem_card(run, origin, error))
     return sorted(cards, key=lambda card: -card.created)
 
 
@@ -129,6 +131,15 @@ def _card(run: RunFolder, origin: Literal["shipped", "yours"]) -> RunCard:
         created=settings.created,
         message=status.message if status else message,
     )
+
+
+def _problem_card(run: RunFolder, origin: Literal["shipped", "yours"], error: Exception) -> RunCard:
+    """Return the card of a run that cannot be read, which says why."""
+    words = error.message if isinstance(error, TinyGPTError) else f"cannot be read: {type(error).__name__}: {error}"
+    return RunCard(
+        name=run.model.name, path=str(run.model), origin=origin, state="failed", step=0, steps=0, corpus="", preset="",
+        created=0.0, message=words,
+    )  # fmt: skip
 
 
 def _true_status(run: RunFolder) -> RunStatus | None:

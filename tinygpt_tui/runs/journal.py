@@ -6,11 +6,10 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-import msgspec
-
 from tinygpt_tui.errors import storage_error
 from tinygpt_tui.events.training import TrainingEvent
 from tinygpt_tui.events.wire import to_line, training_event
+from tinygpt_tui.reading import Damage, open_file
 
 
 class Journal:
@@ -69,7 +68,7 @@ class JournalFollower:
                 self._place = 0
             if size == self._place:
                 return []
-            with self._path.open("rb") as file:
+            with open_file(self._path) as file:
                 file.seek(self._place)
                 content = file.read()
         except OSError:
@@ -89,7 +88,7 @@ def _events(lines: bytes) -> list[TrainingEvent]:
     for line in lines.splitlines():
         try:
             events.append(training_event(line))
-        except msgspec.DecodeError:
+        except Damage:
             continue
     return events
 

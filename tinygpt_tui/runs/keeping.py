@@ -7,6 +7,7 @@ to regret it; see trash.py.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ import msgspec
 from tinygpt_tui import paths
 from tinygpt_tui.errors import NotFoundError, RunError, TinyGPTError, storage_error
 from tinygpt_tui.files import write_text
+from tinygpt_tui.reading import open_file
 from tinygpt_tui.runs import trash
 from tinygpt_tui.runs.control import live_status
 from tinygpt_tui.runs.folder import RunFolder
@@ -119,7 +121,7 @@ def take_back(thrown: Thrown) -> Path:
 def read_notes(run: RunFolder) -> str:
     """Return what somebody wrote about a run; nothing where nobody did or it cannot be read."""
     try:
-        with run.notes.open(encoding="utf-8", errors="replace") as file:
+        with io.TextIOWrapper(open_file(run.notes), encoding="utf-8", errors="replace") as file:
             return file.read(LONGEST_NOTES)
     except OSError:
         return ""

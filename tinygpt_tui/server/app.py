@@ -20,10 +20,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from tinygpt_tui import reading
 from tinygpt_tui.checkpoints.card import CONFIG, ModelCard
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.generation.crowd import Writing
 from tinygpt_tui.generation.sampler import choose_seed
+from tinygpt_tui.reading import Damage
 from tinygpt_tui.server.file_threads import FileThreads
 from tinygpt_tui.server.guard import Guard
 from tinygpt_tui.server.mailbox import Mailbox
@@ -90,8 +92,8 @@ class Service:
     async def _answer(self, request: Request, kind: type[CompletionRequest] | type[ChatRequest]) -> Response:
         body = await self._body(request)
         try:
-            asked = wanted(msgspec.json.decode(body, type=kind), self._settings)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            asked = wanted(reading.decode(body, kind), self._settings)
+        except Damage as error:
             raise unreadable(error) from None
         self._scheduler.check_room()  # before a model is opened for who will be sent away
         try:

@@ -10,6 +10,7 @@ import msgspec
 from starlette.responses import Response
 
 from tinygpt_tui.errors import NotFoundError, TinyGPTError, UsageError
+from tinygpt_tui.reading import Damage
 
 # Of msgspec's messages: what is wrong, and where: "Expected `int`, got `str` - at `$.max_tokens`".
 _PLACE = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
@@ -63,9 +64,9 @@ def problem_of(error: TinyGPTError) -> Problem:
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, message)
 
 
-def unreadable(error: msgspec.DecodeError | UnicodeDecodeError | RecursionError) -> Problem:
+def unreadable(error: Damage) -> Problem:
     """Return the problem of a body that is not what was expected."""
-    message = "its JSON is nested too deeply" if isinstance(error, RecursionError) else str(error)
+    message = str(error)
     place = _PLACE.search(message)
     if place is None:
         return Problem(HTTPStatus.BAD_REQUEST, f"the request cannot be read: {message}")

@@ -7,11 +7,12 @@ hold and UTF-8 has no place for, are written as if it had.
 from __future__ import annotations
 
 import json
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from tinygpt_tui.errors import SessionError, TinyGPTError
+from tinygpt_tui.reading import Damage, decode_halves
 from tinygpt_tui.sessions.document import Branch, Count, Session, check, first_words
 
 FORMAT = 2  # 1 knew no stamps
@@ -111,18 +112,9 @@ def _line(part: msgspec.Struct) -> bytes:
 
 def _read(line: bytes, kind: type[K], number: int) -> K:
     try:
-        return msgspec.json.decode(line, type=kind)
-    except msgspec.ValidationError as error:
+        return decode_halves(line, kind)
+    except Damage as error:
         raise _damaged(number, str(error).replace("`", "")) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
-    try:
-        value: Any = json.loads(line.decode("utf-8", "surrogatepass"))
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise _damaged(number, str(error).replace("`", "")) from None
-    except ValueError as error:
-        raise _damaged(number, f"no JSON: {error}") from None
 
 
 def _damaged(number: int, found: str) -> TinyGPTError:

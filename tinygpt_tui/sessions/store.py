@@ -20,6 +20,7 @@ import msgspec
 
 from tinygpt_tui import files, paths
 from tinygpt_tui.errors import NotFoundError, SessionError, StorageError, TinyGPTError, storage_error
+from tinygpt_tui.reading import open_file, read_bytes
 from tinygpt_tui.sessions.document import Session, moment
 from tinygpt_tui.sessions.encoding import Head, from_bytes, head_from_bytes, to_bytes, with_head
 from tinygpt_tui.sessions.tree import one_line
@@ -27,7 +28,8 @@ from tinygpt_tui.sessions.tree import one_line
 SUFFIX = ".session"
 TRASH_HOLDS = 100  # sessions; the one that was thrown away first goes for good
 COPY = "another window has this session open: this is a copy"
-HEAD_BYTES = 16_384
+HEAD_BYTES, LONGEST_HEAD = 16_384, 16 << 20
+LARGEST = 1 << 30  # bytes
 
 Clock = Callable[[], datetime]
 
@@ -181,7 +183,7 @@ class SessionStore:
     def _read(self, id: str) -> bytes:
         path = self.path(id)
         try:
-            return path.read_bytes()
+            return read_bytes(path, LARGEST)
         except FileNotFoundError:
             raise self._gone(id) from None
         except OSError as error:
@@ -191,19 +193,21 @@ class SessionStore:
         return NotFoundError(f"there is no session {self.path(id)}", "another window may have deleted it")
 
     def _card(self, id: str) -> SessionCard | None:
+        size = 0
         try:
-            with self.path(id).open("rb") as file:
+            with open_file(self.path(id), LARGEST) as file:
                 size = os.fstat(file.fileno()).st_size
                 line = file.read(HEAD_BYTES)
                 if b"\n" not in line:
-                    line += file.readline()
+                    line += file.readline(LONGEST_HEAD)
             return SessionCard(id, head_from_bytes(line.split(b"\n", 1)[0]), size)
         except FileNotFoundError:
             return None  # deleted while we looked
         except OSError as error:
             return SessionCard(id, Head(), problem=storage_error(error, self.path(id)).message)
-        except SessionError as error:
-            return SessionCard(id, Head(), size, problem=error.message)
+        except Exception as error:  # whatever it is: the other sessions are there all the same
+            words = error.message if isinstance(error, TinyGPTError) else f"{type(error).__name__}: {error}"
+            return SessionCard(id, Head(), size, problem=words)
 
     def _empty_trash(self) -> None:
         with contextlib.suppress(OSError):

@@ -18,6 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from tinygpt_tui.errors import UsageError
+from tinygpt_tui.reading import convert
 
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
 BETWEEN = " | "  # texts in one box
@@ -149,7 +150,7 @@ def checked(struct: type[S], values: dict[str, Any]) -> S:
         for name, value in values.items():
             if isinstance(value, float) and not -float("inf") < value < float("inf"):
                 raise UsageError(f"{name.replace('_', ' ')}: {value} is not a finite number")
-        return msgspec.convert(msgspec.to_builtins(values), struct)
+        return convert(msgspec.to_builtins(values), struct)
     except msgspec.ValidationError as error:
         raise UsageError(_in_words(struct, str(error))) from None
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tinygpt_tui.errors import UsageError
+from tinygpt_tui.reading import Damage, decode_toml, read_bytes
 from tinygpt_tui.settings.architecture import ARCHITECTURE_SETTINGS, ArchitectureSettings, name_of
 from tinygpt_tui.settings.fields import SettingField, changed, fields_of
 from tinygpt_tui.settings.training import TrainingSettings
 
+LARGEST = 1 << 20  # bytes of a settings file
 FROM_CORPUS = frozenset({"vocab_size"})  # decided by the text, never by hand
 
 
@@ -31,10 +32,10 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises UsageError where it cannot be read, or names a setting that does not exist (with the nearest that does).
     """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = decode_toml(read_bytes(path, LARGEST), dict[str, Any])
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}", "check the path of the settings file") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except Damage as error:
         raise UsageError(f"{path} is not TOML: {error}", "one `name = value` a line") from None
     known = (fields_of(TrainingSettings).keys() | architecture_fields().keys()) - FROM_CORPUS
     for name in values:

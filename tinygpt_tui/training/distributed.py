@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch._C._distributed_c10d import Store, TCPStore
 
-from tinygpt_tui import platforms
+from tinygpt_tui import platforms, reading
 from tinygpt_tui.errors import RunError, UsageError
 from tinygpt_tui.settings.training import TrainingSettings
 
@@ -150,7 +150,7 @@ class Team:
 
     def hear_beginning(self) -> tuple[Beginning, NDArray[np.int64]]:
         """Return what is trained, and the ids (N,) it learns from."""
-        beginning = msgspec.json.decode(self._receive(), type=Beginning)
+        beginning = reading.decode(self._receive(), Beginning)
         return beginning, np.frombuffer(self._receive(), dtype=np.int64)
 
     def hear(self) -> tuple[Order, int, float]:

@@ -15,6 +15,7 @@ import psutil
 from tinygpt_tui import paths
 from tinygpt_tui.errors import StorageError
 from tinygpt_tui.files import write_bytes
+from tinygpt_tui.reading import Damage, read_json
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,8 +56,8 @@ def machine_file() -> Path:
 def read_machine() -> Machine:
     """Return what was measured here, or the machine of the fit where nothing was."""
     try:
-        kept = msgspec.json.decode(machine_file().read_bytes(), type=Machine)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        kept = read_json(machine_file(), Machine)
+    except (OSError, Damage):
         return Machine()
     return kept if kept.name == this_machine() else Machine()
 

@@ -20,6 +20,7 @@ from tinygpt_tui import platforms
 from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.events.training import Step
+from tinygpt_tui.reading import convert
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
@@ -43,7 +44,7 @@ _SHIFTING = {"positions": "rotary", "norm_weight": False, "qk_norm": True, "toke
 _NETS = (
     TrainingSettings(architecture=GPTSettings(n_layer=4, n_embd=16, n_head=2, block_size=8), batch_size=1),
     TrainingSettings(
-        architecture=msgspec.convert({"name": "gpt", **_SHIFTING, "n_layer": 2, "n_embd": 64}, GPTSettings),
+        architecture=convert({"name": "gpt", **_SHIFTING, "n_layer": 2, "n_embd": 64}, GPTSettings),
         batch_size=8,
     ),
     TrainingSettings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from tinygpt_tui.checkpoints.card import ModelCard, card_of
@@ -21,6 +22,7 @@ class ModelShelf:
         self.live: dict[str, str] = {}
         self.looked = False
         self._visitors: dict[Path, ModelCard] = {}
+        self._looking = threading.Lock()
 
     def visit(self, path: Path) -> ModelCard:
         """Take in a model from anywhere, for as long as the app runs; its card says where it cannot be opened."""
@@ -30,7 +32,14 @@ class ModelShelf:
         return card
 
     def look(self) -> bool:
-        """Look again; return whether there is something to show, which the first time there is."""
+        """Look again; return whether there is something to show, which the first time there is.
+
+        A second thread waits until the first has looked.
+        """
+        with self._looking:
+            return self._look()
+
+    def _look(self) -> bool:
         from tinygpt_tui.runs.index import list_runs
 
         cards, runs = list_models(), [run for run in list_runs() if run.live]

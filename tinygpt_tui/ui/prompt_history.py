@@ -12,9 +12,11 @@ import filelock
 
 from tinygpt_tui import files, paths
 from tinygpt_tui.errors import storage_error
+from tinygpt_tui.reading import Damage, decode_halves, read_bytes
 
 LONGEST = 1000
 MOST_CHARACTERS = 1_000_000  # of all prompts but the last one: every start reads them
+LARGEST = 64 << 20  # bytes of the file
 PATIENCE_S = 5.0  # with another app that writes the file just now
 
 
@@ -75,7 +77,7 @@ class PromptHistory:
 
 def _read() -> list[str]:
     try:
-        lines = paths.prompts_file().read_bytes().splitlines()
+        lines = read_bytes(paths.prompts_file(), LARGEST).splitlines()
     except OSError:
         return []
     return _newest([prompt for line in lines if (prompt := _prompt(line)) is not None])
@@ -94,7 +96,6 @@ def _lock_of(path: Path) -> Path:
 
 def _prompt(line: bytes) -> str | None:
     try:
-        prompt = json.loads(line)
-    except ValueError:
+        return decode_halves(line, str)
+    except Damage:
         return None
-    return prompt if isinstance(prompt, str) else None

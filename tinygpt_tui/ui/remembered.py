@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from tinygpt_tui import files, paths
+from tinygpt_tui.reading import Damage, read_json
 from tinygpt_tui.settings.app import AppSettings
 
 
@@ -30,6 +31,6 @@ class Remembered:
 
 def _load() -> AppSettings:
     try:
-        return msgspec.json.decode(paths.settings_file().read_bytes(), type=AppSettings)
-    except (OSError, msgspec.DecodeError):
+        return read_json(paths.settings_file(), AppSettings)
+    except (OSError, Damage):
         return AppSettings()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import os
 import threading
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from tinygpt_tui.doctor.examination import Examination, kept_of, read_one_batch
 from tinygpt_tui.doctor.rounds import findings_of, worst_first
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.training import Finding, RunStarted, TrainingEvent
+from tinygpt_tui.reading import open_file
 from tinygpt_tui.runs.aspects import Comparison
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.extending import extend
@@ -24,6 +26,7 @@ from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.workers.examiner import is_here, start_examiner
 from tinygpt_tui.workers.trainer import RunWatch, start_trainer
 
+LOG_END = 65_536  # bytes of a trainer's log that are looked at
 EXAMINED_LOOK_S = 1.0  # how often somebody looks whether the text was measured
 ONE_BATCH = "one-batch"
 NOT_TRIED = Finding(0, ONE_BATCH, "hint", "nobody has tried whether this net can learn one batch by heart")
@@ -229,7 +232,9 @@ class TrainingSession:
     def last_words(self) -> str:
         """The end of what the trainer wrote to its log."""
         try:
-            lines = self.run.log.read_text(encoding="utf-8", errors="replace").splitlines()
+            with open_file(self.run.log) as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_END))
+                lines = file.read().decode("utf-8", "replace").splitlines()
         except OSError:
             return ""
         return "\n".join(lines[-3:])

@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import IO
 
-import msgspec
-
 from tinygpt_tui import paths
 from tinygpt_tui.errors import EngineError
 from tinygpt_tui.events import wire
@@ -26,6 +24,7 @@ from tinygpt_tui.events.requests import (
     StopJob,
     Trace,
 )
+from tinygpt_tui.reading import Damage
 from tinygpt_tui.settings.fields import changed
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.workers.process import ENGINE_LOG, command, environment
@@ -201,7 +200,7 @@ class EngineClient:
         for line in lines:
             try:
                 event = wire.generation_event(line)
-            except msgspec.DecodeError:
+            except Damage:
                 continue  # not ours: a library that writes to the descriptor itself
             if isinstance(event, GenerationEnded):
                 self._running.discard(event.job)

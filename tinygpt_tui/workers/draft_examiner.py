@@ -19,6 +19,7 @@ from tinygpt_tui.corpora.corpus import split
 from tinygpt_tui.doctor.examination import cache_path, examine, keep, key_of, read_examination
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.training import Finding
+from tinygpt_tui.reading import decode
 from tinygpt_tui.runs.folder import CorpusReference, StartingModel
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.workers.examiner import text_of
@@ -57,7 +58,7 @@ class DraftExaminer:
         assert self._process.stdout is not None
         with self._process.stdout as lines:
             for line in lines:
-                yield msgspec.json.decode(line, type=Finding)
+                yield decode(line, Finding)
         if self._process.wait() > 0:
             yield Finding(0, "doctor", "hint", "the doctor could not finish: its process ended")
 
@@ -99,7 +100,7 @@ def main() -> int:
     platforms.lower_priority(5)
     out = sys.stdout.buffer
     try:
-        case = msgspec.json.decode(sys.stdin.buffer.readline(), type=Case)
+        case = decode(sys.stdin.buffer.readline(), Case)
         for finding in examine_case(case):
             out.write(msgspec.json.encode(finding) + b"\n")
             out.flush()

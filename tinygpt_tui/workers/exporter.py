@@ -10,6 +10,7 @@ import msgspec
 
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.exports.result import Exported
+from tinygpt_tui.reading import decode
 from tinygpt_tui.workers.process import command, environment
 
 SAID = "tinygpt-tui: "  # before the message of an error on stderr; the hint is on the line after
@@ -18,12 +19,12 @@ SAID = "tinygpt-tui: "  # before the message of an error on stderr; the hint is 
 async def export(model: str, form: str, path: str, *, force: bool = False, approximate: bool = False) -> Exported:
     """Run `tinygpt-tui export` and return what it wrote. Raises TinyGPTError with its words."""
     flags = ["--json", *(["--force"] if force else []), *(["--approximate"] if approximate else [])]
-    return msgspec.json.decode(await _run("export", *flags, "--to", form, "--", model, path), type=Exported)
+    return decode(await _run("export", *flags, "--to", form, "--", model, path), Exported)
 
 
 async def keep(model: str, name: str) -> Path:
     """Run `tinygpt-tui open --keep` and return the new model's folder. Raises TinyGPTError with its words."""
-    return Path(msgspec.json.decode(await _run("open", "--json", f"--keep={name}", "--", model), type=_Kept).kept)
+    return Path(decode(await _run("open", "--json", f"--keep={name}", "--", model), _Kept).kept)
 
 
 class _Kept(msgspec.Struct, frozen=True):

@@ -13,11 +13,10 @@ import threading
 import time
 from typing import IO
 
-import msgspec
-
 from tinygpt_tui.events import wire
 from tinygpt_tui.events.generation import GenerationEvent, Token
 from tinygpt_tui.events.requests import Request
+from tinygpt_tui.reading import Damage
 from tinygpt_tui.workers.pump import Pump
 
 Asked = tuple[float, Request] | None  # when (perf_counter) and what; None: stdin has ended
@@ -62,7 +61,7 @@ def _read_requests(stream: IO[bytes], requests: queue.SimpleQueue[Asked]) -> Non
     for line in stream:
         try:
             requests.put((time.perf_counter(), wire.request(line)))
-        except msgspec.DecodeError as error:
+        except Damage as error:
             print(f"a request that cannot be read was left out: {error}", file=sys.stderr)
     requests.put(None)
 

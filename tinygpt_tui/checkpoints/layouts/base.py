@@ -15,6 +15,7 @@ from tinygpt_tui.checkpoints.fused import READINGS, QKVOrder, Reading, orders
 from tinygpt_tui.checkpoints.rename import Placed
 from tinygpt_tui.checkpoints.source import Source
 from tinygpt_tui.errors import CheckpointError
+from tinygpt_tui.reading import convert
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 
 Weights = dict[str, NDArray[np.float32]]
@@ -104,7 +105,7 @@ class Findings:
 def limited(settings: GPTSettings, name: str) -> GPTSettings:
     """Return `settings` where every one is inside its limits. Raises CheckpointError."""
     try:
-        return msgspec.convert(msgspec.to_builtins(settings), GPTSettings)
+        return convert(msgspec.to_builtins(settings), GPTSettings)
     except msgspec.ValidationError as error:
         raise CheckpointError(f"{name} is of a size that is not opened here: {error}", "") from None
 

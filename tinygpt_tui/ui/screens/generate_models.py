@@ -43,8 +43,7 @@ class ChoosesModels(TabScreen):
         self._wished = ""  # the path of a model that another tab wants to be used here
 
     def on_mount(self) -> None:
-        """Look for models now and then."""
-        self._look_for_models()
+        """Look for models now and then; the first time when the screen is shown, which it is now."""
         self.set_interval(LOOK_EVERY_S, self.on_screen_resume)
 
     def on_screen_resume(self) -> None:
