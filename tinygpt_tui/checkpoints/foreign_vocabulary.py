@@ -159,7 +159,7 @@ def _characters_in(kept: Mapping[Any, Any]) -> str | None:
         if not isinstance(row, list | tuple | str):
             return None
         pairs = list(enumerate(row))
-    by_id = {id: character for id, character in pairs if type(id) is int}
+    by_id = {id: character for id, character in pairs if type(id) is int and 0 <= id < len(pairs)}
     if not by_id or len(by_id) != len(pairs) or by_id.keys() != set(range(len(by_id))):
         raise CheckpointError("the vocabulary's ids are not 0, 1, 2 …", "the file is damaged")
     if not all(isinstance(character, str) and len(character) == 1 for character in by_id.values()):

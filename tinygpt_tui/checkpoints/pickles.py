@@ -8,6 +8,7 @@ tensor, a note is made of where its numbers lie. Opcodes: the standard library's
 from __future__ import annotations
 
 import struct
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -16,7 +17,9 @@ from tinygpt_tui.errors import CheckpointError
 
 # Far above what a checkpoint of a tiny model has, far below what a machine notices.
 LARGEST_PROGRAM = 64 << 20
-MOST_STEPS = 4_000_000
+MOST_STEPS = 3_000_000
+MOST_SECONDS = 3.0  # of processor time for all pickles of a file; the largest real ones take a tenth
+LOOK_EVERY = 1024  # steps, or pairs of a dict
 MOST_MEMOS = 1_000_000
 LONGEST_NUMBER = 256
 MOST_DIMENSIONS = 8
@@ -32,7 +35,19 @@ class Word(NamedTuple):
         return f"{self.module}.{self.name}"
 
 
-@dataclass(eq=False)
+class Allowance:
+    """The processor time that this thread may spend on a file's pickles, from now on."""
+
+    def __init__(self, seconds: float = MOST_SECONDS) -> None:
+        self._end = time.thread_time() + seconds
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether nothing is left of it."""
+        return time.thread_time() > self._end
+
+
+@dataclass(eq=False, slots=True)
 class Record:
     """An object that was to be made from `made_from`, and then given `state`; `items` are what was put into it."""
 
@@ -87,14 +102,19 @@ _CONTAINERS = {
 
 
 def read_pickle(
-    data: Any, start: int = 0, name: str = "the pickle", resolve: Callable[[Any], Any] | None = None
+    data: Any,
+    start: int = 0,
+    name: str = "the pickle",
+    resolve: Callable[[Any], Any] | None = None,
+    allowance: Allowance | None = None,
 ) -> tuple[Any, int]:
     """Return what the pickle at `start` of `data` (bytes, or a mapped file) describes, and where it ends.
 
-    `resolve` returns what lies outside the pickle by how it points there; by default a storage of torch's.
-    Raises CheckpointError where it is damaged, or larger than a checkpoint's can be.
+    `resolve` returns what lies outside the pickle by how it points there; by default a storage of torch's. Several
+    pickles of one file share an `allowance`. Raises CheckpointError where it is damaged, larger than a checkpoint's can
+    be, or takes too long.
     """
-    machine = _Machine(data, start, name, resolve or _storage)
+    machine = _Machine(data, start, name, resolve or _storage, allowance or Allowance())
     try:
         return machine.run(), machine.place
     except (IndexError, KeyError, ValueError, TypeError, struct.error, OverflowError, AttributeError) as error:
@@ -107,8 +127,9 @@ _AGAIN = "copy the file again"
 class _Machine:
     """A stack, a memo, and a place in the data."""
 
-    def __init__(self, data: Any, start: int, name: str, resolve: Callable[[Any], Any]) -> None:
+    def __init__(self, data: Any, start: int, name: str, resolve: Callable[[Any], Any], allowance: Allowance) -> None:
         self._data, self.place, self._name, self._resolve = data, start, name, resolve
+        self._allowance = allowance
         self._end = min(len(data), start + LARGEST_PROGRAM)
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
@@ -121,6 +142,8 @@ class _Machine:
             steps += 1
             if steps > MOST_STEPS:
                 raise self._refused(f"it has more than {MOST_STEPS:,} steps")
+            if steps % LOOK_EVERY == 1:
+                self._check_time()
             operation = _OPERATIONS.get(self._byte())
             if operation is None:
                 raise self._refused("it uses what no checkpoint needs")
@@ -131,6 +154,10 @@ class _Machine:
         if isinstance(value, _Mark):
             raise ValueError("a mark")
         return value
+
+    def _check_time(self) -> None:
+        if self._allowance.is_spent:
+            raise self._refused(f"it takes more than {MOST_SECONDS:g} seconds")
 
     def _refused(self, why: str) -> CheckpointError:
         return CheckpointError(f"{self._name} was not read: {why}", "a checkpoint is not like this; do not trust it")
@@ -245,6 +272,8 @@ class _Machine:
             raise ValueError("not a dict")
         for place in range(0, len(values), 2):
             target[_key(values[place])] = values[place + 1]
+            if place % LOOK_EVERY == 0:
+                self._check_time()
 
     def dict_of(self) -> None:
         values = self.since_mark()
@@ -318,14 +347,26 @@ class _Machine:
 
 
 def _key(value: Any) -> Any:
-    """Return a key that can be looked up without going deep into what somebody else has built."""
-    if value is None or isinstance(value, str | int | float | bytes | Word):
+    """Return a key that can be looked up without going deep into what somebody else has built.
+
+    All multiples of 2^61 - 1 have the same hash, so that a dict of many takes the square of their number: of whole
+    numbers of 64 bits there are only a few.
+    """
+    if value is None or isinstance(value, str | float | bytes | Word) or _is_short(value):
         return value
-    if isinstance(value, tuple) and len(value) < 32 and all(isinstance(part, str | int | float) for part in value):
+    if (
+        isinstance(value, tuple)
+        and len(value) < 32
+        and all(isinstance(one, str | float) or _is_short(one) for one in value)
+    ):
         return value
     if isinstance(value, Record):
         return value  # by its identity
     raise ValueError("a key")
+
+
+def _is_short(value: Any) -> bool:
+    return isinstance(value, int) and -(1 << 63) <= value < 1 << 64
 
 
 def _made(word: Word, arguments: tuple[Any, ...]) -> Any:

@@ -18,6 +18,7 @@ from tinygpt_tui.checkpoints.source import Source
 from tinygpt_tui.checkpoints.tensors import TensorPlace, read
 from tinygpt_tui.errors import CheckpointError
 
+MOST_LOOKED_AT = 2000  # tensors whose names say nothing; a mask is read to know it
 MOST_SHOWN = 3
 LARGEST_MASK = 4096  # positions
 
@@ -48,6 +49,7 @@ def place(names: Mapping[str, TensorPlace], table: Table, what: str) -> Placed:
     patterns = [(_compiled(pattern), to) for pattern, to in table.items()]
     placed: Placed = {}
     strangers = []
+    looked = 0
     for name in names:
         for pattern, to in patterns:
             found = pattern.fullmatch(name)
@@ -58,7 +60,8 @@ def place(names: Mapping[str, TensorPlace], table: Table, what: str) -> Placed:
                     placed.setdefault(to.name.format(**numbers), []).append((part, name, to))
                 break
         else:
-            if not is_no_weight(names[name]):
+            looked += 1
+            if looked > MOST_LOOKED_AT or not is_no_weight(names[name]):
                 strangers.append(name)
     if strangers:
         shown = ", ".join(strangers[:MOST_SHOWN]) + (" …" if len(strangers) > MOST_SHOWN else "")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinygpt_tui.checkpoints.pickles import LARGEST_PROGRAM, Record, Storage, Stub, read_pickle
+from tinygpt_tui.checkpoints.pickles import LARGEST_PROGRAM, Allowance, Record, Storage, Stub, read_pickle
 from tinygpt_tui.checkpoints.tensors import ITEM_SIZES, MOST_TENSORS, TensorPlace
 from tinygpt_tui.checkpoints.torch_tar import BLOCK, is_tar, read_tar
 from tinygpt_tui.errors import CheckpointError, storage_error
@@ -169,10 +169,10 @@ def _read_legacy(path: Path, data: Any) -> Saved:
     """Read torch's form from before 1.6: five pickles behind one another, then every storage's numbers."""
     if data[:1] != b"\x80":
         raise CheckpointError(f"{path.name} is not a file that torch wrote", "give a .pt, .pth, .bin or .safetensors")
-    place = 0
+    place, allowance = 0, Allowance()
     parts: list[Any] = []
     for _ in range(3):
-        value, place = read_pickle(data, place, path.name)
+        value, place = read_pickle(data, place, path.name, allowance=allowance)
         if not parts and value != LEGACY_MAGIC:
             # A pickle of its own, made by Python and not by torch: it may hold no tensors, but it is data.
             return Saved(path, value, {})
@@ -181,8 +181,8 @@ def _read_legacy(path: Path, data: Any) -> Saved:
         raise CheckpointError(f"{path.name} is of a form of torch's that is not read", "save it again with torch")
     if parts[2].get("little_endian") is False:
         raise CheckpointError(f"{path.name} was written on a big-endian machine", "save it again on another")
-    content, place = read_pickle(data, place, path.name)
-    keys, place = read_pickle(data, place, path.name)
+    content, place = read_pickle(data, place, path.name, allowance=allowance)
+    keys, place = read_pickle(data, place, path.name, allowance=allowance)
     if not isinstance(keys, list) or len(keys) > MOST_STORAGES:
         raise CheckpointError(f"{path.name} is damaged: no list of storages", "copy the file again")
     kinds = _storages_in(content)

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tinygpt_tui.checkpoints.pickles import MOST_DIMENSIONS, Storage, Stub, Word, read_pickle
+from tinygpt_tui.checkpoints.pickles import MOST_DIMENSIONS, Allowance, Storage, Stub, Word, read_pickle
+from tinygpt_tui.checkpoints.tensors import MOST_TENSORS
 from tinygpt_tui.errors import CheckpointError
 
 BLOCK = 512
 MOST_MEMBERS = 64
-MOST_THINGS = 200_000  # storages, tensors
+MOST_THINGS = 4 * MOST_TENSORS  # storages, tensors
 _WANTED = ("storages", "tensors", "pickle")
 _AGAIN = "copy the file again"
 
@@ -34,18 +35,18 @@ def read_tar(path: Path, data: Any, sizes: dict[str, int]) -> tuple[Any, Places]
 
     `data` is the mapped file, `sizes` how many bytes a number of each storage class has. Raises CheckpointError.
     """
-    members = dict(_members(path, data))
+    members, allowance = dict(_members(path, data)), Allowance()
     if not all(name in members for name in _WANTED):
         raise CheckpointError(
             f"{path.name} is a tar archive, but not one of torch's", "unpack it, and give the checkpoint that is in it"
         )
     if "sys_info" in members:
-        system, _ = read_pickle(data, members["sys_info"][0], path.name)
+        system, _ = read_pickle(data, members["sys_info"][0], path.name, allowance=allowance)
         if isinstance(system, dict) and system.get("little_endian") is False:
             raise CheckpointError(f"{path.name} was written on a big-endian machine", "save it again on another")
     try:
-        kinds, places, views = _storages(path, data, *members["storages"], sizes)
-        tensors = _tensors(path, data, *members["tensors"], kinds, views)
+        kinds, places, views = _storages(path, data, *members["storages"], sizes, allowance)
+        tensors = _tensors(path, data, *members["tensors"], kinds, views, allowance)
     except (struct.error, ValueError, TypeError) as error:
         raise CheckpointError(f"{path.name} is damaged: {error}", _AGAIN) from None
 
@@ -54,7 +55,7 @@ def read_tar(path: Path, data: Any, sizes: dict[str, int]) -> tuple[Any, Places]
             return to[0] if to else None  # a class, and its source as text
         return tensors[_key(to)]
 
-    content, _ = read_pickle(data, members["pickle"][0], path.name, resolved)
+    content, _ = read_pickle(data, members["pickle"][0], path.name, resolved, allowance)
     return content, places
 
 
@@ -78,14 +79,14 @@ def _members(path: Path, data: Any) -> Iterator[tuple[str, tuple[int, int]]]:
 
 
 def _storages(
-    path: Path, data: Any, place: int, end: int, sizes: dict[str, int]
+    path: Path, data: Any, place: int, end: int, sizes: dict[str, int], allowance: Allowance
 ) -> tuple[dict[str, str], Places, dict[str, tuple[str, int]]]:
     """Return the class of each storage, where its numbers lie, and which of them are pieces of others, from where."""
-    count, place = read_pickle(data, place, path.name)
+    count, place = read_pickle(data, place, path.name, allowance=allowance)
     kinds: dict[str, str] = {}
     places: Places = {}
     for _ in range(_count(count)):
-        told, place = read_pickle(data, place, path.name)
+        told, place = read_pickle(data, place, path.name, allowance=allowance)
         key, _, kind = told
         if not isinstance(kind, Word) or kind.name not in sizes:
             raise ValueError(f"a storage of {str(kind)[:60]}")
@@ -95,7 +96,7 @@ def _storages(
             raise CheckpointError(f"{path.name} ends too soon", "it was not copied to its end")
         kinds[_key(key)], places[_key(key)] = kind.name, (first, size)
         place = first + size
-    told, place = read_pickle(data, place, path.name)
+    told, place = read_pickle(data, place, path.name, allowance=allowance)
     views: dict[str, tuple[str, int]] = {}
     if not isinstance(told, list) or len(told) > MOST_THINGS:
         raise ValueError("no list of views")
@@ -107,13 +108,19 @@ def _storages(
 
 
 def _tensors(
-    path: Path, data: Any, place: int, end: int, kinds: dict[str, str], views: dict[str, tuple[str, int]]
+    path: Path,
+    data: Any,
+    place: int,
+    end: int,
+    kinds: dict[str, str],
+    views: dict[str, tuple[str, int]],
+    allowance: Allowance,
 ) -> dict[str, Stub | Storage]:
     """Return each tensor by its key, and each storage."""
     found: dict[str, Stub | Storage] = {key: Storage(key, kind, None) for key, kind in kinds.items()}
-    count, place = read_pickle(data, place, path.name)
+    count, place = read_pickle(data, place, path.name, allowance=allowance)
     for _ in range(_count(count)):
-        told, place = read_pickle(data, place, path.name)
+        told, place = read_pickle(data, place, path.name, allowance=allowance)
         key, storage, _ = told
         root, offset = views.get(_key(storage), (_key(storage), 0))
         if root not in kinds:

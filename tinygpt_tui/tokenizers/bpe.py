@@ -109,7 +109,8 @@ def _check(vocabulary: Mapping[str, int], merges: Sequence[tuple[str, str]]) -> 
     size = len(vocabulary)
     if not 0 < size <= MOST_TOKENS or len(merges) > MOST_TOKENS:
         raise CheckpointError(f"a vocabulary of {size:,} tokens cannot be", "the file is damaged")
-    if any(type(id) is not int for id in vocabulary.values()) or set(vocabulary.values()) != set(range(size)):
+    in_range = all(type(id) is int and 0 <= id < size for id in vocabulary.values())
+    if not in_range or len(set(vocabulary.values())) != size:
         raise CheckpointError("the vocabulary's ids are not 0, 1, 2 …", "the file is damaged")
     if not all(isinstance(token, str) and token and _encodable(token) for token in vocabulary):
         raise CheckpointError("the vocabulary has a token that is no text", "the file is damaged")

@@ -63,7 +63,9 @@ class PiecesTokenizer:
         begin, blank_before = kept.get("begin"), kept.get("blank_before", True)
         if not isinstance(pieces, list) or not isinstance(scores, list) or not isinstance(control, list):
             raise CheckpointError("tokenizer.json has no pieces and scores", "the file is damaged")
-        if not all(type(id) is int for id in control) or not (begin is None or type(begin) is int):
+        if not all(type(id) is int and 0 <= id < len(pieces) for id in control) or not (
+            begin is None or type(begin) is int
+        ):
             raise CheckpointError("tokenizer.json has marks that are no ids", "the file is damaged")
         return cls(pieces, scores, control, begin, blank_before is True)
 
