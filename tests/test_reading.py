@@ -30,8 +30,7 @@ DECODERS = {"json.loads", "json.load", "tomllib.loads", "tomllib.load", "msgspec
 OWN_FILES = {
     "server/page.py",  # page.html
     "native/library.py",  # gpt.c
-    "measuring/machine.py",  # /proc/cpuinfo
-    "runs/control.py",  # /proc/PID/stat
+    "platforms.py",  # /proc
     "corpora/catalog.py",  # the shipped catalogue
     "checkpoints/calibration_texts.py",  # and its like
     "checkpoints/fuzz_damage.py",

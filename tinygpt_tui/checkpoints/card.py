@@ -18,7 +18,7 @@ FORMAT = 1
 LARGEST_CONFIG = 4 << 20  # bytes; lists of models read it again and again
 
 
-Origin = Literal["shipped", "yours"]
+Whose = Literal["shipped", "yours"]
 
 
 class TrainedOn(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +52,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     path: str
-    origin: Origin
+    origin: Whose
     architecture: str = ""
     parameters: int = 0
     block_size: int = 0
@@ -84,9 +84,7 @@ def read_config(folder: Path) -> NativeConfig:
     return config
 
 
-def problem_card(
-    path: Path, origin: Literal["shipped", "yours"], error: Exception, layout: str = "native"
-) -> ModelCard:
+def problem_card(path: Path, origin: Whose, error: Exception, layout: str = "native") -> ModelCard:
     """Return the card of what cannot be opened, which says why."""
     if not isinstance(error, TinyGPTError):
         error = CheckpointError(f"{path.name} cannot be read: {type(error).__name__}: {error}", "the file is damaged")
@@ -95,7 +93,7 @@ def problem_card(
     )
 
 
-def card_of(folder: Path, origin: Origin) -> ModelCard:
+def card_of(folder: Path, origin: Whose) -> ModelCard:
     """Return the card of a model folder; a folder that cannot be read gets a card that says why."""
     try:
         config = read_config(folder)
@@ -122,6 +120,6 @@ def card_of(folder: Path, origin: Origin) -> ModelCard:
 def _facts(folder: Path) -> tuple[Fact, ...]:
     """What was taken from where when the model was imported; nothing where it was trained here."""
     try:
-        return msgspec.json.decode((folder / ORIGIN).read_bytes(), type=Origin).facts
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return read_json(folder / ORIGIN, Origin).facts
+    except (OSError, Damage):
         return ()
