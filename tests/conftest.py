@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+import file_rules
 import hypothesis
 import pytest
 
@@ -37,6 +39,33 @@ def pytest_collection_finish() -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """Have more workers than cores (`-n auto`): a test that drives the app, or another process, waits a good deal."""
     return (3 * (os.cpu_count() or 1) + 1) // 2
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer the tests under the file rules of another system."""
+    parser.addoption("--pretended-windows", action="store_true", help="run under Windows' file rules (on Linux)")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _file_rules(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Apply Windows' file rules to all tests, if requested."""
+    if not request.config.getoption("--pretended-windows"):
+        yield
+        return
+    with file_rules.apply_everywhere(tmp_path_factory.getbasetemp()):
+        yield
+
+
+@pytest.fixture
+def windows_files(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
+    """Apply Windows' file rules to one test's folder, and to the processes that it starts."""
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("the rules need /proc")
+    if request.config.getoption("--pretended-windows"):
+        yield
+        return
+    with file_rules.apply_everywhere(tmp_path):
+        yield
 
 
 def _no_trash(path: Path) -> None:
