@@ -166,6 +166,7 @@ def main() -> int:
             settings = SIZES[name].settings
             net = build(settings)
             folder = Path(home, "models", name)
+            folder.mkdir(parents=True, exist_ok=True)
             write_beginning(folder, settings, net.count_parameters(), CharTokenizer(LETTERS))
             write_weights(folder, net, TrainedOn(corpus="nothing", step=0, validation_loss=4.17))
         with server(home, chosen.torch) as url:

@@ -158,6 +158,7 @@ def make_model(folder: Path, settings: ArchitectureSettings = CLASSIC, seed: int
     """Write a model folder with random weights; return the net in it."""
     model = random_model(settings, seed)
     tokenizer = CharTokenizer("\n abcdefghijk"[: settings.vocab_size])
+    folder.mkdir(parents=True, exist_ok=True)
     write_beginning(folder, settings, model.count_parameters(), tokenizer)
     write_weights(folder, model, TrainedOn(corpus="letters", step=7, validation_loss=1.5))
     return model

@@ -6,6 +6,7 @@ TinyGPTError
 ├── CheckpointError     a file that is not a model, or is damaged          exit 4
 ├── CorpusError         a text that cannot be learnt from                  exit 5
 ├── StorageError        the disk is full, or a folder may not be written   exit 6
+│   └── InUseError      another program has the file open                  exit 6
 ├── RunError            a training that is already running, or has ended   exit 7
 ├── DownloadError       a corpus that did not arrive whole                 exit 8
 ├── EngineError         the engine process died or could not start         exit 9
@@ -21,6 +22,7 @@ import enum
 import errno
 from pathlib import Path
 
+_IN_USE = (32, 33)  # Windows: ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION
 LONGEST = 4000  # characters of a message
 
 
@@ -91,6 +93,14 @@ class StorageError(TinyGPTError):
     exit_code = ExitCode.STORAGE
 
 
+class InUseError(StorageError):
+    """Another program has a file open, and the system lets nobody change it meanwhile."""
+
+
+class FileInUseError(PermissionError):
+    """An operating system's refusal, of which it is known that another program has the file open."""
+
+
 class RunError(TinyGPTError):
     """A training that is already running, or has ended, or cannot go on."""
 
@@ -128,6 +138,8 @@ def storage_error(error: OSError, path: Path) -> StorageError:
 
     Storage is full, permission is missing, the path is not what it should be: each with its way out.
     """
+    if isinstance(error, FileInUseError) or getattr(error, "winerror", None) in _IN_USE:
+        return InUseError(f"another program has {path} open", "close it there, then try again")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return StorageError(f"the disk is full: {path} could not be written", "free some space, then try again")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

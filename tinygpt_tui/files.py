@@ -3,34 +3,47 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, TypeVar
 
 from tinygpt_tui import platforms
-from tinygpt_tui.errors import storage_error
+from tinygpt_tui.errors import FileInUseError, storage_error
+
+if TYPE_CHECKING:
+    import filelock
+
+T = TypeVar("T")
 
 # A file that is being written: hidden, named after what it will be and the process that writes it.
 PART = re.compile(r"\..+\.(\d+)-[^.]*\.part")
 FORGOTTEN_S = 3600.0
+# A virus scanner, an indexer or a reader of ours has a file open for milliseconds; a viewer for as long as it runs.
+IN_USE_S = 1.0
+LOOK_S = 0.02
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
+def whole_file(path: Path, *, within: Path | None = None) -> Iterator[IO[bytes]]:
     """Yield a binary file that becomes `path` only if the block ends well.
 
     The bytes go to a temporary file in the same folder, are flushed to the disk and renamed over `path`, so that a
-    reader, or a process killed at any moment, finds the old file or the new one and never half of it.
+    reader, or a process killed at any moment, finds the old file or the new one and never half of it. Folders are made
+    as needed, but not `within`: where that is gone (the user deleted the model), its file has no place any more.
 
-    Raises StorageError where the disk is full or the folder may not be written.
+    Raises StorageError where the disk is full, the folder may not be written, or another program has `path` open.
     """
     temporary: Path | None = None
     try:
+        if within is not None and not within.is_dir():
+            raise FileNotFoundError(errno.ENOENT, f"the folder {within} is gone", str(path))
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.{os.getpid()}-", suffix=".part", dir=path.parent)
         temporary = Path(name)
@@ -40,13 +53,14 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         # mkstemp makes files for the owner alone; a model is meant to be as shareable as any other file.
         temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
+        patiently(lambda: temporary.replace(path), path)
         platforms.sync_folder(path.parent)
     except OSError as error:
         raise storage_error(error, path) from error
     finally:
         if temporary is not None:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                remove(temporary)
 
 
 def remove_parts(folder: Path) -> None:
@@ -78,24 +92,91 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
             path.rmdir()
         elif path.exists():
             old = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".old", dir=path.parent))
-            path.rename(old / path.name)
-            temporary.rename(path)
-            shutil.rmtree(old, ignore_errors=True)
+            try:
+                move(path, old / path.name)
+                try:
+                    move(temporary, path)
+                except OSError:
+                    move(old / path.name, path)
+                    raise
+            finally:
+                remove_folder(old)
         if temporary.exists():
-            temporary.rename(path)
+            move(temporary, path)
         platforms.sync_folder(path.parent)
     except OSError as error:
         raise storage_error(error, path) from error
     finally:
         if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
+            remove_folder(temporary)
 
 
 def replace_file(new: Path, path: Path) -> None:
     """Put the file `new` in the place of `path`, on the same disk. Raises OSError."""
     _sync_file(new)
-    new.replace(path)
+    patiently(lambda: new.replace(path), path)
     platforms.sync_folder(path.parent)
+
+
+def patiently(change: Callable[[], T], path: Path, wait_s: float | None = None) -> T:
+    """Change `path` by `change()`, which Windows refuses while any program has it open; wait for that program.
+
+    `wait_s` is how long (default: IN_USE_S). Raises FileInUseError after that, any other OSError at once.
+    """
+    end = time.monotonic() + (IN_USE_S if wait_s is None else wait_s)
+    while True:
+        try:
+            return change()
+        except PermissionError as error:
+            if not platforms.may_be_in_use(error) or _is_read_only(path):
+                raise
+            if time.monotonic() >= end:
+                raise FileInUseError(error.errno, error.strerror, str(path)) from error
+        time.sleep(LOOK_S)
+
+
+def move(old: Path, new: Path) -> None:
+    """Rename a file or a folder to a name that is free, on the same disk. Raises OSError."""
+    patiently(lambda: old.rename(new), old)
+
+
+def remove(path: Path, wait_s: float | None = None) -> None:
+    """Delete a file, if it exists; `wait_s` as for `patiently`. Raises OSError."""
+    patiently(lambda: path.unlink(missing_ok=True), path, wait_s)
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete a folder and what is in it, as far as it can be; nothing is raised."""
+    with contextlib.suppress(OSError):
+        patiently(lambda: shutil.rmtree(folder), folder)
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def take_lock(path: Path, timeout_s: float = 0) -> filelock.BaseFileLock:
+    """Take the lock that the file at `path` is, for this process until `release`; its folder must exist.
+
+    Any thread may release it. Raises filelock.Timeout (an OSError) where another process has it, any other OSError
+    where there can be no lock.
+    """
+    import filelock  # not before the app's first picture
+
+    lock = filelock.FileLock(path, thread_local=False)
+    try:
+        lock.acquire(timeout=timeout_s)
+    except NotImplementedError as error:  # what filelock makes of ENOSYS
+        raise OSError(errno.ENOSYS, "the file system has no locks", str(path)) from error
+    return lock
+
+
+@contextlib.contextmanager
+def locked(path: Path, timeout_s: float = 0) -> Iterator[None]:
+    """Hold the lock that the file at `path` is. Raises as `take_lock` does."""
+    lock = take_lock(path, timeout_s)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def is_file(path: Path) -> bool:
@@ -114,15 +195,15 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Write `content` to `path`, whole or not at all. Raises StorageError."""
-    with whole_file(path) as file:
+def write_bytes(path: Path, content: bytes | memoryview, *, within: Path | None = None) -> None:
+    """Write `content` to `path`, whole or not at all; `within` as for `whole_file`. Raises StorageError."""
+    with whole_file(path, within=within) as file:
         file.write(content)
 
 
-def write_text(path: Path, content: str) -> None:
-    """Write `content` as UTF-8 to `path`, whole or not at all, newlines as they are. Raises StorageError."""
-    write_bytes(path, content.encode("utf-8"))
+def write_text(path: Path, content: str, *, within: Path | None = None) -> None:
+    """Write `content` as UTF-8, newlines as they are, to `path`, as `write_bytes` does. Raises StorageError."""
+    write_bytes(path, content.encode("utf-8"), within=within)
 
 
 def _is_forgotten(path: Path, writer: int) -> bool:
@@ -130,6 +211,13 @@ def _is_forgotten(path: Path, writer: int) -> bool:
 
     # The number of a process that is gone may be somebody else's by now; age decides then.
     return not psutil.pid_exists(writer) or time.time() - path.stat().st_mtime > FORGOTTEN_S
+
+
+def _is_read_only(path: Path) -> bool:
+    try:
+        return not path.stat().st_mode & stat.S_IWUSR
+    except OSError:
+        return False
 
 
 def _umask() -> int:

@@ -53,6 +53,7 @@ def train(name: str, folder: Path) -> RunFolder:
     assert entry.path is not None
     training = resolve(find_preset(preset).training, {"threads": 1}, differences)
     run = RunFolder(folder / name)
+    run.model.mkdir(parents=True, exist_ok=True)
     run.write_settings(new_run(name, preset, training, reference(entry, read_text(Path(entry.path)))))
     for event in run_training(run.model):
         if isinstance(event, Evaluation | Note | RunEnded):

@@ -131,6 +131,7 @@ def test_a_damaged_folder_has_a_card_all_the_same(folder: Path, damage: Callable
 
 def test_a_model_without_weights_says_so(tmp_path: Path) -> None:
     folder = tmp_path / "new"
+    folder.mkdir()
     write_beginning(folder, CLASSIC, 1, CharTokenizer("\nabcdefghijkl"))
     assert card_of(folder, "yours").problem == "no weights yet"
     assert read_config(folder).trained is None

@@ -6,7 +6,6 @@ open, or mapped into memory, and the folder that it works in. Further rules: not
 a read-only file cannot be deleted, and some names are not allowed.
 """
 
-# ruff: noqa: PTH - these are the functions below pathlib
 from __future__ import annotations
 
 import builtins

@@ -82,6 +82,7 @@ def test_the_newest_comes_first_and_what_cannot_be_read_is_left_out(shipped: Pat
         run.write_settings(msgspec.structs.replace(run.read_settings(), created=float(age)))
     make_run("broken").settings.write_bytes(b"\xff{")
     (paths.models_folder() / "a file").write_bytes(b"")
+    (shipped / "given").mkdir(parents=True)
     RunFolder(shipped / "given").write_settings(msgspec.structs.replace(find_run("old").read_settings(), created=9.0))
     assert [(card.name, card.origin) for card in list_runs()] == [
         ("given", "shipped"),

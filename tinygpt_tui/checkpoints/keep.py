@@ -11,7 +11,7 @@ from tinygpt_tui.checkpoints.card import CONFIG, ORIGIN, WEIGHTS
 from tinygpt_tui.checkpoints.facts import Origin
 from tinygpt_tui.checkpoints.native import HEAD, Checkpoint, write_config, write_tokenizer
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.files import is_file, write_bytes
+from tinygpt_tui.files import is_file, is_folder, whole_folder, write_bytes
 from tinygpt_tui.settings.architecture import is_tied
 
 
@@ -22,11 +22,14 @@ def keep(checkpoint: Checkpoint, folder: Path, path: Path) -> None:
     """
     if is_file(folder / CONFIG):
         raise UsageError(f"there is a model called {folder.name}", "choose another name")
+    if is_folder(folder) and any(folder.iterdir()):
+        raise UsageError(f"{folder} is in the way: it is no model", "delete it, or choose another name")
     state = {name: tensor.detach().cpu().numpy() for name, tensor in checkpoint.model.state_dict().items()}
     if is_tied(checkpoint.config.architecture):
         state.pop(HEAD, None)
     origin = Origin(layout=checkpoint.layout, path=str(path), facts=checkpoint.facts)
-    write_tokenizer(folder, checkpoint.tokenizer)
-    write_bytes(folder / ORIGIN, msgspec.json.format(msgspec.json.encode(origin), indent=2) + b"\n")
-    write_bytes(folder / WEIGHTS, safetensors.numpy.save(state))
-    write_config(folder, checkpoint.config)  # the last: with it the folder is a model
+    with whole_folder(folder) as place:
+        write_tokenizer(place, checkpoint.tokenizer)
+        write_bytes(place / ORIGIN, msgspec.json.format(msgspec.json.encode(origin), indent=2) + b"\n")
+        write_bytes(place / WEIGHTS, safetensors.numpy.save(state))
+        write_config(place, checkpoint.config)

@@ -34,8 +34,15 @@ class Stamp:
     measured_at: int | None = None
 
 
-def write_moment(path: Path, tensors: Tensors, stamp: Stamp, precision: Literal["half", "int8"] = "half") -> None:
-    """Write a state dict, whole or not at all. Raises StorageError."""
+def write_moment(
+    path: Path,
+    tensors: Tensors,
+    stamp: Stamp,
+    precision: Literal["half", "int8"] = "half",
+    *,
+    within: Path | None = None,
+) -> None:
+    """Write a state dict, whole or not at all; `within` as for `whole_file`. Raises StorageError."""
     kept: dict[str, NDArray[Any]] = {}
     for name, tensor in tensors.items():
         if precision == "int8" and tensor.ndim == 2:
@@ -48,7 +55,7 @@ def write_moment(path: Path, tensors: Tensors, stamp: Stamp, precision: Literal[
     metadata = {"step": str(stamp.step)}
     if stamp.validation_loss is not None and stamp.measured_at is not None:
         metadata |= {"validation_loss": repr(stamp.validation_loss), "measured_at": str(stamp.measured_at)}
-    write_bytes(path, safetensors.numpy.save(kept, metadata))
+    write_bytes(path, safetensors.numpy.save(kept, metadata), within=within)
 
 
 def read_moment(path: Path) -> dict[str, NDArray[np.float32]]:

@@ -75,7 +75,7 @@ def load_moment(folder: Path, tensors: Mapping[str, NDArray[Any]], device: torch
 
 
 def write_beginning(folder: Path, settings: ArchitectureSettings, parameters: int, tokenizer: Tokenizer) -> None:
-    """Make a model folder that has no weights yet. Raises StorageError."""
+    """Make an existing folder a model's that has no weights yet. Raises StorageError."""
     write_tokenizer(folder, tokenizer)
     write_config(folder, NativeConfig(format=FORMAT, architecture=settings, parameters=parameters))
 
@@ -86,7 +86,7 @@ def write_weights(folder: Path, model: LanguageModel, trained: TrainedOn) -> Non
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     if is_tied(config.architecture):
         del state[HEAD]  # the same tensor as the embedding: kept once
-    write_bytes(folder / WEIGHTS, safetensors.torch.save(state))
+    write_bytes(folder / WEIGHTS, safetensors.torch.save(state), within=folder)
     write_config(folder, msgspec.structs.replace(config, trained=trained))
 
 
@@ -97,12 +97,12 @@ def write_trained(folder: Path, trained: TrainedOn) -> None:
 
 def write_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
     """Write a model folder's vocabulary. Raises StorageError."""
-    write_text(folder / TOKENIZER, json.dumps(tokenizer.to_dict(), ensure_ascii=False) + "\n")
+    write_text(folder / TOKENIZER, json.dumps(tokenizer.to_dict(), ensure_ascii=False) + "\n", within=folder)
 
 
 def write_config(folder: Path, config: NativeConfig) -> None:
     """Write a model folder's `config.json`. Raises StorageError."""
-    write_bytes(folder / CONFIG, msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n")
+    write_bytes(folder / CONFIG, msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n", within=folder)
 
 
 def filled(settings: ArchitectureSettings, weights: dict[str, Tensor]) -> LanguageModel:

@@ -71,7 +71,7 @@ def read_one_batch(run: RunFolder) -> Finding | None:
 
 def keep_one_batch(run: RunFolder, finding: Finding) -> None:
     """Write down what came of trying to learn one batch. Raises StorageError."""
-    write_bytes(one_batch_path(run), msgspec.json.encode(finding) + b"\n")
+    write_bytes(one_batch_path(run), msgspec.json.encode(finding) + b"\n", within=run.folder)
 
 
 def read_examination(path: Path) -> Examination | None:
@@ -83,11 +83,11 @@ def read_examination(path: Path) -> Examination | None:
     return found if found.format == FORMAT else None
 
 
-def keep(examination: Examination, *places: Path) -> None:
-    """Write an examination down. Raises StorageError."""
+def keep(examination: Examination, *places: Path, within: Path | None = None) -> None:
+    """Write an examination down; `within` as for `whole_file`. Raises StorageError."""
     content = msgspec.json.format(msgspec.json.encode(examination), indent=2) + b"\n"
     for place in places:
-        write_bytes(place, content)
+        write_bytes(place, content, within=within)
 
 
 def kept_of(run: RunFolder, settings: RunSettings) -> Examination | None:

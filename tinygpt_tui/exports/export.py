@@ -12,7 +12,7 @@ from tinygpt_tui.checkpoints.card import read_config
 from tinygpt_tui.checkpoints.foreign import open_checkpoint
 from tinygpt_tui.checkpoints.hub import folder_name
 from tinygpt_tui.checkpoints.opening import is_native
-from tinygpt_tui.errors import StorageError, UsageError
+from tinygpt_tui.errors import UsageError, storage_error
 from tinygpt_tui.exports.check import check
 from tinygpt_tui.exports.forms import Form, check_form, strangers
 from tinygpt_tui.exports.model_card import run_of, write_card
@@ -102,7 +102,7 @@ def _place(path: Path, single: bool, form: Form, force: bool) -> Iterator[Path]:
             yield Path(name)
             replace_file(Path(name) / form.file, path)
     except OSError as error:
-        raise StorageError(f"{path}: {error.strerror or error}", "check that the folder exists and is yours") from error
+        raise storage_error(error, path) from error
 
 
 def _notes(form: Form, subject: Subject, checked: Checked | None) -> list[str]:

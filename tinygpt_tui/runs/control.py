@@ -6,15 +6,17 @@ A file is there or not: a wish said twice is one wish, and looking costs a few m
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import psutil
 
 from tinygpt_tui.errors import RunError, TinyGPTError, storage_error
+from tinygpt_tui.files import remove
 from tinygpt_tui.platforms import since_boot
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunStatus
 
 Wish = Literal["stop", "pause", "save", "sample"]
+WISHES: tuple[Wish, ...] = get_args(Wish)
 # A process's birth is reckoned from the machine's start, which moves a little when the clock is set.
 BIRTH_TOLERANCE_S = 10.0
 TICK_S = 0.1
@@ -29,30 +31,36 @@ class Control:
     def ask(self, wish: Wish) -> None:
         """Leave a wish. Raises StorageError."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(exist_ok=True)  # not the run's folder: the user may have deleted that
             (self._folder / wish).touch()
         except OSError as error:
             raise storage_error(error, self._folder) from error
 
     def withdraw(self, wish: Wish) -> None:
-        """Take a wish back (a pause ends); nothing happens where there is none."""
-        (self._folder / wish).unlink(missing_ok=True)
+        """Take a wish back (a pause ends); nothing happens where there is none. Raises StorageError."""
+        try:
+            remove(self._folder / wish)
+        except OSError as error:
+            raise storage_error(error, self._folder / wish) from error
 
     def asked(self, wish: Wish) -> bool:
         """Whether somebody wants this."""
         return (self._folder / wish).exists()
 
     def take(self, wish: Wish) -> bool:
-        """Whether somebody wanted this; the wish is gone."""
-        there = self.asked(wish)
-        if there:
-            self.withdraw(wish)
-        return there
+        """Whether somebody wanted this; the wish is gone. False for one that cannot be removed now: it waits."""
+        if not self.asked(wish):
+            return False
+        try:
+            remove(self._folder / wish, wait_s=0)  # the trainer calls this at every step
+        except OSError:
+            return False
+        return True
 
     def clear(self) -> None:
-        """Forget wishes that were meant for an earlier trainer."""
-        for wish in ("stop", "pause", "save", "sample"):
-            (self._folder / wish).unlink(missing_ok=True)
+        """Forget wishes that were meant for an earlier trainer. Raises StorageError."""
+        for wish in WISHES:
+            self.withdraw(wish)
 
 
 def own_birth() -> float:

@@ -144,7 +144,9 @@ class RunFolder:
 
     def write_settings(self, settings: RunSettings) -> None:
         """Keep what was decided. Raises StorageError."""
-        write_bytes(self.settings, msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n")
+        write_bytes(
+            self.settings, msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n", within=self.model
+        )
 
     def read_settings(self) -> RunSettings:
         """Return what was decided. Raises NotFoundError, RunError where the file is damaged."""
@@ -157,7 +159,7 @@ class RunFolder:
         """
         content = msgspec.json.encode(status) + b"\n"
         try:
-            write_bytes(self.status, content)
+            write_bytes(self.status, content, within=self.folder)
         except StorageError:
             if not _written_over(self.status, content):
                 raise

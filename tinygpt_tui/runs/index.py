@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +10,7 @@ import msgspec
 
 from tinygpt_tui import paths
 from tinygpt_tui.errors import NotFoundError, RunError, StorageError, TinyGPTError, UsageError, storage_error
-from tinygpt_tui.files import is_file
+from tinygpt_tui.files import is_file, remove_folder
 from tinygpt_tui.runs.control import is_alive
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunSettings, RunState, RunStatus
 
@@ -85,7 +84,7 @@ def create_run(settings: RunSettings) -> RunFolder:
     try:
         run.write_settings(settings)
     except StorageError:
-        shutil.rmtree(model, ignore_errors=True)  # the name stays free
+        remove_folder(model)  # the name stays free
         raise
     return run
 

@@ -19,7 +19,7 @@ class Journal:
         """Open `path` to append; a last line cut off by a kill is removed first. Raises StorageError."""
         self._path = path
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(exist_ok=True)
             # Unbuffered: what was not written whole is cut off at once, and nothing waits to be written later.
             self._file = path.open("ab", buffering=0)
             _mend(path)

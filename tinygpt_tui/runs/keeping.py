@@ -19,7 +19,7 @@ import msgspec
 
 from tinygpt_tui import paths
 from tinygpt_tui.errors import NotFoundError, RunError, TinyGPTError, storage_error
-from tinygpt_tui.files import write_text
+from tinygpt_tui.files import locked, move, remove, remove_folder, write_text
 from tinygpt_tui.reading import open_file
 from tinygpt_tui.runs import trash
 from tinygpt_tui.runs.control import live_status
@@ -76,16 +76,16 @@ def duplicate(model: Path, name: str) -> Path:
     if target.exists():
         raise RunError(f"there is a model called {name!r} already", "choose another name")
     try:
-        shutil.rmtree(part, ignore_errors=True)
+        remove_folder(part)
         part.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(model, part, ignore=shutil.ignore_patterns(*OF_A_TRAINER))
-        part.rename(target)
+        move(part, target)
     except FileNotFoundError:
         raise _gone(model) from None
     except OSError as error:  # shutil.Error, of several files, is one too
         raise storage_error(error, target) from error
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        remove_folder(part)
     _say_name(target)
     return target
 
@@ -131,10 +131,10 @@ def write_notes(run: RunFolder, notes: str) -> None:
     """Keep notes on a run; empty ones go. Raises StorageError."""
     if notes.strip():
         # A terminal may hand on halves of surrogate pairs, which no file can hold.
-        write_text(run.notes, notes.encode("utf-8", "replace").decode("utf-8"))
+        write_text(run.notes, notes.encode("utf-8", "replace").decode("utf-8"), within=run.folder)
         return
     try:
-        run.notes.unlink(missing_ok=True)
+        remove(run.notes)
     except OSError as error:
         raise storage_error(error, run.notes) from error
 
@@ -154,7 +154,7 @@ def _free(model: Path, what: str) -> Iterator[None]:
         yield
         return
     try:
-        with filelock.FileLock(run.lock).acquire(timeout=0):
+        with locked(run.lock):
             yield
     except filelock.Timeout:
         raise busy from None
@@ -164,7 +164,7 @@ def _free(model: Path, what: str) -> Iterator[None]:
 
 def _move(model: Path, target: Path) -> None:
     try:
-        model.rename(target)
+        move(model, target)
     except FileNotFoundError:
         raise _gone(model) from None
     except OSError as error:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinygpt_tui.errors import NotFoundError, storage_error
+from tinygpt_tui.files import remove
 from tinygpt_tui.runs.folder import RunFolder
 
 MOST = 40  # moments of a run
@@ -77,12 +78,12 @@ def keep_to(run: RunFolder, step: int, count: int) -> None:
     """
     try:
         for part in run.timeline.glob(".*.part"):
-            part.unlink(missing_ok=True)
+            remove(part)
         moments = list_moments(run)
         stays = set(thinned([moment.step for moment in moments if moment.step <= step], count))
         for moment in moments:
             if moment.step not in stays:
-                moment.path.unlink(missing_ok=True)
+                remove(moment.path)
     except OSError as error:
         raise storage_error(error, run.timeline) from error
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import time
 from pathlib import Path
 
 import psutil
 
 from tinygpt_tui import paths
+from tinygpt_tui.files import move, remove, remove_folder
 
 TRASH = ".trash"
 HOLDS = 10  # models
@@ -57,14 +57,14 @@ def to_platform(place: Path) -> bool:
     name = told[1] if told else place.name
     target = next(path for path in (models / name, *(models / f"{name}-{n}" for n in range(2, 1000))) if _free(path))
     try:
-        place.rename(target)
+        move(place, target)
     except OSError:
         return False
     try:
         _send(target)
     except Exception:  # whatever a desktop's own interface says: it has no trash for us
         with contextlib.suppress(OSError):
-            target.rename(place)
+            move(target, place)
         return False
     return True
 
@@ -89,6 +89,6 @@ def _may_be_taken_back(place: Path) -> bool:
 
 def _remove(place: Path) -> None:
     if place.is_dir() and not place.is_symlink():
-        shutil.rmtree(place, ignore_errors=True)
+        remove_folder(place)
     else:
-        place.unlink(missing_ok=True)
+        remove(place)

@@ -131,22 +131,24 @@ class SessionStore:
 
     def delete(self, id: str) -> None:
         """Move a session that is not open to the trash. Raises SessionError where somebody has it open."""
+        path, thrown = self.path(id), self.trash / f"{id}{SUFFIX}"
         with self._claimed(id) as lock:
             try:
                 self.trash.mkdir(parents=True, exist_ok=True)
-                thrown = self.path(id).replace(self.trash / f"{id}{SUFFIX}")
+                files.patiently(lambda: path.replace(thrown), path)
                 os.utime(thrown, (time.time(), time.time()))
-                Path(lock.lock_file).unlink(missing_ok=True)
             except FileNotFoundError:
                 raise self._gone(id) from None
             except OSError as error:
-                raise storage_error(error, self.path(id)) from error
+                raise storage_error(error, path) from error
+        with contextlib.suppress(OSError):  # Windows deletes no file that is open, as this one was until now
+            Path(lock.lock_file).unlink(missing_ok=True)
         self._empty_trash()
 
     def restore(self, id: str) -> None:
         """Take a session back out of the trash. Raises NotFoundError where it is not there."""
         try:
-            (self.trash / f"{id}{SUFFIX}").rename(self.path(id))
+            files.move(self.trash / f"{id}{SUFFIX}", self.path(id))
         except FileNotFoundError:
             raise NotFoundError(f"session {id} is not in the trash") from None
         except OSError as error:
@@ -154,17 +156,14 @@ class SessionStore:
 
     def claim(self, id: str) -> filelock.BaseFileLock:
         """Make a session ours until `release`, or the process's end. Raises SessionError where it is another's."""
-        # Not a lock of the thread's: the app's thread lets go of what a worker took.
-        lock = filelock.FileLock(self.folder / ".locks" / id, thread_local=False)
+        path = self.folder / ".locks" / id
         try:
-            Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return files.take_lock(path)
         except filelock.Timeout:
             raise SessionError("another window has this session open", "close it there first") from None
-        except (OSError, NotImplementedError) as error:
-            refused = error if isinstance(error, OSError) else OSError(str(error))
-            raise storage_error(refused, Path(lock.lock_file)) from error
-        return lock
+        except OSError as error:
+            raise storage_error(error, path) from error
 
     @staticmethod
     def release(lock: filelock.BaseFileLock | None) -> None:

@@ -12,6 +12,7 @@ from functools import partial
 
 from tinygpt_tui.errors import storage_error
 from tinygpt_tui.events.training import Evaluation, RolledBack, Step, TrainingEvent
+from tinygpt_tui.files import remove
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.timeline import write_now
@@ -38,11 +39,11 @@ class Newest:
         self._written_at = time.monotonic()
         if isinstance(event, Evaluation) and event.best_step == event.step:
             return self.forget
-        return partial(write_now, self._run.newest, self._training, self._training.step, self._measured)
+        return partial(write_now, self._run, self._run.newest, self._training, self._training.step, self._measured)
 
     def forget(self) -> None:
         """The kept weights are the ones to use. Raises StorageError."""
         try:
-            self._run.newest.unlink(missing_ok=True)
+            remove(self._run.newest)
         except OSError as error:
             raise storage_error(error, self._run.newest) from error

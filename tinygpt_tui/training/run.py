@@ -15,7 +15,7 @@ import torch
 
 from tinygpt_tui.checkpoints.card import TrainedOn
 from tinygpt_tui.checkpoints.native import write_trained, write_weights
-from tinygpt_tui.errors import RunError, StorageError, TinyGPTError, storage_error
+from tinygpt_tui.errors import InUseError, RunError, StorageError, TinyGPTError, storage_error
 from tinygpt_tui.events.training import (
     Evaluation,
     Note,
@@ -27,7 +27,7 @@ from tinygpt_tui.events.training import (
     Saved,
     TrainingEvent,
 )
-from tinygpt_tui.files import remove_parts, write_bytes
+from tinygpt_tui.files import remove, remove_parts, take_lock, write_bytes
 from tinygpt_tui.platforms import since_boot
 from tinygpt_tui.runs.control import Control, own_birth
 from tinygpt_tui.runs.folder import RunFolder, RunSettings, RunState, RunStatus, steps_of
@@ -57,10 +57,9 @@ def run_training(model: Path, *, heed_earlier_wishes: bool = False, team: Team =
     processes of the `team` do what this one, the first, says.
     """
     folder = RunFolder(model)
-    lock = filelock.FileLock(folder.lock)
     try:
-        folder.folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=0)
+        folder.folder.mkdir(exist_ok=True)
+        lock = take_lock(folder.lock)
     except filelock.Timeout:
         raise RunError(f"{model.name} is already being trained", "`tinygpt-tui runs` shows where it stands") from None
     except OSError as error:
@@ -137,7 +136,7 @@ class _Run:
             traceback.clear_frames(error.__traceback__)  # they hold what did not fit
             message, hint = shortage(self._training.settings, self._training.device)
         finally:
-            self._try(lambda: self._folder.newest.unlink(missing_ok=True))
+            self._try(lambda: remove(self._folder.newest))
             ended = self._ended(reason, message, hint)
             self._try(lambda: self._journal.append([ended]))
             state: RunState = {"stopped": "stopped", "finished": "finished"}.get(reason, "failed")  # type: ignore[assignment]
@@ -227,7 +226,9 @@ class _Run:
         content = io.BytesIO()
         torch.save(training.state(), content)
         yield from self._insist(self._journal.sync)  # the journal must not lack what comes before the state
-        yield from self._insist(lambda: write_bytes(self._folder.resume, content.getbuffer()))
+        yield from self._insist(
+            lambda: write_bytes(self._folder.resume, content.getbuffer(), within=self._folder.folder)
+        )
         self._resume_at, self._saving_s = time.monotonic(), time.perf_counter() - began
         self._saved_choice = training.compiling.choice
         yield from self._log(Saved(training.step, "resume"))
@@ -251,7 +252,8 @@ class _Run:
                     paused = Paused(step, f"{error.message}; {error.hint}")
                     self._try(lambda: self._journal.append([paused]))  # noqa: B023
                     yield paused
-                time.sleep(ROOM_LOOK_S)
+                if not isinstance(error, InUseError):  # that one waits a second by itself
+                    time.sleep(ROOM_LOOK_S)
         if waiting:
             if self._training:
                 self._training.pace.wake()

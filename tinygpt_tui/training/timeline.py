@@ -72,10 +72,10 @@ class Timeline:
         self._due = [step for step in planned(self._planned_for, self._count) if step > last]
 
     def _write(self, step: int) -> None:
-        write_now(path_of(self._run, step), self._training, step, self._measured)
+        write_now(self._run, path_of(self._run, step), self._training, step, self._measured)
 
 
-def write_now(path: Path, training: Training, step: int, measured: Evaluation | None) -> None:
+def write_now(run: RunFolder, path: Path, training: Training, step: int, measured: Evaluation | None) -> None:
     """Write the weights as they are, after `step` steps, as a moment; `measured` is the last evaluation by then.
 
     Raises StorageError.
@@ -85,4 +85,4 @@ def write_now(path: Path, training: Training, step: int, measured: Evaluation | 
     tensors = {name: tensor.detach().float().cpu().numpy() for name, tensor in state.items()}
     if is_tied(training.settings.architecture):
         del tensors[HEAD]  # the same tensor as the embedding: kept once
-    write_moment(path, tensors, stamp)
+    write_moment(path, tensors, stamp, within=run.folder)

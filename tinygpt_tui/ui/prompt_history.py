@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from itertools import accumulate
 from pathlib import Path
 
-import filelock
-
 from tinygpt_tui import files, paths
 from tinygpt_tui.errors import storage_error
 from tinygpt_tui.reading import Damage, decode_halves, read_bytes
@@ -48,14 +46,14 @@ class PromptHistory:
         path = paths.prompts_file()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with filelock.FileLock(_lock_of(path), timeout=PATIENCE_S):
+            with files.locked(_lock_of(path), PATIENCE_S):
                 ours = list(self._unsaved)
                 prompts = _newest([*_read(), *ours])
                 files.write_bytes(path, b"".join(json.dumps(prompt).encode() + b"\n" for prompt in prompts))
                 for _ in ours:
                     self._unsaved.popleft()
-        except (OSError, NotImplementedError) as error:  # filelock's Timeout is an OSError, too
-            raise storage_error(error if isinstance(error, OSError) else OSError(str(error)), path) from error
+        except OSError as error:  # filelock's Timeout is one, too
+            raise storage_error(error, path) from error
 
     def older(self, typed: str) -> str | None:
         """Return the prompt before; `typed` is what stands in the box. None at the beginning."""

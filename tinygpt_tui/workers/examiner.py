@@ -58,14 +58,14 @@ def examine_run(run: RunFolder) -> Examination:
     settings = run.read_settings()
     own = run.model.parent.resolve() == paths.models_folder().resolve()
     found = kept_of(run, settings)
-    places = [run_path(run)] if own else []
     if found is None:
         training = settings.training
         text = text_of(settings.corpus)
         corpus = split(text.text, training.architecture.training_length, training.validation_share)
         found = examine(text.text, corpus)
-        places.append(cache_path(key_of(text.sha256, training.validation_share, corpus.tokenizer.to_dict())))
-    keep(found, *places)
+        keep(found, cache_path(key_of(text.sha256, training.validation_share, corpus.tokenizer.to_dict())))
+    if own:
+        keep(found, run_path(run), within=run.folder)
     return found
 
 

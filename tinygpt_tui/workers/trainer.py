@@ -33,7 +33,7 @@ def start_trainer(run: RunFolder) -> int:
     if live_status(run) is not None:
         raise RunError(f"{run.model.name} is already being trained", "stop it first, or watch it in the Train tab")
     try:
-        run.folder.mkdir(parents=True, exist_ok=True)
+        run.folder.mkdir(exist_ok=True)
         Control(run.control).clear()  # what was wished of an earlier trainer; from here on wishes are for the new one
         with run.log.open("ab") as log:
             process = platforms.start_detached(
