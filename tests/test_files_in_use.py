@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from makers import make_model, make_run
 
-from tinygpt_tui import files
+from tinygpt_tui import files, platforms
 from tinygpt_tui.errors import InUseError, StorageError, storage_error
 from tinygpt_tui.events.training import Paused, Resumed, RunEnded, Step, TrainingEvent
+from tinygpt_tui.reading import read_json
 from tinygpt_tui.runs import keeping, trash
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
@@ -34,7 +37,7 @@ def held(path: Path, monkeypatch: pytest.MonkeyPatch, *, for_good: bool) -> Iter
     """Have a program keep `path` open: for good, or until the first wait for it."""
     with path.open("rb") as file:
         monkeypatch.setattr(files, "IN_USE_S", 0.0 if for_good else 60.0)
-        monkeypatch.setattr(files.time, "sleep", lambda seconds: file.close())
+        monkeypatch.setattr(platforms.time, "sleep", lambda seconds: file.close())
         yield
 
 
@@ -162,6 +165,27 @@ def test_a_training_waits_for_a_quick_reader_and_says_who_keeps_it(monkeypatch: 
     assert events[-1].reason == "finished"
 
 
+def test_a_file_that_is_just_being_replaced_can_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "status.json"
+    path.write_bytes(b"{}")
+    plain, refused = os.open, True
+
+    def opened(*arguments: Any, **options: Any) -> int:
+        if refused:
+            error = PermissionError(errno.EACCES, "Access is denied")
+            error.winerror = 5
+            raise error
+        return plain(*arguments, **options)
+
+    def wait(seconds: float) -> None:
+        nonlocal refused
+        refused = False
+
+    monkeypatch.setattr(os, "open", opened)
+    monkeypatch.setattr(platforms.time, "sleep", wait)
+    assert read_json(path) == {}
+
+
 def test_a_read_only_file_is_not_called_open(tmp_path: Path) -> None:
     path = tmp_path / "kept"
     path.write_bytes(b"old")
@@ -175,7 +199,7 @@ def test_other_refusals_are_not_waited_for(tmp_path: Path, monkeypatch: pytest.M
     def refuse(error: OSError) -> None:
         raise error
 
-    monkeypatch.setattr(files.time, "sleep", lambda seconds: pytest.fail("it waited"))
+    monkeypatch.setattr(platforms.time, "sleep", lambda seconds: pytest.fail("it waited"))
     error = PermissionError(errno.EACCES, "the medium is write protected")
     error.winerror = 19
     for refused in (error, OSError(errno.ENOSPC, "full")):

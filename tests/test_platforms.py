@@ -149,6 +149,27 @@ def test_other_refusals_are_not_of_what_is_in_use(system: str) -> None:
         assert not platforms.may_be_in_use(error, system=system)
 
 
+@EVERY
+def test_what_is_in_use_is_tried_again(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(platforms.time, "sleep", waits.append)
+
+    def change() -> str:
+        if len(waits) < 3:
+            raise PermissionError(errno.EACCES, "no")
+        return "changed"
+
+    if system == WINDOWS:
+        assert platforms.patiently(change, 60, system=system) == "changed"
+        waits.clear()
+        with pytest.raises(PermissionError):
+            platforms.patiently(change, 0, system=system)
+    else:
+        with pytest.raises(PermissionError):
+            platforms.patiently(change, 60, system=system)
+    assert not waits
+
+
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.EBADF, errno.EISDIR, errno.ENOSYS])
 def test_a_folder_that_cannot_be_synced_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int

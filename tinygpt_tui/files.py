@@ -27,7 +27,6 @@ PART = re.compile(r"\..+\.(\d+)-[^.]*\.part")
 FORGOTTEN_S = 3600.0
 # A virus scanner, an indexer or a reader of ours has a file open for milliseconds; a viewer for as long as it runs.
 IN_USE_S = 1.0
-LOOK_S = 0.02
 
 
 @contextlib.contextmanager
@@ -123,16 +122,12 @@ def patiently(change: Callable[[], T], path: Path, wait_s: float | None = None) 
 
     `wait_s` is how long (default: IN_USE_S). Raises FileInUseError after that, any other OSError at once.
     """
-    end = time.monotonic() + (IN_USE_S if wait_s is None else wait_s)
-    while True:
-        try:
-            return change()
-        except PermissionError as error:
-            if not platforms.may_be_in_use(error) or _is_read_only(path):
-                raise
-            if time.monotonic() >= end:
-                raise FileInUseError(error.errno, error.strerror, str(path)) from error
-        time.sleep(LOOK_S)
+    try:
+        return platforms.patiently(change, IN_USE_S if wait_s is None else wait_s)
+    except PermissionError as error:
+        if platforms.may_be_in_use(error) and not _is_read_only(path):
+            raise FileInUseError(error.errno, error.strerror, str(path)) from error
+        raise
 
 
 def move(old: Path, new: Path) -> None:

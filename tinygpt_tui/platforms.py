@@ -14,10 +14,13 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 SYSTEM = sys.platform
 WINDOWS, MACOS, LINUX = "win32", "darwin", "linux"
@@ -32,6 +35,8 @@ CREATE_BREAKAWAY_FROM_JOB = 0x0100_0000
 CREATE_NO_WINDOW = 0x0800_0000
 BELOW_NORMAL_PRIORITY = 0x4000
 ACCESS_DENIED, SHARING_VIOLATION, LOCK_VIOLATION = 5, 32, 33
+
+LOOK_S = 0.02  # between two tries to change a file that is in use
 
 # A folder on these file systems cannot be synced (or not even opened to be); its files can.
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.EBADF, errno.EISDIR, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -232,6 +237,21 @@ def may_be_in_use(error: OSError, system: str = SYSTEM) -> bool:
         return False
     code = getattr(error, "winerror", None)
     return is_windows(system) if code is None else code in (ACCESS_DENIED, SHARING_VIOLATION, LOCK_VIOLATION)
+
+
+def patiently(change: Callable[[], T], wait_s: float, *, system: str = SYSTEM) -> T:
+    """Do what Windows refuses while another program has a file open; try again for `wait_s` seconds.
+
+    Raises the last PermissionError after that, any other OSError at once.
+    """
+    end = time.monotonic() + wait_s
+    while True:
+        try:
+            return change()
+        except PermissionError as error:
+            if time.monotonic() >= end or not may_be_in_use(error, system):
+                raise
+        time.sleep(LOOK_S)
 
 
 def sync_folder(folder: Path, system: str = SYSTEM) -> None:

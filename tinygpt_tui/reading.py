@@ -28,11 +28,13 @@ from typing import Any, TypeVar, overload
 
 import msgspec
 
+from tinygpt_tui import platforms
 from tinygpt_tui.errors import UnfitFile
 
 T = TypeVar("T")
 
 LARGEST_JSON = 16 << 20  # bytes: three of them can become 72 bytes of memory
+IN_USE_S = 0.2  # Windows opens no file at the moment in which it is replaced
 KINDS = {
     stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device",
 }  # fmt: skip
@@ -47,9 +49,7 @@ def open_file(path: Path, largest: int | None = None) -> io.BufferedReader:
 
     Raises UnfitFile for a pipe, a device or a socket, and for a file of more than `largest` bytes; OSError as `open`.
     """
-    _check_regular(os.stat(path))  # noqa: PTH116 - before it is opened: opening a device can do something
-    flags = (getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY", "O_CLOEXEC"))
-    handle = os.open(path, os.O_RDONLY | sum(flags))
+    handle = platforms.patiently(lambda: _open(path), IN_USE_S)
     try:
         status = os.fstat(handle)
         _check_regular(status)
@@ -156,6 +156,12 @@ def decoder(kind: Any) -> msgspec.json.Decoder[Any]:
         with _building:
             found = _decoders.setdefault(kind, msgspec.json.Decoder(kind))
     return found
+
+
+def _open(path: Path) -> int:
+    _check_regular(os.stat(path))  # noqa: PTH116 - before it is opened: opening a device can do something
+    flags = (getattr(os, name, 0) for name in ("O_NONBLOCK", "O_NOCTTY", "O_BINARY", "O_CLOEXEC"))
+    return os.open(path, os.O_RDONLY | sum(flags))
 
 
 def _check_regular(status: os.stat_result) -> None:

@@ -34,11 +34,10 @@ def install(root: Path) -> None:
     global _root
     _root = str(root)
     _register()
-    if os.open is _real["open"]:
-        os.rename, os.replace, os.mkdir, os.open = _rename, _replace, _mkdir, _os_open  # type: ignore[assignment]
-        os.unlink = os.remove = _unlink  # type: ignore[assignment]
-        os.rmdir = _rmdir  # type: ignore[assignment]
-        builtins.open = io.open = _open  # type: ignore[assignment]
+    os.rename, os.replace, os.mkdir, os.open = _rename, _replace, _mkdir, _os_open  # type: ignore[assignment]
+    os.unlink = os.remove = _unlink  # type: ignore[assignment]
+    os.rmdir = _rmdir  # type: ignore[assignment]
+    builtins.open = io.open = _open  # type: ignore[assignment]
 
 
 def uninstall() -> None:
