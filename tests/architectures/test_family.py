@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
-from makers import TINY, random_ids, random_model
+from makers import TINY, VARIANTS, random_ids, random_model
 from torch import nn
 
 from tinygpt_tui.architectures.backpack import Backpack, dialled
@@ -110,3 +111,24 @@ def test_a_sense_alone_says_what_it_speaks_for() -> None:
     assert table.shape == (4, 13)
     # A text of one token weighs each of its senses fully: the answer is their sum.
     torch.testing.assert_close(model(torch.tensor([[5]]))[0, 0], table.sum(0), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["rnn", "gru", "lstm"])
+def test_cudnn_gets_a_cells_weights_in_one_piece_as_torchs_own_layers_give_them(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise it copies them there at every call, and warns."""
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr(torch.backends.cudnn, "is_acceptable", lambda weight: True)
+    monkeypatch.setattr(torch, "_cudnn_rnn_flatten_weight", lambda *given: asked.append(given))
+    model = random_model(VARIANTS[kind]).to("cpu")
+    settings = VARIANTS[kind]
+    assert len(asked) == settings.n_layer
+    weights, count, *rest = asked[0]
+    cell = model.h[0].cell
+    assert count == len(weights) == 4
+    assert weights[0] is cell.from_token.weight
+    assert weights[1] is cell.from_state.weight
+    mode = {"rnn": 1, "lstm": 2, "gru": 3}[kind]  # cudnnRNNMode_t
+    hidden, layers, projected, batch_first, both_ways = settings.n_hidden, 1, 0, True, False
+    assert rest == [settings.n_embd, mode, hidden, projected, layers, batch_first, both_ways]

@@ -8,13 +8,17 @@ import signal
 import time
 from collections.abc import Iterator
 
+import msgspec
 import psutil
 import pytest
+import torch
 from makers import make_run, wait_until
 
 from tinygpt_tui.cli.main import run as tinygpt
 from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.events.training import RunEnded, Step
+from tinygpt_tui.runs.control import Control
+from tinygpt_tui.training.run import run_training
 from tinygpt_tui.workers.trainer import RunWatch, start_trainer
 
 
@@ -61,3 +65,21 @@ def test_a_conversation_with_a_trainer(watch: RunWatch, capsys: pytest.CaptureFi
 def test_a_shipped_run_is_left_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert tinygpt(["resume", "tales"]) == ExitCode.RUN
     assert "--from tales" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the device that is missing here is there")
+def test_a_run_whose_device_is_gone_goes_on_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    run = make_run("cat", steps=4, evaluate_every=4)
+    for event in run_training(run.model):
+        if isinstance(event, Step) and event.step == 2:
+            Control(run.control).ask("stop")
+    settings = run.read_settings()
+    on_gpu = msgspec.structs.replace(settings, training=msgspec.structs.replace(settings.training, device="cuda"))
+    run.write_settings(on_gpu)
+    assert tinygpt(["resume", "cat"]) == ExitCode.RUN
+    assert "resume cat --device auto" in capsys.readouterr().err
+    assert tinygpt(["resume", "cat", "--device", "cuda"]) == ExitCode.USAGE
+    assert "no cuda" in capsys.readouterr().err
+    assert run.read_settings() == on_gpu
+    assert tinygpt(["resume", "cat", "--device", "cpu"]) == ExitCode.OK
+    assert run.read_status().state == "finished"

@@ -15,13 +15,15 @@ from makers import TEXT, make_run
 
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.native import load
-from tinygpt_tui.errors import UsageError
+from tinygpt_tui.errors import RunError, UsageError
 from tinygpt_tui.events.training import Evaluation, RunEnded, RunStarted, Step, TrainingEvent
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.index import find_run
 from tinygpt_tui.runs.journal import read_journal
-from tinygpt_tui.training.distributed import Team
+from tinygpt_tui.training import distributed
+from tinygpt_tui.training.distributed import ADDING_UP, WAITING, Beginning, Order, Team, join
+from tinygpt_tui.training.helper import help_train
 from tinygpt_tui.training.run import run_training
 from tinygpt_tui.workers.team import team_of
 
@@ -139,3 +141,57 @@ def test_under_torchrun(tmp_path: Path) -> None:
     run = find_run("cats")
     assert [event.step for event in read_journal(run.events) if isinstance(event, Step)] == [1, 2, 3, 4, 5, 6]
     assert "2 processes share each step" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("gpus", "wanted", "size", "found"),
+    [
+        (0, "auto", 2, "cpu"),
+        (2, "auto", 2, "cuda"),
+        (2, "cpu", 3, "cpu"),
+        (1, "auto", 2, "choose processes 1, or device cpu"),
+        (2, "cuda", 3, "choose processes 2, or device cpu"),
+        (0, "cuda", 2, "choose auto or cpu"),
+        (0, "mps", 2, "choose processes 1, or device cpu"),
+    ],
+)
+def test_each_process_has_a_gpu_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, gpus: int, wanted: str, size: int, found: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    if not found.startswith("choose"):
+        assert Team(0, size).device(wanted).type == found
+        return
+    with pytest.raises(UsageError) as caught:
+        Team(0, size).device(wanted)
+    assert caught.value.hint == found
+
+
+def test_a_helper_without_a_gpu_of_its_own_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under torchrun: the first process cannot know what another machine has."""
+    team = Team(1, 2)
+    beginning = Beginning(make_run().read_settings().training, "cuda", 1)
+    monkeypatch.setattr(team, "hear", lambda: (Order.BEGIN, 0, 0.0))
+    monkeypatch.setattr(team, "hear_beginning", lambda: (beginning, None))
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(RunError, match="needs cuda:1, and this machine has 1 GPU"):
+        help_train(team)
+
+
+def test_gradients_are_waited_for_minutes_and_words_for_days(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NCCL does not notice a process that is gone; with a time-out of its own the run ends with a word."""
+    asked = {}
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(distributed.dist, "is_nccl_available", lambda: True)
+    monkeypatch.setattr(distributed.dist, "init_process_group", lambda backend, **named: asked.update(words=named))
+    monkeypatch.setattr(distributed.dist, "new_group", lambda **named: asked.update(gradients=named) or "gpus")
+    monkeypatch.delenv("TORCH_NCCL_BLOCKING_WAIT", raising=False)
+    team = join(0, 2)
+    assert asked["words"]["timeout"] == WAITING
+    assert asked["gradients"] == {"backend": "nccl", "timeout": ADDING_UP}
+    assert os.environ["TORCH_NCCL_BLOCKING_WAIT"] == "1"  # else NCCL ends the process, and nothing is said
+    assert team._on_gpus == "gpus"

@@ -473,3 +473,11 @@ def test_devices() -> None:
             choose_device("cuda")
     assert device_random(CPU) is None
     set_device_random(CPU, None)
+
+
+def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_device("cuda:1") == torch.device("cuda", 1)
+    with pytest.raises(UsageError, match="no cuda:2"):
+        choose_device("cuda:2")

@@ -32,6 +32,19 @@ def test_where_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
             Precision(msgspec.structs.replace(recurrent, precision="bf16"), CUDA)
 
 
+def test_updates_take_short_products_where_the_net_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
+    before = torch.get_float32_matmul_precision()
+    for settings, device, wanted in (
+        (small_training(), CUDA, "high"),
+        (small_training(precision="fp32"), CUDA, before),
+        (small_training(precision="bf16"), CPU, before),
+    ):
+        with Precision(settings, device).updates():
+            assert torch.get_float32_matmul_precision() == wanted
+        assert torch.get_float32_matmul_precision() == before
+
+
 NETS = ["classic", "modern", "sliding", "cnn", "bigram", "backpack"]
 
 

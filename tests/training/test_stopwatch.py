@@ -35,6 +35,13 @@ def test_what_counts(clocks: dict[str, float], wall: float, work: float, counted
     assert watch.seconds() == pytest.approx(counted)
 
 
+def test_waiting_for_an_accelerator_is_work(clocks: dict[str, float]) -> None:
+    watch = Stopwatch(waits=True)
+    clocks["wall"] += 60
+    clocks["work"] += 0.5
+    assert watch.seconds() == pytest.approx(60)
+
+
 def test_the_real_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stopwatch, "SUSPICIOUS_S", 0.02)
     held, busy = Stopwatch(), Stopwatch()

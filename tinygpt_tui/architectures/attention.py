@@ -30,13 +30,14 @@ def rotations(places: Tensor, head_size: int, base: float = 10_000.0) -> Tensor:
 def rotate(x: Tensor, turns: Tensor) -> Tensor:
     """Turn neighbouring pairs of `x` (B, H, T, D) by `turns` (T, D/2, 2) or (B, 1, T, D/2, 2); returns (B, H, T, D).
 
-    One complex product is the cheapest form where operations run one by one; a compiler cannot fuse complex numbers
-    and gets the same arithmetic as reals.
+    One complex product is the cheapest form on the processor, where operations run one by one. A compiler cannot fuse
+    complex numbers, and not every accelerator has them: there it is the same arithmetic in real ones.
     """
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or x.device.type != "cpu":
         even, odd = x[..., 0::2], x[..., 1::2]
         cosine, sine = turns.unbind(-1)
-        return torch.stack((even * cosine - odd * sine, even * sine + odd * cosine), dim=-1).flatten(-2)
+        turned = torch.stack((even * cosine - odd * sine, even * sine + odd * cosine), dim=-1)
+        return turned.flatten(-2).type_as(x)
     pairs = torch.view_as_complex(x.float().reshape(*x.shape[:-1], -1, 2))
     return torch.view_as_real(pairs * torch.view_as_complex(turns)).flatten(-2).type_as(x)
 

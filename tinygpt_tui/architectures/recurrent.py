@@ -9,7 +9,7 @@ block reads the one below, and the state is a memory. The steps through time run
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +22,7 @@ from tinygpt_tui.settings.family import GRUSettings, LSTMSettings, RNNSettings
 
 RecurrentSettings = RNNSettings | GRUSettings | LSTMSettings
 GATES = {"rnn": 1, "gru": 3, "lstm": 4}  # how many products a cell makes of the token and of the state
+CUDNN_MODES = {"rnn": 1, "lstm": 2, "gru": 3}  # cuDNN's numbers for them
 WIDER = 4  # the MLP's inner width, in widths of the stream
 
 
@@ -65,9 +66,32 @@ class Cell(nn.Module):
         self.no_bias: Tensor
         self.register_buffer("no_bias", torch.zeros(rows), persistent=False)
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Cell:
+        """Move the cell, as `to` does, and arrange its weights for where it is now."""
+        super()._apply(fn, recurse)
+        self._pack()
+        return self
+
+    @property
+    def _weights(self) -> list[Tensor]:
+        return [self.from_token.weight, self.from_state.weight, self.from_token.bias, self.no_bias]
+
+    def _pack(self) -> None:
+        """Put the weights into one piece of memory where cuDNN computes: it would copy them there at each call.
+
+        They stay views of it, because loading and learning write into weights and do not replace them.
+        """
+        weights = self._weights
+        if not all(torch.backends.cudnn.is_acceptable(weight) for weight in weights):
+            return
+        (rows, channels), mode = self.from_token.weight.shape, CUDNN_MODES[self.kind]
+        hidden = rows // GATES[self.kind]
+        with torch.no_grad():
+            torch._cudnn_rnn_flatten_weight(weights, len(weights), channels, mode, hidden, 0, 1, True, False)
+
     def forward(self, x: Tensor, state: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x (B, T, C), state and cell (B, H) -> all states (B, T, H), the last state and the last cell (B, H)."""
-        weights = [self.from_token.weight, self.from_state.weight, self.from_token.bias, self.no_bias]
+        weights = self._weights
         first = state[None]
         if self.kind == "lstm":
             y, last, last_cell = torch.lstm(x, (first, cell[None]), weights, True, 1, 0.0, self.training, False, True)

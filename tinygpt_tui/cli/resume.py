@@ -20,8 +20,9 @@ from tinygpt_tui.settings.fields import changed, fields_of
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.workers.trainer import RunWatch
 
-# What may be changed of a run that has begun.
+# What may be changed of a run that has started.
 ENDINGS = ("patience", "stop_at_loss")
+MOVES = ("device",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--detach", action="store_true", help="train in the background; `tinygpt-tui watch NAME` shows the run"
     )
-    fields = {name: field for name, field in fields_of(TrainingSettings).items() if name in ENDINGS}
-    add_setting_flags(parser, fields, "when it ends by itself")
+    fields = {
+        name: msgspec.structs.replace(fields_of(TrainingSettings)[name], default="as before")
+        for name in (*ENDINGS, *MOVES)
+    }
+    add_setting_flags(parser, {name: fields[name] for name in ENDINGS}, "when it ends by itself")
+    add_setting_flags(parser, {name: fields[name] for name in MOVES}, "where it computes from here on")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -52,6 +57,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.steps:
         settings = extend(run, arguments.steps)
         say(f"{arguments.name} is to make {settings.training.steps:,} steps now")
+    if "device" in endings:
+        from tinygpt_tui.training.device import choose_device  # torch comes with it
+
+        choose_device(endings["device"])
     if endings:
         settings = run.read_settings()
         training = changed(settings.training, endings)

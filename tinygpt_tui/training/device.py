@@ -27,6 +27,9 @@ def choose_device(wanted: str) -> torch.device:
         raise UsageError(f"device: {wanted!r} is not a device", "choose auto, cpu, cuda or mps") from None
     if not there.get(device.type, False):
         raise UsageError(f"device: this machine has no {device.type}", "choose auto or cpu")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise UsageError(f"device: this machine has no {device}", f"choose cuda:{count - 1} or less, auto or cpu")
     return device
 
 
@@ -56,3 +59,13 @@ def set_device_random(device: torch.device, state: Tensor | None) -> None:
         torch.cuda.set_rng_state(state, device)
     elif device.type == "mps":
         torch.mps.set_rng_state(state)
+
+
+def seed_device_random(device: torch.device, seed: int, step: int) -> None:
+    """Begin the accelerator's random numbers anew, by `seed` and `step`: those of another kind of device do not fit."""
+    own = int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0] >> 1)
+    if device.type == "cuda":
+        with torch.cuda.device(device):
+            torch.cuda.manual_seed(own)
+    elif device.type == "mps":
+        torch.mps.manual_seed(own)

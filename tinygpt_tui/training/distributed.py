@@ -31,10 +31,12 @@ from torch._C._distributed_c10d import Store, TCPStore
 from tinygpt_tui import platforms, reading
 from tinygpt_tui.errors import RunError, UsageError
 from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.training.device import choose_device
 
 HERE = "127.0.0.1"
 JOINING = timedelta(minutes=5)  # for all to be there
 WAITING = timedelta(days=30)  # for a word: somebody may have paused the run. A process that is gone is noticed at once
+ADDING_UP = timedelta(minutes=2)  # gradients, in the middle of a step: NCCL does not notice by itself who is gone
 GONE = "a process of this training is gone"
 HINT = "the best weights are kept; resume goes on from the state that was saved last"
 
@@ -59,8 +61,10 @@ class Beginning(msgspec.Struct, frozen=True):
 class Team:
     """The processes of one training as one of them sees it; a team of one costs nothing."""
 
-    def __init__(self, rank: int = 0, size: int = 1) -> None:
+    def __init__(self, rank: int = 0, size: int = 1, on_gpus: dist.ProcessGroup | None = None) -> None:
+        """`on_gpus` is the group over which gradients travel between GPUs, where there are any."""
         self.rank, self.size = rank, size
+        self._on_gpus = on_gpus
         self._in_step = True  # whether the helpers have the weights of the first process
 
     @property
@@ -79,6 +83,21 @@ class Team:
             raise UsageError(
                 "a recurrent net hands its memory on from step to step, and trains in one process", "choose processes 1"
             )
+
+    def device(self, wanted: str) -> torch.device:
+        """Return where these processes compute, each on a GPU of its own. Raises UsageError where that cannot be."""
+        if wanted == "auto":
+            wanted = "cuda" if torch.cuda.is_available() else "cpu"
+        device = choose_device(wanted)
+        here, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", self.size)), torch.cuda.device_count()
+        if device.type == "cuda" and here > gpus:
+            raise UsageError(
+                f"{here} processes need a GPU each, and this machine has {gpus}",
+                f"choose processes {gpus}, or device cpu" if gpus > 1 else "choose processes 1, or device cpu",
+            )
+        if device.type not in ("cpu", "cuda"):
+            raise UsageError(f"several processes cannot train on {device.type}", "choose processes 1, or device cpu")
+        return device
 
     def rows(self, parts: tuple[NDArray[np.int64], ...]) -> tuple[NDArray[np.int64], ...]:
         """Return this process's share of a batch's arrays, each (B, T)."""
@@ -104,7 +123,7 @@ class Team:
         flat = torch.cat([*(gradient.reshape(-1) for gradient in gradients), loss.detach().reshape(1)])
         flat *= self.share(count)
         with noticing():
-            dist.all_reduce(flat)
+            dist.all_reduce(flat, group=self._on_gpus if flat.device.type == "cuda" else None)
         place = 0
         for gradient in gradients:
             gradient.copy_(flat[place : place + gradient.numel()].view_as(gradient))
@@ -205,15 +224,18 @@ def launched() -> tuple[int, int]:
 
 def join(rank: int, size: int, store: Store | None = None) -> Team:
     """Meet the other processes. Raises RunError where they do not come."""
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() and dist.is_nccl_available() else "gloo"
+    on_gpus = None
     try:
         if store is not None:
             store.set(f"here {rank}", "yes")
             store.wait([f"here {other}" for other in range(size)], JOINING)
-        dist.init_process_group(backend, rank=rank, world_size=size, store=store, timeout=WAITING)
+        dist.init_process_group("gloo", rank=rank, world_size=size, store=store, timeout=WAITING)
+        if torch.cuda.is_available() and dist.is_nccl_available():
+            os.environ.setdefault("TORCH_NCCL_BLOCKING_WAIT", "1")  # an error that can be told, where time is over
+            on_gpus = dist.new_group(backend="nccl", timeout=ADDING_UP)
     except RuntimeError as error:
         raise RunError(f"the {size} processes of this training did not meet: {error}", "try again") from error
-    return Team(rank, size)
+    return Team(rank, size, on_gpus)
 
 
 def leave() -> None:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from tinygpt_tui.architectures.base import LanguageModel
 
 TOKENS_AT_ONCE = 2048  # enough rows to keep the matrix products busy, few enough to stay in the cache
+TOKENS_ELSEWHERE = 32_768  # an accelerator is waited for after each piece, and is quicker with large ones …
+LOGITS_ELSEWHERE = 1 << 26  # … whose logits must fit: a quarter of a gigabyte
 
 
 def spread_windows(tokens: int, block_size: int, wanted: int) -> NDArray[np.int64]:
@@ -39,7 +41,7 @@ def summed_losses(
     if first is None:
         first = np.empty(0, dtype=np.int64)
     others = np.delete(np.arange(whole), first)
-    at_once = max(1, TOKENS_AT_ONCE // block_size)
+    at_once = max(1, tokens_at_once(model) // block_size)
     rows = [part[i : i + at_once] for part in (first, others) for i in range(0, len(part), at_once)]
     pieces = [(x[numbers], y[numbers]) for numbers in rows]
     if whole * block_size < targets:
@@ -52,6 +54,13 @@ def summed_losses(
         loss = F.cross_entropy(logits.float().view(-1, logits.shape[-1]), goal, reduction="sum")
         model.train(training)
         yield float(loss), wanted.size
+
+
+def tokens_at_once(model: LanguageModel) -> int:
+    """Return how many tokens an evaluation reads in one piece where `model` is."""
+    if model.device.type == "cpu":
+        return TOKENS_AT_ONCE
+    return min(TOKENS_ELSEWHERE, LOGITS_ELSEWHERE // model.vocab_size)
 
 
 def whole_loss(model: LanguageModel, ids: NDArray[np.int64], block_size: int) -> float:

@@ -29,6 +29,8 @@ def help_train(team: Team) -> None:
     device = torch.device(beginning.device)
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+        if device.index >= torch.cuda.device_count():
+            raise RunError(f"this process needs {device}, and this machine has {torch.cuda.device_count()} GPUs")
         torch.cuda.set_device(device)
     settings = msgspec.structs.replace(beginning.training, compile="never")
     corpus = Corpus(CharTokenizer("\n"), ids, ids[:2])

@@ -25,7 +25,7 @@ from tinygpt_tui.runs.control import Control, Wish
 from tinygpt_tui.settings.training import Extension, TrainingSettings
 from tinygpt_tui.training.carrying import Carrying
 from tinygpt_tui.training.compiling import Compiling
-from tinygpt_tui.training.device import device_random, placed, set_device_random
+from tinygpt_tui.training.device import device_random, placed, seed_device_random, set_device_random
 from tinygpt_tui.training.distributed import ALONE, Team
 from tinygpt_tui.training.evaluate import spread_windows, summed_losses
 from tinygpt_tui.training.fused import use_fused
@@ -82,6 +82,7 @@ class Training:
         self.best_tokens = 0  # of the validation split that gave it; 0: all
         self.rate_scale = 1.0  # halved where the loss was no number
         self.stopped = False
+        self.came_from = ""  # the kind of device that the loaded state was taken on, where it was another one
         self.pace = Pace(settings)
         self._control = control
         self._extensions = tuple(extensions)
@@ -170,7 +171,9 @@ class Training:
         self.rate_scale = state.get("rate_scale", 1.0)
         self.pace.load_state(state.get("pace", {}))
         self._take_plan(self.pace.steps)
-        self.compiling.keep_to(state.get("compiling", "auto"))
+        self.came_from = self._came_from(state)
+        if not self.came_from:
+            self.compiling.keep_to(state.get("compiling", "auto"))
         self._read_only(state.get("evaluation_tokens", 0))  # longer runs read as much as they did: it is compared
         self._good = state.get("good") or copied(self._place())
         self._best = state.get("best")
@@ -196,6 +199,7 @@ class Training:
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "carried": self._carrying.state() if self._carrying else None,
+            "device": self.device.type,
             "random": torch.get_rng_state(),
             "device_random": device_random(self.device),
         }
@@ -217,7 +221,15 @@ class Training:
         if self._carrying:
             self._carrying.load_state(copied(place.get("carried")), self.device)
         torch.set_rng_state(place["random"])
-        set_device_random(self.device, place.get("device_random"))
+        if self._came_from(place):
+            seed_device_random(self.device, self.settings.seed, self.step)
+        else:
+            set_device_random(self.device, place.get("device_random"))
+
+    def _came_from(self, place: dict[str, Any]) -> str:
+        """Return the kind of device that `place` was taken on; empty where it is this training's own kind."""
+        kind: str = place.get("device") or ("cpu" if place.get("device_random") is None else "cuda")
+        return "" if kind == self.device.type else kind
 
     def _due(self) -> Iterator[TrainingEvent]:
         """Do what belongs to this step besides the step itself, as far as it was not done yet."""
@@ -293,7 +305,7 @@ class Training:
         self._one_step(share)
 
     def _one_step(self, share: float | None = None) -> Step:
-        watch = Stopwatch()
+        watch = self._stopwatch()
         settings = self.settings
         self.model.train()
         share = self._share() if share is None else share
@@ -306,9 +318,10 @@ class Training:
         value, norm = torch.stack((loss, clipped)).tolist()  # an accelerator is waited for once
         if not math.isfinite(value) or not math.isfinite(norm):
             self._diverged("the gradient" if math.isfinite(value) else "the loss")  # before it reaches the weights
-        for optimizer in self.optimizers:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        with self.precision.updates():
+            for optimizer in self.optimizers:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
         self.step += 1
         seconds = watch.seconds()
         self.elapsed_s += seconds
@@ -326,7 +339,7 @@ class Training:
         """Where the next step would be the first compiled one, see whether it can be; nothing else changes by that."""
         if self._carrying or not self.compiling.is_due:
             return
-        watch = Stopwatch()
+        watch = self._stopwatch()
         random, on_device = torch.get_rng_state(), device_random(self.device)
         self.model.train()
         note = self.compiling.try_out(self.model, self._backward)
@@ -360,7 +373,7 @@ class Training:
         Two stops cut it short: then nothing is yielded, and it is still due. Only `regular` ones count against the
         patience: a training that was stopped and gone on with must end where it would have ended.
         """
-        watch = Stopwatch()
+        watch = self._stopwatch()
         try:
             value, part = self._measured(whole)
             if not math.isfinite(value):
@@ -436,12 +449,15 @@ class Training:
     def _sample(self) -> Iterator[TrainingEvent]:
         if not self.settings.sample_tokens:
             return
-        watch = Stopwatch()
+        watch = self._stopwatch()
         stop: Callable[[], bool] = lambda: self._asked("stop")  # noqa: E731
         text = sample_text(self.model, self.corpus.tokenizer, self.settings, stop)
         self.elapsed_s += watch.seconds()
         self._sampled = self.step
         yield Sample(self.step, text)
+
+    def _stopwatch(self) -> Stopwatch:
+        return Stopwatch(waits=self.device.type != "cpu")
 
     def _obey(self) -> Iterator[TrainingEvent]:
         if self._control is None:

@@ -7,7 +7,8 @@ On a GPU it also lets `scaled_dot_product_attention` take its flash kernel. No G
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
@@ -31,6 +32,22 @@ class Precision:
         if not self.halved:
             return nullcontext()
         return torch.autocast(self._device.type, dtype=torch.bfloat16)
+
+    @contextmanager
+    def updates(self) -> Iterator[None]:
+        """Run the optimizers in this: with bfloat16 Muon's products need no more than TensorFloat32.
+
+        Evaluations do not run in it, nor does a training in fp32: float32 is what they promise.
+        """
+        if not self.halved or self._device.type != "cuda":
+            yield
+            return
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("high")
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(before)
 
     @property
     def words(self) -> str:

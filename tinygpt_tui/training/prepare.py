@@ -10,12 +10,13 @@ from typing import Any
 import msgspec
 import torch
 
+from tinygpt_tui import platforms
 from tinygpt_tui.architectures.widening import widened
 from tinygpt_tui.checkpoints.foreign import open_checkpoint
 from tinygpt_tui.checkpoints.native import Checkpoint, write_beginning
 from tinygpt_tui.checkpoints.vocabulary import read_tokenizer
 from tinygpt_tui.corpora.corpus import Corpus, read_text, split
-from tinygpt_tui.errors import CorpusError, RunError, TinyGPTError
+from tinygpt_tui.errors import CorpusError, RunError, TinyGPTError, UsageError
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings
 from tinygpt_tui.settings.training import TrainingSettings
@@ -52,7 +53,12 @@ def prepare(folder: RunFolder, settings: RunSettings, control: Control, team: Te
     corpus, reference, notes = _open_corpus(settings, _tokenizer_of(folder, settings, base))
     architecture = msgspec.structs.replace(chosen.architecture, vocab_size=corpus.tokenizer.size)
     chosen = msgspec.structs.replace(chosen, architecture=architecture)
-    chosen, device, measured = _place(chosen, state, team)
+    try:
+        chosen, device, measured = _place(chosen, state, team)
+    except UsageError as error:
+        command = platforms.command_line("tinygpt-tui", "resume", folder.model.name, "--device", "auto")
+        elsewhere = f"continue it elsewhere: {command}"
+        raise error if state is None else UsageError(error.message, elsewhere) from error
     notes += measured
     training = Training(chosen, corpus, device, control, settings.extensions, team)
     notes += [training.precision.words] if training.precision.halved else []
@@ -61,6 +67,11 @@ def prepare(folder: RunFolder, settings: RunSettings, control: Control, team: Te
     if state is not None:
         _go_on(training, state, folder.resume)
         notes.append(f"going on from step {training.step}")
+        if training.came_from:
+            notes.append(
+                f"until now it computed on {training.came_from}, from here on {device.type}: it learns as well, but "
+                "the numbers are not bit for bit those that it would have had there"
+            )
         notes += [
             f"{chosen.steps:,} steps instead of {longer.steps_before:,}, as of step {longer.at:,}: the rate rises, "
             "then falls to the new end"
@@ -84,11 +95,11 @@ def _place(
     one_place = chosen.device != "auto" or len(devices()) == 1
     if state is not None or (chosen.threads and one_place and team.size == 1):
         torch.set_num_threads(chosen.threads or (state or {}).get("threads") or torch.get_num_threads())
-        return chosen, choose_device(chosen.device), []
+        return chosen, team.device(chosen.device) if team.size > 1 else choose_device(chosen.device), []
     if team.size > 1:
         # Trying steps out says nothing while the others wait: each process takes its share of the cores.
         torch.set_num_threads(chosen.threads or max(1, (os.cpu_count() or 1) // team.size))
-        device = choose_device("cuda" if chosen.device == "auto" and torch.cuda.is_available() else chosen.device)
+        device = team.device(chosen.device)
         chosen = msgspec.structs.replace(chosen, threads=torch.get_num_threads(), device=str(device))
         return chosen, device, [f"{team.size} processes share each step, with {threads(chosen.threads)} each"]
     choice = choose(chosen)

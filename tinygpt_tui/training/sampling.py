@@ -20,6 +20,7 @@ from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.settings.windows import Policy, policy_for
 from tinygpt_tui.tokenizers.base import Tokenizer
 
+NATIVE_PARAMETERS = 20_000_000  # beyond that an accelerator writes faster than the native engine on one core
 SHORT_WINDOW = 32  # tokens: reading so many again for every new one costs little
 
 
@@ -48,8 +49,9 @@ def _open_engine(model: LanguageModel, settings: TrainingSettings) -> Engine:
     if policy == "exact" and settings.architecture.block_size > SHORT_WINDOW:
         policy = "reanchor"  # a sample is to show what was learnt, at a tenth of the time
     library, weights = load_library(), model.state_dict()
-    plain = model.device.type == "cpu" and all(weight.dtype == torch.float32 for weight in weights.values())
-    if library is None or not plain or not isinstance(model, GPT) or not supports(model.settings):
+    plain = all(weight.dtype == torch.float32 for weight in weights.values())
+    large = model.device.type != "cpu" and model.count_parameters() > NATIVE_PARAMETERS
+    if library is None or not plain or large or not isinstance(model, GPT) or not supports(model.settings):
         return open_torch_engine(model, policy)
-    arrays = {name: weight.detach().numpy() for name, weight in weights.items()}
+    arrays = {name: weight.detach().cpu().numpy() for name, weight in weights.items()}
     return NativeEngine(arrange(model.settings, arrays), library, policy=policy)

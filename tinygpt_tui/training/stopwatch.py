@@ -10,12 +10,13 @@ IDLE_SHARE = 0.05
 
 
 class Stopwatch:
-    """Starts when it is made."""
+    """Starts when it is made. `waits`: the process works little meanwhile, because it waits for an accelerator."""
 
-    def __init__(self) -> None:
+    def __init__(self, waits: bool = False) -> None:
+        self._waits = waits
         self._wall, self._work = time.perf_counter(), time.process_time()
 
     def seconds(self) -> float:
         """Return the seconds since the start; a long time in which the process hardly worked does not count."""
         wall, work = time.perf_counter() - self._wall, time.process_time() - self._work
-        return work if wall > SUSPICIOUS_S and work < wall * IDLE_SHARE else wall
+        return work if not self._waits and wall > SUSPICIOUS_S and work < wall * IDLE_SHARE else wall
