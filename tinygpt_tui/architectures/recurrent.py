@@ -68,7 +68,7 @@ class Cell(nn.Module):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Cell:
         """Move the cell, as `to` does, and arrange its weights for where it is now."""
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         self._pack()
         return self
 
@@ -82,7 +82,7 @@ class Cell(nn.Module):
         They stay views of it, because loading and learning write into weights and do not replace them.
         """
         weights = self._weights
-        if not all(torch.backends.cudnn.is_acceptable(weight) for weight in weights):
+        if not all(torch.backends.cudnn.is_acceptable(weight) for weight in weights):  # type: ignore[no-untyped-call]
             return
         (rows, channels), mode = self.from_token.weight.shape, CUDNN_MODES[self.kind]
         hidden = rows // GATES[self.kind]

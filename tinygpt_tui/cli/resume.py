@@ -54,13 +54,13 @@ def run(arguments: argparse.Namespace) -> int:
     if status is not None:
         return _end_pause(run, status, bool(arguments.steps or endings))
     check_own(run)
-    if arguments.steps:
-        settings = extend(run, arguments.steps)
-        say(f"{arguments.name} is to make {settings.training.steps:,} steps now")
     if "device" in endings:
         from tinygpt_tui.training.device import choose_device  # torch comes with it
 
         choose_device(endings["device"])
+    if arguments.steps:
+        settings = extend(run, arguments.steps)
+        say(f"{arguments.name} is to make {settings.training.steps:,} steps now")
     if endings:
         settings = run.read_settings()
         training = changed(settings.training, endings)
