@@ -5,9 +5,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
+SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema
 TEST := $(BIN)/pytest -n auto --dist worksteal
 
-.PHONY: run test test-without-native test-pretended-windows coverage check lint wheel pictures models clean
+.PHONY: run test test-without-native test-pretended-windows coverage check lint wheel pythons pictures models clean
 
 run: $(VENV)/.installed
 	$(BIN)/tinygpt-tui
@@ -36,10 +37,22 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/zizmor --quiet --offline .github
+	$(SCHEMA) github-workflows .github/workflows/*.yml
+	$(SCHEMA) dependabot .github/dependabot.yml
+	$(SCHEMA) github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/idea.yml
+	$(SCHEMA) citation-file-format CITATION.cff
 
 # A wheel in an empty environment must open the app with the shipped models inside it.
 wheel: $(VENV)/.installed-dev
 	$(BIN)/python tests/wheel.py
+
+# The app and the tests that depend on dependencies, without torch: the oldest Python with the lowest versions, the
+# newest with the newest; the app alone on the Pythons between.
+pythons: pythons-lowest pythons-newest pythons-between
+
+pythons-%: $(VENV)/.installed-dev
+	$(BIN)/python tests/pythons.py $*
 
 pictures: $(VENV)/.installed-dev
 	$(BIN)/python tools/make_pictures.py
@@ -60,4 +73,4 @@ $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-* build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache
