@@ -41,7 +41,9 @@ def interpreter(version: str) -> str | None:
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     for candidate in (f"python{version}", *map(str, pyenv.glob(f"{version}.*/bin/python"))):
         try:
-            found = subprocess.run([candidate, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True)
+            found = subprocess.run(
+                [candidate, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True
+            )
         except OSError:
             continue
         if found.returncode == 0:  # pyenv's shims are on the path for versions that are not chosen, too
