@@ -23,8 +23,8 @@ WITHOUT_TORCH = 'torch; python_version < "0"\n'
 TEST_TOOLS = ["pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "hypothesis"]
 # What the dependencies do, rather than what our own code does on every version alike.
 TESTS = [
-    "tests/settings", "tests/events", "tests/tokenizers", "tests/sessions", "tests/test_files.py", "tests/test_charts.py",
-    "tests/test_imports.py", "tests/workers/test_engine_process.py", "tests/ui/test_shell.py",
+    "tests/settings", "tests/events", "tests/tokenizers", "tests/sessions", "tests/test_files.py",
+    "tests/test_charts.py", "tests/test_imports.py", "tests/workers/test_engine_process.py", "tests/ui/test_shell.py",
     "tests/ui/test_real_start.py", "tests/ui/test_typed_ahead.py", "tests/ui/test_generate.py",
     "tests/ui/test_runs_table.py", "tests/ui/test_train_form.py",
 ]  # fmt: skip
