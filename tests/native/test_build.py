@@ -16,7 +16,7 @@ from tinygpt_tui.native import build as building
 from tinygpt_tui.native import library as loading
 from tinygpt_tui.native.build import build, main
 from tinygpt_tui.native.engine import NativeEngine
-from tinygpt_tui.native.library import FILE_NAME, VARIABLE, Library, load_library
+from tinygpt_tui.native.library import AVX2_NAME, FILE_NAME, VARIABLE, Library, load_library
 from tinygpt_tui.native.weights import arrange
 
 
@@ -64,6 +64,36 @@ def test_where_the_linker_cannot_choose_copies_one_is_built(
     ids = random_ids(8)
     np.testing.assert_allclose(engine.prefill(ids), TorchEngine(model).prefill(ids), rtol=0, atol=1e-3)
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+
+
+@pytest.mark.skipif(not building._X86, reason="AVX2 is of x86-64")
+def test_where_one_library_cannot_serve_all_processors_the_best_that_this_one_runs_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library_path: Path
+) -> None:
+    commands = building._commands
+
+    def portable(compiler: list[str], made: Path) -> list[list[str]]:
+        return [[word.replace("-O3", "-O1") for word in commands(compiler, made)[-1]]]
+
+    monkeypatch.setattr(building, "_commands", portable)
+    build(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted((FILE_NAME, AVX2_NAME))
+    plain = Library(tmp_path / FILE_NAME)
+    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.setattr(loading, "FOLDER", tmp_path)
+
+    def loaded() -> Path:
+        found = load_library.__wrapped__()
+        assert found is not None
+        return Path(found.functions._name)
+
+    assert loaded().name == (AVX2_NAME if plain.prefers_avx2() else FILE_NAME)
+    (tmp_path / AVX2_NAME).unlink()
+    (tmp_path / AVX2_NAME).write_bytes(b"damaged")
+    assert loaded().name == FILE_NAME
+    # A library that chooses among its own copies needs no other.
+    if building._has_copies([]):
+        assert not Library(library_path).prefers_avx2()
 
 
 def test_what_is_no_library_is_refused(tmp_path: Path) -> None:

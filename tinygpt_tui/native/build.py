@@ -11,36 +11,48 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tinygpt_tui import platforms
 from tinygpt_tui.errors import EngineError, ExitCode, TinyGPTError, storage_error
-from tinygpt_tui.native.library import FILE_NAME, FOLDER, SOURCE, source_mark
+from tinygpt_tui.native.library import AVX2_NAME, FILE_NAME, FOLDER, SOURCE, source_mark
 
 # Sums keep the order of the source but where a loop says otherwise; of "fast math" only what changes no result.
-_FLAGS = ("-std=c99", "-O3", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-shared")
-_UNIX = (*_FLAGS, "-fPIC", "-fvisibility=hidden")
+FLAGS = (
+    "-std=c99", "-O3", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast",
+    "-fvisibility=hidden",
+)  # fmt: skip
+WIDE, AVX2, PORTABLE = "-mprefer-vector-width=512", ("-mavx2", "-mfma"), "-DPORTABLE"
+_UNIX = (*FLAGS, "-shared", "-fPIC")
 _MSVC = ("/nologo", "/O2", "/fp:fast", "/LD")
 _COMPILERS = ("cc", "gcc", "clang")
 _SECONDS = 120
+_X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 
 def build(folder: Path = FOLDER) -> Path:
     """Compile gpt.c into `folder`; return the library's path. Raises EngineError, StorageError.
 
-    The compiler is `CC` where that is set. What stood there is replaced only by a library that was built whole.
+    The compiler is `CC` where that is set. An earlier library is replaced only by one that was built whole. Where one
+    library cannot serve every x86-64 processor, a second one for AVX2 is built beside it.
     """
     compiler = _compiler()
     target = folder / FILE_NAME
     try:
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            made = Path(scratch) / FILE_NAME
+            made, fast = Path(scratch) / FILE_NAME, Path(scratch) / AVX2_NAME
             words = ""
             for command in _commands(compiler, made):
                 succeeded, words = _run(command, Path(scratch))
-                if succeeded and made.is_file():
-                    made.replace(target)
-                    return target
+                if not (succeeded and made.is_file()):
+                    continue
+                if _X86 and not _has_copies(command):
+                    _run(_for_avx2(command, made, fast), Path(scratch))
+                    if fast.is_file():
+                        fast.replace(folder / AVX2_NAME)
+                made.replace(target)
+                return target
     except OSError as error:
         raise storage_error(error, folder) from error
     raise EngineError(f"{compiler[0]} could not build the native engine:\n{words}", "torch decodes without it")
@@ -72,9 +84,19 @@ def _commands(compiler: list[str], made: Path) -> list[list[str]]:
         str(made),
         *([] if platforms.is_windows() else ["-lm"]),
     ]
-    x86 = platform.machine().lower() in ("x86_64", "amd64")
-    extra = [["-mprefer-vector-width=512"]] if x86 else []
-    return [[*compiler, *flags, *more, *tail] for more in (*extra, [], ["-DPORTABLE"])]
+    extra = [[WIDE]] if _X86 else []
+    return [[*compiler, *flags, *more, *tail] for more in (*extra, [], [PORTABLE])]
+
+
+def _has_copies(command: Sequence[str]) -> bool:
+    """Whether the library that `command` built has copies of its functions for each kind of processor (products.h)."""
+    return platform.libc_ver()[0] == "glibc" and PORTABLE not in command
+
+
+def _for_avx2(command: Sequence[str], made: Path, fast: Path) -> list[str]:
+    """Return the command that builds `fast` for AVX2 as `command` builds `made` for any processor."""
+    msvc = "/LD" in command
+    return [*(word.replace(str(made), str(fast)) for word in command), *(("/arch:AVX2",) if msvc else AVX2)]
 
 
 def _run(command: list[str], folder: Path) -> tuple[bool, str]:

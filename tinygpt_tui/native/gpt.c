@@ -461,6 +461,25 @@ EXPORT int64_t gpt_layout(void) {
     return ((int64_t)(sizeof(Net) * 1000 + sizeof(Layer)) * 1000 + (int64_t)sizeof(Job)) * 1000 + (int64_t)sizeof(Text);
 }
 
+/* Whether the library that was compiled for AVX2 should be loaded in place of this one: this one cannot use AVX2, and
+ * the processor and the operating system can. */
+EXPORT int32_t gpt_prefers_avx2(void) {
+#if HAS_COPIES || defined(__AVX2__)
+    return 0;
+#elif defined(_MSC_VER) && !defined(__clang__) && defined(_M_X64)
+    enum { FMA = 1 << 12, XSAVE = 1 << 27, AVX2 = 1 << 5, WIDE_STATE = 6 };
+    int leaf[4];
+    __cpuid(leaf, 1);
+    if ((leaf[2] & (FMA | XSAVE)) != (FMA | XSAVE) || (_xgetbv(0) & WIDE_STATE) != WIDE_STATE) return 0;
+    __cpuidex(leaf, 7, 0);
+    return (leaf[1] & AVX2) != 0;
+#elif defined(__x86_64__) && !defined(_MSC_VER)
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+    return 0;
+#endif
+}
+
 /* Reads on in every text of a job, and counts what it has read. */
 EXPORT void gpt_read(const Job *job) {
     const Net *net = job->net;

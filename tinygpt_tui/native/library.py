@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import os
@@ -16,6 +17,7 @@ FOLDER = Path(__file__).resolve().parent
 SOURCE = FOLDER / "gpt.c"
 SOURCES = (SOURCE, FOLDER / "products.h", FOLDER / "learning.h")
 FILE_NAME = platforms.library_name("_gpt")
+AVX2_NAME = platforms.library_name("_gpt_avx2")  # beside it where one library cannot serve every x86-64 processor
 VARIABLE = "TINYGPT_TUI_NATIVE"  # a library's path, or "off"
 
 LAYER_MATRICES = ("query", "key", "value", "projection", "widen", "narrow")
@@ -89,6 +91,7 @@ class Library:
             source, layout = functions.gpt_source, functions.gpt_layout
             self.memory_floats, self.work_floats = functions.gpt_memory_floats, functions.gpt_work_floats
             self.read, self.copy = functions.gpt_read, functions.gpt_copy
+            self.prefers_avx2 = functions.gpt_prefers_avx2
         except (OSError, AttributeError) as error:
             raise EngineError(f"{path} is not the native engine: {error}", _HINT) from None
         self.functions = functions
@@ -110,7 +113,7 @@ def _layout() -> int:
     return functools.reduce(lambda sum, part: sum * 1000 + ctypes.sizeof(part), (Net, Layer, Job, Text), 0)
 
 
-_HINT = f"build it again: {Path(sys.executable).name} -m tinygpt_tui.native.build"
+_HINT = f"build it again: {platforms.command_line(sys.executable, '-m', 'tinygpt_tui.native.build')}"
 
 
 @functools.cache
@@ -126,9 +129,13 @@ def load_library() -> Library | None:
     if chosen:
         return Library(Path(chosen))
     try:
-        return Library(FOLDER / FILE_NAME)
+        library = Library(FOLDER / FILE_NAME)
     except EngineError:
         return None
+    if library.prefers_avx2():
+        with contextlib.suppress(EngineError):
+            return Library(FOLDER / AVX2_NAME)
+    return library
 
 
 def why_without() -> EngineError | None:

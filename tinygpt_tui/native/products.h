@@ -9,6 +9,7 @@
 #include <string.h>
 
 #if defined(_MSC_VER) && !defined(__clang__)
+#include <intrin.h>
 #define EXPORT __declspec(dllexport)
 #define INLINE static __forceinline
 #define RESTRICT __restrict
@@ -39,7 +40,9 @@
 #if !defined(PORTABLE) && defined(__x86_64__) && defined(__GLIBC__) && !defined(__AVX2__)
 #define HOT __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"))) static
 #define HAS_WIDE_REGISTERS __builtin_cpu_supports("avx512vl")
+#define HAS_COPIES 1
 #else
+#define HAS_COPIES 0
 #define HOT static
 #if defined(__AVX512F__)
 #define HAS_WIDE_REGISTERS 1
