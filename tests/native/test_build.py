@@ -88,8 +88,11 @@ def test_where_one_library_cannot_serve_all_processors_the_best_that_this_one_ru
         return Path(found.functions._name)
 
     assert loaded().name == (AVX2_NAME if plain.prefers_avx2() else FILE_NAME)
-    (tmp_path / AVX2_NAME).unlink()
-    (tmp_path / AVX2_NAME).write_bytes(b"damaged")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copy(tmp_path / FILE_NAME, elsewhere)
+    (elsewhere / AVX2_NAME).write_bytes(b"damaged")
+    monkeypatch.setattr(loading, "FOLDER", elsewhere)
     assert loaded().name == FILE_NAME
     # A library that chooses among its own copies needs no other.
     if building._has_copies([]):
