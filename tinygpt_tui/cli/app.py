@@ -7,10 +7,11 @@ import sys
 
 from tinygpt_tui.cli.output import say
 from tinygpt_tui.errors import ExitCode
+from tinygpt_tui.settings.computing import AUTO
 
 
-def open_app() -> int:
-    """Open the app where there is a terminal to open it in; return the exit code."""
+def open_app(device: str = AUTO) -> int:
+    """Open the app where there is a terminal to open it in; return the exit code. Its models compute on `device`."""
     if not (sys.stdout.isatty() and sys.stdin.isatty()):
         say("tinygpt-tui: the app needs a terminal; see `tinygpt-tui --help` for commands that do not")
         return int(ExitCode.USAGE)
@@ -20,7 +21,7 @@ def open_app() -> int:
     from tinygpt_tui.ui.app import run
 
     try:
-        return run()
+        return run(device)
     finally:
         _hand_over()
 

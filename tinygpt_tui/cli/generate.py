@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tinygpt_tui.cli.flags import add_setting_flags, typed_settings
 from tinygpt_tui.cli.output import say, write
 from tinygpt_tui.errors import ExitCode, UsageError
+from tinygpt_tui.settings.computing import ComputingSettings
 from tinygpt_tui.settings.fields import checked
 from tinygpt_tui.settings.sampling import SamplingSettings, without_effect
 
@@ -54,18 +55,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --json: the probability, rank and entropy of each token, and the K likeliest in its place",
     )
     add_setting_flags(parser, SamplingSettings, "sampling")
+    add_setting_flags(parser, ComputingSettings, "computing")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Stream the text, or write several. Raises UsageError, NotFoundError, CheckpointError."""
     sampling = checked(SamplingSettings, typed_settings(arguments, SamplingSettings))
+    device = checked(ComputingSettings, typed_settings(arguments, ComputingSettings)).device
     _check(arguments)
     if names := [*without_effect(sampling), *(["num_samples"] if _all_the_same(sampling, arguments) else [])]:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in names)
         say(f"tinygpt-tui: at temperature 0 the most likely token is always taken: no effect of {flags}")
     prompt = sys.stdin.buffer.read().decode("utf-8", "replace") if arguments.prompt == "-" else arguments.prompt
 
-    model = _open(arguments.model, arguments.at_step)
+    model = _open(arguments.model, arguments.at_step, device)
     events = _events(model, prompt, sampling, arguments.num_samples, arguments.candidates)
     try:
         if arguments.json:
@@ -77,14 +80,14 @@ def run(arguments: argparse.Namespace) -> int:
     return int(ExitCode.OK)
 
 
-def _open(name: str, at_step: int | None) -> OpenedModel:
+def _open(name: str, at_step: int | None, device: str) -> OpenedModel:
     from tinygpt_tui.checkpoints.library import doubts_of
     from tinygpt_tui.cli.model_at import model_at
     from tinygpt_tui.workers.opened import open_moment, open_now, weights_now
 
     folder = model_at(name)
     if at_step is None:
-        opened = open_now(folder, weights_now(folder))
+        opened = open_now(folder, weights_now(folder), device)
         if doubt := doubts_of(folder):  # after it was opened: some of it is measured then
             say(f"tinygpt-tui: {name}: {doubt}")
         return opened
@@ -94,7 +97,7 @@ def _open(name: str, at_step: int | None) -> OpenedModel:
     moment = nearest(RunFolder(folder), at_step)
     if moment.step != at_step:
         say(f"tinygpt-tui: step {at_step} was not kept; this is step {moment.step}")
-    return open_moment(folder, moment)
+    return open_moment(folder, moment, device)
 
 
 def _all_the_same(sampling: SamplingSettings, arguments: argparse.Namespace) -> bool:

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 import tinygpt_tui
 from tinygpt_tui.cli.app import open_app
 from tinygpt_tui.cli.output import say_error
-from tinygpt_tui.errors import ExitCode, TinyGPTError
+from tinygpt_tui.errors import ExitCode, TinyGPTError, UsageError
+from tinygpt_tui.settings.computing import AUTO, ComputingSettings, check_device_name
+from tinygpt_tui.settings.fields import fields_of
 
 # A command is a module of its name; the summary, its first line, stands here too, so that one command's first word need
 # not wait for the imports of all others.
@@ -58,6 +60,9 @@ def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"tinygpt-tui {tinygpt_tui.__version__}")
+    field = fields_of(ComputingSettings)["device"]
+    said = f"in the app, {field.description} (default: {field.default})"
+    parser.add_argument("--device", dest="app_device", metavar="TEXT", help=said)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary)
@@ -73,11 +78,16 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
-    chosen = next((argument for argument in arguments if not argument.startswith("-")), None)
+    chosen = next((argument for argument in arguments if argument in COMMANDS), None)
     parsed = make_parser(chosen).parse_args(arguments)
     try:
         if parsed.command is None:
-            return open_app()
+            return open_app(check_device_name(parsed.app_device or AUTO))
+        if parsed.app_device:
+            raise UsageError(
+                "--device before a command is for the app",
+                f"put it behind the command: tinygpt-tui {parsed.command} … --device {parsed.app_device}",
+            )
         return int(parsed.run(parsed))
     except TinyGPTError as error:
         say_error(error)

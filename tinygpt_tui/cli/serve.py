@@ -8,6 +8,7 @@ import os
 from tinygpt_tui.cli.flags import add_setting_flags, typed_settings
 from tinygpt_tui.cli.output import say
 from tinygpt_tui.errors import ExitCode, UsageError
+from tinygpt_tui.settings.computing import AUTO, ComputingSettings
 from tinygpt_tui.settings.fields import checked
 from tinygpt_tui.settings.serving import ServingSettings
 
@@ -25,11 +26,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--app", action="store_true", help="the whole app in the browser instead, for this machine's user alone"
     )
     add_setting_flags(parser, ServingSettings, "serving")
+    add_setting_flags(parser, ComputingSettings, "computing")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until Ctrl-C. Raises UsageError."""
     settings = checked(ServingSettings, typed_settings(arguments, ServingSettings))
+    device = checked(ComputingSettings, typed_settings(arguments, ComputingSettings)).device
+    if device != AUTO:
+        from tinygpt_tui.training.device import choose_device  # torch comes with it
+
+        choose_device(device)  # a device that is missing is said now, and not to each client
     token = os.environ.get(TOKEN_VARIABLE) or None
     try:
         from tinygpt_tui.server.run import LOOPBACK, serve
@@ -40,10 +47,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"{error.name} is not installed", "pip install 'tinygpt-tui[serve]'") from None
     if arguments.app:
         say("tinygpt-tui: anyone who opens this address can read and write your files; do not pass it on")
-        serve_app(settings, token, lambda address: say(f"tinygpt-tui: the app is at {address}  (Ctrl-C stops)"))
+        serve_app(settings, token, lambda address: say(f"tinygpt-tui: the app is at {address}  (Ctrl-C stops)"), device)
     else:
         if settings.host not in LOOPBACK and token is None:
             say(f"tinygpt-tui: whoever can reach {settings.host} may use the models; {TOKEN_VARIABLE} asks for a token")
-        serve(settings, token, lambda address: say(f"tinygpt-tui: {address}  (API: {address}/v1; Ctrl-C stops)"))
+        serve(
+            settings, token, lambda address: say(f"tinygpt-tui: {address}  (API: {address}/v1; Ctrl-C stops)"), device
+        )
     say("tinygpt-tui: stopped")
     return int(ExitCode.OK)

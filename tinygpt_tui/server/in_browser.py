@@ -23,14 +23,16 @@ from tinygpt_tui import platforms
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.server.guard import is_from, is_ours, is_secret
 from tinygpt_tui.server.run import LOOPBACK, address, listen
+from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.settings.serving import ServingSettings
 from tinygpt_tui.workers.process import environment
 
-_RUN = "from tinygpt_tui.ui.app import run; raise SystemExit(run())"  # the command line would miss a terminal
+# The command line would miss a terminal.
+_RUN = "import sys; from tinygpt_tui.ui.app import run; raise SystemExit(run(sys.argv[1]))"
 
 
-def serve_app(settings: ServingSettings, token: str | None, say: Callable[[str], None]) -> None:
-    """Serve until Ctrl-C; the address is said, with a new token where none is given.
+def serve_app(settings: ServingSettings, token: str | None, say: Callable[[str], None], device: str = AUTO) -> None:
+    """Serve until Ctrl-C; the address is said, with a new token where none is given. Models compute on `device`.
 
     Raises UsageError where it cannot listen, or should not.
     """
@@ -42,16 +44,22 @@ def serve_app(settings: ServingSettings, token: str | None, say: Callable[[str],
     with listen(settings) as listener:  # finds a port that is free; textual-serve binds it itself
         url, port = address(settings, listener), listener.getsockname()[1]
     os.environ.update(environment())  # for the apps, which it starts
-    AppServer(settings, port, url, token, say).serve()
+    AppServer(settings, port, url, token, say, device).serve()
 
 
 class AppServer(Server):
     """Asks for the token, refuses pages of other sites, and limits how many apps run at once."""
 
     def __init__(
-        self, settings: ServingSettings, port: int, url: str, token: str | None, say: Callable[[str], None]
+        self,
+        settings: ServingSettings,
+        port: int,
+        url: str,
+        token: str | None,
+        say: Callable[[str], None],
+        device: str = AUTO,
     ) -> None:
-        arguments = [sys.executable, "-P", "-c", _RUN]
+        arguments = [sys.executable, "-P", "-c", _RUN, device]
         command = platforms.command_line(*arguments)
         title = f"tinygpt-tui, with the files of {_user()}"
         super().__init__(command, host=settings.host, port=port, title=title, public_url=url)

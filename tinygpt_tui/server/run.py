@@ -15,6 +15,7 @@ from tinygpt_tui.server.app import make_app
 from tinygpt_tui.server.connection import CONNECTIONS, Connection
 from tinygpt_tui.server.scheduler import Scheduler
 from tinygpt_tui.server.shelf import Shelf
+from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.settings.serving import ServingSettings
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -34,12 +35,12 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def new_server(settings: ServingSettings, token: str | None = None) -> uvicorn.Server:
-    """Return a server that is ready to run on a socket of `listen`."""
+def new_server(settings: ServingSettings, token: str | None = None, device: str = AUTO) -> uvicorn.Server:
+    """Return a server that is ready to run on a socket of `listen`; its models compute on `device`."""
     scheduler = Scheduler(settings.texts, settings.waiting)
     scheduler.start()
     config = uvicorn.Config(
-        make_app(Shelf(), scheduler, settings, token),
+        make_app(Shelf(device), scheduler, settings, token),
         http=Connection,
         ws="none",
         lifespan="off",
@@ -53,12 +54,12 @@ def new_server(settings: ServingSettings, token: str | None = None) -> uvicorn.S
     return _Server(config, scheduler)
 
 
-def serve(settings: ServingSettings, token: str | None, say: Callable[[str], None]) -> None:
+def serve(settings: ServingSettings, token: str | None, say: Callable[[str], None], device: str = AUTO) -> None:
     """Serve until Ctrl-C; the address is said. Raises UsageError where it cannot listen."""
     with listen(settings) as listener:
         say(address(settings, listener))
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn has closed all by then, and passes it on
-            new_server(settings, token).run(sockets=[listener])
+            new_server(settings, token, device).run(sockets=[listener])
 
 
 def listen(settings: ServingSettings) -> socket.socket:

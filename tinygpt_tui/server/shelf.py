@@ -12,6 +12,7 @@ from pathlib import Path
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.library import list_models
 from tinygpt_tui.errors import NotFoundError
+from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.workers.kept import KeptModels
 from tinygpt_tui.workers.opened import OpenedModel
 
@@ -23,12 +24,13 @@ LOOK_S = 2.0  # to wait for a newer list; a file that takes longer to read delay
 class Shelf:
     """Safe to use from several threads: a model that is slow to open or to list delays no other one."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = AUTO) -> None:
+        """`device` is where the models compute; see settings/computing.py."""
         self._lock = threading.Lock()  # of the attributes; never held while a file is read
         self._cards: dict[str, ModelCard] | None = None
         self._listed_at = -LOOK_AGAIN_S
         self._listing: threading.Event | None = None
-        self._models = KeptModels()
+        self._models = KeptModels(device)
         self._opening: dict[str, threading.Lock] = {}
 
     def cards(self) -> list[ModelCard]:

@@ -17,6 +17,7 @@ from textual.worker import Worker, WorkerState
 
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EngineReady
+from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.ui.bridge import Bridge
 from tinygpt_tui.ui.commands import ActionCommands
 from tinygpt_tui.ui.engine import GOODBYE_S, Engine
@@ -40,9 +41,12 @@ if TYPE_CHECKING:
 AT_ONCE_S = 0.3  # for the engine to end by itself where nobody is there to wait for it
 
 
-def run() -> int:
-    """Run the app until it is quit; return its exit status. Raises what could not be saved at its end."""
-    app = TinyGPTApp()
+def run(device: str = AUTO) -> int:
+    """Run the app until it is quit; return its exit status. Models compute on `device`.
+
+    Raises what could not be saved at its end.
+    """
+    app = TinyGPTApp(device=device)
     with leaving_in_order(app.leave):
         app.run()
     if app.unsaved is not None:
@@ -88,8 +92,8 @@ class TinyGPTApp(App[None]):
         ),
     ]
 
-    def __init__(self, engine: Engine | None = None) -> None:
-        """`engine` stands in for the engine process in tests."""
+    def __init__(self, engine: Engine | None = None, device: str = AUTO) -> None:
+        """`engine` stands in for the engine process in tests; the real one computes on `device`."""
         super().__init__()
         self._mishap = ""
         self._loop_here: asyncio.AbstractEventLoop | None = None
@@ -101,7 +105,7 @@ class TinyGPTApp(App[None]):
         self.remembered = Remembered()
         self.prompts = PromptHistory.load()
         self.subject: Callable[[], Subject | None] = lambda: None
-        self.engine: Engine = engine or _engine_process(self.remembered.settings.frames_per_second)
+        self.engine: Engine = engine or _engine_process(self.remembered.settings.frames_per_second, device)
         self.bridge = Bridge(self.engine)
         for theme in THEMES:
             self.register_theme(theme)
@@ -293,7 +297,7 @@ class TinyGPTApp(App[None]):
         self.exit(return_code=status)
 
 
-def _engine_process(frames_per_second: int) -> Engine:
+def _engine_process(frames_per_second: int, device: str) -> Engine:
     from tinygpt_tui.workers.client import EngineClient
 
-    return EngineClient(frames_per_second)
+    return EngineClient(frames_per_second, device)

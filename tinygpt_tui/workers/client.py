@@ -25,6 +25,7 @@ from tinygpt_tui.events.requests import (
     Trace,
 )
 from tinygpt_tui.reading import Damage
+from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.settings.fields import changed
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.workers.process import ENGINE_LOG, command, environment
@@ -39,8 +40,9 @@ class EngineClient:
     Every job that was asked for gets exactly one GenerationEnded, also where the process was killed in mid-word.
     """
 
-    def __init__(self, frames_per_second: int = 30) -> None:
-        """Tokens are handed on at most `frames_per_second` times a second."""
+    def __init__(self, frames_per_second: int = 30, device: str = AUTO) -> None:
+        """Tokens are passed on at most `frames_per_second` times a second; models compute on `device`."""
+        self._device = device
         self._frames_per_second = frames_per_second
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
@@ -69,7 +71,7 @@ class EngineClient:
             log = _open_log()
             try:
                 self._process = await asyncio.create_subprocess_exec(
-                    *command("tinygpt_tui.workers.host", str(self._frames_per_second)),
+                    *command("tinygpt_tui.workers.host", str(self._frames_per_second), self._device),
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=log,

@@ -17,13 +17,14 @@ from tinygpt_tui.events import wire
 from tinygpt_tui.events.generation import GenerationEvent, Token
 from tinygpt_tui.events.requests import Request
 from tinygpt_tui.reading import Damage
+from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.workers.pump import Pump
 
 Asked = tuple[float, Request] | None  # when (perf_counter) and what; None: stdin has ended
 
 
-def main(frames_per_second: float = 30) -> int:
-    """Serve until stdin ends; tokens leave at most `frames_per_second` times a second.
+def main(frames_per_second: str = "30", device: str = AUTO) -> int:
+    """Serve until stdin ends; tokens leave at most `frames_per_second` times a second. Models compute on `device`.
 
     Whatever a library prints goes to stderr: stdout carries events alone.
     """
@@ -37,8 +38,8 @@ def main(frames_per_second: float = 30) -> int:
     # Only now, with requests already being read: numpy takes a tenth of a second, torch (where it is needed) longer.
     from tinygpt_tui.workers.service import EngineService
 
-    service = EngineService()
-    pump: Pump[GenerationEvent] = Pump(lambda event: isinstance(event, Token), frames_per_second)
+    service = EngineService(device)
+    pump: Pump[GenerationEvent] = Pump(lambda event: isinstance(event, Token), float(frames_per_second))
 
     def say(event: GenerationEvent) -> None:
         _write(output, pump.push(event))
@@ -81,4 +82,4 @@ def _write(output: IO[bytes], events: list[GenerationEvent]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*map(float, sys.argv[1:])))
+    sys.exit(main(*sys.argv[1:]))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Hashable
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.workers.opened import OpenedModel, WeightsNow, open_model, open_now, weights_now
 
 K = TypeVar("K", bound=Hashable)
@@ -45,7 +46,9 @@ class LastUsed(Generic[K, S, V]):
 class KeptModels:
     """Opens a model once for all who use it; as for threads, see LastUsed."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = AUTO) -> None:
+        """`device` is where the models compute; see settings/computing.py."""
+        self._device = device
         self._models = LastUsed[tuple[Path, bool], WeightsNow, OpenedModel](lambda models: len(models) > OPEN_MODELS)
 
     def open(self, path: Path, *, untrained: bool = False) -> OpenedModel:
@@ -57,7 +60,9 @@ class KeptModels:
 
     def open_or_find(self, path: Path, *, untrained: bool = False) -> tuple[OpenedModel, bool]:
         """Return the model, and whether it was open already. Raises CheckpointError."""
-        now = weights_now(path)
-        return self._models.open(
-            (path, untrained), now, lambda: open_model(path, untrained=True) if untrained else open_now(path, now)
-        )
+        now, device = weights_now(path), self._device
+
+        def opening() -> OpenedModel:
+            return open_model(path, untrained=True, device=device) if untrained else open_now(path, now, device)
+
+        return self._models.open((path, untrained), now, opening)

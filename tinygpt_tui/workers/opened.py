@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+from numpy.typing import NDArray
 
 from tinygpt_tui.checkpoints.card import WEIGHTS, NativeConfig, read_config
 from tinygpt_tui.checkpoints.moment import read_moment, read_stamp
@@ -26,6 +27,7 @@ from tinygpt_tui.native.weights import NativeWeights, arrange, read_weights, sha
 from tinygpt_tui.runs.folder import LIVE, RunFolder
 from tinygpt_tui.runs.timeline import Moment
 from tinygpt_tui.settings.architecture import GPTSettings, name_of
+from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.settings.sampling import Weights, Window
 from tinygpt_tui.settings.windows import policy_for
 from tinygpt_tui.tokenizers.base import Tokenizer
@@ -135,11 +137,13 @@ class TorchModel(OpenedModel):
         return open_torch_batch_engine(self._model, texts, policy_for(window, self.config.architecture))
 
 
-def open_model(folder: Path, *, untrained: bool = False) -> OpenedModel:
+def open_model(folder: Path, *, untrained: bool = False, device: str = AUTO) -> OpenedModel:
     """Open a model folder, or another program's checkpoint; `untrained` with the weights that its training began with.
 
-    Raises CheckpointError where a part is missing, damaged, or does not fit.
+    Raises CheckpointError where a part is missing, damaged, or does not fit; UsageError where `device` is missing.
     """
+    if device != AUTO:
+        return _open_on(device, folder, untrained=untrained)
     if not is_native(folder):
         return _open_foreign(folder, untrained)
     config = read_config(folder)
@@ -196,13 +200,13 @@ def weights_now(path: Path) -> WeightsNow:
     return WeightsNow(file, _changed_at(file), live)
 
 
-def open_now(path: Path, now: WeightsNow) -> OpenedModel:
-    """Open a model with the weights that `weights_now` has found. Raises CheckpointError."""
+def open_now(path: Path, now: WeightsNow, device: str = AUTO) -> OpenedModel:
+    """Open a model with the weights that `weights_now` has found. Raises what `open_model` raises."""
     newest = RunFolder(path).newest
     try:
-        opened = open_moment(path, Moment(0, newest)) if now.file == newest else open_model(path)
+        opened = open_moment(path, Moment(0, newest), device) if now.file == newest else open_model(path, device=device)
     except NotFoundError:  # just now its best became its newest
-        opened = open_model(path)
+        opened = open_model(path, device=device)
     opened.in_training = now.in_training
     return opened
 
@@ -226,16 +230,19 @@ def _changed_at(file: Path) -> float:
         return 0.0
 
 
-def open_moment(folder: Path, moment: Moment) -> OpenedModel:
+def open_moment(folder: Path, moment: Moment, device: str = AUTO) -> OpenedModel:
     """Open a model folder with the weights of a moment of its run.
 
-    Raises CheckpointError where a part is missing, damaged, or does not fit; NotFoundError.
+    Raises CheckpointError where a part is missing, damaged, or does not fit; NotFoundError; UsageError where `device`
+    is missing.
     """
     config, library = read_config(folder), load_library()
     stamp, tensors = read_stamp(moment.path), read_moment(moment.path)
     opened: OpenedModel
     architecture = config.architecture
-    if library is not None and supports(architecture) and isinstance(architecture, GPTSettings):
+    if device != AUTO:
+        opened = _open_on(device, folder, tensors)
+    elif library is not None and supports(architecture) and isinstance(architecture, GPTSettings):
         lay_out = partial(arrange, architecture, tensors, moment.path.name)
         opened = NativeModel(config, open_tokenizer(folder, config), library, lay_out)
     else:
@@ -248,6 +255,25 @@ def open_moment(folder: Path, moment: Moment) -> OpenedModel:
         opened = TorchModel(checkpoint.config, checkpoint.tokenizer, checkpoint.model)
     opened.step, opened.validation_loss = stamp.step, stamp.validation_loss
     return opened
+
+
+def _open_on(
+    device: str, path: Path, tensors: Mapping[str, NDArray[Any]] | None = None, untrained: bool = False
+) -> OpenedModel:
+    """Open a model to compute on `device` with torch, with `tensors` as its weights where they are given."""
+    from tinygpt_tui.checkpoints.foreign import open_checkpoint
+    from tinygpt_tui.checkpoints.native import load_moment
+    from tinygpt_tui.training.device import choose_device
+
+    place = choose_device(device)
+    checkpoint = open_checkpoint(path, place) if tensors is None else load_moment(path, tensors, place)
+    config, model = checkpoint.config, checkpoint.model
+    if untrained:
+        from tinygpt_tui.workers.twin import first_weights
+
+        config = msgspec.structs.replace(config, trained=None)
+        model = first_weights(path, config).to(place)
+    return TorchModel(config, checkpoint.tokenizer, model)
 
 
 def _open_with_torch(folder: Path, config: NativeConfig, library: Library | None, untrained: bool) -> OpenedModel:
@@ -275,4 +301,4 @@ def _no_senses(config: NativeConfig) -> UsageError:
 
 def _check_weights(weights: Weights) -> None:
     if weights != "fp32":
-        raise UsageError("weights int8: only the native engine has them", "choose fp32")
+        raise UsageError("weights int8: only the native engine has them", "choose fp32, and leave the device at auto")

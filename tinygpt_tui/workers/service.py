@@ -28,6 +28,7 @@ from tinygpt_tui.events.requests import (
 from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.insight.compare import CompareJob
 from tinygpt_tui.insight.explain import ExplainJob
+from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.workers.kept import KeptModels
 from tinygpt_tui.workers.moments import OpenedMoments
 from tinygpt_tui.workers.opened import OpenedModel
@@ -52,9 +53,10 @@ class Job(Protocol):
 class EngineService:
     """Opened models and running jobs."""
 
-    def __init__(self) -> None:
-        self._models = KeptModels()
-        self._moments = OpenedMoments()
+    def __init__(self, device: str = AUTO) -> None:
+        """`device` is where models compute; a comparison of weights and a walk stay on the processor."""
+        self._models = KeptModels(device)
+        self._moments = OpenedMoments(device=device)
         self._walks = Walks()
         self._jobs: dict[int, tuple[Job, Iterator[GenerationEvent]]] = {}
 
