@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 
-from tinygpt_tui import platforms
-from tinygpt_tui.errors import FileInUseError, storage_error
+from tinygpt_tui import paths, platforms
+from tinygpt_tui.errors import FileInUseError, UsageError, storage_error
 
 if TYPE_CHECKING:
     import filelock
@@ -37,8 +37,10 @@ def whole_file(path: Path, *, within: Path | None = None) -> Iterator[IO[bytes]]
     reader, or a process killed at any moment, finds the old file or the new one and never half of it. Folders are made
     as needed, but not `within`: where that is gone (the user deleted the model), its file has no place any more.
 
-    Raises StorageError where the disk is full, the folder may not be written, or another program has `path` open.
+    Raises StorageError where the disk is full, the folder may not be written, or another program has `path` open;
+    UsageError where Windows keeps its name for a device.
     """
+    _check_name(path)
     temporary: Path | None = None
     try:
         if within is not None and not within.is_dir():
@@ -78,6 +80,7 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     An empty folder at `path` gives way; one with something in it only with `replace`, and is there until the new one is
     whole. Raises StorageError.
     """
+    _check_name(path)
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -111,7 +114,8 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 def replace_file(new: Path, path: Path) -> None:
-    """Put the file `new` in the place of `path`, on the same disk. Raises OSError."""
+    """Put the file `new` in the place of `path`, on the same disk. Raises OSError, UsageError as `whole_file`."""
+    _check_name(path)
     _sync_file(new)
     patiently(lambda: new.replace(path), path)
     platforms.sync_folder(path.parent)
@@ -206,6 +210,11 @@ def _is_forgotten(path: Path, writer: int) -> bool:
 
     # The number of a process that is gone may be somebody else's by now; age decides then.
     return not psutil.pid_exists(writer) or time.time() - path.stat().st_mtime > FORGOTTEN_S
+
+
+def _check_name(path: Path) -> None:
+    if paths.is_reserved(path.name):
+        raise UsageError(f"{path.name} is the name of a device on Windows", "choose another name")
 
 
 def _is_read_only(path: Path) -> bool:

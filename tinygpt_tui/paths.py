@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 import platformdirs
 
 HOME_VARIABLE = "TINYGPT_TUI_HOME"
+_DEVICES = frozenset(
+    {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}
+    | {f"{port}{number}" for port in ("COM", "LPT") for number in "123456789¹²³"}
+)
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -28,6 +33,34 @@ def typed_path(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         return Path(text)
+
+
+def composed(name: str) -> str:
+    """Return a file's name with its accents composed (NFC), as keyboards write them; macOS has many decomposed (NFD).
+
+    Two names that look the same are the same in this form only.
+    """
+    return unicodedata.normalize("NFC", name)
+
+
+def is_reserved(name: str) -> bool:
+    """Whether Windows keeps a file's name for a device, whatever follows the first dot: `NUL`, `con.txt`, `COM1 .gguf`.
+
+    Such a file could not be copied to Windows, so that no system gets one.
+    """
+    return name.partition(".")[0].rstrip().upper() in _DEVICES
+
+
+def entry_named(folder: Path, name: str) -> Path:
+    """Return the path of `name` in `folder`, spelled as the folder spells it; it need not exist."""
+    path = folder / name
+    if os.path.lexists(path):
+        return path
+    try:
+        same = (entry for entry in os.listdir(folder) if composed(entry) == composed(name))  # noqa: PTH208 - names
+        return folder / next(same, name)
+    except OSError:
+        return path
 
 
 def models_folder() -> Path:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from pathlib import Path
 
 import msgspec
 import pytest
-from makers import make_run
+from makers import make_model, make_run
 
 from tinygpt_tui import paths
+from tinygpt_tui.checkpoints.library import find_model
 from tinygpt_tui.errors import NotFoundError, RunError, StorageError, UsageError
+from tinygpt_tui.files import whole_folder, write_bytes
 from tinygpt_tui.runs.control import own_birth
 from tinygpt_tui.runs.folder import RunFolder, RunState, RunStatus
 from tinygpt_tui.runs.index import check_name, create_run, find_run, free_name, list_runs
@@ -114,6 +117,69 @@ def test_names_that_cannot_be_a_folders(name: str) -> None:
     with pytest.raises(UsageError) as caught:
         check_name(name)
     assert caught.value.hint
+
+
+DEVICES = ("CON", "nul", "Aux", "prn", "com1", "LPT9", "com¹", "NUL.txt", "con.tar.gz", "nul .x", "CONOUT$")
+
+
+@pytest.mark.parametrize("name", DEVICES)
+def test_a_device_of_windows_is_no_name_anywhere(name: str, tmp_path: Path) -> None:
+    assert paths.is_reserved(name)
+    with pytest.raises(UsageError):
+        check_name(name)
+    with pytest.raises(UsageError, match="device"):
+        write_bytes(tmp_path / name, b"")
+    with pytest.raises(UsageError, match="device"), whole_folder(tmp_path / name):
+        pass
+    assert not list(tmp_path.iterdir())
+    assert free_name("nul") == "nul-2"
+
+
+@pytest.mark.parametrize("name", ["console", "com", "com10", "lpt", "nullable", "my.con", "aux-2"])
+def test_other_names_are_no_devices(name: str) -> None:
+    assert not paths.is_reserved(name)
+    assert check_name(name) == name
+
+
+APART = unicodedata.normalize("NFD", "café 1")  # as macOS spells it
+
+
+def test_a_name_is_one_name_however_its_accents_are_spelled() -> None:
+    assert check_name(APART) == "café 1"
+    made = make_run(APART)
+    assert made.model.name == "café 1"
+    assert made.read_settings().name == "café 1"
+    assert free_name(APART) == "café 1-2"
+    assert find_run(APART).model == made.model
+
+
+def test_a_folder_that_spells_its_name_apart_is_found() -> None:
+    made = make_run("plain")
+    made.model.rename(made.model.with_name(APART))
+    make_model(made.model.with_name(APART))
+    for typed in (APART, "café 1"):
+        assert find_run(typed).model.name == APART
+        assert find_model(typed).name == APART
+
+
+@pytest.mark.parametrize("name", ["हिन्दी", "ภาษาไทย"])
+def test_vowel_signs_are_letters_of_a_name(name: str) -> None:
+    assert check_name(name) == unicodedata.normalize("NFC", name)
+
+
+def test_a_free_name_is_free_where_capitals_are_not_told_apart() -> None:
+    make_run("Cat")
+    assert free_name("cat") == "cat-2"
+
+
+def test_a_folder_that_holds_no_model_is_not_called_one() -> None:
+    in_the_way = paths.models_folder() / "ghost"
+    (in_the_way / "run" / "timeline").mkdir(parents=True)
+    with pytest.raises(RunError, match="holds no model"):
+        make_run("ghost")
+    make_run("cat")
+    with pytest.raises(RunError, match="there is a model called 'cat'"):
+        make_run("cat")
 
 
 def test_a_run_that_could_not_be_written_leaves_its_name_free(monkeypatch: pytest.MonkeyPatch) -> None:

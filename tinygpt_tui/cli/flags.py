@@ -30,10 +30,22 @@ def add_setting_flags(
         group.add_argument(
             f"--{name.replace('_', '-')}",
             dest=f"setting_{name}",
+            type=text_argument,
             action="append" if field.several else "store",
             metavar="|".join(field.choices) if field.choices else METAVARS[field.kind],
             help=f"{field.description} (default: {written(field.default) or 'none'}{again})".replace("%", "%%"),
         )
+
+
+def text_argument(text: str) -> str:
+    """Return an argument as UTF-8 has it: in an ASCII locale Python gives each byte above 127 as half of a pair.
+
+    Not for paths and names, which the system wants as they are.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8")
+    except UnicodeError:  # no UTF-8, or really half of a pair
+        return text
 
 
 def typed_settings(

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from tinygpt_tui.cli.flags import add_setting_flags, typed_settings
+from tinygpt_tui.cli.flags import add_setting_flags, text_argument, typed_settings
 from tinygpt_tui.cli.output import say, write
 from tinygpt_tui.errors import ExitCode, UsageError
 from tinygpt_tui.settings.computing import ComputingSettings
@@ -32,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = ESCAPES.strip()
     parser.add_argument("model", help="a model's name (`tinygpt-tui models`), its folder, or hf:NAME")
-    parser.add_argument("--prompt", default="", metavar="TEXT", help="what to write on from; - reads it from stdin")
+    parser.add_argument(
+        "--prompt", default="", type=text_argument, metavar="TEXT", help="what to write on from; - reads it from stdin"
+    )
     parser.add_argument("--no-echo", action="store_true", help="leave the prompt itself out of the output")
     parser.add_argument(
         "--num-samples",

@@ -78,6 +78,8 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
+            if not stream.isatty():  # a file gets the text as it is, also on Windows
+                stream.reconfigure(newline="\n")
     chosen = next((argument for argument in arguments if argument in COMMANDS), None)
     parsed = make_parser(chosen).parse_args(arguments)
     try:

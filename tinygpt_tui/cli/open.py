@@ -111,7 +111,7 @@ def _keep(checkpoint: Checkpoint, path: Path, name: str) -> Path:
     from tinygpt_tui.runs.index import check_name, free_name
 
     if name:
-        check_name(name)
+        name = check_name(name)
     folder = paths.models_folder() / (name or free_name(path.stem if path.is_file() else folder_name(path)))
     keep(checkpoint, folder, path.absolute())
     return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +15,8 @@ from tinygpt_tui.files import is_file, remove_folder
 from tinygpt_tui.runs.control import is_alive
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunSettings, RunState, RunStatus
 
-GOOD_NAME = re.compile(r"[^\W_][\w .-]{0,63}", re.UNICODE)
+LONGEST_NAME = 64
+GOOD_NAME = re.compile(r"[^\W_][\w .-]*", re.UNICODE)
 
 
 class RunCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +60,7 @@ def list_runs() -> list[RunCard]:
 def find_run(name: str) -> RunFolder:
     """Return the run of the model that `name` means, the user's own before a shipped one. Raises NotFoundError."""
     for place in (paths.models_folder(), paths.shipped_models()):
-        run = RunFolder(place / name)
+        run = RunFolder(paths.entry_named(place, name))
         if is_file(run.settings):
             return run
     there = ", ".join(card.name for card in list_runs()) or "none yet"
@@ -70,14 +72,14 @@ def create_run(settings: RunSettings) -> RunFolder:
 
     Raises UsageError for a name that is no good as a folder's, RunError where it is taken, StorageError.
     """
-    name = settings.name
-    check_name(name)
+    name = check_name(settings.name)
+    settings = msgspec.structs.replace(settings, name=name)
     model = paths.models_folder() / name
     try:
         model.parent.mkdir(parents=True, exist_ok=True)
         model.mkdir()
     except FileExistsError:
-        raise RunError(f"there is a model called {name!r} already", "choose another name") from None
+        raise taken(model) from None
     except OSError as error:
         raise storage_error(error, model) from error
     run = RunFolder(model)
@@ -89,25 +91,42 @@ def create_run(settings: RunSettings) -> RunFolder:
     return run
 
 
-def check_name(name: str) -> None:
-    """Raise UsageError where `name` cannot be a model's."""
-    if not GOOD_NAME.fullmatch(name) or name.endswith((" ", ".")):
+def check_name(name: str) -> str:
+    """Return `name` as a model's, its accents composed. Raises UsageError where no model can be called so."""
+    name = paths.composed(name)
+    letters = "".join(one for one in name if not unicodedata.category(one).startswith("M"))  # vowel signs, as in हिन्दी
+    if not GOOD_NAME.fullmatch(letters) or len(name) > LONGEST_NAME or name.endswith((" ", ".")):
         raise UsageError(
             f"name: {name!r} cannot be a folder's name",
-            "use letters, digits, spaces, dots, _ and -, beginning with a letter or digit; 64 characters at most",
+            f"use letters, digits, spaces, dots, _ and -, beginning with a letter or digit; {LONGEST_NAME} characters "
+            "at most",
         )
+    if paths.is_reserved(name):
+        raise UsageError(f"name: {name!r} is the name of a device on Windows", "use a name that is not a device's")
+    return name
+
+
+def taken(model: Path) -> RunError:
+    """Return the error that says why no model can be made at `model`: something has this name."""
+    if is_file(model) or any(is_file(path) for path in (RunFolder(model).settings, *model.glob("*.*"))):
+        return RunError(f"there is a model called {model.name!r} already", "choose another name")
+    return RunError(f"the folder {model} is in the way: it holds no model", "delete it, or choose another name")
 
 
 def free_name(wish: str) -> str:
-    """Return `wish`, or `wish-2`, `wish-3` … if models of that name exist."""
-    taken = {
-        path.name
+    """Return `wish`, or `wish-2`, `wish-3` … if models of that name exist, or names that some file system takes for it.
+
+    Those of macOS and Windows do not tell capitals apart.
+    """
+    found = {
+        paths.composed(path.name).casefold()
         for place in (paths.models_folder(), paths.shipped_models())
         if place.is_dir()
         for path in place.iterdir()
     }
+    wish = paths.composed(wish)
     name, number = wish, 2
-    while name in taken:
+    while paths.composed(name).casefold() in found or paths.is_reserved(name):
         name, number = f"{wish}-{number}", number + 1
     return name
 

@@ -20,11 +20,11 @@ import msgspec
 from tinygpt_tui import paths
 from tinygpt_tui.errors import NotFoundError, RunError, TinyGPTError, storage_error
 from tinygpt_tui.files import locked, move, remove, remove_folder, write_text
-from tinygpt_tui.reading import open_file
+from tinygpt_tui.reading import open_file, real_path
 from tinygpt_tui.runs import trash
 from tinygpt_tui.runs.control import live_status
 from tinygpt_tui.runs.folder import RunFolder
-from tinygpt_tui.runs.index import check_name
+from tinygpt_tui.runs.index import check_name, taken
 
 OF_A_TRAINER = ("lock", "control", "*.log", ".*")  # what a copy does without
 LONGEST_NOTES = 100_000  # characters
@@ -40,7 +40,8 @@ class Thrown:
 
 def is_own(model: Path) -> bool:
     """Whether a model folder is the user's own, to rename and to throw away; shipped ones are not."""
-    return model.absolute().parent == paths.models_folder().absolute()
+    # By links: on macOS /tmp is one. Not of the model itself, which may be a link to somewhere else.
+    return real_path(model.absolute().parent) == real_path(paths.models_folder())
 
 
 def rename(model: Path, name: str) -> Path:
@@ -49,14 +50,14 @@ def rename(model: Path, name: str) -> Path:
     Raises UsageError for a name that cannot be, RunError where it is taken or the model is being trained,
     NotFoundError, StorageError.
     """
-    check_name(name)
+    name = check_name(name)
     with _free(model, "renamed"):
         target = model.with_name(name)
         if name == model.name:
             return model
         # On a disk that does not tell capitals apart, `Cat` for `cat` is the same folder and no other's name.
         if target.exists() and not target.samefile(model):
-            raise RunError(f"there is a model called {name!r} already", "choose another name")
+            raise taken(target)
     _move(model, target)
     _say_name(target)
     return target
@@ -68,13 +69,13 @@ def duplicate(model: Path, name: str) -> Path:
     Its run comes with it as it stands, but for what belongs to a trainer. Raises UsageError for a name that cannot be,
     RunError where it is taken or the model is being trained, NotFoundError, StorageError.
     """
-    check_name(name)
+    name = check_name(name)
     if live_status(RunFolder(model)) is not None:
         raise RunError(f"{model.name} is being trained now", "stop it first: a copy would be neither here nor there")
     target = paths.models_folder() / name
     part = target.with_name(f".{name}.part")
     if target.exists():
-        raise RunError(f"there is a model called {name!r} already", "choose another name")
+        raise taken(target)
     try:
         remove_folder(part)
         part.parent.mkdir(parents=True, exist_ok=True)

@@ -242,6 +242,7 @@ class _Run:
                 write()
                 break
             except StorageError as error:
+                self._check_there()
                 if self._control.asked("stop"):
                     raise
                 self._say_refused(error)
@@ -259,6 +260,12 @@ class _Run:
                 self._training.pace.wake()
             yield from self._log(Resumed(step))
 
+    def _check_there(self) -> None:
+        """Raise RunError where the model was deleted or renamed; if its whole disk is gone, it may come back."""
+        model = self._folder.model
+        if model.parent.is_dir() and not self._folder.folder.is_dir():
+            raise RunError(f"{model} is gone", "it was deleted or renamed while it was being trained")
+
     def _say_refused(self, error: StorageError) -> None:
         steps = self._training.settings.steps if self._training else 0
         self._try(lambda: self._say("paused", steps, error.message))
@@ -268,6 +275,7 @@ class _Run:
             self._state = "paused" if isinstance(event, Paused) else "running"
             self._try(lambda: self._say(self._state, steps))
         elif time.monotonic() - self._status_at > STATUS_EVERY_S:
+            self._check_there()
             self._try(lambda: self._say(self._state, steps))
 
     @property

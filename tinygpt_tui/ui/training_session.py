@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import psutil
 
-from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import WEIGHTS
 from tinygpt_tui.doctor.examination import Examination, kept_of, read_one_batch
 from tinygpt_tui.doctor.rounds import findings_of, worst_first
@@ -23,6 +22,7 @@ from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.extending import extend
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunSettings, RunStatus
 from tinygpt_tui.runs.history import RunHistory
+from tinygpt_tui.runs.keeping import is_own
 from tinygpt_tui.workers.examiner import is_here, start_examiner
 from tinygpt_tui.workers.trainer import RunWatch, start_trainer
 
@@ -133,7 +133,7 @@ class TrainingSession:
     @property
     def own(self) -> bool:
         """Whether the run is the user's, so that it can be gone on with."""
-        return self.run.model.parent.resolve() == paths.models_folder().resolve()
+        return is_own(self.run.model)
 
     @property
     def can_go_on(self) -> bool:

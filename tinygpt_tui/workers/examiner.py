@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from tinygpt_tui import paths, platforms
+from tinygpt_tui import platforms
 from tinygpt_tui.corpora.catalog import list_corpora
 from tinygpt_tui.corpora.corpus import CorpusText, read_text, split
 from tinygpt_tui.doctor.examination import (
@@ -31,6 +31,7 @@ from tinygpt_tui.errors import NotFoundError, TinyGPTError
 from tinygpt_tui.events.training import Finding
 from tinygpt_tui.files import is_file
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder
+from tinygpt_tui.runs.keeping import is_own
 from tinygpt_tui.workers.process import command, environment
 
 ONE_BATCH = "--one-batch"
@@ -56,7 +57,6 @@ def start_examiner(run: RunFolder, *, one_batch: bool = False) -> None:
 def examine_run(run: RunFolder) -> Examination:
     """Examine the text of a run, where nobody has; keep and return the result. Raises TinyGPTError."""
     settings = run.read_settings()
-    own = run.model.parent.resolve() == paths.models_folder().resolve()
     found = kept_of(run, settings)
     if found is None:
         training = settings.training
@@ -64,7 +64,7 @@ def examine_run(run: RunFolder) -> Examination:
         corpus = split(text.text, training.architecture.training_length, training.validation_share)
         found = examine(text.text, corpus)
         keep(found, cache_path(key_of(text.sha256, training.validation_share, corpus.tokenizer.to_dict())))
-    if own:
+    if is_own(run.model):
         keep(found, run_path(run), within=run.folder)
     return found
 

@@ -221,8 +221,7 @@ class CardScreen(ModalScreen[str | None]):
 
         self._say("reading it, and writing it as one of yours …")
         try:
-            check_name(name)
-            folder = await keep(str(self._path), name)
+            folder = await keep(str(self._path), check_name(name))
         except TinyGPTError as error:
             self._complain(error)
         else:

@@ -7,6 +7,7 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from tinygpt_tui import paths
 from tinygpt_tui.runs.index import free_name
 from tinygpt_tui.ui.training_draft import name_problem
 
@@ -71,5 +72,5 @@ What the model will be called, in the Generate tab and on the disk. Letters, dig
 
 def _nameable(wish: str) -> str:
     """The part of a file's name that can be a model's."""
-    kept = "".join(sign if sign.isalnum() or sign in " ._-" else "-" for sign in wish)
+    kept = "".join(sign if sign.isalnum() or sign in " ._-" else "-" for sign in paths.composed(wish))
     return kept.lstrip(" ._-")[:56].rstrip(" .") or "model"
