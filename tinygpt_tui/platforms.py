@@ -285,6 +285,16 @@ def command_line(*arguments: str | os.PathLike[str], system: str = SYSTEM) -> st
     return " ".join(_quoted_for_windows(word) for word in words) if is_windows(system) else shlex.join(words)
 
 
+def own_command(*arguments: str) -> str:
+    """Return the command that runs this program, as the user types it: `own_command("generate", name)`."""
+    return command_line("tinygpt-tui", *arguments)
+
+
+def python_command(*arguments: str) -> str:
+    """Return the command that runs the Python of this program, which need not be the one called `python`."""
+    return command_line(sys.executable or "python", *arguments)
+
+
 def split_command(line: str, system: str = SYSTEM) -> list[str]:
     """Return the words of a command line, as in the variable CC; on Windows a backslash is only a backslash."""
     return shlex.split(line, posix=not is_windows(system))

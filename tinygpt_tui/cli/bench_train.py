@@ -10,6 +10,7 @@ from tinygpt_tui.cli.bench_progress import measured
 from tinygpt_tui.cli.output import table
 from tinygpt_tui.errors import NotFoundError, UsageError
 from tinygpt_tui.measuring.training_goals import DEFAULT, GOALS, LOOP, PLAIN, find_parts
+from tinygpt_tui.platforms import own_command
 from tinygpt_tui.words import duration
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     entry = find_corpus(arguments.corpus)
     if entry.path is None:
         raise NotFoundError(
-            f"{entry.row.title} is not on this machine yet", f"tinygpt-tui data --download {entry.name}"
+            f"{entry.row.title} is not on this machine yet", own_command("data", "--download", entry.name)
         )
     text = read_text(Path(entry.path)).text
 

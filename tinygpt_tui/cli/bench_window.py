@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tinygpt_tui.cli.bench_progress import measured
 from tinygpt_tui.cli.output import table
 from tinygpt_tui.errors import NotFoundError, UsageError
+from tinygpt_tui.platforms import own_command
 
 if TYPE_CHECKING:
     from tinygpt_tui.measuring.window_loss import WindowReport
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     entry = find_corpus(name)
     if entry.path is None:
         raise NotFoundError(
-            f"{entry.row.title} is not on this machine yet", f"tinygpt-tui data --download {entry.name}"
+            f"{entry.row.title} is not on this machine yet", own_command("data", "--download", entry.name)
         )
     ids = validation_ids(folder, read_text(Path(entry.path)).text, open_tokenizer(folder, config))
     open_engine, precisions, engine = engines_of(folder)

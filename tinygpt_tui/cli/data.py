@@ -7,6 +7,7 @@ import sys
 
 from tinygpt_tui.cli.output import say, table, write
 from tinygpt_tui.corpora.catalog import find_corpus, list_corpora
+from tinygpt_tui.platforms import own_command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
         (
             entry.name,
             f"{entry.row.characters or entry.row.bytes:,}",
-            "here" if entry.here else f"tinygpt-tui data --download {entry.name}",
+            "here" if entry.here else own_command("data", "--download", entry.name),
             f"{entry.row.entropy:.3f}" if entry.row.entropy is not None else "",
             entry.row.licence,
             entry.row.description,

@@ -11,6 +11,7 @@ from tinygpt_tui.cli.engine_words import say_engine
 from tinygpt_tui.cli.output import say, write
 from tinygpt_tui.errors import NotFoundError, TinyGPTError, UsageError
 from tinygpt_tui.events.training import Finding
+from tinygpt_tui.platforms import own_command
 from tinygpt_tui.settings.presets import ALL_PRESETS, DEFAULT_PRESET, find_preset
 
 
@@ -76,7 +77,7 @@ def _of_corpus(name: str, preset: str, one_batch: bool) -> list[Finding]:
     entry = find_corpus(name)
     if entry.path is None:
         raise NotFoundError(
-            f"{entry.row.title} is not on this machine yet", f"tinygpt-tui data --download {entry.name}"
+            f"{entry.row.title} is not on this machine yet", own_command("data", "--download", entry.name)
         )
     text = read_text(Path(entry.path))
     corpus = split(text.text, training.architecture.training_length, training.validation_share)

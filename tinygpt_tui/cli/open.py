@@ -14,6 +14,7 @@ from tinygpt_tui.checkpoints.fused import Reading
 from tinygpt_tui.cli.flags import typed_settings
 from tinygpt_tui.cli.output import say, say_error, table, write
 from tinygpt_tui.errors import TinyGPTError, UsageError
+from tinygpt_tui.platforms import own_command
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.fields import SettingField, fields_of
 
@@ -100,7 +101,7 @@ def _open(path: Path, typed: Typed, name: str | None, as_json: bool) -> None:
     elif checkpoint.layout == "native":
         write("a model of this program\n")
     if kept is not None:
-        say(f"kept as {kept.name}: tinygpt-tui generate {kept.name}")
+        say(f"kept as {kept.name}: {own_command('generate', kept.name)}")
     elif checkpoint.layout != "native":
         say("--keep NAME keeps it among your models")
 

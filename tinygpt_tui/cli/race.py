@@ -16,6 +16,7 @@ from tinygpt_tui.charts import LEVEL_STYLE, SERIES_STYLES, Level, LossChart, Ser
 from tinygpt_tui.cli.output import say, table, write
 from tinygpt_tui.errors import ExitCode, NotFoundError
 from tinygpt_tui.files import write_text
+from tinygpt_tui.platforms import own_command
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.race import LADDER_NAME, Entrant, Result, entrants_of, for_so_long, result_of
 from tinygpt_tui.settings.fields import checked
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     entry = find_corpus(arguments.corpus)
     if entry.path is None:
         raise NotFoundError(
-            f"{entry.row.title} is not on this machine yet", f"tinygpt-tui data --download {entry.name}"
+            f"{entry.row.title} is not on this machine yet", own_command("data", "--download", entry.name)
         )
     text = read_text(Path(entry.path))
     corpus = split(text.text, 1, 0.1)

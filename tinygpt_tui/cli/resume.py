@@ -12,6 +12,7 @@ from tinygpt_tui.cli.train import help_here, is_helper, train_detached, train_he
 from tinygpt_tui.cli.wishes import answer, code
 from tinygpt_tui.errors import RunError
 from tinygpt_tui.events.training import Resumed
+from tinygpt_tui.platforms import own_command
 from tinygpt_tui.runs.control import Control, live_status
 from tinygpt_tui.runs.extending import check_own, extend
 from tinygpt_tui.runs.folder import RunFolder, RunStatus
@@ -76,7 +77,8 @@ def _end_pause(run: RunFolder, status: RunStatus, with_changes: bool) -> int:
         if status.state == "paused" and status.message and not with_changes:
             raise RunError(f"{name} waits: {status.message}", "it goes on by itself when that is mended")
         raise RunError(
-            f"{name} is already being trained", f"`tinygpt-tui stop {name}` first, or `tinygpt-tui watch {name}`"
+            f"{name} is already being trained",
+            f"`{own_command('stop', name)}` first, or `{own_command('watch', name)}`",
         )
     watch = RunWatch(run)
     watch.poll()

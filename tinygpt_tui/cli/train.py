@@ -15,6 +15,7 @@ from tinygpt_tui.cli.flags import add_setting_flags, typed_settings
 from tinygpt_tui.cli.output import say, write
 from tinygpt_tui.cli.terminal import surviving
 from tinygpt_tui.errors import ExitCode, NotFoundError
+from tinygpt_tui.platforms import own_command
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.settings.load import FROM_CORPUS, architecture_fields, read_toml, resolve
@@ -77,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     entry = find_corpus(arguments.corpus)
     if entry.path is None:
         raise NotFoundError(
-            f"{entry.row.title} is not on this machine yet", f"tinygpt-tui data --download {entry.name}"
+            f"{entry.row.title} is not on this machine yet", own_command("data", "--download", entry.name)
         )
     text = read_text(Path(entry.path))
     if preset == TIMED_PRESET:
@@ -195,6 +196,6 @@ def train_detached(run: RunFolder) -> int:
 
     start_trainer(run)
     name = run.model.name
-    say(f"{name} is being trained in the background; watch it: tinygpt-tui watch {name}")
+    say(f"{name} is being trained in the background; watch it: {own_command('watch', name)}")
     write(f"{name}\n")
     return int(ExitCode.OK)

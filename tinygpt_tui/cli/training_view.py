@@ -25,6 +25,7 @@ from tinygpt_tui.events.training import (
     RunStarted,
     TrainingEvent,
 )
+from tinygpt_tui.platforms import own_command
 from tinygpt_tui.runs.aspects import Comparison, chart_of
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.history import RunHistory
@@ -55,7 +56,7 @@ def tell_end(history: RunHistory, run: RunFolder) -> int:
     ended, name = history.ended, run.model.name
     if ended is None:
         say(f"the trainer of {name} was killed or crashed after step {history.step}")
-        say(f"  `tinygpt-tui resume {name}` continues from the last saved state")
+        say(f"  `{own_command('resume', name)}` continues from the last saved state")
         return int(ExitCode.RUN)
     if ended.reason == "failed":
         say(f"tinygpt-tui: {ended.message}")
@@ -65,7 +66,7 @@ def tell_end(history: RunHistory, run: RunFolder) -> int:
     loss = f"{ended.best_loss:.4f}" if ended.best_loss is not None else "not measured"
     read = f" on {history.read_words(ended.best_tokens)}" if ended.best_tokens else ""
     say(f"{ended.reason} at step {ended.step}; best validation loss {loss}{read} at step {ended.best_step} is kept")
-    say(f"talk to it: tinygpt-tui generate {name}")
+    say(f"talk to it: {own_command('generate', name)}")
     return int(ExitCode.OK)
 
 

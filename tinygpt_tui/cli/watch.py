@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from tinygpt_tui.cli.output import say
 from tinygpt_tui.errors import ExitCode, NotFoundError
 from tinygpt_tui.events.training import TrainingEvent
+from tinygpt_tui.platforms import own_command
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.index import find_run, list_runs
 from tinygpt_tui.workers.trainer import RunWatch
@@ -33,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         name = run.model.name
         if RunWatch(run).alive():
-            say(f"{name} continues; `tinygpt-tui watch {name}` shows it again, `tinygpt-tui stop {name}` ends it")
+            say(f"{name} continues; {own_command('watch', name)} shows it again, {own_command('stop', name)} ends it")
         return int(ExitCode.OK)
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 from tinygpt_tui.cli.output import say
 from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.events.training import RunEnded, TrainingEvent
+from tinygpt_tui.platforms import own_command
 from tinygpt_tui.workers.trainer import RunWatch
 
 E = TypeVar("E", bound=TrainingEvent)
@@ -30,7 +31,7 @@ def answer(watch: RunWatch, kind: type[E], what: str) -> E | None:
                 say(f"{name} has ended meanwhile ({event.reason} at step {event.step})")
                 return None
         if not watch.alive():
-            say(f"the trainer of {name} is gone; `tinygpt-tui resume {name}` goes on")
+            say(f"the trainer of {name} is gone; `{own_command('resume', name)}` goes on")
             return None
         time.sleep(LOOK_S)
     say(f"asked {name} {what}; it has not come to it yet")

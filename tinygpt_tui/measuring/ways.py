@@ -20,7 +20,7 @@ from tinygpt_tui.measuring.naive import NaiveGPT
 from tinygpt_tui.measuring.report import Base
 from tinygpt_tui.measuring.sizes import BATCH, FULL, INSIDE, TEXTS, Size, Where
 from tinygpt_tui.native.engine import NativeBatchEngine, NativeEngine
-from tinygpt_tui.native.library import Library, load_library
+from tinygpt_tui.native.library import BUILD, Library, load_library
 from tinygpt_tui.native.weights import NativeWeights, arrange
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.sampling import SamplingSettings, Weights
@@ -28,7 +28,7 @@ from tinygpt_tui.settings.windows import Policy, kept_after
 
 Generator = Callable[[list[int], int], Iterator[int]]  # (ids, count) -> count new ids, one by one
 NAIVE, HUGGING_FACE = "naive", "Hugging Face"
-NOT_BUILT = "not built: python -m tinygpt_tui.native.build"
+NOT_BUILT = f"not built: {BUILD}"
 _SPREAD_OF_WEIGHTS = 0.1  # nanoGPT's 0.02 writes one token for ever when greedy: no test of anything
 _AS_AN_APP = SamplingSettings(temperature=1.0, seed=1)
 

@@ -5,6 +5,7 @@ Without a compiler the program works all the same: torch decodes then.
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import shutil
@@ -15,8 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinygpt_tui import platforms
-from tinygpt_tui.errors import EngineError, ExitCode, TinyGPTError, storage_error
-from tinygpt_tui.native.library import AVX2_NAME, FILE_NAME, FOLDER, SOURCE, source_mark
+from tinygpt_tui.errors import EngineError, ExitCode, InUseError, TinyGPTError, storage_error
+from tinygpt_tui.files import replace_file
+from tinygpt_tui.native.library import AVX2_NAME, FILE_NAME, FOLDER, SOURCE, VARIABLE, source_mark
 
 # Sums keep the order of the source but where a loop says otherwise; of "fast math" only what changes no result.
 FLAGS = (
@@ -28,6 +30,7 @@ _UNIX = (*FLAGS, "-shared", "-fPIC")
 _MSVC = ("/nologo", "/O2", "/fp:fast", "/LD")
 _COMPILERS = ("cc", "gcc", "clang")
 _SECONDS = 120
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _X86 = platform.machine().lower() in ("x86_64", "amd64")
 
 
@@ -50,11 +53,16 @@ def build(folder: Path = FOLDER) -> Path:
                 if _X86 and not _has_copies(command):
                     _run(_for_avx2(command, made, fast), Path(scratch))
                     if fast.is_file():
-                        fast.replace(folder / AVX2_NAME)
-                made.replace(target)
+                        replace_file(fast, folder / AVX2_NAME)
+                replace_file(made, target)  # another copy of the program may have it loaded
                 return target
     except OSError as error:
-        raise storage_error(error, folder) from error
+        found = storage_error(error, folder)
+        if folder == FOLDER and not isinstance(found, InUseError) and error.errno in _REFUSED:
+            # The package belongs to the system's owner: another home would not help.
+            other = f"{platforms.python_command('-m', 'tinygpt_tui.native.build')} FOLDER"
+            found.hint = f"build it into a folder of yours: {other}, then set {VARIABLE} to the file that it names"
+        raise found from error
     raise EngineError(f"{compiler[0]} could not build the native engine:\n{words}", "torch decodes without it")
 
 

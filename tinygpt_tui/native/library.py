@@ -6,7 +6,6 @@ import contextlib
 import ctypes
 import functools
 import os
-import sys
 import zlib
 from pathlib import Path
 
@@ -113,7 +112,8 @@ def _layout() -> int:
     return functools.reduce(lambda sum, part: sum * 1000 + ctypes.sizeof(part), (Net, Layer, Job, Text), 0)
 
 
-_HINT = f"build it again: {platforms.command_line(sys.executable, '-m', 'tinygpt_tui.native.build')}"
+BUILD = platforms.python_command("-m", "tinygpt_tui.native.build")
+_HINT = f"build it again: {BUILD}"
 
 
 @functools.cache

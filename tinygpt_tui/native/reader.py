@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tinygpt_tui.errors import EngineError, UsageError
 from tinygpt_tui.native.library import (
     ACTIVATIONS,
+    BUILD,
     LAYER_MATRICES,
     LAYER_PARTS,
     NET_MATRICES,
@@ -49,7 +50,7 @@ class Reader:
         """
         found = library or load_library()
         if found is None:
-            raise EngineError("the native engine was not built", "python -m tinygpt_tui.native.build")
+            raise EngineError("the native engine was not built", BUILD)
         settings = weights.settings
         self.policy = policy_for(policy, settings)
         self.vocab_size, self.block_size = settings.vocab_size, settings.block_size

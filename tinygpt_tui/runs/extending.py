@@ -11,6 +11,7 @@ import msgspec
 
 from tinygpt_tui import paths
 from tinygpt_tui.errors import NotFoundError, RunError, UsageError
+from tinygpt_tui.platforms import own_command
 from tinygpt_tui.runs.control import live_status
 from tinygpt_tui.runs.folder import RunFolder, RunSettings, steps_of
 from tinygpt_tui.settings.fields import changed
@@ -24,7 +25,7 @@ def check_own(run: RunFolder) -> None:
     if run.model.parent.resolve() != paths.models_folder().resolve():
         raise RunError(
             f"{run.model.name} came with the program and is left as it is",
-            f"start a new run from it: `tinygpt-tui train --from {run.model.name} --corpus NAME|FILE`",
+            f"start a new run from it: `{own_command('train', '--from', run.model.name)} --corpus NAME|FILE`",
         )
 
 
@@ -55,7 +56,7 @@ def extend(run: RunFolder, text: str) -> RunSettings:
     """
     check_own(run)
     if live_status(run) is not None:
-        raise RunError(f"{run.model.name} is being trained now", f"`tinygpt-tui stop {run.model.name}` first")
+        raise RunError(f"{run.model.name} is being trained now", f"`{own_command('stop', run.model.name)}` first")
     settings = run.read_settings()
     training = settings.training
     try:
@@ -66,7 +67,7 @@ def extend(run: RunFolder, text: str) -> RunSettings:
     if step and not run.resume.is_file():
         raise RunError(
             f"{run.model.name} has no state to go on from: {run.resume} is missing",
-            f"start a new run from its weights: `tinygpt-tui train --from {run.model.name} --corpus NAME|FILE`",
+            f"start a new run from its weights: `{own_command('train', '--from', run.model.name)} --corpus NAME|FILE`",
         )
     total = new_steps(text, step, steps)
     longer = changed(training, {"steps": total, "minutes": 0.0})

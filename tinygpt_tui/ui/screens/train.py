@@ -17,6 +17,7 @@ from tinygpt_tui.charts import export_svg
 from tinygpt_tui.doctor.rounds import changes_in_words
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.files import write_text
+from tinygpt_tui.platforms import own_command
 from tinygpt_tui.runs.folder import CorpusReference, StartingModel
 from tinygpt_tui.runs.index import RunCard
 from tinygpt_tui.settings.training import TrainingSettings
@@ -264,7 +265,7 @@ weights, and you can go on from there later.
         if not session.phase.live:
             where = f"are in {session.run.model}" if session.own else "came with the program"
             return f"{also}The model and its run {where}."
-        return f"{also}Training goes on when you quit; stop it with s or `tinygpt-tui stop {session.name}`."
+        return f"{also}Training goes on when you quit; stop it with s or `{own_command('stop', session.name)}`."
 
     def _is_shown(self) -> bool:
         # While the app closes, a screen is still on the stack when its widgets are gone.
