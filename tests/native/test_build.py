@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -164,3 +165,10 @@ def test_it_says_why_torch_decodes(tmp_path: Path, library_path: Path, monkeypat
     chosen = loading.why_without()
     assert chosen is not None
     assert f"{VARIABLE} is off" in chosen.message
+
+
+def test_it_needs_no_package() -> None:
+    """A wheel is built where nothing is installed but the build tool."""
+    root = Path(building.__file__).parents[2]
+    code = f"import sys; sys.path.insert(0, {str(root)!r}); import tinygpt_tui.native.build"
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True, timeout=60)

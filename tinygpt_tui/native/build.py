@@ -16,8 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tinygpt_tui import platforms
-from tinygpt_tui.errors import EngineError, ExitCode, InUseError, TinyGPTError, storage_error
-from tinygpt_tui.files import replace_file
+from tinygpt_tui.errors import EngineError, ExitCode, TinyGPTError, storage_error
 from tinygpt_tui.native.library import AVX2_NAME, FILE_NAME, FOLDER, SOURCE, VARIABLE, source_mark
 
 # Sums keep the order of the source but where a loop says otherwise; of "fast math" only what changes no result.
@@ -53,17 +52,21 @@ def build(folder: Path = FOLDER) -> Path:
                 if _X86 and not _has_copies(command):
                     _run(_for_avx2(command, made, fast), Path(scratch))
                     if fast.is_file():
-                        replace_file(fast, folder / AVX2_NAME)
-                replace_file(made, target)  # another copy of the program may have it loaded
+                        _replace(fast, folder / AVX2_NAME)
+                _replace(made, target)
                 return target
     except OSError as error:
         found = storage_error(error, folder)
-        if folder == FOLDER and not isinstance(found, InUseError) and error.errno in _REFUSED:
-            # The package belongs to the system's owner: another home would not help.
+        if folder == FOLDER and error.errno in _REFUSED:
+            # The package belongs to the system's owner, or a program has it loaded: another home would not help.
             other = f"{platforms.python_command('-m', 'tinygpt_tui.native.build')} FOLDER"
             found.hint = f"build it into a folder of yours: {other}, then set {VARIABLE} to the file that it names"
         raise found from error
     raise EngineError(f"{compiler[0]} could not build the native engine:\n{words}", "torch decodes without it")
+
+
+def _replace(new: Path, old: Path) -> None:
+    platforms.patiently(lambda: new.replace(old), wait_s=1.0)
 
 
 def _compiler() -> list[str]:
