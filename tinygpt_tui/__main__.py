@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
 def main() -> int:
     """Run the command line; return the exit code."""
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks what can follow
+        from tinygpt_tui.cli.completion import complete
+
+        complete()
     if len(sys.argv) == 1:
         # The app should be there at once: the parser of all the other commands would cost a tenth of a second.
         from tinygpt_tui.cli.app import open_app

@@ -80,7 +80,7 @@ def logs_folder() -> Path:
 
 def settings_file() -> Path:
     """Return the file of the app's remembered settings (theme, hidden panes)."""
-    return home() / "settings.json"
+    return home() / "settings.toml"
 
 
 def prompts_file() -> Path:

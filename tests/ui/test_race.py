@@ -476,7 +476,7 @@ async def test_the_panes_are_remembered() -> None:
 
 async def test_a_remembered_model_that_is_gone_gives_way_to_the_usual_one() -> None:
     paths.home().mkdir(parents=True, exist_ok=True)
-    paths.settings_file().write_bytes(b'{"race": "trained gone\\nuntrained two", "model": "one"}')
+    paths.settings_file().write_bytes(b'race = "trained gone\\nuntrained two"\nmodel = "one"')
     async with opened(models=("one", "two")) as bench:
         assert bench.titles == ["1 one", "2 two, untrained"]
 

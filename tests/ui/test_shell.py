@@ -57,7 +57,7 @@ async def test_the_theme_is_remembered() -> None:
 
 async def test_without_colour_no_theme_is_black_on_black(monkeypatch: pytest.MonkeyPatch) -> None:
     paths.home().mkdir(parents=True)
-    paths.settings_file().write_bytes(b'{"theme": "ansi-dark"}')
+    paths.settings_file().write_bytes(b'theme = "ansi-dark"')
     monkeypatch.setenv("NO_COLOR", "1")
     app = TinyGPTApp(FakeEngine())
     async with app.run_test():
@@ -65,9 +65,7 @@ async def test_without_colour_no_theme_is_black_on_black(monkeypatch: pytest.Mon
         assert not app.current_theme.ansi
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b'{"theme": 3}', b'{"theme": "of another time", "more": 1}', b"\xff\xfe"]
-)
+@pytest.mark.parametrize("content", [b"", b"{", b"theme = 3", b'theme = "of another time"\nmore = 1', b"\xff\xfe"])
 async def test_a_damaged_settings_file_is_no_hindrance(content: bytes) -> None:
     paths.home().mkdir(parents=True)
     paths.settings_file().write_bytes(content)

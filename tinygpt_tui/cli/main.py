@@ -36,6 +36,9 @@ COMMANDS = {
     "sample": "have a model in training write something now.",
     "doctor": "say what is wrong with a training, or with a text before one.",
     "bench": "how fast this machine writes and learns, or what a faster window costs.",
+    "config": "print where the app's settings are, or edit them.",
+    "completion": "print what teaches your shell to complete commands, flags and names.",
+    "man": "print the manual page: tinygpt-tui man | man -l -",
 }
 
 EPILOG = """\

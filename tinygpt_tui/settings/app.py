@@ -1,11 +1,19 @@
-"""What the app remembers between two starts."""
+"""What the app remembers between two starts, and the TOML file that it is in."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import difflib
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
+
+from tinygpt_tui.errors import UsageError
+from tinygpt_tui.reading import Damage, decode_toml
+from tinygpt_tui.settings.fields import checked, fields_of, written
+
+LARGEST = 1 << 20  # bytes of the file
+HEAD = "# Settings of tinygpt-tui. The app writes this file when a setting is changed in it.\n"
 
 
 class AppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False):
@@ -20,3 +28,29 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     race: Annotated[
         str, Meta(description="the panes of the last race, one a line: trained or untrained, and the model's name")
     ] = ""
+
+
+def to_toml(settings: AppSettings) -> str:
+    """Return the settings as a TOML file in which each one is explained."""
+    lines = [HEAD]
+    for name, field in fields_of(AppSettings).items():
+        limits = f", {field.minimum:g} to {field.maximum:g}" if field.minimum is not None else ""
+        default = written(field.default)
+        value = msgspec.json.encode(getattr(settings, name)).decode().replace("\x7f", "\\u007f")  # else TOML, too
+        lines.append(f"# {field.description}{limits} (default: {default or 'none'})\n{name} = {value}\n")
+    return "\n".join(lines)
+
+
+def check_toml(content: bytes) -> AppSettings:
+    """Return the settings of a file that the user has edited. Raises UsageError, in words, where one is wrong."""
+    try:
+        values = decode_toml(content, dict[str, Any])
+    except Damage as error:
+        raise UsageError(f"not TOML: {error}", "write `name = value`, one setting a line, texts in quotes") from None
+    known = fields_of(AppSettings)
+    for name in values:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(known)}"
+            raise UsageError(f"there is no setting called {name!r}", hint)
+    return checked(AppSettings, values)

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from tinygpt_tui import files, paths
-from tinygpt_tui.reading import Damage, read_json
-from tinygpt_tui.settings.app import AppSettings
+from tinygpt_tui.reading import Damage, decode_toml, read_bytes
+from tinygpt_tui.settings.app import LARGEST, AppSettings, to_toml
 
 
 class Remembered:
@@ -25,12 +25,11 @@ class Remembered:
 
     def save(self) -> None:
         """Write the settings. Raises StorageError."""
-        content = msgspec.json.format(msgspec.json.encode(self.settings), indent=2)
-        files.write_bytes(paths.settings_file(), content + b"\n")
+        files.write_text(paths.settings_file(), to_toml(self.settings))
 
 
 def _load() -> AppSettings:
     try:
-        return read_json(paths.settings_file(), AppSettings)
+        return decode_toml(read_bytes(paths.settings_file(), LARGEST), AppSettings)
     except (OSError, Damage):
         return AppSettings()

@@ -1,0 +1,75 @@
+"""tinygpt-tui config: print where the app's settings are, or edit them."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from tinygpt_tui import files, paths, platforms
+from tinygpt_tui.cli.output import say, write
+from tinygpt_tui.errors import UsageError, storage_error
+from tinygpt_tui.reading import read_bytes
+from tinygpt_tui.settings.app import LARGEST, AppSettings, check_toml, to_toml
+
+ACTIONS = {
+    "path": "print the path of the settings file.",
+    "edit": "open the settings file in $VISUAL or $EDITOR, then check it; quit the app first, which writes it, too.",
+}
+EDITORS = ("nano", "vi", "notepad")  # what there is where neither variable is set
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
+    for name, words in ACTIONS.items():
+        actions.add_parser(name, help=words, description=words)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the path, or edit the file. Raises UsageError, StorageError."""
+    path = paths.settings_file()
+    if arguments.action == "path":
+        write(f"{path}\n")
+        return 0
+    if not files.is_file(path):
+        files.write_text(path, to_toml(AppSettings()))
+    _edit(path)
+    try:
+        settings = check_toml(read_bytes(path, LARGEST))
+    except OSError as error:
+        raise storage_error(error, path) from error
+    except UsageError as error:
+        raise UsageError(f"{path}: {error.message}", f"{error.hint}\n  tinygpt-tui config edit".lstrip("\n ")) from None
+    _check_theme(settings.theme)
+    say(f"{path} is in order; the app reads it when it starts")
+    return 0
+
+
+def _edit(path: Path) -> None:
+    """Have the user's editor open a file, and wait for it. Raises UsageError."""
+    chosen = os.environ.get("VISUAL") or os.environ.get("EDITOR") or next(filter(shutil.which, EDITORS), None)
+    if chosen is None:
+        raise UsageError("no editor was found", f"set EDITOR to its command, or open {path} in any editor")
+    try:
+        status = subprocess.run([*platforms.split_command(chosen), str(path)], check=False).returncode
+    except OSError as error:
+        raise UsageError(f"the editor {chosen!r}: {error.strerror or error}", "set EDITOR to its command") from None
+    if status:
+        raise UsageError(f"the editor {chosen!r} ended with status {status}", "set EDITOR to another command")
+
+
+def _check_theme(name: str) -> None:
+    from textual.theme import BUILTIN_THEMES
+
+    from tinygpt_tui.ui.themes import THEMES
+
+    known = [*(theme.name for theme in THEMES), *BUILTIN_THEMES]
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        raise UsageError(
+            f"theme: {name!r} is not a theme", f"did you mean {near[0]}?" if near else f"there is {', '.join(known)}"
+        )
