@@ -29,20 +29,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the lines for a shell."""
-    import argcomplete
+    from argcomplete.shell_integration import shellcode
 
-    write(argcomplete.shellcode([PROGRAM], shell=arguments.shell))
+    write(shellcode([PROGRAM], shell=arguments.shell))
     return 0
 
 
 def complete() -> None:
     """Print what can follow the line that the shell has put into the environment, and exit."""
-    import argcomplete
+    from argcomplete import autocomplete
+    from argcomplete.lexers import split_line
 
     from tinygpt_tui.cli.main import make_parser
 
     line, point = os.environ["COMP_LINE"], int(os.environ["COMP_POINT"])
-    words = argcomplete.lexers.split_line(line, point)[3][1:]
+    words = split_line(line, point)[3][1:]
     parser = make_parser(next((word for word in words if not word.startswith("-")), None))
     actions = list(_actions(parser))
     for action in actions:
@@ -50,7 +51,7 @@ def complete() -> None:
             action.completer = names  # type: ignore[attr-defined]
     # Where a name comes next, it is what is wanted; else the flags.
     names_follow = any(not action.option_strings and action.dest != "command" for action in actions)
-    argcomplete.autocomplete(parser, always_complete_options=False if names_follow else "long")
+    autocomplete(parser, always_complete_options=False if names_follow else "long")
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
