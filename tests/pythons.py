@@ -1,11 +1,14 @@
 """Try the program on the Pythons and the versions of its dependencies that it claims to run on, without torch.
 
-`python tests/pythons.py lowest|newest|between`: the oldest Python with the lowest versions that pyproject.toml allows;
-the newest Python of this machine with the newest versions; the Pythons between with the pinned versions, and one line
-for each version that is not on this machine. Every environment starts the app (tests/start.py); the first two run the
-tests whose outcome depends on the dependencies, too.
+`python tests/pythons.py lowest|newest|between`:
 
-Not collected by pytest: it makes environments with uv, from a package index.
+- lowest: the oldest Python with the lowest versions that pyproject.toml allows;
+- newest: the newest Python of this machine with the newest versions, and the wheel that is built from the source
+  distribution, with the source distribution's own tests;
+- between: the other Pythons with the pinned versions, and one line for each that is not on this machine.
+
+Each starts the app (tests/start.py); the first two run the tests whose outcome depends on dependencies, too. Not
+collected by pytest: it makes environments with uv, from a package index.
 """
 
 from __future__ import annotations
@@ -14,10 +17,13 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
+import tempfile
 import tomllib
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
+UV = [sys.executable, "-m", "uv"]
 # Torch is left out: it is the largest part by far, and neither the app nor the native engine imports it.
 WITHOUT_TORCH = 'torch; python_version < "0"\n'
 TEST_TOOLS = ["pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "hypothesis"]
@@ -26,7 +32,6 @@ TESTS = [
     "tests/settings", "tests/events", "tests/tokenizers", "tests/sessions", "tests/test_files.py",
     "tests/test_charts.py", "tests/test_imports.py", "tests/workers/test_engine_process.py", "tests/ui/test_shell.py",
     "tests/ui/test_real_start.py", "tests/ui/test_typed_ahead.py", "tests/ui/test_generate.py",
-    "tests/ui/test_runs_table.py", "tests/ui/test_train_form.py",
 ]  # fmt: skip
 
 
@@ -39,11 +44,10 @@ def versions() -> list[str]:
 def interpreter(version: str) -> str | None:
     """Return this machine's Python of that version: on the path, or one of pyenv's; None where there is none."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    command = ["-c", "import sys; print(sys.executable)"]
     for candidate in (f"python{version}", *map(str, pyenv.glob(f"{version}.*/bin/python"))):
         try:
-            found = subprocess.run(
-                [candidate, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True
-            )
+            found = subprocess.run([candidate, *command], capture_output=True, text=True)
         except OSError:
             continue
         if found.returncode == 0:  # pyenv's shims are on the path for versions that are not chosen, too
@@ -51,54 +55,76 @@ def interpreter(version: str) -> str | None:
     return None
 
 
-def run(*command: str | Path, **environment: str) -> None:
-    """Run a command in the checkout. Raises CalledProcessError."""
+def run(*command: str | Path, where: Path = PROJECT, **environment: str) -> None:
+    """Run a command in a folder. Raises CalledProcessError."""
     print("$", *command, flush=True)
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "UV_PYTHON_DOWNLOADS": "never", **environment}
-    subprocess.run(list(map(str, command)), cwd=PROJECT, check=True, env=environment)
+    environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never", **environment}
+    subprocess.run(list(map(str, command)), cwd=where, check=True, env=environment)
 
 
-def make(name: str, python: str, *options: str, tools: bool = True) -> Path:
+def make(name: str, python: str, *options: str) -> Path:
     """Make the environment `.venv-NAME` with the dependencies as `options` choose them; return its interpreter."""
     folder = PROJECT / f".venv-{name}"
-    uv, inside = [sys.executable, "-m", "uv"], folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    run(*uv, "venv", "--quiet", "--clear", "--python", python, folder)
+    inside = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    run(*UV, "venv", "--quiet", "--clear", "--python", python, folder)
     without = folder / "without-torch.txt"
     without.write_text(WITHOUT_TORCH, encoding="utf-8")
-    install = [*uv, "pip", "install", "--quiet", "--python", inside]
-    run(*install, "--override", without, "--requirements", "pyproject.toml", *options)
-    if tools:
-        run(*install, "--constraints", "constraints.txt", *TEST_TOOLS)
+    install(inside, "--override", without, "--requirements", "pyproject.toml", *options)
     return inside
 
 
-def start(python: Path) -> None:
+def install(python: Path, *what: str | Path) -> None:
+    """Install into the environment of `python`."""
+    run(*UV, "pip", "install", "--quiet", "--python", python, *what)
+
+
+def start(python: Path, where: Path = PROJECT, **environment: str) -> None:
     """Start the app and use it."""
-    run(python, "tests/start.py")
+    run(python, where / "tests" / "start.py", where=where, **environment)
 
 
-def test(python: Path) -> None:
-    """Run the chosen tests; snapshots belong to one version of Textual."""
-    run(python, "-m", "pytest", "--quiet", "-n", "auto", "--dist", "worksteal", *TESTS)
+def try_tests(python: Path, where: Path = PROJECT, **environment: str) -> None:
+    """Run the chosen tests of the sources in `where`; no snapshots, which belong to one version of Textual."""
+    install(python, "--constraints", "constraints.txt", *TEST_TOOLS)
+    pytest = python.with_name("pytest")  # unlike `python -m pytest` it does not put the folder on the path
+    run(pytest, "--quiet", "-n", "auto", "--dist", "worksteal", *TESTS, where=where, **environment)
+
+
+def lowest(python: str) -> None:
+    """Try the lowest versions, with the sources as they are here."""
+    inside = make("lowest", python, "--resolution", "lowest-direct")
+    start(inside, PYTHONPATH=str(PROJECT))
+    try_tests(inside, PYTHONPATH=str(PROJECT))
+
+
+def newest(python: str) -> None:
+    """Try the newest versions, with what is published: nothing that is not in the source distribution."""
+    inside = make("newest", python, "--resolution", "highest")
+    with tempfile.TemporaryDirectory() as name:
+        run(*UV, "build", "--quiet", "--sdist", "--out-dir", name, PROJECT)
+        (archive,) = Path(name).glob("*.tar.gz")
+        with tarfile.open(archive) as tar:
+            tar.extractall(name, filter="data")
+        sources = Path(name) / archive.name.removesuffix(".tar.gz")
+        install(inside, "--no-deps", sources)
+        start(inside, sources)
+        try_tests(inside, sources)
 
 
 def main(which: str) -> None:
     """Try `which` environments. Raises CalledProcessError."""
     found = {version: interpreter(version) for version in versions()}
     here = {version: python for version, python in found.items() if python}
-    oldest, *between, newest = here
+    first, *between, last = here
     if which == "lowest":
-        python = make(which, here[oldest], "--resolution", "lowest-direct")
+        lowest(here[first])
     elif which == "newest":
-        python = make(which, here[newest], "--resolution", "highest")
+        newest(here[last])
     else:
         for version in found.keys() - here.keys():
             print(f"Python {version} is not on this machine: not tried")
         for version in between:
-            start(make(version, here[version], "--constraints", "constraints.txt", tools=False))
-        return
-    start(python)
-    test(python)
+            start(make(version, here[version], "--constraints", "constraints.txt"), PYTHONPATH=str(PROJECT))
 
 
 if __name__ == "__main__":
