@@ -71,7 +71,7 @@ def test_help_names_every_command_and_exit_code() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_commands_summary_is_its_modules_first_line(name: str) -> None:
-    module = importlib.import_module(f"tinygpt_tui.cli.{name}")
+    module = importlib.import_module(f"tinygpt_tui.cli.{name.replace('-', '_')}")
     assert (module.__doc__ or "").splitlines()[0] == f"tinygpt-tui {name}: {COMMANDS[name]}"
 
 

@@ -35,6 +35,7 @@ COMMANDS = {
     "save": "keep the state of a training now.",
     "sample": "have a model in training write something now.",
     "doctor": "say what is wrong with a training, or with a text before one.",
+    "check-device": "whether a GPU, or the processor, trains and writes as it should, and how fast.",
     "bench": "how fast this machine writes and learns, or what a faster window costs.",
     "config": "print where the app's settings are, or edit them.",
     "completion": "print what teaches your shell to complete commands, flags and names.",
@@ -70,7 +71,7 @@ def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary)
         if name == chosen:
-            module = importlib.import_module(f"tinygpt_tui.cli.{name}")
+            module = importlib.import_module(f"tinygpt_tui.cli.{name.replace('-', '_')}")
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     return parser
