@@ -13,8 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from tinygpt_tui.errors import StorageError, storage_error
-from tinygpt_tui.files import is_file, remove_parts, whole_file, write_bytes, write_text
+from tinygpt_tui.errors import StorageError, UsageError, storage_error
+from tinygpt_tui.files import (
+    check_new,
+    is_file,
+    remove_parts,
+    replace_file,
+    whole_file,
+    whole_folder,
+    write_bytes,
+    write_text,
+)
 
 NOBODY = 65534
 
@@ -155,3 +164,35 @@ def test_whether_there_is_a_file_never_raises(tmp_path: Path) -> None:
     assert not is_file(tmp_path)
     assert not is_file(tmp_path / ("long" * 1000))
     assert not is_file(tmp_path / "there" / "below")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such permissions")
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path: Path) -> None:
+    diary, new, folder = tmp_path / "diary", tmp_path / "new", tmp_path / "folder"
+    folder.mkdir(mode=0o700)
+    for file in (diary, folder / "page"):
+        file.write_bytes(b"mine")
+        file.chmod(0o600)
+    write_bytes(diary, b"replaced")
+    with whole_folder(folder, replace=True) as made:
+        (made / "page").write_bytes(b"replaced")
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (diary, folder / "page", folder)] == [0o600, 0o600, 0o700]
+    new.write_bytes(b"again")
+    replace_file(new, diary)
+    assert (diary.read_bytes(), stat.S_IMODE(diary.stat().st_mode)) == (b"again", 0o600)
+
+
+def test_what_the_user_has_is_replaced_only_with_force(tmp_path: Path) -> None:
+    there, link = tmp_path / "there", tmp_path / "link"
+    check_new(there, force=False)
+    there.write_bytes(b"")
+    with pytest.raises(UsageError, match="is there already") as caught:
+        check_new(there, force=False)
+    assert "--force" in caught.value.hint
+    check_new(there, force=True)
+    with pytest.raises(UsageError, match="is not a file"):
+        check_new(tmp_path, force=True)
+    if os.name == "posix":
+        link.symlink_to("nowhere")
+        with pytest.raises(UsageError, match="is not a file"):
+            check_new(link, force=True)

@@ -35,7 +35,8 @@ def whole_file(path: Path, *, within: Path | None = None) -> Iterator[IO[bytes]]
 
     The bytes go to a temporary file in the same folder, are flushed to the disk and renamed over `path`, so that a
     reader, or a process killed at any moment, finds the old file or the new one and never half of it. Folders are made
-    as needed, but not `within`: where that is gone (the user deleted the model), its file has no place any more.
+    as needed, but not `within`: where that is gone (the user deleted the model), its file has no place any more. A file
+    that is replaced keeps its permissions.
 
     Raises StorageError where the disk is full, the folder may not be written, or another program has `path` open;
     UsageError where Windows keeps its name for a device.
@@ -53,7 +54,7 @@ def whole_file(path: Path, *, within: Path | None = None) -> Iterator[IO[bytes]]
             file.flush()
             os.fsync(file.fileno())
         # mkstemp makes files for the owner alone; a model is meant to be as shareable as any other file.
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(_mode_of(path, 0o666))
         patiently(lambda: temporary.replace(path), path)
         platforms.sync_folder(path.parent)
     except OSError as error:
@@ -89,7 +90,9 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         for entry in temporary.rglob("*"):
             if entry.is_file():
                 _sync_file(entry)
-        temporary.chmod(0o777 & ~_umask())
+            if entry.is_file() and (path / entry.relative_to(temporary)).is_file():
+                entry.chmod(_mode_of(path / entry.relative_to(temporary), 0o666))
+        temporary.chmod(_mode_of(path, 0o777))
         if path.is_dir() and not (replace and any(path.iterdir())):
             path.rmdir()
         elif path.exists():
@@ -114,9 +117,13 @@ def whole_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 def replace_file(new: Path, path: Path) -> None:
-    """Put the file `new` in the place of `path`, on the same disk. Raises OSError, UsageError as `whole_file`."""
+    """Put the file `new` in the place of `path`, on the same disk; it takes the permissions of `path`.
+
+    Raises OSError, UsageError as `whole_file`.
+    """
     _check_name(path)
     _sync_file(new)
+    new.chmod(_mode_of(path, 0o666))
     patiently(lambda: new.replace(path), path)
     platforms.sync_folder(path.parent)
 
@@ -178,6 +185,17 @@ def locked(path: Path, timeout_s: float = 0) -> Iterator[None]:
         lock.release()
 
 
+def check_new(path: Path, force: bool) -> None:
+    """Raise UsageError where a file that the user named is there already, unless `force` says to replace it.
+
+    What is no file is never replaced.
+    """
+    if os.path.lexists(path) and not is_file(path):
+        raise UsageError(f"{path} is not a file", "give another name")
+    if not force and os.path.lexists(path):
+        raise UsageError(f"{path} is there already", "--force replaces it")
+
+
 def is_file(path: Path) -> bool:
     """Whether there is such a file; no where it cannot be known (no permission, a name too long)."""
     try:
@@ -222,6 +240,14 @@ def _is_read_only(path: Path) -> bool:
         return not path.stat().st_mode & stat.S_IWUSR
     except OSError:
         return False
+
+
+def _mode_of(path: Path, usual: int) -> int:
+    """Return the permissions of what is at `path`; where nothing is, `usual` without what the user's mask takes."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return usual & ~_umask()
 
 
 def _umask() -> int:

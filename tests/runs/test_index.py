@@ -79,10 +79,10 @@ def test_a_run_that_never_began_says_so() -> None:
     assert (card.state, card.message, card.step) == ("failed", "it never began", 0)
 
 
-def test_the_newest_comes_first_and_what_cannot_be_read_is_left_out(shipped: Path) -> None:
+def test_the_newest_comes_first_and_what_cannot_be_read_comes_last(shipped: Path) -> None:
     for age, name in enumerate(("old", "middle", "new")):
         run = make_run(name)
-        run.write_settings(msgspec.structs.replace(run.read_settings(), created=float(age)))
+        run.write_settings(msgspec.structs.replace(run.read_settings(), created=1.0 + age))
     make_run("broken").settings.write_bytes(b"\xff{")
     (paths.models_folder() / "a file").write_bytes(b"")
     (shipped / "given").mkdir(parents=True)
@@ -92,7 +92,9 @@ def test_the_newest_comes_first_and_what_cannot_be_read_is_left_out(shipped: Pat
         ("new", "yours"),
         ("middle", "yours"),
         ("old", "yours"),
+        ("broken", "yours"),
     ]
+    assert "settings.json is damaged" in list_runs()[-1].message
 
 
 def test_a_taken_name_is_refused_and_another_is_free(shipped: Path) -> None:

@@ -82,6 +82,11 @@ def vocabulary_from(path: Path, size: int) -> Tokenizer:
     return fitted(tokenizer, size, path.name)
 
 
+def kept_with_weights(tokenizer: Tokenizer, size: int, name: str) -> tuple[Tokenizer, Fact]:
+    """Return the tokenizer that the weights' own file holds, of exactly `size` ids. Raises CheckpointError."""
+    return fitted(tokenizer, size, name), _fact(tokenizer, "file", "kept with the weights")
+
+
 def fitted(tokenizer: Tokenizer, size: int, name: str) -> Tokenizer:
     """Return a tokenizer of exactly `size` ids. Raises CheckpointError where it has more."""
     if tokenizer.size > size:

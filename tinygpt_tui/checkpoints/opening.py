@@ -19,7 +19,7 @@ import numpy as np
 from tinygpt_tui.checkpoints.card import CONFIG, FORMAT, LARGEST_CONFIG, NativeConfig
 from tinygpt_tui.checkpoints.facts import Fact, in_words
 from tinygpt_tui.checkpoints.folder_names import with_name
-from tinygpt_tui.checkpoints.foreign_vocabulary import find_vocabulary, vocabulary_from
+from tinygpt_tui.checkpoints.foreign_vocabulary import find_vocabulary, kept_with_weights, vocabulary_from
 from tinygpt_tui.checkpoints.fused import READINGS, Reading, in_order
 from tinygpt_tui.checkpoints.layouts.base import Examined, Layout, Question, Weights
 from tinygpt_tui.checkpoints.layouts.table import layout_of
@@ -59,7 +59,10 @@ class Described:
     def config(self) -> NativeConfig:
         """The settings as a model folder of ours would keep them."""
         return NativeConfig(
-            format=FORMAT, architecture=self.settings, parameters=count_parameters(self.settings), trained=None
+            format=FORMAT,
+            architecture=self.settings,
+            parameters=count_parameters(self.settings),
+            trained=self.examined.trained,
         )
 
     def weights(self) -> Weights:
@@ -111,7 +114,9 @@ def describe(path: Path, typed: Typed | None = None) -> Described:
     layout, source = layout_of(open_source(path))
     examined = with_name(layout.examine(source), source.folder.name, typed.settings)
     settings, reading, facts = _with_typed(examined, typed.settings)
-    if typed.vocabulary is None:
+    if typed.vocabulary is None and examined.tokenizer is not None:
+        tokenizer, vocabulary = kept_with_weights(examined.tokenizer, settings.vocab_size, source.name)
+    elif typed.vocabulary is None:
         tokenizer, vocabulary = find_vocabulary(source, settings.vocab_size, examined.characters, examined.kept_in)
     else:
         tokenizer = vocabulary_from(typed.vocabulary, settings.vocab_size)

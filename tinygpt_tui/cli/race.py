@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import msgspec
 from rich.console import Console
 
+from tinygpt_tui import paths
 from tinygpt_tui.charts import LEVEL_STYLE, SERIES_STYLES, Level, LossChart, Series, export_svg
 from tinygpt_tui.cli.output import say, table, write
 from tinygpt_tui.errors import ExitCode, NotFoundError
-from tinygpt_tui.files import write_text
+from tinygpt_tui.files import check_new, write_text
 from tinygpt_tui.platforms import own_command
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.race import LADDER_NAME, Entrant, Result, entrants_of, for_so_long, result_of
@@ -46,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="make all nets as large as the first, or give all the time that the first takes",
     )
     parser.add_argument("--seed", type=int, help="the seed of all (default: the presets' own)")
-    parser.add_argument("--svg", type=Path, metavar="FILE", help="keep the chart as a picture")
+    parser.add_argument("--svg", type=paths.typed_path, metavar="FILE", help="keep the chart as a picture")
+    parser.add_argument("--force", action="store_true", help="replace the file of --svg")
     parser.add_argument("--json", action="store_true", help="the results as JSON instead of a chart and a table")
 
 
@@ -58,6 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
     from tinygpt_tui.runs.begin import reference
 
     _check(arguments)
+    if arguments.svg:
+        check_new(arguments.svg, arguments.force)
     entry = find_corpus(arguments.corpus)
     if entry.path is None:
         raise NotFoundError(

@@ -11,7 +11,7 @@ import msgspec
 from tinygpt_tui import paths
 from tinygpt_tui.cli.output import say, table, write
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.files import write_text
+from tinygpt_tui.files import check_new, write_text
 from tinygpt_tui.runs.facts import FactsReader, RunFacts
 from tinygpt_tui.runs.index import find_run
 from tinygpt_tui.words import loss_words
@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name in ("card", "rename", "delete", "export"):
         made[name].add_argument("name", help="the training's name (`tinygpt-tui runs`)")
     made["card"].add_argument("--out", metavar="FILE", help="where to write it; without this, Markdown to stdout")
+    made["card"].add_argument("--force", action="store_true", help="replace the file of --out")
     made["compare"].add_argument("name", help="a training's name")
     made["compare"].add_argument("other", help="another one's")
     made["rename"].add_argument("new_name", help="what it is to be called")
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do what is asked. Raises NotFoundError, RunError, UsageError, StorageError."""
     match arguments.action:
         case "card":
-            _card(arguments.name, arguments.out)
+            _card(arguments.name, arguments.out, arguments.force)
         case "compare":
             _compare(arguments.name, arguments.other)
         case "rename":
@@ -86,7 +87,7 @@ def _row(facts: RunFacts) -> tuple[str, ...]:
     )
 
 
-def _card(name: str, out: str | None) -> None:
+def _card(name: str, out: str | None, force: bool) -> None:
     from tinygpt_tui.runs.report import RunReport, suffix_of
 
     report = RunReport(find_run(name))
@@ -94,6 +95,7 @@ def _card(name: str, out: str | None) -> None:
         write(report.as_markdown())
         return
     path = paths.typed_path(out)
+    check_new(path, force)
     write_text(path, report.as_svg() if suffix_of(path) == ".svg" else report.as_markdown())
     say(f"the card of {name} is in {path}")
 

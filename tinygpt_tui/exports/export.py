@@ -19,7 +19,7 @@ from tinygpt_tui.exports.model_card import run_of, write_card
 from tinygpt_tui.exports.result import Checked, Exported
 from tinygpt_tui.exports.subject import Subject
 from tinygpt_tui.exports.writers import WRITERS
-from tinygpt_tui.files import is_file, is_folder, replace_file, whole_folder
+from tinygpt_tui.files import check_new, is_file, is_folder, replace_file, whole_folder
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.settings.architecture import GPTSettings
 
@@ -74,10 +74,7 @@ def export(
 def _check_place(path: Path, single: bool, force: bool) -> None:
     """Raise UsageError where something stands in the way that may not be replaced."""
     if single:
-        if is_folder(path):
-            raise UsageError(f"{path} is a folder", "give another name")
-        if path.exists() and not force:
-            raise UsageError(f"{path} is there already", "--force replaces it")
+        check_new(path, force)
         return
     if path.exists() and not is_folder(path):
         raise UsageError(f"{path} is a file already", "give a folder that is not there yet")

@@ -9,6 +9,7 @@ import msgspec
 import safetensors.torch
 
 from tinygpt_tui.checkpoints.card import WEIGHTS
+from tinygpt_tui.checkpoints.layouts.own_export import CONFIG, MADE_BY, PROGRAM, TOKENIZER
 from tinygpt_tui.checkpoints.native import HEAD, write_config, write_tokenizer
 from tinygpt_tui.exports.subject import Subject
 from tinygpt_tui.settings.architecture import is_tied
@@ -21,9 +22,9 @@ def write(subject: Subject, folder: Path) -> None:
         del state[HEAD]  # the same tensor as the embedding: kept once
     header = {
         "format": "pt",
-        "made_by": "tinygpt-tui",
-        "config": msgspec.json.encode(subject.config).decode(),
-        "tokenizer": json.dumps(subject.tokenizer.to_dict(), ensure_ascii=False),
+        MADE_BY: PROGRAM,
+        CONFIG: msgspec.json.encode(subject.config).decode(),
+        TOKENIZER: json.dumps(subject.tokenizer.to_dict(), ensure_ascii=False),
     }
     (folder / WEIGHTS).write_bytes(safetensors.torch.save(state, metadata=header))
     write_config(folder, subject.config)

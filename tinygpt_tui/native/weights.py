@@ -50,10 +50,10 @@ def read_weights(folder: Path, precision: Precision = "fp32") -> NativeWeights:
         raise CheckpointError(f"{folder.name} is not a GPT that gpt.c decodes", "the torch engine reads it")
     _check_sizes(settings, folder.name)
     places = weights_of(folder)
+    if strange := next((place for place in places.values() if not place.is_float), None):
+        raise _no_floats(folder.name, strange.name, strange.kind)
     tied = {HEAD: places[EMBEDDING]} if settings.tied_head and EMBEDDING in places else {}
     _check_fit(shapes(settings), {**places, **tied}, folder.name)  # before anything is read
-    if strange := sorted(name for name, place in places.items() if not place.is_float):
-        raise _no_floats(folder.name, strange)
     return arrange(settings, read_tensors(folder / WEIGHTS, places), folder.name, precision)
 
 
@@ -68,8 +68,8 @@ def arrange(
     if settings.tied_head and EMBEDDING in tensors:
         tensors = {**tensors, HEAD: tensors[EMBEDDING]}
     _check_fit(shapes(settings), tensors, name)
-    if strange := sorted(key for key in tensors if tensors[key].dtype.kind != "f"):
-        raise _no_floats(name, strange)
+    if strange := next((key for key in tensors if tensors[key].dtype.kind != "f"), None):
+        raise _no_floats(name, strange, str(tensors[strange].dtype))
     rounded = precision == "int8"
     net = dict(_net_parts(settings, tensors, rounded))
     layers = [dict(_layer_parts(settings, tensors, layer, rounded)) for layer in range(settings.n_layer)]
@@ -209,5 +209,5 @@ def _check_fit(wanted: Mapping[str, tuple[int, ...]], tensors: Mapping[str, _Sha
         raise CheckpointError(f"the weights of {name} do not fit its {CONFIG} ({found})", "copy the folder again")
 
 
-def _no_floats(name: str, strange: list[str]) -> CheckpointError:
-    return CheckpointError(f"{name}: {', '.join(strange[:3])} is not made of floats", "the file is damaged")
+def _no_floats(name: str, tensor: str, kind: str) -> CheckpointError:
+    return CheckpointError(f"{name}: {tensor} is made of {kind}, not of floats", "the file is damaged")

@@ -11,7 +11,7 @@ import msgspec
 
 from tinygpt_tui import paths
 from tinygpt_tui.errors import NotFoundError, RunError, StorageError, TinyGPTError, UsageError, storage_error
-from tinygpt_tui.files import is_file, remove_folder
+from tinygpt_tui.files import is_file, is_folder, remove_folder
 from tinygpt_tui.runs.control import is_alive
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunSettings, RunState, RunStatus
 
@@ -92,7 +92,10 @@ def create_run(settings: RunSettings) -> RunFolder:
 
 
 def check_name(name: str) -> str:
-    """Return `name` as a model's, its accents composed. Raises UsageError where no model can be called so."""
+    """Return `name` as a new model's, its accents composed.
+
+    Raises UsageError where no folder can have it, or it would hide a model that comes with the program.
+    """
     name = paths.composed(name)
     letters = "".join(one for one in name if not unicodedata.category(one).startswith("M"))  # vowel signs, as in हिन्दी
     if not GOOD_NAME.fullmatch(letters) or len(name) > LONGEST_NAME or name.endswith((" ", ".")):
@@ -103,6 +106,11 @@ def check_name(name: str) -> str:
         )
     if paths.is_reserved(name):
         raise UsageError(f"name: {name!r} is the name of a device on Windows", "use a name that is not a device's")
+    if is_folder(paths.shipped_models() / name):
+        raise UsageError(
+            f"name: {name!r} is a model that comes with the program, which yours would hide",
+            f"choose another name: {free_name(name)} is free",
+        )
     return name
 
 

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygpt_tui.checkpoints.card import TrainedOn
 from tinygpt_tui.checkpoints.facts import Fact, FactSource, in_words
 from tinygpt_tui.checkpoints.fused import READINGS, QKVOrder, Reading, orders
 from tinygpt_tui.checkpoints.rename import Placed
@@ -17,6 +18,7 @@ from tinygpt_tui.checkpoints.source import Source
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.reading import convert
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
+from tinygpt_tui.tokenizers.base import Tokenizer
 
 Weights = dict[str, NDArray[np.float32]]
 
@@ -45,6 +47,9 @@ class Examined:
     # The characters that its program usually has, in the order of their ids; for a vocabulary that nothing tells.
     characters: str = ""
     kept_in: str = ""  # the files in which its program keeps a vocabulary, for people
+    # What a file of our own holds besides.
+    tokenizer: Tokenizer | None = None
+    trained: TrainedOn | None = None
 
 
 class Layout(Protocol):

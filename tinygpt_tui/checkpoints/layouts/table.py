@@ -10,6 +10,7 @@ from tinygpt_tui.checkpoints.layouts.lecture import Lecture
 from tinygpt_tui.checkpoints.layouts.llama2c import Llama2C
 from tinygpt_tui.checkpoints.layouts.mingpt_2020 import MinGPT2020
 from tinygpt_tui.checkpoints.layouts.nanogpt import MinGPT, NanoGPT
+from tinygpt_tui.checkpoints.layouts.own_export import OwnExport
 from tinygpt_tui.checkpoints.layouts.refused import LITGPT, NANOCHAT, Refused
 from tinygpt_tui.checkpoints.source import Source
 from tinygpt_tui.errors import CheckpointError
@@ -17,8 +18,8 @@ from tinygpt_tui.errors import CheckpointError
 LAYOUTS: dict[str, Layout] = {
     layout.name: layout
     for layout in (
-        Lecture(), BigramTable(), NanoGPT(), MinGPT(), MinGPT2020(), HuggingFace(), Llama2C(), NanoReversed(),
-        NanoRecurrent(), NANOCHAT, LITGPT,
+        OwnExport(), Lecture(), BigramTable(), NanoGPT(), MinGPT(), MinGPT2020(), HuggingFace(), Llama2C(),
+        NanoReversed(), NanoRecurrent(), NANOCHAT, LITGPT,
     )
 }  # fmt: skip
 MOST_SHOWN = 4

@@ -1,0 +1,57 @@
+"""An export that says it opens here again does: the same model, whatever its architecture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from makers import VARIANTS, make_model
+
+from tinygpt_tui.checkpoints.card import read_config
+from tinygpt_tui.checkpoints.opening import describe, is_native
+from tinygpt_tui.events.generation import Token
+from tinygpt_tui.exports.export import export
+from tinygpt_tui.exports.forms import FORMS, Form
+from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.settings.architecture import ARCHITECTURE_SETTINGS
+from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.workers.opened import open_model
+
+TRIED = ("classic", "modern", "llama", "sliding, with all else", "rnn", "gru", "lstm", "cnn", "bigram", "backpack")
+OPENS_AGAIN = [form for form in FORMS.values() if "opens here again" in form.description]
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what only a power cut would show."""
+    monkeypatch.setattr("os.fsync", lambda handle: None)
+
+
+def greedy_ids(path: Path) -> list[int]:
+    """Open the model at `path` as all commands do, and let it choose 200 ids."""
+    model = open_model(path)
+    sampling = SamplingSettings(temperature=0.0, max_new_tokens=200)
+    job = GenerationJob(model.new_engine(), model.tokenizer, model.config.architecture.sight, "a", sampling)
+    ids = [event.id for event in job if isinstance(event, Token)]
+    assert len(ids) == 200
+    return ids
+
+
+@pytest.mark.parametrize("variant", TRIED)
+@pytest.mark.parametrize("form", OPENS_AGAIN, ids=lambda form: form.name)
+def test_an_export_opens_again(form: Form, variant: str, tmp_path: Path) -> None:
+    made, folder, file = tmp_path / "model", tmp_path / "folder", tmp_path / f"file{Path(form.file).suffix}"
+    make_model(made, VARIANTS[variant])
+    for place in (folder, file):
+        export(made, form, place, checking=False)
+    assert greedy_ids(file) == greedy_ids(made)
+    assert is_native(folder)
+    assert read_config(folder) == describe(file).config == read_config(made)
+
+
+def test_every_architecture_is_tried() -> None:
+    assert {type(VARIANTS[name]) for name in TRIED} == set(ARCHITECTURE_SETTINGS)
+
+
+def test_the_forms_that_open_again_are_known() -> None:
+    assert [form.name for form in OPENS_AGAIN] == ["safetensors"]
