@@ -147,7 +147,7 @@ def _rename(source: Any, target: Any, *, src_dir_fd: int | None = None, dst_dir_
     old, new = _absolute(source, src_dir_fd), _absolute(target, dst_dir_fd)
     _check_free(old, ACCESS_DENIED if os.path.isdir(old) else SHARING_VIOLATION)
     _check_name(new)
-    if _is_ruled(new) and os.path.lexists(new):
+    if _is_ruled(new) and os.path.lexists(new) and os.path.lexists(old):
         raise _refused(ALREADY_EXISTS, errno.EEXIST, "A file with this name exists", new)
     _real["rename"](source, target, src_dir_fd=src_dir_fd, dst_dir_fd=dst_dir_fd)
 
