@@ -374,6 +374,8 @@ def facts_of(device: torch.device) -> DeviceFacts:
         versions["cuda"] = str(torch.version.cuda)
     elif device.type == "mps":
         room = float(torch.mps.recommended_max_memory())
+    else:
+        name += ", one thread"
     system = f"{platform.system()} {platform.release()} {platform.machine()}"
     return DeviceFacts(device=str(device), name=name, memory_bytes=room, versions=versions, system=system)
 
@@ -395,8 +397,7 @@ def main(device: str, quick: str, *checks: str) -> int:
     except TinyGPTError as error:
         send(Message(error=(error.message, error.hint)))
         return int(error.exit_code)
-    if place.type == "cpu" and quick == "quick":
-        torch.set_num_threads(1)  # the nets are so small that a second thread only waits
+    torch.set_num_threads(1)  # what the processor computes here is so small that other threads only wait
     send(Message(facts=facts))
     for check in checks:
         name, _, seconds = check.partition("=")
