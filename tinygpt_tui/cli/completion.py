@@ -1,4 +1,4 @@
-"""tinygpt-tui completion: the lines that teach a shell to complete commands, flags, and names of models and runs.
+"""tinygpt-tui completion: print what teaches your shell to complete commands, flags and names.
 
 The shell then starts the program for each Tab, with the line in environment variables; `__main__` calls `complete`.
 """

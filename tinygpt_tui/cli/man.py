@@ -1,4 +1,4 @@
-"""tinygpt-tui man: the manual page, made from the help of all commands."""
+"""tinygpt-tui man: print the manual page: tinygpt-tui man | man -l -"""
 
 from __future__ import annotations
 

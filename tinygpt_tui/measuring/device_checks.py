@@ -264,14 +264,10 @@ def two_processes(bench: Bench, found: Found) -> Iterator[str]:
         text.write_text("the cat sat on the mat and looked at the old red moon.\n" * 400, encoding="utf-8")
         arguments = ["train", "--corpus", str(text), "--preset", "small", "--steps", "10", "--name", "two"]
         arguments += ["--processes", "2", "--device", str(bench.device)]
-        done = subprocess.run(
+        done = _ended(
             [sys.executable, "-P", "-m", "tinygpt_tui", *arguments],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=max(1.0, bench.seconds_left - 3),
-            env={**os.environ, "TINYGPT_TUI_HOME": folder},
+            folder,
+            max(1.0, bench.seconds_left - 3),
         )
     said = [line for line in done.stderr.splitlines() if line.strip()]
     found["exit_code"], found["said"] = done.returncode, said[-3:]
@@ -281,6 +277,21 @@ def two_processes(bench: Bench, found: Found) -> Iterator[str]:
         yield f"refused in words: {' '.join(said[-2:])[:160]}"
     else:
         raise Failed(f"two processes ended with exit code {done.returncode}: {' '.join(said[-2:])[:160]}")
+
+
+def _ended(command: list[str], home: str, seconds: float) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=seconds,
+            env={**os.environ, "TINYGPT_TUI_HOME": home},
+        )
+    except subprocess.TimeoutExpired:
+        raise Failed(f"two processes neither trained nor gave up in {seconds:.0f} s") from None
 
 
 def speed(bench: Bench, found: Found) -> Iterator[str]:
