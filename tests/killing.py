@@ -101,9 +101,9 @@ def _arm_file(name: str, moment: str) -> None:
     now = [""]
 
     @contextlib.contextmanager
-    def whole_file(path: Path) -> Iterator[Any]:
+    def whole_file(path: Path, *size: int, **more: Any) -> Iterator[Any]:
         now[0] = path.name
-        with plain(path) as file:
+        with plain(path, *size, **more) as file:
             yield Halving(file) if (path.name, moment) == (name, "half written") else file
         now[0] = ""
 

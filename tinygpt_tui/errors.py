@@ -133,15 +133,17 @@ class UnfitFile(OSError):
         self.hint = hint
 
 
-def storage_error(error: OSError, path: Path) -> StorageError:
+def storage_error(error: OSError, path: Path, wanted: str = "") -> StorageError:
     """Say an operating system's refusal in a user's words.
 
-    Storage is full, permission is missing, the path is not what it should be: each with its way out.
+    Storage is full, permission is missing, the path is not what it should be: each with its way out. `wanted` is how
+    much was to be written.
     """
     if isinstance(error, FileInUseError) or getattr(error, "winerror", None) in _IN_USE:
         return InUseError(f"another program has {path} open", "close it there, then try again")
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageError(f"the disk is full: {path} could not be written", "free some space, then try again")
+        needs = f"; it needs {wanted}" if wanted else ""
+        return StorageError(f"the disk is full: {path} could not be written{needs}", "free some space, then try again")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return StorageError(
             f"no permission for {path}", "change its permissions, or set TINYGPT_TUI_HOME to a folder of your own"

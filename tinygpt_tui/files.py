@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, TypeVar
 
 from tinygpt_tui import paths, platforms
 from tinygpt_tui.errors import FileInUseError, UsageError, storage_error
+from tinygpt_tui.words import size
 
 if TYPE_CHECKING:
     import filelock
@@ -25,13 +26,14 @@ T = TypeVar("T")
 # A file that is being written: hidden, named after what it will be and the process that writes it.
 PART = re.compile(r"\..+\.(\d+)-[^.]*\.part")
 FORGOTTEN_S = 3600.0
+TOLD_BYTES = 1 << 20  # a disk that is full may still have room for less than a file needs
 # A virus scanner, an indexer or a reader of ours has a file open for milliseconds; a viewer for as long as it runs.
 IN_USE_S = 1.0
 
 
 @contextlib.contextmanager
-def whole_file(path: Path, *, within: Path | None = None) -> Iterator[IO[bytes]]:
-    """Yield a binary file that becomes `path` only if the block ends well.
+def whole_file(path: Path, wanted: int = 0, *, within: Path | None = None) -> Iterator[IO[bytes]]:
+    """Yield a binary file that becomes `path` only if the block ends well; `wanted` is its size, where that is known.
 
     The bytes go to a temporary file in the same folder, are flushed to the disk and renamed over `path`, so that a
     reader, or a process killed at any moment, finds the old file or the new one and never half of it. Folders are made
@@ -58,11 +60,20 @@ def whole_file(path: Path, *, within: Path | None = None) -> Iterator[IO[bytes]]
         patiently(lambda: temporary.replace(path), path)
         platforms.sync_folder(path.parent)
     except OSError as error:
-        raise storage_error(error, path) from error
+        raise storage_error(error, path, _room(path, wanted)) from error
     finally:
         if temporary is not None:
             with contextlib.suppress(OSError):
                 remove(temporary)
+
+
+def _room(path: Path, wanted: int) -> str:
+    """Return how much room a file needs and how much there is, in words; nothing for a small one."""
+    if wanted < TOLD_BYTES:
+        return ""
+    with contextlib.suppress(OSError):
+        return f"{size(wanted)}, and {size(shutil.disk_usage(path.parent).free)} are free"
+    return size(wanted)
 
 
 def remove_parts(folder: Path) -> None:
@@ -214,7 +225,7 @@ def is_folder(path: Path) -> bool:
 
 def write_bytes(path: Path, content: bytes | memoryview, *, within: Path | None = None) -> None:
     """Write `content` to `path`, whole or not at all; `within` as for `whole_file`. Raises StorageError."""
-    with whole_file(path, within=within) as file:
+    with whole_file(path, len(content), within=within) as file:
         file.write(content)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tinygpt_tui import paths
+from tinygpt_tui.cli.main import run
 from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.runs.index import find_run
 from tinygpt_tui.training.machine import Machine, keep_machine
@@ -37,8 +38,7 @@ def test_a_dry_run_says_what_it_would_take_and_starts_nothing(corpus: Path) -> N
         "parameters",
         "memory",
         "200 steps",
-        "rounds through the text",
-        "cpu, 1 thread",
+        "epochs",
         "occurs only once (é)",
     ):
         assert words in done.stdout
@@ -63,3 +63,44 @@ def test_minutes_that_cannot_be(corpus: Path) -> None:
     done = train("--corpus", corpus, "--minutes", "-1")
     assert done.returncode == ExitCode.USAGE
     assert "minutes: must be at least 0" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--corpus", "b.txt"], "--corpus is given twice"),
+        (["--steps", "5", "--minutes", "1"], "both say when the training ends"),
+        (["--batch-size", "4", "--batch-size", "8"], "--batch-size is given twice"),
+    ],
+)
+def test_what_would_be_dropped_silently_is_refused(
+    corpus: Path, arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = run(["train", "--corpus", str(corpus), *arguments, "--dry-run"])
+    except SystemExit as end:
+        code = int(end.code or 0)
+    assert code == ExitCode.USAGE
+    assert words in capsys.readouterr().err
+
+
+def test_the_preset_beside_a_starting_model_is_its_recipe(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for more in ([], ["--preset", "nanogpt"]):
+        assert run(["train", "--corpus", str(corpus), "--from", "shakespeare", *more, "--dry-run"]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] != said[1]
+    assert "of 3,072 characters" in said[1]  # 12 windows a step, as the preset has them
+
+
+def test_the_own_text_is_timed_and_a_dry_run_builds_nothing(corpus: Path) -> None:
+    code = (
+        "import sys; from tinygpt_tui.cli.main import run;"
+        "code = run(sys.argv[1:]); print('torch' in sys.modules, file=sys.stderr); sys.exit(code)"
+    )
+    huge = ["--preset", "quick", "--n-layer", "48", "--n-embd", "4096"]
+    for more, words in (([], "by the clock"), (huge, "GB of memory, you have")):
+        command = [sys.executable, "-c", code, "train", "--corpus", str(corpus), "--dry-run", *more]
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=200, check=True)
+        assert words in done.stdout
+        assert done.stderr.strip() == "False"

@@ -62,7 +62,8 @@ def test_a_byte_order_mark_is_no_character(tmp_path: Path) -> None:
 def test_other_encodings_are_told_and_noted(tmp_path: Path, text: str, encoding: str, named: str) -> None:
     found = read_text(written(tmp_path, text.encode(encoding)))
     assert found.text == text
-    assert found.notes == (f"text.txt is not UTF-8; read as {named}",)
+    (note,) = found.notes
+    assert f"text.txt is not UTF-8; read as {named}" in note
 
 
 def test_line_ends_are_made_uniform_with_a_note(tmp_path: Path) -> None:
@@ -104,7 +105,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def refuse(path: Path) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr("tinygpt_tui.corpora.corpus.open_file", refuse)
     with pytest.raises(StorageError, match="permission"):
         read_text(tmp_path / "secret.txt")
 
@@ -154,3 +155,9 @@ def test_too_short_a_text_is_refused_with_a_way_out_that_works(length: int, bloc
 def test_an_absurd_share_is_refused_at_once() -> None:
     with pytest.raises(CorpusError):
         split("ab" * 100, 8, 1e-300)
+
+
+@pytest.mark.parametrize("content", [b"aaaaaaaaaaaa", b"aaaa\naaaa\n", "é".encode() * 500])
+def test_one_repeated_character_is_no_text(tmp_path: Path, content: bytes) -> None:
+    with pytest.raises(CorpusError, match="repeats one character"):
+        read_text(written(tmp_path, content))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import unicodedata
 from pathlib import Path
 
+import filelock
 import msgspec
 import pytest
 from makers import make_model, make_run
@@ -204,3 +206,16 @@ def test_what_is_missing_is_named() -> None:
     with pytest.raises(NotFoundError) as caught:
         find_run("x" * 5000)
     assert "cat" in caught.value.hint
+
+
+def test_a_run_that_cannot_be_locked_leaves_its_name_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(lock: filelock.FileLock) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(filelock.FileLock, "_acquire", refuse)
+        with pytest.raises(StorageError, match="No locks"):
+            make_run("cat")
+    assert list_runs() == [card for card in list_runs() if card.origin == "shipped"]
+    assert not (paths.models_folder() / "cat").exists()
+    make_run("cat")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from makers import ByteTokenizer
 
 from tinygpt_tui.errors import CheckpointError
+from tinygpt_tui.tokenizers import char
 from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.tokenizers.stream import TextStream
 from tinygpt_tui.tokenizers.table import tokenizer_from
@@ -34,7 +35,7 @@ def test_tiny_shakespeare_has_nanogpts_ids(shakespeare: Any) -> None:
 def test_an_array_has_the_same_ids(known: str, text: str) -> None:
     tokenizer = CharTokenizer.of(known)
     ids = tokenizer.encode_array(text)
-    assert ids.dtype == np.int64
+    assert ids.dtype.itemsize <= 2  # as small as so few ids permit
     assert ids.tolist() == tokenizer.encode(text)
     assert tokenizer.encode_array(known).tolist() == tokenizer.encode(known)
 
@@ -88,3 +89,22 @@ def test_a_stream_shows_broken_characters_as_such() -> None:
 def test_a_stream_shows_what_the_whole_would_show(ids: list[int]) -> None:
     stream = TextStream(ByteTokenizer())
     assert "".join(stream.push(id) for id in ids) + stream.finish() == bytes(ids).decode("utf-8", errors="replace")
+
+
+@pytest.mark.parametrize(("size", "width"), [(2, 1), (256, 1), (257, 2), (70_000, 4)])
+def test_ids_take_as_few_bytes_as_they_can(size: int, width: int) -> None:
+    characters = "".join(chr(code) for code in range(0x10000, 0x10000 + size))
+    ids = CharTokenizer(characters).encode_array(characters[::-1])
+    assert ids.dtype.itemsize == width
+    assert ids.tolist() == list(range(size))[::-1]
+
+
+def test_a_long_text_is_counted_and_encoded_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(char, "CHARACTERS_AT_ONCE", 7)
+    text = "the cat\u00e9 sat on the \U0001f642 mat\n" * 5
+    assert char.exhausted(char.counting(text)) == Counter(text)
+    tokenizer = CharTokenizer.of(text)
+    assert tokenizer.encode_array(text + "Q").tolist() == tokenizer.encode(text)
+    shares = list(tokenizer.encoding(text))
+    assert len(shares) > 10
+    assert shares[-1] == 1

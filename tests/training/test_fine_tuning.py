@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 from makers import MODERN, TEXT, make_run, tiny_gpt
@@ -17,7 +18,10 @@ from tinygpt_tui.events.training import Evaluation, RunEnded, Step
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.journal import read_journal
+from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.training.estimate import estimate, warnings
 from tinygpt_tui.training.fine_tuning import RATE, check_typed, origin_of
+from tinygpt_tui.training.machine import Machine
 from tinygpt_tui.training.run import run_training
 
 NEW_TEXT = TEXT.replace("cat", "Ötzi") + "the zebra!\n"
@@ -91,3 +95,19 @@ def test_a_model_without_weights_is_none_to_start_from(base: RunFolder) -> None:
     (base.model / "weights.safetensors").unlink()
     with pytest.raises(CheckpointError, match="no weights yet"):
         origin_of("cat")
+
+
+def test_the_epochs_follow_from_the_size_of_the_text() -> None:
+    origin = origin_of("shakespeare")
+    other = TrainingSettings()
+    diary, book, library = (origin.training(other, size) for size in (57_000, 1_100_000, 300_000_000))
+    per_step = diary.batch_size * diary.architecture.training_length
+    epochs = diary.steps * per_step / (57_000 * 0.9)
+    assert 4 <= epochs <= 12
+    assert diary.patience > 0
+    assert diary.steps < book.steps <= library.steps == origin.training(other).steps  # never more than without a text
+    told = warnings(diary, estimate(diary, 57_000, Machine()), fine_tuned=True)
+    assert not [line for line in told if "epochs" in line]
+    long = msgspec.structs.replace(diary, steps=1500)
+    (line,) = [line for line in warnings(long, estimate(long, 57_000, Machine()), fine_tuned=True) if "epochs" in line]
+    assert "starts from a model" in line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,10 @@ import torch
 from makers import small_corpus, small_training
 
 from tinygpt_tui.errors import RunError, UsageError
-from tinygpt_tui.events.training import Evaluation, Paused, Resumed, RolledBack, Sample, Step, TrainingEvent
+from tinygpt_tui.events.training import Evaluation, Paused, Progress, Resumed, RolledBack, Sample, Step, TrainingEvent
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.settings.training import Extension, TrainingSettings
-from tinygpt_tui.training import loop
+from tinygpt_tui.training import evaluate, loop, schedule
 from tinygpt_tui.training.device import choose_device, device_random, set_device_random
 from tinygpt_tui.training.evaluate import whole_loss
 from tinygpt_tui.training.loop import Training
@@ -326,15 +327,15 @@ def part_says(monkeypatch: pytest.MonkeyPatch, part: dict[int, float], whole: di
     """Make up the losses of a split of which evaluations on the way read a quarter, by the weights' step."""
     plain = Training._measured
 
-    def measured(self: Training, all_of_it: bool = True) -> tuple[float, float]:
+    def measured(self: Training, all_of_it: bool = True) -> Generator[TrainingEvent, None, tuple[float, float, bool]]:
         assert self._part
         step = next(
             (step for step, kept in weights.items() if torch.equal(kept, self.model.state_dict()[NAME])), self.step
         )
         weights.setdefault(step, self.model.state_dict()[NAME].clone())
         asked.append((step, all_of_it))
-        plain(self, all_of_it)
-        return (whole[step] if all_of_it else part[step]), part[step]
+        yield from plain(self, all_of_it)
+        return (whole[step] if all_of_it else part[step]), part[step], all_of_it
 
     weights: dict[int, torch.Tensor] = {}
     asked: list[tuple[int, bool]] = []
@@ -481,3 +482,48 @@ def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_device("cuda:1") == torch.device("cuda", 1)
     with pytest.raises(UsageError, match="no cuda:2"):
         choose_device("cuda:2")
+
+
+def test_a_large_split_is_judged_by_a_part_that_says_how_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedule, "MOST_JUDGED", 40)
+    training = training_of(small_training(steps=12, evaluation_tokens=20))
+    *way, last = evaluations(list(training.events()))
+    assert {event.tokens for event in way} == {24}
+    assert 40 <= last.tokens < len(training.corpus.validation)
+    assert last.tokens == last.best_tokens
+    assert last.part_loss is not None
+    assert training.complete
+    assert f"final one reads {last.tokens}" in training.reads
+    again = training_of(small_training(steps=12, evaluation_tokens=20))
+    again.load_state(copied(training.state()))
+    assert evaluations(list(again.events())) == []  # nothing is left to do
+
+
+def test_an_evaluation_that_takes_long_tells_its_progress_and_ends_soon_after_a_stop(
+    monkeypatch: pytest.MonkeyPatch, control: Control
+) -> None:
+    monkeypatch.setattr(evaluate, "TOKENS_AT_ONCE", 8)
+    clock = itertools.count(0.0, 0.6)  # each look at it is more than half a second later
+    monkeypatch.setattr(loop.time, "monotonic", lambda: next(clock))
+    settings = small_training(steps=4, evaluation_tokens=20)
+    training = training_of(settings, control)
+    events: list[TrainingEvent] = []
+    for event in training.events():
+        events.append(event)
+        if isinstance(event, Progress) and event.step == 4:
+            control.ask("stop")  # in the final evaluation
+    shares = [event.share for event in events if isinstance(event, Progress) and event.step == 4]
+    assert shares
+    assert shares == sorted(shares)
+    assert max(shares) < 0.9  # it did not go to the end
+    last = evaluations(events)[-1]
+    assert (last.step, last.tokens, last.best_tokens) == (4, 24, 24)
+    assert not training.complete
+    assert not [event for event in events if isinstance(event, Sample) and event.step == 4]
+
+    rest = training_of(settings)
+    rest.load_state(copied(training.state()))
+    (whole,) = evaluations(list(rest.events()))
+    straight = evaluations(list(training_of(settings).events()))[-1]
+    assert (whole.validation_loss, whole.tokens) == (straight.validation_loss, 0)
+    assert (whole.best_step, whole.best_loss) == (straight.best_step, straight.best_loss)

@@ -16,7 +16,7 @@ from makers import make_run, small_corpus, small_training
 
 from tinygpt_tui.events.training import Evaluation, Planned, Step, TrainingEvent
 from tinygpt_tui.runs.control import Control
-from tinygpt_tui.runs.extending import extend
+from tinygpt_tui.runs.extending import extended
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.journal import read_journal
 from tinygpt_tui.runs.timeline import list_moments
@@ -26,7 +26,7 @@ from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.pace import Pace
 from tinygpt_tui.training.run import run_training
 from tinygpt_tui.training.schedule import rate_share
-from tinygpt_tui.workers.trainer import _announce
+from tinygpt_tui.workers.trainer import announce
 
 CPU = torch.device("cpu")
 
@@ -250,13 +250,13 @@ def test_a_run_by_the_clock_that_is_made_longer_keeps_to_its_new_steps(
         list(run_training(run.model))  # nothing is left to do
     assert (run.read_status().step, run.read_status().steps) == (reached, planned)
     if not stop:
-        _announce(run, os.getpid())  # as the app does for a trainer that is still importing
+        announce(run, os.getpid())  # as the app does for a trainer that is still importing
         run.write_status(msgspec.structs.replace(run.read_status(), state="stopped"))
         assert (run.read_status().step, run.read_status().steps) == (reached, planned)
-    settings = extend(run, "+30")
+    settings = extended(run, "+30")
     assert (settings.training.minutes, settings.training.steps) == (0.0, planned + 30)
     assert settings.extensions == [Extension(at=reached, steps_before=planned)]
-    events = list(run_training(run.model))
+    events = list(run_training(run.model, settings=settings))
     made = [event for event in events if isinstance(event, Step)]
     assert (made[0].step, made[-1].step) == (reached + 1, planned + 30)
     assert not [event for event in events if isinstance(event, Planned)]

@@ -15,7 +15,7 @@ from makers import TEXT, make_run
 
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.native import load
-from tinygpt_tui.errors import RunError, StorageError, UsageError
+from tinygpt_tui.errors import CorpusError, RunError, StorageError, UsageError
 from tinygpt_tui.events.training import (
     Evaluation,
     Note,
@@ -29,8 +29,8 @@ from tinygpt_tui.events.training import (
     TrainingEvent,
 )
 from tinygpt_tui.runs.control import Control
-from tinygpt_tui.runs.extending import extend
-from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.runs.extending import check_resumable, extended
+from tinygpt_tui.runs.folder import RunFolder, RunSettings, RunStatus
 from tinygpt_tui.runs.index import list_runs
 from tinygpt_tui.runs.journal import read_journal
 from tinygpt_tui.settings.training import Extension
@@ -49,9 +49,9 @@ def steps(events: list[TrainingEvent]) -> list[tuple[int, float]]:
     return [(event.step, event.loss) for event in events if isinstance(event, Step)]
 
 
-def stop_at(run: RunFolder, step: int) -> list[TrainingEvent]:
+def stop_at(run: RunFolder, step: int, settings: RunSettings | None = None) -> list[TrainingEvent]:
     events = []
-    for event in run_training(run.model):
+    for event in run_training(run.model, settings=settings):
         events.append(event)
         if isinstance(event, Step) and event.step == step:
             Control(run.control).ask("stop")
@@ -144,7 +144,7 @@ def test_what_a_run_ends_with_was_measured_on_all_of_the_split() -> None:
     ids = kept.tokenizer.encode(TEXT)
     validation = torch.tensor(ids[int(len(ids) * 0.9) :]).numpy()
     assert event.best_loss == pytest.approx(whole_loss(kept.model, validation, 8))
-    note = next(event for event in read_journal(run.events) if isinstance(event, Note) and "on the way" in event.text)
+    note = next(event for event in read_journal(run.events) if isinstance(event, Note) and "interim" in event.text)
     assert f"24 of {len(validation)} tokens" in note.text
 
 
@@ -273,14 +273,22 @@ def test_a_really_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def failing(run: RunFolder) -> RunEnded:
+def failing(run: RunFolder, *, stays: str = "") -> RunEnded:
+    """Train and expect a failure; a run that had ended already `stays` so."""
     end = ended(list(run_training(run.model)))
     assert end.reason == "failed"
     assert end.message
     assert end.hint
-    assert read_journal(run.events)[-1] == end
-    assert run.read_status().state == "failed"
-    assert run.read_status().message == end.message
+    *_, note, last = read_journal(run.events) if stays else [None, end]
+    if stays:
+        assert isinstance(note, Note)
+        assert end.message in note.text
+        assert isinstance(last, RunEnded)
+        assert last.reason == run.read_status().state == stays
+    else:
+        assert read_journal(run.events)[-1] == end
+        assert run.read_status().state == "failed"
+        assert run.read_status().message == end.message
     return end
 
 
@@ -294,7 +302,7 @@ def test_a_text_that_changed_since() -> None:
     run = make_run()
     stop_at(run, 3)
     Path(run.read_settings().corpus.path).write_text(TEXT + "one more line\n", encoding="utf-8")
-    end = failing(run)
+    end = failing(run, stays="stopped")
     assert "is not the text that this run began with" in end.message
     assert "put the old text back" in end.hint
 
@@ -313,7 +321,7 @@ def test_a_damaged_state_to_go_on_from() -> None:
     stop_at(run, 3)
     for content in (run.resume.read_bytes()[:1000], b"", b"noise"):
         run.resume.write_bytes(content)
-        end = failing(run)
+        end = failing(run, stays="stopped")
         assert "resume.pt is damaged" in end.message
     run.resume.unlink()
     assert ended(list(run_training(run.model))).reason == "finished"
@@ -326,7 +334,7 @@ def test_a_state_of_another_net() -> None:
     net = msgspec.structs.replace(settings.training.architecture, n_embd=32)
     training = msgspec.structs.replace(settings.training, architecture=net)
     run.write_settings(msgspec.structs.replace(settings, training=training))
-    assert "not of this run" in failing(run).message
+    assert "not of this run" in failing(run, stays="stopped").message
 
 
 def test_damaged_settings() -> None:
@@ -357,8 +365,8 @@ def test_patience_ends_a_run_in_plain_words_and_more_steps_go_on() -> None:
     assert end.step < 400
     assert "no better validation loss in 2 evaluations" in end.message
     assert ended(list(run_training(run.model))).step == end.step  # nothing is left to do
-    extend(run, f"{end.step + 2}")
-    assert ended(list(run_training(run.model))).step == end.step + 2
+    longer = extended(run, f"{end.step + 2}")
+    assert ended(list(run_training(run.model, settings=longer))).step == end.step + 2
 
 
 def test_a_finished_run_is_made_longer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -367,10 +375,11 @@ def test_a_finished_run_is_made_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, stop in (("straight", 0), ("stopped", 17)):
         run = make_run(name, dropout=0.2)
         first = list(run_training(run.model))
-        assert extend(run, "+12").training.steps == 24
+        longer = extended(run, "+12")
+        assert longer.training.steps == 24
         with pytest.raises(UsageError, match="no more than"):
-            extend(run, "12")
-        second = stop_at(run, stop) + (list(run_training(run.model)) if stop else [])
+            extended(run, "12")
+        second = stop_at(run, stop, longer) + (list(run_training(run.model)) if stop else [])
         assert second[-1].step == 24
         made = [event for event in first + second if isinstance(event, Step)]
         assert [event.step for event in made] == list(range(1, 25))
@@ -441,3 +450,35 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "model").write_bytes(b"in the way")
     with pytest.raises(StorageError):
         next(run_training(tmp_path / "model"))
+
+
+@pytest.mark.parametrize("state", ["finished", "stopped"])
+@pytest.mark.parametrize("what", ["text", "state"])
+def test_a_run_that_cannot_continue_stays_as_it_was(state: str, what: str) -> None:
+    run = make_run(steps=12)
+    if state == "finished":
+        list(run_training(run.model))
+    else:
+        stop_at(run, 5)
+    before = run.read_status(), run.read_settings(), [card.state for card in list_runs() if card.name == "cat"]
+    place = Path(run.read_settings().corpus.path) if what == "text" else run.resume
+    kept = place.read_bytes()
+    longer = extended(run, "+20")
+    place.write_bytes(kept[: len(kept) // 2])
+    for _ in range(2):  # the second attempt finds what the first one found
+        with pytest.raises((CorpusError, RunError)) as caught:
+            check_resumable(run)
+        end = ended(list(run_training(run.model, settings=longer)))
+        assert end.reason == "failed"
+        if what == "text":
+            assert "train --from cat" in caught.value.hint
+            assert "train --from cat" in end.hint
+        assert (run.read_status().state, run.read_status().step, run.read_status().steps) == (state, *_place(before[0]))
+        assert run.read_settings() == before[1]
+        assert [card.state for card in list_runs() if card.name == "cat"] == before[2]
+    place.write_bytes(kept)
+    assert ended(list(run_training(run.model, settings=longer))).step == 32
+
+
+def _place(status: RunStatus) -> tuple[int, int]:
+    return status.step, status.steps

@@ -6,6 +6,7 @@ A flag that takes several texts is given once for each. Texts know the escapes o
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +14,24 @@ import msgspec
 from tinygpt_tui.settings.fields import SettingField, fields_of, parse_value, parse_values, written
 
 METAVARS = {int: "N", float: "X", bool: "yes|no", str: "TEXT"}
+
+
+class Once(argparse.Action):
+    """Stores a flag's value, and refuses a second one: the first would be dropped silently."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Store the value."""
+        given: set[str] = namespace.__dict__.setdefault("_given", set())
+        if option_string is not None and self.dest in given:
+            parser.error(f"{option_string} is given twice: {getattr(namespace, self.dest)!r} and {values!r}")
+        given.add(self.dest)
+        setattr(namespace, self.dest, values)
 
 
 def add_setting_flags(

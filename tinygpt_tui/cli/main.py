@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import tinygpt_tui
 from tinygpt_tui.cli.app import open_app
+from tinygpt_tui.cli.flags import Once
 from tinygpt_tui.cli.output import say_error
 from tinygpt_tui.errors import ExitCode, TinyGPTError, UsageError
 from tinygpt_tui.settings.computing import AUTO, ComputingSettings, check_device_name
@@ -70,6 +71,8 @@ def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary)
+        for action in (None, "store"):
+            command.register("action", action, Once)
         if name == chosen:
             module = importlib.import_module(f"tinygpt_tui.cli.{name.replace('-', '_')}")
             module.add_arguments(command)

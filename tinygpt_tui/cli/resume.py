@@ -14,7 +14,7 @@ from tinygpt_tui.errors import RunError
 from tinygpt_tui.events.training import Resumed
 from tinygpt_tui.platforms import own_command
 from tinygpt_tui.runs.control import Control, live_status
-from tinygpt_tui.runs.extending import check_own, extend
+from tinygpt_tui.runs.extending import check_own, check_resumable, extended
 from tinygpt_tui.runs.folder import RunFolder, RunStatus
 from tinygpt_tui.runs.index import find_run
 from tinygpt_tui.settings.fields import changed, fields_of
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Go on exactly where the run was left, in this process. Raises NotFoundError, UsageError, RunError."""
+    """Continue exactly where the run was left. Raises NotFoundError, UsageError, RunError, CorpusError."""
     if is_helper():
         return help_here()
     run = find_run(arguments.name)
@@ -59,15 +59,16 @@ def run(arguments: argparse.Namespace) -> int:
         from tinygpt_tui.training.device import choose_device  # torch comes with it
 
         choose_device(endings["device"])
+    check_resumable(run)
+    settings = run.read_settings()
     if arguments.steps:
-        settings = extend(run, arguments.steps)
+        settings = extended(run, arguments.steps)
         say(f"{arguments.name} is to make {settings.training.steps:,} steps now")
     if endings:
-        settings = run.read_settings()
         training = changed(settings.training, endings)
         training = msgspec.structs.replace(training, architecture=settings.training.architecture)
-        run.write_settings(msgspec.structs.replace(settings, training=training))
-    return train_detached(run) if arguments.detach else train_here(run)
+        settings = msgspec.structs.replace(settings, training=training)
+    return train_detached(run, settings) if arguments.detach else train_here(run, settings)
 
 
 def _end_pause(run: RunFolder, status: RunStatus, with_changes: bool) -> int:

@@ -153,7 +153,9 @@ def numbers(history: RunHistory) -> str:
     if step:
         parts += [f"rate {step.learning_rate:.2g}", f"{step.tokens_per_s:,.0f} tokens/s"]
         parts.append(f"{duration(history.elapsed_s)} gone")
-    if history.remaining_s is not None:
+    if history.progress_words:
+        parts.append(history.progress_words)
+    elif history.remaining_s is not None:
         parts.append(f"{duration(history.remaining_s)} left")
     return "  ".join(parts)
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygpt_tui.tokenizers.char import Ids
+
 
 class Windows:
     """The windows of one split; `batch(step)` gives inputs and targets."""
 
-    def __init__(self, ids: NDArray[np.int64], block_size: int, batch_size: int, seed: int) -> None:
+    def __init__(self, ids: Ids, block_size: int, batch_size: int, seed: int) -> None:
         """`ids` (N,) with N > block_size."""
         assert len(ids) > block_size, "a window needs one token more than its length"
         self._ids, self._block_size, self._batch_size, self._seed = ids, block_size, batch_size, seed
@@ -28,7 +30,7 @@ class Windows:
         first = step * self._batch_size
         starts = np.array([self._start(first + i) for i in range(self._batch_size)])
         places = starts[:, None] + np.arange(self._block_size + 1)
-        rows = self._ids[places]
+        rows = self._ids[places].astype(np.int64, copy=False)
         return rows[:, :-1], rows[:, 1:]
 
     def _start(self, number: int) -> int:

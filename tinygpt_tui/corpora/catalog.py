@@ -42,6 +42,11 @@ class CorpusEntry(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the text is on this machine."""
         return self.path is not None
 
+    @property
+    def own(self) -> bool:
+        """Whether it is a text of the user's, not one of the catalogue."""
+        return not self.row.licence
+
 
 def list_corpora() -> list[CorpusEntry]:
     """Return the catalogue's corpora, then the user's own `.txt` files in the data folder."""

@@ -2,59 +2,68 @@
 
 from __future__ import annotations
 
-import codecs
 import hashlib
+import os
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
-from charset_normalizer import CharsetMatch, from_bytes
-from numpy.typing import NDArray
 
+from tinygpt_tui.corpora.encodings import AUTO, HEAD, decode, looks_binary, not_a_text
 from tinygpt_tui.errors import CorpusError, storage_error
 from tinygpt_tui.reading import open_file
 from tinygpt_tui.tokenizers.base import Tokenizer
-from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.tokenizers.char import CharTokenizer, Ids, counting, exhausted, id_type
 
-# A text rarely has so many control characters; a program, a picture or a zip always does.
-LARGEST_SHARE_OF_CONTROLS = 0.01
-WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # UTF-32-LE begins like UTF-16-LE
-# What text files are really written in; among all that Python knows, a curly quote makes French look like MacLatin2.
-LIKELY_ENCODINGS = (
-    *("utf_16", "utf_32", "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r"),
-    *("iso8859_2", "cp932", "euc_jp", "gb18030", "big5", "cp949"),
-)
-WESTERN = "cp1252"  # by far the commonest of them, with latin-1 inside it
-WESTERN_LEAD = 0.07  # so much more of a mess (charset-normalizer's measure) may it look than the best reading
-LARGEST_MESS = 0.4  # its own 0.2 gives up where a text ends with a few quotes and dashes
+R = TypeVar("R")
+
+BYTES_AT_ONCE = 1 << 22
+READING_SHARE = 0.3  # of the time that a text takes; the rest is for counting its characters
 
 
 @dataclass(frozen=True)
 class CorpusText:
-    """What was read: the text, and notes about what had to be done to read it."""
+    """What was read: the text, how often it has each character, and notes about what had to be done to read it."""
 
-    text: str
+    text: str = field(repr=False)
     sha256: str
     notes: tuple[str, ...] = ()
+    counts: dict[str, int] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Ids in two parts: the model learns from `train` (N,) and is judged by `validation` (M,), both int64."""
+    """Ids in two parts: the model learns from `train` (N,) and is judged by `validation` (M,).
+
+    They take one, two or four bytes each, as few as the vocabulary permits; a net needs them as int64.
+    """
 
     tokenizer: Tokenizer
-    train: NDArray[np.int64] = field(repr=False)
-    validation: NDArray[np.int64] = field(repr=False)
+    train: Ids = field(repr=False)
+    validation: Ids = field(repr=False)
 
 
-def read_text(path: Path) -> CorpusText:
-    """Read a text file; UTF-8, or any other encoding that can be told, converted with a note.
+def read_text(path: Path, encoding: str = AUTO) -> CorpusText:
+    """Read a text file; UTF-8, or any other encoding that can be told, converted with a note; or the one named.
 
-    Raises CorpusError where the file is empty or no text, StorageError where it cannot be read.
+    Raises CorpusError where the file is empty or no text, StorageError where it cannot be read; UsageError where there
+    is no such `encoding`.
     """
+    return exhausted(reading(path, encoding))
+
+
+def reading(path: Path, encoding: str = AUTO) -> Generator[float, None, CorpusText]:
+    """Yield the share that is done, again and again, and return what `read_text` does: it can be left between two."""
+    digest, content = hashlib.sha256(), bytearray()
     try:
         with open_file(path) as file:
-            content = file.read()
+            size = max(1, os.fstat(file.fileno()).st_size)
+            while part := file.read(BYTES_AT_ONCE):
+                digest.update(part)
+                content += part
+                yield READING_SHARE * min(1.0, len(content) / size)
     except FileNotFoundError:
         raise CorpusError(
             f"there is no file {path}", "check the path; `tinygpt-tui data` lists the known corpora"
@@ -63,25 +72,37 @@ def read_text(path: Path) -> CorpusText:
         raise CorpusError(f"{path} is a folder", "name a text file in it") from None
     except OSError as error:
         raise storage_error(error, path) from error
-    sha256 = hashlib.sha256(content).hexdigest()
-    notes = []
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        best = None if _looks_binary(content) and not content.startswith(WIDE) else _likeliest(content)
-        if best is None:
-            raise CorpusError(f"{path.name} is not a text file", "choose a plain text file (.txt, .md …)") from None
-        text = str(best)
-        encoding = WESTERN if WESTERN in best.could_be_from_charset else best.encoding
-        notes.append(f"{path.name} is not UTF-8; read as {encoding.replace('_', '-')}")
+    text, notes = decode(content, path.name, encoding)
+    del content  # before its characters are counted: it may be large
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         notes.append("line ends made uniform")
-    if not text.strip():
+    if not text or text.isspace():
         raise CorpusError(f"{path.name} is empty", "choose a file with some text in it")
-    if _looks_binary(text.encode("utf-8", "surrogatepass")):
-        raise CorpusError(f"{path.name} is not a text file", "choose a plain text file (.txt, .md …)")
-    return CorpusText(text, sha256, tuple(notes))
+    if looks_binary(text[:HEAD].encode("utf-8", "surrogatepass")):
+        raise not_a_text(path.name)
+    counts = yield from _later(counting(text), READING_SHARE)
+    if len(counts.keys() - {"\n"}) < 2:
+        raise CorpusError(
+            f"{path.name} repeats one character, {min(counts.keys() - {chr(10)}, default=' ')!r}",
+            "there is nothing to learn from it: choose another text",
+        )
+    return CorpusText(text, digest.hexdigest(), tuple(notes), counts)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the hash by which a run knows its text. Raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _later(steps: Generator[float, None, R], start: float) -> Generator[float, None, R]:
+    """Let the shares of `steps` run from `start` to 1."""
+    while True:
+        try:
+            yield start + (1 - start) * next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
 
 
 def split(text: str, block_size: int, validation_share: float, tokenizer: Tokenizer | None = None) -> Corpus:
@@ -91,20 +112,34 @@ def split(text: str, block_size: int, validation_share: float, tokenizer: Tokeni
 
     Raises CorpusError where a part is too short for one window of `block_size` tokens and the one after it.
     """
+    return exhausted(splitting(text, block_size, validation_share, tokenizer))
+
+
+def splitting(
+    text: str, block_size: int, validation_share: float, tokenizer: Tokenizer | None = None
+) -> Generator[float, None, Corpus]:
+    """Yield the share that is done, again and again, and return what `split` does: it can be left between two."""
     tokenizer = tokenizer or CharTokenizer.of(text)
     if isinstance(tokenizer, CharTokenizer):
-        ids, what = tokenizer.encode_array(text), "characters"
+        ids = yield from tokenizer.encoding(text)
     else:
-        ids, what = np.array(tokenizer.encode(text), dtype=np.int64), "tokens"
-    train, validation = _parts(len(ids), validation_share)
-    if not _long_enough(len(ids), block_size, validation_share):
+        ids = np.array(tokenizer.encode(text), dtype=id_type(tokenizer.size))
+    what = "characters" if isinstance(tokenizer, CharTokenizer) else "tokens"
+    check_length(len(ids), block_size, validation_share, what)
+    train, _ = _parts(len(ids), validation_share)
+    return Corpus(tokenizer, ids[:train], ids[train:])
+
+
+def check_length(count: int, block_size: int, validation_share: float, what: str = "characters") -> None:
+    """Raise CorpusError where a text of `count` tokens is too short for windows of `block_size` in both its parts."""
+    train, validation = _parts(count, validation_share)
+    if not _long_enough(count, block_size, validation_share):
         smaller = f", or a block size of at most {train // 2}" if train >= 2 and validation >= 2 else ""
         raise CorpusError(
-            f"the corpus has {len(ids)} {what}; a window of {block_size} needs at least "
+            f"the corpus has {count} {what}; a window of {block_size} needs at least "
             f"{_shortest(block_size, validation_share)}",
             f"choose a longer text{smaller}",
         )
-    return Corpus(tokenizer, ids[:train], ids[train:])
 
 
 def _parts(length: int, validation_share: float) -> tuple[int, int]:
@@ -123,20 +158,3 @@ def _shortest(block_size: int, validation_share: float) -> int:
     guess = max(int((block_size + 1) / (1 - validation_share)), int(1 / validation_share))
     near = range(guess, guess + 8)
     return next((length for length in near if _long_enough(length, block_size, validation_share)), near.stop)
-
-
-def _likeliest(content: bytes) -> CharsetMatch | None:
-    """Return the likeliest reading of bytes that are not UTF-8, or None where there is none."""
-    likely = from_bytes(content, cp_isolation=list(LIKELY_ENCODINGS), threshold=LARGEST_MESS)
-    readings = list(likely) or list(from_bytes(content))
-    if not readings:
-        return None
-    limit = readings[0].chaos + WESTERN_LEAD
-    western = (reading for reading in readings if WESTERN in reading.could_be_from_charset and reading.chaos <= limit)
-    return next(western, readings[0])
-
-
-def _looks_binary(content: bytes) -> bool:
-    head = content[:65536]
-    controls = sum(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in head)
-    return b"\0" in head or controls > len(head) * LARGEST_SHARE_OF_CONTROLS

@@ -38,13 +38,12 @@ def decode(content: bytes | bytearray, name: str, encoding: str = AUTO) -> tuple
 
     Raises CorpusError where it is no text, or none in this `encoding`; UsageError where Python has no such encoding.
     """
-    raw = bytes(content)
     if encoding != AUTO:
-        return _named(raw, name, encoding)
+        return _named(bytes(content), name, encoding)
     try:
-        return raw.decode("utf-8-sig"), []
+        return content.decode("utf-8-sig"), []
     except UnicodeDecodeError:
-        pass
+        raw = bytes(content)
     if (nearly := _nearly_utf8(raw)) is not None:
         text, bad = nearly
         return text, [f"{name} is UTF-8 except for {_bytes(bad)}, left out"]

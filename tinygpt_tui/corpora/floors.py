@@ -14,6 +14,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygpt_tui.tokenizers.char import Ids
+
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -49,7 +51,7 @@ class Grams:
         return Grams(order, *_summed(ends, np.ones_like(self.counts) if each_once else self.counts))
 
 
-def floors_of(train: Integers, validation: Integers, size: int) -> list[Floor]:
+def floors_of(train: Ids, validation: Ids, size: int) -> list[Floor]:
     """Return the yardsticks of a corpus with `size` different tokens, the best last.
 
     Guessing, which knows nothing, is the first: ln `size`. An order is left out where its runs cannot be counted, or
@@ -65,7 +67,7 @@ def floors_of(train: Integers, validation: Integers, size: int) -> list[Floor]:
     return found
 
 
-def count_grams(ids: Integers, order: int, size: int, most: int = MOST_GRAMS) -> Grams | None:
+def count_grams(ids: Ids, order: int, size: int, most: int = MOST_GRAMS) -> Grams | None:
     """Count the runs of `order` of `size` tokens in `ids` (N,); None where they are too many, or too long to pack."""
     if size**order > LARGEST_KEY:
         return None
@@ -86,7 +88,7 @@ class KneserNey:
     "An empirical study of smoothing techniques for language modeling", section 4.1.7 (three discounts).
     """
 
-    def __init__(self, train: Integers, top: Grams, order: int, size: int) -> None:
+    def __init__(self, train: Ids, top: Grams, order: int, size: int) -> None:
         """`top` are the runs of `train`, at least `order` long."""
         self._order, self._size = order, size
         raw = top if order == top.order else _with_beginning(top, train, order, size)
@@ -95,7 +97,7 @@ class KneserNey:
             longer = raw if shorter == order - 1 else _with_beginning(top, train, shorter + 1, size)
             self._levels.insert(0, _Level(longer.suffixes(shorter, size, each_once=True), size))
 
-    def loss(self, ids: Integers) -> float:
+    def loss(self, ids: Ids) -> float:
         """Return the mean of -ln p over `ids` (N,), nats per token, from the first one with a whole context on."""
         # Text repeats itself: each different run is asked for once.
         seen = count_grams(ids, self._order, self._size, most=len(ids))
@@ -132,7 +134,7 @@ class _Level:
         return np.where(known, own + self._left[at] * below, below)
 
 
-def additive_loss(train: Integers, validation: Integers, order: int, size: int, share: float = 0.01) -> float:
+def additive_loss(train: Ids, validation: Ids, order: int, size: int, share: float = 0.01) -> float:
     """Return the loss of plain counts with `share` added to each: the simplest of all estimates, nats per token."""
     grams, asked = count_grams(train, order, size), count_grams(validation, order, size)
     assert grams is not None, "too many runs"
@@ -147,22 +149,22 @@ def additive_loss(train: Integers, validation: Integers, order: int, size: int, 
     return float(-(np.log(chances) @ asked.counts) / asked.counts.sum())
 
 
-def _count_highest(train: Integers, size: int, order: int) -> Grams | None:
+def _count_highest(train: Ids, size: int, order: int) -> Grams | None:
     """Return the longest runs that can be counted, not longer than `order`: what is shorter follows from them."""
     while order and (found := count_grams(train, order, size)) is None:
         order -= 1
     return found if order else None
 
 
-def _with_beginning(top: Grams, train: Integers, order: int, size: int) -> Grams:
+def _with_beginning(top: Grams, train: Ids, order: int, size: int) -> Grams:
     """Return the runs of `order` in `train`: the ends of longer ones, and those before the first of these ends."""
     ends = top.suffixes(order, size, each_once=False)
-    first = _packed(train[: top.order - 1], order, size) if top.order > order else train[:0]
+    first = _packed(train[: top.order - 1], order, size) if top.order > order else np.empty(0, dtype=np.int64)
     counts = np.concatenate((ends.counts, np.ones_like(first)))
     return Grams(order, *_summed(np.concatenate((ends.keys, first)), counts))
 
 
-def _packed(ids: Integers, order: int, size: int) -> Integers:
+def _packed(ids: Ids, order: int, size: int) -> Integers:
     """Return each run of `order` tokens of `ids` (N,) as one number (N - order + 1,): the digits of base `size`."""
     count = max(0, len(ids) - order + 1)
     keys = np.zeros(count, dtype=np.int64)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygpt_tui.tokenizers.char import Ids
+
 
 class Streams:
     """The streams of one split; `batch(step)` gives inputs and targets, `begins(step)` says where memories are new."""
 
-    def __init__(self, ids: NDArray[np.int64], block_size: int, batch_size: int, seed: int) -> None:
+    def __init__(self, ids: Ids, block_size: int, batch_size: int, seed: int) -> None:
         """`ids` (N,) with N > block_size; a text too short for that many streams has them overlap."""
         assert len(ids) > block_size, "a window needs one token more than its length"
         self._ids, self._block_size, self._seed = ids, block_size, seed
@@ -34,5 +36,5 @@ class Streams:
         epoch, place = divmod(step, self.windows_per_epoch)
         phase = int(np.random.default_rng((self._seed, epoch)).integers(self._phases))
         starts = np.minimum(self._starts + phase + place * self._block_size, self._last_start)
-        rows = self._ids[starts[:, None] + np.arange(self._block_size + 1)]
+        rows = self._ids[starts[:, None] + np.arange(self._block_size + 1)].astype(np.int64, copy=False)
         return rows[:, :-1], rows[:, 1:]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.events.training import Finding
+from tinygpt_tui.tokenizers.char import Ids
 
 Integers = NDArray[np.int64]
 
@@ -94,8 +95,8 @@ def split_findings(corpus: Corpus) -> Iterator[Finding]:
     """Yield what is to be said of how the corpus is cut in two: each part's size, and what only one of them has."""
     train, validation = corpus.train, corpus.validation
     total, size = len(train) + len(validation), corpus.tokenizer.size
-    known = np.bincount(train, minlength=size) > 0
-    unseen = np.flatnonzero((np.bincount(validation, minlength=size) > 0) & ~known)
+    known = _which(train, size)
+    unseen = np.flatnonzero(_which(validation, size) & ~known)
     share = float(np.isin(validation, unseen).mean()) if len(unseen) else 0.0
     parts = (
         f"learns from {len(train):,} of {total:,} tokens ({len(train) / total:.0%}) "
@@ -146,7 +147,7 @@ def repetition_findings(corpus: Corpus) -> Iterator[Finding]:
     )
 
 
-def repeated(ids: Integers, pieces: Integers, size: int) -> NDArray[np.bool_]:
+def repeated(ids: Ids, pieces: Ids, size: int) -> NDArray[np.bool_]:
     """Return which of the pieces (P, L) stand anywhere in `ids` (N,), as (P,).
 
     By a rolling polynomial hash modulo 2**64 over random numbers for the tokens; a chance meeting of different pieces
@@ -172,12 +173,20 @@ def repeated(ids: Integers, pieces: Integers, size: int) -> NDArray[np.bool_]:
     return np.isin(wanted, wanted[order][found])
 
 
+def _which(ids: Ids, size: int) -> NDArray[np.bool_]:
+    """Return which of `size` tokens occur in `ids` (N,), as (size,)."""
+    found = np.zeros(size, dtype=np.bool_)
+    for start in range(0, len(ids), TOKENS_AT_ONCE):
+        found[np.unique(ids[start : start + TOKENS_AT_ONCE])] = True
+    return found
+
+
 def _place(corpus: Corpus, token: int) -> int | None:
     """Return which character a token of the validation split is; None where a token is no character."""
     return len(corpus.train) + token if corpus.tokenizer.name == "char" else None
 
 
-def _pieces(ids: Integers, length: int) -> Integers:
+def _pieces(ids: Ids, length: int) -> Ids:
     """Cut `ids` (N,) into pieces (N // length, length) side by side."""
     return ids[: len(ids) // length * length].reshape(-1, length)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -28,7 +29,7 @@ def one_batch_finding(settings: TrainingSettings, corpus: Corpus, patience_s: fl
         return Finding(0, CHECK, "fine", "a net that sees one token learns no batch by heart, and need not")
     length = max(1, min(architecture.block_size or LONGEST, LONGEST, len(corpus.train) - 1))
     rows = max(1, min(ROWS, (len(corpus.train) - 1) // length))
-    ids = torch.from_numpy(corpus.train[: rows * length + 1].copy())
+    ids = torch.from_numpy(corpus.train[: rows * length + 1].astype(np.int64))
     x, y = ids[:-1].view(rows, length), ids[1:].view(rows, length)
     until = float("inf")
     with torch.random.fork_rng(devices=[]), torch.enable_grad():

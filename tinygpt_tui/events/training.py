@@ -47,8 +47,8 @@ class Evaluation(msgspec.Struct, frozen=True, tag=True):
     """The loss over the validation split, nats per token, each token predicted once.
 
     `tokens` is how many were predicted where that was a part of the split, always the same one; 0: all of them. Where
-    evaluations on the way read a part and this one all, `part_loss` is the loss over that part alone, to be compared
-    with theirs. `best_tokens` is to `best_loss` what `tokens` is to `validation_loss`.
+    evaluations on the way read less than this one, `part_loss` is the loss over their part alone, to be compared with
+    theirs. `best_tokens` is to `best_loss` what `tokens` is to `validation_loss`.
     """
 
     step: int
@@ -109,6 +109,14 @@ class Note(msgspec.Struct, frozen=True, tag=True):
     level: Literal["info", "warning"] = "info"
 
 
+class Progress(msgspec.Struct, frozen=True, tag=True):
+    """How far something is that takes longer than a second, at most one a second: `share` (0 to 1) of `what`."""
+
+    step: int
+    what: Literal["reading", "evaluation"]
+    share: float
+
+
 class Finding(msgspec.Struct, frozen=True, tag=True):
     """The doctor's word on one thing; a later one on the same `check` takes its place.
 
@@ -154,6 +162,7 @@ TrainingEvent = (
     | Resumed
     | RolledBack
     | Note
+    | Progress
     | Finding
     | RunEnded
 )

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
 from tinygpt_tui.measuring.naive import NaiveGPT
 from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.tokenizers.char import Ids
 
 STEPS, BATCH, WARMUP = 2000, 12, 100
 RATE, LAST_RATE, WEIGHT_DECAY, BETAS, CLIP = 1e-3, 1e-4, 0.1, (0.9, 0.99), 1.0
@@ -46,7 +46,7 @@ class PlainNet(NaiveGPT):
 class PlainTraining:
     """One training as nanoGPT does it; `one_step` is its loop's body."""
 
-    def __init__(self, settings: GPTSettings, train: NDArray[np.int64], seed: int, batch: int = BATCH) -> None:
+    def __init__(self, settings: GPTSettings, train: Ids, seed: int, batch: int = BATCH) -> None:
         """`train` (N,) are the ids to learn from."""
         torch.manual_seed(seed)
         self.net, self.step = PlainNet(settings), 0
@@ -73,14 +73,15 @@ class PlainTraining:
         return loss.item()
 
     @torch.no_grad()
-    def whole_loss(self, ids: NDArray[np.int64]) -> float:
+    def whole_loss(self, ids: Ids) -> float:
         """Return the mean loss over `ids` (N,), each token but the first predicted once, in windows side by side."""
         T, total = self._block_size, 0.0
+        plain = ids.astype(np.int64)
         whole = (len(ids) - 1) // T * T
-        x, y = torch.from_numpy(ids[:whole]).view(-1, T), torch.from_numpy(ids[1 : whole + 1]).view(-1, T)
+        x, y = torch.from_numpy(plain[:whole]).view(-1, T), torch.from_numpy(plain[1 : whole + 1]).view(-1, T)
         pieces = list(zip(torch.split(x, 64), torch.split(y, 64), strict=True))
         if whole < len(ids) - 1:
-            pieces.append((torch.from_numpy(ids[None, whole:-1]), torch.from_numpy(ids[None, whole + 1 :])))
+            pieces.append((torch.from_numpy(plain[None, whole:-1]), torch.from_numpy(plain[None, whole + 1 :])))
         for inputs, wanted in pieces:
             logits = self.net.every(inputs).flatten(0, 1)
             total += functional.cross_entropy(logits, wanted.flatten(), reduction="sum").item()

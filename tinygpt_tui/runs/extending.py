@@ -6,17 +6,21 @@ What that means for the learning rate is in training/schedule.py.
 from __future__ import annotations
 
 import re
+import zipfile
+from pathlib import Path
 
 import msgspec
 
 from tinygpt_tui import paths
-from tinygpt_tui.errors import NotFoundError, RunError, UsageError
+from tinygpt_tui.corpora.corpus import sha256_of
+from tinygpt_tui.errors import CorpusError, NotFoundError, RunError, UsageError
 from tinygpt_tui.platforms import own_command
 from tinygpt_tui.runs.control import live_status
 from tinygpt_tui.runs.folder import RunFolder, RunSettings, steps_of
 from tinygpt_tui.settings.fields import changed
 from tinygpt_tui.settings.training import Extension
 
+LARGEST_CHECKED = 1 << 26  # bytes of a text that are read once more before it is trained on
 STEPS = re.compile(r"(\+?)\s*([\d_,]+)")
 
 
@@ -48,11 +52,10 @@ def new_steps(text: str, step: int, steps: int) -> int:
     return found
 
 
-def extend(run: RunFolder, text: str) -> RunSettings:
-    """Give the run the steps that `text` means, and write it down; the next trainer keeps to it.
+def extended(run: RunFolder, text: str) -> RunSettings:
+    """Return the run's settings with the steps that `text` means; nothing is written: its next trainer does that.
 
-    A run by the clock becomes one by steps. Raises UsageError, RunError where it is being trained or has nothing to go
-    on from, StorageError.
+    A run by the clock becomes one by steps. Raises UsageError, RunError where it is being trained or cannot continue.
     """
     check_own(run)
     if live_status(run) is not None:
@@ -75,6 +78,41 @@ def extend(run: RunFolder, text: str) -> RunSettings:
     extensions = settings.extensions
     if step:
         extensions = [*extensions, Extension(at=step, steps_before=steps)]
-    settings = msgspec.structs.replace(settings, training=longer, extensions=extensions)
-    run.write_settings(settings)
-    return settings
+    return msgspec.structs.replace(settings, training=longer, extensions=extensions)
+
+
+def check_resumable(run: RunFolder) -> None:
+    """Raise what a trainer of a run that has begun would fail with: its text is gone or changed, its state damaged.
+
+    A very large text is only looked for.
+    """
+    if not run.resume.is_file():
+        return
+    try:
+        with zipfile.ZipFile(run.resume) as state:
+            damaged = state.testzip() is not None
+    except (OSError, zipfile.BadZipFile):
+        damaged = True
+    if damaged:
+        raise RunError(f"{run.resume} is damaged", "delete it to train again from the first step")
+    corpus = run.read_settings().corpus
+    path = Path(corpus.path)
+    try:
+        same = path.stat().st_size > LARGEST_CHECKED or corpus.sha256 in ("", sha256_of(path))
+    except OSError as error:
+        found = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
+        raise CorpusError(f"the text of this run, {path}, {found}", text_hint(run)) from None
+    if not same:
+        raise text_changed(run, path)
+
+
+def text_changed(run: RunFolder, path: Path) -> CorpusError:
+    """Return the error for a run whose text is another one now."""
+    return CorpusError(f"{path} is not the text that this run began with", text_hint(run, path))
+
+
+def text_hint(run: RunFolder, path: Path | None = None) -> str:
+    """Return what helps where a run's text has changed (its `path`) or is gone."""
+    place = str(path) if path else "FILE"
+    start = own_command("train", "--from", run.model.name, "--corpus", place)
+    return f"put the old text back, or start a new run from these weights: `{start}`"

@@ -20,6 +20,7 @@ from tinygpt_tui.events.training import (
     Note,
     Paused,
     Planned,
+    Progress,
     Resumed,
     RolledBack,
     RunEnded,
@@ -91,6 +92,7 @@ class RunHistory:
         self.ended: RunEnded | None = None
         self.paused: Paused | None = None
         self.last_step: Step | None = None
+        self.progress: Progress | None = None  # of what is done now, where it takes long
         self._from_step = 0
         self._recent_tokens_per_s: list[float] = []
         self._told_steps = 0
@@ -98,6 +100,7 @@ class RunHistory:
     def add(self, events: Iterable[TrainingEvent]) -> None:
         """Hear `events`, in their order."""
         for event in events:
+            self.progress = event if isinstance(event, Progress) else None
             match event:
                 case Step():
                     self._hear_step(event)
@@ -130,6 +133,15 @@ class RunHistory:
                     )
                 case Note():
                     self._say(event.step, f"warning: {event.text}" if event.level == "warning" else event.text)
+
+    @property
+    def progress_words(self) -> str:
+        """What is done now and how far it is, where it takes long; empty elsewhere."""
+        if self.progress is None:
+            return ""
+        if self.progress.what == "reading":
+            return f"reading the text {self.progress.share:.0%}"
+        return f"{'final ' if self.step >= self.steps else ''}evaluation {self.progress.share:.0%}"
 
     @property
     def step(self) -> int:
@@ -203,6 +215,8 @@ class RunHistory:
         """An estimate of the time left, evaluations and samples included; None where nothing is known yet."""
         if self.ended or not self._steps.count or self.steps <= 0:
             return None
+        if self.progress is not None and self.step >= self.steps:
+            return None  # the final evaluation has its own progress
         left = self.steps - self.step
         every = self._evaluate_every or self._between_evaluations()
         steps, elapsed = self._steps.column(0), self._steps.column(2)

@@ -7,10 +7,11 @@ import unicodedata
 from pathlib import Path
 from typing import Literal
 
+import filelock
 import msgspec
 
 from tinygpt_tui import paths
-from tinygpt_tui.errors import NotFoundError, RunError, StorageError, TinyGPTError, UsageError, storage_error
+from tinygpt_tui.errors import NotFoundError, RunError, TinyGPTError, UsageError, storage_error
 from tinygpt_tui.files import is_file, is_folder, remove_folder
 from tinygpt_tui.runs.control import is_alive
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunSettings, RunState, RunStatus
@@ -70,7 +71,8 @@ def find_run(name: str) -> RunFolder:
 def create_run(settings: RunSettings) -> RunFolder:
     """Make a new model folder with the run's settings in it, ready for a trainer.
 
-    Raises UsageError for a name that is no good as a folder's, RunError where it is taken, StorageError.
+    Raises UsageError for a name that is no good as a folder's, RunError where it is taken, StorageError, also where its
+    trainer could not lock it: then no folder is left, and the name stays free.
     """
     name = check_name(settings.name)
     settings = msgspec.structs.replace(settings, name=name)
@@ -85,10 +87,21 @@ def create_run(settings: RunSettings) -> RunFolder:
     run = RunFolder(model)
     try:
         run.write_settings(settings)
-    except StorageError:
-        remove_folder(model)  # the name stays free
+        with filelock.FileLock(run.lock):
+            pass
+    except OSError as error:
+        remove_folder(model)
+        raise storage_error(error, run.lock) from error
+    except BaseException:
+        remove_folder(model)
         raise
     return run
+
+
+def discard_unbegun(run: RunFolder) -> None:
+    """Remove the folder of a new run whose training could not begin; one that has a journal is left."""
+    if not (run.events.exists() and run.events.stat().st_size):
+        remove_folder(run.model)
 
 
 def check_name(name: str) -> str:

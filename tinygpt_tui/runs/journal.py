@@ -11,6 +11,8 @@ from tinygpt_tui.events.training import TrainingEvent
 from tinygpt_tui.events.wire import to_line, training_event
 from tinygpt_tui.reading import Damage, open_file
 
+LONGEST_LINE = 1 << 20  # bytes; no event's line is nearly so long
+
 
 class Journal:
     """The writing end; a line is flushed before anybody is shown its event."""
@@ -83,6 +85,17 @@ def read_journal(path: Path) -> list[TrainingEvent]:
     return JournalFollower(path).poll()
 
 
+def last_event(path: Path) -> TrainingEvent | None:
+    """Return the last event of a journal; None where there is none that can be read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LONGEST_LINE))
+            lines = file.read().splitlines()
+    except OSError:
+        return None
+    return next(iter(_events(lines[-1])), None) if lines else None
+
+
 def _events(lines: bytes) -> list[TrainingEvent]:
     events = []
     for line in lines.splitlines():
@@ -98,7 +111,7 @@ def _mend(path: Path) -> None:
         size = file.seek(0, os.SEEK_END)
         if not size:
             return
-        back = min(size, 1 << 20)  # no event's line is nearly so long
+        back = min(size, LONGEST_LINE)
         file.seek(size - back)
         end = file.read(back).rfind(b"\n") + 1
         if end < back:

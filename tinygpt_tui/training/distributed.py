@@ -31,6 +31,7 @@ from torch._C._distributed_c10d import Store, TCPStore
 from tinygpt_tui import platforms, reading
 from tinygpt_tui.errors import RunError, UsageError
 from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.tokenizers.char import Ids
 from tinygpt_tui.training.device import choose_device
 
 HERE = "127.0.0.1"
@@ -56,6 +57,7 @@ class Beginning(msgspec.Struct, frozen=True):
     training: TrainingSettings
     device: str
     threads: int
+    ids: str = "int64"  # their type
 
 
 class Team:
@@ -132,7 +134,7 @@ class Team:
 
     # The first process's words
 
-    def begin(self, beginning: Beginning, ids: NDArray[np.int64]) -> None:
+    def begin(self, beginning: Beginning, ids: Ids) -> None:
         """Tell the helpers what is trained."""
         if self.leads:
             self._in_step = False
@@ -167,10 +169,10 @@ class Team:
 
     # A helper's ears
 
-    def hear_beginning(self) -> tuple[Beginning, NDArray[np.int64]]:
+    def hear_beginning(self) -> tuple[Beginning, Ids]:
         """Return what is trained, and the ids (N,) it learns from."""
         beginning = reading.decode(self._receive(), Beginning)
-        return beginning, np.frombuffer(self._receive(), dtype=np.int64)
+        return beginning, np.frombuffer(self._receive(), dtype=beginning.ids)
 
     def hear(self) -> tuple[Order, int, float]:
         """Return the next order, its step and its share of the rates."""

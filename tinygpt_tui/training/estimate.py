@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections.abc import Mapping
 
 import msgspec
 
 from tinygpt_tui.events.training import Finding
 from tinygpt_tui.settings.counting import count_parameters
 from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.tokenizers.char import id_type
 from tinygpt_tui.training.cost import evaluation_seconds, learns_natively, memory_bytes, sample_seconds, step_seconds
 from tinygpt_tui.training.machine import Machine
 from tinygpt_tui.training.pace import EVALUATIONS_SHARE, FEWEST, MOST
-from tinygpt_tui.training.schedule import evaluation_spacing, evaluation_tokens
+from tinygpt_tui.training.schedule import evaluation_spacing, evaluation_tokens, judged_tokens
 from tinygpt_tui.words import duration, ratio, shortened, size
 
 FEW_JUDGES = 3000  # characters in the validation split
@@ -21,12 +22,14 @@ FEW_WINDOWS = 4  # batches in one round through the text
 POOR = 1.0  # characters of text per parameter, below which a net can learn a text by heart …
 MANY_ROUNDS = 8  # … where it reads it so often
 TOO_MANY_ROUNDS = 100
+MANY_EPOCHS_FROM_MODEL = 12
+TORCH_BYTES = 320e6  # what importing torch takes
 ONCE_SHOWN = 12
 LARGEST_SHARE = 0.25  # of a short text that may judge
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """What a training would take; `memory` in bytes, beside the 320 MB or so that torch takes itself."""
+    """What a training would take; `memory` in bytes, in addition to what torch and the text take."""
 
     parameters: int
     train_tokens: int
@@ -37,6 +40,12 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     evaluations: int
     seconds: float
     memory: float
+    text_memory: float = 0.0  # of the text and its ids
+
+    @property
+    def all_memory(self) -> float:
+        """What the whole process needs: the training, its text, and the library itself."""
+        return self.memory + self.text_memory + TORCH_BYTES
 
     @property
     def tokens(self) -> int:
@@ -45,7 +54,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def epochs(self) -> float:
-        """Rounds through the text."""
+        """How often the text is read."""
         return self.tokens / max(1, self.train_tokens)
 
     @property
@@ -67,7 +76,7 @@ def estimate(
     if budget_s:
         settings = msgspec.structs.replace(settings, steps=max(1, round(budget_s / max(step_s, 1e-9))))
     read = evaluation_tokens(settings, validation)
-    whole_s = slower * evaluation_seconds(settings, validation, machine)
+    whole_s = slower * evaluation_seconds(settings, judged_tokens(settings, validation), machine)
     part_s = slower * evaluation_seconds(settings, read, machine) if read else whole_s
     each_s = part_s + slower * sample_seconds(settings, machine)
     if budget_s:
@@ -89,16 +98,34 @@ def estimate(
         evaluations=evaluations,
         seconds=seconds,
         memory=memory_bytes(settings, learns_natively(settings, machine.threads)),
+        text_memory=characters * id_type(settings.architecture.vocab_size).itemsize,
     )
 
 
-def warnings(settings: TrainingSettings, found: Estimate, rare: str = "", free_memory: float = math.inf) -> list[str]:
+def warnings(
+    settings: TrainingSettings,
+    found: Estimate,
+    rare: str = "",
+    free_memory: float = math.inf,
+    *,
+    fine_tuned: bool = False,
+) -> list[str]:
     """Say in words what may be wrong; `rare` are the characters that the text has only once."""
-    return [finding.text for finding in advice(settings, found, rare, free_memory)]
+    return [finding.text for finding in advice(settings, found, rare, free_memory, fine_tuned=fine_tuned)]
 
 
-def advice(settings: TrainingSettings, found: Estimate, rare: str = "", free_memory: float = math.inf) -> list[Finding]:
-    """Return what may be wrong, with the settings that would mend it where some would."""
+def advice(
+    settings: TrainingSettings,
+    found: Estimate,
+    rare: str = "",
+    free_memory: float = math.inf,
+    *,
+    fine_tuned: bool = False,
+) -> list[Finding]:
+    """Return what may be wrong, with the settings that would mend it where some would.
+
+    `fine_tuned`: the run starts from a model, which needs few epochs.
+    """
     said: list[Finding] = []
 
     def say(check: str, text: str, remedy: dict[str, str] | None = None) -> None:
@@ -106,11 +133,11 @@ def advice(settings: TrainingSettings, found: Estimate, rare: str = "", free_mem
 
     net = settings.architecture
     windows = found.train_tokens // max(1, net.training_length)
-    if found.memory > free_memory:
+    if found.all_memory > free_memory:
         smaller = {"batch_size": str(settings.batch_size // 2)} if settings.batch_size > 1 else {}
         say(
             "memory",
-            f"it wants {size(found.memory)} of memory, and {size(free_memory)} are free: lower batch size",
+            f"it needs about {size(found.all_memory)} of memory, and {size(free_memory)} are free: lower batch size",
             smaller,
         )
     if windows < FEW_WINDOWS * settings.batch_size:
@@ -129,18 +156,26 @@ def advice(settings: TrainingSettings, found: Estimate, rare: str = "", free_mem
             {"validation_share": f"{share:g}"} if share > settings.validation_share else {},
         )
     poor = found.tokens_per_parameter < POOR and found.epochs > MANY_ROUNDS
-    if poor and net.dropout < 0.1:
-        say(
-            "by-heart",
-            f"{ratio(found.tokens_per_parameter)} characters for each parameter, read {ratio(found.epochs)} times: it "
-            "will learn them by heart; a smaller net or a dropout of 0.2 helps",
-            {"dropout": "0.2"} if "dropout" in net.__struct_fields__ else {},
-        )
-    elif found.epochs > TOO_MANY_ROUNDS:
-        enough = max(1, int(found.steps * TOO_MANY_ROUNDS / found.epochs))
+    most = MANY_EPOCHS_FROM_MODEL if fine_tuned else TOO_MANY_ROUNDS
+    if fine_tuned and found.epochs > most:
         say(
             "rounds",
-            f"the text is read {ratio(found.epochs)} times: less training would do, or a longer text",
+            f"{ratio(found.epochs)} epochs: a run that starts from a model needs {most:g} at most, then it memorises "
+            "the text",
+            {"steps": str(max(1, int(found.steps * most / found.epochs)))},
+        )
+    elif poor and net.dropout < 0.1:
+        say(
+            "by-heart",
+            f"{ratio(found.tokens_per_parameter)} characters for each parameter and {ratio(found.epochs)} epochs: it "
+            "will memorise the text; a smaller model or a dropout of 0.2 helps",
+            {"dropout": "0.2"} if "dropout" in net.__struct_fields__ else {},
+        )
+    elif found.epochs > most:
+        enough = max(1, int(found.steps * most / found.epochs))
+        say(
+            "rounds",
+            f"{ratio(found.epochs)} epochs: fewer steps would do, or a longer text",
             {"steps": str(enough)} | ({"minutes": "0"} if settings.minutes else {}),
         )
     if rare:
@@ -153,12 +188,12 @@ def advice(settings: TrainingSettings, found: Estimate, rare: str = "", free_mem
     return said
 
 
-def rare_in(text: str) -> str:
-    """Return the characters that `text` has only once."""
-    return "".join(sorted(character for character, count in Counter(text).items() if count == 1))
+def rare_in(counts: Mapping[str, int]) -> str:
+    """Return the characters that occur only once."""
+    return "".join(sorted(character for character, count in counts.items() if count == 1))
 
 
-def in_words(settings: TrainingSettings, found: Estimate, machine: Machine) -> list[str]:
+def in_words(settings: TrainingSettings, found: Estimate, machine: Machine, free_memory: float) -> list[str]:
     """Return the estimate line by line, for a terminal."""
     how = (
         "by the clock"
@@ -168,10 +203,10 @@ def in_words(settings: TrainingSettings, found: Estimate, machine: Machine) -> l
         else "guessed: not measured here yet"
     )
     return [
-        f"{found.parameters:,} parameters; {size(found.memory)} of memory beside torch's own",
+        f"{found.parameters:,} parameters; needs about {size(found.all_memory)} of memory, you have "
+        f"{size(free_memory)} free",
         f"about {duration(found.seconds)} ({how}): {found.steps:,} steps of {found.tokens_per_step:,} characters, "
         f"{duration(found.step_s) if found.step_s >= 10 else f'{found.step_s * 1e3:.3g} ms'} each, "
         f"and {found.evaluations} evaluations",
-        f"{ratio(found.epochs)} rounds through the text, {ratio(found.tokens_per_parameter)} characters of text "
-        "for each parameter",
+        f"{ratio(found.epochs)} epochs, {ratio(found.tokens_per_parameter)} characters of text for each parameter",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,11 @@ from tinygpt_tui.tokenizers.char import CharTokenizer
 
 FREE = CHANGES_NO_WEIGHT  # of the net's settings, those that may be others than the model's
 RATE = 0.3  # of the recipe's rates: what is known already is not to be shaken out
-STEPS = 0.25  # of the recipe's steps
+STEPS = 0.25  # of the recipe's steps, at most
+FEWEST_STEPS = 16
+# Epochs by the size of the text in characters: a short one is memorised soon, a long one says something new for longer.
+EPOCHS = ((30_000, 6.0), (300_000, 8.0), (3_000_000, 4.0), (math.inf, 1.0))
+PATIENCE = 5  # evaluations without a better one, of some eight to twenty-five
 
 
 @dataclass(frozen=True)
@@ -35,15 +40,24 @@ class Origin:
     tokenizer: Tokenizer
     recipe: TrainingSettings | None
 
-    def training(self, other: TrainingSettings) -> TrainingSettings:
-        """Return a training of this model: by the recipe it was trained with, else by `other`; slower and shorter."""
+    def training(self, other: TrainingSettings, characters: int | None = None) -> TrainingSettings:
+        """Return a training of this model on a text of so many characters, where that is known.
+
+        It follows the recipe that the model was trained with, else `other`, at lower rates, for a few epochs.
+        """
         recipe = self.recipe or other
+        steps = max(FEWEST_STEPS, round(recipe.steps * STEPS))
+        if characters is not None:
+            learned = characters * (1 - recipe.validation_share)
+            epoch = learned / (recipe.batch_size * self.architecture.training_length)
+            steps = max(FEWEST_STEPS, min(steps, math.ceil(epochs_for(characters) * epoch)))
         return msgspec.structs.replace(
             recipe,
             architecture=self.architecture,
-            steps=max(100, round(recipe.steps * STEPS)),
+            steps=steps,
             minutes=0.0,
             evaluate_every=0,
+            patience=PATIENCE,
             learning_rate=recipe.learning_rate * RATE,
             embedding_rate=recipe.embedding_rate * RATE,
             head_rate=recipe.head_rate * RATE,
@@ -54,6 +68,11 @@ class Origin:
     def vocabulary_for(self, text: str) -> Tokenizer:
         """Return the model's tokenizer, with what `text` has besides where it can be given more."""
         return for_text(self.tokenizer, text)
+
+
+def epochs_for(characters: int) -> float:
+    """Return how often a run that starts from a model reads a text of so many characters by default."""
+    return next(epochs for most, epochs in EPOCHS if characters <= most)
 
 
 def origin_of(name: str) -> Origin:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, NoReturn
 
 import msgspec
@@ -20,25 +20,37 @@ from tinygpt_tui.corpora.batches import Windows
 from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.corpora.streams import Streams
 from tinygpt_tui.errors import RunError
-from tinygpt_tui.events.training import Evaluation, Note, Paused, Resumed, RolledBack, Sample, Step, TrainingEvent
+from tinygpt_tui.events.training import (
+    Evaluation,
+    Note,
+    Paused,
+    Progress,
+    Resumed,
+    RolledBack,
+    Sample,
+    Step,
+    TrainingEvent,
+)
 from tinygpt_tui.runs.control import Control, Wish
 from tinygpt_tui.settings.training import Extension, TrainingSettings
 from tinygpt_tui.training.carrying import Carrying
 from tinygpt_tui.training.compiling import Compiling
 from tinygpt_tui.training.device import device_random, placed, seed_device_random, set_device_random
 from tinygpt_tui.training.distributed import ALONE, Team
-from tinygpt_tui.training.evaluate import spread_windows, summed_losses
+from tinygpt_tui.training.evaluate import judged_windows, spread_windows, summed_losses
 from tinygpt_tui.training.fused import use_fused
 from tinygpt_tui.training.optimizer import clip, make_optimizers, set_rate
 from tinygpt_tui.training.pace import Pace
 from tinygpt_tui.training.precision import Precision
 from tinygpt_tui.training.sampling import sample_text
-from tinygpt_tui.training.schedule import evaluation_spacing, evaluation_tokens, rate_share
+from tinygpt_tui.training.schedule import evaluation_spacing, evaluation_tokens, judged_tokens, rate_share
 from tinygpt_tui.training.snapshot import copied
 from tinygpt_tui.training.stopwatch import Stopwatch
 from tinygpt_tui.words import part_words
 
 PAUSE_LOOK_S = 0.1
+PROGRESS_S = 1.0
+STOP_S = 1.0  # after a stop: an evaluation that takes longer ends with what it has read
 
 
 class Diverged(Exception):
@@ -83,6 +95,7 @@ class Training:
         self.rate_scale = 1.0  # halved where the loss was no number
         self.stopped = False
         self.came_from = ""  # the kind of device that the loaded state was taken on, where it was another one
+        self._stopped_at = math.inf  # time.monotonic()
         self.pace = Pace(settings)
         self._control = control
         self._extensions = tuple(extensions)
@@ -116,7 +129,7 @@ class Training:
                 if self.stopped:
                     if self._whole != self.step:  # what was learnt since the last evaluation may be the best yet
                         yield from self._evaluate()
-                        if self._sampled != self.step:
+                        if self._sampled != self.step and not self._is_late():
                             yield from self._sample()
                         self.pace.evaluated(self.step)
                     return
@@ -135,14 +148,18 @@ class Training:
     @property
     def reads(self) -> str:
         """How much of the validation split evaluations read, in words; empty where each reads all of it."""
-        of = part_words(self._part, len(self.corpus.validation))
-        return f"evaluations on the way read {of}, always the same ones; the last reads all" if self._part else ""
+        split = len(self.corpus.validation)
+        last = part_words(self._judged, split) if self._judged else "all"
+        if self._part:
+            part = part_words(self._part, split)
+            return f"interim evaluations read {part}, always the same ones; the final one reads {last}"
+        return f"evaluations read {last}, always the same ones" if self._judged else ""
 
     @property
     def ends_early(self) -> str:
         """Why the training is over before its last step, in words; empty while it is not."""
         patience, wanted = self.settings.patience, self.settings.stop_at_loss
-        if wanted and self.best_loss <= wanted and not self.best_tokens:
+        if wanted and self.best_loss <= wanted and not self._best_on_part:
             return f"the validation loss {self.best_loss:.4f} has reached the {wanted:g} that was asked for"
         if patience and self._without_better >= patience:
             return f"no better validation loss in {patience} evaluations; the best was {self.best_loss:.4f}"
@@ -177,10 +194,20 @@ class Training:
         self._read_only(state.get("evaluation_tokens", 0))  # longer runs read as much as they did: it is compared
         self._good = state.get("good") or copied(self._place())
         self._best = state.get("best")
-        if self._best is None and self.best_tokens and self.best_step == self._good["step"]:
+        if self._best is None and self._best_on_part and self.best_step == self._good["step"]:
             self._best = self._good["model"]
         if state.get("extensions", 0) != len(self._extensions):
             self._without_better = 0  # whoever makes a run longer has patience with it again
+
+    @property
+    def complete(self) -> bool:
+        """Whether all steps are done and their last evaluation has read all that it should."""
+        return self.step >= self.settings.steps and self._whole == self.step
+
+    @property
+    def _best_on_part(self) -> bool:
+        """Whether the best loss comes from what interim evaluations read, less than a final one does."""
+        return self.best_tokens not in (0, self._judged)
 
     def _place(self) -> dict[str, Any]:
         """Return everything that the way of the training depends on from here on."""
@@ -239,14 +266,14 @@ class Training:
             yield from self._evaluate(regular=True, whole=not self._part or self.step >= self.settings.steps)
             if self._evaluated != self.step:
                 return  # it was cut short
-        if self._seems_over() and self._whole != self.step:
+        if self._seems_over() and self._whole != self.step and not self._is_late():
             yield from self._evaluate()
-        if self._sampled != self.step:
+        if self._sampled != self.step and not self._is_late():
             yield from self._sample()
         self.pace.evaluated(self.step)
         if self._good is None or self._good["step"] != self.step:
             self._good = copied(self._place())
-        if not self.best_tokens:
+        if not self._best_on_part:
             self._best = None
         elif self.best_step == self.step:
             self._best = self._good["model"]
@@ -266,7 +293,9 @@ class Training:
         return RolledBack(step=self.step, reached=reached, what=what, rate_scale=self.rate_scale)
 
     def _seems_over(self) -> bool:
-        """Whether it ends here, should the whole split say what a part of it has said."""
+        """Whether it ends here, should all that judges say what a part of it has said."""
+        if self.step >= self.settings.steps:
+            return True
         patience, wanted = self.settings.patience, self.settings.stop_at_loss
         reached = wanted and self.best_loss <= wanted and self.best_step == self.step
         return self.stopped or bool(reached) or bool(patience and self._without_better >= patience)
@@ -279,11 +308,14 @@ class Training:
         return rate_share(self.pace.place(self.step), self.settings, self._extensions) * self.rate_scale
 
     def _read_only(self, tokens: int) -> None:
-        """Let evaluations on the way read so many tokens of the validation split; 0: all of them."""
-        split = self.corpus.validation
-        self._first: NDArray[np.int64] = spread_windows(len(split), self._block_size, tokens)
+        """Let interim evaluations read so many tokens of the validation split; 0: as many as the final one."""
+        split, judged = len(self.corpus.validation), judged_tokens(self.settings, len(self.corpus.validation))
+        self._first: NDArray[np.int64] = spread_windows(split, self._block_size, tokens)
+        self._others = judged_windows(split, self._block_size, judged, self._first)
         self._part = len(self._first) * self._block_size
-        self._evaluate_every = evaluation_spacing(self.settings, len(split), self._part)
+        # What a final evaluation reads; 0: all of the split.
+        self._judged = 0 if self._others is None else self._part + len(self._others) * self._block_size
+        self._evaluate_every = evaluation_spacing(self.settings, split, self._part)
 
     def _take_plan(self, steps: int) -> None:
         self.settings = msgspec.structs.replace(self.settings, steps=steps)
@@ -368,20 +400,21 @@ class Training:
         return F.cross_entropy(logits.float().view(-1, logits.shape[-1]), targets.reshape(-1))
 
     def _evaluate(self, regular: bool = False, whole: bool = True) -> Iterator[TrainingEvent]:
-        """Measure the loss over the `whole` validation split, or over the part of it that evaluations on the way read.
+        """Measure the loss over all that judges (`whole`), or over the part of it that interim evaluations read.
 
-        Two stops cut it short: then nothing is yielded, and it is still due. Only `regular` ones count against the
-        patience: a training that was stopped and gone on with must end where it would have ended.
+        A stop lets it end with that part, a second one cuts it short: then no Evaluation is yielded, and it is still
+        due. Only `regular` ones count against the patience: a training that was stopped and resumed must end where it
+        would have ended.
         """
         watch = self._stopwatch()
         try:
-            value, part = self._measured(whole)
+            value, part, whole = yield from self._measured(whole)
             if not math.isfinite(value):
                 self._diverged("the validation loss")
-            better = self._is_better(value, part, whole)
+            better = yield from self._is_better(value, part, whole)
         except _CutShort:
             return
-        tokens = 0 if whole else self._part
+        tokens = self._judged if whole else self._part
         if better:
             self.best_step, self.best_loss, self.best_tokens, self._best_part = self.step, value, tokens, part
             self._without_better = 0
@@ -393,7 +426,7 @@ class Training:
         seconds = watch.seconds()
         self.elapsed_s += seconds
         if not whole:
-            self.pace.last_takes_longer(seconds * (len(self.corpus.validation) / self._part - 1))
+            self.pace.last_takes_longer(seconds * ((self._judged or len(self.corpus.validation)) / self._part - 1))
         recent, self._recent = self._recent, []
         if recent:
             self._train_loss = sum(recent) / len(recent)
@@ -409,39 +442,53 @@ class Training:
             best_tokens=self.best_tokens,
         )
 
-    def _measured(self, whole: bool = True) -> tuple[float, float]:
-        """Return the loss over what is read now, and over what every evaluation reads. Raises _CutShort."""
+    def _measured(self, whole: bool = True) -> Generator[TrainingEvent, None, tuple[float, float, bool]]:
+        """Return the loss over what is read, over the interim part of it, and whether that is all a final one reads.
+
+        Yields its progress where it takes long: the state is not to be saved then. Raises _CutShort.
+        """
         total, count, part = 0.0, 0, math.nan
-        for loss, tokens in summed_losses(self.model, self.corpus.validation, self._block_size, self._first):
+        of = (self._judged or len(self.corpus.validation) - 1) if whole else self._part
+        told = time.monotonic()
+        split, windows = self.corpus.validation, (self._first, self._others)
+        for loss, tokens in summed_losses(self.model, split, self._block_size, *windows):
             if self._stop_taken():
                 if self.stopped:
                     raise _CutShort
-                self.stopped = True
+                self._stop()
             total, count = total + loss, count + tokens
             if count == self._part:
                 part = total / count
                 if not whole:
                     break
-        return total / count, part if self._part else total / count
+            now = time.monotonic()
+            if self._is_late() and not math.isnan(part):
+                return part, part, False
+            if now - told > PROGRESS_S:
+                told = now
+                yield Progress(self.step, "evaluation", count / of)
+        return total / count, part if self._part else total / count, whole
 
-    def _is_better(self, value: float, part: float, whole: bool) -> bool:
-        """Whether these are the best weights so far, by the whole split where that can tell. Raises _CutShort.
+    def _is_better(self, value: float, part: float, whole: bool) -> Generator[TrainingEvent, None, bool]:
+        """Return whether these are the best weights so far, by all that judges where that can tell. Raises _CutShort.
 
-        Where a part of it alone said that earlier ones were better, they are measured on the whole split as well.
+        Where a part of it alone said that earlier ones were better, they are measured on all of it as well.
         """
         if not whole:
             return part < self._best_part
         if self.best_step == self.step == self._evaluated:
             return True  # the same weights as in a part before, and now in all
-        if self.best_tokens:
+        if self._best_on_part:
             if part < self._best_part:
                 return True
             assert self._best is not None
             newest = copied(self.model.state_dict())
             self.model.load_state_dict(self._best)
             try:
-                self.best_loss, _ = self._measured()
-                self.best_tokens = 0
+                loss, _, complete = yield from self._measured()
+                if not complete:
+                    raise _CutShort
+                self.best_loss, self.best_tokens = loss, self._judged
             finally:
                 self.model.load_state_dict(newest)
         return value < self.best_loss
@@ -450,7 +497,7 @@ class Training:
         if not self.settings.sample_tokens:
             return
         watch = self._stopwatch()
-        stop: Callable[[], bool] = lambda: self._asked("stop")  # noqa: E731
+        stop: Callable[[], bool] = lambda: self._asked("stop") or self._is_late()  # noqa: E731
         text = sample_text(self.model, self.corpus.tokenizer, self.settings, stop)
         self.elapsed_s += watch.seconds()
         self._sampled = self.step
@@ -476,7 +523,14 @@ class Training:
             self.pace.wake()
             yield Resumed(self.step)
         if self._stop_taken():
-            self.stopped = True  # a second one cuts the last evaluation short
+            self._stop()  # a second one cuts the last evaluation short
+
+    def _stop(self) -> None:
+        self.stopped, self._stopped_at = True, time.monotonic()
+
+    def _is_late(self) -> bool:
+        """Whether a stop is so old that what is still due waits for the run to be resumed."""
+        return time.monotonic() - self._stopped_at > STOP_S
 
     def _stop_taken(self) -> bool:
         return self._control is not None and self._control.take("stop")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import torch
@@ -15,19 +17,24 @@ from tinygpt_tui.architectures.widening import widened
 from tinygpt_tui.checkpoints.foreign import open_checkpoint
 from tinygpt_tui.checkpoints.native import Checkpoint, write_beginning
 from tinygpt_tui.checkpoints.vocabulary import read_tokenizer
-from tinygpt_tui.corpora.corpus import Corpus, read_text, split
-from tinygpt_tui.errors import CorpusError, RunError, TinyGPTError, UsageError
+from tinygpt_tui.corpora.corpus import Corpus, reading, splitting
+from tinygpt_tui.errors import RunError, TinyGPTError, UsageError
+from tinygpt_tui.events.training import Progress, TrainingEvent
 from tinygpt_tui.runs.control import Control
+from tinygpt_tui.runs.extending import text_changed
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.tokenizers.table import tokenizer_from
 from tinygpt_tui.training.device import choose_device, devices
 from tinygpt_tui.training.distributed import ALONE, Beginning, Team
 from tinygpt_tui.training.fine_tuning import for_text, with_net
-from tinygpt_tui.training.loop import Training
+from tinygpt_tui.training.loop import PROGRESS_S, Training
 from tinygpt_tui.training.measure import choose
 from tinygpt_tui.words import threads
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -39,10 +46,17 @@ class Prepared:
     keep_at_once: bool = False  # the first state cannot be drawn again from the settings alone
 
 
-def prepare(folder: RunFolder, settings: RunSettings, control: Control, team: Team = ALONE) -> Prepared:
-    """Read text and state, build the net, and write down what was decided.
+class StoppedEarly(Exception):
+    """A stop came before the training could begin."""
 
-    Raises CorpusError, UsageError, StorageError; RunError where the state is damaged, or another run's.
+
+def preparing(
+    folder: RunFolder, settings: RunSettings, control: Control, team: Team = ALONE, corpus: Corpus | None = None
+) -> Generator[TrainingEvent, None, Prepared]:
+    """Read text and state, build the net, and at last write down what was decided; yields its progress.
+
+    A `corpus` that was read already is taken where its tokenizer is the right one. Raises CorpusError, UsageError,
+    StorageError; RunError where the state is damaged, or another run's; StoppedEarly.
     """
     chosen = settings.training
     state = _read_state(folder.resume) if folder.resume.exists() else None
@@ -50,7 +64,11 @@ def prepare(folder: RunFolder, settings: RunSettings, control: Control, team: Te
     if base is not None:
         chosen = with_net(chosen, base.config.architecture)  # what a foreign file's headers did not tell is known now
         settings = msgspec.structs.replace(settings, training=chosen)
-    corpus, reference, notes = _open_corpus(settings, _tokenizer_of(folder, settings, base))
+    tokenizer = _tokenizer_of(folder, settings, base)
+    if corpus is None or (tokenizer is not None and tokenizer.to_dict() != corpus.tokenizer.to_dict()):
+        corpus, reference, notes = yield from _read_corpus(folder, settings, tokenizer, control)
+    else:
+        reference, notes = settings.corpus, []
     architecture = msgspec.structs.replace(chosen.architecture, vocab_size=corpus.tokenizer.size)
     chosen = msgspec.structs.replace(chosen, architecture=architecture)
     try:
@@ -63,7 +81,9 @@ def prepare(folder: RunFolder, settings: RunSettings, control: Control, team: Te
     training = Training(chosen, corpus, device, control, settings.extensions, team)
     notes += [training.precision.words] if training.precision.halved else []
     notes += [training.reads] if training.reads else []
-    team.begin(Beginning(training.settings, str(device), torch.get_num_threads()), corpus.train)
+    team.begin(
+        Beginning(training.settings, str(device), torch.get_num_threads(), str(corpus.train.dtype)), corpus.train
+    )
     if state is not None:
         _go_on(training, state, folder.resume)
         notes.append(f"going on from step {training.step}")
@@ -134,18 +154,41 @@ def _take_weights(training: Training, base: Checkpoint) -> str:
     return f"begins with the weights of a model of {old.vocab_size} tokens" + (f", and {more} new ones" if more else "")
 
 
-def _open_corpus(settings: RunSettings, tokenizer: Tokenizer | None) -> tuple[Corpus, CorpusReference, list[str]]:
-    """Return the corpus, what it is from now on known by, and what there is to say of it."""
+def _read_corpus(
+    folder: RunFolder, settings: RunSettings, tokenizer: Tokenizer | None, control: Control
+) -> Generator[TrainingEvent, None, tuple[Corpus, CorpusReference, list[str]]]:
+    """Return the corpus, what it is known by from now on, and what there is to say of it."""
     reference, chosen = settings.corpus, settings.training
-    found = read_text(Path(reference.path))
+    path = Path(reference.path)
+    told = _Told(control)
+    found = yield from told.while_(reading(path), 0.0)
     if reference.sha256 and found.sha256 != reference.sha256:
-        raise CorpusError(
-            f"{reference.path} is not the text that this run began with", "put the old text back, or start a new run"
-        )
-    tokenizer = tokenizer and for_text(tokenizer, found.text)
-    corpus = split(found.text, chosen.architecture.training_length, chosen.validation_share, tokenizer)
+        raise text_changed(folder, path)
+    tokenizer = for_text(tokenizer, found.text) if tokenizer else CharTokenizer.of_counts(found.counts)
+    length = chosen.architecture.training_length
+    corpus = yield from told.while_(splitting(found.text, length, chosen.validation_share, tokenizer), 0.5)
     reference = msgspec.structs.replace(reference, sha256=found.sha256, characters=len(found.text))
     return corpus, reference, list(found.notes)
+
+
+class _Told:
+    """Says how far the reading is, at most once a second, and heeds a stop."""
+
+    def __init__(self, control: Control) -> None:
+        self._control, self._at = control, time.monotonic()
+
+    def while_(self, steps: Generator[float, None, R], start: float) -> Generator[TrainingEvent, None, R]:
+        """Exhaust `steps`, whose shares are a half of the whole from `start` on. Raises StoppedEarly."""
+        while True:
+            try:
+                share = next(steps)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            if self._control.take("stop"):
+                raise StoppedEarly
+            if time.monotonic() - self._at > PROGRESS_S:
+                self._at = time.monotonic()
+                yield Progress(0, "reading", start + share / 2)
 
 
 def _read_state(path: Path) -> dict[str, Any]:

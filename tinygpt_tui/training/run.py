@@ -7,19 +7,22 @@ import io
 import os
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import filelock
 import torch
 
 from tinygpt_tui.checkpoints.card import TrainedOn
 from tinygpt_tui.checkpoints.native import write_trained, write_weights
+from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.errors import InUseError, RunError, StorageError, TinyGPTError, storage_error
 from tinygpt_tui.events.training import (
     Evaluation,
     Note,
     Paused,
+    Progress,
     Resumed,
     RolledBack,
     RunEnded,
@@ -31,15 +34,16 @@ from tinygpt_tui.files import remove, remove_parts, take_lock, write_bytes
 from tinygpt_tui.platforms import since_boot
 from tinygpt_tui.runs.control import Control, own_birth
 from tinygpt_tui.runs.folder import RunFolder, RunSettings, RunState, RunStatus, steps_of
-from tinygpt_tui.runs.journal import Journal
+from tinygpt_tui.runs.journal import Journal, last_event
 from tinygpt_tui.training.checkup import Checkup
 from tinygpt_tui.training.distributed import ALONE, Team
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.newest import Newest
-from tinygpt_tui.training.prepare import prepare
+from tinygpt_tui.training.prepare import StoppedEarly, preparing
 from tinygpt_tui.training.shortage import is_shortage, shortage
 from tinygpt_tui.training.timeline import Timeline
 
+R = TypeVar("R")
 STATUS_EVERY_S = 1.0
 RESUME_EVERY_S = 20.0
 RESUME_AFTER_EVALUATION_S = 5.0  # what was just measured is worth keeping sooner
@@ -47,13 +51,23 @@ RESUME_SHARE = 0.01  # of the time, at most
 ROOM_LOOK_S = 2.0
 
 
-def run_training(model: Path, *, heed_earlier_wishes: bool = False, team: Team = ALONE) -> Iterator[TrainingEvent]:
+def run_training(
+    model: Path,
+    *,
+    settings: RunSettings | None = None,
+    corpus: Corpus | None = None,
+    heed_earlier_wishes: bool = False,
+    team: Team = ALONE,
+) -> Iterator[TrainingEvent]:
     """Train what `MODEL/run/settings.json` describes, from the start or from where it was left.
 
-    Every event is in the journal before it is yielded, but for the pause that says nothing can be written. The last
-    event is RunEnded; what nobody expected is raised after it was written down. A run that is already being trained
-    raises RunError, a folder that cannot be written StorageError, both before the first event. Wishes left by somebody
-    before the start are forgotten, but for a trainer whose starter has cleared them away (`heed_earlier_wishes`). Other
+    Other `settings` replace those once all is read and built. Where that fails, a run that had ended stays as it was:
+    its journal has a note. `corpus` is its text, where that was read already.
+
+    Every event is in the journal before it is yielded, except a pause because nothing can be written, and that failure.
+    The last event is RunEnded; an unexpected exception is raised after it was written down. A run that is already being
+    trained raises RunError, a folder that cannot be written StorageError, both before the first event. Requests from
+    before the start are dropped, unless the starter has cleared them away itself (`heed_earlier_wishes`). Other
     processes of the `team` do what this one, the first, says.
     """
     folder = RunFolder(model)
@@ -69,7 +83,7 @@ def run_training(model: Path, *, heed_earlier_wishes: bool = False, team: Team =
             Control(folder.control).clear()
         for place in (folder.model, folder.folder, folder.timeline):
             remove_parts(place)
-        yield from _Run(folder, team).events()
+        yield from _Run(folder, team, settings, corpus).events()
     finally:
         lock.release()
 
@@ -77,10 +91,15 @@ def run_training(model: Path, *, heed_earlier_wishes: bool = False, team: Team =
 class _Run:
     """One going-on of a run: the loop's events, with what they mean for the disk done before they are passed on."""
 
-    def __init__(self, folder: RunFolder, team: Team) -> None:
+    def __init__(
+        self, folder: RunFolder, team: Team, settings: RunSettings | None = None, corpus: Corpus | None = None
+    ) -> None:
         self._folder = folder
         self._team = team
+        self._settings, self._corpus = settings, corpus
         self._control = Control(folder.control)
+        last = last_event(folder.events)
+        self._before = last if isinstance(last, RunEnded) and last.reason != "failed" else None
         self._journal = Journal(folder.events)
         self._born, self._since_boot = own_birth(), since_boot(os.getpid())
         self._status_at = self._resume_at = time.monotonic()
@@ -94,9 +113,12 @@ class _Run:
         reason, message, hint = "failed", "", ""
         steps = 0
         try:
-            settings = self._folder.read_settings()
-            steps = self._announce(settings)
-            ready = prepare(self._folder, settings, self._control, self._team)
+            kept = self._folder.read_settings()
+            settings, corpus = self._settings or kept, self._corpus
+            self._corpus = None  # the training has it
+            steps = self._announce(kept)
+            steps_before = preparing(self._folder, settings, self._control, self._team, corpus)
+            ready = yield from self._logged(steps_before)
             self._training = training = ready.training
             steps = training.settings.steps
             self._saved_choice = training.compiling.choice
@@ -112,6 +134,9 @@ class _Run:
             for event in training.events():
                 steps = training.settings.steps  # a run by the clock plans them as it goes
                 yield from self._log(event)
+                if isinstance(event, Progress):  # in the middle of something: there is no state to save
+                    self._say_now_and_then(event, steps)
+                    continue
                 yield from self._keep(event, settings)
                 if (write_moment := timeline.after(event)) is not None:
                     yield from self._insist(write_moment)
@@ -122,7 +147,9 @@ class _Run:
                 self._say_now_and_then(event, steps)
             yield from self._save_resume()
             message = training.ends_early
-            reason = "stopped" if training.stopped and training.step < steps and not message else "finished"
+            reason = "stopped" if training.stopped and not training.complete and not message else "finished"
+        except StoppedEarly:
+            reason, message = "stopped", "stopped before it began"
         except TinyGPTError as error:
             message, hint = error.message, error.hint
         except (KeyboardInterrupt, GeneratorExit):
@@ -138,11 +165,30 @@ class _Run:
         finally:
             self._try(lambda: remove(self._folder.newest))
             ended = self._ended(reason, message, hint)
-            self._try(lambda: self._journal.append([ended]))
-            state: RunState = {"stopped": "stopped", "finished": "finished"}.get(reason, "failed")  # type: ignore[assignment]
-            self._try(lambda: self._say(state, steps, message))
+            if self._training is None and self._before is not None:
+                self._stay_ended(self._before, steps, message)
+            else:
+                self._try(lambda: self._journal.append([ended]))
+                state: RunState = {"stopped": "stopped", "finished": "finished"}.get(reason, "failed")  # type: ignore[assignment]
+                self._try(lambda: self._say(state, steps, message))
             self._journal.close()
         yield ended
+
+    def _stay_ended(self, before: RunEnded, steps: int, message: str) -> None:
+        """Leave a run that could not continue as it was."""
+        note = Note(before.step, f"could not continue: {message}", "warning")
+        self._try(lambda: self._journal.append([note, before]))
+        self._stood_at = before.step
+        self._try(lambda: self._say(before.reason, steps, before.message))
+
+    def _logged(self, events: Generator[TrainingEvent, None, R]) -> Generator[TrainingEvent, None, R]:
+        """Write down and yield what a generator yields; return what it returns."""
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            yield from self._log(event)
 
     def _traceback_written(self) -> bool:
         """Whether the log has the traceback of the current exception: this appends it, where stderr does not."""
@@ -208,7 +254,7 @@ class _Run:
             if event.best_step == event.step:
                 yield from self._insist(lambda: write_weights(self._folder.model, training.model, trained))
                 yield from self._log(Saved(event.step, "best"))
-            elif not event.tokens and event.part_loss is not None:  # the kept ones were measured again, on all there is
+            elif event.part_loss is not None:  # the kept ones were measured again, on all that judges
                 yield from self._insist(lambda: write_trained(self._folder.model, trained))
         if self._control.take("save") or self._is_time_to_save(event, training):
             yield from self._save_resume()

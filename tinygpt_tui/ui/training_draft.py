@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tinygpt_tui.corpora.corpus import read_text, split
+from tinygpt_tui.corpora.corpus import check_length
 from tinygpt_tui.errors import CorpusError, UsageError
 from tinygpt_tui.events.training import Finding
-from tinygpt_tui.runs.folder import CorpusReference
 from tinygpt_tui.runs.index import check_name, free_name
+from tinygpt_tui.runs.text_facts import CorpusFacts
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.counting import count_parameters
 from tinygpt_tui.settings.family import BackpackSettings
@@ -23,7 +21,7 @@ from tinygpt_tui.settings.fields import SettingField, changed, fields_of, parse_
 from tinygpt_tui.settings.presets import ALL_PRESETS, TIMED_PRESET
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
-from tinygpt_tui.training.estimate import Estimate, advice, estimate, rare_in
+from tinygpt_tui.training.estimate import Estimate, advice, estimate
 from tinygpt_tui.training.fine_tuning import FREE, Origin, new_to
 from tinygpt_tui.training.fitting import fitted
 from tinygpt_tui.training.machine import Machine, free_memory
@@ -41,22 +39,6 @@ NEW_SHOWN = 16  # characters that a model does not know yet
 
 
 @dataclass(frozen=True)
-class CorpusFacts:
-    """What the form needs to know of a text that was read; `notes` say what had to be done to read it."""
-
-    reference: CorpusReference
-    vocab_size: int
-    notes: tuple[str, ...] = ()
-    rare: str = ""  # the characters that occur only once
-    characters: str = ""  # all of them, each once
-
-    @property
-    def uniform_loss(self) -> float:
-        """The loss, in nats, of a model that knows nothing: all characters are equally likely."""
-        return math.log(self.vocab_size)
-
-
-@dataclass(frozen=True)
 class Draft:
     """`settings` is the training, or None where something cannot be; `problems` say what, by setting.
 
@@ -66,6 +48,7 @@ class Draft:
     settings: TrainingSettings | None
     architecture: ArchitectureSettings | None
     problems: dict[str, str] = field(default_factory=dict)
+    fine_tuned: bool = False  # it starts from a model
 
     @property
     def parameters(self) -> int | None:
@@ -87,17 +70,7 @@ class Draft:
         expected = self.expected(facts, machine)
         if self.settings is None or facts is None or expected is None:
             return []
-        return advice(self.settings, expected, facts.rare, free_memory())
-
-
-def read_facts(path: Path, name: str, entropy: float | None = None) -> CorpusFacts:
-    """Read and measure a text. Raises CorpusError, StorageError."""
-    found = read_text(path)
-    reference = CorpusReference(
-        name=name, path=str(path.resolve()), sha256=found.sha256, characters=len(found.text), entropy=entropy
-    )
-    characters = CharTokenizer.of(found.text).characters
-    return CorpusFacts(reference, len(characters), found.notes, rare_in(found.text), characters)
+        return advice(self.settings, expected, facts.rare, free_memory(), fine_tuned=self.fine_tuned)
 
 
 def words_of_origin(origin: Origin, facts: CorpusFacts | None) -> str:
@@ -178,7 +151,8 @@ def draft_of(
     if problems or architecture is None:
         return Draft(None, architecture, problems)
     rest = {name: values[name] for name in values if name not in net_names}
-    return Draft(changed(TrainingSettings(architecture=architecture), rest), architecture)
+    training = changed(TrainingSettings(architecture=architecture), rest)
+    return Draft(training, architecture, fine_tuned=origin is not None)
 
 
 def name_problem(name: str) -> str:
@@ -236,11 +210,8 @@ def _net_problems(settings: ArchitectureSettings) -> dict[str, str]:
 
 
 def _length_problem(characters: int, block_size: int, validation_share: float) -> dict[str, str]:
-    cut = int(characters * (1 - validation_share))
-    if cut > block_size and characters - cut >= 2:
-        return {}
     try:
-        split("x" * characters, block_size, validation_share)  # only the length decides, and the error has the words
+        check_length(characters, block_size, validation_share)
     except CorpusError as error:
         return {"block_size": f"{error.message}; {error.hint}"}
     return {}

@@ -19,7 +19,7 @@ from tinygpt_tui.events.training import Finding, RunStarted, TrainingEvent
 from tinygpt_tui.reading import open_file
 from tinygpt_tui.runs.aspects import Comparison
 from tinygpt_tui.runs.control import Control
-from tinygpt_tui.runs.extending import extend
+from tinygpt_tui.runs.extending import extended
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunSettings, RunStatus
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.keeping import is_own
@@ -36,6 +36,7 @@ TRYING = Finding(0, ONE_BATCH, "hint", "trying whether a fresh net learns one ba
 class Phase(enum.Enum):
     """What a run is doing, in the words of the screen."""
 
+    READING = "reading its journal…"
     STARTING = "starting the trainer…"
     TRAINING = "training"
     PAUSING = "pausing after this step…"
@@ -75,7 +76,7 @@ class TrainingSession:
     def __init__(self, run: RunFolder, settings: RunSettings) -> None:
         self.run, self.settings = run, settings
         self.history = _empty_history(settings)
-        self.phase = Phase.STARTING
+        self.phase = Phase.READING
         self.status_message = ""
         self.has_weights = False
         self.has_state = False
@@ -151,15 +152,20 @@ class TrainingSession:
         return self.phase is Phase.DIED and (self._launched is not None or self.history.started is None)
 
     def launch(self) -> None:
-        """Start a trainer, for the first time or again. Raises RunError, StorageError."""
-        self._launched = start_trainer(self.run)
+        """Start a trainer, for the first time or again. Raises RunError, CorpusError, StorageError."""
+        self._start(None)
+
+    def _start(self, settings: RunSettings | None) -> None:
+        self._launched = start_trainer(self.run, settings)
         self._stop_asked = False
         self.phase = Phase.STARTING
 
     def extend(self, steps: str) -> None:
-        """Give the run more steps (`+2000`, or `5000` in all) and go on. Raises UsageError, RunError, StorageError."""
-        self.settings = extend(self.run, steps)
-        self.launch()
+        """Give the run more steps (`+2000`, or `5000` in all) and continue.
+
+        Raises UsageError, RunError, CorpusError, StorageError.
+        """
+        self._start(extended(self.run, steps))
 
     def look(self) -> Look:
         """Read what is new on the disk."""

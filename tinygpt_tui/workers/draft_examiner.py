@@ -1,13 +1,12 @@
 """Examine a training before it begins: its text, its split, a fresh net of its settings; nothing is started or kept.
 
-`python -m tinygpt_tui.workers.draft_examiner` is the process: it reads what is to be trained from stdin, one JSON line,
-and writes the findings to stdout, a JSON line each, as it finds them. The text comes first; torch is
+`python -m tinygpt_tui.workers.draft_examiner CASE` is the process: CASE is JSON, what is to be trained. It writes the
+findings to stdout, a JSON line each, as it finds them. The text comes first; torch is
 imported only then.
 """
 
 from __future__ import annotations
 
-import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from tinygpt_tui.reading import decode
 from tinygpt_tui.runs.folder import CorpusReference, StartingModel
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.workers.examiner import text_of
-from tinygpt_tui.workers.process import command, environment
+from tinygpt_tui.workers.process import ONE_THREAD, Child
 
 JUDGED = 4096  # tokens that the untrained net is shown
 
@@ -41,32 +40,20 @@ class DraftExaminer:
 
     def __init__(self, case: Case) -> None:
         """Raises OSError where no process can be started."""
-        self._process = subprocess.Popen(
-            command("tinygpt_tui.workers.draft_examiner"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment() | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        )
-        assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(msgspec.json.encode(case) + b"\n")
-            self._process.stdin.close()
+        given = msgspec.json.encode(case).decode()
+        self._child = Child("tinygpt_tui.workers.draft_examiner", given, stdout=subprocess.PIPE, variables=ONE_THREAD)
 
     def __iter__(self) -> Iterator[Finding]:
-        """Yield the findings as they come; a word on it where the process ended otherwise than it should."""
-        assert self._process.stdout is not None
-        with self._process.stdout as lines:
-            for line in lines:
-                yield decode(line, Finding)
-        if self._process.wait() > 0:
+        """Yield the findings as they come; one more where the process ended otherwise than it should."""
+        for line in self._child.lines():
+            yield decode(line, Finding)
+        if self._child.wait() > 0:
             yield Finding(0, "doctor", "hint", "the doctor could not finish: its process ended")
 
     def close(self) -> None:
         """End the process, where it still runs."""
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
+        self._child.kill()
+        self._child.wait()
 
 
 def examine_case(case: Case) -> Iterator[Finding]:
@@ -96,11 +83,11 @@ def examine_case(case: Case) -> Iterator[Finding]:
 
 
 def main() -> int:
-    """Examine the case on stdin."""
+    """Examine the case on the command line."""
     platforms.lower_priority(5)
     out = sys.stdout.buffer
     try:
-        case = decode(sys.stdin.buffer.readline(), Case)
+        case = decode(sys.argv[1], Case)
         for finding in examine_case(case):
             out.write(msgspec.json.encode(finding) + b"\n")
             out.flush()

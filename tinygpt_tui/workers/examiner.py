@@ -7,7 +7,6 @@ that it is done once for a text. It needs no torch, but where the run's net is t
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -32,7 +31,7 @@ from tinygpt_tui.events.training import Finding
 from tinygpt_tui.files import is_file
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder
 from tinygpt_tui.runs.keeping import is_own
-from tinygpt_tui.workers.process import command, environment
+from tinygpt_tui.workers.process import ONE_THREAD, Child
 
 ONE_BATCH = "--one-batch"
 
@@ -43,15 +42,10 @@ def start_examiner(run: RunFolder, *, one_batch: bool = False) -> None:
     `kept_of` and `read_one_batch` find the results. What fails, fails silently: it is an extra.
     """
     with contextlib.suppress(OSError):
-        process = subprocess.Popen(
-            command("tinygpt_tui.workers.examiner", str(run.model.absolute()), *([ONE_BATCH] if one_batch else [])),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env=environment() | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-        )
+        arguments = [str(run.model.absolute()), *([ONE_BATCH] if one_batch else [])]
+        child = Child("tinygpt_tui.workers.examiner", *arguments, variables=ONE_THREAD)
         # If it ends before us it must not stay behind as a zombie.
-        threading.Thread(target=process.wait, daemon=True, name="the examiner's end").start()
+        threading.Thread(target=child.wait, daemon=True, name="the examiner's end").start()
 
 
 def examine_run(run: RunFolder) -> Examination:

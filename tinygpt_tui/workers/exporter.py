@@ -11,7 +11,7 @@ import msgspec
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.exports.result import Exported
 from tinygpt_tui.reading import decode
-from tinygpt_tui.workers.process import command, environment
+from tinygpt_tui.workers.process import child_command, environment
 
 SAID = "tinygpt-tui: "  # before the message of an error on stderr; the hint is on the line after
 
@@ -34,8 +34,8 @@ class _Kept(msgspec.Struct, frozen=True):
 async def _run(*arguments: str) -> bytes:
     try:
         process = await asyncio.create_subprocess_exec(
-            *command("tinygpt_tui", *arguments),
-            stdin=subprocess.DEVNULL,
+            *child_command("tinygpt_tui", *arguments),
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment(),
@@ -43,10 +43,17 @@ async def _run(*arguments: str) -> bytes:
     except OSError as error:
         raise TinyGPTError(f"it could not be started: {error}", "close other programs") from error
     try:
-        written, said = await process.communicate()
+        assert process.stdout is not None
+        assert process.stderr is not None
+        # Not communicate(), which closes its stdin: it would end.
+        written, said = await asyncio.gather(process.stdout.read(), process.stderr.read())
+        await process.wait()
     except asyncio.CancelledError:
         process.kill()
         raise
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
     if process.returncode:
         raise _error(said.decode("utf-8", "replace"))
     return written

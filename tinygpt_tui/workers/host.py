@@ -18,7 +18,10 @@ from tinygpt_tui.events.generation import GenerationEvent, Token
 from tinygpt_tui.events.requests import Request
 from tinygpt_tui.reading import Damage
 from tinygpt_tui.settings.computing import AUTO
+from tinygpt_tui.workers.leash import leave_soon
 from tinygpt_tui.workers.pump import Pump
+
+GOODBYE_S = 1.0
 
 Asked = tuple[float, Request] | None  # when (perf_counter) and what; None: stdin has ended
 
@@ -65,6 +68,7 @@ def _read_requests(stream: IO[bytes], requests: queue.SimpleQueue[Asked]) -> Non
         except Damage as error:
             print(f"a request that cannot be read was left out: {error}", file=sys.stderr)
     requests.put(None)
+    leave_soon(GOODBYE_S)  # in the middle of a long prompt, or importing
 
 
 def _waiting(requests: queue.SimpleQueue[Asked], block: bool) -> list[Asked]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-
 from tinygpt_tui.runs.index import list_runs
-from tinygpt_tui.workers.process import command, environment
+from tinygpt_tui.workers.process import Child
 
 PATIENCE_S = 120.0
 
@@ -15,14 +13,7 @@ def measure_in_child() -> bool:
     if any(card.live for card in list_runs()):
         return False
     try:
-        done = subprocess.run(
-            command("tinygpt_tui.training.measure"),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=PATIENCE_S,
-            env=environment(),
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        with Child("tinygpt_tui.training.measure") as child:
+            return child.wait(PATIENCE_S) == 0
+    except (OSError, TimeoutError):
         return False
-    return done.returncode == 0

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tinygpt_tui import platforms
 from tinygpt_tui.runs.folder import RunFolder
-from tinygpt_tui.workers.process import command, environment
+from tinygpt_tui.workers.process import Child
 
 if TYPE_CHECKING:
     from tinygpt_tui.training.distributed import Team
@@ -56,7 +55,7 @@ def team_of(run: RunFolder) -> Iterator[Team]:
         _send_home(helpers)
 
 
-def _start(run: RunFolder, rank: int, size: int, port: int) -> subprocess.Popen[bytes]:
+def _start(run: RunFolder, rank: int, size: int, port: int) -> Child:
     own = {
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
@@ -65,19 +64,13 @@ def _start(run: RunFolder, rank: int, size: int, port: int) -> subprocess.Popen[
         "MASTER_PORT": str(port),
     }
     with run.log.open("ab") as log:
-        return subprocess.Popen(
-            command("tinygpt_tui.training.helper"),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=log,
-            env={**environment(), **own},
-        )
+        return Child("tinygpt_tui.training.helper", stderr=log, variables=own)
 
 
-def _send_home(helpers: list[subprocess.Popen[bytes]]) -> None:
+def _send_home(helpers: list[Child]) -> None:
     for helper in helpers:
         try:
             helper.wait(GOING_HOME_S)
-        except subprocess.TimeoutExpired:
+        except TimeoutError:
             helper.kill()
             helper.wait()

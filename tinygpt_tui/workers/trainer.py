@@ -13,31 +13,37 @@ import time
 from pathlib import Path
 from types import FrameType
 
+import msgspec
 import psutil
 
 from tinygpt_tui import platforms
 from tinygpt_tui.errors import RunError, TinyGPTError, storage_error
 from tinygpt_tui.events.training import TrainingEvent
+from tinygpt_tui.reading import decode
 from tinygpt_tui.runs.control import Control, is_alive, live_status
-from tinygpt_tui.runs.folder import LIVE, RunFolder, RunStatus, steps_of
+from tinygpt_tui.runs.extending import check_resumable
+from tinygpt_tui.runs.folder import LIVE, RunFolder, RunSettings, RunStatus, steps_of
 from tinygpt_tui.runs.journal import JournalFollower
 from tinygpt_tui.workers.process import command, environment
 from tinygpt_tui.workers.team import team_of
 
 
-def start_trainer(run: RunFolder) -> int:
+def start_trainer(run: RunFolder, settings: RunSettings | None = None) -> int:
     """Start the trainer of `run` in a session of its own; return its process number.
 
-    It begins the run, or goes on from where it was left. Raises RunError where it is being trained already.
+    It begins the run, or continues from where it was left, with other `settings` where some are given. Raises RunError
+    where it is being trained already or cannot continue, CorpusError; nothing is written then.
     """
+    check_resumable(run)
     if live_status(run) is not None:
         raise RunError(f"{run.model.name} is already being trained", "stop it first, or watch it in the Train tab")
+    changes = [msgspec.json.encode(settings).decode()] if settings is not None else []
     try:
         run.folder.mkdir(exist_ok=True)
         Control(run.control).clear()  # what was wished of an earlier trainer; from here on wishes are for the new one
         with run.log.open("ab") as log:
             process = platforms.start_detached(
-                command("tinygpt_tui.workers.trainer", str(run.model.absolute())),
+                command("tinygpt_tui.workers.trainer", str(run.model.absolute()), *changes),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=log,
@@ -123,6 +129,7 @@ def main() -> int:
     from tinygpt_tui.training.run import run_training
 
     model = Path(sys.argv[1])
+    settings = decode(sys.argv[2], RunSettings) if len(sys.argv) > 2 else None
     control = Control(RunFolder(model).control)
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -132,7 +139,7 @@ def main() -> int:
     platforms.lower_priority(5)  # whoever trains also wants to type
     try:
         with team_of(RunFolder(model)) as team:
-            for _ in run_training(model, heed_earlier_wishes=True, team=team):
+            for _ in run_training(model, settings=settings, heed_earlier_wishes=True, team=team):
                 pass
     except TinyGPTError as error:
         print(error.message, error.hint, sep="\n", file=sys.stderr)

@@ -64,7 +64,7 @@ weights, and you can go on from there later.
         Binding("ctrl+t", "start", "Start", id="train.start", tooltip="Begin the training in the form"),
         Binding("ctrl+l", "choose_file", "Text file", id="train.file", tooltip="Choose a text file to learn from"),
         Binding("ctrl+y", "doctor", "Doctor", id="train.doctor", tooltip="What may be wrong with it, before it starts"),
-        Binding("escape", "cancel_download", "Cancel download", id="train.cancel", tooltip="Stop fetching the text"),
+        Binding("escape", "cancel_download", "Cancel", id="train.cancel", tooltip="Stop fetching or reading the text"),
         Binding("p", "pause", "Pause", id="train.pause", tooltip="The trainer waits in memory"),
         Binding("p", "end_pause", "Go on", id="train.end-pause", tooltip="End the pause"),
         Binding("s", "stop", "Stop", id="train.stop", tooltip="Evaluate once more, keep the best weights, and end"),
@@ -158,7 +158,7 @@ weights, and you can go on from there later.
             return actions
         if not self.form.problem:
             actions |= {"start", "doctor"}
-        if self.form.corpus.fetching:
+        if self.form.corpus.fetching or self.form.corpus.reading:
             actions |= {"cancel_download"}
         elif self._session is not None:
             actions |= {"back"}
@@ -232,7 +232,7 @@ weights, and you can go on from there later.
         self.app.push_screen(ChooseFileScreen(Path.cwd()), choose)
 
     def action_cancel_download(self) -> None:
-        """Stop fetching the corpus."""
+        """Stop fetching or reading the corpus."""
         self.form.corpus.cancel()
 
     def action_back(self) -> None:

@@ -14,8 +14,11 @@ from textual.worker import get_current_worker
 from tinygpt_tui.corpora.catalog import CorpusEntry, find_corpus, list_corpora
 from tinygpt_tui.corpora.download import Downloaded, download
 from tinygpt_tui.errors import TinyGPTError
-from tinygpt_tui.ui.training_draft import CorpusFacts, read_facts
+from tinygpt_tui.runs.text_facts import CorpusFacts
 from tinygpt_tui.ui.widgets.train_corpus_picker import TrainCorpusPicker
+from tinygpt_tui.workers.text_reader import TextReader
+
+SHOWN_EACH = 0.01  # of a text
 
 
 class TrainCorpus(Vertical):
@@ -26,12 +29,12 @@ class TrainCorpus(Vertical):
     class Read(Message):
         """The chosen text was read; None: there is none that can be learnt from."""
 
-        def __init__(self, name: str, facts: CorpusFacts | None) -> None:
+        def __init__(self, entry: CorpusEntry, facts: CorpusFacts | None) -> None:
             super().__init__()
-            self.name, self.facts = name, facts
+            self.name, self.own, self.facts = entry.name, entry.own, facts
 
     class _Arrived(Message):
-        def __init__(self, entry: CorpusEntry, outcome: CorpusFacts | Downloaded | TinyGPTError) -> None:
+        def __init__(self, entry: CorpusEntry, outcome: CorpusFacts | float | Downloaded | TinyGPTError) -> None:
             super().__init__()
             self.entry, self.outcome = entry, outcome
 
@@ -40,6 +43,12 @@ class TrainCorpus(Vertical):
         self._files: list[CorpusEntry] = []
         self._chosen: CorpusEntry | None = None
         self.fetching = False
+        self._reader: TextReader | None = None
+
+    @property
+    def reading(self) -> bool:
+        """Whether a text is being read, which can take long."""
+        return self._reader is not None
 
     def compose(self) -> ComposeResult:
         """Yield the picker."""
@@ -69,13 +78,20 @@ class TrainCorpus(Vertical):
         else:
             self.choose_file(path)
 
+    def on_unmount(self) -> None:
+        """Read nothing any more."""
+        self._stop_reading()
+
     def cancel(self) -> None:
-        """Stop the download; what had come of it is thrown away."""
+        """Stop the download or the reading; what had come of it is thrown away."""
+        if self._reader is not None and self._chosen is not None:
+            self._stop_reading()
+            self._picker.show_problem("not read: cancelled; choose it again to read it")
         if self.fetching and self._chosen is not None:
             self.fetching = False
             self.workers.cancel_group(self, "fetch")
             self._picker.show_away(self._chosen, "cancelled;")
-            self.post_message(self.Read(self._chosen.name, None))
+            self.post_message(self.Read(self._chosen, None))
 
     @property
     def _picker(self) -> TrainCorpusPicker:
@@ -89,20 +105,36 @@ class TrainCorpus(Vertical):
         self.cancel()
         self._chosen = entry
         self._picker.show_entries(self._entries(), entry.name)
-        self.post_message(self.Read(entry.name, None))
+        self.post_message(self.Read(entry, None))
         if entry.path is None:
             self._picker.show_away(entry)
         else:
             self._picker.show_reading()
-            self._read(entry, Path(entry.path))
+            self._reader = TextReader(Path(entry.path), entry.name, entry.row.entropy)
+            self._read(entry, self._reader)
+
+    def _stop_reading(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
     @work(thread=True, exclusive=True, group="read")
-    def _read(self, entry: CorpusEntry, path: Path) -> None:
-        try:
-            outcome: CorpusFacts | TinyGPTError = read_facts(path, entry.name, entry.row.entropy)
-        except TinyGPTError as error:
-            outcome = error
-        self.post_message(self._Arrived(entry, outcome))
+    def _read(self, entry: CorpusEntry, reader: TextReader) -> None:
+        shares = reader.shares()
+        outcome: float | CorpusFacts | TinyGPTError = 0.0
+        shown = 0.0
+        while isinstance(outcome, float):
+            try:
+                outcome = next(shares)
+            except StopIteration as end:
+                outcome = end.value
+            except TinyGPTError as error:
+                outcome = error
+            if reader is not self._reader:
+                return  # cancelled, or another text is chosen now
+            if not isinstance(outcome, float) or outcome - shown >= SHOWN_EACH:
+                shown = outcome if isinstance(outcome, float) else shown
+                self.post_message(self._Arrived(entry, outcome))
 
     @work(thread=True, exclusive=True, group="fetch")
     def _fetch(self, entry: CorpusEntry) -> None:
@@ -133,7 +165,7 @@ class TrainCorpus(Vertical):
             self.fetching = True
             self._picker.show_progress(0, self._chosen.row.bytes)
             self._fetch(self._chosen)
-            self.post_message(self.Read(self._chosen.name, None))
+            self.post_message(self.Read(self._chosen, None))
 
     def on_train_corpus_picker_cancel_wanted(self, message: TrainCorpusPicker.CancelWanted) -> None:
         """Stop the download."""
@@ -146,9 +178,14 @@ class TrainCorpus(Vertical):
         entry, outcome = message.entry, message.outcome
         if self._chosen is None or entry.name != self._chosen.name or entry.path != self._chosen.path:
             return
+        if isinstance(outcome, float):
+            self._picker.show_reading(outcome)
+            return
+        if not isinstance(outcome, Downloaded):
+            self._reader = None
         if isinstance(outcome, CorpusFacts):
             self._picker.show_facts(outcome)
-            self.post_message(self.Read(entry.name, outcome))
+            self.post_message(self.Read(entry, outcome))
         elif isinstance(outcome, Downloaded):
             self._hear_download(outcome)
         elif entry.path is None:

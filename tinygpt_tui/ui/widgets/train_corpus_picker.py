@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.widgets import Button, ProgressBar, Select, Static
 
 from tinygpt_tui.corpora.catalog import CorpusEntry
-from tinygpt_tui.ui.training_draft import CorpusFacts
+from tinygpt_tui.runs.text_facts import CorpusFacts
 from tinygpt_tui.words import size
 
 
@@ -87,9 +87,9 @@ recognised and converted.
             if chosen in self._entries:
                 select.value = chosen
 
-    def show_reading(self) -> None:
-        """Say that the text is being read."""
-        self._show("reading…")
+    def show_reading(self, share: float = 0.0) -> None:
+        """Say that the text is being read, and how much of it is."""
+        self._show(f"reading… {share:.0%}; esc cancels" if share else "reading…")
 
     def show_facts(self, facts: CorpusFacts) -> None:
         """Say what was read."""

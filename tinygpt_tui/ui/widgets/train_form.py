@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.widgets import Button, Collapsible, Select, Static
 
 from tinygpt_tui.runs.folder import StartingModel
+from tinygpt_tui.runs.text_facts import CorpusFacts
 from tinygpt_tui.settings.architecture import name_of
 from tinygpt_tui.settings.fields import fields_of
 from tinygpt_tui.settings.presets import ALL_PRESETS, DEFAULT_PRESET, TIMED_PRESET
@@ -20,7 +21,6 @@ from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.fine_tuning import FREE, RATE, Origin
 from tinygpt_tui.training.machine import read_machine
 from tinygpt_tui.ui.training_draft import (
-    CorpusFacts,
     Draft,
     draft_of,
     form_fields,
@@ -39,6 +39,7 @@ from tinygpt_tui.workers.measurer import measure_in_child
 
 # From this width on the budget stands beside the settings.
 WIDE_COLUMNS = 120
+OWN_RECIPE = ""  # the value of the row that stands for the recipe of the model to start from
 HINTS = {
     "corpus": "corpus: the text to learn from; ^l chooses any text file of yours",
     "name": "name: what the model will be called, here and on the disk",
@@ -99,6 +100,7 @@ class TrainForm(Vertical):
         self._all_wanted = False
         self.origin: Origin | None = None  # the model that the training starts from
         self._own_recipe = False  # the settings are that model's recipe, not the preset's
+        self._preset_chosen = False  # by the user, or settings were
         self._own = texts_of(ALL_PRESETS[self.preset].training)  # what the preset itself says
         self._texts = dict(self._own)
         self.draft: Draft = draft_of(self._texts, None, self._net)
@@ -216,7 +218,7 @@ class TrainForm(Vertical):
 
     def fill(self, settings: TrainingSettings, changes: dict[str, str]) -> None:
         """Put the settings of another training in, and `changes`, as one would type them, over them."""
-        self.touched = True
+        self.touched = self._preset_chosen = True
         self.origin = None
         self.query_one(TrainStart).choose(NOTHING, "", keep=True)
         self._put(settings, texts_of(settings) | changes)
@@ -243,6 +245,7 @@ class TrainForm(Vertical):
         if self.origin is not None:
             self.touched = True
         self._own_recipe = self.origin is not None and self.origin.recipe is not None
+        self._show_presets()
         training = self._recommended()
         own = texts_of(training)
         kept = self._texts if message.keep else {}
@@ -258,7 +261,7 @@ class TrainForm(Vertical):
         if self.origin is None:
             return training
         origin = self.origin if self._own_recipe else dataclasses.replace(self.origin, recipe=None)
-        chosen = origin.training(training)
+        chosen = origin.training(training, self.facts.reference.characters if self.facts else None)
         return chosen if self._own_recipe else msgspec.structs.replace(chosen, minutes=training.minutes)
 
     def _suggest_name(self) -> None:
@@ -313,11 +316,24 @@ class TrainForm(Vertical):
             return ["net"]
         return [fields[name].title for name, own in self._own.items() if own != self._texts[name].strip()]
 
-    def _suit(self) -> None:
-        """Choose again for the minutes, the text and the machine, where the preset does; what was changed stays."""
-        if self.preset != TIMED_PRESET or self.facts is None or self.origin is not None:
+    def _suit_preset(self, own: bool) -> None:
+        """Choose the preset for a text of the user's own, or a shipped one, until the user has chosen."""
+        preset = TIMED_PRESET if own else DEFAULT_PRESET
+        if self._preset_chosen or self.origin is not None or preset == self.preset or self._changed():
             return
-        own = texts_of(suited(self._texts["minutes"], self.facts, self.machine))
+        self.preset = preset
+        self._own = texts_of(ALL_PRESETS[preset].training)
+        self._show_presets()
+        self._put(ALL_PRESETS[preset].training, dict(self._own))
+
+    def _suit(self) -> None:
+        """Choose again for the text, the minutes and the machine, where that is due; what was changed stays."""
+        if self.facts is None or (self.preset != TIMED_PRESET and self.origin is None):
+            return
+        if self.origin is not None:
+            own = texts_of(self._recommended())
+        else:
+            own = texts_of(suited(self._texts["minutes"], self.facts, self.machine))
         if own == self._own:
             return
         kept = {name: text for name, text in self._texts.items() if text != self._own.get(name)}
@@ -329,10 +345,10 @@ class TrainForm(Vertical):
         """Look at everything again and say what is wrong where it is wrong."""
         self._suit()
         self.draft = draft_of(self._texts, self.facts, self._net, self.origin)
-        fixed = fields_of(self._net).keys() - FREE if self.origin else frozenset[str]()
+        fixed = self._fixed()
         for row in self.query(TrainSettingRow):
             row.show_problem(self.draft.problems.get(row.setting.name, ""))
-            row.show_fixed(self.origin.model.name if self.origin and row.setting.name in fixed else "")
+            row.show_fixed(fixed.get(row.setting.name, ""))
         if self.origin is not None:
             self.query_one(TrainStart).say(words_of_origin(self.origin, self.facts))
         self.query_one("#preset-note", Static).update(self._preset_note())
@@ -342,10 +358,22 @@ class TrainForm(Vertical):
         self.query_one("#start", Button).disabled = bool(self.problem)
         self.post_message(self.Changed())
 
+    def _fixed(self) -> dict[str, str]:
+        """The settings that something else decides, and what does."""
+        found = {}
+        if self.origin is not None:
+            said = f"fixed: {self.origin.model.name} has it so"
+            found = dict.fromkeys(fields_of(self._net).keys() - FREE, said)
+        settings = self.draft.settings
+        if settings is not None and settings.minutes:
+            found["steps"] = "fixed: as many as fit the minutes; set those to 0 to choose"
+        return found
+
     def on_train_corpus_read(self, message: TrainCorpus.Read) -> None:
         """Take over what is known of the chosen text, and suggest its name."""
         message.stop()
         self.facts = message.facts
+        self._suit_preset(message.own)
         self.name_row.suggest(f"{self.origin.model.name}-{message.name}" if self.origin else message.name)
         self.check()
 
@@ -379,10 +407,11 @@ class TrainForm(Vertical):
     def on_select_changed(self, message: Select.Changed) -> None:
         """Fill the form with a preset's settings."""
         message.stop()
-        if message.select.id == "preset" and message.value != self.preset:
-            self.touched = True
-            self.preset = str(message.value)
-            self._own_recipe = False
+        chosen = str(message.value)
+        if message.select.id == "preset" and chosen != (OWN_RECIPE if self._own_recipe else self.preset):
+            self.touched = self._preset_chosen = True
+            self._own_recipe = chosen == OWN_RECIPE
+            self.preset = self.preset if self._own_recipe else chosen
             training = self._recommended()
             self._own = texts_of(training)
             self._put(training, dict(self._own))
@@ -391,6 +420,14 @@ class TrainForm(Vertical):
         """Ask for the start."""
         message.stop()
         self.post_message(self.StartWanted())
+
+    def _show_presets(self) -> None:
+        """Offer the presets, and the recipe of the model to start from where it has one."""
+        select = self.query_one(PresetSelect)
+        own = [("its own recipe", OWN_RECIPE)] if self.origin is not None and self.origin.recipe is not None else []
+        with self.prevent(Select.Changed):
+            select.set_options([*own, *((preset.title, name) for name, preset in ALL_PRESETS.items())])
+            select.value = OWN_RECIPE if self._own_recipe else self.preset
 
     def _summary(self) -> str:
         said = summary(self.draft, self.facts, self.machine)
@@ -413,4 +450,4 @@ class TrainForm(Vertical):
         if self.origin is None:
             return ALL_PRESETS[self.preset].description
         whose = "its own recipe" if self._own_recipe else "the preset's recipe"
-        return f"{whose}; a quarter of the steps, {RATE:g} of the rates"
+        return f"{whose} at {RATE:g} of the rates, as many epochs as suit the text"

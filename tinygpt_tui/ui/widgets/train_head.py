@@ -10,6 +10,7 @@ from tinygpt_tui.ui.training_session import Phase
 from tinygpt_tui.words import bar
 
 SIGNS = {
+    Phase.READING: "◌",
     Phase.STARTING: "◌",
     Phase.TRAINING: "▶",
     Phase.PAUSING: "‖",
@@ -34,7 +35,7 @@ class TrainHead(Static):
             name=name,
             about=about,
             sign=SIGNS[phase],
-            phase=phase.value,
+            phase=_phase_words(phase, history),
         )
         self.update(Content("\n").join([first, self._bar(history)]))
 
@@ -50,3 +51,10 @@ class TrainHead(Static):
             rest="·" * (room - len(drawn)),
             percent=f"{int(share * 100):3} %",
         )
+
+
+def _phase_words(phase: Phase, history: RunHistory) -> str:
+    """Return what the run is doing, with the progress of what takes long."""
+    if not history.progress_words or not phase.live:
+        return phase.value
+    return history.progress_words if phase is Phase.STARTING else f"{phase.value.rstrip('…')}: {history.progress_words}"

@@ -219,6 +219,8 @@ def _waiting(session: TrainingSession) -> str:
     """What stands in the chart while there is nothing to draw."""
     if not session.looked:
         return "reading its journal…"
+    if session.phase is Phase.READING:
+        return f"{session.phase.value}"
     if session.phase is Phase.STARTING:
         return f"{session.phase.value} this takes a few seconds"
     return "measuring the untrained model before the first step…" if session.phase.live else "no steps were made yet"

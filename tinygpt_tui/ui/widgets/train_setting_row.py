@@ -78,7 +78,7 @@ class TrainSettingRow(Horizontal):
         self._say()
 
     def show_fixed(self, by: str) -> None:
-        """Say that the model called `by` decides this setting, or with "" that it is free again."""
+        """Say what decides this setting, as a sentence, or with "" that it is free again."""
         if by == self.fixed_by:
             return
         self.fixed_by = by
@@ -87,7 +87,7 @@ class TrainSettingRow(Horizontal):
 
     def _say(self) -> None:
         note = self.query_one(".-note", Static)
-        said = f"fixed: {self.fixed_by} has it so" if self.fixed_by else self.setting.description
+        said = self.fixed_by or self.setting.description
         note.update(f"✗ {self.problem}" if self.problem else said)
 
     def on_input_changed(self, message: Input.Changed) -> None:

@@ -1,0 +1,40 @@
+"""Reading a text for a command: how far it is, on stderr, where that takes longer than a moment."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import TypeVar
+
+from tinygpt_tui.corpora.corpus import Corpus, CorpusText, reading, splitting
+from tinygpt_tui.tokenizers.base import Tokenizer
+
+R = TypeVar("R")
+FIRST_S, EACH_S = 1.0, 0.2
+
+
+def read_corpus_text(path: Path) -> CorpusText:
+    """Read a text file. Raises CorpusError, StorageError."""
+    return _with_progress(reading(path), f"reading {path.name}")
+
+
+def encode(text: CorpusText, block_size: int, validation_share: float, tokenizer: Tokenizer) -> Corpus:
+    """Turn a text into the ids of a corpus. Raises CorpusError."""
+    return _with_progress(splitting(text.text, block_size, validation_share, tokenizer), "encoding the text")
+
+
+def _with_progress(steps: Generator[float, None, R], what: str) -> R:
+    next_at = time.monotonic() + FIRST_S
+    shown = False
+    while True:
+        try:
+            share = next(steps)
+        except StopIteration as end:
+            if shown:
+                print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            return end.value  # type: ignore[no-any-return]
+        if time.monotonic() > next_at and sys.stderr.isatty():
+            next_at, shown = time.monotonic() + EACH_S, True
+            print(f"\r{what}  {share:.0%}\x1b[K", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,37 @@
+"""What a form needs to know of a text before a run learns from it; no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinygpt_tui.corpora.corpus import reading
+from tinygpt_tui.runs.folder import CorpusReference
+
+
+@dataclass(frozen=True)
+class CorpusFacts:
+    """What the form needs to know of a text that was read; `notes` say what had to be done to read it."""
+
+    reference: CorpusReference
+    vocab_size: int
+    notes: tuple[str, ...] = ()
+    rare: str = ""  # the characters that occur only once
+    characters: str = ""  # all of them, each once
+
+    @property
+    def uniform_loss(self) -> float:
+        """The loss, in nats, of a model that knows nothing: all characters are equally likely."""
+        return math.log(self.vocab_size)
+
+
+def reading_facts(path: Path, name: str, entropy: float | None = None) -> Generator[float, None, CorpusFacts]:
+    """Yield the share of a text that is read, again and again; return its facts. Raises CorpusError, StorageError."""
+    found = yield from reading(path)
+    reference = CorpusReference(
+        name=name, path=str(path.resolve()), sha256=found.sha256, characters=len(found.text), entropy=entropy
+    )
+    rare = "".join(sorted(character for character, count in found.counts.items() if count == 1))
+    return CorpusFacts(reference, len(found.counts), found.notes, rare, "".join(sorted(found.counts)))
