@@ -21,6 +21,7 @@ STARTERS = {
     "workers/process.py": "the one way",
     "workers/client.py": "the engine, which reads its requests from the same pipe",
     "workers/exporter.py": "the same, asynchronously",
+    "workers/device_check.py": "the same, watched",
     "native/build.py": "a compiler",
     "measuring/first_token.py": "a command whose time is measured",
     "server/in_browser.py": "no process: the command line of one",

@@ -28,7 +28,7 @@ from tinygpt_tui.measuring.device_report import (
     Message,
 )
 from tinygpt_tui.words import shortened
-from tinygpt_tui.workers.process import command, environment
+from tinygpt_tui.workers.process import child_command, environment
 
 UNKNOWN = DeviceFacts(device="?", name="?", memory_bytes=0.0, versions={}, system="")
 MODULE = "tinygpt_tui.measuring.device_checks"
@@ -92,8 +92,8 @@ class DeviceCheck:
 
     def _watched(self, names: list[str], asked: list[str], log: IO[bytes]) -> Iterator[CheckResult]:
         process = subprocess.Popen(
-            command(self.module, self.device, "quick" if self.quick else "full", *asked),
-            stdin=subprocess.DEVNULL,
+            child_command(self.module, self.device, "quick" if self.quick else "full", *asked),
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
             env=environment(),
@@ -170,3 +170,5 @@ def _end_all(process: subprocess.Popen[bytes]) -> None:
                 child.kill()
     process.kill()
     process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
