@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import errno
 import os
 import stat
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tinygpt_tui import files
 from tinygpt_tui.errors import StorageError, UsageError, storage_error
 from tinygpt_tui.files import (
     check_new,
@@ -196,3 +198,59 @@ def test_what_the_user_has_is_replaced_only_with_force(tmp_path: Path) -> None:
         link.symlink_to("nowhere")
         with pytest.raises(UsageError, match="is not a file"):
             check_new(link, force=True)
+
+
+# Where files are deleted and renamed without waiting for a program that has them open.
+OWN_WAY = {
+    "files.py",
+    "checkpoints/fuzz.py",  # its own scratch folder
+    "native/build.py",  # waits by itself: it runs where no package is installed
+}
+CHANGES = {"unlink", "rmdir", "rmtree", "symlink_to", "hardlink_to"}
+
+
+def _changes(tree: ast.AST) -> Iterator[int]:
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        of_os = isinstance(node.func.value, ast.Name) and node.func.value.id == "os"
+        renames = node.func.attr in ("rename", "replace", "renames", "remove") and of_os
+        # `Path.replace` has one argument, `str.replace` two, `datetime.replace` and `structs.replace` names.
+        path_is_replaced = node.func.attr == "replace" and len(node.args) == 1 and not node.keywords
+        if node.func.attr in CHANGES or renames or path_is_replaced:
+            yield node.lineno
+
+
+def test_files_are_deleted_and_renamed_in_one_place() -> None:
+    """There Windows' refusal to change a file that is open is waited for, and said."""
+    package = Path(files.__file__).parent
+    found = {}
+    for path in sorted(package.rglob("*.py")):
+        lines = list(_changes(ast.parse(path.read_text(encoding="utf-8"))))
+        if lines and (name := path.relative_to(package).as_posix()) not in OWN_WAY:
+            found[name] = lines
+    assert list(found) == ["sessions/store.py"]
+    assert len(found["sessions/store.py"]) == 1  # inside `files.patiently`
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_a_disk_whose_folders_cannot_be_synced_keeps_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    plain = os.fsync
+
+    def sync(handle: int) -> None:
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(number, os.strerror(number))
+        plain(handle)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    write_bytes(tmp_path / "kept", b"new")
+    assert (tmp_path / "kept").read_bytes() == b"new"
+
+
+def test_a_file_that_cannot_be_synced_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse(monkeypatch, "fsync", errno.EINVAL)
+    with pytest.raises(StorageError):
+        write_bytes(tmp_path / "kept", b"new")
+    assert not list(tmp_path.iterdir())

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from makers import make_model, make_run
+from msgspec.structs import replace
 
 from tinygpt_tui import files, platforms
 from tinygpt_tui.errors import InUseError, StorageError, storage_error
@@ -25,7 +26,7 @@ from tinygpt_tui.events.training import Paused, Resumed, RunEnded, Step, Trainin
 from tinygpt_tui.reading import read_json
 from tinygpt_tui.runs import keeping, trash
 from tinygpt_tui.runs.control import Control
-from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.runs.folder import RunFolder, RunStatus
 from tinygpt_tui.sessions import tree
 from tinygpt_tui.sessions.store import SessionStore
 
@@ -140,6 +141,16 @@ def test_a_wish_that_is_just_being_left_is_taken_later(tmp_path: Path) -> None:
         assert not control.take("save")  # a trainer that took it for done would save at every step
     assert control.take("save")
     assert not control.take("save")
+
+
+def test_the_trainers_word_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run()
+    status = RunStatus(state="running", step=10, steps=12, pid=1, pid_created=0.0, time=1.0)
+    run.write_status(status)
+    monkeypatch.setattr(platforms.time, "sleep", lambda seconds: pytest.fail("it waited"))
+    with run.status.open("rb"):
+        run.write_status(replace(status, step=11))
+    assert run.read_status().step == 11
 
 
 def test_a_training_waits_for_a_quick_reader_and_says_who_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:

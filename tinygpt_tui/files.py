@@ -32,13 +32,15 @@ IN_USE_S = 1.0
 
 
 @contextlib.contextmanager
-def whole_file(path: Path, wanted: int = 0, *, within: Path | None = None) -> Iterator[IO[bytes]]:
+def whole_file(
+    path: Path, wanted: int = 0, *, within: Path | None = None, wait_s: float | None = None
+) -> Iterator[IO[bytes]]:
     """Yield a binary file that becomes `path` only if the block ends well; `wanted` is its size, where that is known.
 
     The bytes go to a temporary file in the same folder, are flushed to the disk and renamed over `path`, so that a
     reader, or a process killed at any moment, finds the old file or the new one and never half of it. Folders are made
     as needed, but not `within`: where that is gone (the user deleted the model), its file has no place any more. A file
-    that is replaced keeps its permissions.
+    that is replaced keeps its permissions. `wait_s` as for `patiently`.
 
     Raises StorageError where the disk is full, the folder may not be written, or another program has `path` open;
     UsageError where Windows keeps its name for a device.
@@ -57,7 +59,7 @@ def whole_file(path: Path, wanted: int = 0, *, within: Path | None = None) -> It
             os.fsync(file.fileno())
         # mkstemp makes files for the owner alone; a model is meant to be as shareable as any other file.
         temporary.chmod(_mode_of(path, 0o666))
-        patiently(lambda: temporary.replace(path), path)
+        patiently(lambda: temporary.replace(path), path, wait_s)
         platforms.sync_folder(path.parent)
     except OSError as error:
         raise storage_error(error, path, _room(path, wanted)) from error
@@ -223,9 +225,11 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-def write_bytes(path: Path, content: bytes | memoryview, *, within: Path | None = None) -> None:
-    """Write `content` to `path`, whole or not at all; `within` as for `whole_file`. Raises StorageError."""
-    with whole_file(path, len(content), within=within) as file:
+def write_bytes(
+    path: Path, content: bytes | memoryview, *, within: Path | None = None, wait_s: float | None = None
+) -> None:
+    """Write `content` to `path`, whole or not at all; the options are those of `whole_file`. Raises StorageError."""
+    with whole_file(path, len(content), within=within, wait_s=wait_s) as file:
         file.write(content)
 
 

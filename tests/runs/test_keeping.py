@@ -137,3 +137,15 @@ def test_notes_are_kept_and_empty_ones_are_not() -> None:
     keeping.write_notes(run, "  ")
     assert not run.notes.exists()
     keeping.write_notes(run, "")
+
+
+def test_a_model_is_the_users_own_by_whichever_way_to_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On macOS /tmp is a link: a path that was followed is not the one that was typed."""
+    model = own()
+    linked = tmp_path / "linked"
+    linked.symlink_to(paths.home(), target_is_directory=True)
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(linked))
+    for path in (model, linked / "models" / model.name):
+        assert keeping.is_own(path)
+    assert not keeping.is_own(tmp_path / "elsewhere" / model.name)
+    assert keeping.rename(model, "dog").exists()

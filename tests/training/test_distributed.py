@@ -13,7 +13,7 @@ import pytest
 import torch
 from makers import TEXT, make_run
 
-from tinygpt_tui import paths
+from tinygpt_tui import paths, platforms
 from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.errors import RunError, UsageError
 from tinygpt_tui.events.training import Evaluation, RunEnded, RunStarted, Step, TrainingEvent
@@ -22,7 +22,7 @@ from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.index import find_run
 from tinygpt_tui.runs.journal import read_journal
 from tinygpt_tui.training import distributed
-from tinygpt_tui.training.distributed import ADDING_UP, WAITING, Beginning, Order, Team, join
+from tinygpt_tui.training.distributed import ADDING_UP, WAITING, Beginning, Order, Team, join, meeting_place
 from tinygpt_tui.training.helper import help_train
 from tinygpt_tui.training.run import run_training
 from tinygpt_tui.workers.team import team_of
@@ -195,3 +195,13 @@ def test_gradients_are_waited_for_minutes_and_words_for_days(monkeypatch: pytest
     assert asked["gradients"] == {"backend": "nccl", "timeout": ADDING_UP}
     assert os.environ["TORCH_NCCL_BLOCKING_WAIT"] == "1"  # else NCCL ends the process, and nothing is said
     assert team._on_gpus == "gpus"
+
+
+@pytest.mark.parametrize("uses_libuv", [True, False])
+def test_processes_meet_where_torch_was_built_without_libuv(uses_libuv: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on Windows."""
+    monkeypatch.setattr(platforms, "store_uses_libuv", lambda: uses_libuv)
+    first = meeting_place(0, 2, first=True)
+    assert first.libuvBackend is uses_libuv
+    meeting_place(first.port, 2, first=False).set("word", "heard")
+    assert first.get("word") == b"heard"

@@ -155,11 +155,12 @@ class RunFolder:
     def write_status(self, status: RunStatus) -> None:
         """Replace the trainer's last word. Raises StorageError.
 
-        Where there is no room for a new file, which is when this word matters most, the old one is written over.
+        Where there is no room for a new file, which is when this word matters most, or a program has the old one open,
+        that is written over: the trainer, which says it every second, waits for nobody.
         """
         content = msgspec.json.encode(status) + b"\n"
         try:
-            write_bytes(self.status, content, within=self.folder)
+            write_bytes(self.status, content, within=self.folder, wait_s=0)
         except StorageError:
             if not _written_over(self.status, content):
                 raise

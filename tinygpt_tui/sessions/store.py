@@ -142,7 +142,7 @@ class SessionStore:
             except OSError as error:
                 raise storage_error(error, path) from error
         with contextlib.suppress(OSError):  # Windows deletes no file that is open, as this one was until now
-            Path(lock.lock_file).unlink(missing_ok=True)
+            files.remove(Path(lock.lock_file), wait_s=0)
         self._empty_trash()
 
     def restore(self, id: str) -> None:
@@ -212,4 +212,5 @@ class SessionStore:
         with contextlib.suppress(OSError):
             thrown = sorted(self.trash.iterdir(), key=lambda path: path.stat().st_mtime)
             for path in thrown[:-TRASH_HOLDS]:
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    files.remove(path, wait_s=0)

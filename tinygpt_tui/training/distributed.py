@@ -228,6 +228,8 @@ def join(rank: int, size: int, store: Store | None = None) -> Team:
     """Meet the other processes. Raises RunError where they do not come."""
     on_gpus = None
     try:
+        if not platforms.store_uses_libuv():
+            os.environ.setdefault("USE_LIBUV", "0")  # for the store that torch makes itself under torchrun
         if store is not None:
             store.set(f"here {rank}", "yes")
             store.wait([f"here {other}" for other in range(size)], JOINING)
