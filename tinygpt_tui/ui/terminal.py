@@ -88,6 +88,8 @@ class _Once:
 
 
 def _watch(leave: Leave, over: threading.Event) -> None:
+    if not os.isatty(0):  # the app is shown in a browser, through pipes
+        return
     while not over.wait(LOOK_EVERY_S):
         if platforms.terminal_is_gone():
             _let_go()
