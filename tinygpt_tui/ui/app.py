@@ -20,6 +20,7 @@ from tinygpt_tui.events.generation import EngineReady
 from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.ui.bridge import Bridge
 from tinygpt_tui.ui.commands import ActionCommands
+from tinygpt_tui.ui.contrast import readable
 from tinygpt_tui.ui.engine import GOODBYE_S, Engine
 from tinygpt_tui.ui.garbage import LOOK_EVERY_S, Garbage
 from tinygpt_tui.ui.messages import EngineBatch
@@ -222,6 +223,18 @@ class TinyGPTApp(App[None]):
         await self.switch_mode("generate")
         if isinstance(self.screen, GenerateScreen):
             self.screen.choose(model_path)
+
+    def get_css_variables(self) -> dict[str, str]:
+        """Return the theme's variables, with colours that can be read whatever the theme."""
+        variables = super().get_css_variables()
+        if not self.current_theme.ansi:  # the terminal's own colours are not known
+            variables = readable(variables)
+        self.theme_variables = variables
+        return variables
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Return what themes in the terminal's own colours lack."""
+        return {"quiet": "ansi_default", "on-primary": "ansi_default", "on-success": "ansi_default"}
 
     def action_night(self) -> None:
         """Change between the app's dark and light theme."""

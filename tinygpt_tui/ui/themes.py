@@ -23,7 +23,7 @@ DARK = Theme(
         "footer-key-foreground": "#e8b86d",
         "footer-description-foreground": "#a9b1c0",
         "footer-background": "#1b1f28",
-        "input-selection-background": "#8fb8de 30%",
+        "input-selection-background": "#8fb8de 25%",
         "block-cursor-text-style": "bold",
     },
 )
@@ -33,7 +33,7 @@ LIGHT = Theme(
     dark=False,
     primary="#2b5f93",
     secondary="#5a5f9e",
-    accent="#9a5b00",
+    accent="#965900",
     foreground="#262b33",
     background="#f7f5f0",
     surface="#fffdf8",
@@ -44,7 +44,7 @@ LIGHT = Theme(
     variables={
         "border": "#a9a294",
         "border-blurred": "#d3ccbd",
-        "footer-key-foreground": "#9a5b00",
+        "footer-key-foreground": "#965900",
         "footer-description-foreground": "#4d5563",
         "footer-background": "#ebe7dd",
         "input-selection-background": "#2b5f93 25%",

@@ -54,7 +54,7 @@ class ChooseFileScreen(ModalScreen[Path | None]):
         & > Vertical {
             width: 90%; max-width: 100; height: 90%; padding: 0 1;
             background: $panel; border: round $border;
-            border-title-color: $foreground; border-subtitle-color: $foreground 70%;
+            border-title-color: $foreground; border-subtitle-color: $quiet;
         }
         & #problem { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
         & DirectoryTree { height: 1fr; background: $surface; }

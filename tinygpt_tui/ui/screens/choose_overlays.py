@@ -42,7 +42,7 @@ class ChooseOverlaysScreen(ModalScreen[list[str] | None]):
         & > Vertical {
             width: 78; max-width: 100%; height: auto; max-height: 90%;
             background: $panel; border: round $border;
-            border-title-color: $foreground; border-subtitle-color: $foreground 70%;
+            border-title-color: $foreground; border-subtitle-color: $quiet;
         }
         & OverlayList {
             height: auto; max-height: 100%; background: $panel; border: none; padding: 0;

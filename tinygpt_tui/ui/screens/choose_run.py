@@ -13,12 +13,13 @@ from textual.screen import ModalScreen
 from textual.widgets import DataTable, Static
 
 from tinygpt_tui.ui.training_runs import RunRow
+from tinygpt_tui.ui.widgets.row_table import RowTable
 from tinygpt_tui.words import shortened
 
 COLUMNS = ("name", "state", "steps", "loss", "begun", "corpus")
 
 
-class RunTable(DataTable[str]):
+class RunTable(RowTable[str]):
     """A run a line."""
 
     HELP = """## Runs
@@ -36,7 +37,7 @@ class ChooseRunScreen(ModalScreen[str | None]):
         & > Vertical {
             width: auto; max-width: 100%; height: auto; max-height: 90%;
             background: $panel; border: round $border;
-            border-title-color: $foreground; border-subtitle-color: $foreground 70%;
+            border-title-color: $foreground; border-subtitle-color: $quiet;
         }
         & RunTable { width: auto; max-width: 100%; height: auto; max-height: 100%; background: $panel; }
         & Static { width: auto; height: auto; padding: 1 2; }

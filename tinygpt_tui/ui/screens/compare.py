@@ -10,17 +10,18 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import DataTable, Static
+from textual.widgets import Static
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.events.generation import Compared, GenerationEnded, TensorCompared
 from tinygpt_tui.ui.messages import EngineBatch
 from tinygpt_tui.ui.screens.base import Workbench
 from tinygpt_tui.ui.widgets.parts_tree import shape_words
+from tinygpt_tui.ui.widgets.row_table import RowTable
 from tinygpt_tui.words import bar, shortened
 
 
-class WeightsTable(DataTable[Text]):
+class WeightsTable(RowTable[Text]):
     """A tensor a line."""
 
     HELP = """## Weights of two models

@@ -39,7 +39,7 @@ Enter on a finding puts the settings that help into the form, or shows the place
         & > Vertical {
             width: 76; max-width: 100%; height: auto; max-height: 90%; padding: 0 1;
             background: $panel; border: round $border;
-            border-title-color: $foreground; border-subtitle-color: $foreground 70%;
+            border-title-color: $foreground; border-subtitle-color: $quiet;
         }
         & TrainDoctor, & TrainDoctor:focus { border: none; }
         & TrainDoctor { height: auto; max-height: 100%; min-height: 3; padding: 0; background: $panel; }

@@ -77,7 +77,7 @@ class ExportScreen(ModalScreen[str | None]):
             yield FormList(
                 *(Option(self._row(form), id=name, disabled=self._barred(form)) for name, form in FORMS.items())
             )
-            yield Input(compact=True, select_on_focus=False)
+            yield Input(compact=True)
             yield Static(OFFER, id="export-note", markup=False)
 
     def on_mount(self) -> None:

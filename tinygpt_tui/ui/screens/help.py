@@ -24,7 +24,7 @@ class HelpScreen(ModalScreen[None]):
         & > VerticalScroll {
             width: 76; max-width: 96%; height: auto; max-height: 92%;
             border: round $border; padding: 0 1; background: $surface;
-            border-title-color: $foreground; border-subtitle-color: $foreground 70%;
+            border-title-color: $foreground; border-subtitle-color: $quiet;
             scrollbar-gutter: stable; scrollbar-size-vertical: 1;
         }
         & Markdown { padding: 0; margin: 0; background: $surface; height: auto; }

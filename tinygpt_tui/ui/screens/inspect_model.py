@@ -11,7 +11,7 @@ class InspectModelScreen(RaceModelScreen):
 
     DEFAULT_CSS = """
     InspectModelScreen {
-        & ModelPicker { border-title-color: $foreground; border-subtitle-color: $foreground 70%; }
+        & ModelPicker { border-title-color: $foreground; border-subtitle-color: $quiet; }
         & OptionList, & OptionList:focus { background: $surface; border: none; background-tint: transparent 0%; }
         & ModelPicker Input { background: $panel; }
         & ModelPicker > Static { color: $text-muted; }

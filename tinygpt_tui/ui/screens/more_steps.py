@@ -23,7 +23,7 @@ class MoreStepsScreen(ModalScreen[str | None]):
         & > Vertical {
             width: 64; max-width: 100%; height: auto; max-height: 100%; padding: 1 2;
             background: $panel; border: round $border;
-            border-title-color: $foreground; border-subtitle-color: $foreground 70%;
+            border-title-color: $foreground; border-subtitle-color: $quiet;
         }
         & Static { height: auto; }
         & Input { margin: 1 0 0 0; }

@@ -9,19 +9,19 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import DataTable
 
 from tinygpt_tui.runs.differences import differences
 from tinygpt_tui.runs.facts import RunFacts
 from tinygpt_tui.runs.folder import RunSettings
 from tinygpt_tui.ui.runs_table import COLUMNS
+from tinygpt_tui.ui.widgets.row_table import RowTable
 from tinygpt_tui.words import shortened
 
 OUTCOMES = ("state", "steps", "loss", "parameters", "time", "begun")
 LONGEST = 26  # cells of a value
 
 
-class DifferencesTable(DataTable[Text]):
+class DifferencesTable(RowTable[Text]):
     """A setting a line."""
 
     HELP = """## Differences
@@ -40,7 +40,7 @@ class RunDifferencesScreen(ModalScreen[None]):
         & > Vertical {
             width: auto; min-width: 40; max-width: 100%; height: auto; max-height: 92%;
             background: $panel; border: round $border;
-            border-title-color: $foreground; border-subtitle-color: $foreground 70%;
+            border-title-color: $foreground; border-subtitle-color: $quiet;
         }
         & DifferencesTable { width: auto; max-width: 100%; height: auto; max-height: 100%; background: $panel; }
     }

@@ -22,7 +22,7 @@ class RunNotesScreen(ModalScreen[str | None]):
         align: center middle;
         & > Vertical {
             width: 72; max-width: 96%; height: 14; max-height: 90%; background: $surface; border: round $border;
-            border-title-color: $foreground; border-subtitle-color: $foreground 70%;
+            border-title-color: $foreground; border-subtitle-color: $quiet;
         }
         & TextArea, & TextArea:focus { border: none; }
         & TextArea { height: 1fr; background: $surface; }

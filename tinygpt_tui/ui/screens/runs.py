@@ -23,13 +23,14 @@ from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.ui.runs_table import COLUMNS, NARROW, columns_for, in_order, title_of
 from tinygpt_tui.ui.screens.base import TabScreen
 from tinygpt_tui.ui.widgets.naming_line import NamingLine
+from tinygpt_tui.ui.widgets.row_table import RowTable
 
 LOOK_EVERY_S = 1.0
 NONE_YET = "There are no trainings yet: begin one in the Train tab (F3)."
 MARK = "●"
 
 
-class RunsTable(DataTable[Text]):
+class RunsTable(RowTable[Text]):
     """A run a line."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -23,7 +23,7 @@ class SamplingScreen(ModalScreen[SamplingSettings | None]):
         align: center middle;
         & > Vertical {
             width: 56; max-width: 96%; height: 26; max-height: 90%; background: $surface; border: round $border;
-            border-title-color: $foreground; border-subtitle-color: $foreground 70%;
+            border-title-color: $foreground; border-subtitle-color: $quiet;
         }
         & SamplingForm { width: 1fr; height: 1fr; }
         & #sampling-note { height: auto; padding: 0 1; color: $text-muted; }

@@ -73,7 +73,7 @@ class SaveScreen(ModalScreen[Path | None]):
         """Yield the question."""
         with Vertical() as box:
             box.border_title = self._title
-            yield Input(str(Path.cwd() / self._file_name), select_on_focus=False, compact=True)
+            yield Input(str(Path.cwd() / self._file_name), compact=True)
             yield Static(self._offer(self._file_name), id="save-note", markup=False)
 
     def on_input_changed(self, message: Input.Changed) -> None:

@@ -24,7 +24,7 @@ class TextPlaceScreen(ModalScreen[None]):
         & > VerticalScroll {
             width: 78; max-width: 100%; height: auto; max-height: 90%; padding: 0 1;
             background: $panel; border: round $border;
-            border-title-color: $foreground; border-subtitle-color: $foreground 70%;
+            border-title-color: $foreground; border-subtitle-color: $quiet;
         }
         & Static { height: auto; }
     }

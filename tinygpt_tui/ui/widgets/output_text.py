@@ -17,6 +17,7 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
+from tinygpt_tui.ui.contrast import ink_on
 from tinygpt_tui.ui.walking import above_or_below, column_of, last_of, row_of
 from tinygpt_tui.ui.wrapping import Line, shown, shown_index, source_index, wrap
 
@@ -474,9 +475,10 @@ class OutputText(ScrollView, can_focus=True):
             return Style.null()
         name = f"output--surprise-{level}"
         style = self.get_component_rich_style(name, partial=True)
-        ground = self.get_component_styles(name).background
-        if ground.a:  # a partial style leaves out how much of the ground below shines through
-            style += Style(bgcolor=(self.background_colors[1] + ground).rich_color)
+        colours = self.get_component_styles(name)
+        if colours.background.a:  # a partial style leaves out how much of the ground below shines through
+            ground = self.background_colors[1] + colours.background
+            style += Style(color=ink_on(ground, colours.color).rich_color, bgcolor=ground.rich_color)
         return style
 
     def _bar(self, line: Line, y: int) -> list[Segment]:

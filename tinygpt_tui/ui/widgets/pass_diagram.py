@@ -58,7 +58,7 @@ class PassDiagram(ScrollView, can_focus=True):
         scrollbar-size-vertical: 1;
         & .diagram--box { color: $foreground; background: $panel; }
         & .diagram--part { color: $foreground; background: $primary 28%; text-style: bold; }
-        & .diagram--cursor { color: $background; background: $foreground 60%; text-style: bold; }
+        & .diagram--cursor { color: $background; background: $foreground; text-style: bold; }
         & .diagram--wire { color: $secondary; }
         & .diagram--name { color: $foreground; text-style: italic; }
         & .diagram--shape { color: $text-muted; }

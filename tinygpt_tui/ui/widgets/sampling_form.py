@@ -192,7 +192,7 @@ class SettingBox(Horizontal):
             yield ChoiceBox(choices, self.text, id=id)
         else:
             placeholder = PLACEHOLDERS.get(field.name, "")
-            yield Input(self.text, placeholder=placeholder, compact=True, select_on_focus=False, id=id)
+            yield Input(self.text, placeholder=placeholder, compact=True, id=id)
 
     @property
     def _title(self) -> str:

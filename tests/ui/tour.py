@@ -1,0 +1,126 @@
+"""A tour: every screen and every dialog of the app, one above another, with something in each."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fakes import FakeEngine, make_model
+from textual.pilot import Pilot
+from textual.screen import Screen
+from train_bench import STEPS, ScriptedRun, beginning, steps
+from wait import wait_until
+
+from tinygpt_tui.checkpoints.library import list_models
+from tinygpt_tui.events.generation import GenerationStarted
+from tinygpt_tui.runs.facts import FactsReader, settings_of
+from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.ui.app import TinyGPTApp
+from tinygpt_tui.ui.overlays import offers
+from tinygpt_tui.ui.screens.branches import BranchesScreen
+from tinygpt_tui.ui.screens.card import CardScreen
+from tinygpt_tui.ui.screens.choose_file import ChooseFileScreen
+from tinygpt_tui.ui.screens.choose_overlays import ChooseOverlaysScreen
+from tinygpt_tui.ui.screens.choose_run import ChooseRunScreen
+from tinygpt_tui.ui.screens.compare import CompareScreen
+from tinygpt_tui.ui.screens.compare_model import CompareModelScreen
+from tinygpt_tui.ui.screens.confirm import ConfirmScreen
+from tinygpt_tui.ui.screens.export import ExportScreen
+from tinygpt_tui.ui.screens.generate import GenerateScreen
+from tinygpt_tui.ui.screens.help import HelpScreen
+from tinygpt_tui.ui.screens.inspect import InspectScreen
+from tinygpt_tui.ui.screens.more_steps import MoreStepsScreen
+from tinygpt_tui.ui.screens.open_model import OpenModelScreen
+from tinygpt_tui.ui.screens.race import RaceScreen
+from tinygpt_tui.ui.screens.race_model import RaceModelScreen
+from tinygpt_tui.ui.screens.race_settings import RaceSettingsScreen
+from tinygpt_tui.ui.screens.run_differences import RunDifferencesScreen
+from tinygpt_tui.ui.screens.run_notes import RunNotesScreen
+from tinygpt_tui.ui.screens.runs import RunsScreen
+from tinygpt_tui.ui.screens.sampling import SamplingScreen
+from tinygpt_tui.ui.screens.save import SaveScreen
+from tinygpt_tui.ui.screens.senses import SensesScreen
+from tinygpt_tui.ui.screens.sessions import SessionsScreen
+from tinygpt_tui.ui.screens.text_place import TextPlaceScreen
+from tinygpt_tui.ui.screens.time_machine import TimeMachineScreen
+from tinygpt_tui.ui.screens.train import TrainScreen
+from tinygpt_tui.ui.training_runs import run_rows
+from tinygpt_tui.ui.training_session import TrainingSession
+
+TEXT = "ROMEO: But soft, what light through yonder window breaks? " * 20
+
+
+def _runs(count: int) -> list[ScriptedRun]:
+    """Make runs that have ended, each with its model."""
+    runs = [ScriptedRun(f"run-{number}") for number in range(count)]
+    for number, run in enumerate(runs):
+        make_model(f"run-{number}", loss=1.7)
+        run.write([*beginning(), *steps(1, STEPS)])
+        run.end("finished", STEPS)
+    return runs
+
+
+@asynccontextmanager
+async def open_everything(runs: int = 3) -> AsyncIterator[tuple[TinyGPTApp, Pilot[None], list[Screen[object]]]]:
+    """Open every screen at 140x40; yield the app, its pilot and the screens, the last one being in front."""
+    made = _runs(runs)
+    app = TinyGPTApp(FakeEngine())
+    async with app.run_test(size=(140, 40)) as pilot:
+        generate = app.screen
+        assert isinstance(generate, GenerateScreen)
+        await wait_until(pilot, lambda: generate.card is not None)
+        keeper, cards = generate.keeper, list_models()
+        for prompt in ("ROMEO:", "JULIET:"):
+            keeper.begin(prompt, cards[0], SamplingSettings())
+            keeper.started(GenerationStarted(0, 1, 8, 7))
+            keeper.append(TEXT, len(TEXT))
+            keeper.ended("length")
+        generate.glass.reset(TEXT, 6)
+        generate.glass.open()
+        facts = FactsReader().read()
+        first, second = ((one, settings_of(one.card)) for one in facts[:2])
+        model = Path(cards[0].path)
+        session = TrainingSession.open(made[0].folder.model)
+        train = TrainScreen()
+        screens: list[Screen[object]] = [
+            TrainScreen(),
+            train,
+            RaceScreen(),
+            RunsScreen(),
+            InspectScreen(),
+            TimeMachineScreen(session, "train"),
+            SensesScreen(cards[0], TEXT, SamplingSettings()),
+            BranchesScreen(keeper),
+            SessionsScreen(keeper),
+            CardScreen(cards[0], cards),
+            CompareModelScreen(cards, cards[0].name),
+            CompareScreen(cards[0], cards[1]),
+            ExportScreen(model, GPTSettings()),
+            SaveScreen("a.txt", TEXT),
+            ChooseFileScreen(model),
+            OpenModelScreen(model.parent),
+            ChooseRunScreen(run_rows()),
+            ChooseOverlaysScreen(offers(str(model), "a text"), []),
+            ConfirmScreen("title", "question", "Yes"),
+            MoreStepsScreen("one", 10, 20),
+            RaceModelScreen(cards, {}, cards[0].path, 1),
+            RaceSettingsScreen(SamplingSettings(), SamplingSettings(), 1),
+            SamplingScreen(SamplingSettings(), "note"),
+            RunDifferencesScreen(first, second),
+            RunNotesScreen("one", "notes"),
+            TextPlaceScreen("a text", "/nowhere.txt", TEXT, 100),
+            HelpScreen.about(generate),
+        ]
+        # Each dialog is drawn over what is below it: no more than a few above one another.
+        tabs = [screen for screen in screens if not screen.is_modal]
+        dialogs = [screen for screen in screens if screen.is_modal]
+        share = -(-len(dialogs) // len(tabs))
+        screens = [one for at, tab in enumerate(tabs) for one in (tab, *dialogs[at * share : (at + 1) * share])]
+        for screen in screens:
+            await app.push_screen(screen)
+            await wait_until(pilot, lambda screen=screen: screen.is_mounted)  # type: ignore[misc]
+            if screen is train:
+                train.look_at(str(made[0].folder.model))
+        yield app, pilot, [generate, *screens]
