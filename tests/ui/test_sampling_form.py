@@ -190,3 +190,9 @@ async def test_a_setting_without_effect_says_so() -> None:
         await pilot.press("down")
         await wait_until(pilot, lambda: note(app).startswith("top k"))
         assert note(app).endswith("No effect at temperature 0.")
+
+
+async def test_what_is_typed_on_entering_a_box_takes_the_place_of_what_is_in_it() -> None:
+    async with form() as (app, pilot):
+        await pilot.press("1", ".", "2")
+        assert app.form.settings == SamplingSettings(temperature=1.2)

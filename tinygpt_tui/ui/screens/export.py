@@ -38,6 +38,18 @@ Enter, here or in the box below, writes the files, whole or not at all, with a m
 Nothing is replaced unless you press Enter a second time.
 """
 
+    def action_page_down(self) -> None:
+        """Go down by a page; where only disabled forms follow, to the last enabled one (Textual would leave none)."""
+        super().action_page_down()
+        if self.highlighted is None:
+            self.action_last()
+
+    def action_page_up(self) -> None:
+        """Go up by a page, in the same manner."""
+        super().action_page_up()
+        if self.highlighted is None:
+            self.action_first()
+
 
 class ExportScreen(ModalScreen[str | None]):
     """Dismisses with a note on what was written, or with None."""
