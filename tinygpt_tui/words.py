@@ -21,6 +21,13 @@ def size(count: float) -> str:
     return f"{count:.0f} bytes"
 
 
+def parameters(count: int) -> str:
+    """A number of parameters in three digits: `55k`, `805k`, `10.8M`, `124M`."""
+    if count < 999_500:
+        return f"{count / 1e3:.0f}k" if count >= 1000 else str(count)
+    return f"{count / 1e6:.3g}M" if count < 999.5e6 else f"{count / 1e9:.3g}B"
+
+
 def ratio(value: float) -> str:
     """A proportion with as many digits as say something: `0.02`, `1.7`, `340`."""
     if value >= 100:

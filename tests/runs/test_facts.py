@@ -17,7 +17,8 @@ from tinygpt_tui.runs.journal import Journal
 from tinygpt_tui.runs.keeping import write_notes
 from tinygpt_tui.runs.report import RunReport, suffix_of
 from tinygpt_tui.runs.timeline import path_of
-from tinygpt_tui.ui.runs_table import COLUMNS, columns_for, in_order, millions, span, title_of
+from tinygpt_tui.ui.runs_table import COLUMNS, columns_for, in_order, span, title_of
+from tinygpt_tui.words import parameters
 
 
 def write(run: RunFolder, *events: TrainingEvent) -> None:
@@ -100,7 +101,9 @@ def test_the_table_sorts_by_every_column() -> None:
 
 
 def test_numbers_are_brief() -> None:
-    assert [millions(count) for count in (0, 54_977, 805_120, 10_788_929)] == ["–", "55k", "0.81M", "11M"]
+    assert [parameters(count) for count in (4_192, 54_977, 805_120, 999_999, 10_788_929, 124_439_808, 1.5e9)] == [
+        "4k", "55k", "805k", "1M", "10.8M", "124M", "1.5B",
+    ]  # fmt: skip
     assert [span(seconds) for seconds in (50, 1560, 12_000)] == ["50 s", "26 min", "3.3 h"]
 
 

@@ -14,6 +14,8 @@ from wait import wait_until
 from tinygpt_tui import paths
 from tinygpt_tui.events.generation import EngineReady
 from tinygpt_tui.ui.app import TinyGPTApp
+from tinygpt_tui.ui.prompt_history import PromptHistory
+from tinygpt_tui.ui.screens.confirm import ConfirmScreen
 from tinygpt_tui.ui.widgets.prompt_box import PromptBox
 from tinygpt_tui.ui.widgets.sampling_form import SamplingForm, SettingBox
 
@@ -54,6 +56,58 @@ async def test_waiting_is_never_unexplained() -> None:
         bench.engine.begin()
         bench.engine.write("b")
         await bench.until(lambda: "writing" in bench.status)
+
+
+async def test_control_c_stops_the_writing_and_only_then_speaks_of_quitting() -> None:
+    async with opened() as bench:
+        await bench.ask("ab")
+        bench.engine.begin()
+        bench.engine.write("cde")
+        await bench.until(lambda: bench.text == "abcde")
+        await bench.pilot.press("ctrl+c")
+        await bench.until(lambda: bench.engine.stopped)
+        assert not bench.notes
+        bench.engine.end("stopped")
+        await bench.until(lambda: not bench.screen.writing.busy)
+        await bench.pilot.press("ctrl+c")
+        await bench.until(lambda: "quit" in bench.notes)
+
+
+async def test_characters_that_the_model_left_out_are_struck_out() -> None:
+    async with opened() as bench:
+        await bench.ask("aéb")
+        bench.engine.begin(unknown="é")
+        bench.engine.write("c")
+        await bench.until(lambda: bench.text == "aébc")
+        await bench.pilot.pause()
+        struck = {
+            segment.text for segment in bench.screen.output.render_line(0) if segment.style and segment.style.strike
+        }
+        assert struck == {"é"}
+
+
+async def test_what_is_typed_at_the_end_is_there_at_the_next_start() -> None:
+    async with opened() as bench:
+        bench.screen.query_one(PromptBox).text = "not used yet"
+        await bench.pilot.press("ctrl+q")
+        await bench.until(lambda: bench.engine.closed)
+    assert PromptHistory.load().older("") == "not used yet"
+
+
+async def test_unsaved_text_is_marked_and_asked_about() -> None:
+    paths.home().mkdir(parents=True, exist_ok=True)
+    paths.sessions_folder().write_text("a file where the folder should be")
+    async with opened() as bench:
+        await bench.write("ab", "cd")
+        await bench.until(lambda: "not saved" in bench.status)
+        await bench.pilot.press("ctrl+q")
+        await bench.until(lambda: isinstance(bench.app.screen, ConfirmScreen))
+        await bench.pilot.press("escape")
+        await bench.until(lambda: bench.app.screen is bench.screen)
+        assert not bench.engine.closed
+        paths.sessions_folder().unlink()
+        await bench.pilot.press("ctrl+q")
+        await bench.until(lambda: bench.engine.closed)
 
 
 async def test_escape_stops_and_the_text_stays() -> None:

@@ -86,7 +86,7 @@ async def test_a_row_says_size_architecture_loss_and_origin() -> None:
     async with app.run_test(size=(140, 40)) as pilot:
         await picked(app, pilot, "one")
         (row,) = shown(app)
-        for said in ("▸ one", "0.81M", "gpt", "loss 1.50", "yours"):
+        for said in ("▸ one", "810k", "gpt", "loss 1.50", "yours"):
             assert said in row
 
 

@@ -121,6 +121,22 @@ async def test_a_sense_is_turned_and_the_text_changes() -> None:
         await bench.until(lambda: isinstance(bench.app.screen, GenerateScreen))
 
 
+async def test_what_a_turned_sense_changes_is_in_sight_below_a_long_text() -> None:
+    async with senses() as bench:
+        await bench.until(lambda: bench.engine.asked)
+        box = bench.app.screen.query_one(PromptBox)
+        box.text = "bad " * 150
+        await bench.until(lambda: bench.engine.asked[-1].prompt == box.text)
+        write(bench, "egg")
+        await bench.until(lambda: "egg" in shown(bench))
+        bench.engine.say(seen(bench.engine.asked_senses[-1][0], box.text))
+        await bench.pilot.press("/", "escape", "down", "plus")
+        await bench.until(lambda: bench.engine.asked[-1].gains)
+        write(bench, "eel" + " more" * 90 + " end")
+        await bench.until(lambda: "eel" in shown(bench))
+        assert "end" not in shown(bench)
+
+
 async def test_another_text_is_typed() -> None:
     async with senses((140, 40)) as bench:
         await bench.pilot.press("slash", "g", "e", "enter")

@@ -82,7 +82,7 @@ def _of_corpus(name: str, preset: str, one_batch: bool) -> list[Finding]:
     text = read_text(Path(entry.path))
     corpus = split(text.text, training.architecture.training_length, training.validation_share)
     examination = examine(text.text, corpus)
-    floors = ", ".join(f"{floor.name} {floor.loss:.3f}" for floor in examination.floors)
+    floors = ", ".join(f"{floor.name} {floor.loss:z.3f}" for floor in examination.floors)
     say(f"yardsticks, nats per token: {floors} ({examination.smoothing})")
     findings = list(examination.findings)
     if one_batch:

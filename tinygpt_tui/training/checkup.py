@@ -94,11 +94,11 @@ class Checkup:
                 0,
                 "windows",
                 "bad",
-                f"the first {drawn:,} windows are only {different:,} different ones, of {possible:,} in the text",
+                f"only {different:,} of the first {drawn:,} windows differ from one another; the text has {possible:,}",
                 "The model would learn a corner of its text by heart. Either the text repeats itself over and over, "
                 "or the windows are drawn from the wrong place.",
             )
-        return Finding(0, "windows", "fine", f"{different:,} of the first {drawn:,} windows are different ones")
+        return Finding(0, "windows", "fine", f"{different:,} of the first {drawn:,} windows differ from one another")
 
     def _dead(self, model: LanguageModel, step: int) -> Finding | None:
         """Which units never wake on a piece of the validation text, where the activation can be silent for good."""

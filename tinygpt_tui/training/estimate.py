@@ -144,7 +144,7 @@ def advice(
         fewer = max(1, windows // FEW_WINDOWS)
         say(
             "short-text",
-            f"the text is short: {windows} windows of {net.training_length}, and a step takes "
+            f"the text is short: {windows} window{'s' * (windows != 1)} of {net.training_length}, and a step takes "
             f"{settings.batch_size}; a smaller block size or batch size would show more of it",
             {"batch_size": str(fewer)} if fewer < settings.batch_size else {},
         )
@@ -193,6 +193,12 @@ def rare_in(counts: Mapping[str, int]) -> str:
     return "".join(sorted(character for character, count in counts.items() if count == 1))
 
 
+def _step_words(seconds: float) -> str:
+    if seconds >= 10:
+        return duration(seconds)
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
+
+
 def in_words(settings: TrainingSettings, found: Estimate, machine: Machine, free_memory: float) -> list[str]:
     """Return the estimate line by line, for a terminal."""
     how = (
@@ -206,7 +212,7 @@ def in_words(settings: TrainingSettings, found: Estimate, machine: Machine, free
         f"{found.parameters:,} parameters; needs about {size(found.all_memory)} of memory, you have "
         f"{size(free_memory)} free",
         f"about {duration(found.seconds)} ({how}): {found.steps:,} steps of {found.tokens_per_step:,} characters, "
-        f"{duration(found.step_s) if found.step_s >= 10 else f'{found.step_s * 1e3:.3g} ms'} each, "
+        f"{_step_words(found.step_s)} each, "
         f"and {found.evaluations} evaluations",
         f"{ratio(found.epochs)} epochs, {ratio(found.tokens_per_parameter)} characters of text for each parameter",
     ]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from tinygpt_tui.runs.facts import RunFacts
-from tinygpt_tui.words import loss_words, shortened
+from tinygpt_tui.words import loss_words, parameters, shortened
 
 NOTHING = "–"
 NARROW = 100  # columns of the terminal below which some columns give way
@@ -45,13 +45,8 @@ def _begun(facts: RunFacts, narrow: bool) -> str:
     return time.strftime("%d %b %H:%M", time.localtime(facts.card.created))
 
 
-def millions(count: int) -> str:
-    """A number of parameters: `55k`, `0.81M`, `124M`."""
-    if not count:
-        return NOTHING
-    if count < 100_000:
-        return f"{count / 1000:.0f}k"
-    return f"{count / 1e6:.2f}M" if count < 1e7 else f"{count / 1e6:.0f}M"
+def _size(facts: RunFacts, narrow: bool) -> str:
+    return parameters(facts.reached.parameters) if facts.reached.parameters else NOTHING
 
 
 def span(seconds: float) -> str:
@@ -68,9 +63,7 @@ COLUMNS: dict[str, Column] = {
     ),
     "steps": Column("steps", _steps, lambda f: f.card.step, falls=True, right=True),
     "loss": Column("best", _loss, lambda f: (f.reached.best_loss is None, f.reached.best_loss or 0.0), right=True),
-    "parameters": Column(
-        "size", lambda f, n: millions(f.reached.parameters), lambda f: f.reached.parameters, falls=True, right=True
-    ),
+    "parameters": Column("size", _size, lambda f: f.reached.parameters, falls=True, right=True),
     "time": Column("time", lambda f, n: span(f.reached.elapsed_s), lambda f: f.reached.elapsed_s, right=True),
     "corpus": Column("text", lambda f, n: shortened(f.card.corpus, 11 if n else 20), lambda f: f.card.corpus.lower()),
     "preset": Column("preset", lambda f, n: f.card.preset or NOTHING, lambda f: f.card.preset, wide=True),

@@ -11,15 +11,16 @@ from tinygpt_tui.runs.index import RunCard, list_runs
 
 
 class RunRow(NamedTuple):
-    """A run's card, and the best validation loss it has kept weights of."""
+    """A run's card, and the best validation loss it has saved weights of, from so many tokens (0: the whole split)."""
 
     card: RunCard
     best_loss: float | None
+    best_tokens: int = 0
 
 
 def run_rows() -> list[RunRow]:
     """Return all runs, the live ones first, then the newest."""
-    rows = [RunRow(card, _best_loss(card)) for card in list_runs()]
+    rows = [RunRow(card, *_best_loss(card)) for card in list_runs()]
     return sorted(rows, key=lambda row: not row.card.live)
 
 
@@ -28,9 +29,9 @@ def live_runs() -> list[RunCard]:
     return [card for card in list_runs() if card.live]
 
 
-def _best_loss(card: RunCard) -> float | None:
+def _best_loss(card: RunCard) -> tuple[float | None, int]:
     try:
         trained = read_config(Path(card.path)).trained
     except TinyGPTError:
-        return None
-    return trained.validation_loss if trained else None
+        return None, 0
+    return (trained.validation_loss, trained.tokens) if trained else (None, 0)

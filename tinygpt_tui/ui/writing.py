@@ -114,7 +114,7 @@ class Writing:
         if event.tokens > 1 and after_first > 0:
             self._tokens_per_s = (event.tokens - 1) / after_first
         self.reason = {
-            "length": f"reached {self.tokens} tokens",
+            "length": f"reached {self.tokens:,} tokens",
             "stop text": "met the stop text",
             "blank line": "met a blank line",
             "end of text": "came to the end of the text",

@@ -67,6 +67,15 @@ class TabScreen(Screen[None]):
         """Yield the tab's own widgets."""
         raise NotImplementedError
 
+    def interrupt(self) -> bool:
+        """End what is being written in this tab; return whether anything was."""
+        return False
+
+    def action_copy_text(self) -> None:
+        """Copy what is selected. With nothing selected, Ctrl+C means what it means in a terminal: stop writing."""
+        if self.get_selected_text() is not None or not self.interrupt():
+            super().action_copy_text()
+
     @property
     def workbench(self) -> Workbench:
         """The app, as far as a screen may know it."""

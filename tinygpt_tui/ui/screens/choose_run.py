@@ -14,7 +14,7 @@ from textual.widgets import DataTable, Static
 
 from tinygpt_tui.ui.training_runs import RunRow
 from tinygpt_tui.ui.widgets.row_table import RowTable
-from tinygpt_tui.words import shortened
+from tinygpt_tui.words import loss_words, shortened
 
 COLUMNS = ("name", "state", "steps", "loss", "begun", "corpus")
 
@@ -87,7 +87,7 @@ def _cells(row: RunRow) -> tuple[str, ...]:
         shortened(card.name, 20),
         f"▶ {card.state}" if card.live else card.state,
         f"{card.step:,}/{card.steps:,}",
-        "–" if row.best_loss is None else f"{row.best_loss:.4f}",
+        "–" if row.best_loss is None else loss_words(row.best_loss, row.best_tokens),
         "shipped" if card.origin == "shipped" else time.strftime("%d %b %H:%M", time.localtime(card.created)),
         shortened(card.corpus, 20),
     )

@@ -102,7 +102,8 @@ class CompareScreen(ModalScreen[None]):
             if isinstance(event, Compared):
                 self.rows += event.tensors
                 continue
-            self._fill()
+            if any(row.distance is not None for row in self.rows):  # else each row would be dashes
+                self._fill()
             if event.reason == "failed":
                 self._say(f"{event.message}\n{event.hint}".strip(), warning=True)
             else:
@@ -114,7 +115,8 @@ class CompareScreen(ModalScreen[None]):
         self.query_one(
             Vertical
         ).border_subtitle = f"s: {'as in the file' if self._by_distance else 'sort by distance'}  esc: back"
-        self._fill()
+        if any(row.distance is not None for row in self.rows):
+            self._fill()
 
     def action_back(self) -> None:
         """Back to the card."""
@@ -154,7 +156,7 @@ def _summary(rows: list[TensorCompared]) -> str:
     """Say how much of the two can be compared, and how far apart that is as a whole."""
     same = [row for row in rows if row.distance is not None]
     if not same:
-        return "no tensor of one has the shape of the other's"
+        return "These models have no tensors of the same shape. Race (F4) compares what they write."
     equal = sum(row.distance == 0 for row in same)
     text = f"{len(same)} of {len(rows)} tensors have the same shape"
     if equal:

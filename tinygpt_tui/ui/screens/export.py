@@ -40,13 +40,13 @@ Nothing is replaced unless you press Enter a second time.
 
     def action_page_down(self) -> None:
         """Go down by a page; where only disabled forms follow, to the last enabled one (Textual would leave none)."""
-        super().action_page_down()
+        super().action_page_down()  # type: ignore[no-untyped-call]
         if self.highlighted is None:
             self.action_last()
 
     def action_page_up(self) -> None:
         """Go up by a page, in the same manner."""
-        super().action_page_up()
+        super().action_page_up()  # type: ignore[no-untyped-call]
         if self.highlighted is None:
             self.action_first()
 

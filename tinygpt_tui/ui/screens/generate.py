@@ -245,6 +245,13 @@ class GenerateScreen(ShowsText):
         if self.writing.job is not None:
             self._stop(self.writing.job)
 
+    def interrupt(self) -> bool:
+        """Stop where text may still come."""
+        busy = self.writing.busy
+        if busy:
+            self.action_stop()
+        return busy
+
     def write_on(self, asked: Asked, begin: Callable[[ModelCard, SamplingSettings], int]) -> bool:
         """Send a request, and have `begin` make the branch for its text. Says why where it cannot be."""
         form, card = self.query_one(SamplingForm), self.card
@@ -343,6 +350,7 @@ class GenerateScreen(ShowsText):
         self.set_title(self.stamp)
         if event.engine == "torch" and self.card is not None and self.card.architecture == "gpt":
             self._tell_of_engine()
+        self.output.set_unknown(event.unknown)
         if event.unknown:
             self.notify(f"this model knows no {_listed(event.unknown)}; left out", severity="warning", markup=False)
 

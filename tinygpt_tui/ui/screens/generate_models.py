@@ -13,11 +13,12 @@ from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.ui.model_shelf import ModelShelf, default_model
 from tinygpt_tui.ui.screens.base import TabScreen
-from tinygpt_tui.ui.widgets.model_picker import NO_MODELS, ModelPicker, size_of
+from tinygpt_tui.ui.widgets.model_picker import NO_MODELS, ModelPicker
 from tinygpt_tui.ui.widgets.output_text import OutputText
 from tinygpt_tui.ui.widgets.prompt_box import PromptBox
 from tinygpt_tui.ui.widgets.side_panes import SidePanes
 from tinygpt_tui.ui.widgets.status_line import StatusLine
+from tinygpt_tui.words import parameters
 
 LOOK_EVERY_S = 2.0  # for new models and the progress of those in training
 OPEN_AFTER_S = 0.25  # a model is opened when the highlight has rested on it so long
@@ -105,7 +106,8 @@ class ChoosesModels(TabScreen):
         self.query_one(ModelPicker).pick(card.path, untrained=untrained)
         self.query_one(OutputText).set_hint(FIRST_HINT.format(name=card.name))
         self.query_one(StatusLine).set_idle(
-            f"{size_of(card)} {card.architecture} · block size {card.block_size} · vocabulary {card.vocab_size}"
+            f"{parameters(card.parameters)} {card.architecture} · block size {card.block_size} · "
+            f"vocabulary {card.vocab_size}"
         )
         self.set_title()
         self.refresh_bindings()  # some keys are for some models alone

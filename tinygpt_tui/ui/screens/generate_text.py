@@ -82,6 +82,7 @@ class ShowsText(ChoosesModels):
     # The disk
 
     async def _save_all(self) -> TinyGPTError | None:
+        self.workbench.remember_prompt(self.query_one(PromptBox).text)  # typed, and perhaps not used yet
         return await asyncio.to_thread(self.keeper.save_all(time.monotonic()))
 
     def _keep(self) -> None:

@@ -24,11 +24,12 @@ from tinygpt_tui.ui.widgets.attention_map import AttentionMap
 from tinygpt_tui.ui.widgets.guess_table import GuessTable
 from tinygpt_tui.ui.widgets.inspect_bar import VIEWS, InspectBar
 from tinygpt_tui.ui.widgets.microscope import name_of
-from tinygpt_tui.ui.widgets.model_picker import NO_MODELS, size_of
+from tinygpt_tui.ui.widgets.model_picker import NO_MODELS
 from tinygpt_tui.ui.widgets.parts_tree import PartsTree
 from tinygpt_tui.ui.widgets.pass_diagram import PassDiagram
 from tinygpt_tui.ui.widgets.prompt_box import PromptBox
 from tinygpt_tui.ui.widgets.step_view import StepView
+from tinygpt_tui.words import parameters
 
 PROMPT_HELP = (
     "## Prompt\n\n"
@@ -273,7 +274,7 @@ class InspectScreen(TabScreen):
         model = ""
         if self.card is not None:
             twin = ", untrained" if self.untrained else ""
-            model = f"{self.card.name}{twin} · {size_of(self.card)} {self.card.architecture}"
+            model = f"{self.card.name}{twin} · {parameters(self.card.parameters)} {self.card.architecture}"
         self.query_one(InspectBar).show(self.view, model)
 
     def _show_token(self) -> None:

@@ -78,8 +78,13 @@ class RaceScreen(TabScreen):
         yield PromptBox(self.workbench.prompts, id="race-prompt")
 
     def on_mount(self) -> None:
-        """Look for models now and then."""
+        """Look for models now and then; begin with the prompt of the Generate tab."""
         self.workbench.bridge.listen(self)
+        subject = self.workbench.subject()
+        if subject is not None and subject.prompt:
+            box = self.query_one(PromptBox)
+            box.text = subject.prompt
+            box.move_cursor(box.document.end)
         self._show()
         self._look_for_models()
         self.set_interval(LOOK_EVERY_S, self.on_screen_resume)
@@ -267,6 +272,13 @@ class RaceScreen(TabScreen):
         """End all at their next token; the texts stay."""
         self._end(self.race.stop())
         self._look()
+
+    def interrupt(self) -> bool:
+        """Stop all panes where text may still come."""
+        busy = self.race.busy
+        if busy:
+            self.action_stop()
+        return busy
 
     def _start(self, prompt: str, *, new_seed: bool = False) -> None:
         if not self._shelf.looked:

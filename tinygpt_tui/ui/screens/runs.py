@@ -34,7 +34,7 @@ class RunsTable(RowTable[Text]):
     """A run a line."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select_cursor", "Train", id="runs.train", tooltip="Its curves, samples and log, in Train"),
+        Binding("enter", "select_cursor", "Open", id="runs.train", tooltip="Its curves, samples and log, in Train"),
     ]
     HELP = """## Runs
 

@@ -290,6 +290,7 @@ class SensesScreen(TabScreen):
         at = None if place is None else len(self._prompt) + place
         for side in self._sides:
             self._output(side).mark(() if at is None else (at,), at)
+            self._output(side).keep_showing(len(self._prompt) if at is None else at)
 
     # Showing
 

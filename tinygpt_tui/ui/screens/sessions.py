@@ -159,7 +159,8 @@ class SessionsScreen(ModalScreen[Opened | None]):
         self.set_class(not rows, "-empty")
         self.query_one("#sessions-none", Static).update(NONE_SO if self._cards else NONE_YET)
         count = len(self._cards)
-        self.query_one("#sessions-box").border_subtitle = f"{count} session{'' if count == 1 else 's'}"
+        words = f"{count} session{'' if count == 1 else 's'}"
+        self.query_one("#sessions-box").border_subtitle = words if len(rows) == count else f"{len(rows)} of {words}"
         self.refresh_bindings()
 
     def _row(self, card: SessionCard, width: int) -> Text:

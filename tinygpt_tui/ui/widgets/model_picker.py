@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.facts import doubts
-from tinygpt_tui.words import loss_words
+from tinygpt_tui.words import loss_words, parameters
 
 EMPTY = "No model is called so."
 NO_MODELS = "No models yet.\n\nTrain one in the Train tab (F3): a small one takes a few minutes."
@@ -203,13 +203,7 @@ def details_of(card: ModelCard, *, untrained: bool) -> str:
         if card.trained and not untrained
         else ""
     )
-    return f"{size_of(card)} {card.architecture}{loss}"
-
-
-def size_of(card: ModelCard) -> str:
-    """Return the number of parameters as people say it: 0.81M."""
-    millions = card.parameters / 1e6
-    return f"{millions:.2f}M" if millions >= 0.1 else f"{card.parameters / 1e3:.1f}k"
+    return f"{parameters(card.parameters)} {card.architecture}{loss}"
 
 
 def _cut(text: str, width: int) -> str:

@@ -45,6 +45,7 @@ class OutputText(ScrollView, can_focus=True):
         "output--written",
         "output--outside",
         "output--edge",
+        "output--unknown",
         "output--bar",
         "output--hint",
         "output--cursor",
@@ -59,6 +60,7 @@ class OutputText(ScrollView, can_focus=True):
         scrollbar-size-vertical: 1;
         & .output--prompt { text-style: bold; }
         & .output--edge { text-style: reverse; }
+        & .output--unknown { color: $text-muted; text-style: strike; }
         & .output--cursor { color: $accent; background: $background; text-style: reverse; }
         & .output--surprise-2 { background: $warning 14%; color: $foreground; }
         & .output--surprise-3 { background: $warning 30%; color: $foreground; }
@@ -121,6 +123,7 @@ class OutputText(ScrollView, can_focus=True):
         self._wrapped_width = -1
         self._prompt_end = self._window_start = 0
         self._hint = ""
+        self._unknown: frozenset[str] = frozenset()
         self._following = True
         self._cursor: int | None = None
         self._column = 0  # of cells, where the cursor would be if the line were long enough
@@ -180,6 +183,7 @@ class OutputText(ScrollView, can_focus=True):
         """Show another text, of which all, or the first `prompt_end` characters, are the prompt; nobody walks it."""
         self._text, self._prompt_end = text, len(text) if prompt_end is None else prompt_end
         self._window_start, self._following = 0, True
+        self._unknown = frozenset()
         self.stop_walking()
         self._wrap_from(0)
         self.refresh()
@@ -239,6 +243,12 @@ class OutputText(ScrollView, can_focus=True):
         """
         self._levels = bytearray() if levels is None else levels
         self.refresh()
+
+    def set_unknown(self, characters: str) -> None:
+        """Strike out these characters of the prompt: the model does not know them and did not read them."""
+        if frozenset(characters) != self._unknown:
+            self._unknown = frozenset(characters)
+            self.refresh()
 
     def surprise_changed(self, start: int, end: int) -> None:
         """Draw characters `start` to `end` in their new colours."""
@@ -351,7 +361,18 @@ class OutputText(ScrollView, can_focus=True):
         ends = self._prompt_end, self._window_start, -1 if self._cursor is None else self._cursor
         places = tuple(self._clamp(line, offset) for offset in ends)
         levels = bytes(self._levels[line.start : line.end + 1])  # its newline is surprising, too
-        key = (y, line, places, self._window_start > 0, self._cursor is None, levels, span, width, self._base)
+        key = (
+            y,
+            line,
+            places,
+            self._window_start > 0,
+            self._cursor is None,
+            levels,
+            span,
+            width,
+            self._base,
+            self._unknown,
+        )
         strip = self._strips.get(key)
         if strip is None:
             strip = self._strips[key] = self._draw(y, line, span, width)
@@ -420,6 +441,8 @@ class OutputText(ScrollView, can_focus=True):
         levels = self._levels[line.start : line.end + 1].ljust(len(source) + 1, b"\0")
         offsets = {self._prompt_end - line.start, window, window + 1}
         offsets.update(at for at in range(1, len(source)) if levels[at] != levels[at - 1])
+        unknown = self._unknown_in(line)
+        offsets.update(unknown, (at + 1 for at in unknown))
         cuts = {0, len(text), *(shown_index(source, offset) for offset in offsets if 0 < offset < len(source))}
         selected = range(0)
         if span is not None:
@@ -431,6 +454,8 @@ class OutputText(ScrollView, can_focus=True):
         for begin, end in pairwise(sorted(cuts)):
             at = source_index(source, begin)
             style = base + self._style_at(line.start + at, levels[at])
+            if at in unknown:
+                style += self.get_component_rich_style("output--unknown")
             if begin in selected:
                 style += self.screen.get_component_rich_style("screen--selection")
             if begin in cursor:
@@ -446,6 +471,13 @@ class OutputText(ScrollView, can_focus=True):
             style = base + self.get_component_rich_style("output--cursor")
             strip = Strip([*strip.crop(0, width - 1), Segment(mark, style)])
         return strip.crop_extend(0, width, base)
+
+    def _unknown_in(self, line: Line) -> set[int]:
+        """Return the places of a line, counted from its start, whose characters the model left out of the prompt."""
+        if not self._unknown or line.start >= self._prompt_end:
+            return set()
+        part = self._text[line.start : min(line.end, self._prompt_end)]
+        return {at for at, character in enumerate(part) if character in self._unknown}
 
     def _cursor_in(self, line: Line, source: str) -> range:
         """Return which characters of the shown line the cursor covers; a newline is one more than the line has."""
@@ -466,6 +498,8 @@ class OutputText(ScrollView, can_focus=True):
         style = self._styles.get((kind, level))
         if style is None:
             parts = [self.get_component_rich_style(f"output--{part}") for part in kind.split()]
+            if level and kind.endswith("edge"):  # in reverse a strong colour would look weak
+                parts[-1] = Style(underline=True)
             style = self._styles[kind, level] = Style.combine([*parts, self._surprise(level)])
         return style
 

@@ -118,7 +118,7 @@ def _numbers(writing: Writing) -> list[str]:
     count = f"{used:>{places}}/{size}"
     filled = round(GAUGE * used / size)
     gauge = "━" * filled + "┄" * (GAUGE - filled)
-    tokens, per_s, first_s = f"{writing.tokens:>5}", _per_s(writing), _first(writing)
+    tokens, per_s, first_s = f"{writing.tokens:>5,}", _per_s(writing), _first(writing)
     policy = f"{writing.policy} " if writing.policy else ""
     if writing.weights != "fp32":
         policy = f"≈{writing.weights} {policy}"  # rounded weights: approximate
@@ -137,7 +137,7 @@ def _numbers(writing: Writing) -> list[str]:
 
 def _numbers_without_window(writing: Writing) -> list[str]:
     """Return the numbers of a net that sees all of the text: what it knows of it is a memory."""
-    tokens, per_s, first_s = f"{writing.tokens:>5}", _per_s(writing), _first(writing)
+    tokens, per_s, first_s = f"{writing.tokens:>5,}", _per_s(writing), _first(writing)
     return [
         f"{tokens} tokens  {per_s} tokens/s  first after {first_s}  no window",
         f"{tokens} tokens  {per_s}/s  first {first_s}  no window",
