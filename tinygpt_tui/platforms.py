@@ -94,14 +94,8 @@ def terminals_hang_up() -> bool:
 @contextlib.contextmanager
 def on_hang_up(handler: Callable[[], None]) -> Iterator[None]:
     """Call `handler` if the terminal is closed during the block, unless that is ignored (nohup). Main thread only."""
-    if not hasattr(signal, "SIGHUP") or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    with handling_signals([HANG_UP], lambda number, frame: handler()):
         yield
-        return
-    before = signal.signal(signal.SIGHUP, lambda number, frame: handler())
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGHUP, before)
 
 
 # Processes

@@ -14,6 +14,7 @@ import pytest
 from train_bench import STEPS, ScriptedRun, TrainBench, beginning, loss_at, steps, train_tab
 
 from tinygpt_tui.events.training import Evaluation, Note, Paused, Resumed, RunStarted, Step
+from tinygpt_tui.runs import keeping
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.index import RunCard
@@ -153,6 +154,20 @@ async def test_what_happened_while_another_tab_was_shown_is_caught_up(run: Scrip
         run.write(steps(41, 90))
         await bench.pilot.press("f3")
         await bench.sees("step 90 of 100")
+
+
+async def test_a_run_that_was_renamed_elsewhere_is_followed_to_its_new_name(run: ScriptedRun) -> None:
+    run.write([*beginning(), *steps(1, 40)])
+    run.end("stopped", 40)
+    async with train_tab() as bench:
+        bench.screen.look_at(str(run.folder.model))
+        await bench.sees("scripted")
+        await bench.pilot.press("f2")
+        await bench.until(lambda: not isinstance(bench.app.screen, TrainScreen))
+        keeping.rename(run.folder.model, "another name")
+        await bench.pilot.press("f3")
+        await bench.sees("another name")
+        assert "scripted" not in bench.shown
 
 
 async def test_pause_and_go_on(run: ScriptedRun) -> None:

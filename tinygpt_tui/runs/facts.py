@@ -6,6 +6,7 @@ at twice a second.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import NamedTuple
@@ -66,6 +67,16 @@ class FactsReader:
         if known is None or known[0] != stamp:
             known = self._known[str(run.events)] = stamp, reached(run.events)
         return known[1]
+
+
+def bytes_of(model: Path) -> int:
+    """Return how much of the disk a model and its run take, as far as that can be read."""
+    total = 0
+    for folder, _, names in os.walk(model):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += (Path(folder) / name).lstat().st_size
+    return total
 
 
 def read_facts(run: RunFolder) -> RunFacts | None:

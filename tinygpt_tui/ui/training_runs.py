@@ -29,6 +29,13 @@ def live_runs() -> list[RunCard]:
     return [card for card in list_runs() if card.live]
 
 
+def moved_to(run: Path, created: float) -> Path | None:
+    """Return where the run that was created then is now, if it is no longer in `run`: it may have been renamed."""
+    if run.is_dir():
+        return None
+    return next((Path(card.path) for card in list_runs() if card.created == created), None)
+
+
 def _best_loss(card: RunCard) -> tuple[float | None, int]:
     try:
         trained = read_config(Path(card.path)).trained

@@ -18,16 +18,18 @@ from textual.widgets import DataTable, Static
 from tinygpt_tui.checkpoints.card import WEIGHTS
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.runs import keeping
-from tinygpt_tui.runs.facts import FactsReader, RunFacts, settings_of
+from tinygpt_tui.runs.facts import FactsReader, RunFacts, bytes_of, settings_of
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.ui.runs_table import COLUMNS, NARROW, columns_for, in_order, title_of
 from tinygpt_tui.ui.screens.base import TabScreen
 from tinygpt_tui.ui.widgets.naming_line import NamingLine
 from tinygpt_tui.ui.widgets.row_table import RowTable
+from tinygpt_tui.words import size
 
 LOOK_EVERY_S = 1.0
 NONE_YET = "There are no trainings yet: begin one in the Train tab (F3)."
 MARK = "●"
+WORTH_SAYING = 1_000_000  # bytes that a run takes
 
 
 class RunsTable(RowTable[Text]):
@@ -438,4 +440,7 @@ def _about(facts: RunFacts) -> str:
     kept = f"{facts.moments} checkpoints along the way" if facts.moments else "no checkpoints along the way"
     where = "came with the program" if card.origin == "shipped" else f"in {card.path}"
     notes = " ".join(facts.notes.split())
+    taken = bytes_of(Path(card.path))
+    if taken >= WORTH_SAYING:
+        kept += f" · {size(taken)} on the disk"
     return f"{card.name}: {best} · {kept}\n{card.message or notes or where}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -31,7 +32,7 @@ from tinygpt_tui.ui.screens.confirm import ConfirmScreen
 from tinygpt_tui.ui.screens.draft_doctor import DraftDoctorScreen
 from tinygpt_tui.ui.screens.more_steps import MoreStepsScreen
 from tinygpt_tui.ui.screens.text_place import TextPlaceScreen
-from tinygpt_tui.ui.training_runs import live_runs, run_rows
+from tinygpt_tui.ui.training_runs import live_runs, moved_to, run_rows
 from tinygpt_tui.ui.training_session import ONE_BATCH, Phase, TrainingSession
 from tinygpt_tui.ui.training_start import begin
 from tinygpt_tui.ui.widgets.train_chart import TrainChart
@@ -110,6 +111,11 @@ weights, and you can go on from there later.
     def on_screen_resume(self) -> None:
         """Catch up with what happened while something else was shown."""
         self._look_around()
+        if self._session is not None:
+            moved = moved_to(self._session.run.model, self._session.settings.created)
+            if moved is not None:
+                with suppress(TinyGPTError):
+                    self._session = TrainingSession.open(moved)
         if self._session is not None:
             self._follow(self._session)
 
