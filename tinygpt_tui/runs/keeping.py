@@ -41,7 +41,7 @@ class Thrown:
 def is_own(model: Path) -> bool:
     """Whether a model folder is the user's own, to rename and to throw away; shipped ones are not."""
     # By links: on macOS /tmp is one. Not of the model itself, which may be a link to somewhere else.
-    return real_path(model.absolute().parent) == real_path(paths.models_folder())
+    return real_path(model.absolute().parent) == real_path(paths.models_folder().absolute())
 
 
 def rename(model: Path, name: str) -> Path:

@@ -159,8 +159,8 @@ class SessionsScreen(ModalScreen[Opened | None]):
         self.set_class(not rows, "-empty")
         self.query_one("#sessions-none", Static).update(NONE_SO if self._cards else NONE_YET)
         count = len(self._cards)
-        words = f"{count} session{'' if count == 1 else 's'}"
-        self.query_one("#sessions-box").border_subtitle = words if len(rows) == count else f"{len(rows)} of {words}"
+        shown_of_all = "" if len(rows) == count else f"{len(rows)} of "
+        self.query_one("#sessions-box").border_subtitle = f"{shown_of_all}{count} session{'' if count == 1 else 's'}"
         self.refresh_bindings()
 
     def _row(self, card: SessionCard, width: int) -> Text:
