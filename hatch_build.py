@@ -1,7 +1,11 @@
-"""Builds the native engine with the package where there is a C compiler; goes on without it where there is none."""
+"""Builds the native engine with the package where there is a C compiler, and the package alone where there is none.
+
+TINYGPT_TUI_NATIVE=off leaves the engine out; tools/wheels.py puts one for each platform into such a wheel.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 import sysconfig
 import tempfile
@@ -18,6 +22,9 @@ class NativeEngineHook(BuildHookInterface):  # type: ignore[type-arg]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile, and say what the wheel is for."""
+        if os.environ.get("TINYGPT_TUI_NATIVE") == "off":
+            self.app.display_info("without the native engine: TINYGPT_TUI_NATIVE is off")
+            return
         sys.path.insert(0, self.root)
         from tinygpt_tui.errors import TinyGPTError
         from tinygpt_tui.native.build import build
@@ -27,11 +34,12 @@ class NativeEngineHook(BuildHookInterface):  # type: ignore[type-arg]
                 build()
                 return
             self._scratch = tempfile.TemporaryDirectory()
-            library = build(Path(self._scratch.name))
+            build(Path(self._scratch.name))
         except TinyGPTError as error:
             self.app.display_info(f"without the native engine: {error.message}")
             return
-        build_data["force_include"][str(library)] = f"tinygpt_tui/native/{library.name}"
+        for library in Path(self._scratch.name).iterdir():  # one, or a second one for AVX2
+            build_data["force_include"][str(library)] = f"tinygpt_tui/native/{library.name}"
         # The library is loaded by ctypes: it is made for a platform, not for a version of Python.
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
         build_data["pure_python"] = False

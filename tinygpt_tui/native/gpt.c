@@ -474,6 +474,7 @@ EXPORT int32_t gpt_prefers_avx2(void) {
     __cpuidex(leaf, 7, 0);
     return (leaf[1] & AVX2) != 0;
 #elif defined(__x86_64__) && !defined(_MSC_VER)
+    __builtin_cpu_init();
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #else
     return 0;
