@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -43,12 +43,17 @@ ZIP_TIME = (2020, 2, 2, 0, 0, 0)  # as hatchling has it
 
 @dataclass(frozen=True)
 class Build:
-    """A library: `system` as sys.platform says it, for zig's `target`."""
+    """A library: `system` as sys.platform says it, and zig's `target`.
+
+    With `headers` (folders of zig's) it is linked without a C library: zig's own functions serve for the few that gpt.c
+    calls. So one file serves glibc and musl, and Windows' C library, which takes minutes to compile, is not needed.
+    """
 
     system: str
     target: str
     flags: tuple[str, ...] = ()
     stem: str = "_gpt"
+    headers: tuple[str, ...] = ()
 
     @property
     def file_name(self) -> str:
@@ -56,23 +61,34 @@ class Build:
         return platforms.library_name(self.stem, self.system)
 
 
-def _both(system: str, target: str) -> tuple[Build, Build]:
-    """Return what an x86-64 platform needs where a library cannot choose among copies of its functions."""
-    return Build(system, target, (PORTABLE,)), Build(system, target, AVX2, "_gpt_avx2")
+def _linux(machine: str, *flags: str, stem: str = "_gpt") -> Build:
+    target = f"{machine}-linux-musl"
+    return Build("linux", target, flags, stem, (target, "generic-musl"))
 
 
-_MUSL_ARM = Build("linux", "aarch64-linux-musl")
-# The platform tags of a wheel, and the libraries in it. On Linux they need no libc: only the x86-64 one for glibc uses
-# the loader to choose among copies of its functions.
+def _windows(machine: str, *flags: str, stem: str = "_gpt") -> Build:
+    return Build("win32", f"{machine}-windows-gnu", flags, stem, ("any-windows-any",))
+
+
+def _macos(machine: str, *flags: str, stem: str = "_gpt") -> Build:
+    return Build("darwin", f"{machine}-macos.11.0", flags, stem)
+
+
+def _both(platform: Callable[..., Build]) -> tuple[Build, Build]:
+    """Return the libraries for any x86-64 processor and for AVX2; only with glibc one library has copies for each."""
+    return platform("x86_64", PORTABLE), platform("x86_64", *AVX2, stem="_gpt_avx2")
+
+
+# The platform tags of a wheel, and the libraries in it.
 WHEELS: dict[str, tuple[Build, ...]] = {
     "manylinux_2_17_x86_64.manylinux2014_x86_64": (Build("linux", "x86_64-linux-gnu.2.17", (WIDE,)),),
-    "manylinux_2_17_aarch64.manylinux2014_aarch64": (_MUSL_ARM,),
-    "musllinux_1_2_x86_64": _both("linux", "x86_64-linux-musl"),
-    "musllinux_1_2_aarch64": (_MUSL_ARM,),
-    "macosx_11_0_x86_64": _both("darwin", "x86_64-macos.11.0"),
-    "macosx_11_0_arm64": (Build("darwin", "aarch64-macos.11.0"),),
-    "win_amd64": _both("win32", "x86_64-windows-gnu"),
-    "win_arm64": (Build("win32", "aarch64-windows-gnu"),),
+    "manylinux_2_17_aarch64.manylinux2014_aarch64": (_linux("aarch64"),),
+    "musllinux_1_2_x86_64": _both(_linux),
+    "musllinux_1_2_aarch64": (_linux("aarch64"),),
+    "macosx_11_0_x86_64": _both(_macos),
+    "macosx_11_0_arm64": (_macos("aarch64"),),
+    "win_amd64": _both(_windows),
+    "win_arm64": (_windows("aarch64"),),
     PURE: (),
 }
 
@@ -81,11 +97,11 @@ def compile_library(build: Build, folder: Path) -> Path:
     """Compile gpt.c; return the library's path in `folder`. Raises CalledProcessError."""
     made = folder / f"{build.target}-{build.file_name}"
     words = [*FLAGS, *build.flags, f"-DSOURCE_MARK={source_mark()}u"]
-    if platforms.is_windows(build.system):
-        # Without its C library, which would take minutes to build: the few functions that gpt.c needs are in zig's own.
-        headers = ("-isystem", str(ZIG / "lib/libc/include/any-windows-any"))
+    if build.headers:
+        headers = [word for name in build.headers for word in ("-isystem", str(ZIG / "lib/libc/include" / name))]
+        entry = ["-fno-entry"] if platforms.is_windows(build.system) else []
         command = ["build-lib", "-dynamic", "-target", build.target, "-O", "ReleaseFast", "-fcompiler-rt", "-fstrip",
-                   "-fno-entry", "--name", build.stem, "-cflags", *words, *headers, "--", SOURCE.name,
+                   *entry, "--name", build.stem, "-cflags", *words, *headers, "--", SOURCE.name,
                    f"-femit-bin={made}"]  # fmt: skip
     else:
         command = ["cc", "-target", build.target, *words, "-shared", "-fPIC", "-s", SOURCE.name, "-o", str(made)]
