@@ -25,7 +25,7 @@ from pathlib import Path, PurePosixPath
 import ziglang
 
 from tinygpt_tui import platforms
-from tinygpt_tui.native.build import AVX2, FLAGS, PORTABLE, WIDE
+from tinygpt_tui.native.build import FLAGS, PORTABLE
 from tinygpt_tui.native.library import FOLDER as NATIVE
 from tinygpt_tui.native.library import SOURCE, source_mark
 
@@ -51,7 +51,7 @@ class Build:
 
     system: str
     target: str
-    flags: tuple[str, ...] = ()
+    cpu: str = "baseline"
     stem: str = "_gpt"
     headers: tuple[str, ...] = ()
 
@@ -61,33 +61,36 @@ class Build:
         return platforms.library_name(self.stem, self.system)
 
 
-def _linux(machine: str, *flags: str, stem: str = "_gpt") -> Build:
+def _linux(machine: str, cpu: str = "baseline", stem: str = "_gpt") -> Build:
     target = f"{machine}-linux-musl"
-    return Build("linux", target, flags, stem, (target, "generic-musl"))
+    return Build("linux", target, cpu, stem, (target, "generic-musl"))
 
 
-def _windows(machine: str, *flags: str, stem: str = "_gpt") -> Build:
-    return Build("win32", f"{machine}-windows-gnu", flags, stem, ("any-windows-any",))
+def _windows(machine: str, cpu: str = "baseline", stem: str = "_gpt") -> Build:
+    return Build("win32", f"{machine}-windows-gnu", cpu, stem, ("any-windows-any",))
 
 
-def _macos(machine: str, *flags: str, stem: str = "_gpt") -> Build:
-    return Build("darwin", f"{machine}-macos.11.0", flags, stem)
+def _macos(machine: str, cpu: str = "baseline", stem: str = "_gpt") -> Build:
+    return Build("darwin", f"{machine}-macos.11.0", cpu, stem)
 
 
-def _both(platform: Callable[..., Build]) -> tuple[Build, Build]:
-    """Return the libraries for any x86-64 processor and for AVX2; only with glibc one library has copies for each."""
-    return platform("x86_64", PORTABLE), platform("x86_64", *AVX2, stem="_gpt_avx2")
+def _for_x86_64(platform: Callable[..., Build]) -> tuple[Build, Build]:
+    """Return the libraries for any x86-64 processor and for AVX2, of which the program loads the better one.
+
+    Not one with copies of its functions (products.h): zig's part of that is a stub, which always chooses the slowest.
+    """
+    return platform("x86_64"), platform("x86_64", "x86_64+avx2+fma", "_gpt_avx2")
 
 
 # The platform tags of a wheel, and the libraries in it.
 WHEELS: dict[str, tuple[Build, ...]] = {
-    "manylinux_2_17_x86_64.manylinux2014_x86_64": (Build("linux", "x86_64-linux-gnu.2.17", (WIDE,)),),
+    "manylinux_2_17_x86_64.manylinux2014_x86_64": _for_x86_64(_linux),
     "manylinux_2_17_aarch64.manylinux2014_aarch64": (_linux("aarch64"),),
-    "musllinux_1_2_x86_64": _both(_linux),
+    "musllinux_1_2_x86_64": _for_x86_64(_linux),
     "musllinux_1_2_aarch64": (_linux("aarch64"),),
-    "macosx_11_0_x86_64": _both(_macos),
+    "macosx_11_0_x86_64": _for_x86_64(_macos),
     "macosx_11_0_arm64": (_macos("aarch64"),),
-    "win_amd64": _both(_windows),
+    "win_amd64": _for_x86_64(_windows),
     "win_arm64": (_windows("aarch64"),),
     PURE: (),
 }
@@ -96,15 +99,16 @@ WHEELS: dict[str, tuple[Build, ...]] = {
 def compile_library(build: Build, folder: Path) -> Path:
     """Compile gpt.c; return the library's path in `folder`. Raises CalledProcessError."""
     made = folder / f"{build.target}-{build.file_name}"
-    words = [*FLAGS, *build.flags, f"-DSOURCE_MARK={source_mark()}u"]
+    words = [*FLAGS, PORTABLE, f"-DSOURCE_MARK={source_mark()}u"]
+    target = ["-target", build.target, f"-mcpu={build.cpu}"]
     if build.headers:
         headers = [word for name in build.headers for word in ("-isystem", str(ZIG / "lib/libc/include" / name))]
         entry = ["-fno-entry"] if platforms.is_windows(build.system) else []
-        command = ["build-lib", "-dynamic", "-target", build.target, "-O", "ReleaseFast", "-fcompiler-rt", "-fstrip",
+        command = ["build-lib", "-dynamic", *target, "-O", "ReleaseFast", "-fcompiler-rt", "-fstrip",
                    *entry, "--name", build.stem, "-cflags", *words, *headers, "--", SOURCE.name,
                    f"-femit-bin={made}"]  # fmt: skip
     else:
-        command = ["cc", "-target", build.target, *words, "-shared", "-fPIC", "-s", SOURCE.name, "-o", str(made)]
+        command = ["cc", *target, *words, "-shared", "-fPIC", "-s", SOURCE.name, "-o", str(made)]
     subprocess.run([ZIG / "zig", *command], cwd=NATIVE, check=True)
     return made
 

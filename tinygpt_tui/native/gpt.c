@@ -462,20 +462,18 @@ EXPORT int64_t gpt_layout(void) {
 }
 
 /* Whether the library that was compiled for AVX2 should be loaded in place of this one: this one cannot use AVX2, and
- * the processor and the operating system can. */
+ * the processor and the operating system can. By hand: compilers' own functions are stubs in some of their libraries. */
 EXPORT int32_t gpt_prefers_avx2(void) {
-#if HAS_COPIES || defined(__AVX2__)
-    return 0;
-#elif defined(_MSC_VER) && !defined(__clang__) && defined(_M_X64)
-    enum { FMA = 1 << 12, XSAVE = 1 << 27, AVX2 = 1 << 5, WIDE_STATE = 6 };
-    int leaf[4];
-    __cpuid(leaf, 1);
-    if ((leaf[2] & (FMA | XSAVE)) != (FMA | XSAVE) || (_xgetbv(0) & WIDE_STATE) != WIDE_STATE) return 0;
-    __cpuidex(leaf, 7, 0);
-    return (leaf[1] & AVX2) != 0;
-#elif defined(__x86_64__) && !defined(_MSC_VER)
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#if IS_X86_64 && !HAS_COPIES && !defined(__AVX2__)
+    enum { FMA = 1 << 12, SAVES_STATE = 1 << 27, AVX2 = 1 << 5, WIDE_STATE = 6 };
+    uint32_t registers[4]; /* eax, ebx, ecx, edx */
+    processor_features(0, registers);
+    if (registers[0] < 7) return 0;
+    processor_features(1, registers);
+    if ((registers[2] & (FMA | SAVES_STATE)) != (FMA | SAVES_STATE)) return 0;
+    if ((saved_state() & WIDE_STATE) != WIDE_STATE) return 0;
+    processor_features(7, registers);
+    return (registers[1] & AVX2) != 0;
 #else
     return 0;
 #endif

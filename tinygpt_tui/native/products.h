@@ -36,6 +36,25 @@
 #endif
 #endif
 
+#if defined(_M_X64) && !defined(__clang__)
+#define IS_X86_64 1
+INLINE void processor_features(int leaf, uint32_t registers[4]) { __cpuidex((int *)registers, leaf, 0); }
+INLINE uint32_t saved_state(void) { return (uint32_t)_xgetbv(0); }
+#elif defined(__x86_64__)
+#define IS_X86_64 1
+#include <cpuid.h>
+INLINE void processor_features(int leaf, uint32_t registers[4]) {
+    __cpuid_count(leaf, 0, registers[0], registers[1], registers[2], registers[3]);
+}
+INLINE uint32_t saved_state(void) {
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
+}
+#else
+#define IS_X86_64 0
+#endif
+
 /* One library for every x86-64: the loader picks the best copy of each hot function (needs glibc's ifunc). */
 #if !defined(PORTABLE) && defined(__x86_64__) && defined(__GLIBC__) && !defined(__AVX2__)
 #define HOT __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"))) static
