@@ -2,6 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
+# What moves a terminal's cursor, names its window or writes the other way round: control characters but for the tab and
+# the new line, separators of lines, marks of direction, and halves of surrogate pairs, which no terminal can be sent.
+COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str, lines: bool = True) -> str:
+    r"""Return a text from a file as a terminal may be given it; without `lines` new lines and tabs are escapes, too.
+
+    >>> printable("a\x1b[2J\nb")
+    'a\\x1b[2J\nb'
+    >>> printable("a\nb", lines=False)
+    'a\\nb'
+    """
+    text = COMMANDS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return text if lines else text.replace("\n", "\\n").replace("\t", "\\t")
+
 
 def duration(seconds: float) -> str:
     """A span of time in its two largest units: `1 h 04 min`, `3 min 20 s`, `8 s`."""

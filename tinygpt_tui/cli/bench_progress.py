@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from tinygpt_tui.cli.output import say, write
+from tinygpt_tui.cli.output import say, write_data
 from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.words import duration
 
@@ -40,7 +40,7 @@ def measured(benchmark: Benchmark[R], in_words: Callable[[R], str], *, as_json: 
         code = ExitCode.INTERRUPTED
         say("interrupted: this is what was measured by then")
     report = benchmark.report()
-    write(msgspec.json.encode(report).decode() + "\n" if as_json else in_words(report))
+    write_data(msgspec.json.encode(report).decode() + "\n" if as_json else in_words(report))
     return int(code)
 
 

@@ -9,7 +9,7 @@ import argparse
 import os
 from collections.abc import Callable, Iterable, Iterator
 
-from tinygpt_tui.cli.output import write
+from tinygpt_tui.cli.output import write_data
 
 PROGRAM = "tinygpt-tui"
 WHERE = {
@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the lines for a shell."""
     from argcomplete.shell_integration import shellcode
 
-    write(shellcode([PROGRAM], shell=arguments.shell))
+    write_data(shellcode([PROGRAM], shell=arguments.shell))
     return 0
 
 

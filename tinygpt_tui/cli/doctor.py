@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from tinygpt_tui.cli.engine_words import say_engine
-from tinygpt_tui.cli.output import say, write
+from tinygpt_tui.cli.output import say, write, write_data
 from tinygpt_tui.errors import NotFoundError, TinyGPTError, UsageError
 from tinygpt_tui.events.training import Finding
 from tinygpt_tui.platforms import own_command
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         findings = _of_corpus(arguments.corpus, arguments.preset, arguments.one_batch)
     if arguments.json:
-        write("".join(msgspec.json.encode(finding).decode() + "\n" for finding in findings))
+        write_data("".join(msgspec.json.encode(finding).decode() + "\n" for finding in findings))
     else:
         write("".join(_lines(finding) for finding in findings))
         say_engine()

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from tinygpt_tui import paths
-from tinygpt_tui.cli.output import say, write
+from tinygpt_tui.cli.output import say, write, write_data
 from tinygpt_tui.exports.forms import FORMS, find_form
 from tinygpt_tui.words import size
 
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         import msgspec
 
-        write(msgspec.json.encode(done).decode() + "\n")
+        write_data(msgspec.json.encode(done).decode() + "\n")
         return 0
     for name, count in done.files.items():
         say(f"  {size(count):>10}  {name}")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tinygpt_tui.cli.flags import add_setting_flags, text_argument, typed_settings
-from tinygpt_tui.cli.output import say, write
+from tinygpt_tui.cli.output import say, write_data
 from tinygpt_tui.errors import ExitCode, UsageError
 from tinygpt_tui.settings.computing import ComputingSettings
 from tinygpt_tui.settings.fields import checked
@@ -151,7 +151,7 @@ def _write_events(events: Iterator[GenerationEvent]) -> None:
     from tinygpt_tui.events import wire
 
     for event in events:
-        write(wire.to_line(event).decode())
+        write_data(wire.to_line(event).decode())
 
 
 def _write_texts(events: Iterator[GenerationEvent], echo: str, samples: int) -> None:
@@ -164,7 +164,7 @@ def _write_texts(events: Iterator[GenerationEvent], echo: str, samples: int) -> 
 
     def show(text: str) -> None:
         nonlocal shown
-        write(f"{SEPARATOR if shown else ''}{text}\n")
+        write_data(f"{SEPARATOR if shown else ''}{text}\n")
         shown += 1
 
     try:
@@ -174,12 +174,12 @@ def _write_texts(events: Iterator[GenerationEvent], echo: str, samples: int) -> 
                     _tell_unknown(event.unknown)
                 if samples == 1:
                     shown = 1
-                    write(echo)
+                    write_data(echo)
                 else:
                     texts[event.sample] = echo
             elif isinstance(event, Token | GenerationEnded):
                 if samples == 1:
-                    write(event.text)
+                    write_data(event.text)
                     continue
                 texts[event.sample] += event.text
                 if isinstance(event, GenerationEnded):
@@ -190,7 +190,7 @@ def _write_texts(events: Iterator[GenerationEvent], echo: str, samples: int) -> 
         for text in texts.values():  # interrupted: what there is of them
             show(text)
         if samples == shown == 1 and sys.stdout.isatty():
-            write("\n")
+            write_data("\n")
 
 
 def _tell_unknown(unknown: str) -> None:

@@ -8,7 +8,7 @@ import msgspec
 
 from tinygpt_tui.checkpoints.library import list_models
 from tinygpt_tui.cli.engine_words import say_engine
-from tinygpt_tui.cli.output import say, table, write
+from tinygpt_tui.cli.output import say, table, write, write_data
 from tinygpt_tui.words import loss_words
 
 
@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the models' cards."""
     cards = list_models()
     if arguments.json:
-        write("".join(msgspec.json.encode(card).decode() + "\n" for card in cards))
+        write_data("".join(msgspec.json.encode(card).decode() + "\n" for card in cards))
         return 0
     if not cards:
         say("no models yet; train one: tinygpt-tui train --corpus tales --name NAME")

@@ -12,7 +12,7 @@ from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.facts import source_in_words
 from tinygpt_tui.checkpoints.fused import Reading
 from tinygpt_tui.cli.flags import typed_settings
-from tinygpt_tui.cli.output import say, say_error, table, write
+from tinygpt_tui.cli.output import say, say_error, table, write, write_data
 from tinygpt_tui.errors import TinyGPTError, UsageError
 from tinygpt_tui.platforms import own_command
 from tinygpt_tui.settings.architecture import GPTSettings
@@ -88,7 +88,7 @@ def _open(path: Path, typed: Typed, name: str | None, as_json: bool) -> None:
     checkpoint = open_checkpoint(path, typed=typed)
     kept = None if name is None else _keep(checkpoint, path, name)
     if as_json:
-        write(msgspec.json.encode(_plain(checkpoint, path, kept)).decode() + "\n")
+        write_data(msgspec.json.encode(_plain(checkpoint, path, kept)).decode() + "\n")
         return
     config = checkpoint.config
     write(f"{path}\n{config.parameters:,} parameters, a window of {config.architecture.block_size}\n")

@@ -6,21 +6,30 @@ import sys
 from collections.abc import Sequence
 
 from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.words import printable
 
-# A prompt, or a stranger's vocabulary, may hold what would move a terminal's cursor or name its window.
+# A model's text may hold what would move a terminal's cursor or name its window; one picture each keeps its length.
 _PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {0x7F: 0x2421}
-_PICTURES |= dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+_PICTURES |= dict.fromkeys([*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
 
 
 def write(text: str) -> None:
-    """Write data to stdout at once, in UTF-8 whatever the locale says; to a terminal control characters as pictures."""
+    """Write words to stdout; what came from a file cannot command a terminal, also where it gets there later."""
+    write_data(printable(text))
+
+
+def write_data(text: str) -> None:
+    """Write a text as it is (a model's, JSON) to stdout at once, in UTF-8 whatever the locale says.
+
+    On a terminal control characters are pictures.
+    """
     sys.stdout.write(text.translate(_PICTURES) if sys.stdout.isatty() else text)
     sys.stdout.flush()
 
 
 def say(text: str) -> None:
     """Say something to whoever watches."""
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def say_error(error: TinyGPTError) -> None:
@@ -31,7 +40,11 @@ def say_error(error: TinyGPTError) -> None:
 
 
 def table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...], right: frozenset[int] = frozenset()) -> str:
-    """Lay out `rows` under `head` in columns as wide as they need; the columns in `right` are set to the right."""
+    """Lay out `rows` under `head` in columns as wide as they need; the columns in `right` are set to the right.
+
+    A cell is one line, whatever is in it.
+    """
+    rows = [tuple(printable(cell, lines=False) for cell in row) for row in rows]
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     lines = []
     for row in [head, *rows]:

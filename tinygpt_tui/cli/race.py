@@ -14,7 +14,7 @@ from rich.console import Console
 
 from tinygpt_tui import paths
 from tinygpt_tui.charts import LEVEL_STYLE, SERIES_STYLES, Level, LossChart, Series, export_svg
-from tinygpt_tui.cli.output import say, table, write
+from tinygpt_tui.cli.output import say, table, write, write_data
 from tinygpt_tui.errors import ExitCode, NotFoundError
 from tinygpt_tui.files import check_new, write_text
 from tinygpt_tui.platforms import own_command
@@ -23,7 +23,7 @@ from tinygpt_tui.runs.race import LADDER_NAME, Entrant, Result, entrants_of, for
 from tinygpt_tui.settings.fields import checked
 from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.words import duration
+from tinygpt_tui.words import duration, printable
 
 if TYPE_CHECKING:
     from tinygpt_tui.corpora.floors import Floor
@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.svg:
         write_text(arguments.svg, export_svg(chart, WIDTH, HEIGHT, "tinygpt-tui race"))
     if arguments.json:
-        write(msgspec.json.encode(results).decode() + "\n")
+        write_data(msgspec.json.encode(results).decode() + "\n")
     else:
         Console(file=sys.stdout, width=None if sys.stdout.isatty() else WIDTH).print(chart)
         write(table_of(results, floors))
@@ -116,7 +116,7 @@ def chart_of(
             for i, (name, history) in enumerate(histories)
         ),
         levels=(*(Level(floor.name, floor.loss, LEVEL_STYLE) for floor in floors[1:]), *targets),
-        title=title,
+        title=printable(title, lines=False),
         height=HEIGHT,
     )
 

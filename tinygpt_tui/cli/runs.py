@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from tinygpt_tui import paths
-from tinygpt_tui.cli.output import say, table, write
+from tinygpt_tui.cli.output import say, table, write, write_data
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.files import check_new, write_text
 from tinygpt_tui.runs.facts import FactsReader, RunFacts
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _list(as_json: bool) -> None:
     facts = FactsReader().read()
     if as_json:
-        write("".join(msgspec.json.encode(one.card).decode() + "\n" for one in facts))
+        write_data("".join(msgspec.json.encode(one.card).decode() + "\n" for one in facts))
         return
     if not facts:
         say("no trainings yet; begin one: tinygpt-tui train --corpus tales --name NAME")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tinygpt_tui.cli.output import say, write
+from tinygpt_tui.cli.output import say, write_data
 from tinygpt_tui.cli.wishes import answer, code
 from tinygpt_tui.events.training import Sample
 from tinygpt_tui.runs.control import status_of_live
@@ -26,5 +26,5 @@ def run(arguments: argparse.Namespace) -> int:
     event = answer(watch, Sample, "to write a sample")
     if event is not None:
         say(f"{arguments.name} after step {event.step}:")
-        write(f"{event.text}\n")
+        write_data(f"{event.text}\n")
     return code(event)

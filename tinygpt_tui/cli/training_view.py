@@ -29,7 +29,7 @@ from tinygpt_tui.platforms import own_command
 from tinygpt_tui.runs.aspects import Comparison, chart_of
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.history import RunHistory
-from tinygpt_tui.words import duration, threads
+from tinygpt_tui.words import duration, printable, threads
 from tinygpt_tui.workers.examiner import is_here, start_examiner
 
 DRAWINGS_PER_S = 4
@@ -107,7 +107,7 @@ class Seen:
         floors = self.examination.floors if self.examination else []
         beside = Comparison(floors, self._settings.corpus.entropy, self._settings.training.architecture.vocab_size)
         chart = chart_of(self.history, beside, width=width)
-        return replace(chart, title=self._settings.name, smoothing=SMOOTHING, height=height)
+        return replace(chart, title=printable(self._settings.name, lines=False), smoothing=SMOOTHING, height=height)
 
 
 def _live(batches: Batches, seen: Seen, console: Console, footer: str) -> None:
@@ -118,7 +118,7 @@ def _live(batches: Batches, seen: Seen, console: Console, footer: str) -> None:
             seen.add(events)
             for event in events[-NEWEST_LINES:]:
                 if line := _line(event):
-                    live.console.print(line, markup=False)
+                    live.console.print(printable(line), markup=False)
             # A drawing costs milliseconds and a step may too: the loop must never wait for the screen.
             if time.monotonic() - drawn_at > 1 / DRAWINGS_PER_S or seen.history.ended:
                 live.update(_picture(seen, console, footer), refresh=True)
@@ -131,7 +131,7 @@ def _live(batches: Batches, seen: Seen, console: Console, footer: str) -> None:
 def _picture(seen: Seen, console: Console, footer: str) -> RenderableType:
     history = seen.history
     height = max(8, min(24, console.height - 7))
-    sample = history.samples[-1].text.replace("\n", " ⏎ ") if history.samples else ""
+    sample = printable(history.samples[-1].text).replace("\n", " ⏎ ") if history.samples else ""
     return Group(
         seen.chart(console.width, height),
         Text(seen.verdict, style="bold", no_wrap=True, overflow="ellipsis"),

@@ -22,7 +22,7 @@ from tinygpt_tui.settings.architecture import CHANGES_NO_WEIGHT
 from tinygpt_tui.settings.fields import fields_of, written
 from tinygpt_tui.settings.presets import find_preset
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.words import duration
+from tinygpt_tui.words import duration, printable
 
 WIDTH, CHART_HEIGHT, PICTURE_HEIGHT = 100, 22, 44
 SAMPLE_LINES, SAMPLE_LENGTH = 6, 400
@@ -126,9 +126,9 @@ class RunReport:
 
     def as_markdown(self) -> str:
         """Return the page as Markdown."""
-        parts = [f"# {self.name}"]
+        parts = [f"# {printable(self.name, lines=False)}"]
         if self.facts.notes.strip():
-            parts.append("\n".join(f"> {line}" for line in self.facts.notes.strip().splitlines()))
+            parts.append("\n".join(f"> {printable(line)}" for line in self.facts.notes.strip().splitlines()))
         parts.append("| | |\n|---|---|\n" + "\n".join(f"| {name} | {_cell(value)} |" for name, value in self.rows()))
         parts += ["## Loss", _fenced(_plain(self.chart()))]
         if samples := self.samples():
@@ -140,10 +140,12 @@ class RunReport:
 
     def as_svg(self) -> str:
         """Return the page as a picture."""
-        facts = Text("\n").join(Text.assemble((f"{name:<22}", "bold"), value) for name, value in self.rows())
+        facts = Text("\n").join(
+            Text.assemble((f"{name:<22}", "bold"), printable(value, lines=False)) for name, value in self.rows()
+        )
         parts: list[RenderableType] = [facts, Text(), self.chart(), Text()]
         if self.facts.notes.strip():
-            parts.insert(0, Padding(Text(self.facts.notes.strip(), style="italic"), (0, 0, 1, 0)))
+            parts.insert(0, Padding(Text(printable(self.facts.notes.strip()), style="italic"), (0, 0, 1, 0)))
         for sample in self.samples()[-1:]:
             parts.append(Text(f"step {sample.step:,} writes", style="bold"))
             parts.append(Text(_shortened(sample.text)))
@@ -163,7 +165,7 @@ def _plain(chart: LossChart) -> str:
 
 
 def _shortened(text: str) -> str:
-    lines = text[:SAMPLE_LENGTH].strip("\n").splitlines()[:SAMPLE_LINES]
+    lines = printable(text)[:SAMPLE_LENGTH].strip("\n").splitlines()[:SAMPLE_LINES]
     return "\n".join(line[: WIDTH - 2] for line in lines)
 
 
@@ -177,4 +179,4 @@ def _backticks(text: str) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return printable(text.replace("\n", " ")).replace("|", "\\|")

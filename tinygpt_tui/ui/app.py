@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,6 +13,7 @@ from textual import events, work
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
+from textual.filter import LineFilter
 from textual.worker import Worker, WorkerState
 
 from tinygpt_tui.errors import TinyGPTError
@@ -23,6 +24,7 @@ from tinygpt_tui.ui.commands import ActionCommands
 from tinygpt_tui.ui.contrast import readable
 from tinygpt_tui.ui.engine import GOODBYE_S, Engine
 from tinygpt_tui.ui.garbage import LOOK_EVERY_S, Garbage
+from tinygpt_tui.ui.line_filter import NoCommands
 from tinygpt_tui.ui.messages import EngineBatch
 from tinygpt_tui.ui.mishaps import log_mishap
 from tinygpt_tui.ui.prompt_history import PromptHistory
@@ -102,6 +104,7 @@ class TinyGPTApp(App[None]):
         self.save_text: Callable[[], Awaitable[TinyGPTError | None]] | None = None
         self.unsaved: TinyGPTError | None = None
         self._garbage = Garbage()
+        self._no_commands = NoCommands()
         self._typed = TypedAhead(self, super().on_event)
         self.remembered = Remembered()
         self.prompts = PromptHistory.load()
@@ -117,6 +120,10 @@ class TinyGPTApp(App[None]):
         # Now, not when mounted: a theme put on later means that every style is computed twice.
         wanted = self.remembered.settings.theme
         self.theme = wanted if wanted in self.available_themes else DARK.name
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """See App; the last one keeps what files say from commanding the terminal."""
+        return [*super().get_line_filters(), self._no_commands]
 
     def on_load(self) -> None:
         """Run tasks in the same order on every Python, and in the tests.

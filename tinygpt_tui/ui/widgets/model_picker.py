@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.facts import doubts
-from tinygpt_tui.words import loss_words, parameters
+from tinygpt_tui.words import loss_words, parameters, printable
 
 EMPTY = "No model is called so."
 NO_MODELS = "No models yet.\n\nTrain one in the Train tab (F3): a small one takes a few minutes."
@@ -183,7 +183,7 @@ class ModelPicker(Vertical):
         progress = self._live.get(card.path, "")
         is_twin = self._untrained and card.path == self._current
         side = " untrained" if is_twin else f" {progress}" if progress else f" {card.origin}"
-        name = _cut(card.name, width - 2 - cell_len(side))
+        name = _cut(printable(card.name, lines=False), width - 2 - cell_len(side))
         gap = " " * max(0, width - 2 - cell_len(name) - cell_len(side))
         row = Text(no_wrap=True, overflow="ellipsis")
         row.append(mark + name, "" if card.problem else "bold")
