@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import pickle
 from pathlib import Path
 
@@ -105,6 +107,19 @@ def test_kept_it_is_a_model_of_ours(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "there is a model called fables" in capsys.readouterr().err
     assert run(["open", "fables"]) == 0
     assert "a model of this program" in capsys.readouterr().out
+
+
+def test_kept_on_a_full_disk_it_leaves_its_name_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tinygpt_folder(tmp_path)
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        assert run(["open", str(path), "--keep", "fables"]) == ExitCode.STORAGE
+    assert not list(paths.models_folder().iterdir())
+    (paths.models_folder() / "ghost" / "run").mkdir(parents=True)
+    assert run(["open", str(path), "--keep", "ghost"]) == ExitCode.USAGE  # a folder, and no model
 
 
 def test_a_folder_of_models_is_kept_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,9 +68,11 @@ def run(arguments: argparse.Namespace) -> int:
     from tinygpt_tui.corpora.catalog import find_corpus
     from tinygpt_tui.corpora.corpus import check_length
     from tinygpt_tui.runs.begin import new_run, reference
-    from tinygpt_tui.runs.index import create_run, discard_unbegun, free_name
+    from tinygpt_tui.runs.index import check_name, create_run, discard_unbegun, free_name
     from tinygpt_tui.tokenizers.char import CharTokenizer
 
+    if arguments.name:
+        check_name(arguments.name)  # before anything is measured or read
     entry = find_corpus(arguments.corpus)
     if entry.path is None:
         raise NotFoundError(
