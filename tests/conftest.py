@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import file_rules
@@ -12,6 +12,8 @@ import hypothesis
 import pytest
 
 from tinygpt_tui import paths
+from tinygpt_tui.errors import MissingPackageError
+from tinygpt_tui.packages import torch_version
 from tinygpt_tui.runs import trash
 
 # The nets of the tests are so small that a second thread only waits; set before anything imports torch.
@@ -33,6 +35,44 @@ def pytest_collection_finish() -> None:
     """Have the collector leave alone what is imported by now."""
     gc.collect()
     gc.freeze()
+
+
+NO_TORCH = "" if torch_version() else "torch is not installed"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Skip a module that cannot be imported without torch, where there is none."""
+    report = yield
+    if NO_TORCH and report.failed and "No module named 'torch'" in str(report.longrepr):
+        report.outcome, report.longrepr = "skipped", (str(collector.path), 0, NO_TORCH)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
+    """Skip a test whose fixtures, or which itself, cannot do without torch, where there is none."""
+    needs_torch = item.get_closest_marker("torch")
+    if NO_TORCH and needs_torch:
+        pytest.skip(NO_TORCH)
+    yield from _skipping()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """See pytest_runtest_setup."""
+    yield from _skipping()
+
+
+def _skipping() -> Generator[None, None, None]:
+    try:
+        yield
+    except (ModuleNotFoundError, MissingPackageError) as error:
+        if NO_TORCH and "torch" in str(error):
+            pytest.skip(NO_TORCH)
+        raise
 
 
 @pytest.hookimpl(optionalhook=True)

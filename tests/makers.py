@@ -1,21 +1,17 @@
-"""Small models, texts and folders, and the fakes, for all tests."""
+"""Small models, texts and folders, and the fakes, for all tests; torch is imported where a net is made."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from tinygpt_tui import paths
-from tinygpt_tui.architectures.base import LanguageModel
-from tinygpt_tui.architectures.table import build
 from tinygpt_tui.checkpoints.card import TrainedOn
-from tinygpt_tui.checkpoints.native import write_beginning, write_weights
 from tinygpt_tui.corpora.corpus import Corpus, split
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings
 from tinygpt_tui.runs.index import create_run
@@ -31,6 +27,9 @@ from tinygpt_tui.settings.family import (
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.settings.windows import Policy
 from tinygpt_tui.tokenizers.char import CharTokenizer
+
+if TYPE_CHECKING:
+    from tinygpt_tui.architectures.base import LanguageModel
 
 # The lines are of different lengths: no phase of the windows keeps step with them.
 TEXT = (
@@ -119,6 +118,10 @@ VARIANTS: dict[str, ArchitectureSettings] = GPT_VARIANTS | {
 
 def random_model(settings: ArchitectureSettings, seed: int = 0) -> LanguageModel:
     """Build a net whose every weight is random, so that nothing is zero by its start; leaves the global state alone."""
+    import torch
+
+    from tinygpt_tui.architectures.table import build
+
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = build(settings)
@@ -156,6 +159,8 @@ def small_corpus(settings: TrainingSettings, text: str = TEXT) -> tuple[Training
 
 def make_model(folder: Path, settings: ArchitectureSettings = CLASSIC, seed: int = 0) -> LanguageModel:
     """Write a model folder with random weights; return the net in it."""
+    from tinygpt_tui.checkpoints.native import write_beginning, write_weights
+
     model = random_model(settings, seed)
     tokenizer = CharTokenizer("\n abcdefghijk"[: settings.vocab_size])
     folder.mkdir(parents=True, exist_ok=True)

@@ -102,7 +102,7 @@ def test_loss_of_one_character_is_refused(small: Model) -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"temperature": -1.0}, {"top_p": 0.0}, {"warmth": 1}, {"max_new_tokens": 2.5}, {"weights": "int8"},
+        {"temperature": -1.0}, {"top_p": 0.0}, {"warmth": 1}, {"max_new_tokens": 2.5}, {"weights": "int4"},
         {"window": "round"}, {"allowed": "é"}, {"stop": [1]},
     ],
 )  # fmt: skip

@@ -5,37 +5,55 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from tinygpt_tui.checkpoints.foreign import open_checkpoint
+from tinygpt_tui.checkpoints.engines import forward_of, token_losses, torch_for
 from tinygpt_tui.checkpoints.hub import folder_name
 from tinygpt_tui.checkpoints.library import find_model
-from tinygpt_tui.checkpoints.native import Checkpoint
 from tinygpt_tui.checkpoints.opening import Typed, is_native
+from tinygpt_tui.checkpoints.stored import StoredModel, read_model
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, Token
 from tinygpt_tui.generation.batch import sample_texts
-from tinygpt_tui.generation.engine import open_torch_batch_engine, open_torch_engine
 from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.settings.fields import checked
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.settings.windows import Policy, policy_for
-from tinygpt_tui.training.evaluate import whole_loss
+from tinygpt_tui.workers.opened import OpenedModel, TorchModel, opened_from
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from tinygpt_tui.architectures.base import LanguageModel
 
 
 class Model:
-    """An opened model: ask it for text, for logits, for its loss on a text of yours."""
+    """An opened model: ask it for text, for logits, for its loss on a text of yours.
 
-    def __init__(self, name: str, checkpoint: Checkpoint) -> None:
+    With the device `auto` the native engine writes, where it was built and knows the net, and torch otherwise. With
+    another one torch does, and from the moment you ask for `module`: what you do to that is what writes then.
+    """
+
+    def __init__(self, name: str, stored: StoredModel, device: str = AUTO) -> None:
         self.name = name
-        self.config = checkpoint.config
-        self.layout, self.facts = checkpoint.layout, checkpoint.facts
-        self.tokenizer = checkpoint.tokenizer
-        self.module = checkpoint.model
+        self.config = stored.config
+        self.layout, self.facts = stored.layout, stored.facts
+        self.tokenizer = stored.tokenizer
+        self._stored, self._device = stored, device
+        self._module: LanguageModel | None = None
+        self._opened: OpenedModel | None = None
+        if device != AUTO:
+            self._opened = TorchModel(self.config, self.tokenizer, self.module)
+
+    @property
+    def module(self) -> LanguageModel:
+        """The net, as torch's module. Raises MissingPackageError."""
+        module = self._net()
+        if not isinstance(self._opened, TorchModel):
+            self._opened = TorchModel(self.config, self.tokenizer, module)
+        return module
 
     @property
     def block_size(self) -> int:
@@ -46,7 +64,7 @@ class Model:
         """Return what the model writes after `prompt`, without the prompt.
 
         The settings are the fields of SamplingSettings: temperature, top_k, top_p, min_p, repetition_penalty,
-        max_new_tokens, seed, stop (a text, or several), banned, allowed, window, … ; `weights` is always fp32 here.
+        max_new_tokens, seed, stop (a text, or several), banned, allowed, window, weights, …
         Characters that the model does not know are left out of the prompt. Raises UsageError.
         """
         return "".join(self.stream(prompt, **settings))
@@ -60,16 +78,17 @@ class Model:
 
         Each is what `generate` writes with a seed that is higher by one than the text's before it. Raises UsageError.
         """
-        sampling, policy = self._sampling(settings)
+        sampling, opened = checked(SamplingSettings, settings), self._model()
         texts = [""] * n
         events = sample_texts(
-            lambda count: open_torch_batch_engine(self.module, count, policy),
+            lambda count: opened.new_batch_engine(count, sampling.window, sampling.weights),
             self.tokenizer,
             self.config.architecture.sight,
             prompt,
             sampling,
             n,
-            engine_name="torch",
+            weights=sampling.weights,
+            engine_name=opened.engine_name,
         )
         for event in events:
             if isinstance(event, Token | GenerationEnded):
@@ -81,8 +100,8 @@ class Model:
 
         With `candidates` each token carries what the model thought of it, and that many likeliest in its place.
         """
-        sampling, policy = self._sampling(settings)
-        engine = open_torch_engine(self.module, policy)
+        sampling, opened = checked(SamplingSettings, settings), self._model()
+        engine = opened.new_engine(sampling.window, sampling.weights)
         events = iter(
             GenerationJob(
                 engine,
@@ -91,38 +110,55 @@ class Model:
                 prompt,
                 sampling,
                 candidates=candidates,
-                engine_name="torch",
+                weights=sampling.weights,
+                engine_name=opened.engine_name,
             )
         )
         return itertools.chain([next(events)], events)  # what cannot be is said here, and not at the first token
 
-    @torch.inference_mode()
     def logits(self, text: str) -> Tensor:
-        """Return the logits (T, V) of the token after each of the text's T tokens.
+        """Return the logits (T, V) of the token after each of the text's T tokens, as torch computes them.
 
-        Raises UsageError where the text has no token the model knows, or more than block_size.
+        Raises UsageError where the text has no token the model knows, or more than block_size; MissingPackageError.
         """
         ids = self._ids(text, at_least=1)
         if len(ids) > self.block_size:
             raise UsageError(f"the text has {len(ids)} tokens, the window {self.block_size}", "shorten the text")
-        logits: Tensor = self.module(torch.tensor([ids], device=self.module.device))
+        net = self._net()
+        import torch
+
+        with torch.inference_mode():
+            logits: Tensor = net(torch.tensor([ids], device=net.device))
         return logits[0]
 
     def loss(self, text: str) -> float:
         """Return the mean loss over `text`, nats per token; each token but the first is predicted once.
 
         A text longer than the window is read in windows, side by side. Raises UsageError where it has fewer than two
-        tokens that the model knows.
+        tokens that the model knows; MissingPackageError.
         """
-        return whole_loss(self.module, np.array(self._ids(text, at_least=2)), self.block_size)
+        ids = np.array(self._ids(text, at_least=2))
+        if self._module is None:
+            forward = forward_of(self.config.architecture, self._stored.weights, self.name)
+        else:
+            from tinygpt_tui.checkpoints.native import torch_forward
 
-    def _sampling(self, settings: dict[str, Any]) -> tuple[SamplingSettings, Policy]:
-        sampling = checked(SamplingSettings, settings)
-        if sampling.weights != "fp32":
-            raise UsageError(
-                f"weights {sampling.weights}: torch does not have them", "leave them out, or use `tinygpt-tui generate`"
-            )
-        return sampling, policy_for(sampling.window, self.config.architecture)
+            forward = torch_forward(self._module)
+        return float(token_losses(forward, self.config.architecture, ids, self.block_size).mean())
+
+    def _model(self) -> OpenedModel:
+        """Return what writes, opened when first asked for. Raises MissingPackageError."""
+        if self._opened is None:
+            self._opened = opened_from(self._stored, self.name)
+        return self._opened
+
+    def _net(self) -> LanguageModel:
+        if self._module is None:
+            torch_for(self.config.architecture)
+            from tinygpt_tui.checkpoints.native import checkpoint_of
+
+            self._module = checkpoint_of(self._stored, "cpu" if self._device == AUTO else self._device).model
+        return self._module
 
     def _ids(self, text: str, at_least: int) -> list[int]:
         ids = self.tokenizer.encode(text)
@@ -140,13 +176,13 @@ class Model:
                 yield event.text
 
 
-def load(name: str | Path, device: str = "cpu", *, vocabulary: str | Path | None = None, **settings: Any) -> Model:
+def load(name: str | Path, device: str = AUTO, *, vocabulary: str | Path | None = None, **settings: Any) -> Model:
     """Open a model by its name, or by the path of its folder or of a file in it; or another program's checkpoint.
 
     Of such a checkpoint `facts` says what was taken from where; `vocabulary` (a file) and the architecture's
     `settings` (n_head, attention_scale …) are what you know better. Nothing in a file is ever run.
 
-    Raises NotFoundError, CheckpointError, UsageError.
+    Raises NotFoundError, CheckpointError, UsageError; MissingPackageError where only torch runs it and is missing.
     """
     path = find_model(str(name))
     if is_native(path.parent) and path.is_file():
@@ -154,4 +190,4 @@ def load(name: str | Path, device: str = "cpu", *, vocabulary: str | Path | None
     typed = Typed(settings, Path(vocabulary) if vocabulary else None)
     if is_native(path) and (settings or vocabulary):
         raise UsageError(f"{path.name} is a model of this program: all is known of it", "leave the settings out")
-    return Model(path.stem if path.is_file() else folder_name(path), open_checkpoint(path, device, typed))
+    return Model(path.stem if path.is_file() else folder_name(path), read_model(path, typed), device)

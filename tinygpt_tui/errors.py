@@ -10,7 +10,8 @@ TinyGPTError
 ├── RunError            a training that is already running, or has ended   exit 7
 ├── DownloadError       a corpus that did not arrive whole                 exit 8
 ├── EngineError         the engine process died or could not start         exit 9
-└── SessionError        a session's file that is damaged, or in use         exit 10
+├── SessionError        a session's file that is damaged, or in use         exit 10
+└── MissingPackageError a package that this needs is not installed         exit 11
 
 Each carries what was found and a hint: what to do next. The command line prints both to stderr and exits
 with the code; the app shows them as a notification.
@@ -40,6 +41,7 @@ class ExitCode(enum.IntEnum):
     DOWNLOAD = 8
     ENGINE = 9
     SESSION = 10
+    MISSING_PACKAGE = 11
     INTERRUPTED = 130
 
 
@@ -123,6 +125,12 @@ class SessionError(TinyGPTError):
     """A session's file that is damaged, or that another window has open."""
 
     exit_code = ExitCode.SESSION
+
+
+class MissingPackageError(TinyGPTError):
+    """A package that this needs is not installed, or cannot be loaded; see packages.py."""
+
+    exit_code = ExitCode.MISSING_PACKAGE
 
 
 class UnfitFile(OSError):

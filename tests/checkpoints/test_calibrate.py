@@ -13,8 +13,8 @@ from torch import Tensor
 
 from tinygpt_tui import paths
 from tinygpt_tui.architectures.base import LanguageModel
-from tinygpt_tui.checkpoints.calibrate import token_losses
 from tinygpt_tui.checkpoints.calibration_texts import calibration_texts
+from tinygpt_tui.checkpoints.engines import forward_of, token_losses
 from tinygpt_tui.checkpoints.facts import Fact, doubts
 from tinygpt_tui.checkpoints.foreign import open_checkpoint
 from tinygpt_tui.checkpoints.foreign_characters import SHAKESPEARE
@@ -22,6 +22,7 @@ from tinygpt_tui.checkpoints.keep import keep
 from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.checkpoints.opening import Typed, describe
 from tinygpt_tui.checkpoints.remembered import recalled, remember
+from tinygpt_tui.checkpoints.stored import read_model
 from tinygpt_tui.cli.main import run as main
 from tinygpt_tui.settings.architecture import GPTSettings
 
@@ -93,7 +94,7 @@ def test_a_wrong_vocabulary_is_said(
     facts = {fact.name: fact for fact in opened.facts}
     assert "wrong vocabulary" in facts["loss"].value
     assert "counting letters alone gives" in facts["loss"].detail
-    keep(opened, tmp_path / "imported", tmp_path / "model.pth")
+    keep(read_model(tmp_path / "model.pth"), tmp_path / "imported", tmp_path / "model.pth")
     for name in ("model.pth", "imported"):  # whoever only generates is told in one line; the text stays alone on stdout
         assert main(["generate", str(tmp_path / name), "--max-new-tokens", "1"]) == 0
         assert capsys.readouterr().err.count("worse than counting letters") == 1
@@ -106,7 +107,7 @@ def test_guessed_letters_are_doubted_until_the_loss_confirms_them() -> None:
     )
     assert doubts([guess, good]) == ""
     assert doubts([guess]) == "its letters are a guess (tiny Shakespeare's)"
-    assert doubts([guess, bad]) == "its letters are a guess (tiny Shakespeare's); worse"
+    assert doubts([guess, bad]) == "its letters are a guess (tiny Shakespeare's); worse than counting"
 
 
 def test_what_was_measured_is_remembered_until_the_file_changes(
@@ -125,11 +126,16 @@ def test_what_was_measured_is_remembered_until_the_file_changes(
 
 def test_losses_are_those_of_each_token(trained: tuple[GPTSettings, dict[str, Tensor]]) -> None:
     checkpoint = load(paths.shipped_models() / "shakespeare-small")
+    settings, state = checkpoint.config.architecture, checkpoint.model.state_dict()
     ids = torch.tensor(checkpoint.tokenizer.encode("To be, or not to be: that is"))
-    losses = token_losses(checkpoint.model, ids)
-    with torch.no_grad():
-        alone = torch.nn.functional.cross_entropy(checkpoint.model(ids[None, :8])[0], ids[1:9], reduction="none")
-    np.testing.assert_allclose(losses[:8], alone.numpy(), rtol=1e-4)
+    forward = forward_of(settings, {name: tensor.numpy() for name, tensor in state.items()}, "it")
+    losses = token_losses(forward, settings, ids.numpy(), 8)
+    assert len(losses) == len(ids) - 1
+    for at in (0, 24):  # a whole window, and the rest
+        with torch.no_grad():
+            logits = checkpoint.model(ids[None, at : at + 8][:, : len(ids) - 1 - at])[0]
+            alone = torch.nn.functional.cross_entropy(logits, ids[at + 1 : at + 9], reduction="none")
+        np.testing.assert_allclose(losses[at : at + 8], alone.numpy(), rtol=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 from tinygpt_tui import load
 from tinygpt_tui.checkpoints.hub import Fetched, fetch, find_on_hub
 from tinygpt_tui.cli.main import run
-from tinygpt_tui.errors import DownloadError, NotFoundError, StorageError, UsageError
+from tinygpt_tui.errors import DownloadError, MissingPackageError, NotFoundError, StorageError, UsageError
 
 hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed")
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
@@ -201,8 +202,8 @@ def test_refusals_are_in_words(server: Hub, tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(StorageError, match=r"has 0\.0 GB free"):
         find_on_hub("hf:tiny/gpt2")
     monkeypatch.undo()
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UsageError, match="needs the package huggingface_hub"):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(MissingPackageError, match="needs the package huggingface_hub"):
         find_on_hub("hf:tiny/gpt2")
 
 

@@ -17,10 +17,12 @@ import torch
 from foreign_programs import GPTnano, GPTnanoRNN, Lecture, Llama, MinGPT2020, NanoGPT, OneHead, made
 from torch import Tensor, nn
 
+from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.checkpoints import fuzz_files
-from tinygpt_tui.checkpoints.foreign import model_of
 from tinygpt_tui.checkpoints.layouts.table import LAYOUTS
+from tinygpt_tui.checkpoints.native import filled, tensors_of
 from tinygpt_tui.checkpoints.opening import Described, Typed, describe
+from tinygpt_tui.checkpoints.stored import weights_of
 from tinygpt_tui.errors import CheckpointError, UsageError
 
 Wrap = Callable[[nn.Module], Any]
@@ -126,6 +128,10 @@ def logits_of(model: nn.Module, ids: Tensor) -> Tensor:
         if isinstance(model, nn.ModuleDict):
             return model["token_embedding_table"](ids)
         return model(ids)
+
+
+def model_of(described: Described) -> LanguageModel:
+    return filled(described.settings, tensors_of(weights_of(described))).eval()
 
 
 def same_logits(described: Described, model: nn.Module, relative: float = 1e-4) -> None:

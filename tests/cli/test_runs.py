@@ -109,13 +109,13 @@ def test_trackio_is_told_the_same_by_its_own_functions(
     out, err = capsys.readouterr()
     assert (out, "10 values" in err) == ("", True)
     monkeypatch.setitem(sys.modules, "trackio", None)
-    assert run(["runs", "export", "cat", "--to", "trackio", str(tmp_path)]) == 2
-    assert "pip install trackio" in capsys.readouterr().err
+    assert run(["runs", "export", "cat", "--to", "trackio", str(tmp_path)]) == 11
+    assert "install trackio" in capsys.readouterr().err
 
 
 def test_where_tensorboard_is_missing_it_says_how_to_get_it(
     cat: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorboard", None)
-    assert run(["runs", "export", "cat", "--to", "tensorboard", str(tmp_path)]) == 2
-    assert "pip install tensorboard" in capsys.readouterr().err
+    assert run(["runs", "export", "cat", "--to", "tensorboard", str(tmp_path)]) == 11
+    assert "install tensorboard" in capsys.readouterr().err

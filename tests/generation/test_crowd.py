@@ -31,7 +31,7 @@ def test_each_writes_what_a_job_writes(
     tmp_path: Path, variant: str, native: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not native:
-        monkeypatch.setattr("tinygpt_tui.workers.opened.load_library", lambda: None)
+        monkeypatch.setattr("tinygpt_tui.checkpoints.engines.load_library", lambda: None)
     make_model(tmp_path / "net", VARIANTS[variant])
     model = open_model(tmp_path / "net")
     crowd = Crowd(model.new_batch_engine(3 if variant == "classic" else 6))

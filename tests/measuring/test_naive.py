@@ -57,7 +57,7 @@ def test_naive_draws_every_id_about_as_often_as_its_probability_says() -> None:
     assert (shares - chances).abs().max() < 0.06
 
 
-@pytest.mark.skipif(not hugging_face.is_installed(), reason="transformers is not installed")
+@pytest.mark.skipif(bool(hugging_face.why_not()), reason="transformers is not installed")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("settings", [PLAIN, BIASED], ids=["plain", "biased"])
 def test_hugging_face_writes_the_same_greedy_text_with_the_same_weights(settings: GPTSettings) -> None:

@@ -17,13 +17,14 @@ from tinygpt_tui import paths
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.norms import EPSILON
 from tinygpt_tui.checkpoints.native import load
+from tinygpt_tui.checkpoints.weights import read_weights
 from tinygpt_tui.errors import EngineError, UsageError
 from tinygpt_tui.generation.base import Engine
 from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.native import reader as native
-from tinygpt_tui.native.engine import NativeEngine, open_engine
+from tinygpt_tui.native.engine import NativeEngine
 from tinygpt_tui.native.library import VARIABLE, Library, load_library
-from tinygpt_tui.native.weights import arrange, read_weights
+from tinygpt_tui.native.weights import arrange
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.presets import PRESETS
 
@@ -119,8 +120,7 @@ def test_shipped_models_write_the_same(name: str, library: Library) -> None:
         pytest.skip(f"{name} is not shipped")
     checkpoint = load(folder)
     ids = checkpoint.tokenizer.encode("\nThe king, and then")
-    mine = open_engine(folder, library)
-    assert mine is not None
+    mine = NativeEngine(read_weights(folder), library)
     theirs = TorchEngine(checkpoint.model)
     count = 150
     assert greedy(mine, ids, count) == greedy(theirs, ids, count)
@@ -194,7 +194,6 @@ def test_without_a_library_there_is_no_engine(tmp_path: Path, monkeypatch: pytes
     load_library.cache_clear()
     try:
         assert load_library() is None
-        assert open_engine(tmp_path / "cat") is None
         with pytest.raises(EngineError, match="was not built"):
             NativeEngine(read_weights(tmp_path / "cat"))
     finally:
@@ -209,7 +208,8 @@ def test_it_decodes_without_torch(tmp_path: Path, library_path: Path) -> None:
     make_model(tmp_path / "cat")
     code = (
         "import sys; from pathlib import Path; from tinygpt_tui.native import build, engine;"
-        f"found = engine.open_engine(Path({str(tmp_path / 'cat')!r}));"
+        "from tinygpt_tui.checkpoints.weights import read_weights;"
+        f"found = engine.NativeEngine(read_weights(Path({str(tmp_path / 'cat')!r})));"
         "assert found.prefill([1, 2]).shape == (13,);"
         "print(*sorted({'torch', 'textual'} & sys.modules.keys()))"
     )

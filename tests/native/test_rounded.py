@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from makers import USUAL_VARIANTS, make_model, random_ids, random_model, tiny_gpt
 from native_twins import Twins
 
+from tinygpt_tui.checkpoints.weights import read_weights
 from tinygpt_tui.native.engine import NativeEngine
 from tinygpt_tui.native.library import Library
 from tinygpt_tui.native.panels import LANES, PANEL, Block, Panels, room
-from tinygpt_tui.native.weights import read_weights
 from tinygpt_tui.settings.architecture import GPTSettings
 
 

@@ -14,12 +14,13 @@ from makers import CLASSIC, USUAL_VARIANTS, make_model, random_ids, random_model
 
 from tinygpt_tui.architectures import attention
 from tinygpt_tui.checkpoints.native import load
+from tinygpt_tui.checkpoints.weights import read_weights
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.native.engine import NativeEngine
 from tinygpt_tui.native.library import LAYER_MATRICES, LAYER_PARTS, NET_MATRICES, NET_PARTS, Library
 from tinygpt_tui.native.panels import LANES, PANEL
-from tinygpt_tui.native.weights import arrange, read_weights, rotation_frequencies, shapes, supports
+from tinygpt_tui.native.weights import arrange, rotation_frequencies, shapes, supports
 from tinygpt_tui.settings.architecture import GPTSettings
 
 

@@ -9,6 +9,7 @@ import torch
 from makers import CLASSIC, LECTURE, make_model, make_run, random_model
 
 from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.checkpoints import engines
 from tinygpt_tui.checkpoints.moment import Stamp, write_moment
 from tinygpt_tui.cli.main import run as command
 from tinygpt_tui.errors import CheckpointError, NotFoundError
@@ -19,7 +20,6 @@ from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.timeline import nearest, path_of
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.workers import opened as opened_module
 from tinygpt_tui.workers.moments import OpenedMoments
 from tinygpt_tui.workers.opened import open_model, open_moment
 from tinygpt_tui.workers.service import EngineService
@@ -64,7 +64,7 @@ def test_both_engines_read_the_same_weights(settings: GPTSettings, monkeypatch: 
         wanted = net(torch.tensor([[1, 2, 3]]))[0, -1].numpy()
     names = []
     for library in {load_library(), None}:
-        monkeypatch.setattr(opened_module, "load_library", lambda library=library: library)
+        monkeypatch.setattr(engines, "load_library", lambda library=library: library)
         opened = open_moment(run.model, moment)
         names.append(opened.engine_name)
         assert (opened.step, opened.validation_loss) == (9, None)

@@ -19,12 +19,8 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
 
-from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.checkpoints.calibration_texts import (
     LEAST_KNOWN,
     CalibrationText,
@@ -32,15 +28,16 @@ from tinygpt_tui.checkpoints.calibration_texts import (
     character_sets,
     known_share,
 )
+from tinygpt_tui.checkpoints.engines import Forward, token_losses
 from tinygpt_tui.checkpoints.facts import Fact, in_words
 from tinygpt_tui.checkpoints.layouts.base import Question
 from tinygpt_tui.checkpoints.opening import Described, settled
 from tinygpt_tui.errors import CheckpointError, UsageError
+from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
 LONGEST_WINDOW = 256
-MOST_NUMBERS = 4 << 20  # logits of one pass
 WORK = 4e11  # multiplications that one reading may cost: a second or two
 MOST_TOGETHER = 128  # readings that are tried together; with more, some questions are settled after the others
 FEWEST, GLANCE = 128, 512  # tokens on which each of many readings is tried
@@ -49,7 +46,8 @@ GLANCE_AT = 2000  # characters of each text are judged to find the one that fits
 SURE, LIKELY, BEHIND = 6.0, 3.0, 8.0  # standard errors
 UNLESS_CLEAR = frozenset({"activation", "qkv_order"})  # stay as the layout's programs have them, unless it is clear
 
-Build = Callable[[Described], LanguageModel]  # with the weights in it
+Build = Callable[[Described], Forward]
+Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ class Judged:
 def calibrated(described: Described, build: Build, corpus: str = "") -> Described:
     """Return `described` with its questions answered, and a fact that says what was measured.
 
-    `build` makes the model of what is described. Nothing is measured where no text fits the vocabulary.
+    `build` makes what computes the logits of what is described. Nothing is measured where no text fits the vocabulary.
     """
     fitting = _fitting(described, corpus)
     if not fitting:
@@ -109,23 +107,24 @@ def _answered(described: Described, build: Build, chosen: _Fitting) -> Described
     return described
 
 
-def _ids(described: Described, chosen: _Fitting) -> Tensor:
+def _ids(described: Described, chosen: _Fitting) -> Ids:
     """Return the tokens that a reading is measured on: as many as it may cost."""
-    return torch.tensor(chosen.tokenizer.encode(chosen.text.text))[: _affordable(described)]
+    return np.array(chosen.tokenizer.encode(chosen.text.text), dtype=np.int64)[: _affordable(described)]
 
 
-def _judge(described: Described, build: Build, answers: Mapping[str, Any], ids: Tensor) -> Judged:
+def _judge(described: Described, build: Build, answers: Mapping[str, Any], ids: Ids) -> Judged:
     """Return how a reading does. A reading that cannot be built is infinitely surprised."""
     try:
-        model = build(settled(described, answers, ""))
+        reading = settled(described, answers, "")
+        forward = build(reading)
     except (UsageError, CheckpointError):
         if not answers:
             raise
         return Judged(answers, np.full(len(ids) - 1, np.inf))
-    return Judged(answers, token_losses(model, ids))
+    return Judged(answers, _losses(forward, reading.settings, ids))
 
 
-def _judged(described: Described, build: Build, questions: Sequence[Question], ids: Tensor) -> list[list[Judged]]:
+def _judged(described: Described, build: Build, questions: Sequence[Question], ids: Ids) -> list[list[Judged]]:
     """Return all readings at a glance, and the few that were not far behind on all tokens; each the best first."""
     names = [question.setting for question in questions]
     readings = [
@@ -134,7 +133,7 @@ def _judged(described: Described, build: Build, questions: Sequence[Question], i
     ]
     glance = ids[: max(FEWEST, min(GLANCE, len(ids) // len(readings)))]
 
-    def in_turn(answers: Iterable[Mapping[str, Any]], ids: Tensor) -> list[Judged]:
+    def in_turn(answers: Iterable[Mapping[str, Any]], ids: Ids) -> list[Judged]:
         return sorted((_judge(described, build, one, ids) for one in answers), key=lambda one: one.loss)
 
     first = in_turn(readings, glance)
@@ -182,20 +181,10 @@ def _settled_by(question: Question, judged: list[list[Judged]]) -> tuple[Any, st
     return None
 
 
-@torch.inference_mode()
-def token_losses(model: LanguageModel, ids: Tensor) -> NDArray[np.float64]:
-    """Return the loss of every token but the first, nats (N - 1,): in windows side by side."""
-    model.eval()
-    size = min(model.block_size or LONGEST_WINDOW, LONGEST_WINDOW, len(ids) - 1)
-    losses = []
-    rows = max(1, MOST_NUMBERS // (size * model.vocab_size))
-    count = (len(ids) - 1) // size
-    inputs, targets = ids[: count * size].view(count, size), ids[1 : count * size + 1].view(count, size)
-    for start in range(0, count, rows):
-        logits = model(inputs[start : start + rows])
-        wanted = targets[start : start + rows].reshape(-1)
-        losses.append(F.cross_entropy(logits.reshape(len(wanted), -1).double(), wanted, reduction="none"))
-    return torch.cat(losses).nan_to_num(nan=math.inf).numpy()
+def _losses(forward: Forward, settings: ArchitectureSettings, ids: Ids) -> NDArray[np.float64]:
+    """Return the loss of every token but the first, nats, in windows side by side; what fills none is left out."""
+    size = min(settings.sight or LONGEST_WINDOW, LONGEST_WINDOW, len(ids) - 1)
+    return token_losses(forward, settings, ids[: (len(ids) - 1) // size * size + 1], size)
 
 
 def _together(described: Described) -> Iterable[list[Question]]:
@@ -228,10 +217,11 @@ def _least_surprising(described: Described, build: Build, fitting: Sequence[_Fit
     """Return the text that surprises the model least, as it is read now."""
     if len(fitting) == 1:
         return fitting[0]
-    model = build(described)
+    forward = build(described)
 
     def loss(one: _Fitting) -> float:
-        return float(token_losses(model, torch.tensor(one.tokenizer.encode(one.text.text[:GLANCE_AT]))).mean())
+        ids = np.array(one.tokenizer.encode(one.text.text[:GLANCE_AT]), dtype=np.int64)
+        return float(_losses(forward, described.settings, ids).mean())
 
     return min(fitting, key=loss)
 

@@ -7,8 +7,10 @@ from typing import Literal
 
 import msgspec
 
+from tinygpt_tui.checkpoints.engines import no_engine
 from tinygpt_tui.checkpoints.facts import Fact, Origin
 from tinygpt_tui.errors import CheckpointError, TinyGPTError, storage_error
+from tinygpt_tui.files import write_bytes
 from tinygpt_tui.reading import Damage, read_json
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 
@@ -16,6 +18,7 @@ CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "weights.safetenso
 ORIGIN = "origin.json"  # of a model that came from another program
 FORMAT = 1
 LARGEST_CONFIG = 4 << 20  # bytes; lists of models read it again and again
+NEEDS_TORCH = "needs the package torch"
 
 
 Whose = Literal["shipped", "yours"]
@@ -84,6 +87,11 @@ def read_config(folder: Path) -> NativeConfig:
     return config
 
 
+def write_config(folder: Path, config: NativeConfig) -> None:
+    """Write a model folder's `config.json`. Raises StorageError."""
+    write_bytes(folder / CONFIG, msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n", within=folder)
+
+
 def problem_card(path: Path, origin: Whose, error: Exception, layout: str = "native") -> ModelCard:
     """Return the card of what cannot be opened, which says why."""
     if not isinstance(error, TinyGPTError):
@@ -101,6 +109,7 @@ def card_of(folder: Path, origin: Whose) -> ModelCard:
         size = weights.stat().st_size if weights.is_file() else 0
     except Exception as error:  # whatever it is: the other models are there all the same
         return problem_card(folder, origin, error)
+    unusable = no_engine(config.architecture)
     settings = config.architecture
     return ModelCard(
         name=folder.name,
@@ -112,7 +121,8 @@ def card_of(folder: Path, origin: Whose) -> ModelCard:
         vocab_size=settings.vocab_size,
         trained=config.trained,
         size_bytes=size,
-        problem="" if size else "no weights yet",
+        problem="no weights yet" if not size else NEEDS_TORCH if unusable else "",
+        hint=unusable.hint if size and unusable else "",
         facts=_facts(folder),
     )
 

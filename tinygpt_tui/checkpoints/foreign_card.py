@@ -7,12 +7,14 @@ import os
 from pathlib import Path
 
 from tinygpt_tui import paths
-from tinygpt_tui.checkpoints.card import ModelCard, problem_card
+from tinygpt_tui.checkpoints.card import NEEDS_TORCH, ModelCard, problem_card
+from tinygpt_tui.checkpoints.engines import no_engine
 from tinygpt_tui.checkpoints.opening import describe
 from tinygpt_tui.checkpoints.remembered import recalled
 from tinygpt_tui.checkpoints.source import holds_weights, may_hold_weights, weights_in
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.files import is_file, is_folder
+from tinygpt_tui.packages import torch_version
 from tinygpt_tui.settings.architecture import name_of
 
 
@@ -30,12 +32,12 @@ def is_foreign(path: Path) -> bool:
 
 def foreign_card(path: Path) -> ModelCard:
     """Return its card; one that cannot be opened gets a card that says why."""
-    return _card(path, *_stamp(path), *_stamp(paths.measured_file()))
+    return _card(path, bool(torch_version()), *_stamp(path), *_stamp(paths.measured_file()))
 
 
 @functools.lru_cache(maxsize=512)
 def _card(path: Path, *stamp: float) -> ModelCard:
-    """Read the card; `stamp` changes when the files do, or what was measured of them."""
+    """Read the card; `stamp` changes when the files do, or what was measured of them, or torch comes."""
     name = path.name
     try:
         described = describe(path)
@@ -43,6 +45,7 @@ def _card(path: Path, *stamp: float) -> ModelCard:
         settings, size = described.settings, described.source.size_bytes
     except Exception as error:  # whatever it is: the other models are there all the same
         return problem_card(path, "yours", error, layout="unknown")
+    unusable = no_engine(settings)
     return ModelCard(
         name=name,
         path=str(path),
@@ -53,6 +56,8 @@ def _card(path: Path, *stamp: float) -> ModelCard:
         vocab_size=settings.vocab_size,
         size_bytes=size,
         layout=described.layout.name,
+        problem=NEEDS_TORCH if unusable else "",
+        hint=unusable.hint if unusable else "",
         facts=described.facts,
     )
 

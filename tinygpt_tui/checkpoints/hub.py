@@ -22,6 +22,7 @@ from typing import Any
 import msgspec
 
 from tinygpt_tui.errors import DownloadError, NotFoundError, StorageError, TinyGPTError, UsageError, storage_error
+from tinygpt_tui.packages import require
 
 PREFIX = "hf:"
 GOOD_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?(@[\w./-]+)?")
@@ -227,8 +228,7 @@ def _endpoint() -> str | None:
 
 
 def _library() -> Any:
-    if importlib.util.find_spec("huggingface_hub") is None:
-        raise UsageError("hf:… needs the package huggingface_hub", 'pip install "tinygpt-tui[hf]"')
+    require("huggingface_hub", "hf:…", "hf")
     hub: Any = importlib.import_module("huggingface_hub")
     for part in ("constants", "errors", "logging"):
         importlib.import_module(f"huggingface_hub.{part}" if part != "logging" else "huggingface_hub.utils.logging")

@@ -1,14 +1,14 @@
-"""Our own layout: a folder with config.json, tokenizer.json and weights.safetensors."""
+"""Models of torch: read from and written to our own layout, a folder of config.json, tokenizer.json and weights."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
+import numpy as np
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
@@ -18,23 +18,20 @@ from torch.overrides import TorchFunctionMode
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.table import build
 from tinygpt_tui.checkpoints.card import (
-    CONFIG,
     FORMAT,
-    TOKENIZER,
     WEIGHTS,
     NativeConfig,
     TrainedOn,
     read_config,
+    write_config,
 )
 from tinygpt_tui.checkpoints.facts import Fact
-from tinygpt_tui.checkpoints.safetensors_files import read_tensors, weights_of
-from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
-from tinygpt_tui.errors import CheckpointError, UsageError
-from tinygpt_tui.files import write_bytes, write_text
+from tinygpt_tui.checkpoints.opening import HEAD
+from tinygpt_tui.checkpoints.stored import StoredModel, read_folder
+from tinygpt_tui.checkpoints.vocabulary import write_tokenizer
+from tinygpt_tui.files import write_bytes
 from tinygpt_tui.settings.architecture import ArchitectureSettings, is_tied
 from tinygpt_tui.tokenizers.base import Tokenizer
-
-HEAD, EMBEDDING = "lm_head.weight", "transformer.wte.weight"
 
 
 @dataclass(frozen=True)
@@ -53,25 +50,18 @@ class Checkpoint:
 
 def load(folder: Path, device: torch.device | str = "cpu") -> Checkpoint:
     """Open a model folder. Raises CheckpointError where a part is missing, damaged, or does not fit."""
-    config = read_config(folder)
-    tokenizer = open_tokenizer(folder, config)
-    places, path = weights_of(folder), folder / WEIGHTS
-    if is_tied(config.architecture) and EMBEDDING in places:
-        places[HEAD] = places[EMBEDDING]
-    _check_fit(config.architecture, places, folder)  # before anything is read
-    weights = {name: torch.from_numpy(numbers) for name, numbers in read_tensors(path, places).items()}
-    return Checkpoint(config, filled(config.architecture, weights).to(device).eval(), tokenizer)
+    return checkpoint_of(read_folder(folder), device)
 
 
-def load_moment(folder: Path, tensors: Mapping[str, NDArray[Any]], device: torch.device | str = "cpu") -> Checkpoint:
+def load_moment(folder: Path, weights: Mapping[str, NDArray[Any]], device: torch.device | str = "cpu") -> Checkpoint:
     """Open a model folder with other weights: those of a moment of its run. Raises CheckpointError."""
-    config = read_config(folder)
-    weights = {name: torch.from_numpy(tensor) for name, tensor in tensors.items()}
-    if is_tied(config.architecture) and EMBEDDING in weights:
-        weights[HEAD] = weights[EMBEDDING]
-    _check_fit(config.architecture, weights, folder)
-    model = filled(config.architecture, weights)
-    return Checkpoint(config, model.to(device).eval(), open_tokenizer(folder, config))
+    return checkpoint_of(read_folder(folder, weights), device)
+
+
+def checkpoint_of(stored: StoredModel, device: torch.device | str = "cpu") -> Checkpoint:
+    """Build the net of a model that was read."""
+    model = filled(stored.config.architecture, tensors_of(stored.weights)).to(device).eval()
+    return Checkpoint(stored.config, model, stored.tokenizer, stored.layout, stored.facts)
 
 
 def write_beginning(folder: Path, settings: ArchitectureSettings, parameters: int, tokenizer: Tokenizer) -> None:
@@ -95,22 +85,39 @@ def write_trained(folder: Path, trained: TrainedOn) -> None:
     write_config(folder, msgspec.structs.replace(read_config(folder), trained=trained))
 
 
-def write_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
-    """Write a model folder's vocabulary. Raises StorageError."""
-    write_text(folder / TOKENIZER, json.dumps(tokenizer.to_dict(), ensure_ascii=False) + "\n", within=folder)
-
-
-def write_config(folder: Path, config: NativeConfig) -> None:
-    """Write a model folder's `config.json`. Raises StorageError."""
-    write_bytes(folder / CONFIG, msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n", within=folder)
-
-
 def filled(settings: ArchitectureSettings, weights: dict[str, Tensor]) -> LanguageModel:
     """Build the net and give it `weights`, which fit: all of them, so that no first ones need be drawn."""
     with torch.random.fork_rng(devices=[]), WithoutNumbers():
         model = build(settings)
     model.load_state_dict(weights)
     return model
+
+
+def tensors_of(weights: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
+    """Return arrays as tensors; those that may be written share their memory."""
+    return {
+        name: torch.from_numpy(numbers if numbers.flags.writeable else numbers.copy())
+        for name, numbers in weights.items()
+    }
+
+
+def torch_forward(model: LanguageModel) -> Callable[[NDArray[np.int64]], NDArray[np.float32]]:
+    """Return what computes a net's logits (B, T, V) for ids (B, T)."""
+
+    @torch.inference_mode()
+    def forward(ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        logits: NDArray[np.float32] = model(torch.from_numpy(ids).to(model.device)).float().cpu().numpy()
+        return logits
+
+    model.eval()
+    return forward
+
+
+def torch_shapes(settings: ArchitectureSettings) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a net's state dict; no memory is taken for its numbers. Raises UsageError."""
+    with torch.device("meta"), WithoutNumbers():
+        net = build(settings)
+    return {name: tuple(tensor.shape) for name, tensor in net.state_dict().items()}
 
 
 class WithoutNumbers(TorchFunctionMode):
@@ -122,30 +129,3 @@ class WithoutNumbers(TorchFunctionMode):
         if getattr(func, "__name__", "") in ("normal_", "uniform_"):
             return kwargs["tensor"] if kwargs and "tensor" in kwargs else args[0]
         return func(*args, **(kwargs or {}))
-
-
-class _Shaped(Protocol):
-    """A tensor, or the place of one."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-
-def _check_fit(settings: ArchitectureSettings, weights: Mapping[str, _Shaped], folder: Path) -> None:
-    """Raise CheckpointError where `weights` are not those of a net of these settings."""
-    try:
-        with torch.device("meta"), WithoutNumbers():  # shapes alone: settings may ask for more than there is memory
-            wanted = build(settings).state_dict()
-    except UsageError as error:
-        raise CheckpointError(f"{folder / CONFIG} cannot be: {error.message}", "the file is damaged") from None
-    missing, extra = sorted(wanted.keys() - weights.keys()), sorted(weights.keys() - wanted.keys())
-    other = [name for name in wanted.keys() & weights.keys() if tuple(wanted[name].shape) != tuple(weights[name].shape)]
-    if missing or extra or other:
-        found = "; ".join(
-            f"{words} {', '.join(names[:3])}"
-            for words, names in (("missing:", missing), ("unknown:", extra), ("other shape:", other))
-            if names
-        )
-        raise CheckpointError(
-            f"the weights of {folder.name} do not fit its config.json ({found})", "copy the folder again"
-        )

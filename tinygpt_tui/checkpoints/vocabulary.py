@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from tinygpt_tui.checkpoints.card import TOKENIZER, NativeConfig
 from tinygpt_tui.errors import CheckpointError, storage_error
+from tinygpt_tui.files import write_text
 from tinygpt_tui.reading import Damage, read_json
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.table import tokenizer_from
@@ -21,6 +23,11 @@ def open_tokenizer(folder: Path, config: NativeConfig) -> Tokenizer:
             "the files are from different models",
         )
     return tokenizer
+
+
+def write_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:
+    """Write a model folder's vocabulary. Raises StorageError."""
+    write_text(folder / TOKENIZER, json.dumps(tokenizer.to_dict(), ensure_ascii=False) + "\n", within=folder)
 
 
 def read_tokenizer(folder: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tinygpt_tui.cli.bench_progress import measured
 from tinygpt_tui.cli.output import table
 from tinygpt_tui.errors import NotFoundError, UsageError
+from tinygpt_tui.packages import import_torch
 from tinygpt_tui.platforms import own_command
 from tinygpt_tui.words import duration
 
@@ -52,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     text = read_text(Path(entry.path)).text
 
+    import_torch("bench family")
     from tinygpt_tui.measuring.family import NETS, FamilyBenchmark, FamilyPlan
 
     nets = tuple(arguments.only.split(",")) if arguments.only else NETS

@@ -9,6 +9,7 @@ from tinygpt_tui.cli.bench_progress import measured
 from tinygpt_tui.cli.output import table
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.measuring.sizes import DEFAULT_SIZES, QUICK_SIZES, find_sizes
+from tinygpt_tui.packages import import_torch
 from tinygpt_tui.words import duration
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     if rounds < 1:
         raise UsageError(f"rounds: {rounds} is not at least 1")
 
+    import_torch("bench generate")
     from tinygpt_tui.measuring.generating import GenerationBenchmark, Plan
 
     longest = max(size.settings.block_size for size in sizes if size.text or len(sizes) == 1)

@@ -10,6 +10,7 @@ from tinygpt_tui.cli.bench_progress import measured
 from tinygpt_tui.cli.output import table
 from tinygpt_tui.errors import NotFoundError, UsageError
 from tinygpt_tui.measuring.training_goals import DEFAULT, GOALS, LOOP, PLAIN, find_parts
+from tinygpt_tui.packages import import_torch
 from tinygpt_tui.platforms import own_command
 from tinygpt_tui.words import duration
 
@@ -60,6 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     text = read_text(Path(entry.path)).text
 
+    import_torch("bench train")
     from tinygpt_tui.measuring.training import TrainingBenchmark, TrainingPlan
 
     seeds = tuple(range(arguments.first_seed, arguments.first_seed + arguments.seeds))

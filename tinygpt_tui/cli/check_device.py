@@ -11,6 +11,7 @@ from tinygpt_tui.cli.output import say, table, write
 from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.files import write_bytes
 from tinygpt_tui.measuring.device_report import DeviceReport
+from tinygpt_tui.packages import require
 from tinygpt_tui.words import size
 
 EPILOG = """\
@@ -34,6 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check and print. Raises UsageError where the device is missing, StorageError."""
+    require("torch", "check-device")
+
     from tinygpt_tui.workers.device_check import DeviceCheck
 
     check = DeviceCheck(arguments.device, arguments.quick)

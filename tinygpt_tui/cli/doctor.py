@@ -11,6 +11,7 @@ from tinygpt_tui.cli.engine_words import say_engine
 from tinygpt_tui.cli.output import say, write, write_data
 from tinygpt_tui.errors import NotFoundError, TinyGPTError, UsageError
 from tinygpt_tui.events.training import Finding
+from tinygpt_tui.packages import ONE_BATCH, import_torch
 from tinygpt_tui.platforms import own_command
 from tinygpt_tui.settings.presets import ALL_PRESETS, DEFAULT_PRESET, find_preset
 
@@ -86,6 +87,7 @@ def _of_corpus(name: str, preset: str, one_batch: bool) -> list[Finding]:
     say(f"yardsticks, nats per token: {floors} ({examination.smoothing})")
     findings = list(examination.findings)
     if one_batch:
+        import_torch(ONE_BATCH)
         from tinygpt_tui.doctor.one_batch import one_batch_finding
 
         architecture = msgspec.structs.replace(training.architecture, vocab_size=corpus.tokenizer.size)

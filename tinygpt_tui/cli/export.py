@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Export. Raises NotFoundError, UsageError, CheckpointError, StorageError."""
+    """Export. Raises NotFoundError, UsageError, CheckpointError, StorageError, MissingPackageError."""
     form = find_form(arguments.to)
 
     from tinygpt_tui.cli.model_at import model_at
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     model = model_at(arguments.model)
     path = paths.typed_path(arguments.path)
 
-    from tinygpt_tui.exports.export import export  # imports torch
+    from tinygpt_tui.exports.export import export
 
     done = export(
         model,

@@ -52,6 +52,7 @@ exit codes:
   2 wrong setting or usage   7 a training that is running already, or failed
   3 no such model or corpus  8 a corpus that did not arrive whole
   4 not a model, or damaged  9 the engine could not start
+ 10 a damaged session       11 a package is missing; its message has the command that installs it
 130 interrupted before anything was kept
 """
 

@@ -19,8 +19,8 @@ from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.fields import SettingField, fields_of
 
 if TYPE_CHECKING:
-    from tinygpt_tui.checkpoints.native import Checkpoint
     from tinygpt_tui.checkpoints.opening import Typed
+    from tinygpt_tui.checkpoints.stored import StoredModel
 
 # What a file may not tell; everything else is in its tensors.
 HIDDEN = ("n_head", "attention_scale", "activation", "residual", "n_kv_head", "epsilon", "rotary_base", "block_size")
@@ -83,30 +83,29 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _open(path: Path, typed: Typed, name: str | None, as_json: bool) -> None:
-    from tinygpt_tui.checkpoints.foreign import open_checkpoint  # imports torch
+    from tinygpt_tui.checkpoints.stored import read_model
 
-    checkpoint = open_checkpoint(path, typed=typed)
-    kept = None if name is None else _keep(checkpoint, path, name)
+    stored = read_model(path, typed)
+    kept = None if name is None else _keep(stored, path, name)
     if as_json:
-        write_data(msgspec.json.encode(_plain(checkpoint, path, kept)).decode() + "\n")
+        write_data(msgspec.json.encode(_plain(stored, path, kept)).decode() + "\n")
         return
-    config = checkpoint.config
+    config = stored.config
     write(f"{path}\n{config.parameters:,} parameters, a window of {config.architecture.block_size}\n")
     rows = [
-        (fact.name.replace("_", " "), fact.value, source_in_words(fact.source), fact.detail)
-        for fact in checkpoint.facts
+        (fact.name.replace("_", " "), fact.value, source_in_words(fact.source), fact.detail) for fact in stored.facts
     ]
     if rows:
         write(table(rows, ("WHAT", "IS", "HOW IT IS KNOWN", "")))
-    elif checkpoint.layout == "native":
+    elif stored.layout == "native":
         write("a model of this program\n")
     if kept is not None:
         say(f"kept as {kept.name}: {own_command('generate', kept.name)}")
-    elif checkpoint.layout != "native":
+    elif stored.layout != "native":
         say("--keep NAME keeps it among your models")
 
 
-def _keep(checkpoint: Checkpoint, path: Path, name: str) -> Path:
+def _keep(stored: StoredModel, path: Path, name: str) -> Path:
     from tinygpt_tui.checkpoints.hub import folder_name
     from tinygpt_tui.checkpoints.keep import keep
     from tinygpt_tui.runs.index import check_name, free_name
@@ -114,16 +113,16 @@ def _keep(checkpoint: Checkpoint, path: Path, name: str) -> Path:
     if name:
         name = check_name(name)
     folder = paths.models_folder() / (name or free_name(path.stem if path.is_file() else folder_name(path)))
-    keep(checkpoint, folder, path.absolute())
+    keep(stored, folder, path.absolute())
     return folder
 
 
-def _plain(checkpoint: Checkpoint, path: Path, kept: Path | None) -> dict[str, object]:
+def _plain(stored: StoredModel, path: Path, kept: Path | None) -> dict[str, object]:
     return {
         "path": str(path),
-        "layout": checkpoint.layout,
-        "architecture": msgspec.to_builtins(checkpoint.config.architecture),
-        "parameters": checkpoint.config.parameters,
-        "facts": msgspec.to_builtins(checkpoint.facts),
+        "layout": stored.layout,
+        "architecture": msgspec.to_builtins(stored.config.architecture),
+        "parameters": stored.config.parameters,
+        "facts": msgspec.to_builtins(stored.facts),
         "kept": None if kept is None else str(kept),
     }

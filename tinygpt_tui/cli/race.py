@@ -17,6 +17,7 @@ from tinygpt_tui.charts import LEVEL_STYLE, SERIES_STYLES, Level, LossChart, Ser
 from tinygpt_tui.cli.output import say, table, write, write_data
 from tinygpt_tui.errors import ExitCode, NotFoundError
 from tinygpt_tui.files import check_new, write_text
+from tinygpt_tui.packages import TRAINING, require
 from tinygpt_tui.platforms import own_command
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.race import LADDER_NAME, Entrant, Result, entrants_of, for_so_long, result_of
@@ -59,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tinygpt_tui.corpora.floors import floors_of
     from tinygpt_tui.runs.begin import reference
 
+    require("torch", TRAINING)
     _check(arguments)
     if arguments.svg:
         check_new(arguments.svg, arguments.force)

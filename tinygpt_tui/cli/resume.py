@@ -12,6 +12,7 @@ from tinygpt_tui.cli.train import help_here, is_helper, train_detached, train_he
 from tinygpt_tui.cli.wishes import answer, code
 from tinygpt_tui.errors import RunError
 from tinygpt_tui.events.training import Resumed
+from tinygpt_tui.packages import TRAINING, import_torch, require
 from tinygpt_tui.platforms import own_command
 from tinygpt_tui.runs.control import Control, live_status
 from tinygpt_tui.runs.extending import check_own, check_resumable, extended
@@ -54,9 +55,11 @@ def run(arguments: argparse.Namespace) -> int:
     status = live_status(run)
     if status is not None:
         return _end_pause(run, status, bool(arguments.steps or endings))
+    require("torch", TRAINING)
     check_own(run)
     if "device" in endings:
-        from tinygpt_tui.training.device import choose_device  # torch comes with it
+        import_torch(TRAINING)
+        from tinygpt_tui.training.device import choose_device
 
         choose_device(endings["device"])
     check_resumable(run)

@@ -7,7 +7,8 @@ import os
 
 from tinygpt_tui.cli.flags import add_setting_flags, typed_settings
 from tinygpt_tui.cli.output import say
-from tinygpt_tui.errors import ExitCode, UsageError
+from tinygpt_tui.errors import ExitCode
+from tinygpt_tui.packages import import_torch, require
 from tinygpt_tui.settings.computing import AUTO, ComputingSettings
 from tinygpt_tui.settings.fields import checked
 from tinygpt_tui.settings.serving import ServingSettings
@@ -30,22 +31,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until Ctrl-C. Raises UsageError."""
+    """Serve until Ctrl-C. Raises UsageError, MissingPackageError."""
     settings = checked(ServingSettings, typed_settings(arguments, ServingSettings))
     device = checked(ComputingSettings, typed_settings(arguments, ComputingSettings)).device
     if device != AUTO:
-        from tinygpt_tui.training.device import choose_device  # torch comes with it
+        import_torch(f"the device {device}")
+        from tinygpt_tui.training.device import choose_device
 
         choose_device(device)  # a device that is missing is said now, and not to each client
     token = os.environ.get(TOKEN_VARIABLE) or None
-    try:
-        from tinygpt_tui.server.run import LOOPBACK, serve
+    for package in ("starlette", "uvicorn", *(["textual_serve"] if arguments.app else [])):
+        require(package, "serving", "serve")
 
-        if arguments.app:
-            from tinygpt_tui.server.in_browser import serve_app
-    except ModuleNotFoundError as error:
-        raise UsageError(f"{error.name} is not installed", "pip install 'tinygpt-tui[serve]'") from None
+    from tinygpt_tui.server.run import LOOPBACK, serve
+
     if arguments.app:
+        from tinygpt_tui.server.in_browser import serve_app
+
         say("tinygpt-tui: anyone who opens this address can read and write your files; do not pass it on")
         serve_app(settings, token, lambda address: say(f"tinygpt-tui: the app is at {address}  (Ctrl-C stops)"), device)
     else:

@@ -16,6 +16,7 @@ from tinygpt_tui.cli.flags import add_setting_flags, typed_settings
 from tinygpt_tui.cli.output import say, write
 from tinygpt_tui.cli.terminal import surviving
 from tinygpt_tui.errors import ExitCode, NotFoundError, TinyGPTError, UsageError
+from tinygpt_tui.packages import TRAINING, import_torch, require
 from tinygpt_tui.platforms import own_command
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
@@ -61,6 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the run and train it in this process. Raises every error a training can begin with."""
+    if not arguments.dry_run:
+        require("torch", TRAINING)
     if is_helper():
         return help_here()
     typed = _typed(arguments)
@@ -155,6 +158,7 @@ def _fitted(minutes: float, text: CorpusText, *, measure: bool) -> TrainingSetti
 
     machine = read_machine()
     if measure and not machine.measured:
+        import_torch(TRAINING)
         from tinygpt_tui.training.measure import measure_machine
 
         say("measuring this machine: a few seconds, once")
@@ -185,6 +189,7 @@ def is_helper() -> bool:
 
 def help_here() -> int:
     """Take part in what the first of torchrun's processes trains; nothing is read or written here."""
+    import_torch(TRAINING)
     from tinygpt_tui.training.helper import main
 
     return main()
@@ -225,6 +230,7 @@ def _train_here(run: RunFolder, settings: RunSettings | None, corpus: Corpus | N
     platforms.on_signals(platforms.STOP_SIGNALS, stop)
 
     # Importing torch takes seconds, and inside an import Python may lose an interrupt: it is a request by now.
+    import_torch(TRAINING)
     from tinygpt_tui.cli.training_view import show
     from tinygpt_tui.training.run import run_training
     from tinygpt_tui.workers.team import team_of

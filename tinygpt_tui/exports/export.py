@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tinygpt_tui.checkpoints.card import read_config
-from tinygpt_tui.checkpoints.foreign import open_checkpoint
 from tinygpt_tui.checkpoints.hub import folder_name
 from tinygpt_tui.checkpoints.opening import is_native
+from tinygpt_tui.checkpoints.stored import read_model
 from tinygpt_tui.errors import UsageError, storage_error
 from tinygpt_tui.exports.check import check
 from tinygpt_tui.exports.forms import Form, check_form, strangers
@@ -20,6 +19,7 @@ from tinygpt_tui.exports.result import Checked, Exported
 from tinygpt_tui.exports.subject import Subject
 from tinygpt_tui.exports.writers import WRITERS
 from tinygpt_tui.files import check_new, is_file, is_folder, replace_file, whole_folder
+from tinygpt_tui.packages import require
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.settings.architecture import GPTSettings
 
@@ -41,20 +41,17 @@ def export(
 
     `path` becomes a folder, or a file where its name ends as the form's file does and that says everything by itself.
     `force` replaces what an earlier export wrote there. Raises UsageError where the form cannot say what the model is,
-    or `path` is taken, CheckpointError, StorageError.
+    or `path` is taken, CheckpointError, StorageError, MissingPackageError.
     """
     name = folder_name(model) if model.is_dir() else model.stem
     if is_native(model):  # it can be said before anything is read
         check_form(form, name, read_config(model).architecture, approximate)
-    if form.package and importlib.util.find_spec(form.package) is None:
-        raise UsageError(
-            f"writing {form.title} needs the package {form.package}", f'pip install "tinygpt-tui[{form.extra}]"'
-        )
+    if form.package:
+        require(form.package, f"writing {form.title}", form.extra)
     single = form.alone and path.suffix == Path(form.file).suffix
     _check_place(path, single, force)
-    opened = open_checkpoint(model)
-    check_form(form, name, opened.config.architecture, approximate)
-    subject = Subject(name, opened.config, opened.model, opened.tokenizer)
+    subject = Subject(name, read_model(model))
+    check_form(form, name, subject.config.architecture, approximate)
     with _place(path, single, form, force) as folder:
         WRITERS[form.name](subject, folder)
         if single and len(list(folder.iterdir())) > 1 and not is_file(folder / form.file):

@@ -35,8 +35,8 @@ class Form(NamedTuple):
 
     `file` is the name of the main file in the folder that is written; `alone` whether that file says everything by
     itself. `can` names the settings and their values that the form has a place for (None: all values); with no `can`
-    at all it has a place for everything. `nearly` are values that it can come close to. `extra` is what must be
-    installed, as in `pip install "tinygpt-tui[EXTRA]"`.
+    at all it has a place for everything. `nearly` are values that it can come close to. `package` is what must be
+    installed, and `extra` the extra of this program that brings it.
     """
 
     name: str
@@ -68,6 +68,7 @@ FORMS: dict[str, Form] = {
             False,
             {**_SKELETON, "activation": frozenset({"gelu"})},
             "ckpt.pt and meta.pkl, for sample.py and train.py",
+            package="torch",
         ),
         Form(
             "hf",
@@ -127,6 +128,7 @@ FORMS: dict[str, Form] = {
                 "activation": frozenset({"relu"}),
             },
             "a state dict with a Linear per head, and chars.txt",
+            package="torch",
         ),
     )
 }  # fmt: skip

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
+from tinygpt_tui.checkpoints.layouts.base import Weights
 from tinygpt_tui.exports.classic import classic_tensors
 from tinygpt_tui.exports.subject import Subject
 from tinygpt_tui.settings.architecture import GPTSettings
@@ -51,7 +51,7 @@ def write(subject: Subject, folder: Path) -> None:
     writer.add_layer_norm_eps(1e-5)
     _add_tokenizer(writer, subject)
     for name, tensor in gguf_tensors(settings, subject.state()).items():
-        writer.add_tensor(name, np.ascontiguousarray(tensor.numpy()))
+        writer.add_tensor(name, np.ascontiguousarray(tensor))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -66,7 +66,7 @@ def gguf_names(settings: GPTSettings) -> dict[str, str]:
     return names
 
 
-def gguf_tensors(settings: GPTSettings, state: dict[str, Tensor]) -> dict[str, Tensor]:
+def gguf_tensors(settings: GPTSettings, state: Weights) -> Weights:
     """Return the weights under gguf's names; a tied head stands for itself, since not every reader ties it."""
     tensors = classic_tensors(settings, state, biases=True)
     tensors.setdefault("lm_head.weight", tensors["transformer.wte.weight"])

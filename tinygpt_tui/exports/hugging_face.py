@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
+import numpy as np
+import safetensors.numpy
 
 from tinygpt_tui.exports.classic import classic_tensors
 from tinygpt_tui.exports.subject import Subject
@@ -23,8 +24,10 @@ def write(subject: Subject, folder: Path) -> None:
     """Write config, weights and tokenizer into `folder`."""
     settings = subject.gpt
     tensors = classic_tensors(settings, subject.state(), biases=True)
-    turned = {name: tensor.t().contiguous() if name.endswith(TURNED) else tensor for name, tensor in tensors.items()}
-    (folder / "model.safetensors").write_bytes(safetensors.torch.save(turned, metadata={"format": "pt"}))
+    turned = {
+        name: np.ascontiguousarray(tensor.T) if name.endswith(TURNED) else tensor for name, tensor in tensors.items()
+    }
+    (folder / "model.safetensors").write_bytes(safetensors.numpy.save(turned, metadata={"format": "pt"}))
     end = subject.tokenizer.end_of_text
     _write_json(folder / "config.json", configuration(settings, end))
     _write_json(folder / "generation_config.json", {"bos_token_id": end, "eos_token_id": end, "do_sample": True})

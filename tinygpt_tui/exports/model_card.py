@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from importlib import metadata
 from typing import Any
 
 import msgspec
 
+import tinygpt_tui
 from tinygpt_tui.checkpoints.card import NativeConfig, TrainedOn
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.exports.forms import Form
@@ -99,7 +99,7 @@ def write_card(
             "|---|---|",
             *(f"| {title} | {value} |" for title, value in _rows(config, run)),
             "",
-            f"Exported by tinygpt-tui {metadata.version('tinygpt-tui')}.",
+            f"Exported by tinygpt-tui {tinygpt_tui.__version__}.",
             "",
         )
     )

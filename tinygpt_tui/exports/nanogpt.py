@@ -7,28 +7,33 @@ goes on from the file with a fresh optimizer: the one that trained the model her
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from tinygpt_tui.exports.classic import classic_tensors
 from tinygpt_tui.exports.subject import Subject
+from tinygpt_tui.packages import import_torch
 from tinygpt_tui.tokenizers.char import CharTokenizer
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def write(subject: Subject, folder: Path) -> None:
-    """Write both files into `folder`."""
+    """Write both files into `folder`. Raises MissingPackageError."""
+    import_torch("nanoGPT's form")
+    import torch
+
+    from tinygpt_tui.checkpoints.native import tensors_of
+
     settings = subject.gpt
     biases = settings.bias or settings.qkv_bias
-    tensors = classic_tensors(settings, subject.state(), biases=biases)
+    tensors = tensors_of(classic_tensors(settings, subject.state(), biases=biases))
     trained = subject.config.trained
     learning_rate = 1e-3
     checkpoint = {
         "model": {**tensors, "lm_head.weight": tensors["transformer.wte.weight"]},
-        "optimizer": _fresh_optimizer(tensors.values(), learning_rate),
+        "optimizer": _fresh_optimizer(list(tensors.values()), learning_rate),
         "model_args": {
             "n_layer": settings.n_layer,
             "n_head": settings.n_head,
@@ -49,9 +54,10 @@ def write(subject: Subject, folder: Path) -> None:
         (folder / "meta.pkl").write_bytes(pickle.dumps(meta))
 
 
-def _fresh_optimizer(tensors: Iterable[Tensor], learning_rate: float) -> dict[str, Any]:
+def _fresh_optimizer(tensors: list[Tensor], learning_rate: float) -> dict[str, Any]:
     """Return the state of an AdamW that has done nothing yet, in nanoGPT's two groups."""
-    tensors = list(tensors)
+    import torch
+
     groups = [
         {"params": [torch.nn.Parameter(tensor) for tensor in tensors if tensor.dim() >= 2], "weight_decay": 1e-1},
         {"params": [torch.nn.Parameter(tensor) for tensor in tensors if tensor.dim() < 2], "weight_decay": 0.0},

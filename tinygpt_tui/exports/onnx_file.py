@@ -13,11 +13,11 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from tinygpt_tui.architectures.norms import EPSILON
+from tinygpt_tui.checkpoints.layouts.base import Weights
 from tinygpt_tui.exports.onnx_graph import Graph
 from tinygpt_tui.exports.subject import Subject
+from tinygpt_tui.native.reader import EPSILON
 from tinygpt_tui.settings.architecture import GPTSettings
 
 LARGEST_FILE = 1 << 30  # bytes of weights; a single protobuf must stay below two GiB
@@ -26,9 +26,8 @@ LARGEST_FILE = 1 << 30  # bytes of weights; a single protobuf must stay below tw
 def write(subject: Subject, folder: Path) -> None:
     """Write `model.onnx` into `folder`; of large models the weights lie beside it in `model.onnx.data`."""
     onnx: Any = importlib.import_module("onnx")
-    state = {name: tensor.numpy() for name, tensor in subject.state().items()}
     graph = Graph()
-    _Net(graph, subject.gpt, state).build()
+    _Net(graph, subject.gpt, subject.state()).build()
     facts = {
         "name": subject.name,
         "settings": msgspec.json.encode(subject.config.architecture).decode(),
@@ -44,7 +43,7 @@ def write(subject: Subject, folder: Path) -> None:
 class _Net:
     """Writes the forward pass of `architectures.gpt.GPT` into a graph, in its order."""
 
-    def __init__(self, graph: Graph, settings: GPTSettings, state: dict[str, NDArray[Any]]) -> None:
+    def __init__(self, graph: Graph, settings: GPTSettings, state: Weights) -> None:
         self.graph, self.settings, self.state = graph, settings, state
 
     def build(self) -> None:

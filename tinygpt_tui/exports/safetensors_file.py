@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 import msgspec
-import safetensors.torch
+import safetensors.numpy
 
-from tinygpt_tui.checkpoints.card import WEIGHTS
+from tinygpt_tui.checkpoints.card import WEIGHTS, write_config
 from tinygpt_tui.checkpoints.layouts.own_export import CONFIG, MADE_BY, PROGRAM, TOKENIZER
-from tinygpt_tui.checkpoints.native import HEAD, write_config, write_tokenizer
+from tinygpt_tui.checkpoints.opening import HEAD
+from tinygpt_tui.checkpoints.vocabulary import write_tokenizer
 from tinygpt_tui.exports.subject import Subject
 from tinygpt_tui.settings.architecture import is_tied
 
@@ -26,6 +27,6 @@ def write(subject: Subject, folder: Path) -> None:
         CONFIG: msgspec.json.encode(subject.config).decode(),
         TOKENIZER: json.dumps(subject.tokenizer.to_dict(), ensure_ascii=False),
     }
-    (folder / WEIGHTS).write_bytes(safetensors.torch.save(state, metadata=header))
+    (folder / WEIGHTS).write_bytes(safetensors.numpy.save(state, metadata=header))
     write_config(folder, subject.config)
     write_tokenizer(folder, subject.tokenizer)

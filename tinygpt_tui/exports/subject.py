@@ -1,14 +1,16 @@
-"""What is exported: an opened model and its name."""
+"""What is exported: a model's arrays and its name; no torch here."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.checkpoints.card import NativeConfig
+from tinygpt_tui.checkpoints.engines import forward_of
+from tinygpt_tui.checkpoints.layouts.base import Weights
+from tinygpt_tui.checkpoints.stored import StoredModel
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
 
@@ -18,9 +20,17 @@ class Subject:
     """A model with its weights, on its way out."""
 
     name: str
-    config: NativeConfig
-    model: LanguageModel
-    tokenizer: Tokenizer
+    stored: StoredModel
+
+    @property
+    def config(self) -> NativeConfig:
+        """Its settings, and what it was trained on."""
+        return self.stored.config
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Its vocabulary."""
+        return self.stored.tokenizer
 
     @property
     def gpt(self) -> GPTSettings:
@@ -29,15 +39,15 @@ class Subject:
         assert isinstance(settings, GPTSettings)
         return settings
 
-    def state(self) -> dict[str, Tensor]:
-        """The weights under their own names, float32, on the processor; a tied head under both of its names."""
-        return {name: tensor.detach().cpu().float().contiguous() for name, tensor in self.model.state_dict().items()}
+    def state(self) -> Weights:
+        """The weights under their own names, float32; a tied head under both of its names."""
+        return {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in self.stored.weights.items()}
 
-    @torch.inference_mode()
-    def logits(self, ids: list[int]) -> Tensor:
-        """Return the logits (T, V) after each of `ids`, which fit in the window."""
-        logits: Tensor = self.model(torch.tensor([ids], device=self.model.device))[0]
-        return logits.float().cpu()
+    def logits(self, ids: list[int]) -> NDArray[np.float32]:
+        """Return the logits (T, V) after each of `ids`, which fit in the window. Raises MissingPackageError."""
+        forward = forward_of(self.config.architecture, self.stored.weights, self.name)
+        logits: NDArray[np.float32] = forward(np.array([ids]))[0]
+        return logits
 
     def trial_ids(self) -> list[int]:
         """Ids to compare two readings of the model by: all kinds, as many as the window takes, 64 at most."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -11,15 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tinygpt_tui.packages import command_in, missing
 from tinygpt_tui.settings.architecture import GPTSettings
 
-INSTALL = 'not installed: pip install "tinygpt-tui[bench]"'
 _TURNED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")  # kept (in, out) there
 
 
-def is_installed() -> bool:
-    """Whether `transformers` is there; it is not imported, which takes seconds."""
-    return importlib.util.find_spec("transformers") is not None
+def why_not() -> str:
+    """Return what is missing, with the command that installs it; empty where nothing is. Nothing is imported."""
+    error = missing("transformers", "this", "bench")
+    return f"not installed: {command_in(error.hint)}" if error else ""
 
 
 class HuggingFaceGPT2:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
+from typing import Any
 
 from tinygpt_tui import platforms
 
@@ -14,12 +16,13 @@ def one_core() -> Iterator[int | None]:
 
     Yields that core's number, None where it cannot be held; all is as before afterwards.
     """
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch: Any = sys.modules.get("torch")  # where nothing has imported it, nothing measures it
+    if torch is not None:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
     try:
         with platforms.one_core() as core:
             yield core
     finally:
-        torch.set_num_threads(threads)
+        if torch is not None:
+            torch.set_num_threads(threads)

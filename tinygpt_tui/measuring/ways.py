@@ -196,8 +196,8 @@ def _native_ways(
 
 def _hugging_face(nets: Nets, prompt: list[int]) -> Way:
     size = nets.size
-    if not hugging_face.is_installed():
-        return Way(INSIDE, HUGGING_FACE, size.new, None, "naive", NAIVE, note=hugging_face.INSTALL)
+    if note := hugging_face.why_not():
+        return Way(INSIDE, HUGGING_FACE, size.new, None, "naive", NAIVE, note=note)
     net = hugging_face.HuggingFaceGPT2(size.settings, nets.naive.state_dict())
     return Way(INSIDE, HUGGING_FACE, size.new, _whole_texts(net.generate, prompt, size.new), "naive", NAIVE)
 

@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygpt_tui.checkpoints.card import read_config
+from tinygpt_tui.checkpoints.engines import native_library, torch_for
+from tinygpt_tui.checkpoints.weights import read_weights
 from tinygpt_tui.errors import CorpusError
 from tinygpt_tui.generation.base import Engine
 from tinygpt_tui.measuring.progress import Progress
 from tinygpt_tui.native.engine import NativeEngine
-from tinygpt_tui.native.library import load_library
-from tinygpt_tui.native.weights import read_weights, supports
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.settings.sampling import Weights
@@ -233,10 +233,12 @@ def engines_of(folder: Path) -> tuple[Open, tuple[Weights, ...], str]:
 
     The native one where it was built and decodes the model, else torch, which has no int8. Raises CheckpointError.
     """
-    library = load_library()
-    if library is not None and supports(read_config(folder).architecture):
+    settings = read_config(folder).architecture
+    library = native_library(settings)
+    if library is not None:
         kept = {weights: read_weights(folder, precision=weights) for weights in ("fp32", "int8")}
         return (lambda policy, weights: NativeEngine(kept[weights], library, policy=policy)), ("fp32", "int8"), "native"
+    torch_for(settings)
     from tinygpt_tui.checkpoints.native import load
     from tinygpt_tui.generation.engine import open_torch_engine
 

@@ -6,15 +6,14 @@ import math
 import operator
 from collections import deque
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.native.library import Library, Text, load_library
+from tinygpt_tui.native.library import Library, Text
 from tinygpt_tui.native.panels import aligned_zeros, padded
 from tinygpt_tui.native.reader import Logits, Reader
-from tinygpt_tui.native.weights import NativeWeights, read_weights
+from tinygpt_tui.native.weights import NativeWeights
 from tinygpt_tui.settings.windows import Policy, kept_after
 
 
@@ -208,9 +207,3 @@ class Tail:
         again = list(self._ids)[-self._kept - 1 :]
         self.begin(again)
         return again
-
-
-def open_engine(folder: Path, library: Library | None = None, *, policy: Policy = "exact") -> NativeEngine | None:
-    """Open a model folder; None where the library was not built. Raises CheckpointError, StorageError, UsageError."""
-    found = library or load_library()
-    return NativeEngine(read_weights(folder), found, policy=policy) if found else None

@@ -1,17 +1,14 @@
-"""Reads a model folder's weights without torch, and lays them out as gpt.c streams them."""
+"""Lays out a model's weights as gpt.c streams them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygpt_tui.checkpoints.card import CONFIG, WEIGHTS, read_config
-from tinygpt_tui.checkpoints.safetensors_files import read_tensors, weights_of
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.native.panels import Block, Panels, Part, room
 from tinygpt_tui.settings.architecture import GPTSettings
@@ -19,6 +16,13 @@ from tinygpt_tui.settings.architecture import GPTSettings
 EMBEDDING, HEAD = "transformer.wte.weight", "lm_head.weight"
 
 Precision = Literal["fp32", "int8"]
+
+
+class Shaped(Protocol):
+    """A tensor, or the place of one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
 
 
 @dataclass(frozen=True)
@@ -40,23 +44,6 @@ def supports(settings: object) -> bool:
     return isinstance(settings, GPTSettings) and settings.usual
 
 
-def read_weights(folder: Path, precision: Precision = "fp32") -> NativeWeights:
-    """Read a model folder; "int8" rounds its matrices.
-
-    Raises CheckpointError where a part is missing, damaged, or does not fit; StorageError.
-    """
-    settings: object = read_config(folder).architecture
-    if not isinstance(settings, GPTSettings) or not settings.usual:
-        raise CheckpointError(f"{folder.name} is not a GPT that gpt.c decodes", "the torch engine reads it")
-    _check_sizes(settings, folder.name)
-    places = weights_of(folder)
-    if strange := next((place for place in places.values() if not place.is_float), None):
-        raise _no_floats(folder.name, strange.name, strange.kind)
-    tied = {HEAD: places[EMBEDDING]} if settings.tied_head and EMBEDDING in places else {}
-    _check_fit(shapes(settings), {**places, **tied}, folder.name)  # before anything is read
-    return arrange(settings, read_tensors(folder / WEIGHTS, places), folder.name, precision)
-
-
 def arrange(
     settings: GPTSettings,
     tensors: Mapping[str, NDArray[Any]],
@@ -64,12 +51,12 @@ def arrange(
     precision: Precision = "fp32",
 ) -> NativeWeights:
     """Lay out a state dict, with or without the copy of a tied head. Raises CheckpointError, which says `name`."""
-    _check_sizes(settings, name)
+    check_sizes(settings, name)
     if settings.tied_head and EMBEDDING in tensors:
         tensors = {**tensors, HEAD: tensors[EMBEDDING]}
-    _check_fit(shapes(settings), tensors, name)
+    check_fit(shapes(settings), tensors, name)
     if strange := next((key for key in tensors if tensors[key].dtype.kind != "f"), None):
-        raise _no_floats(name, strange, str(tensors[strange].dtype))
+        raise no_floats(name, strange, str(tensors[strange].dtype))
     rounded = precision == "int8"
     net = dict(_net_parts(settings, tensors, rounded))
     layers = [dict(_layer_parts(settings, tensors, layer, rounded)) for layer in range(settings.n_layer)]
@@ -126,6 +113,46 @@ def rotation_frequencies(head_size: int, base: float = 10_000.0) -> NDArray[np.f
     return base ** (-np.arange(0, head_size, 2, dtype=np.float64) / head_size)
 
 
+def check_sizes(settings: GPTSettings, name: str) -> None:
+    """Raise CheckpointError, which says `name`, where the sizes cannot be."""
+    positive = ("vocab_size", "block_size", "n_layer", "n_head", "n_embd")
+    wrong = [size for size in positive if getattr(settings, size) < 1]
+    if wrong or not 0 <= settings.token_shift <= 3 or settings.ngram_rows < 0 or settings.n_embd > 4096:
+        raise CheckpointError(f"the settings of {name} cannot be: a size is out of its limits", "the file is damaged")
+    if settings.n_embd % settings.n_head:
+        raise CheckpointError(
+            f"the settings of {name} cannot be: n embd {settings.n_embd} is not shared among {settings.n_head} heads",
+            "the file is damaged",
+        )
+    if settings.sliding and settings.positions != "rotary":
+        raise CheckpointError(
+            f"the settings of {name} cannot be: attention that slides wants rotary positions", "the file is damaged"
+        )
+    if settings.positions == "rotary" and settings.head_size % 2:
+        raise CheckpointError(
+            f"the settings of {name} cannot be: rotary positions turn pairs, a head has {settings.head_size} numbers",
+            "the file is damaged",
+        )
+
+
+def check_fit(wanted: Mapping[str, tuple[int, ...]], tensors: Mapping[str, Shaped], name: str) -> None:
+    """Raise CheckpointError, which says `name`, where tensors, or their places in a file, are not the wanted ones."""
+    missing, extra = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
+    other = sorted(key for key in wanted.keys() & tensors.keys() if tensors[key].shape != wanted[key])
+    if missing or extra or other:
+        found = "; ".join(
+            f"{words} {', '.join(names[:3])}"
+            for words, names in (("missing:", missing), ("unknown:", extra), ("other shape:", other))
+            if names
+        )
+        raise CheckpointError(f"the weights of {name} do not fit its settings ({found})", "copy the folder again")
+
+
+def no_floats(name: str, tensor: str, kind: str) -> CheckpointError:
+    """Return the error of a tensor that is made of another kind of numbers."""
+    return CheckpointError(f"{name}: {tensor} is made of {kind}, not of floats", "the file is damaged")
+
+
 def _net_parts(settings: GPTSettings, tensors: Mapping[str, NDArray[Any]], rounded: bool) -> Iterator[tuple[str, Part]]:
     names = {
         "positions": "transformer.wpe.weight",
@@ -167,47 +194,3 @@ def _norm_shapes(settings: GPTSettings, at: str) -> dict[str, tuple[int, ...] | 
     biased = learned and settings.bias and settings.norm == "layernorm"
     width = (settings.n_embd,)
     return {f"{at}.weight": width if learned else None, f"{at}.bias": width if biased else None}
-
-
-def _check_sizes(settings: GPTSettings, name: str) -> None:
-    positive = ("vocab_size", "block_size", "n_layer", "n_head", "n_embd")
-    wrong = [size for size in positive if getattr(settings, size) < 1]
-    if wrong or not 0 <= settings.token_shift <= 3 or settings.ngram_rows < 0 or settings.n_embd > 4096:
-        raise CheckpointError(f"{CONFIG} of {name} cannot be: a size is out of its limits", "the file is damaged")
-    if settings.n_embd % settings.n_head:
-        raise CheckpointError(
-            f"{CONFIG} of {name} cannot be: n embd {settings.n_embd} is not shared among {settings.n_head} heads",
-            "the file is damaged",
-        )
-    if settings.sliding and settings.positions != "rotary":
-        raise CheckpointError(
-            f"{CONFIG} of {name} cannot be: attention that slides wants rotary positions", "the file is damaged"
-        )
-    if settings.positions == "rotary" and settings.head_size % 2:
-        raise CheckpointError(
-            f"{CONFIG} of {name} cannot be: rotary positions turn pairs, a head has {settings.head_size} numbers",
-            "the file is damaged",
-        )
-
-
-class _Shaped(Protocol):
-    """A tensor, or the place of one."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-
-def _check_fit(wanted: Mapping[str, tuple[int, ...]], tensors: Mapping[str, _Shaped], name: str) -> None:
-    missing, extra = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
-    other = sorted(key for key in wanted.keys() & tensors.keys() if tensors[key].shape != wanted[key])
-    if missing or extra or other:
-        found = "; ".join(
-            f"{words} {', '.join(names[:3])}"
-            for words, names in (("missing:", missing), ("unknown:", extra), ("other shape:", other))
-            if names
-        )
-        raise CheckpointError(f"the weights of {name} do not fit its {CONFIG} ({found})", "copy the folder again")
-
-
-def _no_floats(name: str, tensor: str, kind: str) -> CheckpointError:
-    return CheckpointError(f"{name}: {tensor} is made of {kind}, not of floats", "the file is damaged")

@@ -6,6 +6,7 @@ import platform
 import time
 from importlib import metadata
 
+import tinygpt_tui
 from tinygpt_tui.corpora.catalog import CorpusEntry
 from tinygpt_tui.corpora.corpus import CorpusText
 from tinygpt_tui.runs.folder import CorpusReference, RunSettings, StartingModel
@@ -42,8 +43,8 @@ def reference(entry: CorpusEntry, text: CorpusText) -> CorpusReference:
 
 def _versions() -> dict[str, str]:
     """Return the versions that decide a result; what is not installed has none (the trainer will say so)."""
-    versions = {"python": platform.python_version()}
-    for package in ("tinygpt-tui", "torch", "numpy"):
+    versions = {"python": platform.python_version(), "tinygpt-tui": tinygpt_tui.__version__}
+    for package in ("torch", "numpy"):
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

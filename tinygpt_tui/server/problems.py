@@ -9,7 +9,7 @@ from http import HTTPStatus
 import msgspec
 from starlette.responses import Response
 
-from tinygpt_tui.errors import NotFoundError, TinyGPTError, UsageError
+from tinygpt_tui.errors import MissingPackageError, NotFoundError, TinyGPTError, UsageError
 from tinygpt_tui.reading import Damage
 
 # Of msgspec's messages: what is wrong, and where: "Expected `int`, got `str` - at `$.max_tokens`".
@@ -61,6 +61,8 @@ def problem_of(error: TinyGPTError) -> Problem:
         return Problem(HTTPStatus.NOT_FOUND, message, param="model", code="model_not_found")
     if isinstance(error, UsageError):
         return Problem(HTTPStatus.BAD_REQUEST, message)
+    if isinstance(error, MissingPackageError):
+        return Problem(HTTPStatus.NOT_IMPLEMENTED, message, param="model", code="missing_package")
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, message)
 
 

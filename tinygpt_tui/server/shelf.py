@@ -9,7 +9,7 @@ import threading
 import time
 from pathlib import Path
 
-from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.checkpoints.card import NEEDS_TORCH, ModelCard
 from tinygpt_tui.checkpoints.library import list_models
 from tinygpt_tui.errors import NotFoundError
 from tinygpt_tui.settings.computing import AUTO
@@ -35,17 +35,17 @@ class Shelf:
 
     def cards(self) -> list[ModelCard]:
         """Return the cards of the models that can be used, by name."""
-        return list(self._listed().values())
+        return [card for card in self._listed().values() if not card.problem]
 
     def open(self, name: str) -> OpenedModel:
         """Return the model of this name; read again where there are newer weights (a model in training).
 
-        Raises NotFoundError, CheckpointError.
+        Raises NotFoundError, CheckpointError, MissingPackageError.
         """
         cards = self._listed()
         card = cards.get(name)
         if card is None:
-            there = ", ".join(cards)
+            there = ", ".join(one.name for one in cards.values() if not one.problem)
             raise NotFoundError(f"no model is called {name!r}", f"there is {there}" if there else "there is none")
         with self._lock:
             opening = self._opening.setdefault(name, threading.Lock())
@@ -65,7 +65,7 @@ class Shelf:
 
     def _list(self, listing: threading.Event) -> None:
         try:
-            cards = {card.name: card for card in list_models() if not card.problem}
+            cards = {card.name: card for card in list_models() if card.problem in ("", NEEDS_TORCH)}
             with self._lock:
                 self._cards, self._listed_at = cards, time.monotonic()
         finally:

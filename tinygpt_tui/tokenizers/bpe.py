@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tinygpt_tui.errors import CheckpointError, UsageError
+from tinygpt_tui.errors import CheckpointError
+from tinygpt_tui.packages import require
 
 MOST_TOKENS = 1 << 20
 END_OF_TEXT = "<|endoftext|>"
@@ -128,10 +129,9 @@ def _encodable(token: str) -> bool:
 
 
 def _engine(vocabulary: dict[str, int], merges: list[tuple[str, str]], special: list[str]) -> Any:
-    try:
-        from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
-    except ImportError:
-        raise UsageError("this model's tokenizer wants the `tokenizers` package", "pip install tokenizers") from None
+    require("tokenizers", "this model's tokenizer")
+    from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
+
     made = Tokenizer(models.BPE(vocab=vocabulary, merges=merges, ignore_merges=False))
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in special])

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from tinygpt_tui.checkpoints.moment import Stamp, write_moment
-from tinygpt_tui.checkpoints.native import HEAD
+from tinygpt_tui.checkpoints.opening import HEAD
 from tinygpt_tui.events.training import Evaluation, Planned, TrainingEvent
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.journal import read_journal

@@ -16,8 +16,9 @@ import msgspec
 from tinygpt_tui import platforms
 from tinygpt_tui.corpora.corpus import split
 from tinygpt_tui.doctor.examination import cache_path, examine, keep, key_of, read_examination
-from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.errors import MissingPackageError, TinyGPTError
 from tinygpt_tui.events.training import Finding
+from tinygpt_tui.packages import ONE_BATCH, import_torch
 from tinygpt_tui.reading import decode
 from tinygpt_tui.runs.folder import CorpusReference, StartingModel
 from tinygpt_tui.settings.training import TrainingSettings
@@ -69,6 +70,7 @@ def examine_case(case: Case) -> Iterator[Finding]:
         keep(found, place)  # whoever trains on it wants to know the same
     yield from found.findings
 
+    import_torch(ONE_BATCH)
     from tinygpt_tui.architectures.table import build
     from tinygpt_tui.doctor.curves import initial_loss
     from tinygpt_tui.doctor.one_batch import one_batch_finding
@@ -91,6 +93,8 @@ def main() -> int:
         for finding in examine_case(case):
             out.write(msgspec.json.encode(finding) + b"\n")
             out.flush()
+    except MissingPackageError as error:
+        out.write(msgspec.json.encode(Finding(0, "net", "hint", error.message, error.hint)) + b"\n")
     except TinyGPTError as error:
         out.write(msgspec.json.encode(Finding(0, "text", "bad", error.message, error.hint)) + b"\n")
     except BrokenPipeError:

@@ -29,6 +29,8 @@ from tinygpt_tui.doctor.examination import (
 from tinygpt_tui.errors import NotFoundError, TinyGPTError
 from tinygpt_tui.events.training import Finding
 from tinygpt_tui.files import is_file
+from tinygpt_tui.packages import ONE_BATCH as TRYING
+from tinygpt_tui.packages import import_torch
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder
 from tinygpt_tui.runs.keeping import is_own
 from tinygpt_tui.workers.process import ONE_THREAD, Child
@@ -65,6 +67,7 @@ def examine_run(run: RunFolder) -> Examination:
 
 def try_one_batch(run: RunFolder) -> Finding:
     """Try whether a fresh net of a run's settings learns one batch of its text by heart. Raises TinyGPTError."""
+    import_torch(TRYING)
     from tinygpt_tui.doctor.one_batch import one_batch_finding
 
     settings = run.read_settings()

@@ -1,29 +1,35 @@
-"""A model opened to generate: by the native engine where it was built, else by torch, which is imported only then."""
+"""A model opened to generate: by the native engine where it was built and knows the net, else by torch.
+
+torch is imported only then; where it is missing, MissingPackageError says what to install.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
-from numpy.typing import NDArray
 
 from tinygpt_tui.checkpoints.card import WEIGHTS, NativeConfig, read_config
+from tinygpt_tui.checkpoints.engines import native_library, torch_for
 from tinygpt_tui.checkpoints.moment import read_moment, read_stamp
-from tinygpt_tui.checkpoints.opening import check_weights, describe, is_native
+from tinygpt_tui.checkpoints.opening import describe, is_native
 from tinygpt_tui.checkpoints.remembered import recalled, remember
+from tinygpt_tui.checkpoints.stored import StoredModel, read_folder, read_model, settle, weights_of
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
+from tinygpt_tui.checkpoints.weights import read_weights
 from tinygpt_tui.errors import NotFoundError, TinyGPTError, UsageError
 from tinygpt_tui.events.requests import Gain
 from tinygpt_tui.files import is_file
 from tinygpt_tui.generation.base import Engine, JoiningEngine
 from tinygpt_tui.native.engine import NativeBatchEngine, NativeEngine
-from tinygpt_tui.native.library import Library, load_library
-from tinygpt_tui.native.weights import NativeWeights, arrange, read_weights, shapes, supports
+from tinygpt_tui.native.library import Library
+from tinygpt_tui.native.weights import NativeWeights, arrange
+from tinygpt_tui.packages import import_torch
 from tinygpt_tui.runs.folder import LIVE, RunFolder
 from tinygpt_tui.runs.timeline import Moment
 from tinygpt_tui.settings.architecture import GPTSettings, name_of
@@ -35,6 +41,9 @@ from tinygpt_tui.tokenizers.base import Tokenizer
 if TYPE_CHECKING:
     from tinygpt_tui.architectures.backpack import Backpack
     from tinygpt_tui.architectures.base import LanguageModel
+
+# One token of a tiny model is too little work to share: waiting for other threads costs more than they do.
+THREADS = 1
 
 
 class OpenedModel(ABC):
@@ -140,45 +149,63 @@ class TorchModel(OpenedModel):
 def open_model(folder: Path, *, untrained: bool = False, device: str = AUTO) -> OpenedModel:
     """Open a model folder, or another program's checkpoint; `untrained` with the weights that its training began with.
 
-    Raises CheckpointError where a part is missing, damaged, or does not fit; UsageError where `device` is missing.
+    Raises CheckpointError where a part is missing, damaged, or does not fit; UsageError where `device` is missing;
+    MissingPackageError.
     """
-    if device != AUTO:
-        return _open_on(device, folder, untrained=untrained)
+    if device != AUTO and not untrained:
+        return _opened_on(device, read_model(folder))
     if not is_native(folder):
-        return _open_foreign(folder, untrained)
+        return _open_foreign(folder, untrained, device)
     config = read_config(folder)
-    library = load_library()
-    native = library is not None and supports(config.architecture)
-    if native and not untrained:
-        assert library is not None
+    if untrained:
+        return _open_untrained(folder, config, open_tokenizer(folder, config), device)
+    library = native_library(config.architecture)
+    if library is not None:
         return NativeModel(config, open_tokenizer(folder, config), library, partial(read_weights, folder))
-    return _open_with_torch(folder, config, library if native else None, untrained)
+    return opened_from(read_folder(folder), folder.name)
 
 
-def _open_foreign(path: Path, untrained: bool) -> OpenedModel:
-    """Open another program's checkpoint: torch is wanted to measure what its headers do not tell, and only once."""
+def opened_from(stored: StoredModel, name: str) -> OpenedModel:
+    """Open a model that was read already. Raises CheckpointError, MissingPackageError."""
+    config, library = stored.config, native_library(stored.config.architecture)
+    if library is not None and isinstance(config.architecture, GPTSettings):
+        lay_out = partial(arrange, config.architecture, stored.weights, name)
+        return NativeModel(config, stored.tokenizer, library, lay_out)
+    torch_for(config.architecture, threads=THREADS)
+    from tinygpt_tui.checkpoints.native import checkpoint_of
+
+    return TorchModel(config, stored.tokenizer, checkpoint_of(stored).model)
+
+
+def _open_foreign(path: Path, untrained: bool, device: str) -> OpenedModel:
+    """Open another program's checkpoint: what its headers do not tell is measured once."""
     found = describe(path)
     described = recalled(found)
     if described is None:
-        import torch
-
-        from tinygpt_tui.checkpoints.foreign import settle
-
-        torch.set_num_threads(1)
+        if native_library(found.settings) is None:
+            torch_for(found.settings, threads=THREADS)
         described, _ = settle(found)
         remember(described)
-    config, library, settings = described.config, load_library(), described.settings
     if untrained:
-        from tinygpt_tui.workers.twin import first_weights
+        return _open_untrained(path, described.config, described.tokenizer, device)
+    return opened_from(StoredModel(described.config, weights_of(described), described.tokenizer), described.name)
 
-        config = msgspec.structs.replace(config, trained=None)
-        return TorchModel(config, described.tokenizer, first_weights(path, config))
-    if library is None or not isinstance(settings, GPTSettings) or not supports(settings):
-        from tinygpt_tui.checkpoints.foreign import model_of
 
-        return TorchModel(config, described.tokenizer, model_of(described))
-    tensors = check_weights(described, described.weights(), shapes(settings))
-    return NativeModel(config, described.tokenizer, library, partial(arrange, settings, tensors, described.name))
+def _open_untrained(path: Path, config: NativeConfig, tokenizer: Tokenizer, device: str) -> OpenedModel:
+    """Open a model with its first weights, which torch draws: only its random numbers are those of the training."""
+    import_torch("an untrained copy, whose first weights are drawn by torch,", threads=THREADS)
+    from tinygpt_tui.workers.twin import first_weights
+
+    config = msgspec.structs.replace(config, trained=None)
+    model = first_weights(path, config)
+    if device != AUTO:
+        from tinygpt_tui.training.device import choose_device
+
+        return TorchModel(config, tokenizer, model.to(choose_device(device)))
+    if native_library(config.architecture) is None:
+        return TorchModel(config, tokenizer, model)
+    tensors = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
+    return opened_from(StoredModel(config, tensors, tokenizer), path.name)
 
 
 @dataclass(frozen=True)
@@ -236,63 +263,20 @@ def open_moment(folder: Path, moment: Moment, device: str = AUTO) -> OpenedModel
     Raises CheckpointError where a part is missing, damaged, or does not fit; NotFoundError; UsageError where `device`
     is missing.
     """
-    config, library = read_config(folder), load_library()
     stamp, tensors = read_stamp(moment.path), read_moment(moment.path)
-    opened: OpenedModel
-    architecture = config.architecture
-    if device != AUTO:
-        opened = _open_on(device, folder, tensors)
-    elif library is not None and supports(architecture) and isinstance(architecture, GPTSettings):
-        lay_out = partial(arrange, architecture, tensors, moment.path.name)
-        opened = NativeModel(config, open_tokenizer(folder, config), library, lay_out)
-    else:
-        import torch
-
-        from tinygpt_tui.checkpoints.native import load_moment
-
-        torch.set_num_threads(1)
-        checkpoint = load_moment(folder, tensors)
-        opened = TorchModel(checkpoint.config, checkpoint.tokenizer, checkpoint.model)
+    stored = read_folder(folder, tensors)
+    opened = opened_from(stored, moment.path.name) if device == AUTO else _opened_on(device, stored)
     opened.step, opened.validation_loss = stamp.step, stamp.validation_loss
     return opened
 
 
-def _open_on(
-    device: str, path: Path, tensors: Mapping[str, NDArray[Any]] | None = None, untrained: bool = False
-) -> OpenedModel:
-    """Open a model to compute on `device` with torch, with `tensors` as its weights where they are given."""
-    from tinygpt_tui.checkpoints.foreign import open_checkpoint
-    from tinygpt_tui.checkpoints.native import load_moment
+def _opened_on(device: str, stored: StoredModel) -> OpenedModel:
+    """Return a model that torch computes on `device`. Raises UsageError where that is missing, MissingPackageError."""
+    import_torch(f"the device {device}")
+    from tinygpt_tui.checkpoints.native import checkpoint_of
     from tinygpt_tui.training.device import choose_device
 
-    place = choose_device(device)
-    checkpoint = open_checkpoint(path, place) if tensors is None else load_moment(path, tensors, place)
-    config, model = checkpoint.config, checkpoint.model
-    if untrained:
-        from tinygpt_tui.workers.twin import first_weights
-
-        config = msgspec.structs.replace(config, trained=None)
-        model = first_weights(path, config).to(place)
-    return TorchModel(config, checkpoint.tokenizer, model)
-
-
-def _open_with_torch(folder: Path, config: NativeConfig, library: Library | None, untrained: bool) -> OpenedModel:
-    import torch
-
-    from tinygpt_tui.checkpoints.native import load
-    from tinygpt_tui.workers.twin import first_weights
-
-    # One token of a tiny model is too little work to share: waiting for other threads costs more than they do.
-    torch.set_num_threads(1)
-    if not untrained:
-        checkpoint = load(folder)
-        return TorchModel(checkpoint.config, checkpoint.tokenizer, checkpoint.model)
-    config = msgspec.structs.replace(config, trained=None)
-    twin, tokenizer = first_weights(folder, config), open_tokenizer(folder, config)
-    if library is None or not isinstance(config.architecture, GPTSettings):
-        return TorchModel(config, tokenizer, twin)
-    tensors = {name: tensor.numpy() for name, tensor in twin.state_dict().items()}
-    return NativeModel(config, tokenizer, library, partial(arrange, config.architecture, tensors, folder.name))
+    return TorchModel(stored.config, stored.tokenizer, checkpoint_of(stored, choose_device(device)).model)
 
 
 def _no_senses(config: NativeConfig) -> UsageError:

@@ -8,7 +8,6 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import Protocol
 
@@ -28,6 +27,7 @@ from tinygpt_tui.events.requests import (
 from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.insight.compare import CompareJob
 from tinygpt_tui.insight.explain import ExplainJob
+from tinygpt_tui.packages import torch_version
 from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.workers.kept import KeptModels
 from tinygpt_tui.workers.moments import OpenedMoments
@@ -67,7 +67,9 @@ class EngineService:
 
     def ready(self) -> EngineReady:
         """Return the greeting."""
-        versions = {"python": platform.python_version(), "torch": metadata.version("torch")}
+        versions = {"python": platform.python_version()}
+        if torch := torch_version():
+            versions["torch"] = torch
         return EngineReady(pid=os.getpid(), versions=versions)
 
     def take(self, asked_at: float, request: Request) -> list[GenerationEvent]:
@@ -167,9 +169,10 @@ def _look(opened: OpenedModel, request: Explain) -> Job:
 
 
 def _senses(opened: OpenedModel, request: LookAtSenses) -> Job:
-    from tinygpt_tui.insight.senses import SensesJob  # torch comes with it
+    backpack = opened.backpack  # torch has come with it
+    from tinygpt_tui.insight.senses import SensesJob
 
-    return SensesJob(opened.backpack, opened.tokenizer, request.text, candidates=request.candidates, job=request.job)
+    return SensesJob(backpack, opened.tokenizer, request.text, candidates=request.candidates, job=request.job)
 
 
 def _failed(job: int, error: Exception) -> GenerationEnded:

@@ -9,11 +9,10 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from tinygpt_tui.errors import UsageError, storage_error
+from tinygpt_tui.errors import storage_error
+from tinygpt_tui.packages import require
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.workers.measured import measured
-
-HINT = "pip install tensorboard"
 
 
 def write_tensorboard(run: RunFolder, folder: Path, *, follow: bool = False) -> int:
@@ -43,10 +42,8 @@ def write_tensorboard(run: RunFolder, folder: Path, *, follow: bool = False) -> 
 
 def _parts() -> tuple[Any, Any, Any]:
     """Return TensorBoard's writer of event files, its Event and its Summary."""
-    try:
-        writer = importlib.import_module("tensorboard.summary.writer.event_file_writer")
-        event = importlib.import_module("tensorboard.compat.proto.event_pb2")
-        summary = importlib.import_module("tensorboard.compat.proto.summary_pb2")
-    except ImportError:
-        raise UsageError("TensorBoard is not installed", HINT) from None
+    require("tensorboard", "writing for TensorBoard")
+    writer = importlib.import_module("tensorboard.summary.writer.event_file_writer")
+    event = importlib.import_module("tensorboard.compat.proto.event_pb2")
+    summary = importlib.import_module("tensorboard.compat.proto.summary_pb2")
     return writer.EventFileWriter, event.Event, summary.Summary

@@ -11,18 +11,15 @@ from typing import Any
 
 import msgspec
 
-from tinygpt_tui.errors import UsageError
+from tinygpt_tui.packages import require
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.workers.measured import measured
-
-HINT = "pip install trackio"
 
 
 def write_trackio(run: RunFolder, folder: Path, *, follow: bool = False) -> int:
     """Write all that the journal tells into the store in `folder`, under the corpus' name as the project.
 
-    With `follow` what comes until the run ends, too. Returns how many values. Raises UsageError where trackio is not
-    installed.
+    With `follow` what comes until the run ends, too. Returns how many values. Raises MissingPackageError.
     """
     settings, count = run.read_settings(), 0
     trackio = _trackio(folder)
@@ -47,7 +44,5 @@ def write_trackio(run: RunFolder, folder: Path, *, follow: bool = False) -> int:
 
 def _trackio(folder: Path) -> Any:
     os.environ["TRACKIO_DIR"] = str(folder)  # it looks there once, when it is imported
-    try:
-        return importlib.import_module("trackio")
-    except ImportError:
-        raise UsageError("trackio is not installed", HINT) from None
+    require("trackio", "writing to trackio")
+    return importlib.import_module("trackio")

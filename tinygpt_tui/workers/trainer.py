@@ -19,6 +19,7 @@ import psutil
 from tinygpt_tui import platforms
 from tinygpt_tui.errors import RunError, TinyGPTError, storage_error
 from tinygpt_tui.events.training import TrainingEvent
+from tinygpt_tui.packages import TRAINING, import_torch, require
 from tinygpt_tui.reading import decode
 from tinygpt_tui.runs.control import Control, is_alive, live_status
 from tinygpt_tui.runs.extending import check_resumable
@@ -32,8 +33,9 @@ def start_trainer(run: RunFolder, settings: RunSettings | None = None) -> int:
     """Start the trainer of `run` in a session of its own; return its process number.
 
     It begins the run, or continues from where it was left, with other `settings` where some are given. Raises RunError
-    where it is being trained already or cannot continue, CorpusError; nothing is written then.
+    where it is being trained already or cannot continue, CorpusError, MissingPackageError; nothing is written then.
     """
+    require("torch", TRAINING)
     check_resumable(run)
     if live_status(run) is not None:
         raise RunError(f"{run.model.name} is already being trained", "stop it first, or watch it in the Train tab")
@@ -126,8 +128,6 @@ class RunWatch:
 
 def main() -> int:
     """Train the model folder named on the command line; the journal says what happens."""
-    from tinygpt_tui.training.run import run_training
-
     model = Path(sys.argv[1])
     settings = decode(sys.argv[2], RunSettings) if len(sys.argv) > 2 else None
     control = Control(RunFolder(model).control)
@@ -138,6 +138,9 @@ def main() -> int:
     platforms.on_signals([*platforms.STOP_SIGNALS, platforms.HANG_UP], stop)
     platforms.lower_priority(5)  # whoever trains also wants to type
     try:
+        import_torch(TRAINING)
+        from tinygpt_tui.training.run import run_training
+
         with team_of(RunFolder(model)) as team:
             for _ in run_training(model, settings=settings, heed_earlier_wishes=True, team=team):
                 pass

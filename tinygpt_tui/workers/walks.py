@@ -11,6 +11,7 @@ from tinygpt_tui.checkpoints.remembered import recalled
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.errors import NotFoundError
 from tinygpt_tui.events.requests import Trace
+from tinygpt_tui.packages import import_torch
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.workers.kept import LastUsed
 from tinygpt_tui.workers.opened import WeightsNow, weights_now
@@ -29,7 +30,8 @@ class Walks:
         self._nets = LastUsed[tuple[Path, bool], "WeightsNow", "Checkpoint"](lambda nets: len(nets) > OPEN_NETS)
 
     def job(self, request: Trace) -> TraceJob:
-        """Return the job. Raises CheckpointError where the model cannot be opened."""
+        """Return the job. Raises CheckpointError where the model cannot be opened, MissingPackageError."""
+        import_torch("a walk through a model", threads=1)
         from tinygpt_tui.insight.trace import TraceJob
 
         opened = self._net(request.model, request.untrained)
@@ -43,13 +45,10 @@ class Walks:
 
 
 def _open(path: Path, now: WeightsNow) -> Checkpoint:
-    import torch
-
     from tinygpt_tui.checkpoints.foreign import open_checkpoint
     from tinygpt_tui.checkpoints.moment import read_moment
     from tinygpt_tui.checkpoints.native import load_moment
 
-    torch.set_num_threads(1)
     if now.file == RunFolder(path).newest:
         try:
             return load_moment(path, read_moment(now.file))

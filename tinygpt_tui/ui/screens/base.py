@@ -12,6 +12,7 @@ from textual.worker import Worker, WorkerState
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.ui.bridge import Bridge
 from tinygpt_tui.ui.engine import Engine
+from tinygpt_tui.ui.install import offer_install
 from tinygpt_tui.ui.mishaps import log_mishap
 from tinygpt_tui.ui.prompt_history import PromptHistory
 from tinygpt_tui.ui.remembered import Remembered
@@ -82,7 +83,12 @@ class TabScreen(Screen[None]):
         return cast(Workbench, self.app)
 
     def show_error(self, error: TinyGPTError) -> None:
-        """Show what went wrong, and what to do about it, as a notification; once, as long as it is there to be read."""
+        """Show what went wrong, and what to do about it, as a notification; once, as long as it is there to be read.
+
+        Where a package is missing the command that installs it can be copied.
+        """
+        if offer_install(self.app, error):
+            return
         text = f"{error.message}\n{error.hint}" if error.hint else error.message
         if any(note.message == text for note in self.app._notifications):
             return

@@ -18,6 +18,7 @@ from tinygpt_tui import paths
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.exports.forms import FORMS, Form, strangers
 from tinygpt_tui.settings.architecture import ArchitectureSettings
+from tinygpt_tui.ui.install import offer_install
 from tinygpt_tui.words import shortened
 from tinygpt_tui.workers.exporter import export
 
@@ -149,6 +150,7 @@ class ExportScreen(ModalScreen[str | None]):
         try:
             done = await export(str(self._model), form.name, path, force=again, approximate=near)
         except TinyGPTError as error:
+            offer_install(self.app, error)
             if REPLACES in error.hint:
                 self._agreed = (form.name, typed)
                 self._say(f"{error.message}: Enter again replaces it · Esc does not", warning=True)

@@ -10,7 +10,8 @@ from textual.message import Message
 from textual.widgets import OptionList
 
 from tinygpt_tui.checkpoints.card import ModelCard
-from tinygpt_tui.errors import CheckpointError
+from tinygpt_tui.errors import CheckpointError, TinyGPTError
+from tinygpt_tui.ui.install import offer_install
 from tinygpt_tui.ui.model_shelf import ModelShelf, default_model
 from tinygpt_tui.ui.screens.base import TabScreen
 from tinygpt_tui.ui.widgets.model_picker import NO_MODELS, ModelPicker
@@ -96,7 +97,9 @@ class ChoosesModels(TabScreen):
 
     @on(ModelPicker.Asked)
     def _asked(self, message: ModelPicker.Asked) -> None:
-        self._show_card(message.card)
+        card = message.card
+        if not offer_install(self.app, TinyGPTError(f"{card.name} {card.problem}", card.hint)):
+            self._show_card(card)
 
     def use(self, card: ModelCard | None, *, untrained: bool = False) -> None:
         """Write with this model from now on, or with its untrained twin."""

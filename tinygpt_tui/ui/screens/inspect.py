@@ -15,6 +15,7 @@ from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EngineFailed, GenerationEnded, GenerationEvent
 from tinygpt_tui.insight.dossier import Dossier, dossier_of
+from tinygpt_tui.packages import command_in
 from tinygpt_tui.ui.messages import EngineBatch
 from tinygpt_tui.ui.model_shelf import ModelShelf, default_model
 from tinygpt_tui.ui.passes import Pass
@@ -82,7 +83,7 @@ class InspectScreen(TabScreen):
         self._job: int | None = None
         self._awaited = False
         self._held: list[GenerationEvent] = []
-        self._problem = ""
+        self._problem = self._told = ""
 
     def compose_body(self) -> ComposeResult:
         """Yield the four views, a line of notes, the prompt."""
@@ -251,7 +252,8 @@ class InspectScreen(TabScreen):
     def _fail(self, message: str, hint: str) -> None:
         self._problem = f"{message} · {hint}" if hint else message
         self._show_line()
-        if self.is_current:
+        if self.is_current and message != self._told:
+            self._told = message if command_in(hint) else ""  # a missing package: the line says it from now on
             self.show_error(TinyGPTError(message, hint))
 
     # Showing

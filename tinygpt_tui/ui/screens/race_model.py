@@ -11,6 +11,8 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList
 
 from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.ui.install import offer_install
 from tinygpt_tui.ui.widgets.model_picker import ModelPicker
 
 
@@ -56,6 +58,8 @@ class RaceModelScreen(ModalScreen[ModelCard | None]):
     def _asked(self, message: ModelPicker.Asked) -> None:
         message.stop()
         card = message.card
+        if offer_install(self.app, TinyGPTError(f"{card.name} {card.problem}", card.hint)):
+            return
         self.notify(f"{card.problem}\n{card.hint}".strip(), severity="warning", markup=False)
 
     def action_cancel(self) -> None:

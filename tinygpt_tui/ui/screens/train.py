@@ -110,6 +110,7 @@ weights, and you can go on from there later.
 
     def on_screen_resume(self) -> None:
         """Catch up with what happened while something else was shown."""
+        self.form.look_for_torch()
         self._look_around()
         if self._session is not None:
             moved = moved_to(self._session.run.model, self._session.settings.created)

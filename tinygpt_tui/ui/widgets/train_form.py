@@ -12,6 +12,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Button, Collapsible, Select, Static
 
+from tinygpt_tui.packages import TRAINING, missing
 from tinygpt_tui.runs.folder import StartingModel
 from tinygpt_tui.runs.text_facts import CorpusFacts
 from tinygpt_tui.settings.architecture import name_of
@@ -64,7 +65,7 @@ class TrainForm(Vertical):
         & #form-rows { height: 1fr; width: 1fr; max-width: 104; padding: 0 2; scrollbar-size-vertical: 1; }
         & #budget { width: 48; height: auto; margin: 1 0 0 2; }
         & #form-important { height: auto; }
-        & #form-news { height: auto; display: none; }
+        & #form-missing, & #form-news { height: auto; display: none; }
         & .-line { height: 1; }
         & .-line > .-title { width: 19; }
         & .-line > Select { width: 40; }
@@ -109,6 +110,7 @@ class TrainForm(Vertical):
         """Yield the rows, the budget beside them, and below them what never scrolls away."""
         with Horizontal(id="form-body"):
             with VerticalScroll(id="form-rows", can_focus=False):
+                yield Static("", id="form-missing", markup=False)
                 yield Static("", id="form-news", markup=False)
                 yield TrainCorpus()
                 yield TrainStart()
@@ -156,6 +158,7 @@ class TrainForm(Vertical):
 
     def on_mount(self) -> None:
         """Show the first preset; where this machine was never measured, have that done."""
+        self.look_for_torch()
         self.check()
         if not self.machine.measured:
             self._measure()
@@ -202,6 +205,13 @@ class TrainForm(Vertical):
     def start(self) -> StartingModel | None:
         """The model that the training starts from; None: a net that knows nothing yet."""
         return self.origin.model if self.origin else None
+
+    def look_for_torch(self) -> None:
+        """Say so at the top where torch is missing, before anything is filled in."""
+        error = missing("torch", TRAINING)
+        line = self.query_one("#form-missing", Static)
+        line.display = error is not None
+        line.update(f"✗ {error.message}; {error.hint}\n  Start offers to copy that." if error else "")
 
     def show_news(self, news: str) -> None:
         """Say something about other trainings; nothing with ""."""

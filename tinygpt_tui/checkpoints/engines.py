@@ -1,0 +1,98 @@
+"""Which engine runs a net: the native one where it was built and knows the net, else torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygpt_tui.errors import CheckpointError, MissingPackageError, UsageError
+from tinygpt_tui.native.engine import NativeEngine
+from tinygpt_tui.native.library import Library, load_library
+from tinygpt_tui.native.weights import arrange, check_sizes, shapes, supports
+from tinygpt_tui.packages import import_torch, missing
+from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings, name_of
+
+Forward = Callable[[NDArray[np.int64]], NDArray[np.float32]]  # ids (B, T) -> logits (B, T, V), T at most block_size
+MOST_NUMBERS = 4 << 20  # logits of one pass
+
+
+def native_library(settings: ArchitectureSettings) -> Library | None:
+    """Return the native engine's library where it runs nets of these settings."""
+    return load_library() if supports(settings) else None
+
+
+def no_engine(settings: ArchitectureSettings) -> MissingPackageError | None:
+    """Return why no engine here runs nets of these settings: torch is missing; None where one does."""
+    torch_missing = missing("torch", purpose_of(settings))  # asked first: it is quick
+    return torch_missing if torch_missing is not None and native_library(settings) is None else None
+
+
+def torch_for(settings: ArchitectureSettings, threads: int | None = None) -> None:
+    """Import torch for a net that it alone runs here. Raises MissingPackageError."""
+    import_torch(purpose_of(settings), threads)
+
+
+def purpose_of(settings: ArchitectureSettings) -> str:
+    """Return what needs torch, as the subject of a sentence."""
+    if supports(settings):
+        return "decoding without the native engine, which was not built here,"
+    if isinstance(settings, GPTSettings):
+        return "a gpt with settings that the native engine does not know"
+    return f"a model of the architecture {name_of(settings)}"
+
+
+def forward_of(settings: ArchitectureSettings, weights: Mapping[str, NDArray[Any]], name: str) -> Forward:
+    """Return what computes the logits of a net with these weights, which fit.
+
+    Raises CheckpointError where the settings cannot be, UsageError, MissingPackageError.
+    """
+    library = native_library(settings)
+    if library is not None and isinstance(settings, GPTSettings):
+        engine = NativeEngine(arrange(settings, weights, name), library)
+        return lambda ids: np.stack([engine.every(row.tolist()) for row in ids])
+    torch_for(settings)
+    from tinygpt_tui.checkpoints.native import filled, tensors_of, torch_forward
+
+    return torch_forward(filled(settings, tensors_of(weights)))
+
+
+def shapes_of(settings: ArchitectureSettings, name: str) -> Mapping[str, tuple[int, ...]]:
+    """Return the shape of every tensor in the state dict, a tied head under both of its names.
+
+    Raises CheckpointError, which says `name`, where the settings cannot be; MissingPackageError.
+    """
+    if supports(settings) and isinstance(settings, GPTSettings):
+        check_sizes(settings, name)
+        return shapes(settings)
+    torch_for(settings)
+    from tinygpt_tui.checkpoints.native import torch_shapes
+
+    try:
+        return torch_shapes(settings)
+    except UsageError as error:
+        raise CheckpointError(f"the settings of {name} cannot be: {error.message}", error.hint) from None
+
+
+def token_losses(
+    forward: Forward, settings: ArchitectureSettings, ids: NDArray[np.int64], window: int
+) -> NDArray[np.float64]:
+    """Return the loss of every token but the first, nats (N - 1,), by windows side by side; the last may be shorter."""
+    whole = (len(ids) - 1) // window * window
+    inputs, targets = ids[:whole].reshape(-1, window), ids[1 : whole + 1].reshape(-1, window)
+    rows = max(1, MOST_NUMBERS // (window * settings.vocab_size))
+    pieces = [(inputs[at : at + rows], targets[at : at + rows]) for at in range(0, len(inputs), rows)]
+    if whole < len(ids) - 1:
+        pieces.append((ids[None, whole:-1], ids[None, whole + 1 :]))
+    return np.concatenate([_cross_entropy(forward(read), wanted.reshape(-1)) for read, wanted in pieces])
+
+
+def _cross_entropy(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the loss of each target (N,) by its logits (…, V); infinite where they are no numbers."""
+    flat = logits.reshape(len(targets), -1).astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        flat -= flat.max(axis=1, keepdims=True)
+        losses: NDArray[np.float64] = np.log(np.exp(flat).sum(axis=1)) - flat[np.arange(len(flat)), targets]
+    return np.nan_to_num(losses, nan=np.inf, posinf=np.inf)

@@ -1,0 +1,92 @@
+"""A checkpoint as arrays: ours, or another program's with what its headers do not tell measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from numpy.typing import NDArray
+
+from tinygpt_tui.checkpoints.calibrate import calibrated
+from tinygpt_tui.checkpoints.card import WEIGHTS, NativeConfig, read_config
+from tinygpt_tui.checkpoints.engines import forward_of, shapes_of
+from tinygpt_tui.checkpoints.facts import Fact
+from tinygpt_tui.checkpoints.layouts.base import Weights
+from tinygpt_tui.checkpoints.opening import EMBEDDING, HEAD, Described, Typed, check_weights, describe, is_native
+from tinygpt_tui.checkpoints.safetensors_files import read_tensors
+from tinygpt_tui.checkpoints.safetensors_files import weights_of as weights_of_folder
+from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
+from tinygpt_tui.native.weights import check_fit, no_floats
+from tinygpt_tui.settings.architecture import is_tied
+from tinygpt_tui.tokenizers.base import Tokenizer
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """What is on the disk: settings, tokenizer, weights; a tied head is under both of its names.
+
+    `facts` says of a foreign one what was taken from where.
+    """
+
+    config: NativeConfig
+    weights: Mapping[str, NDArray[Any]]
+    tokenizer: Tokenizer
+    layout: str = "native"
+    facts: tuple[Fact, ...] = ()
+
+
+def read_model(path: Path, typed: Typed | None = None) -> StoredModel:
+    """Read a model folder of ours, or a checkpoint of any known layout.
+
+    Raises CheckpointError where it is damaged or unknown, UsageError for typed settings that cannot be, NotFoundError,
+    StorageError; MissingPackageError for a net that the native engine does not know, where there is no torch.
+    """
+    if is_native(path):
+        return read_folder(path)
+    described, weights = settle(describe(path, typed), typed.corpus if typed else "")
+    return StoredModel(described.config, weights, described.tokenizer, described.layout.name, described.facts)
+
+
+def read_folder(folder: Path, state: Mapping[str, NDArray[Any]] | None = None) -> StoredModel:
+    """Read a model folder of ours; with `state`, those weights instead of its own. Raises as `read_model`."""
+    config = read_config(folder)
+    tokenizer = open_tokenizer(folder, config)
+    wanted = shapes_of(config.architecture, folder.name)
+    if state is None:
+        places = weights_of_folder(folder)
+        if strange := next((place for place in places.values() if not place.is_float), None):
+            raise no_floats(folder.name, strange.name, strange.kind)
+        check_fit(wanted, _with_head(config, places), folder.name)  # before anything is read
+        state = read_tensors(folder / WEIGHTS, places)
+    weights = _with_head(config, state)
+    check_fit(wanted, weights, folder.name)
+    return StoredModel(config, weights, tokenizer)
+
+
+def _with_head(config: NativeConfig, tensors: Mapping[str, T]) -> dict[str, T]:
+    tied = is_tied(config.architecture) and EMBEDDING in tensors
+    return {**tensors, HEAD: tensors[EMBEDDING]} if tied else dict(tensors)
+
+
+def settle(described: Described, corpus: str = "") -> tuple[Described, Weights]:
+    """Answer what headers do not tell by measuring, on `corpus` where one is named; return the weights with it.
+
+    Raises CheckpointError where the tensors do not make the net, StorageError, MissingPackageError.
+    """
+    assembled = described.assembled()
+    wanted = shapes_of(described.settings, described.name)  # the same for every answer: what shapes tell is no question
+
+    def weights(one: Described) -> Weights:
+        return check_weights(one, one.laid_out(assembled), wanted)
+
+    described = calibrated(described, lambda one: forward_of(one.settings, weights(one), one.name), corpus)
+    return described, weights(described)
+
+
+def weights_of(described: Described) -> Weights:
+    """Read the weights as the net wants them. Raises CheckpointError where they do not make it, MissingPackageError."""
+    return check_weights(described, described.weights(), shapes_of(described.settings, described.name))
