@@ -29,7 +29,7 @@ import struct
 import termios
 
 PATIENCE_S = 60.0
-START = "from tinygpt_tui.cli.main import run; raise SystemExit(run([]))"
+START = "from tinygpt_tui.__main__ import main; raise SystemExit(main())"
 IGNORE_HANGUP = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); {START}"
 ALTERNATE_SCREEN, MOUSE, CURSOR = b"\x1b[?1049", b"\x1b[?1003", b"\x1b[?25"
 
@@ -187,7 +187,10 @@ def test_text_that_cannot_be_saved_is_asked_about_and_told_after_the_end(
     asked_at = len(app.said)
     app.keys(b"\x11")  # ctrl+q
     app.wait(lambda: b"Quit anyway" in app.said[asked_at:])
+    app.keys(b"\x1b[Z")  # shift+tab: Enter alone stays
     app.keys(b"\r")
     assert app.ended() == ExitCode.STORAGE
     check_clean(app.said)
-    assert b"sessions" in app.said.split(ALTERNATE_SCREEN)[-1]
+    last_words = app.said.split(ALTERNATE_SCREEN)[-1]
+    assert b"sessions" in last_words
+    assert b"Traceback" not in last_words

@@ -5,8 +5,8 @@ from __future__ import annotations
 import gc
 import sys
 
-from tinygpt_tui.cli.output import say
-from tinygpt_tui.errors import ExitCode
+from tinygpt_tui.cli.output import say, say_error
+from tinygpt_tui.errors import ExitCode, TinyGPTError
 from tinygpt_tui.settings.computing import AUTO
 
 
@@ -22,6 +22,9 @@ def open_app(device: str = AUTO) -> int:
 
     try:
         return run(device)
+    except TinyGPTError as error:  # text that could not be saved
+        say_error(error)
+        return int(error.exit_code)
     finally:
         _hand_over()
 

@@ -294,7 +294,7 @@ class TinyGPTApp(App[None]):
 
             said = f"{error.message}\n{error.hint}" if error.hint else error.message
             question = f"Your text is not saved: {said}\n\nF9 saves it elsewhere. If you quit now, it is lost."
-            self.push_screen(ConfirmScreen("not saved", question, "Quit anyway"), self._quit_anyway)
+            self.push_screen(ConfirmScreen("not saved", question, "Quit anyway", loses=True), self._quit_anyway)
 
     async def _quit_anyway(self, agreed: bool | None) -> None:
         if agreed:

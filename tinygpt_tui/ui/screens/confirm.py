@@ -12,7 +12,7 @@ from textual.widgets import Button, Static
 
 
 class ConfirmScreen(ModalScreen[bool]):
-    """Dismisses with True where the user agrees; enter is yes, escape is no."""
+    """Dismisses with True where the user agrees; enter is yes (no, where yes loses something), escape is no."""
 
     DEFAULT_CSS = """
     ConfirmScreen {
@@ -31,10 +31,10 @@ class ConfirmScreen(ModalScreen[bool]):
         Binding("escape", "answer(False)", "No", id="confirm.no", tooltip="Leave everything as it is"),
     ]
 
-    def __init__(self, title: str, question: str, yes: str) -> None:
-        """`yes` is what agreeing does, as a verb: "Stop"."""
+    def __init__(self, title: str, question: str, yes: str, *, loses: bool = False) -> None:
+        """`yes` is what agreeing does, as a verb: "Stop". `loses`: it cannot be undone, and Enter does not do it."""
         super().__init__()
-        self._title, self._question, self._yes = title, question, yes
+        self._title, self._question, self._yes, self._loses = title, question, yes, loses
 
     def compose(self) -> ComposeResult:
         """Yield the question and its answers."""
@@ -42,8 +42,16 @@ class ConfirmScreen(ModalScreen[bool]):
             box.border_title = self._title
             yield Static(self._question, markup=False)
             with Horizontal():
-                yield Button(f"{self._yes} enter", id="yes", compact=True, variant="primary")
-                yield Button("Cancel esc", id="no", compact=True)
+                if self._loses:
+                    yield Button(self._yes, id="yes", compact=True)
+                    yield Button("Cancel enter esc", id="no", compact=True, variant="primary")
+                else:
+                    yield Button(f"{self._yes} enter", id="yes", compact=True, variant="primary")
+                    yield Button("Cancel esc", id="no", compact=True)
+
+    def on_mount(self) -> None:
+        """Begin at the answer that Enter gives."""
+        self.query_one("#no" if self._loses else "#yes").focus()
 
     def on_button_pressed(self, message: Button.Pressed) -> None:
         """Answer with the button."""
