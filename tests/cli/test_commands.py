@@ -62,6 +62,23 @@ def trained(trained_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return trained_home
 
 
+def test_a_named_encoding_is_kept_with_the_run(home: Path, tmp_path: Path) -> None:
+    polish = "Zażółć gęślą jaźń, powiedział i wyszedł wcześnie rano.\n" * 60
+    path = tmp_path / "polish.txt"
+    path.write_bytes(polish.encode("iso8859-2"))
+    given = ("train", "--corpus", path, "--name", "polish", "--encoding", "iso8859-2", *TINY, *SHORT)
+    unknown = tinygpt(*given[:-1], "4", "--encoding", "klingon")
+    assert (unknown.returncode, "klingon" in unknown.stderr) == (ExitCode.USAGE, True)
+    done = tinygpt(*given)
+    assert done.returncode == 0, done.stderr
+    assert "read as" not in done.stderr
+    assert RunFolder(home / "models" / "polish").read_settings().corpus.encoding == "iso8859-2"
+    done = tinygpt("resume", "polish", "--steps", "+6")  # reads the text again
+    assert done.returncode == 0, done.stderr
+    doctor = tinygpt("doctor", "--corpus", path)
+    assert "gę¶l±" in doctor.stderr
+
+
 def test_help_names_every_command_and_exit_code() -> None:
     done = tinygpt("--help")
     assert done.returncode == 0

@@ -24,7 +24,7 @@ def test_a_cut_at_any_byte_loses_that_character_alone(language: str) -> None:
     raw = text.encode()
     for bytes_left_out in range(1, 200):
         for part in (raw[:-bytes_left_out], raw[bytes_left_out:], raw[bytes_left_out:-bytes_left_out]):
-            got, notes = decode(part, "text.txt")
+            got, notes, _ = decode(part, "text.txt")
             assert got == part.decode("utf-8", "ignore")
             assert got in text
             assert bool(notes) == (len(got.encode()) < len(part))
@@ -36,7 +36,7 @@ def test_a_few_bad_bytes_are_left_out_and_counted(language: str, bad: bytes) -> 
     raw = TEXTS[language].encode()
     count = sum(byte >= 0x80 for byte in bad)
     for place in (0, raw.index(b"\n") + 1, len(raw)):
-        got, (note,) = decode(raw[:place] + bad + raw[place:], "text.txt")
+        got, (note,), _ = decode(raw[:place] + bad + raw[place:], "text.txt")
         assert (
             got == TEXTS[language][: len(raw[:place].decode())] + bad.decode("utf-8", "ignore") + raw[place:].decode()
         )
@@ -50,7 +50,8 @@ def test_a_few_bad_bytes_are_left_out_and_counted(language: str, bad: bytes) -> 
 )  # fmt: skip
 def test_another_encoding_is_guessed_and_a_line_shows_it(language: str, encoding: str) -> None:
     raw = TEXTS[language].encode(encoding, "ignore")
-    got, (note,) = decode(raw, "text.txt")
+    got, (note,), guessed = decode(raw, "text.txt")
+    assert guessed
     assert got == raw.decode(encoding)
     assert f"read as {encoding}" in note
     assert max(note) in TEXTS[language]  # letters that a wrong guess would show otherwise
@@ -59,10 +60,10 @@ def test_another_encoding_is_guessed_and_a_line_shows_it(language: str, encoding
 def test_a_named_encoding_is_obeyed() -> None:
     polish = TEXTS["Polish"]
     assert decode(polish.encode("iso8859-2"), "a.txt")[0] != polish  # the guess is wrong, and says so
-    assert decode(polish.encode("iso8859-2"), "a.txt", "latin2") == (polish, [])
-    assert decode("naïve".encode("utf-16-le"), "a.txt", "utf-16-le") == ("naïve", [])
-    assert decode(polish.encode("utf-8-sig"), "a.txt", "utf-8") == (polish, [])
-    text, (note,) = decode(b"fine " * 100 + b"\xff", "a.txt", "ascii")
+    assert decode(polish.encode("iso8859-2"), "a.txt", "latin2") == (polish, [], False)
+    assert decode("naïve".encode("utf-16-le"), "a.txt", "utf-16-le") == ("naïve", [], False)
+    assert decode(polish.encode("utf-8-sig"), "a.txt", "utf-8") == (polish, [], False)
+    text, (note,), _ = decode(b"fine " * 100 + b"\xff", "a.txt", "ascii")
     assert text == "fine " * 100
     assert "1 place" in note
 

@@ -127,6 +127,28 @@ async def test_another_encoding_is_noted(tmp_path: Path) -> None:
         assert bench.start_enabled
 
 
+async def test_a_wrong_guess_of_the_encoding_is_seen_and_set_right(tmp_path: Path) -> None:
+    polish = "Zażółć gęślą jaźń, powiedział i wyszedł wcześnie rano.\n" * 40
+    (tmp_path / "polish.txt").write_bytes(polish.encode("iso8859-2"))
+    async with train_tab() as bench:
+        encoding = bench.screen.query_one("#corpus-encoding", Select)
+        await bench.read()
+        assert not encoding.region  # nothing was guessed
+        await bench.choose(tmp_path / "polish.txt")
+        await bench.until(lambda: bench.form.facts is not None and bench.form.facts.guessed)
+        await bench.sees("gę¶l±")  # the guess, for all to see
+        await bench.until(lambda: encoding.region)
+        encoding.value = "iso8859-2"
+        await bench.until(lambda: bench.form.facts is not None and "ż" in bench.form.facts.characters)
+        assert bench.form.facts is not None
+        assert bench.form.facts.reference.encoding == "iso8859-2"  # as the run will read it
+        assert "gę¶l±" not in bench.shown
+        encoding.value = "utf-16-le"
+        await bench.sees("not utf-16-le")
+        encoding.value = "auto"
+        await bench.until(lambda: bench.form.facts is not None and bench.form.facts.guessed)
+
+
 async def test_a_path_can_be_typed_absolute_or_from_the_folder_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from tinygpt_tui.cli.engine_words import say_engine
+from tinygpt_tui.cli.flags import add_encoding_flag
 from tinygpt_tui.cli.output import say, write, write_data
 from tinygpt_tui.errors import NotFoundError, TinyGPTError, UsageError
 from tinygpt_tui.events.training import Finding
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("name", nargs="?", help="a run, as in `tinygpt-tui runs`")
     parser.add_argument("--corpus", metavar="NAME|FILE", help="a text, before anything is trained on it")
+    add_encoding_flag(parser)
     parser.add_argument(
         "--preset", default=DEFAULT_PRESET, help=f"with --corpus: {', '.join(ALL_PRESETS)} (default: {DEFAULT_PRESET})"
     )
@@ -34,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.name:
         findings = _of_run(arguments.name, arguments.one_batch)
     else:
-        findings = _of_corpus(arguments.corpus, arguments.preset, arguments.one_batch)
+        findings = _of_corpus(arguments.corpus, arguments.encoding, arguments.preset, arguments.one_batch)
     if arguments.json:
         write_data("".join(msgspec.json.encode(finding).decode() + "\n" for finding in findings))
     else:
@@ -68,9 +70,10 @@ def _of_run(name: str, one_batch: bool) -> list[Finding]:
     return worst_first([*findings, *([tried] if tried else [])])
 
 
-def _of_corpus(name: str, preset: str, one_batch: bool) -> list[Finding]:
+def _of_corpus(name: str, encoding: str, preset: str, one_batch: bool) -> list[Finding]:
+    from tinygpt_tui.cli.reading import read_corpus_text
     from tinygpt_tui.corpora.catalog import find_corpus
-    from tinygpt_tui.corpora.corpus import read_text, split
+    from tinygpt_tui.corpora.corpus import split
     from tinygpt_tui.doctor.examination import examine
     from tinygpt_tui.doctor.rounds import worst_first
 
@@ -80,7 +83,9 @@ def _of_corpus(name: str, preset: str, one_batch: bool) -> list[Finding]:
         raise NotFoundError(
             f"{entry.row.title} is not on this machine yet", own_command("data", "--download", entry.name)
         )
-    text = read_text(Path(entry.path))
+    text = read_corpus_text(Path(entry.path), encoding)
+    for note in text.notes:
+        say(note)
     corpus = split(text.text, training.architecture.training_length, training.validation_share)
     examination = examine(text.text, corpus)
     floors = ", ".join(f"{floor.name} {floor.loss:z.3f}" for floor in examination.floors)

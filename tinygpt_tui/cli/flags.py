@@ -81,3 +81,13 @@ def typed_settings(
 
 def _fields(settings: type[msgspec.Struct] | dict[str, SettingField]) -> dict[str, SettingField]:
     return settings if isinstance(settings, dict) else fields_of(settings)
+
+
+def add_encoding_flag(parser: argparse.ArgumentParser) -> None:
+    """Let the user name the text's encoding."""
+    parser.add_argument(
+        "--encoding",
+        default="auto",
+        metavar="NAME",
+        help="the text's encoding: utf-8, cp1252, iso8859-2, mac-roman, utf-16 … (default: found out)",
+    )

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from tinygpt_tui import paths
 from tinygpt_tui.charts import LEVEL_STYLE, SERIES_STYLES, Level, LossChart, Series, export_svg
+from tinygpt_tui.cli.flags import add_encoding_flag
 from tinygpt_tui.cli.output import say, table, write, write_data
 from tinygpt_tui.errors import ExitCode, NotFoundError
 from tinygpt_tui.files import check_new, write_text
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = f"The presets are {', '.join(ALL_PRESETS)}. `{LADDER_NAME}` is the lecture's stages, one by one."
     parser.add_argument("names", nargs="+", metavar="PRESET", help=f"two or more presets, or {LADDER_NAME}")
     parser.add_argument("--corpus", required=True, metavar="NAME|FILE", help="`tinygpt-tui data`, or any text file")
+    add_encoding_flag(parser)
     parser.add_argument("--name", default="race", help="what the models' names begin with (default: race)")
     parser.add_argument("--steps", type=int, default=0, metavar="N", help="as many steps for each (default: its own)")
     parser.add_argument("--minutes", type=float, default=0.0, metavar="N", help="as many minutes for each")
@@ -55,8 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train them all, then show how they did. Raises every error that a training can begin with."""
+    from tinygpt_tui.cli.reading import read_corpus_text
     from tinygpt_tui.corpora.catalog import find_corpus
-    from tinygpt_tui.corpora.corpus import read_text, split
+    from tinygpt_tui.corpora.corpus import split
     from tinygpt_tui.corpora.floors import floors_of
     from tinygpt_tui.runs.begin import reference
 
@@ -69,7 +72,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise NotFoundError(
             f"{entry.row.title} is not on this machine yet", own_command("data", "--download", entry.name)
         )
-    text = read_text(Path(entry.path))
+    text = read_corpus_text(Path(entry.path), arguments.encoding)
+    for note in text.notes:
+        say(note)
     corpus = split(text.text, 1, 0.1)
     entrants = entrants_of(
         arguments.names,
@@ -90,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
             seeded = msgspec.structs.replace(entrant.training, seed=arguments.seed)
             entrant = msgspec.structs.replace(entrant, training=seeded)
         say(f"{number}/{len(entrants)}  {entrant.name}")
-        history, model, stopped = _train(entrant, arguments.name, reference(entry, text))
+        history, model, stopped = _train(entrant, arguments.name, reference(entry, text, arguments.encoding))
         histories.append((entrant.name, history))
         results.append(result_of(entrant, model, history))
         if stopped:

@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import TypeVar
 
 from tinygpt_tui.corpora.corpus import Corpus, CorpusText, reading, splitting
+from tinygpt_tui.corpora.encodings import AUTO, check_encoding
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 R = TypeVar("R")
 FIRST_S, EACH_S = 1.0, 0.2
 
 
-def read_corpus_text(path: Path) -> CorpusText:
-    """Read a text file. Raises CorpusError, StorageError."""
-    return _with_progress(reading(path), f"reading {path.name}")
+def read_corpus_text(path: Path, encoding: str = AUTO) -> CorpusText:
+    """Read a text file. Raises CorpusError, StorageError; UsageError where there is no such encoding."""
+    if encoding != AUTO:
+        check_encoding(encoding)  # before much is read
+    return _with_progress(reading(path, encoding), f"reading {path.name}")
 
 
 def encode(text: CorpusText, block_size: int, validation_share: float, tokenizer: Tokenizer) -> Corpus:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tinygpt_tui import platforms
-from tinygpt_tui.cli.flags import add_setting_flags, typed_settings
+from tinygpt_tui.cli.flags import add_encoding_flag, add_setting_flags, typed_settings
 from tinygpt_tui.cli.output import say, write
 from tinygpt_tui.cli.terminal import surviving
 from tinygpt_tui.errors import ExitCode, NotFoundError, TinyGPTError, UsageError
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"  {name:<8}  {preset.description}" for name, preset in ALL_PRESETS.items()
     )
     parser.add_argument("--corpus", required=True, metavar="NAME|FILE", help="`tinygpt-tui data`, or any text file")
+    add_encoding_flag(parser)
     parser.add_argument("--name", help="the new model's name (default: the corpus's)")
     parser.add_argument(
         "--preset",
@@ -88,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tinygpt_tui.cli.reading import encode, read_corpus_text
 
     minutes = resolve(base, ending(typed)).minutes or base.minutes  # what was typed can be, before much is read
-    text = read_corpus_text(Path(entry.path))
+    text = read_corpus_text(Path(entry.path), arguments.encoding)
     if origin is not None:
         base, preset = origin.training(base, len(text.text)), ""
     elif preset == TIMED_PRESET:
@@ -104,7 +105,8 @@ def run(arguments: argparse.Namespace) -> int:
     for line in told:
         say(line)
     name = arguments.name or free_name(f"{origin.model.name}-{entry.name}" if origin else entry.name)
-    settings = new_run(name, preset, training, reference(entry, text), origin.model if origin else None)
+    known = reference(entry, text, arguments.encoding)
+    settings = new_run(name, preset, training, known, origin.model if origin else None)
     if arguments.detach:
         return train_detached(create_run(settings))
     for note in text.notes:

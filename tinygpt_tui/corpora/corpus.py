@@ -31,6 +31,7 @@ class CorpusText:
     sha256: str
     notes: tuple[str, ...] = ()
     counts: dict[str, int] = field(default_factory=dict, repr=False)
+    guessed: bool = False  # its encoding
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def reading(path: Path, encoding: str = AUTO) -> Generator[float, None, CorpusTe
         raise CorpusError(f"{path} is a folder", "name a text file in it") from None
     except OSError as error:
         raise storage_error(error, path) from error
-    text, notes = decode(content, path.name, encoding)
+    text, notes, guessed = decode(content, path.name, encoding)
     del content  # before its characters are counted: it may be large
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -87,7 +88,7 @@ def reading(path: Path, encoding: str = AUTO) -> Generator[float, None, CorpusTe
             f"{path.name} repeats one character, {min(counts.keys() - {chr(10)}, default=' ')!r}",
             "there is nothing to learn from it: choose another text",
         )
-    return CorpusText(text, digest.hexdigest(), tuple(notes), counts)
+    return CorpusText(text, digest.hexdigest(), tuple(notes), counts, guessed)
 
 
 def sha256_of(path: Path) -> str:

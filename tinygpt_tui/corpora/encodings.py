@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from typing import NamedTuple
 
 import numpy as np
 from charset_normalizer import CharsetMatch, from_bytes
@@ -30,30 +31,44 @@ LONGEST_SEQUENCE = 4
 FIRST_LEAD = 0xC0  # bytes from here on begin a character of several
 SHOWN = 48  # characters of the line that a guess shows
 
+# Offered in a form; a flag takes all that Python knows.
+COMMON = (
+    *(AUTO, "utf-8", "cp1252", "cp1250", "iso8859-2", "cp1251", "koi8-r", "cp1253", "iso8859-7", "cp1254", "cp1255"),
+    *("cp1256", "cp850", "mac-roman", "cp932", "euc-jp", "gb18030", "big5", "cp949", "utf-16-le", "utf-16-be"),
+)
+
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 
 
-def decode(content: bytes | bytearray, name: str, encoding: str = AUTO) -> tuple[str, list[str]]:
-    """Return the text of a file called `name`, and notes about how it was read; line ends stay as they are.
+class Decoded(NamedTuple):
+    """A text, notes about how it was read, and whether the encoding is a guess."""
+
+    text: str
+    notes: list[str]
+    guessed: bool = False
+
+
+def decode(content: bytes | bytearray, name: str, encoding: str = AUTO) -> Decoded:
+    """Return the text of a file called `name`; line ends stay as they are.
 
     Raises CorpusError where it is no text, or none in this `encoding`; UsageError where Python has no such encoding.
     """
     if encoding != AUTO:
         return _named(bytes(content), name, encoding)
     try:
-        return content.decode("utf-8-sig"), []
+        return Decoded(content.decode("utf-8-sig"), [])
     except UnicodeDecodeError:
         raw = bytes(content)
     if (nearly := _nearly_utf8(raw)) is not None:
         text, bad = nearly
-        return text, [f"{name} is UTF-8 except for {_bytes(bad)}, left out"]
+        return Decoded(text, [f"{name} is UTF-8 except for {_bytes(bad)}, left out"])
     best = None if looks_binary(raw) and not raw.startswith(WIDE) else _likeliest(raw)
     if best is None:
         raise not_a_text(name)
     text = str(best)
     guess = (WESTERN if WESTERN in best.could_be_from_charset else best.encoding).replace("_", "-")
-    line = _telling_line(text)
-    return text, [f"{name} is not UTF-8; read as {guess}: {line!r}; if that is wrong, set the encoding"]
+    said = f"{name} is not UTF-8; read as {guess}: {_telling_line(text)!r}; if that is wrong, set the encoding"
+    return Decoded(text, [said], guessed=True)
 
 
 def check_encoding(encoding: str) -> str:
@@ -82,11 +97,11 @@ def not_a_text(name: str) -> CorpusError:
     )
 
 
-def _named(raw: bytes, name: str, encoding: str) -> tuple[str, list[str]]:
+def _named(raw: bytes, name: str, encoding: str) -> Decoded:
     found = check_encoding(encoding)
     found = "utf-8-sig" if found == "utf-8" else found
     try:
-        return raw.decode(found), []
+        return Decoded(raw.decode(found), [])
     except UnicodeDecodeError:
         text = raw.decode(found, "replace")
     except UnicodeError as error:  # UTF-16 without its mark
@@ -95,7 +110,7 @@ def _named(raw: bytes, name: str, encoding: str) -> tuple[str, list[str]]:
     if bad > max(LONGEST_SEQUENCE, LARGEST_BAD_SHARE * len(text)):
         raise CorpusError(f"{name} is not {encoding}: {bad:,} places cannot be read", "name another encoding, or auto")
     places = "1 place" if bad == 1 else f"{bad:,} places"
-    return raw.decode(found, "ignore"), [f"{name} is {encoding} except for {places}, left out"]
+    return Decoded(raw.decode(found, "ignore"), [f"{name} is {encoding} except for {places}, left out"])
 
 
 def _nearly_utf8(raw: bytes) -> tuple[str, int] | None:

@@ -29,7 +29,7 @@ def new_run(
     )
 
 
-def reference(entry: CorpusEntry, text: CorpusText) -> CorpusReference:
+def reference(entry: CorpusEntry, text: CorpusText, encoding: str) -> CorpusReference:
     """Return what a run keeps of a corpus that is on this machine: where its text is, and how to know it again."""
     assert entry.path is not None, "a corpus must be downloaded before it can be learnt from"
     return CorpusReference(
@@ -38,6 +38,7 @@ def reference(entry: CorpusEntry, text: CorpusText) -> CorpusReference:
         sha256=text.sha256,
         characters=len(text.text),
         entropy=entry.row.entropy,
+        encoding=encoding,
     )
 
 

@@ -19,13 +19,17 @@ LIVE: frozenset[str] = frozenset({"starting", "running", "paused"})
 
 
 class CorpusReference(msgspec.Struct, frozen=True, kw_only=True):
-    """Which text a run learns from. `entropy` is its true entropy, nats per character, where that is known."""
+    """Which text a run learns from, and in which encoding it is, `auto` where that was not said.
+
+    `entropy` is its true entropy, nats per character, where that is known.
+    """
 
     name: str
     path: str
     sha256: str = ""
     characters: int = 0
     entropy: float | None = None
+    encoding: str = "auto"
 
 
 class StartingModel(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinygpt_tui.corpora.corpus import reading
+from tinygpt_tui.corpora.encodings import AUTO
 from tinygpt_tui.runs.folder import CorpusReference
 
 
@@ -20,6 +21,7 @@ class CorpusFacts:
     notes: tuple[str, ...] = ()
     rare: str = ""  # the characters that occur only once
     characters: str = ""  # all of them, each once
+    guessed: bool = False  # the encoding
 
     @property
     def uniform_loss(self) -> float:
@@ -27,11 +29,18 @@ class CorpusFacts:
         return math.log(self.vocab_size)
 
 
-def reading_facts(path: Path, name: str, entropy: float | None = None) -> Generator[float, None, CorpusFacts]:
+def reading_facts(
+    path: Path, name: str, entropy: float | None = None, encoding: str = AUTO
+) -> Generator[float, None, CorpusFacts]:
     """Yield the share of a text that is read, again and again; return its facts. Raises CorpusError, StorageError."""
-    found = yield from reading(path)
+    found = yield from reading(path, encoding)
     reference = CorpusReference(
-        name=name, path=str(path.resolve()), sha256=found.sha256, characters=len(found.text), entropy=entropy
+        name=name,
+        path=str(path.resolve()),
+        sha256=found.sha256,
+        characters=len(found.text),
+        entropy=entropy,
+        encoding=encoding,
     )
     rare = "".join(sorted(character for character, count in found.counts.items() if count == 1))
-    return CorpusFacts(reference, len(found.counts), found.notes, rare, "".join(sorted(found.counts)))
+    return CorpusFacts(reference, len(found.counts), found.notes, rare, "".join(sorted(found.counts)), found.guessed)

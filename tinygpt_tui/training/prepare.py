@@ -161,7 +161,7 @@ def _read_corpus(
     reference, chosen = settings.corpus, settings.training
     path = Path(reference.path)
     told = _Told(control)
-    found = yield from told.while_(reading(path), 0.0)
+    found = yield from told.while_(reading(path, reference.encoding), 0.0)
     if reference.sha256 and found.sha256 != reference.sha256:
         raise text_changed(folder, path)
     tokenizer = for_text(tokenizer, found.text) if tokenizer else CharTokenizer.of_counts(found.counts)

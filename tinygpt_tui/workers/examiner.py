@@ -89,7 +89,7 @@ def text_of(corpus: CorpusReference) -> CorpusText:
     Raises NotFoundError, CorpusError.
     """
     for path in _places(corpus):
-        text = read_text(path)
+        text = read_text(path, corpus.encoding)
         if corpus.sha256 in ("", text.sha256):
             return text
     raise NotFoundError(f"the text {corpus.name} is not on this machine", f"put it back: {corpus.path}")

@@ -1,7 +1,7 @@
 """Reads a large text in a process of its own, so that a form stays responsive and the reading can be cancelled.
 
-`python -m tinygpt_tui.workers.text_reader PATH NAME ENTROPY` is that process: JSON lines on stdout, the share that is
-read, then the facts or an error.
+`python -m tinygpt_tui.workers.text_reader PATH NAME ENTROPY ENCODING` is that process: JSON lines on stdout, the share
+that is read, then the facts or an error.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class _Line(msgspec.Struct, omit_defaults=True):
 class TextReader:
     """Reads a text; iterate over `shares` to its end for the facts, and `close` it at any time from another thread."""
 
-    def __init__(self, path: Path, name: str, entropy: float | None) -> None:
-        self._given = path, name, entropy
+    def __init__(self, path: Path, name: str, entropy: float | None, encoding: str) -> None:
+        self._given = path, name, entropy, encoding
         self._child: Child | None = None
         self._closed = False
 
@@ -43,13 +43,13 @@ class TextReader:
 
         Raises CorpusError, StorageError.
         """
-        path, name, entropy = self._given
+        path, *_ = self._given
         try:
             large = path.stat().st_size > LARGE
         except OSError:
             large = False  # reading it says what is wrong
         if not large:
-            return (yield from reading_facts(path, name, entropy))
+            return (yield from reading_facts(*self._given))
         return (yield from self._by_child())
 
     def close(self) -> None:
@@ -59,8 +59,8 @@ class TextReader:
             self._child.kill()
 
     def _by_child(self) -> Generator[float, None, CorpusFacts]:
-        path, name, entropy = self._given
-        arguments = str(path), name, "" if entropy is None else repr(entropy)
+        path, name, entropy, encoding = self._given
+        arguments = str(path), name, "" if entropy is None else repr(entropy), encoding
         with Child("tinygpt_tui.workers.text_reader", *arguments, stdout=subprocess.PIPE) as child:
             self._child = child
             if self._closed:
@@ -77,8 +77,8 @@ class TextReader:
 
 def main() -> None:
     """Read the text named on the command line."""
-    path, name, entropy = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-    steps = reading_facts(path, name, float(entropy) if entropy else None)
+    path, name, entropy, encoding = Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
+    steps = reading_facts(path, name, float(entropy) if entropy else None, encoding)
     said_at = 0.0
     while True:
         try:

@@ -444,7 +444,7 @@ weights, and you can go on from there later.
         if (start := session.settings.start) is not None:
             self.form.start_from(start.path, start.name, keep=True)
         try:
-            self.form.corpus.choose_again(session.settings.corpus.name, session.settings.corpus.path)
+            self.form.corpus.choose_again(session.settings.corpus)
         except TinyGPTError as error:
             self.show_error(error)
         changed = changes_in_words(changes)

@@ -13,7 +13,9 @@ from textual.worker import get_current_worker
 
 from tinygpt_tui.corpora.catalog import CorpusEntry, find_corpus, list_corpora
 from tinygpt_tui.corpora.download import Downloaded, download
-from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.corpora.encodings import AUTO
+from tinygpt_tui.errors import CorpusError, TinyGPTError
+from tinygpt_tui.runs.folder import CorpusReference
 from tinygpt_tui.runs.text_facts import CorpusFacts
 from tinygpt_tui.ui.widgets.train_corpus_picker import TrainCorpusPicker
 from tinygpt_tui.workers.text_reader import TextReader
@@ -61,22 +63,22 @@ class TrainCorpus(Vertical):
         if first is not None:
             self._choose(first)
 
-    def choose_file(self, path: str) -> None:
+    def choose_file(self, path: str, encoding: str = AUTO) -> None:
         """Choose a text file. Raises NotFoundError, CorpusError."""
         entry = find_corpus(path)
         if entry.name not in {known.name for known in self._files}:
             self._files = [*self._files, entry]
         else:
             self._files = [entry if known.name == entry.name else known for known in self._files]
-        self._choose(entry)
+        self._choose(entry, encoding)
 
-    def choose_again(self, name: str, path: str) -> None:
+    def choose_again(self, reference: CorpusReference) -> None:
         """Choose a text that was learnt from before. Raises NotFoundError, CorpusError."""
-        known = next((entry for entry in self._entries() if entry.name == name and entry.here), None)
+        known = next((entry for entry in self._entries() if entry.name == reference.name and entry.here), None)
         if known is not None:
-            self._choose(known)
+            self._choose(known, reference.encoding)
         else:
-            self.choose_file(path)
+            self.choose_file(reference.path, reference.encoding)
 
     def on_unmount(self) -> None:
         """Read nothing any more."""
@@ -101,16 +103,17 @@ class TrainCorpus(Vertical):
         own = {entry.name for entry in self._files}
         return [*(entry for entry in list_corpora() if entry.name not in own), *self._files]
 
-    def _choose(self, entry: CorpusEntry) -> None:
+    def _choose(self, entry: CorpusEntry, encoding: str = AUTO) -> None:
         self.cancel()
         self._chosen = entry
+        self._picker.show_encoding(encoding)
         self._picker.show_entries(self._entries(), entry.name)
         self.post_message(self.Read(entry, None))
         if entry.path is None:
             self._picker.show_away(entry)
         else:
             self._picker.show_reading()
-            self._reader = TextReader(Path(entry.path), entry.name, entry.row.entropy)
+            self._reader = TextReader(Path(entry.path), entry.name, entry.row.entropy, encoding)
             self._read(entry, self._reader)
 
     def _stop_reading(self) -> None:
@@ -158,6 +161,12 @@ class TrainCorpus(Vertical):
         message.stop()
         self._choose(message.entry)
 
+    def on_train_corpus_picker_encoding_chosen(self, message: TrainCorpusPicker.EncodingChosen) -> None:
+        """Read the text in another encoding."""
+        message.stop()
+        if self._chosen is not None:
+            self._choose(self._chosen, message.encoding)
+
     def on_train_corpus_picker_download_wanted(self, message: TrainCorpusPicker.DownloadWanted) -> None:
         """Begin the download."""
         message.stop()
@@ -192,7 +201,7 @@ class TrainCorpus(Vertical):
             self.fetching = False
             self._picker.show_away(entry, f"✗ {outcome.message}; {outcome.hint};")
         else:
-            self._picker.show_problem(f"{outcome.message}; {outcome.hint}")
+            self._picker.show_problem(f"{outcome.message}; {outcome.hint}", unsure=isinstance(outcome, CorpusError))
 
     def _hear_download(self, part: Downloaded) -> None:
         if not self.fetching or self._chosen is None:

@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.widgets import Button, ProgressBar, Select, Static
 
 from tinygpt_tui.corpora.catalog import CorpusEntry
+from tinygpt_tui.corpora.encodings import AUTO, COMMON
 from tinygpt_tui.runs.text_facts import CorpusFacts
 from tinygpt_tui.words import size
 
@@ -25,6 +26,8 @@ class TrainCorpusPicker(Vertical):
         & Select { width: 40; }
         & Button { margin: 0 0 0 2; }
         & .-facts { height: auto; padding: 0 0 0 19; }
+        & .-encoding { display: none; }
+        &.-unsure .-encoding { display: block; }
         & ProgressBar { width: 40; & > Bar { width: 1fr; } }
         & .-download { display: none; padding: 0 0 0 19; }
         &.-away .-download { display: block; }
@@ -37,7 +40,8 @@ class TrainCorpusPicker(Vertical):
 
 The text to learn from. *Tales* comes with the program. *Tiny Shakespeare* is downloaded when you ask for it.
 Any text file of your own can be chosen by its path or in the tree of folders. UTF-8 is best; other encodings are
-recognised and converted.
+recognised and converted. Where the encoding had to be guessed, a line of the text shows the guess, and a list below it
+offers others.
 """
 
     class Chosen(Message):
@@ -46,6 +50,13 @@ recognised and converted.
         def __init__(self, entry: CorpusEntry) -> None:
             super().__init__()
             self.entry = entry
+
+    class EncodingChosen(Message):
+        """The text is to be read in this encoding."""
+
+        def __init__(self, encoding: str) -> None:
+            super().__init__()
+            self.encoding = encoding
 
     class FileWanted(Message):
         """The user wants to name a file."""
@@ -67,6 +78,10 @@ recognised and converted.
             yield Select[str]((), prompt="choose a text", compact=True, id="corpus")
             yield Button("File… ^l", compact=True, id="corpus-file", tooltip="Choose any text file (ctrl+l)")
         yield Static("", classes="-facts", markup=False)
+        with Horizontal(classes="-encoding"):
+            yield Static("encoding", classes="-title")
+            choices = [(name, name) for name in COMMON]
+            yield Select(choices, value=AUTO, allow_blank=False, compact=True, id="corpus-encoding")
         with Horizontal(classes="-download"):
             yield Button("Download", compact=True, id="corpus-download", classes="-waiting", variant="primary")
             yield ProgressBar(show_eta=False, classes="-fetching")
@@ -87,6 +102,11 @@ recognised and converted.
             if chosen in self._entries:
                 select.value = chosen
 
+    def show_encoding(self, encoding: str) -> None:
+        """Show how the text was asked to be read; nothing is sent."""
+        with self.prevent(Select.Changed):
+            self.query_one("#corpus-encoding", Select).value = encoding if encoding in COMMON else AUTO
+
     def show_reading(self, share: float = 0.0) -> None:
         """Say that the text is being read, and how much of it is."""
         self._show(f"reading… {share:.0%}; esc cancels" if share else "reading…")
@@ -97,11 +117,11 @@ recognised and converted.
         parts = [f"{known.characters:,} characters, {facts.vocab_size} different"]
         if known.entropy is not None:
             parts.append(f"floor {known.entropy:.3f} nats")
-        self._show("; ".join([*parts, *facts.notes]))
+        self._show("; ".join([*parts, *facts.notes]), unsure=facts.guessed or facts.reference.encoding != AUTO)
 
-    def show_problem(self, problem: str) -> None:
-        """Say why the text cannot be learnt from."""
-        self._show(f"✗ {problem}", invalid=True)
+    def show_problem(self, problem: str, *, unsure: bool = False) -> None:
+        """Say why the text cannot be learnt from; where it is `unsure` another encoding may help."""
+        self._show(f"✗ {problem}", invalid=True, unsure=unsure)
 
     def show_away(self, entry: CorpusEntry, message: str = "") -> None:
         """Say that the text must be downloaded first, and what happened to the last attempt."""
@@ -114,7 +134,8 @@ recognised and converted.
         self.add_class("-fetching")
         self.query_one(ProgressBar).update(total=total, progress=done)
 
-    def _show(self, text: str, *, away: bool = False, invalid: bool = False) -> None:
+    def _show(self, text: str, *, away: bool = False, invalid: bool = False, unsure: bool = False) -> None:
+        self.set_class(unsure, "-unsure")
         self.set_class(away, "-away")
         self.set_class(invalid, "-invalid")
         self.remove_class("-fetching")
@@ -123,7 +144,9 @@ recognised and converted.
     def on_select_changed(self, message: Select.Changed) -> None:
         """Pass on which corpus was chosen."""
         message.stop()
-        if self.entry is not None:
+        if message.select.id == "corpus-encoding":
+            self.post_message(self.EncodingChosen(str(message.value)))
+        elif self.entry is not None:
             self.post_message(self.Chosen(self.entry))
 
     def on_button_pressed(self, message: Button.Pressed) -> None:
