@@ -143,8 +143,8 @@ async def test_a_wrong_guess_of_the_encoding_is_seen_and_set_right(tmp_path: Pat
         assert bench.form.facts is not None
         assert bench.form.facts.reference.encoding == "iso8859-2"  # as the run will read it
         assert "gę¶l±" not in bench.shown
-        encoding.value = "utf-16-le"
-        await bench.sees("not utf-16-le")
+        encoding.value = "utf-8"
+        await bench.sees("is not utf-8:")
         encoding.value = "auto"
         await bench.until(lambda: bench.form.facts is not None and bench.form.facts.guessed)
 
