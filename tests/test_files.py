@@ -254,3 +254,13 @@ def test_a_file_that_cannot_be_synced_is_refused(tmp_path: Path, monkeypatch: py
     with pytest.raises(StorageError):
         write_bytes(tmp_path / "kept", b"new")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_text_has_the_same_newlines_on_every_system() -> None:
+    """A path's own `write_text` makes them Windows' there; `files.write_text` does not."""
+    package = Path(files.__file__).parent
+    for path in sorted(package.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "write_text":
+                module = isinstance(node.func.value, ast.Name) and node.func.value.id == "files"
+                assert module or "newline" in {keyword.arg for keyword in node.keywords}, f"{path}:{node.lineno}"

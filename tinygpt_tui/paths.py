@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import platformdirs
+
+T = TypeVar("T")
 
 HOME_VARIABLE = "TINYGPT_TUI_HOME"
 _DEVICES = frozenset(
@@ -41,6 +45,13 @@ def composed(name: str) -> str:
     Two names that look the same are the same in this form only.
     """
     return unicodedata.normalize("NFC", name)
+
+
+def find_named(known: Mapping[str, T], name: str) -> T | None:
+    """Return what is called `name`, or looks so; None where nothing is."""
+    if name in known:
+        return known[name]
+    return next((one for other, one in known.items() if composed(other) == composed(name)), None)
 
 
 def is_reserved(name: str) -> bool:

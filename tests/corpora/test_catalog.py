@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,10 @@ def test_what_is_not_there_names_what_is(name: str) -> None:
 def test_a_folder_is_no_corpus(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match="folder"):
         find_corpus(str(tmp_path))
+
+
+def test_a_text_whose_name_spells_its_accents_apart_is_found() -> None:
+    """As macOS spells it."""
+    path = own_text(unicodedata.normalize("NFD", "café.txt"))
+    for typed in (path.stem, "café"):
+        assert find_corpus(typed).path == str(path)

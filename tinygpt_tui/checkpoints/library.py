@@ -48,11 +48,8 @@ def find_model(name: str) -> Path:
     if is_hub_name(name):
         return find_on_hub(name)
     known = {card.name: Path(card.path) for card in list_models()}
-    if name in known:
-        return known[name]
-    for other, place in known.items():
-        if paths.composed(other) == paths.composed(name):
-            return place
+    if (place := paths.find_named(known, name)) is not None:
+        return place
     path = paths.typed_path(name)
     if is_file(path) or is_file(path / CONFIG) or (is_folder(path) and _holds_weights(path)):
         return path

@@ -70,8 +70,8 @@ def find_corpus(name: str) -> CorpusEntry:
     Raises NotFoundError, CorpusError for a folder; a corpus that must be downloaded first is returned with `path` None.
     """
     entries = {entry.name: entry for entry in list_corpora()}
-    if name in entries:
-        return entries[name]
+    if (entry := paths.find_named(entries, name)) is not None:
+        return entry
     path = paths.typed_path(name)
     if is_file(path):
         row = CatalogRow(

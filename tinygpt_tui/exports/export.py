@@ -61,6 +61,7 @@ def export(
         (folder / CARD).write_text(
             write_card(subject.name, subject.config, form, run_of(RunFolder(model)), notes, _prompt(subject)),
             encoding="utf-8",
+            newline="\n",
         )
         files = {entry.name: entry.stat().st_size for entry in sorted(folder.iterdir())}
         if single:

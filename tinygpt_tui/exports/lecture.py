@@ -23,7 +23,7 @@ def write(subject: Subject, folder: Path) -> None:
 
     torch.save(tensors_of(lecture_tensors(subject.gpt, subject.state())), folder / "model.pth")
     (folder / "tokenizer.json").write_text(
-        json.dumps(subject.tokenizer.to_dict(), ensure_ascii=False) + "\n", encoding="utf-8"
+        json.dumps(subject.tokenizer.to_dict(), ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
     )
     characters = subject.tokenizer.characters if isinstance(subject.tokenizer, CharTokenizer) else ""
     # It is read back as the sorted set of the file's characters, the line ends between them among them.

@@ -261,7 +261,9 @@ def two_processes(bench: Bench, found: Found) -> Iterator[str]:
         raise Skipped("not in the quick form")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         text = Path(folder, "text.txt")
-        text.write_text("the cat sat on the mat and looked at the old red moon.\n" * 400, encoding="utf-8")
+        text.write_text(
+            "the cat sat on the mat and looked at the old red moon.\n" * 400, encoding="utf-8", newline="\n"
+        )
         arguments = ["train", "--corpus", str(text), "--preset", "small", "--steps", "10", "--name", "two"]
         arguments += ["--processes", "2", "--device", str(bench.device)]
         done = _ended(
