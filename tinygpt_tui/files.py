@@ -209,6 +209,22 @@ def check_new(path: Path, force: bool) -> None:
         raise UsageError(f"{path} is there already", "--force replaces it")
 
 
+def set_aside(path: Path) -> Path | None:
+    """Rename a damaged file that may hold what the user wants back; return its new path, None where it stays.
+
+    >>> set_aside(Path("no such file"))
+    """
+    aside = path.with_name(f"{path.name}.damaged")
+    number = 2
+    while os.path.lexists(aside):
+        aside, number = path.with_name(f"{path.name}.damaged-{number}"), number + 1
+    try:
+        move(path, aside)
+    except OSError:
+        return None
+    return aside
+
+
 def is_file(path: Path) -> bool:
     """Whether there is such a file; no where it cannot be known (no permission, a name too long)."""
     try:

@@ -15,7 +15,7 @@ from foreign_programs import Lecture, NanoGPT, made
 
 from tinygpt_tui.checkpoints.fuzz import KINDS, fuzz
 from tinygpt_tui.checkpoints.opening import describe
-from tinygpt_tui.checkpoints.pickles import Record, read_pickle
+from tinygpt_tui.checkpoints.pickles import Allowance, Record, read_pickle
 from tinygpt_tui.checkpoints.source import models_in
 from tinygpt_tui.errors import CheckpointError, TinyGPTError
 
@@ -228,3 +228,93 @@ def test_a_folder_of_models_passes_over_links(tmp_path: Path) -> None:
     except OSError:
         pytest.skip("this system makes no links")
     assert models_in(folder) == []
+
+
+def _flood(keys: int, form: str) -> bytes:
+    """A pickle of a dict whose keys are multiples of 2^61 - 1: all have one hash."""
+    step = (1 << 61) - 1
+    start, end = {"numbers": (b"", b""), "pairs": (b"K\x01", b"\x86")}[form]
+    numbers = ((step * place).to_bytes(12, "little") for place in range(1, keys))
+    return b"\x80\x02}(" + b"".join(start + b"\x8a\x0c" + one + end + b"N" for one in numbers) + b"u."
+
+
+@pytest.mark.parametrize("form", ["numbers", "pairs"])
+def test_keys_that_all_have_one_hash_are_refused_at_the_first_large_one(form: str) -> None:
+    with pytest.raises(CheckpointError, match="is damaged"):  # a dict of them would take minutes
+        read_pickle(_flood(100_000, form))
+
+
+def test_the_time_for_a_pickle_is_bounded_as_its_steps_are() -> None:
+    many = pickle.dumps(dict.fromkeys(range(5000)), protocol=2)
+    assert len(read_pickle(many, allowance=Allowance(60.0))[0]) == 5000
+    for content in (many, pickle.dumps(list(range(5000)), protocol=2)):
+        with pytest.raises(CheckpointError, match="takes more than"):
+            read_pickle(content, allowance=Allowance(0.0))
+
+
+def test_one_model_that_cannot_be_read_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from makers import make_model
+
+    from tinygpt_tui.checkpoints.library import find_model, list_models
+
+    monkeypatch.setenv("TINYGPT_TUI_HOME", str(tmp_path))
+    place = tmp_path / "models"
+    make_model(place / "good")
+    bad: dict[str, bytes] = {
+        "deep": b'{"architecture":' * 5000,
+        "list": b"[]",
+        "words": b"\xff",
+        "number": b'{"architecture":1e999}',
+        "huge": b"{" + b" " * (5 << 20) + b"}",
+    }
+    for name, content in bad.items():
+        make_model(place / name)
+        (place / name / "config.json").write_bytes(content)
+    if os.name == "posix":
+        (place / "circle").mkdir()
+        torch.save(made(NanoGPT(V=11, mask=True, tied=False)).state_dict(), place / "circle" / "model.pt")
+        (place / "circle" / "meta.pkl").symlink_to("meta.pkl")
+        make_model(place / "pipe")
+        (place / "pipe" / "weights.safetensors").unlink()
+        os.mkfifo(place / "pipe" / "weights.safetensors")
+    cards = {card.name: card for card in list_models()}
+    assert not cards["good"].problem
+    assert {"deep", "number"} <= cards.keys()
+    assert all(cards[name].problem for name in bad if name in cards)
+    assert find_model("good") == place / "good"
+
+
+def test_whatever_goes_wrong_with_one_entry_its_card_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from makers import make_model
+
+    from tinygpt_tui.checkpoints import card, library
+
+    def unforeseen(folder: Path) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setenv("TINYGPT_TUI_HOME", str(tmp_path))
+    make_model(tmp_path / "models" / "one")
+    torch.save(made(NanoGPT(V=11, mask=True, tied=False)).state_dict(), tmp_path / "models" / "two.pt")
+    monkeypatch.setattr(card, "read_config", unforeseen)
+    monkeypatch.setattr("tinygpt_tui.checkpoints.foreign_card.describe", unforeseen)
+    cards = {one.name: one for one in library.list_models()}
+    for name in ("one", "two.pt"):
+        assert "nobody foresaw this" in cards[name].problem
+
+
+@pytest.mark.parametrize("kind", ["shape", "names"])
+def test_native_weights_are_bounded_as_others_are(kind: str, tmp_path: Path) -> None:
+    from makers import make_model
+
+    from tinygpt_tui.checkpoints.native import load
+    from tinygpt_tui.native.weights import read_weights
+
+    make_model(tmp_path / "model")
+    one = '{"dtype":"F32","shape":%s,"data_offsets":[0,0]}'
+    header = {"shape": '{"a":' + one % ("[" + ",".join(["0"] * 1001) + "]") + "}",
+              "names": "{" + ",".join(f'"a{place}":{one % "[0]"}' for place in range(60_000)) + "}"}[kind]  # fmt: skip
+    weights = tmp_path / "model" / "weights.safetensors"
+    weights.write_bytes(struct.pack("<Q", len(header)) + header.encode())
+    for reader in (load, read_weights):
+        with pytest.raises(CheckpointError, match=r"is not described|more than 20,000 tensors"):
+            reader(tmp_path / "model")

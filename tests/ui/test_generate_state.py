@@ -60,6 +60,22 @@ def test_a_damaged_history_gives_what_can_be_read() -> None:
     assert history.older("") is None
 
 
+def test_what_cannot_be_read_of_the_history_is_set_aside_and_not_overwritten() -> None:
+    paths.home().mkdir(parents=True)
+    damaged = b'"one"\n{broken\n[[["deep"\n'
+    aside = paths.prompts_file().with_name(f"{paths.prompts_file().name}.damaged")
+    for _ in range(2):
+        paths.prompts_file().write_bytes(damaged)
+        history = PromptHistory.load()
+        history.add("new")
+        history.save()
+        assert paths.prompts_file().read_bytes() == b'"one"\n"new"\n'
+    assert [path.read_bytes() for path in (aside, aside.with_name(f"{aside.name}-2"))] == [damaged, damaged]
+    history.add("newer")
+    history.save()
+    assert len(list(paths.home().glob("*.damaged*"))) == 2
+
+
 def test_the_history_is_bounded_and_says_nothing_twice() -> None:
     history = PromptHistory()
     for number in range(LONGEST + 5):

@@ -74,6 +74,21 @@ async def test_a_damaged_settings_file_is_no_hindrance(content: bytes) -> None:
         assert app.theme == "tinygpt-dark"
 
 
+@pytest.mark.parametrize("content", [b"{", b"theme = 3", b"\xff\xfe", b"a = " + b"[" * 5000, b"#" * (2 << 20)])
+async def test_a_damaged_settings_file_is_set_aside_before_another_is_written(content: bytes) -> None:
+    paths.home().mkdir(parents=True)
+    paths.settings_file().write_bytes(content)
+    aside = paths.settings_file().with_name(f"{paths.settings_file().name}.damaged")
+    app = TinyGPTApp(FakeEngine())
+    async with app.run_test() as pilot:
+        assert paths.settings_file().name in "".join(note.message for note in app._notifications)
+        assert not aside.exists()  # a start alone changes nothing
+        app.remember(theme="tinygpt-light")
+        await wait_until(pilot, aside.exists)
+        await wait_until(pilot, lambda: b"tinygpt-light" in paths.settings_file().read_bytes())
+    assert aside.read_bytes() == content
+
+
 async def test_help_explains_what_has_the_focus_and_lists_its_keys() -> None:
     make_model("one")
     app = TinyGPTApp(FakeEngine())

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
+
+# A journal's line with another number is damaged: no date, no chart and no sum can be made of it.
+Time = Annotated[float, Meta(ge=0, le=32_503_680_000)]  # seconds since 1970, until the year 3000
+Count = Annotated[int, Meta(ge=0, le=1 << 53)]
+Number = Annotated[float, Meta(ge=-1e38, le=1e38)]
 
 
 class RunStarted(msgspec.Struct, frozen=True, tag=True):
     """Training begins, or goes on from `step`. `time` is seconds since 1970."""
 
-    time: float
-    step: int
-    steps: int
-    parameters: int
-    train_tokens: int
-    validation_tokens: int
+    time: Time
+    step: Count
+    steps: Count
+    parameters: Count
+    train_tokens: Count
+    validation_tokens: Count
     device: str
-    threads: int
+    threads: Count
 
 
 class Step(msgspec.Struct, frozen=True, tag=True):
@@ -27,20 +33,20 @@ class Step(msgspec.Struct, frozen=True, tag=True):
     training so far, pauses left out, over all goings-on of the run.
     """
 
-    step: int
-    loss: float
-    learning_rate: float
-    gradient_norm: float
-    tokens_per_s: float
-    elapsed_s: float
+    step: Count
+    loss: Number
+    learning_rate: Number
+    gradient_norm: Number
+    tokens_per_s: Number
+    elapsed_s: Number
 
 
 class Planned(msgspec.Struct, frozen=True, tag=True):
     """How many `steps` in all fit the time that the run was given, as it looks after `step`; `step_s` each of late."""
 
-    step: int
-    steps: int
-    step_s: float
+    step: Count
+    steps: Count
+    step_s: Number
 
 
 class Evaluation(msgspec.Struct, frozen=True, tag=True):
@@ -51,42 +57,42 @@ class Evaluation(msgspec.Struct, frozen=True, tag=True):
     theirs. `best_tokens` is to `best_loss` what `tokens` is to `validation_loss`.
     """
 
-    step: int
-    validation_loss: float
-    train_loss: float
-    best_step: int
-    best_loss: float
-    seconds: float
-    tokens: int = 0
-    part_loss: float | None = None
-    best_tokens: int = 0
+    step: Count
+    validation_loss: Number
+    train_loss: Number
+    best_step: Count
+    best_loss: Number
+    seconds: Number
+    tokens: Count = 0
+    part_loss: Number | None = None
+    best_tokens: Count = 0
 
 
 class Sample(msgspec.Struct, frozen=True, tag=True):
     """What the model writes at `step`, drawn with the same random numbers at every evaluation."""
 
-    step: int
+    step: Count
     text: str
 
 
 class Saved(msgspec.Struct, frozen=True, tag=True):
     """The weights of `step` are on the disk, whole. `what`: the best weights or the state to go on from."""
 
-    step: int
+    step: Count
     what: Literal["best", "resume"]
 
 
 class Paused(msgspec.Struct, frozen=True, tag=True):
     """Somebody asked for a pause, or something (`reason`) forces one."""
 
-    step: int
+    step: Count
     reason: str = ""
 
 
 class Resumed(msgspec.Struct, frozen=True, tag=True):
     """The pause is over."""
 
-    step: int
+    step: Count
 
 
 class RolledBack(msgspec.Struct, frozen=True, tag=True):
@@ -95,16 +101,16 @@ class RolledBack(msgspec.Struct, frozen=True, tag=True):
     What was told of later steps is void. `rate_scale` is the share of its rate that the training uses from here on.
     """
 
-    step: int
-    reached: int
+    step: Count
+    reached: Count
     what: str
-    rate_scale: float
+    rate_scale: Number
 
 
 class Note(msgspec.Struct, frozen=True, tag=True):
     """Something worth a line in the log."""
 
-    step: int
+    step: Count
     text: str
     level: Literal["info", "warning"] = "info"
 
@@ -112,7 +118,7 @@ class Note(msgspec.Struct, frozen=True, tag=True):
 class Progress(msgspec.Struct, frozen=True, tag=True):
     """How far something is that takes longer than a second, at most one a second: `share` (0 to 1) of `what`."""
 
-    step: int
+    step: Count
     what: Literal["reading", "evaluation"]
     share: float
 
@@ -124,13 +130,13 @@ class Finding(msgspec.Struct, frozen=True, tag=True):
     of another training that would do better; `place` is where in the text to look, in characters from its start.
     """
 
-    step: int
+    step: Count
     check: str
     level: Literal["fine", "hint", "warning", "bad"]
     text: str
     why: str = ""
     remedy: dict[str, str] = {}
-    place: int | None = None
+    place: Count | None = None
 
 
 class RunEnded(msgspec.Struct, frozen=True, tag=True):
@@ -140,15 +146,15 @@ class RunEnded(msgspec.Struct, frozen=True, tag=True):
     0 where the whole split gave `best_loss`, else how many of its tokens did: the run ended in the midst.
     """
 
-    time: float
-    step: int
+    time: Time
+    step: Count
     reason: Literal["finished", "stopped", "failed"]
-    best_step: int
-    best_loss: float | None
-    elapsed_s: float
+    best_step: Count
+    best_loss: Number | None
+    elapsed_s: Number
     message: str = ""
     hint: str = ""
-    best_tokens: int = 0
+    best_tokens: Count = 0
 
 
 TrainingEvent = (

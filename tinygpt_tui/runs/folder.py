@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from tinygpt_tui.errors import NotFoundError, RunError, StorageError, storage_error
+from tinygpt_tui.events.training import Count, Time
 from tinygpt_tui.files import write_bytes
 from tinygpt_tui.reading import Damage, read_json
 from tinygpt_tui.settings.training import Extension, TrainingSettings
@@ -50,7 +52,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     format: int = 1
     name: str
-    created: float
+    created: Time
     preset: str = ""
     corpus: CorpusReference
     training: TrainingSettings
@@ -67,12 +69,12 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     state: RunState
-    step: int
-    steps: int
-    pid: int
+    step: Count
+    steps: Count
+    pid: Annotated[int, Meta(ge=0, lt=1 << 31)]
     pid_created: float
     pid_since_boot: float = 0.0
-    time: float
+    time: Time
     message: str = ""
 
 

@@ -18,8 +18,9 @@ from tinygpt_tui.checkpoints.foreign import open_checkpoint
 from tinygpt_tui.checkpoints.native import Checkpoint, write_beginning
 from tinygpt_tui.checkpoints.vocabulary import read_tokenizer
 from tinygpt_tui.corpora.corpus import Corpus, reading, splitting
-from tinygpt_tui.errors import RunError, TinyGPTError, UsageError
+from tinygpt_tui.errors import RunError, TinyGPTError, UnfitFile, UsageError, storage_error
 from tinygpt_tui.events.training import Progress, TrainingEvent
+from tinygpt_tui.reading import open_file
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.extending import text_changed
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings
@@ -192,19 +193,33 @@ class _Told:
 
 
 def _read_state(path: Path) -> dict[str, Any]:
+    """Read the saved state of a run. Raises RunError where it is damaged, StorageError."""
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise _no_good(path, error) from error
+        with open_file(path) as file:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+    except OSError as error:
+        if isinstance(error, UnfitFile) or error.errno is not None:
+            raise storage_error(error, path) from error
+        raise _damaged_state(path, "is damaged or was cut off") from error
+    except Exception as error:  # torch's own, a zip's or a pickle's: what is in the file decides which
+        raise _damaged_state(path, "is damaged or was cut off") from error
+    if not isinstance(state, dict):
+        raise _damaged_state(path, "holds no state of a training")
     return state
 
 
 def _go_on(training: Training, state: dict[str, Any], path: Path) -> None:
     try:
         training.load_state(state)
-    except Exception as error:
-        raise _no_good(path, error) from error
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError, RuntimeError) as error:
+        raise _damaged_state(path, "is of another run, or of another version of the program") from error
 
 
-def _no_good(path: Path, error: Exception) -> RunError:
-    return RunError(f"{path} is damaged, or not of this run: {error}", "delete it to train again from the first step")
+def _damaged_state(path: Path, what: str) -> RunError:
+    """Say that a run cannot be resumed from its saved state; its best weights are another file, and are fine."""
+    again = platforms.own_command("train", "--from", path.parent.parent.name, "--corpus", "TEXT")
+    return RunError(
+        f"the saved state {path} {what}",
+        f"its best weights are unharmed: {again} trains on from them; or delete that file to train again from the "
+        "first step",
+    )

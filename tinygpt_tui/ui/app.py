@@ -138,6 +138,9 @@ class TinyGPTApp(App[None]):
         """Remember the themes chosen from now on; the engine starts behind the first picture."""
         self.theme_changed_signal.subscribe(self, lambda theme: self.remember(theme=theme.name))
         self.call_after_refresh(self._settle)
+        if self.remembered.problem:
+            words = f"{self.remembered.problem}\nthe usual settings are used; the file is kept when others are saved"
+            self.notify(words, severity="warning", markup=False)
 
     def _settle(self) -> None:
         """What waits for the first picture."""

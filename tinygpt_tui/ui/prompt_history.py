@@ -30,7 +30,7 @@ class PromptHistory:
     @classmethod
     def load(cls) -> PromptHistory:
         """Read the file; none, or a damaged one, gives what can be read."""
-        return cls(_read())
+        return cls(_read()[0])
 
     def add(self, prompt: str) -> bool:
         """Keep a prompt, unless it is empty or the last one; return whether there is something to save."""
@@ -48,7 +48,10 @@ class PromptHistory:
             path.parent.mkdir(parents=True, exist_ok=True)
             with files.locked(_lock_of(path), PATIENCE_S):
                 ours = list(self._unsaved)
-                prompts = _newest([*_read(), *ours])
+                kept, is_damaged = _read()
+                if is_damaged:  # what cannot be read here, its writer may want back
+                    files.set_aside(path)
+                prompts = _newest([*kept, *ours])
                 files.write_bytes(path, b"".join(json.dumps(prompt).encode() + b"\n" for prompt in prompts))
                 for _ in ours:
                     self._unsaved.popleft()
@@ -73,12 +76,16 @@ class PromptHistory:
         return self._draft if to == len(self._prompts) else self._prompts[to]
 
 
-def _read() -> list[str]:
+def _read() -> tuple[list[str], bool]:
+    """Return the prompts that can be read, and whether there is something that cannot."""
     try:
         lines = read_bytes(paths.prompts_file(), LARGEST).splitlines()
+    except FileNotFoundError:
+        return [], False
     except OSError:
-        return []
-    return _newest([prompt for line in lines if (prompt := _prompt(line)) is not None])
+        return [], True
+    prompts = [prompt for line in lines if (prompt := _prompt(line)) is not None]
+    return _newest(prompts), len(prompts) < len(lines)
 
 
 def _newest(prompts: list[str]) -> list[str]:

@@ -7,15 +7,19 @@ from typing import Any
 import msgspec
 
 from tinygpt_tui import files, paths
+from tinygpt_tui.errors import storage_error
 from tinygpt_tui.reading import Damage, decode_toml, read_bytes
 from tinygpt_tui.settings.app import LARGEST, AppSettings, to_toml
 
 
 class Remembered:
-    """The app's settings, and the file they live in. A file that cannot be read counts as none."""
+    """The app's settings, and the file they live in.
+
+    A file that cannot be read counts as none: `problem` says why, and it is set aside before another one is written.
+    """
 
     def __init__(self) -> None:
-        self.settings = _load()
+        self.settings, self.problem = _load()
 
     def change(self, **changes: Any) -> bool:
         """Change some settings; return whether anything is different now (`save` keeps it)."""
@@ -25,11 +29,19 @@ class Remembered:
 
     def save(self) -> None:
         """Write the settings. Raises StorageError."""
+        if self.problem:
+            files.set_aside(paths.settings_file())
+            self.problem = ""
         files.write_text(paths.settings_file(), to_toml(self.settings))
 
 
-def _load() -> AppSettings:
+def _load() -> tuple[AppSettings, str]:
+    path = paths.settings_file()
     try:
-        return decode_toml(read_bytes(paths.settings_file(), LARGEST), AppSettings)
-    except (OSError, Damage):
-        return AppSettings()
+        return decode_toml(read_bytes(path, LARGEST), AppSettings), ""
+    except FileNotFoundError:
+        return AppSettings(), ""
+    except OSError as error:
+        return AppSettings(), storage_error(error, path).message
+    except Damage as error:
+        return AppSettings(), f"{path} is damaged: {error}"
