@@ -267,7 +267,7 @@ async def test_a_run_that_repeats_its_last_steps_is_shown_once(run: ScriptedRun,
 async def test_a_trainer_that_never_came_to_a_step_is_reported(
     run: ScriptedRun, dead_pid: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def start(folder: object) -> int:
+    def start(folder: object, settings: object) -> int:
         run.folder.log.write_text("ModuleNotFoundError: No module named 'torch'\n")
         return dead_pid
 

@@ -12,10 +12,12 @@ from train_bench import TrainBench, train_tab
 
 from tinygpt_tui import paths
 from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.training.fine_tuning import RATE
 from tinygpt_tui.ui.screens import train
 from tinygpt_tui.ui.training_session import TrainingSession
 from tinygpt_tui.ui.widgets.train_doctor import TrainDoctor
+from tinygpt_tui.ui.widgets.train_form import PresetSelect
 from tinygpt_tui.ui.widgets.train_start import NOTHING
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
@@ -39,7 +41,8 @@ async def test_a_training_starts_from_a_model(text: Path, monkeypatch: pytest.Mo
     async with train_tab((80, 24)) as bench:
         await bench.choose(text)
         await bench.until(lambda: bench.form.facts and bench.form.facts.reference.name == "letters")
-        own_rate = bench.form.draft.settings.learning_rate
+        assert bench.form.preset_name == "timed"  # for a text of one's own
+        own_rate = ALL_PRESETS["timed"].training.learning_rate
         choose(bench, str(model))
         await bench.sees("adds 2 characters new to it: zü")
         assert bench.form.name_row.text == "one-letters"
@@ -64,7 +67,7 @@ async def test_a_training_starts_from_a_model(text: Path, monkeypatch: pytest.Mo
         bench.screen.action_new()
         choose(bench, NOTHING)
         await bench.until(lambda: not bench.form.query_one("#setting-n_layer Input", Input).disabled)
-        assert bench.form.preset_name == "quick"
+        assert bench.form.preset_name == "timed"
         assert bench.form.name_row.text == "letters"
 
 
@@ -105,6 +108,8 @@ async def test_the_doctor_before_a_start(tmp_path: Path) -> None:
     async with train_tab((80, 24)) as bench:
         await bench.choose(path)
         await bench.until(lambda: bench.form.facts and bench.form.facts.reference.name == "short")
+        bench.form.query_one(PresetSelect).value = "quick"
+        await bench.until(lambda: bench.form.preset == "quick")
         for name, value in (("n_embd", "16"), ("n_layer", "1"), ("steps", "90000")):
             await bench.set(name, value)
         await bench.pilot.press("ctrl+y")

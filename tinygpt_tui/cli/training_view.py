@@ -74,8 +74,8 @@ class Seen:
     """A run as far as its events are known, and what another process has measured of its text."""
 
     def __init__(self, run: RunFolder) -> None:
-        self.history = RunHistory()
         self._run, self._settings = run, run.read_settings()
+        self.history = RunHistory(self._settings.training.steps, self._settings.training.evaluate_every)
         self._examination: Examination | None = None
         self._looked_at = -float("inf")
 

@@ -272,7 +272,11 @@ class TrainForm(Vertical):
             return training
         origin = self.origin if self._own_recipe else dataclasses.replace(self.origin, recipe=None)
         chosen = origin.training(training, self.facts.reference.characters if self.facts else None)
-        return chosen if self._own_recipe else msgspec.structs.replace(chosen, minutes=training.minutes)
+        return (
+            chosen
+            if self._own_recipe
+            else msgspec.structs.replace(chosen, minutes=training.minutes if self._preset_chosen else 0.0)
+        )
 
     def _suggest_name(self) -> None:
         if self.facts is not None:
