@@ -1,4 +1,4 @@
-"""Mutates checkpoints by what they mean, and opens each in a limited process of its own.
+"""Mutates checkpoints by what they mean, and opens them in processes with limits.
 
 `python tests/checkpoints/mutator.py --count 5000 [--seed N] [--only NUMBER]`
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import io
 import json
 import os
@@ -39,6 +40,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 MOST_CPU_S, MOST_WALL_S = 5.0, 120.0
 MEMORY = 1 << 30  # bytes beyond what the process has when it starts
 TOKENS = 20
+TOGETHER = 50  # folders are tried in one child, one after another
 CODE = ("os.system", "subprocess.Popen", "os.exec", "os.posix_spawn", "socket.connect", "pickle.find_class")
 SPECIAL = ("pipe", "circle", "socket", "device", "sparse", "folder", "outside")
 NAMES = (
@@ -389,36 +391,50 @@ def attempt(home: Path) -> str:
     return f"opened {cards['tried'].layout}"
 
 
-def try_folder(files: Files, place: Path) -> tuple[str, float, int]:
-    """Try a folder in a child; return what became of it, its processor time in seconds, its largest size in MB."""
-    home = place / "home"
-    put(files, home / "models" / "tried")
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        _child(home, writing)
-    os.close(writing)
+Tried = tuple[int, str, float, int]  # the folder's number, what became of it, seconds of processor time, MB
+
+
+def try_batch(batch: list[int], mutator: Mutator, place: Path) -> Iterator[Tried]:
+    """Try folders one after another in a child; where one of them ends it, the rest are tried in another."""
+    while batch:
+        reading, writing = os.pipe()
+        child = os.fork()
+        if not child:
+            os.close(reading)
+            _child(batch, mutator, place, writing)
+        os.close(writing)
+        done = 0
+        for tried in _lines_of(reading, child):
+            yield tried
+            done += 1
+        _, status, used = os.wait4(child, 0)
+        batch = batch[done:]
+        if batch:
+            words = f"ended by signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"ended: {status}"
+            yield batch[0], words, used.ru_utime + used.ru_stime, used.ru_maxrss // 1024
+            batch = batch[1:]
+
+
+def _lines_of(reading: int, child: int) -> Iterator[Tried]:
+    """Yield what the child says; it is killed where it says nothing for long."""
     said = b""
-    deadline = time.monotonic() + MOST_WALL_S
-    while select.select([reading], [], [], max(0.0, deadline - time.monotonic()))[0]:
-        part = os.read(reading, 1 << 16)
-        if not part:
-            break
-        said += part
-    else:
-        os.kill(child, signal.SIGKILL)
-    os.close(reading)
-    _, status, used = os.wait4(child, 0)
-    words = said.decode("utf-8", "replace")
-    if os.WIFSIGNALED(status):
-        words = f"ended by signal {os.WTERMSIG(status)} {words}"
-    return words, used.ru_utime + used.ru_stime, used.ru_maxrss // 1024
+    with os.fdopen(reading, "rb", buffering=0) as pipe:
+        while True:
+            if not select.select([pipe], [], [], MOST_WALL_S)[0]:
+                os.kill(child, signal.SIGKILL)
+            part = pipe.read(1 << 16)
+            if not part:
+                return
+            *lines, said = (said + part).split(b"\n")
+            for line in lines:
+                number, words, cpu_s, megabytes = json.loads(line)
+                yield number, words, cpu_s, megabytes
 
 
-def _child(home: Path, writing: int) -> None:
-    words = "no word"
+def _child(batch: list[int], mutator: Mutator, place: Path, writing: int) -> None:
+    """Try the folders of a batch, and say a line of each; never returns."""
+    seen: list[str] = []
     try:
-        os.environ["TINYGPT_TUI_HOME"] = str(home)
         quiet = os.open(os.devnull, os.O_RDWR)
         for handle in (0, 1, 2):
             os.dup2(quiet, handle)
@@ -426,17 +442,37 @@ def _child(home: Path, writing: int) -> None:
         if pages:
             most = pages * resource.getpagesize() + MEMORY
             resource.setrlimit(resource.RLIMIT_AS, (most, most))
-        resource.setrlimit(resource.RLIMIT_CPU, (int(2 * MOST_CPU_S), int(2 * MOST_CPU_S) + 2))
-        seen: list[str] = []
         sys.addaudithook(lambda event, _: seen.append(event) if event in CODE else None)
-        words = attempt(home)
-        if seen:
-            words = f"ran code: {seen}"
-    except BaseException:
-        words = traceback.format_exc(limit=-6)
+        for number in batch:
+            with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
+                home = Path(folder) / "home"
+                put(mutator.make(number), home / "models" / "tried")
+                os.environ["TINYGPT_TUI_HOME"] = str(home)
+                began = time.process_time()
+                resource.setrlimit(resource.RLIMIT_CPU, (int(began + 2 * MOST_CPU_S) + 1, resource.RLIM_INFINITY))
+                seen.clear()
+                try:
+                    words = attempt(home)
+                except BaseException:
+                    words = traceback.format_exc(limit=-6)[-3000:]
+                if seen:
+                    words = f"ran code: {seen}"
+                took = time.process_time() - began
+            largest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+            os.write(writing, json.dumps([number, words, took, largest]).encode() + b"\n")
     finally:
-        os.write(writing, words.encode("utf-8", "replace")[-3000:])
         os._exit(0)
+
+
+def _warm_up(originals: list[Files], place: Path) -> None:
+    """Open some whole folders here, so that no child has to import anything; none of them is refused."""
+    before = os.environ.get("TINYGPT_TUI_HOME")
+    for number, files in enumerate(originals[:: max(1, len(originals) // 8)]):
+        put(files, place / str(number) / "models" / "tried")
+        os.environ["TINYGPT_TUI_HOME"] = str(place / str(number))
+        attempt(place / str(number))
+    os.environ.pop("TINYGPT_TUI_HOME") if before is None else os.environ.update(TINYGPT_TUI_HOME=before)
+    gc.freeze()  # a child that looks through what it shares with its parent copies it
 
 
 def try_many(
@@ -450,22 +486,25 @@ def try_many(
     torch.set_num_threads(1)
     load_library()  # built now, if it must be
     (place / "bases").mkdir()
-    mutator, outcome = Mutator(seed, bases(place / "bases", names)), Outcome()
-    for number in numbers:
-        with tempfile.TemporaryDirectory(dir=place) as folder:
-            words, cpu_s, largest = try_folder(mutator.make(number), Path(folder))
-        outcome.slowest_s, outcome.largest_mb = max(outcome.slowest_s, cpu_s), max(outcome.largest_mb, largest)
-        if words == "refused":
-            outcome.refused += 1
-        elif words.startswith("opened "):
-            outcome.opened += 1
-            outcome.layouts[words.removeprefix("opened ")] += 1
-        else:
-            outcome.wrong.append(f"{number}: {words}")
-        if cpu_s > MOST_CPU_S:
-            outcome.wrong.append(f"{number}: {cpu_s:.1f} s of processor time")
-        if outcome.wrong and outcome.wrong[-1].startswith(f"{number}:"):
-            say(outcome.wrong[-1])
+    originals = bases(place / "bases", names)
+    _warm_up(originals, place / "warm")
+    mutator, outcome = Mutator(seed, originals), Outcome()
+    waiting = list(numbers)
+    batches = (waiting[start : start + TOGETHER] for start in range(0, len(waiting), TOGETHER))
+    with contextlib.suppress(KeyboardInterrupt):  # what is done by then is told
+        for number, words, cpu_s, largest in (one for batch in batches for one in try_batch(batch, mutator, place)):
+            outcome.slowest_s, outcome.largest_mb = max(outcome.slowest_s, cpu_s), max(outcome.largest_mb, largest)
+            if words == "refused":
+                outcome.refused += 1
+            elif words.startswith("opened "):
+                outcome.opened += 1
+                outcome.layouts[words.removeprefix("opened ")] += 1
+            else:
+                outcome.wrong.append(f"{number}: {words}")
+            if cpu_s > MOST_CPU_S:
+                outcome.wrong.append(f"{number}: {cpu_s:.1f} s of processor time")
+            if outcome.wrong and outcome.wrong[-1].startswith(f"{number}:"):
+                say(outcome.wrong[-1])
     return outcome
 
 
@@ -474,16 +513,17 @@ def main() -> int:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the makers of small models
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--first", type=int, default=0, metavar="NUMBER")
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--few", action="store_true", help="fewer kinds of our own models, to begin sooner")
     parser.add_argument("--only", type=int, help="try this folder alone")
     chosen = parser.parse_args()
-    numbers = range(chosen.count) if chosen.only is None else [chosen.only]
+    numbers = range(chosen.first, chosen.first + chosen.count) if chosen.only is None else [chosen.only]
     with tempfile.TemporaryDirectory() as folder:
         names = FEW if chosen.few else ALL
         outcome = try_many(iter(numbers), chosen.seed, Path(folder), names, lambda line: print(line, flush=True))
     print(
-        f"{len(numbers):,} folders: {outcome.opened:,} opened, {outcome.refused:,} refused, {len(outcome.wrong)} wrong; "  # noqa: E501
+        f"{outcome.opened + outcome.refused + len(outcome.wrong):,} folders: {outcome.opened:,} opened, {outcome.refused:,} refused, {len(outcome.wrong)} wrong; "  # noqa: E501
         f"slowest {outcome.slowest_s:.2f} s of processor time, largest process {outcome.largest_mb:,} MB"
     )
     print(", ".join(f"{layout} {count}" for layout, count in outcome.layouts.most_common()))

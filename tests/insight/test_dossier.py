@@ -77,3 +77,10 @@ def test_a_damaged_part_leaves_the_others(tmp_path: Path) -> None:
 
 def test_characters_that_are_no_sign_are_told() -> None:
     assert shown_characters("\n\t a\u200b\x00é") == r"\n\t␣a\u200b\x00é"
+
+
+def test_a_tree_of_strange_names_is_no_crash() -> None:
+    shape = ((2,), "F32")
+    deep = "a." * 20_000
+    tree = tree_of({f"{deep}b": shape, f"{deep}c": shape, "²": shape, "x.²": shape, "x.1": shape})
+    assert tree.count == 10

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 Shape = tuple[int, ...]
+DEEPEST = 64  # parts of a name; what is behind is one
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -27,7 +28,7 @@ def tree_of(tensors: Mapping[str, tuple[Shape, str]]) -> Part:
     >>> [(part.name, part.count) for part in tree.parts], [part.name for part in tree.parts[0].parts]
     ([('h', 12), ('head.w', 4)], ['0.w', '1.w'])
     """
-    return _joined("", [(name.split("."), shape, kind) for name, (shape, kind) in tensors.items()])
+    return _joined("", [(name.split(".", DEEPEST), shape, kind) for name, (shape, kind) in tensors.items()])
 
 
 def _joined(name: str, tensors: list[tuple[list[str], Shape, str]]) -> Part:
@@ -46,6 +47,6 @@ def _joined(name: str, tensors: list[tuple[list[str], Shape, str]]) -> Part:
 
 def _in_order(parts: tuple[Part, ...]) -> tuple[Part, ...]:
     """Blocks by their number, not by the letters of it; all else as the file has it."""
-    if all(part.name.split(".")[0].isdigit() for part in parts):
+    if all(part.name.split(".")[0].isdecimal() for part in parts):
         return tuple(sorted(parts, key=lambda part: int(part.name.split(".")[0])))
     return parts
