@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sources import trees
 
-from tinygpt_tui import files
 from tinygpt_tui.errors import StorageError, UsageError, storage_error
 from tinygpt_tui.files import (
     check_new,
@@ -223,12 +223,7 @@ def _changes(tree: ast.AST) -> Iterator[int]:
 
 def test_files_are_deleted_and_renamed_in_one_place() -> None:
     """There Windows' refusal to change a file that is open is waited for, and said."""
-    package = Path(files.__file__).parent
-    found = {}
-    for path in sorted(package.rglob("*.py")):
-        lines = list(_changes(ast.parse(path.read_text(encoding="utf-8"))))
-        if lines and (name := path.relative_to(package).as_posix()) not in OWN_WAY:
-            found[name] = lines
+    found = {name: lines for name, tree in trees().items() if name not in OWN_WAY and (lines := list(_changes(tree)))}
     assert list(found) == ["sessions/store.py"]
     assert len(found["sessions/store.py"]) == 1  # inside `files.patiently`
 
@@ -258,9 +253,8 @@ def test_a_file_that_cannot_be_synced_is_refused(tmp_path: Path, monkeypatch: py
 
 def test_a_text_has_the_same_newlines_on_every_system() -> None:
     """A path's own `write_text` makes them Windows' there; `files.write_text` does not."""
-    package = Path(files.__file__).parent
-    for path in sorted(package.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for name, tree in trees().items():
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "write_text":
                 module = isinstance(node.func.value, ast.Name) and node.func.value.id == "files"
-                assert module or "newline" in {keyword.arg for keyword in node.keywords}, f"{path}:{node.lineno}"
+                assert module or "newline" in {keyword.arg for keyword in node.keywords}, f"{name}:{node.lineno}"

@@ -12,21 +12,19 @@ from pathlib import Path
 
 import pytest
 from makers import make_run
+from sources import trees
 
-import tinygpt_tui
 from tinygpt_tui.cli.main import run
 from tinygpt_tui.native import build
 from tinygpt_tui.platforms import own_command, python_command
 
-PACKAGE = Path(tinygpt_tui.__file__).parent
 OPEN_COMMAND = re.compile(r"tinygpt-tui( +[a-z-]+)+ +$")  # a value follows it
 MODULE_BY_NAME = re.compile(r"\b(python3?|py) -m ")
 
 
 def _texts() -> Iterator[tuple[str, ast.AST]]:
     """Every literal of the package but docstrings, with its place."""
-    for file in sorted(PACKAGE.rglob("*.py")):
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+    for name, tree in trees().items():
         docs = {
             id(node.body[0].value)
             for node in ast.walk(tree)
@@ -36,7 +34,7 @@ def _texts() -> Iterator[tuple[str, ast.AST]]:
         }
         for node in ast.walk(tree):
             if isinstance(node, ast.JoinedStr | ast.Constant) and id(node) not in docs:
-                yield f"{file.relative_to(PACKAGE)}:{node.lineno}", node
+                yield f"{name}:{node.lineno}", node
 
 
 def test_no_command_is_put_together_without_quoting() -> None:
