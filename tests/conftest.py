@@ -52,6 +52,16 @@ def pytest_make_collect_report(
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Skip a test that failed because the program said that it needs torch, where there is none."""
+    report = yield
+    said = (report.longreprtext, *(content for _, content in report.sections)) if report.failed else ()
+    if NO_TORCH and any("needs the package torch" in text for text in said) and not item.get_closest_marker("no_torch"):
+        report.outcome, report.longrepr = "skipped", (str(item.path), 0, NO_TORCH)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     """Skip a test whose fixtures, or which itself, cannot do without torch, where there is none."""
     needs_torch = item.get_closest_marker("torch")

@@ -22,7 +22,10 @@ from tinygpt_tui.cli.main import COMMANDS
 from tinygpt_tui.native.library import load_library
 from tinygpt_tui.packages import NAME, torch_version
 
-pytestmark = pytest.mark.skipif(load_library() is None, reason="the native engine was not built")
+pytestmark = [
+    pytest.mark.skipif(load_library() is None, reason="the native engine was not built"),
+    pytest.mark.no_torch,
+]
 
 HERE = Path(__file__).resolve().parent
 OK, NEEDED = 0, 11

@@ -156,14 +156,14 @@ def torch_version() -> str:
         return ""
 
 
-def _why_no_torch(system: str = SYSTEM) -> str:
+def _why_no_torch() -> str:
     """Return for which kind of machine there is no torch; empty where there is."""
     machine = platform.machine().lower()
-    if system == MACOS and machine == "x86_64":
+    if SYSTEM == MACOS and machine == "x86_64":
         return "Macs with an Intel processor"
-    if system == WINDOWS and machine == "arm64":
+    if SYSTEM == WINDOWS and machine == "arm64":
         return "Windows on ARM"
-    if system == LINUX and "musl" in (sysconfig.get_config_var("SOABI") or ""):
+    if SYSTEM == LINUX and "musl" in (sysconfig.get_config_var("SOABI") or ""):
         return "Linux with musl (Alpine)"
     return ""
 

@@ -10,6 +10,8 @@ import pytest
 from tinygpt_tui.cli.main import run
 from tinygpt_tui.runs.index import list_runs
 
+pytestmark = pytest.mark.torch
+
 TEXT = "".join(f"the {a} fox jumps over the {b} dog.\n" for a in ("quick", "old") for b in ("lazy", "wet", "new")) * 40
 
 

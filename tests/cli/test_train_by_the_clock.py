@@ -15,6 +15,8 @@ from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.runs.index import find_run
 from tinygpt_tui.training.machine import Machine, keep_machine
 
+pytestmark = pytest.mark.torch
+
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:

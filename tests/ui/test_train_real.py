@@ -27,7 +27,7 @@ from tinygpt_tui.ui.screens.train import TrainScreen
 from tinygpt_tui.ui.training_session import Phase
 from tinygpt_tui.workers.service import EngineService
 
-pytestmark = [pytest.mark.usefixtures("no_shipped_models"), pytest.mark.slow]
+pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("no_shipped_models"), pytest.mark.slow]
 
 PATIENCE_S = 120.0
 TINY = {

@@ -14,6 +14,8 @@ from tinygpt_tui.measuring.device_report import LIMITS, DeviceReport
 from tinygpt_tui.workers import device_check
 from tinygpt_tui.workers.device_check import DeviceCheck
 
+pytestmark = pytest.mark.torch
+
 # Stands in for the checks: each does what its place in the table says.
 SCRIPT = """
 import os, sys, threading
