@@ -32,7 +32,7 @@ PRETENDED_WINDOWS := tests/test_files.py tests/sessions/test_store.py tests/sess
 test-pretended-windows: $(VENV)/.installed-dev
 	$(TEST) --pretended-windows $(PRETENDED_WINDOWS)
 
-check: lint wheel test-without-native test-pretended-windows test
+check: lint wheel pythons test-without-native test-pretended-windows test
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

@@ -92,7 +92,7 @@ def start(python: Path, sources: Path = PROJECT, **environment: str) -> None:
 def try_tests(python: Path, sources: Path = PROJECT, **environment: str) -> None:
     """Run the chosen tests in `sources`; no snapshots, which belong to one version of Textual."""
     install(python, "--constraints", CONSTRAINTS, *TEST_TOOLS)
-    pytest = [python, "-m", "pytest", "--config-file", sources / "pyproject.toml", "--quiet", "-n", "auto"]
+    pytest = [python, "-m", "pytest", "--config-file", sources / "pyproject.toml", "--quiet", "-n", "2"]
     run(*pytest, "--dist", "worksteal", *(sources / test for test in TESTS), **environment)
 
 
