@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from fakes import FakeEngine
 from generate_bench import Bench, opened
 from textual import events
 from textual.widgets import Input
 
+from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.screens.choose_file import ChooseFileScreen
 from tinygpt_tui.ui.widgets.prompt_box import PromptBox
 
@@ -34,3 +36,8 @@ async def test_a_key_whose_widget_goes_holds_up_no_other() -> None:
     async with opened(size=(80, 24)) as bench:
         type_at_once(bench, "f1", "escape", *"ab")
         await bench.until(lambda: bench.screen.query_one(PromptBox).text == "ab")
+
+
+async def test_a_key_without_a_screen_is_dropped() -> None:
+    app = TinyGPTApp(FakeEngine())  # not running: no screen is on the stack, as while it starts and ends
+    await app.on_event(events.Key("a", "a"))

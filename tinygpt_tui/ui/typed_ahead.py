@@ -33,7 +33,10 @@ class TypedAhead:
         if self._handing is not None:
             self._waiting.append(event)
             return
-        before = self._target()
+        try:
+            before = self._target()
+        except (NoScreen, ScreenStackError):
+            return  # before the first screen, and after the last one, a key has no receiver
         await self._give(event)
         self._handing = asyncio.create_task(self._hand_on(before))
 
