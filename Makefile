@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema
 TEST := $(BIN)/pytest -n auto --dist worksteal
 
-.PHONY: run test test-without-native test-pretended-windows coverage check lint wheel pythons pictures models clean
+.PHONY: run test test-without-native test-pretended-windows coverage check lint wheels pythons pictures models clean
 
 run: $(VENV)/.installed
 	$(BIN)/tinygpt-tui
@@ -32,7 +32,7 @@ PRETENDED_WINDOWS := tests/test_files.py tests/sessions/test_store.py tests/sess
 test-pretended-windows: $(VENV)/.installed-dev
 	$(TEST) --pretended-windows $(PRETENDED_WINDOWS)
 
-check: lint wheel pythons test-without-native test-pretended-windows test
+check: lint wheels pythons test-without-native test-pretended-windows test
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -45,9 +45,11 @@ lint: $(VENV)/.installed-dev
 	$(SCHEMA) github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/idea.yml
 	$(SCHEMA) citation-file-format CITATION.cff
 
-# A wheel in an empty environment must open the app with the shipped models inside it.
-wheel: $(VENV)/.installed-dev
-	$(BIN)/python tests/wheel.py
+# The wheels of all platforms; those for this one are installed and used, others run under emulators where there are such.
+wheels: $(VENV)/.installed-release
+	rm -rf dist
+	$(BIN)/python tools/wheels.py
+	$(BIN)/python tests/wheels.py
 
 # The app and the tests that depend on dependencies, without torch: the oldest Python with the lowest versions, the
 # newest with the newest; the app alone on the Pythons between.
@@ -73,6 +75,11 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 $(VENV)/.installed-dev: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
 	touch $@ $(VENV)/.installed
+
+# Apart from the other tools: a C compiler for all platforms takes 0.3 GB.
+$(VENV)/.installed-release: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet -c constraints.txt "tinygpt-tui[release]"
+	touch $@
 
 clean:
 	rm -rf $(VENV) .venv-* build dist .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache

@@ -1,4 +1,4 @@
-"""One checkpoint of a run's timeline: weights in half precision, or rounded to 8 bits a row; no torch here.
+"""One checkpoint of a run's timeline: weights in half precision, or rounded row by row; no torch here.
 
 A safetensors file of float16, or of int8 with a float32 scale for each row of a matrix beside it (`NAME.scales`).
 Its metadata says of which step it is, and what the validation loss was when it was last measured.
@@ -21,7 +21,8 @@ from tinygpt_tui.errors import CheckpointError, NotFoundError
 from tinygpt_tui.files import write_bytes
 
 SCALES = ".scales"
-ROUNDED_TO = 127  # the largest weight of a row
+LARGEST = 127  # of int8
+STEPS = 6  # of a rounded row's root mean square: about five bits a weight once compressed, 0.005 nats at most
 Tensors = Mapping[str, NDArray[Any]]
 
 
@@ -46,9 +47,10 @@ def write_moment(
     kept: dict[str, NDArray[Any]] = {}
     for name, tensor in tensors.items():
         if precision == "int8" and tensor.ndim == 2:
-            scales = np.abs(tensor).max(axis=1, keepdims=True).astype(np.float32) / ROUNDED_TO
+            root_mean_square = np.sqrt(np.square(tensor).mean(axis=1, keepdims=True))
+            scales = np.maximum(root_mean_square / STEPS, np.abs(tensor).max(axis=1, keepdims=True) / LARGEST)
             kept[name] = np.rint(tensor / np.where(scales > 0, scales, 1)).astype(np.int8)
-            kept[name + SCALES] = scales
+            kept[name + SCALES] = scales.astype(np.float32)
         else:
             largest = float(np.finfo(np.float16).max)
             kept[name] = np.clip(tensor, -largest, largest).astype(np.float16)
