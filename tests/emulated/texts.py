@@ -13,11 +13,12 @@ from pathlib import Path
 import ziglang
 from emulated.library import EmulatedLibrary
 
+from tinygpt_tui.checkpoints.weights import read_weights
 from tinygpt_tui.events.generation import GenerationEnded, Token
 from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.native.engine import NativeEngine
 from tinygpt_tui.native.library import Library
-from tinygpt_tui.native.weights import NativeWeights, read_weights
+from tinygpt_tui.native.weights import NativeWeights
 from tinygpt_tui.paths import shipped_models
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.workers.opened import open_now, weights_now
