@@ -49,6 +49,10 @@ def model() -> Path:
     return run.model
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "lock"}
+
+
 def export_folder(place: Path) -> None:
     with files.whole_folder(place, replace=True) as folder:
         (folder / "weights.safetensors").write_bytes(b"new")
@@ -90,14 +94,13 @@ def test_a_program_that_is_quick_is_waited_for(change: str, monkeypatch: pytest.
 def test_a_program_that_keeps_it_is_named_and_nothing_is_lost(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
     make, name = CHANGES[change]
     folder = model()
-    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    before = contents(folder)
     with held(folder / name, monkeypatch, for_good=True), pytest.raises(InUseError) as caught:
         make(folder)
     assert "another program has" in caught.value.message
     assert str(folder) in caught.value.message
     assert "permission" not in caught.value.message + caught.value.hint
-    after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "lock"}
-    assert after == before
+    assert contents(folder) == before
 
 
 def test_a_file_that_is_replaced_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
