@@ -518,6 +518,7 @@ def main() -> int:
     parser.add_argument("--few", action="store_true", help="fewer kinds of our own models, to begin sooner")
     parser.add_argument("--only", type=int, help="try this folder alone")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored in the background
     numbers = range(chosen.first, chosen.first + chosen.count) if chosen.only is None else [chosen.only]
     with tempfile.TemporaryDirectory() as folder:
         names = FEW if chosen.few else ALL
