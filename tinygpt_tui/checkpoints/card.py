@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -125,6 +126,12 @@ def card_of(folder: Path, origin: Whose) -> ModelCard:
         hint=unusable.hint if size and unusable else "",
         facts=_facts(folder),
     )
+
+
+def _without_weights(weights: Path) -> str:
+    if os.path.lexists(weights) and not weights.is_file():
+        return f"{weights.name} is not a file"
+    return "no weights yet"
 
 
 def _facts(folder: Path) -> tuple[Fact, ...]:
