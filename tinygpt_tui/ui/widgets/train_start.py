@@ -33,9 +33,9 @@ class TrainStart(Vertical):
     HELP = """## Start from
 
 A model to begin with, instead of a net that knows nothing: yours, one that came with the program, or another program's.
-Its net is taken as it is, and its recipe where it is known, with a quarter of the steps at 0.3 of the rates: what it
-knows already is not to be shaken out. Characters of the text that it does not know are added to its vocabulary. The
-model itself stays as it is: the new one gets a name of its own.
+Its net is taken as it is, and its recipe where it is known, at 0.3 of the rates, for as many epochs as suit the text:
+what it knows already is not to be shaken out. Characters of the text that it does not know are added to its vocabulary.
+The model itself stays as it is: the new one gets a name of its own.
 """
 
     class Chosen(Message):
