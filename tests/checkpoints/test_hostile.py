@@ -318,3 +318,15 @@ def test_native_weights_are_bounded_as_others_are(kind: str, tmp_path: Path) -> 
     for reader in (load, read_weights):
         with pytest.raises(CheckpointError, match=r"is not described|more than 20,000 tensors"):
             reader(tmp_path / "model")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no pipes in folders")
+def test_a_card_says_that_weights_are_a_pipe(tmp_path: Path) -> None:
+    from makers import make_model
+
+    from tinygpt_tui.checkpoints.card import card_of
+
+    make_model(tmp_path / "model")
+    (tmp_path / "model" / "weights.safetensors").unlink()
+    os.mkfifo(tmp_path / "model" / "weights.safetensors")
+    assert card_of(tmp_path / "model", "yours").problem == "weights.safetensors is not a file"

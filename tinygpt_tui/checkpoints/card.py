@@ -122,7 +122,7 @@ def card_of(folder: Path, origin: Whose) -> ModelCard:
         vocab_size=settings.vocab_size,
         trained=config.trained,
         size_bytes=size,
-        problem="no weights yet" if not size else NEEDS_TORCH if unusable else "",
+        problem=_without_weights(weights) if not size else NEEDS_TORCH if unusable else "",
         hint=unusable.hint if size and unusable else "",
         facts=_facts(folder),
     )
