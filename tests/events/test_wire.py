@@ -71,6 +71,7 @@ EXAMPLES: list[typing.Any] = [
     training.RolledBack(1, 3, "the loss", 0.5),
     training.Planned(4, 90, 0.1),
     training.Note(1, "text", "warning"),
+    training.Progress(7, "reading", 0.5),
     training.Finding(7, "rate", "warning", "the rate is too high", "it jumps", {"learning_rate": "0.001"}, 12),
     training.RunEnded(1.5, 1, "stopped", 1, None, 0.1),
 ]

@@ -38,6 +38,10 @@ async def test_a_key_whose_widget_goes_holds_up_no_other() -> None:
         await bench.until(lambda: bench.screen.query_one(PromptBox).text == "ab")
 
 
-async def test_a_key_without_a_screen_is_dropped() -> None:
+@pytest.mark.parametrize("forwarded", [False, True])
+async def test_a_key_without_a_screen_is_dropped(forwarded: bool) -> None:
     app = TinyGPTApp(FakeEngine())  # not running: no screen is on the stack, as while it starts and ends
-    await app.on_event(events.Key("a", "a"))
+    key = events.Key("a", "a")
+    if forwarded:  # by a widget to the app
+        key._set_forwarded()
+    await app.on_event(key)

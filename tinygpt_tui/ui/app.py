@@ -162,7 +162,7 @@ class TinyGPTApp(App[None]):
             self._garbage.key()
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             await self._typed.take(event)
-        else:
+        elif self.screen_stack or not isinstance(event, events.InputEvent):  # there is none when the app ends
             await super().on_event(event)
 
     @work(exclusive=True, group="bridge", exit_on_error=False)
