@@ -27,7 +27,7 @@ CONSTRAINTS = PROJECT / "constraints.txt"
 UV = [sys.executable, "-m", "uv"]
 # Torch is left out: it is the largest part by far, and neither the app nor the native engine imports it.
 WITHOUT_TORCH = 'torch; python_version < "0"\n'
-TEST_TOOLS = ["pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "hypothesis"]
+TEST_TOOLS = ["pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "hypothesis", "starlette"]
 # What the dependencies do, rather than what our own code does on every version alike.
 TESTS = [
     "tests/settings", "tests/events", "tests/tokenizers", "tests/sessions", "tests/test_files.py",
