@@ -33,6 +33,18 @@ def test_where_a_new_beginning_is_read_the_window_jumps_to_it() -> None:
     assert (window.start, window.used) == (5, 5)
 
 
+def test_the_window_of_a_character_is_what_was_in_sight_when_it_was_drawn() -> None:
+    window = ContextWindow()
+    assert window.start_at(3) == 0
+    window.begin("abcdef", 6, block_size=4)
+    window.add(6, 4)
+    window.add(7, 2)  # reanchored
+    assert [window.start_at(offset) for offset in range(9)] == [0, 0, 0, 0, 0, 1, 2, 5, 5]
+    endless = ContextWindow()
+    endless.begin("abc", 3, block_size=0)
+    assert endless.start_at(2) == 0
+
+
 def test_characters_that_are_no_tokens_do_not_count() -> None:
     window = ContextWindow()
     window.begin("ébécd", 3, block_size=2, unknown="é")

@@ -271,6 +271,7 @@ async def test_colours_come_with_a_key_and_stay_when_the_microscope_is_left() ->
             app.answer(surprising="w")
             await pilot.pause()
         assert glass.colours
+        assert "surprise in bits  below 1  1–2  2–4  4–6  6–9  9 and more" in shown(app)
         coloured = glass.output.render_line(0)
         assert coloured != ground
         await pilot.press("escape")

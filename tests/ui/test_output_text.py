@@ -108,6 +108,42 @@ async def test_streamed_text_is_wrapped_as_if_it_had_come_at_once() -> None:
         assert pane.lines[0] == Line(0, pane.lines[0].end)
 
 
+async def test_the_bar_shows_the_window_of_the_cursor_while_the_text_is_walked() -> None:
+    app = Pane()
+    async with app.run_test(size=(20, 10)) as pilot:
+        pane = app.query_one(OutputText)
+        pane.reset("one\ntwo\nthree\nfour")
+        pane.set_window(14)
+        await pilot.pause()
+        assert [pane.render_line(y).text[0] for y in range(4)] == [" ", " ", " ", "│"]
+        pane.walk(9)
+        pane.set_cursor_window(5)
+        assert [pane.render_line(y).text[0] for y in range(4)] == [" ", "╭", "│", " "]
+        pane.stop_walking()
+        pane.set_cursor_window(None)
+        assert [pane.render_line(y).text[0] for y in range(4)] == [" ", " ", " ", "│"]
+
+
+async def test_a_fork_is_marked_and_stays_in_sight_until_the_end_is_followed() -> None:
+    app = Pane()
+    async with app.run_test(size=(20, 6)) as pilot:
+        pane = app.query_one(OutputText)
+        pane.reset("a\n" * 20 + "b")
+        pane.action_follow()
+        pane.mark_fork(len(pane.text) - 1)
+        for _ in range(20):
+            pane.append("c\n")
+            await pilot.pause()
+        await wait_until(pilot, lambda: pane.max_scroll_y > 30)
+        rows = [pane.render_line(y).text.rstrip() for y in range(6)]
+        assert rows[:3] == ["│ a", "│▸bc", "│ c"]
+        pane.action_follow()
+        pane.append("d\n" * 20)
+        await wait_until(pilot, lambda: pane.scroll_y == pane.max_scroll_y > 50)
+        pane.reset("bc")
+        assert "▸" not in pane.render_line(0).text
+
+
 async def test_a_scrollbar_that_comes_stands_where_the_text_does() -> None:
     app = Pane()
     async with app.run_test(size=(20, 6)) as pilot:

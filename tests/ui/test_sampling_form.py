@@ -106,7 +106,7 @@ async def test_keys_that_come_in_one_breath_go_where_they_belong() -> None:
             app.post_message(events.Key(key, key if key.isdigit() else None))
         wanted = SamplingSettings(temperature=0.85, top_k=7)
         await wait_until(pilot, lambda: app.form.problem == "min p: must be at most 1.0")
-        await pilot.press("backspace")
+        await pilot.press("ctrl+u", "0")
         await wait_until(pilot, lambda: app.form.settings == wanted)
 
 
@@ -160,7 +160,7 @@ async def test_a_value_that_cannot_be_is_marked_named_and_mended() -> None:
         await wait_until(pilot, lambda: note(app) == "✗ top p: must be at most 1.0")
         app.form.focus_first()
         await wait_until(pilot, lambda: app.focused is not None and app.focused.id == "sampling-top_p")
-        await pilot.press("backspace")
+        await pilot.press("end", "backspace")
         await wait_until(pilot, lambda: app.form.settings == SamplingSettings())
         assert not box.problem
         assert app.said == [None, SamplingSettings()]
@@ -196,3 +196,17 @@ async def test_what_is_typed_on_entering_a_box_takes_the_place_of_what_is_in_it(
     async with form() as (app, pilot):
         await pilot.press("1", ".", "2")
         assert app.form.settings == SamplingSettings(temperature=1.2)
+
+
+async def test_a_long_note_leaves_the_boxes_their_lines() -> None:
+    app = FormApp()
+    async with app.run_test(size=(40, 18)) as pilot:
+        app.form.focus_first()
+        await wait_until(pilot, lambda: app.focused is not None)
+        app.form.query_one("#sampling-window").focus()
+        await wait_until(pilot, lambda: note(app).endswith("… F1"))
+        boxes = list(app.form.query(SettingBox))
+        await wait_until(pilot, lambda: all(app.form.region.contains_region(box.region) for box in boxes))
+        below = app.form.query_one(".-note").region
+        assert below.height == 18 - len(boxes)
+        assert not any(box.region.overlaps(below) for box in boxes)

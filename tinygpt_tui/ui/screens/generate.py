@@ -150,13 +150,16 @@ class GenerateScreen(ShowsText):
     def compose_body(self) -> ComposeResult:
         """Yield models, output and prompt, sampling."""
         centre = Vertical(
-            LookingGlass(id="glass"),
+            LookingGlass(id="glass", window_at=self._window_at),
             StatusLine(id="status"),
             PromptBox(self.workbench.prompts, id="prompt"),
             id="centre",
         )
         wished = self.workbench.remembered.settings.show_settings
         yield SidePanes(ModelPicker(id="models"), centre, SamplingForm(id="sampling"), right_wished=wished)
+
+    def _window_at(self, offset: int) -> int:
+        return self.writing.window.start_at(offset)
 
     def on_mount(self) -> None:
         """Listen to the engine."""

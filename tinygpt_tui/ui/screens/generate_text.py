@@ -176,7 +176,8 @@ class ShowsText(ChoosesModels):
     def _fork(self, message: Microscope.Fork) -> None:
         text = self.output.text[: message.offset] + message.text
         asked = Asked(text, min(self.output.prompt_end, message.offset))
-        self.write_on(asked, partial(self.keeper.fork, message.offset, message.text))
+        if self.write_on(asked, partial(self.keeper.fork, message.offset, message.text)):
+            self.output.mark_fork(message.offset)
 
     # Branches and sessions
 

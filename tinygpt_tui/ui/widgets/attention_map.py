@@ -149,6 +149,9 @@ class AttentionMap(Drawing, can_focus=True):
         first.append(f"   w  {step.symbols} = {', '.join(map(str, step.shape))}", style["muted"])
         lines = [first, Line(fitted(step.formula, width), style["muted"])]
         grid = self._grid(width, height - HEAD_LINES)
+        if 1 < len(grid.layers) < len(self._steps):
+            shown = f"   showing layers {grid.layers.start + 1}–{grid.layers.stop} of {len(self._steps)} (↑↓)"
+            first.append(shown, style["token"])
         for layer in grid.layers:
             tables = [table_of(picture) for picture in self._steps[layer].pictures]
             heads = range(grid.heads.start, min(grid.heads.stop, len(tables)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from textual import events, on
@@ -15,6 +15,7 @@ from tinygpt_tui.events.generation import GenerationEvent, Token
 from tinygpt_tui.ui.looking import Looking, Question, Stretch
 from tinygpt_tui.ui.widgets.microscope import KEYS, Microscope
 from tinygpt_tui.ui.widgets.output_text import OutputText
+from tinygpt_tui.ui.widgets.surprise_legend import SurpriseLegend
 
 ROOM_FOR_TALL = 28  # lines of output and microscope together
 
@@ -41,7 +42,8 @@ class LookingGlass(Vertical):
     DEFAULT_CSS = """
     LookingGlass {
         height: 1fr;
-        & Microscope { display: none; }
+        & Microscope, & SurpriseLegend { display: none; }
+        &.-coloured SurpriseLegend { display: block; }
         &.-open Microscope { display: block; }
     }
     """
@@ -91,16 +93,19 @@ class LookingGlass(Vertical):
             super().__init__()
             self.is_open = is_open
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, *, id: str | None = None, window_at: Callable[[int], int] = lambda _offset: 0) -> None:
+        """`window_at` tells where the model's window began when it came to a character."""
         super().__init__(id=id)
         self.looking = Looking()
+        self._window_at = window_at
         self.output = OutputText(id="output")
         self.microscope = Microscope(id="microscope")
         self._colours = self._quiet = False
 
     def compose(self) -> ComposeResult:
-        """Yield the output and, below it, the microscope."""
+        """Yield the output and, below it, what its colours mean and the microscope."""
         yield self.output
+        yield SurpriseLegend(self.output)
         yield self.microscope
 
     @property
@@ -170,6 +175,7 @@ class LookingGlass(Vertical):
     def set_colours(self, on: bool) -> None:
         """Colour the text by surprise, or no more."""
         self._colours = on
+        self.set_class(on, "-coloured")
         self.output.set_surprise(self.looking.levels if on else None)
         self.look_on()
 
@@ -199,6 +205,7 @@ class LookingGlass(Vertical):
         """Show what is known of the character under the cursor, and ask for what is missing."""
         output, looking = self.output, self.looking
         cursor, sight = output.cursor, Stretch(*output.in_sight)
+        output.set_cursor_window(None if cursor is None else self._window_at(cursor))
         if cursor is not None:
             look = looking.look(cursor)
             self.microscope.show(look, output.text[look.start : look.end])

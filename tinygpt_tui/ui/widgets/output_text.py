@@ -23,11 +23,14 @@ from tinygpt_tui.ui.wrapping import Line, shown, shown_index, source_index, wrap
 
 GUTTER = 2  # cells: the mark of the window and a space
 LEVELS = 6  # steps of surprise
+FORK = "▸"
 NEWLINE, SPACE = "↵", "␣"  # the cursor on a newline, and on spaces that hang over the edge
 HELP_TEXT = (
     "The text: your prompt in bold, then what the model writes. The bar at the left runs along what the model "
     "still sees, its window; what has fallen out of the window is dim, and the first character inside is "
-    "reversed.\n\n"
+    "reversed. `window 128 of 128` below the text says that the window is full: with each new token the oldest one falls "
+    "out. In the microscope the bar shows what the model saw when it came to the character under the cursor. ▸ marks "
+    "the line of a fork.\n\n"
     "Scroll up and the text stops following; End follows again. Drag with the mouse to select."
 )
 
@@ -121,7 +124,10 @@ class OutputText(ScrollView, can_focus=True):
         self._text = ""
         self._lines = [Line(0, 0)]
         self._wrapped_width = -1
-        self._prompt_end = self._window_start = 0
+        self._prompt_end = self._window_start = self._window_at_end = 0
+        self._window_at_cursor: int | None = None
+        self._fork: int | None = None
+        self._hold_fork = False
         self._hint = ""
         self._unknown: frozenset[str] = frozenset()
         self._following = True
@@ -159,7 +165,7 @@ class OutputText(ScrollView, can_focus=True):
 
     @property
     def window_start(self) -> int:
-        """Where the text that the model still sees begins."""
+        """Where the text that the model sees begins: at the end, or for the character under the cursor."""
         return self._window_start
 
     @property
@@ -182,7 +188,9 @@ class OutputText(ScrollView, can_focus=True):
     def reset(self, text: str = "", prompt_end: int | None = None) -> None:
         """Show another text, of which all, or the first `prompt_end` characters, are the prompt; nobody walks it."""
         self._text, self._prompt_end = text, len(text) if prompt_end is None else prompt_end
-        self._window_start, self._following = 0, True
+        self._window_start = self._window_at_end = 0
+        self._window_at_cursor = self._fork = None
+        self._following, self._hold_fork = True, False
         self._unknown = frozenset()
         self.stop_walking()
         self._wrap_from(0)
@@ -199,11 +207,26 @@ class OutputText(ScrollView, can_focus=True):
 
     def set_window(self, start: int) -> None:
         """Mark the text from offset `start` as what the model still sees."""
+        self._window_at_end = start
+        self._mark_window()
+
+    def set_cursor_window(self, start: int | None) -> None:
+        """While the text is walked, mark it from `start` as what the model saw of it; None: as at the end."""
+        self._window_at_cursor = start
+        self._mark_window()
+
+    def _mark_window(self) -> None:
+        start = self._window_at_end if self._window_at_cursor is None else self._window_at_cursor
         if start == self._window_start:
             return
         first, last = sorted((self._row_of(start), self._row_of(self._window_start)))
         self._window_start = start
         self.refresh_lines(first, last - first + 1)
+
+    def mark_fork(self, offset: int) -> None:
+        """Mark the line where the text became another one at `offset`, and keep it in sight while text comes."""
+        self._fork, self._hold_fork = offset, True
+        self.refresh_lines(self._row_of(offset))
 
     def set_hint(self, hint: str) -> None:
         """Show this while there is no text."""
@@ -250,6 +273,10 @@ class OutputText(ScrollView, can_focus=True):
             self._unknown = frozenset(characters)
             self.refresh()
 
+    def surprise_style(self, level: int) -> Style:
+        """Return how written text of a level looks."""
+        return self.rich_style + self.get_component_rich_style("output--written") + self._surprise(level)
+
     def surprise_changed(self, start: int, end: int) -> None:
         """Draw characters `start` to `end` in their new colours."""
         first = self._row_of(start)
@@ -285,7 +312,7 @@ class OutputText(ScrollView, can_focus=True):
 
     def action_follow(self) -> None:
         """Go to the end and stay there."""
-        self._following = True
+        self._following, self._hold_fork = True, False
         self._to_end()
 
     def action_scroll_home(self) -> None:
@@ -372,6 +399,7 @@ class OutputText(ScrollView, can_focus=True):
             width,
             self._base,
             self._unknown,
+            self._fork,
         )
         strip = self._strips.get(key)
         if strip is None:
@@ -403,7 +431,8 @@ class OutputText(ScrollView, can_focus=True):
         if before is None:
             self.add_class("-walking")
         else:
-            self.refresh_lines(self._row_of(before))
+            first, last = sorted((self._row_of(before), self._row_of(self._cursor)))
+            self.refresh_lines(first, last - first + 1)
         self.refresh_lines(self._row_of(self._cursor))
         self.keep_in_sight()
         if before != self._cursor:
@@ -421,8 +450,12 @@ class OutputText(ScrollView, can_focus=True):
             self._scroll_update(size)
 
     def _to_end(self) -> None:
+        end = self.max_scroll_y
+        if self._hold_fork and self._fork is not None and self._row_of(self._fork) < end:
+            end = max(0, self._row_of(self._fork) - 1)
+            self._hold_fork = False  # from here on the text is left: nothing follows the end any more
         # Forced: what has only now grown too high has no scrollbar yet.
-        self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
+        self.scroll_to(y=end, animate=False, force=True)
 
     def _offset_at(self, x: int, y: int) -> int:
         if y >= len(self._lines):
@@ -517,7 +550,7 @@ class OutputText(ScrollView, can_focus=True):
 
     def _bar(self, line: Line, y: int) -> list[Segment]:
         """Draw the gutter; each cell of it counts as the line's beginning when text is selected."""
-        if line.end < self._window_start:
+        if line.end < self._window_start or (self._cursor is not None and line.start > self._cursor):
             mark = " "
         elif line.start < self._window_start:
             mark = "╭"
@@ -525,7 +558,8 @@ class OutputText(ScrollView, can_focus=True):
             mark = "│"
         style = self._base + self.get_component_rich_style("output--bar")
         style += Style.from_meta({"offset": (0, y)})
-        return [Segment(mark, style), Segment(" ", style)]
+        forked = self._fork is not None and self._fork < len(self._text) and self._row_of(self._fork) == y
+        return [Segment(mark, style), Segment(FORK if forked else " ", style)]
 
     def _hint_line(self, y: int, width: int) -> Strip:
         lines = wrap(self._hint, 0, width - 2 * GUTTER)

@@ -16,9 +16,12 @@ from tinygpt_tui.errors import UsageError
 from tinygpt_tui.settings.fields import SettingField, changed, fields_of, parse_value, written
 from tinygpt_tui.settings.sampling import SamplingSettings, without_effect
 from tinygpt_tui.ui.widgets.choice_box import ChoiceBox
+from tinygpt_tui.ui.wrapping import wrap
 
 FILL_AFTER_S = 0.15
 PLACEHOLDERS = {"seed": "new", "stop": "never", "banned": "none", "allowed": "all"}
+LEAST_NOTE = 2  # lines
+MORE = "… F1"
 WRONG, RIGHT = "✗ ", "  "
 HINTS = {
     "stop": r"Several with ` | ` between; \n is a new line, \| a bar.",
@@ -42,7 +45,7 @@ class SamplingForm(Vertical):
         width: 38;
         padding: 0 0 0 1;
         & > SettingBoxes { height: 1fr; scrollbar-size-vertical: 1; }
-        & > .-note { height: auto; max-height: 9; padding: 0 1 0 0; }
+        & > .-note { height: auto; padding: 0 1 0 0; }
     }
     """
     # With priority, so that what is typed right behind an arrow goes into the next box and not into this one.
@@ -149,7 +152,21 @@ class SamplingForm(Vertical):
             if self.settings is not None and row.field.name in without_effect(self.settings):
                 said = f"{said} No effect at temperature 0."
         self._note.set_class(wrong, "-wrong")
-        self._note.update(said)
+        self._note.update(self._fitted(said))
+
+    def _fitted(self, note: str) -> str:
+        """Cut a note to the lines that the boxes leave; help has all of it."""
+        room = max(LEAST_NOTE, self.content_size.height - len(self._rows))
+        width = self.content_size.width - 1
+        lines = wrap(note, 0, width) if width > len(MORE) else []
+        if len(lines) <= room:
+            return note
+        last = lines[room - 1]
+        return note[: min(last.end, last.start + width - len(MORE))].rstrip() + MORE
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fit the note again."""
+        self._explain()
 
     @on(Input.Submitted)
     def _submitted(self, message: Input.Submitted) -> None:

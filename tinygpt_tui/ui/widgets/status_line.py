@@ -115,7 +115,7 @@ def _numbers(writing: Writing) -> list[str]:
     if not size:
         return _numbers_without_window(writing)
     places = len(str(size))
-    count = f"{used:>{places}}/{size}"
+    count = f"{used:>{places}} of {size}"
     filled = round(GAUGE * used / size)
     gauge = "━" * filled + "┄" * (GAUGE - filled)
     tokens, per_s, first_s = f"{writing.tokens:>5,}", _per_s(writing), _first(writing)
@@ -123,14 +123,15 @@ def _numbers(writing: Writing) -> list[str]:
     if writing.weights != "fp32":
         policy = f"≈{writing.weights} {policy}"  # rounded weights: approximate
     return [
-        f"{tokens} tokens  {per_s} tokens/s  first after {first_s}  window {policy}{gauge} {count}",
-        f"{tokens} tokens  {per_s}/s  first {first_s}  window {policy}{gauge} {count}",
-        f"{tokens} tok  {per_s}/s  first {first_s}  {policy}{gauge} {count}",
-        f"{tokens} tok  {per_s}/s  {policy}{gauge} {count}",
-        f"{tokens} tok  {per_s}/s  {gauge} {count}",
-        f"{tokens} tok  {per_s}/s  {policy}{count}",
-        f"{tokens} tok  {policy}{count}",
-        f"{tokens} tok  {count}",
+        f"{tokens} tokens  {per_s} tokens/s  first after {first_s}  {policy}window {gauge} {count}",
+        f"{tokens} tokens  {per_s}/s  first {first_s}  {policy}window {gauge} {count}",
+        f"{tokens} tok  {per_s}/s  first {first_s}  {policy}window {gauge} {count}",
+        f"{tokens} tok  {per_s}/s  {policy}window {gauge} {count}",
+        f"{tokens} tok  {per_s}/s  {policy}window {count}",
+        f"{tokens} tok  {per_s}/s  window {count}",
+        f"{tokens} tok  {policy}window {count}",
+        f"{tokens} tok  window {count}",
+        f"{tokens} tok  {used:>{places}}/{size}",
         f"{tokens} tok",
     ]
 
