@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from rich.text import Text
 from textual.widget import Widget
 
@@ -36,5 +38,5 @@ def legend_names() -> list[str]:
     >>> legend_names()
     ['below 1', '1–2', '2–4', '4–6', '6–9', '9 and more']
     """
-    between = [f"{low:g}–{high:g}" for low, high in zip(STEPS_BITS, STEPS_BITS[1:], strict=False)]
+    between = [f"{low:g}–{high:g}" for low, high in pairwise(STEPS_BITS)]
     return [f"below {STEPS_BITS[0]:g}", *between, f"{STEPS_BITS[-1]:g} and more"]
