@@ -86,6 +86,20 @@ async def test_characters_that_the_model_left_out_are_struck_out() -> None:
         assert struck == {"é"}
 
 
+async def test_what_the_model_does_not_know_is_struck_out_while_it_is_typed() -> None:
+    async with opened() as bench:
+        prompt = bench.screen.query_one(PromptBox)
+        prompt.set_known(frozenset("ab"))
+        await bench.pilot.press("a", "é", "b")
+        await bench.until(lambda: "é" in str(prompt.border_subtitle))
+        await bench.pilot.pause()
+        assert {one.text for one in prompt.render_line(0) if one.style and one.style.strike} == {"é"}
+        prompt.set_known(None)
+        await bench.pilot.pause()
+        assert not prompt.border_subtitle
+        assert not any(one.style and one.style.strike for one in prompt.render_line(0))
+
+
 async def test_what_is_typed_at_the_end_is_there_at_the_next_start() -> None:
     async with opened() as bench:
         bench.screen.query_one(PromptBox).text = "not used yet"

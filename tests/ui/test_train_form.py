@@ -115,6 +115,7 @@ async def test_a_file_that_cannot_be_learnt_from(content: bytes, reason: str, tm
     async with train_tab() as bench:
         await bench.choose(path)
         await bench.until(lambda: reason in bench.text(".-facts"))
+        await bench.until(lambda: reason in bench.text("#form-summary"))
         assert not bench.start_enabled
 
 

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tinygpt_tui.checkpoints.card import TOKENIZER, NativeConfig
-from tinygpt_tui.errors import CheckpointError, storage_error
+from tinygpt_tui.checkpoints.card import TOKENIZER, NativeConfig, read_config
+from tinygpt_tui.errors import CheckpointError, TinyGPTError, storage_error
 from tinygpt_tui.files import write_text
 from tinygpt_tui.reading import Damage, read_json
 from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.tokenizers.table import tokenizer_from
 
 
@@ -23,6 +24,15 @@ def open_tokenizer(folder: Path, config: NativeConfig) -> Tokenizer:
             "the files are from different models",
         )
     return tokenizer
+
+
+def characters_of(folder: Path) -> frozenset[str] | None:
+    """Return the characters that a model folder's tokenizer knows; None where it is of another kind, or damaged."""
+    try:
+        tokenizer = open_tokenizer(folder, read_config(folder))
+    except TinyGPTError:
+        return None
+    return frozenset(tokenizer.characters) if isinstance(tokenizer, CharTokenizer) else None
 
 
 def write_tokenizer(folder: Path, tokenizer: Tokenizer) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import msgspec
 
-from tinygpt_tui.cli.engine_words import say_engine
 from tinygpt_tui.cli.flags import add_encoding_flag
 from tinygpt_tui.cli.output import say, write, write_data
 from tinygpt_tui.errors import NotFoundError, TinyGPTError, UsageError
@@ -41,7 +40,6 @@ def run(arguments: argparse.Namespace) -> int:
         write_data("".join(msgspec.json.encode(finding).decode() + "\n" for finding in findings))
     else:
         write("".join(_lines(finding) for finding in findings))
-        say_engine()
     return 0
 
 

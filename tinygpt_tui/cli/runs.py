@@ -124,9 +124,9 @@ def _delete(name: str) -> None:
 
     thrown = throw_away(find_run(name).model)
     if to_platform(thrown.place):
-        say(f"{name} is in the trash of this machine; put it back from there to undo it")
+        say(f"moved {thrown.model} to the system trash; restore it from there to undo this")
     else:
-        say(f"{name} is in {thrown.place}; move it back to {thrown.model} to undo it")
+        say(f"moved {name} to {thrown.place}; move it back to {thrown.model} to undo this")
 
 
 def _export(name: str, program: str, folder: str, follow: bool) -> None:

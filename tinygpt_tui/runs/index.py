@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
 from pathlib import Path
@@ -17,6 +18,7 @@ from tinygpt_tui.runs.control import is_alive
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunSettings, RunState, RunStatus
 
 LONGEST_NAME = 64
+MOST_NAMED = 5  # runs, where none has a name like the one that was not found
 GOOD_NAME = re.compile(r"[^\W_][\w .-]*", re.UNICODE)
 
 
@@ -64,8 +66,10 @@ def find_run(name: str) -> RunFolder:
         run = RunFolder(paths.entry_named(place, name))
         if is_file(run.settings):
             return run
-    there = ", ".join(card.name for card in list_runs()) or "none yet"
-    raise NotFoundError(f"no run is called {name!r}", f"runs: {there}")
+    known = [card.name for card in list_runs()]
+    near = difflib.get_close_matches(name, known, n=3) or known[:MOST_NAMED]
+    hint = f"runs: {', '.join(near)}{', …' if len(known) > len(near) else ''}; `tinygpt-tui runs` lists all"
+    raise NotFoundError(f"no run is called {name!r}", hint if near else "there are no runs yet")
 
 
 def create_run(settings: RunSettings) -> RunFolder:

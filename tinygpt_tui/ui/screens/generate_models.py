@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from textual import on, work
@@ -10,6 +11,7 @@ from textual.message import Message
 from textual.widgets import OptionList
 
 from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.checkpoints.vocabulary import characters_of
 from tinygpt_tui.errors import CheckpointError, TinyGPTError
 from tinygpt_tui.ui.install import offer_install
 from tinygpt_tui.ui.model_shelf import ModelShelf, default_model
@@ -114,7 +116,14 @@ class ChoosesModels(TabScreen):
         )
         self.set_title()
         self.refresh_bindings()  # some keys are for some models alone
+        self._learn_characters(card)
         self.set_timer(OPEN_AFTER_S, lambda: self._open(card))
+
+    @work(exclusive=True, group="characters", exit_on_error=False)
+    async def _learn_characters(self, card: ModelCard) -> None:
+        known = await asyncio.to_thread(characters_of, Path(card.path)) if card.layout == "native" else None
+        if self.card is not None and self.card.path == card.path:
+            self.query_one(PromptBox).set_known(known)
 
     @work(exit_on_error=False)
     async def _open(self, card: ModelCard) -> None:

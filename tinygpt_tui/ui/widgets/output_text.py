@@ -29,8 +29,8 @@ HELP_TEXT = (
     "The text: your prompt in bold, then what the model writes. The bar at the left runs along what the model "
     "still sees, its window; what has fallen out of the window is dim, and the first character inside is "
     "reversed. `window 128 of 128` below the text says that the window is full: with each new token the oldest one "
-    "falls out. In the microscope the bar shows what the model saw when it came to the character under the cursor. ▸ marks "
-    "the line of a fork.\n\n"
+    "falls out. In the microscope the bar shows what the model saw when it came to the character under the cursor. ▸ "
+    "marks the line of a fork.\n\n"
     "Scroll up and the text stops following; End follows again. Drag with the mouse to select."
 )
 

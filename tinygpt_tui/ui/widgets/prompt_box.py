@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import events
+from rich.text import Text
+from textual import events, on
 from textual.actions import SkipAction
 from textual.binding import Binding, BindingType
+from textual.markup import escape
 from textual.message import Message
 from textual.widgets import TextArea
 
 from tinygpt_tui.ui.prompt_history import PromptHistory
+from tinygpt_tui.ui.wrapping import shown
 
+UNKNOWN_SHOWN = 10
 NEWLINE_KEYS = ("ctrl+j", "shift+enter", "alt+enter")
 
 
@@ -57,6 +61,31 @@ class PromptBox(TextArea):
         )
         self.border_title = "prompt"
         self._history = history
+        self._known: frozenset[str] | None = None
+
+    def set_known(self, characters: frozenset[str] | None) -> None:
+        """Strike out all characters but these, which the model knows; None: no character."""
+        if characters != self._known:
+            self._known = characters
+            self.notify_style_update()
+            self.refresh()
+            self._name_unknown()
+
+    def get_line(self, line_index: int) -> Text:
+        """Return a line with the characters struck out that the model does not know."""
+        line = super().get_line(line_index)
+        if self._known is not None and not self._known.issuperset(line.plain):
+            for at, character in enumerate(line.plain):
+                if character not in self._known:
+                    line.stylize("strike dim", at, at + 1)
+        return line
+
+    @on(TextArea.Changed)
+    def _name_unknown(self) -> None:
+        unknown = [] if self._known is None else [one for one in dict.fromkeys(self.text) if one not in self._known]
+        named = " ".join(shown(one) for one in unknown[:UNKNOWN_SHOWN])
+        more = "…" if len(unknown) > UNKNOWN_SHOWN else ""
+        self.border_subtitle = escape(f"left out, unknown to the model: {named}{more}") if unknown else ""
 
     async def on_key(self, event: events.Key) -> None:
         """Take Enter before the text area makes a line of it, and newlines before the next key is typed.

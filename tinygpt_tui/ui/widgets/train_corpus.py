@@ -45,6 +45,7 @@ class TrainCorpus(Vertical):
         self._files: list[CorpusEntry] = []
         self._chosen: CorpusEntry | None = None
         self.fetching = False
+        self.problem = ""  # why the chosen text cannot be learnt from
         self._reader: TextReader | None = None
 
     @property
@@ -105,7 +106,7 @@ class TrainCorpus(Vertical):
 
     def _choose(self, entry: CorpusEntry, encoding: str = AUTO) -> None:
         self.cancel()
-        self._chosen = entry
+        self._chosen, self.problem = entry, ""
         self._picker.show_encoding(encoding)
         self._picker.show_entries(self._entries(), entry.name)
         self.post_message(self.Read(entry, None))
@@ -202,6 +203,8 @@ class TrainCorpus(Vertical):
             self._picker.show_away(entry, f"✗ {outcome.message}; {outcome.hint};")
         else:
             self._picker.show_problem(f"{outcome.message}; {outcome.hint}", unsure=isinstance(outcome, CorpusError))
+            self.problem = outcome.message
+            self.post_message(self.Read(entry, None))
 
     def _hear_download(self, part: Downloaded) -> None:
         if not self.fetching or self._chosen is None:

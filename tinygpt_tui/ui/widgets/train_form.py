@@ -189,7 +189,7 @@ class TrainForm(Vertical):
     def problem(self) -> str:
         """Why the training cannot begin as it stands; empty where it can."""
         if self.facts is None:
-            return "choose a text to learn from"
+            return self.corpus.problem or "choose a text to learn from"
         if self.name_row.problem:
             return f"name: {self.name_row.problem}"
         for name, problem in self.draft.problems.items():
@@ -445,7 +445,7 @@ class TrainForm(Vertical):
 
     def _summary(self) -> str:
         said = summary(self.draft, self.facts, self.machine)
-        return f"✗ {self.problem}" if self.problem and self.facts else said
+        return f"✗ {self.problem}" if self.problem and (self.facts or self.corpus.problem) else said
 
     def _show_warnings(self) -> None:
         """Say the first thing that may be wrong, where the budget does not say all of them."""
