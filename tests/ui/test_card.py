@@ -56,7 +56,7 @@ async def test_it_shows_the_parts_and_the_facts(size: tuple[int, int]) -> None:
         await bench.pilot.press("end")
         await sees(bench, "attention_scale", "relu")
         await bench.pilot.press("tab", "down")
-        await sees(bench, "lm_head")
+        await sees(bench, "output head")
         await bench.pilot.press("f1")
         await bench.until(lambda: isinstance(bench.app.screen, HelpScreen))
         assert "All learned numbers" in bench.app.screen.words  # type: ignore[attr-defined]

@@ -20,6 +20,7 @@ from tinygpt_tui.events.generation import GenerationEnded
 from tinygpt_tui.ui import heat
 from tinygpt_tui.ui.screens.inspect import InspectScreen
 from tinygpt_tui.ui.themes import THEMES
+from tinygpt_tui.ui.widgets import parts_tree
 from tinygpt_tui.ui.widgets.attention_map import AttentionMap
 from tinygpt_tui.ui.widgets.pass_diagram import PassDiagram
 from tinygpt_tui.ui.widgets.prompt_box import PromptBox
@@ -81,6 +82,7 @@ async def opened(
 
 
 def test_examples_hold() -> None:
+    assert doctest.testmod(parts_tree).failed == 0
     done = doctest.testmod(heat)
     assert done.attempted
     assert not done.failed

@@ -63,11 +63,13 @@ async def test_walking_the_timeline_shows_each_steps_text_and_a_live_run_grows()
 
         await bench.pilot.press("left")
         await bench.until(lambda: len(engine.asked) == 2)
-        assert written(screen) == "To be"  # until the first letter comes
+        assert written(screen) == "To be"  # until the first letter comes, and dim where that takes long
+        await bench.until(lambda: screen.query_one(MomentText).has_class("-stale"))
         assert (engine.asked[1].at_step, engine.asked[1].sampling.seed) == (20, SAMPLING.seed)
         engine.begin(step=20)
         engine.write("Tt")
         await bench.until(lambda: written(screen) == "Tt")
+        assert not screen.query_one(MomentText).has_class("-stale")
         await bench.pilot.press("right")  # the half-written one is stopped, the other needs no engine
         await bench.until(lambda: written(screen) == "To be")
         await bench.until(lambda: engine.stopped == [2])

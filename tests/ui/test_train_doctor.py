@@ -6,7 +6,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from textual.app import App, ComposeResult
 from train_bench import ScriptedRun, steps, train_tab
+from wait import wait_until
 
 from tinygpt_tui.corpora.floors import Floor
 from tinygpt_tui.doctor.examination import Examination, keep, run_path
@@ -32,6 +34,27 @@ def run() -> ScriptedRun:
     run.live(until=40)
     run.write([DEAD])
     return run
+
+
+async def test_further_lines_of_a_finding_stand_below_its_first_word() -> None:
+    long = Finding(0, "check", "warning", "one " * 20, "why " * 20, {"dropout": "0.2"})
+
+    class Doctor(App[None]):
+        def compose(self) -> ComposeResult:
+            yield TrainDoctor()
+
+    app = Doctor()
+    async with app.run_test(size=(40, 20)) as pilot:
+        doctor = app.query_one(TrainDoctor)
+        doctor.show([long])
+        await wait_until(pilot, lambda: doctor.size.width and doctor.option_count == 1)
+        for size in ((40, 20), (30, 20)):
+            await pilot.resize_terminal(*size)
+            await wait_until(pilot, lambda: size[0] - 8 < doctor.size.width <= size[0])  # noqa: B023
+            await pilot.pause()
+            lines = str(doctor.get_option_at_index(0).prompt).splitlines()
+            assert len(lines) > 4
+            assert all(line.startswith("   ") and len(line) <= size[0] for line in lines[1:])
 
 
 async def test_yardsticks_and_a_sentence(run: ScriptedRun) -> None:

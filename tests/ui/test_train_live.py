@@ -333,8 +333,10 @@ async def test_one_pane_at_a_time_where_it_is_narrow(run: ScriptedRun) -> None:
     async with train_tab((80, 24)) as bench:
         await bench.sees("▌1 Chart")
         await bench.sees("best")
+        assert "Log loss" in bench.shown
         await bench.pilot.press("2")
         await bench.sees("words of step 40")
+        await bench.until(lambda: "Log loss" not in bench.shown)
         await bench.pilot.press("3")
         await bench.sees("begins: cpu")
         await bench.pilot.click("#pane-chart")

@@ -13,7 +13,7 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.message import Message
-from textual.widgets import DataTable, Static
+from textual.widgets import DataTable, Input, Static
 
 from tinygpt_tui.checkpoints.card import WEIGHTS
 from tinygpt_tui.errors import TinyGPTError
@@ -28,6 +28,7 @@ from tinygpt_tui.words import size
 
 LOOK_EVERY_S = 1.0
 NONE_YET = "There are no trainings yet: begin one in the Train tab (F3)."
+NONE_SO = "No run is like the filter. Esc shows all."
 MARK = "●"
 WORTH_SAYING = 1_000_000  # bytes that a run takes
 
@@ -41,7 +42,7 @@ class RunsTable(RowTable[Text]):
     HELP = """## Runs
 
 Every training there is, live ones first. The digits sort by a column, the same digit again turns the order round; a
-click on a column's title does the same. Rows of live runs move by themselves.
+click on a column's title does the same. `/` filters. Rows of live runs move by themselves.
 
 Enter shows a run's curves, samples and log in the Train tab; `t` talks to its model; `h` is its time machine. Space
 marks a run ●, and `c` shows in which settings the marked one differs from this one. Notes stay with the run. A run
@@ -74,12 +75,15 @@ class RunsScreen(TabScreen):
         Binding("r", "rename", "Rename", id="runs.rename", tooltip="Give this model and its run another name"),
         Binding("d", "delete", "Delete", id="runs.delete", tooltip="Move this model and its run to the trash"),
         Binding("u", "undo", "Undo", id="runs.undo", tooltip="Take the last one back out of the trash"),
+        Binding("u", "undo_nothing", "Undo", id="runs.undo", show=False, tooltip="Take the last deleted run back"),
         Binding("e", "card", "Card", id="runs.card", tooltip="A page about this run, to share: Markdown or SVG"),
         *(
             Binding(str(number), f"sort('{name}')", f"By {column.title}", id=f"runs.sort-{name}", show=False,
                     tooltip=f"Sort by {column.title}; again: the other way round")
             for number, (name, column) in enumerate(COLUMNS.items(), start=1)
         ),
+        Binding("slash", "filter", "Filter", id="runs.filter", show=False, tooltip="Type to filter the runs"),
+        Binding("escape", "end_filter", "All runs", id="runs.end_filter", show=False, tooltip="Show all runs again"),
         Binding("escape", "unmark", "Unmark", id="runs.unmark", show=False, tooltip="Mark no run"),
     ]  # fmt: skip
 
@@ -112,6 +116,7 @@ class RunsScreen(TabScreen):
 
     def compose_body(self) -> ComposeResult:
         """Yield the table, what there is to say of one run, and a line for notes and names."""
+        yield Input(placeholder="filter by name, text, preset or notes", compact=True, id="runs-filter")
         yield RunsTable(cursor_type="row", zebra_stripes=True)
         yield Static("", id="runs-none", markup=False)
         yield Static("", id="runs-about", markup=False)
@@ -146,7 +151,9 @@ class RunsScreen(TabScreen):
         if not self.is_mounted:
             return True
         if self.query_one(NamingLine).asking:
-            return action not in {binding.action for binding in self.BINDINGS if isinstance(binding, Binding)}
+            return action not in OWN_ACTIONS
+        if self._filter_box.has_focus:  # a letter is a letter there
+            return action == "end_filter" or action not in OWN_ACTIONS
         facts = self.facts
         own = facts is not None and keeping.is_own(Path(facts.card.path))
         match action:
@@ -162,9 +169,42 @@ class RunsScreen(TabScreen):
                 return facts is not None and len(self._shown) > 1
             case "undo":
                 return bool(self._thrown)
+            case "undo_nothing":
+                return not self._thrown
+            case "end_filter":
+                return bool(self._filter_box.display)
             case "unmark":
                 return self._marked is not None
         return True
+
+    # Filtering
+
+    @property
+    def _filter_box(self) -> Input:
+        return self.query_one("#runs-filter", Input)
+
+    def action_filter(self) -> None:
+        """Show the filter and go there."""
+        self._filter_box.display = True
+        self._filter_box.focus()
+
+    def action_end_filter(self) -> None:
+        """Show all runs again."""
+        self._filter_box.value = ""
+        self._filter_box.display = False
+        self.table.focus()
+        self._show()
+
+    @on(Input.Changed, "#runs-filter")
+    def _filtered(self, message: Input.Changed) -> None:
+        message.stop()
+        self._show()
+
+    @on(Input.Submitted, "#runs-filter")
+    def _leave_filter(self, message: Input.Submitted) -> None:
+        message.stop()
+        if self._shown:
+            self.table.focus()
 
     # Looking
 
@@ -192,7 +232,12 @@ class RunsScreen(TabScreen):
         table, narrow = self.table, self.app.size.width < NARROW
         here = self._next or (self.facts.card.path if self.facts else None)
         self._next = None
-        self._shown = in_order(self._facts, self._by, self._turned)
+        words = self._filter_box.value.lower().split()
+        self._shown = [
+            facts
+            for facts in in_order(self._facts, self._by, self._turned)
+            if all(word in _searched(facts) for word in words)
+        ]
         self._columns = columns_for(self.app.size.width)
         place = next((at for at, facts in enumerate(self._shown) if facts.card.path == here), 0)
         with self.prevent(DataTable.RowHighlighted):
@@ -214,7 +259,7 @@ class RunsScreen(TabScreen):
         table.display = bool(self._shown)
         none = self.query_one("#runs-none", Static)
         none.display = not self._shown
-        none.update(NONE_YET)
+        none.update(NONE_SO if words else NONE_YET)
         self._tell()
 
     def _cells(self, facts: RunFacts, narrow: bool) -> list[Text]:
@@ -381,6 +426,10 @@ class RunsScreen(TabScreen):
 
         self._do(lambda: keeping.take_back(thrown), f"{thrown.model.name} is back", done)
 
+    def action_undo_nothing(self) -> None:
+        """Say that there is nothing to take back."""
+        self._say("nothing was deleted here since the app started")
+
     def action_card(self) -> None:
         """Make a page about the run."""
         if self.facts is not None:
@@ -430,6 +479,14 @@ class RunsScreen(TabScreen):
     def _say(self, note: str, warning: bool = False) -> None:
         if self.is_attached:
             self.query_one(NamingLine).say(note, warning)
+
+
+OWN_ACTIONS = {binding.action for binding in RunsScreen.BINDINGS if isinstance(binding, Binding)}
+
+
+def _searched(facts: RunFacts) -> str:
+    card = facts.card
+    return f"{card.name} {card.state} {card.corpus} {card.preset} {facts.notes}".lower()
 
 
 def _about(facts: RunFacts) -> str:

@@ -28,6 +28,7 @@ from tinygpt_tui.ui.writing import Asked, Writing
 
 LIVE_S, IDLE_S = 0.5, 3.0  # how often the run is looked at
 TYPING_S = 0.12  # a pause in typing after which the text follows
+STALE_AFTER_S = 0.4  # from then on the text of another step is dim
 NONE_KEPT = (
     "This run kept no checkpoints along the way, so there is nothing to travel through. Trainings begun by now keep "
     "some forty of them, unless `timeline mb` is 0."
@@ -223,8 +224,14 @@ class TimeMachineScreen(TabScreen):
             self._request(self._writing, before.job if before.busy else None, None)
             return
         ready = self.workbench.bridge.engine_is_ready
-        self._writing = Writing(Asked(wish.prompt, len(wish.prompt)), "reading" if ready else "starting")
+        writing = self._writing = Writing(Asked(wish.prompt, len(wish.prompt)), "reading" if ready else "starting")
+        self.set_timer(STALE_AFTER_S, lambda: self._dim(writing))
         self._request(self._writing, before.job if before.busy else None, wish)
+
+    def _dim(self, writing: Writing) -> None:
+        """Dim the text of the step before, where that of this one takes long."""
+        if writing is self._writing and writing.busy and not writing.tokens:
+            self.query_one(MomentText).add_class("-stale")
 
     @work(exit_on_error=False)
     async def _request(self, writing: Writing, before: int | None, wish: Wish | None) -> None:
@@ -263,6 +270,7 @@ class TimeMachineScreen(TabScreen):
         prompt = self._wish.prompt if self._wish else ""
         begins = not self._text
         self._text += new
+        text.remove_class("-stale")
         if begins:  # until the first letter comes the text of the step before stays: nothing flickers
             text.reset(prompt + new, len(prompt))
         else:
@@ -271,6 +279,7 @@ class TimeMachineScreen(TabScreen):
     def _ended(self, event: GenerationEnded, wish: Wish, written: str) -> None:
         if event.reason == "failed":
             self._text = ""
+            self.query_one(MomentText).remove_class("-stale")
             self.query_one(MomentText).reset()
             self.query_one(MomentText).set_hint(f"{event.message}. {event.hint}")
         elif event.reason != "stopped":
@@ -280,6 +289,7 @@ class TimeMachineScreen(TabScreen):
 
     def _put(self, written: str) -> None:
         self._text = written
+        self.query_one(MomentText).remove_class("-stale")
         prompt = self._wish.prompt if self._wish else ""
         self.query_one(MomentText).reset(prompt + written, len(prompt))
 

@@ -8,6 +8,7 @@ from tinygpt_tui.ui.widgets.output_text import OutputText
 class MomentText(OutputText):
     """The same lines stay in sight whatever text comes into them."""
 
+    DEFAULT_CSS = "MomentText.-stale { text-opacity: 50%; }"
     HELP = (
         "What the model of this step writes: your prompt in bold, then its own text. At every step it draws with the "
         "same random numbers, so what differs is what it had learnt by then."

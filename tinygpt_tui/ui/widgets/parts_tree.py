@@ -10,12 +10,14 @@ from rich.text import Text
 from textual.widgets import Tree
 from textual.widgets.tree import TreeNode
 
+from tinygpt_tui.insight.naming import GROUPS, MODULES
 from tinygpt_tui.insight.parts import Part
 from tinygpt_tui.ui.branch_words import fitted
 from tinygpt_tui.words import bar
 
 BAR, NUMBERS = 8, 21  # cells: of the bar, and of the count with its share
 ROOM_FOR_BARS = 44
+BLOCKS = ("h", "layers", "blocks")  # under these names the numbers are blocks
 
 
 class PartsTree(Tree[Part]):
@@ -66,7 +68,8 @@ is of the whole model.
         if width >= ROOM_FOR_BARS:
             numbers += " " + bar(share, BAR).ljust(BAR)
         icon = ("" if not part.parts else self.ICON_NODE_EXPANDED if node.is_expanded else self.ICON_NODE) or "  "
-        name = icon + ("all" if node is self.root else part.name)
+        title = "all" if node is self.root else title_of(part.name, above_name(node))
+        name = icon + title
         shape = f"  {shape_words(part.shape)}" if part.shape is not None else ""
         room = width - cell_len(numbers)
         label = Text(no_wrap=True)
@@ -74,6 +77,8 @@ is of the whole model.
             shape = ""
         label.append(fitted(name, max(4, room - 1)))
         label.append(shape, "dim")
+        if title not in ("all", part.name) and cell_len(label.plain) + cell_len(part.name) + 3 <= room:
+            label.append(f"  {part.name}", "dim italic")
         label.append(" " * max(1, room - cell_len(label.plain)))
         label.append(numbers)
         label.stylize_before(style)
@@ -85,6 +90,32 @@ is of the whole model.
             self._fill(child, inner)
             if not inner.name.split(".")[0].isdigit():
                 child.expand()
+
+
+def above_name(node: TreeNode[Part]) -> str:
+    """Return the name of the part that this one is in."""
+    return node.parent.data.name if node.parent is not None and node.parent.data is not None else ""
+
+
+def title_of(name: str, above: str = "") -> str:
+    """Return what a part is called in words; its own name where there are none.
+
+    >>> title_of("transformer"), title_of("h"), title_of("0", "h"), title_of("attn"), title_of("c_fc", "mlp")
+    ('transformer', 'blocks', 'block 1', 'attention', 'wider')
+    >>> title_of("lm_head.weight"), title_of("0.w", "made_up")
+    ('output head weight', '0.w')
+    """
+    above, words = above.rsplit(".", 1)[-1], []
+    for part in name.split("."):
+        known = MODULES.get(f"{above}.{part}") or MODULES.get(part)
+        if part.isdecimal() and above in BLOCKS:
+            words.append(f"block {int(part) + 1}")
+        elif part in BLOCKS:
+            words.append("blocks")
+        else:
+            words.append(known.title if known is not None else GROUPS.get(part, part))
+        above = part
+    return name if "".join(words) == "".join(name.split(".")) else " ".join(words)
 
 
 def shape_words(shape: tuple[int, ...] | None) -> str:

@@ -13,7 +13,10 @@ from textual.widgets.option_list import Option
 
 from tinygpt_tui.doctor.rounds import SIGNS, remedy_in_words, summary
 from tinygpt_tui.events.training import Finding
+from tinygpt_tui.ui.wrapping import wrap
 
+INDENT = 3  # cells of the signs before a finding
+PADDING = 2  # cells beside an entry
 COLOURS = {"bad": "$text-error", "warning": "$text-warning", "hint": "$text", "fine": "$text-success"}
 
 
@@ -57,6 +60,7 @@ if it cannot, nothing else matters. This run is not touched by any of it.
         self._before = before
         self._findings: list[Finding] = []
         self._marked: int | None = None  # the entry that shows the cursor
+        self._wrapped_for = 0
 
     def show(self, findings: Sequence[Finding]) -> None:
         """Show the findings there are now; the cursor stays on its check, or at the top: with what matters most."""
@@ -74,6 +78,25 @@ if it cannot, nothing else matters. This run is not touched by any of it.
         checks = [finding.check for finding in self._findings]
         if checks:
             self.highlighted = checks.index(here) if here in checks else 0
+
+    def on_resize(self) -> None:
+        """Wrap for the new width."""
+        if self._room == self._wrapped_for:
+            return
+        self._wrapped_for = self._room
+        for index, finding in enumerate(self._findings):
+            self.replace_option_prompt_at_index(index, self._words(finding, marked=index == self._marked))
+
+    @property
+    def _room(self) -> int:
+        return self.scrollable_content_region.width - PADDING - INDENT
+
+    def _indented(self, text: str) -> str:
+        """Wrap a text so that its further lines stand below its first word."""
+        if self._room <= 0:
+            return text
+        lines = [text[line.start : line.end].rstrip() for line in wrap(text, 0, self._room)]
+        return f"\n{' ' * INDENT}".join(lines)
 
     def on_option_list_option_highlighted(self, message: OptionList.OptionHighlighted) -> None:
         """Mark the finding under the cursor with a sign, which is seen without colours too."""
@@ -96,13 +119,14 @@ if it cannot, nothing else matters. This run is not touched by any of it.
                 f"$cursor[{COLOURS[finding.level]}]$sign[/] $text",
                 cursor="▸" if marked else " ",
                 sign=SIGNS[finding.level],
-                text=_sentence(finding.text),
+                text=self._indented(_sentence(finding.text)),
             )
         ]
         if finding.why:
-            parts.append(Content.from_markup("[$foreground-muted]$why[/]", why=finding.why))
+            why = self._indented(finding.why)
+            parts.append(Content.from_markup("[$foreground-muted]   $why[/]", why=why))
         if helps := remedy_in_words(finding, self._before):
-            parts.append(Content.from_markup("[b]⏎ $helps[/]", helps=helps))
+            parts.append(Content.from_markup("[b]   $helps[/]", helps=self._indented(f"⏎ {helps}")))
         return Content("\n").join(parts)
 
 

@@ -166,7 +166,12 @@ class TrainLive(Vertical):
         """Choose between all panes and one."""
         narrow = event.size.width < WIDE_COLUMNS or event.size.height < WIDE_ROWS
         self.set_class(narrow, "-narrow")
+        self.refresh_bindings()
         self.call_after_refresh(self._draw_head)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The chart's keys are of no use while another pane takes all the room."""
+        return self._pane == "chart" or not self.has_class("-narrow") or action not in ("chart", "zoom")
 
     def on_click(self) -> None:
         """A click on nothing in particular must not take the keys away."""
@@ -181,6 +186,7 @@ class TrainLive(Vertical):
     def action_pane(self, pane: str) -> None:
         """Show a pane and give it the focus."""
         self._pane = pane
+        self.refresh_bindings()
         self.set_class(pane in RIGHT, "-at-right")
         for name in PANES:
             part = self.query_one(f"#{name}-pane" if name == "chart" else f"#{name}")
