@@ -65,6 +65,16 @@ async def test_without_colour_no_theme_is_black_on_black(monkeypatch: pytest.Mon
         assert not app.current_theme.ansi
 
 
+def test_the_settings_of_an_earlier_version_are_taken_over() -> None:
+    paths.settings_file().parent.mkdir(parents=True, exist_ok=True)
+    paths.settings_file().with_suffix(".json").write_bytes(b'{"theme": "tinygpt-light", "frames_per_second": 12}')
+    remembered = Remembered()
+    assert (remembered.settings.theme, remembered.settings.frames_per_second) == ("tinygpt-light", 12)
+    remembered.change(theme="tinygpt-dark")
+    remembered.save()
+    assert Remembered().settings.frames_per_second == 12
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"theme = 3", b'theme = "of another time"\nmore = 1', b"\xff\xfe"])
 async def test_a_damaged_settings_file_is_no_hindrance(content: bytes) -> None:
     paths.home().mkdir(parents=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tinygpt_tui import files, paths
 from tinygpt_tui.errors import storage_error
-from tinygpt_tui.reading import Damage, decode_toml, read_bytes
+from tinygpt_tui.reading import Damage, decode_toml, read_bytes, read_json
 from tinygpt_tui.settings.app import LARGEST, AppSettings, to_toml
 
 
@@ -40,8 +41,16 @@ def _load() -> tuple[AppSettings, str]:
     try:
         return decode_toml(read_bytes(path, LARGEST), AppSettings), ""
     except FileNotFoundError:
-        return AppSettings(), ""
+        return _load_old(path.with_suffix(".json")), ""
     except OSError as error:
         return AppSettings(), storage_error(error, path).message
     except Damage as error:
         return AppSettings(), f"{path} is damaged: {error}"
+
+
+def _load_old(path: Path) -> AppSettings:
+    """Return the settings that an earlier version kept as JSON; the defaults where there are none."""
+    try:
+        return read_json(path, AppSettings, LARGEST)
+    except (OSError, Damage):
+        return AppSettings()
