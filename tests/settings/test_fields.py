@@ -14,7 +14,7 @@ from tinygpt_tui.settings.app import AppSettings
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.fields import changed, checked, fields_of, parse_value, parse_values, written
 from tinygpt_tui.settings.presets import ALL_PRESETS, DEFAULT_PRESET, find_preset
-from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.settings.sampling import SamplingSettings, from_lines, to_lines
 from tinygpt_tui.settings.training import TrainingSettings
 
 STRUCTS = (GPTSettings, SamplingSettings, TrainingSettings, AppSettings)
@@ -206,3 +206,23 @@ def test_an_unknown_preset_names_the_nearest() -> None:
         find_preset("tinygtp")
     assert "did you mean tinygpt?" in caught.value.hint
     assert all(name in caught.value.hint for name in ALL_PRESETS)
+
+
+@given(
+    st.builds(
+        SamplingSettings,
+        temperature=st.floats(0, 10),
+        seed=st.none() | st.integers(0, 2**32),
+        stop=st.lists(st.text(min_size=1, max_size=4), max_size=2).map(tuple),
+        banned=st.text(max_size=4),
+        stop_at_blank_line=st.booleans(),
+        weights=st.sampled_from(["fp32", "int8"]),
+    )
+)
+def test_sampling_settings_are_remembered_as_they_were(settings: SamplingSettings) -> None:
+    assert from_lines(to_lines(settings)) == settings
+
+
+def test_lines_that_cannot_be_read_are_as_by_default() -> None:
+    assert to_lines(SamplingSettings()) == ""
+    assert from_lines("top_p = 7\nno such = 3\ntemperature = 0.5\n\nseed") == SamplingSettings(temperature=0.5)

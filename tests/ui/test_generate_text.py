@@ -217,3 +217,28 @@ async def test_a_disk_that_cannot_be_written_is_told_once_and_the_text_stays() -
         assert bench.text == "abcd"
         paths.sessions_folder().unlink()
     assert len(SessionStore().cards()) == 1
+
+
+async def test_own_settings_are_remembered_and_a_session_s_are_said_and_do_not_outlive_it() -> None:
+    async with opened() as bench:
+        bench.screen.query_one("#sampling-temperature", Input).value = "0.5"
+        await bench.until(lambda: bench.screen.sampling.temperature == 0.5)
+        await bench.write("ab", "cd")
+        await bench.until(lambda: SessionStore().cards())
+        bench.screen.query_one("#sampling-temperature", Input).value = "1.5"
+        await bench.until(lambda: bench.screen.own_sampling.temperature == 1.5)
+        await bench.pilot.press("ctrl+q")
+        await bench.until(lambda: bench.engine.closed)
+    async with opened() as bench:
+        screen = bench.screen
+        assert screen.sampling.temperature == 1.5
+        await bench.pilot.press("ctrl+s")
+        await bench.until(lambda: isinstance(bench.app.screen, SessionsScreen))
+        await bench.until(lambda: bench.app.screen.query_one(OptionList).option_count == 1)
+        await bench.pilot.press("enter")
+        await bench.until(lambda: screen.sampling.temperature == 0.5)
+        await bench.until(lambda: "temperature 0.5" in bench.notes)
+        await bench.pilot.press("ctrl+s")
+        await bench.until(lambda: isinstance(bench.app.screen, SessionsScreen))
+        await bench.pilot.press("n")
+        await bench.until(lambda: screen.sampling.temperature == 1.5)

@@ -22,6 +22,7 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     theme: Annotated[str, Meta(description="name of the colour theme")] = "tinygpt-dark"
     model: Annotated[str, Meta(description="the model chosen last")] = ""
     show_settings: Annotated[bool, Meta(description="the sampling settings are shown beside the output")] = True
+    sampling: Annotated[str, Meta(description="the sampling settings that were changed, one a line: NAME = VALUE")] = ""
     frames_per_second: Annotated[
         int, Meta(ge=1, le=120, description="how often new tokens and steps are handed to the screen")
     ] = 30

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+
+from tinygpt_tui.errors import UsageError
+from tinygpt_tui.settings.fields import changed, fields_of, parse_value, written
 
 Window = Literal["auto", "exact", "reanchor", "rolling"]
 Weights = Literal["fp32", "int8"]
@@ -54,6 +58,24 @@ class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             description="int8: rounded weights, approximate (shakespeare: 0.0003 nats worse); faster for larger models"
         ),
     ] = "fp32"
+
+
+def to_lines(settings: SamplingSettings) -> str:
+    """Return what differs from the defaults, one setting a line, as `from_lines` reads it."""
+    default = SamplingSettings()
+    values = {name: getattr(settings, name) for name in fields_of(SamplingSettings)}
+    return "\n".join(f"{name} = {written(value)}" for name, value in values.items() if value != getattr(default, name))
+
+
+def from_lines(lines: str) -> SamplingSettings:
+    """Return the settings in such lines; one that cannot be read is as by default."""
+    settings, known = SamplingSettings(), fields_of(SamplingSettings)
+    for line in lines.split("\n"):
+        name, _, value = line.partition(" = ")
+        with contextlib.suppress(UsageError):
+            if name in known:
+                settings = changed(settings, {name: parse_value(known[name], value)})
+    return settings
 
 
 def without_effect(settings: SamplingSettings) -> tuple[str, ...]:

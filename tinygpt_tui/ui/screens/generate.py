@@ -22,7 +22,7 @@ from tinygpt_tui.events.generation import (
     GenerationStarted,
     Token,
 )
-from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.settings.sampling import SamplingSettings, from_lines
 from tinygpt_tui.ui.messages import EngineBatch
 from tinygpt_tui.ui.screens.generate_text import ShowsText
 from tinygpt_tui.ui.subject import Subject
@@ -155,8 +155,11 @@ class GenerateScreen(ShowsText):
             PromptBox(self.workbench.prompts, id="prompt"),
             id="centre",
         )
-        wished = self.workbench.remembered.settings.show_settings
-        yield SidePanes(ModelPicker(id="models"), centre, SamplingForm(id="sampling"), right_wished=wished)
+        remembered = self.workbench.remembered.settings
+        wished, self.own_sampling = remembered.show_settings, from_lines(remembered.sampling)
+        yield SidePanes(
+            ModelPicker(id="models"), centre, SamplingForm(self.own_sampling, id="sampling"), right_wished=wished
+        )
 
     def _window_at(self, offset: int) -> int:
         return self.writing.window.start_at(offset)
@@ -267,6 +270,7 @@ class GenerateScreen(ShowsText):
             self.notify(form.problem, title="sampling", severity="error", markup=False)
             self._open_sampling()
             return False
+        self.remember_own_sampling()
         begin(msgspec.structs.replace(card, name=self.name_in_use), form.settings)
         before, self.writing = self.writing, Writing(asked, "reading" if self._engine_ready else "starting")
         if asked.text != self.output.text or asked.prompt_end != self.output.prompt_end:

@@ -14,7 +14,8 @@ from textual.markup import escape
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.sessions.store import Opened
-from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.settings.fields import fields_of, written
+from tinygpt_tui.settings.sampling import SamplingSettings, to_lines
 from tinygpt_tui.ui.looking import Question
 from tinygpt_tui.ui.messages import EngineBatch
 from tinygpt_tui.ui.mishaps import log_mishap
@@ -38,6 +39,7 @@ class ShowsText(ChoosesModels):
         super().__init__()
         self.writing = Writing()
         self.keeper = SessionKeeper()
+        self.own_sampling = SamplingSettings()  # as the user left it, whatever a session brings
         self._reading = ("auto", "fp32")  # how the model reads the text
 
     def on_mount(self) -> None:
@@ -81,8 +83,13 @@ class ShowsText(ChoosesModels):
 
     # The disk
 
+    def remember_own_sampling(self) -> None:
+        """Keep the user's sampling settings for the next start."""
+        self.workbench.remember(sampling=to_lines(self.own_sampling))
+
     async def _save_all(self) -> TinyGPTError | None:
         self.workbench.remember_prompt(self.query_one(PromptBox).text)  # typed, and perhaps not used yet
+        self.remember_own_sampling()
         return await asyncio.to_thread(self.keeper.save_all(time.monotonic()))
 
     def _keep(self) -> None:
@@ -111,6 +118,8 @@ class ShowsText(ChoosesModels):
 
     @on(SamplingForm.Changed)
     def _read_otherwise(self, message: SamplingForm.Changed) -> None:
+        if message.typed and message.settings is not None:
+            self.own_sampling = message.settings
         reading = (self.sampling.window, self.sampling.weights)
         if reading != self._reading:
             self._reading = reading
@@ -217,10 +226,13 @@ class ShowsText(ChoosesModels):
         if branch is None:
             self.writing = Writing()
             self.glass.reset()
+            self.query_one(SamplingForm).show(self.own_sampling)
         else:
             text = self.keeper.full_text()
             self.writing = Writing(Asked(text[: branch.begins_at], branch.prompt_end))
             self.glass.reset(text, branch.prompt_end)
+            if news := _differences(self.sampling, branch.sampling):
+                self.notify(f"The settings of this text are in use: {news}", markup=False)
             self.query_one(SamplingForm).show(branch.sampling)
             card = next((card for card in self.shelf.cards if card.path == branch.model_path), None)
             untrained = branch.model.endswith(UNTRAINED)
@@ -298,3 +310,11 @@ class ShowsText(ChoosesModels):
     def action_follow(self) -> None:
         """Follow the output's end again."""
         self.output.action_follow()
+
+
+def _differences(before: SamplingSettings, after: SamplingSettings) -> str:
+    """Return in which settings `after` differs, in words."""
+    values = (
+        (field, getattr(before, name), getattr(after, name)) for name, field in fields_of(SamplingSettings).items()
+    )
+    return ", ".join(f"{field.title} {written(new) or 'none'}" for field, old, new in values if new != old)

@@ -102,16 +102,17 @@ def title_of(name: str, above: str = "") -> str:
 
     >>> title_of("transformer"), title_of("h"), title_of("0", "h"), title_of("attn"), title_of("c_fc", "mlp")
     ('transformer', 'blocks', 'block 1', 'attention', 'wider')
-    >>> title_of("lm_head.weight"), title_of("0.w", "made_up")
-    ('output head weight', '0.w')
+    >>> title_of("lm_head.weight"), title_of("0.w", "made_up"), title_of("h.0")
+    ('output head weight', '0.w', 'block 1')
     """
     above, words = above.rsplit(".", 1)[-1], []
-    for part in name.split("."):
+    path = name.split(".")
+    for part, inner in zip(path, [*path[1:], ""], strict=True):
         known = MODULES.get(f"{above}.{part}") or MODULES.get(part)
         if part.isdecimal() and above in BLOCKS:
             words.append(f"block {int(part) + 1}")
         elif part in BLOCKS:
-            words.append("blocks")
+            words += [] if inner.isdecimal() else ["blocks"]
         else:
             words.append(known.title if known is not None else GROUPS.get(part, part))
         above = part

@@ -57,11 +57,14 @@ class SamplingForm(Vertical):
     ]
 
     class Changed(Message):
-        """The boxes say something else; `problem` is why they cannot be used, or empty."""
+        """The boxes say something else; `problem` is why they cannot be used, or empty.
 
-        def __init__(self, settings: SamplingSettings | None, problem: str) -> None:
+        `typed`: by the user, not by `show`.
+        """
+
+        def __init__(self, settings: SamplingSettings | None, problem: str, typed: bool) -> None:
             super().__init__()
-            self.settings, self.problem = settings, problem
+            self.settings, self.problem, self.typed = settings, problem, typed
 
     class Submitted(Message):
         """Enter was pressed in a box."""
@@ -104,14 +107,14 @@ class SamplingForm(Vertical):
         """Put other values into the boxes."""
         for name, row in self._rows.items():
             row.set_text(written(getattr(settings, name)))
-        self._check()
+        self._check(typed=False)
 
     def on_setting_box_changed(self, message: SettingBox.Changed) -> None:
         """Look at the new value."""
         message.stop()
         self._check()
 
-    def _check(self) -> None:
+    def _check(self, typed: bool = True) -> None:
         problems: list[str] = []
         values: dict[str, Any] = {}
         for name, row in self._rows.items():
@@ -127,7 +130,7 @@ class SamplingForm(Vertical):
         self._explain()
         if (settings, problem) != (self.settings, self.problem):
             self.settings, self.problem = settings, problem
-            self.post_message(self.Changed(settings, problem))
+            self.post_message(self.Changed(settings, problem, typed))
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Explain the setting that is looked at."""
