@@ -358,7 +358,7 @@ class GenerateScreen(ShowsText):
         if event.engine == "torch" and self.card is not None and self.card.architecture == "gpt":
             self._tell_of_engine()
         self.output.set_unknown(event.unknown)
-        if event.unknown:
+        if event.unknown and not self.query_one(PromptBox).border_subtitle:  # which names them already
             self.notify(f"this model knows no {_listed(event.unknown)}; left out", severity="warning", markup=False)
 
     def _tell_of_engine(self) -> None:
