@@ -183,13 +183,13 @@ def test_a_trainer_that_dies_before_its_first_word_has_died(watch: Watched, monk
 
 def test_one_that_is_dead_before_it_is_announced_has_died_too(watch: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer, "command", lambda *arguments: [sys.executable, "-c", "raise SystemExit(1)"])
-    announce = trainer._announce
+    announce = trainer.announce
 
     def late(run: RunFolder, pid: int) -> None:
         wait_until(lambda: gone(pid))
         announce(run, pid)
 
-    monkeypatch.setattr(trainer, "_announce", late)
+    monkeypatch.setattr(trainer, "announce", late)
     watch.start()
     wait_until(watch.died)
 

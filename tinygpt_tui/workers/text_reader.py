@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from tinygpt_tui.corpora.encodings import AUTO
 from tinygpt_tui.errors import CorpusError, TinyGPTError
 from tinygpt_tui.reading import decode
 from tinygpt_tui.runs.text_facts import CorpusFacts, reading_facts
@@ -33,7 +34,7 @@ class _Line(msgspec.Struct, omit_defaults=True):
 class TextReader:
     """Reads a text; iterate over `shares` to its end for the facts, and `close` it at any time from another thread."""
 
-    def __init__(self, path: Path, name: str, entropy: float | None, encoding: str) -> None:
+    def __init__(self, path: Path, name: str, entropy: float | None, encoding: str = AUTO) -> None:
         self._given = path, name, entropy, encoding
         self._child: Child | None = None
         self._closed = False
