@@ -39,7 +39,7 @@ def test_no_runs_and_no_folder_made(home: Path) -> None:
     assert not home.exists()
     with pytest.raises(NotFoundError, match="any") as caught:
         find_run("any")
-    assert "none yet" in caught.value.hint
+    assert "no runs yet" in caught.value.hint
 
 
 def test_what_was_decided_is_kept() -> None:
