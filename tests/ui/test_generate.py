@@ -37,7 +37,7 @@ async def test_type_enter_and_text_arrives() -> None:
         assert bench.screen.output.border_subtitle == "seed 41"
         bench.engine.end("length")
         await bench.until(lambda: "reached 3 tokens" in bench.status)
-        assert "5/16" in bench.status
+        assert "5 of 16" in bench.status
         assert bench.screen.query_one(PromptBox).text == "ab"
 
 
@@ -212,7 +212,7 @@ async def test_the_window_is_marked_where_the_model_stops_seeing() -> None:
         bench.engine.write("b" * 10)
         await bench.until(lambda: bench.text.endswith("b" * 10))
         assert bench.screen.output.window_start == len(bench.text) - BLOCK_SIZE
-        assert "16/16" in bench.status
+        assert "16 of 16" in bench.status
 
 
 async def test_the_engine_may_die_and_the_text_stays() -> None:
