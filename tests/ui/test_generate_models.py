@@ -49,6 +49,7 @@ async def picked(app: TinyGPTApp, pilot: Pilot[None], name: str) -> GenerateScre
 
 def train(model: Path, state: RunState, step: int) -> None:
     """Leave a run folder as this very process would if it were the trainer."""
+    model.mkdir(parents=True, exist_ok=True)
     run = RunFolder(model)
     corpus = CorpusReference(name="text", path="text.txt")
     run.write_settings(RunSettings(name=model.name, created=0.0, corpus=corpus, training=TrainingSettings(steps=100)))
