@@ -2,7 +2,8 @@
 
 The native engine is compiled for each platform with the C compiler of the `ziglang` package, and depends on no library
 but macOS's own. One wheel without it is built from the source distribution, as pip builds it; each other one is that
-wheel with a library, other tags and, for `tinygpt-tui-lite`, other metadata. Building again gives the same bytes.
+wheel with a library, other tags and, for `tinygpt-tui-lite`, other metadata. Building again gives the same bytes,
+except for the wheels of macOS.
 """
 
 from __future__ import annotations
