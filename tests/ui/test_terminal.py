@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
+from makers import wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not on this machine")
 PATIENCE_S = 60.0
@@ -57,7 +59,10 @@ class Terminal:
 
     def close(self) -> None:
         """End the server and all in it."""
+        asked = [*self._tmux, "list-panes", "-t", "app", "-F", "#{pane_pid}"]
+        pid = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
         subprocess.run([*self._tmux, "kill-server"], check=False, capture_output=True)
+        wait_until(lambda: not psutil.pid_exists(int(pid)))  # the app does not outlive its terminal
 
 
 @pytest.fixture(params=[(80, 24), (140, 40)], ids=["80x24", "140x40"])

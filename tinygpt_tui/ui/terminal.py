@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import IO
@@ -17,7 +18,8 @@ from typing import IO
 from tinygpt_tui import platforms
 
 LOOK_EVERY_S = 0.25
-LAST_RESORT_S = 10.0  # then the process ends whatever it waits for
+LAST_RESORT_S = 10.0  # for the app to end in order; then the process ends whatever it waits for
+GRACE_S = 3.0  # for the process to end once the app has
 SIGNALLED = 128  # and the signal's number: the exit status of what a signal ended, as shells count
 HUNG_UP = SIGNALLED + 1
 
@@ -83,8 +85,10 @@ class _Once:
         self._leave(status)
 
     def _last_resort(self, status: int) -> None:
-        if not self._over.wait(LAST_RESORT_S):
-            os._exit(status)
+        if self._over.wait(LAST_RESORT_S):
+            # Textual's threads may wait for a terminal that is gone, and the interpreter for them.
+            time.sleep(GRACE_S)
+        os._exit(status)
 
 
 def _watch(leave: Leave, over: threading.Event) -> None:
