@@ -19,7 +19,7 @@ from tinygpt_tui import platforms
 
 LOOK_EVERY_S = 0.25
 LAST_RESORT_S = 10.0  # for the app to end in order; then the process ends whatever it waits for
-GRACE_S = 3.0  # for the process to end once the app has
+GRACE_S = 0.5  # for the process to end once the app has
 SIGNALLED = 128  # and the signal's number: the exit status of what a signal ended, as shells count
 HUNG_UP = SIGNALLED + 1
 
@@ -86,6 +86,8 @@ class _Once:
 
     def _last_resort(self, status: int) -> None:
         if self._over.wait(LAST_RESORT_S):
+            if status != HUNG_UP:
+                return
             # Textual's threads may wait for a terminal that is gone, and the interpreter for them.
             time.sleep(GRACE_S)
         os._exit(status)
