@@ -8,13 +8,17 @@ BIN := $(VENV)/bin
 SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema
 TEST := $(BIN)/pytest -n auto --dist worksteal
 
-.PHONY: run test test-without-native test-pretended-windows coverage check lint wheels pythons pictures models clean
+.PHONY: run test test-pretended-device test-without-native test-pretended-windows coverage check lint wheels pythons pictures models clean
 
 run: $(VENV)/.installed
 	$(BIN)/tinygpt-tui
 
-test: $(VENV)/.installed-dev
+test: test-pretended-device
 	$(TEST)
+
+# A device that is not the processor, in processes that have not computed on the processor before.
+test-pretended-device: $(VENV)/.installed-dev
+	PRETENDED_DEVICE=1 $(TEST) tests/training/test_pretended.py tests/measuring/test_device_checks.py
 
 # The same once more, traced: half as long again, so it is for whoever looks for what no test reaches.
 coverage: $(VENV)/.installed-dev

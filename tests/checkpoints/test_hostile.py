@@ -307,7 +307,7 @@ def test_native_weights_are_bounded_as_others_are(kind: str, tmp_path: Path) -> 
     from makers import make_model
 
     from tinygpt_tui.checkpoints.native import load
-    from tinygpt_tui.native.weights import read_weights
+    from tinygpt_tui.checkpoints.weights import read_weights
 
     make_model(tmp_path / "model")
     one = '{"dtype":"F32","shape":%s,"data_offsets":[0,0]}'

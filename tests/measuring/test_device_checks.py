@@ -31,7 +31,7 @@ def test_every_check_has_a_limit_and_every_architecture_a_preset() -> None:
 @pytest.fixture
 def pretended(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     if not AVAILABLE:
-        pytest.skip("this torch cannot pretend a device")
+        pytest.skip("needs a run of its own: make test-pretended-device")
     monkeypatch.setattr(device_checks, "NAMES", ("modern", "bigram"))
     with pretended_device(monkeypatch) as device:
         yield Bench(device, quick=True)

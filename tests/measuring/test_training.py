@@ -30,7 +30,7 @@ def test_the_plain_recipe_learns_and_its_loss_is_over_each_token() -> None:
     for _ in range(150):
         plain.one_step()
     assert plain.whole_loss(corpus.validation) < before - 0.5
-    ids = torch.from_numpy(corpus.validation)
+    ids = torch.from_numpy(corpus.validation.astype(np.int64))
     with torch.no_grad():
         each = [
             -plain.net.every(ids[None, (n - 1) // 8 * 8 : n])[0, -1].log_softmax(0)[ids[n]].item()

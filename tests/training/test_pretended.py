@@ -30,7 +30,10 @@ from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.run import run_training
 from tinygpt_tui.training.snapshot import copied
 
-pytestmark = pytest.mark.skipif(not AVAILABLE, reason="this torch cannot pretend a device")
+pytestmark = pytest.mark.skipif(
+    not AVAILABLE,
+    reason="needs a run of its own: make test-pretended-device",
+)
 
 CPU = torch.device("cpu")
 SMALL = {"block_size": 8, "n_layer": 1, "n_head": 2, "n_embd": 16, "n_hidden": 24, "ngram_rows": 64, "n_sense": 2}

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO
 
-import msgspec
 import psutil
 
 from tinygpt_tui.errors import UsageError
@@ -27,6 +26,7 @@ from tinygpt_tui.measuring.device_report import (
     DeviceReport,
     Message,
 )
+from tinygpt_tui.reading import Damage, decode
 from tinygpt_tui.words import shortened
 from tinygpt_tui.workers.process import child_command, environment
 
@@ -141,8 +141,8 @@ class DeviceCheck:
 def _read(stream: IO[bytes], lines: queue.SimpleQueue[Message | None]) -> None:
     with stream:
         for line in stream:
-            with contextlib.suppress(msgspec.DecodeError):
-                lines.put(msgspec.json.decode(line, type=Message))
+            with contextlib.suppress(Damage):
+                lines.put(decode(line, Message))
     lines.put(None)
 
 
