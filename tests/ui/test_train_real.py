@@ -66,7 +66,7 @@ async def begin(bench: TrainBench, text: Path, **settings: str) -> None:
     """Fill the form and press the key."""
     await bench.choose(text)
     await bench.until(lambda: bench.form.facts is not None and bench.form.facts.reference.name == "nursery")
-    for name, value in {**TINY, **settings}.items():
+    for name, value in {"minutes": "0", **TINY, **settings}.items():
         await bench.set(name, value)
     assert bench.form.query_one("#name", Input).value == "nursery"
     assert bench.form.problem == ""
