@@ -18,7 +18,7 @@ test: test-pretended-device
 
 # A device that is not the processor, in processes that have not computed on the processor before.
 test-pretended-device: $(VENV)/.installed-dev
-	PRETENDED_DEVICE=1 $(TEST) tests/training/test_pretended.py tests/measuring/test_device_checks.py
+	PRETENDED_DEVICE=1 $(TEST) tests/training/test_pretended.py tests/measuring/test_device_checks.py tests/workers/test_on_device.py
 
 # The same once more, traced: half as long again, so it is for whoever looks for what no test reaches.
 coverage: $(VENV)/.installed-dev
