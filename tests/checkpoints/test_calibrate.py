@@ -95,7 +95,7 @@ def test_a_wrong_vocabulary_is_said(
     assert "wrong vocabulary" in facts["loss"].value
     assert "counting letters alone gives" in facts["loss"].detail
     keep(read_model(tmp_path / "model.pth"), tmp_path / "imported", tmp_path / "model.pth")
-    for name in ("model.pth", "imported"):  # whoever only generates is told in one line; the text stays alone on stdout
+    for name in ("model.pth", "imported"):  # one line on stderr; stdout has the text alone
         assert main(["generate", str(tmp_path / name), "--max-new-tokens", "1"]) == 0
         assert capsys.readouterr().err.count("worse than counting letters") == 1
 

@@ -68,7 +68,7 @@ def test_a_connection_whose_request_does_not_arrive_is_closed(
         "silent": b"",
         "half a head": b"GET / HTTP/1.1\r\nHost: localhost\r\nX: ",
         "half of the second head": b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HT",
-        "a body that nobody waits for": b"GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\nx",
+        "a body that is not read": b"GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\nx",
     }
     for name, data in begun.items():
         with socket.create_connection(served) as client:
