@@ -104,7 +104,8 @@ async def test_what_is_typed_at_the_end_is_there_at_the_next_start() -> None:
     async with opened() as bench:
         bench.screen.query_one(PromptBox).text = "not used yet"
         await bench.pilot.press("ctrl+q")
-        await bench.until(lambda: PromptHistory.load().older("") == "not used yet")
+        await bench.until(lambda: not bench.app.is_running)
+    assert PromptHistory.load().older("") == "not used yet"
 
 
 async def test_unsaved_text_is_marked_and_asked_about() -> None:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tinygpt_tui.ui.screens.train import TrainScreen
 
 AT_ONCE_S = 0.3  # for the engine to end by itself where nobody is there to wait for it
+SAVES = ("settings", "history", "session", "sessions-disk")  # groups of workers that write what the user made
 
 
 def run(device: str = AUTO) -> int:
@@ -316,6 +317,12 @@ class TinyGPTApp(App[None]):
         await self._end(status, AT_ONCE_S)
 
     async def _end(self, status: int = 0, patience_s: float = GOODBYE_S) -> None:
+        # A worker that has not begun when the app exits never begins, and what it would have saved is lost.
+        saving = [worker for worker in self.workers if worker.group in SAVES and not worker.is_finished]
+        with suppress(TimeoutError):
+            await asyncio.wait_for(
+                asyncio.gather(*(worker.wait() for worker in saving), return_exceptions=True), patience_s
+            )
         await self.engine.close(patience_s)
         self.exit(return_code=status)
 
