@@ -21,7 +21,7 @@ from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.settings.fields import checked
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.workers.opened import OpenedModel, TorchModel, opened_from
+from tinygpt_tui.workers.models import OpenedModel, TorchModel, opened_from
 
 if TYPE_CHECKING:
     from torch import Tensor

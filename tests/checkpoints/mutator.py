@@ -373,7 +373,7 @@ def attempt(home: Path) -> str:
     from tinygpt_tui.insight.dossier import dossier_of
     from tinygpt_tui.settings.sampling import SamplingSettings
     from tinygpt_tui.words import COMMANDS
-    from tinygpt_tui.workers.opened import open_model
+    from tinygpt_tui.workers.models import open_model
 
     model = home / "models" / "tried"
     cards = {card.name: card for card in list_models()}

@@ -17,7 +17,7 @@ from makers import make_run
 from tinygpt_tui.cli.main import COMMANDS
 from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.runs.folder import RunFolder
-from tinygpt_tui.workers import team
+from tinygpt_tui.workers import processes
 
 TINY = ["--n-layer", "1", "--n-embd", "16", "--n-head", "2", "--block-size", "16", "--ngram-rows", "0"]
 SHORT = ["--steps", "12", "--evaluate-every", "6", "--sample-tokens", "20", "--threads", "1", "--batch-size", "4"]
@@ -326,7 +326,7 @@ def test_an_interrupt_while_torch_is_imported_is_heeded_when_the_training_begins
         signal.raise_signal(signal.SIGINT)
         yield ALONE
 
-    monkeypatch.setattr(team, "team_of", contextlib.contextmanager(interrupted))
+    monkeypatch.setattr(processes, "process_group_of", contextlib.contextmanager(interrupted))
     names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)]
     before = {name: signal.getsignal(getattr(signal, name)) for name in names}
     try:

@@ -15,7 +15,7 @@ from tinygpt_tui.exports.forms import FORMS, Form
 from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.settings.architecture import ARCHITECTURE_SETTINGS
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.workers.opened import open_model
+from tinygpt_tui.workers.models import open_model
 
 TRIED = ("classic", "modern", "llama", "sliding, with all else", "rnn", "gru", "lstm", "cnn", "bigram", "backpack")
 OPENS_AGAIN = [form for form in FORMS.values() if "opens here again" in form.description]

@@ -16,7 +16,9 @@ EXAMPLES: list[typing.Any] = [
     generation.ModelOpened("/m", 8, 13, 100, 0.5),
     generation.GenerationStarted(1, 2, 8, (1 << 63) - 1, "Ж\n", 3, 1.5),
     generation.Token(1, 0, 5, '"\n\u2028\x00é', 3),
-    generation.Token(1, 0, 5, "e", 3, generation.Chance(0.25, 2, 1.5, (generation.Candidate(5, "é", 0.5),)), sample=3),
+    generation.Token(
+        1, 0, 5, "e", 3, generation.TokenProbabilities(0.25, 2, 1.5, (generation.Candidate(5, "é", 0.5),)), sample=3
+    ),
     generation.Explained(1, (generation.TokenSeen(0, 1, 5, None), generation.TokenSeen(1, 2, -1, None))),
     generation.Compared(
         1, (generation.TensorCompared("w", (2, 3), None), generation.TensorCompared("v", (2,), (2,), 0.5, 1.0))

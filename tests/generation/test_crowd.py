@@ -9,10 +9,10 @@ from makers import VARIANTS, make_model
 
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.events.generation import GenerationEnded, Token
-from tinygpt_tui.generation.crowd import Crowd, Writing, WritingEvent
+from tinygpt_tui.generation.crowd import Batch, TextEvent, TextGeneration
 from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.workers.opened import OpenedModel, open_model
+from tinygpt_tui.workers.models import OpenedModel, open_model
 
 # At which step who joins, with what: longer and shorter than the window of 8, alike and different.
 NEWCOMERS: tuple[tuple[int, str, SamplingSettings], ...] = (
@@ -34,8 +34,8 @@ def test_each_writes_what_a_job_writes(
         monkeypatch.setattr("tinygpt_tui.checkpoints.engines.load_library", lambda: None)
     make_model(tmp_path / "net", VARIANTS[variant])
     model = open_model(tmp_path / "net")
-    crowd = Crowd(model.new_batch_engine(3 if variant == "classic" else 6))
-    events: list[WritingEvent] = []
+    crowd = Batch(model.new_batch_engine(3 if variant == "classic" else 6))
+    events: list[TextEvent] = []
     waiting = [(at, writing(model, prompt, sampling, job)) for job, (at, prompt, sampling) in enumerate(NEWCOMERS)]
     step = 0
     while waiting or len(crowd):
@@ -58,7 +58,7 @@ def test_each_writes_what_a_job_writes(
 def test_there_is_no_room_for_more_and_those_who_are_there_go_on(tmp_path: Path, variant: str) -> None:
     make_model(tmp_path / "net", VARIANTS[variant])
     model = open_model(tmp_path / "net")
-    crowd = Crowd(model.new_batch_engine(1))
+    crowd = Batch(model.new_batch_engine(1))
     crowd.join([writing(model, "a", SamplingSettings(max_new_tokens=3), 0)])
     with pytest.raises(UsageError, match="room for 0"):
         crowd.join([writing(model, "b", SamplingSettings(), 1)])
@@ -68,7 +68,7 @@ def test_there_is_no_room_for_more_and_those_who_are_there_go_on(tmp_path: Path,
 def test_one_that_fails_leaves_the_others(tmp_path: Path) -> None:
     make_model(tmp_path / "net")
     model = open_model(tmp_path / "net")
-    crowd = Crowd(model.new_batch_engine(2))
+    crowd = Batch(model.new_batch_engine(2))
     good = writing(model, "a", SamplingSettings(max_new_tokens=3, seed=1), 0)
     bad = writing(model, "a", SamplingSettings(max_new_tokens=3, seed=1), 1)
     bad.take = good_for_nothing  # type: ignore[method-assign, assignment]
@@ -86,6 +86,6 @@ def good_for_nothing(*_: object) -> Token:
     raise UsageError("no token is left to choose from")
 
 
-def writing(model: OpenedModel, prompt: str, sampling: SamplingSettings, job: int) -> Writing:
+def writing(model: OpenedModel, prompt: str, sampling: SamplingSettings, job: int) -> TextGeneration:
     """Return a writing for `model`."""
-    return Writing(model.tokenizer, 8, prompt, sampling, job=job)
+    return TextGeneration(model.tokenizer, 8, prompt, sampling, job=job)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.errors import CheckpointError, UsageError
 from tinygpt_tui.generation import choosing
-from tinygpt_tui.generation.barring import Barring
 from tinygpt_tui.generation.sampler import RowsSampler, Sampler
+from tinygpt_tui.generation.token_mask import TokenMask
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
@@ -222,16 +222,16 @@ def test_without_a_seed_each_time_another_one() -> None:
 
 def test_barred_characters_are_never_drawn() -> None:
     tokenizer = CharTokenizer("abcdef")
-    barring = Barring(tokenizer, banned="cf", allowed="")
-    sampler = Sampler(SamplingSettings(temperature=10, seed=1), barring)
+    mask = TokenMask(tokenizer, banned="cf", allowed="")
+    sampler = Sampler(SamplingSettings(temperature=10, seed=1), mask)
     assert {sampler.draw(LOGITS) for _ in range(300)} == {0, 1, 3, 4}
-    rows = RowsSampler(SamplingSettings(temperature=10, seed=1), 3, barring)
+    rows = RowsSampler(SamplingSettings(temperature=10, seed=1), 3, mask)
     assert {id for _ in range(200) for id in rows.draw_rows(np.stack([LOGITS] * 3))} == {0, 1, 3, 4}
 
 
 def test_what_waits_for_its_other_bytes_is_remembered_for_each_text() -> None:
-    barring = Barring(ByteTokenizer(), banned="", allowed="éa")
-    rows = RowsSampler(SamplingSettings(seed=1, temperature=10), 2, barring)
+    mask = TokenMask(ByteTokenizer(), banned="", allowed="éa")
+    rows = RowsSampler(SamplingSettings(seed=1, temperature=10), 2, mask)
     drawn = np.array([rows.draw_rows(np.zeros((2, 256), dtype=np.float32)) for _ in range(101)]).T
     for ids in drawn:
         text = bytes(ids.tolist()).decode("utf-8", "ignore")

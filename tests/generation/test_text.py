@@ -14,8 +14,8 @@ from makers import MODERN, ByteTokenizer, ScriptedEngine, random_model
 
 from tinygpt_tui.errors import CheckpointError, UsageError
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted, Token
-from tinygpt_tui.generation.chances import chance_of
 from tinygpt_tui.generation.engine import TorchEngine
+from tinygpt_tui.generation.probabilities import probabilities_of
 from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
@@ -184,7 +184,7 @@ def test_chances_are_the_models_own_opinion_whatever_the_filters(candidates: int
         if isinstance(event, Token)
     ]
     assert [token.chance for token in tokens] == [
-        chance_of(logits, token.id, candidates, ByteTokenizer())
+        probabilities_of(logits, token.id, candidates, ByteTokenizer())
         for token, logits in zip(tokens, engine.said, strict=True)
     ]
     assert all(token.chance and len(token.chance.candidates) == candidates for token in tokens)

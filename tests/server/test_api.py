@@ -13,7 +13,7 @@ from tinygpt_tui import paths
 from tinygpt_tui.events.generation import GenerationEnded, Token
 from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.workers.opened import open_model
+from tinygpt_tui.workers.models import open_model
 
 COMPLETIONS, CHAT = "/v1/completions", "/v1/chat/completions"
 

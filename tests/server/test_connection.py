@@ -116,15 +116,15 @@ def test_a_model_that_is_slow_to_open_delays_no_other_and_not_the_end(
     served: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opening, go_on = threading.Event(), threading.Event()
-    really_open = shelf.KeptModels.open
+    really_open = shelf.ModelCache.open
 
-    def slowly(self: shelf.KeptModels, path: Any, **options: Any) -> Any:
+    def slowly(self: shelf.ModelCache, path: Any, **options: Any) -> Any:
         if path.name == "state":
             opening.set()
             go_on.wait()
         return really_open(self, path, **options)
 
-    monkeypatch.setattr(shelf.KeptModels, "open", slowly)
+    monkeypatch.setattr(shelf.ModelCache, "open", slowly)
     url = f"http://{served[0]}:{served[1]}"
     asked = {"prompt": "a", "max_tokens": 3}
     with socket.create_connection(served) as waiting:

@@ -25,14 +25,14 @@ from tinygpt_tui.training import distributed
 from tinygpt_tui.training.distributed import ADDING_UP, WAITING, Beginning, Order, Team, join, meeting_place
 from tinygpt_tui.training.helper import help_train
 from tinygpt_tui.training.run import run_training
-from tinygpt_tui.workers.team import team_of
+from tinygpt_tui.workers.processes import process_group_of
 
 MODERN = {"positions": "rotary", "qk_norm": True, "token_shift": 2, "tied_head": False, "ngram_rows": 32}
 
 
 def train(run: RunFolder, stop_at: int = 0) -> list[TrainingEvent]:
     events = []
-    with team_of(run) as team:
+    with process_group_of(run) as team:
         for event in run_training(run.model, team=team):
             events.append(event)
             if isinstance(event, Step) and event.step == stop_at:
@@ -84,7 +84,7 @@ def test_with_dropout_going_on_is_exact_too() -> None:
 def test_a_process_that_is_gone_ends_the_run_with_a_word() -> None:
     run = make_run(processes=2, steps=100_000, evaluate_every=100_000, sample_tokens=0)
     events = []
-    with team_of(run) as team:
+    with process_group_of(run) as team:
         for event in run_training(run.model, team=team):
             events.append(event)
             if isinstance(event, Step) and event.step == 3:

@@ -13,7 +13,6 @@ from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import NativeConfig, TrainedOn
 from tinygpt_tui.events.generation import (
     Candidate,
-    Chance,
     EngineFailed,
     EngineReady,
     Explained,
@@ -21,6 +20,7 @@ from tinygpt_tui.events.generation import (
     GenerationEvent,
     GenerationStarted,
     Token,
+    TokenProbabilities,
     TokenSeen,
 )
 from tinygpt_tui.events.requests import Gain, Trace
@@ -188,7 +188,9 @@ class FakeEngine:
         asked = self.asked_why[-1]
         others = tuple(Candidate(id, text, 0.5 / 2**id) for id, text in enumerate("etaoinshrd"))
         seen = tuple(
-            TokenSeen(place, place + 1, 0, Chance(0.5 / 2 ** (place % 9), 2, 2.0, others) if place else None)
+            TokenSeen(
+                place, place + 1, 0, TokenProbabilities(0.5 / 2 ** (place % 9), 2, 2.0, others) if place else None
+            )
             for place in range(asked.start, asked.end)
         )
         self.say(Explained(asked.job, seen), GenerationEnded(asked.job, "length", 0, 0.1, None))

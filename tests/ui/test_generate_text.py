@@ -9,7 +9,7 @@ from generate_bench import Bench, opened
 from textual.widgets import Input, OptionList
 
 from tinygpt_tui import paths
-from tinygpt_tui.events.generation import Candidate, Chance, Explained, GenerationEnded, Token, TokenSeen
+from tinygpt_tui.events.generation import Candidate, Explained, GenerationEnded, Token, TokenProbabilities, TokenSeen
 from tinygpt_tui.sessions.store import SessionStore
 from tinygpt_tui.ui.screens.branches import BranchesScreen
 from tinygpt_tui.ui.screens.sessions import SessionsScreen
@@ -24,7 +24,7 @@ def explain(bench: Bench) -> None:
     """Answer the last question: each character had probability 1/8, and could have been x, y or z."""
     asked = bench.engine.asked_why[-1]
     seen = tuple(
-        TokenSeen(place, place + 1, 0, Chance(0.125, 4, 2.0, OTHERS) if place else None)
+        TokenSeen(place, place + 1, 0, TokenProbabilities(0.125, 4, 2.0, OTHERS) if place else None)
         for place in range(asked.start, asked.end)
     )
     bench.engine.say(Explained(asked.job, seen), GenerationEnded(asked.job, "length", 0, 0.1, None))
@@ -176,7 +176,7 @@ async def test_coloured_text_asks_for_the_chances_of_what_is_written() -> None:
         await bench.until(lambda: len(bench.engine.asked) == 2)
         assert bench.engine.asked[-1].candidates == 0
         bench.engine.begin()
-        bench.engine.say(Token(bench.engine.asked[-1].job, 0, 0, "e", 4, Chance(0.001, 9, 2.0)))
+        bench.engine.say(Token(bench.engine.asked[-1].job, 0, 0, "e", 4, TokenProbabilities(0.001, 9, 2.0)))
         await bench.until(lambda: bench.text == "abcde")
         assert bench.screen.glass.looking.levels[4] == 6
 

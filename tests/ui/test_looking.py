@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from tinygpt_tui.events.generation import (
     Candidate,
-    Chance,
     EndReason,
     Explained,
     GenerationEnded,
     GenerationEvent,
     Token,
+    TokenProbabilities,
     TokenSeen,
 )
 from tinygpt_tui.ui import looking as module
@@ -26,8 +26,8 @@ EXPECTED, SURPRISE = 0.9, 1 / 512
 NOWHERE = Stretch(0, 0)
 
 
-def chance(probability: float, *texts: str) -> Chance:
-    return Chance(probability, 1, 1.0, tuple(Candidate(id, text, 0.1) for id, text in enumerate(texts)))
+def chance(probability: float, *texts: str) -> TokenProbabilities:
+    return TokenProbabilities(probability, 1, 1.0, tuple(Candidate(id, text, 0.1) for id, text in enumerate(texts)))
 
 
 def seen(start: int, end: int, probability: float | None = EXPECTED, id: int = 7, texts: str = "xyz") -> TokenSeen:

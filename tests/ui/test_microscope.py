@@ -13,11 +13,11 @@ from wait import wait_until
 
 from tinygpt_tui.events.generation import (
     Candidate,
-    Chance,
     EndReason,
     Explained,
     GenerationEnded,
     Token,
+    TokenProbabilities,
     TokenSeen,
 )
 from tinygpt_tui.ui.looking import Look, Question
@@ -29,9 +29,9 @@ ALPHABET = "et \noa日\ufffdis"  # the ten likeliest; one is half a character
 ACTUAL = 2  # the space is what stands there
 
 
-def chance(probability: float = 0.125, alphabet: str = ALPHABET) -> Chance:
+def chance(probability: float = 0.125, alphabet: str = ALPHABET) -> TokenProbabilities:
     candidates = tuple(Candidate(id, text, 0.5 / (id + 1)) for id, text in enumerate(alphabet))
-    return Chance(probability, 3, 2.0, candidates)
+    return TokenProbabilities(probability, 3, 2.0, candidates)
 
 
 def known(offset: int = 5, probability: float = 0.125) -> Look:

@@ -20,7 +20,7 @@ from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.runs.timeline import Moment
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.training import device as device_module
-from tinygpt_tui.workers.opened import OpenedModel, TorchModel, open_model, open_moment
+from tinygpt_tui.workers.models import OpenedModel, TorchModel, open_model, open_moment
 from tinygpt_tui.workers.service import EngineService
 
 SAMPLING = SamplingSettings(max_new_tokens=20, seed=1)

@@ -14,7 +14,7 @@ from tinygpt_tui.generation.lean import LeanEngine
 from tinygpt_tui.native.engine import NativeEngine
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.workers import kept as kept_module
-from tinygpt_tui.workers.kept import OPEN_MODELS
+from tinygpt_tui.workers.model_cache import OPEN_MODELS
 from tinygpt_tui.workers.service import EngineService
 
 

@@ -16,7 +16,7 @@ from tinygpt_tui.settings.sampling import SamplingSettings, without_effect
 
 if TYPE_CHECKING:
     from tinygpt_tui.events.generation import GenerationEvent
-    from tinygpt_tui.workers.opened import OpenedModel
+    from tinygpt_tui.workers.models import OpenedModel
 
 UNKNOWN_SHOWN = 20
 SEPARATOR = "---------------\n"  # nanoGPT's
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _open(name: str, at_step: int | None, device: str) -> OpenedModel:
     from tinygpt_tui.checkpoints.library import doubts_of
     from tinygpt_tui.cli.model_at import model_at
-    from tinygpt_tui.workers.opened import open_moment, open_now, weights_now
+    from tinygpt_tui.workers.models import open_moment, open_now, weights_now
 
     folder = model_at(name)
     if at_step is None:

@@ -235,10 +235,10 @@ def _train_here(run: RunFolder, settings: RunSettings | None, corpus: Corpus | N
     import_torch(TRAINING)
     from tinygpt_tui.cli.training_view import show
     from tinygpt_tui.training.run import run_training
-    from tinygpt_tui.workers.team import team_of
+    from tinygpt_tui.workers.processes import process_group_of
 
     say(f"training {run.model.name} in {run.model}")
-    with team_of(run) as team:
+    with process_group_of(run) as team:
         events = run_training(run.model, settings=settings, corpus=corpus, team=team, heed_earlier_wishes=True)
         return show(([event] for event in events), run, footer="Ctrl-C stops and keeps the best weights")
 

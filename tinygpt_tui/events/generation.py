@@ -37,7 +37,7 @@ class Candidate(msgspec.Struct, frozen=True, array_like=True):
     probability: float
 
 
-class Chance(msgspec.Struct, frozen=True, array_like=True):
+class TokenProbabilities(msgspec.Struct, frozen=True, array_like=True):
     """What the model thought of a token before it stood there: its own opinion, before temperature and filters.
 
     `rank` counts from 1; `entropy` of the whole distribution in nats; `candidates` are the likeliest, best first.
@@ -86,7 +86,7 @@ class Token(msgspec.Struct, frozen=True, tag=True):
     id: int
     text: str
     context_used: int
-    chance: Chance | None = None
+    chance: TokenProbabilities | None = None
     sample: int = 0
 
 
@@ -99,7 +99,7 @@ class TokenSeen(msgspec.Struct, frozen=True, array_like=True):
     start: int
     end: int
     id: int
-    chance: Chance | None
+    chance: TokenProbabilities | None
 
 
 class Explained(msgspec.Struct, frozen=True, tag=True):

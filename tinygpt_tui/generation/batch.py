@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from tinygpt_tui.events.generation import EndReason, GenerationEnded, GenerationEvent, GenerationStarted, Token
-from tinygpt_tui.generation.barring import Barring
 from tinygpt_tui.generation.base import BatchEngine
-from tinygpt_tui.generation.chances import chance_of
+from tinygpt_tui.generation.probabilities import probabilities_of
 from tinygpt_tui.generation.sampler import RowsSampler, choose_seed
 from tinygpt_tui.generation.text import GrowingText, beginning
+from tinygpt_tui.generation.token_mask import TokenMask
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
 
@@ -60,7 +60,7 @@ class BatchJob:
         """Yield a GenerationStarted for each text, then their Tokens in turn, and GenerationEnded as each ends."""
         engine, tokenizer, candidates = self._engine, self._tokenizer, self._candidates
         prompts = [tokenizer.encode(prompt) for prompt in self._prompts]
-        sampler = RowsSampler(self._sampling, len(prompts), Barring.of(self._sampling, tokenizer))
+        sampler = RowsSampler(self._sampling, len(prompts), TokenMask.of(self._sampling, tokenizer))
         for sample, (prompt, ids) in enumerate(zip(self._prompts, prompts, strict=True)):
             yield self._started(sample, prompt, len(ids), sampler.seeds[sample])
         sampler.begin(prompts)
@@ -74,7 +74,7 @@ class BatchJob:
             self._first_at = self._first_at or time.perf_counter()
             for row, (sample, id) in enumerate(zip(samples, last, strict=True)):
                 shown = texts[sample].push(id)
-                chance = None if candidates is None else chance_of(logits[row], id, candidates, tokenizer)
+                chance = None if candidates is None else probabilities_of(logits[row], id, candidates, tokenizer)
                 yield Token(self.job, count, id, shown, used[row], chance, self._first_sample + sample)
             count += 1
             going_on = [row for row, sample in enumerate(samples) if texts[sample].ended is None]

@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EndReason, GenerationEnded, GenerationStarted, Token
-from tinygpt_tui.generation.barring import Barring
 from tinygpt_tui.generation.base import JoiningEngine
-from tinygpt_tui.generation.chances import chance_of
+from tinygpt_tui.generation.probabilities import probabilities_of
 from tinygpt_tui.generation.sampler import Sampler
 from tinygpt_tui.generation.text import GrowingText, beginning
+from tinygpt_tui.generation.token_mask import TokenMask
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
 
-WritingEvent = GenerationStarted | Token | GenerationEnded
+TextEvent = GenerationStarted | Token | GenerationEnded
 
 
-class Writing:
+class TextGeneration:
     """One text on its way: what a GenerationJob does with the same seed, but somebody else runs the engine."""
 
     def __init__(
@@ -41,7 +41,7 @@ class Writing:
         ids = tokenizer.encode(prompt)
         self._prompt_tokens, self._unknown = len(ids), tokenizer.unknown_in(prompt)
         self.ids = ids or beginning(tokenizer)
-        self._sampler = Sampler(sampling, Barring.of(sampling, tokenizer))
+        self._sampler = Sampler(sampling, TokenMask.of(sampling, tokenizer))
         self._sampler.begin(ids)
         self._text = GrowingText(tokenizer, sampling)
         self._count, self.last = 0, 0
@@ -73,7 +73,7 @@ class Writing:
         shown = self._text.push(self.last)
         chance = None
         if self._candidates is not None:
-            chance = chance_of(logits, self.last, self._candidates, self._tokenizer)
+            chance = probabilities_of(logits, self.last, self._candidates, self._tokenizer)
         self._count += 1
         return Token(self.job, self._count - 1, self.last, shown, context_used, chance, self.sample)
 
@@ -99,38 +99,38 @@ class Writing:
         )
 
 
-class Crowd:
-    """The writings that share an engine. Each is given by its own events; one that fails does not take others along."""
+class Batch:
+    """The texts that share an engine. Each is given by its own events; one that fails does not take others along."""
 
     def __init__(self, engine: JoiningEngine, engine_name: str = "") -> None:
         self._engine, self._engine_name = engine, engine_name
-        self._writings: list[Writing] = []
+        self._texts: list[TextGeneration] = []
 
     def __len__(self) -> int:
-        return len(self._writings)
+        return len(self._texts)
 
-    def join(self, writings: Sequence[Writing]) -> list[WritingEvent]:
-        """Let `writings` begin; return their first events. Raises UsageError where the engine cannot read them."""
-        events: list[WritingEvent] = [writing.started(self._engine, self._engine_name) for writing in writings]
-        there = len(self._writings)
-        logits = self._engine.join([writing.ids for writing in writings])
-        self._writings += writings
+    def join(self, texts: Sequence[TextGeneration]) -> list[TextEvent]:
+        """Let `texts` begin; return their first events. Raises UsageError where the engine cannot read them."""
+        events: list[TextEvent] = [writing.started(self._engine, self._engine_name) for writing in texts]
+        there = len(self._texts)
+        logits = self._engine.join([writing.ids for writing in texts])
+        self._texts += texts
         return events + self._take(logits, there)
 
-    def step(self) -> list[WritingEvent]:
+    def step(self) -> list[TextEvent]:
         """Write one token more of each; return what happened. Those that were stopped leave before it."""
-        events: list[WritingEvent] = self._leave(set())
-        if self._writings:
-            events += self._take(self._engine.step([writing.last for writing in self._writings]), 0)
+        events: list[TextEvent] = self._leave(set())
+        if self._texts:
+            events += self._take(self._engine.step([writing.last for writing in self._texts]), 0)
         return events
 
-    def _take(self, logits: NDArray[np.float32], first: int) -> list[WritingEvent]:
-        """Let the writings from place `first` on draw from their rows of `logits`; return what happened."""
-        events: list[WritingEvent] = []
+    def _take(self, logits: NDArray[np.float32], first: int) -> list[TextEvent]:
+        """Let the texts from place `first` on draw from their rows of `logits`; return what happened."""
+        events: list[TextEvent] = []
         failed: set[int] = set()
         used = self._engine.contexts_used
         for place, row in enumerate(logits, start=first):
-            writing = self._writings[place]
+            writing = self._texts[place]
             try:
                 if writing.ended is None:
                     events.append(writing.take(row, used[place]))
@@ -139,11 +139,11 @@ class Crowd:
                 events.append(writing.end("failed", error))
         return events + self._leave(failed)
 
-    def _leave(self, failed: set[int]) -> list[WritingEvent]:
+    def _leave(self, failed: set[int]) -> list[TextEvent]:
         """Let those go that have ended; return their last events (but of the `failed`, who had theirs)."""
-        events: list[WritingEvent] = []
+        events: list[TextEvent] = []
         staying = []
-        for place, writing in enumerate(self._writings):
+        for place, writing in enumerate(self._texts):
             reason = writing.ended
             if place in failed:
                 continue
@@ -151,7 +151,7 @@ class Crowd:
                 staying.append(place)
             else:
                 events.append(writing.end(reason))
-        if len(staying) < len(self._writings):
-            self._writings = [self._writings[place] for place in staying]
+        if len(staying) < len(self._texts):
+            self._texts = [self._texts[place] for place in staying]
             self._engine.keep(staying)
         return events

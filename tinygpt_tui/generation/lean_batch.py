@@ -19,11 +19,11 @@ from tinygpt_tui.architectures.ngrams import NgramTables
 from tinygpt_tui.generation.lean_crop import Crop
 from tinygpt_tui.generation.lean_rows import Reading, added, bend_, norm_and_turn, product, read, read_long, with_shares
 from tinygpt_tui.generation.lean_weights import LeanWeights
-from tinygpt_tui.generation.side_by_side import SideBySide
+from tinygpt_tui.generation.slots import SlotBatchEngine
 from tinygpt_tui.settings.windows import Policy
 
 
-class TorchBatchEngine(SideBySide[tuple[Reading, int]]):
+class TorchBatchEngine(SlotBatchEngine[tuple[Reading, int]]):
     """A JoiningEngine for a GPT on the CPU."""
 
     def __init__(self, weights: LeanWeights, texts: int, policy: Policy) -> None:
@@ -70,7 +70,7 @@ class TorchBatchEngine(SideBySide[tuple[Reading, int]]):
         return reading.logits[:, 0].numpy(), [(reading, number) for number in range(len(texts))]
 
     @torch.inference_mode()
-    def _sit(self, left: tuple[Reading, int], row: int, seen: int) -> None:
+    def _assign(self, left: tuple[Reading, int], row: int, seen: int) -> None:
         reading, number = left
         settings = self._weights.settings
         slots = torch.arange(max(0, seen - self._size), seen) % self._size
@@ -85,7 +85,7 @@ class TorchBatchEngine(SideBySide[tuple[Reading, int]]):
                     tail[back] = torch.cat((kept, last[number, -1 - back][None]))
 
     @torch.inference_mode()
-    def _give_up(self, row: int, last: int) -> None:
+    def _evict(self, row: int, last: int) -> None:
         if row != last:
             self._keys[:, row], self._values[:, row] = self._keys[:, last], self._values[:, last]
         for pair in self._tails:
@@ -98,7 +98,7 @@ class TorchBatchEngine(SideBySide[tuple[Reading, int]]):
     def _step(self, ids: list[int]) -> NDArray[np.float32]:
         weights, settings = self._weights, self._weights.settings
         B, C, H = len(ids), settings.n_embd, settings.n_head
-        seen = [text.seen for text in self._seated]
+        seen = [text.seen for text in self._active]
         places = torch.tensor(seen)
         # Where keys and values go: equally long texts have one place, and that is found more quickly.
         here: Any = (torch.arange(B), slice(None), places % self._size)
@@ -138,6 +138,6 @@ class TorchBatchEngine(SideBySide[tuple[Reading, int]]):
         if weights.places is not None:
             x += weights.places[places]
         if weights.ngrams is not None:
-            before = [([NgramTables.NOTHING] * 2 + text.ids[:-1])[-2:] for text in self._seated]
+            before = [([NgramTables.NOTHING] * 2 + text.ids[:-1])[-2:] for text in self._active]
             x += weights.ngrams(numbers[:, None], torch.tensor(before))[:, 0]
         return x if weights.embedding_norm is None else weights.embedding_norm.of(x)

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.memory import Memory
-from tinygpt_tui.generation.side_by_side import SideBySide
+from tinygpt_tui.generation.slots import SlotBatchEngine
 from tinygpt_tui.settings.windows import Policy
 
 POSITIONS_ON_A_GPU = 1 << 15  # read together: it has more to share the work among
 
 
-class MemoryBatchEngine(SideBySide[tuple[Memory, int]]):
+class MemoryBatchEngine(SlotBatchEngine[tuple[Memory, int]]):
     """A JoiningEngine for any architecture, wherever its weights are."""
 
     def __init__(self, model: LanguageModel, texts: int, policy: Policy = "exact") -> None:
@@ -31,7 +31,7 @@ class MemoryBatchEngine(SideBySide[tuple[Memory, int]]):
     def _make_room(self, rows: int) -> None:
         if rows > self._rows:
             larger = self._model.new_memory(max(rows, min(2 * self._rows, self._room)))
-            for row in range(len(self._seated)):
+            for row in range(len(self._active)):
                 larger.put(row, self._memory, row)
             self._memory, self._rows = larger, len(larger.lengths)
 
@@ -44,11 +44,11 @@ class MemoryBatchEngine(SideBySide[tuple[Memory, int]]):
         return logits, [] if memory is None else [(memory, number) for number in range(len(texts))]
 
     @torch.inference_mode()
-    def _sit(self, left: tuple[Memory, int], row: int, seen: int) -> None:
+    def _assign(self, left: tuple[Memory, int], row: int, seen: int) -> None:
         self._memory.put(row, *left)
 
     @torch.inference_mode()
-    def _give_up(self, row: int, last: int) -> None:
+    def _evict(self, row: int, last: int) -> None:
         if row != last:
             self._memory.put(row, self._memory, last)
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.errors import CheckpointError, UsageError
 from tinygpt_tui.generation import filters
-from tinygpt_tui.generation.barring import Barring
-from tinygpt_tui.generation.choosing import LARGE, LargeChoice, narrowed, narrows, pick, pick_rows
 from tinygpt_tui.generation.filters import Logits
+from tinygpt_tui.generation.token_mask import TokenMask
+from tinygpt_tui.generation.top_filters import LARGE, LargeChoice, narrowed, narrows, pick, pick_rows
 from tinygpt_tui.settings.sampling import SamplingSettings
 
 SEED_LIMIT = 1 << 32  # a seed that we choose is short enough to be typed again
@@ -29,15 +29,15 @@ class Sampler:
     Each token uses exactly one random number, so that two models with the same seed meet the same ones.
     """
 
-    def __init__(self, settings: SamplingSettings, barring: Barring | None = None) -> None:
-        """`barring` is what `settings.banned` and `settings.allowed` come to for a tokenizer."""
+    def __init__(self, settings: SamplingSettings, mask: TokenMask | None = None) -> None:
+        """`mask` is what `settings.banned` and `settings.allowed` come to for a tokenizer."""
         self._settings = settings
         self.seed = choose_seed() if settings.seed is None else settings.seed
         self._random = np.random.default_rng(self.seed).random
         self._greedy = settings.temperature == 0
         self._degrees = max(settings.temperature, filters.COLDEST)
         self._narrows = narrows(settings)
-        self._past = _Past(settings, barring, 1) if _looks_back(settings, barring) else None
+        self._past = _Past(settings, mask, 1) if _looks_back(settings, mask) else None
         self._large: LargeChoice | None = None
 
     def begin(self, ids: Sequence[int]) -> None:
@@ -76,15 +76,15 @@ class Sampler:
 class RowsSampler:
     """Draws for several texts at once: text i of seed s gets exactly what a Sampler with seed s + i would draw."""
 
-    def __init__(self, settings: SamplingSettings, texts: int, barring: Barring | None = None) -> None:
-        """`barring` as for a Sampler; where no seed was chosen, `seeds` begin with one of ours."""
+    def __init__(self, settings: SamplingSettings, texts: int, mask: TokenMask | None = None) -> None:
+        """`mask` as for a Sampler; where no seed was chosen, `seeds` begin with one of ours."""
         self._settings = settings
         first = choose_seed() if settings.seed is None else settings.seed
         self.seeds = [first + i for i in range(texts)]
         self._randoms = [np.random.default_rng(seed).random for seed in self.seeds]
         self._degrees = max(settings.temperature, filters.COLDEST)
         self._narrows = narrows(settings)
-        self._past = _Past(settings, barring, texts) if _looks_back(settings, barring) else None
+        self._past = _Past(settings, mask, texts) if _looks_back(settings, mask) else None
         self._large: LargeChoice | None = None
 
     def begin(self, texts: Sequence[Sequence[int]]) -> None:
@@ -128,8 +128,8 @@ class RowsSampler:
 class _Past:
     """What stands in some texts, and so bars what comes next, or makes it less likely."""
 
-    def __init__(self, settings: SamplingSettings, barring: Barring | None, texts: int) -> None:
-        self._penalty, self._barring = settings.repetition_penalty, barring
+    def __init__(self, settings: SamplingSettings, mask: TokenMask | None, texts: int) -> None:
+        self._penalty, self._mask = settings.repetition_penalty, mask
         self._began: Sequence[Sequence[int]] = [()] * texts
         self._seen: NDArray[np.bool_] | None = None  # (B, V), made when V is known
         self._ids: NDArray[np.intp] | None = None  # of what was seen
@@ -147,8 +147,8 @@ class _Past:
     def look_back(self, logits: NDArray[np.float32]) -> Logits:
         """Return what is left of `logits`, (V,) of one text or (B, V)."""
         left = logits.astype(np.float64)
-        if self._barring is not None:
-            masks = [self._barring.mask(waiting) for waiting in self._waiting]
+        if self._mask is not None:
+            masks = [self._mask.mask(waiting) for waiting in self._waiting]
             left = filters.bar(left, np.stack(masks) if left.ndim > 1 else masks[0])
         if self._penalty != 1:
             ids = self._seen_ids(left.shape[-1])
@@ -164,8 +164,8 @@ class _Past:
                 if not self._seen[row, id]:
                     self._seen[row, id] = True
                     self._ids = None
-        if self._barring is not None:
-            after = self._barring.after
+        if self._mask is not None:
+            after = self._mask.after
             self._waiting = [after(waiting, id) for waiting, id in zip(self._waiting, ids, strict=True)]
 
     def _seen_ids(self, size: int) -> NDArray[np.intp]:
@@ -179,8 +179,8 @@ class _Past:
         return self._ids
 
 
-def _looks_back(settings: SamplingSettings, barring: Barring | None) -> bool:
-    return barring is not None or settings.repetition_penalty != 1
+def _looks_back(settings: SamplingSettings, mask: TokenMask | None) -> bool:
+    return mask is not None or settings.repetition_penalty != 1
 
 
 def _no_choice(top: float) -> CheckpointError | UsageError:

@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterator
 
 from tinygpt_tui.events.generation import EndReason, GenerationEnded, GenerationEvent, GenerationStarted, Token
-from tinygpt_tui.generation.barring import Barring
 from tinygpt_tui.generation.base import Engine
-from tinygpt_tui.generation.chances import chance_of
+from tinygpt_tui.generation.probabilities import probabilities_of
 from tinygpt_tui.generation.sampler import Sampler
 from tinygpt_tui.generation.stops import Stops
+from tinygpt_tui.generation.token_mask import TokenMask
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.stream import TextStream
@@ -42,7 +42,7 @@ class GenerationJob:
     ) -> None:
         """`asked_at` is the perf_counter reading from which the times count; by default now.
 
-        With `candidates` each token carries its Chance and that many likeliest; None: none of it, and no cost.
+        With `candidates` each token carries its TokenProbabilities with that many candidates; None: neither, at no cost.
         `weights` and `engine_name` only tell what the engine is.
         """
         self._engine, self._tokenizer, self._block_size = engine, tokenizer, block_size
@@ -63,7 +63,7 @@ class GenerationJob:
         """
         tokenizer, engine, job, candidates = self._tokenizer, self._engine, self.job, self._candidates
         ids = tokenizer.encode(self._prompt)
-        sampler = Sampler(self._sampling, Barring.of(self._sampling, tokenizer))
+        sampler = Sampler(self._sampling, TokenMask.of(self._sampling, tokenizer))
         step, loss, in_training = self._stamp
         yield GenerationStarted(
             job=job,
@@ -94,7 +94,7 @@ class GenerationJob:
             if not count:
                 first_at = time.perf_counter()
             shown = push(last)
-            chance = None if candidates is None else chance_of(logits, last, candidates, tokenizer)
+            chance = None if candidates is None else probabilities_of(logits, last, candidates, tokenizer)
             yield Token(job, count, last, shown, engine.context_used, chance)
             count += 1
             if text.ended is not None:

@@ -16,7 +16,7 @@ from tinygpt_tui.events.generation import (
     TokenSeen,
 )
 from tinygpt_tui.generation.base import Engine
-from tinygpt_tui.generation.chances import chance_of
+from tinygpt_tui.generation.probabilities import probabilities_of
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 CROWD = 64  # tokens of one event at most, but for a character that is written in more
@@ -110,7 +110,7 @@ class ExplainJob:
                 continue
             yield from _unknown(reached, start)
             id = ids[index]
-            chance = None if logits is None else chance_of(logits, id, self._candidates, self._tokenizer)
+            chance = None if logits is None else probabilities_of(logits, id, self._candidates, self._tokenizer)
             yield TokenSeen(start, end, id, chance)
             reached = max(reached, end)
         if not self._stopped:

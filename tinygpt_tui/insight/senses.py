@@ -9,7 +9,7 @@ import torch
 
 from tinygpt_tui.architectures.backpack import Backpack
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, Sense, SensesSeen, SenseToken
-from tinygpt_tui.generation.chances import chance_of
+from tinygpt_tui.generation.probabilities import probabilities_of
 from tinygpt_tui.insight.explain import spans_of
 from tinygpt_tui.tokenizers.base import Tokenizer
 
@@ -51,7 +51,7 @@ class SensesJob:
         table = self._model.sense_logits(id).float().cpu().numpy()  # (S, V)
         return tuple(
             Sense(
-                candidates=chance_of(logits, id, self._candidates, self._tokenizer).candidates,
+                candidates=probabilities_of(logits, id, self._candidates, self._tokenizer).candidates,
                 against=tuple(self._text_of(other) for other in logits.argsort()[:AGAINST].tolist()),
             )
             for logits in table

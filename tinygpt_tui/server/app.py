@@ -23,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 from tinygpt_tui import reading
 from tinygpt_tui.checkpoints.card import CONFIG, ModelCard
 from tinygpt_tui.errors import TinyGPTError
-from tinygpt_tui.generation.crowd import Writing
+from tinygpt_tui.generation.crowd import TextGeneration
 from tinygpt_tui.generation.sampler import choose_seed
 from tinygpt_tui.reading import Damage
 from tinygpt_tui.server.file_threads import FileThreads
@@ -33,8 +33,8 @@ from tinygpt_tui.server.openapi import document
 from tinygpt_tui.server.page import page
 from tinygpt_tui.server.problems import Problem, problem_of, unreadable
 from tinygpt_tui.server.replies import Answer
-from tinygpt_tui.server.requests import ChatRequest, CompletionRequest, Wanted, wanted
-from tinygpt_tui.server.scheduler import Order, Scheduler
+from tinygpt_tui.server.requests import ChatRequest, CompletionPlan, CompletionRequest, plan_for
+from tinygpt_tui.server.scheduler import Job, Scheduler
 from tinygpt_tui.server.shelf import Shelf
 from tinygpt_tui.server.watching import ClientGone, while_there
 from tinygpt_tui.settings.serving import ServingSettings
@@ -92,42 +92,42 @@ class Service:
     async def _answer(self, request: Request, kind: type[CompletionRequest] | type[ChatRequest]) -> Response:
         body = await self._body(request)
         try:
-            asked = wanted(reading.decode(body, kind), self._settings)
+            asked = plan_for(reading.decode(body, kind), self._settings)
         except Damage as error:
             raise unreadable(error) from None
         self._scheduler.check_room()  # before a model is opened for who will be sent away
         try:
-            order, mailbox, tokenizer = await self._order(asked)
+            job, mailbox, tokenizer = await self._job(asked)
         except TinyGPTError as error:
             raise problem_of(error) from None
         id = ("chatcmpl-" if asked.chat else "cmpl-") + secrets.token_hex(12)
         answer = Answer(asked, tokenizer, id, int(time.time()))
         if asked.stream:
-            return Stream(order, mailbox, answer, self._pause)
+            return Stream(job, mailbox, answer, self._pause)
         try:
-            return await while_there(request.receive, _whole(order, mailbox, answer))
+            return await while_there(request.receive, _whole(job, mailbox, answer))
         except ClientGone:
             return Response(status_code=CLIENT_CLOSED_REQUEST)
         finally:
-            order.cancel()
+            job.cancel()
 
     def _pause(self) -> float:
         """Return for how many seconds a stream gathers its next piece."""
         return FRAME_S * max(1.0, self._scheduler.texts / SMOOTH_TEXTS)
 
-    async def _order(self, asked: Wanted) -> tuple[Order, Mailbox, Tokenizer]:
+    async def _job(self, asked: CompletionPlan) -> tuple[Job, Mailbox, Tokenizer]:
         number, mailbox = next(self._numbers), Mailbox()
-        order = await self._threads.run(lambda: self._new_order(asked, number, mailbox))
-        self._scheduler.submit(order)
-        return order, mailbox, order.model.tokenizer
+        job = await self._threads.run(lambda: self._new_job(asked, number, mailbox))
+        self._scheduler.submit(job)
+        return job, mailbox, job.model.tokenizer
 
-    def _new_order(self, asked: Wanted, number: int, mailbox: Mailbox) -> Order:
+    def _new_job(self, asked: CompletionPlan, number: int, mailbox: Mailbox) -> Job:
         model = self._shelf.open(asked.model)
         policy_for(asked.sampling.window, model.config.architecture)  # refused here rather than in mid-stream
         seed = choose_seed() if asked.sampling.seed is None else asked.sampling.seed
         prompts = [(prompt, seed + choice) for prompt in asked.prompts for choice in range(asked.n)]
-        writings = [
-            Writing(
+        texts = [
+            TextGeneration(
                 model.tokenizer,
                 model.config.architecture.sight,
                 prompt,
@@ -138,9 +138,9 @@ class Service:
             )
             for sample, (prompt, own) in enumerate(prompts)
         ]
-        order = Order(model, asked.sampling.window, writings, mailbox.put)
-        mailbox.when_full = order.cancel
-        return order
+        job = Job(model, asked.sampling.window, texts, mailbox.put)
+        mailbox.when_full = job.cancel
+        return job
 
     async def _body(self, request: Request) -> bytes:
         most = self._settings.body_kib * 1024
@@ -164,11 +164,11 @@ class Stream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, order: Order, mailbox: Mailbox, answer: Answer, pause: Callable[[], float]) -> None:
+    def __init__(self, job: Job, mailbox: Mailbox, answer: Answer, pause: Callable[[], float]) -> None:
         """`pause` says how many seconds to gather what goes into one piece."""
         super().__init__()
         del self.headers["content-length"]
-        self._order, self._mailbox, self._answer, self._pause = order, mailbox, answer, pause
+        self._job, self._mailbox, self._answer, self._pause = job, mailbox, answer, pause
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
@@ -177,7 +177,7 @@ class Stream(Response):
         except (ClientGone, TimeoutError, OSError):
             pass  # nobody reads any more
         finally:
-            self._order.cancel()
+            self._job.cancel()
 
     async def _send(self, send: Send) -> None:
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
@@ -204,7 +204,7 @@ async def _send_events(send: Send, events: list[bytes]) -> None:
             await send({"type": "http.response.body", "body": body, "more_body": True})
 
 
-async def _whole(order: Order, mailbox: Mailbox, answer: Answer) -> Response:
+async def _whole(job: Job, mailbox: Mailbox, answer: Answer) -> Response:
     while not answer.ended:
         answer.add(await mailbox.take())
         if mailbox.overflowed:

@@ -7,7 +7,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from tinygpt_tui.generation.crowd import WritingEvent
+from tinygpt_tui.generation.crowd import TextEvent
 
 ROOM = 65_536  # events, 16 texts of 4096 tokens: who is further behind reads nothing at all
 
@@ -18,13 +18,13 @@ class Mailbox:
     def __init__(self) -> None:
         """Belongs to the task in which it is made."""
         self._loop = asyncio.get_running_loop()
-        self._events: deque[WritingEvent] = deque()
+        self._events: deque[TextEvent] = deque()
         self._there = asyncio.Event()
         self._told = False
         self.overflowed = False
         self.when_full: Callable[[], None] = _nothing
 
-    def put(self, events: Sequence[WritingEvent]) -> None:
+    def put(self, events: Sequence[TextEvent]) -> None:
         """Add `events`, from any thread; `overflowed` says that they no longer fit."""
         if len(self._events) + len(events) > ROOM:
             self.overflowed = True
@@ -36,7 +36,7 @@ class Mailbox:
             with contextlib.suppress(RuntimeError):  # the loop is gone, and with it who would read
                 self._loop.call_soon_threadsafe(self._there.set)
 
-    async def take(self) -> list[WritingEvent]:
+    async def take(self) -> list[TextEvent]:
         """Wait until there is something, and return all of it."""
         await self._there.wait()
         self._there.clear()

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from tinygpt_tui.events.generation import Chance, EndReason, GenerationEnded, GenerationStarted, Token
-from tinygpt_tui.generation.crowd import WritingEvent
-from tinygpt_tui.server.requests import Wanted
+from tinygpt_tui.events.generation import EndReason, GenerationEnded, GenerationStarted, Token, TokenProbabilities
+from tinygpt_tui.generation.crowd import TextEvent
+from tinygpt_tui.server.requests import CompletionPlan
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 LOWEST = -9999.0  # JSON knows no infinity
@@ -23,7 +23,7 @@ class Seen(msgspec.Struct, frozen=True):
 
     bytes: bytes
     offset: int
-    chance: Chance
+    chance: TokenProbabilities
 
     @property
     def text(self) -> str:
@@ -92,9 +92,9 @@ class Choice:
 class Answer:
     """All choices of one request, and what stands around them."""
 
-    def __init__(self, wanted: Wanted, tokenizer: Tokenizer, id: str, created: int) -> None:
-        self._wanted, self._id, self._created = wanted, id, created
-        echoes = [prompt if wanted.echo else "" for prompt in wanted.prompts for _ in range(wanted.n)]
+    def __init__(self, plan: CompletionPlan, tokenizer: Tokenizer, id: str, created: int) -> None:
+        self._plan, self._id, self._created = plan, id, created
+        echoes = [prompt if plan.echo else "" for prompt in plan.prompts for _ in range(plan.n)]
         self._choices = [Choice(index, tokenizer, echo) for index, echo in enumerate(echoes)]
         self._going_on = len(self._choices)
         self._prompt_tokens = self._completion_tokens = 0
@@ -106,13 +106,13 @@ class Answer:
         """Whether all has come, or one text failed."""
         return not self._going_on or self.failed is not None
 
-    def add(self, events: Sequence[WritingEvent]) -> None:
+    def add(self, events: Sequence[TextEvent]) -> None:
         """Take in what happened."""
         for event in events:
             match event:
                 case GenerationStarted():
                     self._started = self._started or event
-                    if event.sample % self._wanted.n == 0:  # texts of one prompt read it together
+                    if event.sample % self._plan.n == 0:  # texts of one prompt read it together
                         self._prompt_tokens += event.prompt_tokens
                 case Token():
                     self._choices[event.sample].add(event)
@@ -128,17 +128,17 @@ class Answer:
         choices = []
         for piece in self._pieces():
             choice = {"index": piece.index, "finish_reason": piece.finish_reason, **self._logprobs(piece)}
-            if self._wanted.chat:
+            if self._plan.chat:
                 choice["message"] = {"role": "assistant", "content": piece.text, "refusal": None}
             else:
                 choice["text"] = piece.text
             choices.append(choice)
-        kind = "chat.completion" if self._wanted.chat else "text_completion"
+        kind = "chat.completion" if self._plan.chat else "text_completion"
         return msgspec.json.encode(self._around(kind, choices) | {"usage": self._usage(), "tinygpt": self._notes()})
 
     def beginning(self) -> list[bytes]:
         """Return the chunks that come before the first text of a stream."""
-        if not self._wanted.chat:
+        if not self._plan.chat:
             return []
         empty = {"role": "assistant", "content": ""}
         return [self._chunk([self._delta(choice.index, empty)]) for choice in self._choices]
@@ -147,14 +147,14 @@ class Answer:
         """Return what is new as chunks of a stream; the last ones carry the ends."""
         found = []
         for piece in self._pieces():
-            if self._wanted.chat:
+            if self._plan.chat:
                 content = {"content": piece.text} if piece.text or piece.tokens else {}
                 choice = self._delta(piece.index, content)
                 choice["finish_reason"] = piece.finish_reason
             else:
                 choice = {"index": piece.index, "text": piece.text, "finish_reason": piece.finish_reason}
             found.append(self._chunk([choice | self._logprobs(piece)]))
-        if self.ended and self._wanted.usage_in_stream:
+        if self.ended and self._plan.usage_in_stream:
             found.append(self._chunk([], usage=self._usage()))
         return found
 
@@ -165,8 +165,8 @@ class Answer:
         return {"index": index, "delta": delta, "finish_reason": None, "logprobs": None}
 
     def _chunk(self, choices: list[dict[str, Any]], usage: dict[str, int] | None = None) -> bytes:
-        chunk = self._around("chat.completion.chunk" if self._wanted.chat else "text_completion", choices)
-        if self._wanted.usage_in_stream:
+        chunk = self._around("chat.completion.chunk" if self._plan.chat else "text_completion", choices)
+        if self._plan.usage_in_stream:
             chunk["usage"] = usage
         if self._started is not None:
             chunk["tinygpt"] = self._notes()
@@ -177,7 +177,7 @@ class Answer:
             "id": self._id,
             "object": kind,
             "created": self._created,
-            "model": self._wanted.model,
+            "model": self._plan.model,
             "choices": choices,
         }
 
@@ -191,12 +191,12 @@ class Answer:
         if started is None:
             return {}
         notes = {"seed": started.seed, "unknown": started.unknown, "window": started.window}
-        return notes | ({"prompt": CONCATENATED} if self._wanted.chat else {})
+        return notes | ({"prompt": CONCATENATED} if self._plan.chat else {})
 
     def _logprobs(self, piece: Piece) -> dict[str, Any]:
-        if self._wanted.candidates is None:
+        if self._plan.candidates is None:
             return {"logprobs": None}
-        return {"logprobs": _of_chat(piece) if self._wanted.chat else _of_completion(piece)}
+        return {"logprobs": _of_chat(piece) if self._plan.chat else _of_completion(piece)}
 
 
 def _of_chat(piece: Piece) -> dict[str, Any]:

@@ -95,7 +95,7 @@ class ChatRequest(Common, frozen=True, kw_only=True):
     response_format: dict[str, Any] | None = None
 
 
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+class CompletionPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What a request comes to: `n` texts from each prompt. `candidates` as for a GenerationJob."""
 
     chat: bool
@@ -109,7 +109,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     usage_in_stream: bool
 
 
-def wanted(request: CompletionRequest | ChatRequest, limits: ServingSettings) -> Wanted:
+def plan_for(request: CompletionRequest | ChatRequest, limits: ServingSettings) -> CompletionPlan:
     """Return what `request` comes to. Raises Problem where it asks for too much, or for what there is not."""
     _refuse_what_is_not_done(request)
     if isinstance(request, ChatRequest):
@@ -122,12 +122,12 @@ def wanted(request: CompletionRequest | ChatRequest, limits: ServingSettings) ->
         most, candidates, echo = request.max_tokens, request.logprobs, bool(request.echo)
     n = request.n or 1
     if not prompts:
-        raise _wrong("prompt", "at least one text is needed")
+        raise bad_request("prompt", "at least one text is needed")
     if n * len(prompts) > limits.texts:
-        raise _wrong("n", f"at most {limits.texts} texts are written at once, not {n * len(prompts)}")
+        raise bad_request("n", f"at most {limits.texts} texts are written at once, not {n * len(prompts)}")
     if most is not None and most > limits.max_tokens:
-        raise _wrong("max_tokens", f"at most {limits.max_tokens}, not {most}")
-    return Wanted(
+        raise bad_request("max_tokens", f"at most {limits.max_tokens}, not {most}")
+    return CompletionPlan(
         chat=isinstance(request, ChatRequest),
         model=request.model,
         prompts=prompts,
@@ -161,22 +161,22 @@ def _sampling(request: Common, most: int) -> SamplingSettings:
 def _refuse_what_is_not_done(request: CompletionRequest | ChatRequest) -> None:
     for name in ("frequency_penalty", "presence_penalty", "logit_bias"):
         if getattr(request, name):
-            raise _wrong(name, "not done here; repetition_penalty is")
+            raise bad_request(name, "not done here; repetition_penalty is")
     if isinstance(request, CompletionRequest):
         if request.suffix:
-            raise _wrong("suffix", "these models write on, and cannot fill in")
+            raise bad_request("suffix", "these models write on, and cannot fill in")
         if request.best_of is not None and request.best_of > (request.n or 1):
-            raise _wrong("best_of", "not done here; ask for n texts and choose")
+            raise bad_request("best_of", "not done here; ask for n texts and choose")
         if request.echo and request.logprobs is not None:
-            raise _wrong("echo", "not together with logprobs")
+            raise bad_request("echo", "not together with logprobs")
         return
     if request.tools:
-        raise _wrong("tools", "these models call none")
+        raise bad_request("tools", "these models call none")
     if request.response_format and request.response_format.get("type") not in (None, "text"):
-        raise _wrong("response_format", "text alone")
+        raise bad_request("response_format", "text alone")
     if request.top_logprobs and not request.logprobs:
-        raise _wrong("top_logprobs", "needs logprobs: true")
+        raise bad_request("top_logprobs", "needs logprobs: true")
 
 
-def _wrong(param: str, message: str) -> Problem:
+def bad_request(param: str, message: str) -> Problem:
     return Problem(HTTPStatus.BAD_REQUEST, f"{param}: {message}", param=param)

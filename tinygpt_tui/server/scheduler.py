@@ -1,7 +1,7 @@
-"""The thread that writes: it alone runs the engines, and takes all orders a token further in turn.
+"""The thread that writes: it alone runs the engines, and takes all jobs a token further in turn.
 
 Orders for one model share its passes (continuous batching): a new one joins between two tokens of the others. Each
-round takes in one new order, so that a crowd of newcomers does not hold up those who are reading.
+round takes in one new job, so that many newcomers do not hold up those who are reading.
 """
 
 from __future__ import annotations
@@ -15,44 +15,44 @@ from http import HTTPStatus
 
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import GenerationEnded
-from tinygpt_tui.generation.crowd import Crowd, Writing, WritingEvent
+from tinygpt_tui.generation.crowd import Batch, TextEvent, TextGeneration
 from tinygpt_tui.server.problems import Problem
 from tinygpt_tui.settings.sampling import Window
-from tinygpt_tui.workers.opened import OpenedModel
+from tinygpt_tui.workers.models import OpenedModel
 
 RETRY_AFTER_S = 1
 
 
-class Order:
+class Job:
     """The texts of one request, and who is told; `deliver` is called in the scheduler's thread, and never waits."""
 
     def __init__(
         self,
         model: OpenedModel,
         window: Window,
-        writings: Sequence[Writing],
-        deliver: Callable[[Sequence[WritingEvent]], None],
+        texts: Sequence[TextGeneration],
+        deliver: Callable[[Sequence[TextEvent]], None],
     ) -> None:
-        self.model, self.window, self.writings, self.deliver = model, window, list(writings), deliver
+        self.model, self.window, self.texts, self.deliver = model, window, list(texts), deliver
         self.cancelled = False
 
     def cancel(self) -> None:
         """Write nothing more of it; safe to call from another thread."""
         self.cancelled = True
-        for writing in self.writings:
-            writing.stop()
+        for text in self.texts:
+            text.stop()
 
 
 class Scheduler:
-    """Takes orders from any thread."""
+    """Takes jobs from any thread."""
 
     def __init__(self, texts: int, waiting: int) -> None:
-        """Write at most `texts` at once, and let at most `waiting` orders wait."""
+        """Write at most `texts` at once, and let at most `waiting` jobs wait."""
         self._texts, self._room = texts, waiting
         self._changed = threading.Condition()
-        self._waiting: deque[Order] = deque()
-        self._orders: dict[int, Order] = {}  # that are being written, by their writings' job
-        self._crowds: dict[tuple[OpenedModel, Window], Crowd] = {}
+        self._waiting: deque[Job] = deque()
+        self._jobs: dict[int, Job] = {}  # that are being written, by their texts' job
+        self._batches: dict[tuple[OpenedModel, Window], Batch] = {}
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
 
@@ -71,15 +71,15 @@ class Scheduler:
     @property
     def texts(self) -> int:
         """How many texts are being written."""
-        return sum(len(crowd) for crowd in self._crowds.copy().values())
+        return sum(len(batch) for batch in self._batches.copy().values())
 
     def check_room(self) -> None:
-        """Raise Problem where one more order could not wait."""
+        """Raise Problem where one more job could not wait."""
         with self._changed:
             self._check_room()
 
     def _check_room(self) -> None:
-        self._waiting = deque(order for order in self._waiting if not order.cancelled)
+        self._waiting = deque(job for job in self._waiting if not job.cancelled)
         if len(self._waiting) > self._room or (len(self._waiting) == self._room and self._texts <= self.texts):
             raise Problem(
                 HTTPStatus.TOO_MANY_REQUESTS,
@@ -88,83 +88,83 @@ class Scheduler:
                 headers={"Retry-After": str(RETRY_AFTER_S)},
             )
 
-    def submit(self, order: Order) -> None:
-        """Take an order. Raises Problem where too many wait already, or the server is going."""
+    def submit(self, job: Job) -> None:
+        """Take a job. Raises Problem where too many wait already, or the server is going."""
         with self._changed:
             if self._closed:
                 raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "the server is going")
             self._check_room()
-            self._waiting.append(order)
+            self._waiting.append(job)
             self._changed.notify()
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not (self._closed or self._waiting or self._crowds):
+                while not (self._closed or self._waiting or self._batches):
                     self._changed.wait()
                 if self._closed:
-                    orders = [*self._orders.values(), *self._waiting]
+                    jobs = [*self._jobs.values(), *self._waiting]
                     self._waiting.clear()
                     break
-                order = self._next()
-            if order is not None:
-                self._begin(order)
-            for key, crowd in list(self._crowds.items()):
-                self._step(key, crowd)
-        for order in orders:
-            order.deliver([writing.end("stopped") for writing in order.writings if writing.ended is None])
+                job = self._next()
+            if job is not None:
+                self._begin(job)
+            for key, batch in list(self._batches.items()):
+                self._step(key, batch)
+        for job in jobs:
+            job.deliver([text.end("stopped") for text in job.texts if text.ended is None])
 
-    def _next(self) -> Order | None:
-        """Return the order whose turn it is, if there is room for its texts."""
+    def _next(self) -> Job | None:
+        """Return the job whose turn it is, if there is room for its texts."""
         while self._waiting and self._waiting[0].cancelled:
             self._waiting.popleft()
-        if self._waiting and self.texts + len(self._waiting[0].writings) <= self._texts:
+        if self._waiting and self.texts + len(self._waiting[0].texts) <= self._texts:
             return self._waiting.popleft()
         return None
 
-    def _begin(self, order: Order) -> None:
-        key = (order.model, order.window)
-        self._orders[order.writings[0].job] = order
+    def _begin(self, job: Job) -> None:
+        key = (job.model, job.window)
+        self._jobs[job.texts[0].job] = job
         try:
-            crowd = self._crowds.get(key)
-            if crowd is None:
-                engine = order.model.new_batch_engine(self._texts, order.window)
-                crowd = self._crowds[key] = Crowd(engine, order.model.engine_name)
-            self._deliver(crowd.join(order.writings))
+            batch = self._batches.get(key)
+            if batch is None:
+                engine = job.model.new_batch_engine(self._texts, job.window)
+                batch = self._batches[key] = Batch(engine, job.model.engine_name)
+            self._deliver(batch.join(job.texts))
         except Exception as error:
-            self._fail([order], error)
+            self._fail([job], error)
         self._forget_if_empty(key)
 
-    def _step(self, key: tuple[OpenedModel, Window], crowd: Crowd) -> None:
+    def _step(self, key: tuple[OpenedModel, Window], batch: Batch) -> None:
         try:
-            self._deliver(crowd.step())
+            self._deliver(batch.step())
         except Exception as error:
-            del self._crowds[key]
-            self._fail([order for order in self._orders.values() if (order.model, order.window) == key], error)
+            del self._batches[key]
+            self._fail([job for job in self._jobs.values() if (job.model, job.window) == key], error)
         self._forget_if_empty(key)
 
     def _forget_if_empty(self, key: tuple[OpenedModel, Window]) -> None:
-        if key in self._crowds and not len(self._crowds[key]):
-            del self._crowds[key]
+        if key in self._batches and not len(self._batches[key]):
+            del self._batches[key]
 
-    def _deliver(self, events: Sequence[WritingEvent]) -> None:
-        by_job: dict[int, list[WritingEvent]] = {}
+    def _deliver(self, events: Sequence[TextEvent]) -> None:
+        by_job: dict[int, list[TextEvent]] = {}
         for event in events:
             by_job.setdefault(event.job, []).append(event)
-        for job, theirs in by_job.items():
-            order = self._orders[job]
-            order.deliver(theirs)
+        for number, theirs in by_job.items():
+            job = self._jobs[number]
+            job.deliver(theirs)
             ended = {event.sample for event in theirs if isinstance(event, GenerationEnded)}
             if ended:
-                order.writings = [writing for writing in order.writings if writing.sample not in ended]
-                if not order.writings:
-                    del self._orders[job]
+                job.texts = [text for text in job.texts if text.sample not in ended]
+                if not job.texts:
+                    del self._jobs[number]
 
-    def _fail(self, orders: Sequence[Order], error: Exception) -> None:
+    def _fail(self, jobs: Sequence[Job], error: Exception) -> None:
         """Tell those whose texts broke off; what no user can cause leaves its traceback where the server talks."""
         if not isinstance(error, TinyGPTError):
             traceback.print_exception(error, file=sys.stderr)
             error = TinyGPTError("the engine failed", "the server's own output has the details")
-        for order in orders:
-            self._orders.pop(order.writings[0].job, None)
-            order.deliver([writing.end("failed", error) for writing in order.writings])
+        for job in jobs:
+            self._jobs.pop(job.texts[0].job, None)
+            job.deliver([text.end("failed", error) for text in job.texts])

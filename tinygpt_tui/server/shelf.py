@@ -13,8 +13,8 @@ from tinygpt_tui.checkpoints.card import NEEDS_TORCH, ModelCard
 from tinygpt_tui.checkpoints.library import list_models
 from tinygpt_tui.errors import NotFoundError
 from tinygpt_tui.settings.computing import AUTO
-from tinygpt_tui.workers.kept import KeptModels
-from tinygpt_tui.workers.opened import OpenedModel
+from tinygpt_tui.workers.model_cache import ModelCache
+from tinygpt_tui.workers.models import OpenedModel
 
 LOOK_AGAIN_S = 1.0  # after which the folders are read again
 FIRST_LOOK_S = 30.0  # to wait for the first list
@@ -30,7 +30,7 @@ class Shelf:
         self._cards: dict[str, ModelCard] | None = None
         self._listed_at = -LOOK_AGAIN_S
         self._listing: threading.Event | None = None
-        self._models = KeptModels(device)
+        self._models = ModelCache(device)
         self._opening: dict[str, threading.Lock] = {}
 
     def cards(self) -> list[ModelCard]:

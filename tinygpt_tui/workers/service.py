@@ -29,11 +29,11 @@ from tinygpt_tui.insight.compare import CompareJob
 from tinygpt_tui.insight.explain import ExplainJob
 from tinygpt_tui.packages import torch_version
 from tinygpt_tui.settings.computing import AUTO
-from tinygpt_tui.workers.kept import KeptModels
-from tinygpt_tui.workers.moments import OpenedMoments
-from tinygpt_tui.workers.opened import OpenedModel
+from tinygpt_tui.workers.model_cache import ModelCache
+from tinygpt_tui.workers.models import OpenedModel
 from tinygpt_tui.workers.process import ENGINE_LOG
-from tinygpt_tui.workers.walks import Walks
+from tinygpt_tui.workers.snapshots import SnapshotCache
+from tinygpt_tui.workers.traces import Traces
 
 Asking = Generate | Explain | CompareWeights | LookAtSenses | Trace  # what becomes a job
 
@@ -55,9 +55,9 @@ class EngineService:
 
     def __init__(self, device: str = AUTO) -> None:
         """`device` is where models compute; a comparison of weights and a walk stay on the processor."""
-        self._models = KeptModels(device)
-        self._moments = OpenedMoments(device=device)
-        self._walks = Walks()
+        self._models = ModelCache(device)
+        self._snapshots = SnapshotCache(device=device)
+        self._traces = Traces()
         self._jobs: dict[int, tuple[Job, Iterator[GenerationEvent]]] = {}
 
     @property
@@ -127,9 +127,9 @@ class EngineService:
         if isinstance(request, LookAtSenses):
             return _senses(self._models.open(Path(request.model)), request)
         if isinstance(request, Trace):
-            return self._walks.job(request)
+            return self._traces.job(request)
         if isinstance(request, Generate) and request.at_step is not None:
-            opened = self._moments.open(Path(request.model), request.at_step)
+            opened = self._snapshots.open(Path(request.model), request.at_step)
         else:
             opened = self._models.open(Path(request.model), untrained=request.untrained)
         if isinstance(request, Explain):

@@ -26,7 +26,7 @@ from tinygpt_tui.runs.extending import check_resumable
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunSettings, RunStatus, steps_of
 from tinygpt_tui.runs.journal import JournalFollower
 from tinygpt_tui.workers.process import command, environment
-from tinygpt_tui.workers.team import team_of
+from tinygpt_tui.workers.processes import process_group_of
 
 
 def start_trainer(run: RunFolder, settings: RunSettings | None = None) -> int:
@@ -141,7 +141,7 @@ def main() -> int:
         import_torch(TRAINING)
         from tinygpt_tui.training.run import run_training
 
-        with team_of(RunFolder(model)) as team:
+        with process_group_of(RunFolder(model)) as team:
             for _ in run_training(model, settings=settings, heed_earlier_wishes=True, team=team):
                 pass
     except TinyGPTError as error:

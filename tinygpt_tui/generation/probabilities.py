@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygpt_tui.events.generation import Candidate, Chance
+from tinygpt_tui.events.generation import Candidate, TokenProbabilities
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 
-def chance_of(logits: NDArray[np.float32], id: int, candidates: int, tokenizer: Tokenizer) -> Chance:
+def probabilities_of(logits: NDArray[np.float32], id: int, candidates: int, tokenizer: Tokenizer) -> TokenProbabilities:
     """Return probability and rank of `id`, the entropy, and the likeliest `candidates`, from logits (V,).
 
     Ties are ranked by id. A candidate that is half a character has U+FFFD as its text.
@@ -25,7 +25,7 @@ def chance_of(logits: NDArray[np.float32], id: int, candidates: int, tokenizer: 
     # Ranks are those of the raw logits: the difference of two tiny ones can vanish beside a large one.
     own = logits[id]
     rank = 1 + np.count_nonzero(logits > own) + np.count_nonzero(logits[:id] == own)
-    return Chance(
+    return TokenProbabilities(
         probability=float(probabilities[id]),
         rank=int(rank),
         entropy=max(entropy, 0.0),

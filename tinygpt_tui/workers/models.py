@@ -194,7 +194,7 @@ def _open_foreign(path: Path, untrained: bool, device: str) -> OpenedModel:
 def _open_untrained(path: Path, config: NativeConfig, tokenizer: Tokenizer, device: str) -> OpenedModel:
     """Open a model with its first weights, which torch draws: only its random numbers are those of the training."""
     import_torch("an untrained copy, whose first weights are drawn by torch,", threads=THREADS)
-    from tinygpt_tui.workers.twin import first_weights
+    from tinygpt_tui.workers.untrained import first_weights
 
     config = msgspec.structs.replace(config, trained=None)
     model = first_weights(path, config)

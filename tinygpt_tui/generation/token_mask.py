@@ -14,7 +14,7 @@ from tinygpt_tui.tokenizers.base import Tokenizer
 KNOWN_SHOWN = 40
 
 
-class Barring:
+class TokenMask:
     """Masks for a tokenizer whose tokens may be several characters, or a part of one.
 
     A part of a character is judged by what it can still become, so the mask depends on the bytes that wait for the
@@ -43,7 +43,7 @@ class Barring:
             )
 
     @classmethod
-    def of(cls, sampling: SamplingSettings, tokenizer: Tokenizer) -> Barring | None:
+    def of(cls, sampling: SamplingSettings, tokenizer: Tokenizer) -> TokenMask | None:
         """Return what the settings ask for; None where they ask for nothing. Raises UsageError."""
         if not (sampling.banned or sampling.allowed):
             return None

@@ -20,7 +20,7 @@ from tinygpt_tui.errors import UsageError
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.settings.windows import Policy, kept_after, policy_for
 
-Left = TypeVar("Left")  # what reading a text leaves behind
+Prefill = TypeVar("Prefill")  # what reading a text leaves behind
 Logits = NDArray[np.float32]
 POSITIONS_AT_ONCE = 512  # read together on a processor: more of them compute no faster and leave the caches
 
@@ -34,7 +34,7 @@ class Text:
     row: int | None = None
 
 
-class SideBySide(ABC, Generic[Left]):
+class SlotBatchEngine(ABC, Generic[Prefill]):
     """A JoiningEngine; how a net reads and steps is for those who know one."""
 
     positions_at_once = POSITIONS_AT_ONCE
@@ -51,10 +51,10 @@ class SideBySide(ABC, Generic[Left]):
         self._slides = self._policy == "rolling"
         self._keeps = felt if self._slides else self._size  # of a text's beginning; None: all
         self._texts: list[Text] = []
-        self._seated: list[Text] = []  # by row
+        self._active: list[Text] = []  # by row
 
     @abstractmethod
-    def _read_alike(self, texts: Sequence[Sequence[int]], goes_on: bool) -> tuple[Logits, Sequence[Left]]:
+    def _read_alike(self, texts: Sequence[Sequence[int]], goes_on: bool) -> tuple[Logits, Sequence[Prefill]]:
         """Read texts of one length: logits (R, V), and what each leaves behind where it `goes_on` by steps."""
 
     @abstractmethod
@@ -62,11 +62,11 @@ class SideBySide(ABC, Generic[Left]):
         """Let the memory have at least so many rows."""
 
     @abstractmethod
-    def _sit(self, left: Left, row: int, seen: int) -> None:
+    def _assign(self, left: Prefill, row: int, seen: int) -> None:
         """Put what a text of `seen` ids left behind into `row`, the first that is free."""
 
     @abstractmethod
-    def _give_up(self, row: int, last: int) -> None:
+    def _evict(self, row: int, last: int) -> None:
         """Let the text in the `last` row go on in `row`, whose own is gone; the last row is free."""
 
     @abstractmethod
@@ -116,13 +116,13 @@ class SideBySide(ABC, Generic[Left]):
         logits = np.empty((len(ids), self._vocab_size), dtype=np.float32)
         place_of = {text: place for place, text in enumerate(self._texts)}
         full = [text for text in self._texts if text.row is None]
-        if self._seated:
-            logits[[place_of[text] for text in self._seated]] = self._step([text.ids[-1] for text in self._seated])
-            for text in self._seated:
+        if self._active:
+            logits[[place_of[text] for text in self._active]] = self._step([text.ids[-1] for text in self._active])
+            for text in self._active:
                 text.seen += 1
                 if len(text.ids) > 2 * self._size + 2:  # only an endless text comes to that
                     del text.ids[: self._size]
-            self._stand([text for text in self._seated if not self._goes_on(text.seen)])
+            self._release([text for text in self._active if not self._goes_on(text.seen)])
         if full:
             for text in full:
                 text.ids = text.ids[-kept_after(self._policy, self._size) - 1 :]
@@ -134,7 +134,7 @@ class SideBySide(ABC, Generic[Left]):
         """Go on with these texts alone, by their places now, in this order; see BatchEngine."""
         staying = [self._texts[row] for row in rows]
         assert len(set(rows)) == len(rows), "a text cannot go on twice"
-        self._stand([text for place, text in enumerate(self._texts) if place not in set(rows)])
+        self._release([text for place, text in enumerate(self._texts) if place not in set(rows)])
         self._texts = staying
 
     def _begun(self, ids: Sequence[int]) -> Text:
@@ -168,7 +168,7 @@ class SideBySide(ABC, Generic[Left]):
         for ids in alike:
             by_length.setdefault(len(ids), []).append(ids)
         logits = np.empty((len(texts), self._vocab_size), dtype=np.float32)
-        left: dict[tuple[int, ...], Left] = {}
+        left: dict[tuple[int, ...], Prefill] = {}
         for length, different in by_length.items():
             at_once = max(1, self.positions_at_once // length)
             for first in range(0, len(different), at_once):
@@ -178,21 +178,21 @@ class SideBySide(ABC, Generic[Left]):
                     logits[alike[ids]] = row
                 left |= zip(some, behind, strict=False)
         going_on = [text for text in texts if self._goes_on(text.seen)]
-        self._make_room(len(self._seated) + len(going_on))
+        self._make_room(len(self._active) + len(going_on))
         for text in going_on:
-            text.row = len(self._seated)
-            self._sit(left[tuple(text.ids)], text.row, text.seen)
-            self._seated.append(text)
+            text.row = len(self._active)
+            self._assign(left[tuple(text.ids)], text.row, text.seen)
+            self._active.append(text)
         return logits
 
-    def _stand(self, texts: Iterable[Text]) -> None:
+    def _release(self, texts: Iterable[Text]) -> None:
         """Let these give up their rows, if they have one."""
         for text in sorted((text for text in texts if text.row is not None), key=_row, reverse=True):
-            row, last = _row(text), len(self._seated) - 1
-            self._give_up(row, last)
-            self._seated[row] = self._seated[last]
-            self._seated[row].row = row
-            self._seated.pop()
+            row, last = _row(text), len(self._active) - 1
+            self._evict(row, last)
+            self._active[row] = self._active[last]
+            self._active[row].row = row
+            self._active.pop()
             text.row = None
 
 

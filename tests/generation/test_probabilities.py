@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from makers import ByteTokenizer
 from numpy.typing import NDArray
 
-from tinygpt_tui.generation.chances import chance_of
+from tinygpt_tui.generation.probabilities import probabilities_of
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
 TOKENIZER = CharTokenizer("abcd")
@@ -20,7 +20,7 @@ LETTERS = CharTokenizer("".join(map(chr, range(97, 117))))
 
 
 def test_an_example_by_hand() -> None:
-    chance = chance_of(np.log(np.array([0.5, 0.125, 0.25, 0.125], dtype=np.float32)), 2, 3, TOKENIZER)
+    chance = probabilities_of(np.log(np.array([0.5, 0.125, 0.25, 0.125], dtype=np.float32)), 2, 3, TOKENIZER)
     assert chance.probability == pytest.approx(0.25)
     assert chance.rank == 2
     assert chance.entropy == pytest.approx(1.75 * math.log(2))
@@ -37,7 +37,7 @@ def test_against_the_definitions(logits: NDArray[np.float32], candidates: int) -
     shares = [weight / math.fsum(exact) for weight in exact]
     by_rank = sorted(range(20), key=lambda id: (-logits[id], id))
     for id in range(20):
-        chance = chance_of(logits, id, candidates, LETTERS)
+        chance = probabilities_of(logits, id, candidates, LETTERS)
         assert chance.probability == pytest.approx(shares[id], rel=1e-9)
         assert chance.rank == by_rank.index(id) + 1
         assert chance.entropy == pytest.approx(-math.fsum(share * math.log(share) for share in shares), abs=1e-9)
@@ -49,7 +49,7 @@ def test_against_the_definitions(logits: NDArray[np.float32], candidates: int) -
 
 def test_what_cannot_come_has_no_part_in_it() -> None:
     logits = np.array([-np.inf, 0, 0, -np.inf], dtype=np.float32)
-    chance = chance_of(logits, 0, 4, TOKENIZER)
+    chance = probabilities_of(logits, 0, 4, TOKENIZER)
     assert (chance.probability, chance.rank) == (0, 3)
     assert chance.entropy == pytest.approx(math.log(2))
     assert [one.id for one in chance.candidates] == [1, 2, 0, 3]
@@ -57,22 +57,22 @@ def test_what_cannot_come_has_no_part_in_it() -> None:
 
 def test_ranks_are_those_of_the_logits_themselves() -> None:
     logits = np.array([0, 5, 1e-40, 0], dtype=np.float32)  # less 5, three of them are equal
-    assert [chance_of(logits, id, 0, TOKENIZER).rank for id in range(4)] == [3, 1, 2, 4]
-    assert [one.id for one in chance_of(logits, 0, 3, TOKENIZER).candidates] == [1, 2, 0]
+    assert [probabilities_of(logits, id, 0, TOKENIZER).rank for id in range(4)] == [3, 1, 2, 4]
+    assert [one.id for one in probabilities_of(logits, 0, 3, TOKENIZER).candidates] == [1, 2, 0]
 
 
 def test_certainty_has_no_entropy() -> None:
-    chance = chance_of(np.array([0, 1000, 0, 0], dtype=np.float32), 1, 1, TOKENIZER)
+    chance = probabilities_of(np.array([0, 1000, 0, 0], dtype=np.float32), 1, 1, TOKENIZER)
     assert (chance.probability, chance.rank, chance.entropy) == (1, 1, 0)
 
 
 def test_half_a_character_is_shown_as_such() -> None:
     logits = np.zeros(256, dtype=np.float32)
     logits[0xC3] = 5
-    assert chance_of(logits, 97, 1, ByteTokenizer()).candidates[0].text == "\ufffd"
+    assert probabilities_of(logits, 97, 1, ByteTokenizer()).candidates[0].text == "\ufffd"
 
 
 def test_the_logits_stay_as_they_are() -> None:
     logits = np.array([1, 2, 3, 4], dtype=np.float32)
-    chance_of(logits, 0, 2, TOKENIZER)
+    probabilities_of(logits, 0, 2, TOKENIZER)
     assert logits.tolist() == [1, 2, 3, 4]

@@ -16,7 +16,7 @@ from tinygpt_tui.checkpoints.library import find_model
 from tinygpt_tui.events.generation import Token
 from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.workers.opened import open_model
+from tinygpt_tui.workers.models import open_model
 
 model = open_model(find_model("shakespeare"))
 block_size = model.config.architecture.block_size

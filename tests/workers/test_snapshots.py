@@ -20,9 +20,9 @@ from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.timeline import nearest, path_of
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.workers.moments import OpenedMoments
-from tinygpt_tui.workers.opened import open_model, open_moment
+from tinygpt_tui.workers.models import open_model, open_moment
 from tinygpt_tui.workers.service import EngineService
+from tinygpt_tui.workers.snapshots import SnapshotCache
 
 
 def keep(run: RunFolder, step: int, model: LanguageModel, loss: float | None = None) -> None:
@@ -96,12 +96,12 @@ def test_a_model_without_a_timeline_ends_the_job_with_a_way_out(tmp_path: Path) 
 
 
 def test_each_is_opened_once_until_its_file_changes_or_there_is_no_room(run: RunFolder) -> None:
-    moments = OpenedMoments()
+    moments = SnapshotCache()
     first = moments.open(run.model, 0)
     assert moments.open(run.model, 3) is first
     keep(run, 0, random_model(CLASSIC, seed=9))
     assert moments.open(run.model, 0) is not first
-    few = OpenedMoments(room=1)
+    few = SnapshotCache(room=1)
     first = few.open(run.model, 0)
     few.open(run.model, 500)
     assert few.open(run.model, 0) is not first

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from tinygpt_tui.settings.computing import AUTO
-from tinygpt_tui.workers.opened import OpenedModel, WeightsNow, open_model, open_now, weights_now
+from tinygpt_tui.workers.models import OpenedModel, WeightsNow, open_model, open_now, weights_now
 
 K = TypeVar("K", bound=Hashable)
 S = TypeVar("S")
@@ -17,7 +17,7 @@ V = TypeVar("V")
 OPEN_MODELS = 6  # kept in memory; the one unused longest goes first
 
 
-class LastUsed(Generic[K, S, V]):
+class LRUCache(Generic[K, S, V]):
     """Keeps what was used last, each with the state of the file that it was opened from.
 
     Threads may open different keys at the same time; one key is for one thread at a time.
@@ -43,13 +43,13 @@ class LastUsed(Generic[K, S, V]):
         return kept[1], found
 
 
-class KeptModels:
-    """Opens a model once for all who use it; as for threads, see LastUsed."""
+class ModelCache:
+    """Opens a model once for all who use it; as for threads, see LRUCache."""
 
     def __init__(self, device: str = AUTO) -> None:
         """`device` is where the models compute; see settings/computing.py."""
         self._device = device
-        self._models = LastUsed[tuple[Path, bool], WeightsNow, OpenedModel](lambda models: len(models) > OPEN_MODELS)
+        self._models = LRUCache[tuple[Path, bool], WeightsNow, OpenedModel](lambda models: len(models) > OPEN_MODELS)
 
     def open(self, path: Path, *, untrained: bool = False) -> OpenedModel:
         """Return the model at `path`, with its newest weights where it is in training; see `open_model`.

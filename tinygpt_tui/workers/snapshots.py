@@ -7,18 +7,18 @@ from pathlib import Path
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.timeline import nearest
 from tinygpt_tui.settings.computing import AUTO
-from tinygpt_tui.workers.kept import LastUsed
-from tinygpt_tui.workers.opened import OpenedModel, open_moment
+from tinygpt_tui.workers.model_cache import LRUCache
+from tinygpt_tui.workers.models import OpenedModel, open_moment
 
 ROOM = 64_000_000  # parameters kept in memory; one moment always is
 
 
-class OpenedMoments:
+class SnapshotCache:
     """Opens a moment once, and forgets the ones unused longest where there are too many."""
 
     def __init__(self, room: int = ROOM, device: str = AUTO) -> None:
         self._device = device
-        self._moments = LastUsed[Path, int, OpenedModel](
+        self._snapshots = LRUCache[Path, int, OpenedModel](
             lambda moments: sum(moment.config.parameters for moment in moments) > room
         )
 
@@ -30,4 +30,4 @@ class OpenedMoments:
         moment = nearest(RunFolder(folder), step)
         # A run that began anew writes other weights into a file of the same name.
         changed_at = moment.path.stat().st_mtime_ns if moment.path.exists() else 0
-        return self._moments.open(moment.path, changed_at, lambda: open_moment(folder, moment, self._device))[0]
+        return self._snapshots.open(moment.path, changed_at, lambda: open_moment(folder, moment, self._device))[0]

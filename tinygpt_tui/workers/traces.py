@@ -13,8 +13,8 @@ from tinygpt_tui.errors import NotFoundError
 from tinygpt_tui.events.requests import Trace
 from tinygpt_tui.packages import import_torch
 from tinygpt_tui.runs.folder import RunFolder
-from tinygpt_tui.workers.kept import LastUsed
-from tinygpt_tui.workers.opened import WeightsNow, weights_now
+from tinygpt_tui.workers.model_cache import LRUCache
+from tinygpt_tui.workers.models import WeightsNow, weights_now
 
 if TYPE_CHECKING:
     from tinygpt_tui.checkpoints.native import Checkpoint
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 OPEN_NETS = 2  # kept in memory; the one unused longest goes first
 
 
-class Walks:
+class Traces:
     """Jobs that walk through a forward pass."""
 
     def __init__(self) -> None:
-        self._nets = LastUsed[tuple[Path, bool], "WeightsNow", "Checkpoint"](lambda nets: len(nets) > OPEN_NETS)
+        self._nets = LRUCache[tuple[Path, bool], "WeightsNow", "Checkpoint"](lambda nets: len(nets) > OPEN_NETS)
 
     def job(self, request: Trace) -> TraceJob:
         """Return the job. Raises CheckpointError where the model cannot be opened, MissingPackageError."""
@@ -59,7 +59,7 @@ def _open(path: Path, now: WeightsNow) -> Checkpoint:
 
 def _twin(path: Path) -> Checkpoint:
     from tinygpt_tui.checkpoints.native import Checkpoint
-    from tinygpt_tui.workers.twin import first_weights
+    from tinygpt_tui.workers.untrained import first_weights
 
     if is_native(path):
         config = read_config(path)

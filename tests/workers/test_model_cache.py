@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tinygpt_tui.workers.kept import LastUsed
+from tinygpt_tui.workers.model_cache import LRUCache
 
 
 def test_what_is_unused_longest_goes_and_what_has_changed_is_opened_again() -> None:
-    kept = LastUsed[str, int, str](lambda values: len(values) > 2)
+    kept = LRUCache[str, int, str](lambda values: len(values) > 2)
 
     def found(key: str, state: int = 0) -> bool:
         value, was_open = kept.open(key, state, lambda: f"{key}{state}")
@@ -24,7 +24,7 @@ def test_what_is_unused_longest_goes_and_what_has_changed_is_opened_again() -> N
 
 
 def test_one_is_kept_however_large_and_none_that_could_not_be_opened() -> None:
-    kept = LastUsed[str, int, str](lambda values: sum(map(len, values)) > 3)
+    kept = LRUCache[str, int, str](lambda values: sum(map(len, values)) > 3)
     assert not kept.open("large", 0, lambda: "x" * 9)[1]
     assert kept.open("large", 0, lambda: "x" * 9)[1]
     with pytest.raises(OSError, match="gone"):

@@ -18,7 +18,7 @@ GOING_HOME_S = 20.0
 
 
 @contextmanager
-def team_of(run: RunFolder) -> Iterator[Team]:
+def process_group_of(run: RunFolder) -> Iterator[Team]:
     """Yield the team that trains `run`: torchrun's, or as many processes as the run's settings ask for.
 
     Helpers of our own end with us. Raises RunError where they do not come.
