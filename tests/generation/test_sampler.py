@@ -13,7 +13,7 @@ from makers import ByteTokenizer
 from numpy.typing import NDArray
 
 from tinygpt_tui.errors import CheckpointError, UsageError
-from tinygpt_tui.generation import choosing
+from tinygpt_tui.generation import top_filters
 from tinygpt_tui.generation.sampler import RowsSampler, Sampler
 from tinygpt_tui.generation.token_mask import TokenMask
 from tinygpt_tui.settings.sampling import SamplingSettings
@@ -112,9 +112,9 @@ def test_a_large_vocabulary_is_drawn_from_as_a_small_one(
     settings = SamplingSettings(seed=5, **chosen)
     small = Sampler(settings)
     wanted = [small.draw(logits) for _ in range(30)]
-    monkeypatch.setattr(choosing, "LARGE", 600)
+    monkeypatch.setattr(top_filters, "LARGE", 600)
     monkeypatch.setattr("tinygpt_tui.generation.sampler.LARGE", 600)
-    monkeypatch.setattr(choosing, "RANKED", (16, 100))
+    monkeypatch.setattr(top_filters, "RANKED", (16, 100))
     large = Sampler(settings)
     assert [large.draw(logits) for _ in range(30)] == wanted
     rows = RowsSampler(settings, 2)

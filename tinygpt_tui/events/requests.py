@@ -20,9 +20,9 @@ class Generate(msgspec.Struct, frozen=True, tag=True):
     """Write on from `prompt` with the model at this path; `job` is the asker's number for it.
 
     With `candidates` each token carries its TokenProbabilities with that many candidates; None: neither, at no cost.
-    `untrained` asks for the same model with the weights that its training began with; `at_step` with those that its run kept
-    nearest to that step: the answer's GenerationStarted says which step that is. `gains` turn senses of a backpack up
-    or down.
+    `untrained` asks for the same model with the weights that its training began with; `at_step` with those that its
+    run kept nearest to that step: the answer's GenerationStarted says which step that is. `gains` turn senses of a
+    backpack up or down.
     """
 
     job: int

@@ -42,7 +42,7 @@ class GenerationJob:
     ) -> None:
         """`asked_at` is the perf_counter reading from which the times count; by default now.
 
-        With `candidates` each token carries its TokenProbabilities with that many candidates; None: neither, at no cost.
+        With `candidates` each token carries its TokenProbabilities with that many candidates; None: neither, no cost.
         `weights` and `engine_name` only tell what the engine is.
         """
         self._engine, self._tokenizer, self._block_size = engine, tokenizer, block_size
