@@ -29,11 +29,11 @@ import httpx
 import torch
 
 from tinygpt_tui.architectures.table import build
-from tinygpt_tui.checkpoints.card import TrainedOn
 from tinygpt_tui.checkpoints.native import write_beginning, write_weights
 from tinygpt_tui.measuring.sizes import SIZES
 from tinygpt_tui.native.library import VARIABLE as NATIVE
 from tinygpt_tui.paths import HOME_VARIABLE
+from tinygpt_tui.settings.model_config import TrainedOn
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
 READERS, ALONE, ROUNDS = 32, 8, 5  # ALONE readers are asked one after another in a round

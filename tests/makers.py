@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygpt_tui import paths
-from tinygpt_tui.checkpoints.card import TrainedOn
 from tinygpt_tui.corpora.corpus import Corpus, split
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings
 from tinygpt_tui.runs.index import create_run
@@ -24,6 +23,7 @@ from tinygpt_tui.settings.family import (
     LSTMSettings,
     RNNSettings,
 )
+from tinygpt_tui.settings.model_config import TrainedOn
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.settings.windows import Policy
 from tinygpt_tui.tokenizers.char import CharTokenizer

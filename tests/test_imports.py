@@ -15,7 +15,7 @@ LIGHT = (
     "tinygpt_tui.tokenizers.table, tinygpt_tui.tokenizers.stream",
     "tinygpt_tui.runs.index, tinygpt_tui.runs.journal, tinygpt_tui.runs.control, tinygpt_tui.runs.folder, "
     "tinygpt_tui.runs.history, tinygpt_tui.runs.begin",
-    "tinygpt_tui.runs.timeline, tinygpt_tui.runs.keeping, tinygpt_tui.runs.report, tinygpt_tui.checkpoints.moment",
+    "tinygpt_tui.runs.timeline, tinygpt_tui.runs.keeping, tinygpt_tui.runs.report, tinygpt_tui.checkpoints.snapshot",
     "tinygpt_tui.checkpoints.library, tinygpt_tui.corpora.catalog, tinygpt_tui.corpora.corpus",
     "tinygpt_tui.workers.client, tinygpt_tui.workers.trainer, tinygpt_tui.workers.pump, tinygpt_tui.workers.host",
     "tinygpt_tui.charts",

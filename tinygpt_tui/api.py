@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygpt_tui.checkpoints.engines import forward_of, token_losses, torch_for
-from tinygpt_tui.checkpoints.hub import folder_name
+from tinygpt_tui.checkpoints.card import is_native
+from tinygpt_tui.checkpoints.engines import forward_of, torch_for
 from tinygpt_tui.checkpoints.library import find_model
-from tinygpt_tui.checkpoints.opening import Typed, is_native
 from tinygpt_tui.checkpoints.stored import StoredModel, read_model
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, Token
+from tinygpt_tui.foreign.hub import folder_name
+from tinygpt_tui.foreign.losses import token_losses
+from tinygpt_tui.foreign.opening import Overrides
 from tinygpt_tui.generation.batch import sample_texts
 from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.settings.computing import AUTO
@@ -187,7 +189,7 @@ def load(name: str | Path, device: str = AUTO, *, vocabulary: str | Path | None 
     path = find_model(str(name))
     if is_native(path.parent) and path.is_file():
         path = path.parent
-    typed = Typed(settings, Path(vocabulary) if vocabulary else None)
+    typed = Overrides(settings, Path(vocabulary) if vocabulary else None)
     if is_native(path) and (settings or vocabulary):
         raise UsageError(f"{path.name} is a model of this program: all is known of it", "leave the settings out")
     return Model(path.stem if path.is_file() else folder_name(path), read_model(path, typed), device)

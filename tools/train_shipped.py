@@ -18,7 +18,7 @@ import numpy as np
 import safetensors.numpy
 
 from tinygpt_tui.checkpoints.card import WEIGHTS
-from tinygpt_tui.checkpoints.moment import read_moment, read_stamp, write_moment
+from tinygpt_tui.checkpoints.snapshot import read_snapshot, read_stamp, write_snapshot
 from tinygpt_tui.corpora.catalog import find_corpus
 from tinygpt_tui.corpora.corpus import read_text
 from tinygpt_tui.corpora.download import download
@@ -91,7 +91,7 @@ def ship_moments(run: RunFolder, copy: RunFolder) -> None:
     moments = {moment.step: moment.path for moment in list_moments(run)}
     for step in thinned(sorted(moments), MOMENTS.get(run.model.name, 0)):
         path = moments[step]
-        write_moment(copy.timeline / path.name, read_moment(path), read_stamp(path), "int8")
+        write_snapshot(copy.timeline / path.name, read_snapshot(path), read_stamp(path), "int8")
 
 
 def round_weights(path: Path) -> None:

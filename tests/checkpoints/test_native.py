@@ -12,10 +12,11 @@ import safetensors.torch
 import torch
 from makers import CLASSIC, LECTURE, MODERN, make_model, random_ids, random_model, tiny_gpt
 
-from tinygpt_tui.checkpoints.card import CONFIG, TOKENIZER, WEIGHTS, TrainedOn, card_of, read_config
+from tinygpt_tui.checkpoints.card import CONFIG, TOKENIZER, WEIGHTS, card_of, read_config
 from tinygpt_tui.checkpoints.native import load, write_beginning, write_weights
 from tinygpt_tui.errors import CheckpointError, StorageError
 from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.settings.model_config import TrainedOn
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from makers import VARIANTS, make_model
 
-from tinygpt_tui.checkpoints.card import read_config
-from tinygpt_tui.checkpoints.opening import describe, is_native
+from tinygpt_tui.checkpoints.card import is_native, read_config
 from tinygpt_tui.events.generation import Token
 from tinygpt_tui.exports.export import export
 from tinygpt_tui.exports.forms import FORMS, Form
+from tinygpt_tui.foreign.opening import inspect_checkpoint
 from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.settings.architecture import ARCHITECTURE_SETTINGS
 from tinygpt_tui.settings.sampling import SamplingSettings
@@ -46,7 +46,7 @@ def test_an_export_opens_again(form: Form, variant: str, tmp_path: Path) -> None
         export(made, form, place, checking=False)
     assert greedy_ids(file) == greedy_ids(made)
     assert is_native(folder)
-    assert read_config(folder) == describe(file).config == read_config(made)
+    assert read_config(folder) == inspect_checkpoint(file).config == read_config(made)
 
 
 def test_every_architecture_is_tried() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from makers import make_run
 
-from tinygpt_tui.checkpoints.moment import read_stamp
+from tinygpt_tui.checkpoints.snapshot import read_stamp
 from tinygpt_tui.events.generation import GenerationEvent, GenerationStarted
 from tinygpt_tui.events.requests import Generate
 from tinygpt_tui.events.training import Evaluation, RunEnded, Sample, Step

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from makers import make_run
 
-from tinygpt_tui.checkpoints.moment import read_moment, read_stamp
+from tinygpt_tui.checkpoints.snapshot import read_snapshot, read_stamp
 from tinygpt_tui.events.training import Evaluation, Step, TrainingEvent
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
@@ -20,7 +20,7 @@ def steps_of(run: RunFolder) -> list[int]:
 
 def contents(run: RunFolder) -> dict[int, dict[str, bytes]]:
     return {
-        moment.step: {name: tensor.tobytes() for name, tensor in read_moment(moment.path).items()}
+        moment.step: {name: tensor.tobytes() for name, tensor in read_snapshot(moment.path).items()}
         for moment in list_moments(run)
     }
 
@@ -42,7 +42,7 @@ def test_a_run_keeps_its_plan() -> None:
     stamp = read_stamp(path_of(run, 60))
     assert (stamp.step, stamp.measured_at, stamp.validation_loss) == (60, 60, losses[60])
     assert read_stamp(path_of(run, 30)).measured_at == 20
-    first, last = read_moment(path_of(run, 0)), read_moment(path_of(run, 60))
+    first, last = read_snapshot(path_of(run, 0)), read_snapshot(path_of(run, 60))
     assert any(not np.allclose(first[name], last[name], atol=1e-2) for name in first)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import msgspec
 
 from tinygpt_tui import paths
-from tinygpt_tui.checkpoints.card import NativeConfig, TrainedOn
 from tinygpt_tui.events.generation import (
     Candidate,
     EngineFailed,
@@ -25,6 +24,7 @@ from tinygpt_tui.events.generation import (
 )
 from tinygpt_tui.events.requests import Gain, Trace
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
+from tinygpt_tui.settings.model_config import NativeConfig, TrainedOn
 from tinygpt_tui.settings.sampling import SamplingSettings
 
 BLOCK_SIZE = 16

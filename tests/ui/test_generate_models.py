@@ -16,10 +16,11 @@ from textual.widgets import Input, OptionList
 from wait import wait_until
 
 from tinygpt_tui import paths
-from tinygpt_tui.checkpoints.card import ORIGIN, ModelCard, TrainedOn
-from tinygpt_tui.checkpoints.facts import Fact, Origin
+from tinygpt_tui.checkpoints.card import ORIGIN, ModelCard, Origin
+from tinygpt_tui.foreign.facts import Fact
 from tinygpt_tui.runs.control import own_birth
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings, RunState, RunStatus
+from tinygpt_tui.settings.model_config import TrainedOn
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.model_shelf import ModelShelf

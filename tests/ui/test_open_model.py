@@ -13,12 +13,12 @@ from makers import make_model, tiny_gpt
 from textual.widgets import Input, OptionList
 
 from tinygpt_tui import load, paths
-from tinygpt_tui.checkpoints.hub import Fetched
 from tinygpt_tui.checkpoints.keep import keep
 from tinygpt_tui.checkpoints.stored import read_model
 from tinygpt_tui.errors import DownloadError
 from tinygpt_tui.exports.export import export
 from tinygpt_tui.exports.forms import FORMS
+from tinygpt_tui.foreign.hub import Fetched
 from tinygpt_tui.ui.screens.card import CardScreen
 from tinygpt_tui.ui.screens.open_model import ModelTree, OpenModelScreen
 

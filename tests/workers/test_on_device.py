@@ -11,7 +11,7 @@ from makers import VARIANTS, make_model
 from pretended import AVAILABLE, NAME, Pretended, pretended_device
 
 from tinygpt_tui import paths
-from tinygpt_tui.checkpoints.moment import Stamp, write_moment
+from tinygpt_tui.checkpoints.snapshot import Stamp, write_snapshot
 from tinygpt_tui.cli.main import run as tinygpt
 from tinygpt_tui.errors import ExitCode, UsageError
 from tinygpt_tui.events.generation import GenerationEnded, SensesSeen, Token
@@ -52,7 +52,7 @@ def test_a_moment_of_a_run(letters: Path, tmp_path: Path) -> None:
     weights = {name: tensor.numpy() for name, tensor in make_model(tmp_path / "other", seed=3).state_dict().items()}
     del weights["lm_head.weight"]
     moment = Moment(4, tmp_path / "4.safetensors")
-    write_moment(moment.path, weights, Stamp(4))
+    write_snapshot(moment.path, weights, Stamp(4))
     opened = open_moment(letters, moment, "cpu")
     assert (opened.engine_name, opened.step) == ("torch", 4)
     assert text_of(opened) == text_of(open_moment(letters, moment))

@@ -10,7 +10,7 @@ from makers import CLASSIC, LECTURE, make_model, make_run, random_model
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.checkpoints import engines
-from tinygpt_tui.checkpoints.moment import Stamp, write_moment
+from tinygpt_tui.checkpoints.snapshot import Stamp, write_snapshot
 from tinygpt_tui.cli.main import run as command
 from tinygpt_tui.errors import CheckpointError, NotFoundError
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted
@@ -29,7 +29,7 @@ def keep(run: RunFolder, step: int, model: LanguageModel, loss: float | None = N
     tensors = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
     if getattr(model, "settings", CLASSIC).tied_head:
         tensors.pop("lm_head.weight", None)
-    write_moment(path_of(run, step), tensors, Stamp(step, loss, step if loss else None))
+    write_snapshot(path_of(run, step), tensors, Stamp(step, loss, step if loss else None))
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_both_engines_read_the_same_weights(settings: GPTSettings, monkeypatch: 
     tensors = {name: tensor.numpy() for name, tensor in net.state_dict().items()}
     if settings.tied_head:
         del tensors["lm_head.weight"]
-    write_moment(path_of(run, 9), tensors, Stamp(9))
+    write_snapshot(path_of(run, 9), tensors, Stamp(9))
     moment = nearest(run, 9)
     with torch.no_grad():
         wanted = net(torch.tensor([[1, 2, 3]]))[0, -1].numpy()

@@ -9,15 +9,14 @@ from typing import Literal
 import msgspec
 
 from tinygpt_tui.checkpoints.engines import no_engine
-from tinygpt_tui.checkpoints.facts import Fact, Origin
 from tinygpt_tui.errors import CheckpointError, TinyGPTError, storage_error
-from tinygpt_tui.files import write_bytes
+from tinygpt_tui.files import is_file, write_bytes
+from tinygpt_tui.foreign.facts import Fact
 from tinygpt_tui.reading import Damage, read_json
-from tinygpt_tui.settings.architecture import ArchitectureSettings
+from tinygpt_tui.settings.model_config import FORMAT, NativeConfig, TrainedOn
 
 CONFIG, TOKENIZER, WEIGHTS = "config.json", "tokenizer.json", "weights.safetensors"
 ORIGIN = "origin.json"  # of a model that came from another program
-FORMAT = 1
 LARGEST_CONFIG = 4 << 20  # bytes; lists of models read it again and again
 NEEDS_TORCH = "needs the package torch"
 
@@ -25,25 +24,12 @@ NEEDS_TORCH = "needs the package torch"
 Whose = Literal["shipped", "yours"]
 
 
-class TrainedOn(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a model's weights come from: corpus, step, and the loss over the validation split.
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """`origin.json` of a model that came from another program."""
 
-    `tokens` is how many of the split's gave that loss, as long as its training goes on; 0: all of them.
-    """
-
-    corpus: str
-    step: int
-    validation_loss: float
-    tokens: int = 0
-
-
-class NativeConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`config.json` of a model folder."""
-
-    format: int
-    architecture: ArchitectureSettings
-    parameters: int
-    trained: TrainedOn | None = None
+    layout: str
+    path: str
+    facts: tuple[Fact, ...]
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +53,16 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
     layout: str = "native"
     facts: tuple[Fact, ...] = ()
+
+
+def is_native(path: Path) -> bool:
+    """Whether a folder is a model of ours: its config.json names an architecture."""
+    if not is_file(path / CONFIG):
+        return False
+    try:
+        return "architecture" in read_json(path / CONFIG, dict[str, msgspec.Raw], LARGEST_CONFIG)
+    except (OSError, Damage):
+        return True  # damaged: to be said by who reads it as ours
 
 
 def read_config(folder: Path) -> NativeConfig:

@@ -9,11 +9,11 @@ from pathlib import Path
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import NEEDS_TORCH, ModelCard, problem_card
 from tinygpt_tui.checkpoints.engines import no_engine
-from tinygpt_tui.checkpoints.opening import describe
-from tinygpt_tui.checkpoints.remembered import recalled
-from tinygpt_tui.checkpoints.source import holds_weights, may_hold_weights, weights_in
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.files import is_file, is_folder
+from tinygpt_tui.foreign.calibration_cache import cached_calibration
+from tinygpt_tui.foreign.opening import inspect_checkpoint
+from tinygpt_tui.foreign.source import holds_weights, may_hold_weights, weights_in
 from tinygpt_tui.packages import torch_version
 from tinygpt_tui.settings.architecture import name_of
 
@@ -40,9 +40,9 @@ def _card(path: Path, *stamp: float) -> ModelCard:
     """Read the card; `stamp` changes when the files do, or what was measured of them, or torch comes."""
     name = path.name
     try:
-        described = describe(path)
-        described = recalled(described) or described
-        settings, size = described.settings, described.source.size_bytes
+        inspection = inspect_checkpoint(path)
+        inspection = cached_calibration(inspection) or inspection
+        settings, size = inspection.settings, inspection.source.size_bytes
     except Exception as error:  # whatever it is: the other models are there all the same
         return problem_card(path, "yours", error, layout="unknown")
     unusable = no_engine(settings)
@@ -51,14 +51,14 @@ def _card(path: Path, *stamp: float) -> ModelCard:
         path=str(path),
         origin="yours",
         architecture=name_of(settings),
-        parameters=described.config.parameters,
+        parameters=inspection.config.parameters,
         block_size=settings.block_size,
         vocab_size=settings.vocab_size,
         size_bytes=size,
-        layout=described.layout.name,
+        layout=inspection.layout.name,
         problem=NEEDS_TORCH if unusable else "",
         hint=unusable.hint if unusable else "",
-        facts=described.facts,
+        facts=inspection.facts,
     )
 
 

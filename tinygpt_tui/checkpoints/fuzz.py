@@ -21,8 +21,8 @@ from typing import Any
 from tinygpt_tui import platforms
 from tinygpt_tui.checkpoints import fuzz_files
 from tinygpt_tui.checkpoints.fuzz_damage import damage_plain, damage_safetensors, damage_zip
-from tinygpt_tui.checkpoints.opening import describe
 from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.foreign.opening import inspect_checkpoint
 
 LONGEST_S = 5.0  # of processor time for one file
 MEMORY = 1 << 30  # bytes beyond what the process has at its start
@@ -137,9 +137,9 @@ def _write(place: Path, files: dict[str, bytes]) -> None:
 
 
 def _open(place: Path) -> None:
-    described = describe(place)
-    described.weights()
-    described.tokenizer.encode("ROMEO:")
+    inspection = inspect_checkpoint(place)
+    inspection.weights()
+    inspection.tokenizer.encode("ROMEO:")
 
 
 _JSONS = ("config.json", "vocab.json", "merges.txt", "tokenizer.json", "model.safetensors.index.json")

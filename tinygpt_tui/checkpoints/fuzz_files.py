@@ -97,18 +97,18 @@ def saved_as_tar(content: Any) -> bytes:
 
     pointing = io.BytesIO()
     Pointing(pointing, 2).dump(content)
-    storages, described = [pickle.dumps(len(tensors), 2)], [pickle.dumps(len(tensors), 2)]
+    storages, inspection = [pickle.dumps(len(tensors), 2)], [pickle.dumps(len(tensors), 2)]
     for key, tensor in enumerate(tensors):
         kind = getattr(torch, _STORAGES[str(tensor.dtype)])
         numbers = bytes(tensor.reshape(-1).view(torch.uint8).tolist())
         storages.append(pickle.dumps((key, "cpu", kind), 2) + struct.pack("<q", tensor.numel()) + numbers)
         row = (*tensor.shape, *tensor.stride(), 0)
-        described.append(pickle.dumps((key, key, torch.FloatTensor), 2))
-        described.append(struct.pack(f"<ii{len(row)}q", tensor.dim(), 0, *row))
+        inspection.append(pickle.dumps((key, key, torch.FloatTensor), 2))
+        inspection.append(struct.pack(f"<ii{len(row)}q", tensor.dim(), 0, *row))
     members = {
         "sys_info": pickle.dumps({"protocol_version": 1000, "little_endian": True}, 2),
         "pickle": pointing.getvalue(),
-        "tensors": b"".join(described),
+        "tensors": b"".join(inspection),
         "storages": b"".join([*storages, pickle.dumps([], 2)]),
     }
     whole = io.BytesIO()

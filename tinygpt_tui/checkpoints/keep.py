@@ -8,14 +8,13 @@ import msgspec
 import numpy as np
 import safetensors.numpy
 
-from tinygpt_tui.checkpoints.card import CONFIG, ORIGIN, WEIGHTS, write_config
-from tinygpt_tui.checkpoints.facts import Origin
-from tinygpt_tui.checkpoints.opening import HEAD
+from tinygpt_tui.checkpoints.card import CONFIG, ORIGIN, WEIGHTS, Origin, write_config
 from tinygpt_tui.checkpoints.stored import StoredModel
 from tinygpt_tui.checkpoints.vocabulary import write_tokenizer
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.files import is_file, is_folder, whole_folder, write_bytes
 from tinygpt_tui.settings.architecture import is_tied
+from tinygpt_tui.settings.model_config import HEAD
 
 
 def keep(stored: StoredModel, folder: Path, path: Path) -> None:

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Literal
 
 from tinygpt_tui import paths
-from tinygpt_tui.checkpoints.card import CONFIG, ModelCard, card_of, problem_card
-from tinygpt_tui.checkpoints.facts import doubts
+from tinygpt_tui.checkpoints.card import CONFIG, ModelCard, card_of, is_native, problem_card
 from tinygpt_tui.checkpoints.foreign_card import foreign_card, is_foreign
-from tinygpt_tui.checkpoints.hub import find_on_hub, is_hub_name
-from tinygpt_tui.checkpoints.opening import is_native
-from tinygpt_tui.checkpoints.source import weights_in
 from tinygpt_tui.errors import CheckpointError, NotFoundError, StorageError
 from tinygpt_tui.files import is_file, is_folder
+from tinygpt_tui.foreign.facts import doubts
+from tinygpt_tui.foreign.hub import find_on_hub, is_hub_name
+from tinygpt_tui.foreign.source import weights_in
 
 
 def list_models() -> list[ModelCard]:

@@ -17,20 +17,14 @@ from torch.overrides import TorchFunctionMode
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.table import build
-from tinygpt_tui.checkpoints.card import (
-    FORMAT,
-    WEIGHTS,
-    NativeConfig,
-    TrainedOn,
-    read_config,
-    write_config,
-)
-from tinygpt_tui.checkpoints.facts import Fact
-from tinygpt_tui.checkpoints.opening import HEAD
-from tinygpt_tui.checkpoints.stored import StoredModel, read_folder
+from tinygpt_tui.checkpoints.card import WEIGHTS, read_config, write_config
+from tinygpt_tui.checkpoints.stored import StoredModel, read_folder, read_model
 from tinygpt_tui.checkpoints.vocabulary import write_tokenizer
 from tinygpt_tui.files import write_bytes
+from tinygpt_tui.foreign.facts import Fact
+from tinygpt_tui.foreign.opening import Overrides
 from tinygpt_tui.settings.architecture import ArchitectureSettings, is_tied
+from tinygpt_tui.settings.model_config import FORMAT, HEAD, NativeConfig, TrainedOn
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 
@@ -53,7 +47,12 @@ def load(folder: Path, device: torch.device | str = "cpu") -> Checkpoint:
     return checkpoint_of(read_folder(folder), device)
 
 
-def load_moment(folder: Path, weights: Mapping[str, NDArray[Any]], device: torch.device | str = "cpu") -> Checkpoint:
+def open_checkpoint(path: Path, device: torch.device | str = "cpu", overrides: Overrides | None = None) -> Checkpoint:
+    """Open a model folder, or a checkpoint of any known format. Raises as `read_model`."""
+    return checkpoint_of(read_model(path, overrides), device)
+
+
+def load_snapshot(folder: Path, weights: Mapping[str, NDArray[Any]], device: torch.device | str = "cpu") -> Checkpoint:
     """Open a model folder with other weights: those of a moment of its run. Raises CheckpointError."""
     return checkpoint_of(read_folder(folder, weights), device)
 

@@ -9,17 +9,18 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from tinygpt_tui.checkpoints.calibrate import calibrated
-from tinygpt_tui.checkpoints.card import WEIGHTS, NativeConfig, read_config
+from tinygpt_tui.checkpoints.card import WEIGHTS, is_native, read_config
 from tinygpt_tui.checkpoints.engines import forward_of, shapes_of
-from tinygpt_tui.checkpoints.facts import Fact
-from tinygpt_tui.checkpoints.layouts.base import Weights
-from tinygpt_tui.checkpoints.opening import EMBEDDING, HEAD, Described, Typed, check_weights, describe, is_native
-from tinygpt_tui.checkpoints.safetensors_files import read_tensors
-from tinygpt_tui.checkpoints.safetensors_files import weights_of as weights_of_folder
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
+from tinygpt_tui.checkpoints.weights import weight_places
+from tinygpt_tui.foreign.calibrate import calibrate
+from tinygpt_tui.foreign.facts import Fact
+from tinygpt_tui.foreign.layouts.base import Weights
+from tinygpt_tui.foreign.opening import Inspection, Overrides, check_weights, inspect_checkpoint
+from tinygpt_tui.foreign.readers.safetensors_file import read_tensors
 from tinygpt_tui.native.weights import check_fit, no_floats
 from tinygpt_tui.settings.architecture import is_tied
+from tinygpt_tui.settings.model_config import EMBEDDING, HEAD, NativeConfig
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 T = TypeVar("T")
@@ -39,7 +40,7 @@ class StoredModel:
     facts: tuple[Fact, ...] = ()
 
 
-def read_model(path: Path, typed: Typed | None = None) -> StoredModel:
+def read_model(path: Path, typed: Overrides | None = None) -> StoredModel:
     """Read a model folder of ours, or a checkpoint of any known layout.
 
     Raises CheckpointError where it is damaged or unknown, UsageError for typed settings that cannot be, NotFoundError,
@@ -47,8 +48,8 @@ def read_model(path: Path, typed: Typed | None = None) -> StoredModel:
     """
     if is_native(path):
         return read_folder(path)
-    described, weights = settle(describe(path, typed), typed.corpus if typed else "")
-    return StoredModel(described.config, weights, described.tokenizer, described.layout.name, described.facts)
+    inspection, weights = read_calibrated(inspect_checkpoint(path, typed), typed.corpus if typed else "")
+    return StoredModel(inspection.config, weights, inspection.tokenizer, inspection.layout.name, inspection.facts)
 
 
 def read_folder(folder: Path, state: Mapping[str, NDArray[Any]] | None = None) -> StoredModel:
@@ -57,7 +58,7 @@ def read_folder(folder: Path, state: Mapping[str, NDArray[Any]] | None = None) -
     tokenizer = open_tokenizer(folder, config)
     wanted = shapes_of(config.architecture, folder.name)
     if state is None:
-        places = weights_of_folder(folder)
+        places = weight_places(folder)
         if strange := next((place for place in places.values() if not place.is_float), None):
             raise no_floats(folder.name, strange.name, strange.kind)
         check_fit(wanted, _with_head(config, places), folder.name)  # before anything is read
@@ -72,21 +73,21 @@ def _with_head(config: NativeConfig, tensors: Mapping[str, T]) -> dict[str, T]:
     return {**tensors, HEAD: tensors[EMBEDDING]} if tied else dict(tensors)
 
 
-def settle(described: Described, corpus: str = "") -> tuple[Described, Weights]:
+def read_calibrated(inspection: Inspection, corpus: str = "") -> tuple[Inspection, Weights]:
     """Answer what headers do not tell by measuring, on `corpus` where one is named; return the weights with it.
 
     Raises CheckpointError where the tensors do not make the net, StorageError, MissingPackageError.
     """
-    assembled = described.assembled()
-    wanted = shapes_of(described.settings, described.name)  # the same for every answer: what shapes tell is no question
+    assembled = inspection.assembled()
+    wanted = shapes_of(inspection.settings, inspection.name)  # the same for every answer
 
-    def weights(one: Described) -> Weights:
+    def weights(one: Inspection) -> Weights:
         return check_weights(one, one.laid_out(assembled), wanted)
 
-    described = calibrated(described, lambda one: forward_of(one.settings, weights(one), one.name), corpus)
-    return described, weights(described)
+    inspection = calibrate(inspection, lambda one: forward_of(one.settings, weights(one), one.name), corpus)
+    return inspection, weights(inspection)
 
 
-def weights_of(described: Described) -> Weights:
+def weights_of(inspection: Inspection) -> Weights:
     """Read the weights as the net wants them. Raises CheckpointError where they do not make it, MissingPackageError."""
-    return check_weights(described, described.weights(), shapes_of(described.settings, described.name))
+    return check_weights(inspection, inspection.weights(), shapes_of(inspection.settings, inspection.name))

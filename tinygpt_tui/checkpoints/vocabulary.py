@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tinygpt_tui.checkpoints.card import TOKENIZER, NativeConfig, read_config
+from tinygpt_tui.checkpoints.card import TOKENIZER, read_config
 from tinygpt_tui.errors import CheckpointError, TinyGPTError, storage_error
 from tinygpt_tui.files import write_text
 from tinygpt_tui.reading import Damage, read_json
+from tinygpt_tui.settings.model_config import NativeConfig
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.tokenizers.table import tokenizer_from

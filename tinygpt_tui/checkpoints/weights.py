@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from tinygpt_tui.checkpoints.card import WEIGHTS, read_config
-from tinygpt_tui.checkpoints.safetensors_files import read_tensors, weights_of
-from tinygpt_tui.errors import CheckpointError
+from tinygpt_tui.errors import CheckpointError, NotFoundError
+from tinygpt_tui.foreign.readers.safetensors_file import read_safetensors, read_tensors
+from tinygpt_tui.foreign.tensors import TensorPlace
 from tinygpt_tui.native.weights import (
-    EMBEDDING,
-    HEAD,
     NativeWeights,
     Precision,
     arrange,
@@ -19,6 +18,21 @@ from tinygpt_tui.native.weights import (
     shapes,
 )
 from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.settings.model_config import EMBEDDING, HEAD
+
+
+def weight_places(folder: Path) -> dict[str, TensorPlace]:
+    """Return where the weights of a model folder of ours are. Raises CheckpointError, StorageError."""
+    try:
+        places, _ = read_safetensors(folder / WEIGHTS)
+    except NotFoundError:
+        raise CheckpointError(
+            f"{folder.name} has no weights yet", "its training has just begun; try again soon"
+        ) from None
+    except CheckpointError as error:
+        again = "copy the file again, or train the model again"
+        raise CheckpointError(f"{folder.name}: {error.message}", again) from None
+    return places
 
 
 def read_weights(folder: Path, precision: Precision = "fp32") -> NativeWeights:
@@ -30,7 +44,7 @@ def read_weights(folder: Path, precision: Precision = "fp32") -> NativeWeights:
     if not isinstance(settings, GPTSettings) or not settings.usual:
         raise CheckpointError(f"{folder.name} is not a GPT that gpt.c decodes", "the torch engine reads it")
     check_sizes(settings, folder.name)
-    places = weights_of(folder)
+    places = weight_places(folder)
     if strange := next((place for place in places.values() if not place.is_float), None):
         raise no_floats(folder.name, strange.name, strange.kind)
     tied = {HEAD: places[EMBEDDING]} if settings.tied_head and EMBEDDING in places else {}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tinygpt_tui.checkpoints.hub import fetch, is_hub_name
 from tinygpt_tui.checkpoints.library import find_model
 from tinygpt_tui.cli.output import say
+from tinygpt_tui.foreign.hub import fetch, is_hub_name
 
 
 def model_at(name: str) -> Path:

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tinygpt_tui import paths
-from tinygpt_tui.checkpoints.facts import source_in_words
-from tinygpt_tui.checkpoints.fused import Reading
 from tinygpt_tui.cli.flags import typed_settings
 from tinygpt_tui.cli.output import say, say_error, table, write, write_data
 from tinygpt_tui.errors import TinyGPTError, UsageError
+from tinygpt_tui.foreign.facts import source_in_words
+from tinygpt_tui.foreign.qkv_order import Reading
 from tinygpt_tui.platforms import own_command
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.fields import SettingField, fields_of
 
 if TYPE_CHECKING:
-    from tinygpt_tui.checkpoints.opening import Typed
     from tinygpt_tui.checkpoints.stored import StoredModel
+    from tinygpt_tui.foreign.opening import Overrides
 
 # What a file may not tell; everything else is in its tensors.
 HIDDEN = ("n_head", "attention_scale", "activation", "residual", "n_kv_head", "epsilon", "rotary_base", "block_size")
@@ -57,12 +57,12 @@ def _hidden() -> dict[str, SettingField]:
 
 def run(arguments: argparse.Namespace) -> int:
     """Open it and say what it is. Raises UsageError, NotFoundError, CheckpointError, StorageError."""
-    from tinygpt_tui.checkpoints.opening import Typed
-    from tinygpt_tui.checkpoints.source import models_in
     from tinygpt_tui.cli.model_at import model_at
+    from tinygpt_tui.foreign.opening import Overrides
+    from tinygpt_tui.foreign.source import models_in
 
     vocabulary = paths.typed_path(arguments.vocabulary) if arguments.vocabulary else None
-    typed = Typed(typed_settings(arguments, _hidden()), vocabulary, arguments.corpus or "")
+    typed = Overrides(typed_settings(arguments, _hidden()), vocabulary, arguments.corpus or "")
     path = paths.typed_path(arguments.path)
     several = models_in(path)
     if len(several) < 2:
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     return worst
 
 
-def _open(path: Path, typed: Typed, name: str | None, as_json: bool) -> None:
+def _open(path: Path, typed: Overrides, name: str | None, as_json: bool) -> None:
     from tinygpt_tui.checkpoints.stored import read_model
 
     stored = read_model(path, typed)
@@ -106,8 +106,8 @@ def _open(path: Path, typed: Typed, name: str | None, as_json: bool) -> None:
 
 
 def _keep(stored: StoredModel, path: Path, name: str) -> Path:
-    from tinygpt_tui.checkpoints.hub import folder_name
     from tinygpt_tui.checkpoints.keep import keep
+    from tinygpt_tui.foreign.hub import folder_name
     from tinygpt_tui.runs.index import check_name, free_name
 
     if name:

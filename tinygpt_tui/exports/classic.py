@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygpt_tui.checkpoints.layouts.base import Weights
+from tinygpt_tui.foreign.layouts.base import Weights
 from tinygpt_tui.settings.architecture import GPTSettings
 
 

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tinygpt_tui.checkpoints.card import read_config
-from tinygpt_tui.checkpoints.hub import folder_name
-from tinygpt_tui.checkpoints.opening import is_native
+from tinygpt_tui.checkpoints.card import is_native, read_config
 from tinygpt_tui.checkpoints.stored import read_model
 from tinygpt_tui.errors import UsageError, storage_error
 from tinygpt_tui.exports.check import check
@@ -19,6 +17,7 @@ from tinygpt_tui.exports.result import Checked, Exported
 from tinygpt_tui.exports.subject import Subject
 from tinygpt_tui.exports.writers import WRITERS
 from tinygpt_tui.files import check_new, is_file, is_folder, replace_file, whole_folder
+from tinygpt_tui.foreign.hub import folder_name
 from tinygpt_tui.packages import require
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.settings.architecture import GPTSettings

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygpt_tui.checkpoints.layouts.base import Weights
 from tinygpt_tui.exports.classic import classic_tensors
 from tinygpt_tui.exports.subject import Subject
+from tinygpt_tui.foreign.layouts.base import Weights
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.tokenizers.bpe import BPETokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tinygpt_tui.checkpoints.layouts.base import Weights
 from tinygpt_tui.exports.subject import Subject
+from tinygpt_tui.foreign.layouts.base import Weights
 from tinygpt_tui.packages import import_torch
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 import tinygpt_tui
-from tinygpt_tui.checkpoints.card import NativeConfig, TrainedOn
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.exports.forms import Form
 from tinygpt_tui.runs.folder import RunFolder, RunSettings
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.fields import written
+from tinygpt_tui.settings.model_config import NativeConfig, TrainedOn
 
 LIBRARIES = {"hf": "transformers", "onnx": "onnx", "gguf": "gguf", "safetensors": "tinygpt-tui"}
 

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from tinygpt_tui.checkpoints.layouts.base import Weights
 from tinygpt_tui.exports.onnx_graph import Graph
 from tinygpt_tui.exports.subject import Subject
+from tinygpt_tui.foreign.layouts.base import Weights
 from tinygpt_tui.native.reader import EPSILON
 from tinygpt_tui.settings.architecture import GPTSettings
 

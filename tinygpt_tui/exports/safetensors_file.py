@@ -9,11 +9,11 @@ import msgspec
 import safetensors.numpy
 
 from tinygpt_tui.checkpoints.card import WEIGHTS, write_config
-from tinygpt_tui.checkpoints.layouts.own_export import CONFIG, MADE_BY, PROGRAM, TOKENIZER
-from tinygpt_tui.checkpoints.opening import HEAD
 from tinygpt_tui.checkpoints.vocabulary import write_tokenizer
 from tinygpt_tui.exports.subject import Subject
+from tinygpt_tui.foreign.layouts.own_export import CONFIG, MADE_BY, PROGRAM, TOKENIZER
 from tinygpt_tui.settings.architecture import is_tied
+from tinygpt_tui.settings.model_config import HEAD
 
 
 def write(subject: Subject, folder: Path) -> None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygpt_tui.checkpoints.card import NativeConfig
 from tinygpt_tui.checkpoints.engines import forward_of
-from tinygpt_tui.checkpoints.layouts.base import Weights
 from tinygpt_tui.checkpoints.stored import StoredModel
+from tinygpt_tui.foreign.layouts.base import Weights
 from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.settings.model_config import NativeConfig
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 

@@ -13,11 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygpt_tui.checkpoints.card import WEIGHTS
-from tinygpt_tui.checkpoints.opening import describe, is_native
-from tinygpt_tui.checkpoints.remembered import recalled
-from tinygpt_tui.checkpoints.safetensors_files import read_tensors, weights_of
+from tinygpt_tui.checkpoints.card import WEIGHTS, is_native
+from tinygpt_tui.checkpoints.weights import weight_places
 from tinygpt_tui.events.generation import Compared, GenerationEnded, GenerationEvent, TensorCompared
+from tinygpt_tui.foreign.calibration_cache import cached_calibration
+from tinygpt_tui.foreign.opening import inspect_checkpoint
+from tinygpt_tui.foreign.readers.safetensors_file import read_tensors
 
 AT_ONCE = 64  # tensors in one event
 
@@ -63,7 +64,7 @@ class SafetensorsWeights:
 
     def __init__(self, folder: Path) -> None:
         """Raises CheckpointError, StorageError."""
-        self._path, self._places = folder / WEIGHTS, weights_of(folder)
+        self._path, self._places = folder / WEIGHTS, weight_places(folder)
         self.shapes: Mapping[str, tuple[int, ...]] = {name: place.shape for name, place in self._places.items()}
 
     def read(self, name: str) -> NDArray[np.float64]:
@@ -76,8 +77,8 @@ class ForeignWeights:
 
     def __init__(self, path: Path) -> None:
         """Raises CheckpointError, StorageError."""
-        described = describe(path)
-        self._tensors = (recalled(described) or described).weights()
+        inspection = inspect_checkpoint(path)
+        self._tensors = (cached_calibration(inspection) or inspection).weights()
         self.shapes: Mapping[str, tuple[int, ...]] = {name: one.shape for name, one in self._tensors.items()}
 
     def read(self, name: str) -> NDArray[np.float64]:

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from tinygpt_tui.checkpoints.card import CONFIG, ORIGIN, TOKENIZER, WEIGHTS, NativeConfig, read_config
-from tinygpt_tui.checkpoints.facts import Fact, Origin, source_in_words
-from tinygpt_tui.checkpoints.opening import Described, describe, is_native
-from tinygpt_tui.checkpoints.remembered import recalled
-from tinygpt_tui.checkpoints.safetensors_files import weights_of
+from tinygpt_tui.checkpoints.card import CONFIG, ORIGIN, TOKENIZER, WEIGHTS, Origin, is_native, read_config
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
+from tinygpt_tui.checkpoints.weights import weight_places
 from tinygpt_tui.errors import CheckpointError, TinyGPTError
+from tinygpt_tui.foreign.calibration_cache import cached_calibration
+from tinygpt_tui.foreign.facts import Fact, source_in_words
+from tinygpt_tui.foreign.opening import Inspection, inspect_checkpoint
 from tinygpt_tui.insight.parts import Part, Shape, tree_of
 from tinygpt_tui.reading import Damage, read_json
 from tinygpt_tui.runs.folder import RunFolder, RunSettings
@@ -23,6 +23,7 @@ from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.journal import JournalFollower
 from tinygpt_tui.settings.architecture import ArchitectureSettings, name_of
 from tinygpt_tui.settings.fields import fields_of, written
+from tinygpt_tui.settings.model_config import NativeConfig
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.words import duration, size
@@ -102,21 +103,21 @@ def _of_ours(path: Path) -> Dossier:
 
 def _of_others(path: Path) -> Dossier:
     """Gather what the headers of another program's checkpoint tell, and what was measured of it."""
-    described = describe(path)
-    described = recalled(described) or described
-    source = described.source
+    inspection = inspect_checkpoint(path)
+    inspection = cached_calibration(inspection) or inspection
+    source = inspection.source
     parts = tree_of({name: (place.shape, place.kind) for name, place in source.tensors.items()})
     sections = (
-        Section("model", described.layout.title, tuple(_foreign(described, parts))),
-        Section("where each fact comes from", "", tuple(_known(described))),
-        Section("vocabulary", "", _vocabulary(described.tokenizer)),
-        Section("settings", "", tuple(_architecture(described.settings))),
+        Section("model", inspection.layout.title, tuple(_foreign(inspection, parts))),
+        Section("where each fact comes from", "", tuple(_known(inspection))),
+        Section("vocabulary", "", _vocabulary(inspection.tokenizer)),
+        Section("settings", "", tuple(_architecture(inspection.settings))),
     )
-    return Dossier(described.name, path, parts, described.settings, sections, foreign=True)
+    return Dossier(inspection.name, path, parts, inspection.settings, sections, foreign=True)
 
 
-def _foreign(described: Described, parts: Part) -> Iterator[Row]:
-    source, config = described.source, described.config
+def _foreign(inspection: Inspection, parts: Part) -> Iterator[Row]:
+    source, config = inspection.source, inspection.config
     yield Row("architecture", name_of(config.architecture))
     yield Row("parameters", f"{config.parameters:,}")
     if parts.count != config.parameters:
@@ -142,16 +143,16 @@ def _facts(facts: tuple[Fact, ...]) -> Iterator[Row]:
         yield Row(fact.name, fact.value, f"{source}: {fact.detail}" if fact.detail else source)
 
 
-def _known(described: Described) -> Iterator[Row]:
-    yield from _facts(described.facts)
-    if described.questions:
-        open_ones = ", ".join(question.setting for question in described.questions)
+def _known(inspection: Inspection) -> Iterator[Row]:
+    yield from _facts(inspection.facts)
+    if inspection.questions:
+        open_ones = ", ".join(question.setting for question in inspection.questions)
         yield Row("not told", open_ones, "measured when the model is first used")
 
 
 def tensors_in(folder: Path) -> dict[str, tuple[Shape, str]]:
     """Return shape and kind of each tensor of a model folder of ours, from its header. Raises CheckpointError."""
-    return {name: (place.shape, place.kind) for name, place in weights_of(folder).items()}
+    return {name: (place.shape, place.kind) for name, place in weight_places(folder).items()}
 
 
 def _model(path: Path, config: NativeConfig, parts: Part) -> Iterator[Row]:

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.native.panels import Block, Panels, Part, room
 from tinygpt_tui.settings.architecture import GPTSettings
-
-EMBEDDING, HEAD = "transformer.wte.weight", "lm_head.weight"
+from tinygpt_tui.settings.model_config import EMBEDDING, HEAD
 
 Precision = Literal["fp32", "int8"]
 

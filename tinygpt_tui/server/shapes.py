@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from tinygpt_tui.checkpoints.card import TrainedOn
+from tinygpt_tui.settings.model_config import TrainedOn
 
 Whole = Annotated[int, Meta(ge=0)]
 FinishReason = Literal["length", "stop"]

@@ -14,8 +14,7 @@ import torch
 
 from tinygpt_tui import platforms
 from tinygpt_tui.architectures.widening import widened
-from tinygpt_tui.checkpoints.foreign import open_checkpoint
-from tinygpt_tui.checkpoints.native import Checkpoint, write_beginning
+from tinygpt_tui.checkpoints.native import Checkpoint, open_checkpoint, write_beginning
 from tinygpt_tui.checkpoints.vocabulary import read_tokenizer
 from tinygpt_tui.corpora.corpus import Corpus, reading, splitting
 from tinygpt_tui.errors import RunError, TinyGPTError, UnfitFile, UsageError, storage_error

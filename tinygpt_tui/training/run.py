@@ -14,7 +14,6 @@ from typing import TypeVar
 import filelock
 import torch
 
-from tinygpt_tui.checkpoints.card import TrainedOn
 from tinygpt_tui.checkpoints.native import write_trained, write_weights
 from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.errors import InUseError, RunError, StorageError, TinyGPTError, storage_error
@@ -35,6 +34,7 @@ from tinygpt_tui.platforms import since_boot
 from tinygpt_tui.runs.control import Control, own_birth
 from tinygpt_tui.runs.folder import RunFolder, RunSettings, RunState, RunStatus, steps_of
 from tinygpt_tui.runs.journal import Journal, last_event
+from tinygpt_tui.settings.model_config import TrainedOn
 from tinygpt_tui.training.checkup import Checkup
 from tinygpt_tui.training.distributed import ALONE, Team
 from tinygpt_tui.training.loop import Training

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tinygpt_tui.checkpoints.moment import Stamp, write_moment
-from tinygpt_tui.checkpoints.opening import HEAD
+from tinygpt_tui.checkpoints.snapshot import Stamp, write_snapshot
 from tinygpt_tui.events.training import Evaluation, Planned, TrainingEvent
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.journal import read_journal
 from tinygpt_tui.runs.timeline import affordable, keep_to, list_moments, path_of, planned
 from tinygpt_tui.settings.architecture import is_tied
+from tinygpt_tui.settings.model_config import HEAD
 from tinygpt_tui.training.loop import Training
 
 HALF = 2  # bytes of a parameter
@@ -85,4 +85,4 @@ def write_now(run: RunFolder, path: Path, training: Training, step: int, measure
     tensors = {name: tensor.detach().float().cpu().numpy() for name, tensor in state.items()}
     if is_tied(training.settings.architecture):
         del tensors[HEAD]  # the same tensor as the embedding: kept once
-    write_moment(path, tensors, stamp, within=run.folder)
+    write_snapshot(path, tensors, stamp, within=run.folder)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-from tinygpt_tui.checkpoints.card import ModelCard, card_of
+from tinygpt_tui.checkpoints.card import ModelCard, card_of, is_native
 from tinygpt_tui.checkpoints.foreign_card import foreign_card
 from tinygpt_tui.checkpoints.library import list_models
-from tinygpt_tui.checkpoints.opening import is_native
 
 FIRST_CHOICE = "shakespeare"
 MARKS = {"starting": "●", "running": "●", "paused": "‖"}

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tinygpt_tui.checkpoints.card import WEIGHTS, NativeConfig, read_config
+from tinygpt_tui.checkpoints.card import WEIGHTS, is_native, read_config
 from tinygpt_tui.checkpoints.engines import native_library, torch_for
-from tinygpt_tui.checkpoints.moment import read_moment, read_stamp
-from tinygpt_tui.checkpoints.opening import describe, is_native
-from tinygpt_tui.checkpoints.remembered import recalled, remember
-from tinygpt_tui.checkpoints.stored import StoredModel, read_folder, read_model, settle, weights_of
+from tinygpt_tui.checkpoints.snapshot import read_snapshot, read_stamp
+from tinygpt_tui.checkpoints.stored import StoredModel, read_calibrated, read_folder, read_model, weights_of
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.checkpoints.weights import read_weights
 from tinygpt_tui.errors import NotFoundError, TinyGPTError, UsageError
 from tinygpt_tui.events.requests import Gain
 from tinygpt_tui.files import is_file
+from tinygpt_tui.foreign.calibration_cache import cache_calibration, cached_calibration
+from tinygpt_tui.foreign.opening import inspect_checkpoint
 from tinygpt_tui.generation.base import Engine, JoiningEngine
 from tinygpt_tui.native.engine import NativeBatchEngine, NativeEngine
 from tinygpt_tui.native.library import Library
@@ -34,6 +34,7 @@ from tinygpt_tui.runs.folder import LIVE, RunFolder
 from tinygpt_tui.runs.timeline import Moment
 from tinygpt_tui.settings.architecture import GPTSettings, name_of
 from tinygpt_tui.settings.computing import AUTO
+from tinygpt_tui.settings.model_config import NativeConfig
 from tinygpt_tui.settings.sampling import Weights, Window
 from tinygpt_tui.settings.windows import policy_for
 from tinygpt_tui.tokenizers.base import Tokenizer
@@ -179,16 +180,16 @@ def opened_from(stored: StoredModel, name: str) -> OpenedModel:
 
 def _open_foreign(path: Path, untrained: bool, device: str) -> OpenedModel:
     """Open another program's checkpoint: what its headers do not tell is measured once."""
-    found = describe(path)
-    described = recalled(found)
-    if described is None:
+    found = inspect_checkpoint(path)
+    inspection = cached_calibration(found)
+    if inspection is None:
         if native_library(found.settings) is None:
             torch_for(found.settings, threads=THREADS)
-        described, _ = settle(found)
-        remember(described)
+        inspection, _ = read_calibrated(found)
+        cache_calibration(inspection)
     if untrained:
-        return _open_untrained(path, described.config, described.tokenizer, device)
-    return opened_from(StoredModel(described.config, weights_of(described), described.tokenizer), described.name)
+        return _open_untrained(path, inspection.config, inspection.tokenizer, device)
+    return opened_from(StoredModel(inspection.config, weights_of(inspection), inspection.tokenizer), inspection.name)
 
 
 def _open_untrained(path: Path, config: NativeConfig, tokenizer: Tokenizer, device: str) -> OpenedModel:
@@ -263,7 +264,7 @@ def open_moment(folder: Path, moment: Moment, device: str = AUTO) -> OpenedModel
     Raises CheckpointError where a part is missing, damaged, or does not fit; NotFoundError; UsageError where `device`
     is missing.
     """
-    stamp, tensors = read_stamp(moment.path), read_moment(moment.path)
+    stamp, tensors = read_stamp(moment.path), read_snapshot(moment.path)
     stored = read_folder(folder, tensors)
     opened = opened_from(stored, moment.path.name) if device == AUTO else _opened_on(device, stored)
     opened.step, opened.validation_loss = stamp.step, stamp.validation_loss

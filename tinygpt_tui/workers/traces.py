@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinygpt_tui.checkpoints.card import read_config
-from tinygpt_tui.checkpoints.opening import describe, is_native
-from tinygpt_tui.checkpoints.remembered import recalled
+from tinygpt_tui.checkpoints.card import is_native, read_config
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.errors import NotFoundError
 from tinygpt_tui.events.requests import Trace
+from tinygpt_tui.foreign.calibration_cache import cached_calibration
+from tinygpt_tui.foreign.opening import inspect_checkpoint
 from tinygpt_tui.packages import import_torch
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.workers.model_cache import LRUCache
@@ -45,13 +45,12 @@ class Traces:
 
 
 def _open(path: Path, now: WeightsNow) -> Checkpoint:
-    from tinygpt_tui.checkpoints.foreign import open_checkpoint
-    from tinygpt_tui.checkpoints.moment import read_moment
-    from tinygpt_tui.checkpoints.native import load_moment
+    from tinygpt_tui.checkpoints.native import load_snapshot, open_checkpoint
+    from tinygpt_tui.checkpoints.snapshot import read_snapshot
 
     if now.file == RunFolder(path).newest:
         try:
-            return load_moment(path, read_moment(now.file))
+            return load_snapshot(path, read_snapshot(now.file))
         except NotFoundError:  # just now its best became its newest
             pass
     return open_checkpoint(path)
@@ -64,6 +63,6 @@ def _twin(path: Path) -> Checkpoint:
     if is_native(path):
         config = read_config(path)
         return Checkpoint(config, first_weights(path, config), open_tokenizer(path, config))
-    described = describe(path)
-    described = recalled(described) or described
-    return Checkpoint(described.config, first_weights(path, described.config), described.tokenizer)
+    inspection = inspect_checkpoint(path)
+    inspection = cached_calibration(inspection) or inspection
+    return Checkpoint(inspection.config, first_weights(path, inspection.config), inspection.tokenizer)

@@ -8,9 +8,9 @@ import torch
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.table import build
-from tinygpt_tui.checkpoints.card import NativeConfig
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.settings.model_config import NativeConfig
 
 
 def first_weights(folder: Path, config: NativeConfig) -> LanguageModel:

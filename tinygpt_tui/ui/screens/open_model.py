@@ -12,10 +12,10 @@ from textual.message import Message
 from textual.widgets import DirectoryTree, Input
 from textual.worker import get_current_worker
 
-from tinygpt_tui.checkpoints.hub import fetch, is_hub_name
-from tinygpt_tui.checkpoints.source import holds_weights, may_hold_weights, weights_in
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.files import is_file, is_folder
+from tinygpt_tui.foreign.hub import fetch, is_hub_name
+from tinygpt_tui.foreign.source import holds_weights, may_hold_weights, weights_in
 from tinygpt_tui.ui.screens.choose_file import ChooseFileScreen, VisibleTree
 from tinygpt_tui.words import bar, size
 

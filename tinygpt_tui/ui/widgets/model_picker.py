@@ -15,7 +15,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from tinygpt_tui.checkpoints.card import ModelCard
-from tinygpt_tui.checkpoints.facts import doubts
+from tinygpt_tui.foreign.facts import doubts
 from tinygpt_tui.words import loss_words, parameters, printable
 
 EMPTY = "No model is called so."

@@ -1,0 +1,98 @@
+"""What was once measured of a foreign checkpoint, kept so that it opens at once the next time; no torch here."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tinygpt_tui import paths
+from tinygpt_tui.errors import CheckpointError, StorageError
+from tinygpt_tui.files import write_bytes
+from tinygpt_tui.foreign.facts import Fact
+from tinygpt_tui.foreign.opening import Inspection
+from tinygpt_tui.foreign.qkv_order import Reading
+from tinygpt_tui.reading import Damage, read_json, real_path
+from tinygpt_tui.settings.architecture import ArchitectureSettings
+from tinygpt_tui.tokenizers.table import tokenizer_from
+
+MOST_KEPT = 300
+LARGEST = 64 << 20  # bytes; a larger file is forgotten
+BESIDE = (
+    "config.json", "tokenizer.json", "vocab.json", "chars.txt", "meta.pkl", "tokenizer.model", "tokenizer.bin"
+)  # fmt: skip
+VERSION = 3  # of how readings are measured: another number forgets them all
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """What a checkpoint turned out to be."""
+
+    settings: ArchitectureSettings
+    facts: tuple[Fact, ...]
+    tokenizer: dict[str, Any]
+    reading: Reading = Reading()
+
+
+class _Kept(msgspec.Struct, kw_only=True):
+    version: int = VERSION
+    measured: dict[str, Measured] = {}
+
+
+def cached_calibration(inspection: Inspection) -> Inspection | None:
+    """Return what was measured of these very files; None where they are new, or have changed."""
+    found = _read().measured.get(_key(inspection))
+    if found is None or type(found.settings) is not type(inspection.settings):
+        return None
+    try:
+        tokenizer = tokenizer_from(found.tokenizer)
+    except CheckpointError:
+        return None
+    return dataclasses.replace(
+        inspection,
+        settings=found.settings,
+        reading=found.reading,
+        facts=found.facts,
+        tokenizer=tokenizer,
+        questions=(),
+    )
+
+
+def cache_calibration(inspection: Inspection) -> None:
+    """Keep what was measured. Where nothing can be kept it is measured again, no more."""
+    kept = _read()
+    kept.measured.pop(_key(inspection), None)
+    while len(kept.measured) >= MOST_KEPT:
+        del kept.measured[next(iter(kept.measured))]
+    kept.measured[_key(inspection)] = Measured(
+        settings=inspection.settings,
+        facts=inspection.facts,
+        tokenizer=inspection.tokenizer.to_dict(),
+        reading=inspection.reading,
+    )
+    with contextlib.suppress(StorageError):
+        write_bytes(paths.measured_file(), msgspec.json.encode(kept))
+
+
+def _key(inspection: Inspection) -> str:
+    """Name the files and when they were last written, and those beside them that may say more."""
+    files = [*inspection.source.files, *(inspection.source.folder / name for name in BESIDE)]
+    return "|".join(f"{real_path(file)}:{_stamp(file)}" for file in files)
+
+
+def _stamp(file: Path) -> str:
+    try:
+        status = file.stat()
+    except OSError:
+        return "?"
+    return f"{status.st_size}:{status.st_mtime_ns}"
+
+
+def _read() -> _Kept:
+    try:
+        kept = read_json(paths.measured_file(), _Kept, LARGEST)
+    except (OSError, Damage):
+        return _Kept()
+    return kept if kept.version == VERSION else _Kept()

@@ -1,0 +1,59 @@
+"""What is known of a foreign model, and from where: no torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+# Where a fact comes from, the surest first. A convention is what the program that writes such files always does.
+FactSource = Literal["typed", "tensor", "file", "sidecar", "module", "folder name", "calibrated", "convention", "guess"]
+
+
+WHERE: dict[FactSource, str] = {
+    "tensor": "the tensors", "file": "the file", "sidecar": "a file beside it", "module": "the pickled module",
+    "folder name": "the folder's name",
+}  # fmt: skip
+
+
+def source_in_words(source: FactSource) -> str:
+    """Return a source as people read it: "from the folder's name", "calibrated".
+
+    >>> source_in_words("folder name")
+    "from the folder's name"
+    """
+    return f"from {WHERE[source]}" if source in WHERE else source
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is known: a setting's name (or `layout`, `vocabulary`, `loss` …), its value, and how it is known.
+
+    `detail` names the tensor, the file or the evidence: "4 heads, scale 1/√n_embd: 1.69; next best 1.73". `doubt` says
+    why the model may be read wrongly, where this fact shows it.
+    """
+
+    name: str
+    value: str
+    source: FactSource
+    detail: str = ""
+    doubt: str = ""
+
+
+def doubts(facts: Iterable[Fact]) -> str:
+    """Say what speaks against this reading of a model, in one line; empty where nothing does."""
+    known = {fact.name: fact for fact in facts}
+    vocabulary, loss = known.get("vocabulary"), known.get("loss")
+    found = [fact.doubt for fact in known.values() if fact.doubt]
+    if vocabulary is not None and vocabulary.source == "convention" and (loss is None or loss.doubt):
+        found.insert(0, f"its letters are a guess ({vocabulary.detail})")
+    return "; ".join(found)
+
+
+def in_words(value: object) -> str:
+    """Return a setting's value as people read it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,134 @@
+"""The contract of every layout, and what one finds in a checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygpt_tui.errors import CheckpointError
+from tinygpt_tui.foreign.facts import Fact, FactSource, in_words
+from tinygpt_tui.foreign.qkv_order import READINGS, QKVOrder, Reading, orders
+from tinygpt_tui.foreign.rename import Placed
+from tinygpt_tui.foreign.source import Source
+from tinygpt_tui.reading import convert
+from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
+from tinygpt_tui.settings.model_config import TrainedOn
+from tinygpt_tui.tokenizers.base import Tokenizer
+
+Weights = dict[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What headers cannot tell: a setting, the values it may have (what the layout's programs do first), and why."""
+
+    setting: str
+    candidates: tuple[Any, ...]
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class LayoutMatch:
+    """What a layout read of a checkpoint's headers: `settings` with the likeliest answer to each question."""
+
+    settings: ArchitectureSettings
+    facts: tuple[Fact, ...]
+    placed: Placed
+    questions: tuple[Question, ...] = ()
+    # What is done to the weights after they are put together, for the settings that were settled on; it returns new
+    # numbers, and leaves those it was given as they are.
+    finish: Callable[[Weights, ArchitectureSettings], Weights] | None = None
+    reading: Reading = field(default_factory=Reading)
+    # The characters that its program usually has, in the order of their ids; for a vocabulary that nothing tells.
+    characters: str = ""
+    kept_in: str = ""  # the files in which its program keeps a vocabulary, for people
+    # What a file of our own holds besides.
+    tokenizer: Tokenizer | None = None
+    trained: TrainedOn | None = None
+
+
+class Layout(Protocol):
+    """One way to arrange a checkpoint. `name` stands in the table, `title` is for people."""
+
+    name: str
+    title: str
+
+    def recognises(self, source: Source) -> bool:
+        """Whether it is of this layout: by names, shapes and keys; reads no numbers."""
+        ...
+
+    def match(self, source: Source) -> LayoutMatch:
+        """Return the settings and where they come from.
+
+        Raises CheckpointError where it is of this layout and yet cannot be opened: a tensor without a place, a part
+        that is missing, a thing that is not built here.
+        """
+        ...
+
+
+@dataclass
+class Findings:
+    """Collects settings, each with its source."""
+
+    values: dict[str, Any] = field(default_factory=dict)  # of the net's settings
+    readings: dict[str, Any] = field(default_factory=dict)
+    facts: list[Fact] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
+
+    def known(self, setting: str, value: Any, source: FactSource, detail: str = "") -> None:
+        """Set a setting that is known."""
+        self.values[setting] = value
+        self.facts.append(Fact(name=setting, value=in_words(value), source=source, detail=detail))
+
+    def unknown(self, setting: str, candidates: Sequence[Any], detail: str = "") -> None:
+        """Leave a setting open; the first candidate stands until somebody knows better."""
+        (self.readings if setting in READINGS else self.values)[setting] = candidates[0]
+        kind: FactSource = "convention"
+        self.facts.append(Fact(name=setting, value=in_words(candidates[0]), source=kind, detail=detail))
+        if len(candidates) > 1:
+            self.questions.append(Question(setting, tuple(candidates), detail))
+
+    def unknown_order(self, first: QKVOrder, detail: str) -> None:
+        """Leave open in which order a fused matrix holds queries, keys and values."""
+        self.unknown("qkv_order", orders(first), detail)
+
+    @property
+    def reading(self) -> Reading:
+        """How the numbers are to be read."""
+        return Reading(**self.readings)
+
+    def settings(self, name: str) -> GPTSettings:
+        """Return them as a net's settings. Raises CheckpointError where they are out of its limits."""
+        return limited(GPTSettings(**self.values), name)
+
+
+def limited(settings: GPTSettings, name: str) -> GPTSettings:
+    """Return `settings` where every one is inside its limits. Raises CheckpointError."""
+    try:
+        return convert(msgspec.to_builtins(settings), GPTSettings)
+    except msgspec.ValidationError as error:
+        raise CheckpointError(f"{name} is of a size that is not opened here: {error}", "") from None
+
+
+def head_counts(n_embd: int, usual: int = 64) -> tuple[int, ...]:
+    """Return how many heads a width may be shared among, the one with heads of about `usual` numbers first.
+
+    >>> head_counts(96)
+    (2, 1, 3, 4, 6, 8, 12)
+    """
+    likely = [count for count in range(1, 65) if n_embd % count == 0 and (n_embd // count >= 8 or count == 1)]
+    return tuple(sorted(likely, key=lambda count: (abs(n_embd / count - usual) > usual / 2, count)))
+
+
+def number_in(values: Mapping[Any, Any], *names: str) -> int | None:
+    """Return the first of these entries that is a positive whole number."""
+    for name in names:
+        value = values.get(name)
+        if type(value) is int and 0 < value < 1 << 40:
+            return value
+    return None

@@ -1,0 +1,46 @@
+"""The foreign layouts by name, in the order in which they are asked."""
+
+from __future__ import annotations
+
+from tinygpt_tui.errors import CheckpointError
+from tinygpt_tui.foreign.layouts.base import Layout
+from tinygpt_tui.foreign.layouts.bigram import BigramTable
+from tinygpt_tui.foreign.layouts.gptnano import NanoRecurrent, NanoReversed
+from tinygpt_tui.foreign.layouts.hugging_face import HuggingFace
+from tinygpt_tui.foreign.layouts.lecture import Lecture
+from tinygpt_tui.foreign.layouts.llama2c import Llama2C
+from tinygpt_tui.foreign.layouts.mingpt_2020 import MinGPT2020
+from tinygpt_tui.foreign.layouts.nanogpt import MinGPT, NanoGPT
+from tinygpt_tui.foreign.layouts.own_export import OwnExport
+from tinygpt_tui.foreign.layouts.refused import LITGPT, NANOCHAT, Refused
+from tinygpt_tui.foreign.source import Source
+
+LAYOUTS: dict[str, Layout] = {
+    layout.name: layout
+    for layout in (
+        OwnExport(), Lecture(), BigramTable(), NanoGPT(), MinGPT(), MinGPT2020(), HuggingFace(), Llama2C(),
+        NanoReversed(), NanoRecurrent(), NANOCHAT, LITGPT,
+    )
+}  # fmt: skip
+MOST_SHOWN = 4
+DEEPEST = 4  # names around a checkpoint's names
+
+
+def layout_of(source: Source) -> tuple[Layout, Source]:
+    """Return the layout that knows this checkpoint, and the checkpoint as it knows it: without names around its names.
+
+    Raises CheckpointError where none does.
+    """
+    unwrapped: Source | None = source
+    for _ in range(DEEPEST):
+        if unwrapped is None:
+            break
+        for layout in LAYOUTS.values():
+            if layout.recognises(unwrapped):
+                return layout, unwrapped
+        unwrapped = unwrapped.unwrapped()
+    names = list(source.tensors)[:MOST_SHOWN]
+    raise CheckpointError(
+        f"{source.name} is of no layout that is known here: it has {len(source.tensors)} tensors, {', '.join(names)} …",
+        f"known are {', '.join(layout.title for layout in LAYOUTS.values() if not isinstance(layout, Refused))}",
+    )

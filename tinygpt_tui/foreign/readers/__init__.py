@@ -1,0 +1,1 @@
+"""Readers of file formats: each gives tensors by name, and what else the file holds."""

@@ -1,0 +1,238 @@
+"""What `torch.save` writes, read as data: the zip of today, the row of pickles from before 2020, the tar of 2017."""
+
+from __future__ import annotations
+
+import mmap
+import struct
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinygpt_tui.errors import CheckpointError, storage_error
+from tinygpt_tui.foreign.readers.pickles import LARGEST_PROGRAM, Allowance, Record, Storage, Stub, read_pickle
+from tinygpt_tui.foreign.readers.torch_tar import BLOCK, is_tar, read_tar
+from tinygpt_tui.foreign.tensors import ITEM_SIZES, MOST_TENSORS, TensorPlace
+from tinygpt_tui.reading import open_file
+
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+LEGACY_PROTOCOL = 1001
+MOST_STORAGES = 4 * MOST_TENSORS  # an optimizer keeps more, for each of a model's
+LARGEST_DIRECTORY = 4 << 20  # bytes: of a zip's list of contents
+_LONGEST_TAIL = (1 << 16) + 22 + 20  # bytes: a comment, the end of the list, and of a large one's
+_HEADER = 30  # bytes of a zip entry's own header, before its name
+
+# torch's kinds of storage and the dtypes that a newer pickle names.
+_KINDS = {
+    "DoubleStorage": "F64", "FloatStorage": "F32", "HalfStorage": "F16", "BFloat16Storage": "BF16",
+    "LongStorage": "I64", "IntStorage": "I32", "ShortStorage": "I16", "CharStorage": "I8", "ByteStorage": "U8",
+    "BoolStorage": "BOOL", "float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16",
+    "int64": "I64", "int32": "I32", "int16": "I16", "int8": "I8", "uint8": "U8", "bool": "BOOL",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a file holds: plain data with a Stub for each tensor, and where each storage's bytes lie."""
+
+    path: Path
+    content: Any
+    places: dict[str, tuple[int, int]]  # storage key -> first byte, how many
+
+    def place(self, name: str, stub: Stub) -> TensorPlace:
+        """Return where the numbers of a tensor are. Raises CheckpointError where they are not there."""
+        kind = _KINDS.get(stub.kind)
+        if kind is None:
+            raise CheckpointError(f"{self.path.name}: {name} is a {stub.kind}, which is not read", "")
+        if stub.storage.key not in self.places:
+            raise CheckpointError(
+                f"{self.path.name}: the numbers of {name} are missing", "it was not copied to its end"
+            )
+        first, size = self.places[stub.storage.key]
+        return TensorPlace(
+            name, self.path, kind, stub.shape, first, size // ITEM_SIZES[kind], stub.offset, _plain_stride(stub)
+        )
+
+
+def is_torch_file(beginning: bytes) -> bool:
+    """Whether a file that begins so may be one that `torch.save` wrote."""
+    return beginning.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"))
+
+
+def read_torch(path: Path) -> Saved:
+    """Read what `torch.save` wrote. Raises CheckpointError, StorageError; nothing in the file is run."""
+    try:
+        with open_file(path) as file:
+            if file.read(4) == b"PK\x03\x04":
+                return _read_zip(path)
+            file.seek(0)
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                if is_tar(data[:BLOCK]):
+                    sizes = {kind: ITEM_SIZES[_KINDS[kind]] for kind in _KINDS if kind.endswith("Storage")}
+                    return Saved(path, *read_tar(path, data, sizes))
+                return _read_legacy(path, data)
+    except OSError as error:
+        raise storage_error(error, path) from error
+    except ValueError as error:  # an empty file cannot be mapped
+        raise CheckpointError(f"{path.name} is empty or damaged: {error}", "copy the file again") from None
+
+
+def _read_zip(path: Path) -> Saved:
+    if not zipfile.is_zipfile(path):  # what a zip holds is written at its end
+        raise CheckpointError(
+            f"{path.name} is damaged: its end is missing", "it was not copied to its end; copy it again"
+        )
+    if _directory_size(path) > LARGEST_DIRECTORY:
+        raise CheckpointError(f"{path.name}: its list of contents would have millions of entries", _BOMB)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            program = next((entry for entry in entries if entry.filename.endswith("/data.pkl")), None)
+            if program is None:
+                raise CheckpointError(f"{path.name} is a zip file, but not one of torch's", "give torch's own file")
+            if max(program.file_size, program.compress_size) > LARGEST_PROGRAM:
+                raise CheckpointError(f"{path.name}: its pickle would have {program.file_size:,} bytes", _BOMB)
+            with archive.open(program) as stream:
+                content = stream.read(LARGEST_PROGRAM + 1)
+            root = program.filename.removesuffix("data.pkl")
+            _check_byte_order(path, archive, root)
+        places = dict(_zip_places(path, entries, f"{root}data/"))
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, UnicodeDecodeError, struct.error) as error:
+        raise CheckpointError(f"{path.name} is damaged: {error}", "copy the file again") from None
+    except Exception as error:  # zlib.error, lzma.LZMAError …: of a pickle that was packed and does not unpack
+        if isinstance(error, CheckpointError | OSError):
+            raise
+        raise CheckpointError(f"{path.name} is damaged: {error}", "copy the file again") from None
+    if len(content) > LARGEST_PROGRAM:
+        raise CheckpointError(f"{path.name}: its pickle has no end", _BOMB)
+    value, _ = read_pickle(content, name=path.name)
+    return Saved(path, value, places)
+
+
+_BOMB = "no checkpoint is like this; do not trust it"
+
+
+def _directory_size(path: Path) -> int:
+    """Return how many bytes a zip says that its list of contents has; `zipfile` would read all of it at once."""
+    with open_file(path) as file:
+        place = max(0, file.seek(0, 2) - _LONGEST_TAIL)
+        file.seek(place)
+        tail = file.read()
+        at = tail.rfind(b"PK\x05\x06")
+        if at < 0 or at + 22 > len(tail):
+            return 0  # zipfile says what is wrong
+        (size,) = struct.unpack_from("<I", tail, at + 12)
+        if tail[at - 20 : at - 16] == b"PK\x06\x07":  # the end of a large one stands before it
+            (place,) = struct.unpack_from("<Q", tail, at - 12)
+            if place < 1 << 62:
+                file.seek(place)
+                end = file.read(56)
+                if end[:4] == b"PK\x06\x06" and len(end) == 56:
+                    size = max(size if size != 0xFFFFFFFF else 0, struct.unpack_from("<Q", end, 40)[0])
+        return int(size)
+
+
+def _check_byte_order(path: Path, archive: zipfile.ZipFile, root: str) -> None:
+    try:
+        with archive.open(f"{root}byteorder") as stream:
+            order = stream.read(8)
+    except KeyError:
+        return
+    if order != b"little":
+        raise CheckpointError(f"{path.name} was written on a big-endian machine", "save it again on another")
+
+
+def _zip_places(path: Path, entries: list[zipfile.ZipInfo], folder: str) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Yield each storage's key, first byte and size; torch never packs them, so they are read where they lie."""
+    size = path.stat().st_size
+    end = 0
+    with open_file(path) as file:
+        for entry in sorted(entries, key=lambda entry: entry.header_offset):
+            if not entry.filename.startswith(folder):
+                continue
+            if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
+                raise CheckpointError(f"{path.name}: its tensors are packed or locked", "save it again with torch")
+            file.seek(entry.header_offset)
+            header = file.read(_HEADER)
+            if len(header) < _HEADER or header[:4] != b"PK\x03\x04":
+                raise zipfile.BadZipFile(f"no header for {entry.filename}")
+            name_length, extra_length = struct.unpack("<HH", header[26:30])
+            first = entry.header_offset + _HEADER + name_length + extra_length
+            if first < end or first + entry.file_size > size:
+                raise zipfile.BadZipFile(f"{entry.filename} lies on another, or outside the file")
+            end = first + entry.file_size
+            yield entry.filename.removeprefix(folder), (first, entry.file_size)
+
+
+def _read_legacy(path: Path, data: Any) -> Saved:
+    """Read torch's form from before 1.6: five pickles behind one another, then every storage's numbers."""
+    if data[:1] != b"\x80":
+        raise CheckpointError(f"{path.name} is not a file that torch wrote", "give a .pt, .pth, .bin or .safetensors")
+    place, allowance = 0, Allowance()
+    parts: list[Any] = []
+    for _ in range(3):
+        value, place = read_pickle(data, place, path.name, allowance=allowance)
+        if not parts and value != LEGACY_MAGIC:
+            # A pickle of its own, made by Python and not by torch: it may hold no tensors, but it is data.
+            return Saved(path, value, {})
+        parts.append(value)
+    if parts[1] != LEGACY_PROTOCOL or not isinstance(parts[2], dict):
+        raise CheckpointError(f"{path.name} is of a form of torch's that is not read", "save it again with torch")
+    if parts[2].get("little_endian") is False:
+        raise CheckpointError(f"{path.name} was written on a big-endian machine", "save it again on another")
+    content, place = read_pickle(data, place, path.name, allowance=allowance)
+    keys, place = read_pickle(data, place, path.name, allowance=allowance)
+    if not isinstance(keys, list) or len(keys) > MOST_STORAGES:
+        raise CheckpointError(f"{path.name} is damaged: no list of storages", "copy the file again")
+    kinds = _storages_in(content)
+    places: dict[str, tuple[int, int]] = {}
+    for key in keys:
+        if not isinstance(key, str) or key not in kinds:
+            raise CheckpointError(f"{path.name} is damaged: a storage that nothing uses", "copy the file again")
+        if place + 8 > len(data):
+            raise CheckpointError(f"{path.name} ends too soon", "it was not copied to its end")
+        (numel,) = struct.unpack("<q", data[place : place + 8])
+        size = numel * kinds[key]
+        if numel < 0 or place + 8 + size > len(data):
+            raise CheckpointError(f"{path.name} ends too soon", "it was not copied to its end")
+        places[key] = (place + 8, size)
+        place += 8 + size
+    return Saved(path, content, places)
+
+
+def _storages_in(content: Any) -> dict[str, int]:
+    """Return the size of an element of each storage that anything in `content` uses; cycles are walked once."""
+    found: dict[str, int] = {}
+    for stub in stubs_in(content):
+        found[stub.storage.key] = ITEM_SIZES[_KINDS.get(stub.storage.kind, "U8")]
+    return found
+
+
+def stubs_in(content: Any) -> Iterator[Stub]:
+    """Yield every tensor anywhere in `content`; a loop, because what is nested deep would be too deep for calls."""
+    waiting, seen = [content], set()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Stub):
+            yield value
+        elif isinstance(value, dict | list | tuple | Record) and not isinstance(value, Storage):
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            if isinstance(value, dict):
+                waiting.extend(value.values())
+            elif isinstance(value, Record):
+                waiting.extend([value.made_from, value.state, value.items, value.pairs])
+            else:
+                waiting.extend(value)
+
+
+def _plain_stride(stub: Stub) -> tuple[int, ...] | None:
+    """Return the strides; None where rows lie behind one another, as nearly always."""
+    expected = 1
+    for size, step in zip(reversed(stub.shape), reversed(stub.stride), strict=True):
+        if size != 1 and step != expected:
+            return stub.stride
+        expected *= size
+    return None
