@@ -103,7 +103,9 @@ GPT_VARIANTS: dict[str, GPTSettings] = {
     "a window of one": tiny_gpt(block_size=1),
     "one token": tiny_gpt(vocab_size=1),
 }
-USUAL_VARIANTS = {name: settings for name, settings in GPT_VARIANTS.items() if settings.usual}  # not torch alone
+STANDARD_VARIANTS = {
+    name: settings for name, settings in GPT_VARIANTS.items() if settings.is_standard
+}  # not torch alone
 VARIANTS: dict[str, ArchitectureSettings] = GPT_VARIANTS | {
     "rnn": RNNSettings(**TINY, n_layer=2, n_hidden=24),
     "gru": GRUSettings(**TINY, n_layer=2, n_hidden=24),

@@ -85,7 +85,7 @@ class Model:
         events = sample_texts(
             lambda count: opened.new_batch_engine(count, sampling.window, sampling.weights),
             self.tokenizer,
-            self.config.architecture.sight,
+            self.config.architecture.context_length,
             prompt,
             sampling,
             n,
@@ -108,7 +108,7 @@ class Model:
             GenerationJob(
                 engine,
                 self.tokenizer,
-                self.config.architecture.sight,
+                self.config.architecture.context_length,
                 prompt,
                 sampling,
                 candidates=candidates,

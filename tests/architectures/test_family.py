@@ -80,12 +80,12 @@ def test_a_convolution_sees_its_receptive_field_and_no_further() -> None:
     assert isinstance(model, CNN)
     ids = torch.tensor([random_ids(length)])
     before = model(ids)[0, -1]
-    assert settings.reach == 1 + 2 * (1 + 2 + 1)
+    assert settings.receptive_field == 1 + 2 * (1 + 2 + 1)
     for place in range(length):
         changed = ids.clone()
         changed[0, place] = (changed[0, place] + 1) % 13
         felt = bool((model(changed)[0, -1] - before).abs().max() > 1e-7)
-        assert felt == (place > length - 1 - settings.reach), place
+        assert felt == (place > length - 1 - settings.receptive_field), place
 
 
 @torch.no_grad()

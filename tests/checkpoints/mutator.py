@@ -370,7 +370,7 @@ def attempt(home: Path) -> str:
     from tinygpt_tui.checkpoints.library import list_models
     from tinygpt_tui.errors import TinyGPTError
     from tinygpt_tui.generation.text import GenerationJob
-    from tinygpt_tui.insight.dossier import dossier_of
+    from tinygpt_tui.insight.model_facts import model_facts
     from tinygpt_tui.settings.sampling import SamplingSettings
     from tinygpt_tui.words import COMMANDS
     from tinygpt_tui.workers.models import open_model
@@ -379,11 +379,13 @@ def attempt(home: Path) -> str:
     cards = {card.name: card for card in list_models()}
     assert "shakespeare" in cards, "the others are there all the same"
     with contextlib.suppress(TinyGPTError):
-        dossier_of(model)
+        model_facts(model)
     try:
         opened = open_model(model)
         sampling = SamplingSettings(max_new_tokens=TOKENS, seed=1)
-        job = GenerationJob(opened.new_engine(), opened.tokenizer, opened.config.architecture.sight, "ROMEO:", sampling)
+        job = GenerationJob(
+            opened.new_engine(), opened.tokenizer, opened.config.architecture.context_length, "ROMEO:", sampling
+        )
         for _ in job:
             pass
     except TinyGPTError as error:

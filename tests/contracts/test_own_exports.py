@@ -31,7 +31,7 @@ def greedy_ids(path: Path) -> list[int]:
     """Open the model at `path` as all commands do, and let it choose 200 ids."""
     model = open_model(path)
     sampling = SamplingSettings(temperature=0.0, max_new_tokens=200)
-    job = GenerationJob(model.new_engine(), model.tokenizer, model.config.architecture.sight, "a", sampling)
+    job = GenerationJob(model.new_engine(), model.tokenizer, model.config.architecture.context_length, "a", sampling)
     ids = [event.id for event in job if isinstance(event, Token)]
     assert len(ids) == 200
     return ids

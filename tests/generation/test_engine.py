@@ -26,8 +26,8 @@ from tinygpt_tui.settings.windows import Policy
 
 GREEDY = SamplingSettings(temperature=0)
 SAMPLED = SamplingSettings(temperature=1.1, top_k=9, top_p=0.95, seed=4)
-SLIDING = {name: net for name, net in VARIANTS.items() if net.rolls}
-FIXED = {name: net for name, net in VARIANTS.items() if not net.rolls}
+SLIDING = {name: net for name, net in VARIANTS.items() if net.supports_sliding}
+FIXED = {name: net for name, net in VARIANTS.items() if not net.supports_sliding}
 
 NewEngine = Callable[[LanguageModel, Policy], Engine]
 both_engines = pytest.mark.parametrize("new_engine", [TorchEngine, open_torch_engine], ids=["any", "lean"])
@@ -95,7 +95,7 @@ def test_exact_logits_are_those_of_the_cropped_text(net: GPTSettings, prompt: in
     found = [engine.prefill(ids[:prompt]), *(engine.step(id) for id in ids[prompt:])]
     for seen, logits in enumerate(found, start=prompt):
         agree(logits, read_whole(model, ids[:seen][-net.block_size :])[-1])
-    assert engine.context_used == min(net.block_size, net.sight or net.block_size)
+    assert engine.context_used == min(net.block_size, net.context_length or net.block_size)
     assert engine.window == "exact"
 
 
@@ -111,7 +111,7 @@ def test_a_reanchored_text_begins_with_the_last_half(net: GPTSettings, prompt: i
     for seen in range(prompt, len(ids)):
         used = used + 1 if used < net.block_size else max(1, net.block_size // 2)
         agree(engine.step(ids[seen]), read_whole(model, ids[seen + 1 - used : seen + 1])[-1])
-        assert engine.context_used == min(used, net.sight or used)
+        assert engine.context_used == min(used, net.context_length or used)
     assert engine.window == "reanchor"
 
 
@@ -126,7 +126,7 @@ def test_a_rolling_text_is_read_as_a_whole(net: GPTSettings, prompt: int, new_en
     agree(engine.prefill(ids[:prompt]), wanted[prompt - 1])
     for place in range(prompt, len(ids)):
         agree(engine.step(ids[place]), wanted[place])
-        assert engine.context_used == min(place + 1, net.sight or place + 1)
+        assert engine.context_used == min(place + 1, net.context_length or place + 1)
 
 
 @both_engines

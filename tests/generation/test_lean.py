@@ -16,7 +16,7 @@ from tinygpt_tui.architectures.table import build
 from tinygpt_tui.generation import lean
 from tinygpt_tui.generation.engine import TorchEngine, open_torch_engine
 from tinygpt_tui.generation.lean import LeanEngine
-from tinygpt_tui.generation.lean_rows import FEW_ROWS, bend_
+from tinygpt_tui.generation.lean_rows import FEW_ROWS, activate_
 from tinygpt_tui.generation.lean_weights import TURNED_WIDTH, lean_weights, suits
 from tinygpt_tui.measuring.naive import NaiveGPT
 from tinygpt_tui.settings.architecture import GPTSettings
@@ -78,7 +78,7 @@ def test_odd_sizes_agree_with_the_other_engine(net: GPTSettings, policy: Any) ->
 def test_a_long_prompt_is_read_only_as_far_as_it_is_felt() -> None:
     net = GPT_VARIANTS["sliding, with all else"]
     model = random_model(net)
-    reach = net.felt
+    reach = net.receptive_field
     assert reach == 1 + net.n_layer * (net.block_size - 1 + 2 * net.token_shift) + 2
     ids = random_ids(reach + 30, net.vocab_size)
     others = [(id + 1) % net.vocab_size for id in ids[:30]] + ids[30:]
@@ -162,7 +162,7 @@ def test_torchs_switches_are_left_alone_and_texts_in_threads_do_not_meet() -> No
 def test_the_bend_is_the_mlps(rows: int, activation: str) -> None:
     x = torch.linspace(-4, 4, rows * 24).view(rows, 24)
     wanted = activate(x, activation)
-    bend_(x, activation)
+    activate_(x, activation)
     torch.testing.assert_close(x, wanted)
 
 

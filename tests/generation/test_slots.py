@@ -60,7 +60,7 @@ def compare(model: LanguageModel, new_batch: NewBatch, policy: Policy, moves: li
 
 
 def policies(net: ArchitectureSettings) -> list[Policy]:
-    return ["exact", "reanchor", "rolling"] if net.rolls else ["exact", "reanchor"]
+    return ["exact", "reanchor", "rolling"] if net.supports_sliding else ["exact", "reanchor"]
 
 
 CASES: list[Any] = [
@@ -68,7 +68,7 @@ CASES: list[Any] = [
     for name, net in VARIANTS.items()
     for kind in BATCHES
     for policy in policies(net)
-    if kind == "memory" or (isinstance(net, GPTSettings) and net.usual)
+    if kind == "memory" or (isinstance(net, GPTSettings) and net.is_standard)
 ]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from makers import CLASSIC, MODERN, USUAL_VARIANTS, random_ids, random_model, tiny_gpt
+from makers import CLASSIC, MODERN, STANDARD_VARIANTS, random_ids, random_model, tiny_gpt
 from native_twins import Twins
 
 from tinygpt_tui.errors import UsageError
@@ -27,7 +27,7 @@ def policies(settings: GPTSettings) -> tuple[Policy, ...]:
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
-@pytest.mark.parametrize("settings", USUAL_VARIANTS.values(), ids=USUAL_VARIANTS.keys())
+@pytest.mark.parametrize("settings", STANDARD_VARIANTS.values(), ids=STANDARD_VARIANTS.keys())
 def test_each_text_is_as_it_were_alone(settings: GPTSettings, precision: Precision, twins: Twins) -> None:
     model, texts = random_model(settings), prompts(settings)
     for policy in policies(settings):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from makers import MODERN, USUAL_VARIANTS, make_model, random_ids, random_model, tiny_gpt
+from makers import MODERN, STANDARD_VARIANTS, make_model, random_ids, random_model, tiny_gpt
 from numpy.typing import NDArray
 
 from tinygpt_tui import paths
@@ -40,7 +40,7 @@ SIZES: dict[str, GPTSettings] = {
     "one number a head, in rms": tiny_gpt(n_embd=2, n_head=2, qk_norm=True, norm="rmsnorm", n_layer=1),
     "a window of two and a shift of three": tiny_gpt(block_size=2, token_shift=3, ngram_rows=90),
 }
-ALL = {**USUAL_VARIANTS, **SIZES}
+ALL = {**STANDARD_VARIANTS, **SIZES}
 
 
 def native_twin(model: LanguageModel, library: Library) -> NativeEngine:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from makers import USUAL_VARIANTS, make_model, random_ids, random_model, tiny_gpt
+from makers import STANDARD_VARIANTS, make_model, random_ids, random_model, tiny_gpt
 from native_twins import Twins
 
 from tinygpt_tui.checkpoints.weights import read_weights
@@ -42,7 +42,7 @@ def test_no_weight_is_off_by_more_than_half_a_step(width: int, height: int, seed
     assert not scales[width:].any()  # what a panel has beyond its columns is nothing
 
 
-@pytest.mark.parametrize("settings", USUAL_VARIANTS.values(), ids=USUAL_VARIANTS.keys())
+@pytest.mark.parametrize("settings", STANDARD_VARIANTS.values(), ids=STANDARD_VARIANTS.keys())
 def test_logits_are_near_the_true_ones(settings: GPTSettings, twins: Twins) -> None:
     model = random_model(settings)
     true, near = twins.one(model), twins.one(model, precision="int8")

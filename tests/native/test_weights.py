@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 import torch
-from makers import CLASSIC, USUAL_VARIANTS, make_model, random_ids, random_model, tiny_gpt
+from makers import CLASSIC, STANDARD_VARIANTS, make_model, random_ids, random_model, tiny_gpt
 
 from tinygpt_tui.architectures import attention
 from tinygpt_tui.checkpoints.native import load
@@ -24,13 +24,13 @@ from tinygpt_tui.native.weights import arrange, rotation_frequencies, shapes, su
 from tinygpt_tui.settings.architecture import GPTSettings
 
 
-@pytest.mark.parametrize("settings", USUAL_VARIANTS.values(), ids=USUAL_VARIANTS.keys())
+@pytest.mark.parametrize("settings", STANDARD_VARIANTS.values(), ids=STANDARD_VARIANTS.keys())
 def test_the_shapes_are_the_state_dicts(settings: GPTSettings) -> None:
     state = random_model(settings).state_dict()
     assert shapes(settings) == {name: tuple(tensor.shape) for name, tensor in state.items()}
 
 
-@pytest.mark.parametrize("settings", USUAL_VARIANTS.values(), ids=USUAL_VARIANTS.keys())
+@pytest.mark.parametrize("settings", STANDARD_VARIANTS.values(), ids=STANDARD_VARIANTS.keys())
 def test_every_part_is_aligned_and_in_the_c_structures(settings: GPTSettings, tmp_path: Path) -> None:
     make_model(tmp_path / "cat", settings)
     weights = read_weights(tmp_path / "cat")
@@ -64,7 +64,7 @@ def test_panels_hold_every_weight_at_its_place(width: int) -> None:
 def test_the_rotation_is_torchs() -> None:
     angles = np.outer(np.arange(300), rotation_frequencies(48))
     turns = np.stack((np.cos(angles), np.sin(angles)), axis=-1)
-    np.testing.assert_allclose(turns, attention.rotation_table(300, 48).numpy(), rtol=0, atol=1e-7)
+    np.testing.assert_allclose(turns, attention.rope_table(300, 48).numpy(), rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])

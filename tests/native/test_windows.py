@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from makers import CLASSIC, MODERN, USUAL_VARIANTS, random_ids, random_model, tiny_gpt
+from makers import CLASSIC, MODERN, STANDARD_VARIANTS, random_ids, random_model, tiny_gpt
 from native_twins import Twins
 from numpy.typing import NDArray
 
@@ -86,7 +86,7 @@ def test_positions_far_out_turn_as_torchs(twins: Twins) -> None:
         np.testing.assert_allclose(far.step(id), wanted, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("settings", USUAL_VARIANTS.values(), ids=USUAL_VARIANTS.keys())
+@pytest.mark.parametrize("settings", STANDARD_VARIANTS.values(), ids=STANDARD_VARIANTS.keys())
 def test_reanchor_goes_on_with_half(settings: GPTSettings, twins: Twins) -> None:
     model = random_model(settings)
     engine, fresh = twins.one(model, "reanchor"), twins.one(model)

@@ -1,4 +1,4 @@
-"""The native parts: the same numbers as plain torch forward and back, dropout that repeats itself, exact going-on."""
+"""The native kernels: the same numbers as plain torch forward and back, dropout that repeats itself, exact going-on."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from torch import Tensor
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.gpt import GPT
-from tinygpt_tui.architectures.parts import PLAIN
+from tinygpt_tui.architectures.kernels import PLAIN
 from tinygpt_tui.events.training import Step
 from tinygpt_tui.native.learning import load_learning
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.family import BackpackSettings
-from tinygpt_tui.training.fused import FusedParts, use_fused
+from tinygpt_tui.training.fused import FusedKernels, use_fused
 from tinygpt_tui.training.loop import Training
 
 # Larger than a tile of the products, with sizes that fit none of them.
@@ -34,7 +34,7 @@ ALL = {**VARIANTS, **LARGE}
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """The native parts are for one thread."""
+    """The native kernels are for one thread."""
     if load_learning() is None:
         pytest.skip("the native library was not built")
     threads = torch.get_num_threads()
@@ -57,7 +57,7 @@ def test_they_are_plain_torch_within_rounding(name: str) -> None:
     if isinstance(settings, GPTSettings):
         settings = msgspec.structs.replace(settings, attention_dropout=0.0)
     elif not isinstance(settings, BackpackSettings):
-        pytest.skip("no transformer in it: there are no native parts for it")
+        pytest.skip("no transformer in it: there are no native kernels for it")
     settings = msgspec.structs.replace(settings, dropout=0.0)
     model = random_model(settings).train()
     ids = torch.tensor(random_ids(3 * (settings.training_length + 1), settings.vocab_size)).view(3, -1)
@@ -76,23 +76,23 @@ def test_a_compiler_more_threads_and_other_numbers_go_without_them() -> None:
     torch.set_num_threads(1)
     assert not use_fused(model.double())
     assert isinstance(model, GPT)
-    assert all(block.parts is PLAIN for block in model.transformer["h"])  # type: ignore[union-attr]
+    assert all(block.kernels is PLAIN for block in model.transformer["h"])  # type: ignore[union-attr]
 
 
 def test_dropout_leaves_out_its_share_and_goes_back_the_same_way() -> None:
     native = load_learning()
     assert native is not None
-    parts = FusedParts(native)
+    kernels = FusedKernels(native)
     x, y = torch.zeros(20_000), torch.ones(20_000, requires_grad=True)
     torch.manual_seed(3)
-    total = parts.add(x, y, 0.25)
+    total = kernels.add(x, y, 0.25)
     (gradient,) = torch.autograd.grad(total.sum(), y)
     assert sorted(set(total.tolist())) == pytest.approx([0.0, 4 / 3])
     assert torch.equal(gradient, total.detach())  # kept and left out alike
     assert (total == 0).float().mean().item() == pytest.approx(0.25, abs=0.01)
-    assert not torch.equal(parts.add(x, y, 0.25), total)  # other places each time
+    assert not torch.equal(kernels.add(x, y, 0.25), total)  # other places each time
     torch.manual_seed(3)
-    assert torch.equal(parts.add(x, y, 0.25), total)
+    assert torch.equal(kernels.add(x, y, 0.25), total)
 
 
 def test_going_on_is_exact_with_them() -> None:

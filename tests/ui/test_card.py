@@ -45,7 +45,7 @@ async def card(size: tuple[int, int] = (80, 24), models: tuple[str, ...] = ("one
         await bench.pilot.press("ctrl+o")
         await bench.until(lambda: isinstance(bench.screen.focused, OptionList))
         await bench.pilot.press("i")
-        await bench.until(lambda: isinstance(bench.app.screen, CardScreen) and bench.app.screen.dossier is not None)
+        await bench.until(lambda: isinstance(bench.app.screen, CardScreen) and bench.app.screen.facts is not None)
         yield bench
 
 

@@ -28,7 +28,9 @@ ARCHITECTURES = ["classic", "modern", "lstm", "cnn", "bigram", "backpack"]
 
 
 def text_of(opened: OpenedModel) -> str:
-    job = GenerationJob(opened.new_engine(), opened.tokenizer, opened.config.architecture.sight, "abc", SAMPLING)
+    job = GenerationJob(
+        opened.new_engine(), opened.tokenizer, opened.config.architecture.context_length, "abc", SAMPLING
+    )
     return "".join(event.text for event in job if isinstance(event, Token | GenerationEnded))
 
 

@@ -17,10 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tinygpt_tui.architectures.attention import attend, remember
+from tinygpt_tui.architectures.attention import attend, update_kv_cache
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.gpt import GPT, GPTMemory
-from tinygpt_tui.architectures.memory import Memory, Uneven
+from tinygpt_tui.architectures.memory import Memory, Ragged
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.family import BackpackSettings
@@ -69,9 +69,9 @@ class Backpack(LanguageModel):
         self._start_weights()
 
     @property
-    def felt(self) -> int:
+    def receptive_field(self) -> int:
         """How many tokens of an endless text the last logits depend on."""
-        return self.trunk.felt + self.settings.block_size - 1
+        return self.trunk.receptive_field + self.settings.block_size - 1
 
     def forward(self, ids: Tensor, memory: Memory | None = None) -> Tensor:
         """ids (B, T) -> logits (B, T, V); the whole text is at most block_size long, unless attention slides."""
@@ -84,11 +84,11 @@ class Backpack(LanguageModel):
         visible = None
         if memory is not None:
             seen = memory.seen(ids)
-            k, senses = remember(memory.keys[:B], k, seen), remember(memory.senses[:B], senses, seen)
-            visible = seen.visible(self.settings.block_size) if isinstance(seen, Uneven) else None
+            k, senses = update_kv_cache(memory.keys[:B], k, seen), update_kv_cache(memory.senses[:B], senses, seen)
+            visible = seen.visible(self.settings.block_size) if isinstance(seen, Ragged) else None
             memory.count(ids)
-        reach = self.settings.block_size if self.settings.sliding else None
-        mixed = attend(q, k, senses, q.shape[-1] ** -0.5, reach=reach, visible=visible).sum(1)  # (B, T, C)
+        window = self.settings.block_size if self.settings.sliding else None
+        mixed = attend(q, k, senses, q.shape[-1] ** -0.5, window=window, visible=visible).sum(1)  # (B, T, C)
         logits: Tensor = self.lm_head(mixed)
         return logits
 

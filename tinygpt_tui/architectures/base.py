@@ -31,7 +31,7 @@ class LanguageModel(nn.Module, ABC):
         """Return a memory that has seen nothing, for `batch` texts at once."""
 
     @property
-    def felt(self) -> int | None:
+    def receptive_field(self) -> int | None:
         """How many tokens of an endless text the last logits depend on; None: all of them."""
         return None
 

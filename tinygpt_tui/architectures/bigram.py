@@ -44,6 +44,6 @@ class Bigram(LanguageModel):
         return BigramMemory(lengths=[0] * batch)
 
     @property
-    def felt(self) -> int | None:
+    def receptive_field(self) -> int | None:
         """How many tokens of an endless text the last logits depend on."""
         return 1

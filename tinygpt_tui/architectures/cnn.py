@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tinygpt_tui.architectures.base import LanguageModel
-from tinygpt_tui.architectures.memory import Memory, Uneven
+from tinygpt_tui.architectures.memory import Memory, Ragged
 from tinygpt_tui.settings.family import CNNSettings
 
 
@@ -47,7 +47,7 @@ class GatedConvolution(nn.Module):
         self.c_fc = nn.Linear(k * C, 2 * C)
         self.c_proj = nn.Linear(C, C)
 
-    def forward(self, x: Tensor, ring: Tensor | None = None, seen: int | Uneven = 0) -> Tensor:
+    def forward(self, x: Tensor, ring: Tensor | None = None, seen: int | Ragged = 0) -> Tensor:
         """x (B, T, C) -> (B, T, C); `ring` (B, R, C) holds the inputs before `x` and is brought up to date."""
         h = self.ln(x)
         a, b = self.c_fc(self._places(h, ring, seen)).chunk(2, dim=-1)
@@ -57,10 +57,10 @@ class GatedConvolution(nn.Module):
         out: Tensor = x + y
         return out
 
-    def _places(self, h: Tensor, ring: Tensor | None, seen: int | Uneven) -> Tensor:
+    def _places(self, h: Tensor, ring: Tensor | None, seen: int | Ragged) -> Tensor:
         """Return for each token the inputs at all offsets side by side, (B, T, k C); zeros before the text."""
         T, reach = h.shape[1], self.offsets[-1]
-        if ring is not None and isinstance(seen, Uneven):
+        if ring is not None and isinstance(seen, Ragged):
             rows = [h, *(ring[seen.rows, seen.slots(reach, offset)][:, None] for offset in self.offsets[1:])]
             ring[seen.rows, seen.slots(reach)] = h[:, 0]
             return torch.cat(rows, dim=-1)
@@ -78,7 +78,7 @@ class GatedConvolution(nn.Module):
 
 
 class CNN(LanguageModel):
-    """A stack of gated convolutions between an embedding and a head; it sees `settings.reach` tokens."""
+    """A stack of gated convolutions between an embedding and a head; it sees `settings.receptive_field` tokens."""
 
     settings: CNNSettings
 
@@ -95,9 +95,9 @@ class CNN(LanguageModel):
         self._start_weights()
 
     @property
-    def felt(self) -> int:
+    def receptive_field(self) -> int:
         """How many tokens the last logits depend on."""
-        return self.settings.reach
+        return self.settings.receptive_field
 
     def forward(self, ids: Tensor, memory: Memory | None = None) -> Tensor:
         """ids (B, T) -> logits (B, T, V)."""

@@ -16,13 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tinygpt_tui.architectures.attention import rotation_table, rotations
+from tinygpt_tui.architectures.attention import rope_at, rope_table
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.blocks import Block
-from tinygpt_tui.architectures.memory import Memory, Uneven
+from tinygpt_tui.architectures.kernels import Kernels
+from tinygpt_tui.architectures.memory import Memory, Ragged
 from tinygpt_tui.architectures.ngrams import NgramTables
 from tinygpt_tui.architectures.norms import Norm, normalise
-from tinygpt_tui.architectures.parts import Parts
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.settings.architecture import GPTSettings
 
@@ -31,7 +31,7 @@ from tinygpt_tui.settings.architecture import GPTSettings
 class GPTMemory(Memory):
     """Keys and values of every layer, and the last rows that the token shifts look back at.
 
-    `keys` and `values` (L, B, H, block_size, D); `rows` (L, 2, B, reach, C); `last_ids` (B, 2) for the n-gram tables.
+    `keys` and `values` (L, B, H, block_size, D); `rows` (L, 2, B, window, C); `last_ids` (B, 2) for the n-gram tables.
     """
 
     keys: Tensor
@@ -67,8 +67,8 @@ class GPT(LanguageModel):
         self.transformer = nn.ModuleDict(parts)
         self.lm_head = nn.Linear(C, V, bias=settings.head_bias)
         if settings.positions == "rotary":
-            table = rotation_table(settings.training_length, settings.head_size, settings.rotary_base)
-            self.register_buffer("turns", table, persistent=False)
+            table = rope_table(settings.training_length, settings.head_size, settings.rotary_base)
+            self.register_buffer("rope", table, persistent=False)
         self._start_weights()
         if settings.tied_head:
             self.lm_head.weight = self.transformer["wte"].weight  # type: ignore[assignment]
@@ -84,14 +84,14 @@ class GPT(LanguageModel):
         settings, parts = self.settings, self.transformer
         B, T = ids.shape  # batch, time
         seen = memory.seen(ids) if memory else 0
-        longest = seen.longest if isinstance(seen, Uneven) else seen
+        longest = seen.longest if isinstance(seen, Ragged) else seen
         assert settings.sliding or longest + T <= settings.block_size, "the text is longer than the window"
         x = parts["wte"](ids)  # (B, T, C)
-        turns = None
+        rope = None
         if settings.positions == "learned":
             x = x + parts["wpe"](_places(seen, T, ids.device))
         else:
-            turns = self._turns(seen, T)
+            rope = self._rope(seen, T)
         if settings.ngram_rows:
             x = x + parts["ngrams"](ids, memory.last_ids[:B] if memory else None)
         if settings.embedding_norm:
@@ -101,10 +101,10 @@ class GPT(LanguageModel):
         blocks: Iterable[nn.Module] = parts["h"]  # type: ignore[assignment]
         for layer, block in enumerate(blocks):
             if memory is None:
-                x = block(x, turns)
+                x = block(x, rope)
             else:
                 past = (memory.keys[layer, :B], memory.values[layer, :B], seen)
-                x = block(x, turns, past, (memory.rows[layer, 0, :B], memory.rows[layer, 1, :B]))
+                x = block(x, rope, past, (memory.rows[layer, 0, :B], memory.rows[layer, 1, :B]))
         if memory is not None:
             memory.count(ids)
             memory.last_ids[:B] = torch.cat((memory.last_ids[:B], ids), dim=1)[:, -2:]
@@ -112,27 +112,27 @@ class GPT(LanguageModel):
         return normed
 
     @property
-    def felt(self) -> int:
+    def receptive_field(self) -> int:
         """How many tokens of an endless text the last logits depend on."""
-        return self.settings.felt
+        return self.settings.receptive_field
 
-    def use(self, parts: Parts) -> None:
-        """Compute what lies between the matrix products by `parts` from here on, where no memory is passed."""
+    def use(self, kernels: Kernels) -> None:
+        """Compute what lies between the matrix products by `kernels` from here on, where no memory is passed."""
         for module in self.modules():
             if isinstance(module, Block):
-                module.parts = parts
+                module.kernels = kernels
 
-    def _turns(self, seen: int | Uneven, T: int) -> Tensor:
+    def _rope(self, seen: int | Ragged, T: int) -> Tensor:
         """Return the rotations of T positions after `seen`; far ones, in an endless text, are worked out anew."""
-        table: Tensor = self.turns  # type: ignore[assignment]
-        if isinstance(seen, Uneven):
+        table: Tensor = self.rope  # type: ignore[assignment]
+        if isinstance(seen, Ragged):
             if seen.longest < len(table):
                 return table[seen.places][:, None, None]
-            far = rotations(seen.places.cpu(), self.settings.head_size, self.settings.rotary_base)
+            far = rope_at(seen.places.cpu(), self.settings.head_size, self.settings.rotary_base)
             return far.to(table.device)[:, None, None]
         if seen + T <= len(table):
             return table[seen : seen + T]
-        return rotation_table(T, self.settings.head_size, self.settings.rotary_base, start=seen).to(table.device)
+        return rope_table(T, self.settings.head_size, self.settings.rotary_base, start=seen).to(table.device)
 
     def new_memory(self, batch: int) -> GPTMemory:
         """Return an empty memory for `batch` texts; the shifts see zeros before the first token."""
@@ -177,9 +177,9 @@ class GPT(LanguageModel):
                 nn.init.zeros_(module.bias)
 
 
-def _places(seen: int | Uneven, T: int, device: torch.device) -> Tensor:
+def _places(seen: int | Ragged, T: int, device: torch.device) -> Tensor:
     """Return the positions of T new tokens: (T,), or (B, 1) where each text has its own."""
-    return seen.places[:, None] if isinstance(seen, Uneven) else torch.arange(seen, seen + T, device=device)
+    return seen.places[:, None] if isinstance(seen, Ragged) else torch.arange(seen, seen + T, device=device)
 
 
 def _check(settings: GPTSettings) -> None:

@@ -25,13 +25,13 @@ class Memory(ABC):
         """How many tokens have been seen, of the longest text."""
         return max(self.lengths)
 
-    def seen(self, ids: Tensor) -> int | Uneven:
+    def seen(self, ids: Tensor) -> int | Ragged:
         """Return how much stands before `ids` (B, T): one number where the first B texts are equally long."""
         lengths = self.lengths[: len(ids)]
         if lengths.count(lengths[0]) == len(lengths):
             return lengths[0]
         assert ids.shape[1] == 1, "texts of different lengths are read on by one token at a time"
-        return Uneven(lengths, ids.device)
+        return Ragged(lengths, ids.device)
 
     def count(self, ids: Tensor) -> None:
         """`ids` (B, T) have been read."""
@@ -48,7 +48,7 @@ class Memory(ABC):
         """Copy all but the length."""
 
 
-class Uneven:
+class Ragged:
     """How many tokens of each text stand before one more, where they differ: `places` (B,)."""
 
     def __init__(self, lengths: list[int], device: torch.device) -> None:

@@ -108,7 +108,7 @@ class RecurrentBlock(nn.Module):
         super().__init__()
         C, H = settings.n_embd, settings.n_hidden
         self.dropout = settings.dropout
-        self.bends = kind == "rnn"  # GPTnano's output is a tanh; gated cells need none
+        self.squashes = kind == "rnn"  # GPTnano's output is a tanh; gated cells need none
         self.ln_1 = nn.LayerNorm(C, bias=False)
         self.cell = Cell(kind, C, H)
         self.c_proj = nn.Linear(H, C)
@@ -119,7 +119,7 @@ class RecurrentBlock(nn.Module):
         """x (B, T, C), state and cell (B, H) -> x (B, T, C) and the new state and cell."""
         y, state, cell = self.cell(self.ln_1(x), state, cell)
         y = self.c_proj(y)
-        x = x + self._drop(torch.tanh(y) if self.bends else y)
+        x = x + self._drop(torch.tanh(y) if self.squashes else y)
         y = self.mlp["c_proj"](F.gelu(self.mlp["c_fc"](self.ln_2(x))))
         return x + self._drop(y), state, cell
 

@@ -41,7 +41,7 @@ def read_weights(folder: Path, precision: Precision = "fp32") -> NativeWeights:
     Raises CheckpointError where a part is missing, damaged, or does not fit; StorageError.
     """
     settings: object = read_config(folder).architecture
-    if not isinstance(settings, GPTSettings) or not settings.usual:
+    if not isinstance(settings, GPTSettings) or not settings.is_standard:
         raise CheckpointError(f"{folder.name} is not a GPT that gpt.c decodes", "the torch engine reads it")
     check_sizes(settings, folder.name)
     places = weight_places(folder)

@@ -121,7 +121,7 @@ def _events(
     model: OpenedModel, prompt: str, sampling: SamplingSettings, samples: int, candidates: int | None
 ) -> Iterator[GenerationEvent]:
     """Return what happens while `samples` texts are written."""
-    block_size, window, weights = model.config.architecture.sight, sampling.window, sampling.weights
+    block_size, window, weights = model.config.architecture.context_length, sampling.window, sampling.weights
     if samples == 1:
         from tinygpt_tui.generation.text import GenerationJob
 

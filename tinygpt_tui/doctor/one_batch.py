@@ -25,7 +25,7 @@ def one_batch_finding(settings: TrainingSettings, corpus: Corpus, patience_s: fl
     The net is its own, without dropout; weights, optimizer and random numbers of any run are left alone.
     """
     architecture = settings.architecture
-    if architecture.sight == 1:
+    if architecture.context_length == 1:
         return Finding(0, CHECK, "fine", "a net that sees one token learns no batch by heart, and need not")
     length = max(1, min(architecture.block_size or LONGEST, LONGEST, len(corpus.train) - 1))
     rows = max(1, min(ROWS, (len(corpus.train) - 1) // length))

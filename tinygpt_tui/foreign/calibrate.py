@@ -183,7 +183,7 @@ def _settled_by(question: Question, scores: list[list[Score]]) -> tuple[Any, str
 
 def _losses(forward: Forward, settings: ArchitectureSettings, ids: Ids) -> NDArray[np.float64]:
     """Return the loss of every token but the first, nats, in windows side by side; what fills none is left out."""
-    size = min(settings.sight or LONGEST_WINDOW, LONGEST_WINDOW, len(ids) - 1)
+    size = min(settings.context_length or LONGEST_WINDOW, LONGEST_WINDOW, len(ids) - 1)
     return token_losses(forward, settings, ids[: (len(ids) - 1) // size * size + 1], size)
 
 

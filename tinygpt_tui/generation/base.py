@@ -20,7 +20,7 @@ class Engine(Protocol):
     def prefill(self, ids: Sequence[int]) -> NDArray[np.float32]:
         """Begin a new text with `ids` (at least one), of which the last block_size are seen.
 
-        Under `rolling` as many are read as can still be felt: the answer is that of the whole text.
+        Under `rolling` as many are read as are in the receptive field: the answer is that of the whole text.
         """
         ...
 

@@ -54,8 +54,8 @@ class TorchEngine:
     @property
     def context_used(self) -> int:
         """How many tokens the last logits were computed from; under rolling, how many the model has in sight."""
-        sight = self._model.settings.sight
-        return min(self._seen, sight) if sight else self._seen
+        size = self._model.settings.context_length
+        return min(self._seen, size) if size else self._seen
 
     @property
     def window(self) -> Policy:
@@ -69,8 +69,8 @@ class TorchEngine:
         self._check(ids)
         self._seen = len(ids)
         if self._policy == "rolling":
-            felt = self._model.felt
-            return self._begin(list(ids if felt is None else ids[-felt:]))
+            receptive_field = self._model.receptive_field
+            return self._begin(list(ids if receptive_field is None else ids[-receptive_field:]))
         self._ids = list(ids[-self._size :])
         self._seen = len(self._ids)
         return self._begin(self._ids)

@@ -19,7 +19,7 @@ from torch import Tensor
 from tinygpt_tui.architectures.ngrams import NgramTables
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.generation.lean_crop import Crop
-from tinygpt_tui.generation.lean_rows import Reading, bend_, pairs_of, read, read_long, transposed, with_shares
+from tinygpt_tui.generation.lean_rows import Reading, activate_, pairs_of, read, read_long, transposed, with_shares
 from tinygpt_tui.generation.lean_weights import LeanLayer, LeanWeights
 from tinygpt_tui.settings.windows import Policy, kept_after, policy_for
 
@@ -76,7 +76,7 @@ class LeanEngine:
         """Begin a new text; see Engine. Raises UsageError for an id that the model does not know, and for no id."""
         if not len(ids):
             raise UsageError("a text begins with at least one token")
-        keeps = self._weights.settings.felt if self._slides else self._size
+        keeps = self._weights.settings.receptive_field if self._slides else self._size
         before = max(0, len(ids) - keeps) if self._slides else 0
         return self._begin([self._checked(id) for id in ids[-keeps:]], before)
 
@@ -190,7 +190,7 @@ class LeanEngine:
             torch.mm(h, layer.fc, out=hidden)
         else:
             torch.addmm(layer.fc_bias, h, layer.fc, out=hidden)
-        bend_(hidden, self._weights.settings.activation, self._hidden_turned)
+        activate_(hidden, self._weights.settings.activation, self._hidden_turned)
         x.addmm_(hidden, layer.down)
         if layer.down_bias is not None:
             x.add_(layer.down_bias)

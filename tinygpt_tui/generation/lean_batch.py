@@ -17,7 +17,16 @@ from torch import Tensor
 
 from tinygpt_tui.architectures.ngrams import NgramTables
 from tinygpt_tui.generation.lean_crop import Crop
-from tinygpt_tui.generation.lean_rows import Reading, added, bend_, norm_and_turn, product, read, read_long, with_shares
+from tinygpt_tui.generation.lean_rows import (
+    Reading,
+    activate_,
+    added,
+    norm_and_turn,
+    product,
+    read,
+    read_long,
+    with_shares,
+)
 from tinygpt_tui.generation.lean_weights import LeanWeights
 from tinygpt_tui.generation.slots import SlotBatchEngine
 from tinygpt_tui.settings.windows import Policy
@@ -29,7 +38,7 @@ class TorchBatchEngine(SlotBatchEngine[tuple[Reading, int]]):
     def __init__(self, weights: LeanWeights, texts: int, policy: Policy) -> None:
         """At most `texts` (at least one) texts. Raises UsageError, as LeanEngine does."""
         settings = weights.settings
-        super().__init__(settings, settings.felt, texts, policy)
+        super().__init__(settings, settings.receptive_field, texts, policy)
         self._weights = weights
         self._crop: Crop | None = None
         # Copied from the rows where they are made: side by side they are quicker to go through, and there are many.
@@ -126,7 +135,7 @@ class TorchBatchEngine(SlotBatchEngine[tuple[Reading, int]]):
             if layer.shares_2:
                 h = with_shares(h, layer.shares_2, self._tails[number][1])
             product(h, layer.fc, layer.fc_bias, out=hidden)
-            bend_(hidden, settings.activation)
+            activate_(hidden, settings.activation)
             added(x, hidden, layer.down, layer.down_bias)
         return product(weights.norm.of(x), weights.head, weights.head_bias).numpy()
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tinygpt_tui.architectures.attention import attend
-from tinygpt_tui.generation.lean_rows import added, bend_, norm_and_turn, product, shifted
+from tinygpt_tui.generation.lean_rows import activate_, added, norm_and_turn, product, shifted
 from tinygpt_tui.generation.lean_weights import LeanLayer, LeanWeights
 
 
@@ -56,7 +56,7 @@ class Crop:
         added(x, y.transpose(1, 2).reshape(x.shape), layer.proj, layer.proj_bias)
         h = self._shifted(layer.norm_2.of(x), layer.shares_2)
         product(h, layer.fc, layer.fc_bias, out=hidden)
-        bend_(hidden, weights.settings.activation)
+        activate_(hidden, weights.settings.activation)
         added(x, hidden, layer.down, layer.down_bias)
 
     def _read_last(self, layer: LeanLayer, x: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ class Crop:
         added(x, y, layer.proj, layer.proj_bias)
         h = self._shifted(layer.norm_2.of(x), layer.shares_2)[-1:]
         hidden = product(h, layer.fc, layer.fc_bias)
-        bend_(hidden, self._weights.settings.activation)
+        activate_(hidden, self._weights.settings.activation)
         x = x[-1:]
         added(x, hidden, layer.down, layer.down_bias)
         return x

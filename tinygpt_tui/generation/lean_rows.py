@@ -70,7 +70,7 @@ def read_long(weights: LeanWeights, ids: Sequence[int], start: int = 0) -> Readi
     """
     size = weights.settings.block_size
     known = len(ids)
-    ids = ids[-weights.settings.felt :]
+    ids = ids[-weights.settings.receptive_field :]
     start += known - len(ids)
     past: Reading | None = None
     at = len(ids) % size or size  # an odd piece first, then whole ones
@@ -83,7 +83,7 @@ def read_long(weights: LeanWeights, ids: Sequence[int], start: int = 0) -> Readi
         at += size
 
 
-def bend_(x: Tensor, activation: str, turned: Tensor | None = None) -> None:
+def activate_(x: Tensor, activation: str, turned: Tensor | None = None) -> None:
     """Apply the MLP's non-linearity to `x` (N, F), contiguous, in place; `turned`: `transposed(x)`."""
     if activation.startswith("relu"):
         x.relu_()
@@ -124,14 +124,14 @@ def _read_layer(
     if past_qkv is not None:
         qkv = torch.cat((past_qkv, qkv), dim=1)
     q, k, v = (part.view(B, -1, settings.n_head, settings.head_size).transpose(1, 2) for part in qkv.chunk(3, dim=2))
-    y = attend(q[:, :, -wanted:], k, v, 1.0, reach=size if settings.sliding else None)
+    y = attend(q[:, :, -wanted:], k, v, 1.0, window=size if settings.sliding else None)
     x = x[:, T - wanted :].reshape(-1, C)  # (B * wanted, C), written on: it is of this call alone
     added(x, y.transpose(1, 2).reshape(-1, C), layer.proj, layer.proj_bias)
     h = layer.norm_2.of(x)
     if reach:
         h, tail_2 = shifted(h.view(B, wanted, C), layer.shares_2, past_tails[1] if past_tails else None)
     h = product(h.view(-1, C), layer.fc, layer.fc_bias)
-    bend_(h, settings.activation)
+    activate_(h, settings.activation)
     added(x, h, layer.down, layer.down_bias)
     return x.view(B, wanted, C), qkv[:, -size:], (tail_1, tail_2) if reach else ()
 

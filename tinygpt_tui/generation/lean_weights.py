@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from tinygpt_tui.architectures.attention import rotations
+from tinygpt_tui.architectures.attention import rope_at
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.blocks import Block
 from tinygpt_tui.architectures.gpt import GPT
@@ -77,14 +77,14 @@ class LeanWeights:
 
     def turns_at(self, places: Tensor) -> Tensor:
         """Return the rotations of `places` (N,), complex (N, D/2); worked out in float64."""
-        return torch.view_as_complex(rotations(places, self.settings.head_size))
+        return torch.view_as_complex(rope_at(places, self.settings.head_size))
 
 
 def suits(model: LanguageModel) -> bool:
     """Say whether the lean engines can run `model`: a GPT of the usual blocks in float32 on the CPU."""
     return (
         isinstance(model, GPT)
-        and model.settings.usual
+        and model.settings.is_standard
         and all(weight.device.type == "cpu" and weight.dtype == torch.float32 for weight in model.parameters())
     )
 
@@ -166,7 +166,7 @@ def _norm(norm: Norm, channels: int) -> LeanNorm:
 
 
 def _shares(shift: TokenShift | None) -> tuple[Tensor, ...]:
-    return () if shift is None else shift.shares.detach().unbind(0)
+    return () if shift is None else shift.mix_weights.detach().unbind(0)
 
 
 def _plain(weight: Tensor | None) -> Tensor | None:

@@ -21,7 +21,7 @@ class MemoryBatchEngine(SlotBatchEngine[tuple[Memory, int]]):
 
     def __init__(self, model: LanguageModel, texts: int, policy: Policy = "exact") -> None:
         """At most `texts` (at least one) texts. Raises UsageError, as TorchEngine does."""
-        super().__init__(model.settings, model.felt, texts, policy)
+        super().__init__(model.settings, model.receptive_field, texts, policy)
         self._model = model.eval()
         self._memory, self._rows = model.new_memory(0), 0
         if model.device.type != "cpu":

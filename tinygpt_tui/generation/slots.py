@@ -39,17 +39,17 @@ class SlotBatchEngine(ABC, Generic[Prefill]):
 
     positions_at_once = POSITIONS_AT_ONCE
 
-    def __init__(self, settings: ArchitectureSettings, felt: int | None, texts: int, policy: Policy) -> None:
-        """At most `texts` (at least one) texts; `felt` as LanguageModel's.
+    def __init__(self, settings: ArchitectureSettings, receptive_field: int | None, texts: int, policy: Policy) -> None:
+        """At most `texts` (at least one) texts; `receptive_field` as LanguageModel's.
 
         Raises UsageError, for `rolling` too where the model's memory cannot go on for ever.
         """
         if texts < 1:
             raise UsageError(f"{texts} texts cannot be written", "ask for at least one")
-        self._room, self._vocab_size, self._sight = texts, settings.vocab_size, settings.sight
+        self._room, self._vocab_size, self._context_length = texts, settings.vocab_size, settings.context_length
         self._policy, self._size = policy_for(policy, settings), settings.block_size
         self._slides = self._policy == "rolling"
-        self._keeps = felt if self._slides else self._size  # of a text's beginning; None: all
+        self._keeps = receptive_field if self._slides else self._size  # of a text's beginning; None: all
         self._texts: list[Text] = []
         self._active: list[Text] = []  # by row
 
@@ -81,7 +81,7 @@ class SlotBatchEngine(ABC, Generic[Prefill]):
     @property
     def contexts_used(self) -> list[int]:
         """What Engine.context_used says, for each text."""
-        return [min(text.seen, self._sight) if self._sight else text.seen for text in self._texts]
+        return [min(text.seen, self._context_length) if self._context_length else text.seen for text in self._texts]
 
     def prefill(self, texts: Sequence[Sequence[int]]) -> Logits:
         """Begin new texts; see BatchEngine. The same ones are read once.

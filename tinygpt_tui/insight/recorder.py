@@ -29,7 +29,7 @@ from tinygpt_tui.insight.pictures import COLUMNS, HEAD_COLUMNS, picture_of, weig
 
 ONE_STEP = ("NgramTables",)  # modules with others in them whose inside is not shown
 HOUSE = str(Path(architectures.__file__).parent)
-PASSED_THROUGH = ("parts.py",)  # whose lines say less than those that call them
+PASSED_THROUGH = ("kernels.py",)  # whose lines say less than those that call them
 
 Origins = frozenset[int]
 

@@ -138,7 +138,7 @@ def bf16(bench: Bench, found: Found) -> Iterator[str]:
         raise Skipped("this GPU is not built for bf16")
     count = 5 if bench.quick else 20
     for name in NAMES:
-        if bench.settings(name).architecture.carries:
+        if bench.settings(name).architecture.is_stateful:
             continue  # recurrent nets learn in fp32
         whole, half = (steps(bench.training(name, precision=precision), count) for precision in ("fp32", "bf16"))
         found[name] = apart(whole[-3:], half[-3:])
@@ -305,7 +305,7 @@ def speed(bench: Bench, found: Found) -> Iterator[str]:
     compiled = 0
     for name in names:
         settings = bench.settings(name)
-        if bench.quick or settings.architecture.carries:
+        if bench.quick or settings.architecture.is_stateful:
             continue
         if bench.seconds_left < 30:
             yield f"{len(found)} presets; {compiled} of them compiled, then the time was over"

@@ -102,7 +102,7 @@ class WindowBenchmark:
         drawn = np.random.default_rng(_SEED).choice(self._count, size=min(characters, self._count), replace=False)
         self._drawn = np.sort(drawn).astype(np.int64)
         self._base = policy_for("auto", settings)
-        whole: tuple[Policy, ...] = ("rolling", "reanchor") if settings.rolls else ("reanchor",)
+        whole: tuple[Policy, ...] = ("rolling", "reanchor") if settings.supports_sliding else ("reanchor",)
         self._parts = [(policy, weights) for weights in precisions for policy in (*whole, "exact")]
         self._found: dict[tuple[Policy, Weights], _Losses] = {}
         self._began = time.perf_counter()

@@ -40,7 +40,7 @@ class NativeWeights:
 
 def supports(settings: object) -> bool:
     """Whether gpt.c decodes nets of these settings."""
-    return isinstance(settings, GPTSettings) and settings.usual
+    return isinstance(settings, GPTSettings) and settings.is_standard
 
 
 def arrange(

@@ -129,7 +129,7 @@ class Service:
         texts = [
             TextGeneration(
                 model.tokenizer,
-                model.config.architecture.sight,
+                model.config.architecture.context_length,
                 prompt,
                 msgspec.structs.replace(asked.sampling, seed=own),
                 job=number,

@@ -99,23 +99,23 @@ class GPTSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return 2 * self.block_size if self.sliding else self.block_size
 
     @property
-    def sight(self) -> int:
+    def context_length(self) -> int:
         """How many tokens the model sees at once; 0: no limit."""
         return self.block_size
 
     @property
-    def felt(self) -> int:
+    def receptive_field(self) -> int:
         """How many tokens of an endless text the last logits depend on, where attention slides."""
         each = self.block_size - 1 + 2 * self.token_shift
         return 1 + self.n_layer * each + (2 if self.ngram_rows else 0)
 
     @property
-    def rolls(self) -> bool:
+    def supports_sliding(self) -> bool:
         """Whether the memory goes on exactly, however long the text."""
         return self.sliding
 
     @property
-    def carries(self) -> bool:
+    def is_stateful(self) -> bool:
         """Whether training hands the memory on from one window to the next one of the text."""
         return False
 
@@ -135,7 +135,7 @@ class GPTSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return self.n_embd if self.feed_forward == "one_layer" else self.hidden or 4 * self.n_embd
 
     @property
-    def usual(self) -> bool:
+    def is_standard(self) -> bool:
         """Whether its blocks are those that the lean and the native engine know; torch runs all others."""
         return (
             self.kv_heads == self.n_head

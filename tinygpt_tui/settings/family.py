@@ -30,7 +30,7 @@ class _Recurrent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     dropout: Dropout = 0.0
 
     @property
-    def sight(self) -> int:
+    def context_length(self) -> int:
         """How many tokens the model sees at once; 0: no limit."""
         return 0
 
@@ -40,12 +40,12 @@ class _Recurrent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return self.block_size
 
     @property
-    def rolls(self) -> bool:
+    def supports_sliding(self) -> bool:
         """Whether the memory goes on exactly, however long the text."""
         return True
 
     @property
-    def carries(self) -> bool:
+    def is_stateful(self) -> bool:
         """Whether training hands the memory on from one window to the next one of the text."""
         return True
 
@@ -86,7 +86,7 @@ class BigramSettings(
         return 0.0
 
     @property
-    def sight(self) -> int:
+    def context_length(self) -> int:
         """How many tokens the model sees at once; 0: no limit."""
         return 1
 
@@ -96,12 +96,12 @@ class BigramSettings(
         return self.block_size
 
     @property
-    def rolls(self) -> bool:
+    def supports_sliding(self) -> bool:
         """Whether the memory goes on exactly, however long the text."""
         return True
 
     @property
-    def carries(self) -> bool:
+    def is_stateful(self) -> bool:
         """Whether training hands the memory on from one window to the next one of the text."""
         return False
 
@@ -125,14 +125,14 @@ class CNNSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return tuple(2 ** (layer % self.dilation_cycle) for layer in range(self.n_layer))
 
     @property
-    def reach(self) -> int:
+    def receptive_field(self) -> int:
         """How many tokens the answer depends on: the receptive field."""
         return 1 + (self.kernel_size - 1) * sum(self.dilations)
 
     @property
-    def sight(self) -> int:
+    def context_length(self) -> int:
         """How many tokens the model sees at once; 0: no limit."""
-        return self.reach
+        return self.receptive_field
 
     @property
     def training_length(self) -> int:
@@ -140,12 +140,12 @@ class CNNSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return self.block_size
 
     @property
-    def rolls(self) -> bool:
+    def supports_sliding(self) -> bool:
         """Whether the memory goes on exactly, however long the text."""
         return True
 
     @property
-    def carries(self) -> bool:
+    def is_stateful(self) -> bool:
         """Whether training hands the memory on from one window to the next one of the text."""
         return False
 
@@ -170,7 +170,7 @@ class BackpackSettings(
     dropout: Dropout = 0.0
 
     @property
-    def sight(self) -> int:
+    def context_length(self) -> int:
         """How many tokens the model sees at once; 0: no limit."""
         return self.block_size
 
@@ -180,11 +180,11 @@ class BackpackSettings(
         return 2 * self.block_size if self.sliding else self.block_size
 
     @property
-    def rolls(self) -> bool:
+    def supports_sliding(self) -> bool:
         """Whether the memory goes on exactly, however long the text."""
         return self.sliding
 
     @property
-    def carries(self) -> bool:
+    def is_stateful(self) -> bool:
         """Whether training hands the memory on from one window to the next one of the text."""
         return False

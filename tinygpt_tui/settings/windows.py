@@ -25,8 +25,8 @@ def policy_for(window: Window, settings: ArchitectureSettings) -> Policy:
     Raises UsageError for `rolling` where the model was not trained to slide.
     """
     if window == "auto":
-        return "rolling" if settings.rolls else "exact"
-    if window == "rolling" and not settings.rolls:
+        return "rolling" if settings.supports_sliding else "exact"
+    if window == "rolling" and not settings.supports_sliding:
         raise UsageError(
             "window rolling: this model's attention was not trained to slide",
             "choose exact, or reanchor where speed matters more",

@@ -59,7 +59,7 @@ def work_of(settings: TrainingSettings) -> Work:
     tokens = settings.batch_size * s.training_length
     weights = _matrix_weights(s)
     heads = getattr(s, "n_head", 0)
-    in_a_row = 1 + TOKEN_SHARE * s.training_length if s.carries else 1.0
+    in_a_row = 1 + TOKEN_SHARE * s.training_length if s.is_stateful else 1.0
     scored = heads if getattr(s, "attention_dropout", 0) else 0  # where the scores are written out
     senses = getattr(s, "n_sense", 0)
     calls = 1 + sum(share for name, share in MORE_CALLS.items() if getattr(s, name, False))

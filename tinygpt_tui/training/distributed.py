@@ -81,7 +81,7 @@ class Team:
                 f"{settings.batch_size} windows a step cannot be shared among {self.size} processes",
                 f"choose a batch_size of {self.size} or more",
             )
-        if self.size > 1 and settings.architecture.carries:
+        if self.size > 1 and settings.architecture.is_stateful:
             raise UsageError(
                 "a recurrent net hands its memory on from step to step, and trains in one process", "choose processes 1"
             )

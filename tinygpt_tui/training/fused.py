@@ -1,6 +1,6 @@
-"""A block's parts with the native library between their matrix products: one pass forward and one back, on one thread.
+"""A block's operations as native kernels: one pass forward and one back, on one thread.
 
-The plain forms in architectures/parts.py are the same arithmetic within rounding, and stand in wherever these cannot.
+The plain forms in architectures/kernels.py are the same arithmetic within rounding, and stand in wherever these cannot.
 Dropout here draws from a hash of a seed, and that seed from torch's generator: one number a call, so that going on from
 a kept random state is exact.
 """
@@ -19,16 +19,16 @@ from tinygpt_tui.architectures.backpack import Backpack
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.blocks import MLP
 from tinygpt_tui.architectures.gpt import GPT
-from tinygpt_tui.architectures.memory import Uneven
+from tinygpt_tui.architectures.kernels import Kernels
+from tinygpt_tui.architectures.memory import Ragged
 from tinygpt_tui.architectures.norms import EPSILON, Norm
-from tinygpt_tui.architectures.parts import Parts
 from tinygpt_tui.architectures.shift import TokenShift
 from tinygpt_tui.native.learning import KINDS, Attention, Learning, load_learning
 
 _HALF = 1 << 31  # a share of it is compared with 31 random bits
 
 
-class FusedParts(Parts):
+class FusedKernels(Kernels):
     """The native forms; for float32 on the processor."""
 
     def __init__(self, native: Learning) -> None:
@@ -36,10 +36,10 @@ class FusedParts(Parts):
         self._nets: dict[tuple[int, ...], tuple[Attention, Tensor]] = {}
 
     def norm(self, x: Tensor, norm: Norm, shift: TokenShift | None = None, past: Tensor | None = None) -> Tensor:
-        """As in Parts."""
+        """As in Kernels."""
         if norm.kind != "layernorm" or past is not None:
             return super().norm(x, norm, shift, past)
-        shares = None if shift is None else shift.shares
+        shares = None if shift is None else shift.mix_weights
         y: Tensor = _Norm.apply(self.native, x, norm.weight, norm.bias, shares, norm.epsilon)  # type: ignore[no-untyped-call]
         return y
 
@@ -47,18 +47,18 @@ class FusedParts(Parts):
         self,
         attention: CausalSelfAttention,
         qkv: Tensor,
-        turns: Tensor | None,
-        past: tuple[Tensor, Tensor, int | Uneven] | None = None,
+        rope: Tensor | None,
+        past: tuple[Tensor, Tensor, int | Ragged] | None = None,
     ) -> Tensor:
-        """As in Parts."""
+        """As in Kernels."""
         dropping = attention.training and attention.attention_dropout
         if past is not None or dropping or attention.shared > 1 or attention.norm not in (None, "layernorm"):
-            return super().attention(attention, qkv, turns, past)
-        y: Tensor = _Attend.apply(self.native, self._net(attention, qkv, turns), qkv, turns)  # type: ignore[no-untyped-call]
+            return super().attention(attention, qkv, rope, past)
+        y: Tensor = _Attend.apply(self.native, self._net(attention, qkv, rope), qkv, rope)  # type: ignore[no-untyped-call]
         return y
 
     def feed_forward(self, mlp: MLP, x: Tensor) -> Tensor:
-        """As in Parts."""
+        """As in Kernels."""
         narrow = mlp.c_proj
         if not torch.is_grad_enabled() or mlp.c_gate is not None or not isinstance(narrow, nn.Linear):
             return super().feed_forward(mlp, x)
@@ -69,35 +69,35 @@ class FusedParts(Parts):
         return y
 
     def activate(self, x: Tensor, kind: str) -> Tensor:
-        """As in Parts."""
+        """As in Kernels."""
         if kind not in KINDS:
             return super().activate(x, kind)
-        y: Tensor = _Bend.apply(self.native, KINDS[kind], x)  # type: ignore[no-untyped-call]
+        y: Tensor = _Activate.apply(self.native, KINDS[kind], x)  # type: ignore[no-untyped-call]
         return y
 
     def add(self, x: Tensor, y: Tensor, dropout: float) -> Tensor:
-        """As in Parts."""
+        """As in Kernels."""
         if not dropout:
             return x + y
         total: Tensor = _AddDropped.apply(self.native, x, y, dropout)  # type: ignore[no-untyped-call]
         return total
 
-    def _net(self, attention: CausalSelfAttention, qkv: Tensor, turns: Tensor | None) -> Attention:
+    def _net(self, attention: CausalSelfAttention, qkv: Tensor, rope: Tensor | None) -> Attention:
         """Return the sizes of this attention for a batch like `qkv`, with room to work in."""
         batch, T, width = qkv.shape
-        key = (batch, T, width, attention.n_head, 0 if turns is None else turns.data_ptr())
+        key = (batch, T, width, attention.n_head, 0 if rope is None else rope.data_ptr())
         if key not in self._nets:
-            reach = T if attention.reach is None else min(T, attention.reach)
+            window = T if attention.window is None else min(T, attention.window)
             net = Attention(
                 batch=batch,
                 T=T,
                 n_head=attention.n_head,
                 head_size=attention.head_size,
-                reach=reach,
+                reach=window,
                 normed=attention.norm is not None,
                 scale=attention.scale,
                 epsilon=EPSILON,
-                turns=None if turns is None else turns.data_ptr(),
+                turns=None if rope is None else rope.data_ptr(),
             )
             work = torch.zeros(self.native.attention_floats(ctypes.byref(net)))
             net.work = work.data_ptr()
@@ -144,12 +144,12 @@ class _Norm(torch.autograd.Function):
 
 class _Attend(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, native: Learning, net: Attention, qkv: Tensor, turns: Tensor | None) -> Tensor:
+    def forward(ctx: Any, native: Learning, net: Attention, qkv: Tensor, rope: Tensor | None) -> Tensor:
         qkv = qkv.contiguous()
         B, T, _ = qkv.shape
         y, log_sums = qkv.new_empty(B, T, net.n_head * net.head_size), qkv.new_empty(B, net.n_head, T)
         native.attention(ctypes.byref(net), _at(qkv), _at(y), _at(log_sums))
-        ctx.native, ctx.net, ctx.turns = native, net, turns
+        ctx.native, ctx.net, ctx.rope = native, net, rope
         ctx.save_for_backward(qkv, y, log_sums)
         return y
 
@@ -162,7 +162,7 @@ class _Attend(torch.autograd.Function):
         return None, None, to_qkv, None
 
 
-class _Bend(torch.autograd.Function):
+class _Activate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, native: Learning, kind: int, x: Tensor) -> Tensor:
         x = x.contiguous()
@@ -193,17 +193,17 @@ class _FeedForward(torch.autograd.Function):
     ) -> Tensor:
         rows = x.reshape(-1, x.shape[-1])
         slopes = F.linear(rows, widen, widen_bias)
-        bent = torch.empty_like(slopes)
-        native.activation(_at(slopes), _at(bent), _at(slopes), slopes.numel(), kind)
-        ctx.save_for_backward(rows, widen, slopes, bent, narrow)
+        activated = torch.empty_like(slopes)
+        native.activation(_at(slopes), _at(activated), _at(slopes), slopes.numel(), kind)
+        ctx.save_for_backward(rows, widen, slopes, activated, narrow)
         ctx.biased = widen_bias is not None, narrow_bias is not None
-        return F.linear(bent, narrow, narrow_bias).view(*x.shape[:-1], -1)
+        return F.linear(activated, narrow, narrow_bias).view(*x.shape[:-1], -1)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        rows, widen, slopes, bent, narrow = ctx.saved_tensors
+        rows, widen, slopes, activated, narrow = ctx.saved_tensors
         to_y = gradients[0].reshape(-1, gradients[0].shape[-1])
-        to_narrow, to_narrow_bias = to_y.t().mm(bent), to_y.sum(0) if ctx.biased[1] else None
+        to_narrow, to_narrow_bias = to_y.t().mm(activated), to_y.sum(0) if ctx.biased[1] else None
         to_wide = to_y.mm(narrow).mul_(slopes)
         to_widen, to_widen_bias = to_wide.t().mm(rows), to_wide.sum(0) if ctx.biased[0] else None
         to_x = to_wide.mm(widen).view(*gradients[0].shape[:-1], -1)
@@ -230,23 +230,23 @@ class _AddDropped(torch.autograd.Function):
 
 def use_fused(model: LanguageModel) -> bool:
     """Use the native forms for `model` where there are such and they are the faster ones; tell whether it does."""
-    parts = fused_parts(model)
-    if parts is None:
+    kernels = fused_kernels(model)
+    if kernels is None:
         return False
     net = _transformer(model)
     assert net is not None
-    net.use(parts)
+    net.use(kernels)
     return True
 
 
-def fused_parts(model: LanguageModel) -> FusedParts | None:
+def fused_kernels(model: LanguageModel) -> FusedKernels | None:
     """Return the native forms for `model`; None where there are none, or torch's own threads are the faster way."""
     if _transformer(model) is None or model.device.type != "cpu" or torch.get_num_threads() > 1:
         return None
     if any(weight.dtype != torch.float32 for weight in model.parameters()):
         return None
     native = load_learning()
-    return None if native is None else FusedParts(native)
+    return None if native is None else FusedKernels(native)
 
 
 def _transformer(model: LanguageModel) -> GPT | None:

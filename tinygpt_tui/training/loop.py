@@ -87,7 +87,7 @@ class Training:
         native = not self.precision.halved and use_fused(self.model)  # the native forms know float32 alone
         self.optimizers = make_optimizers(self.model, settings)
         # What carries a memory is run by kernels of torch that a compiler leaves as they are.
-        self.compiling = Compiling(settings, device, fused=native or settings.architecture.carries)
+        self.compiling = Compiling(settings, device, fused=native or settings.architecture.is_stateful)
         self.step = 0
         self.elapsed_s = 0.0
         self.best_step, self.best_loss = 0, math.inf
@@ -101,7 +101,7 @@ class Training:
         self._extensions = tuple(extensions)
         self._block_size = settings.architecture.block_size
         self._carrying: Carrying | None = None
-        if settings.architecture.carries:
+        if settings.architecture.is_stateful:
             streams = Streams(corpus.train, self._block_size, settings.batch_size, settings.seed)
             self._windows: Windows | Streams = streams
             self._carrying = Carrying(streams)

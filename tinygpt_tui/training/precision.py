@@ -21,11 +21,11 @@ class Precision:
 
     def __init__(self, settings: TrainingSettings, device: torch.device) -> None:
         """Raises UsageError where a recurrent net is asked to learn in bf16: its cells do not know it everywhere."""
-        carries, wanted = settings.architecture.carries, settings.precision
-        if carries and wanted == "bf16":
+        stateful, wanted = settings.architecture.is_stateful, settings.precision
+        if stateful and wanted == "bf16":
             raise UsageError("precision: a recurrent net learns in fp32", "choose auto or fp32")
         self._device = device
-        self.halved = not carries and (wanted == "bf16" or (wanted == "auto" and _is_built_for_it(device)))
+        self.halved = not stateful and (wanted == "bf16" or (wanted == "auto" and _is_built_for_it(device)))
 
     def __call__(self) -> AbstractContextManager[object]:
         """Return what a forward pass of learning runs in; with float32 it changes nothing at all."""

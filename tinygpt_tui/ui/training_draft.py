@@ -146,7 +146,7 @@ def draft_of(
     if facts and architecture is not None and "validation_share" not in problems:
         length = architecture.training_length
         problems |= _length_problem(facts.reference.characters, length, values["validation_share"])
-    if architecture is not None and architecture.carries and values.get("precision") == "bf16":
+    if architecture is not None and architecture.is_stateful and values.get("precision") == "bf16":
         problems["precision"] = "a recurrent net learns in fp32: auto or fp32"
     if problems or architecture is None:
         return Draft(None, architecture, problems)

@@ -106,7 +106,7 @@ class EngineService:
         return [
             ModelOpened(
                 model=model,
-                block_size=opened.config.architecture.sight,
+                block_size=opened.config.architecture.context_length,
                 vocab_size=opened.config.architecture.vocab_size,
                 parameters=opened.config.parameters,
                 seconds=time.perf_counter() - began,
@@ -141,7 +141,7 @@ def _generation(opened: OpenedModel, request: Generate, asked_at: float) -> Job:
     return GenerationJob(
         opened.new_engine(request.sampling.window, request.sampling.weights),
         opened.tokenizer,
-        opened.config.architecture.sight,
+        opened.config.architecture.context_length,
         request.prompt,
         request.sampling,
         job=request.job,

@@ -19,7 +19,7 @@ from textual.widgets import Static
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import ModelOpened
-from tinygpt_tui.insight.dossier import Dossier, Row, Section, dossier_of
+from tinygpt_tui.insight.model_facts import ModelFacts, Row, Section, model_facts
 from tinygpt_tui.runs.aspects import Comparison
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.index import check_name, free_name
@@ -76,7 +76,7 @@ class CardScreen(ModalScreen[str | None]):
         self._answer: str | None = None
         self._naming = ""
         self._thrown: Thrown | None = None
-        self.dossier: Dossier | None = None
+        self.facts: ModelFacts | None = None
 
     def compose(self) -> ComposeResult:
         """Yield curve and facts beside the tree, a line for notes and names, the keys."""
@@ -111,16 +111,16 @@ class CardScreen(ModalScreen[str | None]):
             case "delete":
                 return self._thrown is None and is_own(self._path)
             case "duplicate":
-                return self._thrown is None and self.dossier is not None and not self._foreign
+                return self._thrown is None and self.facts is not None and not self._foreign
             case "keep":
                 return self._thrown is None and self._foreign
             case "compare" | "export":
-                return self._thrown is None and self.dossier is not None and bool(self.dossier.parts.count)
+                return self._thrown is None and self.facts is not None and bool(self.facts.parts.count)
         return True
 
     @property
     def _foreign(self) -> bool:
-        return self.dossier is not None and self.dossier.foreign
+        return self.facts is not None and self.facts.foreign
 
     def on_engine_batch(self, message: EngineBatch) -> None:
         """Read again what was measured of another program's model when the engine has opened it."""
@@ -136,17 +136,17 @@ class CardScreen(ModalScreen[str | None]):
     @work(thread=True, exclusive=True, group="card", exit_on_error=False)
     def _read(self) -> None:
         try:
-            dossier = dossier_of(self._path)
+            facts = model_facts(self._path)
         except TinyGPTError as error:
             self.app.call_from_thread(self._show_problem, error)
         else:
-            self.app.call_from_thread(self._show, dossier)
+            self.app.call_from_thread(self._show, facts)
 
     def _show_problem(self, error: TinyGPTError) -> None:
         """Say why it cannot be opened, and what to do."""
         if not self.is_attached:
             return
-        self.dossier, self._answer = None, None
+        self.facts, self._answer = None, None
         rows = [Row("found", error.message), Row("what to do", error.hint)]
         if is_own(self._path):
             rows.append(Row("or", "d moves it to the trash"))
@@ -158,22 +158,22 @@ class CardScreen(ModalScreen[str | None]):
         self.query_one("#card-text", Static).update(_facts(sections))
         self.refresh_bindings()
 
-    def _show(self, dossier: Dossier) -> None:
+    def _show(self, facts: ModelFacts) -> None:
         if not self.is_attached:
             return
-        self.dossier = dossier
+        self.facts = facts
         self.remove_class("-broken")
-        self.query_one("#card-box").border_title = dossier.name
-        self.query_one("#card-box").border_subtitle = f"{dossier.parts.count:,} numbers"
+        self.query_one("#card-box").border_title = facts.name
+        self.query_one("#card-box").border_subtitle = f"{facts.parts.count:,} numbers"
         chart = self.query_one(TrainChart)
-        has_curve = dossier.history is not None and len(dossier.history.losses[0]) > 1
+        has_curve = facts.history is not None and len(facts.history.losses[0]) > 1
         chart.set_class(not has_curve, "-none")
-        if dossier.history is not None and has_curve:
-            chart.show(dossier.history, Comparison(entropy=dossier.entropy), "")
-        self.query_one("#card-text", Static).update(_facts(dossier.sections))
-        self.query_one(PartsTree).show(dossier.parts)
-        if dossier.problem:
-            self._say(dossier.problem, warning=True)
+        if facts.history is not None and has_curve:
+            chart.show(facts.history, Comparison(entropy=facts.entropy), "")
+        self.query_one("#card-text", Static).update(_facts(facts.sections))
+        self.query_one(PartsTree).show(facts.parts)
+        if facts.problem:
+            self._say(facts.problem, warning=True)
         self.refresh_bindings()
 
     # Keys
@@ -212,8 +212,8 @@ class CardScreen(ModalScreen[str | None]):
 
     def action_keep(self) -> None:
         """Let the model that is kept be named."""
-        assert self.dossier is not None
-        self._ask("keep", free_name(self.dossier.name))
+        assert self.facts is not None
+        self._ask("keep", free_name(self.facts.name))
 
     @work(group="card-keep", exclusive=True, exit_on_error=False)
     async def _keep(self, name: str) -> None:
@@ -285,8 +285,8 @@ class CardScreen(ModalScreen[str | None]):
             if note:
                 self._say(note)
 
-        assert self.dossier is not None
-        self.app.push_screen(ExportScreen(self._path, self.dossier.settings), say)
+        assert self.facts is not None
+        self.app.push_screen(ExportScreen(self._path, self.facts.settings), say)
 
     # The disk
 

@@ -14,7 +14,7 @@ from textual.widgets import Static
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EngineFailed, GenerationEnded, GenerationEvent
-from tinygpt_tui.insight.dossier import Dossier, dossier_of
+from tinygpt_tui.insight.model_facts import ModelFacts, model_facts
 from tinygpt_tui.packages import command_in
 from tinygpt_tui.ui.messages import EngineBatch
 from tinygpt_tui.ui.model_shelf import ModelShelf, default_model
@@ -176,14 +176,14 @@ class InspectScreen(TabScreen):
     @work(thread=True, exclusive=True, group="parts", exit_on_error=False)
     def _read_parts(self, path: Path) -> None:
         try:
-            dossier = dossier_of(path)
+            facts = model_facts(path)
         except TinyGPTError:
             return  # the walk says what is wrong
-        self.app.call_from_thread(self._show_parts, dossier)
+        self.app.call_from_thread(self._show_parts, facts)
 
-    def _show_parts(self, dossier: Dossier) -> None:
-        if self.is_attached and self.card is not None and str(dossier.path) == self.card.path:
-            self.query_one(PartsTree).show(dossier.parts)
+    def _show_parts(self, facts: ModelFacts) -> None:
+        if self.is_attached and self.card is not None and str(facts.path) == self.card.path:
+            self.query_one(PartsTree).show(facts.parts)
 
     # Asking
 

@@ -1,4 +1,4 @@
-"""Parts that have a quick form and a plain one: both compute the same, forwards and backwards."""
+"""Kernels that have a quick form and a plain one: both compute the same, forwards and backwards."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from makers import MODERN, random_ids, random_model, tiny_gpt
 from torch import Tensor
 
 from tinygpt_tui.architectures.activations import activate
-from tinygpt_tui.architectures.attention import CausalSelfAttention, attend, rotate, rotation_table
+from tinygpt_tui.architectures.attention import CausalSelfAttention, attend, rope_table, rotate
 from tinygpt_tui.architectures.ngrams import NgramTables
 from tinygpt_tui.architectures.shift import TokenShift
 
@@ -19,24 +19,24 @@ def gradients(y: Tensor, *leaves: Tensor) -> tuple[Tensor, ...]:
     return torch.autograd.grad((y * weights).sum(), leaves)
 
 
-@pytest.mark.parametrize("reach", [1, 2, 3])
+@pytest.mark.parametrize("window", [1, 2, 3])
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 9])
-def test_the_quick_token_shift_is_the_plain_one(reach: int, length: int) -> None:
-    generator = torch.Generator().manual_seed(reach * 10 + length)
-    shift = TokenShift(reach, 4)
+def test_the_quick_token_shift_is_the_plain_one(window: int, length: int) -> None:
+    generator = torch.Generator().manual_seed(window * 10 + length)
+    shift = TokenShift(window, 4)
     with torch.no_grad():
-        shift.shares.normal_(generator=generator)
+        shift.mix_weights.normal_(generator=generator)
     x = torch.randn(2, length, 4, generator=generator).requires_grad_()
     quick, plain = shift(x), shift._plain(x)
     torch.testing.assert_close(quick, plain)
-    for one, other in zip(gradients(quick, x, shift.shares), gradients(plain, x, shift.shares), strict=True):
+    for one, other in zip(gradients(quick, x, shift.mix_weights), gradients(plain, x, shift.mix_weights), strict=True):
         torch.testing.assert_close(one, other)
 
 
 def test_the_token_shift_adds_shares_of_earlier_rows() -> None:
     shift = TokenShift(2, 1)
     with torch.no_grad():
-        shift.shares.copy_(torch.tensor([[10.0], [100.0]]))
+        shift.mix_weights.copy_(torch.tensor([[10.0], [100.0]]))
     x = torch.tensor([1.0, 2.0, 3.0]).view(1, 3, 1)
     assert shift(x).flatten().tolist() == [1, 12, 123]
 
@@ -60,18 +60,18 @@ def test_activations_at_one(kind: str, at_one: float) -> None:
 
 def test_the_compilers_rotation_is_the_eager_one(monkeypatch: pytest.MonkeyPatch) -> None:
     x = torch.randn(2, 3, 8, 6, generator=torch.Generator().manual_seed(0))
-    turns = rotation_table(8, 6)
-    eager = rotate(x, turns)
+    rope = rope_table(8, 6)
+    eager = rotate(x, rope)
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
-    torch.testing.assert_close(rotate(x, turns), eager)
+    torch.testing.assert_close(rotate(x, rope), eager)
 
 
 def test_rotation_sees_distances_only() -> None:
     q, k = torch.randn(2, 1, 1, 1, 6, generator=torch.Generator().manual_seed(0))
-    turns = rotation_table(20, 6)
-    scores = [(rotate(q, turns[i + 5 : i + 6]) * rotate(k, turns[i : i + 1])).sum().item() for i in (0, 3, 14)]
+    rope = rope_table(20, 6)
+    scores = [(rotate(q, rope[i + 5 : i + 6]) * rotate(k, rope[i : i + 1])).sum().item() for i in (0, 3, 14)]
     assert scores == pytest.approx([scores[0]] * 3, abs=1e-5)
-    torch.testing.assert_close(rotate(q, turns[:1]), q)
+    torch.testing.assert_close(rotate(q, rope[:1]), q)
 
 
 def test_attention_is_the_formula() -> None:
@@ -88,11 +88,11 @@ def test_queries_and_keys_are_normalised_and_turned_values_are_not() -> None:
     settings = tiny_gpt(positions="rotary", qk_norm=True)
     attention = CausalSelfAttention(settings)
     x = torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(0))
-    turns = rotation_table(5, 8)
+    rope = rope_table(5, 8)
     q, k, v = (part.view(2, 5, 2, 8).transpose(1, 2) for part in attention.c_attn(x).split(16, dim=2))
-    q, k = (rotate(F.layer_norm(part, (8,)), turns) for part in (q, k))
+    q, k = (rotate(F.layer_norm(part, (8,)), rope) for part in (q, k))
     mixed = attend(q, k, v, 8**-0.5).transpose(1, 2).reshape(2, 5, 16)
-    torch.testing.assert_close(attention(x, turns), attention.c_proj(mixed))
+    torch.testing.assert_close(attention(x, rope), attention.c_proj(mixed))
 
 
 def test_ngram_rows_tell_apart_what_has_rows_enough() -> None:

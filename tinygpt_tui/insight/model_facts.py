@@ -46,7 +46,7 @@ class Section(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Dossier:
+class ModelFacts:
     """A model's card in full. `problem` is why a part of it is missing, where one is."""
 
     name: str
@@ -60,12 +60,12 @@ class Dossier:
     foreign: bool = False
 
 
-def dossier_of(path: Path) -> Dossier:
+def model_facts(path: Path) -> ModelFacts:
     """Gather what is known of the model at `path`, ours or another program's. Raises CheckpointError, StorageError."""
     return _of_ours(path) if is_native(path) else _of_others(path)
 
 
-def _of_ours(path: Path) -> Dossier:
+def _of_ours(path: Path) -> ModelFacts:
     config = read_config(path)
     problems: list[str] = []
     try:
@@ -89,7 +89,7 @@ def _of_ours(path: Path) -> Dossier:
         Section("settings", CONFIG, tuple(_architecture(config.architecture))),
         Section("where each fact comes from", ORIGIN, tuple(_origin(path))),
     ]
-    return Dossier(
+    return ModelFacts(
         name=path.name,
         path=path,
         parts=parts,
@@ -101,7 +101,7 @@ def _of_ours(path: Path) -> Dossier:
     )
 
 
-def _of_others(path: Path) -> Dossier:
+def _of_others(path: Path) -> ModelFacts:
     """Gather what the headers of another program's checkpoint tell, and what was measured of it."""
     inspection = inspect_checkpoint(path)
     inspection = cached_calibration(inspection) or inspection
@@ -113,7 +113,7 @@ def _of_others(path: Path) -> Dossier:
         Section("vocabulary", "", _vocabulary(inspection.tokenizer)),
         Section("settings", "", tuple(_architecture(inspection.settings))),
     )
-    return Dossier(inspection.name, path, parts, inspection.settings, sections, foreign=True)
+    return ModelFacts(inspection.name, path, parts, inspection.settings, sections, foreign=True)
 
 
 def _foreign(inspection: Inspection, parts: Part) -> Iterator[Row]:

@@ -9,14 +9,14 @@ import pytest
 from makers import LECTURE, MODERN, make_model, make_run, tiny_gpt
 
 from tinygpt_tui.errors import CheckpointError
-from tinygpt_tui.insight.dossier import Dossier, dossier_of, shown_characters, tensors_in
+from tinygpt_tui.insight.model_facts import ModelFacts, model_facts, shown_characters, tensors_in
 from tinygpt_tui.insight.parts import Part, tree_of
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.training.run import run_training
 
 
-def rows(dossier: Dossier, title: str) -> dict[str, str]:
-    (section,) = (section for section in dossier.sections if section.title == title)
+def rows(facts: ModelFacts, title: str) -> dict[str, str]:
+    (section,) = (section for section in facts.sections if section.title == title)
     return {row.name: row.value for row in section.rows}
 
 
@@ -27,11 +27,11 @@ def leaves(part: Part) -> list[Part]:
 @pytest.mark.parametrize("settings", [LECTURE, MODERN, tiny_gpt()])
 def test_every_number_is_in_the_tree_once(tmp_path: Path, settings: GPTSettings) -> None:
     model = make_model(tmp_path / "letters", settings)
-    dossier = dossier_of(tmp_path / "letters")
-    assert dossier.parts.count == model.count_parameters()
-    assert sum(leaf.count for leaf in leaves(dossier.parts)) == model.count_parameters()
-    assert rows(dossier, "model")["parameters"] == f"{model.count_parameters():,}"
-    assert "in the file" not in rows(dossier, "model")
+    facts = model_facts(tmp_path / "letters")
+    assert facts.parts.count == model.count_parameters()
+    assert sum(leaf.count for leaf in leaves(facts.parts)) == model.count_parameters()
+    assert rows(facts, "model")["parameters"] == f"{model.count_parameters():,}"
+    assert "in the file" not in rows(facts, "model")
 
 
 def test_blocks_stand_by_their_number() -> None:
@@ -41,36 +41,36 @@ def test_blocks_stand_by_their_number() -> None:
 
 def test_settings_vocabulary_and_losses(tmp_path: Path) -> None:
     make_model(tmp_path / "letters", tiny_gpt(token_shift=2))
-    dossier = dossier_of(tmp_path / "letters")
-    assert rows(dossier, "settings")["token_shift"] == "2"
-    assert "positions" not in rows(dossier, "settings")  # as by default
-    assert rows(dossier, "vocabulary")["characters"] == r"\n␣abcdefghijk"
-    assert rows(dossier, "losses")["validation"] == "1.5000 nats per token at step 7"
-    assert dossier.history is None
-    assert all(section.title != "training" for section in dossier.sections)
+    facts = model_facts(tmp_path / "letters")
+    assert rows(facts, "settings")["token_shift"] == "2"
+    assert "positions" not in rows(facts, "settings")  # as by default
+    assert rows(facts, "vocabulary")["characters"] == r"\n␣abcdefghijk"
+    assert rows(facts, "losses")["validation"] == "1.5000 nats per token at step 7"
+    assert facts.history is None
+    assert all(section.title != "training" for section in facts.sections)
 
 
 def test_a_run_brings_its_curve_and_its_settings() -> None:
     run = make_run(steps=4, evaluate_every=2)
     assert list(run_training(run.model))
-    dossier = dossier_of(run.model)
-    assert dossier.history is not None
-    assert len(dossier.history.losses[0]) == 4
-    assert rows(dossier, "training")["corpus"].startswith("cat")
-    assert rows(dossier, "training")["steps"] == "4"
-    assert rows(dossier, "losses")["steps"].startswith("4 of 4 in ")
+    facts = model_facts(run.model)
+    assert facts.history is not None
+    assert len(facts.history.losses[0]) == 4
+    assert rows(facts, "training")["corpus"].startswith("cat")
+    assert rows(facts, "training")["steps"] == "4"
+    assert rows(facts, "losses")["steps"].startswith("4 of 4 in ")
     began = run.read_settings().created
-    assert rows(dossier, "training")["begun"] == time.strftime("%d %b %Y %H:%M", time.localtime(began))
+    assert rows(facts, "training")["begun"] == time.strftime("%d %b %Y %H:%M", time.localtime(began))
 
 
 def test_a_damaged_part_leaves_the_others(tmp_path: Path) -> None:
     make_model(tmp_path / "letters")
     (tmp_path / "letters" / "weights.safetensors").write_bytes(b"nothing")
     (tmp_path / "letters" / "tokenizer.json").unlink()
-    dossier = dossier_of(tmp_path / "letters")
-    assert "weights.safetensors is damaged" in dossier.problem
-    assert "tokenizer.json" in dossier.problem
-    assert rows(dossier, "settings")["n_embd"] == "16"
+    facts = model_facts(tmp_path / "letters")
+    assert "weights.safetensors is damaged" in facts.problem
+    assert "tokenizer.json" in facts.problem
+    assert rows(facts, "settings")["n_embd"] == "16"
     with pytest.raises(CheckpointError, match="has no weights yet"):
         tensors_in(tmp_path / "weights.safetensors")
 

@@ -1,4 +1,4 @@
-"""What a block's parts compute, in plain torch; a trainer may put faster forms in their place."""
+"""What a block's operations compute, in plain torch; a trainer may put faster forms in their place."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tinygpt_tui.architectures.activations import activate
 if TYPE_CHECKING:
     from tinygpt_tui.architectures.attention import CausalSelfAttention
     from tinygpt_tui.architectures.blocks import MLP
-    from tinygpt_tui.architectures.memory import Uneven
+    from tinygpt_tui.architectures.memory import Ragged
     from tinygpt_tui.architectures.norms import Norm
     from tinygpt_tui.architectures.shift import TokenShift
 
 
-class Parts:
+class Kernels:
     """The plain forms: what every other form is measured against, and what a compiler fuses by itself."""
 
     def norm(self, x: Tensor, norm: Norm, shift: TokenShift | None = None, past: Tensor | None = None) -> Tensor:
@@ -31,11 +31,11 @@ class Parts:
         self,
         attention: CausalSelfAttention,
         qkv: Tensor,
-        turns: Tensor | None,
-        past: tuple[Tensor, Tensor, int | Uneven] | None = None,
+        rope: Tensor | None,
+        past: tuple[Tensor, Tensor, int | Ragged] | None = None,
     ) -> Tensor:
         """Mix the values of qkv (B, T, 3C) into (B, T, C)."""
-        return attention.mix(qkv, turns, past)
+        return attention.mix(qkv, rope, past)
 
     def feed_forward(self, mlp: MLP, x: Tensor) -> Tensor:
         """Let each row of x (B, T, C) think for itself."""
@@ -53,4 +53,4 @@ class Parts:
         return x + F.dropout(y, dropout) if dropout else x + y
 
 
-PLAIN = Parts()
+PLAIN = Kernels()
