@@ -17,11 +17,11 @@ import sys
 
 import msgspec
 
+from tinygpt_tui.planning.cost import learns_natively, memory_bytes, step_seconds
+from tinygpt_tui.planning.machine import Machine
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.presets import PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.training.cost import learns_natively, memory_bytes, step_seconds
-from tinygpt_tui.training.machine import Machine
 
 SECONDS = 1.0
 MACHINE_TIMES = 3

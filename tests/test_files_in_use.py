@@ -24,7 +24,7 @@ from tinygpt_tui import files, platforms
 from tinygpt_tui.errors import InUseError, StorageError, storage_error
 from tinygpt_tui.events.training import Paused, Resumed, RunEnded, Step, TrainingEvent
 from tinygpt_tui.reading import read_json
-from tinygpt_tui.runs import keeping, trash
+from tinygpt_tui.runs import manage, trash
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder, RunStatus
 from tinygpt_tui.sessions import tree
@@ -74,9 +74,9 @@ def saved_session(store: SessionStore) -> Path:
 CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "write": (lambda model: files.write_bytes(model / "weights.safetensors", b"new"), "weights.safetensors"),
     "replace a folder": (export_folder, "weights.safetensors"),
-    "rename": (lambda model: keeping.rename(model, "dog"), "weights.safetensors"),
-    "delete": (keeping.throw_away, "run/settings.json"),
-    "delete notes": (lambda model: keeping.write_notes(RunFolder(model), ""), "run/notes.txt"),
+    "rename": (lambda model: manage.rename(model, "dog"), "weights.safetensors"),
+    "delete": (manage.move_to_trash, "run/settings.json"),
+    "delete notes": (lambda model: manage.write_notes(RunFolder(model), ""), "run/notes.txt"),
 }
 
 
@@ -131,19 +131,19 @@ def test_a_session_is_deleted_and_restored_though_it_is_read(monkeypatch: pytest
 
 
 def test_what_waits_in_the_trash_and_is_read_stays_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    thrown = keeping.throw_away(model())
+    thrown = manage.move_to_trash(model())
     with held(thrown.place / "weights.safetensors", monkeypatch, for_good=True):
         assert not trash.to_platform(thrown.place)
-    assert keeping.take_back(thrown).exists()
+    assert manage.restore(thrown).exists()
 
 
 def test_a_wish_that_is_just_being_left_is_taken_later(tmp_path: Path) -> None:
     control = Control(tmp_path)
-    control.ask("save")
+    control.send("save")
     with (tmp_path / "save").open("rb"):
-        assert not control.take("save")  # a trainer that took it for done would save at every step
-    assert control.take("save")
-    assert not control.take("save")
+        assert not control.consume("save")  # a trainer that took it for done would save at every step
+    assert control.consume("save")
+    assert not control.consume("save")
 
 
 def test_the_trainers_word_waits_for_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,13 +14,13 @@ LIGHT = (
     "tinygpt_tui.settings.load, tinygpt_tui.settings.app, tinygpt_tui.events.wire",
     "tinygpt_tui.tokenizers.table, tinygpt_tui.tokenizers.stream",
     "tinygpt_tui.runs.index, tinygpt_tui.runs.journal, tinygpt_tui.runs.control, tinygpt_tui.runs.folder, "
-    "tinygpt_tui.runs.history, tinygpt_tui.runs.begin",
-    "tinygpt_tui.runs.timeline, tinygpt_tui.runs.keeping, tinygpt_tui.runs.report, tinygpt_tui.checkpoints.snapshot",
+    "tinygpt_tui.runs.history, tinygpt_tui.runs.new_run",
+    "tinygpt_tui.runs.timeline, tinygpt_tui.runs.manage, tinygpt_tui.runs.report, tinygpt_tui.checkpoints.snapshot",
     "tinygpt_tui.checkpoints.library, tinygpt_tui.corpora.catalog, tinygpt_tui.corpora.corpus",
     "tinygpt_tui.workers.client, tinygpt_tui.workers.trainer, tinygpt_tui.workers.pump, tinygpt_tui.workers.host",
     "tinygpt_tui.charts",
     "tinygpt_tui.events.tracing",
-    "tinygpt_tui.sessions.store, tinygpt_tui.sessions.keeper, tinygpt_tui.sessions.export",
+    "tinygpt_tui.sessions.store, tinygpt_tui.sessions.autosave, tinygpt_tui.sessions.export",
 )
 
 

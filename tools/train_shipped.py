@@ -24,8 +24,8 @@ from tinygpt_tui.corpora.corpus import read_text
 from tinygpt_tui.corpora.download import download
 from tinygpt_tui.events.training import Evaluation, Note, RunEnded
 from tinygpt_tui.files import write_bytes
-from tinygpt_tui.runs.begin import new_run, reference
 from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.runs.new_run import new_run, reference
 from tinygpt_tui.runs.timeline import list_moments, thinned
 from tinygpt_tui.settings.load import resolve
 from tinygpt_tui.settings.presets import find_preset

@@ -320,9 +320,9 @@ def test_an_interrupt_while_torch_is_imported_is_heeded_when_the_training_begins
     import signal
 
     from tinygpt_tui.cli.train import train_here
-    from tinygpt_tui.training.distributed import ALONE, Team
+    from tinygpt_tui.training.distributed import ALONE, ProcessGroup
 
-    def interrupted(run: RunFolder) -> Iterator[Team]:
+    def interrupted(run: RunFolder) -> Iterator[ProcessGroup]:
         signal.raise_signal(signal.SIGINT)
         yield ALONE
 

@@ -12,8 +12,8 @@ import pytest
 from tinygpt_tui import paths
 from tinygpt_tui.cli.main import run
 from tinygpt_tui.errors import ExitCode
+from tinygpt_tui.planning.machine import Machine, keep_machine
 from tinygpt_tui.runs.index import find_run
-from tinygpt_tui.training.machine import Machine, keep_machine
 
 pytestmark = pytest.mark.torch
 

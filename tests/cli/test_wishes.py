@@ -72,7 +72,7 @@ def test_a_run_whose_device_is_gone_goes_on_elsewhere(capsys: pytest.CaptureFixt
     run = make_run("cat", steps=4, evaluate_every=4)
     for event in run_training(run.model):
         if isinstance(event, Step) and event.step == 2:
-            Control(run.control).ask("stop")
+            Control(run.control).send("stop")
     settings = run.read_settings()
     on_gpu = msgspec.structs.replace(settings, training=msgspec.structs.replace(settings.training, device="cuda"))
     run.write_settings(on_gpu)

@@ -13,57 +13,66 @@ from makers import make_run, wait_until
 
 from tinygpt_tui.errors import RunError, StorageError
 from tinygpt_tui.platforms import since_boot
-from tinygpt_tui.runs.control import Control, control_of_live, is_alive, live_status, own_birth
+from tinygpt_tui.runs.control import Control, control_of_live, is_alive, live_status, process_started_at
 from tinygpt_tui.runs.folder import RunStatus
 
 
 def status(**changes: object) -> RunStatus:
-    chosen = {"state": "running", "step": 3, "steps": 10, "pid": os.getpid(), "pid_created": own_birth(), "time": 1.0}
+    chosen = {
+        "state": "running",
+        "step": 3,
+        "steps": 10,
+        "pid": os.getpid(),
+        "pid_created": process_started_at(),
+        "time": 1.0,
+    }
     return RunStatus(**{**chosen, **changes})  # type: ignore[arg-type]
 
 
 def test_a_wish_is_there_until_it_is_taken(tmp_path: Path) -> None:
     asker, trainer = Control(tmp_path / "control"), Control(tmp_path / "control")
-    assert not trainer.asked("stop")
-    assert not trainer.take("stop")
-    asker.ask("stop")
-    asker.ask("stop")
-    assert trainer.asked("stop")
-    assert not trainer.asked("pause")
-    assert trainer.take("stop")
-    assert not trainer.take("stop")
+    assert not trainer.pending("stop")
+    assert not trainer.consume("stop")
+    asker.send("stop")
+    asker.send("stop")
+    assert trainer.pending("stop")
+    assert not trainer.pending("pause")
+    assert trainer.consume("stop")
+    assert not trainer.consume("stop")
 
 
 def test_a_wish_can_be_withdrawn_and_all_can_be_cleared(tmp_path: Path) -> None:
     control = Control(tmp_path / "control")
-    control.withdraw("pause")
+    control.cancel("pause")
     control.clear()
-    control.ask("pause")
-    control.withdraw("pause")
-    assert not control.asked("pause")
-    wishes = ("stop", "pause", "save", "sample")
-    for wish in wishes:
-        control.ask(wish)
+    control.send("pause")
+    control.cancel("pause")
+    assert not control.pending("pause")
+    commands = ("stop", "pause", "save", "sample")
+    for command in commands:
+        control.send(command)
     control.clear()
-    assert not any(control.asked(wish) for wish in wishes)
+    assert not any(control.pending(command) for command in commands)
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "control").write_bytes(b"")
     with pytest.raises(StorageError):
-        Control(tmp_path / "control").ask("stop")
+        Control(tmp_path / "control").send("stop")
 
 
 def test_a_process_lives_by_number_and_birth() -> None:
     assert is_alive(status())
-    assert not is_alive(status(pid_created=own_birth() - 3600))  # the number was given to somebody else
+    assert not is_alive(status(pid_created=process_started_at() - 3600))  # the number was given to somebody else
     assert not is_alive(status(pid=_free_number()))
 
 
 @pytest.mark.skipif(not since_boot(os.getpid()), reason="this platform does not tell when a process began")
 def test_a_clock_that_is_set_kills_nobody() -> None:
     here = since_boot(os.getpid())
-    assert is_alive(status(pid_created=own_birth() - 7200, pid_since_boot=here))  # the clock went on by two hours
+    assert is_alive(
+        status(pid_created=process_started_at() - 7200, pid_since_boot=here)
+    )  # the clock went on by two hours
     assert not is_alive(status(pid_since_boot=here - 1))
     assert is_alive(status(pid_since_boot=0.0))  # an older program wrote it
 
@@ -87,8 +96,8 @@ def test_only_a_live_trainer_takes_wishes() -> None:
             control_of_live(run)
         assert caught.value.hint
     run.write_status(status(state="paused"))
-    control_of_live(run).ask("stop")
-    assert Control(run.control).asked("stop")
+    control_of_live(run).send("stop")
+    assert Control(run.control).pending("stop")
 
 
 def test_a_damaged_status_is_not_alive() -> None:

@@ -14,7 +14,7 @@ from tinygpt_tui.runs.differences import differences
 from tinygpt_tui.runs.facts import FactsReader, RunFacts, reached
 from tinygpt_tui.runs.folder import RunFolder, StartingModel
 from tinygpt_tui.runs.journal import Journal
-from tinygpt_tui.runs.keeping import write_notes
+from tinygpt_tui.runs.manage import write_notes
 from tinygpt_tui.runs.report import RunReport, suffix_of
 from tinygpt_tui.runs.timeline import path_of
 from tinygpt_tui.ui.runs_table import COLUMNS, columns_for, in_order, span, title_of

@@ -16,7 +16,7 @@ from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.library import find_model
 from tinygpt_tui.errors import NotFoundError, RunError, StorageError, UsageError
 from tinygpt_tui.files import whole_folder, write_bytes
-from tinygpt_tui.runs.control import own_birth
+from tinygpt_tui.runs.control import process_started_at
 from tinygpt_tui.runs.folder import RunFolder, RunState, RunStatus
 from tinygpt_tui.runs.index import check_name, create_run, find_run, free_name, list_runs
 
@@ -30,7 +30,14 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def say(run: RunFolder, state: RunState, **changes: object) -> None:
-    chosen = {"step": 3, "steps": 12, "pid": os.getpid(), "pid_created": own_birth(), "time": 1.0, "message": ""}
+    chosen = {
+        "step": 3,
+        "steps": 12,
+        "pid": os.getpid(),
+        "pid_created": process_started_at(),
+        "time": 1.0,
+        "message": "",
+    }
     run.write_status(RunStatus(state=state, **{**chosen, **changes}))  # type: ignore[arg-type]
 
 
@@ -69,7 +76,7 @@ def test_a_run_whose_status_is_damaged_is_listed_and_says_so() -> None:
 
 @pytest.mark.parametrize("state", ["starting", "running", "paused"])
 def test_a_trainer_that_is_gone_without_a_word_has_failed(state: RunState) -> None:
-    say(make_run(), state, pid_created=own_birth() - 3600)
+    say(make_run(), state, pid_created=process_started_at() - 3600)
     (card,) = list_runs()
     assert (card.state, card.live) == ("failed", False)
     assert "without a word" in card.message

@@ -10,7 +10,7 @@ from makers import make_model
 
 from tinygpt_tui import paths
 from tinygpt_tui.errors import NotFoundError
-from tinygpt_tui.runs import keeping, trash
+from tinygpt_tui.runs import manage, trash
 
 
 @pytest.fixture
@@ -26,10 +26,10 @@ def bin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return folder
 
 
-def thrown(name: str = "cat") -> keeping.Thrown:
+def thrown(name: str = "cat") -> manage.TrashedModel:
     model = paths.models_folder() / name
     make_model(model)
-    return keeping.throw_away(model)
+    return manage.move_to_trash(model)
 
 
 def as_of(place: Path, process: int) -> Path:
@@ -44,7 +44,7 @@ def test_at_the_end_the_platform_has_it_under_its_own_name(bin: Path) -> None:
     assert [path.name for path in bin.iterdir()] == ["models--cat"]
     assert (bin / "models--cat" / "config.json").is_file()
     with pytest.raises(NotFoundError):
-        keeping.take_back(one)
+        manage.restore(one)
     assert trash.hand_over() == 0
 
 
@@ -67,7 +67,7 @@ def test_what_another_window_threw_away_is_left_to_it_while_it_lives(bin: Path) 
 def test_without_a_trash_of_the_platforms_it_waits_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     one = thrown()
     assert trash.hand_over() == 0
-    assert keeping.take_back(one).name == "cat"
+    assert manage.restore(one).name == "cat"
 
 
 def test_where_too_many_wait_the_oldest_goes_to_the_platform(bin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,9 +83,9 @@ def test_a_loose_file_is_thrown_away_too(bin: Path) -> None:
     file = paths.models_folder() / "loose.pt"
     file.parent.mkdir(parents=True)
     file.write_bytes(b"PK")
-    one = keeping.throw_away(file)
-    assert keeping.take_back(one) == file
-    keeping.throw_away(file)
+    one = manage.move_to_trash(file)
+    assert manage.restore(one) == file
+    manage.move_to_trash(file)
     assert trash.hand_over() == 1
     assert (bin / "models--loose.pt").read_bytes() == b"PK"
 

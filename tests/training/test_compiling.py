@@ -127,7 +127,7 @@ def stopped(name: str, compile: str) -> RunFolder:
     run = make_run(name, steps=8, n_layer=1)
     for event in run_training(run.model):
         if isinstance(event, Step) and event.step == 4:
-            Control(run.control).ask("stop")
+            Control(run.control).send("stop")
     state = torch.load(run.resume, weights_only=True)
     torch.save({**state, "compiling": "always"}, run.resume)
     settings = run.read_settings()

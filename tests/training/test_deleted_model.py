@@ -59,7 +59,7 @@ def test_no_writer_makes_a_model_again() -> None:
     shutil.rmtree(run.model)
     writers: list[Callable[[], object]] = [
         lambda: run.write_settings(settings),
-        lambda: Control(run.control).ask("stop"),
+        lambda: Control(run.control).send("stop"),
         lambda: Journal(run.events),
         lambda: start_trainer(run),
         lambda: list(run_training(run.model)),

@@ -22,7 +22,7 @@ from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.index import find_run
 from tinygpt_tui.runs.journal import read_journal
 from tinygpt_tui.training import distributed
-from tinygpt_tui.training.distributed import ADDING_UP, WAITING, Beginning, Order, Team, join, meeting_place
+from tinygpt_tui.training.distributed import ADDING_UP, WAITING, Order, ProcessGroup, Setup, join, rendezvous_store
 from tinygpt_tui.training.helper import help_train
 from tinygpt_tui.training.run import run_training
 from tinygpt_tui.workers.processes import process_group_of
@@ -33,10 +33,10 @@ MODERN = {"positions": "rotary", "qk_norm": True, "token_shift": 2, "tied_head":
 def train(run: RunFolder, stop_at: int = 0) -> list[TrainingEvent]:
     events = []
     with process_group_of(run) as team:
-        for event in run_training(run.model, team=team):
+        for event in run_training(run.model, group=team):
             events.append(event)
             if isinstance(event, Step) and event.step == stop_at:
-                Control(run.control).ask("stop")
+                Control(run.control).send("stop")
     return events
 
 
@@ -85,7 +85,7 @@ def test_a_process_that_is_gone_ends_the_run_with_a_word() -> None:
     run = make_run(processes=2, steps=100_000, evaluate_every=100_000, sample_tokens=0)
     events = []
     with process_group_of(run) as team:
-        for event in run_training(run.model, team=team):
+        for event in run_training(run.model, group=team):
             events.append(event)
             if isinstance(event, Step) and event.step == 3:
                 (helper,) = helpers()
@@ -111,13 +111,13 @@ def test_shares_are_whole_and_leave_nothing_out() -> None:
 
     batch = np.arange(14).reshape(7, 2)
     for size in (1, 2, 3, 7):
-        team = [Team(rank, size) for rank in range(size)]
+        team = [ProcessGroup(rank, size) for rank in range(size)]
         parts = [each.rows((batch,))[0] for each in team]
         assert np.array_equal(np.concatenate(parts), batch)
         assert sum(each.share(7) for each in team) == pytest.approx(1)
         assert all(len(part) == pytest.approx(7 * each.share(7)) for part, each in zip(parts, team, strict=True))
     with pytest.raises(UsageError, match="cannot be shared"):
-        Team(0, 9).check(make_run("few", batch_size=8).read_settings().training)
+        ProcessGroup(0, 9).check(make_run("few", batch_size=8).read_settings().training)
 
 
 @pytest.mark.slow
@@ -163,19 +163,19 @@ def test_each_process_has_a_gpu_of_its_own(
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
     if not found.startswith("choose"):
-        assert Team(0, size).device(wanted).type == found
+        assert ProcessGroup(0, size).device(wanted).type == found
         return
     with pytest.raises(UsageError) as caught:
-        Team(0, size).device(wanted)
+        ProcessGroup(0, size).device(wanted)
     assert caught.value.hint == found
 
 
 def test_a_helper_without_a_gpu_of_its_own_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Under torchrun: the first process cannot know what another machine has."""
-    team = Team(1, 2)
-    beginning = Beginning(make_run().read_settings().training, "cuda", 1)
-    monkeypatch.setattr(team, "hear", lambda: (Order.BEGIN, 0, 0.0))
-    monkeypatch.setattr(team, "hear_beginning", lambda: (beginning, None))
+    team = ProcessGroup(1, 2)
+    setup = Setup(make_run().read_settings().training, "cuda", 1)
+    monkeypatch.setattr(team, "receive", lambda: (Order.START, 0, 0.0))
+    monkeypatch.setattr(team, "receive_setup", lambda: (setup, None))
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(RunError, match="needs cuda:1, and this machine has 1 GPU"):
@@ -201,7 +201,7 @@ def test_gradients_are_waited_for_minutes_and_words_for_days(monkeypatch: pytest
 def test_processes_meet_where_torch_was_built_without_libuv(uses_libuv: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on Windows."""
     monkeypatch.setattr(platforms, "store_uses_libuv", lambda: uses_libuv)
-    first = meeting_place(0, 2, first=True)
+    first = rendezvous_store(0, 2, first=True)
     assert first.libuvBackend is uses_libuv
-    meeting_place(first.port, 2, first=False).set("word", "heard")
+    rendezvous_store(first.port, 2, first=False).set("word", "heard")
     assert first.get("word") == b"heard"

@@ -15,13 +15,13 @@ from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.cli.main import run as tinygpt
 from tinygpt_tui.errors import CheckpointError, ExitCode, UsageError
 from tinygpt_tui.events.training import Evaluation, RunEnded, Step
+from tinygpt_tui.planning.estimate import estimate, warnings
+from tinygpt_tui.planning.machine import Machine
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.journal import read_journal
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.training.estimate import estimate, warnings
 from tinygpt_tui.training.fine_tuning import RATE, check_typed, origin_of
-from tinygpt_tui.training.machine import Machine
 from tinygpt_tui.training.run import run_training
 
 NEW_TEXT = TEXT.replace("cat", "Ötzi") + "the zebra!\n"
@@ -72,7 +72,7 @@ def test_stopped_and_gone_on_it_needs_its_model_no_more(base: RunFolder, tmp_pat
         (copy.folder / name).unlink()
     for event in run_training(copy.model):
         if isinstance(event, Step) and event.step == 5:
-            Control(copy.control).ask("stop")
+            Control(copy.control).send("stop")
     shutil.rmtree(base.model)
     events = list(run_training(copy.model))
     assert events[-1].step == 12  # type: ignore[union-attr]

@@ -14,9 +14,10 @@ from makers import small_corpus, small_training
 
 from tinygpt_tui.errors import RunError, UsageError
 from tinygpt_tui.events.training import Evaluation, Paused, Progress, Resumed, RolledBack, Sample, Step, TrainingEvent
+from tinygpt_tui.planning import evaluation_plan
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.settings.training import Extension, TrainingSettings
-from tinygpt_tui.training import evaluate, loop, schedule
+from tinygpt_tui.training import evaluate, loop
 from tinygpt_tui.training.device import choose_device, device_random, set_device_random
 from tinygpt_tui.training.evaluate import whole_loss
 from tinygpt_tui.training.loop import Training
@@ -138,11 +139,11 @@ def test_stop_evaluates_once_more(control: Control) -> None:
     for event in training.events():
         events.append(event)
         if isinstance(event, Step) and event.step == 7:
-            control.ask("stop")
+            control.send("stop")
     assert training.stopped
     assert training.step == 7
     assert [event.step for event in evaluations(events)] == [0, 7]
-    assert not control.asked("stop")
+    assert not control.pending("stop")
 
 
 def test_stop_just_after_an_evaluation_needs_no_other(control: Control) -> None:
@@ -151,7 +152,7 @@ def test_stop_just_after_an_evaluation_needs_no_other(control: Control) -> None:
     for event in training.events():
         events.append(event)
         if isinstance(event, Evaluation) and event.step == 5:
-            control.ask("stop")
+            control.send("stop")
     assert [event.step for event in evaluations(events)] == [0, 5]
     assert training.stopped
 
@@ -164,7 +165,7 @@ def stop_in_evaluation(monkeypatch: pytest.MonkeyPatch, control: Control, times:
         calls.append(1)
         for number, piece in enumerate(plain(*arguments)):
             if len(calls) == 2 and number < times:
-                control.ask("stop")
+                control.send("stop")
             yield piece
 
     monkeypatch.setattr(loop, "summed_losses", asking)
@@ -191,14 +192,14 @@ def test_pause_and_go_on(monkeypatch: pytest.MonkeyPatch, control: Control) -> N
     def look(seconds: float) -> None:
         looks.append(seconds)
         if len(looks) == 3:
-            control.withdraw("pause")
+            control.cancel("pause")
 
     monkeypatch.setattr(loop.time, "sleep", look)
     events: list[TrainingEvent] = []
     for event in training_of(small_training(steps=6, sample_tokens=0), control).events():
         events.append(event)
         if isinstance(event, Step) and event.step == 2:
-            control.ask("pause")
+            control.send("pause")
     place = events.index(Paused(2))
     assert events[place + 1] == Resumed(2)
     assert len(looks) == 3
@@ -206,8 +207,8 @@ def test_pause_and_go_on(monkeypatch: pytest.MonkeyPatch, control: Control) -> N
 
 
 def test_stop_ends_a_pause(monkeypatch: pytest.MonkeyPatch, control: Control) -> None:
-    monkeypatch.setattr(loop.time, "sleep", lambda seconds: control.ask("stop"))
-    control.ask("pause")
+    monkeypatch.setattr(loop.time, "sleep", lambda seconds: control.send("stop"))
+    control.send("pause")
     training = training_of(small_training(), control)
     events = list(training.events())
     assert (training.stopped, training.step) == (True, 0)
@@ -219,9 +220,9 @@ def test_a_sample_can_be_asked_for(control: Control) -> None:
     for event in training_of(small_training(steps=6, evaluate_every=6), control).events():
         events.append(event)
         if isinstance(event, Step) and event.step == 2:
-            control.ask("sample")
+            control.send("sample")
     assert [event.step for event in events if isinstance(event, Sample)] == [0, 2, 6]
-    assert not control.asked("sample")
+    assert not control.pending("sample")
 
 
 def spoiled(monkeypatch: pytest.MonkeyPatch, at: dict[float, int]) -> None:
@@ -410,7 +411,7 @@ def test_a_stop_reads_all(control: Control) -> None:
     for event in training.events():
         events.append(event)
         if isinstance(event, Sample) and event.step == 5:
-            control.ask("stop")
+            control.send("stop")
     assert [(event.step, event.tokens) for event in evaluations(events)] == [(0, 24), (5, 24), (5, 0)]
     assert len([event for event in events if isinstance(event, Sample)]) == 2
 
@@ -485,7 +486,7 @@ def test_a_gpu_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_large_split_is_judged_by_a_part_that_says_how_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(schedule, "MOST_JUDGED", 40)
+    monkeypatch.setattr(evaluation_plan, "MOST_JUDGED", 40)
     training = training_of(small_training(steps=12, evaluation_tokens=20))
     *way, last = evaluations(list(training.events()))
     assert {event.tokens for event in way} == {24}
@@ -511,7 +512,7 @@ def test_an_evaluation_that_takes_long_tells_its_progress_and_ends_soon_after_a_
     for event in training.events():
         events.append(event)
         if isinstance(event, Progress) and event.step == 4:
-            control.ask("stop")  # in the final evaluation
+            control.send("stop")  # in the final evaluation
     shares = [event.share for event in events if isinstance(event, Progress) and event.step == 4]
     assert shares
     assert shares == sorted(shares)

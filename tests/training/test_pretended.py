@@ -128,7 +128,7 @@ def stopped(name: str, where: str) -> RunFolder:
     run = make_run(name, device=where, **SHORT)
     for event in run_training(run.model):
         if isinstance(event, Step) and event.step == 5:
-            Control(run.control).ask("stop")
+            Control(run.control).send("stop")
     return run
 
 

@@ -54,7 +54,7 @@ def stop_at(run: RunFolder, step: int, settings: RunSettings | None = None) -> l
     for event in run_training(run.model, settings=settings):
         events.append(event)
         if isinstance(event, Step) and event.step == step:
-            Control(run.control).ask("stop")
+            Control(run.control).send("stop")
     return events
 
 
@@ -164,11 +164,11 @@ def test_a_second_trainer_is_refused() -> None:
 
 def test_wishes_from_before_are_forgotten_or_heeded() -> None:
     run = make_run()
-    Control(run.control).ask("stop")
+    Control(run.control).send("stop")
     assert ended(list(run_training(run.model))).reason == "finished"
     other = make_run("dog")
-    Control(other.control).ask("stop")
-    assert ended(list(run_training(other.model, heed_earlier_wishes=True))).reason == "stopped"
+    Control(other.control).send("stop")
+    assert ended(list(run_training(other.model, keep_earlier_commands=True))).reason == "stopped"
 
 
 def test_stop_after_the_last_step_is_no_stop() -> None:
@@ -182,7 +182,7 @@ def test_save_now_is_done_now() -> None:
     for event in run_training(run.model):
         events.append(event)
         if isinstance(event, Step) and event.step == 3:
-            Control(run.control).ask("save")
+            Control(run.control).send("save")
     assert [event.step for event in events if event == Saved(event.step, "resume")] == [3, 12]
 
 
@@ -230,7 +230,7 @@ def test_stop_ends_the_waiting_for_room(full_disk: list[bool]) -> None:
         if isinstance(event, Step) and event.step == 4:
             full_disk[0] = True
         if isinstance(event, Paused):
-            Control(run.control).ask("stop")
+            Control(run.control).send("stop")
     assert (ended(events).reason, ended(events).step) == ("failed", 4)
     assert "full" in ended(events).message
 
@@ -415,7 +415,7 @@ def test_too_little_memory_is_said_as_such(monkeypatch: pytest.MonkeyPatch, erro
         raise error
 
     monkeypatch.setattr(run_module.Training, "_one_step", refuse)
-    monkeypatch.setattr("tinygpt_tui.training.shortage.free_memory", lambda: 0.45e9)
+    monkeypatch.setattr("tinygpt_tui.planning.shortage.free_memory", lambda: 0.45e9)
     end = failing(make_run(batch_size=4096, block_size=64))
     assert "this machine has not enough memory for this training: about 8" in end.message
     assert "MB wanted, 450.0 MB free" in end.message

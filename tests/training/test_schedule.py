@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from makers import small_training
 
-from tinygpt_tui.settings.presets import find_preset
 from tinygpt_tui.settings.training import Extension, TrainingSettings
-from tinygpt_tui.training.schedule import FORWARD_COST, evaluation_spacing, evaluation_tokens, rate_share
+from tinygpt_tui.training.schedule import rate_share
 
 
 def curve(settings: TrainingSettings, *extensions: Extension) -> list[float]:
@@ -44,31 +43,3 @@ def test_made_longer_twice() -> None:
     assert twice[:200] == curve(small_training(steps=200), first)
     assert twice[250:] == curve(small_training(steps=300))[250:]
     assert all(0 < share <= 1 for share in twice)
-
-
-SPLIT = 111_540  # of tiny Shakespeare
-
-
-@pytest.mark.parametrize("preset", ["seconds", "quick", "classic", "coffee", "modern", "nanogpt", "tinygpt"])
-def test_evaluations_on_the_way_leave_a_share_to_the_last(preset: str) -> None:
-    settings = find_preset(preset).training
-    tokens = evaluation_tokens(settings, SPLIT)
-    count = settings.steps / evaluation_spacing(settings, SPLIT, tokens)
-    trained = settings.steps * settings.batch_size * settings.architecture.training_length
-    share = FORWARD_COST * (count * (tokens or SPLIT) + SPLIT) / trained
-    assert share < 0.031 or (count <= 8 and tokens == 4096)  # no fewer points, and none that says nothing
-    assert 7 < count <= 25
-    assert tokens == 0 or tokens >= 4096
-
-
-def test_a_small_split_is_read_whole_each_time() -> None:
-    assert evaluation_tokens(find_preset("seconds").training, 5_000) == 0
-    assert evaluation_tokens(find_preset("tinygpt").training, SPLIT) == 0
-
-
-def test_how_many_tokens_are_read_can_be_said() -> None:
-    assert evaluation_tokens(small_training(evaluation_tokens=100), SPLIT) == 100
-    assert evaluation_tokens(small_training(evaluation_tokens=200_000), SPLIT) == 0
-    seldom = small_training(steps=1_000_000, evaluate_every=500_000)
-    assert evaluation_tokens(seldom, SPLIT) == 0  # so few may read all
-    assert evaluation_spacing(seldom, SPLIT, 0) == 500_000

@@ -30,7 +30,7 @@ def train(run: RunFolder, stop_at: int | None = None) -> list[TrainingEvent]:
     for event in run_training(run.model):
         events.append(event)
         if isinstance(event, Step) and event.step == stop_at:
-            Control(run.control).ask("stop")
+            Control(run.control).send("stop")
     return events
 
 

@@ -18,7 +18,7 @@ from wait import wait_until
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import ORIGIN, ModelCard, Origin
 from tinygpt_tui.foreign.facts import Fact
-from tinygpt_tui.runs.control import own_birth
+from tinygpt_tui.runs.control import process_started_at
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings, RunState, RunStatus
 from tinygpt_tui.settings.model_config import TrainedOn
 from tinygpt_tui.settings.training import TrainingSettings
@@ -55,7 +55,9 @@ def train(model: Path, state: RunState, step: int) -> None:
     corpus = CorpusReference(name="text", path="text.txt")
     run.write_settings(RunSettings(name=model.name, created=0.0, corpus=corpus, training=TrainingSettings(steps=100)))
     run.write_status(
-        RunStatus(state=state, step=step, steps=100, pid=os.getpid(), pid_created=own_birth(), time=time.time())
+        RunStatus(
+            state=state, step=step, steps=100, pid=os.getpid(), pid_created=process_started_at(), time=time.time()
+        )
     )
 
 

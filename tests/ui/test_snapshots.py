@@ -83,7 +83,7 @@ def stillness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
         monkeypatch.setattr(box, "cursor_blink", False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(paths, "home", lambda: Path("home"))
-    monkeypatch.setattr("tinygpt_tui.training.cost.load_library", lambda: None)  # a training takes less memory with it
+    monkeypatch.setattr("tinygpt_tui.planning.cost.load_library", lambda: None)  # a training takes less memory with it
     monkeypatch.delenv("NO_COLOR", raising=False)
     yield
     monkeypatch.undo()

@@ -13,9 +13,9 @@ from train_bench import ScriptedRun, TrainBench, train_tab
 from tinygpt_tui.corpora.catalog import CorpusEntry
 from tinygpt_tui.corpora.download import Downloaded
 from tinygpt_tui.errors import DownloadError
+from tinygpt_tui.planning.machine import Machine, keep_machine
 from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.training.machine import Machine, keep_machine
 from tinygpt_tui.ui.training_draft import draft_of, form_fields, texts_of
 from tinygpt_tui.ui.widgets import train_corpus
 

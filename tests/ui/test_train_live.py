@@ -14,7 +14,7 @@ import pytest
 from train_bench import STEPS, ScriptedRun, TrainBench, beginning, loss_at, steps, train_tab
 
 from tinygpt_tui.events.training import Evaluation, Note, Paused, Resumed, RunStarted, Step
-from tinygpt_tui.runs import keeping
+from tinygpt_tui.runs import manage
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.index import RunCard
@@ -164,7 +164,7 @@ async def test_a_run_that_was_renamed_elsewhere_is_followed_to_its_new_name(run:
         await bench.sees("scripted")
         await bench.pilot.press("f2")
         await bench.until(lambda: not isinstance(bench.app.screen, TrainScreen))
-        keeping.rename(run.folder.model, "another name")
+        manage.rename(run.folder.model, "another name")
         await bench.pilot.press("f3")
         await bench.sees("another name")
         assert "scripted" not in bench.shown
@@ -177,12 +177,12 @@ async def test_pause_and_go_on(run: ScriptedRun) -> None:
         await bench.sees("step 40 of 100")
         await bench.pilot.press("p")
         await bench.until(lambda: bench.phase is Phase.PAUSING)
-        assert control.asked("pause")
+        assert control.pending("pause")
         run.write([Paused(40)])
         await bench.sees("press p to go on")
         assert "Pause" not in bench.keys
         await bench.pilot.press("p")
-        assert not control.asked("pause")
+        assert not control.pending("pause")
         run.write([Resumed(40)])
         await bench.until(lambda: bench.phase is Phase.TRAINING)
 
@@ -204,13 +204,13 @@ async def test_stop_asks_first(run: ScriptedRun) -> None:
         await bench.sees("Stop training scripted at step 40")
         await bench.pilot.press("escape")
         await bench.until(lambda: not bench.app.screen.is_modal)
-        assert not control.asked("stop")
+        assert not control.pending("stop")
         await bench.pilot.click("#do-stop")
         await bench.until(lambda: bench.app.screen.is_modal)
         await bench.pilot.press("enter")
-        await bench.until(lambda: control.asked("stop"))
+        await bench.until(lambda: control.pending("stop"))
         await bench.sees("stopping")
-        control.take("stop")
+        control.consume("stop")
         run.end("stopped", 40)
         await bench.sees("Stopped at step 40")
         assert "Go on" in bench.keys

@@ -15,7 +15,7 @@ from textual.widgets import Button, Collapsible, Input, Select, Static
 from wait import wait_until
 
 from tinygpt_tui.events.training import Evaluation, RunEnded, RunStarted, Sample, Step, TrainingEvent
-from tinygpt_tui.runs.control import own_birth
+from tinygpt_tui.runs.control import process_started_at
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings, RunState, RunStatus
 from tinygpt_tui.runs.index import create_run
 from tinygpt_tui.runs.journal import Journal
@@ -130,7 +130,7 @@ class ScriptedRun:
         corpus = CorpusReference(name="a text", path="/nowhere.txt", characters=1000, entropy=entropy)
         settings = RunSettings(name=name, created=time.time(), preset="quick", corpus=corpus, training=training)
         self.folder: RunFolder = create_run(settings)
-        self._birth = own_birth()
+        self._birth = process_started_at()
 
     def write(self, events: Iterable[TrainingEvent]) -> None:
         """Append to the journal."""

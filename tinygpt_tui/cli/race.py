@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tinygpt_tui.corpora.catalog import find_corpus
     from tinygpt_tui.corpora.corpus import split
     from tinygpt_tui.corpora.floors import floors_of
-    from tinygpt_tui.runs.begin import reference
+    from tinygpt_tui.runs.new_run import reference
 
     require("torch", TRAINING)
     _check(arguments)
@@ -155,9 +155,9 @@ def _beaten(loss: float | None, floors: Sequence[Floor]) -> str:
 def _train(entrant: Entrant, prefix: str, corpus: CorpusReference) -> tuple[RunHistory, str, bool]:
     """Train one here, shown as `train` shows it; return its history, its name, and whether somebody stopped it."""
     from tinygpt_tui.cli.train import train_here
-    from tinygpt_tui.runs.begin import new_run
     from tinygpt_tui.runs.index import create_run, free_name
     from tinygpt_tui.runs.journal import read_journal
+    from tinygpt_tui.runs.new_run import new_run
 
     folder = create_run(new_run(free_name(f"{prefix}-{entrant.name}"), "", entrant.training, corpus))
     with contextlib.redirect_stdout(sys.stderr):  # stdout is for the results

@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _end_pause(run: RunFolder, status: RunStatus, with_changes: bool) -> int:
     name = run.model.name
-    asked = Control(run.control).asked("pause")
+    asked = Control(run.control).pending("pause")
     if with_changes or not asked:
         if status.state == "paused" and status.message and not with_changes:
             raise RunError(f"{name} waits: {status.message}", "it goes on by itself when that is mended")

@@ -113,16 +113,16 @@ def _compare(name: str, other: str) -> None:
 
 
 def _rename(name: str, new_name: str) -> None:
-    from tinygpt_tui.runs.keeping import rename
+    from tinygpt_tui.runs.manage import rename
 
     say(f"{name} is called {rename(find_run(name).model, new_name).name} now")
 
 
 def _delete(name: str) -> None:
-    from tinygpt_tui.runs.keeping import throw_away
+    from tinygpt_tui.runs.manage import move_to_trash
     from tinygpt_tui.runs.trash import to_platform
 
-    thrown = throw_away(find_run(name).model)
+    thrown = move_to_trash(find_run(name).model)
     if to_platform(thrown.place):
         say(f"moved {thrown.model} to the system trash; restore it from there to undo this")
     else:

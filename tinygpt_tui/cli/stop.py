@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Ask the trainer to end. Raises NotFoundError, RunError."""
     control = control_of_live(find_run(arguments.name))
-    again = control.asked("stop")
-    control.ask("stop")
+    again = control.pending("stop")
+    control.send("stop")
     if again:
         say(f"{arguments.name} was asked to stop already; it will, after what it is at")
         return 0

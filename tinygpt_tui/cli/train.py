@@ -71,8 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     from tinygpt_tui.corpora.catalog import find_corpus
     from tinygpt_tui.corpora.corpus import check_length
-    from tinygpt_tui.runs.begin import new_run, reference
     from tinygpt_tui.runs.index import check_name, create_run, discard_unbegun, free_name
+    from tinygpt_tui.runs.new_run import new_run, reference
     from tinygpt_tui.tokenizers.char import CharTokenizer
 
     if arguments.name:
@@ -155,8 +155,8 @@ def default_preset(own: bool, timed: bool) -> str:
 
 def _fitted(minutes: float, text: CorpusText, *, measure: bool) -> TrainingSettings:
     """Choose what suits so many minutes; a machine that was never measured is measured now, where `measure` says so."""
-    from tinygpt_tui.training.fitting import fitted
-    from tinygpt_tui.training.machine import read_machine
+    from tinygpt_tui.planning.fitting import fitted
+    from tinygpt_tui.planning.machine import read_machine
 
     machine = read_machine()
     if measure and not machine.measured:
@@ -170,8 +170,8 @@ def _fitted(minutes: float, text: CorpusText, *, measure: bool) -> TrainingSetti
 
 def _estimate(training: TrainingSettings, text: CorpusText, *, fine_tuned: bool) -> list[str]:
     """Return what `training` on `text` would take and what may be wrong with it, line by line."""
-    from tinygpt_tui.training.estimate import estimate, in_words, rare_in, warnings
-    from tinygpt_tui.training.machine import free_memory, read_machine
+    from tinygpt_tui.planning.estimate import estimate, in_words, rare_in, warnings
+    from tinygpt_tui.planning.machine import free_memory, read_machine
 
     machine, free = read_machine(), free_memory()
     found = estimate(training, len(text.text), machine)
@@ -227,7 +227,7 @@ def _train_here(run: RunFolder, settings: RunSettings | None, corpus: Corpus | N
     def stop(number: int, frame: FrameType | None) -> None:
         say("stopping: one more evaluation, then the best weights are kept (again to stop at once)")
         platforms.interrupt_raises()
-        control.ask("stop")
+        control.send("stop")
 
     platforms.on_signals(platforms.STOP_SIGNALS, stop)
 
@@ -239,7 +239,7 @@ def _train_here(run: RunFolder, settings: RunSettings | None, corpus: Corpus | N
 
     say(f"training {run.model.name} in {run.model}")
     with process_group_of(run) as team:
-        events = run_training(run.model, settings=settings, corpus=corpus, team=team, heed_earlier_wishes=True)
+        events = run_training(run.model, settings=settings, corpus=corpus, group=team, keep_earlier_commands=True)
         return show(([event] for event in events), run, footer="Ctrl-C stops and keeps the best weights")
 
 

@@ -33,6 +33,7 @@ from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.errors import ExitCode, TinyGPTError
 from tinygpt_tui.generation.engine import TorchEngine, open_torch_engine
 from tinygpt_tui.measuring.device_report import CheckResult, DeviceFacts, Message, Status
+from tinygpt_tui.planning.shortage import is_shortage, shortage
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
@@ -40,7 +41,6 @@ from tinygpt_tui.settings.windows import policy_for
 from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.training.device import choose_device
 from tinygpt_tui.training.loop import Training
-from tinygpt_tui.training.shortage import is_shortage, shortage
 from tinygpt_tui.training.snapshot import copied
 from tinygpt_tui.words import in_one_line, size
 

@@ -1,6 +1,6 @@
-"""How any terminal tells a trainer what it wants: an empty file per wish in the run's control folder.
+"""How any terminal tells a trainer what it wants: an empty file per command in the run's control folder.
 
-A file is there or not: a wish said twice is one wish, and looking costs a few microseconds a step.
+A file is there or not: a command said twice is one command, and looking costs a few microseconds a step.
 """
 
 from __future__ import annotations
@@ -15,55 +15,55 @@ from tinygpt_tui.files import remove
 from tinygpt_tui.platforms import since_boot
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunStatus
 
-Wish = Literal["stop", "pause", "save", "sample"]
-WISHES: tuple[Wish, ...] = get_args(Wish)
+Command = Literal["stop", "pause", "save", "sample"]
+COMMANDS: tuple[Command, ...] = get_args(Command)
 # A process's birth is reckoned from the machine's start, which moves a little when the clock is set.
-BIRTH_TOLERANCE_S = 10.0
+START_TOLERANCE_S = 10.0
 TICK_S = 0.1
 
 
 class Control:
-    """Both ends of the control folder: askers `ask` and `withdraw`, the trainer looks at `asked` and `take`s."""
+    """Both ends of the control folder: senders `send` and `cancel`, the trainer looks at `pending` and `consume`s."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def ask(self, wish: Wish) -> None:
-        """Leave a wish. Raises StorageError."""
+    def send(self, command: Command) -> None:
+        """Leave a command. Raises StorageError."""
         try:
             self._folder.mkdir(exist_ok=True)  # not the run's folder: the user may have deleted that
-            (self._folder / wish).touch()
+            (self._folder / command).touch()
         except OSError as error:
             raise storage_error(error, self._folder) from error
 
-    def withdraw(self, wish: Wish) -> None:
-        """Take a wish back (a pause ends); nothing happens where there is none. Raises StorageError."""
+    def cancel(self, command: Command) -> None:
+        """Take a command back (a pause ends); nothing happens where there is none. Raises StorageError."""
         try:
-            remove(self._folder / wish)
+            remove(self._folder / command)
         except OSError as error:
-            raise storage_error(error, self._folder / wish) from error
+            raise storage_error(error, self._folder / command) from error
 
-    def asked(self, wish: Wish) -> bool:
+    def pending(self, command: Command) -> bool:
         """Whether somebody wants this."""
-        return (self._folder / wish).exists()
+        return (self._folder / command).exists()
 
-    def take(self, wish: Wish) -> bool:
-        """Whether somebody wanted this; the wish is gone. False for one that cannot be removed now: it waits."""
-        if not self.asked(wish):
+    def consume(self, command: Command) -> bool:
+        """Whether somebody wanted this; the command is gone. False for one that cannot be removed now: it waits."""
+        if not self.pending(command):
             return False
         try:
-            remove(self._folder / wish, wait_s=0)  # the trainer calls this at every step
+            remove(self._folder / command, wait_s=0)  # the trainer calls this at every step
         except OSError:
             return False
         return True
 
     def clear(self) -> None:
-        """Forget wishes that were meant for an earlier trainer. Raises StorageError."""
-        for wish in WISHES:
-            self.withdraw(wish)
+        """Forget commands that were meant for an earlier trainer. Raises StorageError."""
+        for command in COMMANDS:
+            self.cancel(command)
 
 
-def own_birth() -> float:
+def process_started_at() -> float:
     """Return when this process began, seconds since 1970; with the pid it names the process for good."""
     return float(psutil.Process().create_time())
 
@@ -75,7 +75,7 @@ def is_alive(status: RunStatus) -> bool:
         if status.pid_since_boot and (found := since_boot(status.pid)):
             same = abs(found - status.pid_since_boot) < TICK_S
         else:
-            same = abs(process.create_time() - status.pid_created) < BIRTH_TOLERANCE_S
+            same = abs(process.create_time() - status.pid_created) < START_TOLERANCE_S
         return same and process.status() != psutil.STATUS_ZOMBIE
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return False

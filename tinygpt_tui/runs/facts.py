@@ -18,7 +18,7 @@ from tinygpt_tui.reading import Damage, open_file
 from tinygpt_tui.runs.folder import RunFolder, RunSettings
 from tinygpt_tui.runs.index import RunCard, list_runs
 from tinygpt_tui.runs.journal import read_journal
-from tinygpt_tui.runs.keeping import read_notes
+from tinygpt_tui.runs.manage import read_notes
 from tinygpt_tui.runs.timeline import list_moments
 
 HEAD, TAIL = 16_384, 131_072  # bytes of a journal that are read

@@ -119,13 +119,13 @@ class RunFolder:
         return self.folder / "resume.pt"
 
     @property
-    def newest(self) -> Path:
+    def live_weights(self) -> Path:
         """The weights of a run that is being trained, where they are newer than its best ones; one moment's file."""
         return self.folder / "newest.safetensors"
 
     @property
     def control(self) -> Path:
-        """Where any terminal leaves its wishes."""
+        """Where any terminal leaves its commands."""
         return self.folder / "control"
 
     @property

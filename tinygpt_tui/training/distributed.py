@@ -45,13 +45,13 @@ HINT = "the best weights are kept; resume goes on from the state that was saved 
 class Order(enum.IntEnum):
     """What the first process tells the others to do."""
 
-    BEGIN = 1
+    START = 1
     STEP = 2
-    TAKE_OVER = 3
+    LOAD_STATE = 3
     END = 4
 
 
-class Beginning(msgspec.Struct, frozen=True):
+class Setup(msgspec.Struct, frozen=True):
     """What a helper needs to know before the first step, besides the text's ids."""
 
     training: TrainingSettings
@@ -60,8 +60,8 @@ class Beginning(msgspec.Struct, frozen=True):
     ids: str = "int64"  # their type
 
 
-class Team:
-    """The processes of one training as one of them sees it; a team of one costs nothing."""
+class ProcessGroup:
+    """The processes of one training as one of them sees it; a group of one costs nothing."""
 
     def __init__(self, rank: int = 0, size: int = 1, on_gpus: dist.ProcessGroup | None = None) -> None:
         """`on_gpus` is the group over which gradients travel between GPUs, where there are any."""
@@ -70,7 +70,7 @@ class Team:
         self._in_step = True  # whether the helpers have the weights of the first process
 
     @property
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
         """Whether this is the first process of several."""
         return self.size > 1 and self.rank == 0
 
@@ -112,7 +112,7 @@ class Team:
         """Return which share of `count` windows this process has."""
         return (count * (self.rank + 1) // self.size - count * self.rank // self.size) / count
 
-    def own_random(self, seed: int, step: int) -> None:
+    def seed_own_random(self, seed: int, step: int) -> None:
         """Give each process its own random numbers (dropout), which follow from seed and step alone."""
         if self.size > 1:
             torch.manual_seed(int(np.random.SeedSequence((seed, step, self.rank)).generate_state(1, np.uint64)[0] >> 1))
@@ -124,7 +124,7 @@ class Team:
         gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
         flat = torch.cat([*(gradient.reshape(-1) for gradient in gradients), loss.detach().reshape(1)])
         flat *= self.share(count)
-        with noticing():
+        with peer_errors():
             dist.all_reduce(flat, group=self._on_gpus if flat.device.type == "cuda" else None)
         place = 0
         for gradient in gradients:
@@ -134,84 +134,84 @@ class Team:
 
     # The first process's words
 
-    def begin(self, beginning: Beginning, ids: Ids) -> None:
+    def start(self, setup: Setup, ids: Ids) -> None:
         """Tell the helpers what is trained."""
-        if self.leads:
+        if self.is_leader:
             self._in_step = False
-            self._say(Order.BEGIN)
-            self._send(msgspec.json.encode(beginning))
-            self._send(ids.tobytes())
+            self._send_order(Order.START)
+            self._send_bytes(msgspec.json.encode(setup))
+            self._send_bytes(ids.tobytes())
 
-    def fall_out(self) -> None:
+    def invalidate(self) -> None:
         """The weights are others now than the helpers have (gone on, gone back)."""
         self._in_step = self.size == 1
 
     def step(self, step: int, share: float, state: Iterator[dict[str, Any]]) -> None:
         """Tell the helpers to take `step` with that share of the peak rates; they get `state` first where they must."""
-        if not self.leads:
+        if not self.is_leader:
             return
         if not self._in_step:
             content = io.BytesIO()
             torch.save(next(state), content)
-            self._say(Order.TAKE_OVER)
-            self._send(content.getvalue())
+            self._send_order(Order.LOAD_STATE)
+            self._send_bytes(content.getvalue())
             self._in_step = True
-        self._say(Order.STEP, step, share)
+        self._send_order(Order.STEP, step, share)
 
     def end(self) -> None:
         """Send the helpers home; those that are gone already do not matter any more."""
-        if not self.leads:
+        if not self.is_leader:
             return
         try:
-            self._say(Order.END)
+            self._send_order(Order.END)
         except RunError:
             return
 
     # A helper's ears
 
-    def hear_beginning(self) -> tuple[Beginning, Ids]:
+    def receive_setup(self) -> tuple[Setup, Ids]:
         """Return what is trained, and the ids (N,) it learns from."""
-        beginning = reading.decode(self._receive(), Beginning)
-        return beginning, np.frombuffer(self._receive(), dtype=beginning.ids)
+        setup = reading.decode(self._receive_bytes(), Setup)
+        return setup, np.frombuffer(self._receive_bytes(), dtype=setup.ids)
 
-    def hear(self) -> tuple[Order, int, float]:
+    def receive(self) -> tuple[Order, int, float]:
         """Return the next order, its step and its share of the rates."""
         word = torch.zeros(3, dtype=torch.float64)
-        with noticing():
+        with peer_errors():
             dist.broadcast(word, src=0)
         return Order(int(word[0])), int(word[1]), float(word[2])
 
-    def hear_state(self) -> dict[str, Any]:
+    def receive_state(self) -> dict[str, Any]:
         """Return the state that the first process sent."""
-        state: dict[str, Any] = torch.load(io.BytesIO(self._receive()), map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(io.BytesIO(self._receive_bytes()), map_location="cpu", weights_only=True)
         return state
 
     @staticmethod
-    def _say(order: Order, step: int = 0, share: float = 0.0) -> None:
-        with noticing():
+    def _send_order(order: Order, step: int = 0, share: float = 0.0) -> None:
+        with peer_errors():
             dist.broadcast(torch.tensor([order, step, share], dtype=torch.float64), src=0)
 
     @staticmethod
-    def _send(content: bytes) -> None:
-        with noticing():
+    def _send_bytes(content: bytes) -> None:
+        with peer_errors():
             dist.broadcast(torch.tensor([len(content)]), src=0)
             dist.broadcast(torch.frombuffer(bytearray(content), dtype=torch.uint8), src=0)
 
     @staticmethod
-    def _receive() -> bytes:
+    def _receive_bytes() -> bytes:
         length = torch.zeros(1, dtype=torch.long)
-        with noticing():
+        with peer_errors():
             dist.broadcast(length, src=0)
             content = torch.empty(int(length), dtype=torch.uint8)
             dist.broadcast(content, src=0)
         return content.numpy().tobytes()
 
 
-ALONE = Team()
+ALONE = ProcessGroup()
 
 
 @contextmanager
-def noticing() -> Iterator[None]:
+def peer_errors() -> Iterator[None]:
     """Say in words that another process is gone."""
     try:
         yield
@@ -219,12 +219,12 @@ def noticing() -> Iterator[None]:
         raise RunError(f"{GONE}: {str(error).splitlines()[0][:200]}", HINT) from error
 
 
-def launched() -> tuple[int, int]:
+def rank_and_size() -> tuple[int, int]:
     """Return rank and size as torchrun (or a starter of ours) has put them into the environment; alone it is 0 of 1."""
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def join(rank: int, size: int, store: Store | None = None) -> Team:
+def join(rank: int, size: int, store: Store | None = None) -> ProcessGroup:
     """Meet the other processes. Raises RunError where they do not come."""
     on_gpus = None
     try:
@@ -239,7 +239,7 @@ def join(rank: int, size: int, store: Store | None = None) -> Team:
             on_gpus = dist.new_group(backend="nccl", timeout=ADDING_UP)
     except RuntimeError as error:
         raise RunError(f"the {size} processes of this training did not meet: {error}", "try again") from error
-    return Team(rank, size, on_gpus)
+    return ProcessGroup(rank, size, on_gpus)
 
 
 def leave() -> None:
@@ -248,7 +248,7 @@ def leave() -> None:
         dist.destroy_process_group()
 
 
-def meeting_place(port: int, size: int, first: bool) -> TCPStore:
+def rendezvous_store(port: int, size: int, first: bool) -> TCPStore:
     """Return the store over which `size` processes of this machine find one another; the first one keeps it."""
     uses_libuv = platforms.store_uses_libuv()
     return TCPStore(HERE, port, size, first, JOINING, wait_for_workers=False, use_libuv=uses_libuv)

@@ -16,31 +16,31 @@ from tinygpt_tui import platforms
 from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.errors import RunError
 from tinygpt_tui.tokenizers.char import CharTokenizer
-from tinygpt_tui.training.distributed import Order, Team, join, launched, leave, meeting_place
+from tinygpt_tui.training.distributed import Order, ProcessGroup, join, leave, rank_and_size, rendezvous_store
 from tinygpt_tui.training.loop import Diverged, Training
 
 
-def help_train(team: Team) -> None:
+def help_train(group: ProcessGroup) -> None:
     """Take part in a training until the first process says that it is over. Raises RunError where that one is gone."""
-    if team.hear()[0] is Order.END:
+    if group.receive()[0] is Order.END:
         return  # it could not begin
-    beginning, ids = team.hear_beginning()
-    torch.set_num_threads(beginning.threads)
-    device = torch.device(beginning.device)
+    setup, ids = group.receive_setup()
+    torch.set_num_threads(setup.threads)
+    device = torch.device(setup.device)
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         if device.index >= torch.cuda.device_count():
             raise RunError(f"this process needs {device}, and this machine has {torch.cuda.device_count()} GPUs")
         torch.cuda.set_device(device)
-    settings = msgspec.structs.replace(beginning.training, compile="never")
+    settings = msgspec.structs.replace(setup.training, compile="never")
     corpus = Corpus(CharTokenizer("\n"), ids, ids[:2])
-    training = Training(settings, corpus, device, team=team)
+    training = Training(settings, corpus, device, group=group)
     while True:
-        order, step, share = team.hear()
+        order, step, share = group.receive()
         if order is Order.END:
             return
-        if order is Order.TAKE_OVER:
-            training.take_over(team.hear_state())
+        if order is Order.LOAD_STATE:
+            training.load_place(group.receive_state())
             continue
         try:
             training.follow(step, share)
@@ -51,11 +51,11 @@ def help_train(team: Team) -> None:
 def main() -> int:
     """Help, and leave quietly where the first process is gone: it is for that one to say why."""
     platforms.ignore_signals(["SIGINT", platforms.HANG_UP])  # Ctrl-C is for the first process, which ends us
-    rank, size = launched()
+    rank, size = rank_and_size()
     try:
         # Under torchrun all meet as torch's own rules say; a starter of ours keeps a store for it.
         by_torchrun = dist.is_torchelastic_launched()
-        store = None if by_torchrun else meeting_place(int(os.environ["MASTER_PORT"]), size, first=False)
+        store = None if by_torchrun else rendezvous_store(int(os.environ["MASTER_PORT"]), size, first=False)
         help_train(join(rank, size, store))
     except RunError as error:
         print(error.message, file=sys.stderr)

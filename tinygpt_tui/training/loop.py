@@ -31,21 +31,22 @@ from tinygpt_tui.events.training import (
     Step,
     TrainingEvent,
 )
-from tinygpt_tui.runs.control import Control, Wish
+from tinygpt_tui.planning.evaluation_plan import evaluation_spacing, evaluation_tokens, judged_tokens
+from tinygpt_tui.planning.time_budget import TimeBudget
+from tinygpt_tui.runs.control import Command, Control
 from tinygpt_tui.settings.training import Extension, TrainingSettings
-from tinygpt_tui.training.carrying import Carrying
 from tinygpt_tui.training.compiling import Compiling
 from tinygpt_tui.training.device import device_random, placed, seed_device_random, set_device_random
-from tinygpt_tui.training.distributed import ALONE, Team
+from tinygpt_tui.training.distributed import ALONE, ProcessGroup
 from tinygpt_tui.training.evaluate import judged_windows, spread_windows, summed_losses
 from tinygpt_tui.training.fused import use_fused
 from tinygpt_tui.training.optimizer import clip, make_optimizers, set_rate
-from tinygpt_tui.training.pace import Pace
 from tinygpt_tui.training.precision import Precision
 from tinygpt_tui.training.sampling import sample_text
-from tinygpt_tui.training.schedule import evaluation_spacing, evaluation_tokens, judged_tokens, rate_share
+from tinygpt_tui.training.schedule import rate_share
 from tinygpt_tui.training.snapshot import copied
 from tinygpt_tui.training.stopwatch import Stopwatch
+from tinygpt_tui.training.truncated_bptt import TruncatedBPTT
 from tinygpt_tui.words import part_words
 
 PAUSE_LOOK_S = 0.1
@@ -75,12 +76,12 @@ class Training:
         device: torch.device,
         control: Control | None = None,
         extensions: Sequence[Extension] = (),
-        team: Team = ALONE,
+        group: ProcessGroup = ALONE,
     ) -> None:
         """Draws the first weights from `settings.seed`; the global random state is this run's from here on."""
-        team.check(settings)
+        group.check(settings)
         torch.manual_seed(settings.seed)
-        self.team = team
+        self.group = group
         self.settings, self.corpus, self.device = settings, corpus, device
         self.model: LanguageModel = build(settings.architecture).to(device)
         self.precision = Precision(settings, device)
@@ -96,15 +97,15 @@ class Training:
         self.stopped = False
         self.came_from = ""  # the kind of device that the loaded state was taken on, where it was another one
         self._stopped_at = math.inf  # time.monotonic()
-        self.pace = Pace(settings)
+        self.time_budget = TimeBudget(settings)
         self._control = control
         self._extensions = tuple(extensions)
         self._block_size = settings.architecture.block_size
-        self._carrying: Carrying | None = None
+        self._bptt: TruncatedBPTT | None = None
         if settings.architecture.is_stateful:
             streams = Streams(corpus.train, self._block_size, settings.batch_size, settings.seed)
             self._windows: Windows | Streams = streams
-            self._carrying = Carrying(streams)
+            self._bptt = TruncatedBPTT(streams)
         else:
             length = settings.architecture.training_length
             self._windows = Windows(corpus.train, length, settings.batch_size, settings.seed)
@@ -119,7 +120,7 @@ class Training:
 
     def events(self) -> Iterator[TrainingEvent]:
         """Train from where `step` stands to the end; `stopped` tells whether somebody ended it before."""
-        self.pace.wake()
+        self.time_budget.start_clock()
         while True:
             try:
                 yield from self._due()
@@ -131,11 +132,11 @@ class Training:
                         yield from self._evaluate()
                         if self._sampled != self.step and not self._is_late():
                             yield from self._sample()
-                        self.pace.evaluated(self.step)
+                        self.time_budget.evaluated(self.step)
                     return
                 yield from self._try_compiling()
                 step = self._one_step()
-                if plan := self.pace.stepped(self.step):
+                if plan := self.time_budget.stepped(self.step):
                     self._take_plan(plan.steps)  # before anybody may save the state of this step
                 yield step
                 if plan:
@@ -171,7 +172,7 @@ class Training:
             **self._place(),
             "elapsed_s": self.elapsed_s,
             "rate_scale": self.rate_scale,
-            "pace": self.pace.state(),
+            "pace": self.time_budget.state(),
             "compiling": self.compiling.choice,
             "threads": torch.get_num_threads(),
             "extensions": len(self._extensions),
@@ -186,8 +187,8 @@ class Training:
         self._return_to(state)
         self.elapsed_s = state["elapsed_s"]
         self.rate_scale = state.get("rate_scale", 1.0)
-        self.pace.load_state(state.get("pace", {}))
-        self._take_plan(self.pace.steps)
+        self.time_budget.load_state(state.get("pace", {}))
+        self._take_plan(self.time_budget.steps)
         self.came_from = self._came_from(state)
         if not self.came_from:
             self.compiling.keep_to(state.get("compiling", "auto"))
@@ -225,14 +226,14 @@ class Training:
             "without_better": self._without_better,
             "model": self.model.state_dict(),
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
-            "carried": self._carrying.state() if self._carrying else None,
+            "carried": self._bptt.state() if self._bptt else None,
             "device": self.device.type,
             "random": torch.get_rng_state(),
             "device_random": device_random(self.device),
         }
 
     def _return_to(self, place: dict[str, Any]) -> None:
-        self.team.fall_out()
+        self.group.invalidate()
         self.step = place["step"]
         self.best_step, self.best_loss = place["best_step"], place["best_loss"]
         self.best_tokens, self._best_part = place.get("best_tokens", 0), place.get("best_part", self.best_loss)
@@ -245,8 +246,8 @@ class Training:
         for optimizer, kept in zip(self.optimizers, place["optimizers"], strict=True):
             optimizer.load_state_dict(copied(kept))  # torch would go on with the very tensors it is given
             optimizer.zero_grad(set_to_none=True)
-        if self._carrying:
-            self._carrying.load_state(copied(place.get("carried")), self.device)
+        if self._bptt:
+            self._bptt.load_state(copied(place.get("carried")), self.device)
         torch.set_rng_state(place["random"])
         if self._came_from(place):
             seed_device_random(self.device, self.settings.seed, self.step)
@@ -270,7 +271,7 @@ class Training:
             yield from self._evaluate()
         if self._sampled != self.step and not self._is_late():
             yield from self._sample()
-        self.pace.evaluated(self.step)
+        self.time_budget.evaluated(self.step)
         if self._good is None or self._good["step"] != self.step:
             self._good = copied(self._place())
         if not self._best_on_part:
@@ -305,7 +306,7 @@ class Training:
 
     def _share(self) -> float:
         """Return the share of their peak rates that the optimizers use now."""
-        return rate_share(self.pace.place(self.step), self.settings, self._extensions) * self.rate_scale
+        return rate_share(self.time_budget.place(self.step), self.settings, self._extensions) * self.rate_scale
 
     def _read_only(self, tokens: int) -> None:
         """Let interim evaluations read so many tokens of the validation split; 0: as many as the final one."""
@@ -323,16 +324,16 @@ class Training:
     def _evaluation_due(self) -> bool:
         if not self.step:
             return True
-        if self.pace.timed and not self.settings.evaluate_every:
-            return self.pace.evaluation_due(self.step)
+        if self.time_budget.timed and not self.settings.evaluate_every:
+            return self.time_budget.evaluation_due(self.step)
         return self.step % self._evaluate_every == 0 or self.step >= self.settings.steps
 
-    def take_over(self, place: dict[str, Any]) -> None:
-        """Stand where the first process of the team stands."""
+    def load_place(self, place: dict[str, Any]) -> None:
+        """Stand where the first process of the group stands."""
         self._return_to(place)
 
     def follow(self, step: int, share: float) -> None:
-        """Take the step that the first process of the team takes, with its share of the peak rates."""
+        """Take the step that the first process of the group takes, with its share of the peak rates."""
         self.step = step
         self._one_step(share)
 
@@ -341,11 +342,11 @@ class Training:
         settings = self.settings
         self.model.train()
         share = self._share() if share is None else share
-        self.team.step(self.step, share, iter(self._place, None))
-        self.team.own_random(settings.seed, self.step)
+        self.group.step(self.step, share, iter(self._place, None))
+        self.group.seed_own_random(settings.seed, self.step)
         rate = set_rate(self.optimizers, share)
         loss = self._backward()
-        loss = self.team.mean(self.model, loss, settings.batch_size)
+        loss = self.group.mean(self.model, loss, settings.batch_size)
         clipped = clip(self.model, settings.gradient_clip)
         value, norm = torch.stack((loss, clipped)).tolist()  # an accelerator is waited for once
         if not math.isfinite(value) or not math.isfinite(norm):
@@ -369,7 +370,7 @@ class Training:
 
     def _try_compiling(self) -> Iterator[TrainingEvent]:
         """Where the next step would be the first compiled one, see whether it can be; nothing else changes by that."""
-        if self._carrying or not self.compiling.is_due:
+        if self._bptt or not self.compiling.is_due:
             return
         watch = self._stopwatch()
         random, on_device = torch.get_rng_state(), device_random(self.device)
@@ -385,7 +386,7 @@ class Training:
 
     def _backward(self) -> Tensor:
         """Add the gradients of this process's share of the step's batch; return its loss."""
-        batch = self.team.rows(self._windows.batch(self.step))
+        batch = self.group.rows(self._windows.batch(self.step))
         inputs, targets = (placed(part, self.device) for part in batch)
         loss = self._loss(inputs, targets)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -393,8 +394,8 @@ class Training:
 
     def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
         with self.precision():
-            if self._carrying:
-                logits = self._carrying.logits(self.model, inputs, self.step)
+            if self._bptt:
+                logits = self._bptt.logits(self.model, inputs, self.step)
             else:
                 logits = self.compiling.forward(self.model)(inputs)
         return F.cross_entropy(logits.float().view(-1, logits.shape[-1]), targets.reshape(-1))
@@ -426,7 +427,9 @@ class Training:
         seconds = watch.seconds()
         self.elapsed_s += seconds
         if not whole:
-            self.pace.last_takes_longer(seconds * ((self._judged or len(self.corpus.validation)) / self._part - 1))
+            self.time_budget.last_takes_longer(
+                seconds * ((self._judged or len(self.corpus.validation)) / self._part - 1)
+            )
         recent, self._recent = self._recent, []
         if recent:
             self._train_loss = sum(recent) / len(recent)
@@ -509,18 +512,18 @@ class Training:
     def _obey(self) -> Iterator[TrainingEvent]:
         if self._control is None:
             return
-        if self._control.take("sample"):
+        if self._control.consume("sample"):
             yield from self._sample()
         if self._asked("pause") and not self._asked("stop"):
-            self.pace.rest()
+            self.time_budget.stop_clock()
             yield Paused(self.step)
             while self._asked("pause") and not self._asked("stop"):
                 time.sleep(PAUSE_LOOK_S)
-                if self._control.take("sample"):
+                if self._control.consume("sample"):
                     yield from self._sample()
                 if self._asked("save"):  # whoever pulls does it, between two events
                     yield Note(self.step, "asked to save the state")
-            self.pace.wake()
+            self.time_budget.start_clock()
             yield Resumed(self.step)
         if self._stop_taken():
             self._stop()  # a second one cuts the last evaluation short
@@ -533,11 +536,11 @@ class Training:
         return time.monotonic() - self._stopped_at > STOP_S
 
     def _stop_taken(self) -> bool:
-        return self._control is not None and self._control.take("stop")
+        return self._control is not None and self._control.consume("stop")
 
     def _diverged(self, what: str) -> NoReturn:
         """Say that `what` is no number; nothing of it may have reached the weights."""
         raise Diverged(what)
 
-    def _asked(self, wish: Wish) -> bool:
-        return self._control is not None and self._control.asked(wish)
+    def _asked(self, command: Command) -> bool:
+        return self._control is not None and self._control.pending(command)

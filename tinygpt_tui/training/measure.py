@@ -20,14 +20,14 @@ from tinygpt_tui import platforms
 from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.events.training import Step
+from tinygpt_tui.planning.cost import step_seconds
+from tinygpt_tui.planning.machine import Machine, keep_machine, read_machine
 from tinygpt_tui.reading import convert
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
-from tinygpt_tui.training.cost import step_seconds
 from tinygpt_tui.training.device import choose_device, devices
 from tinygpt_tui.training.loop import Training
-from tinygpt_tui.training.machine import Machine, keep_machine, read_machine
 from tinygpt_tui.words import in_one_line
 from tinygpt_tui.words import threads as threads_in_words
 

@@ -28,7 +28,7 @@ from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.tokenizers.table import tokenizer_from
 from tinygpt_tui.training.device import choose_device, devices
-from tinygpt_tui.training.distributed import ALONE, Beginning, Team
+from tinygpt_tui.training.distributed import ALONE, ProcessGroup, Setup
 from tinygpt_tui.training.fine_tuning import for_text, with_net
 from tinygpt_tui.training.loop import PROGRESS_S, Training
 from tinygpt_tui.training.measure import choose
@@ -51,7 +51,11 @@ class StoppedEarly(Exception):
 
 
 def preparing(
-    folder: RunFolder, settings: RunSettings, control: Control, team: Team = ALONE, corpus: Corpus | None = None
+    folder: RunFolder,
+    settings: RunSettings,
+    control: Control,
+    group: ProcessGroup = ALONE,
+    corpus: Corpus | None = None,
 ) -> Generator[TrainingEvent, None, Prepared]:
     """Read text and state, build the net, and at last write down what was decided; yields its progress.
 
@@ -72,18 +76,16 @@ def preparing(
     architecture = msgspec.structs.replace(chosen.architecture, vocab_size=corpus.tokenizer.size)
     chosen = msgspec.structs.replace(chosen, architecture=architecture)
     try:
-        chosen, device, measured = _place(chosen, state, team)
+        chosen, device, measured = _place(chosen, state, group)
     except UsageError as error:
         command = platforms.command_line("tinygpt-tui", "resume", folder.model.name, "--device", "auto")
         elsewhere = f"continue it elsewhere: {command}"
         raise error if state is None else UsageError(error.message, elsewhere) from error
     notes += measured
-    training = Training(chosen, corpus, device, control, settings.extensions, team)
+    training = Training(chosen, corpus, device, control, settings.extensions, group)
     notes += [training.precision.words] if training.precision.halved else []
     notes += [training.reads] if training.reads else []
-    team.begin(
-        Beginning(training.settings, str(device), torch.get_num_threads(), str(corpus.train.dtype)), corpus.train
-    )
+    group.start(Setup(training.settings, str(device), torch.get_num_threads(), str(corpus.train.dtype)), corpus.train)
     if state is not None:
         _go_on(training, state, folder.resume)
         notes.append(f"going on from step {training.step}")
@@ -106,22 +108,22 @@ def preparing(
 
 
 def _place(
-    chosen: TrainingSettings, state: dict[str, Any] | None, team: Team
+    chosen: TrainingSettings, state: dict[str, Any] | None, group: ProcessGroup
 ) -> tuple[TrainingSettings, torch.device, list[str]]:
     """Decide where to compute, and with how many threads; a run that goes on keeps to what it began with.
 
     Sums are added up in as many parts as there are threads: another number, and the last bits differ.
     """
     one_place = chosen.device != "auto" or len(devices()) == 1
-    if state is not None or (chosen.threads and one_place and team.size == 1):
+    if state is not None or (chosen.threads and one_place and group.size == 1):
         torch.set_num_threads(chosen.threads or (state or {}).get("threads") or torch.get_num_threads())
-        return chosen, team.device(chosen.device) if team.size > 1 else choose_device(chosen.device), []
-    if team.size > 1:
+        return chosen, group.device(chosen.device) if group.size > 1 else choose_device(chosen.device), []
+    if group.size > 1:
         # Trying steps out says nothing while the others wait: each process takes its share of the cores.
-        torch.set_num_threads(chosen.threads or max(1, (os.cpu_count() or 1) // team.size))
-        device = team.device(chosen.device)
+        torch.set_num_threads(chosen.threads or max(1, (os.cpu_count() or 1) // group.size))
+        device = group.device(chosen.device)
         chosen = msgspec.structs.replace(chosen, threads=torch.get_num_threads(), device=str(device))
-        return chosen, device, [f"{team.size} processes share each step, with {threads(chosen.threads)} each"]
+        return chosen, device, [f"{group.size} processes share each step, with {threads(chosen.threads)} each"]
     choice = choose(chosen)
     if chosen.minutes:
         chosen = msgspec.structs.replace(chosen, steps=max(1, round(chosen.minutes * 60 / choice.step_s)))
@@ -184,7 +186,7 @@ class _Told:
                 share = next(steps)
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
-            if self._control.take("stop"):
+            if self._control.consume("stop"):
                 raise StoppedEarly
             if time.monotonic() - self._at > PROGRESS_S:
                 self._at = time.monotonic()

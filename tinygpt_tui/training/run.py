@@ -30,17 +30,17 @@ from tinygpt_tui.events.training import (
     TrainingEvent,
 )
 from tinygpt_tui.files import remove, remove_parts, take_lock, write_bytes
+from tinygpt_tui.planning.shortage import is_shortage, shortage
 from tinygpt_tui.platforms import since_boot
-from tinygpt_tui.runs.control import Control, own_birth
+from tinygpt_tui.runs.control import Control, process_started_at
 from tinygpt_tui.runs.folder import RunFolder, RunSettings, RunState, RunStatus, steps_of
 from tinygpt_tui.runs.journal import Journal, last_event
 from tinygpt_tui.settings.model_config import TrainedOn
-from tinygpt_tui.training.checkup import Checkup
-from tinygpt_tui.training.distributed import ALONE, Team
+from tinygpt_tui.training.distributed import ALONE, ProcessGroup
+from tinygpt_tui.training.health import HealthCheck
+from tinygpt_tui.training.live_weights import LiveWeights
 from tinygpt_tui.training.loop import Training
-from tinygpt_tui.training.newest import Newest
 from tinygpt_tui.training.prepare import StoppedEarly, preparing
-from tinygpt_tui.training.shortage import is_shortage, shortage
 from tinygpt_tui.training.timeline import Timeline
 
 R = TypeVar("R")
@@ -56,8 +56,8 @@ def run_training(
     *,
     settings: RunSettings | None = None,
     corpus: Corpus | None = None,
-    heed_earlier_wishes: bool = False,
-    team: Team = ALONE,
+    keep_earlier_commands: bool = False,
+    group: ProcessGroup = ALONE,
 ) -> Iterator[TrainingEvent]:
     """Train what `MODEL/run/settings.json` describes, from the start or from where it was left.
 
@@ -67,8 +67,8 @@ def run_training(
     Every event is in the journal before it is yielded, except a pause because nothing can be written, and that failure.
     The last event is RunEnded; an unexpected exception is raised after it was written down. A run that is already being
     trained raises RunError, a folder that cannot be written StorageError, both before the first event. Requests from
-    before the start are dropped, unless the starter has cleared them away itself (`heed_earlier_wishes`). Other
-    processes of the `team` do what this one, the first, says.
+    before the start are dropped, unless the starter has cleared them away itself (`keep_earlier_commands`). Other
+    processes of the `group` do what this one, the first, says.
     """
     folder = RunFolder(model)
     try:
@@ -79,11 +79,11 @@ def run_training(
     except OSError as error:
         raise storage_error(error, folder.folder) from error
     try:
-        if not heed_earlier_wishes:
+        if not keep_earlier_commands:
             Control(folder.control).clear()
         for place in (folder.model, folder.folder, folder.timeline):
             remove_parts(place)
-        yield from _Run(folder, team, settings, corpus).events()
+        yield from _Run(folder, group, settings, corpus).events()
     finally:
         lock.release()
 
@@ -92,16 +92,16 @@ class _Run:
     """One going-on of a run: the loop's events, with what they mean for the disk done before they are passed on."""
 
     def __init__(
-        self, folder: RunFolder, team: Team, settings: RunSettings | None = None, corpus: Corpus | None = None
+        self, folder: RunFolder, group: ProcessGroup, settings: RunSettings | None = None, corpus: Corpus | None = None
     ) -> None:
         self._folder = folder
-        self._team = team
+        self._group = group
         self._settings, self._corpus = settings, corpus
         self._control = Control(folder.control)
         last = last_event(folder.events)
         self._before = last if isinstance(last, RunEnded) and last.reason != "failed" else None
         self._journal = Journal(folder.events)
-        self._born, self._since_boot = own_birth(), since_boot(os.getpid())
+        self._born, self._since_boot = process_started_at(), since_boot(os.getpid())
         self._status_at = self._resume_at = time.monotonic()
         self._saving_s = 0.0
         self._saved_choice = ""
@@ -117,7 +117,7 @@ class _Run:
             settings, corpus = self._settings or kept, self._corpus
             self._corpus = None  # the training has it
             steps = self._announce(kept)
-            steps_before = preparing(self._folder, settings, self._control, self._team, corpus)
+            steps_before = preparing(self._folder, settings, self._control, self._group, corpus)
             ready = yield from self._logged(steps_before)
             self._training = training = ready.training
             steps = training.settings.steps
@@ -127,9 +127,9 @@ class _Run:
                 yield from self._log(Note(training.step, text))
             if ready.keep_at_once:
                 yield from self._save_resume()
-            timeline, newest = Timeline(self._folder, training), Newest(self._folder, training)
+            timeline, newest = Timeline(self._folder, training), LiveWeights(self._folder, training)
             self._try(newest.forget)  # an earlier trainer was killed
-            checkup = Checkup(settings.training, training.corpus.train, training.corpus.validation)
+            health = HealthCheck(settings.training, training.corpus.train, training.corpus.validation)
             self._say("running", steps)
             for event in training.events():
                 steps = training.settings.steps  # a run by the clock plans them as it goes
@@ -142,7 +142,7 @@ class _Run:
                     yield from self._insist(write_moment)
                 if (write := newest.after(event)) is not None:
                     yield from self._insist(write)
-                for finding in checkup.after(event, training.model):
+                for finding in health.after(event, training.model):
                     yield from self._log(finding)
                 self._say_now_and_then(event, steps)
             yield from self._save_resume()
@@ -163,7 +163,7 @@ class _Run:
             traceback.clear_frames(error.__traceback__)  # they hold what did not fit
             message, hint = shortage(self._training.settings, self._training.device)
         finally:
-            self._try(lambda: remove(self._folder.newest))
+            self._try(lambda: remove(self._folder.live_weights))
             ended = self._ended(reason, message, hint)
             if self._training is None and self._before is not None:
                 self._stay_ended(self._before, steps, message)
@@ -256,7 +256,7 @@ class _Run:
                 yield from self._log(Saved(event.step, "best"))
             elif event.part_loss is not None:  # the kept ones were measured again, on all that judges
                 yield from self._insist(lambda: write_trained(self._folder.model, trained))
-        if self._control.take("save") or self._is_time_to_save(event, training):
+        if self._control.consume("save") or self._is_time_to_save(event, training):
             yield from self._save_resume()
 
     def _is_time_to_save(self, event: TrainingEvent, training: Training) -> bool:
@@ -289,13 +289,13 @@ class _Run:
                 break
             except StorageError as error:
                 self._check_there()
-                if self._control.asked("stop"):
+                if self._control.pending("stop"):
                     raise
                 self._say_refused(error)
                 if not waiting:
                     waiting = True
                     if self._training:
-                        self._training.pace.rest()
+                        self._training.time_budget.stop_clock()
                     paused = Paused(step, f"{error.message}; {error.hint}")
                     self._try(lambda: self._journal.append([paused]))  # noqa: B023
                     yield paused
@@ -303,7 +303,7 @@ class _Run:
                     time.sleep(ROOM_LOOK_S)
         if waiting:
             if self._training:
-                self._training.pace.wake()
+                self._training.time_budget.start_clock()
             yield from self._log(Resumed(step))
 
     def _check_there(self) -> None:

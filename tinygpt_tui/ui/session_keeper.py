@@ -15,8 +15,8 @@ from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import SessionError, TinyGPTError
 from tinygpt_tui.events.generation import GenerationStarted
 from tinygpt_tui.sessions import tree
+from tinygpt_tui.sessions.autosave import AutoSave, Save
 from tinygpt_tui.sessions.document import Branch, Session, full_text, moment
-from tinygpt_tui.sessions.keeper import Keeper, Save
 from tinygpt_tui.sessions.store import Opened, SessionStore
 from tinygpt_tui.settings.sampling import SamplingSettings
 
@@ -35,8 +35,8 @@ class SessionKeeper:
         self.version = 0
         self.writing: int | None = None
         self._session = self.store.new()
-        self._keeper = Keeper(self.store)
-        self._left: list[tuple[Session, Keeper]] = []  # other sessions, until they are on the disk
+        self._keeper = AutoSave(self.store)
+        self._left: list[tuple[Session, AutoSave]] = []  # other sessions, until they are on the disk
         self._removed: list[tree.Removed] = []
         self._pieces: list[str] = []  # of the branch being written; joined when somebody asks
         self._tokens = 0
@@ -180,7 +180,7 @@ class SessionKeeper:
         back = next((entry for entry in self._left if entry[0].id == opened.session.id), None)
         if back is not None:
             self._left.remove(back)
-        self._session, self._keeper = back or (opened.session, Keeper(self.store, opened.lock))
+        self._session, self._keeper = back or (opened.session, AutoSave(self.store, opened.lock))
         self._removed = []
         self.version += 1
 
@@ -246,7 +246,7 @@ class SessionKeeper:
             keeper.release()
         return error
 
-    def _delete_ours(self, session: Session, keeper: Keeper) -> None:
+    def _delete_ours(self, session: Session, keeper: AutoSave) -> None:
         error = keeper.write_now(session)
         if error is not None:
             self._left.append((session, keeper))
@@ -256,7 +256,7 @@ class SessionKeeper:
 
     # Parts
 
-    def _all(self) -> list[tuple[Session, Keeper]]:
+    def _all(self) -> list[tuple[Session, AutoSave]]:
         return [*self._left, (self.session, self._keeper)]
 
     def _write_at(self, branch: Branch, at: int, alternative: str, model: ModelCard, sampling: SamplingSettings) -> int:

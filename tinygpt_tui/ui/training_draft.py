@@ -12,6 +12,9 @@ import msgspec
 from tinygpt_tui.corpora.corpus import check_length
 from tinygpt_tui.errors import CorpusError, UsageError
 from tinygpt_tui.events.training import Finding
+from tinygpt_tui.planning.estimate import Estimate, advice, estimate
+from tinygpt_tui.planning.fitting import fitted
+from tinygpt_tui.planning.machine import Machine, free_memory
 from tinygpt_tui.runs.index import check_name, free_name
 from tinygpt_tui.runs.text_facts import CorpusFacts
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
@@ -21,10 +24,7 @@ from tinygpt_tui.settings.fields import SettingField, changed, fields_of, parse_
 from tinygpt_tui.settings.presets import ALL_PRESETS, TIMED_PRESET
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
-from tinygpt_tui.training.estimate import Estimate, advice, estimate
 from tinygpt_tui.training.fine_tuning import FREE, Origin, new_to
-from tinygpt_tui.training.fitting import fitted
-from tinygpt_tui.training.machine import Machine, free_memory
 from tinygpt_tui.ui.wrapping import shown
 from tinygpt_tui.words import shortened
 

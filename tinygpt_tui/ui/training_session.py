@@ -22,7 +22,7 @@ from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.extending import extended
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunSettings, RunStatus
 from tinygpt_tui.runs.history import RunHistory
-from tinygpt_tui.runs.keeping import is_own
+from tinygpt_tui.runs.manage import is_own
 from tinygpt_tui.workers.examiner import is_here, start_examiner
 from tinygpt_tui.workers.trainer import RunWatch, start_trainer
 
@@ -176,7 +176,7 @@ class TrainingSession:
         # The journal comes last: a run that ends in between has its last word there, and did not die.
         status, died = self._watch.status(), self._watch.died()
         runs = self._launched is not None and _runs(self._launched)
-        pause, stop = self._control.asked("pause"), self._control.asked("stop")
+        pause, stop = self._control.pending("pause"), self._control.pending("stop")
         weights, state = (self.run.model / WEIGHTS).is_file(), self.run.resume.is_file()
         # Whoever asked may be gone when the answer comes: what was read stays here until somebody takes it.
         self._unheard += self._watch.poll()

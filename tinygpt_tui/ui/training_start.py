@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tinygpt_tui.packages import TRAINING, require
-from tinygpt_tui.runs.begin import new_run
 from tinygpt_tui.runs.folder import CorpusReference, StartingModel
 from tinygpt_tui.runs.index import create_run
+from tinygpt_tui.runs.new_run import new_run
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.ui.training_session import TrainingSession
 

@@ -32,7 +32,7 @@ from tinygpt_tui.files import is_file
 from tinygpt_tui.packages import ONE_BATCH as TRYING
 from tinygpt_tui.packages import import_torch
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder
-from tinygpt_tui.runs.keeping import is_own
+from tinygpt_tui.runs.manage import is_own
 from tinygpt_tui.workers.process import ONE_THREAD, Child
 
 ONE_BATCH = "--one-batch"

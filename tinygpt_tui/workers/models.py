@@ -224,13 +224,13 @@ def weights_now(path: Path) -> WeightsNow:
         return WeightsNow(path, _changed_at(path), in_training=False)
     run = RunFolder(path)
     live = _is_live(run)
-    file = run.newest if live and is_file(run.newest) else path / WEIGHTS
+    file = run.live_weights if live and is_file(run.live_weights) else path / WEIGHTS
     return WeightsNow(file, _changed_at(file), live)
 
 
 def open_now(path: Path, now: WeightsNow, device: str = AUTO) -> OpenedModel:
     """Open a model with the weights that `weights_now` has found. Raises what `open_model` raises."""
-    newest = RunFolder(path).newest
+    newest = RunFolder(path).live_weights
     try:
         opened = open_moment(path, Moment(0, newest), device) if now.file == newest else open_model(path, device=device)
     except NotFoundError:  # just now its best became its newest

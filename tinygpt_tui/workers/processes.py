@@ -12,20 +12,20 @@ from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.workers.process import Child
 
 if TYPE_CHECKING:
-    from tinygpt_tui.training.distributed import Team
+    from tinygpt_tui.training.distributed import ProcessGroup
 
 GOING_HOME_S = 20.0
 
 
 @contextmanager
-def process_group_of(run: RunFolder) -> Iterator[Team]:
+def process_group_of(run: RunFolder) -> Iterator[ProcessGroup]:
     """Yield the team that trains `run`: torchrun's, or as many processes as the run's settings ask for.
 
     Helpers of our own end with us. Raises RunError where they do not come.
     """
-    from tinygpt_tui.training.distributed import ALONE, join, launched, leave, meeting_place
+    from tinygpt_tui.training.distributed import ALONE, join, leave, rank_and_size, rendezvous_store
 
-    rank, size = launched()
+    rank, size = rank_and_size()
     if size > 1:
         team = join(rank, size)
         try:
@@ -42,7 +42,7 @@ def process_group_of(run: RunFolder) -> Iterator[Team]:
     # gloo asks the system for the host's name and address, which laptops often get wrong; among ourselves this will do.
     if interface := platforms.loopback_interface():
         os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
-    store = meeting_place(0, wanted, first=True)
+    store = rendezvous_store(0, wanted, first=True)
     helpers = [_start(run, rank, wanted, store.port) for rank in range(1, wanted)]
     try:
         team = join(0, wanted, store)

@@ -48,7 +48,7 @@ def _open(path: Path, now: WeightsNow) -> Checkpoint:
     from tinygpt_tui.checkpoints.native import load_snapshot, open_checkpoint
     from tinygpt_tui.checkpoints.snapshot import read_snapshot
 
-    if now.file == RunFolder(path).newest:
+    if now.file == RunFolder(path).live_weights:
         try:
             return load_snapshot(path, read_snapshot(now.file))
         except NotFoundError:  # just now its best became its newest

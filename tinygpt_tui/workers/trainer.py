@@ -107,23 +107,23 @@ class RunWatch:
 
     def pause(self) -> None:
         """Ask the trainer to pause; it stays in memory."""
-        self._control.ask("pause")
+        self._control.send("pause")
 
     def go_on(self) -> None:
         """End a pause."""
-        self._control.withdraw("pause")
+        self._control.cancel("pause")
 
     def stop(self) -> None:
         """Ask the trainer to evaluate once more, keep the best weights, and end."""
-        self._control.ask("stop")
+        self._control.send("stop")
 
     def sample(self) -> None:
         """Ask for a sample now."""
-        self._control.ask("sample")
+        self._control.send("sample")
 
     def save(self) -> None:
         """Ask to save the state to go on from, now."""
-        self._control.ask("save")
+        self._control.send("save")
 
 
 def main() -> int:
@@ -133,7 +133,7 @@ def main() -> int:
     control = Control(RunFolder(model).control)
 
     def stop(number: int, frame: FrameType | None) -> None:
-        control.ask("stop")
+        control.send("stop")
 
     platforms.on_signals([*platforms.STOP_SIGNALS, platforms.HANG_UP], stop)
     platforms.lower_priority(5)  # whoever trains also wants to type
@@ -142,7 +142,7 @@ def main() -> int:
         from tinygpt_tui.training.run import run_training
 
         with process_group_of(RunFolder(model)) as team:
-            for _ in run_training(model, settings=settings, heed_earlier_wishes=True, team=team):
+            for _ in run_training(model, settings=settings, keep_earlier_commands=True, group=team):
                 pass
     except TinyGPTError as error:
         print(error.message, error.hint, sep="\n", file=sys.stderr)

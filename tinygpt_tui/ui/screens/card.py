@@ -23,7 +23,7 @@ from tinygpt_tui.insight.model_facts import ModelFacts, Row, Section, model_fact
 from tinygpt_tui.runs.aspects import Comparison
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.index import check_name, free_name
-from tinygpt_tui.runs.keeping import Thrown, duplicate, is_own, rename, take_back, throw_away
+from tinygpt_tui.runs.manage import TrashedModel, duplicate, is_own, move_to_trash, rename, restore
 from tinygpt_tui.ui.messages import EngineBatch
 from tinygpt_tui.ui.screens.base import Workbench
 from tinygpt_tui.ui.widgets.key_bar import KeyBar
@@ -75,7 +75,7 @@ class CardScreen(ModalScreen[str | None]):
         self._path = Path(card.path)
         self._answer: str | None = None
         self._naming = ""
-        self._thrown: Thrown | None = None
+        self._thrown: TrashedModel | None = None
         self.facts: ModelFacts | None = None
 
     def compose(self) -> ComposeResult:
@@ -232,7 +232,7 @@ class CardScreen(ModalScreen[str | None]):
         path = self._path
 
         def delete() -> Callable[[], None]:
-            thrown = throw_away(path)
+            thrown = move_to_trash(path)
 
             def gone() -> None:
                 self._thrown, self._answer = thrown, None
@@ -251,7 +251,7 @@ class CardScreen(ModalScreen[str | None]):
             return
 
         def undo() -> Callable[[], None]:
-            path = take_back(thrown)
+            path = restore(thrown)
 
             def back() -> None:
                 self._thrown = None

@@ -17,7 +17,7 @@ from textual.widgets import DataTable, Input, Static
 
 from tinygpt_tui.checkpoints.card import WEIGHTS
 from tinygpt_tui.errors import TinyGPTError
-from tinygpt_tui.runs import keeping
+from tinygpt_tui.runs import manage
 from tinygpt_tui.runs.facts import FactsReader, RunFacts, bytes_of, settings_of
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.ui.runs_table import COLUMNS, NARROW, columns_for, in_order, title_of
@@ -111,7 +111,7 @@ class RunsScreen(TabScreen):
         self._turned = False
         self._marked: str | None = None
         self._next: str | None = None  # the run to go to when the table changes
-        self._thrown: list[keeping.Thrown] = []
+        self._thrown: list[manage.TrashedModel] = []
         self._looked = False
 
     def compose_body(self) -> ComposeResult:
@@ -155,7 +155,7 @@ class RunsScreen(TabScreen):
         if self._filter_box.has_focus:  # a letter is a letter there
             return action == "end_filter" or action not in OWN_ACTIONS
         facts = self.facts
-        own = facts is not None and keeping.is_own(Path(facts.card.path))
+        own = facts is not None and manage.is_own(Path(facts.card.path))
         match action:
             case "time_machine" | "mark" | "card":
                 return facts is not None
@@ -373,7 +373,7 @@ class RunsScreen(TabScreen):
 
         def keep(notes: str | None) -> None:
             if notes is not None:
-                self._do(lambda: keeping.write_notes(run, notes), "kept")
+                self._do(lambda: manage.write_notes(run, notes), "kept")
 
         self.app.push_screen(RunNotesScreen(self.facts.card.name, self.facts.notes), keep)
 
@@ -397,14 +397,14 @@ class RunsScreen(TabScreen):
             if self._marked == str(model):
                 self._marked = self._next
 
-        self._do(lambda: keeping.rename(model, name), f"{facts.card.name} is called {name} now", done)
+        self._do(lambda: manage.rename(model, name), f"{facts.card.name} is called {name} now", done)
 
     def action_delete(self) -> None:
         """Move the run and its model to the trash."""
         facts = self.facts
         if facts is None:
             return
-        model, thrown = Path(facts.card.path), list[keeping.Thrown]()
+        model, thrown = Path(facts.card.path), list[manage.TrashedModel]()
         at = self._shown.index(facts)
         near = self._shown[at + 1 : at + 2] or self._shown[max(0, at - 1) : at]
 
@@ -413,7 +413,7 @@ class RunsScreen(TabScreen):
             self._next = near[0].card.path if near else None
 
         self._do(
-            lambda: thrown.append(keeping.throw_away(model)), f"{model.name} is in the trash · u takes it back", done
+            lambda: thrown.append(manage.move_to_trash(model)), f"{model.name} is in the trash · u takes it back", done
         )
 
     def action_undo(self) -> None:
@@ -424,7 +424,7 @@ class RunsScreen(TabScreen):
             self._thrown.remove(thrown)
             self._next = str(thrown.model)
 
-        self._do(lambda: keeping.take_back(thrown), f"{thrown.model.name} is back", done)
+        self._do(lambda: manage.restore(thrown), f"{thrown.model.name} is back", done)
 
     def action_undo_nothing(self) -> None:
         """Say that there is nothing to take back."""

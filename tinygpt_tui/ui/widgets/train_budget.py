@@ -5,9 +5,9 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
+from tinygpt_tui.planning.machine import Machine
 from tinygpt_tui.runs.text_facts import CorpusFacts
 from tinygpt_tui.settings.counting import parameter_budget
-from tinygpt_tui.training.machine import Machine
 from tinygpt_tui.ui.training_draft import Draft
 from tinygpt_tui.words import bar, duration, ratio, size
 

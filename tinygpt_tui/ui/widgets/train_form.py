@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.widgets import Button, Collapsible, Select, Static
 
 from tinygpt_tui.packages import TRAINING, missing
+from tinygpt_tui.planning.machine import read_machine
 from tinygpt_tui.runs.folder import StartingModel
 from tinygpt_tui.runs.text_facts import CorpusFacts
 from tinygpt_tui.settings.architecture import name_of
@@ -20,7 +21,6 @@ from tinygpt_tui.settings.fields import fields_of
 from tinygpt_tui.settings.presets import ALL_PRESETS, DEFAULT_PRESET, TIMED_PRESET
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.fine_tuning import FREE, RATE, Origin
-from tinygpt_tui.training.machine import read_machine
 from tinygpt_tui.ui.training_draft import (
     Draft,
     draft_of,

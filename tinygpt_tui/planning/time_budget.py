@@ -30,7 +30,7 @@ EVALUATIONS_SHARE = 0.05  # of the time may go into evaluations …
 FEWEST, MOST = 3, 25  # … but a curve needs points
 
 
-class Pace:
+class TimeBudget:
     """`steps` is the plan as it stands; `place` says where in a schedule of so many steps a step stands."""
 
     def __init__(self, settings: TrainingSettings, clock: Callable[[], float] | None = None) -> None:
@@ -66,11 +66,11 @@ class Pace:
             return True
         return bool(self._anchor) and self._passed_by(step) > self._passed
 
-    def wake(self) -> None:
+    def start_clock(self) -> None:
         """The clock runs from here, or runs again."""
         self._last = self._clock()
 
-    def rest(self) -> None:
+    def stop_clock(self) -> None:
         """A pause begins, whose time does not count."""
         self._tick()
         self._last = None

@@ -11,14 +11,14 @@ import pytest
 import torch
 from makers import small_training
 
+from tinygpt_tui.planning.cost import EVALUATED_TOKENS, memory_bytes, step_seconds
+from tinygpt_tui.planning.estimate import advice, estimate, in_words, rare_in, warnings
+from tinygpt_tui.planning.fitting import fitted
+from tinygpt_tui.planning.machine import Machine, keep_machine, machine_file, read_machine
 from tinygpt_tui.settings.presets import PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training import measure
-from tinygpt_tui.training.cost import EVALUATED_TOKENS, memory_bytes, step_seconds
-from tinygpt_tui.training.estimate import advice, estimate, in_words, rare_in, warnings
 from tinygpt_tui.training.evaluate import TOKENS_AT_ONCE
-from tinygpt_tui.training.fitting import fitted
-from tinygpt_tui.training.machine import Machine, keep_machine, machine_file, read_machine
 from tinygpt_tui.training.measure import choose, measure_machine, try_steps
 
 CPU = torch.device("cpu")
@@ -43,9 +43,9 @@ def test_the_native_forms_keep_less(monkeypatch: pytest.MonkeyPatch) -> None:
     modern = PRESETS["modern"].training
     assert memory_bytes(modern, native=True) / 1e6 == pytest.approx(213, rel=0.2)
     assert memory_bytes(modern) / 1e6 == pytest.approx(267, rel=0.2)
-    monkeypatch.setattr("tinygpt_tui.training.cost.load_library", lambda: None)
+    monkeypatch.setattr("tinygpt_tui.planning.cost.load_library", lambda: None)
     without = estimate(modern, 1_000_000, HERE).memory
-    monkeypatch.setattr("tinygpt_tui.training.cost.load_library", lambda: object())
+    monkeypatch.setattr("tinygpt_tui.planning.cost.load_library", lambda: object())
     assert estimate(modern, 1_000_000, HERE).memory < without
     several = msgspec.structs.replace(HERE, threads=2)  # torch's own forms are the quicker ones then
     assert estimate(modern, 1_000_000, several).memory == without
@@ -124,7 +124,7 @@ def test_warnings() -> None:
 
 def test_without_torch() -> None:
     code = (
-        "import sys; import tinygpt_tui.training.fitting, tinygpt_tui.training.estimate; print('torch' in sys.modules)"
+        "import sys; import tinygpt_tui.planning.fitting, tinygpt_tui.planning.estimate; print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

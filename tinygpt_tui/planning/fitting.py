@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import msgspec
 
+from tinygpt_tui.planning.cost import evaluation_seconds, step_seconds
+from tinygpt_tui.planning.estimate import estimate
+from tinygpt_tui.planning.machine import Machine
+from tinygpt_tui.planning.time_budget import FEWEST
 from tinygpt_tui.settings.presets import PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.training.cost import evaluation_seconds, step_seconds
-from tinygpt_tui.training.estimate import estimate
-from tinygpt_tui.training.machine import Machine
-from tinygpt_tui.training.pace import FEWEST
 
 NGRAM_ROWS = 16_384
 TABLES_PAY_ROUNDS = 4.0  # rounds through the text beyond which n-gram tables only learn it by heart

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 import msgspec
 
 from tinygpt_tui.events.training import Finding
+from tinygpt_tui.planning.cost import evaluation_seconds, learns_natively, memory_bytes, sample_seconds, step_seconds
+from tinygpt_tui.planning.evaluation_plan import evaluation_spacing, evaluation_tokens, judged_tokens
+from tinygpt_tui.planning.machine import Machine
+from tinygpt_tui.planning.time_budget import EVALUATIONS_SHARE, FEWEST, MOST
 from tinygpt_tui.settings.counting import count_parameters
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.char import id_type
-from tinygpt_tui.training.cost import evaluation_seconds, learns_natively, memory_bytes, sample_seconds, step_seconds
-from tinygpt_tui.training.machine import Machine
-from tinygpt_tui.training.pace import EVALUATIONS_SHARE, FEWEST, MOST
-from tinygpt_tui.training.schedule import evaluation_spacing, evaluation_tokens, judged_tokens
 from tinygpt_tui.words import duration, ratio, shortened, size
 
 FEW_JUDGES = 3000  # characters in the validation split

@@ -23,8 +23,8 @@ def training(net: RNNSettings | LSTMSettings = NET, **changes: object) -> Traini
 def test_what_is_carried_is_what_one_long_reading_carries() -> None:
     run = training(steps=3, learning_rate=1e-9, weight_decay=0, head_rate=1e-9, embedding_rate=1e-9)
     list(run.events())
-    assert run._carrying is not None
-    carried = run._carrying.state()
+    assert run._bptt is not None
+    carried = run._bptt.state()
     assert carried is not None
     assert carried["length"] == 24
     rows = torch.from_numpy(run._windows.batch(0)[0]), torch.from_numpy(run._windows.batch(1)[0])

@@ -29,7 +29,7 @@ RATE_FACTOR = 3.0
 BATCHES = 32
 
 
-class Checkup:
+class HealthCheck:
     """Asked at evaluations and after steps; what it has to say is said when it changes."""
 
     def __init__(self, settings: TrainingSettings, train: Ids, validation: Ids) -> None:

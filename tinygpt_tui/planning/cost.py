@@ -11,11 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinygpt_tui.native.library import load_library
+from tinygpt_tui.planning.machine import Machine
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings, name_of
 from tinygpt_tui.settings.counting import count_parameters, parameter_budget
 from tinygpt_tui.settings.family import BackpackSettings, GRUSettings, RNNSettings
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.training.machine import Machine
 
 # Milliseconds a unit on the core of the fit, and which of a machine's factors stretches it.
 MATRIX_MS = 12.9  # a thousand million operations of matrix products, forward and back

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import msgspec
 import torch
 
+from tinygpt_tui.planning.cost import memory_bytes
+from tinygpt_tui.planning.machine import free_memory
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.training.cost import memory_bytes
-from tinygpt_tui.training.machine import free_memory
 from tinygpt_tui.words import size
 
 # What torch says on the processor, on Linux and macOS, on Windows, and on Apple's accelerator.

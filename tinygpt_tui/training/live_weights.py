@@ -20,7 +20,7 @@ from tinygpt_tui.training.timeline import write_now
 EVERY_S = 20.0  # between evaluations that are far apart
 
 
-class Newest:
+class LiveWeights:
     """Asked after each event of the loop."""
 
     def __init__(self, run: RunFolder, training: Training) -> None:
@@ -39,11 +39,13 @@ class Newest:
         self._written_at = time.monotonic()
         if isinstance(event, Evaluation) and event.best_step == event.step:
             return self.forget
-        return partial(write_now, self._run, self._run.newest, self._training, self._training.step, self._measured)
+        return partial(
+            write_now, self._run, self._run.live_weights, self._training, self._training.step, self._measured
+        )
 
     def forget(self) -> None:
         """The kept weights are the ones to use. Raises StorageError."""
         try:
-            remove(self._run.newest)
+            remove(self._run.live_weights)
         except OSError as error:
-            raise storage_error(error, self._run.newest) from error
+            raise storage_error(error, self._run.live_weights) from error

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tinygpt_tui.planning.cost import evaluation_seconds, memory_bytes, sample_seconds, step_seconds
+from tinygpt_tui.planning.machine import Machine
 from tinygpt_tui.settings.presets import find_preset
-from tinygpt_tui.training.cost import evaluation_seconds, memory_bytes, sample_seconds, step_seconds
-from tinygpt_tui.training.machine import Machine
 
 MEASURED_MS = {
     "bigram": 1.8,

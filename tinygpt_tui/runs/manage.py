@@ -31,7 +31,7 @@ LONGEST_NOTES = 100_000  # characters
 
 
 @dataclass(frozen=True)
-class Thrown:
+class TrashedModel:
     """A model that was thrown away: where it was, and where it lies now."""
 
     model: Path
@@ -91,12 +91,12 @@ def duplicate(model: Path, name: str) -> Path:
     return target
 
 
-def throw_away(model: Path) -> Thrown:
-    """Move a model, or a loose file among the models, to the trash; `take_back` undoes it.
+def move_to_trash(model: Path) -> TrashedModel:
+    """Move a model, or a loose file among the models, to the trash; `restore` undoes it.
 
     Raises RunError where the model is being trained, or not the user's own; NotFoundError, StorageError.
     """
-    thrown = Thrown(model, trash.place_for(model))
+    thrown = TrashedModel(model, trash.place_for(model))
     with _free(model, "deleted"):
         try:
             thrown.place.parent.mkdir(exist_ok=True)
@@ -109,7 +109,7 @@ def throw_away(model: Path) -> Thrown:
     return thrown
 
 
-def take_back(thrown: Thrown) -> Path:
+def restore(thrown: TrashedModel) -> Path:
     """Take a model back out of the trash. Raises RunError where its name was taken meanwhile, NotFoundError."""
     if thrown.model.exists():
         raise RunError(

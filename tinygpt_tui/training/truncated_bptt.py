@@ -22,7 +22,7 @@ class Follows(Protocol):
         ...
 
 
-class Carrying:
+class TruncatedBPTT:
     """The memory between two steps; gradients end at its border."""
 
     def __init__(self, windows: Follows) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from tinygpt_tui.errors import StorageError
 from tinygpt_tui.sessions import tree
+from tinygpt_tui.sessions.autosave import BYTES_PER_S, LONGEST_S, RETRY_S, SOON_S, STREAMING_S, AutoSave
 from tinygpt_tui.sessions.document import Session
-from tinygpt_tui.sessions.keeper import BYTES_PER_S, LONGEST_S, RETRY_S, SOON_S, STREAMING_S, Keeper
 from tinygpt_tui.sessions.store import SessionStore
 
 
@@ -38,7 +38,7 @@ def session_of(disk: Disk) -> Session:
 
 
 def test_nothing_is_written_where_nothing_happened(disk: Disk) -> None:
-    keeper = Keeper(disk)
+    keeper = AutoSave(disk)
     assert not keeper.due(0)
     assert keeper.settled
     assert keeper.write_now(session_of(disk)) is None
@@ -46,7 +46,7 @@ def test_nothing_is_written_where_nothing_happened(disk: Disk) -> None:
 
 
 def test_a_change_is_written_at_once_and_the_next_one_soon(disk: Disk) -> None:
-    keeper, session = Keeper(disk), session_of(disk)
+    keeper, session = AutoSave(disk), session_of(disk)
     keeper.changed()
     assert keeper.due(100)
     assert keeper.take(session, 100)() is None
@@ -58,7 +58,7 @@ def test_a_change_is_written_at_once_and_the_next_one_soon(disk: Disk) -> None:
 
 
 def test_streamed_text_waits_longer(disk: Disk) -> None:
-    keeper, session = Keeper(disk), session_of(disk)
+    keeper, session = AutoSave(disk), session_of(disk)
     keeper.changed()
     keeper.take(session, 0)()
     keeper.streamed()
@@ -72,7 +72,7 @@ def test_streamed_text_waits_longer(disk: Disk) -> None:
     ("size", "wait_s"), [(1000, STREAMING_S), (1_000_000, 1_000_000 / BYTES_PER_S), (10**9, LONGEST_S)]
 )
 def test_a_large_file_is_written_more_rarely(disk: Disk, size: int, wait_s: float) -> None:
-    keeper, session = Keeper(disk), session_of(disk)
+    keeper, session = AutoSave(disk), session_of(disk)
     disk.size = size
     keeper.changed()
     keeper.take(session, 0)()
@@ -82,7 +82,7 @@ def test_a_large_file_is_written_more_rarely(disk: Disk, size: int, wait_s: floa
 
 
 def test_it_does_one_thing_at_a_time_and_what_comes_meanwhile_is_written_next(disk: Disk) -> None:
-    keeper, session = Keeper(disk), session_of(disk)
+    keeper, session = AutoSave(disk), session_of(disk)
     keeper.changed()
     save = keeper.take(session, 0)
     keeper.changed()
@@ -94,7 +94,7 @@ def test_it_does_one_thing_at_a_time_and_what_comes_meanwhile_is_written_next(di
 
 
 def test_an_older_state_never_replaces_a_newer_one(disk: Disk) -> None:
-    keeper, session = Keeper(disk), session_of(disk)
+    keeper, session = AutoSave(disk), session_of(disk)
     keeper.changed()
     late = keeper.take(session, 0)
     newer = tree.append(session, 0, " is dead")
@@ -106,7 +106,7 @@ def test_an_older_state_never_replaces_a_newer_one(disk: Disk) -> None:
 
 
 def test_a_refused_write_is_said_once_and_tried_again(disk: Disk) -> None:
-    keeper, session = Keeper(disk), session_of(disk)
+    keeper, session = AutoSave(disk), session_of(disk)
     disk.full = True
     keeper.changed()
     first = keeper.take(session, 0)()
@@ -125,7 +125,7 @@ def test_a_refused_write_is_said_once_and_tried_again(disk: Disk) -> None:
 
 
 def test_it_holds_the_session_until_it_lets_go(disk: Disk) -> None:
-    keeper, session = Keeper(disk), session_of(disk)
+    keeper, session = AutoSave(disk), session_of(disk)
     keeper.changed()
     keeper.take(session, 0)()
     assert disk.open(session.id).notice

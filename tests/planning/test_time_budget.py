@@ -15,6 +15,7 @@ import torch
 from makers import make_run, small_corpus, small_training
 
 from tinygpt_tui.events.training import Evaluation, Planned, Step, TrainingEvent
+from tinygpt_tui.planning.time_budget import TimeBudget
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.extending import extended
 from tinygpt_tui.runs.history import RunHistory
@@ -23,7 +24,6 @@ from tinygpt_tui.runs.timeline import list_moments
 from tinygpt_tui.settings.training import Extension
 from tinygpt_tui.training import loop
 from tinygpt_tui.training.loop import Training
-from tinygpt_tui.training.pace import Pace
 from tinygpt_tui.training.run import run_training
 from tinygpt_tui.training.schedule import rate_share
 from tinygpt_tui.workers.trainer import announce
@@ -36,7 +36,9 @@ class Machine:
 
     def __init__(self, minutes: float, step_s: Callable[[float], float], evaluation_s: float = 0.3) -> None:
         self.now = 1000.0
-        self.pace = Pace(small_training(minutes=minutes, evaluate_every=0, steps=50), clock=lambda: self.now)
+        self.time_budget = TimeBudget(
+            small_training(minutes=minutes, evaluate_every=0, steps=50), clock=lambda: self.now
+        )
         self._step_s, self._evaluation_s = step_s, evaluation_s
         self.evaluations: list[int] = []
         self.places: list[float] = []
@@ -44,23 +46,23 @@ class Machine:
 
     def _evaluate(self, step: int) -> None:
         self.now += self._evaluation_s
-        self.pace.evaluated(step)
+        self.time_budget.evaluated(step)
         self.evaluations.append(step)
         self.now += 0.05  # the best weights are written
 
     def run(self) -> float:
         """Return the seconds from the first step to the end."""
-        self.pace.wake()
+        self.time_budget.start_clock()
         self._evaluate(0)
         began, step = self.now, 0
-        while step < self.pace.steps:
-            self.places.append(self.pace.place(step) / self.pace.steps)
+        while step < self.time_budget.steps:
+            self.places.append(self.time_budget.place(step) / self.time_budget.steps)
             self.now += self._step_s(self.now - began)
             step += 1
-            self.pace.stepped(step)
-            if self.pace.used_s < 0.03 * self.pace.budget_s:
+            self.time_budget.stepped(step)
+            if self.time_budget.used_s < 0.03 * self.time_budget.budget_s:
                 self.pace_settled = step
-            if self.pace.evaluation_due(step):
+            if self.time_budget.evaluation_due(step):
                 self._evaluate(step)
         self.step = step
         return self.now - began
@@ -94,7 +96,7 @@ MACHINES = [waking_up, slower_half_way, faster_at_the_end, restless, with_a_stal
 def test_it_ends_on_time(machine: Callable[[float], float], minutes: float) -> None:
     run = Machine(minutes, machine)
     assert run.run() == pytest.approx(minutes * 60, rel=0.1)
-    assert run.step == run.pace.steps
+    assert run.step == run.time_budget.steps
     # once it is no longer young, the schedule never turns back, and it comes to its end
     settled = [place for step, place in enumerate(run.places) if step > run.pace_settled]
     assert all(earlier < later for earlier, later in itertools.pairwise(settled))
@@ -118,27 +120,27 @@ def test_evaluations_that_cost_much_are_few_and_still_on_time() -> None:
 
 def test_pauses_do_not_count() -> None:
     now = [0.0]
-    pace = Pace(small_training(minutes=1.0), clock=lambda: now[0])
-    pace.wake()
-    pace.evaluated(0)
+    budget = TimeBudget(small_training(minutes=1.0), clock=lambda: now[0])
+    budget.start_clock()
+    budget.evaluated(0)
     for step in range(1, 11):
         now[0] += 1.0
-        pace.stepped(step)
-    pace.rest()
+        budget.stepped(step)
+    budget.stop_clock()
     now[0] += 3600.0
-    pace.wake()
+    budget.start_clock()
     now[0] += 1.0
-    pace.stepped(11)
-    assert pace.used_s == pytest.approx(11.0)
-    assert 40 < pace.steps < 62
+    budget.stepped(11)
+    assert budget.used_s == pytest.approx(11.0)
+    assert 40 < budget.steps < 62
 
 
 def test_without_minutes_nothing_is_planned() -> None:
-    pace = Pace(small_training(steps=30), clock=lambda: 0.0)
-    pace.wake()
-    assert not pace.timed
-    assert [pace.stepped(step) for step in range(1, 31)] == [None] * 30
-    assert [pace.place(step) for step in range(30)] == list(range(30))
+    budget = TimeBudget(small_training(steps=30), clock=lambda: 0.0)
+    budget.start_clock()
+    assert not budget.timed
+    assert [budget.stepped(step) for step in range(1, 31)] == [None] * 30
+    assert [budget.place(step) for step in range(30)] == list(range(30))
 
 
 def test_the_rate_follows_the_place_through_a_change_of_plan() -> None:
@@ -153,7 +155,7 @@ def test_the_rate_follows_the_place_through_a_change_of_plan() -> None:
 
 def ticking(training: Training, step_s: float = 0.01) -> None:
     """Replace the clock by one that a step's work moves, always by the same."""
-    training.pace._clock = lambda: training.step * step_s
+    training.time_budget._clock = lambda: training.step * step_s
 
 
 def state_of(training: Training) -> dict[str, Any]:
@@ -193,7 +195,7 @@ def test_going_on_by_the_clock_is_exact(kill_at: int) -> None:
 def test_a_real_run_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run(minutes=0.02, evaluate_every=0, steps=1)
     ticks = itertools.count()
-    monkeypatch.setattr("tinygpt_tui.training.pace.time.perf_counter", lambda: next(ticks) * 0.005)
+    monkeypatch.setattr("tinygpt_tui.planning.time_budget.time.perf_counter", lambda: next(ticks) * 0.005)
     events = list(run_training(run.model))
     plans = [event for event in events if isinstance(event, Planned)]
     last = [event for event in events if isinstance(event, Step)][-1]
@@ -217,15 +219,15 @@ def test_a_pause_stops_the_clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
     def sleep(seconds: float) -> None:
         now[0] += 1000.0
-        control.withdraw("pause")
+        control.cancel("pause")
 
     monkeypatch.setattr(loop.time, "sleep", sleep)
     settings, corpus = small_corpus(small_training(minutes=0.01, evaluate_every=0))
     training = Training(settings, corpus, CPU, control)
-    training.pace._clock = lambda: now[0] + training.step * 0.01
+    training.time_budget._clock = lambda: now[0] + training.step * 0.01
     for event in training.events():
         if isinstance(event, Step) and event.step == 10:
-            control.ask("pause")
+            control.send("pause")
     assert training.step == 60
 
 
@@ -235,10 +237,10 @@ def test_a_run_by_the_clock_that_is_made_longer_keeps_to_its_new_steps(
 ) -> None:
     run = make_run(minutes=0.02, evaluate_every=0, steps=1)
     ticks = itertools.count()
-    monkeypatch.setattr("tinygpt_tui.training.pace.time.perf_counter", lambda: next(ticks) * 0.005)
+    monkeypatch.setattr("tinygpt_tui.planning.time_budget.time.perf_counter", lambda: next(ticks) * 0.005)
     for event in run_training(run.model):
         if stop and isinstance(event, Step) and event.step == stop:
-            Control(run.control).ask("stop")
+            Control(run.control).send("stop")
     status = run.read_status()
     reached, planned = status.step, status.steps
     if stop:

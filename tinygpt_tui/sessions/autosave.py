@@ -24,7 +24,7 @@ RETRY_S = 15.0  # after a write that failed
 Save = Callable[[], TinyGPTError | None]
 
 
-class Keeper:
+class AutoSave:
     """Writes one open session.
 
     `streamed` and `changed` say that there is something to write; `take` returns the work for a thread. It returns an

@@ -11,7 +11,7 @@ from tinygpt_tui.events.requests import Generate
 from tinygpt_tui.events.training import Evaluation, RunEnded, Sample, Step
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.training import newest
+from tinygpt_tui.training import live_weights
 from tinygpt_tui.training.run import run_training
 from tinygpt_tui.workers.service import EngineService
 
@@ -25,7 +25,7 @@ def said(service: EngineService, run: RunFolder) -> GenerationStarted:
 
 
 def test_the_newest_weights_are_there_while_it_learns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(newest, "EVERY_S", 0.0)
+    monkeypatch.setattr(live_weights, "EVERY_S", 0.0)
     run, service = make_run(), EngineService()
     for event in run_training(run.model):
         # Each event is told before what it means is done on the disk.
@@ -34,9 +34,9 @@ def test_the_newest_weights_are_there_while_it_learns(monkeypatch: pytest.Monkey
         elif isinstance(event, Sample) and measured.step and measured.best_step == measured.step:
             told = said(service, run)  # what was kept is the newest
             assert (told.step, told.validation_loss, told.in_training) == (measured.step, measured.best_loss, True)
-            assert not run.newest.exists()
+            assert not run.live_weights.exists()
         elif isinstance(event, Step) and event.step in (2, 7):
-            stamp = read_stamp(run.newest)
+            stamp = read_stamp(run.live_weights)
             assert (stamp.step, stamp.validation_loss) == (event.step - 1, measured.validation_loss)
             told = said(service, run)
             assert (told.step, told.validation_loss, told.in_training) == (
@@ -45,7 +45,7 @@ def test_the_newest_weights_are_there_while_it_learns(monkeypatch: pytest.Monkey
                 True,
             )
     assert isinstance(event, RunEnded)
-    assert not run.newest.exists()
+    assert not run.live_weights.exists()
     told = said(service, run)
     assert (told.step, told.validation_loss, told.in_training) == (event.best_step, event.best_loss, False)
 

@@ -13,13 +13,13 @@ from tinygpt_tui.doctor.one_batch import one_batch_finding
 from tinygpt_tui.events.training import Finding
 from tinygpt_tui.settings.family import BigramSettings
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.training import checkup as module
-from tinygpt_tui.training.checkup import Checkup
+from tinygpt_tui.training import health as module
+from tinygpt_tui.training.health import HealthCheck
 
 
-def checkup(**changes: object) -> tuple[Checkup, TrainingSettings, Corpus]:
+def health_check(**changes: object) -> tuple[HealthCheck, TrainingSettings, Corpus]:
     settings, corpus = small_corpus(small_training(**changes))
-    return Checkup(settings, corpus.train, corpus.validation), settings, corpus
+    return HealthCheck(settings, corpus.train, corpus.validation), settings, corpus
 
 
 def only(findings: object) -> Finding:
@@ -30,7 +30,7 @@ def only(findings: object) -> Finding:
 
 @pytest.mark.parametrize("activation", ["relu", "relu_squared"])
 def test_dead_units_are_counted(activation: str) -> None:
-    look, settings, _ = checkup(activation=activation)
+    look, settings, _ = health_check(activation=activation)
     model = random_model(settings.architecture)
     assert only(look.at_evaluation(model, 4)).level == "fine"
     with torch.no_grad():
@@ -43,13 +43,13 @@ def test_dead_units_are_counted(activation: str) -> None:
 
 
 def test_units_that_cannot_die_are_not_looked_at() -> None:
-    look, settings, _ = checkup(activation="gelu")
+    look, settings, _ = health_check(activation="gelu")
     assert not list(look.at_evaluation(random_model(settings.architecture), 4))
 
 
 @pytest.mark.parametrize(("moved", "level"), [(1.0, "warning"), (1e-3, "fine"), (1e-7, "warning")])
 def test_how_far_a_step_moves_the_weights(moved: float, level: str) -> None:
-    look, settings, _ = checkup()
+    look, settings, _ = health_check()
     model = random_model(settings.architecture)
 
     def move(at: int) -> list[Finding]:
@@ -67,14 +67,14 @@ def test_how_far_a_step_moves_the_weights(moved: float, level: str) -> None:
 
 
 def test_the_small_steps_at_the_end_are_meant() -> None:
-    look, settings, _ = checkup()
+    look, settings, _ = health_check()
     model = random_model(settings.architecture)
     list(look.at_evaluation(model, 4))
     assert not list(look.after_step(model, 5, settings.learning_rate / 10))
 
 
 def test_windows_from_all_over_the_text() -> None:
-    look, settings, _ = checkup()
+    look, settings, _ = health_check()
     finding = next(look.at_evaluation(random_model(settings.architecture), 0))
     assert (finding.check, finding.level) == ("windows", "fine")
 
@@ -86,12 +86,12 @@ def test_windows_from_one_corner_are_seen(monkeypatch: pytest.MonkeyPatch) -> No
             super().__init__(ids[:20], block_size, batch_size, seed)
 
     monkeypatch.setattr(module, "Windows", Corner)
-    look, settings, _ = checkup(steps=1000)
+    look, settings, _ = health_check(steps=1000)
     assert next(look.at_evaluation(random_model(settings.architecture), 0)).level == "bad"
 
 
 def test_looking_changes_nothing() -> None:
-    look, settings, _ = checkup(activation="relu", dropout=0.5)
+    look, settings, _ = health_check(activation="relu", dropout=0.5)
     model = random_model(settings.architecture).train()
     before, random = {name: weight.clone() for name, weight in model.named_parameters()}, torch.get_rng_state()
     list(look.at_evaluation(model, 0))
