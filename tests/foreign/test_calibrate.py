@@ -78,7 +78,7 @@ def test_scale_and_activation_are_found(trained: tuple[GPTSettings, dict[str, Te
 def test_the_user_knows_better(trained: tuple[GPTSettings, dict[str, Tensor]], tmp_path: Path) -> None:
     torch.save(trained[1], tmp_path / "model.pth")
     other = {"attention_scale": "head_size", "activation": "gelu"}
-    opened = open_checkpoint(tmp_path / "model.pth", typed=Overrides(other))
+    opened = open_checkpoint(tmp_path / "model.pth", overrides=Overrides(other))
     facts = {fact.name: fact for fact in opened.facts}
     assert (facts["attention_scale"].source, facts["activation"].value) == ("typed", "gelu")
 

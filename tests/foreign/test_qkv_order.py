@@ -49,7 +49,7 @@ def in_file(state: dict[str, Tensor], order: QKVOrder) -> dict[str, Tensor]:
 
 
 def told(path: Path, typed: Overrides | None = None) -> Iterator[tuple[str, tuple[str, str, str]]]:
-    for fact in open_checkpoint(path, typed=typed).facts:
+    for fact in open_checkpoint(path, overrides=typed).facts:
         yield fact.name, (fact.value, fact.source, fact.detail)
 
 

@@ -40,15 +40,15 @@ class StoredModel:
     facts: tuple[Fact, ...] = ()
 
 
-def read_model(path: Path, typed: Overrides | None = None) -> StoredModel:
+def read_model(path: Path, overrides: Overrides | None = None) -> StoredModel:
     """Read a model folder of ours, or a checkpoint of any known layout.
 
-    Raises CheckpointError where it is damaged or unknown, UsageError for typed settings that cannot be, NotFoundError,
+    Raises CheckpointError where it is damaged or unknown, UsageError for overrides that are invalid, NotFoundError,
     StorageError; MissingPackageError for a net that the native engine does not know, where there is no torch.
     """
     if is_native(path):
         return read_folder(path)
-    inspection, weights = read_calibrated(inspect_checkpoint(path, typed), typed.corpus if typed else "")
+    inspection, weights = read_calibrated(inspect_checkpoint(path, overrides), overrides.corpus if overrides else "")
     return StoredModel(inspection.config, weights, inspection.tokenizer, inspection.layout.name, inspection.facts)
 
 
