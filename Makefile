@@ -26,7 +26,7 @@ coverage: $(VENV)/.installed-dev
 
 # The same engine process where no C compiler was at hand when the package was built.
 test-without-native: $(VENV)/.installed-dev
-	TINYGPT_TUI_NATIVE=off $(TEST) tests/workers tests/ui/test_generate_engine.py
+	TINYGPT_TUI_NATIVE=off $(TEST) tests/workers tests/ui/generate/test_generate_engine.py
 
 # What is open cannot be renamed, replaced or deleted there, nor everything be a name.
 PRETENDED_WINDOWS := tests/test_files.py tests/sessions/test_store.py tests/sessions/test_keeper.py \

@@ -38,7 +38,7 @@ TOKENS = 100_000  # asked for; a token is a character here
 APP = f"""
 from tinygpt_tui.__main__ import main
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.ui.widgets.sampling_form import SamplingForm
+from tinygpt_tui.ui.shared.sampling_form import SamplingForm
 begin = SamplingForm.__init__
 def asking_for_more(form, settings=None, **rest):
     begin(form, SamplingSettings(max_new_tokens={TOKENS}), **rest)

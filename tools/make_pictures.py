@@ -16,12 +16,12 @@ from textual.pilot import Pilot
 from tinygpt_tui.paths import HOME_VARIABLE, shipped_models
 from tinygpt_tui.runs.index import list_runs
 from tinygpt_tui.ui.app import TinyGPTApp
-from tinygpt_tui.ui.screens.generate import GenerateScreen
-from tinygpt_tui.ui.screens.inspect import InspectScreen
-from tinygpt_tui.ui.screens.race import RaceScreen
-from tinygpt_tui.ui.screens.senses import SensesScreen
-from tinygpt_tui.ui.screens.train import TrainScreen
-from tinygpt_tui.ui.widgets.prompt_box import PromptBox
+from tinygpt_tui.ui.generate.screen import GenerateScreen
+from tinygpt_tui.ui.inspect.screen import InspectScreen
+from tinygpt_tui.ui.race.screen import RaceScreen
+from tinygpt_tui.ui.senses.screen import SensesScreen
+from tinygpt_tui.ui.shared.prompt_box import PromptBox
+from tinygpt_tui.ui.train.screen import TrainScreen
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 SIZE = (120, 34)

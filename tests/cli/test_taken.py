@@ -14,7 +14,7 @@ from tinygpt_tui.cli.main import run
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.runs.index import find_run
 from tinygpt_tui.runs.manage import duplicate, rename
-from tinygpt_tui.ui.training_draft import name_problem
+from tinygpt_tui.ui.train.draft import name_problem
 
 # Every command that writes a file which the user named; {} is its path.
 WRITERS = {

@@ -17,7 +17,7 @@ from tinygpt_tui.insight.pictures import ROOM, picture_of, rows_for, weights_pic
 from tinygpt_tui.insight.trace import TraceJob
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
-from tinygpt_tui.ui.heat import table_of
+from tinygpt_tui.ui.inspect.heat import table_of
 from tinygpt_tui.workers.service import EngineService
 
 LETTERS = CharTokenizer("\n abcdefghijk")

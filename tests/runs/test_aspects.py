@@ -13,7 +13,7 @@ from tinygpt_tui.corpora.floors import Floor
 from tinygpt_tui.runs.aspects import ASPECTS, Comparison, chart_of
 from tinygpt_tui.runs.ghosts import GHOSTS, Overlay
 from tinygpt_tui.runs.history import RunHistory
-from tinygpt_tui.ui.overlays import GHOST, offers, overlays_of
+from tinygpt_tui.ui.train.overlays import GHOST, offers, overlays_of
 
 FLOORS = [Floor("guessing", 0, math.log(65)), Floor("bigram", 2, 2.5)]
 

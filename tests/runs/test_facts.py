@@ -17,7 +17,7 @@ from tinygpt_tui.runs.journal import Journal
 from tinygpt_tui.runs.manage import write_notes
 from tinygpt_tui.runs.report import RunReport, suffix_of
 from tinygpt_tui.runs.timeline import path_of
-from tinygpt_tui.ui.runs_table import COLUMNS, columns_for, in_order, span, title_of
+from tinygpt_tui.ui.runs.table import COLUMNS, columns_for, in_order, span, title_of
 from tinygpt_tui.words import parameters
 
 

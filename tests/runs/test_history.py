@@ -11,7 +11,7 @@ from train_bench import beginning, loss_at, steps
 
 from tinygpt_tui.events.training import Evaluation, Note, RolledBack, RunEnded, RunStarted, Sample, Saved, Step
 from tinygpt_tui.runs.history import LOG_LINES, RunHistory
-from tinygpt_tui.ui.time_machine import standing
+from tinygpt_tui.ui.timeline.moments import standing
 from tinygpt_tui.words import bar, duration, ratio, shortened, size
 
 
@@ -134,5 +134,5 @@ def test_words() -> None:
 
 
 def test_the_train_tab_knows_no_torch() -> None:
-    code = "import sys, tinygpt_tui.ui.screens.train; sys.exit('torch' in sys.modules)"
+    code = "import sys, tinygpt_tui.ui.train.screen; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0

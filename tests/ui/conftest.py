@@ -38,10 +38,10 @@ def no_shipped_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have everything shown at once: the tests are many, and draw as fast as they can."""
-    monkeypatch.setattr("tinygpt_tui.ui.bridge.Pace.rest_s", lambda pace: 0.0)
+    monkeypatch.setattr("tinygpt_tui.ui.jobs.bridge.Pace.rest_s", lambda pace: 0.0)
 
 
 @pytest.fixture(autouse=True)
 def nothing_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the machine alone: measuring it takes a process and seconds, and every test has a home of its own."""
-    monkeypatch.setattr("tinygpt_tui.ui.widgets.train_form.measure_in_child", lambda: False)
+    monkeypatch.setattr("tinygpt_tui.ui.train.form.measure_in_child", lambda: False)

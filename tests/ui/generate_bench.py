@@ -11,10 +11,10 @@ from wait import wait_until
 
 from tinygpt_tui import paths
 from tinygpt_tui.ui.app import TinyGPTApp
-from tinygpt_tui.ui.screens.generate import GenerateScreen
-from tinygpt_tui.ui.widgets.prompt_box import PromptBox
-from tinygpt_tui.ui.widgets.sampling_form import SettingBox
-from tinygpt_tui.ui.widgets.status_line import StatusLine
+from tinygpt_tui.ui.generate.screen import GenerateScreen
+from tinygpt_tui.ui.generate.status_line import StatusLine
+from tinygpt_tui.ui.shared.prompt_box import PromptBox
+from tinygpt_tui.ui.shared.sampling_form import SettingBox
 
 
 class Bench:

@@ -27,17 +27,17 @@ from tinygpt_tui import paths
 from tinygpt_tui.events.training import Finding, Saved
 from tinygpt_tui.runs.timeline import path_of
 from tinygpt_tui.ui.app import TinyGPTApp
-from tinygpt_tui.ui.screens.card import CardScreen
-from tinygpt_tui.ui.screens.export import ExportScreen
-from tinygpt_tui.ui.screens.generate import GenerateScreen
-from tinygpt_tui.ui.screens.help import HelpScreen
-from tinygpt_tui.ui.screens.inspect import InspectScreen
-from tinygpt_tui.ui.screens.open_model import OpenModelScreen
-from tinygpt_tui.ui.screens.time_machine import TimeMachineScreen
-from tinygpt_tui.ui.screens.train import TrainScreen
-from tinygpt_tui.ui.training_session import Phase
-from tinygpt_tui.ui.widgets.prompt_box import PromptBox
-from tinygpt_tui.ui.widgets.sampling_form import SettingBox
+from tinygpt_tui.ui.generate.screen import GenerateScreen
+from tinygpt_tui.ui.inspect.screen import InspectScreen
+from tinygpt_tui.ui.jobs.training_session import Phase
+from tinygpt_tui.ui.models.card import CardScreen
+from tinygpt_tui.ui.models.export import ExportScreen
+from tinygpt_tui.ui.models.open_model import OpenModelScreen
+from tinygpt_tui.ui.shared.prompt_box import PromptBox
+from tinygpt_tui.ui.shared.sampling_form import SettingBox
+from tinygpt_tui.ui.shell.help import HelpScreen
+from tinygpt_tui.ui.timeline.screen import TimeMachineScreen
+from tinygpt_tui.ui.train.screen import TrainScreen
 
 Compare = Callable[..., bool]
 Play = Callable[[Pilot[None]], Awaitable[None]]
@@ -315,7 +315,7 @@ def test_card_of_a_file_that_broke_off(picture: Picture) -> None:
 
 @pytest.mark.usefixtures("others")
 def test_export_by_day(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tinygpt_tui.ui.screens.export.Path.cwd", staticmethod(lambda: Path("/here")))
+    monkeypatch.setattr("tinygpt_tui.ui.models.export.Path.cwd", staticmethod(lambda: Path("/here")))
 
     async def play(pilot: Pilot[None]) -> None:
         await pilot.press("ctrl+n")
@@ -330,7 +330,7 @@ def test_export_by_day(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.usefixtures("others")
 def test_open_a_model(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tinygpt_tui.ui.screens.generate_models.Path.cwd", staticmethod(lambda: Path("home")))
+    monkeypatch.setattr("tinygpt_tui.ui.generate.models.Path.cwd", staticmethod(lambda: Path("home")))
 
     async def play(pilot: Pilot[None]) -> None:
         await generate_tab(pilot)
@@ -453,7 +453,7 @@ def test_train_with_the_doctor_before_a_start(picture: Picture, monkeypatch: pyt
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr("tinygpt_tui.ui.screens.draft_doctor.DraftExaminer", Examiner)
+    monkeypatch.setattr("tinygpt_tui.ui.train.draft_doctor.DraftExaminer", Examiner)
 
     async def play(pilot: Pilot[None]) -> None:
         await train_tab(pilot)

@@ -15,7 +15,7 @@ from textual.widgets import DataTable, Input, OptionList, Tree
 from tour import open_everything
 from wait import wait_until
 
-from tinygpt_tui.ui.contrast import REST, TEXT, contrast
+from tinygpt_tui.ui.shared.contrast import REST, TEXT, contrast
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
 

@@ -22,10 +22,10 @@ from tinygpt_tui.runs.journal import Journal
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.ui.app import TinyGPTApp
-from tinygpt_tui.ui.screens.train import TrainScreen
-from tinygpt_tui.ui.training_session import Phase
-from tinygpt_tui.ui.widgets.train_form import TrainForm
-from tinygpt_tui.ui.widgets.train_setting_row import TrainSettingRow
+from tinygpt_tui.ui.jobs.training_session import Phase
+from tinygpt_tui.ui.train.form import TrainForm
+from tinygpt_tui.ui.train.screen import TrainScreen
+from tinygpt_tui.ui.train.setting_row import TrainSettingRow
 
 STEPS = 100
 

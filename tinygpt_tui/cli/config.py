@@ -14,7 +14,7 @@ from tinygpt_tui.cli.output import say, write
 from tinygpt_tui.errors import UsageError, storage_error
 from tinygpt_tui.reading import read_bytes
 from tinygpt_tui.settings.app import LARGEST, check_toml
-from tinygpt_tui.ui.remembered import Remembered
+from tinygpt_tui.ui.shell.preferences import Remembered
 
 ACTIONS = {
     "path": "print the path of the settings file.",
@@ -66,7 +66,7 @@ def _edit(path: Path) -> None:
 def _check_theme(name: str) -> None:
     from textual.theme import BUILTIN_THEMES
 
-    from tinygpt_tui.ui.themes import THEMES
+    from tinygpt_tui.ui.shell.themes import THEMES
 
     known = [*(theme.name for theme in THEMES), *BUILTIN_THEMES]
     if name not in known:

@@ -19,27 +19,28 @@ from textual.worker import Worker, WorkerState
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EngineReady
 from tinygpt_tui.settings.computing import AUTO
-from tinygpt_tui.ui.bridge import Bridge
-from tinygpt_tui.ui.commands import ActionCommands
-from tinygpt_tui.ui.contrast import readable
-from tinygpt_tui.ui.engine import GOODBYE_S, Engine
-from tinygpt_tui.ui.garbage import LOOK_EVERY_S, Garbage
-from tinygpt_tui.ui.line_filter import NoCommands
-from tinygpt_tui.ui.messages import EngineBatch
-from tinygpt_tui.ui.mishaps import log_mishap
-from tinygpt_tui.ui.prompt_history import PromptHistory
-from tinygpt_tui.ui.remembered import Remembered
-from tinygpt_tui.ui.subject import Subject
+from tinygpt_tui.ui.jobs.bridge import Bridge
+from tinygpt_tui.ui.jobs.engine import GOODBYE_S, Engine
+from tinygpt_tui.ui.jobs.messages import EngineBatch
+from tinygpt_tui.ui.shared.contrast import readable
+from tinygpt_tui.ui.shared.prompt_history import PromptHistory
+from tinygpt_tui.ui.shell.commands import ActionCommands
+from tinygpt_tui.ui.shell.gc_policy import LOOK_EVERY_S, Garbage
+from tinygpt_tui.ui.shell.key_queue import TypedAhead
+from tinygpt_tui.ui.shell.line_filter import NoCommands
+from tinygpt_tui.ui.shell.preferences import Remembered
+from tinygpt_tui.ui.shell.selection import Subject
+from tinygpt_tui.ui.shell.tab_bar import TabBar
+from tinygpt_tui.ui.shell.terminal import TolerantOutput, leaving_in_order
+from tinygpt_tui.ui.shell.themes import DARK, LIGHT, THEMES
+from tinygpt_tui.ui.shell.unexpected import log_mishap
 from tinygpt_tui.ui.tabs import TABS
-from tinygpt_tui.ui.terminal import TolerantOutput, leaving_in_order
-from tinygpt_tui.ui.themes import DARK, LIGHT, THEMES
-from tinygpt_tui.ui.typed_ahead import TypedAhead
-from tinygpt_tui.ui.widgets.tab_bar import TabBar
 
 if TYPE_CHECKING:
-    from tinygpt_tui.ui.screens.generate_models import ChoosesModels
-    from tinygpt_tui.ui.screens.runs import RunsScreen
-    from tinygpt_tui.ui.screens.train import TrainScreen
+    from tinygpt_tui.ui.generate.models import ChoosesModels
+    from tinygpt_tui.ui.runs.screen import RunsScreen
+    from tinygpt_tui.ui.shell.tab_screen import TabScreen
+    from tinygpt_tui.ui.train.screen import TrainScreen
 
 AT_ONCE_S = 0.3  # for the engine to end by itself where nobody is there to wait for it
 SAVES = ("settings", "history", "session", "sessions-disk")  # groups of workers that write what the user made
@@ -58,13 +59,53 @@ def run(device: str = AUTO) -> int:
     return app.return_code or 0
 
 
+def _generate() -> TabScreen:
+    from tinygpt_tui.ui.generate.screen import GenerateScreen
+
+    return GenerateScreen()
+
+
+def _train() -> TabScreen:
+    from tinygpt_tui.ui.train.screen import TrainScreen
+
+    return TrainScreen()
+
+
+def _race() -> TabScreen:
+    from tinygpt_tui.ui.race.screen import RaceScreen
+
+    return RaceScreen()
+
+
+def _runs() -> TabScreen:
+    from tinygpt_tui.ui.runs.screen import RunsScreen
+
+    return RunsScreen()
+
+
+def _inspect() -> TabScreen:
+    from tinygpt_tui.ui.inspect.screen import InspectScreen
+
+    return InspectScreen()
+
+
+# Each imports its screen when the tab is first shown.
+SCREENS: dict[str, Callable[[], TabScreen]] = {
+    "generate": _generate,
+    "train": _train,
+    "race": _race,
+    "runs": _runs,
+    "inspect": _inspect,
+}
+
+
 class TinyGPTApp(App[None]):
     """The shell around the tabs."""
 
     TITLE = "tinygpt"
     # What the first picture needs; other screens bring their own.
-    CSS_PATH = ["app.tcss", "screens/generate.tcss", "screens/train.tcss"]  # noqa: RUF012 (declared so by Textual)
-    MODES = {name: tab.make for name, tab in TABS.items()}  # noqa: RUF012 (declared so by Textual)
+    CSS_PATH = ["app.tcss", "generate/screen.tcss", "train/screen.tcss"]  # noqa: RUF012 (declared so by Textual)
+    MODES = SCREENS
     DEFAULT_MODE = "generate"
     COMMANDS = {ActionCommands}  # noqa: RUF012
     ENABLE_COMMAND_PALETTE = True
@@ -205,7 +246,7 @@ class TinyGPTApp(App[None]):
 
     async def on_runs_screen_look_at(self, message: RunsScreen.LookAt) -> None:
         """Go to Train with a run of the table."""
-        from tinygpt_tui.ui.screens.train import TrainScreen
+        from tinygpt_tui.ui.train.screen import TrainScreen
 
         await self.switch_mode("train")
         for screen in self.screen_stack:
@@ -222,14 +263,14 @@ class TinyGPTApp(App[None]):
 
     async def on_chooses_models_train_on(self, message: ChoosesModels.TrainOn) -> None:
         """Go to Train with a model to start from."""
-        from tinygpt_tui.ui.screens.train import TrainScreen
+        from tinygpt_tui.ui.train.screen import TrainScreen
 
         await self.switch_mode("train")
         if isinstance(self.screen, TrainScreen):
             self.screen.start_from(message.card.path, message.card.name)
 
     async def _talk_to(self, model_path: str) -> None:
-        from tinygpt_tui.ui.screens.generate import GenerateScreen
+        from tinygpt_tui.ui.generate.screen import GenerateScreen
 
         await self.switch_mode("generate")
         if isinstance(self.screen, GenerateScreen):
@@ -253,7 +294,7 @@ class TinyGPTApp(App[None]):
 
     def action_help(self) -> None:
         """Explain what has the focus, and list the keys that work now."""
-        from tinygpt_tui.ui.screens.help import HelpScreen
+        from tinygpt_tui.ui.shell.help import HelpScreen
 
         if isinstance(self.screen, HelpScreen):
             return
@@ -294,7 +335,7 @@ class TinyGPTApp(App[None]):
         if error is None:
             await self._end()
         else:
-            from tinygpt_tui.ui.screens.confirm import ConfirmScreen
+            from tinygpt_tui.ui.shared.confirm import ConfirmScreen
 
             said = f"{error.message}\n{error.hint}" if error.hint else error.message
             question = f"Your text is not saved: {said}\n\nF9 saves it elsewhere. If you quit now, it is lost."

@@ -1,0 +1,68 @@
+"""The Generate tab with the real engine process."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input
+from wait import wait_until
+
+from tinygpt_tui import paths
+from tinygpt_tui.ui.app import TinyGPTApp
+from tinygpt_tui.ui.generate.screen import GenerateScreen
+from tinygpt_tui.ui.generate.status_line import StatusLine
+
+LENGTH = "#sampling-max_new_tokens"
+PATIENCE_S = 120.0  # the engine imports torch, on whatever machine this is
+
+
+@pytest.fixture(autouse=True)
+def needs_a_model() -> None:
+    """Skip where no model comes with the program."""
+    if not Path(paths.shipped_models() / "shakespeare" / "weights.safetensors").is_file():
+        pytest.skip("no shipped model")
+
+
+async def test_type_enter_stop_and_go_on() -> None:
+    app = TinyGPTApp()
+    async with app.run_test(size=(140, 40)) as pilot:
+        screen = app.screen
+        assert isinstance(screen, GenerateScreen)
+        await wait_until(pilot, lambda: screen.output.border_title == "shakespeare" and screen.query(LENGTH))
+        screen.query_one(LENGTH, Input).value = "100000"
+        await pilot.press(*"ROMEO:", "enter")
+        await wait_until(pilot, lambda: len(screen.output.text) > 20, PATIENCE_S)
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: not screen.writing.busy)
+        stopped = screen.output.text
+        assert stopped.startswith("ROMEO:")
+        assert "stopped" in screen.query_one(StatusLine).render().plain
+        await pilot.press("ctrl+g")
+        await wait_until(pilot, lambda: len(screen.output.text) > len(stopped))
+        assert screen.output.text.startswith(stopped)
+    await app.engine.close()
+
+
+async def test_a_killed_engine_is_said_and_the_next_enter_works() -> None:
+    app = TinyGPTApp()
+    async with app.run_test(size=(140, 40)) as pilot:
+        screen = app.screen
+        assert isinstance(screen, GenerateScreen)
+        await wait_until(pilot, lambda: screen.output.border_title == "shakespeare" and screen.query(LENGTH))
+        screen.query_one(LENGTH, Input).value = "100000"
+        await pilot.press(*"ROMEO:", "enter")
+        await wait_until(pilot, lambda: len(screen.output.text) > 20, PATIENCE_S)
+        assert app.engine.pid is not None
+        os.kill(app.engine.pid, signal.SIGKILL)
+        await wait_until(pilot, lambda: not screen.writing.busy)
+        kept = screen.output.text
+        assert len(kept) > 20
+        assert "failed: the engine process ended" in screen.query_one(StatusLine).render().plain
+        await pilot.press("enter")
+        await wait_until(
+            pilot, lambda: screen.output.text.startswith("ROMEO:") and screen.writing.tokens > 5, PATIENCE_S
+        )
+    await app.engine.close()

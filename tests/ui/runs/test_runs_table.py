@@ -1,0 +1,46 @@
+"""The table of runs, drawn before it has measured its rows, draws them as wide as they are."""
+
+from __future__ import annotations
+
+import pytest
+from generate_bench import opened
+from makers import make_run
+from textual.widgets import Static
+
+from tinygpt_tui.ui.runs.screen import RunsScreen
+
+pytestmark = pytest.mark.usefixtures("no_shipped_models")
+
+
+async def test_columns_are_as_wide_as_their_cells_before_the_table_is_idle() -> None:
+    make_run("a run with a long name")
+    async with opened(size=(140, 40)) as bench:
+        await bench.pilot.press("f7")
+        await bench.until(lambda: isinstance(bench.app.screen, RunsScreen) and bench.app.screen.table.row_count)
+        screen = bench.app.screen
+        assert isinstance(screen, RunsScreen)
+        screen._show()
+        drawn = screen.table.render_line(1).text  # at once, as a slow machine does
+        assert "a run with a long name" in drawn
+
+
+async def test_runs_are_filtered_by_what_is_typed_and_escape_shows_all() -> None:
+    for name in ("a diary", "poems"):
+        make_run(name)
+    async with opened(size=(80, 24)) as bench:
+        await bench.pilot.press("f7")
+        await bench.until(lambda: isinstance(bench.app.screen, RunsScreen) and bench.app.screen.table.row_count == 2)
+        screen = bench.app.screen
+        assert isinstance(screen, RunsScreen)
+        await bench.pilot.press("slash", *"diad")  # letters that are keys in the table
+        await bench.until(lambda: screen.query_one("#runs-none").display)
+        await bench.pilot.press("backspace", "enter")
+        await bench.until(lambda: screen.table.row_count == 1 and screen.table.has_focus)
+        assert screen.facts is not None
+        assert screen.facts.card.name == "a diary"
+        await bench.pilot.press("escape")
+        await bench.until(lambda: screen.table.row_count == 2)
+        assert not screen.query_one("#runs-filter").display
+        await bench.pilot.press("u")
+        note = screen.query_one("#naming-note", Static)
+        await bench.until(lambda: str(note.content).startswith("nothing was deleted"))

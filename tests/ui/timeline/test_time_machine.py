@@ -1,0 +1,156 @@
+"""The time machine in use: the cursor walks, and what each step's model writes is there at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fakes import FakeEngine
+from train_bench import ScriptedRun, TrainBench, steps, train_tab
+
+from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.runs.history import RunHistory
+from tinygpt_tui.runs.timeline import Moment, path_of
+from tinygpt_tui.ui.timeline.moment_chart import MomentChart
+from tinygpt_tui.ui.timeline.moment_text import MomentText
+from tinygpt_tui.ui.timeline.moments import SAMPLING, TimeMachine, slider, standing
+from tinygpt_tui.ui.timeline.screen import NONE_KEPT, TimeMachineScreen
+
+pytestmark = pytest.mark.usefixtures("no_shipped_models")
+
+
+def keep(run: RunFolder, *kept: int) -> None:
+    run.timeline.mkdir(exist_ok=True)
+    for step in kept:
+        path_of(run, step).write_bytes(b"weights")
+
+
+def engine_of(bench: TrainBench) -> FakeEngine:
+    engine = bench.app.engine
+    assert isinstance(engine, FakeEngine)
+    return engine
+
+
+async def travel(bench: TrainBench) -> TimeMachineScreen:
+    """Open the time machine of the run that is looked at."""
+    await bench.until(lambda: bench.screen.session is not None and bench.screen.session.looked)
+    await bench.pilot.press("h")
+    await bench.until(lambda: isinstance(bench.app.screen, TimeMachineScreen) and bench.app.screen.is_mounted)
+    screen = bench.app.screen
+    assert isinstance(screen, TimeMachineScreen)
+    return screen
+
+
+def written(screen: TimeMachineScreen) -> str:
+    return screen.query_one(MomentText).text
+
+
+async def test_walking_the_timeline_shows_each_steps_text_and_a_live_run_grows() -> None:
+    run = ScriptedRun()
+    run.live(until=40)
+    keep(run.folder, 0, 5, 20, 40)
+    async with train_tab((80, 24)) as bench:
+        screen, engine = await travel(bench), engine_of(bench)
+        await bench.until(lambda: len(engine.asked) == 1)
+        assert (engine.asked[0].model, engine.asked[0].at_step) == (str(run.folder.model), 40)
+        assert engine.asked[0].sampling == SAMPLING
+        engine.begin(step=40)
+        engine.write("To be")
+        engine.end()
+        await bench.until(lambda: written(screen) == "To be")
+        for word in ("step 40 of 100", "validation 2.040", "4 of 4", "▼", "scripted at step 40 writes"):
+            await bench.sees(word)
+
+        await bench.pilot.press("left")
+        await bench.until(lambda: len(engine.asked) == 2)
+        assert written(screen) == "To be"  # until the first letter comes, and dim where that takes long
+        await bench.until(lambda: screen.query_one(MomentText).has_class("-stale"))
+        assert (engine.asked[1].at_step, engine.asked[1].sampling.seed) == (20, SAMPLING.seed)
+        engine.begin(step=20)
+        engine.write("Tt")
+        await bench.until(lambda: written(screen) == "Tt")
+        assert not screen.query_one(MomentText).has_class("-stale")
+        await bench.pilot.press("right")  # the half-written one is stopped, the other needs no engine
+        await bench.until(lambda: written(screen) == "To be")
+        await bench.until(lambda: engine.stopped == [2])
+        assert len(engine.asked) == 2
+
+        run.write(steps(41, 60))
+        keep(run.folder, 60)
+        await bench.until(lambda: len(engine.asked) == 3)
+        assert engine.asked[2].at_step == 60
+        await bench.pilot.press("home", "shift+right")
+        await bench.until(lambda: engine.asked[-1].at_step == 60 and screen.machine.at == 4)
+        await bench.pilot.press("escape")
+        await bench.until(lambda: bench.app.screen is bench.screen)
+
+
+async def test_the_text_follows_what_is_typed_and_other_random_numbers_are_the_same_at_each_step() -> None:
+    run = ScriptedRun()
+    run.live(until=40)
+    keep(run.folder, 0, 40)
+    async with train_tab((80, 24)) as bench:
+        screen, engine = await travel(bench), engine_of(bench)
+        await bench.until(lambda: len(engine.asked) == 1)
+        await bench.pilot.press("slash", "R", "O", "left", "M")  # the arrow is the prompt's own here
+        await bench.until(lambda: engine.asked[-1].prompt == "RMO")
+        assert screen.machine.at == 1
+        engine.begin()
+        engine.write("!")
+        engine.end()
+        await bench.until(lambda: written(screen) == "RMO!")
+        await bench.pilot.press("enter", "ctrl+r", "left")
+        await bench.until(lambda: engine.asked[-1].at_step == 0)
+        assert engine.asked[-1].sampling.seed == (SAMPLING.seed or 0) + 1
+        assert engine.asked[-1].prompt == "RMO"
+        assert bench.app.screen.query_one(MomentChart).has_focus
+        engine.begin()
+        engine.end("failed", "a file is damaged", "delete it")
+        await bench.sees("a file is damaged. delete it")
+
+
+async def test_a_run_without_a_timeline_says_so_and_the_mouse_points_at_steps() -> None:
+    run = ScriptedRun()
+    run.live(until=40)
+    run.end("finished", 40)
+    async with train_tab((100, 30)) as bench:
+        await bench.pilot.press("ctrl+o")
+        await bench.until(lambda: bench.app.screen.is_modal)
+        await bench.pilot.press("enter")
+        screen = await travel(bench)
+        await bench.sees(NONE_KEPT[:40])
+        keep(run.folder, 0, 5, 20, 40)
+        await bench.until(lambda: screen.machine.step == 40)
+        await bench.pilot.click(MomentChart, offset=(10, 4))
+        await bench.until(lambda: screen.machine.step == 0)
+
+
+def moments(*kept: int) -> list[Moment]:
+    run = RunFolder(Path("cat"))
+    return [Moment(step, path_of(run, step)) for step in kept]
+
+
+def test_who_stands_at_the_end_moves_on_with_the_run() -> None:
+    machine = TimeMachine()
+    assert (machine.step, machine.wish, machine.move(1)) == (None, None, False)
+    assert machine.know(moments(0, 1, 2))
+    assert machine.step == 2
+    assert machine.know(moments(0, 1, 2, 4))
+    assert machine.step == 4
+    machine.move(-1)
+    assert not machine.know(moments(0, 1, 2, 4, 8))
+    assert machine.step == 2
+    assert machine.look_at(100)
+    assert machine.step == 8
+    assert slider(machine, 80) == "┴─┴─┴─┴─◆"
+    assert len(slider(machine, 5)) == 5
+    machine.know(moments(0))
+    assert (machine.step, slider(machine, 80)) == (0, "◆")
+
+
+def test_where_a_run_stood() -> None:
+    history = RunHistory(100)
+    history.add(steps(1, 40))
+    assert standing(history, 20) == "validation 2.400 · train 2.939 · after 2 s"
+    assert standing(history, 25).startswith("validation 2.400 at 20 · train ")
+    assert standing(RunHistory(), 0) == "before the first step"

@@ -1,0 +1,257 @@
+"""The tree of a session: walk it, choose a branch, name, keep and delete branches."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.markup import escape
+from textual.screen import ModalScreen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from tinygpt_tui.errors import SessionError
+from tinygpt_tui.sessions import tree
+from tinygpt_tui.sessions.document import Branch, words_of
+from tinygpt_tui.sessions.walk import rows
+from tinygpt_tui.ui.generate.session_editor import SessionKeeper
+from tinygpt_tui.ui.shared.branch_words import KEPT, facts_line, fitted, preview_text, row_text
+from tinygpt_tui.ui.shared.confirm import ConfirmScreen
+from tinygpt_tui.ui.shared.naming_line import NamingLine
+from tinygpt_tui.ui.shared.wrapping import shown
+from tinygpt_tui.ui.shell.key_bar import KeyBar
+
+LOOK_EVERY_S = 0.5  # while text streams into a branch
+BEFORE_WIDE, BEFORE_NARROW = 400, 70  # characters of shared text in the preview
+EMPTY = "Nothing is written yet. Write a beginning in the prompt and press Enter."
+
+
+class BranchList(OptionList):
+    """A branch a line, its lines leading to what it left."""
+
+    HELP = f"""## Branches
+
+Each line is one writing: it left the one that its lines lead to, at the `▸` in the preview. `↳` goes on where the one
+above ended. `▸` in front marks the branch that you see in the Generate tab, `{KEPT}` a kept one, `●` one that is being
+written.
+
+Enter shows a branch. What you keep (`k`) stays when all others are dropped (`x`), and when a branch that it hangs on is
+deleted. `u` brings back what was deleted last.
+"""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "Show", id="branches.choose", tooltip="Show this branch in the Generate tab"),
+    ]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Nothing can be chosen from nothing."""
+        return bool(self.option_count) if action == "select" else True
+
+
+class BranchesScreen(ModalScreen[bool]):
+    """Dismisses with True where another branch is the current one now. All changes go to the keeper."""
+
+    CSS_PATH = "branches.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 (declared so by Textual)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "rename", "Rename", id="branches.rename", tooltip="Give this branch a name"),
+        Binding("k", "keep", f"Keep {KEPT}", id="branches.keep", tooltip="Mark it as worth keeping, or no longer"),
+        Binding(
+            "d", "delete", "Delete", id="branches.delete", tooltip="Delete it with what hangs on it, kept ones not"
+        ),
+        Binding("u", "undo", "Undo", id="branches.undo", tooltip="Bring back what was deleted last"),
+        Binding("x", "drop", "Drop unkept", id="branches.drop", tooltip="Delete all branches that are not kept"),
+        Binding("escape", "back", "Back", id="branches.back", tooltip="Back to the text"),
+        Binding("f1", "app.help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
+    ]
+
+    def __init__(self, keeper: SessionKeeper, models: Collection[str] = ()) -> None:
+        """`models` are the paths of the models there are; none given: all are taken to be there."""
+        super().__init__()
+        self._keeper, self._models = keeper, models
+        self._before = keeper.session.current
+        self._version = -1
+        self._shown: list[tuple[int, Text]] = []
+
+    def compose(self) -> ComposeResult:
+        """Yield the tree, the text of the highlighted branch, and a line for notes and names."""
+        with Vertical(id="branches-box"):
+            with Horizontal(id="branches-panes"):
+                yield BranchList(id="branches-list")
+                with VerticalScroll(id="branches-preview", can_focus=False):
+                    yield Static("", id="branches-facts", markup=False)
+                    yield Static("", id="branches-text", markup=False)
+            yield NamingLine()
+            yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Show the tree, and what streams into it."""
+        self.query_one(BranchList).focus()
+        self.set_interval(LOOK_EVERY_S, self._look)
+
+    def on_resize(self) -> None:
+        """Cut the rows to the new width."""
+        self.call_after_refresh(self._show)
+
+    @property
+    def branch(self) -> Branch | None:
+        """The highlighted branch."""
+        at = self.query_one(BranchList).highlighted  # asked, not remembered: keys may be quicker than messages
+        id = self._shown[at][0] if at is not None and at < len(self._shown) else None
+        return None if id is None else self._keeper.session.branches.get(id)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Show only the keys that do something now."""
+        if not self.is_mounted:
+            return True
+        if self.query_one(NamingLine).asking:
+            return False
+        match action:
+            case "rename" | "keep" | "delete":
+                return self.branch is not None
+            case "undo":
+                return self._keeper.can_undo
+            case "drop":
+                return bool(tree.unkept(self._keeper.session, self._keeper.spared))
+        return True
+
+    # Keys
+
+    def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
+        """Enter or a click shows the branch."""
+        message.stop()
+        self._keeper.choose(int(message.option.id or 0))
+        self.action_back()
+
+    def on_option_list_option_highlighted(self, message: OptionList.OptionHighlighted) -> None:
+        """Show the text of the branch that was walked to."""
+        message.stop()
+        self._preview()
+
+    def action_rename(self) -> None:
+        """Let the branch be named."""
+        if self.branch is not None:
+            self.query_one(NamingLine).ask(self.branch.name)
+            self.refresh_bindings()
+
+    def on_naming_line_named(self, message: NamingLine.Named) -> None:
+        """Give the branch its name."""
+        branch = self.branch
+        if message.name is not None and branch is not None:
+            self._keeper.rename_branch(branch.id, message.name)
+        self.query_one(BranchList).focus()
+        self._show()
+
+    def action_keep(self) -> None:
+        """Keep this branch, or no longer."""
+        if self.branch is not None:
+            self._keeper.keep(self.branch.id, not self.branch.kept)
+            self._show()
+
+    def action_delete(self) -> None:
+        """Delete this branch; ask where others go with it."""
+        branch = self.branch
+        if branch is None:
+            return
+        more = len(tree.going_with(self._keeper.session, branch.id)) - 1
+        if not more:
+            self._delete(branch.id)
+            return
+        others = "the branch that hangs" if more == 1 else f"{more} branches that hang"
+        question = f"Delete “{_called(branch)}” and {others} on it? What you keep ({KEPT}) stays."
+        confirm = ConfirmScreen("delete branches", question, "Delete")
+        self.app.push_screen(confirm, lambda yes: self._delete(branch.id) if yes else None)
+
+    def action_drop(self) -> None:
+        """Delete all that is not kept, after a question."""
+        count = len(tree.unkept(self._keeper.session, self._keeper.spared))
+        question = f"Delete {_branches(count)} without a {KEPT}? The texts of the kept ones stay whole."
+        self.app.push_screen(
+            ConfirmScreen("drop unkept", question, "Delete"), lambda yes: self._drop() if yes else None
+        )
+
+    def action_undo(self) -> None:
+        """Bring back what was deleted last."""
+        count = self._keeper.undo()
+        self._show(f"{_branches(count)} came back", self._keeper.session.current)
+
+    def action_back(self) -> None:
+        """Close the tree."""
+        self.dismiss(self._keeper.session.current != self._before)
+
+    def _delete(self, branch: int) -> None:
+        order = [id for id, _ in self._shown]
+        place = order.index(branch) if branch in order else 0
+        try:
+            count = self._keeper.delete_branch(branch)
+        except SessionError as error:
+            self.query_one(NamingLine).say(f"{error.message}: {error.hint}", warning=True)
+            return
+        left = self._keeper.session.branches
+        near = [id for id in (*order[place:], *reversed(order[:place])) if id in left]
+        self._show(f"{_branches(count)} deleted · u brings back", near[0] if near else None)
+
+    def _drop(self) -> None:
+        count = self._keeper.drop_unkept()
+        self._show(f"{_branches(count)} deleted · u brings back")
+
+    # Pictures
+
+    def _look(self) -> None:
+        if self._version != self._keeper.version and not self.query_one(NamingLine).asking:
+            self._show(None)
+
+    def _show(self, note: str | None = "", at: int | None = None) -> None:
+        """Show the session as it is, with the highlight on branch `at`; a `note` of None leaves the last one."""
+        keeper, listing = self._keeper, self.query_one(BranchList)
+        session, now = keeper.session, keeper.store.clock()
+        self._version = keeper.version
+        width = max(20, listing.scrollable_content_region.width - 2)  # a scroll bar may come
+        found = [
+            (
+                row.branch.id,
+                row_text(row, width, row.branch.id == session.current, row.branch.id == keeper.writing, now),
+            )
+            for row in rows(session)
+        ]
+        if at is None:
+            at = session.current if self.branch is None else self.branch.id
+        with self.prevent(OptionList.OptionHighlighted):
+            if [id for id, _ in found] != [id for id, _ in self._shown]:
+                listing.set_options([Option(text, id=str(id)) for id, text in found])
+            else:
+                for index, ((_, text), (_, before)) in enumerate(zip(found, self._shown, strict=True)):
+                    if text != before:
+                        listing.replace_option_prompt_at_index(index, text)
+            listing.highlighted = next((i for i, (id, _) in enumerate(found) if id == at), None)
+        self._shown = found
+        box = self.query_one("#branches-box")
+        box.border_title = escape(f"branches · {fitted(shown(session.heading), 40)}" if found else "branches")
+        kept = sum(branch.kept for branch in session.branches.values())
+        box.border_subtitle = f"{_branches(len(found))}, {kept} kept"
+        if note is not None:
+            self.query_one(NamingLine).say(note or ("" if found else EMPTY))
+        self._preview()
+        self.refresh_bindings()
+
+    def _preview(self) -> None:
+        branch, session = self.branch, self._keeper.session
+        facts, text = self.query_one("#branches-facts", Static), self.query_one("#branches-text", Static)
+        if branch is None:
+            facts.update("")
+            text.update("")
+            return
+        missing = bool(self._models) and branch.model_path not in self._models
+        facts.update(shown(facts_line(branch, missing, self._keeper.store.clock())))
+        text.update(preview_text(session, branch, BEFORE_WIDE if self.has_class("-wide") else BEFORE_NARROW))
+
+
+def _called(branch: Branch) -> str:
+    return fitted(shown(branch.name or words_of(branch)), 40)
+
+
+def _branches(count: int) -> str:
+    return "1 branch" if count == 1 else f"{count} branches"

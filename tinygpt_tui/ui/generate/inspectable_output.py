@@ -1,0 +1,276 @@
+"""The output with its microscope: a text to walk through, explained and coloured; asks for what it does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message
+
+from tinygpt_tui.events.generation import GenerationEvent, Token
+from tinygpt_tui.ui.generate.surprise_legend import SurpriseLegend
+from tinygpt_tui.ui.shared.microscope import KEYS, Microscope
+from tinygpt_tui.ui.shared.output_text import OutputText
+from tinygpt_tui.ui.shared.surprise_index import Looking, Question, Stretch
+
+ROOM_FOR_TALL = 28  # lines of output and microscope together
+
+
+class LookingGlass(Vertical):
+    """Holds OutputText and Microscope and lets the one follow the other; who uses it talks to the engine.
+
+    `Ask` is answered by `asked` and, as events come, `take`; `Unneeded` by stopping the job.
+    """
+
+    HELP: ClassVar[str | None] = (
+        "## Microscope\n\n"
+        "What the model thought of the character under the cursor when it stood at its turn: its *probability*, its "
+        "*rank* among all, its *surprise* (one bit for each halving of the probability: 1 bit is one in 2, 6 bits one "
+        "in 64), and the *entropy*, the surprise to be expected there. The bars are the ten likeliest; ▸ is what "
+        "stands there. Temperature and filters are left out: this is the model's own opinion.\n\n"
+        "The arrow keys walk through the text, a click goes to a character, [ and ] (or Ctrl+Left, Ctrl+Right) jump "
+        "to what was surprising: 6 bits and more. Tab or a digit picks an alternative, and Enter has the model go on "
+        "from there with it. `c` colours the text by surprise: plain below 1 bit, then ever stronger from 1, 2, 4, 6 "
+        "and 9 bits.\n\n"
+        "Once the window is full, a model that reads its last block anew for every token needs that for every "
+        "character here, too: it takes a moment."
+    )
+    DEFAULT_CSS = """
+    LookingGlass {
+        height: 1fr;
+        & Microscope, & SurpriseLegend { display: none; }
+        &.-coloured SurpriseLegend { display: block; }
+        &.-open Microscope { display: block; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "fork", "Fork", id="microscope.fork", tooltip="Go on from here with the picked alternative"),
+        Binding("tab", "pick(1)", "Pick", id="microscope.pick", tooltip="Pick an alternative; its digit does it, too"),
+        Binding(
+            "shift+tab", "pick(-1)", "Pick back", id="microscope.pick_back", show=False, tooltip="Pick the one above"
+        ),
+        Binding(
+            "right_square_bracket,ctrl+right",
+            "jump(1)",
+            "Surprise",
+            id="microscope.next",
+            tooltip="To the next surprising character",
+        ),
+        Binding(
+            "left_square_bracket,ctrl+left",
+            "jump(-1)",
+            "Surprise before",
+            id="microscope.before",
+            show=False,
+            tooltip="To the surprising character before",
+        ),
+        Binding("c", "colours", "Colours", id="microscope.colours", tooltip="Colour the text by surprise"),
+        Binding("escape", "leave", "Leave", id="microscope.leave", tooltip="Put the microscope away"),
+    ]
+
+    class Ask(Message):
+        """Characters `question.start` to `question.end` of `text` are to be explained."""
+
+        def __init__(self, question: Question, text: str) -> None:
+            super().__init__()
+            self.question, self.text = question, text
+
+    class Unneeded(Message):
+        """Nobody waits for this job any more."""
+
+        def __init__(self, job: int) -> None:
+            super().__init__()
+            self.job = job
+
+    class Toggled(Message):
+        """The microscope was opened, or put away."""
+
+        def __init__(self, is_open: bool) -> None:
+            super().__init__()
+            self.is_open = is_open
+
+    def __init__(self, *, id: str | None = None, window_at: Callable[[int], int] = lambda _offset: 0) -> None:
+        """`window_at` tells where the model's window began when it came to a character."""
+        super().__init__(id=id)
+        self.looking = Looking()
+        self._window_at = window_at
+        self.output = OutputText(id="output")
+        self.microscope = Microscope(id="microscope")
+        self._colours = self._quiet = False
+
+    def compose(self) -> ComposeResult:
+        """Yield the output and, below it, what its colours mean and the microscope."""
+        yield self.output
+        yield SurpriseLegend(self.output)
+        yield self.microscope
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the text is walked."""
+        return self.output.cursor is not None
+
+    @property
+    def colours(self) -> bool:
+        """Whether the text is coloured by surprise."""
+        return self._colours
+
+    # The text
+
+    def reset(self, text: str = "", prompt_end: int | None = None) -> None:
+        """Show another text; see OutputText.reset. The microscope is put away."""
+        self.close()
+        self.output.reset(text, prompt_end)
+        self.forget()
+
+    def append(self, text: str, tokens: Sequence[Token] = ()) -> None:
+        """Add text at the end; `tokens` are those that wrote it, in order, where they tell their chances."""
+        at = len(self.output.text)
+        self.output.append(text)
+        self.looking.resize(at, at + len(text))
+        self._show(self.looking.written(tokens, at))
+        self.look_on()
+
+    def forget(self) -> None:
+        """What is known is worth nothing any more: another model is asked, or another way of reading."""
+        job = self.looking.reset(len(self.output.text))
+        if job is not None:
+            self.post_message(self.Unneeded(job))
+        self.output.surprise_changed(0, len(self.output.text))
+        self.look_on()
+
+    # The microscope
+
+    def open(self, offset: int | None = None) -> bool:
+        """Walk through the text from `offset`, or from the first written character in sight. False without a text."""
+        output = self.output
+        if not output.text:
+            return False
+        if offset is None:
+            start, end = output.in_sight
+            offset = output.prompt_end if start <= output.prompt_end < end else start
+        self.add_class("-open")
+        output.walk(offset)
+        output.focus()
+        self.post_message(self.Toggled(True))
+        # The panel takes lines from the text only with the next layout.
+        self.call_after_refresh(output.keep_in_sight)
+        self.look_on()
+        self.refresh_bindings()
+        return True
+
+    def close(self) -> None:
+        """Put the microscope away; the colours stay."""
+        if not self.is_open:
+            return
+        self.output.stop_walking()
+        self.remove_class("-open")
+        self.post_message(self.Toggled(False))
+        self.look_on()
+        self.refresh_bindings()
+
+    def set_colours(self, on: bool) -> None:
+        """Colour the text by surprise, or no more."""
+        self._colours = on
+        self.set_class(on, "-coloured")
+        self.output.set_surprise(self.looking.levels if on else None)
+        self.look_on()
+
+    def set_quiet(self, quiet: bool) -> None:
+        """Ask nothing while `quiet`: the engine is busy with something that matters more."""
+        self._quiet = quiet
+        self.look_on()
+
+    # Questions and answers
+
+    def asked(self, question: Question, job: int) -> None:
+        """The question has become this job."""
+        changed = self.looking.asked(question, job)
+        if question is not self.looking.question and changed is None:
+            self.post_message(self.Unneeded(job))
+        self._show(changed)
+        self.look_on()
+
+    def take(self, events: Iterable[GenerationEvent]) -> None:
+        """Take in what the engine said; what belongs to no question of here is left alone."""
+        waited = self.looking.question is not None
+        self._show(self.looking.take(events))
+        if waited:
+            self.look_on()
+
+    def look_on(self) -> None:
+        """Show what is known of the character under the cursor, and ask for what is missing."""
+        output, looking = self.output, self.looking
+        cursor, sight = output.cursor, Stretch(*output.in_sight)
+        output.set_cursor_window(None if cursor is None else self._window_at(cursor))
+        if cursor is not None:
+            look = looking.look(cursor)
+            self.microscope.show(look, output.text[look.start : look.end])
+        if self._quiet or not (self.is_open or self._colours):
+            return
+        stray = looking.astray(cursor, sight)
+        if stray is not None:
+            self.post_message(self.Unneeded(stray))
+        elif looking.question is None and (question := looking.ask(cursor, sight)) is not None:
+            self.post_message(self.Ask(question, output.text))
+
+    def _show(self, changed: Stretch | None) -> None:
+        if changed is not None and self._colours:
+            self.output.surprise_changed(*changed)
+
+    # Keys and events
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The keys are the microscope's while it is open."""
+        if action in ("fork", "pick", "jump", "colours", "leave"):
+            return self.is_open
+        return True
+
+    def on_key(self, event: events.Key) -> None:
+        """Take digits: each picks its alternative."""
+        if self.is_open and self.output.has_focus and event.character and event.character in KEYS:
+            self.microscope.pick(KEYS.index(event.character))
+            event.stop()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Give the microscope what it can have."""
+        self.microscope.set_class(event.size.height >= ROOM_FOR_TALL, "-tall")
+
+    def action_fork(self) -> None:
+        """Go on from here with the picked alternative."""
+        self.microscope.fork()
+
+    def action_pick(self, direction: int) -> None:
+        """Pick the next alternative."""
+        self.microscope.pick_next(direction)
+
+    def action_jump(self, direction: int) -> None:
+        """Walk to the next surprising character."""
+        cursor = self.output.cursor
+        place = None if cursor is None else self.looking.next_surprising(cursor, direction)
+        if place is None:
+            self.app.bell()
+        else:
+            self.output.walk(place)
+
+    def action_colours(self) -> None:
+        """Colour the text by surprise, or no more."""
+        self.set_colours(not self._colours)
+
+    def action_leave(self) -> None:
+        """Put the microscope away."""
+        self.close()
+
+    @on(OutputText.Walked)
+    def _walked(self, message: OutputText.Walked) -> None:
+        message.stop()
+        self.looking.forgive()
+        self.look_on()
+
+    @on(OutputText.Scrolled)
+    def _scrolled(self, message: OutputText.Scrolled) -> None:
+        message.stop()
+        self.look_on()

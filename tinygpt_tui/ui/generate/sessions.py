@@ -1,0 +1,329 @@
+"""All sessions there are: reopen one, name it, delete it, begin a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.text import Text
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.sessions.encoding import head_of
+from tinygpt_tui.sessions.store import Opened, SessionCard
+from tinygpt_tui.ui.generate.session_editor import SessionKeeper
+from tinygpt_tui.ui.shared.branch_words import CURRENT, fitted, local_time
+from tinygpt_tui.ui.shared.naming_line import NamingLine
+from tinygpt_tui.ui.shared.wrapping import shown
+from tinygpt_tui.ui.shell.key_bar import KeyBar
+from tinygpt_tui.words import size
+
+NONE_YET = "No sessions yet: what you write in the Generate tab is kept here."
+NONE_SO = "No session is called so."
+UNTITLED = "(empty)"
+
+
+class SessionList(OptionList):
+    """A session in two lines: its title and when it changed; what is in it."""
+
+    HELP = f"""## Sessions
+
+A session is everything that was written since it was begun, with all branches. It is saved by itself. Enter reopens
+one; `{CURRENT}` marks the one that is open here. The title is the first words of the first prompt until you give
+another (`r`). Type `/` to look for words in titles and for models.
+
+A model that is *gone* is no longer on this machine: the text is all there, and another model can go on from it. `d`
+moves a session to the trash, `u` takes it back out.
+"""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "Reopen", id="sessions.open", tooltip="Go on with this session"),
+    ]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Nothing can be chosen from nothing."""
+        return bool(self.option_count) if action == "select" else True
+
+
+class SessionsScreen(ModalScreen[Opened | None]):
+    """Dismisses with what `SessionKeeper.open` takes, its notice to be shown; None: everything is as it was."""
+
+    CSS_PATH = "sessions.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (90, "-wide")]  # noqa: RUF012 (declared so by Textual)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "new", "New", id="sessions.new", tooltip="Begin a new, empty session; this one is kept"),
+        Binding("r", "rename", "Rename", id="sessions.rename", tooltip="Give this session a title"),
+        Binding("d", "delete", "Delete", id="sessions.delete", tooltip="Move this session to the trash"),
+        Binding("u", "undo", "Undo", id="sessions.undo", tooltip="Take the last one back out of the trash"),
+        Binding("slash", "filter", "Filter", id="sessions.filter", tooltip="Look for words in titles and models"),
+        Binding("escape", "back", "Back", id="sessions.back", tooltip="Back to the text"),
+        Binding("f1", "app.help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
+    ]
+
+    def __init__(self, keeper: SessionKeeper, models: Collection[str] = ()) -> None:
+        """`models` are the names of the models there are; none given: all are taken to be there."""
+        super().__init__()
+        self._keeper, self._models = keeper, models
+        self._own = keeper.session.id
+        self._cards: dict[str, SessionCard] = {}
+        self._shown: list[tuple[str, Text]] = []
+        self._next: str | None = None  # the session to go to when the list changes
+        self._thrown: list[str] = []
+        self._looked = False
+
+    def compose(self) -> ComposeResult:
+        """Yield filter, list, the words for no list, and a line for notes and names."""
+        with Vertical(id="sessions-box") as box:
+            box.border_title = "sessions"
+            yield Input(placeholder="filter  /", compact=True, id="sessions-filter")
+            yield SessionList(id="sessions-list")
+            yield Static("", id="sessions-none", markup=False)
+            yield NamingLine()
+            yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Look what there is."""
+        self.query_one(SessionList).focus()
+        self._look()
+
+    def on_resize(self) -> None:
+        """Cut the rows to the new width."""
+        self.call_after_refresh(self._show)
+
+    @property
+    def card(self) -> SessionCard | None:
+        """The highlighted session."""
+        at = self.query_one(SessionList).highlighted  # asked, not remembered: keys may be quicker than messages
+        return self._cards.get(self._shown[at][0]) if at is not None and at < len(self._shown) else None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Show only the keys that do something now."""
+        if not self.is_mounted:
+            return True
+        if self.query_one(NamingLine).asking:
+            return False
+        match action:
+            case "rename":
+                return self.card is not None and not self.card.problem
+            case "delete":
+                return self.card is not None
+            case "undo":
+                return bool(self._thrown)
+        return True
+
+    # Looking
+
+    @work(thread=True, exclusive=True, group="sessions", exit_on_error=False)
+    def _look(self) -> None:
+        try:
+            cards = self._keeper.store.cards()
+        except TinyGPTError as error:
+            self.app.call_from_thread(self._complain, error)
+            cards = []
+        self.app.call_from_thread(self._take, cards)
+
+    def _take(self, cards: list[SessionCard]) -> None:
+        if not self.is_attached:
+            return
+        known = {card.id: card for card in cards}
+        session = self._keeper.session
+        if session.branches:  # what is on the disk may be some seconds old
+            before = known.pop(session.id, None)
+            card = SessionCard(session.id, head_of(session), before.size_bytes if before else 0)
+            known = {session.id: card, **known}
+        self._cards, self._looked = known, True
+        self._show()
+
+    def _show(self) -> None:
+        if not self._looked:
+            return
+        words = self.query_one("#sessions-filter", Input).value.lower().split()
+        found = [card for card in self._cards.values() if all(word in _searched(card) for word in words)]
+        listing = self.query_one(SessionList)
+        width = max(20, self.query_one("#sessions-box").content_size.width - 2)  # a scroll bar may come
+        rows = [(card.id, self._row(card, width)) for card in found]
+        at = self._next or (self.card.id if self.card else None)
+        place = next((place for place, (id, _) in enumerate(rows) if id == at), 0 if rows else None)
+        self._next = None
+        with self.prevent(OptionList.OptionHighlighted):
+            if rows != self._shown:
+                listing.set_options([Option(text, id=id) for id, text in rows])
+                self._shown = rows
+            listing.highlighted = place
+        self.set_class(not rows, "-empty")
+        self.query_one("#sessions-none", Static).update(NONE_SO if self._cards else NONE_YET)
+        count = len(self._cards)
+        shown_of_all = "" if len(rows) == count else f"{len(rows)} of "
+        self.query_one("#sessions-box").border_subtitle = f"{shown_of_all}{count} session{'' if count == 1 else 's'}"
+        self.refresh_bindings()
+
+    def _row(self, card: SessionCard, width: int) -> Text:
+        now, head = self._keeper.store.clock(), card.head
+        side = f"  {local_time(head.changed_at, now)}" if head.changed_at else ""
+        mark = f"{CURRENT} " if card.id == self._keeper.session.id else "  "
+        title = fitted(shown(card.heading or (card.id if card.problem else UNTITLED)), width - 2 - len(side))
+        row = Text(no_wrap=True, overflow="ellipsis")
+        row.append(mark + title, "bold")
+        row.append(" " * max(0, width - 2 - cell_len(title) - len(side)) + side, "dim")
+        row.append("\n  " + fitted(shown(card.problem or self._details(card)), width - 2), "dim")
+        return row
+
+    def _details(self, card: SessionCard) -> str:
+        head = card.head
+        models = ", ".join(f"{name} (gone)" if self._gone(name) else name for name in head.models)
+        branches = "1 branch" if head.branches == 1 else f"{head.branches} branches"
+        on_disk = size(card.size_bytes) if card.size_bytes else "not saved yet"
+        return " · ".join(part for part in (branches, f"{head.characters:,} characters", on_disk, models) if part)
+
+    def _gone(self, name: str) -> bool:
+        return bool(self._models) and name not in self._models
+
+    # Keys
+
+    @on(OptionList.OptionHighlighted)
+    def _highlighted(self, message: OptionList.OptionHighlighted) -> None:
+        message.stop()
+        self.refresh_bindings()
+
+    @on(OptionList.OptionSelected)
+    def _selected(self, message: OptionList.OptionSelected) -> None:
+        message.stop()
+        self._open(message.option.id or "")
+
+    @on(Input.Changed, "#sessions-filter")
+    def _filter(self, message: Input.Changed) -> None:
+        message.stop()
+        self._show()
+
+    @on(Input.Submitted, "#sessions-filter")
+    def _take_first(self, message: Input.Submitted) -> None:
+        message.stop()
+        if self.card is not None:
+            self._open(self.card.id)
+
+    def key_down(self) -> None:
+        """Let Down lead from the filter into the list."""
+        if self.query_one("#sessions-filter").has_focus:
+            self.query_one(SessionList).focus()
+
+    def action_filter(self) -> None:
+        """Go to the filter."""
+        self.query_one("#sessions-filter").focus()
+
+    def action_back(self) -> None:
+        """Leave the filter; else close."""
+        search = self.query_one("#sessions-filter", Input)
+        if search.has_focus or search.value:
+            search.value = ""
+            self.query_one(SessionList).focus()
+        else:
+            session = self._keeper.session
+            self.dismiss(Opened(session) if session.id != self._own else None)
+
+    def action_new(self) -> None:
+        """Begin a new session."""
+        self.dismiss(Opened(self._keeper.store.new()))
+
+    def action_rename(self) -> None:
+        """Let the session be named."""
+        if self.card is not None:
+            self.query_one(NamingLine).ask(self.card.head.title)
+            self.refresh_bindings()
+
+    def on_naming_line_named(self, message: NamingLine.Named) -> None:
+        """Give the session its title."""
+        self.query_one(SessionList).focus()
+        self.refresh_bindings()
+        card, title = self.card, message.name
+        if card is None or title is None:
+            return
+        if card.id == self._keeper.session.id:
+            self._keeper.rename(title)
+            self._look()
+        else:
+            self._do(lambda: self._keeper.store.rename(card.id, title), "")
+
+    def action_delete(self) -> None:
+        """Move the session to the trash."""
+        card = self.card
+        if card is None:
+            return
+        try:
+            work = self._keeper.delete_session(card.id)
+        except TinyGPTError as error:
+            self._complain(error)
+            return
+        order = [id for id, _ in self._shown]
+        place = order.index(card.id)
+        near = next(iter(order[place + 1 : place + 2] or order[max(0, place - 1) : place]), None)
+
+        def done() -> None:
+            self._thrown.append(card.id)
+            self._next = near
+
+        self._do(work, f"“{fitted(shown(card.heading or card.id), 40)}” is in the trash · u takes it back", done)
+
+    def action_undo(self) -> None:
+        """Take the session that was deleted last back out of the trash."""
+        id = self._thrown[-1]
+
+        def done() -> None:
+            self._thrown.remove(id)
+            self._next = id
+
+        self._do(lambda: self._keeper.store.restore(id), "it is back", done)
+
+    # The disk
+
+    @work(thread=True, group="sessions-disk", exit_on_error=False)
+    def _do(self, work: Callable[[], None], note: str, done: Callable[[], None] = lambda: None) -> None:
+        try:
+            work()
+        except TinyGPTError as error:
+            self.app.call_from_thread(self._complain, error)
+        else:
+            self.app.call_from_thread(done)
+            self.app.call_from_thread(self._say, note)
+        self.app.call_from_thread(self._look)
+
+    def _open(self, id: str) -> None:
+        if id == self._own == self._keeper.session.id:
+            self.dismiss(None)
+        else:
+            self._load(id)
+
+    @work(thread=True, exclusive=True, group="sessions-open", exit_on_error=False)
+    def _load(self, id: str) -> None:
+        try:
+            opened = self._keeper.load(id)
+        except TinyGPTError as error:
+            self.app.call_from_thread(self._complain, error)
+            return
+        gone = [name for name in opened.session.models if self._gone(name)]
+        if gone:
+            note = f"gone from this machine: {', '.join(gone)}; another model can go on"
+            opened = opened._replace(notice="\n".join(part for part in (opened.notice, note) if part))
+        self.app.call_from_thread(self._loaded, opened)
+
+    def _loaded(self, opened: Opened) -> None:
+        if self.is_current:
+            self.dismiss(opened)
+        else:
+            self._keeper.store.release(opened.lock)  # closed meanwhile
+
+    def _complain(self, error: TinyGPTError) -> None:
+        self._say(f"{error.message}\n{error.hint}".strip(), warning=True)
+
+    def _say(self, note: str, warning: bool = False) -> None:
+        if self.is_attached:
+            self.query_one(NamingLine).say(note, warning)
+
+
+def _searched(card: SessionCard) -> str:
+    return f"{card.heading} {' '.join(card.head.models)} {card.id}".lower()

@@ -1,0 +1,159 @@
+"""The line under the output: what happens, in words, and how fast, in numbers; never more than one line."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+from textual.widget import Widget
+
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.ui.shared.generation_view import Writing
+
+WORDS = {
+    "starting": "starting the engine…",
+    "reading": "reading the prompt…",
+    "writing": "writing…",
+    "stopping": "stopping…",
+}
+GAUGE = 8  # cells
+GAP = 2
+WORDS_ROOM = 20  # cells kept for the words, so that the numbers do not move when the words change
+LONG_WAIT_S = 1.0
+
+
+class StatusLine(Widget):
+    """Draws a `Writing`; `look` has it drawn anew."""
+
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"status-line--unsaved"}
+    DEFAULT_CSS = """
+    StatusLine { height: 1; padding: 0 1; }
+    StatusLine .status-line--unsaved { color: $text-error; text-style: bold; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.tooltip = (
+            "what happens; tokens so far, tokens per second, time to the first one, how full the window is "
+            "and what happens when it is: see `window` among the sampling settings"
+        )
+        self._writing = Writing()
+        self._idle = ""
+        self._unsaved = ""
+
+    def on_mount(self) -> None:
+        """While nothing comes, count the seconds of waiting."""
+        self.set_interval(0.5, self._tick)
+
+    def look(self, writing: Writing) -> None:
+        """Show where this generation stands."""
+        self._writing = writing
+        self.set_class(writing.failed, "-failed")
+        self.refresh()
+
+    def set_idle(self, words: str) -> None:
+        """Show these words while nothing has been written."""
+        self._idle = words
+        self.refresh()
+
+    def show_unsaved(self, error: TinyGPTError | None) -> None:
+        """Show that text cannot be saved, as long as that is so."""
+        unsaved = f"✗ not saved: {error.message}" if error is not None else ""
+        if unsaved != self._unsaved:
+            self._unsaved = unsaved
+            self.refresh()
+
+    def render(self) -> Text:
+        """Fit words and numbers into the width; the numbers give way first."""
+        width = self.content_size.width
+        mark = Text()
+        if self._unsaved:
+            style = self.get_component_rich_style("status-line--unsaved", partial=True)
+            mark.append(shortened(self._unsaved, width // 2), style).append(" " * GAP)
+        if self._writing.phase == "idle":
+            return Text.assemble(mark, self._idle, no_wrap=True, overflow="ellipsis")
+        line = status_text(self._writing, max(0, width - mark.cell_len))
+        return Text.assemble(mark, line, no_wrap=True, overflow="crop")
+
+    def _tick(self) -> None:
+        if self._writing.phase in ("starting", "reading"):
+            self.refresh()
+
+
+def status_text(writing: Writing, width: int) -> Text:
+    """Return the line at exactly `width` cells: words at the left, the fullest numbers that fit at the right."""
+    words = _words(writing)
+    room = width - max(cell_len(words), min(WORDS_ROOM, width // 2)) - GAP
+    numbers = next((form for form in _numbers(writing) if cell_len(form) <= room), "")
+    left = width - cell_len(numbers) - (GAP if numbers else 0)
+    words = shortened(words, left)
+    gap = " " * max(0, width - cell_len(words) - cell_len(numbers))
+    return Text.assemble((words, "bold"), gap, numbers, no_wrap=True, overflow="crop")
+
+
+def shortened(text: str, width: int) -> str:
+    """Return `text` in at most `width` cells, with an ellipsis where it is cut."""
+    return text if cell_len(text) <= width else set_cell_size(text, max(0, width - 1)) + "…"
+
+
+def _words(writing: Writing) -> str:
+    if writing.phase == "ended":
+        return writing.reason
+    words = WORDS.get(writing.phase, "")
+    if writing.phase in ("starting", "reading") and writing.waited_s >= LONG_WAIT_S:
+        words += f" {writing.waited_s:.0f} s"
+    return words
+
+
+def _numbers(writing: Writing) -> list[str]:
+    """Return the numbers in ever shorter forms, each part as wide whatever its value, so that nothing jumps."""
+    used, size = writing.window.used, writing.window.block_size
+    if writing.seed is None:
+        return []  # not begun
+    if not size:
+        return _numbers_without_window(writing)
+    places = len(str(size))
+    count = f"{used:>{places}} of {size}"
+    filled = round(GAUGE * used / size)
+    gauge = "━" * filled + "┄" * (GAUGE - filled)
+    tokens, per_s, first_s = f"{writing.tokens:>5,}", _per_s(writing), _first(writing)
+    policy = f"{writing.policy} " if writing.policy else ""
+    if writing.weights != "fp32":
+        policy = f"≈{writing.weights} {policy}"  # rounded weights: approximate
+    return [
+        f"{tokens} tokens  {per_s} tokens/s  first after {first_s}  {policy}window {gauge} {count}",
+        f"{tokens} tokens  {per_s}/s  first {first_s}  {policy}window {gauge} {count}",
+        f"{tokens} tok  {per_s}/s  first {first_s}  {policy}window {gauge} {count}",
+        f"{tokens} tok  {per_s}/s  {policy}window {gauge} {count}",
+        f"{tokens} tok  {per_s}/s  {policy}window {count}",
+        f"{tokens} tok  {per_s}/s  window {count}",
+        f"{tokens} tok  {policy}window {count}",
+        f"{tokens} tok  window {count}",
+        f"{tokens} tok  {used:>{places}}/{size}",
+        f"{tokens} tok",
+    ]
+
+
+def _numbers_without_window(writing: Writing) -> list[str]:
+    """Return the numbers of a net that sees all of the text: what it knows of it is a memory."""
+    tokens, per_s, first_s = f"{writing.tokens:>5,}", _per_s(writing), _first(writing)
+    return [
+        f"{tokens} tokens  {per_s} tokens/s  first after {first_s}  no window",
+        f"{tokens} tokens  {per_s}/s  first {first_s}  no window",
+        f"{tokens} tok  {per_s}/s  first {first_s}  no window",
+        f"{tokens} tok  {per_s}/s  no window",
+        f"{tokens} tok  {per_s}/s",
+        f"{tokens} tok",
+    ]
+
+
+def _per_s(writing: Writing) -> str:
+    speed = writing.tokens_per_s
+    return f"{speed:>5.0f}" if speed is not None else "    –"
+
+
+def _first(writing: Writing) -> str:
+    first = writing.seconds_to_first
+    return f"{first:>5.2f} s" if first is not None else "    – s"

@@ -1,0 +1,240 @@
+"""What each token looks at: the attention weights of heads and layers, as maps over the prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from tinygpt_tui.events.tracing import TraceStep
+from tinygpt_tui.ui.inspect.drawing import Drawing, Line
+from tinygpt_tui.ui.inspect.heat import Table, table_of
+from tinygpt_tui.ui.inspect.heat_colours import HEAT_CLASSES, HEAT_CSS, palette_of
+from tinygpt_tui.ui.inspect.passes import Pass, head_word
+from tinygpt_tui.ui.inspect.step_view import label_cells, label_of, window_of
+from tinygpt_tui.ui.shared.branch_words import fitted
+from tinygpt_tui.ui.shared.microscope import name_of
+
+WIDEST = 3  # cells of one weight
+GAP = 2  # cells between two heads
+HEAD_LINES = 4  # of the view beside the maps: title, formula, a gap, what the token looks at
+SOFTER = 0.7  # the power of a weight that is drawn: among many tokens all weights are small
+TOLD = 5  # weights in words
+SMALLEST = 0.005  # of those that are told
+BEFORE = "…"  # the column of all tokens before those that are shown
+NONE = ("There is no attention in this net:", "what a token knows of those before it, it has in another way.")
+
+
+class Grid(NamedTuple):
+    """Which layers and heads are drawn, how many cells a weight takes, and how many rows a map has."""
+
+    layers: range
+    heads: range
+    wide: int
+    rows: range
+
+
+class AttentionMap(Drawing, can_focus=True):
+    """Draws as many layers and heads as there is room for, the chosen one among them. `Moved` says which that is."""
+
+    HELP: ClassVar[str | None] = (
+        "## Attention\n\n"
+        "A map for each head: a row is a token that looks, a column one that it looks at. The stronger the colour, the "
+        "larger the weight; each row sums to 1, and right of the diagonal lies the future, which nobody sees. The "
+        "weights are reckoned from the very queries and keys that the attention kernel was given.\n\n"
+        "Left and Right go through the heads, Up and Down through the layers; `,` and `.` go from token to token, and "
+        "the line below says what this one looks at. In a backpack the last maps are its senses' weights."
+    )
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "map--title",
+        "map--muted",
+        "map--token",
+        *HEAT_CLASSES,
+    }
+    DEFAULT_CSS = (
+        """
+    AttentionMap {
+        padding: 0 1;
+        & .map--title { color: $accent; text-style: bold; }
+        & .map--muted { color: $text-muted; }
+        & .map--token { color: $accent; text-style: bold; }
+    """
+        + HEAT_CSS
+        + "}"
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "go_layer(1)", "Layer", id="attention.layer", key_display="↑↓", tooltip="To the next layer"),
+        Binding("j", "go_layer(1)", "Layer", id="attention.layer", show=False, tooltip="To the next layer"),
+        Binding(
+            "up,k", "go_layer(-1)", "Layer before", id="attention.layer_back", show=False, tooltip="The layer before"
+        ),
+        Binding("right", "go_head(1)", "Head", id="attention.head", key_display="←→", tooltip="To the next head"),
+        Binding("l", "go_head(1)", "Head", id="attention.head", show=False, tooltip="To the next head"),
+        Binding(
+            "left,h", "go_head(-1)", "Head before", id="attention.head_back", show=False, tooltip="To the head before"
+        ),
+    ]
+
+    class Moved(Message):
+        """A head of a layer was chosen."""
+
+        def __init__(self, step: TraceStep, head: int) -> None:
+            super().__init__()
+            self.step, self.head = step, head
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._pass = Pass()
+        self._steps: list[TraceStep] = []
+        self._at = self._head = self._token = 0
+
+    @property
+    def chosen(self) -> tuple[int, int]:
+        """The layer and the head, both from 0."""
+        return self._at, self._head
+
+    def show(self, walked: Pass, token: int) -> None:
+        """Show a pass; layer and head stay where there are such."""
+        self._pass, self._token, self._steps = walked, token, walked.attention
+        self._choose(max(0, min(self._at, len(self._steps) - 1)), self._head)
+
+    def go_to(self, step: TraceStep, head: int) -> None:
+        """Choose a layer by its step, and a head."""
+        place = next((at for at, layer in enumerate(self._steps) if layer.number == step.number), None)
+        if place is not None:
+            self._choose(place, head)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Show only the keys that do something now."""
+        if action == "go_layer":
+            return len(self._steps) > 1
+        if action == "go_head":
+            return bool(self._steps) and len(self._steps[self._at].pictures) > 1
+        return True
+
+    def action_go_layer(self, direction: int) -> None:
+        """Go a layer up or down, and round."""
+        self._choose((self._at + direction) % len(self._steps), self._head)
+        self.post_message(self.Moved(self._steps[self._at], self._head))
+
+    def action_go_head(self, direction: int) -> None:
+        """Go to the next head, or the one before, and round."""
+        self._choose(self._at, (self._head + direction) % len(self._steps[self._at].pictures))
+        self.post_message(self.Moved(self._steps[self._at], self._head))
+
+    def _choose(self, layer: int, head: int) -> None:
+        self._at = layer
+        self._head = min(head, len(self._steps[layer].pictures) - 1) if self._steps else head
+        self.redraw()
+        self.refresh_bindings()
+
+    # Drawing
+
+    def draw(self, width: int, height: int) -> list[Line]:
+        """See Drawing."""
+        style = {name: self.get_component_rich_style(f"map--{name}") for name in ("title", "muted", "token")}
+        if not self._steps:
+            return [Line(words, style["muted"]).cut(width) for words in NONE] if self._pass.steps else []
+        return self._lines_of(width, height, style)
+
+    def _lines_of(self, width: int, height: int, style: dict[str, Style]) -> list[Line]:
+        step, labels = self._steps[self._at], self._pass.labels
+        first = Line()
+        first.append(f"{title_of(step)}, layer {self._at + 1} of {len(self._steps)}", style["title"])
+        first.append(f"   {head_word(step)} {self._head + 1} of {len(step.pictures)}", style["token"])
+        first.append(f"   w  {step.symbols} = {', '.join(map(str, step.shape))}", style["muted"])
+        lines = [first, Line(fitted(step.formula, width), style["muted"])]
+        grid = self._grid(width, height - HEAD_LINES)
+        if 1 < len(grid.layers) < len(self._steps):
+            shown = f"   showing layers {grid.layers.start + 1}–{grid.layers.stop} of {len(self._steps)} (↑↓)"
+            first.append(shown, style["token"])
+        for layer in grid.layers:
+            tables = [table_of(picture) for picture in self._steps[layer].pictures]
+            heads = range(grid.heads.start, min(grid.heads.stop, len(tables)))
+            if len(grid.layers) > 1:
+                lines.append(Line(title_of(self._steps[layer]), style["token" if layer == self._at else "muted"]))
+            lines += [self._heads(layer, heads, tables, grid, style), self._keys(heads, tables, grid, style)]
+            lines += [self._row(row, heads, tables, grid, style) for row in grid.rows]
+        table = table_of(step.pictures[self._head])
+        return [*lines, Line(""), Line(self._in_words(table, labels, width))]
+
+    def _grid(self, width: int, height: int) -> Grid:
+        """Find the widest cells with which all heads fit, else those with which some do; then how many layers."""
+        step, labels = self._steps[self._at], self._pass.labels
+        count, cells = len(step.pictures), label_cells(labels) + 1
+        columns, rows = step.pictures[0].columns, step.pictures[0].rows
+        fits = {wide: max(1, (width - cells + GAP) // (columns * wide + GAP)) for wide in (WIDEST, 2, 1)}
+        wide = next((wide for wide, heads in fits.items() if heads >= count), None)
+        if wide is None:
+            wide = next((wide for wide, heads in fits.items() if heads > 1), 1)
+        heads = min(fits[wide], count)
+        first = self._head // heads * heads
+        shown = max(1, min(rows, height - 2))
+        layers = min(len(self._steps), max(1, height // (rows + 3)))
+        top = max(0, min(self._at - layers // 2, len(self._steps) - layers))
+        start = window_of(rows, self._token, shown)
+        return Grid(range(top, top + layers), range(first, first + heads), wide, range(start, start + shown))
+
+    def _heads(self, layer: int, heads: range, tables: Sequence[Table], grid: Grid, style: dict[str, Style]) -> Line:
+        word = head_word(self._steps[layer])
+        line = Line(" " * (label_cells(self._pass.labels) + 1))
+        for head in heads:
+            is_chosen = (layer, head) == self.chosen
+            mark = "▾" if is_chosen else " "
+            forms = [f"{mark} {word} {head + 1}", f"{mark}{head + 1}"]
+            cells = len(tables[head][0]) * grid.wide + GAP
+            name = next((form for form in forms if cell_len(form) < cells), mark)
+            line.append(set_cell_size(name, cells), style["token" if is_chosen else "muted"])
+        return line
+
+    def _keys(self, heads: range, tables: Sequence[Table], grid: Grid, style: dict[str, Style]) -> Line:
+        """Write over the columns which tokens they are."""
+        labels = self._pass.labels
+        line = Line(" " * (label_cells(labels) + 1))
+        for head in heads:
+            before = len(tables[head][0]) - len(labels)
+            for at, key in enumerate([*[BEFORE] * before, *map(name_of, labels)]):
+                marked = at - before == self._token
+                line.append(set_cell_size(key, grid.wide), style["token" if marked else "muted"])
+            line.append(" " * GAP)
+        return line
+
+    def _row(self, row: int, heads: range, tables: Sequence[Table], grid: Grid, style: dict[str, Style]) -> Line:
+        labels, palette, marked = self._pass.labels, palette_of(self), row == self._token
+        line = label_of(labels, row, label_cells(labels), style["token" if marked else "muted"], marked=marked)
+        for head in heads:
+            values = tables[head][row]
+            before = len(values) - len(labels)
+            for column, value in enumerate(values):
+                if column > row + before:  # the future
+                    line.append("·".ljust(grid.wide), style["muted"])
+                else:
+                    line.append(*palette.cell(value**SOFTER, 1.0, grid.wide, marked=marked))
+            line.append(" " * GAP)
+        return line
+
+    def _in_words(self, table: Table, labels: Sequence[str], width: int) -> str:
+        """Say what the marked token looks at in the chosen head."""
+        if self._token >= len(table):
+            return ""
+        row = table[self._token]
+        before = len(row) - len(labels)
+        words = f"{name_of(labels[self._token])} looks at"
+        for column in sorted(range(len(row)), key=lambda column: -row[column])[:TOLD]:
+            at = column - before
+            back = self._token - at
+            name = "all before" if at < 0 else f"{name_of(labels[at])} {f'({back} back)' if back else '(itself)'}"
+            told = f"   {name} {row[column]:.0%}"
+            if row[column] < SMALLEST or cell_len(words + told) > width:
+                break
+            words += told
+        return words
+
+
+def title_of(step: TraceStep) -> str:
+    """Return which layer's weights these are."""
+    return step.place[0] if step.place else step.title

@@ -1,0 +1,214 @@
+"""The guess after each layer: what the net would say comes next if it ended there (the logit lens)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from tinygpt_tui.events.tracing import LensRow
+from tinygpt_tui.ui.inspect.drawing import Drawing, Line
+from tinygpt_tui.ui.inspect.heat_colours import HEAT_CLASSES, HEAT_CSS, palette_of
+from tinygpt_tui.ui.inspect.passes import Pass
+from tinygpt_tui.ui.shared.branch_words import fitted
+from tinygpt_tui.ui.shared.microscope import name_of, percent
+from tinygpt_tui.words import bar
+
+TITLE_CELLS = 11
+WIDEST = 8  # cells of a guess
+FADED = 0.45  # of the colour's strength: the guess is written on it
+BAR_CELLS = 30
+BARS_CELLS = 56  # of the bars with all that belongs to them
+ROOM_FOR_BOTH = 110
+CHANCES = 8
+
+
+class GuessTable(Drawing, can_focus=True):
+    """A row a layer, the last one on top; a column a token. `Moved` says which token was chosen."""
+
+    HELP: ClassVar[str | None] = (
+        "## Guesses\n\n"
+        "What the net would say comes next if it ended after a layer: the stream is handed from there straight to the "
+        "last norm and the head (the *logit lens*). Columns are the tokens of your prompt, each with the guess of what "
+        "follows it; the stronger the colour, the surer. A guess that is what really follows in the prompt is in bold "
+        "and underlined. The row on top is the net's own answer.\n\n"
+        "Left and Right go from token to token, Up and Down from layer to layer; below stand the likeliest tokens "
+        "there."
+    )
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "guess--title",
+        "guess--muted",
+        "guess--cursor",
+        "guess--bar",
+        *HEAT_CLASSES,
+    }
+    DEFAULT_CSS = (
+        """
+    GuessTable {
+        padding: 0 1;
+        & .guess--title { color: $accent; text-style: bold; }
+        & .guess--muted { color: $text-muted; }
+        & .guess--cursor { text-style: reverse; }
+        & .guess--bar { color: $primary; }
+    """
+        + HEAT_CSS
+        + "}"
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "go_layer(1)", "Layer", id="guess.layer", key_display="↑↓", tooltip="To the layer above"),
+        Binding("k", "go_layer(1)", "Layer", id="guess.layer", show=False, tooltip="To the layer above"),
+        Binding(
+            "down,j", "go_layer(-1)", "Layer below", id="guess.layer_back", show=False, tooltip="To the layer below"
+        ),
+        Binding("right", "go_token(1)", "Token", id="guess.token", key_display="←→", tooltip="To the next token"),
+        Binding("l", "go_token(1)", "Token", id="guess.token", show=False, tooltip="To the next token"),
+        Binding(
+            "left,h", "go_token(-1)", "Token before", id="guess.token_back", show=False, tooltip="To the token before"
+        ),
+    ]
+
+    class Moved(Message):
+        """Another token was chosen."""
+
+        def __init__(self, direction: int) -> None:
+            super().__init__()
+            self.direction = direction
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._pass = Pass()
+        self._row_at: int | None = None  # None: the last there is
+        self._token = 0
+
+    @property
+    def row(self) -> int:
+        """The chosen row, from 0 for what comes before the first layer."""
+        last = len(self._pass.lens) - 1
+        return last if self._row_at is None else min(self._row_at, last)
+
+    def show(self, walked: Pass, token: int) -> None:
+        """Show a pass."""
+        self._pass, self._token = walked, token
+        self.redraw()
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Show only the keys that do something now."""
+        return len(self._pass.lens) > 1 if action == "go_layer" else True
+
+    def action_go_layer(self, direction: int) -> None:
+        """Go a layer up or down."""
+        self._row_at = min(max(self.row + direction, 0), len(self._pass.lens) - 1)
+        self.redraw()
+
+    def action_go_token(self, direction: int) -> None:
+        """Ask for the next token, or the one before."""
+        self.post_message(self.Moved(direction))
+
+    # Drawing
+
+    def draw(self, width: int, height: int) -> list[Line]:
+        """See Drawing."""
+        if not self._pass.lens:
+            return []
+        style = {name: self.get_component_rich_style(f"guess--{name}") for name in ("title", "muted", "bar")}
+        style["cursor"] = self.get_component_rich_style("guess--cursor", partial=True)
+        return self._lines_of(width, height, style)
+
+    def _lines_of(self, width: int, height: int, style: dict[str, Style]) -> list[Line]:
+        labels, lens = self._pass.labels, self._pass.lens
+        wide = min(WIDEST, max(3, 2 + max(cell_len(name_of(one)) for row in lens for one in _tops(row))))
+        # Larger where there is room: it is shown on walls.
+        wide += 2 if len(labels) * (wide + 2) <= width - TITLE_CELLS else 0
+        high = 2 if 2 * len(lens) + CHANCES + 4 <= height else 1
+        columns = max(1, (width - TITLE_CELLS) // wide)
+        first = max(0, min(self._token - columns // 2, len(labels) - columns))
+        shown = range(first, min(first + columns, len(labels)))
+        tokens = Line().append(set_cell_size(" token", TITLE_CELLS), style["muted"])
+        for at in shown:
+            name = fitted(name_of(labels[at]), wide - 1).center(wide)
+            tokens.append(name, style["title" if at == self._token else "muted"])
+        room = max(1, min(len(lens), (height - 4) // high))
+        start = max(0, min(len(lens) - room, len(lens) - 1 - self.row - room // 2))
+        rows: list[Line] = []
+        for at in list(reversed(range(len(lens))))[start : start + room]:
+            rows.append(self._guesses(lens[at], at, shown, wide, style))
+            if high > 1:
+                rows.append(self._guesses(lens[at], at, shown, wide, style, written=False))
+        more = max(1, height - len(rows) - 2)
+        bars = self._chances(more, min(width, BARS_CELLS), style)
+        if width >= ROOM_FOR_BOTH:
+            bars = _side_by_side(bars, self._grown(more, style), BARS_CELLS)
+        return [*rows, tokens, Line(""), *bars]
+
+    def _guesses(
+        self, row: LensRow, at: int, shown: range, wide: int, style: dict[str, Style], *, written: bool = True
+    ) -> Line:
+        """Return one layer as a line; without words, to make the line above it higher."""
+        chosen, palette, labels = at == self.row, palette_of(self), self._pass.labels
+        title = f"{'▸' if chosen else ' '}{row.title}" if written else ""
+        line = Line().append(set_cell_size(title, TITLE_CELLS), style["title" if chosen else "muted"])
+        for place in shown:
+            guess = row.guesses[place][0]
+            fill, ground = palette.cell(guess.probability * FADED, 1.0, wide)
+            if not written:
+                line.append(fill, ground)
+                continue
+            name = fitted(name_of(guess.text), wide - 2)
+            right = place + 1 < len(labels) and labels[place + 1] == guess.text
+            own = ground + Style(bold=right, underline=right)
+            if place == self._token and chosen:
+                own += style["cursor"]
+            before = (wide - cell_len(name)) // 2
+            line.append(fill[:before], ground).append(name, own)
+            line.append(fill[: wide - before - cell_len(name)], ground)
+        return line
+
+    def _chances(self, room: int, width: int, style: dict[str, Style]) -> list[Line]:
+        """Return the likeliest tokens at the cursor, as bars."""
+        row, labels = self._pass.lens[self.row], self._pass.labels
+        where = "the net's own guess" if self.row == len(self._pass.lens) - 1 else f"the guess after {row.title}"
+        actual = labels[self._token + 1] if self._token + 1 < len(labels) else None
+        follows = f"  (▸ there follows {name_of(actual)})" if actual is not None else ""
+        lines = [Line(f" {where}, after {name_of(labels[self._token])}{follows}", style["muted"])]
+        likely = row.guesses[self._token][: min(CHANCES, room - 1)]
+        return lines + [_bar(one.text, one.probability, one.text == actual, width, style) for one in likely]
+
+    def _grown(self, room: int, style: dict[str, Style]) -> list[Line]:
+        """Return how the net's own guess came about: its probability after each layer."""
+        lens = self._pass.lens
+        final = lens[-1].guesses[self._token][0].text
+        lines = [Line(f"{name_of(final)} from layer to layer", style["muted"])]
+        for row in list(reversed(lens))[: room - 1]:
+            found = next((guess for guess in row.guesses[self._token] if guess.text == final), None)
+            line = Line(set_cell_size(row.title, TITLE_CELLS))
+            line.append(bar(found.probability if found else 0.0, BAR_CELLS).ljust(BAR_CELLS), style["bar"])
+            least = row.guesses[self._token][-1].probability
+            lines.append(line.append(f" {percent(found.probability) if found else '<' + percent(least):>6}"))
+        return lines
+
+
+def _bar(text: str, probability: float, marked: bool, width: int, style: dict[str, Style]) -> Line:
+    cells = min(BAR_CELLS, max(6, width - WIDEST - 12))
+    line = Line(("▸" if marked else " ") + set_cell_size(fitted(name_of(text), WIDEST), WIDEST) + " ")
+    line.append(bar(probability, cells).ljust(cells), style["bar"])
+    return line.append(f" {percent(probability):>6}")
+
+
+def _side_by_side(left: Sequence[Line], right: Sequence[Line], width: int) -> list[Line]:
+    lines = []
+    for one, other in zip_longest(left, right):
+        line = one if one is not None else Line()
+        if other is not None:
+            line.pad(width).extend(other)
+        lines.append(line)
+    return lines
+
+
+def _tops(row: LensRow) -> Sequence[str]:
+    return [guesses[0].text for guesses in row.guesses]

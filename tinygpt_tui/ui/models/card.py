@@ -1,0 +1,350 @@
+"""The card of a model: all that is known of it and from where; rename, copy, delete, compare, export."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import ClassVar, cast
+
+from rich.console import RenderableType
+from rich.text import Text
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.events.generation import ModelOpened
+from tinygpt_tui.insight.model_facts import ModelFacts, Row, Section, model_facts
+from tinygpt_tui.runs.aspects import Comparison
+from tinygpt_tui.runs.history import RunHistory
+from tinygpt_tui.runs.index import check_name, free_name
+from tinygpt_tui.runs.manage import TrashedModel, duplicate, is_own, move_to_trash, rename, restore
+from tinygpt_tui.ui.jobs.messages import EngineBatch
+from tinygpt_tui.ui.models.parts_tree import PartsTree
+from tinygpt_tui.ui.shared.loss_chart import TrainChart
+from tinygpt_tui.ui.shared.naming_line import NamingLine
+from tinygpt_tui.ui.shell.key_bar import KeyBar
+from tinygpt_tui.ui.shell.tab_screen import Workbench
+from tinygpt_tui.words import size
+
+MOST_FILES = 12  # of a folder that cannot be opened
+NAME_HELP = "The model's name, which is its folder's. Enter takes it, Esc changes nothing."
+
+
+class Facts(VerticalScroll):
+    """What is known, section by section."""
+
+    HELP = """## Card
+
+What is known of the model, and from which file. The loss is that of the weights that are kept, over the whole
+validation split; the curve is the run's own.
+
+r gives the model another name, c copies it, d moves it to the trash and u takes it back, until the program ends: then
+this machine's own trash has it. w compares its weights with
+another model's, e writes it as another program's file. k keeps another program's model as one of yours.
+"""
+
+
+class CardScreen(ModalScreen[str | None]):
+    """Dismisses with the path of the model to be used now, where it is another than before; else with None."""
+
+    CSS_PATH = "card.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 (declared so by Textual)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "rename", "Rename", id="card.rename", tooltip="Give the model another name"),
+        Binding("c", "duplicate", "Copy", id="card.duplicate", tooltip="Copy the model under another name"),
+        Binding("d", "delete", "Delete", id="card.delete", tooltip="Move the model to the trash"),
+        Binding("u", "undo", "Undo", id="card.undo", tooltip="Take it back out of the trash"),
+        Binding("w", "compare", "Weights", id="card.compare", tooltip="Compare the weights with another model's"),
+        Binding("k", "keep", "Keep", id="card.keep", tooltip="Keep another program's model as one of yours"),
+        Binding("e", "export", "Export", id="card.export", tooltip="Write it as another program's file"),
+        Binding("tab", "app.focus_next", "Other pane", id="card.pane", show=False, tooltip="Facts or parameters"),
+        Binding("escape", "back", "Back", id="card.back", tooltip="Back to the models"),
+        Binding("f1", "app.help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
+    ]
+
+    def __init__(self, card: ModelCard, cards: list[ModelCard]) -> None:
+        """`cards` are all models there are, to compare with."""
+        super().__init__()
+        self.card, self._cards = card, cards
+        self._path = Path(card.path)
+        self._answer: str | None = None
+        self._naming = ""
+        self._thrown: TrashedModel | None = None
+        self.facts: ModelFacts | None = None
+
+    def compose(self) -> ComposeResult:
+        """Yield curve and facts beside the tree, a line for notes and names, the keys."""
+        with Vertical(id="card-box") as box:
+            box.border_title = self.card.name
+            with Container(id="card-panes"):
+                with Facts(id="card-facts"):
+                    yield TrainChart(RunHistory())
+                    yield Static(id="card-text", markup=False)
+                yield PartsTree(id="card-parts")
+            yield NamingLine("Enter takes it", NAME_HELP)
+            yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Read the files."""
+        self.query_one(TrainChart).can_focus = False
+        self.query_one(Facts).focus()
+        cast(Workbench, self.app).bridge.listen(self)
+        self._read()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Show only the keys that do something now."""
+        if not self.is_mounted:
+            return True
+        if self.query_one(NamingLine).asking:
+            return False
+        match action:
+            case "undo":
+                return self._thrown is not None
+            case "rename":
+                return self._thrown is None and is_own(self._path) and self._path.is_dir()
+            case "delete":
+                return self._thrown is None and is_own(self._path)
+            case "duplicate":
+                return self._thrown is None and self.facts is not None and not self._foreign
+            case "keep":
+                return self._thrown is None and self._foreign
+            case "compare" | "export":
+                return self._thrown is None and self.facts is not None and bool(self.facts.parts.count)
+        return True
+
+    @property
+    def _foreign(self) -> bool:
+        return self.facts is not None and self.facts.foreign
+
+    def on_engine_batch(self, message: EngineBatch) -> None:
+        """Read again what was measured of another program's model when the engine has opened it."""
+        if any(isinstance(event, ModelOpened) and event.model == str(self._path) for event in message.events):
+            self._read()
+
+    def on_unmount(self) -> None:
+        """Listen no more."""
+        cast(Workbench, self.app).bridge.leave(self)
+
+    # Reading
+
+    @work(thread=True, exclusive=True, group="card", exit_on_error=False)
+    def _read(self) -> None:
+        try:
+            facts = model_facts(self._path)
+        except TinyGPTError as error:
+            self.app.call_from_thread(self._show_problem, error)
+        else:
+            self.app.call_from_thread(self._show, facts)
+
+    def _show_problem(self, error: TinyGPTError) -> None:
+        """Say why it cannot be opened, and what to do."""
+        if not self.is_attached:
+            return
+        self.facts, self._answer = None, None
+        rows = [Row("found", error.message), Row("what to do", error.hint)]
+        if is_own(self._path):
+            rows.append(Row("or", "d moves it to the trash"))
+        sections = (
+            Section("this cannot be opened", "", tuple(row for row in rows if row.value)),
+            Section("where it is", "", (Row("path", str(self._path)), *_sizes(self._path))),
+        )
+        self.add_class("-broken")
+        self.query_one("#card-text", Static).update(_facts(sections))
+        self.refresh_bindings()
+
+    def _show(self, facts: ModelFacts) -> None:
+        if not self.is_attached:
+            return
+        self.facts = facts
+        self.remove_class("-broken")
+        self.query_one("#card-box").border_title = facts.name
+        self.query_one("#card-box").border_subtitle = f"{facts.parts.count:,} numbers"
+        chart = self.query_one(TrainChart)
+        has_curve = facts.history is not None and len(facts.history.losses[0]) > 1
+        chart.set_class(not has_curve, "-none")
+        if facts.history is not None and has_curve:
+            chart.show(facts.history, Comparison(entropy=facts.entropy), "")
+        self.query_one("#card-text", Static).update(_facts(facts.sections))
+        self.query_one(PartsTree).show(facts.parts)
+        if facts.problem:
+            self._say(facts.problem, warning=True)
+        self.refresh_bindings()
+
+    # Keys
+
+    def action_back(self) -> None:
+        """Close the card."""
+        self.dismiss(self._answer)
+
+    def action_rename(self) -> None:
+        """Let the name be changed."""
+        self._ask("rename", self._path.name)
+
+    def action_duplicate(self) -> None:
+        """Let the copy be named."""
+        self._ask("duplicate", free_name(self._path.name))
+
+    def _ask(self, what: str, name: str) -> None:
+        self._naming = what
+        self.query_one(NamingLine).ask(name)
+        self.refresh_bindings()
+
+    def on_naming_line_named(self, message: NamingLine.Named) -> None:
+        """Rename or copy."""
+        self.query_one(Facts).focus()
+        self.refresh_bindings()
+        name = (message.name or "").strip()
+        if not name or (self._naming == "rename" and name == self._path.name):
+            return
+        path = self._path
+        if self._naming == "keep":
+            self._keep(name)
+        elif self._naming == "rename":
+            self._do(lambda: self._now(rename(path, name), f"it is called “{name}” now"))
+        else:
+            self._do(lambda: self._now(duplicate(path, name), f"this is the copy, “{name}”"))
+
+    def action_keep(self) -> None:
+        """Let the model that is kept be named."""
+        assert self.facts is not None
+        self._ask("keep", free_name(self.facts.name))
+
+    @work(group="card-keep", exclusive=True, exit_on_error=False)
+    async def _keep(self, name: str) -> None:
+        from tinygpt_tui.workers.exporter import keep
+
+        self._say("reading it, and writing it as one of yours …")
+        try:
+            folder = await keep(str(self._path), check_name(name))
+        except TinyGPTError as error:
+            self._complain(error)
+        else:
+            self._now(folder, f"it is kept as “{name}”")()
+
+    def action_delete(self) -> None:
+        """Move the model to the trash."""
+        path = self._path
+
+        def delete() -> Callable[[], None]:
+            thrown = move_to_trash(path)
+
+            def gone() -> None:
+                self._thrown, self._answer = thrown, None
+                self.add_class("-thrown")
+                self._say(f"“{path.name}” is in the trash · u takes it back")
+                self.refresh_bindings()
+
+            return gone
+
+        self._do(delete)
+
+    def action_undo(self) -> None:
+        """Take the model back out of the trash."""
+        thrown = self._thrown
+        if thrown is None:
+            return
+
+        def undo() -> Callable[[], None]:
+            path = restore(thrown)
+
+            def back() -> None:
+                self._thrown = None
+                self.remove_class("-thrown")
+                self._now(path, "it is back")()
+
+            return back
+
+        self._do(undo)
+
+    def action_compare(self) -> None:
+        """Choose a model, then compare."""
+        from tinygpt_tui.ui.models.compare import CompareScreen
+        from tinygpt_tui.ui.models.compare_model import CompareModelScreen
+
+        def compare(other: ModelCard | None) -> None:
+            if other is not None:
+                self.app.push_screen(CompareScreen(self.card, other))
+
+        others = [card for card in self._cards if card.path != str(self._path) and not card.problem]
+        if not others:
+            self._say("there is no other model to compare with", warning=True)
+            return
+        self.app.push_screen(CompareModelScreen(others, self.card.name), compare)
+
+    def action_export(self) -> None:
+        """Ask for a form and a place."""
+        from tinygpt_tui.ui.models.export import ExportScreen
+
+        def say(note: str | None) -> None:
+            if note:
+                self._say(note)
+
+        assert self.facts is not None
+        self.app.push_screen(ExportScreen(self._path, self.facts.settings), say)
+
+    # The disk
+
+    @work(thread=True, group="card-disk", exit_on_error=False)
+    def _do(self, change: Callable[[], Callable[[], None]]) -> None:
+        """Change something on the disk, then show it: `change` returns what is done here."""
+        try:
+            done = change()
+        except TinyGPTError as error:
+            self.app.call_from_thread(self._complain, error)
+        else:
+            self.app.call_from_thread(done)
+
+    def _now(self, path: Path, note: str) -> Callable[[], None]:
+        """Return what makes this the card of the model at `path`."""
+
+        def show() -> None:
+            self._path, self._answer = path, str(path)
+            self.card = ModelCard(name=path.name, path=str(path), origin="yours")
+            self._say(note)
+            self._read()
+
+        return show
+
+    def _complain(self, error: TinyGPTError) -> None:
+        self._say(f"{error.message}\n{error.hint}".strip(), warning=True)
+
+    def _say(self, note: str, warning: bool = False) -> None:
+        if self.is_attached:
+            self.query_one(NamingLine).say(note, warning)
+
+
+def _sizes(path: Path) -> Iterator[Row]:
+    """Yield what lies at a path and how large it is; nothing of what may not be looked at."""
+    with contextlib.suppress(OSError):
+        files = sorted(path.iterdir())[:MOST_FILES] if path.is_dir() else [path]
+        for file in files:
+            yield Row("file" if file.is_file() else "folder", file.name, size(file.stat().st_size))
+
+
+def _facts(sections: tuple[Section, ...]) -> RenderableType:
+    """Lay the sections out: names in a column, long values under themselves, the source at each head."""
+    from rich.console import Group
+    from rich.table import Table
+
+    width = max((len(row.name) for section in sections for row in section.rows), default=0)
+    blocks: list[RenderableType] = []
+    for section in sections:
+        head = Text(section.title, style="bold")
+        if section.source:
+            head.append(f"  {section.source}", "dim")
+        table = Table.grid(padding=(0, 1))
+        table.add_column(no_wrap=True, width=width, style="dim")
+        table.add_column(overflow="fold")
+        for row in section.rows:
+            value = Text(row.value)
+            if row.source and row.source != section.source:
+                value.append(f"  {row.source}", "dim")
+            table.add_row(row.name, value)
+        blocks += [head, table, Text("")]
+    return Group(*blocks[:-1])

@@ -1,0 +1,165 @@
+"""The weights of two models, tensor by tensor: how far apart they are, and in which direction."""
+
+from __future__ import annotations
+
+from typing import ClassVar, cast
+
+from rich.text import Text
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.events.generation import Compared, GenerationEnded, TensorCompared
+from tinygpt_tui.ui.jobs.messages import EngineBatch
+from tinygpt_tui.ui.models.parts_tree import shape_words
+from tinygpt_tui.ui.shared.row_table import RowTable
+from tinygpt_tui.ui.shell.tab_screen import Workbench
+from tinygpt_tui.words import bar, shortened
+
+
+class WeightsTable(RowTable[Text]):
+    """A tensor a line."""
+
+    HELP = """## Weights of two models
+
+*distance* is the length of the difference of the two tensors, as a share of the first one's length: 0 is the same,
+1.41 what two strangers of the same length have. *cosine* is that of the angle between them: 1 the same direction,
+0 nothing in common. Tensors of other shapes cannot be compared and show both shapes; one that only one model has shows
+a dash for the other.
+"""
+
+
+class CompareScreen(ModalScreen[None]):
+    """Asks the engine process, and shows what it answers."""
+
+    DEFAULT_CSS = """
+    CompareScreen {
+        align: center middle;
+        & > Vertical {
+            width: 96%; height: 92%; background: $surface; border: round $border; padding: 0 1;
+            border-title-color: $foreground; border-subtitle-color: $text-muted;
+        }
+        & WeightsTable { height: 1fr; background: $surface; }
+        & #compare-note { height: auto; color: $text-muted; }
+        & #compare-note.-warning { color: $text-warning; text-style: bold; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "Back", id="compare.back", tooltip="Back to the card"),
+        Binding("s", "sort", "Sort", id="compare.sort", tooltip="By distance, or as in the file"),
+        Binding("f1", "app.help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
+    ]
+
+    def __init__(self, model: ModelCard, other: ModelCard) -> None:
+        super().__init__()
+        self._model, self._other = model, other
+        self._job: int | None = None
+        self._early: list[Compared | GenerationEnded] = []  # that came before the job's number
+        self.rows: list[TensorCompared] = []
+        self._by_distance = False
+
+    def compose(self) -> ComposeResult:
+        """Yield the table and a line of notes."""
+        with Vertical() as box:
+            box.border_title = f"{shortened(self._model.name, 30)} and {shortened(self._other.name, 30)}"
+            box.border_subtitle = "s: sort by distance  esc: back"
+            yield WeightsTable(cursor_type="row", zebra_stripes=True)
+            yield Static("comparing …", id="compare-note", markup=False)
+
+    def on_mount(self) -> None:
+        """Ask."""
+        self.query_one(WeightsTable).add_columns("tensor", "shape", "distance", "cosine")
+        self.query_one(WeightsTable).focus()
+        cast(Workbench, self.app).bridge.listen(self)
+        self._ask()
+
+    def on_unmount(self) -> None:
+        """Listen no more."""
+        cast(Workbench, self.app).bridge.leave(self)
+
+    @work(exit_on_error=False)
+    async def _ask(self) -> None:
+        self._job = await cast(Workbench, self.app).engine.compare(self._model.path, self._other.path)
+        early, self._early = self._early, []
+        self._take(early)
+
+    def on_engine_batch(self, message: EngineBatch) -> None:
+        """Take what is answered."""
+        mine = [event for event in message.events if isinstance(event, Compared | GenerationEnded)]
+        if self._job is None:
+            self._early += mine
+        else:
+            self._take(mine)
+
+    def _take(self, events: list[Compared | GenerationEnded]) -> None:
+        for event in events:
+            if event.job != self._job or not self.is_attached:
+                continue
+            if isinstance(event, Compared):
+                self.rows += event.tensors
+                continue
+            if any(row.distance is not None for row in self.rows):  # else each row would be dashes
+                self._fill()
+            if event.reason == "failed":
+                self._say(f"{event.message}\n{event.hint}".strip(), warning=True)
+            else:
+                self._say(_summary(self.rows))
+
+    def action_sort(self) -> None:
+        """Sort by distance, or as the file has them."""
+        self._by_distance = not self._by_distance
+        self.query_one(
+            Vertical
+        ).border_subtitle = f"s: {'as in the file' if self._by_distance else 'sort by distance'}  esc: back"
+        if any(row.distance is not None for row in self.rows):
+            self._fill()
+
+    def action_back(self) -> None:
+        """Back to the card."""
+        self.dismiss()
+
+    def _fill(self) -> None:
+        rows = self.rows
+        if self._by_distance:
+            rows = sorted(rows, key=lambda row: -1.0 if row.distance is None else row.distance, reverse=True)
+        table = self.query_one(WeightsTable)
+        table.clear()
+        room = max(20, self.size.width - 52)  # beside the other columns
+        for row in rows:
+            table.add_row(*_cells(row, room))
+
+    def _say(self, note: str, warning: bool = False) -> None:
+        static = self.query_one("#compare-note", Static)
+        static.update(note)
+        static.set_class(warning, "-warning")
+
+
+def _cells(row: TensorCompared, room: int) -> tuple[Text, ...]:
+    name = row.name if len(row.name) <= room else "…" + row.name[-(room - 1) :]  # the end tells them apart
+    if row.distance is None:
+        shapes = f"{shape_words(row.shape) or '–'} | {shape_words(row.other_shape) or '–'}"
+        return Text(name, "dim"), Text(shapes, "dim"), Text("–", "dim"), Text("–", "dim")
+    cosine = "–" if row.cosine is None else f"{row.cosine:+.4f}"
+    return (
+        Text(name),
+        Text(shape_words(row.shape)),
+        Text(f"{row.distance:6.4f} {bar(row.distance / 2, 6)}"),
+        Text(cosine),
+    )
+
+
+def _summary(rows: list[TensorCompared]) -> str:
+    """Say how much of the two can be compared, and how far apart that is as a whole."""
+    same = [row for row in rows if row.distance is not None]
+    if not same:
+        return "These models have no tensors of the same shape. Race (F4) compares what they write."
+    equal = sum(row.distance == 0 for row in same)
+    text = f"{len(same)} of {len(rows)} tensors have the same shape"
+    if equal:
+        text += f", {equal} are the same number for number"
+    mean = sum(row.distance or 0 for row in same) / len(same)
+    return f"{text}; mean distance {mean:.4f}"

@@ -1,0 +1,131 @@
+"""A pane of the race: who runs, what differs from the first pane, the text, and how it goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.markup import escape
+from textual.message import Message
+from textual.widgets import Static
+
+from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.ui.race.lanes import Lane, differences, share
+from tinygpt_tui.ui.shared.compared_text import RaceText
+from tinygpt_tui.ui.shared.wrapping import shown
+
+WORDS = {"starting": "starting the engine…", "reading": "reading the prompt…", "stopping": "stopping…"}
+FRAME = 6  # cells of the border and of the spaces around its words
+
+
+class RacePane(Vertical):
+    """Shows one lane; the title says who wrote the text, a note above it what else there is to say."""
+
+    DEFAULT_CSS = """
+    RacePane {
+        height: 1fr; width: 1fr;
+        border: round $border-blurred;
+        border-subtitle-align: left;
+        & > .-note { display: none; height: auto; max-height: 50%; padding: 0 1; }
+        & > .-note.-said { display: block; }
+    }
+    """
+
+    class ModelWanted(Message):
+        """The title was clicked: another model is wanted here."""
+
+        def __init__(self, pane: RacePane) -> None:
+            super().__init__()
+            self.pane = pane
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said = ""
+        self._progress: tuple[int, Lane] | None = None
+
+    def compose(self) -> ComposeResult:
+        """Yield note and text."""
+        yield Static("", classes="-note", markup=False)
+        yield RaceText()
+
+    @property
+    def output(self) -> RaceText:
+        """The text."""
+        return self.query_one(RaceText)
+
+    @property
+    def note(self) -> str:
+        """What the note says."""
+        return self._said
+
+    def show(self, number: int, lane: Lane, first: SamplingSettings, *, chosen: bool) -> None:
+        """Say who runs here, counted from 1; `first` are the first lane's settings, `chosen` is what the keys mean."""
+        who = lane.asked or lane.entrant
+        self.set_class(chosen, "-chosen")
+        self.border_title = escape(f"{'▸' if chosen else ' '}{number} {who.title or '…'}")
+        told = differences(who.sampling, first) if number > 1 else ""
+        notes = [lane.problem and f"✗ {lane.problem}", told]
+        if lane.unknown:
+            notes.append(f"knows no {' '.join(dict.fromkeys(shown(lane.unknown)))}")
+        if lane.asked is not None and not _alike(lane):
+            follows = differences(lane.entrant.sampling, first) if number > 1 else ""
+            notes.append(f"next: {lane.entrant.title}{' · ' if follows else ''}{follows}")
+        self._say("\n".join(note for note in notes if note), failed=bool(lane.problem))
+        self.show_progress(number, lane)
+
+    def show_progress(self, number: int, lane: Lane) -> None:
+        """Say how it goes, as fully as there is room for."""
+        self._progress = (number, lane)
+        room = self.size.width + 2 - FRAME
+        self.border_subtitle = escape(next((form for form in _forms(number, lane) if cell_len(form) <= room), ""))
+
+    def on_resize(self) -> None:
+        """Say more, or less."""
+        if self._progress is not None:
+            self.show_progress(*self._progress)
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on the border's title is a wish for another model."""
+        if event.widget is self and event.y == 0:
+            self.post_message(self.ModelWanted(self))
+
+    def _say(self, note: str, *, failed: bool) -> None:
+        if note != self._said:
+            self._said = note
+            widget = self.query_one(".-note", Static)
+            widget.update(note)
+            widget.set_class(bool(note), "-said")
+            widget.set_class(failed, "-failed")
+            widget.tooltip = note or None
+
+
+def _alike(lane: Lane) -> bool:
+    """Return whether the next race will be run here by who ran the last one; the seed is another thing."""
+    assert lane.asked is not None
+    now, then = lane.entrant, lane.asked
+    same_one = (now.model, now.untrained) == (then.model, then.untrained)
+    return same_one and not differences(now.sampling, then.sampling)
+
+
+def _forms(number: int, lane: Lane) -> Sequence[str]:
+    """Return how it goes in ever shorter forms."""
+    writing = lane.writing
+    if writing.phase == "idle":
+        return [""]
+    words = "failed" if writing.failed else writing.reason or WORDS.get(writing.phase, "")
+    speed, same = writing.tokens_per_s, share(lane) if number > 1 else ""
+    counted = f"{writing.tokens} tokens" if writing.tokens and "token" not in words else ""
+    short = f"{writing.tokens} tok" if writing.tokens else ""
+    per_s = f"{speed:.0f}" if speed is not None else ""
+    numbers = [
+        (words, counted, per_s and f"{per_s} tokens/s", same),
+        (words, counted and short, per_s and f"{per_s}/s", same),
+        (short, per_s and f"{per_s}/s", same),
+        (short, same),
+        (words,),
+        (short,),
+    ]
+    return [" · ".join(part for part in parts if part) for parts in numbers]

@@ -1,0 +1,82 @@
+"""Two runs side by side: what each has reached, and every setting that they have differently."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+from tinygpt_tui.runs.differences import differences
+from tinygpt_tui.runs.facts import RunFacts
+from tinygpt_tui.runs.folder import RunSettings
+from tinygpt_tui.ui.runs.table import COLUMNS
+from tinygpt_tui.ui.shared.row_table import RowTable
+from tinygpt_tui.words import shortened
+
+OUTCOMES = ("state", "steps", "loss", "parameters", "time", "begun")
+LONGEST = 26  # cells of a value
+
+
+class DifferencesTable(RowTable[Text]):
+    """A setting a line."""
+
+    HELP = """## Differences
+
+Above, what the two runs have reached; below, only the settings that are not the same, by the names they have in the
+form and as flags. What is not listed is equal.
+"""
+
+
+class RunDifferencesScreen(ModalScreen[None]):
+    """Only shows."""
+
+    DEFAULT_CSS = """
+    RunDifferencesScreen {
+        align: center middle;
+        & > Vertical {
+            width: auto; min-width: 40; max-width: 100%; height: auto; max-height: 92%;
+            background: $panel; border: round $border;
+            border-title-color: $foreground; border-subtitle-color: $quiet;
+        }
+        & DifferencesTable { width: auto; max-width: 100%; height: auto; max-height: 100%; background: $panel; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,c,q", "close", "Close", id="differences.close", tooltip="Back to the table of runs"),
+        Binding("f1", "app.help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
+    ]
+
+    def __init__(self, first: tuple[RunFacts, RunSettings], second: tuple[RunFacts, RunSettings]) -> None:
+        super().__init__()
+        self._first, self._second = first, second
+
+    def compose(self) -> ComposeResult:
+        """Yield the table."""
+        with Vertical() as box:
+            box.border_title = "differences"
+            box.border_subtitle = "esc: back"
+            yield DifferencesTable(cursor_type="row", zebra_stripes=True)
+
+    def on_mount(self) -> None:
+        """Fill the table."""
+        table = self.query_one(DifferencesTable)
+        (one, first), (other, second) = self._first, self._second
+        table.add_columns("", shortened(one.card.name, LONGEST), shortened(other.card.name, LONGEST))
+        for name in OUTCOMES:
+            column = COLUMNS[name]
+            table.add_row(Text(column.title), *(Text(column.text(facts, False)) for facts in (one, other)))
+        found = differences(first, second)
+        for difference in found:
+            values = (shortened(value, LONGEST) for value in (difference.first, difference.second))
+            table.add_row(Text(shortened(difference.name, LONGEST), "bold"), *(Text(value) for value in values))
+        if not found:
+            table.add_row(Text("no setting differs", "bold"), Text(""), Text(""))
+        table.focus()
+
+    def action_close(self) -> None:
+        """Go back."""
+        self.dismiss(None)

@@ -1,0 +1,324 @@
+"""The senses of a backpack: what each says of the next token, and a dial for each that changes the text."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.timer import Timer
+from textual.widgets import Static, TextArea
+
+from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded, GenerationEvent, SensesSeen
+from tinygpt_tui.events.requests import EVERY_TOKEN, Gain
+from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.ui.jobs.messages import EngineBatch
+from tinygpt_tui.ui.senses.sense_list import SenseList, heading
+from tinygpt_tui.ui.senses.sense_text import SenseText
+from tinygpt_tui.ui.senses.sense_tokens import SenseTokens
+from tinygpt_tui.ui.senses.token_senses import SenseDials, first_difference
+from tinygpt_tui.ui.shared.generation_view import Asked, Writing
+from tinygpt_tui.ui.shared.microscope import name_of
+from tinygpt_tui.ui.shared.prompt_box import PromptBox
+from tinygpt_tui.ui.shell.tab_screen import TabScreen
+
+PAUSE_S = 0.12  # in typing or turning, after which the text follows
+LENGTH = 300  # tokens, at most
+BEGINNING = "The "  # where nothing was written yet
+WAITING = "Asking the model…"
+TURN = "Turn a sense with + or - and this is what the model writes then."
+
+
+class SensesScreen(TabScreen):
+    """Turns dials, asks the engine, and shows what comes; the newest wish alone counts."""
+
+    TAB = "generate"
+    CSS_PATH = "screen.tcss"
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]  # noqa: RUF012 (declared so by Textual)
+    AUTO_FOCUS = "SenseList"
+    HELP = SenseList.HELP
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "prompt", "Text", id="senses.prompt", show=False, tooltip="Write another text"),
+        Binding("ctrl+r", "again", "New seed", id="senses.again", tooltip="Other random numbers, the same for both"),
+        Binding("f8", "copy", "Copy", id="senses.copy", show=False, tooltip="Copy the selected text, or both"),
+        Binding("escape", "back", "Back", id="senses.back", tooltip="Back to the senses; from there, leave"),
+    ]
+
+    def __init__(self, card: ModelCard, text: str, sampling: SamplingSettings) -> None:
+        """Begin with `text` as it stands; `sampling` says how texts are written, but for their length."""
+        super().__init__()
+        self.card, self.dials = card, SenseDials()
+        self._prompt = text or BEGINNING
+        few = min(sampling.max_new_tokens or LENGTH, LENGTH)
+        self._sampling = msgspec.structs.replace(
+            sampling, max_new_tokens=few, seed=1 if sampling.seed is None else sampling.seed
+        )
+        self._sides = {side: Writing() for side in ("plain", "turned")}
+        self._texts = {"plain": "", "turned": ""}
+        self._question: int | None = None
+        self._answers: dict[int, SensesSeen | GenerationEnded] = {}
+        self._soon: Timer | None = None
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the text's tokens, the senses of one, both texts, and the box for another text."""
+        yield Static("", id="senses-head", markup=False)
+        yield SenseTokens(id="senses-tokens")
+        yield Static("", id="senses-columns", markup=False)
+        yield SenseList(id="senses-list")
+        with Horizontal(id="senses-texts"):
+            for side, title in (("plain", "as it is"), ("turned", "with what is turned")):
+                text = SenseText()
+                text.id, text.border_title = f"senses-{side}", title
+                yield text
+        box = PromptBox(self.workbench.prompts, id="senses-prompt")
+        box.border_title = "text"
+        box.text = self._prompt
+        with Horizontal(id="senses-box"):
+            yield Static("/ text", id="senses-label", markup=False)
+            yield box
+
+    def on_mount(self) -> None:
+        """Listen to the engine, and ask it."""
+        self.workbench.bridge.listen(self)
+        self._output("plain").set_hint(WAITING)
+        self._output("turned").set_hint(TURN)
+        box = self.query_one(PromptBox)
+        box.move_cursor(box.document.end)
+        self._ask_senses()
+        self._write("plain")
+        self._show()
+
+    def on_unmount(self) -> None:
+        """Listen no longer."""
+        self.workbench.bridge.leave(self)
+
+    def on_resize(self) -> None:
+        """Fit the lines."""
+        self.call_after_refresh(self._show)
+
+    def _output(self, side: str) -> SenseText:
+        return self.query_one(f"#senses-{side}", SenseText)
+
+    def written(self, side: str) -> str:
+        """Return what was written "plain" or "turned", behind the prompt; empty while it is being written."""
+        return "" if self._sides[side].busy else self._texts[side]
+
+    # Tokens and dials
+
+    @on(SenseList.Went)
+    def _went(self, message: SenseList.Went) -> None:
+        if self.dials.go(self.dials.at + message.by):
+            self._show()
+
+    @on(SenseTokens.Pointed)
+    def _pointed(self, message: SenseTokens.Pointed) -> None:
+        if self.dials.go(message.place):
+            self._show()
+
+    @on(SenseList.Turned)
+    def _turned(self, message: SenseList.Turned) -> None:
+        dials = self.dials
+        moved = dials.turn(message.sense, message.by) if message.at is None else dials.set(message.sense, message.at)
+        if moved:
+            self._dialled()
+
+    @on(SenseList.EveryWished)
+    def _other_dial(self) -> None:
+        self.dials.for_every = not self.dials.for_every
+        self._show()
+
+    @on(SenseList.LevelWished)
+    def _level(self) -> None:
+        if self.dials.level():
+            self._dialled()
+
+    def _dialled(self) -> None:
+        self._show()
+        self._later(lambda: self._write("turned"))
+
+    def _later(self, then: object) -> None:
+        if self._soon is not None:
+            self._soon.stop()
+        self._soon = self.set_timer(PAUSE_S, then)  # type: ignore[arg-type]
+
+    def action_prompt(self) -> None:
+        """Go to the text."""
+        self.query_one(PromptBox).focus()
+
+    def action_back(self) -> None:
+        """Go back to the senses, or leave."""
+        senses = self.query_one(SenseList)
+        if senses.has_focus:
+            for writing in self._sides.values():
+                if writing.busy and writing.job is not None:
+                    self._stop(writing.job)
+            self.app.pop_screen()
+        else:
+            senses.focus()
+
+    def action_again(self) -> None:
+        """Draw with other random numbers."""
+        self._sampling = msgspec.structs.replace(self._sampling, seed=(self._sampling.seed or 0) + 1)
+        self._write_both()
+        self._show()
+
+    def action_copy(self) -> None:
+        """Copy the selection, or both texts."""
+        both = "\n\n".join(self._prompt + text for text in self._texts.values() if text)
+        text = self.get_selected_text() or both
+        self.app.copy_to_clipboard(text.encode("utf-8", "replace").decode("utf-8"))
+        self.notify(f"copied {len(text)} characters", timeout=3)
+
+    # Asking
+
+    @on(TextArea.Changed, "#senses-prompt")
+    def _typed(self, message: TextArea.Changed) -> None:
+        message.stop()
+        if self.query_one(PromptBox).text != self._prompt:
+            self._later(self._take_prompt)
+
+    @on(PromptBox.Submitted)
+    def _submitted(self, message: PromptBox.Submitted) -> None:
+        message.stop()
+        self._take_prompt()
+        self.query_one(SenseList).focus()
+
+    def _take_prompt(self) -> None:
+        prompt = self.query_one(PromptBox).text
+        if prompt != self._prompt:
+            self._prompt = prompt
+            self._ask_senses()
+            self._write_both()
+
+    def _write_both(self) -> None:
+        for side in self._sides:
+            self._write(side)
+
+    def _write(self, side: str) -> None:
+        gains = self.dials.gains if side == "turned" else ()
+        before = self._sides[side]
+        ready = self.workbench.bridge.engine_is_ready
+        wanted = side == "plain" or bool(gains)
+        asked = Asked(self._prompt, len(self._prompt))
+        writing = self._sides[side] = Writing(asked, "reading" if ready else "starting") if wanted else Writing()
+        if not wanted:
+            self._texts[side] = ""
+            self._output(side).reset()
+            self._mark()
+        self._request(writing, before.job if before.busy else None, side, gains if wanted else None)
+
+    @work(exit_on_error=False)
+    async def _request(self, writing: Writing, before: int | None, side: str, gains: tuple[Gain, ...] | None) -> None:
+        engine = self.workbench.engine
+        if before is not None:
+            await engine.stop(before)
+        if gains is None or writing is not self._sides[side]:
+            return
+        assert writing.asked is not None
+        writing.job = await engine.generate(self.card.path, writing.asked.text, self._sampling, gains=gains)
+        if writing is not self._sides[side]:
+            await engine.stop(writing.job)
+        else:
+            self._take(side, writing.mine([]))
+
+    @work(exit_on_error=False)
+    async def _stop(self, job: int) -> None:
+        await self.workbench.engine.stop(job)
+
+    @work(exit_on_error=False, exclusive=True, group="senses")
+    async def _ask_senses(self) -> None:
+        self._question = await self.workbench.engine.senses(self.card.path, self._prompt)
+        self._take_answer()
+
+    def on_engine_batch(self, message: EngineBatch) -> None:
+        """Show what the engine said."""
+        if not self.query(SenseList):
+            return  # while the app closes, a screen is still there when its widgets are gone
+        for event in message.events:
+            if isinstance(event, EngineReady):
+                for writing in self._sides.values():
+                    writing.engine_is_ready()
+            elif isinstance(event, EngineFailed) and not event.model and self.is_current:
+                self.show_error(TinyGPTError(event.message, event.hint))
+            elif isinstance(event, SensesSeen) or (isinstance(event, GenerationEnded) and event.reason == "failed"):
+                self._answers[event.job] = event
+        self._take_answer()
+        for side, writing in self._sides.items():
+            self._take(side, writing.mine(message.events))
+
+    def _take_answer(self) -> None:
+        answer = self._answers.get(self._question or -1)
+        if answer is None:
+            return
+        self._answers.clear()
+        if isinstance(answer, SensesSeen):
+            self.dials.know(answer)
+            self._show()
+        else:
+            self.show_error(TinyGPTError(answer.message, answer.hint))
+
+    def _take(self, side: str, events: list[GenerationEvent]) -> None:
+        if not events:
+            return
+        writing, output, new = self._sides[side], self._output(side), ""
+        begins = writing.tokens == 0
+        for event in events:
+            new += writing.take(event, len(new))
+        if writing.failed:
+            output.reset()
+            output.set_hint(writing.reason)
+            return
+        if not new:
+            return
+        if begins:  # until the first letter comes the text before stays: nothing flickers
+            self._texts[side] = new
+            output.reset(self._prompt + new, len(self._prompt))
+        else:
+            self._texts[side] += new
+            output.append(new)
+        self._mark()
+
+    def _mark(self) -> None:
+        """Mark where the two texts part."""
+        plain, turned = self._texts["plain"], self._texts["turned"]
+        place = first_difference(plain, turned)
+        at = None if place is None else len(self._prompt) + place
+        for side in self._sides:
+            self._output(side).mark(() if at is None else (at,), at)
+            self._output(side).keep_showing(len(self._prompt) if at is None else at)
+
+    # Showing
+
+    def _show(self) -> None:
+        dials = self.dials
+        token, count = dials.token, len(dials.seen.tokens) if dials.seen else 0
+        words = f"{self.card.name}"
+        if token is not None:
+            words += f" · the senses of {self._word(token.start, token.end)}, token {dials.at + 1} of {count} in sight"
+        elif dials.seen is not None:
+            words += " · it knows no character of this text"
+        self.query_one("#senses-head", Static).update(words)
+        tokens = dials.seen.tokens if dials.seen else ()
+        texts = [self._prompt[one.start : one.end] for one in tokens]
+        self.query_one(SenseTokens).show(texts, dials.at, [one.id in dials.turned for one in tokens])
+        senses = self.query_one(SenseList)
+        senses.show(dials.rows, dials.for_every)
+        self.query_one("#senses-columns", Static).update(heading(senses.size.width))
+        self._output("turned").border_subtitle = self._what_is_turned()
+        self._output("plain").border_subtitle = f"seed {self._sampling.seed}"
+
+    def _what_is_turned(self) -> str:
+        if not self.dials.gains or self.dials.seen is None:
+            return ""
+        names = {one.id: self._word(one.start, one.end) for one in self.dials.seen.tokens} | {EVERY_TOKEN: "every"}
+        return ", ".join(
+            f"{names.get(id, f'token {id}')} {sense + 1} ×{factor:g}" for id, sense, factor in self.dials.gains
+        )
+
+    def _word(self, start: int, end: int) -> str:
+        return name_of(self._prompt[start:end])

@@ -1,0 +1,50 @@
+"""One of two texts that are compared from their beginning: with senses as they are, or turned."""
+
+from __future__ import annotations
+
+from tinygpt_tui.ui.shared.compared_text import RaceText
+from tinygpt_tui.ui.shared.walking import row_of
+
+
+class SenseText(RaceText):
+    """Keeps one place in sight whatever text comes, unless the user scrolls: the end of the prompt, or a difference."""
+
+    HELP = (
+        "What the model writes on: on the left as it is, on the right with the senses that were turned, both with the "
+        "same random numbers. The reversed character is the first one that differs; the bar runs along what is the "
+        "same."
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._anchor = self._scrolled_to = 0
+
+    def reset(self, text: str = "", prompt_end: int | None = None) -> None:
+        """Show another text, from the end of its prompt."""
+        super().reset(text, prompt_end)
+        self._anchor, self._scrolled_to = prompt_end or 0, round(self.scroll_y)
+        self._show_anchor()
+
+    def append(self, text: str) -> None:
+        """Show more text."""
+        super().append(text)
+        self._show_anchor()
+
+    def keep_showing(self, offset: int) -> None:
+        """Show the line of the character at `offset`, below the one before it."""
+        if offset != self._anchor:
+            self._anchor = offset
+            self._show_anchor()
+
+    def _show_anchor(self) -> None:
+        if round(self.scroll_y) == self._scrolled_to:
+            row = max(0, row_of(self.lines, self._anchor) - 1)
+            self.scroll_to(y=row, animate=False, force=True, immediate=True)
+            self._scrolled_to = round(self.scroll_y)
+
+    def _to_end(self) -> None:
+        """Nobody follows the end here."""
+
+    def action_follow(self) -> None:
+        """Go to the end, once."""
+        self.scroll_to(y=self.max_scroll_y, animate=False, force=True)

@@ -1,0 +1,123 @@
+"""One generation as the screen sees it: what was asked, where it stands, in numbers and words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted, Token
+from tinygpt_tui.ui.shared.context_window import ContextWindow
+
+Phase = Literal["idle", "starting", "reading", "writing", "stopping", "ended"]
+BUSY: tuple[Phase, ...] = ("starting", "reading", "writing", "stopping")
+
+
+class Asked(NamedTuple):
+    """A request as it can be repeated: the whole text the model is given, and how much of it is the prompt."""
+
+    text: str
+    prompt_end: int
+
+
+class Writing:
+    """Counts a job's events; a new one a request. In `starting` the engine process still gets ready."""
+
+    def __init__(
+        self, asked: Asked | None = None, phase: Phase = "idle", clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.asked, self.phase = asked, phase
+        self._clock = clock
+        self.job: int | None = None
+        self.window = ContextWindow()
+        self.tokens = 0
+        self.seed: int | None = None
+        self.policy, self.weights = "", "fp32"
+        self.seconds_to_first: float | None = None
+        self.reason = ""
+        self.failed = False
+        self._asked_at = self._first_at = clock()
+        self._tokens_per_s: float | None = None
+        self._held: list[GenerationEvent] = []
+
+    @property
+    def busy(self) -> bool:
+        """Whether text may still come."""
+        return self.phase in BUSY
+
+    @property
+    def waited_s(self) -> float:
+        """How long ago it was asked for."""
+        return self._clock() - self._asked_at
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """The speed after the first token; None until it can be told."""
+        if self._tokens_per_s is not None:
+            return self._tokens_per_s
+        passed = self._clock() - self._first_at
+        return (self.tokens - 1) / passed if self.tokens > 1 and passed > 0.1 else None
+
+    def engine_is_ready(self) -> None:
+        """The process that was awaited has come."""
+        if self.phase == "starting":
+            self.phase = "reading"
+
+    def stop(self) -> None:
+        """A stop was asked for."""
+        if self.busy:
+            self.phase = "stopping"
+
+    def mine(self, events: list[GenerationEvent]) -> list[GenerationEvent]:
+        """Return this job's events; none once it is over.
+
+        Events may come before it is known which job the request became: they are held until then.
+        """
+        if not self.busy:
+            return []
+        events = [*self._held, *events]
+        self._held = events if self.job is None else []
+        return [] if self.job is None else [event for event in events if getattr(event, "job", None) == self.job]
+
+    def take(self, event: GenerationEvent, at: int) -> str:
+        """Count one event; return its text, which will begin at offset `at`."""
+        match event:
+            case GenerationStarted():
+                self.seed = event.seed
+                self.policy, self.weights = event.window, event.weights
+                text = self.asked.text if self.asked else ""
+                self.window.begin(text, event.prompt_tokens, event.block_size, event.unknown)
+                self.engine_is_ready()
+                return ""
+            case Token():
+                self._count(at, event.context_used)
+                return event.text
+            case GenerationEnded():
+                self._end(event)
+                return event.text
+        return ""
+
+    def _count(self, at: int, context_used: int) -> None:
+        if not self.tokens:
+            self._first_at = self._clock()
+            self.seconds_to_first = self._first_at - self._asked_at
+        self.tokens += 1
+        self.window.add(at, context_used)
+        if self.phase != "stopping":
+            self.phase = "writing"
+
+    def _end(self, event: GenerationEnded) -> None:
+        self.phase = "ended"
+        self.failed = event.reason == "failed"
+        self.seconds_to_first = event.seconds_to_first or self.seconds_to_first
+        after_first = event.seconds - (event.seconds_to_first or 0.0)
+        if event.tokens > 1 and after_first > 0:
+            self._tokens_per_s = (event.tokens - 1) / after_first
+        self.reason = {
+            "length": f"reached {self.tokens:,} tokens",
+            "stop text": "met the stop text",
+            "blank line": "met a blank line",
+            "end of text": "came to the end of the text",
+            "stopped": "stopped",
+            "failed": f"failed: {event.message}",
+        }[event.reason]

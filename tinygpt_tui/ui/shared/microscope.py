@@ -1,0 +1,253 @@
+"""The token microscope: how likely a character was, and what else could have stood there, as bars."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar, Literal, NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tinygpt_tui.ui.shared.surprise_index import Look, surprise_bits
+from tinygpt_tui.ui.shared.wrapping import shown
+from tinygpt_tui.words import bar, shortened
+
+MARKS = str.maketrans({" ": "␣", "\n": "↵", "\t": "⇥"})  # what would not be seen
+KEYS = "1234567890"  # of the alternatives, in their order
+NAME_CELLS = 14  # of an alternative's name, at most
+TALL = 12  # lines, from which the alternatives stand in one column
+GAP = 3  # cells between two columns
+
+Part = Literal["name", "text", "muted", "bar", "actual", "picked"]
+
+
+class Piece(NamedTuple):
+    """A part of a line; `place` is that of the alternative a click on it means."""
+
+    text: str
+    part: Part
+    place: int | None = None
+    is_bar: bool = False
+
+
+class Microscope(Widget):
+    """Draws a `Look`; of its alternatives one can be picked, to write on from there."""
+
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "microscope--name",
+        "microscope--text",
+        "microscope--muted",
+        "microscope--bar",
+        "microscope--actual",
+        "microscope--picked",
+    }
+    DEFAULT_CSS = """
+    Microscope {
+        height: 8;
+        padding: 0 1;
+        border-top: solid $border;
+        border-title-color: $accent;
+        border-title-style: bold;
+        border-subtitle-color: $text-muted;
+        background: $background;
+        &.-tall { height: 15; }
+        & .microscope--name { color: $foreground; text-style: bold; }
+        & .microscope--text { color: $foreground; }
+        & .microscope--muted { color: $text-muted; }
+        & .microscope--bar { color: $primary; }
+        & .microscope--actual { color: $accent; text-style: bold; }
+        & .microscope--picked { text-style: reverse; }
+    }
+    """
+
+    class Fork(Message):
+        """Somebody wants the text up to `offset`, then `text`, and to have the model go on from there."""
+
+        def __init__(self, microscope: Microscope, offset: int, text: str) -> None:
+            super().__init__()
+            self.microscope, self.offset, self.text = microscope, offset, text
+
+        @property
+        def control(self) -> Microscope:
+            """The panel it came from."""
+            return self.microscope
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.border_title = "microscope"
+        self._look: Look | None = None
+        self._text = ""
+        self._picked: int | None = None
+
+    @property
+    def picked(self) -> int | None:
+        """The place of the picked alternative, from 0."""
+        return self._picked
+
+    def show(self, look: Look, text: str) -> None:
+        """Show what is known of a character; `text` is what its tokens write, or the character itself."""
+        if self._look is None or look.offset != self._look.offset:
+            self._picked = None
+        self._look, self._text = look, text
+        self.refresh()
+
+    def pick(self, place: int | None) -> None:
+        """Pick the alternative at `place`, counted from 0, if text can go on from it; None: no one."""
+        if place is None or (self._look is not None and self._look.other(place) is not None):
+            self._picked = place
+            self.refresh()
+        else:
+            self.app.bell()
+
+    def pick_next(self, direction: int) -> None:
+        """Pick the alternative below (1) or above (-1), round and round."""
+        places = self._places()
+        if not places:
+            self.app.bell()
+        elif self._picked is None:
+            self.pick(places[0 if direction > 0 else -1])
+        else:
+            self.pick(places[(places.index(self._picked) + direction) % len(places)])
+
+    def fork(self) -> None:
+        """Ask for the text to go on from the picked alternative."""
+        other = self._look.other(self._picked) if self._look is not None and self._picked is not None else None
+        if other is None or self._look is None:
+            self.app.bell()
+        else:
+            self.post_message(self.Fork(self, self._look.start, other))
+
+    def on_click(self, event: events.Click) -> None:
+        """A click picks an alternative; another on the same one writes on from it."""
+        place = event.style.meta.get("place")
+        if place is None:
+            return
+        if place == self._picked:
+            self.fork()
+        else:
+            self.pick(place)
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line of the panel."""
+        width, base = self.content_size.width, self.rich_style
+        lines = panel(self._look, self._text, self._picked, width, self.content_size.height)
+        if y >= len(lines):
+            return Strip.blank(width, base)
+        segments = [Segment(piece.text, base + self._style(piece)) for piece in lines[y]]
+        return Strip(segments).crop_extend(0, width, base)
+
+    def _style(self, piece: Piece) -> Style:
+        style = self.get_component_rich_style(f"microscope--{piece.part}")
+        if piece.place is None:
+            return style
+        if piece.place == self._picked and not piece.is_bar:  # a bar reversed would be its opposite
+            style += self.get_component_rich_style("microscope--picked", partial=True)
+        return style + Style.from_meta({"place": piece.place})
+
+    def _places(self) -> list[int]:
+        look = self._look
+        return [] if look is None else [place for place in range(len(KEYS)) if look.other(place) is not None]
+
+
+def name_of(text: str) -> str:
+    """Return a text with marks for what would not be seen: `␣` a space, `↵` a newline, `⇥` a tab."""
+    return shown(text.translate(MARKS))
+
+
+def percent(probability: float) -> str:
+    """Return a probability in at most six characters: `41.2%`, `0.12%`, `<0.01%`."""
+    if probability >= 0.09995:
+        return f"{probability:.1%}"
+    return f"{probability:.2%}" if probability >= 0.00005 else "<0.01%"
+
+
+def panel(look: Look | None, text: str, picked: int | None, width: int, height: int) -> list[list[Piece]]:
+    """Return the panel's lines: the numbers, the alternatives in one or two columns, and what can be done."""
+    if look is None:
+        return []
+    name = Piece(shortened(name_of(text), NAME_CELLS * 2), "name")
+    if look.state != "known":
+        return [[name, Piece("  " + _why_not(look), "muted")]]
+    tall = height >= TALL
+    rows = _rows(look, width, columns=1 if tall else 2)
+    lines = [[name, Piece("  ", "text"), Piece(_numbers(look, width - cell_len(name.text) - 2), "text")]]
+    if tall:
+        lines += [[], *rows, []]
+    else:
+        lines += rows
+    return [*lines, [Piece(shortened(_what_next(look, picked), max(1, width)), "muted")]]
+
+
+def _why_not(look: Look) -> str:
+    match look.state:
+        case "waiting":
+            return "…"
+        case "first":
+            return "nothing stands before it, so the model could not expect anything"
+        case "unknown":
+            return "this model does not know this character; it reads over it"
+    return look.problem
+
+
+def _numbers(look: Look, width: int) -> str:
+    """Return the numbers in the fullest form that fits."""
+    chance = look.tokens[0].chance
+    assert chance is not None
+    share, bits = percent(look.probability), surprise_bits(look.probability)
+    entropy = chance.entropy / math.log(2)
+    # A character in several tokens: the product of all, and the rank and the alternatives of the first.
+    many = f"in {len(look.tokens)} tokens  " if len(look.tokens) > 1 else ""
+    forms = (
+        f"probability {share}   {many}rank {chance.rank}   surprise {bits:.1f} bits   entropy {entropy:.1f} bits",
+        f"{share}  {many}rank {chance.rank}  surprise {bits:.1f} bits  entropy {entropy:.1f} bits",
+        f"{share}  {many}rank {chance.rank}  {bits:.1f} of {entropy:.1f} bits",
+        f"{share}  rank {chance.rank}  {bits:.1f} bits",
+    )
+    return next((form for form in forms if cell_len(form) <= width), share)
+
+
+def _rows(look: Look, width: int, columns: int) -> list[list[Piece]]:
+    """Return the alternatives as lines, the likeliest first, down each column."""
+    candidates = look.candidates[: len(KEYS)]
+    names = [name_of(candidate.text) for candidate in candidates]
+    name_cells = min(max((cell_len(name) for name in names), default=1), NAME_CELLS)
+    cells = (width - GAP * (columns - 1)) // columns
+    room = max(1, cells - name_cells - len("1 ▸  ") - len("100.0%") - 1)
+    entries = []
+    for place, (candidate, name) in enumerate(zip(candidates, names, strict=True)):
+        actual = candidate.id == look.tokens[0].id
+        filled = bar(candidate.probability, room)
+        entries.append(
+            [
+                Piece(f"{KEYS[place]} {'▸' if actual else ' '} ", "actual" if actual else "muted", place),
+                Piece(set_cell_size(shortened(name, name_cells), name_cells), "actual" if actual else "name", place),
+                Piece(f" {filled}{' ' * (room - cell_len(filled))}", "actual" if actual else "bar", place, is_bar=True),
+                Piece(f" {percent(candidate.probability):>6}", "text", place),
+            ]
+        )
+    rows = math.ceil(len(KEYS) / columns)
+    gap = [Piece(" " * GAP, "text")]
+    lines: list[list[Piece]] = []
+    for row in range(rows):
+        line: list[Piece] = []
+        for column, entry in enumerate(entries[row::rows]):
+            line += [*(gap if column else []), *entry]
+        lines.append(line)
+    return lines
+
+
+def _what_next(look: Look, picked: int | None) -> str:
+    other = None if picked is None else look.other(picked)
+    if other is not None:
+        return f"Enter goes on from here with {name_of(other)}"
+    if not look.candidates:
+        return ""
+    if not any(look.other(place) is not None for place in range(len(KEYS))):
+        return "a part of a character: no text can go on from here"
+    return "Tab or a digit picks another"

@@ -1,0 +1,1 @@
+"""What surrounds every tab: bars, keys, themes, help, the terminal."""

@@ -1,0 +1,70 @@
+"""F1: what has the focus, and every key that works now."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.table import Table
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.dom import DOMNode
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Markdown, Static
+
+from tinygpt_tui.ui.shell.keys import KeyRow, keys_of
+
+
+class HelpScreen(ModalScreen[None]):
+    """Shows a text and a table of keys."""
+
+    DEFAULT_CSS = """
+    HelpScreen {
+        align: center middle;
+        & > VerticalScroll {
+            width: 76; max-width: 96%; height: auto; max-height: 92%;
+            border: round $border; padding: 0 1; background: $surface;
+            border-title-color: $foreground; border-subtitle-color: $quiet;
+            scrollbar-gutter: stable; scrollbar-size-vertical: 1;
+        }
+        & Markdown { padding: 0; margin: 0; background: $surface; height: auto; }
+        & Static { height: auto; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,f1,q,enter", "close", "Close", id="help.close", tooltip="Close the help"),
+    ]
+
+    def __init__(self, words: str, keys: list[KeyRow]) -> None:
+        super().__init__()
+        self.words, self.keys = words, keys
+
+    @classmethod
+    def about(cls, screen: Screen[object]) -> HelpScreen:
+        """Make the help for what has the focus on `screen`."""
+        node: DOMNode | None = screen.focused or screen
+        while node is not None and not getattr(node, "HELP", None):
+            node = node.parent
+        return cls(str(getattr(node, "HELP", "")), keys_of(screen))
+
+    def compose(self) -> ComposeResult:
+        """Yield text and keys."""
+        with VerticalScroll() as box:
+            box.border_title = "help"
+            box.border_subtitle = "Esc closes"
+            if self.words:
+                yield Markdown(self.words)
+            yield Static(self._table())
+
+    def action_close(self) -> None:
+        """Close the help."""
+        self.dismiss()
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        table.add_column(no_wrap=True, style="bold")
+        table.add_column(no_wrap=True)
+        table.add_column(style="dim")
+        for row in self.keys:
+            table.add_row(row.keys, row.title, row.tooltip)
+        return table

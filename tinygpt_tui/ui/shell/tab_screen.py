@@ -1,0 +1,100 @@
+"""What every tab's screen has: the tab bar above, its own body, the keys below."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import ClassVar, Protocol, cast
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.worker import Worker, WorkerState
+
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.ui.jobs.bridge import Bridge
+from tinygpt_tui.ui.jobs.engine import Engine
+from tinygpt_tui.ui.shared.prompt_history import PromptHistory
+from tinygpt_tui.ui.shell.install import offer_install
+from tinygpt_tui.ui.shell.key_bar import KeyBar
+from tinygpt_tui.ui.shell.preferences import Remembered
+from tinygpt_tui.ui.shell.selection import Subject
+from tinygpt_tui.ui.shell.tab_bar import TabBar
+from tinygpt_tui.ui.shell.unexpected import log_mishap
+from tinygpt_tui.ui.tabs import TABS
+
+
+class Workbench(Protocol):
+    """What a screen may ask of the app around it."""
+
+    engine: Engine
+    bridge: Bridge
+    remembered: Remembered
+    prompts: PromptHistory
+    subject: Callable[[], Subject | None]  # what the Generate tab is about
+    save_text: Callable[[], Awaitable[TinyGPTError | None]] | None  # writes all text; returns why some was not written
+    unsaved: TinyGPTError | None  # why some text was not written at the app's end
+
+    def remember_prompt(self, prompt: str) -> None:
+        """Keep a prompt for those who look for it later."""
+
+    def remember(self, **changes: object) -> None:
+        """Keep some settings for the next start."""
+
+
+class TabScreen(Screen[None]):
+    """The frame around a tab's body.
+
+    A tab's screen sets `TAB` to its row in the table of tabs and yields its widgets in `compose_body`; they fill the
+    height between the two bars.
+    """
+
+    TAB: str
+    HELP: ClassVar[str | None] = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Textual finds these classes when it first lays the screen out, and then computes every style once more.
+        for least, name in reversed(self.VERTICAL_BREAKPOINTS or []):
+            if self.app.size.height >= least:
+                self.add_class(name)
+                break
+
+    def compose(self) -> ComposeResult:
+        """Lay the frame around the body."""
+        yield TabBar([(name, tab.title, tab.key) for name, tab in TABS.items()], current=self.TAB)
+        yield from self.compose_body()
+        yield KeyBar()
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the tab's own widgets."""
+        raise NotImplementedError
+
+    def interrupt(self) -> bool:
+        """End what is being written in this tab; return whether anything was."""
+        return False
+
+    def action_copy_text(self) -> None:
+        """Copy what is selected. With nothing selected, Ctrl+C means what it means in a terminal: stop writing."""
+        if self.get_selected_text() is not None or not self.interrupt():
+            super().action_copy_text()
+
+    @property
+    def workbench(self) -> Workbench:
+        """The app, as far as a screen may know it."""
+        return cast(Workbench, self.app)
+
+    def show_error(self, error: TinyGPTError) -> None:
+        """Show what went wrong, and what to do about it, as a notification; once, as long as it is there to be read.
+
+        Where a package is missing the command that installs it can be copied.
+        """
+        if offer_install(self.app, error):
+            return
+        text = f"{error.message}\n{error.hint}" if error.hint else error.message
+        if any(note.message == text for note in self.app._notifications):
+            return
+        self.notify(text, severity="error", timeout=8, markup=False)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Log what a worker did not foresee, and say so."""
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            self.notify(log_mishap(event.worker.error), severity="error", timeout=10, markup=False)

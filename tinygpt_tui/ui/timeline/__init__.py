@@ -1,0 +1,1 @@
+"""The time machine: a run's models, step by step."""

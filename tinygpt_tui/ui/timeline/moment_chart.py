@@ -1,0 +1,124 @@
+"""The loss curve with a cursor on it, that walks from moment to moment."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widget import Widget
+
+from tinygpt_tui.charts import LossChart, Series
+from tinygpt_tui.runs.history import RunHistory
+from tinygpt_tui.ui.timeline.moments import BIG_STEP
+
+SMOOTHING = 0.9
+
+
+class MomentChart(Widget, can_focus=True):
+    """Draws from the history's own buffers; says where somebody wants to go."""
+
+    ALLOW_SELECT = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"moment-chart--train", "moment-chart--validation", "moment-chart--cursor"}
+    DEFAULT_CSS = "MomentChart { height: 1fr; width: 1fr; }"
+    HELP = """## Time machine
+
+While a model was trained, its weights were kept now and then: more often at the start, where it learns fastest. The
+cursor ▼ stands at one of these steps, and below is what the model wrote *then* to your prompt, with the same random
+numbers at every step: what differs is what it had learnt.
+
+Left and Right go from step to step, with Shift five at a time; Home is the untrained model, End the last. A click on
+the curve goes there, and so does the wheel. Type into the prompt and the text follows.
+"""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "go(-1)", "Earlier", id="time.left", tooltip="The checkpoint before"),
+        Binding("right,l", "go(1)", "Later", id="time.right", tooltip="The checkpoint after"),
+        Binding("shift+left", f"go(-{BIG_STEP})", "Far back", id="time.far_left", show=False, tooltip="Five back"),
+        Binding("shift+right", f"go({BIG_STEP})", "Far on", id="time.far_right", show=False, tooltip="Five on"),
+        Binding("home", "go(-1000)", "Untrained", id="time.home", show=False, tooltip="Before the first step"),
+        Binding("end", "go(1000)", "Last", id="time.end", show=False, tooltip="The last checkpoint there is"),
+    ]
+
+    class Moved(Message):
+        """Somebody wants to go so many moments on."""
+
+        def __init__(self, by: int) -> None:
+            super().__init__()
+            self.by = by
+
+    class Pointed(Message):
+        """Somebody points at a step."""
+
+        def __init__(self, step: float) -> None:
+            super().__init__()
+            self.step = step
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._history = RunHistory()
+        self._step: int | None = None
+        self._empty = ""
+
+    def show(self, history: RunHistory, step: int | None, empty: str) -> None:
+        """Draw `history` with the cursor at `step`; `empty` stands there while it has no points."""
+        self._history, self._step, self._empty = history, step, empty
+        self.refresh()
+
+    def render(self) -> LossChart:
+        """Return the chart as it is now."""
+        history = self._history
+        series = [
+            Series("train", *history.losses, self._style("train")),
+            Series("validation", *history.validation_losses, self._style("validation"), "points"),
+        ]
+        return LossChart(
+            series=series if len(history.losses[0]) else [],
+            log_x=True,
+            smoothing=SMOOTHING,
+            y_label="loss, nats per character",
+            x_label="step, logarithmic",
+            empty=self._empty,
+            cursor=self._step,
+            cursor_style=self._style("cursor") + Style(bold=True),
+            width=max(1, self.size.width),
+            height=max(1, self.size.height),
+        )
+
+    def action_go(self, by: int) -> None:
+        """Ask to go so many moments on."""
+        self.post_message(self.Moved(by))
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Go where somebody points, and follow the mouse while its button is down."""
+        self.capture_mouse()
+        self._point(event.x)
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        """Follow the mouse."""
+        if event.button and self.app.mouse_captured is self:
+            self._point(event.x)
+
+    def on_mouse_up(self) -> None:
+        """Let the mouse go."""
+        self.release_mouse()
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Go back by the wheel."""
+        event.stop()
+        self.action_go(-1)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Go on by the wheel."""
+        event.stop()
+        self.action_go(1)
+
+    def _point(self, column: int) -> None:
+        step = self.render().x_at(column - self.gutter.left, self.size.width, self.size.height)
+        if step is not None:
+            self.post_message(self.Pointed(step))
+
+    def _style(self, part: str) -> Style:
+        # Only the ink: the background is the widget's own, and the chart is fastest with ink alone.
+        return Style(color=self.get_component_rich_style(f"moment-chart--{part}").color)

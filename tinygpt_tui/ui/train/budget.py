@@ -1,0 +1,65 @@
+"""Where the parameters of the net in the form would be, part by part, what the training would cost, and its risks."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Static
+
+from tinygpt_tui.planning.machine import Machine
+from tinygpt_tui.runs.text_facts import CorpusFacts
+from tinygpt_tui.settings.counting import parameter_budget
+from tinygpt_tui.ui.train.draft import Draft
+from tinygpt_tui.words import bar, duration, ratio, size
+
+BAR_CELLS = 10
+NOTHING = "–"
+
+
+class TrainBudget(Static):
+    """A small table with bars, for screens that have the room; `summary` says the same in one line."""
+
+    DEFAULT_CSS = "TrainBudget { height: auto; padding: 0 1; }"
+
+    def show(self, draft: Draft, facts: CorpusFacts | None, machine: Machine) -> None:
+        """Show the budget of `draft`, on the text of `facts`."""
+        if draft.architecture is None:
+            self.update(f"{NOTHING:>12}  parameters")
+            return
+        budget = parameter_budget(draft.architecture)
+        total = sum(budget.values())
+        lines = [f"[b]{total:>12,}[/]  parameters", ""]
+        for part, count in budget.items():
+            if count:
+                lines.append(f"{count:>12,}  {part:<18} [$primary]{bar(count / total, BAR_CELLS)}[/]")
+        lines += ["", *(f"[$foreground-muted]{line}[/]" for line in _costs(draft, facts, machine))]
+        content = Content.from_markup("\n".join(lines))
+        for warning in draft.warnings(facts, machine):
+            content += Content("\n\n") + Content(f"! {warning}")
+        self.update(content)
+
+
+def summary(draft: Draft, facts: CorpusFacts | None, machine: Machine) -> str:
+    """The parameters, and what the training would take, in a line."""
+    if draft.parameters is None:
+        return "parameters: –"
+    parts = [f"{draft.parameters:,} parameters"]
+    expected = draft.expected(facts, machine)
+    if expected and draft.settings:
+        about = "" if draft.settings.minutes else "about "
+        parts += [f"{about}{duration(expected.seconds)}", size(expected.memory), f"{ratio(expected.epochs)} epochs"]
+    return " · ".join(parts)
+
+
+def _costs(draft: Draft, facts: CorpusFacts | None, machine: Machine) -> list[str]:
+    settings, found = draft.settings, draft.expected(facts, machine)
+    if settings is None or facts is None or found is None:
+        return []
+    how = "by the clock" if settings.minutes else "as measured here" if machine.measured else "a guess as yet"
+    return [
+        f"{duration(found.seconds):>12}  of time, {how}",
+        f"{size(found.memory):>12}  of memory, beside torch's own",
+        f"{found.steps:>12,}  steps of {found.tokens_per_step:,} characters",
+        f"{ratio(found.epochs):>12}  epochs (rounds through the text)",
+        f"{ratio(found.tokens_per_parameter):>12}  characters of text per parameter",
+        f"{facts.uniform_loss:>12.3f}  loss of pure guessing (ln {facts.vocab_size})",
+    ]

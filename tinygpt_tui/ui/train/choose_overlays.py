@@ -1,0 +1,99 @@
+"""Choose what to lay over the chart: other runs, and published results."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from tinygpt_tui.ui.train.overlays import Offer
+from tinygpt_tui.words import shortened
+
+NAME_CELLS = 18
+
+
+class OverlayList(OptionList):
+    """An offer a line, with what is known of it; a mark says which are chosen."""
+
+    HELP = """## Compare
+
+Space marks a run or a published result, Enter lays all that are marked over the chart, faint and with letters on them.
+Losses can only be compared on the same text: those of other texts come last. The published ones are validation losses
+on tiny Shakespeare.
+"""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "select", "Mark", id="overlays.mark", tooltip="Mark it, or take the mark away"),
+    ]
+
+
+class ChooseOverlaysScreen(ModalScreen[list[str] | None]):
+    """Dismisses with the keys of what was marked, or with None."""
+
+    DEFAULT_CSS = """
+    ChooseOverlaysScreen {
+        align: center middle;
+        & > Vertical {
+            width: 78; max-width: 100%; height: auto; max-height: 90%;
+            background: $panel; border: round $border;
+            border-title-color: $foreground; border-subtitle-color: $quiet;
+        }
+        & OverlayList {
+            height: auto; max-height: 100%; background: $panel; border: none; padding: 0;
+            text-wrap: nowrap; text-overflow: ellipsis;
+        }
+        & OverlayList:focus { border: none; }
+        & OverlayList > .option-list--option-highlighted, & OverlayList:focus > .option-list--option-highlighted {
+            background: $surface; color: $foreground; text-style: bold;
+        }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "Cancel", id="overlays.cancel", tooltip="Leave the chart as it is"),
+        Binding("enter", "take", "Show", id="overlays.take", priority=True, tooltip="Lay over what is marked"),
+    ]
+
+    def __init__(self, offers: Sequence[Offer], chosen: Collection[str]) -> None:
+        super().__init__()
+        self._offers, self._chosen = offers, list(chosen)
+
+    def compose(self) -> ComposeResult:
+        """Yield the list."""
+        with Vertical() as box:
+            box.border_title = "compare with"
+            box.border_subtitle = "space: mark  enter: show  esc: back"
+            yield OverlayList(*(Option(self._line(offer), offer.key) for offer in self._offers))
+
+    def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
+        """Mark an offer, or take its mark away."""
+        message.stop()
+        offer = self._offers[message.option_index]
+        if offer.key in self._chosen:
+            self._chosen.remove(offer.key)
+        else:
+            self._chosen.append(offer.key)
+        message.option_list.replace_option_prompt_at_index(message.option_index, self._line(offer))
+
+    def action_take(self) -> None:
+        """Take what is marked."""
+        offered = {offer.key for offer in self._offers}
+        chosen = [key for key in self._chosen if key in offered]
+        self.dismiss(chosen)
+
+    def action_cancel(self) -> None:
+        """Change nothing."""
+        self.dismiss(None)
+
+    def _line(self, offer: Offer) -> Content:
+        return Content.from_markup(
+            "$mark $name  [$foreground-muted]$about[/]",
+            mark="✓" if offer.key in self._chosen else "·",
+            name=shortened(offer.name, NAME_CELLS).ljust(NAME_CELLS),
+            about=offer.about,
+        )

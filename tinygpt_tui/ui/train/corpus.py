@@ -1,0 +1,215 @@
+"""Reads and fetches the text that the form's corpus picker has chosen, without holding the screen up."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.message import Message
+from textual.worker import get_current_worker
+
+from tinygpt_tui.corpora.catalog import CorpusEntry, find_corpus, list_corpora
+from tinygpt_tui.corpora.download import Downloaded, download
+from tinygpt_tui.corpora.encodings import AUTO
+from tinygpt_tui.errors import CorpusError, TinyGPTError
+from tinygpt_tui.runs.folder import CorpusReference
+from tinygpt_tui.runs.text_facts import CorpusFacts
+from tinygpt_tui.ui.train.corpus_picker import TrainCorpusPicker
+from tinygpt_tui.workers.text_reader import TextReader
+
+SHOWN_EACH = 0.01  # of a text
+
+
+class TrainCorpus(Vertical):
+    """The picker and its two slow duties, each in a thread; what comes too late is dropped."""
+
+    DEFAULT_CSS = "TrainCorpus { height: auto; }"
+
+    class Read(Message):
+        """The chosen text was read; None: there is none that can be learnt from."""
+
+        def __init__(self, entry: CorpusEntry, facts: CorpusFacts | None) -> None:
+            super().__init__()
+            self.name, self.own, self.facts = entry.name, entry.own, facts
+
+    class _Arrived(Message):
+        def __init__(self, entry: CorpusEntry, outcome: CorpusFacts | float | Downloaded | TinyGPTError) -> None:
+            super().__init__()
+            self.entry, self.outcome = entry, outcome
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._files: list[CorpusEntry] = []
+        self._chosen: CorpusEntry | None = None
+        self.fetching = False
+        self.problem = ""  # why the chosen text cannot be learnt from
+        self._reader: TextReader | None = None
+
+    @property
+    def reading(self) -> bool:
+        """Whether a text is being read, which can take long."""
+        return self._reader is not None
+
+    def compose(self) -> ComposeResult:
+        """Yield the picker."""
+        yield TrainCorpusPicker()
+
+    def on_mount(self) -> None:
+        """Choose the first text that is here."""
+        entries = self._entries()
+        first = next((entry for entry in entries if entry.here), entries[0] if entries else None)
+        if first is not None:
+            self._choose(first)
+
+    def choose_file(self, path: str, encoding: str = AUTO) -> None:
+        """Choose a text file. Raises NotFoundError, CorpusError."""
+        entry = find_corpus(path)
+        if entry.name not in {known.name for known in self._files}:
+            self._files = [*self._files, entry]
+        else:
+            self._files = [entry if known.name == entry.name else known for known in self._files]
+        self._choose(entry, encoding)
+
+    def choose_again(self, reference: CorpusReference) -> None:
+        """Choose a text that was learnt from before. Raises NotFoundError, CorpusError."""
+        known = next((entry for entry in self._entries() if entry.name == reference.name and entry.here), None)
+        if known is not None:
+            self._choose(known, reference.encoding)
+        else:
+            self.choose_file(reference.path, reference.encoding)
+
+    def on_unmount(self) -> None:
+        """Read nothing any more."""
+        self._stop_reading()
+
+    def cancel(self) -> None:
+        """Stop the download or the reading; what had come of it is thrown away."""
+        if self._reader is not None and self._chosen is not None:
+            self._stop_reading()
+            self._picker.show_problem("not read: cancelled; choose it again to read it")
+        if self.fetching and self._chosen is not None:
+            self.fetching = False
+            self.workers.cancel_group(self, "fetch")
+            self._picker.show_away(self._chosen, "cancelled;")
+            self.post_message(self.Read(self._chosen, None))
+
+    @property
+    def _picker(self) -> TrainCorpusPicker:
+        return self.query_one(TrainCorpusPicker)
+
+    def _entries(self) -> list[CorpusEntry]:
+        own = {entry.name for entry in self._files}
+        return [*(entry for entry in list_corpora() if entry.name not in own), *self._files]
+
+    def _choose(self, entry: CorpusEntry, encoding: str = AUTO) -> None:
+        self.cancel()
+        self._chosen, self.problem = entry, ""
+        self._picker.show_encoding(encoding)
+        self._picker.show_entries(self._entries(), entry.name)
+        self.post_message(self.Read(entry, None))
+        if entry.path is None:
+            self._picker.show_away(entry)
+        else:
+            self._picker.show_reading()
+            self._reader = TextReader(Path(entry.path), entry.name, entry.row.entropy, encoding)
+            self._read(entry, self._reader)
+
+    def _stop_reading(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    @work(thread=True, exclusive=True, group="read")
+    def _read(self, entry: CorpusEntry, reader: TextReader) -> None:
+        shares = reader.shares()
+        outcome: float | CorpusFacts | TinyGPTError = 0.0
+        shown = 0.0
+        while isinstance(outcome, float):
+            try:
+                outcome = next(shares)
+            except StopIteration as end:
+                outcome = end.value
+            except TinyGPTError as error:
+                outcome = error
+            if reader is not self._reader:
+                return  # cancelled, or another text is chosen now
+            if not isinstance(outcome, float) or outcome - shown >= SHOWN_EACH:
+                shown = outcome if isinstance(outcome, float) else shown
+                self.post_message(self._Arrived(entry, outcome))
+
+    @work(thread=True, exclusive=True, group="fetch")
+    def _fetch(self, entry: CorpusEntry) -> None:
+        worker = get_current_worker()
+        try:
+            with closing(download(entry)) as progress:  # type: ignore[type-var]
+                shown = -1
+                for part in progress:
+                    if worker.is_cancelled:
+                        return
+                    percent = part.done * 100 // max(1, part.total)
+                    if percent > shown or part.path is not None:
+                        shown = percent
+                        self.post_message(self._Arrived(entry, part))
+        except TinyGPTError as error:
+            if not worker.is_cancelled:
+                self.post_message(self._Arrived(entry, error))
+
+    def on_train_corpus_picker_chosen(self, message: TrainCorpusPicker.Chosen) -> None:
+        """Read what was chosen, or offer to fetch it."""
+        message.stop()
+        self._choose(message.entry)
+
+    def on_train_corpus_picker_encoding_chosen(self, message: TrainCorpusPicker.EncodingChosen) -> None:
+        """Read the text in another encoding."""
+        message.stop()
+        if self._chosen is not None:
+            self._choose(self._chosen, message.encoding)
+
+    def on_train_corpus_picker_download_wanted(self, message: TrainCorpusPicker.DownloadWanted) -> None:
+        """Begin the download."""
+        message.stop()
+        if self._chosen is not None and not self.fetching:
+            self.fetching = True
+            self._picker.show_progress(0, self._chosen.row.bytes)
+            self._fetch(self._chosen)
+            self.post_message(self.Read(self._chosen, None))
+
+    def on_train_corpus_picker_cancel_wanted(self, message: TrainCorpusPicker.CancelWanted) -> None:
+        """Stop the download."""
+        message.stop()
+        self.cancel()
+
+    def on_train_corpus__arrived(self, message: TrainCorpus._Arrived) -> None:
+        """Show what a thread has to say about the text that is chosen now."""
+        message.stop()
+        entry, outcome = message.entry, message.outcome
+        if self._chosen is None or entry.name != self._chosen.name or entry.path != self._chosen.path:
+            return
+        if isinstance(outcome, float):
+            self._picker.show_reading(outcome)
+            return
+        if not isinstance(outcome, Downloaded):
+            self._reader = None
+        if isinstance(outcome, CorpusFacts):
+            self._picker.show_facts(outcome)
+            self.post_message(self.Read(entry, outcome))
+        elif isinstance(outcome, Downloaded):
+            self._hear_download(outcome)
+        elif entry.path is None:
+            self.fetching = False
+            self._picker.show_away(entry, f"✗ {outcome.message}; {outcome.hint};")
+        else:
+            self._picker.show_problem(f"{outcome.message}; {outcome.hint}", unsure=isinstance(outcome, CorpusError))
+            self.problem = outcome.message
+            self.post_message(self.Read(entry, None))
+
+    def _hear_download(self, part: Downloaded) -> None:
+        if not self.fetching or self._chosen is None:
+            return
+        self._picker.show_progress(part.done, part.total)
+        if part.path is not None:
+            self.fetching = False
+            self._choose(find_corpus(self._chosen.name))

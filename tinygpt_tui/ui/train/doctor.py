@@ -1,0 +1,134 @@
+"""What the doctor has found about a run: the worst first, with what it means and what Enter does about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from tinygpt_tui.doctor.rounds import SIGNS, remedy_in_words, summary
+from tinygpt_tui.events.training import Finding
+from tinygpt_tui.ui.shared.wrapping import wrap
+
+INDENT = 3  # cells of the signs before a finding
+PADDING = 2  # cells beside an entry
+COLOURS = {"bad": "$text-error", "warning": "$text-warning", "hint": "$text", "fine": "$text-success"}
+
+
+class TrainDoctor(OptionList):
+    """A finding an entry; asks for the remedy of the one that Enter is pressed on."""
+
+    DEFAULT_CSS = """
+    TrainDoctor {
+        background: transparent;
+        scrollbar-size-vertical: 1;
+        & > .option-list--option-highlighted, &:focus > .option-list--option-highlighted {
+            background: transparent; color: $foreground; text-style: none;
+        }
+        &:focus > .option-list--option-highlighted { background: $panel; }
+    }
+    """
+    HELP = """## Doctor
+
+What can be wrong with a training and often goes unnoticed: a text that is damaged, or stands in both parts; a rate that
+is too high or too low; units that never wake; a loss that only counts letters; learning by heart. ✓ is fine, · a hint,
+! a warning, ✗ bad.
+
+Enter on a finding does what helps: it opens the form of a new training with the settings changed, or shows the place in
+the text. The first entry, where it is there, tries whether a fresh net of these settings can learn one batch by heart:
+if it cannot, nothing else matters. This run is not touched by any of it.
+"""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "What helps", id="doctor.help", tooltip="Do what helps against the finding"),
+    ]
+
+    class Wanted(Message):
+        """Enter was pressed on a finding."""
+
+        def __init__(self, finding: Finding) -> None:
+            super().__init__()
+            self.finding = finding
+
+    def __init__(self, before: bool = False) -> None:
+        """`before` a training has begun what helps is another thing."""
+        super().__init__(id="doctor", markup=False)
+        self._before = before
+        self._findings: list[Finding] = []
+        self._marked: int | None = None  # the entry that shows the cursor
+        self._wrapped_for = 0
+
+    def show(self, findings: Sequence[Finding]) -> None:
+        """Show the findings there are now; the cursor stays on its check, or at the top: with what matters most."""
+        if list(findings) == self._findings and self.option_count:
+            return
+        here = self._findings[self.highlighted].check if self.highlighted and self._findings else ""
+        self._findings = list(findings)
+        self.border_title = f"doctor: {summary(self._findings)}"
+        self.clear_options()
+        self._marked = None
+        self.add_options([Option(self._words(finding, marked=False)) for finding in self._findings])
+        if not self._findings:
+            nothing = "Nothing found yet." if self._before else "The doctor looks at the run when it has begun."
+            self.add_option(Option(nothing, disabled=True))
+        checks = [finding.check for finding in self._findings]
+        if checks:
+            self.highlighted = checks.index(here) if here in checks else 0
+
+    def on_resize(self) -> None:
+        """Wrap for the new width."""
+        if self._room == self._wrapped_for:
+            return
+        self._wrapped_for = self._room
+        for index, finding in enumerate(self._findings):
+            self.replace_option_prompt_at_index(index, self._words(finding, marked=index == self._marked))
+
+    @property
+    def _room(self) -> int:
+        return self.scrollable_content_region.width - PADDING - INDENT
+
+    def _indented(self, text: str) -> str:
+        """Wrap a text so that its further lines stand below its first word."""
+        if self._room <= 0:
+            return text
+        lines = [text[line.start : line.end].rstrip() for line in wrap(text, 0, self._room)]
+        return f"\n{' ' * INDENT}".join(lines)
+
+    def on_option_list_option_highlighted(self, message: OptionList.OptionHighlighted) -> None:
+        """Mark the finding under the cursor with a sign, which is seen without colours too."""
+        message.stop()
+        for index in (self._marked, message.option_index):
+            if index is not None and index < len(self._findings):
+                marked = index == message.option_index
+                self.replace_option_prompt_at_index(index, self._words(self._findings[index], marked=marked))
+        self._marked = message.option_index
+
+    def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
+        """Ask for the remedy."""
+        message.stop()
+        self.post_message(self.Wanted(self._findings[message.option_index]))
+
+    def _words(self, finding: Finding, *, marked: bool) -> Content:
+        """The finding, what it means, and what Enter does."""
+        parts = [
+            Content.from_markup(
+                f"$cursor[{COLOURS[finding.level]}]$sign[/] $text",
+                cursor="▸" if marked else " ",
+                sign=SIGNS[finding.level],
+                text=self._indented(_sentence(finding.text)),
+            )
+        ]
+        if finding.why:
+            why = self._indented(finding.why)
+            parts.append(Content.from_markup("[$foreground-muted]   $why[/]", why=why))
+        if helps := remedy_in_words(finding, self._before):
+            parts.append(Content.from_markup("[b]   $helps[/]", helps=self._indented(f"⏎ {helps}")))
+        return Content("\n").join(parts)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"

@@ -1,0 +1,229 @@
+"""A training before it begins: what was typed into the form, and whether it can be. It knows nothing of Textual."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from tinygpt_tui.corpora.corpus import check_length
+from tinygpt_tui.errors import CorpusError, UsageError
+from tinygpt_tui.events.training import Finding
+from tinygpt_tui.planning.estimate import Estimate, advice, estimate
+from tinygpt_tui.planning.fitting import fitted
+from tinygpt_tui.planning.machine import Machine, free_memory
+from tinygpt_tui.runs.index import check_name, free_name
+from tinygpt_tui.runs.text_facts import CorpusFacts
+from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
+from tinygpt_tui.settings.counting import count_parameters
+from tinygpt_tui.settings.family import BackpackSettings
+from tinygpt_tui.settings.fields import SettingField, changed, fields_of, parse_value
+from tinygpt_tui.settings.presets import ALL_PRESETS, TIMED_PRESET
+from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.training.fine_tuning import FREE, Origin, new_to
+from tinygpt_tui.ui.shared.wrapping import shown
+from tinygpt_tui.words import shortened
+
+Net = type[ArchitectureSettings]  # which architecture the form is about
+
+# What most people change; the rest waits under "all settings". Nets of few settings show all that they have.
+IMPORTANT_OF_NET: dict[Net, tuple[str, ...]] = {GPTSettings: ("n_layer", "n_head", "n_embd", "block_size", "dropout")}
+IMPORTANT_OF_TRAINING = ("steps", "minutes", "batch_size", "learning_rate")
+# The corpus decides, not the user.
+DECIDED = frozenset({"vocab_size"})
+NEW_SHOWN = 16  # characters that a model does not know yet
+
+
+@dataclass(frozen=True)
+class Draft:
+    """`settings` is the training, or None where something cannot be; `problems` say what, by setting.
+
+    `architecture` is there wherever the net itself can be, so that its parameters can be counted.
+    """
+
+    settings: TrainingSettings | None
+    architecture: ArchitectureSettings | None
+    problems: dict[str, str] = field(default_factory=dict)
+    fine_tuned: bool = False  # it starts from a model
+
+    @property
+    def parameters(self) -> int | None:
+        """How many numbers the net would learn."""
+        return count_parameters(self.architecture) if self.architecture else None
+
+    def expected(self, facts: CorpusFacts | None, machine: Machine) -> Estimate | None:
+        """What the training would take on that text; None where one of them is not there."""
+        if self.settings is None or facts is None:
+            return None
+        return estimate(self.settings, facts.reference.characters, machine)
+
+    def warnings(self, facts: CorpusFacts | None, machine: Machine) -> list[str]:
+        """What may be wrong with it although it can be, in words."""
+        return [finding.text for finding in self.advice(facts, machine)]
+
+    def advice(self, facts: CorpusFacts | None, machine: Machine) -> list[Finding]:
+        """What may be wrong with it although it can be, with the settings that would mend it."""
+        expected = self.expected(facts, machine)
+        if self.settings is None or facts is None or expected is None:
+            return []
+        return advice(self.settings, expected, facts.rare, free_memory(), fine_tuned=self.fine_tuned)
+
+
+def words_of_origin(origin: Origin, facts: CorpusFacts | None) -> str:
+    """Say what a model brings to a training that starts from it, and what its vocabulary lacks."""
+    size = f"{count_parameters(origin.architecture):,} parameters"
+    if facts is None:
+        return size
+    if not isinstance(origin.tokenizer, CharTokenizer):
+        return f"{size}; it reads the text by its own {origin.tokenizer.size:,} tokens"
+    new = new_to(origin.tokenizer, facts.characters)
+    if not new:
+        return f"{size}; it knows every character of the text"
+    several = "" if len(new) == 1 else "s"
+    return f"{size}; adds {len(new)} character{several} new to it: {shortened(shown(new), NEW_SHOWN)}"
+
+
+def suited(minutes: str, facts: CorpusFacts, machine: Machine) -> TrainingSettings:
+    """Return what suits so many minutes (as typed; the preset's own where they cannot be), a text and a machine."""
+    training = ALL_PRESETS[TIMED_PRESET].training
+    try:
+        typed = changed(training, {"minutes": parse_value(form_fields(GPTSettings)["minutes"], minutes)}).minutes
+    except UsageError:
+        return training
+    return fitted(typed or training.minutes, facts.reference.characters, facts.vocab_size, machine)
+
+
+@cache
+def important(net: Net) -> tuple[str, ...]:
+    """The settings of a training of `net` that most people change, in the order of the form."""
+    own = IMPORTANT_OF_NET.get(net)
+    if own is None:
+        last = ("block_size", "sliding", "dropout")  # first what the net is made of
+        found = [name for name in fields_of(net) if name not in DECIDED]
+        own = tuple(sorted(found, key=lambda name: last.index(name) + 1 if name in last else 0))
+    return own + IMPORTANT_OF_TRAINING
+
+
+@cache
+def form_fields(net: Net) -> dict[str, SettingField]:
+    """Every setting of a training of `net` that a user can choose, the important ones first."""
+    found = fields_of(net) | fields_of(TrainingSettings)
+    first = important(net)
+    names = [*first, *(name for name in found if name not in first and name not in DECIDED)]
+    return {name: found[name] for name in names}
+
+
+def texts_of(settings: TrainingSettings) -> dict[str, str]:
+    """What stands in the form for `settings`."""
+    values = {**msgspec.structs.asdict(settings), **msgspec.structs.asdict(settings.architecture)}
+    return {name: _text(values[name]) for name in form_fields(type(settings.architecture))}
+
+
+def draft_of(
+    texts: Mapping[str, str], facts: CorpusFacts | None, net: Net = GPTSettings, origin: Origin | None = None
+) -> Draft:
+    """Check what was typed for a training of `net`, each setting by itself and then all together.
+
+    Without `facts` the vocabulary is the default's, and the text is not checked against the block size. With `origin`
+    the net is that model's, whatever is typed, and its vocabulary grows by what the text has besides.
+    """
+    values, problems = _parsed(texts, net)
+    net_names = {name for name in fields_of(net) if name not in DECIDED}
+    architecture = None
+    if not net_names & problems.keys():
+        vocabulary = {"vocab_size": facts.vocab_size} if facts else {}
+        if origin is None:
+            architecture = changed(net(), {name: values[name] for name in net_names} | vocabulary)
+        else:
+            free = {name: values[name] for name in net_names & FREE}
+            size = origin.vocabulary_for(facts.characters).size if facts else origin.architecture.vocab_size
+            architecture = changed(origin.architecture, {**free, "vocab_size": size})
+        problems |= _net_problems(architecture)
+    if facts and architecture is not None and "validation_share" not in problems:
+        length = architecture.training_length
+        problems |= _length_problem(facts.reference.characters, length, values["validation_share"])
+    if architecture is not None and architecture.is_stateful and values.get("precision") == "bf16":
+        problems["precision"] = "a recurrent net learns in fp32: auto or fp32"
+    if problems or architecture is None:
+        return Draft(None, architecture, problems)
+    rest = {name: values[name] for name in values if name not in net_names}
+    training = changed(TrainingSettings(architecture=architecture), rest)
+    return Draft(training, architecture, fine_tuned=origin is not None)
+
+
+def name_problem(name: str) -> str:
+    """Say why a model cannot be called `name`; empty where it can."""
+    try:
+        check_name(name)
+    except UsageError as error:
+        return error.hint if name else "a model needs a name"
+    if free_name(name) != name:
+        return f"there is a model called {name} already; {free_name(name)} is free"
+    return ""
+
+
+def limits_of(setting: SettingField) -> str:
+    """The limits of a setting and its default, in words."""
+    parts = []
+    if setting.choices:
+        parts.append(f"one of {', '.join(setting.choices)}")
+    elif setting.minimum is not None and setting.maximum is not None:
+        parts.append(f"from {_limit(setting.minimum)} to {_limit(setting.maximum)}")
+    elif setting.minimum is not None:
+        parts.append(f"{_limit(setting.minimum)} or more")
+    return "; ".join([*parts, f"usually {_text(setting.default)}"])
+
+
+def _parsed(texts: Mapping[str, str], net: Net) -> tuple[dict[str, Any], dict[str, str]]:
+    """The values that can be, and why the others cannot."""
+    values: dict[str, Any] = {}
+    problems = {}
+    for name, setting in form_fields(net).items():
+        struct: msgspec.Struct = net() if name in net.__struct_fields__ else TrainingSettings()
+        try:
+            value = parse_value(setting, texts[name])
+            values[name] = getattr(changed(struct, {name: value}), name)
+        except UsageError as error:
+            problems[name] = error.message.removeprefix(f"{setting.title}: ") if texts[name].strip() else "is empty"
+    return values, problems
+
+
+def _net_problems(settings: ArchitectureSettings) -> dict[str, str]:
+    """Say why the settings of a net do not go together; nothing where they do."""
+    if getattr(settings, "sliding", False) and getattr(settings, "positions", "rotary") != "rotary":
+        return {"sliding": "wants rotary positions"}
+    for parts in ("n_head", "n_sense"):
+        count = getattr(settings, parts, 1)
+        if settings.n_embd % count:
+            below = settings.n_embd // count * count
+            near = [str(width) for width in (below, below + count) if width >= 2]
+            return {"n_embd": f"must be divisible by {parts.replace('_', ' ')} ({count}): {' or '.join(near)}"}
+    turned = isinstance(settings, BackpackSettings) or getattr(settings, "positions", "") == "rotary"
+    width = getattr(settings, "head_size", settings.n_embd // getattr(settings, "n_head", 1))
+    if turned and width % 2:
+        return {"n_embd": f"a head is {width} wide, and rotary positions need an even width"}
+    return {}
+
+
+def _length_problem(characters: int, block_size: int, validation_share: float) -> dict[str, str]:
+    try:
+        check_length(characters, block_size, validation_share)
+    except CorpusError as error:
+        return {"block_size": f"{error.message}; {error.hint}"}
+    return {}
+
+
+def _limit(value: float) -> str:
+    if value >= 1 << 62:
+        return "very large"
+    return f"{value:,.0f}" if value == int(value) else f"{value:g}"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,232 @@
+"""A run to look at: head, chart, numbers, sample and log; side by side where there is room, else one at a time."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+
+from tinygpt_tui.doctor.verdict import verdict_of
+from tinygpt_tui.runs.history import RunHistory
+from tinygpt_tui.ui.jobs.training_session import Phase, TrainingSession
+from tinygpt_tui.ui.shared.loss_chart import TrainChart
+from tinygpt_tui.ui.shared.run_head import TrainHead
+from tinygpt_tui.ui.train.doctor import TrainDoctor
+from tinygpt_tui.ui.train.foot import TrainFoot
+from tinygpt_tui.ui.train.log import TrainLog
+from tinygpt_tui.ui.train.meters import TrainMeters
+from tinygpt_tui.ui.train.notice import TrainNotice
+from tinygpt_tui.ui.train.panes import PANES, TrainPaneBar
+from tinygpt_tui.ui.train.samples import TrainSamples
+from tinygpt_tui.ui.train.verdict import TrainVerdict
+
+# From this size on all panes are shown.
+WIDE_COLUMNS, WIDE_ROWS = 110, 30
+RIGHT = frozenset({"log", "doctor"})
+
+
+class TrainLive(Vertical):
+    """`show` takes the session that is looked at; it is called again whenever there is news."""
+
+    DEFAULT_CSS = """
+    TrainLive {
+        padding: 0 1;
+        & > #panes { height: 1fr; }
+        & #left { width: 1fr; height: 1fr; }
+        & #right { width: 43; height: 1fr; }
+        & #chart-pane { height: 3fr; }
+        & TrainSamples { height: 2fr; }
+        & #meters-pane { height: auto; }
+        & TrainLog { height: 4fr; }
+        & TrainDoctor { height: 5fr; }
+        & .-pane { height: 1fr; width: 1fr; padding: 0 1; border: round $border; scrollbar-size-vertical: 1; }
+        & TrainPaneBar { display: none; }
+        & .-brief { display: none; }
+        &.-narrow {
+            & TrainPaneBar { display: block; }
+            & .-brief { display: block; height: 2; }
+            & #right { display: none; width: 1fr; }
+            &.-at-right #right { display: block; }
+            &.-at-right #left { display: none; }
+            & .-pane { display: none; padding: 0; border: none; }
+            & .-pane.-chosen { display: block; }
+        }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("l", "chart('toggle_log_y')", "Log loss", id="chart.log-y", tooltip="Logarithmic loss axis, on or off"),
+        Binding(
+            "k", "chart('toggle_log_x')", "Log steps", id="chart.log-x", show=False, tooltip="Logarithmic step axis"
+        ),
+        Binding(
+            "m", "chart('next_smoothing')", "Smooth", id="chart.smooth", tooltip="How much the train curve is smoothed"
+        ),
+        Binding("v", "chart('next_aspect')", "View", id="chart.view", tooltip="Other curves: bits, gap, rate, speed …"),
+        Binding(
+            "V", "chart('previous_aspect')", "View back", id="chart.view-back", show=False, tooltip="The curves before"
+        ),
+        Binding("y", "chart('toggle_yardsticks')", "Yardsticks", id="chart.yardsticks", tooltip="Show them or not"),
+        Binding("f", "chart('next_fit')", "Fit", id="chart.fit", show=False, tooltip="What the loss axis follows"),
+        Binding("plus,equals_sign", "zoom(1)", "Zoom", key_display="+", id="chart.zoom-in", tooltip="See fewer steps"),
+        Binding(
+            "minus", "zoom(-1)", "Zoom out", key_display="-", id="chart.zoom-out", show=False, tooltip="See more steps"
+        ),
+        Binding("0", "chart('reset')", "All", id="chart.reset", show=False, tooltip="See everything again"),
+        Binding(
+            "left_square_bracket",
+            "sample(-1)",
+            "Older",
+            key_display="[",
+            id="sample.older",
+            show=False,
+            tooltip="The sample before",
+        ),
+        Binding(
+            "right_square_bracket",
+            "sample(1)",
+            "Newer",
+            key_display="]",
+            id="sample.newer",
+            show=False,
+            tooltip="The sample after",
+        ),
+        *(
+            Binding(str(number), f"pane('{pane}')", title, id=f"pane.{pane}", show=False, tooltip=f"Go to: {title}")
+            for number, (pane, title) in enumerate(PANES.items(), start=1)
+        ),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(id="live")
+        self._session: TrainingSession | None = None
+        self._pane = "chart"
+
+    def compose(self) -> ComposeResult:
+        """Yield the parts."""
+        yield TrainHead("")
+        yield TrainNotice()
+        yield TrainMeters("", classes="-brief", markup=False)
+        yield TrainPaneBar()
+        with Horizontal(id="panes"):
+            with Vertical(id="left"):
+                with Vertical(classes="-pane -chosen", id="chart-pane"):
+                    yield TrainChart(RunHistory())
+                    yield TrainVerdict()
+                yield TrainSamples().add_class("-pane")
+            with Vertical(id="right"):
+                with Vertical(classes="-pane", id="meters-pane"):
+                    yield TrainMeters("", markup=False, id="meters")
+                yield TrainDoctor().add_class("-pane")
+                yield TrainLog().add_class("-pane")
+        yield TrainFoot()
+
+    def on_mount(self) -> None:
+        """Name the panes, and follow the chart's own choices."""
+        self.query_one("#meters-pane").border_title = "numbers"
+        self.query_one(TrainLog).border_title = "log"
+        self.query_one(TrainPaneBar).show(self._pane)
+        chart = self.query_one(TrainChart)
+        for choice in ("log_x", "log_y", "smoothing", "fit", "view", "aspect", "yardsticks"):
+            self.watch(chart, choice, self._name_chart, init=False)
+        self._name_chart()
+
+    def show(self, session: TrainingSession) -> None:
+        """Show where `session` stands now."""
+        new = session is not self._session
+        self._session = session
+        if new:
+            self.query_one(TrainSamples).follow()
+        history, beside = session.history, session.beside
+        self._draw_head()
+        self.query_one(TrainNotice).show(session)
+        waiting = _waiting(session)
+        self.query_one(TrainChart).show(history, beside, waiting)
+        self.query_one(TrainVerdict).show(verdict_of(history, beside.floors, beside.entropy))
+        for meters in self.query(TrainMeters):
+            meters.show(history, live=session.phase.live, table=meters.id == "meters")
+        self.query_one(TrainSamples).show(history.samples)
+        self.query_one(TrainLog).show(history.log)
+        findings = session.findings
+        self.query_one(TrainDoctor).show(findings)
+        wrong = sum(finding.level in ("bad", "warning") for finding in findings)
+        self.query_one(TrainPaneBar).note("doctor", f": {wrong} !" if wrong else "")
+
+    def show_actions(self, actions: set[str], line: str) -> None:
+        """Offer what can be done now."""
+        self.query_one(TrainFoot).show(actions, line)
+
+    def focus_pane(self) -> None:
+        """Give the focus to the pane that is shown."""
+        self.query_one(f"#{self._pane}").focus(scroll_visible=False)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Choose between all panes and one."""
+        narrow = event.size.width < WIDE_COLUMNS or event.size.height < WIDE_ROWS
+        self.set_class(narrow, "-narrow")
+        self.refresh_bindings()
+        self.call_after_refresh(self._draw_head)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The chart's keys are of no use while another pane takes all the room."""
+        return self._pane == "chart" or not self.has_class("-narrow") or action not in ("chart", "zoom")
+
+    def on_click(self) -> None:
+        """A click on nothing in particular must not take the keys away."""
+        if self.screen.focused is None:
+            self.focus_pane()
+
+    def on_train_pane_bar_chosen(self, message: TrainPaneBar.Chosen) -> None:
+        """Show a pane whose name was clicked."""
+        message.stop()
+        self.action_pane(message.pane)
+
+    def action_pane(self, pane: str) -> None:
+        """Show a pane and give it the focus."""
+        self._pane = pane
+        self.refresh_bindings()
+        self.set_class(pane in RIGHT, "-at-right")
+        for name in PANES:
+            part = self.query_one(f"#{name}-pane" if name == "chart" else f"#{name}")
+            part.set_class(name == pane, "-chosen")
+        self.query_one(TrainPaneBar).show(pane)
+        self.call_after_refresh(self.focus_pane)
+
+    def action_chart(self, method: str) -> None:
+        """Change how the chart is drawn."""
+        getattr(self.query_one(TrainChart), method)()
+
+    def action_zoom(self, direction: int) -> None:
+        """Zoom the chart's steps."""
+        self.query_one(TrainChart).zoom_steps(direction)
+
+    def action_sample(self, direction: int) -> None:
+        """Show an older or a newer sample."""
+        self.query_one(TrainSamples).move(direction)
+
+    def _name_chart(self) -> None:
+        chart = self.query_one(TrainChart)
+        self.query_one("#chart-pane").border_title = chart.describe()
+
+    def _draw_head(self) -> None:
+        if self._session is None:
+            return
+        session = self._session
+        preset = f"{session.settings.preset}, " if session.settings.preset else ""
+        start = session.settings.start
+        preset = f"from {start.name}, " if start else preset
+        about = f"{preset}learns from {session.settings.corpus.name}"
+        self.query_one(TrainHead).show(session.name, about, session.phase, session.history)
+
+
+def _waiting(session: TrainingSession) -> str:
+    """What stands in the chart while there is nothing to draw."""
+    if not session.looked:
+        return "reading its journal…"
+    if session.phase is Phase.READING:
+        return f"{session.phase.value}"
+    if session.phase is Phase.STARTING:
+        return f"{session.phase.value} this takes a few seconds"
+    return "measuring the untrained model before the first step…" if session.phase.live else "no steps were made yet"

@@ -1,0 +1,64 @@
+"""What a run can be compared with: the other runs there are, and published results. It knows nothing of Textual."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.runs.ghosts import CORPUS, GHOSTS, Overlay
+from tinygpt_tui.runs.history import RunHistory
+from tinygpt_tui.runs.journal import read_journal
+from tinygpt_tui.ui.train.run_list import RunRow, run_rows
+
+GHOST = "ghost:"
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Something that can be laid over a chart; `key` is what `overlay_of` understands."""
+
+    key: str
+    name: str
+    about: str
+
+
+def offers(path: str, corpus: str) -> list[Offer]:
+    """Return what the run in `path`, of that corpus, can be compared with; what learnt from the same text first."""
+    rows = [row for row in run_rows() if row.card.path != path]
+    same = [row for row in rows if row.card.corpus == corpus]
+    other = [row for row in rows if row.card.corpus != corpus]
+    published = [Offer(GHOST + name, name, f"published: {ghost.about}") for name, ghost in GHOSTS.items()]
+    own = [_offer(row) for row in same]
+    strange = [_offer(row) for row in other]
+    return [*own, *published, *strange] if corpus == CORPUS else [*own, *strange, *published]
+
+
+def overlays_of(keys: Collection[str]) -> list[Overlay]:
+    """Return what the keys stand for; a run that is gone by now is left out."""
+    found = [overlay_of(key) for key in keys]
+    return [overlay for overlay in found if overlay is not None]
+
+
+def overlay_of(key: str) -> Overlay | None:
+    """Return the curve of a run's validation losses, or a published one."""
+    if key.startswith(GHOST):
+        ghost = GHOSTS.get(key.removeprefix(GHOST))
+        return ghost.overlay if ghost else None
+    run = RunFolder(Path(key))
+    try:
+        run.read_settings()
+    except TinyGPTError:
+        return None
+    history = RunHistory()
+    history.add(read_journal(run.events))
+    steps, losses = history.validation_losses
+    return Overlay(run.model.name, steps.copy(), losses.copy()) if len(steps) else None
+
+
+def _offer(row: RunRow) -> Offer:
+    card = row.card
+    loss = f"{row.best_loss:.4f}" if row.best_loss is not None else "–"
+    return Offer(card.path, card.name, f"{loss} after {card.step:,} steps on {card.corpus}")
