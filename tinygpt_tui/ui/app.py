@@ -6,7 +6,7 @@ import asyncio
 import gc
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual import events, work
@@ -14,6 +14,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.filter import LineFilter
+from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from tinygpt_tui.errors import TinyGPTError
@@ -90,7 +91,7 @@ def _inspect() -> TabScreen:
 
 
 # Each imports its screen when the tab is first shown.
-SCREENS: dict[str, Callable[[], TabScreen]] = {
+SCREENS: dict[str, str | Callable[[], Screen[Any]]] = {  # as App.MODES has it
     "generate": _generate,
     "train": _train,
     "race": _race,
