@@ -8,10 +8,8 @@ import torch.nn.functional as F
 from makers import MODERN, random_ids, random_model, tiny_gpt
 from torch import Tensor
 
-from tinygpt_tui.architectures.activations import activate
-from tinygpt_tui.architectures.attention import CausalSelfAttention, attend, rope_table, rotate
-from tinygpt_tui.architectures.ngrams import NgramTables
-from tinygpt_tui.architectures.shift import TokenShift
+from tinygpt_tui.architectures.extras import NgramTables, TokenShift
+from tinygpt_tui.architectures.transformer import CausalSelfAttention, activate, attend, rope_table, rotate
 
 
 def gradients(y: Tensor, *leaves: Tensor) -> tuple[Tensor, ...]:

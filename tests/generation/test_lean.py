@@ -10,9 +10,9 @@ import pytest
 import torch
 from makers import GPT_VARIANTS, MODERN, random_ids, random_model, tiny_gpt
 
-from tinygpt_tui.architectures.activations import activate
 from tinygpt_tui.architectures.gpt import GPT
 from tinygpt_tui.architectures.table import build
+from tinygpt_tui.architectures.transformer import activate
 from tinygpt_tui.generation import lean
 from tinygpt_tui.generation.engine import TorchEngine, open_torch_engine
 from tinygpt_tui.generation.lean import LeanEngine

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tinygpt_tui import paths
 from tinygpt_tui.architectures.base import LanguageModel
-from tinygpt_tui.architectures.norms import EPSILON
+from tinygpt_tui.architectures.transformer import EPSILON
 from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.checkpoints.weights import read_weights
 from tinygpt_tui.errors import EngineError, UsageError

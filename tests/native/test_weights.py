@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 from makers import CLASSIC, STANDARD_VARIANTS, make_model, random_ids, random_model, tiny_gpt
 
-from tinygpt_tui.architectures import attention
+from tinygpt_tui.architectures import transformer
 from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.checkpoints.weights import read_weights
 from tinygpt_tui.errors import CheckpointError
@@ -64,7 +64,7 @@ def test_panels_hold_every_weight_at_its_place(width: int) -> None:
 def test_the_rotation_is_torchs() -> None:
     angles = np.outer(np.arange(300), rotation_frequencies(48))
     turns = np.stack((np.cos(angles), np.sin(angles)), axis=-1)
-    np.testing.assert_allclose(turns, attention.rope_table(300, 48).numpy(), rtol=0, atol=1e-7)
+    np.testing.assert_allclose(turns, transformer.rope_table(300, 48).numpy(), rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])

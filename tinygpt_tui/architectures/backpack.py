@@ -17,10 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tinygpt_tui.architectures.attention import attend, update_kv_cache
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.gpt import GPT, GPTMemory
 from tinygpt_tui.architectures.memory import Memory, Ragged
+from tinygpt_tui.architectures.transformer import attend, update_kv_cache
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.family import BackpackSettings

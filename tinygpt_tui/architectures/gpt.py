@@ -16,13 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tinygpt_tui.architectures.attention import rope_at, rope_table
 from tinygpt_tui.architectures.base import LanguageModel
-from tinygpt_tui.architectures.blocks import Block
+from tinygpt_tui.architectures.extras import NgramTables
 from tinygpt_tui.architectures.kernels import Kernels
 from tinygpt_tui.architectures.memory import Memory, Ragged
-from tinygpt_tui.architectures.ngrams import NgramTables
-from tinygpt_tui.architectures.norms import Norm, normalise
+from tinygpt_tui.architectures.transformer import Block, Norm, normalise, rope_at, rope_table
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.settings.architecture import GPTSettings
 
@@ -116,8 +114,8 @@ class GPT(LanguageModel):
         """How many tokens of an endless text the last logits depend on."""
         return self.settings.receptive_field
 
-    def use(self, kernels: Kernels) -> None:
-        """Compute what lies between the matrix products by `kernels` from here on, where no memory is passed."""
+    def use_kernels(self, kernels: Kernels) -> None:
+        """Compute the blocks by `kernels` from here on, except where a memory is passed."""
         for module in self.modules():
             if isinstance(module, Block):
                 module.kernels = kernels

@@ -1,56 +1,59 @@
-"""What a block's operations compute, in plain torch; a trainer may put faster forms in their place."""
+"""What a faster implementation may compute in a block's place: operations on tensors, each optional."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
-import torch.nn.functional as F
 from torch import Tensor
 
-from tinygpt_tui.architectures.activations import activate
 
-if TYPE_CHECKING:
-    from tinygpt_tui.architectures.attention import CausalSelfAttention
-    from tinygpt_tui.architectures.blocks import MLP
-    from tinygpt_tui.architectures.memory import Ragged
-    from tinygpt_tui.architectures.norms import Norm
-    from tinygpt_tui.architectures.shift import TokenShift
+class Heads(NamedTuple):
+    """The sizes of an attention layer: heads of queries, heads of keys and values, numbers in each.
+
+    `norm` is the kind of norm of queries and keys, `window` how many tokens each one sees; None: no norm, all.
+    """
+
+    queries: int
+    keys: int
+    size: int
+    norm: str | None
+    window: int | None
+    scale: float
+
+
+class Matrix(NamedTuple):
+    """A matrix (out, in) and its bias (out,)."""
+
+    weight: Tensor
+    bias: Tensor | None
 
 
 class Kernels:
-    """The plain forms: what every other form is measured against, and what a compiler fuses by itself."""
+    """None of them: each method returns None for what it cannot compute, and plain torch computes it instead."""
 
-    def norm(self, x: Tensor, norm: Norm, shift: TokenShift | None = None, past: Tensor | None = None) -> Tensor:
-        """Norm x (B, T, C), then shift it where there is a shift; `past` as there."""
-        h: Tensor = norm(x)
-        if shift is not None:
-            h = shift(h, past)
-        return h
-
-    def attention(
+    def norm(
         self,
-        attention: CausalSelfAttention,
-        qkv: Tensor,
-        rope: Tensor | None,
-        past: tuple[Tensor, Tensor, int | Ragged] | None = None,
-    ) -> Tensor:
-        """Mix the values of qkv (B, T, 3C) into (B, T, C)."""
-        return attention.mix(qkv, rope, past)
+        x: Tensor,
+        kind: str,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        epsilon: float,
+        mix_weights: Tensor | None,
+    ) -> Tensor | None:
+        """Norm x (B, T, C) with weight and bias (C,), then add earlier rows by `mix_weights` (window, C)."""
+        return None
 
-    def feed_forward(self, mlp: MLP, x: Tensor) -> Tensor:
-        """Let each row of x (B, T, C) think for itself."""
-        h = mlp.c_fc(x)
-        h = self.activate(h, mlp.activation) if mlp.c_gate is None else F.silu(mlp.c_gate(x)) * h
-        y: Tensor = mlp.c_proj(h)
-        return y
+    def attention(self, qkv: Tensor, rope: Tensor | None, heads: Heads, dropout: float) -> Tensor | None:
+        """Mix the values of qkv (B, T, (H + 2 K) D) into (B, T, H D); `rope` (T, D/2, 2)."""
+        return None
 
-    def activate(self, x: Tensor, kind: str) -> Tensor:
-        """Apply the non-linearity `kind` to every number."""
-        return activate(x, kind)
+    def feed_forward(self, x: Tensor, activation: str, widen: Matrix | None, narrow: Matrix | None) -> Tensor | None:
+        """x (B, T, C) -> (B, T, C), or (B, T, F) where there is no matrix that narrows it again."""
+        return None
 
-    def add(self, x: Tensor, y: Tensor, dropout: float) -> Tensor:
-        """Return x plus what a `dropout` share of zeros leaves of y, which is scaled up for it."""
-        return x + F.dropout(y, dropout) if dropout else x + y
+    def add(self, x: Tensor, y: Tensor, dropout: float) -> Tensor | None:
+        """Return x plus y after dropout, all (B, T, C)."""
+        return None
 
 
 PLAIN = Kernels()

@@ -54,7 +54,7 @@ def _rows(name: str, tensor: Tensor, count: int, random: torch.Generator) -> Ten
 
 def _pairs(table: Tensor, rows: int, old: int, new: int) -> Tensor:
     """Lay the table of pairs (R, C) out for a larger vocabulary; pairs that now share a row are averaged in it."""
-    ids = torch.arange(old + 1)  # nothing is 0, as in ngrams.py
+    ids = torch.arange(old + 1)  # nothing is 0, as in extras.py
     second, first = ids[:, None], ids[None, :]
     before = ((second * (old + 1) + first) % len(table)).flatten()
     after = ((second * (new + 1) + first) % rows).flatten()

@@ -209,7 +209,7 @@ class _Net:
         return str(g.add("Reshape", joined, g.integers(0, 0, 0, self.settings.head_size)))
 
     def _ngrams(self) -> str:
-        """The two tables' rows for each place, added: see architectures/ngrams.py, whose arithmetic this is."""
+        """The two tables' rows for each place, added: see architectures/extras.py, whose arithmetic this is."""
         g, V = self.graph, self.settings.vocab_size
         first = g.add("Add", "ids", g.integer(1))
         nothing = g.add(

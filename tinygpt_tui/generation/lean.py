@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tinygpt_tui.architectures.ngrams import NgramTables
+from tinygpt_tui.architectures.extras import NgramTables
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.generation.lean_crop import Crop
 from tinygpt_tui.generation.lean_rows import Reading, activate_, pairs_of, read, read_long, transposed, with_shares

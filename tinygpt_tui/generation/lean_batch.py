@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tinygpt_tui.architectures.ngrams import NgramTables
+from tinygpt_tui.architectures.extras import NgramTables
 from tinygpt_tui.generation.lean_crop import Crop
 from tinygpt_tui.generation.lean_rows import (
     Reading,

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tinygpt_tui.architectures.attention import attend
+from tinygpt_tui.architectures.transformer import attend
 from tinygpt_tui.generation.lean_rows import activate_, added, norm_and_turn, product, shifted
 from tinygpt_tui.generation.lean_weights import LeanLayer, LeanWeights
 

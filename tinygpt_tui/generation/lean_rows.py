@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tinygpt_tui.architectures.attention import attend
-from tinygpt_tui.architectures.ngrams import NgramTables
+from tinygpt_tui.architectures.extras import NgramTables
+from tinygpt_tui.architectures.transformer import attend
 from tinygpt_tui.generation.lean_weights import LeanLayer, LeanWeights
 
 FEW_ROWS = 16  # below it oneDNN takes longer to begin than to compute

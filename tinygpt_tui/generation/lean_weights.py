@@ -10,13 +10,10 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor
 
-from tinygpt_tui.architectures.attention import rope_at
 from tinygpt_tui.architectures.base import LanguageModel
-from tinygpt_tui.architectures.blocks import Block
+from tinygpt_tui.architectures.extras import NgramTables, TokenShift
 from tinygpt_tui.architectures.gpt import GPT
-from tinygpt_tui.architectures.ngrams import NgramTables
-from tinygpt_tui.architectures.norms import EPSILON, Norm
-from tinygpt_tui.architectures.shift import TokenShift
+from tinygpt_tui.architectures.transformer import EPSILON, Block, Norm, rope_at
 from tinygpt_tui.settings.architecture import GPTSettings
 
 TURNED_WIDTH = 128  # smaller matrices are as quick either way

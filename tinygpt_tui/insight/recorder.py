@@ -29,7 +29,6 @@ from tinygpt_tui.insight.pictures import COLUMNS, HEAD_COLUMNS, picture_of, weig
 
 ONE_STEP = ("NgramTables",)  # modules with others in them whose inside is not shown
 HOUSE = str(Path(architectures.__file__).parent)
-PASSED_THROUGH = ("kernels.py",)  # whose lines say less than those that call them
 
 Origins = frozenset[int]
 
@@ -298,11 +297,11 @@ def _written(words: Words, module: nn.Module) -> Words:
 
 
 def _line() -> tuple[str, str]:
-    """Return the line of an architecture's file that is running: ("attention.py:121", the code)."""
+    """Return the line of an architecture's file that is running: ("transformer.py:121", the code)."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if file.startswith(HOUSE) and Path(file).name not in PASSED_THROUGH:
+        if file.startswith(HOUSE):
             code = linecache.getline(file, frame.f_lineno).split("  #")[0].strip()
             return f"{Path(file).name}:{frame.f_lineno}", code
         frame = frame.f_back

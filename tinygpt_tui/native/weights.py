@@ -103,12 +103,12 @@ def shapes(settings: GPTSettings) -> dict[str, tuple[int, ...]]:
 
 
 def ngram_rows(settings: GPTSettings) -> tuple[int, int]:
-    """Return the rows of the pair table and of the triple table; see architectures/ngrams.py."""
+    """Return the rows of the pair table and of the triple table; see architectures/extras.py."""
     return min((settings.vocab_size + 1) ** 2, settings.ngram_rows), settings.ngram_rows
 
 
 def rotation_frequencies(head_size: int, base: float = 10_000.0) -> NDArray[np.float64]:
-    """Return how far RoPE turns each pair of a head from one position to the next, (D/2,); see attention.py."""
+    """Return how far RoPE turns each pair of a head from one position to the next, (D/2,); see transformer.py."""
     return base ** (-np.arange(0, head_size, 2, dtype=np.float64) / head_size)
 
 

@@ -1,8 +1,8 @@
 """A block's operations as native kernels: one pass forward and one back, on one thread.
 
-The plain forms in architectures/kernels.py are the same arithmetic within rounding, and stand in wherever these cannot.
-Dropout here draws from a hash of a seed, and that seed from torch's generator: one number a call, so that going on from
-a kept random state is exact.
+The plain forms in architectures/transformer.py are the same arithmetic within rounding, and are used where these have
+no form. Dropout here draws from a hash of a seed, and that seed from torch's generator: one number a call, so that a
+run resumes exactly from a saved random state.
 """
 
 from __future__ import annotations
@@ -12,17 +12,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from tinygpt_tui.architectures.attention import CausalSelfAttention
 from tinygpt_tui.architectures.backpack import Backpack
 from tinygpt_tui.architectures.base import LanguageModel
-from tinygpt_tui.architectures.blocks import MLP
 from tinygpt_tui.architectures.gpt import GPT
-from tinygpt_tui.architectures.kernels import Kernels
-from tinygpt_tui.architectures.memory import Ragged
-from tinygpt_tui.architectures.norms import EPSILON, Norm
-from tinygpt_tui.architectures.shift import TokenShift
+from tinygpt_tui.architectures.kernels import Heads, Kernels, Matrix
+from tinygpt_tui.architectures.transformer import EPSILON
 from tinygpt_tui.native.learning import KINDS, Attention, Learning, load_learning
 
 _HALF = 1 << 31  # a share of it is compared with 31 random bits
@@ -35,67 +31,58 @@ class FusedKernels(Kernels):
         self.native = native
         self._nets: dict[tuple[int, ...], tuple[Attention, Tensor]] = {}
 
-    def norm(self, x: Tensor, norm: Norm, shift: TokenShift | None = None, past: Tensor | None = None) -> Tensor:
-        """As in Kernels."""
-        if norm.kind != "layernorm" or past is not None:
-            return super().norm(x, norm, shift, past)
-        shares = None if shift is None else shift.mix_weights
-        y: Tensor = _Norm.apply(self.native, x, norm.weight, norm.bias, shares, norm.epsilon)  # type: ignore[no-untyped-call]
-        return y
-
-    def attention(
+    def norm(
         self,
-        attention: CausalSelfAttention,
-        qkv: Tensor,
-        rope: Tensor | None,
-        past: tuple[Tensor, Tensor, int | Ragged] | None = None,
-    ) -> Tensor:
-        """As in Kernels."""
-        dropping = attention.training and attention.attention_dropout
-        if past is not None or dropping or attention.shared > 1 or attention.norm not in (None, "layernorm"):
-            return super().attention(attention, qkv, rope, past)
-        y: Tensor = _Attend.apply(self.native, self._net(attention, qkv, rope), qkv, rope)  # type: ignore[no-untyped-call]
+        x: Tensor,
+        kind: str,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        epsilon: float,
+        mix_weights: Tensor | None,
+    ) -> Tensor | None:
+        """As in Kernels, x (B, T, C); layer norms only."""
+        if kind != "layernorm":
+            return None
+        y: Tensor = _Norm.apply(self.native, x, weight, bias, mix_weights, epsilon)  # type: ignore[no-untyped-call]
         return y
 
-    def feed_forward(self, mlp: MLP, x: Tensor) -> Tensor:
-        """As in Kernels."""
-        narrow = mlp.c_proj
-        if not torch.is_grad_enabled() or mlp.c_gate is not None or not isinstance(narrow, nn.Linear):
-            return super().feed_forward(mlp, x)
-        if mlp.activation not in KINDS:
-            return super().feed_forward(mlp, x)
-        wide, kind = mlp.c_fc, KINDS[mlp.activation]
-        y: Tensor = _FeedForward.apply(self.native, kind, x, wide.weight, wide.bias, narrow.weight, narrow.bias)  # type: ignore[no-untyped-call]
+    def attention(self, qkv: Tensor, rope: Tensor | None, heads: Heads, dropout: float) -> Tensor | None:
+        """As in Kernels, qkv (B, T, 3 H D); as many heads of keys as of queries, and no dropout inside."""
+        if dropout or heads.keys < heads.queries or heads.norm not in (None, "layernorm"):
+            return None
+        y: Tensor = _Attend.apply(self.native, self._net(qkv, rope, heads), qkv, rope)  # type: ignore[no-untyped-call]
         return y
 
-    def activate(self, x: Tensor, kind: str) -> Tensor:
-        """As in Kernels."""
-        if kind not in KINDS:
-            return super().activate(x, kind)
-        y: Tensor = _Activate.apply(self.native, KINDS[kind], x)  # type: ignore[no-untyped-call]
-        return y
+    def feed_forward(self, x: Tensor, activation: str, widen: Matrix | None, narrow: Matrix | None) -> Tensor | None:
+        """As in Kernels, x (B, T, C); one piece where gradients are needed, else the activation alone is native."""
+        if activation not in KINDS or widen is None:
+            return None
+        kind = KINDS[activation]
+        y: Tensor
+        if torch.is_grad_enabled() and narrow is not None:
+            y = _FeedForward.apply(self.native, kind, x, *widen, *narrow)  # type: ignore[no-untyped-call]
+            return y
+        y = _Activate.apply(self.native, kind, F.linear(x, *widen))  # type: ignore[no-untyped-call]
+        return y if narrow is None else F.linear(y, *narrow)
 
-    def add(self, x: Tensor, y: Tensor, dropout: float) -> Tensor:
-        """As in Kernels."""
-        if not dropout:
-            return x + y
+    def add(self, x: Tensor, y: Tensor, dropout: float) -> Tensor | None:
+        """As in Kernels, x and y (B, T, C)."""
         total: Tensor = _AddDropped.apply(self.native, x, y, dropout)  # type: ignore[no-untyped-call]
         return total
 
-    def _net(self, attention: CausalSelfAttention, qkv: Tensor, rope: Tensor | None) -> Attention:
-        """Return the sizes of this attention for a batch like `qkv`, with room to work in."""
+    def _net(self, qkv: Tensor, rope: Tensor | None, heads: Heads) -> Attention:
+        """Return the sizes of this attention for a batch like qkv (B, T, 3 H D), with room to work in."""
         batch, T, width = qkv.shape
-        key = (batch, T, width, attention.n_head, 0 if rope is None else rope.data_ptr())
+        key = (batch, T, width, heads.queries, 0 if rope is None else rope.data_ptr())
         if key not in self._nets:
-            window = T if attention.window is None else min(T, attention.window)
             net = Attention(
                 batch=batch,
                 T=T,
-                n_head=attention.n_head,
-                head_size=attention.head_size,
-                reach=window,
-                normed=attention.norm is not None,
-                scale=attention.scale,
+                n_head=heads.queries,
+                head_size=heads.size,
+                reach=T if heads.window is None else min(T, heads.window),
+                normed=heads.norm is not None,
+                scale=heads.scale,
                 epsilon=EPSILON,
                 turns=None if rope is None else rope.data_ptr(),
             )
@@ -235,7 +222,7 @@ def use_fused(model: LanguageModel) -> bool:
         return False
     net = _transformer(model)
     assert net is not None
-    net.use(kernels)
+    net.use_kernels(kernels)
     return True
 
 
