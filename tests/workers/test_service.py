@@ -13,7 +13,7 @@ from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.generation.lean import LeanEngine
 from tinygpt_tui.native.engine import NativeEngine
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.workers import kept as kept_module
+from tinygpt_tui.workers import model_cache
 from tinygpt_tui.workers.model_cache import OPEN_MODELS
 from tinygpt_tui.workers.service import EngineService
 
@@ -39,7 +39,7 @@ def test_what_nobody_expected_fails_the_request_and_not_the_process(
     model = str(tmp_path / "net")
 
     with monkeypatch.context() as patch:
-        patch.setattr(kept_module, "open_now", break_down)
+        patch.setattr(model_cache, "open_now", break_down)
         (failed,) = service.take(0.0, OpenModel(model))
         assert isinstance(failed, EngineFailed)
         assert (failed.message, failed.model) == ("ZeroDivisionError: oh", model)
