@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tinygpt_tui import Model, load
-from tinygpt_tui.generation.engine import open_torch_engine
+from tinygpt_tui.generation.engine import TorchEngine
 
 NAMES = ("lecture-head-scale", "lecture-embd-scale", "whole-module", "nanogpt", "nanogpt-compiled", "hf-gpt2")
 
@@ -27,7 +27,7 @@ def test_it_opens_and_writes_what_its_program_wrote(fixtures: Path, name: str) -
     wanted = expected["last_logits"]
     spread = max(wanted) - min(wanted)
     assert max(abs(logits - wanted)) < 1e-4 * spread
-    engine = open_torch_engine(model.module, "exact")
+    engine = TorchEngine(model.module, "exact")
     ids = list(expected["prompt_ids"])
     logits = engine.prefill(ids)
     while len(ids) < len(expected["greedy_ids"]):

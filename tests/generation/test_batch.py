@@ -63,7 +63,7 @@ class ManyTexts:
         self._texts: list[list[int]] = []
         self.widths: list[int] = []
 
-    def prefill(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+    def join(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         self._texts = [list(ids) for ids in texts]
         return self._answers()
 

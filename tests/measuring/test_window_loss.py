@@ -14,7 +14,7 @@ from tinygpt_tui.checkpoints.card import read_config
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.corpora.corpus import split
 from tinygpt_tui.errors import CorpusError
-from tinygpt_tui.generation.engine import open_torch_engine
+from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.measuring.window_loss import WindowBenchmark, WindowReport, engines_of, validation_ids
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.training import TrainingSettings
@@ -48,7 +48,7 @@ def losses_by_brute_force(model: LanguageModel, policy: Policy) -> list[float]:
 
 def measured(model: LanguageModel, settings: GPTSettings, characters: int = 10_000) -> WindowReport:
     benchmark = WindowBenchmark(
-        lambda policy, weights: open_torch_engine(model, policy),
+        lambda policy, weights: TorchEngine(model, policy),
         settings,
         IDS,
         characters=characters,
@@ -106,9 +106,7 @@ def test_a_models_own_engines_agree_with_torch(tmp_path: Path) -> None:
 
 def test_an_interrupted_measurement_keeps_the_policies_that_are_through() -> None:
     model = random_model(CLASSIC)
-    benchmark = WindowBenchmark(
-        lambda policy, weights: open_torch_engine(model, policy), CLASSIC, IDS, precisions=("fp32",)
-    )
+    benchmark = WindowBenchmark(lambda policy, weights: TorchEngine(model, policy), CLASSIC, IDS, precisions=("fp32",))
     for progress in benchmark:
         if progress.words.startswith("exact"):
             break

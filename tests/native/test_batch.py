@@ -33,7 +33,7 @@ def test_each_text_is_as_it_were_alone(settings: GPTSettings, precision: Precisi
     for policy in policies(settings):
         batch = twins.many(model, len(texts), policy, precision)
         alone = [twins.one(model, policy, precision) for _ in texts]
-        found = batch.prefill(texts)
+        found = batch.join(texts)
         assert found.dtype == np.float32
         np.testing.assert_allclose(
             found, [engine.prefill(text) for engine, text in zip(alone, texts, strict=True)], rtol=0, atol=1e-5
@@ -57,7 +57,7 @@ def test_greedy_text_is_the_same_for_any_number(count: int, twins: Twins) -> Non
     batch, one = twins.many(model, count), twins.one(model)
     texts = [random_ids(1 + place % 9, 70, seed=place) for place in range(count)]
     written: list[list[int]] = [[] for _ in texts]
-    logits = batch.prefill(texts)
+    logits = batch.join(texts)
     for _ in range(40):
         ids = logits.argmax(axis=1).tolist()
         for text, id in zip(written, ids, strict=True):
@@ -72,7 +72,7 @@ def test_greedy_text_is_the_same_for_any_number(count: int, twins: Twins) -> Non
 
 def test_logits_are_the_callers_own(twins: Twins) -> None:
     batch = twins.many(random_model(MODERN), 2)
-    first = batch.prefill([[1, 2], [1, 2]])
+    first = batch.join([[1, 2], [1, 2]])
     kept = first.copy()
     second = batch.step([3, 4])
     again = second.copy()
@@ -83,10 +83,11 @@ def test_logits_are_the_callers_own(twins: Twins) -> None:
 
 def test_new_texts_may_be_fewer_and_forget_the_old(twins: Twins) -> None:
     batch = twins.many(random_model(MODERN), 3)
-    first = batch.prefill([[1, 2], [3], [4]])
+    first = batch.join([[1, 2], [3], [4]])
     batch.keep([2])
     batch.step([1])
-    np.testing.assert_array_equal(batch.prefill([[1, 2], [3]]), first[:2])
+    batch.keep([])
+    np.testing.assert_array_equal(batch.join([[1, 2], [3]]), first[:2])
     assert batch.contexts_used == [2, 1]
     batch.keep([])
     assert batch.contexts_used == []
@@ -96,15 +97,15 @@ def test_new_texts_may_be_fewer_and_forget_the_old(twins: Twins) -> None:
     ("ask", "words"),
     [
         (lambda batch: batch.step([1]), "1 ids for 0 texts"),
-        (lambda batch: batch.prefill([]), "0 texts: this engine was opened for 1 to 2"),
-        (lambda batch: batch.prefill([[1]] * 3), "3 texts: this engine was opened for 1 to 2"),
-        (lambda batch: batch.prefill([[1], []]), "at least one token"),
-        (lambda batch: batch.prefill([[1], [13]]), "token 13 is not one of the model's 13"),
-        (lambda batch: (batch.prefill([[1], [2]]), batch.step([1])), "1 ids for 2 texts"),
-        (lambda batch: (batch.prefill([[1], [2]]), batch.step([1, -1])), "token -1 is not one"),
+        (lambda batch: batch.join([[1]] * 3), "3 more texts: this engine has room for 2"),
+        (lambda batch: (batch.join([[1]]), batch.join([[2], [3]])), "2 more texts: this engine has room for 1"),
+        (lambda batch: batch.join([[1], []]), "at least one token"),
+        (lambda batch: batch.join([[1], [13]]), "token 13 is not one of the model's 13"),
+        (lambda batch: (batch.join([[1], [2]]), batch.step([1])), "1 ids for 2 texts"),
+        (lambda batch: (batch.join([[1], [2]]), batch.step([1, -1])), "token -1 is not one"),
     ],
 )
-def test_what_cannot_be_is_refused(ask: Any, words: str, twins: Twins) -> None:
+def test_invalid_calls_are_refused(ask: Any, words: str, twins: Twins) -> None:
     with pytest.raises(UsageError, match=words):
         ask(twins.many(random_model(CLASSIC), 2))
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.events.generation import GenerationEnded
 from tinygpt_tui.generation.crowd import TextEvent, TextGeneration
-from tinygpt_tui.generation.memory_batch import MemoryBatchEngine
+from tinygpt_tui.generation.slots import SlotBatchEngine
 from tinygpt_tui.server.problems import Problem
 from tinygpt_tui.server.scheduler import Job, Scheduler
 from tinygpt_tui.server.shelf import Shelf
@@ -129,7 +129,7 @@ def test_closing_ends_all_texts_and_says_so(models: None, model: OpenedModel) ->
         scheduler.submit(Reader(model, 3, 1).job)
 
 
-class Breaking(MemoryBatchEngine):
+class Breaking(SlotBatchEngine):
     """An engine that reads a text and cannot go on."""
 
     def step(self, ids: Sequence[int]) -> NDArray[np.float32]:

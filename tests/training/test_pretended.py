@@ -13,7 +13,8 @@ from makers import TEXT, VARIANTS, make_run, random_ids, random_model, small_cor
 from pretended import AVAILABLE, NAME, Pretended, pretended_device
 
 from tinygpt_tui.events.training import Evaluation, Note, RunEnded, Step, TrainingEvent
-from tinygpt_tui.generation.engine import TorchEngine, open_torch_batch_engine, open_torch_engine
+from tinygpt_tui.generation.engine import TorchEngine
+from tinygpt_tui.generation.slots import SlotBatchEngine
 from tinygpt_tui.native.engine import NativeEngine
 from tinygpt_tui.native.library import load_library
 from tinygpt_tui.runs.control import Control
@@ -103,10 +104,10 @@ def test_every_architecture_writes_on_it_as_on_the_processor(name: str, device: 
     for place in (CPU, device):
         model = random_model(VARIANTS[name]).to(place)
         policy = policy_for("auto", model.settings)
-        one = TorchEngine(model, policy) if place == CPU else open_torch_engine(model, policy)
-        several = open_torch_batch_engine(model, 3, policy)
+        one = TorchEngine(model, policy)
+        several = SlotBatchEngine(model, 3, policy)
         found = [one.prefill(ids), *(one.step(id) for id in more)]
-        found += [one.every(ids), several.prefill([ids[:2], ids]), several.step(more[:2]), several.join([more])]
+        found += [one.every(ids), several.join([ids[:2], ids]), several.step(more[:2]), several.join([more])]
         several.keep([2, 0])
         answers.append([*found, several.step(more[2:4])])
     for here, there in zip(*answers, strict=True):

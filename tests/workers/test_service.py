@@ -10,7 +10,6 @@ from makers import make_model
 from tinygpt_tui.events.generation import EngineFailed, GenerationEnded, ModelOpened
 from tinygpt_tui.events.requests import Generate, OpenModel
 from tinygpt_tui.generation.engine import TorchEngine
-from tinygpt_tui.generation.lean import LeanEngine
 from tinygpt_tui.native.engine import NativeEngine
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.workers import model_cache
@@ -48,7 +47,7 @@ def test_what_nobody_expected_fails_the_request_and_not_the_process(
 
     assert service.take(0.0, Generate(2, model, "a", SamplingSettings())) == []
     list(service.advance())
-    for engine in (TorchEngine, LeanEngine, NativeEngine):
+    for engine in (TorchEngine, NativeEngine):
         monkeypatch.setattr(engine, "prefill", break_down)
     (ended,) = service.advance()
     assert isinstance(ended, GenerationEnded)

@@ -12,26 +12,26 @@ from tinygpt_tui.settings.windows import Policy
 
 
 class Engine(Protocol):
-    """Reads a text once (`prefill`), then goes on id by id (`step`); both return logits (V,) float32.
+    """Writes one text: reads it once (`prefill`), then continues id by id (`step`); both return logits (V,) float32.
 
-    What is returned is the caller's own: the next call does not change it.
+    The arrays that it returns belong to the caller: the next call does not change them.
     """
 
     def prefill(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """Begin a new text with `ids` (at least one), of which the last block_size are seen.
+        """Start a new text with `ids` (at least one) and return logits (V,).
 
-        Under `rolling` as many are read as are in the receptive field: the answer is that of the whole text.
+        The last block_size ids are read; under `rolling`, as many as can affect the answer, which is that of the whole.
         """
         ...
 
     def step(self, id: int) -> NDArray[np.float32]:
-        """Add one id to the text."""
+        """Add one id to the text; return logits (V,)."""
         ...
 
     def every(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """Return the logits (T, V) after each of `ids` (T,) as a text of their own; at most block_size of them.
+        """Return the logits (T, V) after each of `ids` (T,), a text of their own; T is at most block_size.
 
-        Forgets the text that was begun before.
+        The text that was started before is forgotten.
         """
         ...
 
@@ -47,34 +47,26 @@ class Engine(Protocol):
 
 
 class BatchEngine(Protocol):
-    """Several texts side by side, one forward pass for all: (B, V) float32, the same as an Engine's for each."""
+    """Writes several texts that join and leave, one forward pass for all: each has the logits of an Engine."""
 
-    def prefill(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Begin new texts, each of at least one id."""
+    def join(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Start `texts`, each of at least one id, behind those being written; return the new ones' logits (B, V)."""
         ...
 
     def step(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """Add one id to each text."""
+        """Add one id to each text; return the logits (B, V) of all."""
         ...
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Go on with these texts alone (by their places now, in order): the others have ended."""
+        """Continue with the texts at these places only, in this order; the others have ended."""
         ...
 
     @property
     def contexts_used(self) -> list[int]:
-        """What Engine.context_used says, for each text."""
+        """Engine.context_used of each text."""
         ...
 
     @property
     def window(self) -> Policy:
         """What happens when a text's window is full."""
-        ...
-
-
-class JoiningEngine(BatchEngine, Protocol):
-    """A BatchEngine whose texts need not begin together: others join while some are half written."""
-
-    def join(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Begin `texts` behind those that are being written; return their own logits (B, V), and leave the others'."""
         ...

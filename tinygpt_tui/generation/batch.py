@@ -69,7 +69,7 @@ class BatchJob:
         last: list[int] = []
         count = 0
         while samples and count < self._sampling.max_new_tokens and not self._stopped:
-            logits = engine.step(last) if count else engine.prefill([ids or beginning(tokenizer) for ids in prompts])
+            logits = engine.step(last) if count else engine.join([ids or beginning(tokenizer) for ids in prompts])
             last, used = sampler.draw_rows(logits), engine.contexts_used
             self._first_at = self._first_at or time.perf_counter()
             for row, (sample, id) in enumerate(zip(samples, last, strict=True)):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EndReason, GenerationEnded, GenerationStarted, Token
-from tinygpt_tui.generation.base import JoiningEngine
+from tinygpt_tui.generation.base import BatchEngine
 from tinygpt_tui.generation.probabilities import probabilities_of
 from tinygpt_tui.generation.sampler import Sampler
 from tinygpt_tui.generation.text import GrowingText, beginning
@@ -53,7 +53,7 @@ class TextGeneration:
         """End at the next token; safe to call from another thread."""
         self._stopped = True
 
-    def started(self, engine: JoiningEngine, engine_name: str = "") -> GenerationStarted:
+    def started(self, engine: BatchEngine, engine_name: str = "") -> GenerationStarted:
         """Say that it begins."""
         return GenerationStarted(
             job=self.job,
@@ -102,7 +102,7 @@ class TextGeneration:
 class Batch:
     """The texts that share an engine. Each is given by its own events; one that fails does not take others along."""
 
-    def __init__(self, engine: JoiningEngine, engine_name: str = "") -> None:
+    def __init__(self, engine: BatchEngine, engine_name: str = "") -> None:
         self._engine, self._engine_name = engine, engine_name
         self._texts: list[TextGeneration] = []
 

@@ -1,4 +1,4 @@
-"""From ids to the next token's logits by torch: any architecture by its memory, a GPT on the CPU in the lean way."""
+"""From ids to the next token's logits by torch: any architecture, on any device, by its memory."""
 
 from __future__ import annotations
 
@@ -9,31 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from tinygpt_tui.architectures.base import LanguageModel
-from tinygpt_tui.architectures.gpt import GPT
 from tinygpt_tui.architectures.memory import Memory
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.generation.base import Engine, JoiningEngine
-from tinygpt_tui.generation.lean import LeanEngine
-from tinygpt_tui.generation.lean_batch import TorchBatchEngine
-from tinygpt_tui.generation.lean_weights import lean_weights, suits
-from tinygpt_tui.generation.memory_batch import MemoryBatchEngine
 from tinygpt_tui.settings.windows import Policy, kept_after, policy_for
-
-
-def open_torch_engine(model: LanguageModel, policy: Policy) -> Engine:
-    """Return the quickest engine of torch for `model`; one for each text, all share the weights."""
-    model.eval()
-    if isinstance(model, GPT) and suits(model):
-        return LeanEngine(lean_weights(model), policy)
-    return TorchEngine(model, policy)
-
-
-def open_torch_batch_engine(model: LanguageModel, texts: int, policy: Policy) -> JoiningEngine:
-    """Return torch's quickest for at most `texts` texts side by side, which come and go: one pass for all of them."""
-    model.eval()
-    if isinstance(model, GPT) and suits(model):
-        return TorchBatchEngine(lean_weights(model), texts, policy)
-    return MemoryBatchEngine(model, texts, policy)
 
 
 class TorchEngine:

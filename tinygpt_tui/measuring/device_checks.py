@@ -31,7 +31,7 @@ from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.table import build
 from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.errors import ExitCode, TinyGPTError
-from tinygpt_tui.generation.engine import TorchEngine, open_torch_engine
+from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.measuring.device_report import CheckResult, DeviceFacts, Message, Status
 from tinygpt_tui.planning.shortage import is_shortage, shortage
 from tinygpt_tui.settings.architecture import ArchitectureSettings
@@ -211,7 +211,7 @@ def generation(bench: Bench, found: Found) -> Iterator[str]:
 
 
 def _tokens_written(model: LanguageModel, ids: list[int]) -> float:
-    engine = open_torch_engine(model, policy_for("auto", model.settings))
+    engine = TorchEngine(model, policy_for("auto", model.settings))
     engine.prefill(ids[:4])
     began, count = time.perf_counter(), 0
     while count < 400 and time.perf_counter() - began < MEASURED_S:

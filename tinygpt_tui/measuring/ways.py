@@ -13,8 +13,9 @@ import torch
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.table import build
 from tinygpt_tui.generation.base import BatchEngine, Engine
-from tinygpt_tui.generation.engine import open_torch_batch_engine, open_torch_engine
+from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.generation.sampler import RowsSampler, Sampler
+from tinygpt_tui.generation.slots import SlotBatchEngine
 from tinygpt_tui.measuring import hugging_face
 from tinygpt_tui.measuring.naive import NaiveGPT
 from tinygpt_tui.measuring.report import Base
@@ -78,11 +79,11 @@ class Nets:
 
     def torch_engine(self, policy: Policy) -> Engine:
         """An engine of torch's; `rolling` is the sliding net's."""
-        return open_torch_engine(self._for(policy), policy)
+        return TorchEngine(self._for(policy), policy)
 
     def torch_batch(self) -> BatchEngine:
         """TEXTS texts at once by torch."""
-        return open_torch_batch_engine(self.model, TEXTS, "exact")
+        return SlotBatchEngine(self.model, TEXTS, "exact")
 
     def native_engine(self, policy: Policy, weights: Weights = "fp32") -> NativeEngine:
         """A native engine; `rolling` is the sliding net's."""
@@ -246,7 +247,8 @@ def _batches(engine: BatchEngine, prompts: list[list[int]], count: int) -> Calla
         written, began = 0, time.perf_counter()
         while True:
             sampler = RowsSampler(_AS_AN_APP, len(prompts))
-            last = sampler.draw_rows(engine.prefill(prompts))
+            engine.keep([])
+            last = sampler.draw_rows(engine.join(prompts))
             for _ in range(count - 1):
                 last = sampler.draw_rows(engine.step(last))
             written += count * len(prompts)

@@ -240,7 +240,7 @@ def engines_of(folder: Path) -> tuple[Open, tuple[Weights, ...], str]:
         return (lambda policy, weights: NativeEngine(kept[weights], library, policy=policy)), ("fp32", "int8"), "native"
     torch_for(settings)
     from tinygpt_tui.checkpoints.native import load
-    from tinygpt_tui.generation.engine import open_torch_engine
+    from tinygpt_tui.generation.engine import TorchEngine
 
     model = load(folder).model
-    return (lambda policy, weights: open_torch_engine(model, policy)), ("fp32",), "torch"
+    return (lambda policy, weights: TorchEngine(model, policy)), ("fp32",), "torch"

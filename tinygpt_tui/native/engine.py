@@ -1,4 +1,4 @@
-"""From ids to the next token's logits by gpt.c, one text or many at once; numpy alone, and no torch."""
+"""From ids to the next token's logits by gpt.c, one text or many at once, with numpy and without torch."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from tinygpt_tui.settings.windows import Policy, kept_after
 
 
 class NativeEngine:
-    """Does what TorchEngine does, at the window's edge as well; an Engine.
+    """An Engine with the logits of TorchEngine, also when the window is full.
 
-    Engines may share their weights, each has a memory of its own; both are numpy arrays and go with the object.
+    Engines may share weights; each has its own memory. Both are numpy arrays and are freed with the object.
     """
 
     def __init__(self, weights: NativeWeights, library: Library | None = None, *, policy: Policy = "exact") -> None:
-        """`library`: by default the one that was built with the package.
+        """`library`: by default the one built with the package.
 
-        Raises EngineError where there is none, UsageError for `rolling` where the model was not trained to slide.
+        Raises EngineError if there is none, UsageError for `rolling` if the model was not trained to slide.
         """
         self._reader = reader = Reader(weights, library, policy, texts=1)
         (self._text,) = reader.texts
         self._vocab_size, self._block_size = reader.vocab_size, reader.block_size
         self._tail = Tail(policy, self._block_size)
-        # A step is short: what never changes from one to the next is made once.
+        # A step is short: what does not change from one to the next is built once.
         self._id, self._found = np.zeros(1, dtype=np.int32), aligned_zeros(padded(self._vocab_size))
         self._logits = self._found[: self._vocab_size]
         self._step = reader.job([self._text], self._id, self._found)
@@ -48,16 +48,13 @@ class NativeEngine:
         return min(int(self._text.position), self._block_size)
 
     def prefill(self, ids: Sequence[int]) -> Logits:
-        """Begin a new text with `ids` (at least one), of which those are seen that count; return logits (V,).
-
-        Raises UsageError for an id that the model does not know, and for no id.
-        """
+        """Start a text with `ids` (at least one); return logits (V,). Raises UsageError for an unknown id or none."""
         logits = self._reader.begin(self._text, ids)
         self._tail.begin(ids)
         return logits
 
     def step(self, id: int) -> Logits:
-        """Add one id; return logits (V,). Raises UsageError for an id the model does not know, or before a text."""
+        """Add one id; return logits (V,). Raises UsageError for an unknown id, or before `prefill`."""
         number = operator.index(id)
         if not 0 <= number < self._vocab_size:
             raise self._reader.unknown(number)
@@ -73,7 +70,7 @@ class NativeEngine:
     def every(self, ids: Sequence[int]) -> Logits:
         """Return the logits (T, V) after each of `ids` (T,), at most block_size; forgets the text.
 
-        Raises UsageError for an id that the model does not know, for none and for too many.
+        Raises UsageError for an unknown id, for none and for too many.
         """
         self._text.position = 0
         if not 0 < len(ids) <= self._block_size:
@@ -84,15 +81,12 @@ class NativeEngine:
 
 
 class NativeBatchEngine:
-    """Several texts side by side, one pass for all that have room in their windows; a JoiningEngine.
-
-    A text whose window is full is read again by itself, as its policy says.
-    """
+    """A BatchEngine: one pass for all texts with room in their windows; a text whose window is full is read again."""
 
     def __init__(
         self, weights: NativeWeights, library: Library | None = None, *, texts: int, policy: Policy = "exact"
     ) -> None:
-        """At most `texts` (at least one) texts. Raises EngineError and UsageError as NativeEngine does."""
+        """At most `texts` (at least one) texts. Raises what NativeEngine raises."""
         if texts < 1:
             raise UsageError(f"{texts} texts cannot be written", "ask for at least one")
         self._reader = Reader(weights, library, policy, texts)
@@ -101,56 +95,45 @@ class NativeBatchEngine:
 
     @property
     def window(self) -> Policy:
-        """What happens when a text's window is full; see Engine."""
+        """See BatchEngine."""
         return self._reader.policy
 
     @property
     def contexts_used(self) -> list[int]:
-        """How many tokens each text's last logits were computed from, at most block_size."""
+        """See BatchEngine."""
         return [min(text.position, self._reader.block_size) for text in self._texts]
 
-    def prefill(self, texts: Sequence[Sequence[int]]) -> Logits:
-        """Begin new texts; return logits (B, V). The same ones are read once.
-
-        Raises UsageError for an id that the model does not know, for an empty text, and for too many texts.
-        """
-        room = len(self._reader.texts)
-        if not 0 < len(texts) <= room:
-            raise UsageError(f"{len(texts)} texts: this engine was opened for 1 to {room}")
-        self._texts, self._tails = [], []
-        return self.join(texts)
-
     def join(self, texts: Sequence[Sequence[int]]) -> Logits:
-        """Begin `texts` behind the others; return their logits (B, V). The same ones are read once.
+        """Start `texts` behind the others; return their logits (B, V). Equal texts are read once.
 
-        Raises what `prefill` raises; then the others go on as before.
+        Raises UsageError for an unknown id, an empty text and too many texts; the other texts are not affected.
         """
         taken = {text.memory for text in self._texts}
-        room = [text for text in self._reader.texts if text.memory not in taken]
-        if len(texts) > len(room):
-            raise UsageError(f"{len(texts)} more texts: this engine has room for {len(room)}")
+        free = [text for text in self._reader.texts if text.memory not in taken]
+        if len(texts) > len(free):
+            raise UsageError(f"{len(texts)} more texts: this engine has room for {len(free)}")
         logits = np.empty((len(texts), self._reader.vocab_size), dtype=np.float32)
         read: dict[tuple[int, ...], int] = {}
         for place, ids in enumerate(texts):
-            twin = read.setdefault(tuple(ids), place)
-            if twin == place:
-                logits[place] = self._reader.begin(room[place], ids)
+            equal = read.setdefault(tuple(ids), place)
+            if equal == place:
+                logits[place] = self._reader.begin(free[place], ids)
             else:
-                self._reader.copy(room[twin], room[place])
-                logits[place] = logits[twin]
+                self._reader.copy(free[equal], free[place])
+                logits[place] = logits[equal]
         for ids in texts:
             self._tails.append(Tail(self.window, self._reader.block_size))
             self._tails[-1].begin(ids)
-        self._go_on_with([*self._texts, *room[: len(texts)]])
+        self._prepare([*self._texts, *free[: len(texts)]])
         return logits
 
     def step(self, ids: Sequence[int]) -> Logits:
         """Add one id to each text; return logits (B, V).
 
-        Raises UsageError for an id that the model does not know, and where there is not one for each text.
+        Raises UsageError for an unknown id, and if there is not exactly one for each text.
         """
         if len(ids) != len(self._texts) or not self._texts:
-            raise UsageError(f"{len(ids)} ids for {len(self._texts)} texts", "texts begin with `prefill`")
+            raise UsageError(f"{len(ids)} ids for {len(self._texts)} texts", "start texts with `join`")
         numbers = self._reader.checked(ids)
         again = [tail.add(number) for tail, number in zip(self._tails, numbers.tolist(), strict=True)]
         inside = [place for place, text in enumerate(again) if not text]
@@ -167,13 +150,13 @@ class NativeBatchEngine:
         return logits
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Go on with these texts alone, by their places now, in this order."""
-        assert len(set(rows)) == len(rows), "a text cannot go on twice"
+        """Continue with the texts at these places only, in this order."""
+        assert len(set(rows)) == len(rows), "a text cannot be kept twice"
         self._tails = [self._tails[row] for row in rows]
-        self._go_on_with([self._texts[row] for row in rows])
+        self._prepare([self._texts[row] for row in rows])
 
-    def _go_on_with(self, texts: list[Text]) -> None:
-        """Make once what does not change from one step of these texts to the next."""
+    def _prepare(self, texts: list[Text]) -> None:
+        """Build once what every step of these texts uses."""
         self._texts = texts
         if not texts:
             return
@@ -184,7 +167,7 @@ class NativeBatchEngine:
 
 
 class Tail:
-    """The ids in a text's window: what is read again when it is full."""
+    """The ids in a text's window, which are read again when it is full."""
 
     def __init__(self, policy: Policy, block_size: int) -> None:
         self._sliding = policy == "rolling"
@@ -193,13 +176,13 @@ class Tail:
         self._free = 0.0
 
     def begin(self, ids: Iterable[int]) -> None:
-        """A text begins with `ids`."""
+        """Start a text with `ids`."""
         self._ids.clear()
         self._ids.extend(ids)
         self._free = math.inf if self._sliding else self._block_size - len(self._ids)
 
     def add(self, id: int) -> list[int] | None:
-        """Put `id` behind the others; return what is to be read as a new text, None where there was room."""
+        """Add `id`; return the ids to read as a new text, None if the window had room."""
         self._ids.append(id)
         if self._free:
             self._free -= 1

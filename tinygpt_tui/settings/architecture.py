@@ -136,7 +136,7 @@ class GPTSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def is_standard(self) -> bool:
-        """Whether its blocks are those that the lean and the native engine know; torch runs all others."""
+        """Whether its blocks are those that the native engine knows; torch runs all others."""
         return (
             self.kv_heads == self.n_head
             and self.head_size * self.n_head == self.n_embd

@@ -10,7 +10,7 @@ from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.gpt import GPT
 from tinygpt_tui.events.generation import GenerationEnded, Token
 from tinygpt_tui.generation.base import Engine
-from tinygpt_tui.generation.engine import open_torch_engine
+from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.native.engine import NativeEngine
 from tinygpt_tui.native.library import load_library
@@ -52,6 +52,6 @@ def _open_engine(model: LanguageModel, settings: TrainingSettings) -> Engine:
     plain = all(weight.dtype == torch.float32 for weight in weights.values())
     large = model.device.type != "cpu" and model.count_parameters() > NATIVE_PARAMETERS
     if library is None or not plain or large or not isinstance(model, GPT) or not supports(model.settings):
-        return open_torch_engine(model, policy)
+        return TorchEngine(model, policy)
     arrays = {name: weight.detach().cpu().numpy() for name, weight in weights.items()}
     return NativeEngine(arrange(model.settings, arrays), library, policy=policy)

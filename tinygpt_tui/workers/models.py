@@ -25,7 +25,7 @@ from tinygpt_tui.events.requests import Gain
 from tinygpt_tui.files import is_file
 from tinygpt_tui.foreign.calibration_cache import cache_calibration, cached_calibration
 from tinygpt_tui.foreign.opening import inspect_checkpoint
-from tinygpt_tui.generation.base import Engine, JoiningEngine
+from tinygpt_tui.generation.base import BatchEngine, Engine
 from tinygpt_tui.native.engine import NativeBatchEngine, NativeEngine
 from tinygpt_tui.native.library import Library
 from tinygpt_tui.native.weights import NativeWeights, arrange
@@ -64,7 +64,7 @@ class OpenedModel(ABC):
         """Return an engine for one text. Raises UsageError where this model cannot be read so."""
 
     @abstractmethod
-    def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> JoiningEngine:
+    def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> BatchEngine:
         """Return one for at most `texts` texts side by side, which come and go. Raises UsageError."""
 
     @property
@@ -95,7 +95,7 @@ class NativeModel(OpenedModel):
         policy = policy_for(window, self.config.architecture)
         return NativeEngine(self._weights(weights), self._library, policy=policy)
 
-    def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> JoiningEngine:
+    def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> BatchEngine:
         """See OpenedModel."""
         policy = policy_for(window, self.config.architecture)
         return NativeBatchEngine(self._weights(weights), self._library, texts=texts, policy=policy)
@@ -134,17 +134,17 @@ class TorchModel(OpenedModel):
 
     def new_engine(self, window: Window = "auto", weights: Weights = "fp32") -> Engine:
         """See OpenedModel."""
-        from tinygpt_tui.generation.engine import open_torch_engine
+        from tinygpt_tui.generation.engine import TorchEngine
 
         _check_weights(weights)
-        return open_torch_engine(self._model, policy_for(window, self.config.architecture))
+        return TorchEngine(self._model, policy_for(window, self.config.architecture))
 
-    def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> JoiningEngine:
+    def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> BatchEngine:
         """See OpenedModel."""
-        from tinygpt_tui.generation.engine import open_torch_batch_engine
+        from tinygpt_tui.generation.slots import SlotBatchEngine
 
         _check_weights(weights)
-        return open_torch_batch_engine(self._model, texts, policy_for(window, self.config.architecture))
+        return SlotBatchEngine(self._model, texts, policy_for(window, self.config.architecture))
 
 
 def open_model(folder: Path, *, untrained: bool = False, device: str = AUTO) -> OpenedModel:
