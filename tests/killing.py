@@ -26,7 +26,7 @@ from tinygpt_tui import files, platforms
 from tinygpt_tui.events.training import Step
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.journal import Journal
-from tinygpt_tui.training import evaluate, loop
+from tinygpt_tui.training import evaluate, evaluations, loop
 from tinygpt_tui.training import run as run_module
 from tinygpt_tui.training.loop import Training
 
@@ -63,7 +63,7 @@ def arm(place: str) -> None:
     elif place == "journal":
         _before(Journal, "append", lambda journal, events: _half_a_line(journal))
     elif place == "evaluation":
-        plain = loop.summed_losses
+        plain = evaluations.summed_losses
 
         def some(*arguments: Any) -> Iterator[tuple[float, int]]:
             for number, piece in enumerate(plain(*arguments)):
@@ -71,7 +71,7 @@ def arm(place: str) -> None:
                     die()
                 yield piece
 
-        loop.summed_losses = some  # type: ignore[assignment]
+        evaluations.summed_losses = some  # type: ignore[assignment]
     elif place == "sample":
         _before(loop, "sample_text", lambda *arguments: die())
     elif place == "loading":

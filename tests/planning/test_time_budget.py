@@ -22,7 +22,7 @@ from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.journal import read_journal
 from tinygpt_tui.runs.timeline import list_moments
 from tinygpt_tui.settings.training import Extension
-from tinygpt_tui.training import loop
+from tinygpt_tui.training import commands
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.run import run_training
 from tinygpt_tui.training.schedule import rate_share
@@ -221,7 +221,7 @@ def test_a_pause_stops_the_clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         now[0] += 1000.0
         control.cancel("pause")
 
-    monkeypatch.setattr(loop.time, "sleep", sleep)
+    monkeypatch.setattr(commands.time, "sleep", sleep)
     settings, corpus = small_corpus(small_training(minutes=0.01, evaluate_every=0))
     training = Training(settings, corpus, CPU, control)
     training.time_budget._clock = lambda: now[0] + training.step * 0.01

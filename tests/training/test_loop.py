@@ -12,18 +12,21 @@ import pytest
 import torch
 from makers import small_corpus, small_training
 
+from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.errors import RunError, UsageError
 from tinygpt_tui.events.training import Evaluation, Paused, Progress, Resumed, RolledBack, Sample, Step, TrainingEvent
 from tinygpt_tui.planning import evaluation_plan
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.settings.training import Extension, TrainingSettings
-from tinygpt_tui.training import evaluate, loop
+from tinygpt_tui.training import commands, evaluate, loop
 from tinygpt_tui.training.device import choose_device, device_random, set_device_random
 from tinygpt_tui.training.evaluate import whole_loss
+from tinygpt_tui.training.evaluations import Evaluations
 from tinygpt_tui.training.loop import Training
-from tinygpt_tui.training.snapshot import copied
+from tinygpt_tui.training.state import copied
 
 CPU = torch.device("cpu")
+SUMMED_LOSSES = "tinygpt_tui.training.evaluations.summed_losses"
 DROPPING: dict[str, Any] = {"dropout": 0.2, "attention_dropout": 0.2, "sample_tokens": 3, "evaluation_tokens": 24}
 FANCY: dict[str, Any] = {
     "dropout": 0.2, "positions": "rotary", "norm_weight": False, "qk_norm": True, "token_shift": 2, "tied_head": False,
@@ -159,7 +162,7 @@ def test_stop_just_after_an_evaluation_needs_no_other(control: Control) -> None:
 
 def stop_in_evaluation(monkeypatch: pytest.MonkeyPatch, control: Control, times: int) -> None:
     """Ask for a stop at the first pieces of the second evaluation."""
-    plain, calls = loop.summed_losses, []
+    plain, calls = evaluate.summed_losses, []
 
     def asking(*arguments: Any) -> Any:
         calls.append(1)
@@ -168,7 +171,7 @@ def stop_in_evaluation(monkeypatch: pytest.MonkeyPatch, control: Control, times:
                 control.send("stop")
             yield piece
 
-    monkeypatch.setattr(loop, "summed_losses", asking)
+    monkeypatch.setattr(SUMMED_LOSSES, asking)
     monkeypatch.setattr("tinygpt_tui.training.evaluate.TOKENS_AT_ONCE", 16)
 
 
@@ -194,7 +197,7 @@ def test_pause_and_go_on(monkeypatch: pytest.MonkeyPatch, control: Control) -> N
         if len(looks) == 3:
             control.cancel("pause")
 
-    monkeypatch.setattr(loop.time, "sleep", look)
+    monkeypatch.setattr(commands.time, "sleep", look)
     events: list[TrainingEvent] = []
     for event in training_of(small_training(steps=6, sample_tokens=0), control).events():
         events.append(event)
@@ -207,7 +210,7 @@ def test_pause_and_go_on(monkeypatch: pytest.MonkeyPatch, control: Control) -> N
 
 
 def test_stop_ends_a_pause(monkeypatch: pytest.MonkeyPatch, control: Control) -> None:
-    monkeypatch.setattr(loop.time, "sleep", lambda seconds: control.send("stop"))
+    monkeypatch.setattr(commands.time, "sleep", lambda seconds: control.send("stop"))
     control.send("pause")
     training = training_of(small_training(), control)
     events = list(training.events())
@@ -310,37 +313,38 @@ def test_what_is_due_is_done_once(saved_after: type) -> None:
 
 def test_patience_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     worse = iter(range(1, 100))
-    monkeypatch.setattr(loop, "summed_losses", lambda *arguments: [(float(next(worse)), 1)])
+    monkeypatch.setattr(SUMMED_LOSSES, lambda *arguments: [(float(next(worse)), 1)])
     training = training_of(small_training(steps=100, evaluate_every=5, patience=3))
     events = list(training.events())
     assert [event.step for event in evaluations(events)] == [0, 5, 10, 15]
     assert (training.step, training.stopped) == (15, False)
-    assert "no better validation loss in 3 evaluations" in training.ends_early
+    assert "no better validation loss in 3 evaluations" in training.evaluations.ends_early
     more = training_of(small_training(steps=100, evaluate_every=5, patience=4))
     more.load_state(copied(training.state()))
-    assert not more.ends_early
+    assert not more.evaluations.ends_early
     longer = Training(*small_corpus(training.settings), CPU, extensions=[Extension(at=15, steps_before=50)])
     longer.load_state(copied(training.state()))
-    assert not longer.ends_early
+    assert not longer.evaluations.ends_early
 
 
 def part_says(monkeypatch: pytest.MonkeyPatch, part: dict[int, float], whole: dict[int, float]) -> None:
     """Make up the losses of a split of which evaluations on the way read a quarter, by the weights' step."""
-    plain = Training._measured
+    plain = Evaluations._measure
 
-    def measured(self: Training, all_of_it: bool = True) -> Generator[TrainingEvent, None, tuple[float, float, bool]]:
-        assert self._part
-        step = next(
-            (step for step, kept in weights.items() if torch.equal(kept, self.model.state_dict()[NAME])), self.step
-        )
-        weights.setdefault(step, self.model.state_dict()[NAME].clone())
+    def measured(
+        self: Evaluations, model: LanguageModel, now: int, all_of_it: bool = True
+    ) -> Generator[TrainingEvent, None, tuple[float, float, bool]]:
+        assert self.part_tokens
+        head = model.state_dict()[NAME]
+        step = next((step for step, saved in weights.items() if torch.equal(saved, head)), now)
+        weights.setdefault(step, head.clone())
         asked.append((step, all_of_it))
-        yield from plain(self, all_of_it)
+        yield from plain(self, model, now, all_of_it)
         return (whole[step] if all_of_it else part[step]), part[step], all_of_it
 
     weights: dict[int, torch.Tensor] = {}
     asked: list[tuple[int, bool]] = []
-    monkeypatch.setattr(Training, "_measured", measured)
+    monkeypatch.setattr(Evaluations, "_measure", measured)
 
 
 NAME = "lm_head.weight"
@@ -392,7 +396,7 @@ def test_a_wished_loss_is_confirmed_by_the_whole_split(monkeypatch: pytest.Monke
     training = training_of(small_training(steps=40, evaluation_tokens=20, stop_at_loss=2.0))
     found = evaluations(list(training.events()))
     assert [(event.step, event.tokens) for event in found] == [(0, 24), (4, 24), (4, 0), (8, 24), (8, 0)]
-    assert "1.9500 has reached the 2" in training.ends_early
+    assert "1.9500 has reached the 2" in training.evaluations.ends_early
     assert found[2].train_loss == found[1].train_loss
 
 
@@ -402,7 +406,7 @@ def test_patience_counts_the_parts_and_ends_with_the_whole(monkeypatch: pytest.M
     found = evaluations(list(training.events()))
     assert [(event.step, event.tokens) for event in found] == [(0, 24), (4, 24), (8, 24), (8, 0)]
     assert (found[-1].best_step, found[-1].best_loss) == (0, 1.05)
-    assert "the best was 1.0500" in training.ends_early
+    assert "the best was 1.0500" in training.evaluations.ends_early
 
 
 def test_a_stop_reads_all(control: Control) -> None:
@@ -434,7 +438,7 @@ def test_a_loss_that_was_wished_for_ends_it() -> None:
     assert 0 < training.step < 200
     *before, last = [event.validation_loss for event in evaluations(events)]
     assert last <= 2.0 < min(before)
-    assert "has reached the 2 that was asked for" in training.ends_early
+    assert "has reached the 2 that was asked for" in training.evaluations.ends_early
 
 
 def test_a_rate_that_is_too_high_is_said_as_such() -> None:
@@ -494,7 +498,7 @@ def test_a_large_split_is_judged_by_a_part_that_says_how_much(monkeypatch: pytes
     assert last.tokens == last.best_tokens
     assert last.part_loss is not None
     assert training.complete
-    assert f"final one reads {last.tokens}" in training.reads
+    assert f"final one reads {last.tokens}" in training.evaluations.reads
     again = training_of(small_training(steps=12, evaluation_tokens=20))
     again.load_state(copied(training.state()))
     assert evaluations(list(again.events())) == []  # nothing is left to do
@@ -505,7 +509,7 @@ def test_an_evaluation_that_takes_long_tells_its_progress_and_ends_soon_after_a_
 ) -> None:
     monkeypatch.setattr(evaluate, "TOKENS_AT_ONCE", 8)
     clock = itertools.count(0.0, 0.6)  # each look at it is more than half a second later
-    monkeypatch.setattr(loop.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(commands.time, "monotonic", lambda: next(clock))
     settings = small_training(steps=4, evaluation_tokens=20)
     training = training_of(settings, control)
     events: list[TrainingEvent] = []

@@ -14,7 +14,7 @@ from tinygpt_tui.training.evaluate import whole_loss
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.precision import Precision
 from tinygpt_tui.training.run import run_training
-from tinygpt_tui.training.snapshot import copied
+from tinygpt_tui.training.state import copied
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

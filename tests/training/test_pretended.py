@@ -29,7 +29,7 @@ from tinygpt_tui.training.device import choose_device
 from tinygpt_tui.training.evaluate import tokens_at_once, whole_loss
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.run import run_training
-from tinygpt_tui.training.snapshot import copied
+from tinygpt_tui.training.state import copied
 
 pytestmark = pytest.mark.skipif(
     not AVAILABLE,

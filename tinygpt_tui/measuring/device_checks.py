@@ -41,7 +41,7 @@ from tinygpt_tui.settings.windows import policy_for
 from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.training.device import choose_device
 from tinygpt_tui.training.loop import Training
-from tinygpt_tui.training.snapshot import copied
+from tinygpt_tui.training.state import copied
 from tinygpt_tui.words import in_one_line, size
 
 # One preset for each architecture.

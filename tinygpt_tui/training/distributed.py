@@ -15,7 +15,7 @@ from __future__ import annotations
 import enum
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -146,13 +146,13 @@ class ProcessGroup:
         """The weights are others now than the helpers have (gone on, gone back)."""
         self._in_step = self.size == 1
 
-    def step(self, step: int, share: float, state: Iterator[dict[str, Any]]) -> None:
-        """Tell the helpers to take `step` with that share of the peak rates; they get `state` first where they must."""
+    def step(self, step: int, share: float, state: Callable[[], dict[str, Any]]) -> None:
+        """Tell the helpers to take `step` with `share` of the peak rates; they get `state()` first if theirs is old."""
         if not self.is_leader:
             return
         if not self._in_step:
             content = io.BytesIO()
-            torch.save(next(state), content)
+            torch.save(state(), content)
             self._send_order(Order.LOAD_STATE)
             self._send_bytes(content.getvalue())
             self._in_step = True

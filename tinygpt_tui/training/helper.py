@@ -17,7 +17,8 @@ from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.errors import RunError
 from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.training.distributed import Order, ProcessGroup, join, leave, rank_and_size, rendezvous_store
-from tinygpt_tui.training.loop import Diverged, Training
+from tinygpt_tui.training.evaluations import NotANumber
+from tinygpt_tui.training.loop import Training
 
 
 def help_train(group: ProcessGroup) -> None:
@@ -44,7 +45,7 @@ def help_train(group: ProcessGroup) -> None:
             continue
         try:
             training.follow(step, share)
-        except Diverged:
+        except NotANumber:
             continue  # the first process has met it too, and decides
 
 

@@ -29,8 +29,9 @@ from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.tokenizers.table import tokenizer_from
 from tinygpt_tui.training.device import choose_device, devices
 from tinygpt_tui.training.distributed import ALONE, ProcessGroup, Setup
+from tinygpt_tui.training.evaluations import PROGRESS_S
 from tinygpt_tui.training.fine_tuning import for_text, with_net
-from tinygpt_tui.training.loop import PROGRESS_S, Training
+from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.measure import choose
 from tinygpt_tui.words import threads
 
@@ -84,7 +85,7 @@ def preparing(
     notes += measured
     training = Training(chosen, corpus, device, control, settings.extensions, group)
     notes += [training.precision.words] if training.precision.halved else []
-    notes += [training.reads] if training.reads else []
+    notes += [training.evaluations.reads] if training.evaluations.reads else []
     group.start(Setup(training.settings, str(device), torch.get_num_threads(), str(corpus.train.dtype)), corpus.train)
     if state is not None:
         _go_on(training, state, folder.resume)

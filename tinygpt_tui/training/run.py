@@ -146,7 +146,7 @@ class _Run:
                     yield from self._log(finding)
                 self._say_now_and_then(event, steps)
             yield from self._save_resume()
-            message = training.ends_early
+            message = training.evaluations.ends_early
             reason = "stopped" if training.stopped and not training.complete and not message else "finished"
         except StoppedEarly:
             reason, message = "stopped", "stopped before it began"
@@ -224,14 +224,14 @@ class _Run:
 
     def _ended(self, reason: str, message: str, hint: str) -> RunEnded:
         training = self._training
-        measured = training is not None and training.best_loss < float("inf")
+        measured = training is not None and training.evaluations.best_loss < float("inf")
         return RunEnded(
             time=time.time(),
             step=self._step,
             reason=reason,  # type: ignore[arg-type]
-            best_step=training.best_step if training else 0,
-            best_loss=training.best_loss if training and measured else None,
-            best_tokens=training.best_tokens if training else 0,
+            best_step=training.evaluations.best_step if training else 0,
+            best_loss=training.evaluations.best_loss if training and measured else None,
+            best_tokens=training.evaluations.best_tokens if training else 0,
             elapsed_s=training.elapsed_s if training else 0.0,
             message=message,
             hint=hint,

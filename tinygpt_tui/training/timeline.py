@@ -49,7 +49,7 @@ class Timeline:
         if isinstance(event, Planned) and abs(event.steps / self._planned_for - 1) > OTHER_PLAN:
             self._plan(step)
         # Measured after it was written: the stamp tells the newer loss. Or the run ends here, wherever its plan did.
-        ends = training.stopped or bool(training.ends_early) or step >= training.settings.steps
+        ends = training.stopped or bool(training.evaluations.ends_early) or step >= training.settings.steps
         again = isinstance(event, Evaluation) and (step == self._written or (ends and self._count > 0))
         if not due and not again:
             return None

@@ -1,0 +1,257 @@
+"""When a run is evaluated and on what, which weights are the best so far, and when patience runs out.
+
+An interim evaluation reads a part of the validation split, always the same one; a final one reads all of it, or as much
+as `judged_tokens` allows. The best weights by an interim loss are kept in memory until they were measured on all that a
+final evaluation reads: a part of the split can be wrong about which weights are better.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.events.training import Evaluation, Progress, TrainingEvent
+from tinygpt_tui.planning.evaluation_plan import evaluation_spacing, evaluation_tokens, judged_tokens
+from tinygpt_tui.planning.time_budget import TimeBudget
+from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.tokenizers.char import Ids
+from tinygpt_tui.training.commands import Commands
+from tinygpt_tui.training.evaluate import judged_windows, spread_windows, summed_losses
+from tinygpt_tui.training.state import copied
+from tinygpt_tui.training.stopwatch import Stopwatch
+from tinygpt_tui.words import part_words
+
+PROGRESS_S = 1.0
+
+
+class NotANumber(Exception):
+    """A loss or a gradient is not a number, found before it reached the weights; the message names it."""
+
+
+class _CutShort(Exception):
+    """A second stop came during a measurement, and half a measurement is worth nothing."""
+
+
+class Evaluations:
+    """The evaluations of one run: `evaluate` makes one; everything else follows from those made so far."""
+
+    def __init__(
+        self, settings: TrainingSettings, validation: Ids, commands: Commands, time_budget: TimeBudget
+    ) -> None:
+        """`validation` (M,) is the whole validation split."""
+        self.best_step, self.best_loss = 0, math.inf
+        self.best_tokens = 0  # of the validation split that gave it; 0: all
+        self.last = self.last_whole = -1  # the steps of the last evaluation, and of the last that read everything
+        self._patience, self._target = settings.patience, settings.stop_at_loss
+        self._validation, self._commands, self._time_budget = validation, commands, time_budget
+        self._timed = time_budget.timed and not settings.evaluate_every  # the clock spaces the evaluations
+        self._block_size = settings.architecture.block_size
+        self._best_part = math.inf  # the best weights' loss on what every evaluation reads
+        self._best_weights: dict[str, Tensor] | None = None  # until they were measured on the whole split
+        self._without_better = 0  # regular evaluations since the best
+        self._recent: list[float] = []  # training losses since the last evaluation
+        self._train_loss: float | None = None  # their mean at the last evaluation
+        self.read_part(settings, evaluation_tokens(settings, len(validation)))
+
+    def read_part(self, settings: TrainingSettings, tokens: int) -> None:
+        """Let interim evaluations read about `tokens` of the validation split; 0: as many as the final one."""
+        split = len(self._validation)
+        judged = judged_tokens(settings, split)
+        self._first: NDArray[np.int64] = spread_windows(split, self._block_size, tokens)
+        self._others = judged_windows(split, self._block_size, judged, self._first)
+        self.part_tokens = len(self._first) * self._block_size
+        # What a final evaluation reads; 0: all of the split.
+        self._judged = 0 if self._others is None else self.part_tokens + len(self._others) * self._block_size
+        self._spacing = evaluation_spacing(settings, split, self.part_tokens)
+
+    @property
+    def reads(self) -> str:
+        """How much of the validation split evaluations read, in words; empty if each reads all of it."""
+        split = len(self._validation)
+        last = part_words(self._judged, split) if self._judged else "all"
+        if self.part_tokens:
+            part = part_words(self.part_tokens, split)
+            return f"interim evaluations read {part}, always the same ones; the final one reads {last}"
+        return f"evaluations read {last}, always the same ones" if self._judged else ""
+
+    @property
+    def ends_early(self) -> str:
+        """Why the run is over before its last step, in words; empty if it is not."""
+        if self._target and self.best_loss <= self._target and not self.best_on_part:
+            return f"the validation loss {self.best_loss:.4f} has reached the {self._target:g} that was asked for"
+        if self._is_patience_used_up:
+            return f"no better validation loss in {self._patience} evaluations; the best was {self.best_loss:.4f}"
+        return ""
+
+    @property
+    def best_on_part(self) -> bool:
+        """Whether the best loss comes from an interim evaluation, which reads less than a final one."""
+        return self.best_tokens not in (0, self._judged)
+
+    def is_due(self, step: int, steps: int) -> bool:
+        """Whether an evaluation comes after `step` of `steps` steps."""
+        if step and self._timed:
+            return self._time_budget.evaluation_due(step)
+        return step % self._spacing == 0 or step >= steps
+
+    def may_end_at(self, step: int) -> bool:
+        """Whether the run ends at `step` if the whole split confirms what a part of it says."""
+        reached = self._target and self.best_loss <= self._target and self.best_step == step
+        return bool(reached) or self._is_patience_used_up
+
+    def evaluate(
+        self, model: LanguageModel, step: int, watch: Stopwatch, *, regular: bool = False, whole: bool = True
+    ) -> Iterator[TrainingEvent]:
+        """Measure the loss over what a final evaluation reads (`whole`), or over the part that interim ones read.
+
+        A stop lets it end with that part. A second stop cuts it short: then no Evaluation is yielded, and it is still
+        due. Only `regular` evaluations count against the patience: a run that was stopped and resumed must end where it
+        would have ended. Raises NotANumber if the loss is not a number.
+        """
+        try:
+            value, part, whole = yield from self._measure(model, step, whole)
+            if not math.isfinite(value):
+                raise NotANumber("the validation loss")
+            better = yield from self._is_better(model, step, value, part, whole)
+        except _CutShort:
+            return
+        tokens = self._judged if whole else self.part_tokens
+        if better:
+            self.best_step, self.best_loss, self.best_tokens, self._best_part = step, value, tokens, part
+            self._without_better = 0
+        elif regular:
+            self._without_better += 1
+        self.last = step
+        seconds = watch.seconds()
+        if whole:
+            self.last_whole = step
+        else:
+            longer = (self._judged or len(self._validation)) / self.part_tokens - 1
+            self._time_budget.last_takes_longer(seconds * longer)
+        recent, self._recent = self._recent, []
+        if recent:
+            self._train_loss = sum(recent) / len(recent)
+        yield Evaluation(
+            step=step,
+            validation_loss=value,
+            train_loss=value if self._train_loss is None else self._train_loss,
+            best_step=self.best_step,
+            best_loss=self.best_loss,
+            seconds=seconds,
+            tokens=tokens,
+            part_loss=part if whole and self.part_tokens else None,
+            best_tokens=self.best_tokens,
+        )
+
+    def add_loss(self, loss: float) -> None:
+        """Count a step's training loss, for the mean until the next evaluation."""
+        self._recent.append(loss)
+
+    def remember_best(self, step: int, weights: dict[str, Tensor]) -> None:
+        """Keep `weights`, those of `step`, if they are the best and still to be measured on the whole split."""
+        if not self.best_on_part:
+            self._best_weights = None
+        elif self.best_step == step:
+            self._best_weights = weights
+
+    def best_weights(self, good: dict[str, Any] | None) -> dict[str, Tensor] | None:
+        """Return the best weights for a saved state; None if they are those of its `good` state, too."""
+        return None if good is None or self._best_weights is good["model"] else self._best_weights
+
+    def load_best_weights(self, weights: dict[str, Tensor] | None, good: dict[str, Any]) -> None:
+        """Undo `best_weights`."""
+        self._best_weights = weights
+        if weights is None and self.best_on_part and self.best_step == good["step"]:
+            self._best_weights = good["model"]
+
+    def reset_patience(self) -> None:
+        """Start counting again: a run that was extended gets all its patience back."""
+        self._without_better = 0
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that the next evaluations depend on, except weights; plain data only."""
+        return {
+            "best_step": self.best_step,
+            "best_loss": self.best_loss,
+            "best_tokens": self.best_tokens,
+            "best_part": self._best_part,
+            "recent": list(self._recent),
+            "train_loss": self._train_loss,
+            "evaluated": self.last,
+            "whole": self.last_whole,
+            "without_better": self._without_better,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Return to where `state` was taken; states of older versions lack some entries."""
+        self.best_step, self.best_loss = state["best_step"], state["best_loss"]
+        self.best_tokens, self._best_part = state.get("best_tokens", 0), state.get("best_part", self.best_loss)
+        self._recent, self._train_loss = list(state["recent"]), state.get("train_loss")
+        self.last = state.get("evaluated", state["step"])
+        self.last_whole = state.get("whole", self.last)
+        self._without_better = state.get("without_better", 0)
+
+    @property
+    def _is_patience_used_up(self) -> bool:
+        return bool(self._patience and self._without_better >= self._patience)
+
+    def _measure(
+        self, model: LanguageModel, step: int, whole: bool = True
+    ) -> Generator[TrainingEvent, None, tuple[float, float, bool]]:
+        """Return the loss over what is read, over the interim part of it, and whether that is all a final one reads.
+
+        Yields its progress if it takes long: the state must not be saved then. Raises _CutShort.
+        """
+        total, count, part = 0.0, 0, math.nan
+        goal = (self._judged or len(self._validation) - 1) if whole else self.part_tokens
+        reported_at = time.monotonic()
+        for loss, tokens in summed_losses(model, self._validation, self._block_size, self._first, self._others):
+            if self._commands.consume("stop"):
+                if self._commands.stopped:
+                    raise _CutShort
+                self._commands.stop()
+            total, count = total + loss, count + tokens
+            if count == self.part_tokens:
+                part = total / count
+                if not whole:
+                    break
+            now = time.monotonic()
+            if self._commands.is_late and not math.isnan(part):
+                return part, part, False
+            if now - reported_at > PROGRESS_S:
+                reported_at = now
+                yield Progress(step, "evaluation", count / goal)
+        return total / count, part if self.part_tokens else total / count, whole
+
+    def _is_better(
+        self, model: LanguageModel, step: int, value: float, part: float, whole: bool
+    ) -> Generator[TrainingEvent, None, bool]:
+        """Return whether these are the best weights so far, by all that a final evaluation reads if that was read.
+
+        Earlier weights that only a part of the split found better are then measured on all of it. Raises _CutShort.
+        """
+        if not whole:
+            return part < self._best_part
+        if self.best_step == step == self.last:
+            return True  # the same weights as an interim evaluation has just read
+        if self.best_on_part:
+            if part < self._best_part:
+                return True
+            assert self._best_weights is not None
+            newest = copied(model.state_dict())
+            model.load_state_dict(self._best_weights)
+            try:
+                loss, _, complete = yield from self._measure(model, step)
+                if not complete:
+                    raise _CutShort
+                self.best_loss, self.best_tokens = loss, self._judged
+            finally:
+                model.load_state_dict(newest)
+        return value < self.best_loss
