@@ -83,7 +83,7 @@ def test_a_loss_that_jumps_has_too_high_a_rate() -> None:
 
 def test_a_loss_that_blew_up() -> None:
     history = a_run(falling(200))
-    history.add([RunEnded(0.0, 200, "failed", 200, 3.0, 1.0, "the loss after step 200 is not a number")])
+    history.add([RunEnded(0.0, 200, "failed", 200, 3.0, 1.0, "NaN", cause="diverged")])
     finding = found(history)["rate"]
     assert (finding.level, finding.step) == ("bad", 200)
     assert finding.remedy

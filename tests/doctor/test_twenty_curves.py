@@ -56,7 +56,7 @@ class Case:
     untrained: float = GUESSING
     norm: float = 0.5
     reason: str = "finished"
-    message: str = ""
+    cause: str = ""
     remedy: dict[str, str] = field(default_factory=dict)
     steps: int = STEPS
 
@@ -88,7 +88,7 @@ CASES = [
     Case("jumps back to counting letters", np.where(T < 500, falling(1.4), UNIGRAM),
          np.where(T < 500, falling(1.5), UNIGRAM), ("rate",), "worse since", remedy=CALMER),
     Case("blows up", falling(1.4), falling(1.5), ("rate",), "", reason="failed",
-         message="the loss after step 1000 is not a number", remedy=CALMER),
+         cause="diverged", remedy=CALMER),
     Case("creeps up", falling(1.5, 100) + from_step(300, 0.25), falling(1.6, 100) + from_step(300, 0.25), ("rate",),
          "worse since", remedy=CALMER),
     Case("level", falling(2.2, 40) + noise(0.03), falling(2.2, 40), (), "level"),
@@ -112,7 +112,7 @@ def history_of(case: Case) -> RunHistory:
             loss, mean = float(case.validation[step - 1]), float(case.train[step - EVERY : step].mean())
             best = min(best, (step, loss), key=lambda one: one[1])
             history.add([Evaluation(step, loss, mean, *best, 0.1)])
-    history.add([RunEnded(0.0, case.steps, case.reason, *best, 1.0, case.message)])  # type: ignore[arg-type]
+    history.add([RunEnded(0.0, case.steps, case.reason, *best, 1.0, cause=case.cause)])  # type: ignore[arg-type]
     return history
 
 

@@ -89,6 +89,16 @@ def test_every_kind_has_an_example() -> None:
     assert kinds == {type(example) for example in EXAMPLES}
 
 
+def test_a_diverged_run_of_an_older_journal_has_its_cause() -> None:
+    """Older versions named it in the message alone."""
+    ended = training.RunEnded(1.5, 9, "failed", 1, 2.5, 0.1, "the loss after step 9 is not a number")
+    line = wire.to_line(ended).replace(b',"cause":""', b"")
+    assert b"cause" not in line
+    assert wire.training_event(line) == msgspec.structs.replace(ended, cause="diverged")
+    full = msgspec.structs.replace(ended, message="the disk is full")
+    assert wire.training_event(wire.to_line(full)) == full
+
+
 @pytest.mark.parametrize("message", EXAMPLES, ids=lambda message: type(message).__name__)
 def test_it_is_one_line_and_comes_back(message: typing.Any) -> None:
     line = wire.to_line(message)

@@ -68,6 +68,17 @@ class Machine:
         return self.now - began
 
 
+def test_what_comes_before_the_first_step_uses_no_time() -> None:
+    now = [0.0]
+    budget = TimeBudget(small_training(minutes=1), clock=lambda: now[0])
+    budget.start_clock()
+    now[0] = 7.0
+    budget.evaluated(0)
+    now[0] = 9.0
+    budget.stepped(1)
+    assert budget.used_s == 2.0
+
+
 def waking_up(gone_s: float) -> float:
     return 0.5 if not gone_s else 0.02
 

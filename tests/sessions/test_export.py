@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tinygpt_tui.sessions import tree
 from tinygpt_tui.sessions.document import Session, full_text
-from tinygpt_tui.sessions.encoding import from_bytes, to_bytes
+from tinygpt_tui.sessions.encoding import FORMAT, from_bytes, to_bytes
 from tinygpt_tui.sessions.export import as_json, as_markdown, as_text, exports_of
 from tinygpt_tui.settings.sampling import SamplingSettings
 
@@ -58,10 +58,17 @@ def test_weights_are_stamped_for_good() -> None:
     assert "- weights: of step 5000, validation loss 1.2500\n" in told
     branch = json.loads(as_json(stamped))["branches"][0]
     assert {name: branch[name] for name in stamp} == stamp
-    before = to_bytes(session()).replace(b'"format":2', b'"format":1')
-    for name in (b'"step":null,', b'"validation_loss":null,', b'"in_training":false,'):
+    before = to_bytes(session()).replace(b'"format":%d' % FORMAT, b'"format":1')
+    for name in (b'"step":null,', b'"validation_loss":null,', b'"in_training":false,', b'"untrained":false,'):
         before = before.replace(name, b"")
     assert from_bytes(before, "s") == session()  # a session of before there were stamps
+
+
+def test_untrained_models_of_older_sessions_are_known_by_their_name() -> None:
+    written = tree.change(session(), 0, model="cat, untrained", untrained=True)
+    assert from_bytes(to_bytes(written), "s") == written
+    older = to_bytes(written).replace(b'"format":%d' % FORMAT, b'"format":2').replace(b'"untrained":true,', b"")
+    assert from_bytes(older.replace(b'"untrained":false,', b""), "s") == written
 
 
 def test_json_has_everything() -> None:

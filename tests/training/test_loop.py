@@ -327,6 +327,19 @@ def test_patience_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not longer.evaluations.ends_early
 
 
+def test_a_stop_does_not_use_up_patience(monkeypatch: pytest.MonkeyPatch, control: Control) -> None:
+    worse = iter(range(1, 100))
+    monkeypatch.setattr(SUMMED_LOSSES, lambda *arguments: [(float(next(worse)), 1)])
+    settings = small_training(steps=100, evaluate_every=10, patience=2)
+    stopped = training_of(settings, control)
+    for event in stopped.events():
+        if isinstance(event, Step) and event.step == 5:
+            control.send("stop")
+    resumed = training_of(settings)
+    resumed.load_state(copied(stopped.state()))
+    assert [event.step for event in evaluations(list(resumed.events()))] == [10, 20]
+
+
 def part_says(monkeypatch: pytest.MonkeyPatch, part: dict[int, float], whole: dict[int, float]) -> None:
     """Make up the losses of a split of which evaluations on the way read a quarter, by the weights' step."""
     plain = Evaluations._measure

@@ -60,6 +60,22 @@ def test_a_step_of_muon_is_the_turned_gradient(shape: tuple[int, int]) -> None:
     torch.testing.assert_close(weight.detach(), wanted, rtol=1e-4, atol=1e-5)
 
 
+def test_muon_looks_ahead() -> None:
+    """Nesterov: the direction is the gradient moved towards the momentum that has this gradient in it already."""
+    generator = torch.Generator().manual_seed(5)
+    weight = torch.nn.Parameter(torch.zeros(4, 8))
+    momentum = torch.zeros(4, 8)
+    optimizer = Muon([weight], lr=1.0)
+    for number in (1, 2, 3):
+        weight.grad = torch.randn(4, 8, generator=generator)
+        before = weight.detach().clone()
+        optimizer.step()
+        beta = 0.85 + 0.1 * number / 100
+        momentum = beta * momentum + (1 - beta) * weight.grad
+        wanted = orthogonalise((beta * momentum + (1 - beta) * weight.grad)[None])[0]
+        torch.testing.assert_close(before - weight.detach(), wanted, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
 @pytest.mark.parametrize("name", [*PRESETS, *GPT_VARIANTS])
 def test_every_weight_is_in_exactly_one_group(name: str, optimizer: str) -> None:

@@ -355,6 +355,7 @@ def test_a_loss_that_is_no_number_goes_back_once_and_keeps_the_best_weights(monk
     )
     end = failing(run)
     assert "not a number, although the rate was halved" in end.message
+    assert end.cause == "diverged"
     assert RolledBack(4, 6, "the loss", 0.5) in read_journal(run.events)
     assert end.best_loss is not None
     trained = load(run.model).config.trained

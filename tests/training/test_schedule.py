@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 from makers import small_training
 
@@ -23,6 +26,14 @@ def test_up_and_down(decay: str) -> None:
     assert min(shares) > 0
 
 
+@pytest.mark.parametrize(("decay", "quarter"), [("linear", 0.25), ("cosine", (1 - math.cos(math.pi / 4)) / 2)])
+def test_each_decay_has_its_own_curve(decay: str, quarter: float) -> None:
+    """At both ends and in the middle a cosine and a line are the same: only between them can they be told apart."""
+    shares = curve(small_training(steps=401, warmup_share=0.0, decay=decay, final_rate=0.2))
+    assert shares[100] == pytest.approx(1 - 0.8 * quarter, abs=5e-3)
+    assert shares[300] == pytest.approx(0.2 + 0.8 * quarter, abs=5e-3)
+
+
 @pytest.mark.parametrize("decay", ["linear", "cosine"])
 @pytest.mark.parametrize(("at", "steps"), [(100, 300), (40, 200), (80, 90)])
 def test_a_longer_run_rises_to_where_it_would_be_and_falls_from_there(decay: str, at: int, steps: int) -> None:
@@ -33,8 +44,8 @@ def test_a_longer_run_rises_to_where_it_would_be_and_falls_from_there(decay: str
     assert shares[:at] == short[:at]
     rise = max(1, round(0.05 * (steps - at)))
     assert shares[at + rise :] == from_the_start[at + rise :]
-    joined = [short[min(at, 99)], *shares[at : at + rise + 1]]
-    assert joined in (sorted(joined), sorted(joined, reverse=True))  # one way, without a jump over its goal
+    joined = np.array([short[min(at, 99)], *shares[at : at + rise + 1]])
+    np.testing.assert_allclose(np.diff(joined), (joined[-1] - joined[0]) / (rise + 1), atol=1e-12)  # evenly, no jump
 
 
 def test_made_longer_twice() -> None:

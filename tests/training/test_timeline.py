@@ -7,10 +7,11 @@ import pytest
 from makers import make_run
 
 from tinygpt_tui.checkpoints.snapshot import read_snapshot, read_stamp
-from tinygpt_tui.events.training import Evaluation, Step, TrainingEvent
+from tinygpt_tui.events.training import Evaluation, RolledBack, Step, TrainingEvent
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.timeline import list_moments, path_of, planned
+from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.run import run_training
 
 
@@ -69,6 +70,23 @@ def test_begun_anew_it_forgets_the_old_one() -> None:
         if isinstance(event, Step) and event.step == 2:
             break
     assert steps_of(run) == [0, 1, 2] or steps_of(run) == [0, 1]
+
+
+def test_what_was_beyond_a_step_back_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run(steps=60, evaluate_every=20)
+    plain = Training._loss
+    monkeypatch.setattr(
+        Training,
+        "_loss",
+        lambda self, x, y: plain(self, x, y) * (float("nan") if (self.step, self.rate_scale) == (35, 1.0) else 1),
+    )
+    assert any(20 < step < 35 for step in planned(60))
+    events = run_training(run.model)
+    next(event for event in events if isinstance(event, RolledBack))
+    next(event for event in events if isinstance(event, Step))
+    assert steps_of(run) == [step for step in planned(60) if step <= 20]
+    list(events)
+    assert steps_of(run) == list(planned(60))
 
 
 def test_a_run_that_is_stopped_keeps_where_it_ended_and_one_that_is_extended_goes_on() -> None:

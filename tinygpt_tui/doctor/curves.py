@@ -97,7 +97,7 @@ def initial_loss(loss: float, settings: TrainingSettings) -> Finding:
 def _rate_too_high(history: RunHistory, settings: TrainingSettings) -> Iterator[Finding]:
     calmer = other_rate(settings, 1 / RATE_FACTOR)
     ended = history.ended
-    if ended is not None and ended.reason == "failed" and "not a number" in ended.message:
+    if ended is not None and ended.cause == "diverged":
         yield Finding(
             ended.step,
             "rate",

@@ -68,6 +68,6 @@ def remedy_in_words(finding: Finding, before: bool = False) -> str:
     if finding.remedy:
         changes = changes_in_words(finding.remedy)
         return f"put {changes} into the form" if before else f"a new training with {changes}"
-    if finding.check == "one-batch" and finding.text.startswith("nobody"):
-        return "try it: a few seconds, this run is left alone"
+    if finding.action == "try-one-batch":
+        return "try it: it takes a few seconds and leaves this run alone"
     return "look at the place in the text" if finding.place is not None else ""

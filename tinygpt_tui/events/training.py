@@ -127,7 +127,8 @@ class Finding(msgspec.Struct, frozen=True, tag=True):
     """The doctor's word on one thing; a later one on the same `check` takes its place.
 
     `text` is what was found, `why` what it means, both in plain words. `remedy` holds settings, as one would type them,
-    of another training that would do better; `place` is where in the text to look, in characters from its start.
+    of another run that would do better; `place` is where in the text to look, in characters from its start; `action` is
+    what the user can do about it at once.
     """
 
     step: Count
@@ -137,13 +138,15 @@ class Finding(msgspec.Struct, frozen=True, tag=True):
     why: str = ""
     remedy: dict[str, str] = {}
     place: Count | None = None
+    action: Literal["", "try-one-batch"] = ""
 
 
 class RunEnded(msgspec.Struct, frozen=True, tag=True):
     """The last event of a training.
 
-    `finished`: all steps are done; `stopped`: somebody asked; `failed`: `message` and `hint` say why. `best_tokens` is
-    0 where the whole split gave `best_loss`, else how many of its tokens did: the run ended in the midst.
+    `finished`: all steps are done; `stopped`: the user asked for it; `failed`: see `message` and `hint`, and `cause`
+    is "diverged" if a loss or a gradient was not a number. `best_tokens` is 0 if the whole validation split gave
+    `best_loss`, else how many of its tokens did.
     """
 
     time: Time
@@ -155,6 +158,7 @@ class RunEnded(msgspec.Struct, frozen=True, tag=True):
     message: str = ""
     hint: str = ""
     best_tokens: Count = 0
+    cause: Literal["", "diverged"] = ""
 
 
 TrainingEvent = (

@@ -7,7 +7,9 @@ import msgspec
 from tinygpt_tui import reading
 from tinygpt_tui.events.generation import GenerationEvent
 from tinygpt_tui.events.requests import Request
-from tinygpt_tui.events.training import TrainingEvent
+from tinygpt_tui.events.training import RunEnded, TrainingEvent
+
+_OLD_DIVERGED = "is not a number"  # older journals name no cause
 
 _encoder = msgspec.json.Encoder()
 _generation = reading.decoder(GenerationEvent)
@@ -29,6 +31,8 @@ def generation_event(line: bytes) -> GenerationEvent:
 def training_event(line: bytes) -> TrainingEvent:
     """Read one line of a journal. Raises Damage."""
     event: TrainingEvent = reading.decode_with(_training, line)
+    if isinstance(event, RunEnded) and event.reason == "failed" and _OLD_DIVERGED in event.message:
+        return msgspec.structs.replace(event, cause="diverged")
     return event
 
 

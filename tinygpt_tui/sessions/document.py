@@ -29,8 +29,8 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     prompt too). Up to `prompt_end` the full text was given by the user. The first `chosen` characters of `text` stood
     there before anything was generated: the alternative that was chosen where it forks. `tokens` were generated, with
     `seed` (None until it is known); `reason` is why that ended, empty where the end was never heard of. `step` and
-    `validation_loss` are those of the weights that wrote it, where they are known; `in_training`: they were a live
-    run's newest.
+    `validation_loss` are those of the weights that wrote it, if known; `in_training`: they were a live run's newest;
+    `untrained`: they were those that the model's training started with.
     """
 
     id: Count
@@ -43,6 +43,7 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     kept: bool = False
     model: str = ""
     model_path: str = ""
+    untrained: bool = False
     step: Count | None = None
     validation_loss: float | None = None
     in_training: bool = False

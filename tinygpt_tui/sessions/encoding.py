@@ -10,12 +10,14 @@ import json
 from typing import TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from tinygpt_tui.errors import SessionError, TinyGPTError
 from tinygpt_tui.reading import Damage, decode_halves
 from tinygpt_tui.sessions.document import Branch, Count, Session, check, first_words
 
-FORMAT = 2  # 1 knew no stamps
+FORMAT = 3  # 1 had no stamps; 2 said "untrained" in the model's name alone
+OLD_UNTRAINED = ", untrained"
 HINT = "its file was edited or damaged; what can be read of it is plain text"
 
 K = TypeVar("K", bound=msgspec.Struct)
@@ -53,6 +55,8 @@ def from_bytes(content: bytes, id: str) -> Session:
     if len(rest) != head.branches:
         raise SessionError(f"line 1 speaks of {head.branches} branches, but {len(rest)} follow", HINT)
     read = [_read(line, Branch, number) for number, line in enumerate(rest, start=2)]
+    if head.format < FORMAT:
+        read = [replace(branch, untrained=branch.model.endswith(OLD_UNTRAINED)) for branch in read]
     branches = {branch.id: branch for branch in read}
     if len(branches) != len(read):
         raise SessionError("two branches have the same number", HINT)

@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import filelock
 import torch
@@ -39,7 +39,7 @@ from tinygpt_tui.settings.model_config import TrainedOn
 from tinygpt_tui.training.distributed import ALONE, ProcessGroup
 from tinygpt_tui.training.health import HealthCheck
 from tinygpt_tui.training.live_weights import LiveWeights
-from tinygpt_tui.training.loop import Training
+from tinygpt_tui.training.loop import DivergedError, Training
 from tinygpt_tui.training.prepare import StoppedEarly, preparing
 from tinygpt_tui.training.timeline import Timeline
 
@@ -111,6 +111,7 @@ class _Run:
 
     def events(self) -> Iterator[TrainingEvent]:
         reason, message, hint = "failed", "", ""
+        cause: Literal["", "diverged"] = ""
         steps = 0
         try:
             kept = self._folder.read_settings()
@@ -152,6 +153,7 @@ class _Run:
             reason, message = "stopped", "stopped before it began"
         except TinyGPTError as error:
             message, hint = error.message, error.hint
+            cause = "diverged" if isinstance(error, DivergedError) else ""
         except (KeyboardInterrupt, GeneratorExit):
             reason, message, hint = "stopped", "interrupted", "it goes on from the state that was last saved"
             raise
@@ -164,7 +166,7 @@ class _Run:
             message, hint = shortage(self._training.settings, self._training.device)
         finally:
             self._try(lambda: remove(self._folder.live_weights))
-            ended = self._ended(reason, message, hint)
+            ended = self._ended(reason, message, hint, cause)
             if self._training is None and self._before is not None:
                 self._stay_ended(self._before, steps, message)
             else:
@@ -222,7 +224,7 @@ class _Run:
             threads=torch.get_num_threads(),
         )
 
-    def _ended(self, reason: str, message: str, hint: str) -> RunEnded:
+    def _ended(self, reason: str, message: str, hint: str, cause: Literal["", "diverged"]) -> RunEnded:
         training = self._training
         measured = training is not None and training.evaluations.best_loss < float("inf")
         return RunEnded(
@@ -235,6 +237,7 @@ class _Run:
             elapsed_s=training.elapsed_s if training else 0.0,
             message=message,
             hint=hint,
+            cause=cause,
         )
 
     def _log(self, event: TrainingEvent) -> Iterator[TrainingEvent]:

@@ -29,7 +29,7 @@ from tinygpt_tui.workers.trainer import RunWatch, start_trainer
 LOG_END = 65_536  # bytes of a trainer's log that are looked at
 EXAMINED_LOOK_S = 1.0  # how often somebody looks whether the text was measured
 ONE_BATCH = "one-batch"
-NOT_TRIED = Finding(0, ONE_BATCH, "hint", "nobody has tried whether this net can learn one batch by heart")
+NOT_TRIED = Finding(0, ONE_BATCH, "hint", "one-batch overfit test not run yet", action="try-one-batch")
 TRYING = Finding(0, ONE_BATCH, "hint", "trying whether a fresh net learns one batch by heart…")
 
 
