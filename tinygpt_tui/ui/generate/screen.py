@@ -12,7 +12,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
-from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import (
     EngineFailed,
@@ -258,7 +257,7 @@ class GenerateScreen(ShowsText):
             self.action_stop()
         return busy
 
-    def write_on(self, asked: Asked, begin: Callable[[ModelCard, SamplingSettings], int]) -> bool:
+    def write_on(self, asked: Asked, begin: Callable[..., int]) -> bool:
         """Send a request, and have `begin` make the branch for its text. Says why where it cannot be."""
         form, card = self.query_one(SamplingForm), self.card
         if card is None or card.problem:
@@ -271,7 +270,7 @@ class GenerateScreen(ShowsText):
             self._open_sampling()
             return False
         self.remember_own_sampling()
-        begin(msgspec.structs.replace(card, name=self.name_in_use), form.settings)
+        begin(msgspec.structs.replace(card, name=self.name_in_use), form.settings, untrained=self.untrained)
         before, self.writing = self.writing, Writing(asked, "reading" if self._engine_ready else "starting")
         if asked.text != self.output.text or asked.prompt_end != self.output.prompt_end:
             self.glass.reset(asked.text, asked.prompt_end)

@@ -70,7 +70,7 @@ class SessionKeeper:
 
     # Writing
 
-    def begin(self, prompt: str, model: ModelCard, sampling: SamplingSettings) -> int:
+    def begin(self, prompt: str, model: ModelCard, sampling: SamplingSettings, *, untrained: bool = False) -> int:
         """Begin a text with a prompt; return its branch, which is the current one from now on.
 
         The same prompt again is another branch of the text that began so. What was being written ends.
@@ -79,19 +79,21 @@ class SessionKeeper:
         session = self.session
         for root in session.branches.values():
             if root.parent is None and root.prompt_end == len(prompt) and root.text.startswith(prompt):
-                return self._write_at(root, len(prompt), "", model, sampling)
-        return self._begun(tree.add_root(session, prompt, **self._about(model, sampling)))
+                return self._write_at(root, len(prompt), "", self._about(model, sampling, untrained))
+        return self._begun(tree.add_root(session, prompt, **self._about(model, sampling, untrained)))
 
-    def go_on(self, model: ModelCard, sampling: SamplingSettings) -> int:
+    def go_on(self, model: ModelCard, sampling: SamplingSettings, *, untrained: bool = False) -> int:
         """Go on at the current branch's end; return the branch that text comes for now."""
         self.ended("stopped")
         current = self._needed()
-        return self._write_at(current, current.end, "", model, sampling)
+        return self._write_at(current, current.end, "", self._about(model, sampling, untrained))
 
-    def fork(self, at: int, alternative: str, model: ModelCard, sampling: SamplingSettings) -> int:
+    def fork(
+        self, at: int, alternative: str, model: ModelCard, sampling: SamplingSettings, *, untrained: bool = False
+    ) -> int:
         """Leave the current branch at offset `at`, with other text there; return the new branch."""
         self.ended("stopped")
-        return self._write_at(self._needed(), at, alternative, model, sampling)
+        return self._write_at(self._needed(), at, alternative, self._about(model, sampling, untrained))
 
     def started(self, event: GenerationStarted) -> None:
         """The seed is known, and which weights write."""
@@ -259,8 +261,7 @@ class SessionKeeper:
     def _all(self) -> list[tuple[Session, AutoSave]]:
         return [*self._left, (self.session, self._keeper)]
 
-    def _write_at(self, branch: Branch, at: int, alternative: str, model: ModelCard, sampling: SamplingSettings) -> int:
-        about = self._about(model, sampling)
+    def _write_at(self, branch: Branch, at: int, alternative: str, about: dict[str, Any]) -> int:
         if not branch.tokens and not alternative and at == branch.end:
             # Nothing was written there (the engine failed, or was stopped): no need of an empty branch before this one.
             again = tree.change(self.session, branch.id, **about, seed=None, reason="")
@@ -273,10 +274,11 @@ class SessionKeeper:
         self.writing = session.current
         return session.current
 
-    def _about(self, model: ModelCard, sampling: SamplingSettings) -> dict[str, Any]:
+    def _about(self, model: ModelCard, sampling: SamplingSettings, untrained: bool) -> dict[str, Any]:
         made = moment(self.store.clock())
-        unknown = {"step": None, "validation_loss": None, "in_training": False}  # until the engine has said
-        return {"model": model.name, "model_path": model.path, "sampling": sampling, "created_at": made, **unknown}
+        unknown = {"step": None, "validation_loss": None, "in_training": False}  # until the engine reports them
+        used = {"model": model.name, "model_path": model.path, "untrained": untrained}
+        return {**used, "sampling": sampling, "created_at": made, **unknown}
 
     def _needed(self) -> Branch:
         current = self.current

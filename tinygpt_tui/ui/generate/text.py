@@ -17,7 +17,7 @@ from tinygpt_tui.sessions.store import Opened
 from tinygpt_tui.settings.fields import fields_of, written
 from tinygpt_tui.settings.sampling import SamplingSettings, to_lines
 from tinygpt_tui.ui.generate.inspectable_output import LookingGlass
-from tinygpt_tui.ui.generate.models import UNTRAINED, ChoosesModels
+from tinygpt_tui.ui.generate.models import ChoosesModels
 from tinygpt_tui.ui.generate.session_editor import SessionKeeper
 from tinygpt_tui.ui.generate.status_line import StatusLine
 from tinygpt_tui.ui.jobs.messages import EngineBatch
@@ -73,7 +73,7 @@ class ShowsText(ChoosesModels):
         """End at the next token; the text stays."""
         raise NotImplementedError
 
-    def write_on(self, asked: Asked, begin: Callable[[ModelCard, SamplingSettings], int]) -> bool:
+    def write_on(self, asked: Asked, begin: Callable[..., int]) -> bool:
         """Ask for text after `asked`; `begin` makes the branch for it, if it can be asked for."""
         raise NotImplementedError
 
@@ -235,9 +235,8 @@ class ShowsText(ChoosesModels):
                 self.notify(f"The settings of this text are in use: {news}", markup=False)
             self.query_one(SamplingForm).show(branch.sampling)
             card = next((card for card in self.shelf.cards if card.path == branch.model_path), None)
-            untrained = branch.model.endswith(UNTRAINED)
-            if card is not None and (card is not self.card or untrained != self.untrained):
-                self.use(card, untrained=untrained)
+            if card is not None and (card is not self.card or branch.untrained != self.untrained):
+                self.use(card, untrained=branch.untrained)
         self.output.action_follow()
         self.show_place(None if branch is None else branch.seed)
         self.set_title(self.stamp)
