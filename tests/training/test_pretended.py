@@ -90,9 +90,9 @@ def test_one_wait_a_step(device: torch.device) -> None:
     for name in ("seconds", "small"):  # Muon and AdamW
         settings, corpus = small_corpus(preset(name))
         training = Training(settings, corpus, device)
-        training._one_step()
+        training.take_step()
         before = Pretended.waits
-        training._one_step()
+        training.take_step()
         assert Pretended.waits == before + 1
 
 

@@ -415,7 +415,7 @@ def test_too_little_memory_is_said_as_such(monkeypatch: pytest.MonkeyPatch, erro
     def refuse(*arguments: object) -> None:
         raise error
 
-    monkeypatch.setattr(run_module.Training, "_one_step", refuse)
+    monkeypatch.setattr(run_module.Training, "take_step", refuse)
     monkeypatch.setattr("tinygpt_tui.planning.shortage.free_memory", lambda: 0.45e9)
     end = failing(make_run(batch_size=4096, block_size=64))
     assert "this machine has not enough memory for this training: about 8" in end.message
@@ -427,7 +427,7 @@ def test_what_nobody_expected_is_written_down_and_raised(monkeypatch: pytest.Mon
     def break_down(*arguments: object) -> None:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr(run_module.Training, "_one_step", break_down)
+    monkeypatch.setattr(run_module.Training, "take_step", break_down)
     run = make_run()
     with pytest.raises(ZeroDivisionError):
         list(run_training(run.model))

@@ -112,7 +112,7 @@ class Bench:
 
 def steps(training: Training, count: int) -> list[float]:
     """Take steps; return their losses."""
-    return [training._one_step().loss for _ in range(count)]
+    return [training.take_step().loss for _ in range(count)]
 
 
 def apart(one: list[float], other: list[float]) -> float:

@@ -195,9 +195,9 @@ class TrainingBenchmark:
         classic = msgspec.structs.replace(common, architecture=settings, optimizer="adamw", learning_rate=1e-3)
         return {
             PLAIN: PlainTraining(_with_vocabulary(settings, corpus), corpus.train, self._plan.seeds[0]).one_step,
-            "classic, AdamW": self._training(classic)._one_step,
-            "classic, Muon": self._training(msgspec.structs.replace(classic, optimizer="muon"))._one_step,
-            "modern, Muon": self._training(msgspec.structs.replace(common, architecture=modern))._one_step,
+            "classic, AdamW": self._training(classic).take_step,
+            "classic, Muon": self._training(msgspec.structs.replace(classic, optimizer="muon")).take_step,
+            "modern, Muon": self._training(msgspec.structs.replace(common, architecture=modern)).take_step,
         }
 
     def _corpus(self, settings: GPTSettings, validation_share: float) -> Corpus:

@@ -96,11 +96,11 @@ class Training:
                 if self.stopped or self.step >= self.settings.steps or self.evaluations.ends_early:
                     return
                 yield from self.commands.obey(self.step, self.time_budget, self._sample)
-                if self.stopped:
+                if self.commands.stopped:
                     yield from self._evaluate_after_stop()
                     return
                 yield from self._try_compiling()
-                step = self._take_step()
+                step = self.take_step()
                 if plan := self.time_budget.stepped(self.step):
                     self._set_steps(plan.steps)  # before the state of this step can be saved
                 yield step
@@ -124,9 +124,9 @@ class Training:
     def follow(self, step: int, share: float) -> None:
         """Take the same step as the leader of the process group, with its share of the peak rates."""
         self.step = step
-        self._take_step(share)
+        self.take_step(share)
 
-    def _take_step(self, share: float | None = None) -> Step:
+    def take_step(self, share: float | None = None) -> Step:
         watch = self._stopwatch()
         settings = self.settings
         self.model.train()
