@@ -14,11 +14,12 @@ from tinygpt_tui import paths
 from tinygpt_tui.corpora.corpus import Corpus, split
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings
 from tinygpt_tui.runs.index import create_run
-from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
-from tinygpt_tui.settings.family import (
+from tinygpt_tui.settings.architecture import (
+    ArchitectureSettings,
     BackpackSettings,
     BigramSettings,
     CNNSettings,
+    GPTSettings,
     GRUSettings,
     LSTMSettings,
     RNNSettings,

@@ -15,7 +15,7 @@ import tinygpt_tui
 LIGHT = (
     "tinygpt_tui",
     "tinygpt_tui.errors, tinygpt_tui.paths, tinygpt_tui.files",
-    "tinygpt_tui.settings.presets, tinygpt_tui.settings.fields, tinygpt_tui.settings.counting, "
+    "tinygpt_tui.settings.presets, tinygpt_tui.settings.fields, tinygpt_tui.settings.base, "
     "tinygpt_tui.settings.load, tinygpt_tui.settings.app, tinygpt_tui.events.wire",
     "tinygpt_tui.tokenizers.table, tinygpt_tui.tokenizers.stream",
     "tinygpt_tui.runs.index, tinygpt_tui.runs.journal, tinygpt_tui.runs.control, tinygpt_tui.runs.folder, "

@@ -11,8 +11,8 @@ from tinygpt_tui.architectures.backpack import Backpack, dialled
 from tinygpt_tui.architectures.cnn import CNN
 from tinygpt_tui.architectures.recurrent import Cell, Recurrent, RecurrentMemory
 from tinygpt_tui.architectures.table import build
-from tinygpt_tui.settings.counting import count_parameters
-from tinygpt_tui.settings.family import BackpackSettings, CNNSettings, RNNSettings
+from tinygpt_tui.settings.architecture import BackpackSettings, CNNSettings, RNNSettings
+from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.presets import ALL_PRESETS
 
 

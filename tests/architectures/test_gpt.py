@@ -17,7 +17,7 @@ from tinygpt_tui.events.generation import Token
 from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.settings.architecture import GPTSettings
-from tinygpt_tui.settings.counting import count_parameters
+from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.ladder import LADDER
 from tinygpt_tui.settings.presets import PRESETS
 from tinygpt_tui.settings.sampling import SamplingSettings

@@ -11,7 +11,7 @@ from makers import VARIANTS, make_model, random_ids, random_model, tiny_gpt
 from tinygpt_tui.architectures.table import ARCHITECTURES, build
 from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.settings.architecture import ArchitectureSettings
-from tinygpt_tui.settings.counting import count_parameters, parameter_budget
+from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.presets import ALL_PRESETS
 
 PRESET_NETS = {f"preset {name}": preset.training.architecture for name, preset in ALL_PRESETS.items()}
@@ -150,7 +150,7 @@ def test_parameters_are_counted_without_building_the_net(settings: ArchitectureS
     with torch.device("meta"):
         model = build(settings)
     assert count_parameters(settings) == model.count_parameters()
-    assert all(count >= 0 for count in parameter_budget(settings).values())
+    assert all(count >= 0 for count in settings.parameter_budget().values())
 
 
 @every_variant

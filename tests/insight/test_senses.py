@@ -11,7 +11,7 @@ from makers import TINY, make_model, random_ids, random_model
 from tinygpt_tui.architectures.backpack import Backpack
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, SensesSeen, Token
 from tinygpt_tui.events.requests import EVERY_TOKEN, Gain, Generate, LookAtSenses
-from tinygpt_tui.settings.family import BackpackSettings
+from tinygpt_tui.settings.architecture import BackpackSettings
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.workers.service import EngineService
 

@@ -11,7 +11,7 @@ from tinygpt_tui.cli.main import run
 from tinygpt_tui.measuring.family import NETS, FamilyPlan, settings_of
 from tinygpt_tui.measuring.family_report import FamilyReport
 from tinygpt_tui.settings.architecture import name_of
-from tinygpt_tui.settings.counting import count_parameters
+from tinygpt_tui.settings.base import count_parameters
 
 
 def test_all_nets_are_equally_large_and_learn_alike() -> None:

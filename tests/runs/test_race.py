@@ -8,7 +8,7 @@ import torch
 from tinygpt_tui.architectures.table import build
 from tinygpt_tui.errors import NotFoundError, UsageError
 from tinygpt_tui.runs.race import entrants_of, for_so_long
-from tinygpt_tui.settings.counting import count_parameters
+from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.ladder import LADDER
 from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.settings.scaling import scaled_to

@@ -18,8 +18,7 @@ from tinygpt_tui.architectures.gpt import GPT
 from tinygpt_tui.architectures.kernels import PLAIN
 from tinygpt_tui.events.training import Step
 from tinygpt_tui.native.learning import load_learning
-from tinygpt_tui.settings.architecture import GPTSettings
-from tinygpt_tui.settings.family import BackpackSettings
+from tinygpt_tui.settings.architecture import BackpackSettings, GPTSettings
 from tinygpt_tui.training.fused import FusedKernels, use_fused
 from tinygpt_tui.training.loop import Training
 

@@ -11,7 +11,7 @@ from makers import TEXT, random_model, small_corpus, small_training
 from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.doctor.one_batch import one_batch_finding
 from tinygpt_tui.events.training import Finding
-from tinygpt_tui.settings.family import BigramSettings
+from tinygpt_tui.settings.architecture import BigramSettings
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training import health as module
 from tinygpt_tui.training.health import HealthCheck

@@ -7,7 +7,7 @@ import torch
 from makers import small_corpus, small_training
 
 from tinygpt_tui.events.training import Evaluation, Step
-from tinygpt_tui.settings.family import LSTMSettings, RNNSettings
+from tinygpt_tui.settings.architecture import LSTMSettings, RNNSettings
 from tinygpt_tui.training.evaluate import whole_loss
 from tinygpt_tui.training.loop import Training
 

@@ -22,8 +22,7 @@ from tinygpt_tui.architectures.gpt import GPT, GPTMemory
 from tinygpt_tui.architectures.memory import Memory, Ragged
 from tinygpt_tui.architectures.transformer import attend, update_kv_cache
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.settings.architecture import GPTSettings
-from tinygpt_tui.settings.family import BackpackSettings
+from tinygpt_tui.settings.architecture import BackpackSettings, GPTSettings
 
 EVERY = -1  # in a gain: every token
 WIDER = 4  # inner width of the senses' MLP, in widths of the stream
@@ -67,11 +66,6 @@ class Backpack(LanguageModel):
         self.lm_head = nn.Linear(C, V, bias=False)
         self.gains: Tensor | None = None  # (V, S): what `dialled` makes
         self._start_weights()
-
-    @property
-    def receptive_field(self) -> int:
-        """How many tokens of an endless text the last logits depend on."""
-        return self.trunk.receptive_field + self.settings.block_size - 1
 
     def forward(self, ids: Tensor, memory: Memory | None = None) -> Tensor:
         """ids (B, T) -> logits (B, T, V); the whole text is at most block_size long, unless attention slides."""
@@ -166,7 +160,7 @@ def trunk_settings(settings: BackpackSettings) -> GPTSettings:
         norm_weight=False,
         qk_norm=True,
         embedding_norm=True,
-        token_shift=2,
+        token_shift=settings.TOKEN_SHIFT,
         activation="relu_squared",
         tied_head=False,
         start="zero_residual",

@@ -33,7 +33,7 @@ class LanguageModel(nn.Module, ABC):
     @property
     def receptive_field(self) -> int | None:
         """How many tokens of an endless text the last logits depend on; None: all of them."""
-        return None
+        return self.settings.receptive_field
 
     def count_parameters(self) -> int:
         """Return how many numbers are learnt; a tied head counts once."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.memory import Memory
-from tinygpt_tui.settings.family import BigramSettings
+from tinygpt_tui.settings.architecture import BigramSettings
 
 
 @dataclass
@@ -42,8 +42,3 @@ class Bigram(LanguageModel):
     def new_memory(self, batch: int) -> BigramMemory:
         """Return a memory that has seen nothing."""
         return BigramMemory(lengths=[0] * batch)
-
-    @property
-    def receptive_field(self) -> int | None:
-        """How many tokens of an endless text the last logits depend on."""
-        return 1

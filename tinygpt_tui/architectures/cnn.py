@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.memory import Memory, Ragged
-from tinygpt_tui.settings.family import CNNSettings
+from tinygpt_tui.settings.architecture import CNNSettings
 
 
 @dataclass
@@ -93,11 +93,6 @@ class CNN(LanguageModel):
         self.ln_f = nn.LayerNorm(C, bias=False)
         self.lm_head = nn.Linear(C, V, bias=False)
         self._start_weights()
-
-    @property
-    def receptive_field(self) -> int:
-        """How many tokens the last logits depend on."""
-        return self.settings.receptive_field
 
     def forward(self, ids: Tensor, memory: Memory | None = None) -> Tensor:
         """ids (B, T) -> logits (B, T, V)."""

@@ -109,11 +109,6 @@ class GPT(LanguageModel):
         normed: Tensor = parts["ln_f"](x)
         return normed
 
-    @property
-    def receptive_field(self) -> int:
-        """How many tokens of an endless text the last logits depend on."""
-        return self.settings.receptive_field
-
     def use_kernels(self, kernels: Kernels) -> None:
         """Compute the blocks by `kernels` from here on, except where a memory is passed."""
         for module in self.modules():

@@ -18,10 +18,9 @@ from torch import Tensor, nn
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.memory import Memory
-from tinygpt_tui.settings.family import GRUSettings, LSTMSettings, RNNSettings
+from tinygpt_tui.settings.architecture import GRUSettings, LSTMSettings, RNNSettings
 
 RecurrentSettings = RNNSettings | GRUSettings | LSTMSettings
-GATES = {"rnn": 1, "gru": 3, "lstm": 4}  # how many products a cell makes of the token and of the state
 CUDNN_MODES = {"rnn": 1, "lstm": 2, "gru": 3}  # cuDNN's numbers for them
 WIDER = 4  # the MLP's inner width, in widths of the stream
 
@@ -57,10 +56,10 @@ class Cell(nn.Module):
     forget gate of Gers et al. 2000 (lstm).
     """
 
-    def __init__(self, kind: str, channels: int, hidden: int) -> None:
+    def __init__(self, kind: str, gates: int, channels: int, hidden: int) -> None:
         super().__init__()
         self.kind = kind
-        rows = GATES[kind] * hidden
+        rows = gates * hidden
         self.from_token = nn.Linear(channels, rows)
         self.from_state = nn.Linear(hidden, rows, bias=False)  # one bias is enough
         self.no_bias: Tensor
@@ -84,8 +83,7 @@ class Cell(nn.Module):
         weights = self._weights
         if not all(torch.backends.cudnn.is_acceptable(weight) for weight in weights):  # type: ignore[no-untyped-call]
             return
-        (rows, channels), mode = self.from_token.weight.shape, CUDNN_MODES[self.kind]
-        hidden = rows // GATES[self.kind]
+        channels, hidden, mode = self.from_token.in_features, self.from_state.in_features, CUDNN_MODES[self.kind]
         with torch.no_grad():
             torch._cudnn_rnn_flatten_weight(weights, len(weights), channels, mode, hidden, 0, 1, True, False)
 
@@ -110,7 +108,7 @@ class RecurrentBlock(nn.Module):
         self.dropout = settings.dropout
         self.squashes = kind == "rnn"  # GPTnano's output is a tanh; gated cells need none
         self.ln_1 = nn.LayerNorm(C, bias=False)
-        self.cell = Cell(kind, C, H)
+        self.cell = Cell(kind, settings.GATES, C, H)
         self.c_proj = nn.Linear(H, C)
         self.ln_2 = nn.LayerNorm(C, bias=False)
         self.mlp = nn.ModuleDict({"c_fc": nn.Linear(C, WIDER * C), "c_proj": nn.Linear(WIDER * C, C)})

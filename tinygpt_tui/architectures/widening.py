@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from tinygpt_tui.architectures.table import build
-from tinygpt_tui.settings.architecture import ArchitectureSettings, is_tied
+from tinygpt_tui.settings.architecture import ArchitectureSettings
 
 EMBEDDING, HEAD = "wte.weight", "lm_head.weight"
 PAIRS = "ngrams.pairs.weight"
@@ -37,7 +37,7 @@ def widened(weights: dict[str, Tensor], old: ArchitectureSettings, vocab_size: i
         if tensor.shape[1:] != wanted[name][1:]:  # a table from token to token
             columns = wider[name].mean(1, keepdim=True).expand(-1, vocab_size - old.vocab_size)
             wider[name] = torch.cat((wider[name], columns), dim=1)
-    if is_tied(old):
+    if old.tied_head:
         (embedding,) = (tensor for name, tensor in wider.items() if name.endswith(EMBEDDING))
         wider[HEAD] = embedding
     return wider

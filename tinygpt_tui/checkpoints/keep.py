@@ -13,7 +13,6 @@ from tinygpt_tui.checkpoints.stored import StoredModel
 from tinygpt_tui.checkpoints.vocabulary import write_tokenizer
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.files import is_file, is_folder, whole_folder, write_bytes
-from tinygpt_tui.settings.architecture import is_tied
 from tinygpt_tui.settings.model_config import HEAD
 
 
@@ -27,7 +26,7 @@ def keep(stored: StoredModel, folder: Path, path: Path) -> None:
     if is_folder(folder) and any(folder.iterdir()):
         raise UsageError(f"{folder} is in the way: it is no model", "delete it, or choose another name")
     state = {name: np.ascontiguousarray(numbers, dtype=np.float32) for name, numbers in stored.weights.items()}
-    if is_tied(stored.config.architecture):
+    if stored.config.architecture.tied_head:
         state.pop(HEAD, None)
     origin = Origin(layout=stored.layout, path=str(path), facts=stored.facts)
     with whole_folder(folder) as place:

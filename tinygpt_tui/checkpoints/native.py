@@ -23,7 +23,7 @@ from tinygpt_tui.checkpoints.vocabulary import write_tokenizer
 from tinygpt_tui.files import write_bytes
 from tinygpt_tui.foreign.facts import Fact
 from tinygpt_tui.foreign.opening import Overrides
-from tinygpt_tui.settings.architecture import ArchitectureSettings, is_tied
+from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.settings.model_config import FORMAT, HEAD, NativeConfig, TrainedOn
 from tinygpt_tui.tokenizers.base import Tokenizer
 
@@ -73,7 +73,7 @@ def write_weights(folder: Path, model: LanguageModel, trained: TrainedOn) -> Non
     """Replace the weights of a model folder, and say where they come from. Raises StorageError."""
     config = read_config(folder)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    if is_tied(config.architecture):
+    if config.architecture.tied_head:
         del state[HEAD]  # the same tensor as the embedding: kept once
     write_bytes(folder / WEIGHTS, safetensors.torch.save(state), within=folder)
     write_config(folder, msgspec.structs.replace(config, trained=trained))

@@ -19,7 +19,6 @@ from tinygpt_tui.foreign.layouts.base import Weights
 from tinygpt_tui.foreign.opening import Inspection, Overrides, check_weights, inspect_checkpoint
 from tinygpt_tui.foreign.readers.safetensors_file import read_tensors
 from tinygpt_tui.native.weights import check_fit, no_floats
-from tinygpt_tui.settings.architecture import is_tied
 from tinygpt_tui.settings.model_config import EMBEDDING, HEAD, NativeConfig
 from tinygpt_tui.tokenizers.base import Tokenizer
 
@@ -69,7 +68,7 @@ def read_folder(folder: Path, state: Mapping[str, NDArray[Any]] | None = None) -
 
 
 def _with_head(config: NativeConfig, tensors: Mapping[str, T]) -> dict[str, T]:
-    tied = is_tied(config.architecture) and EMBEDDING in tensors
+    tied = config.architecture.tied_head and EMBEDDING in tensors
     return {**tensors, HEAD: tensors[EMBEDDING]} if tied else dict(tensors)
 
 

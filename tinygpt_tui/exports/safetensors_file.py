@@ -12,14 +12,13 @@ from tinygpt_tui.checkpoints.card import WEIGHTS, write_config
 from tinygpt_tui.checkpoints.vocabulary import write_tokenizer
 from tinygpt_tui.exports.subject import Subject
 from tinygpt_tui.foreign.layouts.own_export import CONFIG, MADE_BY, PROGRAM, TOKENIZER
-from tinygpt_tui.settings.architecture import is_tied
 from tinygpt_tui.settings.model_config import HEAD
 
 
 def write(subject: Subject, folder: Path) -> None:
     """Write the three files into `folder`."""
     state = subject.state()
-    if is_tied(subject.config.architecture):
+    if subject.config.architecture.tied_head:
         del state[HEAD]  # the same tensor as the embedding: kept once
     header = {
         "format": "pt",

@@ -25,8 +25,8 @@ from tinygpt_tui.foreign.qkv_order import READINGS, Reading, in_order
 from tinygpt_tui.foreign.rename import assemble
 from tinygpt_tui.foreign.source import Source, open_source
 from tinygpt_tui.foreign.vocabulary import find_vocabulary, kept_with_weights, vocabulary_from
-from tinygpt_tui.settings.architecture import ArchitectureSettings, is_tied
-from tinygpt_tui.settings.counting import count_parameters
+from tinygpt_tui.settings.architecture import ArchitectureSettings
+from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.fields import changed, fields_of
 from tinygpt_tui.settings.model_config import EMBEDDING, FORMAT, HEAD, NativeConfig
 from tinygpt_tui.tokenizers.base import Tokenizer
@@ -74,7 +74,7 @@ class Inspection:
     def laid_out(self, assembled: Weights) -> Weights:
         """Return what was assembled as it is for these settings and this reading; `assembled` stays as it is."""
         weights = in_order(assembled, self.reading.qkv_order, self.settings)
-        if is_tied(self.settings) and EMBEDDING in weights:
+        if self.settings.tied_head and EMBEDDING in weights:
             weights[HEAD] = weights[EMBEDDING]
         return self.match.finish(weights, self.settings) if self.match.finish else weights
 

@@ -21,7 +21,7 @@ LARGEST_HALF = 65504.0
 def rows_for(settings: ArchitectureSettings) -> int:
     """Return how many tokens the pictures show, so that those of all layers and heads stay within ROOM."""
     layers = max(1, settings.n_layer)
-    heads = max(getattr(settings, "n_head", 1), getattr(settings, "n_sense", 1))
+    heads = max(settings.n_head, settings.n_sense, 1)
     rows = MOST_ROWS
     while (
         rows > FEWEST_ROWS

@@ -244,13 +244,13 @@ class Recorder:
 
     def _axes(self, shape: tuple[int, ...]) -> str:
         """Name the axes by their sizes."""
-        s: Any = self._model.settings
-        width, heads = s.n_embd, getattr(s, "kv_heads", 0)
+        s = self._model.settings
+        width = s.n_embd
         if len(shape) == 4:
             return naming.HEADS if shape[1] == s.n_head else naming.HEADS.replace("H", "K")
-        letters = {getattr(s, "hidden_size", 4 * width): "F", s.vocab_size: "V", width: "C"}
+        letters = {s.hidden_size: "F", s.vocab_size: "V", width: "C"}
         last = letters.get(shape[-1]) or (f"{shape[-1] // width}C" if shape[-1] % width == 0 else "")
-        if not last and heads:
+        if not last and s.n_head:
             D = s.head_size
             last = "H·D" if shape[-1] == s.n_head * D else "(H+2K)·D"
         return ", ".join([*("B", "T")[3 - len(shape) :], last or "n"])

@@ -35,7 +35,7 @@ class SensesJob:
         ids = tokenizer.encode(self._text)
         starts, ends = spans_of(ids, self._text, tokenizer)
         reach = min(len(ids), model.settings.block_size)
-        felt = ids[-model.receptive_field :] if model.settings.sliding else ids[-reach:]
+        felt = ids[-model.settings.receptive_field :] if model.settings.sliding else ids[-reach:]
         tokens: tuple[SenseToken, ...] = ()
         if ids:
             meant = model.meant(torch.tensor([felt], device=model.device))[0, :, -reach:].T.tolist()

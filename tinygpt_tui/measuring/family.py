@@ -20,7 +20,7 @@ from tinygpt_tui.measuring.pinned import one_core
 from tinygpt_tui.measuring.progress import Progress
 from tinygpt_tui.measuring.report import Machine
 from tinygpt_tui.runs.race import entrants_of
-from tinygpt_tui.settings.counting import count_parameters
+from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.loop import Training
 

@@ -21,7 +21,7 @@ from tinygpt_tui.measuring.sizes import BATCH, FIRST_TOKEN_GOAL_S, INSIDE, Size,
 from tinygpt_tui.measuring.texts import check_texts
 from tinygpt_tui.measuring.ways import HUGGING_FACE, NAIVE, NOT_BUILT, Nets, Way, all_ways
 from tinygpt_tui.native.library import load_library
-from tinygpt_tui.settings.counting import count_parameters
+from tinygpt_tui.settings.base import count_parameters
 
 # For guesses of the time left alone; the clock corrects them.
 _PRODUCTS_PER_S, _SECONDS_PER_LAYER, _START_S = 3e10, 8e-4, 2.0

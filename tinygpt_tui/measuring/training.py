@@ -34,7 +34,7 @@ from tinygpt_tui.measuring.training_goals import (
 from tinygpt_tui.measuring.training_report import GoalRow, LoopRow, TrainingReport, TrainingRun
 from tinygpt_tui.native.learning import load_learning
 from tinygpt_tui.settings.architecture import GPTSettings
-from tinygpt_tui.settings.counting import count_parameters
+from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.presets import find_preset
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.loop import Training

@@ -12,9 +12,14 @@ from dataclasses import dataclass
 
 from tinygpt_tui.native.library import load_library
 from tinygpt_tui.planning.machine import Machine
-from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings, name_of
-from tinygpt_tui.settings.counting import count_parameters, parameter_budget
-from tinygpt_tui.settings.family import BackpackSettings, GRUSettings, RNNSettings
+from tinygpt_tui.settings.architecture import (
+    ArchitectureSettings,
+    BackpackSettings,
+    GPTSettings,
+    RecurrentSettings,
+    name_of,
+)
+from tinygpt_tui.settings.base import Part, count_parameters
 from tinygpt_tui.settings.training import TrainingSettings
 
 # Milliseconds a unit on the core of the fit, and which of a machine's factors stretches it.
@@ -32,6 +37,10 @@ PLAIN_KEPT = 21.5  # by a layer of the classic form, in units of n_embd
 TOKEN_SHARE = 0.06
 STATE_SLOWNESS = {"rnn": 5.0, "gru": 6.0, "lstm": 1.0}
 FORWARD_SHARE = 1 / 3  # of a step's work
+# Parts that are not matrices inside the layers.
+OUTSIDE = frozenset(
+    (Part.TOKEN_EMBEDDING, Part.POSITION_EMBEDDING, Part.NGRAM_TABLES, Part.HEAD, Part.NORMS, Part.TOKEN_SHIFT)
+)
 
 # Bytes.
 FLOAT = 4
@@ -58,22 +67,20 @@ def work_of(settings: TrainingSettings) -> Work:
     V, C, L = s.vocab_size, s.n_embd, s.n_layer
     tokens = settings.batch_size * s.training_length
     weights = _matrix_weights(s)
-    heads = getattr(s, "n_head", 0)
     in_a_row = 1 + TOKEN_SHARE * s.training_length if s.is_stateful else 1.0
-    scored = heads if getattr(s, "attention_dropout", 0) else 0  # where the scores are written out
-    senses = getattr(s, "n_sense", 0)
-    calls = 1 + sum(share for name, share in MORE_CALLS.items() if getattr(s, name, False))
+    scored = s.n_head if s.attention_dropout else 0  # where the scores are written out
+    calls = 1 + sum(share for name, share in MORE_CALLS.items() if getattr(s, name))
     muon = settings.optimizer == "muon"
     # five polynomials on the Gram matrix of each C x C (four in a layer) and C x 4C (two); by weight, 12 C² a layer
     turning = (4 * 30 + 2 * 46) * C * weights / 12
     return Work(
-        matrix=(6 * (weights + _waiting(s) + V * C) + (12 * s.block_size * C * L if heads else 0)) * tokens / 1e9,
+        matrix=(6 * (weights + _waiting(s) + V * C) + (12 * s.block_size * C * L if s.n_head else 0)) * tokens / 1e9,
         passes=tokens * C * L * numbers_kept(s) / 1e6,
-        scores=tokens * s.block_size * (scored * L + senses) / 1e6,
+        scores=tokens * s.block_size * (scored * L + s.n_sense) / 1e6,
         adam=(count_parameters(s) - (weights if muon else 0)) / 1e6,
         muon=turning / 1e9 if muon else 0.0,
         layers=L * in_a_row * calls + 1.0,
-        modern_layers=(L + 1.0) * (senses > 0 or getattr(s, "positions", "") == "rotary"),
+        modern_layers=(L + 1.0) * s.is_rotary,
     )
 
 
@@ -83,30 +90,23 @@ def numbers_kept(s: ArchitectureSettings, native: bool = False) -> float:
     The `native` forms keep what goes into them, and work the rest out again.
     """
     if native:
-        return PLAIN_KEPT + 2 * (getattr(s, "positions", "") == "rotary")
-    return (
-        PLAIN_KEPT
-        + (3 if s.dropout else 0)
-        + (4 if getattr(s, "positions", "") == "rotary" else 0)
-        + (2 if getattr(s, "qk_norm", False) else 0)
-        + 2 * getattr(s, "token_shift", 0)
-        + (3.5 if getattr(s, "sliding", False) else 0)
-    )
+        return PLAIN_KEPT + 2 * (isinstance(s, GPTSettings) and s.is_rotary)
+    kept = PLAIN_KEPT + 3 * (s.dropout > 0) + 3.5 * s.sliding
+    if isinstance(s, GPTSettings):  # the others are counted roughly
+        kept += 4 * s.is_rotary + 2 * s.qk_norm + 2 * s.token_shift
+    return kept
 
 
 def _waiting(s: ArchitectureSettings) -> float:
     """Return the weights of a state's products as often more as they take longer than others."""
-    slowness = STATE_SLOWNESS.get(name_of(s), 1.0) - 1
-    if not slowness:
+    if not isinstance(s, RecurrentSettings):
         return 0.0
-    assert isinstance(s, RNNSettings | GRUSettings)
-    return slowness * s.n_layer * s.n_hidden**2 * (3 if isinstance(s, GRUSettings) else 1)
+    return (STATE_SLOWNESS[name_of(s)] - 1) * s.n_layer * s.n_hidden**2 * s.GATES
 
 
 def _matrix_weights(s: ArchitectureSettings) -> int:
     """Return how many weights inside the layers take part in a product for every token."""
-    outside = ("token embedding", "position embedding", "n-gram tables", "head", "norms", "token shift")
-    return sum(count for part, count in parameter_budget(s).items() if part not in outside)
+    return sum(count for part, count in s.parameter_budget().items() if part not in OUTSIDE)
 
 
 def step_seconds(settings: TrainingSettings, machine: Machine) -> float:
@@ -150,8 +150,7 @@ def memory_bytes(settings: TrainingSettings, native: bool = False) -> float:
     parameters = count_parameters(s)
     tokens = settings.batch_size * s.training_length
     kept = tokens * C * L * numbers_kept(s, native)
-    scores = 3 * tokens * s.block_size * getattr(s, "n_head", 0) * L if getattr(s, "attention_dropout", 0) else 0
-    scores += 3 * tokens * s.block_size * getattr(s, "n_sense", 0)
+    scores = 3 * tokens * s.block_size * ((s.n_head * L if s.attention_dropout else 0) + s.n_sense)
     step = (kept + scores + 3 * tokens * V) * FLOAT
     modern = (numbers_kept(s) - numbers_kept(_PLAIN) - (3 if s.dropout else 0)) / 2  # nothing is dropped here
     evaluation = max(EVALUATED_TOKENS, s.block_size) * (C * (20.5 + modern) + 2 * V) * FLOAT

@@ -12,7 +12,7 @@ from tinygpt_tui.planning.cost import evaluation_seconds, learns_natively, memor
 from tinygpt_tui.planning.evaluation_plan import evaluation_spacing, evaluation_tokens, judged_tokens
 from tinygpt_tui.planning.machine import Machine
 from tinygpt_tui.planning.time_budget import EVALUATIONS_SHARE, FEWEST, MOST
-from tinygpt_tui.settings.counting import count_parameters
+from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.char import id_type
 from tinygpt_tui.words import duration, ratio, shortened, size

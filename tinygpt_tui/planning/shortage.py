@@ -53,7 +53,7 @@ def _smaller(settings: TrainingSettings) -> Iterator[tuple[TrainingSettings, str
         net = msgspec.structs.replace(net, block_size=window)
         settings = msgspec.structs.replace(settings, architecture=net)
         yield settings, f"{with_batch}block_size {window} (--batch-size 1 --block-size {window})"
-    heads = getattr(net, "n_head", 1)
+    heads = net.n_head or 1
     while net.n_embd // 2 >= max(SMALLEST_WIDTH, 2 * heads):
         width = net.n_embd // 2 // (2 * heads) * (2 * heads)
         net = msgspec.structs.replace(net, n_embd=width)

@@ -10,7 +10,7 @@ import msgspec
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.settings.architecture import name_of
-from tinygpt_tui.settings.counting import count_parameters
+from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.ladder import LADDER
 from tinygpt_tui.settings.presets import find_preset
 from tinygpt_tui.settings.scaling import scaled_to

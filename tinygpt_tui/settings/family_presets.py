@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygpt_tui.settings.family import (
+from tinygpt_tui.settings.architecture import (
     BackpackSettings,
     BigramSettings,
     CNNSettings,

@@ -62,7 +62,7 @@ def resolve(base: TrainingSettings, *layers: dict[str, Any]) -> TrainingSettings
     rest = {name: typed[name] for name in typed.keys() - architecture_names}
     plain = msgspec.structs.replace(changed(base, rest), architecture=architecture)
     for field, shared_among in (("n_head", "heads"), ("n_sense", "senses")):
-        parts, width = getattr(architecture, field, 1), getattr(architecture, "n_embd", 0)
+        parts, width = getattr(architecture, field) or 1, architecture.n_embd
         if width % parts:
             raise UsageError(
                 f"n embd {width} cannot be shared among {parts} {shared_among}",

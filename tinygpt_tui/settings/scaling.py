@@ -7,7 +7,7 @@ import math
 import msgspec
 
 from tinygpt_tui.settings.architecture import ArchitectureSettings
-from tinygpt_tui.settings.counting import count_parameters
+from tinygpt_tui.settings.base import count_parameters
 
 WIDEST = 4096
 RATIOS = ("n_hidden", "hidden", "head_width")  # what grows with the width, where it is set
@@ -21,7 +21,7 @@ def scaled_to(settings: ArchitectureSettings, parameters: int) -> ArchitectureSe
     """
     if "n_embd" not in settings.__struct_fields__:
         return settings
-    unit = math.lcm(2 * getattr(settings, "n_head", 1), getattr(settings, "n_sense", 1))  # rotary positions turn pairs
+    unit = math.lcm(2 * (settings.n_head or 1), settings.n_sense or 1)  # rotary positions turn pairs
     found = [_as_wide(settings, width) for width in _widths(settings, unit, parameters)]
     return min(found, key=lambda one: abs(count_parameters(one) - parameters))
 

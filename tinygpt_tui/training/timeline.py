@@ -11,7 +11,6 @@ from tinygpt_tui.events.training import Evaluation, Planned, TrainingEvent
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.journal import read_journal
 from tinygpt_tui.runs.timeline import affordable, keep_to, list_moments, path_of, planned
-from tinygpt_tui.settings.architecture import is_tied
 from tinygpt_tui.settings.model_config import HEAD
 from tinygpt_tui.training.loop import Training
 
@@ -83,6 +82,6 @@ def write_now(run: RunFolder, path: Path, training: Training, step: int, measure
     stamp = Stamp(step) if measured is None else Stamp(step, measured.validation_loss, measured.step)
     state = training.model.state_dict()
     tensors = {name: tensor.detach().float().cpu().numpy() for name, tensor in state.items()}
-    if is_tied(training.settings.architecture):
+    if training.settings.architecture.tied_head:
         del tensors[HEAD]  # the same tensor as the embedding: kept once
     write_snapshot(path, tensors, stamp, within=run.folder)

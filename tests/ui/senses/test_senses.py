@@ -24,7 +24,7 @@ from tinygpt_tui.events.generation import (
     Token,
 )
 from tinygpt_tui.events.requests import EVERY_TOKEN
-from tinygpt_tui.settings.family import BackpackSettings
+from tinygpt_tui.settings.architecture import BackpackSettings
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.generate.screen import GenerateScreen
 from tinygpt_tui.ui.senses.screen import SensesScreen

@@ -6,7 +6,7 @@ from tinygpt_tui.foreign.layouts.base import Findings, LayoutMatch
 from tinygpt_tui.foreign.layouts.lecture import TOKENS
 from tinygpt_tui.foreign.rename import Table, To, place
 from tinygpt_tui.foreign.source import Source
-from tinygpt_tui.settings.family import BigramSettings
+from tinygpt_tui.settings.architecture import BigramSettings
 
 TABLE: Table = {name: To("table.weight") for name in TOKENS}
 

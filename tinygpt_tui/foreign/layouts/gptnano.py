@@ -13,8 +13,7 @@ from tinygpt_tui.foreign.layouts.base import Findings, LayoutMatch, Weights
 from tinygpt_tui.foreign.layouts.heads import find_heads
 from tinygpt_tui.foreign.rename import Table, To, count, place
 from tinygpt_tui.foreign.source import Source
-from tinygpt_tui.settings.architecture import ArchitectureSettings
-from tinygpt_tui.settings.family import RNNSettings
+from tinygpt_tui.settings.architecture import ArchitectureSettings, RNNSettings
 
 CONTEXT = 16  # its own default; with waves for positions no tensor tells it
 SPECIAL = "\ue000\ue001\ue002\ue003\ue004"  # unknown, padding, source, target, end: ids that are no text

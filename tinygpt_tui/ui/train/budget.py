@@ -7,7 +7,6 @@ from textual.widgets import Static
 
 from tinygpt_tui.planning.machine import Machine
 from tinygpt_tui.runs.text_facts import CorpusFacts
-from tinygpt_tui.settings.counting import parameter_budget
 from tinygpt_tui.ui.train.draft import Draft
 from tinygpt_tui.words import bar, duration, ratio, size
 
@@ -25,7 +24,7 @@ class TrainBudget(Static):
         if draft.architecture is None:
             self.update(f"{NOTHING:>12}  parameters")
             return
-        budget = parameter_budget(draft.architecture)
+        budget = draft.architecture.parameter_budget()
         total = sum(budget.values())
         lines = [f"[b]{total:>12,}[/]  parameters", ""]
         for part, count in budget.items():

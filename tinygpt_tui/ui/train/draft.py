@@ -17,9 +17,8 @@ from tinygpt_tui.planning.fitting import fitted
 from tinygpt_tui.planning.machine import Machine, free_memory
 from tinygpt_tui.runs.index import check_name, free_name
 from tinygpt_tui.runs.text_facts import CorpusFacts
-from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
-from tinygpt_tui.settings.counting import count_parameters
-from tinygpt_tui.settings.family import BackpackSettings
+from tinygpt_tui.settings.architecture import ArchitectureSettings, BackpackSettings, GPTSettings
+from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.fields import SettingField, changed, fields_of, parse_value
 from tinygpt_tui.settings.presets import ALL_PRESETS, TIMED_PRESET
 from tinygpt_tui.settings.training import TrainingSettings

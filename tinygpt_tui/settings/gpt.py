@@ -1,0 +1,145 @@
+"""The settings of GPT: from nanoGPT's form, the default, to the modern one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from tinygpt_tui.settings.base import BaseArchitecture, BlockSize, Dropout, HeadCount, Layers, Part, VocabSize, Width
+
+
+class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
+    """A decoder-only transformer, from the lecture's to the modern form.
+
+    The defaults are nanoGPT's arithmetic; every modern option is one field.
+    """
+
+    vocab_size: VocabSize = 65
+    block_size: BlockSize = 128
+    n_layer: Layers = 4
+    n_head: HeadCount = 4
+    n_embd: Width = 128
+    dropout: Dropout = 0.0
+    attention_dropout: Annotated[
+        float, Meta(ge=0, lt=1, description="the same inside attention; leaves the fast kernel")
+    ] = 0.0
+    positions: Annotated[
+        Literal["learned", "rotary"], Meta(description="a learned vector per position, or rotation of q and k (RoPE)")
+    ] = "learned"
+    norm: Annotated[Literal["layernorm", "rmsnorm", "none"], Meta(description="normalisation before each sublayer")] = (
+        "layernorm"
+    )
+    norm_weight: Annotated[bool, Meta(description="norms carry learned weights")] = True
+    activation: Annotated[
+        Literal["gelu", "gelu_tanh", "relu", "relu_squared", "swiglu"],
+        Meta(description="non-linearity inside the MLP; swiglu has a gate, a third matrix"),
+    ] = "gelu"
+    attention_scale: Annotated[
+        Literal["head_size", "n_embd"], Meta(description="scores are divided by the root of this")
+    ] = "head_size"
+    bias: Annotated[bool, Meta(description="biases in norms, projections and MLP")] = False
+    qkv_bias: Annotated[bool, Meta(description="biases in query, key and value")] = False
+    head_bias: Annotated[bool, Meta(description="a bias in the output head")] = False
+    tied_head: Annotated[bool, Meta(description="the output head is the token embedding")] = True
+    qk_norm: Annotated[bool, Meta(description="queries and keys are normalised")] = False
+    embedding_norm: Annotated[bool, Meta(description="the summed embeddings are normalised")] = False
+    token_shift: Annotated[
+        int, Meta(ge=0, le=3, description="each channel adds a learned share of this many previous positions")
+    ] = 0
+    sliding: Annotated[
+        bool,
+        Meta(
+            description="attention reaches back block_size tokens from each token, however long the text; wants rotary"
+        ),
+    ] = False
+    ngram_rows: Annotated[
+        int, Meta(ge=0, le=1 << 20, description="rows of a hashed table for the last three tokens; 0: no n-gram tables")
+    ] = 0
+
+    n_kv_head: Annotated[
+        int, Meta(ge=0, le=64, description="heads of keys and values, shared by groups of query heads; 0: one each")
+    ] = 0
+    head_width: Annotated[int, Meta(ge=0, le=4096, description="width of one head; 0: n_embd / n_head")] = 0
+    hidden: Annotated[int, Meta(ge=0, le=65536, description="width inside the MLP; 0: four times n_embd")] = 0
+    projection: Annotated[bool, Meta(description="the heads' results are mixed by a matrix")] = True
+    feed_forward: Annotated[
+        Literal["mlp", "one_layer", "none"], Meta(description="after attention: an MLP, half of one, or nothing")
+    ] = "mlp"
+    residual: Annotated[
+        Literal["stream", "normed", "none"],
+        Meta(description="what a sublayer's result is added to: the stream, its norm, or nothing"),
+    ] = "stream"
+    final_norm: Annotated[bool, Meta(description="a norm before the output head")] = True
+    epsilon: Annotated[float, Meta(gt=0, lt=1, description="what a norm adds to the variance")] = 1e-5
+    rotary_base: Annotated[
+        float, Meta(gt=1, description="rotary positions: the slowest pair turns once in 2π of these")
+    ] = 10_000.0
+
+    start: Annotated[
+        Literal["gpt2", "zero_residual", "torch"],
+        Meta(description="first weights: GPT-2's, blocks that begin by adding nothing, or as torch draws them"),
+    ] = "gpt2"
+
+    @property
+    def is_rotary(self) -> bool:
+        """Whether attention rotates queries and keys by their positions."""
+        return self.positions == "rotary"
+
+    @property
+    def receptive_field(self) -> int:
+        """How many tokens of an endless text the last logits depend on, where attention slides."""
+        each = self.block_size - 1 + 2 * self.token_shift
+        return 1 + self.n_layer * each + (2 if self.ngram_rows else 0)
+
+    @property
+    def head_size(self) -> int:
+        """Width of one attention head."""
+        return self.head_width or self.n_embd // self.n_head
+
+    @property
+    def kv_heads(self) -> int:
+        """How many heads of keys and values there are."""
+        return self.n_kv_head or self.n_head
+
+    @property
+    def hidden_size(self) -> int:
+        """Width inside the MLP."""
+        return self.n_embd if self.feed_forward == "one_layer" else self.hidden or 4 * self.n_embd
+
+    @property
+    def is_standard(self) -> bool:
+        """Whether the native engine knows its blocks; torch runs all others."""
+        return (
+            self.kv_heads == self.n_head
+            and self.head_size * self.n_head == self.n_embd
+            and self.hidden_size == 4 * self.n_embd
+            and self.activation != "swiglu"
+            and self.norm != "none"
+            and self.projection
+            and self.feed_forward == "mlp"
+            and self.residual == "stream"
+            and self.final_norm
+            and self.epsilon == 1e-5
+            and self.rotary_base == 10_000.0
+        )
+
+    def parameter_budget(self) -> dict[Part, int]:
+        """Return the parameters of each part, in the order of the forward pass."""
+        V, T, C, L, bias = self.vocab_size, self.block_size, self.n_embd, self.n_layer, self.bias
+        heads, hidden, has_mlp = self.n_head * self.head_size, self.hidden_size, self.feed_forward != "none"
+        norm = C * (self.norm_weight and self.norm != "none") * (2 if bias and self.norm == "layernorm" else 1)
+        qkv = heads + 2 * self.kv_heads * self.head_size
+        widening = has_mlp * (1 + (self.activation == "swiglu"))
+        narrowing = self.feed_forward == "mlp"
+        pair_rows = min((V + 1) ** 2, self.ngram_rows)
+        return {
+            Part.TOKEN_EMBEDDING: V * C,
+            Part.POSITION_EMBEDDING: T * C if self.positions == "learned" else 0,
+            Part.NGRAM_TABLES: (pair_rows + self.ngram_rows) * C,
+            Part.ATTENTION: L * (qkv * (C + self.qkv_bias) + self.projection * (heads * C + C * bias)),
+            Part.MLP: L * (widening * hidden * (C + bias) + narrowing * (hidden * C + C * bias)),
+            Part.TOKEN_SHIFT: L * (1 + has_mlp) * self.token_shift * C,
+            Part.NORMS: (L * (1 + has_mlp) + self.final_norm) * norm,
+            Part.HEAD: (0 if self.tied_head else V * C) + V * self.head_bias,
+        }
