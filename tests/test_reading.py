@@ -32,7 +32,8 @@ OWN_FILES = {
     "native/library.py",  # gpt.c
     "platforms.py",  # /proc
     "corpora/catalog.py",  # the shipped catalogue
-    "checkpoints/calibration_texts.py",  # and its like
+    "corpora/notation.py",  # the grammar of its tales
+    "foreign/calibration_texts.py",  # and its like
     "checkpoints/fuzz_damage.py",
     "checkpoints/fuzz.py",
     "files.py",  # what it has just written

@@ -12,11 +12,11 @@ from random import Random
 
 import pytest
 
+from tinygpt_tui.corpora.notation import Notation
 from tinygpt_tui.corpora.synthetic import (
     Choice,
     Grammar,
     Let,
-    Notation,
     Reference,
     Sequence,
     Text,
@@ -25,7 +25,7 @@ from tinygpt_tui.corpora.synthetic import (
     write_tale,
     write_tales,
 )
-from tinygpt_tui.corpora.tales import SEED, TALES, tales
+from tinygpt_tui.corpora.tales import SEED, grammar, tales
 
 DATA = Path(__file__).parents[2] / "data"
 
@@ -78,15 +78,15 @@ def test_a_value_that_is_never_told_is_an_ambiguity() -> None:
 def test_each_tale_has_one_derivation_and_it_is_the_one_that_wrote_it() -> None:
     random = Random(7)
     for _ in range(300):
-        text, log_probability = write_tale(TALES, random)
-        assert readings(TALES, text) == pytest.approx([log_probability])
+        text, log_probability = write_tale(grammar(), random)
+        assert readings(grammar(), text) == pytest.approx([log_probability])
 
 
 def test_exact_entropy_agrees_with_a_sample() -> None:
     random = Random(11)
-    sample = [write_tale(TALES, random) for _ in range(3000)]
-    floor = entropy_per_character(TALES)
-    lengths = [len(text) + len(TALES.separator) for text, _ in sample]
+    sample = [write_tale(grammar(), random) for _ in range(3000)]
+    floor = entropy_per_character(grammar())
+    lengths = [len(text) + len(grammar().separator) for text, _ in sample]
     # The ratio's own standard error: that of (surprise - floor x length), over the mean length.
     residuals = [-log_p - floor * length for (_, log_p), length in zip(sample, lengths, strict=True)]
     error = statistics.stdev(residuals) / math.sqrt(len(sample)) / statistics.mean(lengths)
@@ -94,7 +94,7 @@ def test_exact_entropy_agrees_with_a_sample() -> None:
 
 
 def test_the_seed_decides_everything() -> None:
-    assert tales(seed=3, size=5000) == write_tales(TALES, 3, 5000)
+    assert tales(seed=3, size=5000) == write_tales(grammar(), 3, 5000)
     assert tales(seed=3, size=5000) != tales(seed=4, size=5000)
     assert tales(seed=3, size=20_000).startswith(tales(seed=3, size=5000).removesuffix("\n"))
 
@@ -105,13 +105,13 @@ def test_the_shipped_file_is_what_the_generator_writes_and_what_the_catalogue_sa
     assert shipped == tales().encode("utf-8")
     assert row["sha256"] == hashlib.sha256(shipped).hexdigest()
     assert row["bytes"] == row["characters"] == len(shipped)
-    assert row["entropy"] == round(entropy_per_character(TALES), 4)
+    assert row["entropy"] == round(entropy_per_character(grammar()), 4)
     assert f"seed {SEED}" in row["source"]
 
 
 def test_the_command_writes_the_shipped_file(tmp_path: Path) -> None:
     out = tmp_path / "tales.txt"
-    subprocess.run([sys.executable, "-m", "tinygpt_tui.corpora.synthetic", str(out)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-m", "tinygpt_tui.corpora.tales", str(out)], check=True, timeout=60)
     assert out.read_bytes() == (DATA / "tales.txt").read_bytes()
 
 
@@ -122,7 +122,7 @@ def test_tales_are_plain_short_and_well_formed() -> None:
     assert not re.search(r"  | \n|\n\n\n|[{}<>|\[\]]", text)
     assert not re.search(r"\b[Aa] [aeiou]|\ban [^aeiou]", text), "a before a vowel"
     assert not re.search(r"(^|[.!?] )[a-z]", text, re.MULTILINE), "a sentence without a capital"
-    each = text.removesuffix("\n").split(TALES.separator)
+    each = text.removesuffix("\n").split(grammar().separator)
     assert all(300 <= len(tale) <= 900 for tale in each)
     assert all(tale.count('"') % 2 == 0 for tale in each)
     assert len(set(each)) == len(each)

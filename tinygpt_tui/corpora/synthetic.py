@@ -2,9 +2,10 @@
 
 A text of known entropy gives the loss chart a floor that no model can go under. The grammar is data, made of five
 nodes: `Text`, `Sequence`, `Choice`, `Let` (draw a value once, share it below) and `Reference` (a word that belongs to
-the value). Every node can do three things: write, measure itself exactly, and read a text back.
+the value). Every node can write, measure itself exactly, and read a text back. The grammar of the shipped tales is
+`data/tales.toml`, in the notation of `notation.py`.
 
-**The formula.** A corpus is a row of independent tales, so by the renewal theorem its entropy per character is
+**The formula.** A corpus is a sequence of independent tales, so by the renewal theorem its entropy per character is
 
     H(tale) / (E[characters of a tale] + characters of the separator)        nats per character
 
@@ -14,8 +15,8 @@ values its slot may still have, each measured with the slot held at that value. 
 independent of each other, so that holding one slot leaves the others as they were.
 
 **Why it is the floor.** The mean loss of a model q on texts from p is H(p) + KL(p || q), and KL is never negative
-(Gibbs). On a finite text the loss of one run may lie a little to either side of it, as dice may; and a model can go
-under it only on tales that it has seen and knows by heart. H counts derivations, so it is the entropy of the *text*
+(Gibbs). On a finite text the loss of one run may be a little above or below it, by chance; and a model can go
+under it only on tales that it has seen and memorised. H counts derivations, so it is the entropy of the *text*
 only if no text has two derivations: `readings` finds all of them, and the tests ask that there be one.
 
 Source: Shannon 1948, section 7 (the entropy of a branching source).
@@ -24,12 +25,9 @@ Source: Shannon 1948, section 7 (the entropy of a branching source).
 from __future__ import annotations
 
 import math
-import re
-import sys
 from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as AnySequence
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 from typing import NamedTuple, Protocol
 
@@ -127,38 +125,38 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of the options, each with its weight; without weights all are as likely."""
+    """One of the options, each with its weight; without weights all are equally likely."""
 
     options: tuple[Node, ...]
     weights: tuple[float, ...] = ()
 
     @property
-    def chances(self) -> tuple[float, ...]:
+    def probabilities(self) -> tuple[float, ...]:
         """The weights, summing to 1."""
         weights = self.weights or (1.0,) * len(self.options)
         assert len(weights) == len(self.options), "a weight for each option"
         return tuple(weight / sum(weights) for weight in weights)
 
     def write(self, scope: Scope, dice: Dice) -> str:
-        return self.options[dice.pick(self.chances)].write(scope, dice)
+        return self.options[dice.pick(self.probabilities)].write(scope, dice)
 
     def measure(self, scope: Scope) -> Measure:
         entropy = length = 0.0
-        for chance, option in zip(self.chances, self.options, strict=True):
+        for probability, option in zip(self.probabilities, self.options, strict=True):
             inner = option.measure(scope)
-            entropy += chance * (inner.entropy - math.log(chance))
-            length += chance * inner.length
+            entropy += probability * (inner.entropy - math.log(probability))
+            length += probability * inner.length
         return Measure(entropy, length)
 
     def read(self, text: str, start: int, scope: Scope) -> Iterator[Reading]:
-        for chance, option in zip(self.chances, self.options, strict=True):
+        for probability, option in zip(self.probabilities, self.options, strict=True):
             for reading in option.read(text, start, scope):
-                yield reading._replace(log_probability=reading.log_probability + math.log(chance))
+                yield reading._replace(log_probability=reading.log_probability + math.log(probability))
 
 
 @dataclass(frozen=True)
 class Let:
-    """Draw a record from the table, all as likely, and let the body call it by the slot's name."""
+    """Draw a record from the table, all equally likely; the body refers to it by the slot's name."""
 
     slot: str
     table: Table
@@ -175,7 +173,7 @@ class Let:
 
     def read(self, text: str, start: int, scope: Scope) -> Iterator[Reading]:
         for reading in self.body.read(text, start, {**scope, self.slot: self.table}):
-            # A value that the text never tells is one reading for each that it could have been.
+            # A value that the text never shows gives one reading for each value that it could have.
             for _ in reading.scope[self.slot]:
                 outer = {slot: table for slot, table in reading.scope.items() if slot != self.slot}
                 yield Reading(reading.end, outer, reading.log_probability - math.log(len(self.table)))
@@ -200,85 +198,6 @@ class Reference:
     def read(self, text: str, start: int, scope: Scope) -> Iterator[Reading]:
         for record in scope[self.slot]:
             yield from record[self.feature].read(text, start, {**scope, self.slot: (record,)})
-
-
-class Notation:
-    """Grammars written as they read.
-
-    `[a|b|]` is a choice of options as likely as each other, `{hero.his}` a reference (`{hero}` is `{hero.word}`),
-    `<colour>` the rule of that name. A line break is a space, or nothing beside a bracket or bar; a blank line
-    starts a new paragraph.
-    """
-
-    def __init__(self, rules: Mapping[str, str]) -> None:
-        self._rules = rules
-        self._nodes: dict[str, Node] = {}
-
-    def node(self, template: str) -> Node:
-        template = re.sub(r"([\[|])[ ]*\n\s*", r"\1", template.strip())
-        template = re.sub(r"\s*\n\s*([|\]])", r"\1", template)
-        template = re.sub(r"[ ]*\n[ ]*\n\s*", "\0", template)
-        template = re.sub(r"\s*\n\s*", " ", template).replace("\0", "\n")
-        tokens = [token for token in re.split(r"([\[\]|]|\{[\w.]+\}|<\w+>)", template) if token]
-        node, rest = self._sequence(tokens, 0)
-        assert rest == len(tokens), f"a bracket too many: {template}"
-        return node
-
-    def table(self, columns: str, rows: str) -> Table:
-        """One record a line, its cells parted by `;`, each a template. A column `he` also makes a feature `He`."""
-        names = columns.split()
-        table = []
-        for row in rows.strip().splitlines():
-            record = {}
-            for name, cell in zip(names, row.split(";"), strict=True):
-                record[name] = self.node(cell.strip())
-                record[name.capitalize()] = self.node(cell.strip()[0].upper() + cell.strip()[1:])
-            table.append(record)
-        return tuple(table)
-
-    def _sequence(self, tokens: list[str], at: int) -> tuple[Node, int]:
-        parts: list[Node] = []
-        while at < len(tokens) and tokens[at] not in ("|", "]"):
-            token = tokens[at]
-            if token == "[":
-                choice, at = self._choice(tokens, at + 1)
-                parts.append(choice)
-                continue
-            if token.startswith("{"):
-                slot, _, feature = token[1:-1].partition(".")
-                parts.append(Reference(slot, feature or "word"))
-            elif token.startswith("<"):
-                parts.append(self._rule(token[1:-1]))
-            else:
-                parts.append(Text(token))
-            at += 1
-        return (parts[0] if len(parts) == 1 else Sequence(tuple(parts))), at
-
-    def _choice(self, tokens: list[str], at: int) -> tuple[Node, int]:
-        options: list[Node] = []
-        while True:
-            option, at = self._sequence(tokens, at)
-            options.append(option)
-            at += 1
-            if tokens[at - 1] == "]":
-                return Choice(tuple(options)), at
-
-    def _rule(self, name: str) -> Node:
-        if name not in self._nodes:
-            self._nodes[name] = self.node(self._rules[name])
-        return self._nodes[name]
-
-
-def slots_of(node: Node) -> set[str]:
-    """The slots that a node speaks of, but for those that only a record's own features speak of."""
-    match node:
-        case Reference(slot=slot):
-            return {slot}
-        case Sequence(parts=nodes) | Choice(options=nodes):
-            return set().union(*(slots_of(inner) for inner in nodes))
-        case Let(slot=slot, body=body):
-            return slots_of(body) - {slot}
-    return set()
 
 
 @dataclass(frozen=True)
@@ -318,19 +237,3 @@ def readings(grammar: Grammar, tale: str) -> list[float]:
     """The log-probability in nats of each derivation of this tale; none if the grammar cannot write it."""
     found = grammar.tale.read(tale, 0, {})
     return [reading.log_probability for reading in found if reading.end == len(tale)]
-
-
-def main() -> None:
-    """Write the shipped corpus again, to stdout or to the file that is named."""
-    # Here, because that module is written in this one's notation.
-    from tinygpt_tui.corpora.tales import tales
-
-    data = tales().encode("utf-8")
-    if len(sys.argv) > 1:
-        Path(sys.argv[1]).write_bytes(data)
-    else:
-        sys.stdout.buffer.write(data)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,28 +1,41 @@
 """The shipped corpus *tales*: very short stories for very small models, by a grammar whose entropy is known.
 
-Each plot draws its people, places and things once, so that the kite that was lost is the kite that is found.
+`python -m tinygpt_tui.corpora.tales [FILE]` writes the corpus again, to stdout or to a file.
 """
 
-from tinygpt_tui.corpora.synthetic import Choice, Grammar, Let, Node, slots_of, write_tales
-from tinygpt_tui.corpora.tales_cast import NOTATION, TABLES
-from tinygpt_tui.corpora.tales_plots import PLOTS
+from __future__ import annotations
+
+import sys
+from functools import cache
+from pathlib import Path
+
+from tinygpt_tui import paths
+from tinygpt_tui.corpora.notation import read_grammar
+from tinygpt_tui.corpora.synthetic import Grammar, write_tales
 
 SEED = 1
 SIZE = 1_050_000  # characters
 
 
-def _plot(text: str) -> Node:
-    """The plot as a node, with a `Let` around it for each slot that it speaks of."""
-    node = NOTATION.node(text)
-    for slot in reversed(TABLES):
-        if slot in slots_of(node):
-            node = Let(slot, TABLES[slot], node)
-    return node
-
-
-TALES = Grammar(Choice(tuple(_plot(text) for text in PLOTS)))
+@cache
+def grammar() -> Grammar:
+    """Return the grammar of the tales, read from `data/tales.toml`."""
+    return read_grammar(paths.shipped_data() / "tales.toml")
 
 
 def tales(seed: int = SEED, size: int = SIZE) -> str:
-    """The corpus: whole tales, a blank line between them, until there are at least `size` characters."""
-    return write_tales(TALES, seed, size)
+    """Return the corpus: whole tales, a blank line between them, until there are at least `size` characters."""
+    return write_tales(grammar(), seed, size)
+
+
+def main() -> None:
+    """Write the shipped corpus again."""
+    data = tales().encode("utf-8")
+    if len(sys.argv) > 1:
+        Path(sys.argv[1]).write_bytes(data)
+    else:
+        sys.stdout.buffer.write(data)
+
+
+if __name__ == "__main__":
+    main()
