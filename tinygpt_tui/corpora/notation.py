@@ -35,7 +35,7 @@ def read_grammar(path: Path) -> Grammar:
     return Grammar(Choice(tuple(_plot(notation.node(text), tables) for text in written.plots)))
 
 
-def _plot(node: Node, tables: Mapping[str, Table]) -> Node:
+def _plot(node: Node, tables: dict[str, Table]) -> Node:
     """Return a plot with a `Let` around it for each slot that it refers to."""
     for slot in reversed(tables):
         if slot in slots_of(node):
