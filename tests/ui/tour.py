@@ -71,12 +71,12 @@ async def open_everything(runs: int = 3) -> AsyncIterator[tuple[TinyGPTApp, Pilo
         generate = app.screen
         assert isinstance(generate, GenerateScreen)
         await wait_until(pilot, lambda: generate.card is not None)
-        keeper, cards = generate.keeper, list_models()
+        editor, cards = generate.editor, list_models()
         for prompt in ("ROMEO:", "JULIET:"):
-            keeper.begin(prompt, cards[0], SamplingSettings())
-            keeper.started(GenerationStarted(0, 1, 8, 7))
-            keeper.append(TEXT, len(TEXT))
-            keeper.ended("length")
+            editor.begin(prompt, cards[0], SamplingSettings())
+            editor.started(GenerationStarted(0, 1, 8, 7))
+            editor.append(TEXT, len(TEXT))
+            editor.ended("length")
         generate.glass.reset(TEXT, 6)
         generate.glass.open()
         facts = FactsReader().read()
@@ -92,8 +92,8 @@ async def open_everything(runs: int = 3) -> AsyncIterator[tuple[TinyGPTApp, Pilo
             InspectScreen(),
             TimeMachineScreen(session, "train"),
             SensesScreen(cards[0], TEXT, SamplingSettings()),
-            BranchesScreen(keeper),
-            SessionsScreen(keeper),
+            BranchesScreen(editor),
+            SessionsScreen(editor),
             CardScreen(cards[0], cards),
             CompareModelScreen(cards, cards[0].name),
             CompareScreen(cards[0], cards[1]),

@@ -14,7 +14,7 @@ from tinygpt_tui.cli.output import say, write
 from tinygpt_tui.errors import UsageError, storage_error
 from tinygpt_tui.reading import read_bytes
 from tinygpt_tui.settings.app import LARGEST, check_toml
-from tinygpt_tui.ui.shell.preferences import Remembered
+from tinygpt_tui.ui.shell.preferences import Preferences
 
 ACTIONS = {
     "path": "print the path of the settings file.",
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         write(f"{path}\n")
         return 0
     if not files.is_file(path):
-        Remembered().save()  # the defaults, or what an earlier version kept
+        Preferences().save()  # the defaults, or what an earlier version kept
     _edit(path)
     try:
         settings = check_toml(read_bytes(path, LARGEST))

@@ -27,14 +27,14 @@ from tinygpt_tui.ui.shared.contrast import readable
 from tinygpt_tui.ui.shared.prompt_history import PromptHistory
 from tinygpt_tui.ui.shell.commands import ActionCommands
 from tinygpt_tui.ui.shell.gc_policy import LOOK_EVERY_S, Garbage
-from tinygpt_tui.ui.shell.key_queue import TypedAhead
+from tinygpt_tui.ui.shell.key_queue import KeyQueue
 from tinygpt_tui.ui.shell.line_filter import NoCommands
-from tinygpt_tui.ui.shell.preferences import Remembered
-from tinygpt_tui.ui.shell.selection import Subject
+from tinygpt_tui.ui.shell.preferences import Preferences
+from tinygpt_tui.ui.shell.selection import Selection
 from tinygpt_tui.ui.shell.tab_bar import TabBar
 from tinygpt_tui.ui.shell.terminal import TolerantOutput, leaving_in_order
 from tinygpt_tui.ui.shell.themes import DARK, LIGHT, THEMES
-from tinygpt_tui.ui.shell.unexpected import log_mishap
+from tinygpt_tui.ui.shell.unexpected import log_unexpected
 from tinygpt_tui.ui.tabs import TABS
 
 if TYPE_CHECKING:
@@ -141,18 +141,18 @@ class TinyGPTApp(App[None]):
     def __init__(self, engine: Engine | None = None, device: str = AUTO) -> None:
         """`engine` stands in for the engine process in tests; the real one computes on `device`."""
         super().__init__()
-        self._mishap = ""
+        self._unexpected = ""
         self._loop_here: asyncio.AbstractEventLoop | None = None
         self._quitting = False
         self.save_text: Callable[[], Awaitable[TinyGPTError | None]] | None = None
         self.unsaved: TinyGPTError | None = None
         self._garbage = Garbage()
         self._no_commands = NoCommands()
-        self._typed = TypedAhead(self, super().on_event)
-        self.remembered = Remembered()
+        self._typed = KeyQueue(self, super().on_event)
+        self.preferences = Preferences()
         self.prompts = PromptHistory.load()
-        self.subject: Callable[[], Subject | None] = lambda: None
-        self.engine: Engine = engine or _engine_process(self.remembered.settings.frames_per_second, device)
+        self.selection: Callable[[], Selection | None] = lambda: None
+        self.engine: Engine = engine or _engine_process(self.preferences.settings.frames_per_second, device)
         self.bridge = Bridge(self.engine)
         for theme in THEMES:
             self.register_theme(theme)
@@ -161,7 +161,7 @@ class TinyGPTApp(App[None]):
             for name in [name for name in self.available_themes if "ansi" in name]:
                 self.unregister_theme(name)
         # Now, not when mounted: a theme put on later means that every style is computed twice.
-        wanted = self.remembered.settings.theme
+        wanted = self.preferences.settings.theme
         self.theme = wanted if wanted in self.available_themes else DARK.name
 
     def get_line_filters(self) -> Sequence[LineFilter]:
@@ -179,10 +179,10 @@ class TinyGPTApp(App[None]):
 
     def on_mount(self) -> None:
         """Remember the themes chosen from now on; the engine starts behind the first picture."""
-        self.theme_changed_signal.subscribe(self, lambda theme: self.remember(theme=theme.name))
+        self.theme_changed_signal.subscribe(self, lambda theme: self.save_preferences(theme=theme.name))
         self.call_after_refresh(self._settle)
-        if self.remembered.problem:
-            words = f"{self.remembered.problem}\nthe usual settings are used; the file is kept when others are saved"
+        if self.preferences.problem:
+            words = f"{self.preferences.problem}\nthe usual settings are used; the file is kept when others are saved"
             self.notify(words, severity="warning", markup=False)
 
     def _settle(self) -> None:
@@ -212,15 +212,15 @@ class TinyGPTApp(App[None]):
     async def _carry(self) -> None:
         await self.bridge.carry()
 
-    def remember(self, **changes: object) -> None:
+    def save_preferences(self, **changes: object) -> None:
         """Keep some settings for the next start."""
-        if self.remembered.change(**changes):
+        if self.preferences.change(**changes):
             self._save_settings()
 
     @work(thread=True, exclusive=True, group="settings", exit_on_error=False)
     def _save_settings(self) -> None:
         try:
-            self.remembered.save()
+            self.preferences.save()
         except TinyGPTError as error:
             self.call_from_thread(self.notify, f"{error.message}\n{error.hint}", severity="warning", markup=False)
 
@@ -309,16 +309,16 @@ class TinyGPTApp(App[None]):
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Log what a worker did not foresee, and say so."""
         if event.state is WorkerState.ERROR and event.worker.error is not None:
-            self.notify(log_mishap(event.worker.error), severity="error", timeout=10, markup=False)
+            self.notify(log_unexpected(event.worker.error), severity="error", timeout=10, markup=False)
 
     def _handle_exception(self, error: Exception) -> None:
         # Textual would leave a screenful of traceback and local variables behind; the log is the place for it.
-        self._mishap = log_mishap(error)
+        self._unexpected = log_unexpected(error)
         super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
         self.bell()
-        self.panic(Text(self._mishap))
+        self.panic(Text(self._unexpected))
 
     def _build_driver(self, headless: bool, inline: bool, mouse: bool, size: tuple[int, int] | None) -> Driver:
         driver = super()._build_driver(headless, inline, mouse, size)

@@ -18,7 +18,7 @@ from tinygpt_tui.sessions.walk import Row
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.generate.branches import BranchesScreen, BranchList
-from tinygpt_tui.ui.generate.session_editor import SessionKeeper
+from tinygpt_tui.ui.generate.session_editor import SessionEditor
 from tinygpt_tui.ui.shared.branch_words import local_time, row_text
 from tinygpt_tui.ui.shared.confirm import ConfirmScreen
 from tinygpt_tui.ui.shell.help import HelpScreen
@@ -31,34 +31,34 @@ SAMPLING = SamplingSettings()
 NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)
 
 
-def written() -> SessionKeeper:
+def written() -> SessionEditor:
     """A root (0), forks "queen" (1) with "old" (2), and "knave" (3), which is current; a second root (4)."""
-    keeper = SessionKeeper(SessionStore(clock=lambda: NOON))
+    editor = SessionEditor(SessionStore(clock=lambda: NOON))
 
     def write(text: str) -> None:
-        keeper.append(text, len(text))
-        keeper.ended("length", 7)
+        editor.append(text, len(text))
+        editor.ended("length", 7)
 
-    keeper.begin("The", ONE, SAMPLING)
+    editor.begin("The", ONE, SAMPLING)
     write(" king is dead.")
-    keeper.fork(4, "queen", ONE, SAMPLING)
+    editor.fork(4, "queen", ONE, SAMPLING)
     write(" is well.")
-    keeper.fork(13, "old", ONE, SAMPLING)
+    editor.fork(13, "old", ONE, SAMPLING)
     write(" now.")
-    keeper.choose(0)
-    keeper.fork(4, "knave", ONE, SAMPLING)
+    editor.choose(0)
+    editor.fork(4, "knave", ONE, SAMPLING)
     write(" runs.")
-    keeper.begin("Once", ONE, SAMPLING)
+    editor.begin("Once", ONE, SAMPLING)
     write(" more.")
-    keeper.choose(3)
-    return keeper
+    editor.choose(3)
+    return editor
 
 
 class Bench:
     """The screen in use."""
 
-    def __init__(self, app: TinyGPTApp, pilot: Pilot[None], keeper: SessionKeeper) -> None:
-        self.app, self.pilot, self.keeper = app, pilot, keeper
+    def __init__(self, app: TinyGPTApp, pilot: Pilot[None], editor: SessionEditor) -> None:
+        self.app, self.pilot, self.editor = app, pilot, editor
         self.answers: list[bool | None] = []
 
     @property
@@ -93,13 +93,13 @@ class Bench:
 
 @asynccontextmanager
 async def opened(
-    keeper: SessionKeeper, size: tuple[int, int] = (80, 24), models: tuple[str, ...] = ()
+    editor: SessionEditor, size: tuple[int, int] = (80, 24), models: tuple[str, ...] = ()
 ) -> AsyncIterator[Bench]:
     app = TinyGPTApp(FakeEngine())
     app.animation_level = "none"
     async with app.run_test(size=size) as pilot:
-        bench = Bench(app, pilot, keeper)
-        app.push_screen(BranchesScreen(keeper, models), bench.answers.append)
+        bench = Bench(app, pilot, editor)
+        app.push_screen(BranchesScreen(editor, models), bench.answers.append)
         await wait_until(pilot, lambda: isinstance(app.screen, BranchesScreen) and app.screen.query("BranchList"))
         await bench.until(lambda: bench.keys)
         yield bench
@@ -107,9 +107,9 @@ async def opened(
 
 @pytest.mark.parametrize("size", [(80, 24), (140, 40)], ids=["80x24", "140x40"])
 async def test_the_tree_its_marks_and_the_text_at_the_fork(size: tuple[int, int]) -> None:
-    keeper = written()
-    keeper.keep(1, True)
-    async with opened(keeper, size) as bench:
+    editor = written()
+    editor.keep(1, True)
+    async with opened(editor, size) as bench:
         await bench.sees("The king is dead.", "├─ queen is well.", "│  └─ old now.", "└─ knave runs.", "Once more.")
         await bench.sees("▸  └─ knave", " ★ ├─ queen")
         await bench.sees("The ▸knave runs.", "one · temperature 0.8 · seed 7 · 6 tokens", "5 branches, 1 kept")
@@ -119,40 +119,40 @@ async def test_the_tree_its_marks_and_the_text_at_the_fork(size: tuple[int, int]
 
 
 async def test_enter_shows_a_branch() -> None:
-    keeper = written()
-    async with opened(keeper) as bench:
+    editor = written()
+    async with opened(editor) as bench:
         await bench.press("home", "enter")
         await bench.until(lambda: bench.answers)
         assert bench.answers == [True]
-        assert keeper.current is not None
-        assert keeper.current.id == 0
+        assert editor.current is not None
+        assert editor.current.id == 0
 
 
 @pytest.mark.parametrize("key", ["escape", "enter"])
 async def test_leaving_where_one_was_changes_nothing(key: str) -> None:
-    keeper = written()
-    before = keeper.session
-    async with opened(keeper) as bench:
+    editor = written()
+    before = editor.session
+    async with opened(editor) as bench:
         await bench.press(key)
         await bench.until(lambda: bench.answers)
         assert bench.answers == [False]
-        assert keeper.session == before
+        assert editor.session == before
 
 
 async def test_a_branch_is_named_in_place() -> None:
-    keeper = written()
-    async with opened(keeper) as bench:
+    editor = written()
+    async with opened(editor) as bench:
         await bench.press("r")
         await bench.until(lambda: isinstance(bench.screen.focused, Input))
         assert bench.keys == ["As it was"]
         await bench.press(*"dark", "enter")
         await bench.sees("└─ dark")
-        assert keeper.session.branches[3].name == "dark"
+        assert editor.session.branches[3].name == "dark"
         await bench.press("r")
         await bench.until(lambda: isinstance(bench.screen.focused, Input))
         await bench.press("x", "escape")
         await bench.until(lambda: isinstance(bench.screen.focused, BranchList))
-        assert keeper.session.branches[3].name == "dark"
+        assert editor.session.branches[3].name == "dark"
         assert not bench.answers
         await bench.press("r")
         await bench.until(lambda: isinstance(bench.screen.focused, Input))
@@ -161,93 +161,93 @@ async def test_a_branch_is_named_in_place() -> None:
 
 
 async def test_keeping_is_a_mark_and_can_be_taken_back() -> None:
-    keeper = written()
-    async with opened(keeper) as bench:
+    editor = written()
+    async with opened(editor) as bench:
         await bench.press("k")
         await bench.sees("▸★ └─ knave", "5 branches, 1 kept")
-        assert keeper.session.branches[3].kept
+        assert editor.session.branches[3].kept
         await bench.press("k")
         await bench.sees("5 branches, 0 kept")
-        assert not keeper.session.branches[3].kept
+        assert not editor.session.branches[3].kept
 
 
 async def test_one_branch_is_deleted_at_once_and_comes_back() -> None:
-    keeper = written()
-    before = keeper.session.branches
-    async with opened(keeper) as bench:
+    editor = written()
+    before = editor.session.branches
+    async with opened(editor) as bench:
         assert "Undo" not in bench.keys
         await bench.press("d")
         await bench.sees("1 branch deleted · u brings back")
-        assert 3 not in keeper.session.branches
+        assert 3 not in editor.session.branches
         assert bench.highlighted == 4  # the next one, so that d d d walks down
         await bench.until(lambda: "Undo" in bench.keys)
         await bench.press("u")
         await bench.sees("1 branch came back", "knave")
-        assert keeper.session.branches == before
+        assert editor.session.branches == before
         assert bench.highlighted == 3
 
 
 async def test_many_are_deleted_after_a_question_and_kept_ones_stay() -> None:
-    keeper = written()
-    keeper.keep(2, True)
-    async with opened(keeper) as bench:
+    editor = written()
+    editor.keep(2, True)
+    async with opened(editor) as bench:
         await bench.press("home", "d")
         await bench.until(lambda: isinstance(bench.app.screen, ConfirmScreen))
         await bench.sees("“The king is dead.” and 2 branches that hang on it?")
         await bench.press("escape")
-        assert len(keeper.session.branches) == 5
+        assert len(editor.session.branches) == 5
         await bench.press("d")
         await bench.until(lambda: isinstance(bench.app.screen, ConfirmScreen))
         await bench.press("enter")
         await bench.until(lambda: isinstance(bench.app.screen, BranchesScreen))
         await bench.sees("3 branches deleted", "★ The queen is old now.")
-        assert keeper.full_text(2) == "The queen is old now."
+        assert editor.full_text(2) == "The queen is old now."
         await bench.press("escape")
         await bench.until(lambda: bench.answers)
         assert bench.answers == [True]
 
 
 async def test_keys_quicker_than_the_list_mean_what_was_walked_to() -> None:
-    keeper = written()
-    async with opened(keeper) as bench:
+    editor = written()
+    async with opened(editor) as bench:
         await bench.pilot.press("up", "up", "k")
-        await bench.until(lambda: keeper.session.branches[1].kept)
-        assert [branch.id for branch in keeper.session.branches.values() if branch.kept] == [1]
+        await bench.until(lambda: editor.session.branches[1].kept)
+        assert [branch.id for branch in editor.session.branches.values() if branch.kept] == [1]
 
 
 async def test_what_is_not_kept_is_dropped_after_a_question() -> None:
-    keeper = written()
-    keeper.keep(3, True)
-    async with opened(keeper) as bench:
+    editor = written()
+    editor.keep(3, True)
+    async with opened(editor) as bench:
         await bench.press("x")
         await bench.sees("Delete 4 branches without a ★?")
         await bench.press("enter")
         await bench.sees("4 branches deleted")
-        assert keeper.full_text(3) == "The knave runs."
-        assert list(keeper.session.branches) == [3]
+        assert editor.full_text(3) == "The knave runs."
+        assert list(editor.session.branches) == [3]
         await bench.until(lambda: "Drop unkept" not in bench.keys)
         await bench.press("u")
         await bench.sees("4 branches came back")
-        assert len(keeper.session.branches) == 5
+        assert len(editor.session.branches) == 5
 
 
 async def test_what_is_being_written_grows_here_and_cannot_be_deleted() -> None:
-    keeper = written()
-    keeper.begin("Now", ONE, SAMPLING)
-    async with opened(keeper) as bench:
+    editor = written()
+    editor.begin("Now", ONE, SAMPLING)
+    async with opened(editor) as bench:
         await bench.sees("● Now", "writing")
-        keeper.append(" it comes", 9)
+        editor.append(" it comes", 9)
         await bench.sees("Now it comes")
         await bench.press("d")
         await bench.sees("it is being written just now: stop it first")
-        keeper.ended("length")
+        editor.ended("length")
         await bench.press("d")
         await bench.sees("1 branch deleted")
 
 
 async def test_deleting_everything_leaves_words() -> None:
-    keeper = written()
-    async with opened(keeper) as bench:
+    editor = written()
+    async with opened(editor) as bench:
         await bench.press("x")
         await bench.until(lambda: isinstance(bench.app.screen, ConfirmScreen))
         await bench.press("enter")
@@ -260,7 +260,7 @@ async def test_deleting_everything_leaves_words() -> None:
 
 
 async def test_an_empty_session_says_what_to_do() -> None:
-    async with opened(SessionKeeper()) as bench:
+    async with opened(SessionEditor()) as bench:
         await bench.sees("Nothing is written yet.")
         assert bench.keys == ["Back"]
 
@@ -291,10 +291,10 @@ async def test_other_sizes_lose_nothing() -> None:
 
 
 async def test_what_a_terminal_would_obey_is_shown_instead() -> None:
-    keeper = SessionKeeper()
-    keeper.begin("a\x1b[31mb\ud800 [b]c[/b]", ONE, SAMPLING)
-    keeper.rename_branch(0, "[red]n\x1b")
-    async with opened(keeper) as bench:
+    editor = SessionEditor()
+    editor.begin("a\x1b[31mb\ud800 [b]c[/b]", ONE, SAMPLING)
+    editor.rename_branch(0, "[red]n\x1b")
+    async with opened(editor) as bench:
         await bench.sees("[red]n␛", "a␛[31mb", "[b]c[/b]")
 
 

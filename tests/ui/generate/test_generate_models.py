@@ -24,11 +24,11 @@ from tinygpt_tui.settings.model_config import TrainedOn
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.generate.screen import GenerateScreen
-from tinygpt_tui.ui.models.model_list import ModelShelf
+from tinygpt_tui.ui.models.model_list import ModelList
 from tinygpt_tui.ui.models.model_picker import ModelPicker, details_of
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shell.key_bar import KeyBar
-from tinygpt_tui.ui.shell.preferences import Remembered
+from tinygpt_tui.ui.shell.preferences import Preferences
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
 
@@ -110,7 +110,7 @@ async def test_moving_picks_opens_remembers_and_keeps_the_prompt() -> None:
         await pilot.press("enter")
         assert isinstance(screen.focused, PromptBox)
         assert screen.focused.text == "prompt"
-        await wait_until(pilot, lambda: Remembered().settings.model == "two")
+        await wait_until(pilot, lambda: Preferences().settings.model == "two")
     app = TinyGPTApp(FakeEngine())
     async with app.run_test(size=(140, 40)) as pilot:
         await picked(app, pilot, "two")
@@ -234,13 +234,13 @@ def test_a_loss_from_a_part_of_the_split_is_marked_in_the_list() -> None:
 
 async def test_the_app_looks_for_models_once_when_it_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[str] = []
-    look = ModelShelf.look
+    look = ModelList.refresh
 
-    def counted(shelf: ModelShelf) -> bool:
+    def counted(models: ModelList) -> bool:
         looks.append("look")
-        return look(shelf)
+        return look(models)
 
-    monkeypatch.setattr(ModelShelf, "look", counted)
+    monkeypatch.setattr(ModelList, "refresh", counted)
     monkeypatch.setattr("tinygpt_tui.ui.generate.models.LOOK_EVERY_S", 3600.0)
     make_model("one")
     app = TinyGPTApp(FakeEngine())

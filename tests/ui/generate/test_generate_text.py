@@ -41,8 +41,8 @@ async def test_every_writing_is_a_branch_and_none_is_lost() -> None:
         bench.engine.write("pq")
         bench.engine.end()
         await bench.until(lambda: not bench.screen.writing.busy)
-        keeper = bench.screen.keeper
-        assert [keeper.full_text(branch) for branch in keeper.session.branches] == ["abcd", "abxy", "abpq"]
+        editor = bench.screen.editor
+        assert [editor.full_text(branch) for branch in editor.session.branches] == ["abcd", "abxy", "abpq"]
         assert "branch 3 of 3" in str(bench.screen.output.border_subtitle)
         await bench.pilot.press("ctrl+b")
         await bench.until(lambda: isinstance(bench.app.screen, BranchesScreen))
@@ -58,11 +58,11 @@ async def test_every_writing_is_a_branch_and_none_is_lost() -> None:
 async def test_again_on_a_reopened_branch_begins_behind_the_alternative_chosen_there() -> None:
     async with opened() as bench:
         await bench.write("ab", "cd")
-        keeper, card = bench.screen.keeper, bench.screen.card
+        editor, card = bench.screen.editor, bench.screen.card
         assert card is not None
-        keeper.fork(3, "xy", card, bench.screen.sampling)
-        keeper.append("z", 1)
-        keeper.ended("stopped")
+        editor.fork(3, "xy", card, bench.screen.sampling)
+        editor.append("z", 1)
+        editor.ended("stopped")
         bench.screen._show_branch()
         assert bench.text == "abcxyz"
         await bench.pilot.press("ctrl+r")
@@ -86,8 +86,8 @@ async def test_another_branch_chosen_while_it_writes_stops_it_and_keeps_what_was
         bench.engine.write("zz")
         bench.engine.end("stopped")
         await bench.pilot.pause()
-        keeper = bench.screen.keeper
-        assert [keeper.full_text(branch) for branch in keeper.session.branches] == ["abcd", "efgh"]
+        editor = bench.screen.editor
+        assert [editor.full_text(branch) for branch in editor.session.branches] == ["abcd", "efgh"]
 
 
 async def test_clear_keeps_the_text_among_the_branches() -> None:
@@ -98,7 +98,7 @@ async def test_clear_keeps_the_text_among_the_branches() -> None:
         await bench.until(lambda: bench.text == "abcd")
         await bench.pilot.press("ctrl+l")
         await bench.until(lambda: bench.text == "")
-        assert [bench.screen.keeper.full_text(branch) for branch in bench.screen.keeper.session.branches] == ["abcd"]
+        assert [bench.screen.editor.full_text(branch) for branch in bench.screen.editor.session.branches] == ["abcd"]
 
 
 async def test_the_session_is_on_the_disk_and_can_be_reopened() -> None:
@@ -150,8 +150,8 @@ async def test_the_microscope_explains_what_is_under_the_cursor_and_forks_there(
         bench.engine.write("!")
         bench.engine.end()
         await bench.until(lambda: not bench.screen.writing.busy)
-        keeper = bench.screen.keeper
-        assert [keeper.full_text(branch) for branch in keeper.session.branches] == ["abcdef", "abcy!"]
+        editor = bench.screen.editor
+        assert [editor.full_text(branch) for branch in editor.session.branches] == ["abcdef", "abcy!"]
 
 
 async def test_escape_leaves_the_microscope_before_anything_else() -> None:
@@ -189,7 +189,7 @@ async def test_another_model_is_asked_anew() -> None:
         explain(bench)
         await bench.until(lambda: bench.screen.glass.looking.look(2).state == "known")
         count = len(bench.engine.asked_why)
-        card = next(card for card in bench.screen.shelf.cards if card.name == "two")
+        card = next(card for card in bench.screen.models.cards if card.name == "two")
         bench.screen.use(card)
         await bench.until(lambda: len(bench.engine.asked_why) > count)
         assert bench.engine.asked_why[-1].model == card.path

@@ -15,7 +15,7 @@ from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.sessions.store import COPY, Opened, SessionStore
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.app import TinyGPTApp
-from tinygpt_tui.ui.generate.session_editor import SessionKeeper
+from tinygpt_tui.ui.generate.session_editor import SessionEditor
 from tinygpt_tui.ui.generate.sessions import SessionList, SessionsScreen
 from tinygpt_tui.ui.shell.help import HelpScreen
 from tinygpt_tui.ui.shell.key_bar import KeyBar
@@ -25,19 +25,19 @@ pytestmark = pytest.mark.usefixtures("no_shipped_models")
 SAMPLING = SamplingSettings()
 
 
-def written(*prompts: str) -> SessionKeeper:
+def written(*prompts: str) -> SessionEditor:
     """Sessions on the disk, the last prompt's open; each was written by a model that is called as its first word."""
-    keeper = SessionKeeper()
+    editor = SessionEditor()
     for prompt in prompts:
-        keeper.new()
+        editor.new()
         card = ModelCard(name=prompt.split()[0].lower(), path="/m", origin="yours")
-        keeper.begin(prompt, card, SAMPLING)
-        keeper.append(" and so on", 10)
-        keeper.ended("length", 7)
+        editor.begin(prompt, card, SAMPLING)
+        editor.append(" and so on", 10)
+        editor.ended("length", 7)
         for now in (0.0, 100.0):  # the left one is written, then let go
-            while (save := keeper.save_soon(now)) is not None:
+            while (save := editor.save_soon(now)) is not None:
                 assert save() is None
-    return keeper
+    return editor
 
 
 class Bench:
@@ -77,13 +77,13 @@ class Bench:
 
 @asynccontextmanager
 async def opened(
-    keeper: SessionKeeper, size: tuple[int, int] = (80, 24), models: tuple[str, ...] = ()
+    editor: SessionEditor, size: tuple[int, int] = (80, 24), models: tuple[str, ...] = ()
 ) -> AsyncIterator[Bench]:
     app = TinyGPTApp(FakeEngine())
     app.animation_level = "none"
     async with app.run_test(size=size) as pilot:
         bench = Bench(app, pilot)
-        app.push_screen(SessionsScreen(keeper, models), bench.answers.append)
+        app.push_screen(SessionsScreen(editor, models), bench.answers.append)
         await wait_until(
             pilot, lambda: isinstance(app.screen, SessionsScreen) and any(bar.keys for bar in app.screen.query(KeyBar))
         )
@@ -92,8 +92,8 @@ async def opened(
 
 @pytest.mark.parametrize("size", [(80, 24), (140, 40)], ids=["80x24", "140x40"])
 async def test_the_list_says_what_is_in_each(size: tuple[int, int]) -> None:
-    keeper = written("The king", "Once upon")
-    async with opened(keeper, size, models=("once",)) as bench:
+    editor = written("The king", "Once upon")
+    async with opened(editor, size, models=("once",)) as bench:
         await bench.sees("  The king and so on", "▸ Once upon and so on", "2 sessions")
         await bench.sees("1 branch · 18 characters · ", "the (gone)", "bytes · once")
         assert "once (gone)" not in bench.text
@@ -101,22 +101,22 @@ async def test_the_list_says_what_is_in_each(size: tuple[int, int]) -> None:
 
 
 async def test_enter_reopens_and_says_what_is_missing() -> None:
-    keeper = written("The king", "Once upon")
-    async with opened(keeper, models=("once",)) as bench:
+    editor = written("The king", "Once upon")
+    async with opened(editor, models=("once",)) as bench:
         await bench.goes_to("The king")
         await bench.pilot.press("enter")
         await bench.until(lambda: bench.answers)
         (answer,) = bench.answers
         assert answer is not None
         assert "gone from this machine: the" in answer.notice
-        keeper.open(answer)
-        assert keeper.full_text() == "The king and so on"
+        editor.open(answer)
+        assert editor.full_text() == "The king and so on"
 
 
 async def test_the_open_one_needs_no_opening_and_esc_changes_nothing() -> None:
-    keeper = written("The king")
+    editor = written("The king")
     for key in ("enter", "escape"):
-        async with opened(keeper) as bench:
+        async with opened(editor) as bench:
             await bench.sees("The king")
             await bench.pilot.press(key)
             await bench.until(lambda bench=bench: bench.answers)
@@ -124,20 +124,20 @@ async def test_the_open_one_needs_no_opening_and_esc_changes_nothing() -> None:
 
 
 async def test_new_is_a_session_without_branches() -> None:
-    keeper = written("The king")
-    async with opened(keeper) as bench:
+    editor = written("The king")
+    async with opened(editor) as bench:
         await bench.pilot.press("n")
         await bench.until(lambda: bench.answers)
         (answer,) = bench.answers
         assert answer is not None
-        keeper.open(answer)
-        assert keeper.current is None
-        assert len(keeper.store.cards()) == 1
+        editor.open(answer)
+        assert editor.current is None
+        assert len(editor.store.cards()) == 1
 
 
 async def test_sessions_get_titles_the_open_one_and_others() -> None:
-    keeper = written("The king", "Once upon")
-    async with opened(keeper) as bench:
+    editor = written("The king", "Once upon")
+    async with opened(editor) as bench:
         for heading, title in (("The king", "abc"), ("Once upon", "def")):
             await bench.goes_to(heading)
             await bench.pilot.press("r")
@@ -145,8 +145,8 @@ async def test_sessions_get_titles_the_open_one_and_others() -> None:
             await bench.pilot.press(*title, "enter")
             await bench.sees(title)
             await bench.pilot.press("home")
-        assert keeper.session.title == "def"
-        assert {card.head.title for card in keeper.store.cards()} == {"abc", ""}  # the open one is written soon
+        assert editor.session.title == "def"
+        assert {card.head.title for card in editor.store.cards()} == {"abc", ""}  # the open one is written soon
         await bench.pilot.press("r")
         await bench.until(lambda: isinstance(bench.screen.focused, Input))
         await bench.pilot.press("x", "escape")
@@ -156,26 +156,26 @@ async def test_sessions_get_titles_the_open_one_and_others() -> None:
 
 
 async def test_a_deleted_session_comes_back() -> None:
-    keeper = written("The king", "Once upon", "Now then")
-    async with opened(keeper) as bench:
+    editor = written("The king", "Once upon", "Now then")
+    async with opened(editor) as bench:
         for heading in ("The king", "Once upon"):
             await bench.goes_to(heading)
             await bench.pilot.press("d")
             await bench.until(lambda heading=heading: f"  {heading}" not in bench.text)
             await bench.sees("is in the trash · u takes it back")
             await bench.pilot.press("home")
-        assert len(keeper.store.cards()) == 1
+        assert len(editor.store.cards()) == 1
         await bench.pilot.press("u")
         await bench.sees("it is back", "Once upon")
         await bench.pilot.press("u")
         await bench.sees("The king", "3 sessions")
-        assert len(keeper.store.cards()) == 3
+        assert len(editor.store.cards()) == 3
         await bench.until(lambda: "Undo" not in bench.keys)
 
 
 async def test_deleting_the_open_session_begins_a_new_one() -> None:
-    keeper = written("The king")
-    async with opened(keeper) as bench:
+    editor = written("The king")
+    async with opened(editor) as bench:
         await bench.goes_to("The king")
         await bench.pilot.press("d")
         await bench.sees("is in the trash", "No sessions yet")
@@ -183,23 +183,23 @@ async def test_deleting_the_open_session_begins_a_new_one() -> None:
         await bench.until(lambda: bench.answers)
         (answer,) = bench.answers
         assert answer is not None  # what is shown must go
-        keeper.open(answer)
-        assert keeper.full_text() == ""
+        editor.open(answer)
+        assert editor.full_text() == ""
 
 
 async def test_what_is_being_written_is_not_deleted() -> None:
-    keeper = written("The king")
-    keeper.go_on(ModelCard(name="one", path="/m", origin="yours"), SAMPLING)
-    async with opened(keeper) as bench:
+    editor = written("The king")
+    editor.go_on(ModelCard(name="one", path="/m", origin="yours"), SAMPLING)
+    async with opened(editor) as bench:
         await bench.goes_to("The king")
         await bench.pilot.press("d")
         await bench.sees("it is being written just now", "stop it first")
-        assert keeper.writing is not None
+        assert editor.writing is not None
 
 
 async def test_the_filter_looks_in_titles_and_models() -> None:
-    keeper = written("The king", "Once upon", "Now then")
-    async with opened(keeper) as bench:
+    editor = written("The king", "Once upon", "Now then")
+    async with opened(editor) as bench:
         await bench.sees("3 sessions")
         await bench.pilot.press("slash", *"once")
         await bench.until(lambda: "The king" not in bench.text)
@@ -221,8 +221,8 @@ async def test_the_filter_looks_in_titles_and_models() -> None:
 
 async def test_a_session_of_another_window_is_a_copy_and_is_not_touched() -> None:
     other = written("The king")
-    keeper = SessionKeeper()
-    async with opened(keeper) as bench:
+    editor = SessionEditor()
+    async with opened(editor) as bench:
         await bench.goes_to("The king")
         await bench.pilot.press("d")
         await bench.sees("another window has this session open")
@@ -236,13 +236,13 @@ async def test_a_session_of_another_window_is_a_copy_and_is_not_touched() -> Non
         assert answer is not None
         assert answer.notice == COPY
         assert answer.session.id != other.session.id
-    assert [card.head.title for card in keeper.store.cards()] == [""]
+    assert [card.head.title for card in editor.store.cards()] == [""]
 
 
 async def test_a_damaged_one_says_so_and_the_others_work() -> None:
-    keeper = written("The king")
-    keeper.store.path("broken").write_bytes(b"{}\n")
-    async with opened(keeper) as bench:
+    editor = written("The king")
+    editor.store.path("broken").write_bytes(b"{}\n")
+    async with opened(editor) as bench:
         await bench.sees("The king", "broken", "line 1: ")
         await bench.pilot.press("end", "enter")
         await bench.sees("broken.session cannot be opened")
@@ -254,12 +254,12 @@ async def test_a_folder_that_cannot_be_read_says_so() -> None:
     store = SessionStore()
     store.folder.parent.mkdir(parents=True)
     store.folder.write_text("no folder")
-    async with opened(SessionKeeper(store)) as bench:
+    async with opened(SessionEditor(store)) as bench:
         await bench.sees("check that the path exists", "No sessions yet")
 
 
 async def test_none_yet() -> None:
-    async with opened(SessionKeeper()) as bench:
+    async with opened(SessionEditor()) as bench:
         await bench.sees("No sessions yet", "0 sessions")
         await bench.until(lambda: bench.keys == ["New", "Filter", "Back"])
         await bench.pilot.press("d", "r", "u", "enter")

@@ -245,7 +245,7 @@ async def test_the_twin_of_a_model_writes_in_generate(no_shipped_models: None) -
         await bench.pilot.press("enter")  # takes the model, as it is
         await bench.write("ab", "cd")
         assert bench.engine.asked[-1].untrained
-        branch = bench.screen.keeper.current
+        branch = bench.screen.editor.current
         assert branch is not None
         assert branch.model == "one, untrained"
         await bench.pilot.press("f5")

@@ -24,7 +24,7 @@ from tinygpt_tui.ui.race.screen import RaceScreen
 from tinygpt_tui.ui.race.track import RaceTrack, columns_for
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shell.help import HelpScreen
-from tinygpt_tui.ui.shell.preferences import Remembered
+from tinygpt_tui.ui.shell.preferences import Preferences
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
 
@@ -469,7 +469,7 @@ async def test_the_panes_are_remembered() -> None:
     async with opened(models=("one", "two")) as bench:
         await bench.to_pane(1)
         await bench.press("a")
-        await bench.until(lambda: Remembered().settings.race == "trained one\nuntrained one\ntrained two")
+        await bench.until(lambda: Preferences().settings.race == "trained one\nuntrained one\ntrained two")
     async with opened(models=("one", "two")) as bench:
         assert bench.titles == ["1 one", "2 one, untrained", "3 two"]
 

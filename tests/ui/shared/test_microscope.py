@@ -20,9 +20,9 @@ from tinygpt_tui.events.generation import (
     TokenProbabilities,
     TokenSeen,
 )
-from tinygpt_tui.ui.generate.inspectable_output import LookingGlass
+from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
 from tinygpt_tui.ui.shared.microscope import Microscope, name_of, panel, percent
-from tinygpt_tui.ui.shared.surprise_index import Look, Question
+from tinygpt_tui.ui.shared.surprise_index import CharInfo, Question
 from tinygpt_tui.ui.shell.themes import THEMES
 
 ALPHABET = "et \noa日\ufffdis"  # the ten likeliest; one is half a character
@@ -34,11 +34,11 @@ def chance(probability: float = 0.125, alphabet: str = ALPHABET) -> TokenProbabi
     return TokenProbabilities(probability, 3, 2.0, candidates)
 
 
-def known(offset: int = 5, probability: float = 0.125) -> Look:
-    return Look(offset, "known", (TokenSeen(offset, offset + 1, ACTUAL, chance(probability)),))
+def known(offset: int = 5, probability: float = 0.125) -> CharInfo:
+    return CharInfo(offset, "known", (TokenSeen(offset, offset + 1, ACTUAL, chance(probability)),))
 
 
-def text_of(look: Look | None, width: int, height: int, picked: int | None = None, text: str = " ") -> list[str]:
+def text_of(look: CharInfo | None, width: int, height: int, picked: int | None = None, text: str = " ") -> list[str]:
     return ["".join(piece.text for piece in line) for line in panel(look, text, picked, width, height)]
 
 
@@ -67,7 +67,7 @@ def test_in_a_tall_panel_they_stand_in_one() -> None:
 
 def test_what_cannot_be_explained_is_said() -> None:
     said = {
-        state: text_of(Look(3, state, problem="the engine died"), 78, 7, text="Ж")
+        state: text_of(CharInfo(3, state, problem="the engine died"), 78, 7, text="Ж")
         for state in ("waiting", "first", "unknown", "failed")
     }
     assert said["waiting"] == ["Ж  …"]
@@ -79,15 +79,15 @@ def test_what_cannot_be_explained_is_said() -> None:
 
 def test_a_character_in_several_tokens_says_so() -> None:
     tokens = tuple(TokenSeen(5, 6, id, chance(0.5)) for id in range(3))
-    assert text_of(Look(5, "known", tokens), 78, 7)[0].startswith("␣  12.5%  in 3 tokens")
-    inside = Look(5, "known", tokens, whole=False)
+    assert text_of(CharInfo(5, "known", tokens), 78, 7)[0].startswith("␣  12.5%  in 3 tokens")
+    inside = CharInfo(5, "known", tokens, whole=False)
     assert text_of(inside, 78, 7)[-1] == "a part of a character: no text can go on from here"
 
 
 @given(st.integers(0, 150), st.integers(1, 20), st.integers(0, 11), st.none() | st.integers(0, 9))
 @settings(deadline=None)
 def test_any_size_and_any_number_of_alternatives(width: int, height: int, count: int, picked: int | None) -> None:
-    look = Look(0, "known", (TokenSeen(0, 9, 1, chance(1e-9, (ALPHABET * 2)[:count])),))
+    look = CharInfo(0, "known", (TokenSeen(0, 9, 1, chance(1e-9, (ALPHABET * 2)[:count])),))
     lines = text_of(look, width, height, picked, text="a long token\n")
     assert len({cell_len(line) for line in lines[2:12] if line[:1].isdigit()}) <= 2
     if width >= 40:
@@ -128,20 +128,20 @@ class Glass(App[None]):
         self.toggled: list[bool] = []
 
     def compose(self) -> ComposeResult:
-        yield LookingGlass()
+        yield InspectableOutput()
 
     @property
-    def glass(self) -> LookingGlass:
-        return self.query_one(LookingGlass)
+    def glass(self) -> InspectableOutput:
+        return self.query_one(InspectableOutput)
 
-    def on_looking_glass_ask(self, message: LookingGlass.Ask) -> None:
+    def on_inspectable_output_ask(self, message: InspectableOutput.Ask) -> None:
         self.questions.append((message.question, message.text))
         self.glass.asked(message.question, len(self.questions))
 
-    def on_looking_glass_unneeded(self, message: LookingGlass.Unneeded) -> None:
+    def on_inspectable_output_unneeded(self, message: InspectableOutput.Unneeded) -> None:
         self.unneeded.append(message.job)
 
-    def on_looking_glass_toggled(self, message: LookingGlass.Toggled) -> None:
+    def on_inspectable_output_toggled(self, message: InspectableOutput.Toggled) -> None:
         self.toggled.append(message.is_open)
 
     def on_microscope_fork(self, message: Microscope.Fork) -> None:
@@ -161,7 +161,7 @@ def shown(app: App[None]) -> str:
     return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
 
 
-async def opened(pilot: Pilot[None], text: str = "But soft, what light", prompt_end: int = 3) -> LookingGlass:
+async def opened(pilot: Pilot[None], text: str = "But soft, what light", prompt_end: int = 3) -> InspectableOutput:
     """Open the microscope over a text, and wait for its first question."""
     app = pilot.app
     assert isinstance(app, Glass)
@@ -247,7 +247,7 @@ async def test_jumps_go_to_what_was_surprising() -> None:
     app = Glass()
     async with app.run_test(size=(80, 24)) as pilot:
         glass = await opened(pilot)
-        while glass.looking.question is not None:
+        while glass.index.question is not None:
             app.answer(surprising="wg")
             await pilot.pause()
         await pilot.press("]")
@@ -267,7 +267,7 @@ async def test_colours_come_with_a_key_and_stay_when_the_microscope_is_left() ->
         glass = await opened(pilot)
         ground = glass.output.render_line(0)
         await pilot.press("c")
-        while glass.looking.question is not None:
+        while glass.index.question is not None:
             app.answer(surprising="w")
             await pilot.pause()
         assert glass.colours
@@ -344,7 +344,7 @@ async def test_while_the_engine_writes_the_tokens_tell_their_own_chances() -> No
         assert glass.open(2)
         await wait_until(pilot, lambda: "surprise 10.0 bits" in shown(app))
         assert app.questions == []
-        assert list(glass.looking.levels) == [0, 0, 6, 6]
+        assert list(glass.index.levels) == [0, 0, 6, 6]
         glass.set_quiet(False)
         await wait_until(pilot, lambda: app.questions)
         assert (app.questions[0][0].start, app.questions[0][0].end) == (0, 2)

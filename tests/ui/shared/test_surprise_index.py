@@ -20,10 +20,10 @@ from tinygpt_tui.events.generation import (
     TokenSeen,
 )
 from tinygpt_tui.ui.shared import surprise_index as module
-from tinygpt_tui.ui.shared.surprise_index import FAR, NEAR, SURPRISING, Looking, Stretch, level_of, surprise_bits
+from tinygpt_tui.ui.shared.surprise_index import FAR, NEAR, SURPRISING, Span, SurpriseIndex, level_of, surprise_bits
 
 EXPECTED, SURPRISE = 0.9, 1 / 512
-NOWHERE = Stretch(0, 0)
+NOWHERE = Span(0, 0)
 
 
 def chance(probability: float, *texts: str) -> TokenProbabilities:
@@ -38,14 +38,14 @@ def ended(job: int, reason: EndReason = "length", message: str = "") -> Generati
     return GenerationEnded(job, reason, 0, 0.0, None, message=message)
 
 
-def explained(length: int, *tokens: TokenSeen) -> Looking:
+def explained(length: int, *tokens: TokenSeen) -> SurpriseIndex:
     """What is known of a text of so many characters, all of which were asked about."""
-    looking = Looking()
-    looking.reset(length)
-    while (question := looking.ask(None, Stretch(0, length))) is not None:
-        looking.asked(question, 1)
-        looking.take([Explained(1, tokens), ended(1)])
-    return looking
+    index = SurpriseIndex()
+    index.reset(length)
+    while (question := index.ask(None, Span(0, length))) is not None:
+        index.asked(question, 1)
+        index.apply_events([Explained(1, tokens), ended(1)])
+    return index
 
 
 def test_the_examples_in_the_docstrings_are_true() -> None:
@@ -62,129 +62,129 @@ def test_surprise_is_one_bit_for_each_halving() -> None:
 
 
 def test_the_character_under_the_cursor_comes_first_then_what_is_after_it_then_before() -> None:
-    looking = Looking()
-    looking.reset(1000)
-    sight, stretches = Stretch(100, 500), []
-    while (question := looking.ask(300, sight)) is not None:
+    index = SurpriseIndex()
+    index.reset(1000)
+    sight, stretches = Span(100, 500), []
+    while (question := index.ask(300, sight)) is not None:
         stretches.append((question.start, question.end))
-        looking.asked(question, len(stretches))
-        looking.take(
+        index.asked(question, len(stretches))
+        index.apply_events(
             [
                 Explained(len(stretches), tuple(seen(at, at + 1) for at in range(question.start, question.end))),
                 ended(len(stretches)),
             ]
         )
     assert stretches == [(300, 300 + NEAR), (300 + NEAR, 500), (100, 300)]
-    assert looking.look(300).state == "known"
-    assert looking.look(99).state == "waiting"
+    assert index.info(300).state == "known"
+    assert index.info(99).state == "waiting"
 
 
 def test_one_question_at_a_time_and_none_that_is_too_long() -> None:
-    looking = Looking()
-    looking.reset(10 * FAR)
-    question = looking.ask(None, Stretch(0, 10 * FAR))
+    index = SurpriseIndex()
+    index.reset(10 * FAR)
+    question = index.ask(None, Span(0, 10 * FAR))
     assert question is not None
     assert (question.start, question.end) == (0, FAR)
-    assert looking.ask(None, Stretch(0, 10 * FAR)) is None
+    assert index.ask(None, Span(0, 10 * FAR)) is None
 
 
 @given(st.data())
 @settings(deadline=None)
 def test_asking_comes_to_an_end_when_all_in_sight_is_known(data: st.DataObject) -> None:
     length = data.draw(st.integers(0, 700))
-    looking = Looking()
-    looking.reset(length)
+    index = SurpriseIndex()
+    index.reset(length)
     cursor = data.draw(st.none() | st.integers(0, max(0, length - 1)))
-    sight = Stretch(data.draw(st.integers(0, length)), data.draw(st.integers(0, length + 5)))
+    sight = Span(data.draw(st.integers(0, length)), data.draw(st.integers(0, length + 5)))
     questions = 0
-    while (question := looking.ask(cursor, sight)) is not None:
+    while (question := index.ask(cursor, sight)) is not None:
         questions += 1
         assert 0 <= question.start < question.end <= length
-        looking.asked(question, questions)
+        index.asked(question, questions)
         answered = data.draw(st.integers(question.start, question.end))  # it may be silent about the rest
-        looking.take([Explained(questions, tuple(seen(at, at + 1) for at in range(question.start, answered)))])
-        looking.take([ended(questions)])
+        index.apply_events([Explained(questions, tuple(seen(at, at + 1) for at in range(question.start, answered)))])
+        index.apply_events([ended(questions)])
     assert questions <= 3 + length // FAR
     for offset in {*range(sight.start, min(sight.end, length)), *([] if cursor is None or not length else [cursor])}:
-        assert looking.look(offset).state in ("known", "unknown")
+        assert index.info(offset).state in ("known", "unknown")
 
 
 def test_a_question_that_the_cursor_has_left_is_given_up() -> None:
-    looking = Looking()
-    looking.reset(1000)
-    sight = Stretch(0, 400)
-    question = looking.ask(None, sight)
+    index = SurpriseIndex()
+    index.reset(1000)
+    sight = Span(0, 400)
+    question = index.ask(None, sight)
     assert question is not None
-    assert looking.astray(300, sight) is None  # not known yet which job it is
-    looking.asked(question, 5)
-    assert looking.astray(100, sight) is None
-    looking.take([Explained(5, tuple(seen(at, at + 1) for at in range(200)))])
-    assert looking.astray(100, sight) is None  # that one is known; the rest is in sight
-    assert looking.astray(300, sight) == 5
-    assert looking.astray(300, sight) is None  # once is enough
-    looking.take([ended(5, "stopped")])
-    again = looking.ask(300, sight)
+    assert index.stale_job(300, sight) is None  # not known yet which job it is
+    index.asked(question, 5)
+    assert index.stale_job(100, sight) is None
+    index.apply_events([Explained(5, tuple(seen(at, at + 1) for at in range(200)))])
+    assert index.stale_job(100, sight) is None  # that one is known; the rest is in sight
+    assert index.stale_job(300, sight) == 5
+    assert index.stale_job(300, sight) is None  # once is enough
+    index.apply_events([ended(5, "stopped")])
+    again = index.ask(300, sight)
     assert again is not None
     assert again.start == 300
-    looking.asked(again, 6)
-    assert looking.astray(None, sight) is None
-    assert looking.astray(None, Stretch(600, 800)) == 6
+    index.asked(again, 6)
+    assert index.stale_job(None, sight) is None
+    assert index.stale_job(None, Span(600, 800)) == 6
 
 
 def test_answers_that_come_before_the_jobs_number_is_known_are_kept() -> None:
-    looking = Looking()
-    looking.reset(3)
-    question = looking.ask(0, Stretch(0, 3))
+    index = SurpriseIndex()
+    index.reset(3)
+    question = index.ask(0, Span(0, 3))
     assert question is not None
-    assert looking.take([Explained(9, (seen(0, 1),)), Explained(8, (seen(1, 2),)), ended(8)]) is None
-    assert looking.asked(question, 9) == Stretch(0, 1)
-    assert looking.look(1).state == "waiting"
-    assert looking.question is question
+    assert index.apply_events([Explained(9, (seen(0, 1),)), Explained(8, (seen(1, 2),)), ended(8)]) is None
+    assert index.asked(question, 9) == Span(0, 1)
+    assert index.info(1).state == "waiting"
+    assert index.question is question
 
 
 def test_answers_about_another_text_are_not_taken() -> None:
-    looking = Looking()
-    looking.reset(10)
-    question = looking.ask(0, Stretch(0, 10))
+    index = SurpriseIndex()
+    index.reset(10)
+    question = index.ask(0, Span(0, 10))
     assert question is not None
-    looking.asked(question, 4)
-    assert looking.reset(5) == 4
-    assert looking.take([Explained(4, (seen(0, 1),))]) is None
-    assert looking.look(0).state == "waiting"
+    index.asked(question, 4)
+    assert index.reset(5) == 4
+    assert index.apply_events([Explained(4, (seen(0, 1),))]) is None
+    assert index.info(0).state == "waiting"
 
 
 def test_what_stands_before_a_change_stays_known() -> None:
-    looking = explained(4, *(seen(at, at + 1) for at in range(4)))
-    looking.resize(2, 6)
-    assert [looking.look(at).state for at in range(6)] == ["known"] * 2 + ["waiting"] * 4
-    assert list(looking.levels) == [1, 1, 0, 0, 0, 0]
-    question = looking.ask(None, Stretch(0, 6))
+    index = explained(4, *(seen(at, at + 1) for at in range(4)))
+    index.resize(2, 6)
+    assert [index.info(at).state for at in range(6)] == ["known"] * 2 + ["waiting"] * 4
+    assert list(index.levels) == [1, 1, 0, 0, 0, 0]
+    question = index.ask(None, Span(0, 6))
     assert question is not None
-    looking.asked(question, 2)
-    looking.resize(3, 8)  # while the answer is on its way
-    looking.take([Explained(2, tuple(seen(at, at + 1) for at in range(2, 6)))])
-    assert [looking.look(at).state for at in range(8)] == ["known"] * 3 + ["waiting"] * 5
+    index.asked(question, 2)
+    index.resize(3, 8)  # while the answer is on its way
+    index.apply_events([Explained(2, tuple(seen(at, at + 1) for at in range(2, 6)))])
+    assert [index.info(at).state for at in range(8)] == ["known"] * 3 + ["waiting"] * 5
 
 
 def test_a_failure_is_said_and_nothing_is_asked_until_it_is_forgiven() -> None:
-    looking = Looking()
-    looking.reset(3)
-    question = looking.ask(0, NOWHERE)
+    index = SurpriseIndex()
+    index.reset(3)
+    question = index.ask(0, NOWHERE)
     assert question is not None
-    looking.asked(question, 1)
-    looking.take([ended(1, "failed", "the engine process ended")])
-    assert looking.look(0).state == "failed"
-    assert looking.look(0).problem == "the engine process ended"
-    assert looking.ask(0, NOWHERE) is None
-    looking.forgive()
-    assert looking.ask(0, NOWHERE) is not None
+    index.asked(question, 1)
+    index.apply_events([ended(1, "failed", "the engine process ended")])
+    assert index.info(0).state == "failed"
+    assert index.info(0).problem == "the engine process ended"
+    assert index.ask(0, NOWHERE) is None
+    index.clear_error()
+    assert index.ask(0, NOWHERE) is not None
 
 
 # What a character's tokens say
 
 
 def test_characters_and_tokens_need_not_be_the_same() -> None:
-    looking = explained(
+    index = explained(
         5,
         seen(0, 1, None, id=3),  # nothing before it
         seen(1, 2, 0.5),  # one character in two tokens
@@ -192,41 +192,41 @@ def test_characters_and_tokens_need_not_be_the_same() -> None:
         seen(2, 4, 0.125),  # one token of two characters
         TokenSeen(4, 5, -1, None),  # not known to the model
     )
-    assert [looking.look(at).state for at in range(5)] == ["first", "known", "known", "known", "unknown"]
-    assert looking.look(1).probability == 0.125
-    assert [looking.surprise(at) for at in range(5)] == [None, 3.0, 3.0, 3.0, None]
-    assert list(looking.levels) == [0, 3, 3, 3, 0]
-    assert (looking.look(3).start, looking.look(3).end) == (2, 4)
+    assert [index.info(at).state for at in range(5)] == ["first", "known", "known", "known", "unknown"]
+    assert index.info(1).probability == 0.125
+    assert [index.surprise(at) for at in range(5)] == [None, 3.0, 3.0, 3.0, None]
+    assert list(index.levels) == [0, 3, 3, 3, 0]
+    assert (index.info(3).start, index.info(3).end) == (2, 4)
 
 
 def test_text_can_go_on_only_from_a_whole_character() -> None:
-    looking = explained(3, seen(0, 1, texts="ab\ufffd"), seen(1, 2), seen(1, 3, id=8), seen(2, 3))
-    assert [looking.look(0).other(place) for place in (-1, 0, 1, 2, 3)] == [None, "a", "b", None, None]
-    assert looking.look(1).whole
-    assert not looking.look(2).whole  # its first token begins inside the character before
-    assert looking.look(2).other(0) is None
+    index = explained(3, seen(0, 1, texts="ab\ufffd"), seen(1, 2), seen(1, 3, id=8), seen(2, 3))
+    assert [index.info(0).other(place) for place in (-1, 0, 1, 2, 3)] == [None, "a", "b", None, None]
+    assert index.info(1).whole
+    assert not index.info(2).whole  # its first token begins inside the character before
+    assert index.info(2).other(0) is None
 
 
 def test_written_tokens_tell_their_chances_themselves() -> None:
-    looking = Looking()
-    looking.reset(2)
-    looking.resize(2, 6)
+    index = SurpriseIndex()
+    index.reset(2)
+    index.resize(2, 6)
     texts = ["a", "", "é", "bc", ""]
     tokens = [Token(1, index, 0, text, 1, chance(SURPRISE, "x")) for index, text in enumerate(texts)]
-    assert looking.written(tokens, 2) == Stretch(2, 6)
+    assert index.written(tokens, 2) == Span(2, 6)
     # The é was written in two tokens; which of them said what is not kept apart here.
-    assert [looking.look(at).state for at in range(2, 6)] == ["known", "waiting", "known", "known"]
-    looking.resize(6, 8)
-    assert looking.written([Token(1, 5, 0, "ñ", 1, chance(SURPRISE, "x")), Token(1, 6, 0, "d", 1)], 6) is None
+    assert [index.info(at).state for at in range(2, 6)] == ["known", "waiting", "known", "known"]
+    index.resize(6, 8)
+    assert index.written([Token(1, 5, 0, "ñ", 1, chance(SURPRISE, "x")), Token(1, 6, 0, "d", 1)], 6) is None
 
 
 def test_written_tokens_without_candidates_are_coloured_and_asked_about_when_looked_at() -> None:
-    looking = Looking()
-    looking.reset(1)
-    assert looking.written([Token(1, 0, 0, "a", 1, chance(SURPRISE))], 0) == Stretch(0, 1)
-    assert list(looking.levels) == [6]
-    assert looking.ask(None, Stretch(0, 1)) is None
-    assert looking.ask(0, Stretch(0, 1)) is not None
+    index = SurpriseIndex()
+    index.reset(1)
+    assert index.written([Token(1, 0, 0, "a", 1, chance(SURPRISE))], 0) == Span(0, 1)
+    assert list(index.levels) == [6]
+    assert index.ask(None, Span(0, 1)) is None
+    assert index.ask(0, Span(0, 1)) is not None
 
 
 # Memory
@@ -234,11 +234,11 @@ def test_written_tokens_without_candidates_are_coloured_and_asked_about_when_loo
 
 def test_the_candidates_of_the_latest_characters_alone_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "DETAILED", 10)
-    looking = explained(100, *(seen(at, at + 1) for at in range(100)))
-    assert all(level == 1 for level in looking.levels)
-    assert [at for at in range(100) if looking.look(at).state == "known"] == list(range(90, 100))
-    assert looking.ask(None, Stretch(0, 100)) is None  # colours need no more
-    question = looking.ask(5, Stretch(0, 100))  # the cursor does
+    index = explained(100, *(seen(at, at + 1) for at in range(100)))
+    assert all(level == 1 for level in index.levels)
+    assert [at for at in range(100) if index.info(at).state == "known"] == list(range(90, 100))
+    assert index.ask(None, Span(0, 100)) is None  # colours need no more
+    question = index.ask(5, Span(0, 100))  # the cursor does
     assert question is not None
     assert question.start == 5
 
@@ -248,43 +248,43 @@ def test_the_candidates_of_the_latest_characters_alone_are_kept(monkeypatch: pyt
 
 def test_a_jump_goes_to_what_is_surprising_or_not_known() -> None:
     surprising = {3, 4, 8}
-    looking = explained(10, *(seen(at, at + 1, SURPRISE if at in surprising else EXPECTED) for at in range(10)))
-    assert {at for at in range(10) if looking.levels[at] >= SURPRISING} == surprising
-    assert [looking.next_surprising(at, 1) for at in (0, 3, 4, 8, 9)] == [3, 4, 8, None, None]
-    assert [looking.next_surprising(at, -1) for at in (9, 8, 4, 3, 0)] == [8, 4, 3, None, None]
-    looking.resize(6, 12)
-    assert looking.next_surprising(4, 1) == 6
-    assert looking.next_surprising(11, -1) == 10
+    index = explained(10, *(seen(at, at + 1, SURPRISE if at in surprising else EXPECTED) for at in range(10)))
+    assert {at for at in range(10) if index.levels[at] >= SURPRISING} == surprising
+    assert [index.next_surprising(at, 1) for at in (0, 3, 4, 8, 9)] == [3, 4, 8, None, None]
+    assert [index.next_surprising(at, -1) for at in (9, 8, 4, 3, 0)] == [8, 4, 3, None, None]
+    index.resize(6, 12)
+    assert index.next_surprising(4, 1) == 6
+    assert index.next_surprising(11, -1) == 10
 
 
 def test_a_jump_takes_a_token_of_several_characters_as_one() -> None:
-    looking = explained(9, seen(0, 3, SURPRISE), seen(3, 6), seen(6, 9, SURPRISE))
-    assert looking.next_surprising(1, 1) == 6
-    assert looking.next_surprising(7, -1) == 0
-    assert looking.next_surprising(2, -1) is None
+    index = explained(9, seen(0, 3, SURPRISE), seen(3, 6), seen(6, 9, SURPRISE))
+    assert index.next_surprising(1, 1) == 6
+    assert index.next_surprising(7, -1) == 0
+    assert index.next_surprising(2, -1) is None
 
 
 @given(st.lists(st.sampled_from(["ask", "append", "cut", "answer", "end"]), max_size=30), st.data())
 @settings(deadline=None)
 def test_whatever_happens_the_lengths_agree(steps: list[str], data: st.DataObject) -> None:
-    looking = Looking()
+    index = SurpriseIndex()
     jobs = 0
     for step in steps:
-        length = len(looking)
-        question = looking.question
+        length = len(index)
+        question = index.question
         if step == "append":
-            looking.resize(length, length + data.draw(st.integers(0, 5)))
+            index.resize(length, length + data.draw(st.integers(0, 5)))
         elif step == "cut":
-            looking.resize(data.draw(st.integers(0, length)), data.draw(st.integers(length, length + 3)))
-        elif step == "ask" and (new := looking.ask(data.draw(st.none() | st.integers(0, length)), Stretch(0, length))):
+            index.resize(data.draw(st.integers(0, length)), data.draw(st.integers(length, length + 3)))
+        elif step == "ask" and (new := index.ask(data.draw(st.none() | st.integers(0, length)), Span(0, length))):
             jobs += 1
-            looking.asked(new, jobs)
+            index.asked(new, jobs)
         elif question is not None:
             events: dict[str, GenerationEvent] = {
                 "answer": Explained(jobs, tuple(seen(at, at + 1) for at in range(question.start, question.end))),
                 "end": ended(jobs),
             }
             if step in events:
-                looking.take([events[step]])
-        assert all(looking.look(at).state for at in range(len(looking)))
-        assert all((looking.levels[at] > 0) == (looking.surprise(at) is not None) for at in range(len(looking)))
+                index.apply_events([events[step]])
+        assert all(index.info(at).state for at in range(len(index)))
+        assert all((index.levels[at] > 0) == (index.surprise(at) is not None) for at in range(len(index)))

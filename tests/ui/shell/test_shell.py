@@ -15,7 +15,7 @@ from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.generate.screen import GenerateScreen
 from tinygpt_tui.ui.shell.help import HelpScreen
 from tinygpt_tui.ui.shell.keys import keys_of
-from tinygpt_tui.ui.shell.preferences import Remembered
+from tinygpt_tui.ui.shell.preferences import Preferences
 from tinygpt_tui.ui.shell.tab_bar import TabTitle
 from tinygpt_tui.ui.tabs import TABS
 from tinygpt_tui.ui.train.screen import TrainScreen
@@ -49,7 +49,7 @@ async def test_the_theme_is_remembered() -> None:
         assert app.theme == "tinygpt-dark"
         await pilot.press("ctrl+n")
         assert app.theme == "tinygpt-light"
-        await wait_until(pilot, lambda: Remembered().settings.theme == "tinygpt-light")
+        await wait_until(pilot, lambda: Preferences().settings.theme == "tinygpt-light")
     again = TinyGPTApp(FakeEngine())
     async with again.run_test():
         assert again.theme == "tinygpt-light"
@@ -68,11 +68,11 @@ async def test_without_colour_no_theme_is_black_on_black(monkeypatch: pytest.Mon
 def test_the_settings_of_an_earlier_version_are_taken_over() -> None:
     paths.settings_file().parent.mkdir(parents=True, exist_ok=True)
     paths.settings_file().with_suffix(".json").write_bytes(b'{"theme": "tinygpt-light", "frames_per_second": 12}')
-    remembered = Remembered()
+    remembered = Preferences()
     assert (remembered.settings.theme, remembered.settings.frames_per_second) == ("tinygpt-light", 12)
     remembered.change(theme="tinygpt-dark")
     remembered.save()
-    assert Remembered().settings.frames_per_second == 12
+    assert Preferences().settings.frames_per_second == 12
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"theme = 3", b'theme = "of another time"\nmore = 1', b"\xff\xfe"])
@@ -93,7 +93,7 @@ async def test_a_damaged_settings_file_is_set_aside_before_another_is_written(co
     async with app.run_test() as pilot:
         assert paths.settings_file().name in "".join(note.message for note in app._notifications)
         assert not aside.exists()  # a start alone changes nothing
-        app.remember(theme="tinygpt-light")
+        app.save_preferences(theme="tinygpt-light")
         await wait_until(pilot, aside.exists)
         await wait_until(pilot, lambda: b"tinygpt-light" in paths.settings_file().read_bytes())
     assert aside.read_bytes() == content

@@ -18,7 +18,7 @@ from tinygpt_tui.errors import SessionError
 from tinygpt_tui.sessions import tree
 from tinygpt_tui.sessions.document import Branch, words_of
 from tinygpt_tui.sessions.walk import rows
-from tinygpt_tui.ui.generate.session_editor import SessionKeeper
+from tinygpt_tui.ui.generate.session_editor import SessionEditor
 from tinygpt_tui.ui.shared.branch_words import KEPT, facts_line, fitted, preview_text, row_text
 from tinygpt_tui.ui.shared.confirm import ConfirmScreen
 from tinygpt_tui.ui.shared.naming_line import NamingLine
@@ -52,7 +52,7 @@ deleted. `u` brings back what was deleted last.
 
 
 class BranchesScreen(ModalScreen[bool]):
-    """Dismisses with True where another branch is the current one now. All changes go to the keeper."""
+    """Dismisses with True where another branch is the current one now. All changes go to the editor."""
 
     CSS_PATH = "branches.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 (declared so by Textual)
@@ -68,11 +68,11 @@ class BranchesScreen(ModalScreen[bool]):
         Binding("f1", "app.help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
     ]
 
-    def __init__(self, keeper: SessionKeeper, models: Collection[str] = ()) -> None:
+    def __init__(self, editor: SessionEditor, models: Collection[str] = ()) -> None:
         """`models` are the paths of the models there are; none given: all are taken to be there."""
         super().__init__()
-        self._keeper, self._models = keeper, models
-        self._before = keeper.session.current
+        self._editor, self._models = editor, models
+        self._before = editor.session.current
         self._version = -1
         self._shown: list[tuple[int, Text]] = []
 
@@ -101,7 +101,7 @@ class BranchesScreen(ModalScreen[bool]):
         """The highlighted branch."""
         at = self.query_one(BranchList).highlighted  # asked, not remembered: keys may be quicker than messages
         id = self._shown[at][0] if at is not None and at < len(self._shown) else None
-        return None if id is None else self._keeper.session.branches.get(id)
+        return None if id is None else self._editor.session.branches.get(id)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Show only the keys that do something now."""
@@ -113,9 +113,9 @@ class BranchesScreen(ModalScreen[bool]):
             case "rename" | "keep" | "delete":
                 return self.branch is not None
             case "undo":
-                return self._keeper.can_undo
+                return self._editor.can_undo
             case "drop":
-                return bool(tree.unkept(self._keeper.session, self._keeper.spared))
+                return bool(tree.unkept(self._editor.session, self._editor.spared))
         return True
 
     # Keys
@@ -123,7 +123,7 @@ class BranchesScreen(ModalScreen[bool]):
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
         """Enter or a click shows the branch."""
         message.stop()
-        self._keeper.choose(int(message.option.id or 0))
+        self._editor.choose(int(message.option.id or 0))
         self.action_back()
 
     def on_option_list_option_highlighted(self, message: OptionList.OptionHighlighted) -> None:
@@ -141,14 +141,14 @@ class BranchesScreen(ModalScreen[bool]):
         """Give the branch its name."""
         branch = self.branch
         if message.name is not None and branch is not None:
-            self._keeper.rename_branch(branch.id, message.name)
+            self._editor.rename_branch(branch.id, message.name)
         self.query_one(BranchList).focus()
         self._show()
 
     def action_keep(self) -> None:
         """Keep this branch, or no longer."""
         if self.branch is not None:
-            self._keeper.keep(self.branch.id, not self.branch.kept)
+            self._editor.keep(self.branch.id, not self.branch.kept)
             self._show()
 
     def action_delete(self) -> None:
@@ -156,7 +156,7 @@ class BranchesScreen(ModalScreen[bool]):
         branch = self.branch
         if branch is None:
             return
-        more = len(tree.going_with(self._keeper.session, branch.id)) - 1
+        more = len(tree.going_with(self._editor.session, branch.id)) - 1
         if not more:
             self._delete(branch.id)
             return
@@ -167,7 +167,7 @@ class BranchesScreen(ModalScreen[bool]):
 
     def action_drop(self) -> None:
         """Delete all that is not kept, after a question."""
-        count = len(tree.unkept(self._keeper.session, self._keeper.spared))
+        count = len(tree.unkept(self._editor.session, self._editor.spared))
         question = f"Delete {_branches(count)} without a {KEPT}? The texts of the kept ones stay whole."
         self.app.push_screen(
             ConfirmScreen("drop unkept", question, "Delete"), lambda yes: self._drop() if yes else None
@@ -175,45 +175,45 @@ class BranchesScreen(ModalScreen[bool]):
 
     def action_undo(self) -> None:
         """Bring back what was deleted last."""
-        count = self._keeper.undo()
-        self._show(f"{_branches(count)} came back", self._keeper.session.current)
+        count = self._editor.undo()
+        self._show(f"{_branches(count)} came back", self._editor.session.current)
 
     def action_back(self) -> None:
         """Close the tree."""
-        self.dismiss(self._keeper.session.current != self._before)
+        self.dismiss(self._editor.session.current != self._before)
 
     def _delete(self, branch: int) -> None:
         order = [id for id, _ in self._shown]
         place = order.index(branch) if branch in order else 0
         try:
-            count = self._keeper.delete_branch(branch)
+            count = self._editor.delete_branch(branch)
         except SessionError as error:
             self.query_one(NamingLine).say(f"{error.message}: {error.hint}", warning=True)
             return
-        left = self._keeper.session.branches
+        left = self._editor.session.branches
         near = [id for id in (*order[place:], *reversed(order[:place])) if id in left]
         self._show(f"{_branches(count)} deleted · u brings back", near[0] if near else None)
 
     def _drop(self) -> None:
-        count = self._keeper.drop_unkept()
+        count = self._editor.drop_unkept()
         self._show(f"{_branches(count)} deleted · u brings back")
 
     # Pictures
 
     def _look(self) -> None:
-        if self._version != self._keeper.version and not self.query_one(NamingLine).asking:
+        if self._version != self._editor.version and not self.query_one(NamingLine).asking:
             self._show(None)
 
     def _show(self, note: str | None = "", at: int | None = None) -> None:
         """Show the session as it is, with the highlight on branch `at`; a `note` of None leaves the last one."""
-        keeper, listing = self._keeper, self.query_one(BranchList)
-        session, now = keeper.session, keeper.store.clock()
-        self._version = keeper.version
+        editor, listing = self._editor, self.query_one(BranchList)
+        session, now = editor.session, editor.store.clock()
+        self._version = editor.version
         width = max(20, listing.scrollable_content_region.width - 2)  # a scroll bar may come
         found = [
             (
                 row.branch.id,
-                row_text(row, width, row.branch.id == session.current, row.branch.id == keeper.writing, now),
+                row_text(row, width, row.branch.id == session.current, row.branch.id == editor.writing, now),
             )
             for row in rows(session)
         ]
@@ -238,14 +238,14 @@ class BranchesScreen(ModalScreen[bool]):
         self.refresh_bindings()
 
     def _preview(self) -> None:
-        branch, session = self.branch, self._keeper.session
+        branch, session = self.branch, self._editor.session
         facts, text = self.query_one("#branches-facts", Static), self.query_one("#branches-text", Static)
         if branch is None:
             facts.update("")
             text.update("")
             return
         missing = bool(self._models) and branch.model_path not in self._models
-        facts.update(shown(facts_line(branch, missing, self._keeper.store.clock())))
+        facts.update(shown(facts_line(branch, missing, self._editor.store.clock())))
         text.update(preview_text(session, branch, BEFORE_WIDE if self.has_class("-wide") else BEFORE_NARROW))
 
 

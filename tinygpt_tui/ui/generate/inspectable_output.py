@@ -15,12 +15,12 @@ from tinygpt_tui.events.generation import GenerationEvent, Token
 from tinygpt_tui.ui.generate.surprise_legend import SurpriseLegend
 from tinygpt_tui.ui.shared.microscope import KEYS, Microscope
 from tinygpt_tui.ui.shared.output_text import OutputText
-from tinygpt_tui.ui.shared.surprise_index import Looking, Question, Stretch
+from tinygpt_tui.ui.shared.surprise_index import Question, Span, SurpriseIndex
 
 ROOM_FOR_TALL = 28  # lines of output and microscope together
 
 
-class LookingGlass(Vertical):
+class InspectableOutput(Vertical):
     """Holds OutputText and Microscope and lets the one follow the other; who uses it talks to the engine.
 
     `Ask` is answered by `asked` and, as events come, `take`; `Unneeded` by stopping the job.
@@ -40,7 +40,7 @@ class LookingGlass(Vertical):
         "character here, too: it takes a moment."
     )
     DEFAULT_CSS = """
-    LookingGlass {
+    InspectableOutput {
         height: 1fr;
         & Microscope, & SurpriseLegend { display: none; }
         &.-coloured SurpriseLegend { display: block; }
@@ -96,7 +96,7 @@ class LookingGlass(Vertical):
     def __init__(self, *, id: str | None = None, window_at: Callable[[int], int] = lambda _offset: 0) -> None:
         """`window_at` tells where the model's window began when it came to a character."""
         super().__init__(id=id)
-        self.looking = Looking()
+        self.index = SurpriseIndex()
         self._window_at = window_at
         self.output = OutputText(id="output")
         self.microscope = Microscope(id="microscope")
@@ -130,13 +130,13 @@ class LookingGlass(Vertical):
         """Add text at the end; `tokens` are those that wrote it, in order, where they tell their chances."""
         at = len(self.output.text)
         self.output.append(text)
-        self.looking.resize(at, at + len(text))
-        self._show(self.looking.written(tokens, at))
+        self.index.resize(at, at + len(text))
+        self._show(self.index.written(tokens, at))
         self.look_on()
 
     def forget(self) -> None:
         """What is known is worth nothing any more: another model is asked, or another way of reading."""
-        job = self.looking.reset(len(self.output.text))
+        job = self.index.reset(len(self.output.text))
         if job is not None:
             self.post_message(self.Unneeded(job))
         self.output.surprise_changed(0, len(self.output.text))
@@ -176,7 +176,7 @@ class LookingGlass(Vertical):
         """Colour the text by surprise, or no more."""
         self._colours = on
         self.set_class(on, "-coloured")
-        self.output.set_surprise(self.looking.levels if on else None)
+        self.output.set_surprise(self.index.levels if on else None)
         self.look_on()
 
     def set_quiet(self, quiet: bool) -> None:
@@ -188,36 +188,36 @@ class LookingGlass(Vertical):
 
     def asked(self, question: Question, job: int) -> None:
         """The question has become this job."""
-        changed = self.looking.asked(question, job)
-        if question is not self.looking.question and changed is None:
+        changed = self.index.asked(question, job)
+        if question is not self.index.question and changed is None:
             self.post_message(self.Unneeded(job))
         self._show(changed)
         self.look_on()
 
     def take(self, events: Iterable[GenerationEvent]) -> None:
         """Take in what the engine said; what belongs to no question of here is left alone."""
-        waited = self.looking.question is not None
-        self._show(self.looking.take(events))
+        waited = self.index.question is not None
+        self._show(self.index.apply_events(events))
         if waited:
             self.look_on()
 
     def look_on(self) -> None:
         """Show what is known of the character under the cursor, and ask for what is missing."""
-        output, looking = self.output, self.looking
-        cursor, sight = output.cursor, Stretch(*output.in_sight)
+        output, index = self.output, self.index
+        cursor, sight = output.cursor, Span(*output.in_sight)
         output.set_cursor_window(None if cursor is None else self._window_at(cursor))
         if cursor is not None:
-            look = looking.look(cursor)
+            look = index.info(cursor)
             self.microscope.show(look, output.text[look.start : look.end])
         if self._quiet or not (self.is_open or self._colours):
             return
-        stray = looking.astray(cursor, sight)
+        stray = index.stale_job(cursor, sight)
         if stray is not None:
             self.post_message(self.Unneeded(stray))
-        elif looking.question is None and (question := looking.ask(cursor, sight)) is not None:
+        elif index.question is None and (question := index.ask(cursor, sight)) is not None:
             self.post_message(self.Ask(question, output.text))
 
-    def _show(self, changed: Stretch | None) -> None:
+    def _show(self, changed: Span | None) -> None:
         if changed is not None and self._colours:
             self.output.surprise_changed(*changed)
 
@@ -250,7 +250,7 @@ class LookingGlass(Vertical):
     def action_jump(self, direction: int) -> None:
         """Walk to the next surprising character."""
         cursor = self.output.cursor
-        place = None if cursor is None else self.looking.next_surprising(cursor, direction)
+        place = None if cursor is None else self.index.next_surprising(cursor, direction)
         if place is None:
             self.app.bell()
         else:
@@ -267,7 +267,7 @@ class LookingGlass(Vertical):
     @on(OutputText.Walked)
     def _walked(self, message: OutputText.Walked) -> None:
         message.stop()
-        self.looking.forgive()
+        self.index.clear_error()
         self.look_on()
 
     @on(OutputText.Scrolled)

@@ -15,7 +15,7 @@ from tinygpt_tui.checkpoints.vocabulary import characters_of
 from tinygpt_tui.errors import CheckpointError, TinyGPTError
 from tinygpt_tui.ui.generate.side_panes import SidePanes
 from tinygpt_tui.ui.generate.status_line import StatusLine
-from tinygpt_tui.ui.models.model_list import ModelShelf, default_model
+from tinygpt_tui.ui.models.model_list import ModelList, default_model
 from tinygpt_tui.ui.models.model_picker import NO_MODELS, ModelPicker
 from tinygpt_tui.ui.shared.output_text import OutputText
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
@@ -41,7 +41,7 @@ class ChoosesModels(TabScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.shelf = ModelShelf()
+        self.models = ModelList()
         self.card: ModelCard | None = None
         self.untrained = False  # the model is used with its first weights
         self._wished = ""  # the path of a model that another tab wants to be used here
@@ -65,21 +65,21 @@ class ChoosesModels(TabScreen):
 
     @work(thread=True, exclusive=True, group="models", exit_on_error=False)
     def _look_for_models(self) -> None:
-        if self.shelf.look() or self._wished:
+        if self.models.refresh() or self._wished:
             self.app.call_from_thread(self._show_models)
 
     def _show_models(self) -> None:
         picker = self.query_one(ModelPicker)
-        picker.show(self.shelf.cards, self.shelf.live)
-        known = {card.path: card for card in self.shelf.cards}
+        picker.show(self.models.cards, self.models.live)
+        known = {card.path: card for card in self.models.cards}
         wished = known.get(self._wished)
         if wished is not None:
             self._wished = ""
             self.use(wished)
-            self.workbench.remember(model=wished.name)
+            self.workbench.save_preferences(model=wished.name)
         elif self.card is None or self.card.path not in known:
             gone = self.card
-            self.use(default_model(self.shelf.cards, self.workbench.remembered.settings.model))
+            self.use(default_model(self.models.cards, self.workbench.preferences.settings.model))
             if gone is not None and self.card is not None:
                 words = f"{gone.name} is not there any more; {self.card.name} writes from now on"
                 self.notify(words, severity="warning", markup=False)
@@ -93,7 +93,7 @@ class ChoosesModels(TabScreen):
     def _picked(self, message: ModelPicker.Picked) -> None:
         same = self.card is not None and message.card.path == self.card.path
         self.use(message.card, untrained=same and self.untrained)
-        self.workbench.remember(model=message.card.name)
+        self.workbench.save_preferences(model=message.card.name)
         if message.done:
             self.action_back()
 
@@ -173,7 +173,7 @@ class ChoosesModels(TabScreen):
 
     @work(thread=True, group="visit", exit_on_error=False)
     def _visit(self, path: Path) -> None:
-        card = self.shelf.visit(path)
+        card = self.models.visit(path)
         self.app.call_from_thread(self._visited, card)
 
     def _visited(self, card: ModelCard) -> None:
@@ -216,7 +216,7 @@ class ChoosesModels(TabScreen):
             else:
                 self._look_for_models()
 
-        self.app.push_screen(CardScreen(card, self.shelf.cards), back)
+        self.app.push_screen(CardScreen(card, self.models.cards), back)
 
     def action_filter(self) -> None:
         """Go to the models' filter."""

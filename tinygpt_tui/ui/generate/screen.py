@@ -22,7 +22,7 @@ from tinygpt_tui.events.generation import (
     Token,
 )
 from tinygpt_tui.settings.sampling import SamplingSettings, from_lines
-from tinygpt_tui.ui.generate.inspectable_output import LookingGlass
+from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
 from tinygpt_tui.ui.generate.side_panes import SidePanes
 from tinygpt_tui.ui.generate.status_line import StatusLine
 from tinygpt_tui.ui.generate.text import ShowsText
@@ -32,7 +32,7 @@ from tinygpt_tui.ui.shared.generation_view import Asked, Writing
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shared.sampling_form import SamplingForm
 from tinygpt_tui.ui.shared.wrapping import shown
-from tinygpt_tui.ui.shell.selection import Subject
+from tinygpt_tui.ui.shell.selection import Selection
 
 UNKNOWN_SHOWN = 10
 
@@ -149,12 +149,12 @@ class GenerateScreen(ShowsText):
     def compose_body(self) -> ComposeResult:
         """Yield models, output and prompt, sampling."""
         centre = Vertical(
-            LookingGlass(id="glass", window_at=self._window_at),
+            InspectableOutput(id="glass", window_at=self._window_at),
             StatusLine(id="status"),
             PromptBox(self.workbench.prompts, id="prompt"),
             id="centre",
         )
-        remembered = self.workbench.remembered.settings
+        remembered = self.workbench.preferences.settings
         wished, self.own_sampling = remembered.show_settings, from_lines(remembered.sampling)
         yield SidePanes(
             ModelPicker(id="models"), centre, SamplingForm(self.own_sampling, id="sampling"), right_wished=wished
@@ -166,11 +166,11 @@ class GenerateScreen(ShowsText):
     def on_mount(self) -> None:
         """Listen to the engine."""
         self.workbench.bridge.listen(self)
-        self.workbench.subject = self._subject
+        self.workbench.selection = self._selection
 
-    def _subject(self) -> Subject | None:
+    def _selection(self) -> Selection | None:
         """Return what this tab is about: for Inspect to look into."""
-        return None if self.card is None else Subject(self.card.path, self.untrained, self.query_one(PromptBox).text)
+        return None if self.card is None else Selection(self.card.path, self.untrained, self.query_one(PromptBox).text)
 
     # What the screen knows of itself
 
@@ -206,7 +206,7 @@ class GenerateScreen(ShowsText):
             case "senses":
                 return self.has_senses
             case "branches":
-                return bool(self.keeper.session.branches)
+                return bool(self.editor.session.branches)
         return True
 
     # Asking
@@ -227,21 +227,21 @@ class GenerateScreen(ShowsText):
             self._generate(prompt)
 
     def _generate(self, prompt: str) -> None:
-        if not self.shelf.looked:
+        if not self.models.loaded:
             self._typed_early = prompt  # somebody types faster than folders are read
             return
-        if self.write_on(Asked(prompt, len(prompt)), partial(self.keeper.begin, prompt)):
+        if self.write_on(Asked(prompt, len(prompt)), partial(self.editor.begin, prompt)):
             self.workbench.remember_prompt(prompt)
 
     def action_go_on(self) -> None:
         """Write on from all the text there is."""
-        self.write_on(Asked(self.output.text, self.output.prompt_end), self.keeper.go_on)
+        self.write_on(Asked(self.output.text, self.output.prompt_end), self.editor.go_on)
 
     def action_again(self) -> None:
         """Ask the same once more."""
         asked = self.writing.asked
         if asked is not None:
-            self.write_on(asked, partial(self.keeper.fork, len(asked.text), ""))
+            self.write_on(asked, partial(self.editor.fork, len(asked.text), ""))
 
     def action_stop(self) -> None:
         """End at the next token; the text stays."""
@@ -341,17 +341,17 @@ class GenerateScreen(ShowsText):
                 ended = event
         if not events:
             return
-        self.keeper.append(text, len(tokens))
+        self.editor.append(text, len(tokens))
         self.glass.append(text, tokens)
         self.output.set_window(self.writing.window.start)
         if ended is not None:
-            self.keeper.ended(ended.reason)
+            self.editor.ended(ended.reason)
             if self.writing.failed and self._engine_ready:
                 self.show_error(TinyGPTError(ended.message, ended.hint))
         self.look()
 
     def _started(self, event: GenerationStarted) -> None:
-        self.keeper.started(event)
+        self.editor.started(event)
         self.show_place(event.seed)
         self.set_title(self.stamp)
         if event.engine == "torch" and self.card is not None and self.card.architecture == "gpt":
@@ -397,7 +397,7 @@ class GenerateScreen(ShowsText):
 
     @on(SidePanes.RightWished)
     def _remember_sampling(self, message: SidePanes.RightWished) -> None:
-        self.workbench.remember(show_settings=message.wished)
+        self.workbench.save_preferences(show_settings=message.wished)
 
     def on_click(self, event: events.Click) -> None:
         """A click on the output's title, the model's name, is a wish for another."""

@@ -24,7 +24,7 @@ STILL_WRITING = "it is being written just now"
 STOP_FIRST = "stop it first (Esc in the Generate tab)"
 
 
-class SessionKeeper:
+class SessionEditor:
     """Holds a session; whatever changes it goes through here.
 
     `version` rises with every change: who shows the session compares. `writing` is the branch that text comes for.
@@ -35,7 +35,7 @@ class SessionKeeper:
         self.version = 0
         self.writing: int | None = None
         self._session = self.store.new()
-        self._keeper = AutoSave(self.store)
+        self._saver = AutoSave(self.store)
         self._left: list[tuple[Session, AutoSave]] = []  # other sessions, until they are on the disk
         self._removed: list[tree.Removed] = []
         self._pieces: list[str] = []  # of the branch being written; joined when somebody asks
@@ -108,7 +108,7 @@ class SessionKeeper:
             self._pieces.append(text)
             self._tokens += tokens
             self.version += 1
-            self._keeper.streamed()
+            self._saver.streamed()
 
     def ended(self, reason: str, seed: int | None = None) -> None:
         """The writing is over; nothing happens where none was going on."""
@@ -168,7 +168,7 @@ class SessionKeeper:
 
     def load(self, id: str) -> Opened:
         """Read a session, for `open`; for a thread. Raises what SessionStore.open does."""
-        for session, _ in [(self._session, self._keeper), *self._left]:
+        for session, _ in [(self._session, self._saver), *self._left]:
             if session.id == id:
                 return Opened(session)  # it is here, and may be newer than on the disk
         return self.store.open(id)
@@ -178,11 +178,11 @@ class SessionKeeper:
         if opened.session.id == self._session.id:
             return
         self.ended("stopped")
-        self._left.append((self.session, self._keeper))
+        self._left.append((self.session, self._saver))
         back = next((entry for entry in self._left if entry[0].id == opened.session.id), None)
         if back is not None:
             self._left.remove(back)
-        self._session, self._keeper = back or (opened.session, AutoSave(self.store, opened.lock))
+        self._session, self._saver = back or (opened.session, AutoSave(self.store, opened.lock))
         self._removed = []
         self.version += 1
 
@@ -212,30 +212,30 @@ class SessionKeeper:
 
         The work returns an error that should be shown, or None. `now`: a monotonic clock, in seconds.
         """
-        if self._keeper.due(now):
-            return self._keeper.take(self.session, now)
+        if self._saver.due(now):
+            return self._saver.take(self.session, now)
         for entry in list(self._left):
-            session, keeper = entry
-            if keeper.due(now):
-                return keeper.take(session, now)
-            if keeper.settled:
-                keeper.release()
+            session, saver = entry
+            if saver.due(now):
+                return saver.take(session, now)
+            if saver.settled:
+                saver.release()
                 self._left.remove(entry)
         return None
 
     @property
     def error(self) -> TinyGPTError | None:
         """Why some text is not on the disk; None while nothing fails."""
-        return next((keeper.error for _, keeper in self._all() if keeper.error is not None and keeper.dirty), None)
+        return next((saver.error for _, saver in self._all() if saver.error is not None and saver.dirty), None)
 
     def save_all(self, now: float) -> Callable[[], TinyGPTError | None]:
         """Return the work of writing all that there is by now, for a thread; it returns why some was not written."""
-        unsaved = [(keeper, keeper.take(session, now)) for session, keeper in self._all() if keeper.dirty]
+        unsaved = [(saver, saver.take(session, now)) for session, saver in self._all() if saver.dirty]
 
         def write() -> TinyGPTError | None:
             for _, save in unsaved:
                 save()
-            return next((keeper.error for keeper, _ in unsaved if keeper.error is not None), None)
+            return next((saver.error for saver, _ in unsaved if saver.error is not None), None)
 
         return write
 
@@ -243,23 +243,23 @@ class SessionKeeper:
         """Write what is not on the disk yet and let go of it; return an error that should be shown. For the end."""
         self.ended("stopped")
         error = None
-        for session, keeper in self._all():
-            error = keeper.write_now(session) or error
-            keeper.release()
+        for session, saver in self._all():
+            error = saver.write_now(session) or error
+            saver.release()
         return error
 
-    def _delete_ours(self, session: Session, keeper: AutoSave) -> None:
-        error = keeper.write_now(session)
+    def _delete_ours(self, session: Session, saver: AutoSave) -> None:
+        error = saver.write_now(session)
         if error is not None:
-            self._left.append((session, keeper))
+            self._left.append((session, saver))
             raise error
-        keeper.release()
+        saver.release()
         self.store.delete(session.id)
 
     # Parts
 
     def _all(self) -> list[tuple[Session, AutoSave]]:
-        return [*self._left, (self.session, self._keeper)]
+        return [*self._left, (self.session, self._saver)]
 
     def _write_at(self, branch: Branch, at: int, alternative: str, about: dict[str, Any]) -> int:
         if not branch.tokens and not alternative and at == branch.end:
@@ -294,4 +294,4 @@ class SessionKeeper:
     def _change(self, session: Session, touches: bool = True) -> None:
         self._session = replace(session, changed_at=moment(self.store.clock())) if touches else session
         self.version += 1
-        self._keeper.changed()
+        self._saver.changed()

@@ -18,7 +18,7 @@ from textual.widgets.option_list import Option
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.sessions.encoding import head_of
 from tinygpt_tui.sessions.store import Opened, SessionCard
-from tinygpt_tui.ui.generate.session_editor import SessionKeeper
+from tinygpt_tui.ui.generate.session_editor import SessionEditor
 from tinygpt_tui.ui.shared.branch_words import CURRENT, fitted, local_time
 from tinygpt_tui.ui.shared.naming_line import NamingLine
 from tinygpt_tui.ui.shared.wrapping import shown
@@ -52,7 +52,7 @@ moves a session to the trash, `u` takes it back out.
 
 
 class SessionsScreen(ModalScreen[Opened | None]):
-    """Dismisses with what `SessionKeeper.open` takes, its notice to be shown; None: everything is as it was."""
+    """Dismisses with what `SessionEditor.open` takes, its notice to be shown; None: everything is as it was."""
 
     CSS_PATH = "sessions.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (90, "-wide")]  # noqa: RUF012 (declared so by Textual)
@@ -66,11 +66,11 @@ class SessionsScreen(ModalScreen[Opened | None]):
         Binding("f1", "app.help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
     ]
 
-    def __init__(self, keeper: SessionKeeper, models: Collection[str] = ()) -> None:
+    def __init__(self, editor: SessionEditor, models: Collection[str] = ()) -> None:
         """`models` are the names of the models there are; none given: all are taken to be there."""
         super().__init__()
-        self._keeper, self._models = keeper, models
-        self._own = keeper.session.id
+        self._editor, self._models = editor, models
+        self._own = editor.session.id
         self._cards: dict[str, SessionCard] = {}
         self._shown: list[tuple[str, Text]] = []
         self._next: str | None = None  # the session to go to when the list changes
@@ -122,7 +122,7 @@ class SessionsScreen(ModalScreen[Opened | None]):
     @work(thread=True, exclusive=True, group="sessions", exit_on_error=False)
     def _look(self) -> None:
         try:
-            cards = self._keeper.store.cards()
+            cards = self._editor.store.cards()
         except TinyGPTError as error:
             self.app.call_from_thread(self._complain, error)
             cards = []
@@ -132,7 +132,7 @@ class SessionsScreen(ModalScreen[Opened | None]):
         if not self.is_attached:
             return
         known = {card.id: card for card in cards}
-        session = self._keeper.session
+        session = self._editor.session
         if session.branches:  # what is on the disk may be some seconds old
             before = known.pop(session.id, None)
             card = SessionCard(session.id, head_of(session), before.size_bytes if before else 0)
@@ -164,9 +164,9 @@ class SessionsScreen(ModalScreen[Opened | None]):
         self.refresh_bindings()
 
     def _row(self, card: SessionCard, width: int) -> Text:
-        now, head = self._keeper.store.clock(), card.head
+        now, head = self._editor.store.clock(), card.head
         side = f"  {local_time(head.changed_at, now)}" if head.changed_at else ""
-        mark = f"{CURRENT} " if card.id == self._keeper.session.id else "  "
+        mark = f"{CURRENT} " if card.id == self._editor.session.id else "  "
         title = fitted(shown(card.heading or (card.id if card.problem else UNTITLED)), width - 2 - len(side))
         row = Text(no_wrap=True, overflow="ellipsis")
         row.append(mark + title, "bold")
@@ -223,12 +223,12 @@ class SessionsScreen(ModalScreen[Opened | None]):
             search.value = ""
             self.query_one(SessionList).focus()
         else:
-            session = self._keeper.session
+            session = self._editor.session
             self.dismiss(Opened(session) if session.id != self._own else None)
 
     def action_new(self) -> None:
         """Begin a new session."""
-        self.dismiss(Opened(self._keeper.store.new()))
+        self.dismiss(Opened(self._editor.store.new()))
 
     def action_rename(self) -> None:
         """Let the session be named."""
@@ -243,11 +243,11 @@ class SessionsScreen(ModalScreen[Opened | None]):
         card, title = self.card, message.name
         if card is None or title is None:
             return
-        if card.id == self._keeper.session.id:
-            self._keeper.rename(title)
+        if card.id == self._editor.session.id:
+            self._editor.rename(title)
             self._look()
         else:
-            self._do(lambda: self._keeper.store.rename(card.id, title), "")
+            self._do(lambda: self._editor.store.rename(card.id, title), "")
 
     def action_delete(self) -> None:
         """Move the session to the trash."""
@@ -255,7 +255,7 @@ class SessionsScreen(ModalScreen[Opened | None]):
         if card is None:
             return
         try:
-            work = self._keeper.delete_session(card.id)
+            work = self._editor.delete_session(card.id)
         except TinyGPTError as error:
             self._complain(error)
             return
@@ -277,7 +277,7 @@ class SessionsScreen(ModalScreen[Opened | None]):
             self._thrown.remove(id)
             self._next = id
 
-        self._do(lambda: self._keeper.store.restore(id), "it is back", done)
+        self._do(lambda: self._editor.store.restore(id), "it is back", done)
 
     # The disk
 
@@ -293,7 +293,7 @@ class SessionsScreen(ModalScreen[Opened | None]):
         self.app.call_from_thread(self._look)
 
     def _open(self, id: str) -> None:
-        if id == self._own == self._keeper.session.id:
+        if id == self._own == self._editor.session.id:
             self.dismiss(None)
         else:
             self._load(id)
@@ -301,7 +301,7 @@ class SessionsScreen(ModalScreen[Opened | None]):
     @work(thread=True, exclusive=True, group="sessions-open", exit_on_error=False)
     def _load(self, id: str) -> None:
         try:
-            opened = self._keeper.load(id)
+            opened = self._editor.load(id)
         except TinyGPTError as error:
             self.app.call_from_thread(self._complain, error)
             return
@@ -315,7 +315,7 @@ class SessionsScreen(ModalScreen[Opened | None]):
         if self.is_current:
             self.dismiss(opened)
         else:
-            self._keeper.store.release(opened.lock)  # closed meanwhile
+            self._editor.store.release(opened.lock)  # closed meanwhile
 
     def _complain(self, error: TinyGPTError) -> None:
         self._say(f"{error.message}\n{error.hint}".strip(), warning=True)

@@ -16,9 +16,9 @@ from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.sessions.store import Opened
 from tinygpt_tui.settings.fields import fields_of, written
 from tinygpt_tui.settings.sampling import SamplingSettings, to_lines
-from tinygpt_tui.ui.generate.inspectable_output import LookingGlass
+from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
 from tinygpt_tui.ui.generate.models import ChoosesModels
-from tinygpt_tui.ui.generate.session_editor import SessionKeeper
+from tinygpt_tui.ui.generate.session_editor import SessionEditor
 from tinygpt_tui.ui.generate.status_line import StatusLine
 from tinygpt_tui.ui.jobs.messages import EngineBatch
 from tinygpt_tui.ui.shared.generation_view import Asked, Writing
@@ -27,9 +27,9 @@ from tinygpt_tui.ui.shared.output_text import OutputText
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shared.sampling_form import SamplingForm
 from tinygpt_tui.ui.shared.surprise_index import Question
-from tinygpt_tui.ui.shell.unexpected import log_mishap
+from tinygpt_tui.ui.shell.unexpected import log_unexpected
 
-SAVE_EVERY_S = 0.5  # how often it is asked whether the session should be written; see sessions/keeper.py
+SAVE_EVERY_S = 0.5  # how often it is asked whether the session should be written; see sessions/autosave.py
 
 
 class ShowsText(ChoosesModels):
@@ -38,7 +38,7 @@ class ShowsText(ChoosesModels):
     def __init__(self) -> None:
         super().__init__()
         self.writing = Writing()
-        self.keeper = SessionKeeper()
+        self.editor = SessionEditor()
         self.own_sampling = SamplingSettings()  # as the user left it, whatever a session brings
         self._reading = ("auto", "fp32")  # how the model reads the text
 
@@ -49,9 +49,9 @@ class ShowsText(ChoosesModels):
 
     def on_unmount(self) -> None:
         """Write what is not on the disk yet."""
-        error = self.keeper.close()
+        error = self.editor.close()
         if error is not None:
-            log_mishap(error)
+            log_unexpected(error)
             self.workbench.unsaved = error
 
     @property
@@ -60,9 +60,9 @@ class ShowsText(ChoosesModels):
         return self.query_one(OutputText)
 
     @property
-    def glass(self) -> LookingGlass:
+    def glass(self) -> InspectableOutput:
         """The output with its microscope."""
-        return self.query_one(LookingGlass)
+        return self.query_one(InspectableOutput)
 
     @property
     def sampling(self) -> SamplingSettings:
@@ -85,16 +85,16 @@ class ShowsText(ChoosesModels):
 
     def remember_own_sampling(self) -> None:
         """Keep the user's sampling settings for the next start."""
-        self.workbench.remember(sampling=to_lines(self.own_sampling))
+        self.workbench.save_preferences(sampling=to_lines(self.own_sampling))
 
     async def _save_all(self) -> TinyGPTError | None:
         self.workbench.remember_prompt(self.query_one(PromptBox).text)  # typed, and perhaps not used yet
         self.remember_own_sampling()
-        return await asyncio.to_thread(self.keeper.save_all(time.monotonic()))
+        return await asyncio.to_thread(self.editor.save_all(time.monotonic()))
 
     def _keep(self) -> None:
-        self.query_one(StatusLine).show_unsaved(self.keeper.error)
-        save = self.keeper.save_soon(time.monotonic())
+        self.query_one(StatusLine).show_unsaved(self.editor.error)
+        save = self.editor.save_soon(time.monotonic())
         if save is not None:
             self._save(save)
 
@@ -113,8 +113,8 @@ class ShowsText(ChoosesModels):
         super().use(card, untrained=untrained)
         if another:
             self.glass.forget()
-        if self.keeper.current is not None and self.output.text:
-            self.show_place(self.keeper.current.seed)
+        if self.editor.current is not None and self.output.text:
+            self.show_place(self.editor.current.seed)
 
     @on(SamplingForm.Changed)
     def _read_otherwise(self, message: SamplingForm.Changed) -> None:
@@ -154,14 +154,14 @@ class ShowsText(ChoosesModels):
             text = text if cursor is None else text[: cursor + 1]
             self.app.push_screen(SensesScreen(self.card, text, self.sampling))
 
-    @on(LookingGlass.Toggled)
-    def _toggled(self, message: LookingGlass.Toggled) -> None:
+    @on(InspectableOutput.Toggled)
+    def _toggled(self, message: InspectableOutput.Toggled) -> None:
         self.set_class(message.is_open, "-looking")
         if not message.is_open and self.output.has_focus:
             self.query_one(PromptBox).focus()
 
-    @on(LookingGlass.Ask)
-    def _asked_why(self, message: LookingGlass.Ask) -> None:
+    @on(InspectableOutput.Ask)
+    def _asked_why(self, message: InspectableOutput.Ask) -> None:
         if self.card is not None and not self.card.problem:
             self._explain(self.card.path, message.question, message.text, self.sampling, self.untrained)
 
@@ -173,8 +173,8 @@ class ShowsText(ChoosesModels):
         job = await engine.explain(model, text, question.start, question.end, sampling, untrained=untrained)
         self.glass.asked(question, job)
 
-    @on(LookingGlass.Unneeded)
-    async def _unneeded(self, message: LookingGlass.Unneeded) -> None:
+    @on(InspectableOutput.Unneeded)
+    async def _unneeded(self, message: InspectableOutput.Unneeded) -> None:
         await self.workbench.engine.stop(message.job)
 
     def on_engine_batch(self, message: EngineBatch) -> None:
@@ -185,7 +185,7 @@ class ShowsText(ChoosesModels):
     def _fork(self, message: Microscope.Fork) -> None:
         text = self.output.text[: message.offset] + message.text
         asked = Asked(text, min(self.output.prompt_end, message.offset))
-        if self.write_on(asked, partial(self.keeper.fork, message.offset, message.text)):
+        if self.write_on(asked, partial(self.editor.fork, message.offset, message.text)):
             self.output.mark_fork(message.offset)
 
     # Branches and sessions
@@ -194,8 +194,8 @@ class ShowsText(ChoosesModels):
         """Show all that was written in this session."""
         from tinygpt_tui.ui.generate.branches import BranchesScreen
 
-        paths = [card.path for card in self.shelf.cards]
-        self.app.push_screen(BranchesScreen(self.keeper, paths), self._branch_chosen)
+        paths = [card.path for card in self.models.cards]
+        self.app.push_screen(BranchesScreen(self.editor, paths), self._branch_chosen)
 
     def _branch_chosen(self, another: bool | None) -> None:
         if another:
@@ -205,22 +205,22 @@ class ShowsText(ChoosesModels):
         """Show the sessions that are kept."""
         from tinygpt_tui.ui.generate.sessions import SessionsScreen
 
-        names = [card.name for card in self.shelf.cards]
-        self.app.push_screen(SessionsScreen(self.keeper, names), self._session_chosen)
+        names = [card.name for card in self.models.cards]
+        self.app.push_screen(SessionsScreen(self.editor, names), self._session_chosen)
 
     def _session_chosen(self, opened: Opened | None) -> None:
         if opened is None:
             return
         self._end_writing()
-        self.keeper.open(opened)
+        self.editor.open(opened)
         self._show_branch()
         if opened.notice:
             self.notify(opened.notice, severity="warning", markup=False)
 
     def _show_branch(self) -> None:
         """Show the session's current branch, with the model and the settings that wrote it."""
-        branch = self.keeper.current
-        if branch is not None and branch.id == self.keeper.writing:
+        branch = self.editor.current
+        if branch is not None and branch.id == self.editor.writing:
             return  # it is on the screen already
         self._end_writing()
         if branch is None:
@@ -228,13 +228,13 @@ class ShowsText(ChoosesModels):
             self.glass.reset()
             self.query_one(SamplingForm).show(self.own_sampling)
         else:
-            text = self.keeper.full_text()
+            text = self.editor.full_text()
             self.writing = Writing(Asked(text[: branch.begins_at], branch.prompt_end))
             self.glass.reset(text, branch.prompt_end)
             if news := _differences(self.sampling, branch.sampling):
                 self.notify(f"The settings of this text are in use: {news}", markup=False)
             self.query_one(SamplingForm).show(branch.sampling)
-            card = next((card for card in self.shelf.cards if card.path == branch.model_path), None)
+            card = next((card for card in self.models.cards if card.path == branch.model_path), None)
             if card is not None and (card is not self.card or branch.untrained != self.untrained):
                 self.use(card, untrained=branch.untrained)
         self.output.action_follow()
@@ -245,18 +245,18 @@ class ShowsText(ChoosesModels):
     @property
     def stamp(self) -> str:
         """Where the training of a model stood that wrote the text while it learnt; nothing of a finished one."""
-        branch = self.keeper.current
+        branch = self.editor.current
         return f" · {branch.stamp}" if branch is not None and branch.in_training else ""
 
     def _end_writing(self) -> None:
         """Stop, and wait for no more text."""
         self.action_stop()
-        self.keeper.ended("stopped")
+        self.editor.ended("stopped")
 
     def show_place(self, seed: int | None) -> None:
         """Write under the output who wrote it, where the title names another model, with which seed, and its branch."""
         parts = [] if seed is None else [f"seed {seed}"]
-        session, current = self.keeper.session, self.keeper.current
+        session, current = self.editor.session, self.editor.current
         if current is not None and current.tokens and current.model not in ("", self.name_in_use):
             parts.insert(0, f"by {escape(current.model)}")
         if session.current is not None and len(session.branches) > 1:
@@ -288,11 +288,11 @@ class ShowsText(ChoosesModels):
         from tinygpt_tui.sessions.export import exports_of
         from tinygpt_tui.ui.shared.save_dialog import SaveScreen
 
-        current = self.keeper.current
+        current = self.editor.current
         name = f"{self.card.name if self.card else 'text'}-{(current.seed if current else None) or 0}"
         if current is not None and current.in_training and current.step is not None:
             name += f"-step-{current.step}"  # a plain text says nothing else of it
-        exports = None if current is None else exports_of(self.keeper.session, current.id)
+        exports = None if current is None else exports_of(self.editor.session, current.id)
         self.app.push_screen(SaveScreen(f"{name}.txt", self.output.text, exports), self._saved)
 
     def _saved(self, path: Path | None) -> None:

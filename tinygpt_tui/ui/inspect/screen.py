@@ -23,12 +23,12 @@ from tinygpt_tui.ui.inspect.pass_diagram import PassDiagram
 from tinygpt_tui.ui.inspect.passes import Pass
 from tinygpt_tui.ui.inspect.step_view import StepView
 from tinygpt_tui.ui.jobs.messages import EngineBatch
-from tinygpt_tui.ui.models.model_list import ModelShelf, default_model
+from tinygpt_tui.ui.models.model_list import ModelList, default_model
 from tinygpt_tui.ui.models.model_picker import NO_MODELS
 from tinygpt_tui.ui.models.parts_tree import PartsTree
 from tinygpt_tui.ui.shared.microscope import name_of
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
-from tinygpt_tui.ui.shell.selection import Subject
+from tinygpt_tui.ui.shell.selection import Selection
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
 from tinygpt_tui.words import parameters
 
@@ -77,8 +77,8 @@ class InspectScreen(TabScreen):
         self.walked, self._new = Pass(), Pass()  # what is shown, and what is on its way
         self.card: ModelCard | None = None
         self.untrained = False
-        self._shelf = ModelShelf()
-        self._taken: Subject | None = None  # from another tab
+        self._models = ModelList()
+        self._taken: Selection | None = None  # from another tab
         self._token = LAST
         self._job: int | None = None
         self._awaited = False
@@ -114,12 +114,12 @@ class InspectScreen(TabScreen):
 
     def on_screen_resume(self) -> None:
         """Take up what the Generate tab is about, where that is another matter than the last time."""
-        subject = self.workbench.subject()
-        if subject is not None and subject != self._taken:
-            self._taken = subject
-            self.untrained = subject.untrained
-            if subject.prompt:
-                self.query_one(PromptBox).text = subject.prompt
+        selection = self.workbench.selection()
+        if selection is not None and selection != self._taken:
+            self._taken = selection
+            self.untrained = selection.untrained
+            if selection.prompt:
+                self.query_one(PromptBox).text = selection.prompt
                 self._token = LAST
             self.card = None
             self._problem = ""
@@ -129,18 +129,18 @@ class InspectScreen(TabScreen):
 
     @work(thread=True, exclusive=True, group="models", exit_on_error=False)
     def _look_for_models(self) -> None:
-        self._shelf.look()
+        self._models.refresh()
         wished = self._taken.model if self._taken is not None else ""
-        if wished and all(card.path != wished for card in self._shelf.cards):
-            self._shelf.visit(Path(wished))
-            self._shelf.look()
+        if wished and all(card.path != wished for card in self._models.cards):
+            self._models.visit(Path(wished))
+            self._models.refresh()
         self.app.call_from_thread(self._models_known, wished)
 
     def _models_known(self, wished: str) -> None:
         if self.card is not None:
             return
-        known = {card.path: card for card in self._shelf.cards}
-        card = known.get(wished) or default_model(self._shelf.cards, self.workbench.remembered.settings.model)
+        known = {card.path: card for card in self._models.cards}
+        card = known.get(wished) or default_model(self._models.cards, self.workbench.preferences.settings.model)
         self._use(card)
 
     def _use(self, card: ModelCard | None) -> None:
@@ -162,7 +162,7 @@ class InspectScreen(TabScreen):
                 self._use(card)
 
         current = self.card.path if self.card is not None else ""
-        self.app.push_screen(InspectModelScreen(self._shelf.cards, self._shelf.live, current), use)
+        self.app.push_screen(InspectModelScreen(self._models.cards, self._models.live, current), use)
 
     @on(InspectBar.ModelWanted)
     def _model_wanted(self) -> None:

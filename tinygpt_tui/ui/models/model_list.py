@@ -13,15 +13,15 @@ FIRST_CHOICE = "shakespeare"
 MARKS = {"starting": "●", "running": "●", "paused": "‖"}
 
 
-class ModelShelf:
+class ModelList:
     """`cards` are all models, also those without weights yet; `live` marks those in training, by path."""
 
     def __init__(self) -> None:
         self.cards: list[ModelCard] = []
         self.live: dict[str, str] = {}
-        self.looked = False
+        self.loaded = False
         self._visitors: dict[Path, ModelCard] = {}
-        self._looking = threading.Lock()
+        self._refreshing = threading.Lock()
 
     def visit(self, path: Path) -> ModelCard:
         """Take in a model from anywhere, for as long as the app runs; its card says where it cannot be opened."""
@@ -30,15 +30,15 @@ class ModelShelf:
             self._visitors[path] = card
         return card
 
-    def look(self) -> bool:
+    def refresh(self) -> bool:
         """Look again; return whether there is something to show, which the first time there is.
 
         A second thread waits until the first has looked.
         """
-        with self._looking:
-            return self._look()
+        with self._refreshing:
+            return self._refresh()
 
-    def _look(self) -> bool:
+    def _refresh(self) -> bool:
         from tinygpt_tui.runs.index import list_runs
 
         cards, runs = list_models(), [run for run in list_runs() if run.live]
@@ -49,8 +49,8 @@ class ModelShelf:
         cards += [ModelCard(name=run.name, path=run.path, origin=run.origin, problem="no weights yet") for run in begun]
         cards += [self.visit(path) for path in list(self._visitors) if str(path) not in known and path.exists()]
         cards.sort(key=lambda card: card.name)
-        new = not self.looked or (cards, live) != (self.cards, self.live)
-        self.cards, self.live, self.looked = cards, live, True
+        new = not self.loaded or (cards, live) != (self.cards, self.live)
+        self.cards, self.live, self.loaded = cards, live, True
         return new
 
 

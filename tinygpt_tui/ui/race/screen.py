@@ -15,7 +15,7 @@ from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EngineReady, GenerationEvent
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.jobs.messages import EngineBatch
-from tinygpt_tui.ui.models.model_list import ModelShelf, default_model
+from tinygpt_tui.ui.models.model_list import ModelList, default_model
 from tinygpt_tui.ui.models.model_picker import NO_MODELS
 from tinygpt_tui.ui.race.lanes import FEWEST, MOST, Entrant, Lane, Race, report, verdict
 from tinygpt_tui.ui.race.pane import RacePane
@@ -64,9 +64,9 @@ class RaceScreen(TabScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.race = Race.remembered(self.workbench.remembered.settings.race)
+        self.race = Race.remembered(self.workbench.preferences.settings.race)
         self.panes = [RacePane() for _ in self.race.lanes]  # always as many as lanes, also while one is being put in
-        self._shelf = ModelShelf()
+        self._models = ModelList()
         self._chosen = 0
         self._typed_early: str | None = None
         self._keys_for = (False, False, 0)
@@ -80,10 +80,10 @@ class RaceScreen(TabScreen):
     def on_mount(self) -> None:
         """Look for models now and then; begin with the prompt of the Generate tab."""
         self.workbench.bridge.listen(self)
-        subject = self.workbench.subject()
-        if subject is not None and subject.prompt:
+        selection = self.workbench.selection()
+        if selection is not None and selection.prompt:
             box = self.query_one(PromptBox)
-            box.text = subject.prompt
+            box.text = selection.prompt
             box.move_cursor(box.document.end)
         self._show()
         self._look_for_models()
@@ -129,15 +129,15 @@ class RaceScreen(TabScreen):
 
     @work(thread=True, exclusive=True, group="models", exit_on_error=False)
     def _look_for_models(self) -> None:
-        if self._shelf.look():
+        if self._models.refresh():
             self.app.call_from_thread(self._show_models)
 
     def _show_models(self) -> None:
         """Give each lane without a model the one it is called after, or the one to begin with."""
-        usual = default_model(self._shelf.cards, self.workbench.remembered.settings.model)
+        usual = default_model(self._models.cards, self.workbench.preferences.settings.model)
         for index, lane in enumerate(self.race.lanes):
             if not lane.entrant.model and usual is not None:
-                card = default_model(self._shelf.cards, lane.entrant.name) if lane.entrant.name else usual
+                card = default_model(self._models.cards, lane.entrant.name) if lane.entrant.name else usual
                 card = card if card is not None and card.name == lane.entrant.name else usual
                 self.race.change(index, name=card.name, model=card.path)
         for pane in self.panes:
@@ -159,7 +159,7 @@ class RaceScreen(TabScreen):
                 self._changed()
 
         number = self._chosen + 1
-        self.app.push_screen(RaceModelScreen(self._shelf.cards, self._shelf.live, lane.entrant.model, number), use)
+        self.app.push_screen(RaceModelScreen(self._models.cards, self._models.live, lane.entrant.model, number), use)
 
     @on(RacePane.ModelWanted)
     def _model_wanted(self, message: RacePane.ModelWanted) -> None:
@@ -187,14 +187,14 @@ class RaceScreen(TabScreen):
     def _changed(self) -> None:
         """Show other lanes, and keep them for the next start."""
         self._show()
-        self.workbench.remember(race=self.race.to_remember())
+        self.workbench.save_preferences(race=self.race.to_remember())
 
     # Panes
 
     async def action_add(self) -> None:
         """Add a pane with a model that does not run yet, where there is one."""
         running = {lane.entrant.model for lane in self.race.lanes}
-        usable = [card for card in self._shelf.cards if not card.problem]
+        usable = [card for card in self._models.cards if not card.problem]
         card = next((card for card in usable if card.path not in running), None)
         like = self.chosen.entrant
         entrant = Entrant(card.name, card.path, sampling=self.first) if card is not None else like
@@ -281,7 +281,7 @@ class RaceScreen(TabScreen):
         return busy
 
     def _start(self, prompt: str, *, new_seed: bool = False) -> None:
-        if not self._shelf.looked:
+        if not self._models.loaded:
             self._typed_early = prompt  # somebody types faster than folders are read
             return
         if any(not lane.entrant.model for lane in self.race.lanes):

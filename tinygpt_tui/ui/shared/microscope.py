@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tinygpt_tui.ui.shared.surprise_index import Look, surprise_bits
+from tinygpt_tui.ui.shared.surprise_index import CharInfo, surprise_bits
 from tinygpt_tui.ui.shared.wrapping import shown
 from tinygpt_tui.words import bar, shortened
 
@@ -36,7 +36,7 @@ class Piece(NamedTuple):
 
 
 class Microscope(Widget):
-    """Draws a `Look`; of its alternatives one can be picked, to write on from there."""
+    """Draws a `CharInfo`; of its alternatives one can be picked, to write on from there."""
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -81,7 +81,7 @@ class Microscope(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.border_title = "microscope"
-        self._look: Look | None = None
+        self._look: CharInfo | None = None
         self._text = ""
         self._picked: int | None = None
 
@@ -90,7 +90,7 @@ class Microscope(Widget):
         """The place of the picked alternative, from 0."""
         return self._picked
 
-    def show(self, look: Look, text: str) -> None:
+    def show(self, look: CharInfo, text: str) -> None:
         """Show what is known of a character; `text` is what its tokens write, or the character itself."""
         if self._look is None or look.offset != self._look.offset:
             self._picked = None
@@ -167,7 +167,7 @@ def percent(probability: float) -> str:
     return f"{probability:.2%}" if probability >= 0.00005 else "<0.01%"
 
 
-def panel(look: Look | None, text: str, picked: int | None, width: int, height: int) -> list[list[Piece]]:
+def panel(look: CharInfo | None, text: str, picked: int | None, width: int, height: int) -> list[list[Piece]]:
     """Return the panel's lines: the numbers, the alternatives in one or two columns, and what can be done."""
     if look is None:
         return []
@@ -184,7 +184,7 @@ def panel(look: Look | None, text: str, picked: int | None, width: int, height: 
     return [*lines, [Piece(shortened(_what_next(look, picked), max(1, width)), "muted")]]
 
 
-def _why_not(look: Look) -> str:
+def _why_not(look: CharInfo) -> str:
     match look.state:
         case "waiting":
             return "…"
@@ -195,7 +195,7 @@ def _why_not(look: Look) -> str:
     return look.problem
 
 
-def _numbers(look: Look, width: int) -> str:
+def _numbers(look: CharInfo, width: int) -> str:
     """Return the numbers in the fullest form that fits."""
     chance = look.tokens[0].chance
     assert chance is not None
@@ -212,7 +212,7 @@ def _numbers(look: Look, width: int) -> str:
     return next((form for form in forms if cell_len(form) <= width), share)
 
 
-def _rows(look: Look, width: int, columns: int) -> list[list[Piece]]:
+def _rows(look: CharInfo, width: int, columns: int) -> list[list[Piece]]:
     """Return the alternatives as lines, the likeliest first, down each column."""
     candidates = look.candidates[: len(KEYS)]
     names = [name_of(candidate.text) for candidate in candidates]
@@ -242,7 +242,7 @@ def _rows(look: Look, width: int, columns: int) -> list[list[Piece]]:
     return lines
 
 
-def _what_next(look: Look, picked: int | None) -> str:
+def _what_next(look: CharInfo, picked: int | None) -> str:
     other = None if picked is None else look.other(picked)
     if other is not None:
         return f"Enter goes on from here with {name_of(other)}"

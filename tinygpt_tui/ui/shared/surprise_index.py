@@ -19,14 +19,14 @@ State = Literal["waiting", "known", "first", "unknown", "failed"]
 HALF = "\ufffd"  # what a candidate writes that is a part of a character
 
 
-class Stretch(NamedTuple):
+class Span(NamedTuple):
     """Characters from, to."""
 
     start: int
     end: int
 
 
-class Look(NamedTuple):
+class CharInfo(NamedTuple):
     """What is known of one character: the tokens that cover it, if it is `known`.
 
     `first`: nothing stands before it. `unknown`: the model does not know it. `failed`: `problem` says why not.
@@ -79,7 +79,7 @@ class Question:
         self.given_up = False
 
 
-class Looking:
+class SurpriseIndex:
     """Keeps what the model thought of each character of one text, and knows what is missing; one question at a time.
 
     Flat in memory: six bytes for a character, and all the candidates of the DETAILED latest.
@@ -121,25 +121,25 @@ class Looking:
         bits = self._surprises[offset]
         return None if math.isnan(bits) else bits
 
-    def look(self, offset: int) -> Look:
+    def info(self, offset: int) -> CharInfo:
         """Return what is known of the character at `offset`."""
         tokens = self._details.get(offset)
         if tokens is None:
-            return Look(offset, "failed" if self.problem else "waiting", problem=self.problem)
+            return CharInfo(offset, "failed" if self.problem else "waiting", problem=self.problem)
         if not tokens or tokens[0].id < 0:
-            return Look(offset, "unknown")
+            return CharInfo(offset, "unknown")
         if tokens[0].chance is None:
-            return Look(offset, "first", tokens)
+            return CharInfo(offset, "first", tokens)
         before = self._details.get(tokens[0].start, tokens)
-        return Look(offset, "known", tokens, whole=before[:1] == tokens[:1])
+        return CharInfo(offset, "known", tokens, whole=before[:1] == tokens[:1])
 
     # Asking
 
-    def forgive(self) -> None:
+    def clear_error(self) -> None:
         """Ask again after a failure."""
         self.problem = ""
 
-    def ask(self, cursor: int | None, sight: Stretch) -> Question | None:
+    def ask(self, cursor: int | None, sight: Span) -> Question | None:
         """Return what to ask now, and wait for its answer: first about the cursor's character, then what is in sight.
 
         None while an answer is on its way, when nothing is missing, and after a failure.
@@ -151,7 +151,7 @@ class Looking:
             self.question = Question(*stretch)
         return self.question
 
-    def astray(self, cursor: int | None, sight: Stretch) -> int | None:
+    def stale_job(self, cursor: int | None, sight: Span) -> int | None:
         """Return the job on its way if its rest is of no use now, so that it can be stopped; each job once."""
         question = self.question
         if question is None or question.job is None or question.given_up:
@@ -163,18 +163,18 @@ class Looking:
         question.given_up = not useful
         return None if useful else question.job
 
-    def asked(self, question: Question, job: int) -> Stretch | None:
+    def asked(self, question: Question, job: int) -> Span | None:
         """The request has become this job; return what changed by events that came before that was known.
 
         If `question` is not the one that is waited for any more, the job can be stopped.
         """
         question.job = job
         held, question.held = question.held, []
-        return self.take(held) if question is self.question else None
+        return self.apply_events(held) if question is self.question else None
 
-    def take(self, events: Iterable[GenerationEvent]) -> Stretch | None:
+    def apply_events(self, events: Iterable[GenerationEvent]) -> Span | None:
         """Take in what belongs to the question; return which characters' colours may have changed."""
-        changed: Stretch | None = None
+        changed: Span | None = None
         for event in events:
             question = self.question
             if question is None or not isinstance(event, Explained | GenerationEnded):
@@ -191,13 +191,13 @@ class Looking:
                 changed = _both(changed, self._end(question, event))
         return changed
 
-    def written(self, tokens: Sequence[Token], at: int) -> Stretch | None:
+    def written(self, tokens: Sequence[Token], at: int) -> Span | None:
         """Take in what tokens say that were just written, the first one's text at `at`; return what changed.
 
         Where several became text at once (held back, or parts of characters), it is not known which is whose; those
         are left to be asked about. So are the candidates, where the tokens do not bring them.
         """
-        changed: Stretch | None = None
+        changed: Span | None = None
         length = len(self)
         for token in tokens:
             end = at + len(token.text)
@@ -208,7 +208,7 @@ class Looking:
                 bits = surprise_bits(token.chance.probability)
                 for offset in range(at, min(end, length)):
                     self._know(offset, bits, seen)
-                changed = Stretch(at, end) if changed is None else Stretch(changed.start, end)
+                changed = Span(at, end) if changed is None else Span(changed.start, end)
             at = end
         return changed
 
@@ -238,25 +238,25 @@ class Looking:
     def _lacks(self, offset: int) -> bool:
         return 0 <= offset < len(self) and offset not in self._details
 
-    def _wanted(self, cursor: int | None, sight: Stretch) -> Stretch | None:
+    def _wanted(self, cursor: int | None, sight: Span) -> Span | None:
         first, last = max(0, sight.start), min(sight.end, len(self))
         if cursor is not None:
             if self._lacks(cursor):
                 end = min(cursor + NEAR, len(self))
-                return Stretch(cursor, next((at for at in range(cursor, end) if not self._lacks(at)), end))
+                return Span(cursor, next((at for at in range(cursor, end) if not self._lacks(at)), end))
             gap = self._gap(max(first, cursor), last)
             if gap is not None:
                 return gap
         return self._gap(first, last)
 
-    def _gap(self, start: int, end: int) -> Stretch | None:
+    def _gap(self, start: int, end: int) -> Span | None:
         start = self._explained.find(0, start, end)
         if start < 0:
             return None
         known = self._explained.find(1, start, end)
-        return Stretch(start, min(start + FAR, end if known < 0 else known))
+        return Span(start, min(start + FAR, end if known < 0 else known))
 
-    def _add(self, tokens: Sequence[TokenSeen], start: int, end: int) -> Stretch | None:
+    def _add(self, tokens: Sequence[TokenSeen], start: int, end: int) -> Span | None:
         covers: dict[int, list[TokenSeen]] = {}
         for token in tokens:
             for offset in range(max(token.start, start), min(token.end, end)):
@@ -265,7 +265,7 @@ class Looking:
             chances = [token.chance for token in those if token.chance is not None]
             bits = sum(surprise_bits(chance.probability) for chance in chances) if chances else math.nan
             self._know(offset, bits, tuple(those))
-        return Stretch(min(covers), max(covers) + 1) if covers else None
+        return Span(min(covers), max(covers) + 1) if covers else None
 
     def _know(self, offset: int, bits: float, tokens: tuple[TokenSeen, ...] | None) -> None:
         self._surprises[offset] = bits
@@ -278,7 +278,7 @@ class Looking:
         if len(self._details) > DETAILED:
             del self._details[next(iter(self._details))]
 
-    def _end(self, question: Question, event: GenerationEnded) -> Stretch | None:
+    def _end(self, question: Question, event: GenerationEnded) -> Span | None:
         if event.reason == "failed":
             self.problem = event.message or "the engine could not say"
         elif event.reason != "stopped":
@@ -303,7 +303,7 @@ def level_of(bits: float) -> int:
     return 1 + bisect_right(STEPS_BITS, bits)
 
 
-def _both(one: Stretch | None, other: Stretch | None) -> Stretch | None:
+def _both(one: Span | None, other: Span | None) -> Span | None:
     if one is None or other is None:
         return one or other
-    return Stretch(min(one.start, other.start), max(one.end, other.end))
+    return Span(min(one.start, other.start), max(one.end, other.end))

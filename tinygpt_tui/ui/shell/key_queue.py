@@ -19,7 +19,7 @@ Typed = events.Key | events.Paste
 PATIENCE_S = 2.0  # then the next key goes on all the same: no key may be the last one
 
 
-class TypedAhead:
+class KeyQueue:
     """Hands keys on: the first at once, each other one when what the one before it began is done."""
 
     def __init__(self, app: App[None], give: Callable[[events.Event], Awaitable[None]]) -> None:

@@ -13,7 +13,7 @@ from tinygpt_tui.reading import Damage, decode_toml, read_bytes, read_json
 from tinygpt_tui.settings.app import LARGEST, AppSettings, to_toml
 
 
-class Remembered:
+class Preferences:
     """The app's settings, and the file they live in.
 
     A file that cannot be read counts as none: `problem` says why, and it is set aside before another one is written.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Subject(NamedTuple):
+class Selection(NamedTuple):
     """A model by its path, with its first weights or not, and a prompt."""
 
     model: str

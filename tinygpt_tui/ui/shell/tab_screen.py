@@ -15,10 +15,10 @@ from tinygpt_tui.ui.jobs.engine import Engine
 from tinygpt_tui.ui.shared.prompt_history import PromptHistory
 from tinygpt_tui.ui.shell.install import offer_install
 from tinygpt_tui.ui.shell.key_bar import KeyBar
-from tinygpt_tui.ui.shell.preferences import Remembered
-from tinygpt_tui.ui.shell.selection import Subject
+from tinygpt_tui.ui.shell.preferences import Preferences
+from tinygpt_tui.ui.shell.selection import Selection
 from tinygpt_tui.ui.shell.tab_bar import TabBar
-from tinygpt_tui.ui.shell.unexpected import log_mishap
+from tinygpt_tui.ui.shell.unexpected import log_unexpected
 from tinygpt_tui.ui.tabs import TABS
 
 
@@ -27,16 +27,16 @@ class Workbench(Protocol):
 
     engine: Engine
     bridge: Bridge
-    remembered: Remembered
+    preferences: Preferences
     prompts: PromptHistory
-    subject: Callable[[], Subject | None]  # what the Generate tab is about
+    selection: Callable[[], Selection | None]  # what the Generate tab is about
     save_text: Callable[[], Awaitable[TinyGPTError | None]] | None  # writes all text; returns why some was not written
     unsaved: TinyGPTError | None  # why some text was not written at the app's end
 
     def remember_prompt(self, prompt: str) -> None:
         """Keep a prompt for those who look for it later."""
 
-    def remember(self, **changes: object) -> None:
+    def save_preferences(self, **changes: object) -> None:
         """Keep some settings for the next start."""
 
 
@@ -97,4 +97,4 @@ class TabScreen(Screen[None]):
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Log what a worker did not foresee, and say so."""
         if event.state is WorkerState.ERROR and event.worker.error is not None:
-            self.notify(log_mishap(event.worker.error), severity="error", timeout=10, markup=False)
+            self.notify(log_unexpected(event.worker.error), severity="error", timeout=10, markup=False)

@@ -8,7 +8,7 @@ import traceback
 from tinygpt_tui import paths
 
 
-def log_mishap(error: BaseException) -> str:
+def log_unexpected(error: BaseException) -> str:
     """Append a traceback to the app's log; return the sentence to show."""
     path = paths.logs_folder() / "app.log"
     try:
