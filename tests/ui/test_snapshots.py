@@ -198,12 +198,12 @@ def test_generate_with_the_microscope(picture: Picture, size: tuple[int, int], m
         assert isinstance(screen, GenerateScreen)
         await pilot.press("f6", "f5", *["right"] * 5)
         answered: list[int] = []  # jobs
-        while screen.glass.looking.look(len(PROMPT) + 5).state != "known":
+        while screen.glass.index.info(len(PROMPT) + 5).state != "known":
             await wait_until(pilot, lambda: engine.asked_why and engine.asked_why[-1].job not in answered)
             answered.append(engine.asked_why[-1].job)
             engine.explain_next()
             await wait_until(
-                pilot, lambda: screen.glass.looking.question is None or engine.asked_why[-1].job not in answered
+                pilot, lambda: screen.glass.index.question is None or engine.asked_why[-1].job not in answered
             )
         await sees(pilot, "probability", "rank 2")
 

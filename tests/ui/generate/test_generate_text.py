@@ -139,7 +139,7 @@ async def test_the_microscope_explains_what_is_under_the_cursor_and_forks_there(
         assert not bench.screen.query_one(PromptBox).display
         explain(bench)
         glass = bench.screen.glass
-        await bench.until(lambda: glass.looking.look(3).state == "known")
+        await bench.until(lambda: glass.index.info(3).state == "known")
         await bench.pilot.press("right", "2", "enter")
         await bench.until(lambda: len(bench.engine.asked) == 2)
         assert bench.engine.asked[-1].prompt == "abcy"
@@ -171,14 +171,14 @@ async def test_coloured_text_asks_for_the_chances_of_what_is_written() -> None:
         await bench.pilot.press("f6")
         await bench.until(lambda: bench.engine.asked_why)
         explain(bench)
-        await bench.until(lambda: bench.screen.glass.looking.levels[3] == 3)
+        await bench.until(lambda: bench.screen.glass.index.levels[3] == 3)
         await bench.pilot.press("ctrl+g")
         await bench.until(lambda: len(bench.engine.asked) == 2)
         assert bench.engine.asked[-1].candidates == 0
         bench.engine.begin()
         bench.engine.say(Token(bench.engine.asked[-1].job, 0, 0, "e", 4, TokenProbabilities(0.001, 9, 2.0)))
         await bench.until(lambda: bench.text == "abcde")
-        assert bench.screen.glass.looking.levels[4] == 6
+        assert bench.screen.glass.index.levels[4] == 6
 
 
 async def test_another_model_is_asked_anew() -> None:
@@ -187,7 +187,7 @@ async def test_another_model_is_asked_anew() -> None:
         await bench.pilot.press("f5")
         await bench.until(lambda: bench.engine.asked_why)
         explain(bench)
-        await bench.until(lambda: bench.screen.glass.looking.look(2).state == "known")
+        await bench.until(lambda: bench.screen.glass.index.info(2).state == "known")
         count = len(bench.engine.asked_why)
         card = next(card for card in bench.screen.models.cards if card.name == "two")
         bench.screen.use(card)
