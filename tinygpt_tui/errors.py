@@ -1,7 +1,7 @@
 """Every error a user can meet, drawn as a tree.
 
 TinyGPTError
-├── UsageError          a setting or an argument that cannot be            exit 2
+├── UsageError          an invalid setting or argument                     exit 2
 ├── NotFoundError       no such model, corpus or run                       exit 3
 ├── CheckpointError     a file that is not a model, or is damaged          exit 4
 ├── CorpusError         a text that cannot be learnt from                  exit 5
@@ -66,9 +66,13 @@ def _plain(text: str) -> str:
 
 
 class UsageError(TinyGPTError):
-    """A setting or an argument that cannot be."""
+    """An invalid setting or argument. With `setting`, the name of its field, `problem` is the message without it."""
 
     exit_code = ExitCode.USAGE
+
+    def __init__(self, message: str, hint: str = "", *, setting: str = "") -> None:
+        super().__init__(f"{setting.replace('_', ' ')}: {message}" if setting else message, hint)
+        self.problem, self.setting = _plain(message), setting
 
 
 class NotFoundError(TinyGPTError):

@@ -102,7 +102,7 @@ def test_what_cannot_be_shared() -> None:
     run = make_run(processes=2, batch_size=1)
     end = ended(train(run))
     assert end.reason == "failed"
-    assert "1 windows a step cannot be shared among 2 processes" in end.message
+    assert "batch size: 1 cannot be split among 2 processes" in end.message
     assert helpers() == []
 
 
@@ -116,7 +116,7 @@ def test_shares_are_whole_and_leave_nothing_out() -> None:
         assert np.array_equal(np.concatenate(parts), batch)
         assert sum(each.share(7) for each in team) == pytest.approx(1)
         assert all(len(part) == pytest.approx(7 * each.share(7)) for part, each in zip(parts, team, strict=True))
-    with pytest.raises(UsageError, match="cannot be shared"):
+    with pytest.raises(UsageError, match="cannot be split"):
         ProcessGroup(0, 9).check(make_run("few", batch_size=8).read_settings().training)
 
 

@@ -28,7 +28,7 @@ def test_where_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not Precision(small_training(), CPU).halved
         recurrent = msgspec.structs.replace(small_training(), architecture=VARIANTS["lstm"])
         assert not Precision(recurrent, CUDA).halved
-        with pytest.raises(UsageError, match="learns in fp32"):
+        with pytest.raises(UsageError, match="trains in fp32"):
             Precision(msgspec.structs.replace(recurrent, precision="bf16"), CUDA)
 
 

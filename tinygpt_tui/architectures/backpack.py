@@ -50,14 +50,10 @@ class Backpack(LanguageModel):
     settings: BackpackSettings
 
     def __init__(self, settings: BackpackSettings) -> None:
-        """Raises UsageError where heads or senses do not divide the width."""
-        super().__init__()
+        """Raises UsageError for settings that do not fit together."""
+        super().__init__(settings)
         V, C, S = settings.vocab_size, settings.n_embd, settings.n_sense
-        if C % S:
-            raise UsageError(f"n embd {C} cannot be shared among {S} senses", f"choose a multiple of {S}")
-        self.settings = settings
         self.block_size = settings.block_size
-        self.vocab_size = V
         self.trunk = GPT(trunk_settings(settings))
         del self.trunk.lm_head  # the trunk's answer is weights, not logits
         self.sense_fc = nn.Linear(C, WIDER * C)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from tinygpt_tui.architectures.memory import Memory
 from tinygpt_tui.settings.architecture import ArchitectureSettings
+from tinygpt_tui.settings.rules import check
 
 
 class LanguageModel(nn.Module, ABC):
@@ -19,8 +20,14 @@ class LanguageModel(nn.Module, ABC):
     """
 
     settings: ArchitectureSettings
-    block_size: int | None
-    vocab_size: int
+    block_size: int | None = None
+
+    def __init__(self, settings: ArchitectureSettings) -> None:
+        """Raises UsageError for settings that do not fit together."""
+        super().__init__()
+        check(settings)
+        self.settings = settings
+        self.vocab_size = settings.vocab_size
 
     @abstractmethod
     def forward(self, ids: Tensor, memory: Memory | None = None) -> Tensor:

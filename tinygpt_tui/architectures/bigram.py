@@ -25,10 +25,7 @@ class Bigram(LanguageModel):
     settings: BigramSettings
 
     def __init__(self, settings: BigramSettings) -> None:
-        super().__init__()
-        self.settings = settings
-        self.block_size = None
-        self.vocab_size = settings.vocab_size
+        super().__init__(settings)
         self.table = nn.Embedding(settings.vocab_size, settings.vocab_size)
         nn.init.normal_(self.table.weight, std=0.02)
 

@@ -83,10 +83,7 @@ class CNN(LanguageModel):
     settings: CNNSettings
 
     def __init__(self, settings: CNNSettings) -> None:
-        super().__init__()
-        self.settings = settings
-        self.block_size = None
-        self.vocab_size = settings.vocab_size
+        super().__init__(settings)
         V, C = settings.vocab_size, settings.n_embd
         self.wte = nn.Embedding(V, C)
         self.h = nn.ModuleList(GatedConvolution(settings, dilation) for dilation in settings.dilations)

@@ -21,7 +21,6 @@ from tinygpt_tui.architectures.extras import NgramTables
 from tinygpt_tui.architectures.kernels import Kernels
 from tinygpt_tui.architectures.memory import Memory, Ragged
 from tinygpt_tui.architectures.transformer import Block, Norm, normalise, rope_at, rope_table
-from tinygpt_tui.errors import UsageError
 from tinygpt_tui.settings.architecture import GPTSettings
 
 
@@ -48,12 +47,9 @@ class GPT(LanguageModel):
     settings: GPTSettings
 
     def __init__(self, settings: GPTSettings) -> None:
-        """Raises UsageError where the heads do not divide the width, or cannot be turned in pairs."""
-        super().__init__()
-        _check(settings)
-        self.settings = settings
+        """Raises UsageError for settings that do not fit together."""
+        super().__init__(settings)
         self.block_size = settings.block_size
-        self.vocab_size = settings.vocab_size
         V, T, C = settings.vocab_size, settings.block_size, settings.n_embd
         parts: dict[str, nn.Module] = {"wte": nn.Embedding(V, C)}
         if settings.positions == "learned":
@@ -173,27 +169,3 @@ class GPT(LanguageModel):
 def _places(seen: int | Ragged, T: int, device: torch.device) -> Tensor:
     """Return the positions of T new tokens: (T,), or (B, 1) where each text has its own."""
     return seen.places[:, None] if isinstance(seen, Ragged) else torch.arange(seen, seen + T, device=device)
-
-
-def _check(settings: GPTSettings) -> None:
-    if not settings.head_width and settings.n_embd % settings.n_head:
-        raise UsageError(
-            f"n embd {settings.n_embd} cannot be shared among {settings.n_head} heads",
-            f"choose a multiple of {settings.n_head}",
-        )
-    if settings.n_head % settings.kv_heads:
-        raise UsageError(
-            f"{settings.n_head} heads cannot share {settings.kv_heads} of keys and values",
-            f"choose a number that divides {settings.n_head}",
-        )
-    if not settings.projection and settings.head_size * settings.n_head != settings.n_embd:
-        raise UsageError(
-            f"without a projection the heads must be {settings.n_embd} wide together", "leave head width 0"
-        )
-    if settings.sliding and settings.positions != "rotary":
-        raise UsageError("attention cannot slide over learned positions", "choose rotary positions, or sliding no")
-    if settings.positions == "rotary" and settings.head_size % 2:
-        raise UsageError(
-            f"rotary positions turn pairs, and a head of {settings.head_size} numbers has one over",
-            "choose an even n_embd / n_head",
-        )

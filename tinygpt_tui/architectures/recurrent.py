@@ -131,10 +131,7 @@ class Recurrent(LanguageModel):
     settings: RecurrentSettings
 
     def __init__(self, settings: RecurrentSettings) -> None:
-        super().__init__()
-        self.settings = settings
-        self.block_size = None
-        self.vocab_size = settings.vocab_size
+        super().__init__(settings)
         self.kind = str(settings.__struct_config__.tag)
         V, C = settings.vocab_size, settings.n_embd
         self.wte = nn.Embedding(V, C)

@@ -13,6 +13,7 @@ from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.native.panels import Block, Panels, Part, room
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.model_config import EMBEDDING, HEAD
+from tinygpt_tui.settings.rules import problems
 
 Precision = Literal["fp32", "int8"]
 
@@ -118,18 +119,9 @@ def check_sizes(settings: GPTSettings, name: str) -> None:
     wrong = [size for size in positive if getattr(settings, size) < 1]
     if wrong or not 0 <= settings.token_shift <= 3 or settings.ngram_rows < 0 or settings.n_embd > 4096:
         raise CheckpointError(f"the settings of {name} cannot be: a size is out of its limits", "the file is damaged")
-    if settings.n_embd % settings.n_head:
+    for problem in problems(settings):
         raise CheckpointError(
-            f"the settings of {name} cannot be: n embd {settings.n_embd} is not shared among {settings.n_head} heads",
-            "the file is damaged",
-        )
-    if settings.sliding and settings.positions != "rotary":
-        raise CheckpointError(
-            f"the settings of {name} cannot be: attention that slides wants rotary positions", "the file is damaged"
-        )
-    if settings.positions == "rotary" and settings.head_size % 2:
-        raise CheckpointError(
-            f"the settings of {name} cannot be: rotary positions turn pairs, a head has {settings.head_size} numbers",
+            f"the settings of {name} cannot be: {problem.field.replace('_', ' ')} {problem.message}",
             "the file is damaged",
         )
 

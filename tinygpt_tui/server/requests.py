@@ -154,8 +154,7 @@ def _sampling(request: Common, most: int) -> SamplingSettings:
     try:
         return checked(SamplingSettings, given)
     except UsageError as error:
-        param = error.message.partition(":")[0].replace(" ", "_")
-        raise Problem(HTTPStatus.BAD_REQUEST, error.message, param=param) from None
+        raise Problem(HTTPStatus.BAD_REQUEST, error.message, param=error.setting) from None
 
 
 def _refuse_what_is_not_done(request: CompletionRequest | ChatRequest) -> None:

@@ -29,5 +29,5 @@ class ComputingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 def check_device_name(name: str) -> str:
     """Return `name` where it can be a device's name; no torch. Raises UsageError."""
     if not _NAME.fullmatch(name):
-        raise UsageError(f"device: {name!r} is not a device", "choose auto, cpu, cuda, cuda:1 or mps")
+        raise UsageError(f"{name!r} is not a device", "choose auto, cpu, cuda, cuda:1 or mps", setting="device")
     return name

@@ -89,7 +89,7 @@ def parse_value(field: SettingField, text: str) -> Any:
         return None
     if field.kind is bool:
         if typed.lower() not in TRUTHS:
-            raise UsageError(f"{field.title}: {text!r} is neither yes nor no")
+            raise UsageError(f"{text!r} is neither yes nor no", setting=field.name)
         return TRUTHS[typed.lower()]
     if field.kind is str:
         return typed if field.choices else _unescaped(text)
@@ -97,7 +97,7 @@ def parse_value(field: SettingField, text: str) -> Any:
         return field.kind(typed.replace("_", ""))
     except ValueError:
         wanted = "a whole number" if field.kind is int else "a number"
-        raise UsageError(f"{field.title}: {text!r} is not {wanted}") from None
+        raise UsageError(f"{text!r} is not {wanted}", setting=field.name) from None
 
 
 def parse_values(field: SettingField, texts: Iterable[str]) -> tuple[Any, ...]:
@@ -149,10 +149,10 @@ def checked(struct: type[S], values: dict[str, Any]) -> S:
         # msgspec checks when it converts, not when a struct is built; floats that JSON cannot say (NaN) are caught here
         for name, value in values.items():
             if isinstance(value, float) and not -float("inf") < value < float("inf"):
-                raise UsageError(f"{name.replace('_', ' ')}: {value} is not a finite number")
+                raise UsageError(f"{value} is not a finite number", setting=name)
         return convert(msgspec.to_builtins(values), struct)
     except msgspec.ValidationError as error:
-        raise UsageError(_in_words(struct, str(error))) from None
+        raise _in_words(struct, str(error)) from None
 
 
 def _plain(kind: Any) -> tuple[type, bool, tuple[str, ...], Meta | None]:
@@ -182,18 +182,18 @@ def _unescaped(text: str) -> str:
     return re.sub(r"\\([ntr\\])", lambda found: ESCAPES[found[1]], text)
 
 
-def _in_words(struct: type[msgspec.Struct], found: str) -> str:
+def _in_words(struct: type[msgspec.Struct], found: str) -> UsageError:
     """Turn msgspec's "Expected `int` >= 1 - at `$.top_k`" into "top k: must be at least 1"."""
     what, _, where = found.partition(" - at `$.")
     name = where.rstrip("`").split(".")[-1].partition("[")[0]
     field = fields_of(struct).get(name)
     if field is None:
-        return found.replace("`", "'")
+        return UsageError(found.replace("`", "'"))
     said = what.removeprefix("Expected ").replace("`", "").replace(" | null", "").strip()
     if field.several:
-        return f"{field.title}: must be texts"
+        return UsageError("must be texts", setting=name)
     if field.choices:
-        return f"{field.title}: must be one of {', '.join(field.choices)}"
+        return UsageError(f"must be one of {', '.join(field.choices)}", setting=name)
     for sign, words in (
         (">=", "must be at least"),
         ("<=", "must be at most"),
@@ -201,5 +201,5 @@ def _in_words(struct: type[msgspec.Struct], found: str) -> str:
         ("<", "must be less than"),
     ):
         if sign in said:
-            return f"{field.title}: {words} {said.split(sign)[-1].strip()}"
-    return f"{field.title}: expected {said}"
+            return UsageError(f"{words} {said.split(sign)[-1].strip()}", setting=name)
+    return UsageError(f"expected {said}", setting=name)

@@ -12,6 +12,7 @@ from tinygpt_tui.errors import UsageError
 from tinygpt_tui.reading import Damage, decode_toml, read_bytes
 from tinygpt_tui.settings.architecture import ARCHITECTURE_SETTINGS, ArchitectureSettings, name_of
 from tinygpt_tui.settings.fields import SettingField, changed, fields_of
+from tinygpt_tui.settings.rules import check
 from tinygpt_tui.settings.training import TrainingSettings
 
 LARGEST = 1 << 20  # bytes of a settings file
@@ -60,15 +61,9 @@ def resolve(base: TrainingSettings, *layers: dict[str, Any]) -> TrainingSettings
     _check_known(typed, base.architecture)
     architecture = changed(base.architecture, {name: typed[name] for name in typed.keys() & architecture_names})
     rest = {name: typed[name] for name in typed.keys() - architecture_names}
-    plain = msgspec.structs.replace(changed(base, rest), architecture=architecture)
-    for field, shared_among in (("n_head", "heads"), ("n_sense", "senses")):
-        parts, width = getattr(architecture, field) or 1, architecture.n_embd
-        if width % parts:
-            raise UsageError(
-                f"n embd {width} cannot be shared among {parts} {shared_among}",
-                f"choose a multiple of {parts}",
-            )
-    return plain
+    resolved = msgspec.structs.replace(changed(base, rest), architecture=architecture)
+    check(resolved)
+    return resolved
 
 
 def _check_known(typed: dict[str, Any], architecture: ArchitectureSettings) -> None:

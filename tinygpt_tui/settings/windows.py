@@ -28,8 +28,9 @@ def policy_for(window: Window, settings: ArchitectureSettings) -> Policy:
         return "rolling" if settings.supports_sliding else "exact"
     if window == "rolling" and not settings.supports_sliding:
         raise UsageError(
-            "window rolling: this model's attention was not trained to slide",
+            "rolling needs a model whose attention was trained to slide",
             "choose exact, or reanchor where speed matters more",
+            setting="window",
         )
     return window
 

@@ -30,6 +30,7 @@ from torch._C._distributed_c10d import Store, TCPStore
 
 from tinygpt_tui import platforms, reading
 from tinygpt_tui.errors import RunError, UsageError
+from tinygpt_tui.settings.rules import check
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.char import Ids
 from tinygpt_tui.training.device import choose_device
@@ -76,15 +77,7 @@ class ProcessGroup:
 
     def check(self, settings: TrainingSettings) -> None:
         """Raise UsageError where a training cannot be shared among so many."""
-        if self.size > settings.batch_size:
-            raise UsageError(
-                f"{settings.batch_size} windows a step cannot be shared among {self.size} processes",
-                f"choose a batch_size of {self.size} or more",
-            )
-        if self.size > 1 and settings.architecture.is_stateful:
-            raise UsageError(
-                "a recurrent net hands its memory on from step to step, and trains in one process", "choose processes 1"
-            )
+        check(settings, self.size)
 
     def device(self, wanted: str) -> torch.device:
         """Return where these processes compute, each on a GPU of its own. Raises UsageError where that cannot be."""

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
-from tinygpt_tui.errors import UsageError
+from tinygpt_tui.settings.rules import check
 from tinygpt_tui.settings.training import TrainingSettings
 
 
@@ -22,8 +22,7 @@ class Precision:
     def __init__(self, settings: TrainingSettings, device: torch.device) -> None:
         """Raises UsageError where a recurrent net is asked to learn in bf16: its cells do not know it everywhere."""
         stateful, wanted = settings.architecture.is_stateful, settings.precision
-        if stateful and wanted == "bf16":
-            raise UsageError("precision: a recurrent net learns in fp32", "choose auto or fp32")
+        check(settings, processes=1)
         self._device = device
         self.halved = not stateful and (wanted == "bf16" or (wanted == "auto" and _is_built_for_it(device)))
 

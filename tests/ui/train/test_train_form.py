@@ -66,7 +66,7 @@ async def test_parameters_follow_what_is_typed() -> None:
         ("n_layer", "0", "must be at least 1"),
         ("n_layer", "many", "is not a whole number"),
         ("n_layer", "", "is empty"),
-        ("n_embd", "97", "must be divisible by n head (4): 96 or 100"),
+        ("n_embd", "97", "must be divisible by n head (4); choose 96 or 100"),
         ("dropout", "1", "must be less than 1"),
         ("learning_rate", "nan", "not a finite number"),
         ("steps", "1.5", "is not a whole number"),
@@ -362,7 +362,7 @@ async def test_another_net_brings_its_own_settings(tmp_path: Path) -> None:
         bench.form.query_one("#preset", Select).value = "backpack"
         await bench.until(lambda: bench.screen.query("#setting-n_sense Input"))
         await bench.set("n_sense", "5")
-        assert "must be divisible by n sense (5): 95 or 100" in bench.problem("n_embd")
+        assert "must be divisible by n sense (5); choose 95 or 100" in bench.problem("n_embd")
         await bench.set("n_sense", "6")
         assert "changed: n sense" in bench.text("#preset-note")
         assert bench.start_enabled
@@ -398,4 +398,4 @@ async def test_every_setting_can_be_reached_on_a_small_screen() -> None:
 async def test_a_recurrent_net_learns_in_fp32() -> None:
     texts = texts_of(ALL_PRESETS["lstm"].training) | {"precision": "bf16"}
     net = type(ALL_PRESETS["lstm"].training.architecture)
-    assert draft_of(texts, None, net).problems == {"precision": "a recurrent net learns in fp32: auto or fp32"}
+    assert draft_of(texts, None, net).problems == {"precision": "a recurrent net trains in fp32; choose auto or fp32"}

@@ -123,7 +123,7 @@ class SamplingForm(Vertical):
                 changed(SamplingSettings(), {name: values[name]})
                 row.show_problem("")
             except UsageError as error:
-                row.show_problem(error.message.removeprefix(f"{row.field.title}: "))
+                row.show_problem(error.problem)
                 problems.append(error.message)
         settings = None if problems else changed(SamplingSettings(), values)
         problem = problems[0] if problems else ""

@@ -17,7 +17,8 @@ from tinygpt_tui.planning.fitting import fitted
 from tinygpt_tui.planning.machine import Machine, free_memory
 from tinygpt_tui.runs.index import check_name, free_name
 from tinygpt_tui.runs.text_facts import CorpusFacts
-from tinygpt_tui.settings.architecture import ArchitectureSettings, BackpackSettings, GPTSettings
+from tinygpt_tui.settings import rules
+from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.fields import SettingField, changed, fields_of, parse_value
 from tinygpt_tui.settings.presets import ALL_PRESETS, TIMED_PRESET
@@ -141,16 +142,16 @@ def draft_of(
             free = {name: values[name] for name in net_names & FREE}
             size = origin.vocabulary_for(facts.characters).size if facts else origin.architecture.vocab_size
             architecture = changed(origin.architecture, {**free, "vocab_size": size})
-        problems |= _net_problems(architecture)
+        problems |= _problems(architecture)
     if facts and architecture is not None and "validation_share" not in problems:
         length = architecture.training_length
         problems |= _length_problem(facts.reference.characters, length, values["validation_share"])
-    if architecture is not None and architecture.is_stateful and values.get("precision") == "bf16":
-        problems["precision"] = "a recurrent net learns in fp32: auto or fp32"
     if problems or architecture is None:
         return Draft(None, architecture, problems)
     rest = {name: values[name] for name in values if name not in net_names}
     training = changed(TrainingSettings(architecture=architecture), rest)
+    if problems := _problems(training):
+        return Draft(None, architecture, problems)
     return Draft(training, architecture, fine_tuned=origin is not None)
 
 
@@ -187,25 +188,13 @@ def _parsed(texts: Mapping[str, str], net: Net) -> tuple[dict[str, Any], dict[st
             value = parse_value(setting, texts[name])
             values[name] = getattr(changed(struct, {name: value}), name)
         except UsageError as error:
-            problems[name] = error.message.removeprefix(f"{setting.title}: ") if texts[name].strip() else "is empty"
+            problems[name] = error.problem if texts[name].strip() else "is empty"
     return values, problems
 
 
-def _net_problems(settings: ArchitectureSettings) -> dict[str, str]:
-    """Say why the settings of a net do not go together; nothing where they do."""
-    if getattr(settings, "sliding", False) and getattr(settings, "positions", "rotary") != "rotary":
-        return {"sliding": "wants rotary positions"}
-    for parts in ("n_head", "n_sense"):
-        count = getattr(settings, parts, 1)
-        if settings.n_embd % count:
-            below = settings.n_embd // count * count
-            near = [str(width) for width in (below, below + count) if width >= 2]
-            return {"n_embd": f"must be divisible by {parts.replace('_', ' ')} ({count}): {' or '.join(near)}"}
-    turned = isinstance(settings, BackpackSettings) or getattr(settings, "positions", "") == "rotary"
-    width = getattr(settings, "head_size", settings.n_embd // getattr(settings, "n_head", 1))
-    if turned and width % 2:
-        return {"n_embd": f"a head is {width} wide, and rotary positions need an even width"}
-    return {}
+def _problems(settings: ArchitectureSettings | TrainingSettings) -> dict[str, str]:
+    """Say which settings do not fit together, by setting."""
+    return {found.field: f"{found.message}; {found.hint}" for found in rules.problems(settings)}
 
 
 def _length_problem(characters: int, block_size: int, validation_share: float) -> dict[str, str]:

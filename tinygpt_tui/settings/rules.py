@@ -1,0 +1,81 @@
+"""The combinations of settings that cannot be, each once: forms, command line, files, engines and nets ask here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from tinygpt_tui.errors import UsageError
+from tinygpt_tui.settings.base import BaseArchitecture
+from tinygpt_tui.settings.gpt import GPTSettings
+from tinygpt_tui.settings.training import TrainingSettings
+
+
+class Problem(NamedTuple):
+    """What is wrong with a setting beside the others, and what to do about it."""
+
+    field: str
+    message: str
+    hint: str
+
+
+def problems(settings: BaseArchitecture | TrainingSettings, processes: int | None = None) -> list[Problem]:
+    """Return what cannot be in a net's settings, or in a run's and its net's; empty if nothing is wrong.
+
+    `processes` are those that share the batch, if others than the settings say.
+    """
+    if isinstance(settings, TrainingSettings):
+        return [*_of_net(settings.architecture), *_of_run(settings, processes or settings.processes)]
+    return list(_of_net(settings))
+
+
+def check(settings: BaseArchitecture | TrainingSettings, processes: int | None = None) -> None:
+    """Raise UsageError for the first of the `problems`."""
+    for problem in problems(settings, processes):
+        raise UsageError(problem.message, problem.hint, setting=problem.field)
+
+
+def _of_net(s: BaseArchitecture) -> Iterator[Problem]:
+    divisors = {"n_head": s.n_head, "n_sense": s.n_sense}
+    if isinstance(s, GPTSettings):
+        if s.head_width:
+            del divisors["n_head"]
+        if s.n_head % s.kv_heads:
+            choices = [str(count) for count in range(1, s.n_head + 1) if s.n_head % count == 0]
+            yield Problem("n_kv_head", f"must divide n head ({s.n_head})", f"choose {_either(choices)}")
+        if not s.projection and s.head_size * s.n_head != s.n_embd and s.head_width:
+            yield Problem(
+                "head_width", f"without a projection the heads together must be n embd ({s.n_embd}) wide", "choose 0"
+            )
+        if s.sliding and not s.is_rotary:
+            yield Problem("sliding", "needs rotary positions", "choose positions rotary, or sliding no")
+    for name, count in divisors.items():
+        if count and s.n_embd % count:
+            below = s.n_embd // count * count
+            choices = [str(width) for width in (below, below + count) if width >= 2]
+            title = name.replace("_", " ")
+            yield Problem("n_embd", f"must be divisible by {title} ({count})", f"choose {_either(choices)}")
+            return
+    if s.is_rotary and s.head_size % 2:
+        field = "head_width" if isinstance(s, GPTSettings) and s.head_width else "n_embd"
+        message = f"gives heads of {s.head_size} numbers, and rotary positions rotate pairs"
+        yield Problem(field, message, "choose one that gives an even number")
+
+
+def _of_run(settings: TrainingSettings, processes: int) -> Iterator[Problem]:
+    stateful = settings.architecture.is_stateful
+    if stateful and settings.precision == "bf16":
+        yield Problem("precision", "a recurrent net trains in fp32", "choose auto or fp32")
+    if processes > settings.batch_size:
+        yield Problem(
+            "batch_size",
+            f"{settings.batch_size} cannot be split among {processes} processes",
+            f"choose {processes} or more",
+        )
+    if stateful and processes > 1:
+        yield Problem("processes", "a recurrent net passes its memory from step to step in one process", "choose 1")
+
+
+def _either(choices: list[str]) -> str:
+    """Join choices: "1, 2 or 4"."""
+    return " or ".join(filter(None, (", ".join(choices[:-1]), choices[-1])))
