@@ -1,20 +1,20 @@
 """Every error a user can meet, drawn as a tree.
 
 TinyGPTError
-├── UsageError          an invalid setting or argument                     exit 2
-├── NotFoundError       no such model, corpus or run                       exit 3
-├── CheckpointError     a file that is not a model, or is damaged          exit 4
-├── CorpusError         a text that cannot be learnt from                  exit 5
-├── StorageError        the disk is full, or a folder may not be written   exit 6
-│   └── InUseError      another program has the file open                  exit 6
-├── RunError            a training that is already running, or has ended   exit 7
-├── DownloadError       a corpus that did not arrive whole                 exit 8
-├── EngineError         the engine process died or could not start         exit 9
-├── SessionError        a session's file that is damaged, or in use         exit 10
-└── MissingPackageError a package that this needs is not installed         exit 11
+├── UsageError           an invalid setting or argument                    exit 2
+├── NotFoundError        no such model, corpus or run                      exit 3
+├── CheckpointError      not a model, or a damaged one                     exit 4
+├── CorpusError          a text that cannot be trained on                  exit 5
+├── StorageError         the disk is full, or permission is missing        exit 6
+│   └── InUseError       another program has the file open                 exit 6
+├── RunError             a run that failed, ended, or is already running   exit 7
+├── DownloadError        a download that failed or is incomplete           exit 8
+├── EngineError          the engine process died or could not start        exit 9
+├── SessionError         a session file that is damaged or in use          exit 10
+└── MissingPackageError  a package is not installed                        exit 11
 
-Each carries what was found and a hint: what to do next. The command line prints both to stderr and exits
-with the code; the app shows them as a notification.
+Each has a message (what was found) and a hint (what to do). The command line prints both to stderr and exits with the
+code; the app shows them as a notification.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LONGEST = 4000  # characters of a message
 
 
 class ExitCode(enum.IntEnum):
-    """What the command line's exit status means."""
+    """The command line's exit status; MEANINGS explains each."""
 
     OK = 0
     UNEXPECTED = 1
@@ -45,8 +45,25 @@ class ExitCode(enum.IntEnum):
     INTERRUPTED = 130
 
 
+MEANINGS = {
+    ExitCode.OK: "success",
+    ExitCode.UNEXPECTED: "unexpected error, or a check that failed",
+    ExitCode.USAGE: "invalid setting or argument",
+    ExitCode.NOT_FOUND: "no such model, corpus or run",
+    ExitCode.CHECKPOINT: "not a model, or a damaged one",
+    ExitCode.CORPUS: "a text that cannot be trained on",
+    ExitCode.STORAGE: "the disk is full, or permission is missing",
+    ExitCode.RUN: "a run failed, is already running, or did not answer",
+    ExitCode.DOWNLOAD: "a download failed or is incomplete",
+    ExitCode.ENGINE: "the engine process died or could not start",
+    ExitCode.SESSION: "a session file is damaged or in use",
+    ExitCode.MISSING_PACKAGE: "a package is missing; the message has the command that installs it",
+    ExitCode.INTERRUPTED: "interrupted by Ctrl-C",
+}
+
+
 class TinyGPTError(Exception):
-    """What was found (`message`) and what to do about it (`hint`, may be empty)."""
+    """An error with a `message` (what was found) and a `hint` (what to do; may be empty)."""
 
     exit_code = ExitCode.UNEXPECTED
 
@@ -57,8 +74,8 @@ class TinyGPTError(Exception):
 
 
 def _plain(text: str) -> str:
-    """Return `text` as a terminal may be given it: what a file is quoted with must not move its cursor, or fill it."""
-    if len(text) > LONGEST:  # what is said of a long quotation often stands behind it
+    """Return `text` safe for a terminal: control characters escaped, a long quotation shortened."""
+    if len(text) > LONGEST:  # keep both ends: what is wrong with a long quotation often follows it
         text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
     if text.isprintable():
         return text
@@ -82,13 +99,13 @@ class NotFoundError(TinyGPTError):
 
 
 class CheckpointError(TinyGPTError):
-    """A file that is not a model, or is damaged."""
+    """A file that is not a model, or a damaged one."""
 
     exit_code = ExitCode.CHECKPOINT
 
 
 class CorpusError(TinyGPTError):
-    """A text that cannot be learnt from."""
+    """A text that cannot be trained on."""
 
     exit_code = ExitCode.CORPUS
 
@@ -100,21 +117,21 @@ class StorageError(TinyGPTError):
 
 
 class InUseError(StorageError):
-    """Another program has a file open, and the system lets nobody change it meanwhile."""
+    """Another program has a file open, and the operating system allows no change until it is closed."""
 
 
 class FileInUseError(PermissionError):
-    """An operating system's refusal, of which it is known that another program has the file open."""
+    """The operating system's refusal to change a file that another program has open."""
 
 
 class RunError(TinyGPTError):
-    """A training that is already running, or has ended, or cannot go on."""
+    """A run that failed, has ended, is already running or cannot continue."""
 
     exit_code = ExitCode.RUN
 
 
 class DownloadError(TinyGPTError):
-    """A corpus that did not arrive whole."""
+    """A download that failed or is incomplete."""
 
     exit_code = ExitCode.DOWNLOAD
 
@@ -126,19 +143,19 @@ class EngineError(TinyGPTError):
 
 
 class SessionError(TinyGPTError):
-    """A session's file that is damaged, or that another window has open."""
+    """A session file that is damaged, or open in another window."""
 
     exit_code = ExitCode.SESSION
 
 
 class MissingPackageError(TinyGPTError):
-    """A package that this needs is not installed, or cannot be loaded; see packages.py."""
+    """A package is not installed or cannot be loaded; see packages.py."""
 
     exit_code = ExitCode.MISSING_PACKAGE
 
 
 class UnfitFile(OSError):
-    """What is at a path is no file that can be read here: a pipe, a device, or far too large. `hint`: what to do."""
+    """A path that cannot be read as a file: a pipe, a device, or far too large. `hint`: what to do."""
 
     def __init__(self, what: str, hint: str) -> None:
         super().__init__(errno.EINVAL, what)
@@ -146,10 +163,9 @@ class UnfitFile(OSError):
 
 
 def storage_error(error: OSError, path: Path, wanted: str = "") -> StorageError:
-    """Say an operating system's refusal in a user's words.
+    """Return the error for an operating system's refusal, with what the user can do about it.
 
-    Storage is full, permission is missing, the path is not what it should be: each with its way out. `wanted` is how
-    much was to be written.
+    `wanted` says how much was to be written, in words.
     """
     if isinstance(error, FileInUseError) or getattr(error, "winerror", None) in _IN_USE:
         return InUseError(f"another program has {path} open", "close it there, then try again")
@@ -164,4 +180,4 @@ def storage_error(error: OSError, path: Path, wanted: str = "") -> StorageError:
         return StorageError(f"{path} {error.strerror}", error.hint)
     if error.errno == errno.ELOOP:
         return StorageError(f"{path} is a link that leads to itself", "remove the link")
-    return StorageError(f"{path}: {error.strerror or error}", "check that the path exists and is yours")
+    return StorageError(f"{path}: {error.strerror or error}", "check that the path exists and that you may use it")

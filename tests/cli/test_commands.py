@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from makers import make_run
 
-from tinygpt_tui.cli.main import COMMANDS
-from tinygpt_tui.errors import ExitCode
+from tinygpt_tui.cli.main import COMMANDS, MODULES, run
+from tinygpt_tui.errors import MEANINGS, ExitCode
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.workers import processes
 
@@ -82,11 +82,43 @@ def test_a_named_encoding_is_kept_with_the_run(home: Path, tmp_path: Path) -> No
 def test_help_names_every_command_and_exit_code() -> None:
     done = tinygpt("--help")
     assert done.returncode == 0
-    for word in ("generate", "train", "models", "runs", "data", "stop", "exit codes"):
-        assert word in done.stdout
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert set(COMMANDS) <= {words[0] for words in lines if words}
+    assert {code: MEANINGS[code].split() for code in ExitCode} == {
+        int(words[0]): words[1:] for words in lines if words and words[0].isdigit()
+    }
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+# What was typed; the usage and the nearest name that are printed.
+MISTYPED = {
+    "generate shakespeare --temprature 3": ("tinygpt-tui generate", "--temperature"),
+    "generate --temprature=3": ("tinygpt-tui generate", "--temperature"),
+    "train --corpsu tales": ("tinygpt-tui train", "--corpus"),
+    "runs export diary out --tp trackio": ("tinygpt-tui runs export", "--to"),
+    "runs exprt diary": ("tinygpt-tui runs", "export"),
+    "genrate shakespeare": ("tinygpt-tui", "generate"),
+    "--devise cpu": ("tinygpt-tui", "--device"),
+}
+
+
+@pytest.mark.parametrize("line", MISTYPED)
+def test_a_mistyped_flag_or_command_is_answered_with_the_nearest(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    usage, nearest = MISTYPED[line]
+    with pytest.raises(SystemExit) as ended:
+        run(line.split())
+    assert ended.value.code == ExitCode.USAGE
+    said = capsys.readouterr().err
+    assert said.startswith(f"usage: {usage} ")
+    assert said.endswith(f"did you mean {nearest}?\n")
+
+
+def test_a_value_like_a_flag_and_a_shortened_flag_are_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    line = ["generate", "shakespeare", "--prompt=--temprature", "--temp", "0", "--max-new-tokens", "1"]
+    assert run(line) == 0
+    assert capsys.readouterr().out.startswith("--temprature")
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in MODULES])
 def test_a_commands_summary_is_its_modules_first_line(name: str) -> None:
     module = importlib.import_module(f"tinygpt_tui.cli.{name.replace('-', '_')}")
     assert (module.__doc__ or "").splitlines()[0] == f"tinygpt-tui {name}: {COMMANDS[name]}"

@@ -36,14 +36,14 @@ def write(capsys: pytest.CaptureFixture[str]) -> Write:
 def test_a_setting_without_effect_is_named_and_has_none(write: Write, flags: tuple[str, str]) -> None:
     greedy, with_flag = write("--temperature", "0"), write("--temperature", "0", *flags)
     assert greedy.said == ""
-    assert with_flag.said.rstrip().endswith(f"no effect of {flags[0]}")
+    assert with_flag.said.rstrip().endswith(f"most likely token: {flags[0]}")
     assert with_flag.text == greedy.text
     assert write("--temperature", "1", *flags).said == ""
 
 
 def test_several_texts_at_temperature_0_are_the_same(write: Write) -> None:
     written = write("--temperature", "0", "--num-samples", "2")
-    assert "no effect of --num-samples" in written.said
+    assert "most likely token: --num-samples" in written.said
     first, second = written.text.split("---------------\n")
     assert first == second
 

@@ -135,7 +135,7 @@ def test_a_folder_of_models_is_kept_at_once(tmp_path: Path, capsys: pytest.Captu
     assert "model.pth is damaged" in printed.err
     assert sorted(path.name for path in paths.models_folder().iterdir()) == sorted(names)
     assert run(["open", str(folder), "--keep", "one"]) == ExitCode.USAGE
-    assert "leave the name out" in capsys.readouterr().err
+    assert "use --keep without a name" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tinygpt_tui.cli.output import say, table, write, write_data
+from tinygpt_tui.cli.output import notify, table, write, write_data
 from tinygpt_tui.words import COMMANDS
 
 
@@ -44,5 +44,5 @@ def test_words_hold_no_commands_wherever_they_go(
         write(table([(TEXT, "\u202eb\u2028")], ("A", "B")))
         assert not COMMANDS.search(file.getvalue())
         assert len(file.getvalue().splitlines()) == 3  # two lines of the text, the second with the head, and one row
-    say(TEXT)
+    notify(TEXT)
     assert capsys.readouterr().err == "a\\x1b[2Jb\tc\nd\\r\\x7f\\x9bé\n"

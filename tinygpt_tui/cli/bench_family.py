@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinygpt_tui.cli.bench_progress import measured
 from tinygpt_tui.cli.output import table
-from tinygpt_tui.errors import NotFoundError, UsageError
+from tinygpt_tui.errors import UsageError
 from tinygpt_tui.packages import import_torch
-from tinygpt_tui.platforms import own_command
 from tinygpt_tui.words import duration
 
 if TYPE_CHECKING:
@@ -43,15 +41,11 @@ def run(arguments: argparse.Namespace) -> int:
         if not getattr(arguments, name) > 0:
             raise UsageError(f"{name}: {getattr(arguments, name)} is not more than 0")
 
-    from tinygpt_tui.corpora.catalog import find_corpus
+    from tinygpt_tui.corpora.catalog import require_corpus
     from tinygpt_tui.corpora.corpus import read_text
 
-    entry = find_corpus(arguments.corpus)
-    if entry.path is None:
-        raise NotFoundError(
-            f"{entry.row.title} is not on this machine yet", own_command("data", "--download", entry.name)
-        )
-    text = read_text(Path(entry.path)).text
+    entry, path = require_corpus(arguments.corpus)
+    text = read_text(path).text
 
     import_torch("bench family")
     from tinygpt_tui.measuring.family import NETS, FamilyBenchmark, FamilyPlan

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from tinygpt_tui.cli.output import say, write_data
+from tinygpt_tui.cli.output import notify, write_data
 from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.words import duration
 
@@ -38,7 +38,7 @@ def measured(benchmark: Benchmark[R], in_words: Callable[[R], str], *, as_json: 
         watch(benchmark)
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
-        say("interrupted: this is what was measured by then")
+        notify("interrupted: this is what was measured by then")
     report = benchmark.report()
     write_data(msgspec.json.encode(report).decode() + "\n" if as_json else in_words(report))
     return int(code)
@@ -52,7 +52,7 @@ def watch(benchmark: Iterable[Progress]) -> None:
             if progress.words != last:
                 last = progress.words
                 left = f", {duration(progress.left_s)} left" if progress.left_s is not None else ""
-                say(f"{last} ({progress.share:.0%}{left})")
+                notify(f"{last} ({progress.share:.0%}{left})")
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn

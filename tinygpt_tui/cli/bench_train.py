@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinygpt_tui.cli.bench_progress import measured
 from tinygpt_tui.cli.output import table
-from tinygpt_tui.errors import NotFoundError, UsageError
+from tinygpt_tui.errors import UsageError
 from tinygpt_tui.measuring.training_goals import DEFAULT, GOALS, LOOP, PLAIN, find_parts
 from tinygpt_tui.packages import import_torch
-from tinygpt_tui.platforms import own_command
 from tinygpt_tui.words import duration
 
 if TYPE_CHECKING:
@@ -51,15 +49,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.seeds < 1:
         raise UsageError(f"seeds: {arguments.seeds} is not at least 1")
 
-    from tinygpt_tui.corpora.catalog import find_corpus
+    from tinygpt_tui.corpora.catalog import require_corpus
     from tinygpt_tui.corpora.corpus import read_text
 
-    entry = find_corpus(arguments.corpus)
-    if entry.path is None:
-        raise NotFoundError(
-            f"{entry.row.title} is not on this machine yet", own_command("data", "--download", entry.name)
-        )
-    text = read_text(Path(entry.path)).text
+    entry, path = require_corpus(arguments.corpus)
+    text = read_text(path).text
 
     import_torch("bench train")
     from tinygpt_tui.measuring.training import TrainingBenchmark, TrainingPlan

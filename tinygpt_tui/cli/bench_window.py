@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinygpt_tui.cli.bench_progress import measured
 from tinygpt_tui.cli.output import table
-from tinygpt_tui.errors import NotFoundError, UsageError
-from tinygpt_tui.platforms import own_command
+from tinygpt_tui.errors import UsageError
 
 if TYPE_CHECKING:
     from tinygpt_tui.measuring.window_loss import WindowReport
@@ -37,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tinygpt_tui.checkpoints.card import read_config
     from tinygpt_tui.checkpoints.library import find_model
     from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
-    from tinygpt_tui.corpora.catalog import find_corpus
+    from tinygpt_tui.corpora.catalog import require_corpus
     from tinygpt_tui.corpora.corpus import read_text
     from tinygpt_tui.measuring.pinned import one_core
     from tinygpt_tui.measuring.window_loss import CHARACTERS, WindowBenchmark, engines_of, validation_ids
@@ -47,12 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     name = arguments.corpus or (config.trained.corpus if config.trained else "")
     if not name:
         raise UsageError(f"{folder.name} does not say which text it learnt from", "name one with --corpus")
-    entry = find_corpus(name)
-    if entry.path is None:
-        raise NotFoundError(
-            f"{entry.row.title} is not on this machine yet", own_command("data", "--download", entry.name)
-        )
-    ids = validation_ids(folder, read_text(Path(entry.path)).text, open_tokenizer(folder, config))
+    entry, path = require_corpus(name)
+    ids = validation_ids(folder, read_text(path).text, open_tokenizer(folder, config))
     open_engine, precisions, engine = engines_of(folder)
     benchmark = WindowBenchmark(
         open_engine,

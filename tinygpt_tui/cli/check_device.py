@@ -1,4 +1,4 @@
-"""tinygpt-tui check-device: whether a GPU, or the processor, trains and writes as it should, and how fast."""
+"""tinygpt-tui check-device: check that a GPU or the processor trains and generates correctly, and how fast."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from tinygpt_tui.cli.output import say, table, write
+from tinygpt_tui.cli.output import notify, table, write
 from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.files import write_bytes
 from tinygpt_tui.measuring.device_report import DeviceReport
@@ -15,8 +15,8 @@ from tinygpt_tui.packages import require
 from tinygpt_tui.words import size
 
 EPILOG = """\
-It takes at most five minutes. Every check has its own limit, and one that fails does not end the others. The exit code
-is 0 where none failed, else 1. docs/check-device.md says how to read the result; send it in where a check fails.
+It takes at most five minutes. Every check has its own time limit, and a failed check does not end the others. The exit
+code is 0 if all passed, else 1. docs/check-device.md explains the result; please report a failed check.
 """
 
 
@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="cuda, cuda:1, mps or cpu (default: the GPU, else the processor)",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was found to FILE, too")
-    parser.add_argument("--quick", action="store_true", help="a few seconds, with tiny models; compiles nothing")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the full report to FILE")
+    parser.add_argument("--quick", action="store_true", help="tiny models and no compilation: a few seconds")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     check = DeviceCheck(arguments.device, arguments.quick)
     for result in check.results():
-        say(f"{result.name}: {result.status} in {result.seconds:.1f} s")
+        notify(f"{result.name}: {result.status} in {result.seconds:.1f} s")
     report = check.report()
     write(in_words(report))
     if arguments.json:
@@ -58,7 +58,7 @@ def in_words(report: DeviceReport) -> str:
     rows = [
         (check.name.replace("_", " "), check.status, f"{check.seconds:.1f}", check.words) for check in report.checks
     ]
-    lines.append(table(rows, ("check", "result", "s", "found"), right=frozenset({2})))
+    lines.append(table(rows, ("check", "result", "s", "details"), right=frozenset({2})))
     speeds = next((check.found for check in report.checks if check.name == "speed"), {})
     each = [(name, found) for name, found in speeds.items() if isinstance(found, dict)]
     if each:

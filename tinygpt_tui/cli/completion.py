@@ -1,6 +1,6 @@
-"""tinygpt-tui completion: print what teaches your shell to complete commands, flags and names.
+"""tinygpt-tui completion: print the script with which your shell completes commands, flags and names.
 
-The shell then starts the program for each Tab, with the line in environment variables; `__main__` calls `complete`.
+At each Tab the shell starts the program with the line in environment variables; `__main__` calls `complete`.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ EPILOG = "Save the output to:\n" + "".join(f"  {shell:11} {place}\n" for shell, 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.epilog, parser.formatter_class = EPILOG, argparse.RawDescriptionHelpFormatter
-    parser.add_argument("shell", choices=list(WHERE), help="the shell that you use")
+    parser.add_argument("shell", choices=list(WHERE), help="your shell")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the lines for a shell."""
+    """Print the script for a shell."""
     from argcomplete.shell_integration import shellcode
 
     write_data(shellcode([PROGRAM], shell=arguments.shell))
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def complete() -> None:
-    """Print what can follow the line that the shell has put into the environment, and exit."""
+    """Print the completions for the line in the environment, and exit."""
     from argcomplete import autocomplete
     from argcomplete.lexers import split_line
 
@@ -49,7 +49,7 @@ def complete() -> None:
     for action in actions:
         if names := _names_for(action):
             action.completer = names  # type: ignore[attr-defined]
-    # Where a name comes next, it is what is wanted; else the flags.
+    # Where a name can come next, only names are offered; else the flags.
     names_follow = any(not action.option_strings and action.dest != "command" for action in actions)
     autocomplete(parser, always_complete_options=False if names_follow else "long")
 
@@ -64,7 +64,7 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 
 
 def _names_for(action: argparse.Action) -> Callable[..., Iterable[str]] | None:
-    """Return what lists the values of an argument; None where there are no names to list."""
+    """Return a function that lists the values of an argument; None if they cannot be listed."""
     if action.choices or action.nargs == 0:
         return None
     if isinstance(action.metavar, str) and "|" in action.metavar and action.metavar.islower():
@@ -73,7 +73,7 @@ def _names_for(action: argparse.Action) -> Callable[..., Iterable[str]] | None:
     found = NAMES.get(f"{'--' if action.option_strings else ''}{action.dest}")
     if found is None:
         return None
-    # A name, or a file: what the shell itself would offer.
+    # A name, or a file as the shell itself would offer it.
     return lambda prefix, **_: [*found(), *(_files(prefix) if action.dest in FILES_TOO else ())]
 
 
@@ -113,7 +113,7 @@ def _forms() -> Iterable[str]:
     return list(FORMS)
 
 
-# By the name under which an argument is parsed, with -- where it is a flag.
+# By the argument's destination in the parser, with -- for a flag.
 NAMES: dict[str, Callable[[], Iterable[str]]] = {
     "model": _models,
     "--origin": _models,

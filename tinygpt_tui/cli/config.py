@@ -1,4 +1,4 @@
-"""tinygpt-tui config: print where the app's settings are, or edit them."""
+"""tinygpt-tui config: print the path of the app's settings file, or edit it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from tinygpt_tui import files, paths, platforms
-from tinygpt_tui.cli.output import say, write
+from tinygpt_tui.cli.output import notify, write
 from tinygpt_tui.errors import UsageError, storage_error
 from tinygpt_tui.reading import read_bytes
 from tinygpt_tui.settings.app import LARGEST, check_toml
@@ -18,9 +18,9 @@ from tinygpt_tui.ui.shell.preferences import Preferences
 
 ACTIONS = {
     "path": "print the path of the settings file.",
-    "edit": "open the settings file in $VISUAL or $EDITOR, then check it; quit the app first, which writes it, too.",
+    "edit": "open the settings file in $VISUAL or $EDITOR, then check it; quit the app first: it writes the file, too.",
 }
-EDITORS = ("nano", "vi", "notepad")  # what there is where neither variable is set
+EDITORS = ("nano", "vi", "notepad")  # tried if neither variable is set
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         write(f"{path}\n")
         return 0
     if not files.is_file(path):
-        Preferences().save()  # the defaults, or what an earlier version kept
+        Preferences().save()  # the defaults, or the settings of an earlier version
     _edit(path)
     try:
         settings = check_toml(read_bytes(path, LARGEST))
@@ -46,19 +46,21 @@ def run(arguments: argparse.Namespace) -> int:
     except UsageError as error:
         raise UsageError(f"{path}: {error.message}", f"{error.hint}\n  tinygpt-tui config edit".lstrip("\n ")) from None
     _check_theme(settings.theme)
-    say(f"{path} is in order; the app reads it when it starts")
+    notify(f"{path} is valid; the app reads it when it starts")
     return 0
 
 
 def _edit(path: Path) -> None:
-    """Have the user's editor open a file, and wait for it. Raises UsageError."""
+    """Open a file in the user's editor and wait until that ends. Raises UsageError."""
     chosen = os.environ.get("VISUAL") or os.environ.get("EDITOR") or next(filter(shutil.which, EDITORS), None)
     if chosen is None:
-        raise UsageError("no editor was found", f"set EDITOR to its command, or open {path} in any editor")
+        raise UsageError("no editor found", f"set EDITOR to its command, or open {path} in any editor")
     try:
         status = subprocess.run([*platforms.split_command(chosen), str(path)], check=False).returncode
     except OSError as error:
-        raise UsageError(f"the editor {chosen!r}: {error.strerror or error}", "set EDITOR to its command") from None
+        raise UsageError(
+            f"the editor {chosen!r} could not be started: {error.strerror or error}", "set EDITOR to its command"
+        ) from None
     if status:
         raise UsageError(f"the editor {chosen!r} ended with status {status}", "set EDITOR to another command")
 
@@ -72,5 +74,6 @@ def _check_theme(name: str) -> None:
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         raise UsageError(
-            f"theme: {name!r} is not a theme", f"did you mean {near[0]}?" if near else f"there is {', '.join(known)}"
+            f"theme: there is no theme {name!r}",
+            f"did you mean {near[0]}?" if near else f"the themes are {', '.join(known)}",
         )

@@ -5,18 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tinygpt_tui.cli.output import say, table, write
+from tinygpt_tui.cli.output import notify, table, write
 from tinygpt_tui.corpora.catalog import find_corpus, list_corpora
 from tinygpt_tui.platforms import own_command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--download", metavar="NAME", help="fetch this corpus of the catalogue")
+    parser.add_argument("--download", metavar="NAME", help="download this corpus")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the catalogue, or fetch from it. Raises NotFoundError, DownloadError, StorageError."""
+    """Print the corpora, or download one. Raises NotFoundError, DownloadError, StorageError."""
     if arguments.download:
         return _download(arguments.download)
     rows = [
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         for entry in list_corpora()
     ]
-    write(table(rows, ("NAME", "CHARACTERS", "WHERE", "ENTROPY", "LICENCE", "WHAT"), right=frozenset({1, 3})))
+    write(table(rows, ("NAME", "CHARACTERS", "WHERE", "ENTROPY", "LICENCE", "DESCRIPTION"), right=frozenset({1, 3})))
     return 0
 
 
@@ -42,12 +42,12 @@ def _download(name: str) -> int:
 
     entry = find_corpus(name)
     if entry.here:
-        say(f"{entry.row.title} is here already: {entry.path}")
+        notify(f"{entry.row.title} is already downloaded: {entry.path}")
         return 0
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
         bar = progress.add_task(entry.row.title, total=entry.row.bytes)
         for state in download(entry):
             progress.update(bar, completed=state.done)
-    say(f"{entry.row.title} is in {state.path}")
+    notify(f"{entry.row.title} is in {state.path}")
     return 0

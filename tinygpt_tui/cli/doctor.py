@@ -1,37 +1,37 @@
-"""tinygpt-tui doctor: say what is wrong with a training, or with a text before one."""
+"""tinygpt-tui doctor: find what is wrong with a run, or with a text before training on it."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import msgspec
 
 from tinygpt_tui.cli.flags import add_encoding_flag
-from tinygpt_tui.cli.output import say, write, write_data
-from tinygpt_tui.errors import NotFoundError, TinyGPTError, UsageError
+from tinygpt_tui.cli.output import notify, write, write_data
+from tinygpt_tui.errors import TinyGPTError, UsageError
 from tinygpt_tui.events.training import Finding
 from tinygpt_tui.packages import ONE_BATCH, import_torch
-from tinygpt_tui.platforms import own_command
 from tinygpt_tui.settings.presets import ALL_PRESETS, DEFAULT_PRESET, find_preset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("name", nargs="?", help="a run, as in `tinygpt-tui runs`")
-    parser.add_argument("--corpus", metavar="NAME|FILE", help="a text, before anything is trained on it")
+    parser.add_argument("name", nargs="?", help="name of a run, as `tinygpt-tui runs` lists it")
+    parser.add_argument("--corpus", metavar="NAME|FILE", help="check a text instead of a run")
     add_encoding_flag(parser)
     parser.add_argument(
         "--preset", default=DEFAULT_PRESET, help=f"with --corpus: {', '.join(ALL_PRESETS)} (default: {DEFAULT_PRESET})"
     )
-    parser.add_argument("--one-batch", action="store_true", help="try whether the net can learn one batch by heart")
+    parser.add_argument(
+        "--one-batch", action="store_true", help="test whether the model can overfit a single batch (needs torch)"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the findings, the worst first. Raises UsageError, NotFoundError, CorpusError."""
+    """Print the findings, most severe first. Raises UsageError, NotFoundError, CorpusError."""
     if bool(arguments.name) == bool(arguments.corpus):
-        raise UsageError("doctor needs a run's name or --corpus, and not both", "`tinygpt-tui runs` lists the runs")
+        raise UsageError("doctor needs either the name of a run or --corpus", "`tinygpt-tui runs` lists the runs")
     if arguments.name:
         findings = _of_run(arguments.name, arguments.one_batch)
     else:
@@ -58,36 +58,32 @@ def _of_run(name: str, one_batch: bool) -> list[Finding]:
     try:
         examination = kept_of(run, settings) or examine_run(run)
     except TinyGPTError as error:
-        say(f"the text was not examined: {error.message}")
+        notify(f"the text could not be examined: {error.message}")
         examination = None
     start = settings.start.name if settings.start else ""
     findings = findings_of(history, settings.training, examination, start)
     tried = try_one_batch(run) if one_batch else read_one_batch(run)
     if words := verdict_words(history, examination, settings.corpus.entropy):
-        say(words)
+        notify(words)
     return worst_first([*findings, *([tried] if tried else [])])
 
 
 def _of_corpus(name: str, encoding: str, preset: str, one_batch: bool) -> list[Finding]:
     from tinygpt_tui.cli.reading import read_corpus_text
-    from tinygpt_tui.corpora.catalog import find_corpus
+    from tinygpt_tui.corpora.catalog import require_corpus
     from tinygpt_tui.corpora.corpus import split
     from tinygpt_tui.doctor.examination import examine
     from tinygpt_tui.doctor.rounds import worst_first
 
     training = find_preset(preset).training
-    entry = find_corpus(name)
-    if entry.path is None:
-        raise NotFoundError(
-            f"{entry.row.title} is not on this machine yet", own_command("data", "--download", entry.name)
-        )
-    text = read_corpus_text(Path(entry.path), encoding)
+    _, path = require_corpus(name)
+    text = read_corpus_text(path, encoding)
     for note in text.notes:
-        say(note)
+        notify(note)
     corpus = split(text.text, training.architecture.training_length, training.validation_share)
     examination = examine(text.text, corpus)
     floors = ", ".join(f"{floor.name} {floor.loss:z.3f}" for floor in examination.floors)
-    say(f"yardsticks, nats per token: {floors} ({examination.smoothing})")
+    notify(f"baselines in nats per token: {floors} ({examination.smoothing})")
     findings = list(examination.findings)
     if one_batch:
         import_torch(ONE_BATCH)
@@ -105,5 +101,5 @@ def _lines(finding: Finding) -> str:
     if finding.why:
         text += f"    {finding.why}\n"
     if finding.remedy:
-        text += f"    what helps: {remedy_in_words(finding)}\n"
+        text += f"    try: {remedy_in_words(finding)}\n"
     return text

@@ -1,20 +1,20 @@
-"""Which engine computes on this machine: said where somebody may wonder why it is slow."""
+"""Report which engine generates on this machine, and why it is not the faster one."""
 
 from __future__ import annotations
 
-from tinygpt_tui.cli.output import say
+from tinygpt_tui.cli.output import notify
 from tinygpt_tui.native.library import why_without
 from tinygpt_tui.packages import missing
 
 
-def say_engine() -> None:
-    """Say that the native engine is at hand; or that torch works in its place, why, and the way out."""
-    error, torch = why_without(), missing("torch", "training, and any other kind of model than gpt,")
+def print_engine() -> None:
+    """Print which engine is used; if it is torch, why, and how to get the native one."""
+    error, torch = why_without(), missing("torch", "training, and any architecture except gpt,")
     if error is None:
-        say(f"engine: native{'' if torch else ' (nets of other kinds than gpt are run by torch)'}")
+        notify(f"engine: native{'' if torch else ' (torch for architectures other than gpt)'}")
         if torch is not None:
-            say(f"{torch.message}\n  {torch.hint}")
+            notify(f"{torch.message}\n  {torch.hint}")
     elif torch is not None:
-        say(f"engine: none, since {error.message}, and torch is not installed\n  {error.hint}")
+        notify(f"engine: none: {error.message}, and torch is not installed\n  {error.hint}")
     else:
-        say(f"engine: torch, which is slower, since {error.message}\n  {error.hint}")
+        notify(f"engine: torch, which is slower: {error.message}\n  {error.hint}")

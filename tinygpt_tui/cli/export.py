@@ -1,4 +1,4 @@
-"""tinygpt-tui export: write a model as another program's file, with its card."""
+"""tinygpt-tui export: save a model in another program's format, with a model card."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from tinygpt_tui import paths
-from tinygpt_tui.cli.output import say, write, write_data
+from tinygpt_tui.cli.output import notify, write, write_data
 from tinygpt_tui.exports.forms import FORMS, find_form
 from tinygpt_tui.words import size
 
@@ -15,20 +15,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     width = max(map(len, FORMS))
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "forms:\n" + "\n".join(f"  {form.name:{width}}  {form.description}" for form in FORMS.values())
+    parser.epilog = "formats:\n" + "\n".join(f"  {form.name:{width}}  {form.description}" for form in FORMS.values())
     parser.add_argument("model", help="a model's name (`tinygpt-tui models`), its folder, or hf:NAME")
-    parser.add_argument("--to", required=True, metavar="FORM", help=", ".join(FORMS))
-    parser.add_argument("path", help="the folder to make, or a file named as the form's: x.onnx, x.gguf, x.safetensors")
-    parser.add_argument("--force", action="store_true", help="replace what an earlier export wrote there")
+    parser.add_argument("--to", required=True, metavar="FORMAT", help=", ".join(FORMS))
+    parser.add_argument("path", help="a new folder, or a file with the format's suffix: x.onnx, x.gguf, x.safetensors")
+    parser.add_argument("--force", action="store_true", help="overwrite an earlier export")
     parser.add_argument(
-        "--approximate", action="store_true", help="take the nearest that the form has, and say by how much it differs"
+        "--approximate",
+        action="store_true",
+        help="if the format lacks a part of the model, use the nearest it has and report the difference",
     )
-    parser.add_argument("--no-check", action="store_true", help="do not read it back with the other program's library")
-    parser.add_argument("--json", action="store_true", help="what was written, as JSON, instead of its path")
+    parser.add_argument(
+        "--no-check", action="store_true", help="do not verify the export with the other program's library"
+    )
+    parser.add_argument("--json", action="store_true", help="print what was written as JSON instead of its path")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Export. Raises NotFoundError, UsageError, CheckpointError, StorageError, MissingPackageError."""
+    """Write the export. Raises NotFoundError, UsageError, CheckpointError, StorageError, MissingPackageError."""
     form = find_form(arguments.to)
 
     from tinygpt_tui.cli.model_at import model_at
@@ -52,10 +56,10 @@ def run(arguments: argparse.Namespace) -> int:
         write_data(msgspec.json.encode(done).decode() + "\n")
         return 0
     for name, count in done.files.items():
-        say(f"  {size(count):>10}  {name}")
+        notify(f"  {size(count):>10}  {name}")
     for note in done.notes:
-        say(note)
+        notify(note)
     if done.checked is None and not arguments.no_check:
-        say("It was not read back: no library that could is installed.")
+        notify("not verified: the library that reads this format is not installed")
     write(f"{Path(done.path)}\n")
     return 0

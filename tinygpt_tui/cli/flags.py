@@ -1,11 +1,12 @@
-"""Flags made from settings: one field, one flag, the same name, help and limits.
+"""The parser, and flags made from settings: one field is one flag with the same name, help and limits.
 
-A flag that takes several texts is given once for each. Texts know the escapes of settings/fields.py.
+A flag that takes several texts is repeated for each. Texts may hold the escapes of settings/fields.py.
 """
 
 from __future__ import annotations
 
 import argparse
+import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +17,47 @@ from tinygpt_tui.settings.fields import SettingField, fields_of, parse_value, pa
 METAVARS = {int: "N", float: "X", bool: "yes|no", str: "TEXT"}
 
 
+class Parser(argparse.ArgumentParser):
+    """Refuses an unknown flag with the nearest known one and the usage of the command that it was typed for."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for action in (None, "store"):
+            self.register("action", action, Once)
+
+    def parse_known_args(  # type: ignore[override]  # the overloads differ in the namespace's type only
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """Parse; ends the program at an unknown argument, where argparse would leave it to the parser of commands."""
+        for argument in args or ():  # before argparse complains that the flag which was meant is missing
+            if argument == "--" or (self._subparsers is not None and not argument.startswith("-")):
+                break  # what follows a command is for that command's parser
+            self._check_known(argument)
+        parsed, unknown = super().parse_known_args(args, namespace)
+        for argument in unknown:
+            self._check_known(argument)
+        if unknown:
+            self.error(f"unexpected {'arguments' if len(unknown) > 1 else 'argument'}: {' '.join(unknown)}")
+        return parsed, unknown
+
+    def _check_known(self, argument: str) -> None:
+        flag = argument.partition("=")[0]
+        known = self._option_string_actions
+        if not flag.startswith("--") or flag == "--" or " " in flag or any(name.startswith(flag) for name in known):
+            return
+        near = difflib.get_close_matches(flag, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"`{self.prog} --help` lists the flags"
+        self.error(f"there is no flag {flag}; {hint}")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        near = difflib.get_close_matches(str(value), map(str, action.choices or ()), n=1)
+        if action.choices is not None and value not in action.choices and near:
+            raise argparse.ArgumentError(action, f"there is no {value!r}; did you mean {near[0]}?")
+        super()._check_value(action, value)
+
+
 class Once(argparse.Action):
-    """Stores a flag's value, and refuses a second one: the first would be dropped silently."""
+    """Stores a flag's value and refuses a second one, which would silently replace the first."""
 
     def __call__(
         self,
@@ -29,7 +69,7 @@ class Once(argparse.Action):
         """Store the value."""
         given: set[str] = namespace.__dict__.setdefault("_given", set())
         if option_string is not None and self.dest in given:
-            parser.error(f"{option_string} is given twice: {getattr(namespace, self.dest)!r} and {values!r}")
+            parser.error(f"{option_string} was given twice: {getattr(namespace, self.dest)!r} and {values!r}")
         given.add(self.dest)
         setattr(namespace, self.dest, values)
 
@@ -40,12 +80,12 @@ def add_setting_flags(
     title: str,
     leave_out: frozenset[str] = frozenset(),
 ) -> None:
-    """Add a flag for each field of `settings` to `parser`, in a group of that title."""
+    """Add a flag for each field of `settings` to `parser`, in a group with that title."""
     group = parser.add_argument_group(title)
     for name, field in _fields(settings).items():
         if name in leave_out:
             continue
-        again = "; once for each" if field.several else ""
+        again = "; may be repeated" if field.several else ""
         group.add_argument(
             f"--{name.replace('_', '-')}",
             dest=f"setting_{name}",
@@ -57,20 +97,20 @@ def add_setting_flags(
 
 
 def text_argument(text: str) -> str:
-    """Return an argument as UTF-8 has it: in an ASCII locale Python gives each byte above 127 as half of a pair.
+    """Decode an argument as UTF-8: in an ASCII locale Python passes each byte above 127 as a surrogate.
 
-    Not for paths and names, which the system wants as they are.
+    Not for paths and names, which the operating system needs as they are.
     """
     try:
         return text.encode("utf-8", "surrogateescape").decode("utf-8")
-    except UnicodeError:  # no UTF-8, or really half of a pair
+    except UnicodeError:  # not UTF-8, or a real surrogate
         return text
 
 
 def typed_settings(
     arguments: argparse.Namespace, settings: type[msgspec.Struct] | dict[str, SettingField]
 ) -> dict[str, Any]:
-    """Return the fields of `settings` that the user typed, as values. Raises UsageError."""
+    """Return the values of the settings that were given as flags. Raises UsageError."""
     typed = {}
     for name, field in _fields(settings).items():
         given = getattr(arguments, f"setting_{name}", None)
@@ -84,10 +124,10 @@ def _fields(settings: type[msgspec.Struct] | dict[str, SettingField]) -> dict[st
 
 
 def add_encoding_flag(parser: argparse.ArgumentParser) -> None:
-    """Let the user name the text's encoding."""
+    """Add the flag for a text's encoding."""
     parser.add_argument(
         "--encoding",
         default="auto",
         metavar="NAME",
-        help="the text's encoding: utf-8, cp1252, iso8859-2, mac-roman, utf-16 … (default: found out)",
+        help="encoding of the text: utf-8, cp1252, iso8859-2, mac-roman, utf-16 … (default: detected)",
     )

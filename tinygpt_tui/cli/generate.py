@@ -1,4 +1,4 @@
-"""tinygpt-tui generate: write on from a prompt; the text goes to stdout and nothing else does."""
+"""tinygpt-tui generate: continue a prompt; only the text goes to stdout."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tinygpt_tui.cli.flags import add_setting_flags, text_argument, typed_settings
-from tinygpt_tui.cli.output import say, write_data
+from tinygpt_tui.cli.output import notify, write_data
 from tinygpt_tui.errors import ExitCode, UsageError
 from tinygpt_tui.settings.computing import ComputingSettings
 from tinygpt_tui.settings.fields import checked
@@ -22,7 +22,7 @@ UNKNOWN_SHOWN = 20
 SEPARATOR = "---------------\n"  # nanoGPT's
 
 ESCAPES = r"""
-in texts \n is a new line, \t a tab, \r a carriage return and \\ a backslash (not in --prompt): --stop '\n\n' --stop END
+Texts of flags except --prompt may hold \n (new line), \t, \r and \\ (backslash): --stop '\n\n' --stop END
 """
 
 
@@ -33,41 +33,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = ESCAPES.strip()
     parser.add_argument("model", help="a model's name (`tinygpt-tui models`), its folder, or hf:NAME")
     parser.add_argument(
-        "--prompt", default="", type=text_argument, metavar="TEXT", help="what to write on from; - reads it from stdin"
+        "--prompt", default="", type=text_argument, metavar="TEXT", help="the text to continue; - reads it from stdin"
     )
-    parser.add_argument("--no-echo", action="store_true", help="leave the prompt itself out of the output")
+    parser.add_argument("--no-echo", action="store_true", help="do not repeat the prompt in the output")
     parser.add_argument(
         "--num-samples",
         type=int,
         default=1,
         metavar="N",
-        help="write N texts, several in one pass, with seeds that count on from --seed (default: 1)",
+        help="write N texts, several in one pass, with the seeds --seed, --seed + 1, … (default: 1)",
     )
     parser.add_argument(
         "--at-step",
         type=int,
         metavar="N",
-        help="write as the model did at step N of its training, or the step nearest to it that its run kept",
+        help="use the model of step N of its run, or of the nearest step that was saved",
     )
-    parser.add_argument("--json", action="store_true", help="one event a line instead of the text")
+    parser.add_argument("--json", action="store_true", help="print one JSON event a line instead of the text")
     parser.add_argument(
         "--candidates",
         type=int,
         metavar="K",
-        help="with --json: the probability, rank and entropy of each token, and the K likeliest in its place",
+        help="with --json: the probability, rank and entropy of each token, and the K most likely alternatives",
     )
     add_setting_flags(parser, SamplingSettings, "sampling")
     add_setting_flags(parser, ComputingSettings, "computing")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Stream the text, or write several. Raises UsageError, NotFoundError, CheckpointError."""
+    """Stream one text, or write several. Raises UsageError, NotFoundError, CheckpointError."""
     sampling = checked(SamplingSettings, typed_settings(arguments, SamplingSettings))
     device = checked(ComputingSettings, typed_settings(arguments, ComputingSettings)).device
     _check(arguments)
     if names := [*without_effect(sampling), *(["num_samples"] if _all_the_same(sampling, arguments) else [])]:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in names)
-        say(f"tinygpt-tui: at temperature 0 the most likely token is always taken: no effect of {flags}")
+        notify(f"tinygpt-tui: ignored at temperature 0, which always chooses the most likely token: {flags}")
     prompt = sys.stdin.buffer.read().decode("utf-8", "replace") if arguments.prompt == "-" else arguments.prompt
 
     model = _open(arguments.model, arguments.at_step, device)
@@ -90,15 +90,15 @@ def _open(name: str, at_step: int | None, device: str) -> OpenedModel:
     folder = model_at(name)
     if at_step is None:
         opened = open_now(folder, weights_now(folder), device)
-        if doubt := doubts_of(folder):  # after it was opened: some of it is measured then
-            say(f"tinygpt-tui: {name}: {doubt}")
+        if doubt := doubts_of(folder):  # after opening, which measures some of it
+            notify(f"tinygpt-tui: {name}: {doubt}")
         return opened
     from tinygpt_tui.runs.folder import RunFolder
     from tinygpt_tui.runs.timeline import nearest
 
     moment = nearest(RunFolder(folder), at_step)
     if moment.step != at_step:
-        say(f"tinygpt-tui: step {at_step} was not kept; this is step {moment.step}")
+        notify(f"tinygpt-tui: step {at_step} was not saved; using step {moment.step}")
     return open_moment(folder, moment, device)
 
 
@@ -114,13 +114,13 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.candidates < 0:
         raise UsageError(f"candidates: must be at least 0, not {arguments.candidates}")
     if not arguments.json:
-        raise UsageError("candidates are only told in events", "add --json")
+        raise UsageError("--candidates needs --json", "add --json")
 
 
 def _events(
     model: OpenedModel, prompt: str, sampling: SamplingSettings, samples: int, candidates: int | None
 ) -> Iterator[GenerationEvent]:
-    """Return what happens while `samples` texts are written."""
+    """Return the events of writing `samples` texts."""
     block_size, window, weights = model.config.architecture.context_length, sampling.window, sampling.weights
     if samples == 1:
         from tinygpt_tui.generation.text import GenerationJob
@@ -155,14 +155,14 @@ def _write_events(events: Iterator[GenerationEvent]) -> None:
 
 
 def _write_texts(events: Iterator[GenerationEvent], echo: str, samples: int) -> None:
-    """Write a single text as it grows, several each when it and those before it have ended, with a line between."""
+    """Write one text as it grows; of several, each when it and all before it have ended, with a line between."""
     from tinygpt_tui.events.generation import GenerationEnded, GenerationStarted, Token
 
-    texts: dict[int, str] = {}  # that are not written yet
+    texts: dict[int, str] = {}  # not written to stdout yet
     ended: set[int] = set()
     shown = 0
 
-    def show(text: str) -> None:
+    def write_one(text: str) -> None:
         nonlocal shown
         write_data(f"{SEPARATOR if shown else ''}{text}\n")
         shown += 1
@@ -171,7 +171,7 @@ def _write_texts(events: Iterator[GenerationEvent], echo: str, samples: int) -> 
         for event in events:
             if isinstance(event, GenerationStarted):
                 if not event.sample:
-                    _tell_unknown(event.unknown)
+                    _report_unknown(event.unknown)
                 if samples == 1:
                     shown = 1
                     write_data(echo)
@@ -185,20 +185,20 @@ def _write_texts(events: Iterator[GenerationEvent], echo: str, samples: int) -> 
                 if isinstance(event, GenerationEnded):
                     ended.add(event.sample)
                     while shown in ended:
-                        show(texts.pop(shown))
+                        write_one(texts.pop(shown))
     finally:
-        for text in texts.values():  # interrupted: what there is of them
-            show(text)
+        for text in texts.values():  # interrupted: as far as they were written
+            write_one(text)
         if samples == shown == 1 and sys.stdout.isatty():
             write_data("\n")
 
 
-def _tell_unknown(unknown: str) -> None:
+def _report_unknown(unknown: str) -> None:
     if unknown:
         named = " ".join(f"`{_printable(character)}`" for character in unknown[:UNKNOWN_SHOWN])
-        say(f"tinygpt-tui: this model knows no {named}; left out")
+        notify(f"tinygpt-tui: left out, because they are not in the vocabulary: {named}")
 
 
 def _printable(character: str) -> str:
-    """Return a character as it can be told without moving the terminal's cursor: `\\x1b`."""
+    """Return a character, escaped if it is a control character: `\\x1b`."""
     return character if character.isprintable() else character.encode("unicode_escape").decode()

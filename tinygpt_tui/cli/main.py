@@ -1,4 +1,4 @@
-"""The command line: which command, then that command's file. Nothing heavy is imported before it is needed."""
+"""The command line: find the command and run its module. Nothing slow is imported before it is needed."""
 
 from __future__ import annotations
 
@@ -11,55 +11,49 @@ from collections.abc import Sequence
 
 import tinygpt_tui
 from tinygpt_tui.cli.app import open_app
-from tinygpt_tui.cli.flags import Once
-from tinygpt_tui.cli.output import say_error
-from tinygpt_tui.errors import ExitCode, TinyGPTError, UsageError
+from tinygpt_tui.cli.flags import Parser
+from tinygpt_tui.cli.output import print_error
+from tinygpt_tui.errors import MEANINGS, ExitCode, TinyGPTError, UsageError
 from tinygpt_tui.settings.computing import AUTO, ComputingSettings, check_device_name
 from tinygpt_tui.settings.fields import fields_of
 
-# A command is a module of its name; the summary, its first line, stands here too, so that one command's first word need
-# not wait for the imports of all others.
+# Each command is a module of its name (or of MODULES). The summaries repeat the modules' first lines, so that `--help`
+# need not import them all.
 COMMANDS = {
-    "generate": "write on from a prompt; the text goes to stdout and nothing else does.",
-    "train": "train a model of your own on a text; Ctrl-C stops and keeps it.",
-    "race": "train several nets on one text, one after another, and see them on one chart.",
-    "open": "name another program's checkpoint, say what was taken from where, and keep it.",
-    "export": "write a model as another program's file, with its card.",
-    "serve": "the models over HTTP, on a page and for clients of OpenAI's API.",
-    "models": "list the models there are.",
-    "runs": "list the trainings, live and past; compare two, share one, keep house among them.",
+    "generate": "continue a prompt; only the text goes to stdout.",
+    "train": "train a model on a text; Ctrl-C stops and saves it.",
+    "race": "train several presets on one text, one after another, and compare them on one chart.",
+    "open": "open another program's checkpoint, show what was detected and how, and save it as a model.",
+    "export": "save a model in another program's format, with a model card.",
+    "serve": "serve models over HTTP: a web page and an OpenAI-compatible API.",
+    "models": "list the models.",
+    "runs": "list the training runs; compare, rename, delete, export or share them.",
     "data": "list the corpora, or download one.",
-    "watch": "the live chart of a run, whichever process trains it; Ctrl-C leaves the run alone.",
-    "stop": "end a training and keep its best weights.",
-    "pause": "have a training wait in memory.",
-    "resume": "end a pause, or go on with a training that was stopped, killed or finished.",
-    "save": "keep the state of a training now.",
-    "sample": "have a model in training write something now.",
-    "doctor": "say what is wrong with a training, or with a text before one.",
-    "check-device": "whether a GPU, or the processor, trains and writes as it should, and how fast.",
+    "watch": "show the live chart of a run; Ctrl-C leaves the run running.",
+    "stop": "stop a run and save its best weights.",
+    "pause": "pause a run; its trainer stays in memory.",
+    "resume": "end a pause, or continue a run that was stopped, killed or finished.",
+    "save": "save the state of a run now.",
+    "sample": "print a sample of the model that a live run is training.",
+    "doctor": "find what is wrong with a run, or with a text before training on it.",
+    "check-device": "check that a GPU or the processor trains and generates correctly, and how fast.",
     "bench": "how fast this machine writes and learns, or what a faster window costs.",
-    "config": "print where the app's settings are, or edit them.",
-    "completion": "print what teaches your shell to complete commands, flags and names.",
+    "config": "print the path of the app's settings file, or edit it.",
+    "completion": "print the script with which your shell completes commands, flags and names.",
     "man": "print the manual page: tinygpt-tui man | man -l -",
 }
+MODULES = dict.fromkeys(("stop", "pause", "save", "sample"), "control")
 
 EPILOG = """\
-Without a command the app opens. TINYGPT_TUI_HOME moves everything that the program writes.
+Without a command the app opens. TINYGPT_TUI_HOME sets the folder for everything that the program writes.
 
 exit codes:
-  0 done                     5 a text that cannot be learnt from
-  1 unexpected error         6 the disk is full, or no permission
-  2 wrong setting or usage   7 a training that is running already, or failed
-  3 no such model or corpus  8 a corpus that did not arrive whole
-  4 not a model, or damaged  9 the engine could not start
- 10 a damaged session       11 a package is missing; its message has the command that installs it
-130 interrupted before anything was kept
-"""
+""" + "".join(f"{code:4} {meaning}\n" for code, meaning in MEANINGS.items())
 
 
 def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
-    """Return the parser of all commands; only the `chosen` one knows its arguments."""
-    parser = argparse.ArgumentParser(
+    """Return the parser of all commands; only the `chosen` one has its arguments."""
+    parser = Parser(
         prog="tinygpt-tui",
         description=tinygpt_tui.__doc__,
         epilog=EPILOG,
@@ -67,15 +61,17 @@ def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"tinygpt-tui {tinygpt_tui.__version__}")
     field = fields_of(ComputingSettings)["device"]
-    said = f"in the app, {field.description} (default: {field.default})"
-    parser.add_argument("--device", dest="app_device", metavar="TEXT", help=said)
+    parser.add_argument(
+        "--device",
+        dest="app_device",
+        metavar="TEXT",
+        help=f"for the app: {field.description} (default: {field.default})",
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary)
-        for action in (None, "store"):
-            command.register("action", action, Once)
         if name == chosen:
-            module = importlib.import_module(f"tinygpt_tui.cli.{name.replace('-', '_')}")
+            module = importlib.import_module(f"tinygpt_tui.cli.{MODULES.get(name, name).replace('-', '_')}")
             module.add_arguments(command)
             command.set_defaults(run=module.run)
     return parser
@@ -86,7 +82,7 @@ def run(arguments: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
-            if not stream.isatty():  # a file gets the text as it is, also on Windows
+            if not stream.isatty():  # no "\r" in files on Windows
                 stream.reconfigure(newline="\n")
     chosen = next((argument for argument in arguments if argument in COMMANDS), None)
     parsed = make_parser(chosen).parse_args(arguments)
@@ -96,15 +92,15 @@ def run(arguments: Sequence[str]) -> int:
         if parsed.app_device:
             raise UsageError(
                 "--device before a command is for the app",
-                f"put it behind the command: tinygpt-tui {parsed.command} … --device {parsed.app_device}",
+                f"put it after the command: tinygpt-tui {parsed.command} … --device {parsed.app_device}",
             )
         return int(parsed.run(parsed))
     except TinyGPTError as error:
-        say_error(error)
+        print_error(error)
         return int(error.exit_code)
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
-        # The reader of our output has what it wanted (`| head`); the interpreter must not complain on its way out.
+        # The reader of the output has ended (`| head`); the interpreter must not complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.OK)

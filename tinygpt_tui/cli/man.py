@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the page in man's own format (roff)."""
+    """Print the page in roff, the format of man."""
     write("\n".join(_page()) + "\n")
     return int(ExitCode.OK)
 
@@ -68,6 +68,6 @@ def _subcommands(parser: argparse.ArgumentParser) -> list[dict[str, argparse.Arg
 
 
 def _text(text: str) -> str:
-    """Return text as roff prints it as it is: hyphens that can be copied, no line that begins with a request."""
+    """Escape text for roff: hyphens that can be copied, no line that starts with a request."""
     lines = text.replace("\\", "\\e").replace("-", "\\-").split("\n")
     return "\n".join(f"\\&{line}" if line.startswith((".", "'")) else line for line in lines)

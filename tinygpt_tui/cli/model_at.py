@@ -1,4 +1,4 @@
-"""The folder or file that a command's MODEL means; of the Hub's it shows how much has come."""
+"""Find the folder or file that a command's MODEL names; a download from the Hub shows its progress."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 from tinygpt_tui.checkpoints.library import find_model
-from tinygpt_tui.cli.output import say
+from tinygpt_tui.cli.output import notify
 from tinygpt_tui.foreign.hub import fetch, is_hub_name
 
 
 def model_at(name: str) -> Path:
-    """Return where the model is. Raises NotFoundError, DownloadError, StorageError."""
+    """Return the path of the model. Raises NotFoundError, DownloadError, StorageError."""
     if not is_hub_name(name):
         return find_model(name)
     if not sys.stderr.isatty():
@@ -27,5 +27,5 @@ def model_at(name: str) -> Path:
         for fetched in fetch(name):
             progress.update(bar, completed=fetched.done, total=fetched.total or None)
             folder = fetched.path or folder
-    say(f"{name} is in {folder}")
+    notify(f"{name} is in {folder}")
     return Path(folder)

@@ -1,4 +1,4 @@
-"""tinygpt-tui models: list the models there are."""
+"""tinygpt-tui models: list the models."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import argparse
 import msgspec
 
 from tinygpt_tui.checkpoints.library import list_models
-from tinygpt_tui.cli.engine_words import say_engine
-from tinygpt_tui.cli.output import say, table, write, write_data
+from tinygpt_tui.cli.engine_words import print_engine
+from tinygpt_tui.cli.output import notify, table, write, write_data
 from tinygpt_tui.words import loss_words
 
 
@@ -18,13 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the models' cards."""
+    """Print one line for each model."""
     cards = list_models()
     if arguments.json:
         write_data("".join(msgspec.json.encode(card).decode() + "\n" for card in cards))
         return 0
     if not cards:
-        say("no models yet; train one: tinygpt-tui train --corpus tales --name NAME")
+        notify("no models yet; to train one: tinygpt-tui train --corpus tales --name NAME")
         return 0
     rows = [
         (
@@ -40,5 +40,5 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     head = ("NAME", "ARCHITECTURE", "PARAMETERS", "WINDOW", "VAL LOSS", "CORPUS", "FROM")
     write(table(rows, head, right=frozenset({2, 3, 4})))
-    say_engine()
+    print_engine()
     return 0

@@ -1,4 +1,4 @@
-"""tinygpt-tui open: name another program's checkpoint, say what was taken from where, and keep it."""
+"""tinygpt-tui open: open another program's checkpoint, show what was detected and how, and save it as a model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 
 from tinygpt_tui import paths
 from tinygpt_tui.cli.flags import typed_settings
-from tinygpt_tui.cli.output import say, say_error, table, write, write_data
+from tinygpt_tui.cli.output import notify, print_error, table, write, write_data
 from tinygpt_tui.errors import TinyGPTError, UsageError
 from tinygpt_tui.foreign.facts import source_in_words
 from tinygpt_tui.foreign.qkv_order import Reading
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tinygpt_tui.checkpoints.stored import StoredModel
     from tinygpt_tui.foreign.opening import Overrides
 
-# What a file may not tell; everything else is in its tensors.
+# The settings that a file may lack; all others follow from its tensors.
 HIDDEN = ("n_head", "attention_scale", "activation", "residual", "n_kv_head", "epsilon", "rotary_base", "block_size")
 
 
@@ -36,12 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         metavar="NAME",
-        help="keep it among your models; without NAME under its own",
+        help="save it among your models, as NAME or under its own name",
     )
-    parser.add_argument("--vocabulary", metavar="FILE", help="what its ids mean: chars.txt, meta.pkl, tokenizer.json …")
-    parser.add_argument("--corpus", metavar="NAME|FILE", help="a text of the kind it learned from, to measure by")
-    parser.add_argument("--json", action="store_true", help="one JSON object a model")
-    group = parser.add_argument_group("what you know better than the file")
+    parser.add_argument(
+        "--vocabulary", metavar="FILE", help="the vocabulary of its ids: chars.txt, meta.pkl, tokenizer.json …"
+    )
+    parser.add_argument(
+        "--corpus", metavar="NAME|FILE", help="a text like its training text, to test possible settings on"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object for each model")
+    group = parser.add_argument_group("overrides for what is detected")
     for name, setting in _hidden().items():
         group.add_argument(
             f"--{name.replace('_', '-')}",
@@ -56,7 +60,7 @@ def _hidden() -> dict[str, SettingField]:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Open it and say what it is. Raises UsageError, NotFoundError, CheckpointError, StorageError."""
+    """Open it and print what it is. Raises UsageError, NotFoundError, CheckpointError, StorageError."""
     from tinygpt_tui.cli.model_at import model_at
     from tinygpt_tui.foreign.opening import Overrides
     from tinygpt_tui.foreign.source import models_in
@@ -69,15 +73,17 @@ def run(arguments: argparse.Namespace) -> int:
         _open(model_at(arguments.path), typed, arguments.keep, arguments.json)
         return 0
     if arguments.keep:
-        raise UsageError(f"{path.name} holds {len(several)} models, and one name was given", "leave the name out")
+        raise UsageError(
+            f"{path.name} holds {len(several)} models, but only one name was given", "use --keep without a name"
+        )
     worst = 0
     for place, one in enumerate(several):
         if place and not arguments.json:
             write("\n")
         try:
             _open(one, typed, arguments.keep, arguments.json)
-        except TinyGPTError as error:  # the others are opened none the less
-            say_error(error)
+        except TinyGPTError as error:  # open the others all the same
+            print_error(error)
             worst = int(error.exit_code)
     return worst
 
@@ -86,9 +92,9 @@ def _open(path: Path, typed: Overrides, name: str | None, as_json: bool) -> None
     from tinygpt_tui.checkpoints.stored import read_model
 
     stored = read_model(path, typed)
-    kept = None if name is None else _keep(stored, path, name)
+    saved = None if name is None else _save(stored, path, name)
     if as_json:
-        write_data(msgspec.json.encode(_plain(stored, path, kept)).decode() + "\n")
+        write_data(msgspec.json.encode(_plain(stored, path, saved)).decode() + "\n")
         return
     config = stored.config
     write(f"{path}\n{config.parameters:,} parameters, a window of {config.architecture.block_size}\n")
@@ -96,16 +102,16 @@ def _open(path: Path, typed: Overrides, name: str | None, as_json: bool) -> None
         (fact.name.replace("_", " "), fact.value, source_in_words(fact.source), fact.detail) for fact in stored.facts
     ]
     if rows:
-        write(table(rows, ("WHAT", "IS", "HOW IT IS KNOWN", "")))
+        write(table(rows, ("SETTING", "VALUE", "FOUND BY", "")))
     elif stored.layout == "native":
-        write("a model of this program\n")
-    if kept is not None:
-        say(f"kept as {kept.name}: {own_command('generate', kept.name)}")
+        write("a model in the native format\n")
+    if saved is not None:
+        notify(f"saved as {saved.name}; to write with it: {own_command('generate', saved.name)}")
     elif stored.layout != "native":
-        say("--keep NAME keeps it among your models")
+        notify("to save it among your models: --keep NAME")
 
 
-def _keep(stored: StoredModel, path: Path, name: str) -> Path:
+def _save(stored: StoredModel, path: Path, name: str) -> Path:
     from tinygpt_tui.checkpoints.keep import keep
     from tinygpt_tui.foreign.hub import folder_name
     from tinygpt_tui.runs.index import check_name, free_name
@@ -117,12 +123,12 @@ def _keep(stored: StoredModel, path: Path, name: str) -> Path:
     return folder
 
 
-def _plain(stored: StoredModel, path: Path, kept: Path | None) -> dict[str, object]:
+def _plain(stored: StoredModel, path: Path, saved: Path | None) -> dict[str, object]:
     return {
         "path": str(path),
         "layout": stored.layout,
         "architecture": msgspec.to_builtins(stored.config.architecture),
         "parameters": stored.config.parameters,
         "facts": msgspec.to_builtins(stored.facts),
-        "kept": None if kept is None else str(kept),
+        "kept": None if saved is None else str(saved),
     }

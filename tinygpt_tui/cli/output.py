@@ -1,4 +1,4 @@
-"""stdout is data, stderr is talk."""
+"""Data goes to stdout, messages go to stderr."""
 
 from __future__ import annotations
 
@@ -8,41 +8,41 @@ from collections.abc import Sequence
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.words import printable
 
-# A model's text may hold what would move a terminal's cursor or name its window; one picture each keeps its length.
+# A model's text may hold control characters, which would command the terminal; each is shown as a symbol.
 _PICTURES = {code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"} | {0x7F: 0x2421}
 _PICTURES |= dict.fromkeys([*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)], 0xFFFD)
 
 
 def write(text: str) -> None:
-    """Write words to stdout; what came from a file cannot command a terminal, also where it gets there later."""
+    """Write a text to stdout with control characters escaped, also if stdout is a file."""
     write_data(printable(text))
 
 
 def write_data(text: str) -> None:
-    """Write a text as it is (a model's, JSON) to stdout at once, in UTF-8 whatever the locale says.
+    """Write a text unchanged (a model's text, JSON) to stdout and flush.
 
-    On a terminal control characters are pictures.
+    On a terminal control characters are shown as symbols.
     """
     sys.stdout.write(text.translate(_PICTURES) if sys.stdout.isatty() else text)
     sys.stdout.flush()
 
 
-def say(text: str) -> None:
-    """Say something to whoever watches."""
+def notify(text: str) -> None:
+    """Print a message to stderr."""
     print(printable(text), file=sys.stderr, flush=True)
 
 
-def say_error(error: TinyGPTError) -> None:
-    """Say what went wrong, and what to do about it."""
-    say(f"tinygpt-tui: {error.message}")
+def print_error(error: TinyGPTError) -> None:
+    """Print an error and its hint to stderr."""
+    notify(f"tinygpt-tui: {error.message}")
     if error.hint:
-        say(f"  {error.hint}")
+        notify(f"  {error.hint}")
 
 
 def table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...], right: frozenset[int] = frozenset()) -> str:
-    """Lay out `rows` under `head` in columns as wide as they need; the columns in `right` are set to the right.
+    """Return `rows` under `head` as aligned columns; the columns in `right` are right-aligned.
 
-    A cell is one line, whatever is in it.
+    Each cell is one line: line breaks in it are escaped.
     """
     rows = [tuple(printable(cell, lines=False) for cell in row) for row in rows]
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]

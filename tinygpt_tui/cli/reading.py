@@ -1,4 +1,4 @@
-"""Reading a text for a command: how far it is, on stderr, where that takes longer than a moment."""
+"""Read a text for a command, with progress on stderr if it takes longer than a second."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ FIRST_S, EACH_S = 1.0, 0.2
 
 
 def read_corpus_text(path: Path, encoding: str = AUTO) -> CorpusText:
-    """Read a text file. Raises CorpusError, StorageError; UsageError where there is no such encoding."""
+    """Read a text file. Raises CorpusError, StorageError; UsageError for an unknown encoding."""
     if encoding != AUTO:
-        check_encoding(encoding)  # before much is read
+        check_encoding(encoding)  # before a large file is read
     return _with_progress(reading(path, encoding), f"reading {path.name}")
 
 
 def encode(text: CorpusText, block_size: int, validation_share: float, tokenizer: Tokenizer) -> Corpus:
-    """Turn a text into the ids of a corpus. Raises CorpusError."""
+    """Encode a text as the ids of a corpus. Raises CorpusError."""
     return _with_progress(splitting(text.text, block_size, validation_share, tokenizer), "encoding the text")
 
 

@@ -1,4 +1,4 @@
-"""tinygpt-tui resume: end a pause, or go on with a training that was stopped, killed or finished."""
+"""tinygpt-tui resume: end a pause, or continue a run that was stopped, killed or finished."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import argparse
 
 import msgspec
 
+from tinygpt_tui.cli.control import await_report
 from tinygpt_tui.cli.flags import add_setting_flags, typed_settings
-from tinygpt_tui.cli.output import say
+from tinygpt_tui.cli.output import notify
 from tinygpt_tui.cli.train import help_here, is_helper, train_detached, train_here
-from tinygpt_tui.cli.wishes import answer, code
-from tinygpt_tui.errors import RunError
+from tinygpt_tui.errors import ExitCode, RunError
 from tinygpt_tui.events.training import Resumed
 from tinygpt_tui.packages import TRAINING, import_torch, require
 from tinygpt_tui.platforms import own_command
@@ -22,18 +22,18 @@ from tinygpt_tui.settings.fields import changed, fields_of
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.workers.trainer import RunWatch
 
-# What may be changed of a run that has started.
+# The settings that may be changed when a run continues.
 ENDINGS = ("patience", "stop_at_loss")
 MOVES = ("device",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("name", help="the run's name, as in `tinygpt-tui runs`")
+    parser.add_argument("name", help="name of a run, as `tinygpt-tui runs` lists it")
     parser.add_argument(
         "--steps",
         metavar="+N|N",
-        help="N more steps, or N in all; the rate rises to where so long a run would have it, and falls to its end",
+        help="+2000 adds steps, 5000 sets the total; the learning rate follows the schedule of the longer run",
     )
     parser.add_argument(
         "--detach", action="store_true", help="train in the background; `tinygpt-tui watch NAME` shows the run"
@@ -42,12 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         name: msgspec.structs.replace(fields_of(TrainingSettings)[name], default="as before")
         for name in (*ENDINGS, *MOVES)
     }
-    add_setting_flags(parser, {name: fields[name] for name in ENDINGS}, "when it ends by itself")
-    add_setting_flags(parser, {name: fields[name] for name in MOVES}, "where it computes from here on")
+    add_setting_flags(parser, {name: fields[name] for name in ENDINGS}, "early end")
+    add_setting_flags(parser, {name: fields[name] for name in MOVES}, "computing")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Continue exactly where the run was left. Raises NotFoundError, UsageError, RunError, CorpusError."""
+    """Continue exactly from the saved state. Raises NotFoundError, UsageError, RunError, CorpusError."""
     if is_helper():
         return help_here()
     run = find_run(arguments.name)
@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = run.read_settings()
     if arguments.steps:
         settings = extended(run, arguments.steps)
-        say(f"{arguments.name} is to make {settings.training.steps:,} steps now")
+        notify(f"{arguments.name} now has {settings.training.steps:,} steps in total")
     if endings:
         training = changed(settings.training, endings)
         training = msgspec.structs.replace(training, architecture=settings.training.architecture)
@@ -79,18 +79,19 @@ def _end_pause(run: RunFolder, status: RunStatus, with_changes: bool) -> int:
     asked = Control(run.control).pending("pause")
     if with_changes or not asked:
         if status.state == "paused" and status.message and not with_changes:
-            raise RunError(f"{name} waits: {status.message}", "it goes on by itself when that is mended")
+            raise RunError(f"{name} is paused: {status.message}", "it continues by itself once that is fixed")
         raise RunError(
-            f"{name} is already being trained",
+            f"{name} is already training",
             f"`{own_command('stop', name)}` first, or `{own_command('watch', name)}`",
         )
     watch = RunWatch(run)
     watch.poll()
     watch.go_on()
     if status.state != "paused":
-        say(f"{name} had not paused yet, and will not")
+        notify(f"cancelled the pause of {name}")
         return 0
-    event = answer(watch, Resumed, "to go on")
-    if event is not None:
-        say(f"{name} goes on from step {event.step}")
-    return code(event)
+    event = await_report(watch, Resumed, "resume")
+    if event is None:
+        return int(ExitCode.RUN)
+    notify(f"{name} continues from step {event.step}")
+    return int(ExitCode.OK)

@@ -1,4 +1,4 @@
-"""tinygpt-tui runs: list the trainings, live and past; compare two, share one, keep house among them."""
+"""tinygpt-tui runs: list the training runs; compare, rename, delete, export or share them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from tinygpt_tui import paths
-from tinygpt_tui.cli.output import say, table, write, write_data
+from tinygpt_tui.cli.output import notify, table, write, write_data
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.files import check_new, write_text
 from tinygpt_tui.runs.facts import FactsReader, RunFacts
@@ -17,12 +17,12 @@ from tinygpt_tui.runs.index import find_run
 from tinygpt_tui.words import loss_words
 
 ACTIONS = {
-    "list": "list the trainings (what happens without a word)",
-    "card": "a page about a training, to share: Markdown, or a picture where --out ends in .svg",
-    "compare": "what two trainings have reached, and the settings that they have differently",
-    "rename": "give a model and its training another name",
-    "delete": "move a model and its training to the trash",
-    "export": "write a training's curves for another program",
+    "list": "list the runs (the default)",
+    "card": "a page about a run, to share: Markdown, or a picture if --out ends in .svg",
+    "compare": "compare the results of two runs and the settings in which they differ",
+    "rename": "rename a run and its model",
+    "delete": "move a run and its model to the trash",
+    "export": "write the curves of a run for TensorBoard or Trackio",
 }
 
 
@@ -32,19 +32,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions")
     made = {name: actions.add_parser(name, help=words, description=words) for name, words in ACTIONS.items()}
     for name in ("card", "rename", "delete", "export"):
-        made[name].add_argument("name", help="the training's name (`tinygpt-tui runs`)")
-    made["card"].add_argument("--out", metavar="FILE", help="where to write it; without this, Markdown to stdout")
-    made["card"].add_argument("--force", action="store_true", help="replace the file of --out")
-    made["compare"].add_argument("name", help="a training's name")
-    made["compare"].add_argument("other", help="another one's")
-    made["rename"].add_argument("new_name", help="what it is to be called")
-    made["export"].add_argument("--to", choices=["tensorboard", "trackio"], required=True, help="which program's files")
-    made["export"].add_argument("folder", metavar="FOLDER", help="where to put them")
-    made["export"].add_argument("--follow", action="store_true", help="go on writing while the training is live")
+        made[name].add_argument("name", help="name of a run, as `tinygpt-tui runs` lists it")
+    made["card"].add_argument("--out", metavar="FILE", help="write the page to this file (default: Markdown to stdout)")
+    made["card"].add_argument("--force", action="store_true", help="overwrite the file of --out")
+    made["compare"].add_argument("name", help="name of a run")
+    made["compare"].add_argument("other", help="name of another run")
+    made["rename"].add_argument("new_name", help="the new name")
+    made["export"].add_argument("--to", choices=["tensorboard", "trackio"], required=True, help="format of the files")
+    made["export"].add_argument("folder", metavar="FOLDER", help="folder for the files")
+    made["export"].add_argument("--follow", action="store_true", help="keep writing while the run is live")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do what is asked. Raises NotFoundError, RunError, UsageError, StorageError."""
+    """Run the action. Raises NotFoundError, RunError, UsageError, StorageError."""
     match arguments.action:
         case "card":
             _card(arguments.name, arguments.out, arguments.force)
@@ -67,9 +67,9 @@ def _list(as_json: bool) -> None:
         write_data("".join(msgspec.json.encode(one.card).decode() + "\n" for one in facts))
         return
     if not facts:
-        say("no trainings yet; begin one: tinygpt-tui train --corpus tales --name NAME")
+        notify("no runs yet; to start one: tinygpt-tui train --corpus tales --name NAME")
         return
-    head = ("NAME", "STATE", "STEP", "BEST LOSS", "CORPUS", "PRESET", "BEGUN", "")
+    head = ("NAME", "STATE", "STEP", "BEST LOSS", "CORPUS", "PRESET", "STARTED", "")
     write(table([_row(one) for one in facts], head, right=frozenset({2, 3})))
 
 
@@ -97,7 +97,7 @@ def _card(name: str, out: str | None, force: bool) -> None:
     path = paths.typed_path(out)
     check_new(path, force)
     write_text(path, report.as_svg() if suffix_of(path) == ".svg" else report.as_markdown())
-    say(f"the card of {name} is in {path}")
+    notify(f"wrote the card of {name} to {path}")
 
 
 def _compare(name: str, other: str) -> None:
@@ -115,7 +115,7 @@ def _compare(name: str, other: str) -> None:
 def _rename(name: str, new_name: str) -> None:
     from tinygpt_tui.runs.manage import rename
 
-    say(f"{name} is called {rename(find_run(name).model, new_name).name} now")
+    notify(f"renamed {name} to {rename(find_run(name).model, new_name).name}")
 
 
 def _delete(name: str) -> None:
@@ -124,15 +124,15 @@ def _delete(name: str) -> None:
 
     thrown = move_to_trash(find_run(name).model)
     if to_platform(thrown.place):
-        say(f"moved {thrown.model} to the system trash; restore it from there to undo this")
+        notify(f"moved {thrown.model} to the system trash; restore it from there to undo this")
     else:
-        say(f"moved {name} to {thrown.place}; move it back to {thrown.model} to undo this")
+        notify(f"moved {name} to {thrown.place}; move it back to {thrown.model} to undo this")
 
 
 def _export(name: str, program: str, folder: str, follow: bool) -> None:
     place = paths.typed_path(folder)
     if place.is_file():
-        raise UsageError(f"{place} is a file", "name a folder")
+        raise UsageError(f"{place} is a file", "give a folder")
     run = find_run(name)
     if program == "trackio":
         from tinygpt_tui.workers.trackio import write_trackio
@@ -142,4 +142,4 @@ def _export(name: str, program: str, folder: str, follow: bool) -> None:
         from tinygpt_tui.workers.tensorboard import write_tensorboard
 
         count, shows = write_tensorboard(run, place, follow=follow), f"tensorboard --logdir {place}"
-    say(f"{count:,} values are in {place}: {shows}")
+    notify(f"wrote {count:,} values to {place}; to see them: {shows}")

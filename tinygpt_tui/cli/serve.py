@@ -1,4 +1,4 @@
-"""tinygpt-tui serve: the models over HTTP, on a page and for clients of OpenAI's API."""
+"""tinygpt-tui serve: serve models over HTTP: a web page and an OpenAI-compatible API."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import os
 
 from tinygpt_tui.cli.flags import add_setting_flags, typed_settings
-from tinygpt_tui.cli.output import say
+from tinygpt_tui.cli.output import notify
 from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.packages import import_torch, require
 from tinygpt_tui.settings.computing import AUTO, ComputingSettings
@@ -20,11 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = (
-        f"{TOKEN_VARIABLE}=SECRET asks for the token in each request: Authorization: Bearer SECRET\n"
-        "--app always asks for a token: that one, or a random one in the printed address."
+        f"With {TOKEN_VARIABLE}=SECRET in the environment, each request needs the header Authorization: Bearer SECRET\n"
+        "--app always needs a token: that one, or a random one, which is part of the printed address."
     )
     parser.add_argument(
-        "--app", action="store_true", help="the whole app in the browser instead, for this machine's user alone"
+        "--app",
+        action="store_true",
+        help="serve the whole app in a browser instead, only for you: it can read and write your files",
     )
     add_setting_flags(parser, ServingSettings, "serving")
     add_setting_flags(parser, ComputingSettings, "computing")
@@ -38,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         import_torch(f"the device {device}")
         from tinygpt_tui.training.device import choose_device
 
-        choose_device(device)  # a device that is missing is said now, and not to each client
+        choose_device(device)  # fail at the start if the device is missing, not at each request
     token = os.environ.get(TOKEN_VARIABLE) or None
     for package in ("starlette", "uvicorn", *(["textual_serve"] if arguments.app else [])):
         require(package, "serving", "serve")
@@ -48,13 +50,23 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.app:
         from tinygpt_tui.server.in_browser import serve_app
 
-        say("tinygpt-tui: anyone who opens this address can read and write your files; do not pass it on")
-        serve_app(settings, token, lambda address: say(f"tinygpt-tui: the app is at {address}  (Ctrl-C stops)"), device)
+        notify("tinygpt-tui: anyone who opens this address can read and write your files; do not share it")
+        serve_app(
+            settings,
+            token,
+            lambda address: notify(f"tinygpt-tui: the app is at {address}  (Ctrl-C stops)"),
+            device,
+        )
     else:
         if settings.host not in LOOPBACK and token is None:
-            say(f"tinygpt-tui: whoever can reach {settings.host} may use the models; {TOKEN_VARIABLE} asks for a token")
+            notify(
+                f"tinygpt-tui: anyone who can reach {settings.host} can use the models; {TOKEN_VARIABLE} sets a token"
+            )
         serve(
-            settings, token, lambda address: say(f"tinygpt-tui: {address}  (API: {address}/v1; Ctrl-C stops)"), device
+            settings,
+            token,
+            lambda address: notify(f"tinygpt-tui: {address}  (API: {address}/v1; Ctrl-C stops)"),
+            device,
         )
-    say("tinygpt-tui: stopped")
+    notify("tinygpt-tui: stopped")
     return int(ExitCode.OK)

@@ -1,7 +1,7 @@
-"""A terminal that may be closed, and a reader that may leave, while a long command continues.
+"""Let a long command continue when its terminal is closed or the reader of its output ends.
 
-A stream that cannot be written any more is replaced by a log file. What the command prints from then on is in that
-file, and what writes to the descriptor itself (torch, a child) reaches it as well.
+A stream that can no longer be written is replaced by a log file, for everything that writes to its descriptor (torch,
+child processes).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STREAMS = ("stdout", "stderr")
 
 
 class _Stream(io.RawIOBase):
-    """Writes to a descriptor; from its first failure on the descriptor leads to `log`."""
+    """Writes to a descriptor; at its first failure the descriptor is redirected to `log`."""
 
     def __init__(self, descriptor: int, log: Path) -> None:
         self._descriptor, self._log = descriptor, log
@@ -43,13 +43,13 @@ class _Stream(io.RawIOBase):
         except OSError:
             was_terminal = self.isatty()
             self.replace()
-            if not was_terminal:  # a half-drawn chart is of no use in a log
+            if not was_terminal:  # a part of a chart is useless in a log
                 with contextlib.suppress(OSError):
                     os.write(self._descriptor, content)
             return memoryview(content).nbytes
 
     def replace(self) -> None:
-        """Let the descriptor lead to the log, or nowhere where that cannot be written."""
+        """Redirect the descriptor to the log, or to nothing if the log cannot be written."""
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
         try:
             log = os.open(self._log, flags, 0o666)
@@ -61,9 +61,9 @@ class _Stream(io.RawIOBase):
 
 @contextlib.contextmanager
 def surviving(log: Path) -> Iterator[None]:
-    """Let the block outlive its terminal and the readers of its output; what is lost to them is appended to `log`.
+    """Run the block to its end even if the terminal or a reader of its output is gone; its output then goes to `log`.
 
-    A hang-up is not an end: the streams that lead to a terminal lead to the log from then on. Main thread only.
+    A hang-up redirects the streams of the terminal to the log. Main thread only.
     """
     plain = {name: getattr(sys, name) for name in STREAMS}
     streams = {name: stream for name, text in plain.items() if (stream := _stream(text, log)) is not None}
@@ -88,8 +88,8 @@ def surviving(log: Path) -> Iterator[None]:
 
 
 def _stream(text: object, log: Path) -> _Stream | None:
-    """Return what writes to the descriptor of `text`; None for a stream without one, or closed."""
-    if not isinstance(text, io.TextIOWrapper) or not platforms.terminals_hang_up():  # no other terminal can hang up
+    """Return a stream that writes to the descriptor of `text`; None if it has none or is closed."""
+    if not isinstance(text, io.TextIOWrapper) or not platforms.terminals_hang_up():  # only there can a terminal hang up
         return None
     try:
         return _Stream(text.fileno(), log)

@@ -1,4 +1,4 @@
-"""tinygpt-tui watch: the live chart of a run, whichever process trains it; Ctrl-C leaves the run alone."""
+"""tinygpt-tui watch: show the live chart of a run; Ctrl-C leaves the run running."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import time
 from collections.abc import Iterator, Sequence
 
-from tinygpt_tui.cli.output import say
+from tinygpt_tui.cli.output import notify
 from tinygpt_tui.errors import ExitCode, NotFoundError
 from tinygpt_tui.events.training import TrainingEvent
 from tinygpt_tui.platforms import own_command
@@ -14,43 +14,45 @@ from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.index import find_run, list_runs
 from tinygpt_tui.workers.trainer import RunWatch
 
-LOOK_S = 0.25
+POLL_S = 0.25
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "name", nargs="?", help="the run's name, as in `tinygpt-tui runs` (default: the newest run in training)"
+        "name", nargs="?", help="name of a run, as `tinygpt-tui runs` lists it (default: the newest live run)"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show a run until it ends; a past one at once. Raises NotFoundError."""
-    from tinygpt_tui.cli.training_view import show
+    """Show a run until it ends, or a past run. Raises NotFoundError."""
+    from tinygpt_tui.cli.training_view import show_run
 
     run = find_run(arguments.name or _newest_live())
     try:
-        return show(batches_of(run), run, footer="Ctrl-C ends this view; the run continues")
+        return show_run(batches_of(run), run, footer="Ctrl-C closes this view; the run continues")
     except KeyboardInterrupt:
         name = run.model.name
         if RunWatch(run).alive():
-            say(f"{name} continues; {own_command('watch', name)} shows it again, {own_command('stop', name)} ends it")
+            notify(
+                f"{name} continues; {own_command('watch', name)} shows it again, {own_command('stop', name)} ends it"
+            )
         return int(ExitCode.OK)
 
 
 def batches_of(run: RunFolder) -> Iterator[Sequence[TrainingEvent]]:
-    """Yield a run's events: all there are, then new ones several times a second until no trainer is left."""
+    """Yield a run's events so far, then new ones several times a second until its trainer ends."""
     watch = RunWatch(run)
     while True:
-        alive = watch.alive()  # before the journal: the last events of a trainer that ends now are still read
+        alive = watch.alive()  # before polling, so that the last events of a trainer that ends now are read
         yield watch.poll()
         if not alive:
             return
-        time.sleep(LOOK_S)
+        time.sleep(POLL_S)
 
 
 def _newest_live() -> str:
     live = [card.name for card in list_runs() if card.live]
     if not live:
-        raise NotFoundError("no run is being trained now", "`tinygpt-tui watch NAME` shows a past one")
+        raise NotFoundError("no run is live", "`tinygpt-tui watch NAME` shows a past run")
     return live[0]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 
 from tinygpt_tui import paths
 from tinygpt_tui.errors import CorpusError, NotFoundError
 from tinygpt_tui.files import is_file, is_folder
+from tinygpt_tui.platforms import own_command
 from tinygpt_tui.reading import decode_toml
 
 CATALOG = "CATALOG.toml"
@@ -83,6 +86,17 @@ def find_corpus(name: str) -> CorpusEntry:
     raise NotFoundError(
         f"no corpus and no file is called {name!r}", f"corpora: {', '.join(entries)}; or a path to a text file"
     )
+
+
+def require_corpus(name: str) -> tuple[CorpusEntry, Path]:
+    """Return the corpus that `name` means and the path of its text.
+
+    Raises NotFoundError, also for a corpus that is not downloaded yet; CorpusError for a folder.
+    """
+    entry = find_corpus(name)
+    if entry.path is None:
+        raise NotFoundError(f"{entry.row.title} is not downloaded yet", own_command("data", "--download", entry.name))
+    return entry, Path(entry.path)
 
 
 def read_catalog() -> dict[str, CatalogRow]:

@@ -1,4 +1,4 @@
-"""What another terminal can ask of a training, and what it is told."""
+"""Controlling a run from another terminal, and the answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tinygpt_tui.workers.trainer import RunWatch, start_trainer
 
 @pytest.fixture
 def watch() -> Iterator[RunWatch]:
-    """A run that is being trained, and will be for long."""
+    """A live run with many steps left."""
     found = RunWatch(make_run("cat", steps=1_000_000, evaluate_every=500_000))
     pid = start_trainer(found.run)
     yield found
@@ -41,10 +41,10 @@ def test_a_conversation_with_a_trainer(watch: RunWatch, capsys: pytest.CaptureFi
         return captured.out, captured.err
 
     wait_until(lambda: any(isinstance(event, Step) for event in watch.poll()))
-    assert "already being trained" in said("resume", "cat", code=ExitCode.RUN)[1]
+    assert "already training" in said("resume", "cat", code=ExitCode.RUN)[1]
     assert "cat is paused at step" in said("pause", "cat")[1]
     wait_until(lambda: (status := watch.status()) is not None and status.state == "paused")
-    assert "paused already" in said("pause", "cat")[1]
+    assert "already paused" in said("pause", "cat")[1]
     assert watch.run.resume.is_file()
     text, about = said("sample", "cat")
     assert text.strip()
@@ -52,9 +52,9 @@ def test_a_conversation_with_a_trainer(watch: RunWatch, capsys: pytest.CaptureFi
     assert str(watch.run.resume) in said("save", "cat")[1]
     wait_until(lambda: time.time() - watch.run.status.stat().st_mtime > 1.5)
     said("sample", "cat")
-    assert watch.run.read_status().state == "paused"  # whatever it is asked meanwhile
+    assert watch.run.read_status().state == "paused"  # also after other commands
     assert "stop cat` first" in said("resume", "cat", "--steps", "+10", code=ExitCode.RUN)[1]
-    assert "cat goes on from step" in said("resume", "cat")[1]
+    assert "cat continues from step" in said("resume", "cat")[1]
     assert "asked cat to stop" in said("stop", "cat")[1]
     wait_until(lambda: any(isinstance(event, RunEnded) for event in watch.poll()))
     wait_until(lambda: not watch.alive())
@@ -68,7 +68,7 @@ def test_a_shipped_run_is_left_as_it_is(capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the device that is missing here is there")
-def test_a_run_whose_device_is_gone_goes_on_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_whose_device_is_missing_continues_on_another(capsys: pytest.CaptureFixture[str]) -> None:
     run = make_run("cat", steps=4, evaluate_every=4)
     for event in run_training(run.model):
         if isinstance(event, Step) and event.step == 2:
