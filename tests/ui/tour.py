@@ -24,12 +24,10 @@ from tinygpt_tui.ui.generate.sessions import SessionsScreen
 from tinygpt_tui.ui.inspect.screen import InspectScreen
 from tinygpt_tui.ui.jobs.training_session import TrainingSession
 from tinygpt_tui.ui.models.card import CardScreen
-from tinygpt_tui.ui.models.choose_model import RaceModelScreen
+from tinygpt_tui.ui.models.choose_model import ChooseModel
 from tinygpt_tui.ui.models.compare import CompareScreen
-from tinygpt_tui.ui.models.compare_model import CompareModelScreen
 from tinygpt_tui.ui.models.export import ExportScreen
 from tinygpt_tui.ui.models.open_model import OpenModelScreen
-from tinygpt_tui.ui.race.race_settings import RaceSettingsScreen
 from tinygpt_tui.ui.race.screen import RaceScreen
 from tinygpt_tui.ui.runs.differences import RunDifferencesScreen
 from tinygpt_tui.ui.runs.notes import RunNotesScreen
@@ -37,7 +35,7 @@ from tinygpt_tui.ui.runs.screen import RunsScreen
 from tinygpt_tui.ui.senses.screen import SensesScreen
 from tinygpt_tui.ui.shared.choose_file import ChooseFileScreen
 from tinygpt_tui.ui.shared.confirm import ConfirmScreen
-from tinygpt_tui.ui.shared.sampling_dialog import SamplingScreen
+from tinygpt_tui.ui.shared.edit_sampling import EditSampling
 from tinygpt_tui.ui.shared.save_dialog import SaveScreen
 from tinygpt_tui.ui.shared.text_place import TextPlaceScreen
 from tinygpt_tui.ui.shell.help import HelpScreen
@@ -95,7 +93,6 @@ async def open_everything(runs: int = 3) -> AsyncIterator[tuple[TinyGPTApp, Pilo
             BranchesScreen(editor),
             SessionsScreen(editor),
             CardScreen(cards[0], cards),
-            CompareModelScreen(cards, cards[0].name),
             CompareScreen(cards[0], cards[1]),
             ExportScreen(model, GPTSettings()),
             SaveScreen("a.txt", TEXT),
@@ -105,9 +102,8 @@ async def open_everything(runs: int = 3) -> AsyncIterator[tuple[TinyGPTApp, Pilo
             ChooseOverlaysScreen(offers(str(model), "a text"), []),
             ConfirmScreen("title", "question", "Yes"),
             MoreStepsScreen("one", 10, 20),
-            RaceModelScreen(cards, {}, cards[0].path, 1),
-            RaceSettingsScreen(SamplingSettings(), SamplingSettings(), 1),
-            SamplingScreen(SamplingSettings(), "note"),
+            ChooseModel("models", cards, cards[0].path),
+            EditSampling(SamplingSettings(), "hint", same_as=SamplingSettings()),
             RunDifferencesScreen(first, second),
             RunNotesScreen("one", "notes"),
             TextPlaceScreen("a text", "/nowhere.txt", TEXT, 100),

@@ -17,11 +17,11 @@ from tinygpt_tui import paths
 from tinygpt_tui.errors import EngineError
 from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded
 from tinygpt_tui.ui.app import TinyGPTApp
-from tinygpt_tui.ui.models.choose_model import RaceModelScreen
+from tinygpt_tui.ui.models.choose_model import ChooseModel
 from tinygpt_tui.ui.race.pane import RacePane
-from tinygpt_tui.ui.race.race_settings import RaceSettingsScreen
 from tinygpt_tui.ui.race.screen import RaceScreen
 from tinygpt_tui.ui.race.track import RaceTrack, columns_for
+from tinygpt_tui.ui.shared.edit_sampling import EditSampling
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shell.help import HelpScreen
 from tinygpt_tui.ui.shell.preferences import Preferences
@@ -305,14 +305,14 @@ async def test_a_model_is_chosen_from_the_list_for_the_pane_with_the_focus() -> 
     async with opened(models=("one", "two")) as bench:
         await bench.to_pane(2)
         await bench.press("m")
-        dialog = await bench.modal(RaceModelScreen)
+        dialog = await bench.modal(ChooseModel)
         await bench.until(lambda: dialog.query_one(OptionList).option_count == 2)
         await bench.press("down", "enter")
         await bench.until(lambda: bench.titles == ["1 one", "2 two, untrained"])
         await bench.press("u")
         await bench.until(lambda: bench.titles == ["1 one", "2 two"])
         await bench.press("m")
-        await bench.modal(RaceModelScreen)
+        await bench.modal(ChooseModel)
         await bench.press("escape")
         await bench.until(lambda: bench.app.screen is bench.screen)
         assert bench.titles == ["1 one", "2 two"]
@@ -337,13 +337,13 @@ async def test_a_pane_shows_how_its_settings_differ_from_the_firsts() -> None:
     async with opened() as bench:
         await bench.to_pane(2)
         await bench.press("s")
-        dialog = await bench.modal(RaceSettingsScreen)
+        dialog = await bench.modal(EditSampling)
         dialog.query_one(TEMPERATURE, Input).value = "1.5"
         await bench.press("enter")
         await bench.until(lambda: bench.panes[1].note == "temperature 1.5")
         await bench.to_pane(1)
         await bench.press("s")
-        dialog = await bench.modal(RaceSettingsScreen)
+        dialog = await bench.modal(EditSampling)
         dialog.query_one("#sampling-top_k", Input).value = "5"
         await bench.press("enter")
         await bench.until(lambda: bench.app.screen is bench.screen)
@@ -354,7 +354,7 @@ async def test_a_pane_shows_how_its_settings_differ_from_the_firsts() -> None:
         ]
         await bench.to_pane(2)
         await bench.press("s")
-        dialog = await bench.modal(RaceSettingsScreen)
+        dialog = await bench.modal(EditSampling)
         await bench.press("ctrl+l")
         await bench.until(lambda: dialog.query_one(TEMPERATURE, Input).value == "0.8")
         await bench.press("enter")
@@ -364,7 +364,7 @@ async def test_a_pane_shows_how_its_settings_differ_from_the_firsts() -> None:
 async def test_settings_that_cannot_be_are_not_taken() -> None:
     async with opened() as bench:
         await bench.press("ctrl+t")
-        dialog = await bench.modal(RaceSettingsScreen)
+        dialog = await bench.modal(EditSampling)
         dialog.query_one(TEMPERATURE, Input).value = "-1"
         await bench.press("enter")
         await bench.until(lambda: "temperature" in bench.notes)

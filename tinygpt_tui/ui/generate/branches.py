@@ -8,9 +8,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
-from textual.markup import escape
-from textual.screen import ModalScreen
+from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -21,6 +19,7 @@ from tinygpt_tui.sessions.walk import rows
 from tinygpt_tui.ui.generate.session_editor import SessionEditor
 from tinygpt_tui.ui.shared.branch_words import KEPT, facts_line, fitted, preview_text, row_text
 from tinygpt_tui.ui.shared.confirm import ConfirmScreen
+from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shared.naming_line import NamingLine
 from tinygpt_tui.ui.shared.wrapping import shown
 from tinygpt_tui.ui.shell.key_bar import KeyBar
@@ -51,7 +50,7 @@ deleted. `u` brings back what was deleted last.
         return bool(self.option_count) if action == "select" else True
 
 
-class BranchesScreen(ModalScreen[bool]):
+class BranchesScreen(Dialog[bool]):
     """Dismisses with True where another branch is the current one now. All changes go to the editor."""
 
     CSS_PATH = "branches.tcss"
@@ -64,28 +63,25 @@ class BranchesScreen(ModalScreen[bool]):
         ),
         Binding("u", "undo", "Undo", id="branches.undo", tooltip="Bring back what was deleted last"),
         Binding("x", "drop", "Drop unkept", id="branches.drop", tooltip="Delete all branches that are not kept"),
-        Binding("escape", "back", "Back", id="branches.back", tooltip="Back to the text"),
-        Binding("f1", "app.help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
     ]
 
     def __init__(self, editor: SessionEditor, models: Collection[str] = ()) -> None:
         """`models` are the paths of the models there are; none given: all are taken to be there."""
-        super().__init__()
+        super().__init__("branches")
         self._editor, self._models = editor, models
         self._before = editor.session.current
         self._version = -1
         self._shown: list[tuple[int, Text]] = []
 
-    def compose(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         """Yield the tree, the text of the highlighted branch, and a line for notes and names."""
-        with Vertical(id="branches-box"):
-            with Horizontal(id="branches-panes"):
-                yield BranchList(id="branches-list")
-                with VerticalScroll(id="branches-preview", can_focus=False):
-                    yield Static("", id="branches-facts", markup=False)
-                    yield Static("", id="branches-text", markup=False)
-            yield NamingLine()
-            yield KeyBar()
+        with Horizontal(id="branches-panes"):
+            yield BranchList(id="branches-list")
+            with VerticalScroll(id="branches-preview", can_focus=False):
+                yield Static("", id="branches-facts", markup=False)
+                yield Static("", id="branches-text", markup=False)
+        yield NamingLine()
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Show the tree, and what streams into it."""
@@ -124,7 +120,7 @@ class BranchesScreen(ModalScreen[bool]):
         """Enter or a click shows the branch."""
         message.stop()
         self._editor.choose(int(message.option.id or 0))
-        self.action_back()
+        self.action_cancel()
 
     def on_option_list_option_highlighted(self, message: OptionList.OptionHighlighted) -> None:
         """Show the text of the branch that was walked to."""
@@ -178,7 +174,7 @@ class BranchesScreen(ModalScreen[bool]):
         count = self._editor.undo()
         self._show(f"{_branches(count)} came back", self._editor.session.current)
 
-    def action_back(self) -> None:
+    def action_cancel(self) -> None:
         """Close the tree."""
         self.dismiss(self._editor.session.current != self._before)
 
@@ -228,10 +224,9 @@ class BranchesScreen(ModalScreen[bool]):
                         listing.replace_option_prompt_at_index(index, text)
             listing.highlighted = next((i for i, (id, _) in enumerate(found) if id == at), None)
         self._shown = found
-        box = self.query_one("#branches-box")
-        box.border_title = escape(f"branches · {fitted(shown(session.heading), 40)}" if found else "branches")
+        self.set_heading(f"branches · {fitted(shown(session.heading), 40)}" if found else "branches")
         kept = sum(branch.kept for branch in session.branches.values())
-        box.border_subtitle = f"{_branches(len(found))}, {kept} kept"
+        self.set_keys(f"{_branches(len(found))}, {kept} kept")
         if note is not None:
             self.query_one(NamingLine).say(note or ("" if found else EMPTY))
         self._preview()

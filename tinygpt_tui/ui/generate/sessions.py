@@ -10,8 +10,6 @@ from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -20,6 +18,7 @@ from tinygpt_tui.sessions.encoding import head_of
 from tinygpt_tui.sessions.store import Opened, SessionCard
 from tinygpt_tui.ui.generate.session_editor import SessionEditor
 from tinygpt_tui.ui.shared.branch_words import CURRENT, fitted, local_time
+from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shared.naming_line import NamingLine
 from tinygpt_tui.ui.shared.wrapping import shown
 from tinygpt_tui.ui.shell.key_bar import KeyBar
@@ -51,7 +50,7 @@ moves a session to the trash, `u` takes it back out.
         return bool(self.option_count) if action == "select" else True
 
 
-class SessionsScreen(ModalScreen[Opened | None]):
+class SessionsScreen(Dialog[Opened]):
     """Dismisses with what `SessionEditor.open` takes, its notice to be shown; None: everything is as it was."""
 
     CSS_PATH = "sessions.tcss"
@@ -62,13 +61,11 @@ class SessionsScreen(ModalScreen[Opened | None]):
         Binding("d", "delete", "Delete", id="sessions.delete", tooltip="Move this session to the trash"),
         Binding("u", "undo", "Undo", id="sessions.undo", tooltip="Take the last one back out of the trash"),
         Binding("slash", "filter", "Filter", id="sessions.filter", tooltip="Look for words in titles and models"),
-        Binding("escape", "back", "Back", id="sessions.back", tooltip="Back to the text"),
-        Binding("f1", "app.help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
     ]
 
     def __init__(self, editor: SessionEditor, models: Collection[str] = ()) -> None:
         """`models` are the names of the models there are; none given: all are taken to be there."""
-        super().__init__()
+        super().__init__("sessions")
         self._editor, self._models = editor, models
         self._own = editor.session.id
         self._cards: dict[str, SessionCard] = {}
@@ -77,15 +74,13 @@ class SessionsScreen(ModalScreen[Opened | None]):
         self._thrown: list[str] = []
         self._looked = False
 
-    def compose(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         """Yield filter, list, the words for no list, and a line for notes and names."""
-        with Vertical(id="sessions-box") as box:
-            box.border_title = "sessions"
-            yield Input(placeholder="filter  /", compact=True, id="sessions-filter")
-            yield SessionList(id="sessions-list")
-            yield Static("", id="sessions-none", markup=False)
-            yield NamingLine()
-            yield KeyBar()
+        yield Input(placeholder="filter  /", compact=True, id="sessions-filter")
+        yield SessionList(id="sessions-list")
+        yield Static("", id="sessions-none", markup=False)
+        yield NamingLine()
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Look what there is."""
@@ -146,7 +141,7 @@ class SessionsScreen(ModalScreen[Opened | None]):
         words = self.query_one("#sessions-filter", Input).value.lower().split()
         found = [card for card in self._cards.values() if all(word in _searched(card) for word in words)]
         listing = self.query_one(SessionList)
-        width = max(20, self.query_one("#sessions-box").content_size.width - 2)  # a scroll bar may come
+        width = max(20, self.box.content_size.width - 2)  # a scroll bar may come
         rows = [(card.id, self._row(card, width)) for card in found]
         at = self._next or (self.card.id if self.card else None)
         place = next((place for place, (id, _) in enumerate(rows) if id == at), 0 if rows else None)
@@ -160,7 +155,7 @@ class SessionsScreen(ModalScreen[Opened | None]):
         self.query_one("#sessions-none", Static).update(NONE_SO if self._cards else NONE_YET)
         count = len(self._cards)
         shown_of_all = "" if len(rows) == count else f"{len(rows)} of "
-        self.query_one("#sessions-box").border_subtitle = f"{shown_of_all}{count} session{'' if count == 1 else 's'}"
+        self.set_keys(f"{shown_of_all}{count} session{'' if count == 1 else 's'}")
         self.refresh_bindings()
 
     def _row(self, card: SessionCard, width: int) -> Text:
@@ -216,7 +211,7 @@ class SessionsScreen(ModalScreen[Opened | None]):
         """Go to the filter."""
         self.query_one("#sessions-filter").focus()
 
-    def action_back(self) -> None:
+    def action_cancel(self) -> None:
         """Leave the filter; else close."""
         search = self.query_one("#sessions-filter", Input)
         if search.has_focus or search.value:

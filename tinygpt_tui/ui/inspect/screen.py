@@ -154,7 +154,7 @@ class InspectScreen(TabScreen):
 
     def action_model(self) -> None:
         """Choose another model."""
-        from tinygpt_tui.ui.inspect.inspect_model import InspectModelScreen
+        from tinygpt_tui.ui.models.choose_model import ChooseModel
 
         def use(card: ModelCard | None) -> None:
             if card is not None:
@@ -162,7 +162,7 @@ class InspectScreen(TabScreen):
                 self._use(card)
 
         current = self.card.path if self.card is not None else ""
-        self.app.push_screen(InspectModelScreen(self._models.cards, self._models.live, current), use)
+        self.app.push_screen(ChooseModel("model to inspect", self._models.cards, current, self._models.live), use)
 
     @on(InspectBar.ModelWanted)
     def _model_wanted(self) -> None:

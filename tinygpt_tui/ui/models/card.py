@@ -12,8 +12,7 @@ from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Container, Vertical, VerticalScroll
-from textual.screen import ModalScreen
+from textual.containers import Container, VerticalScroll
 from textual.widgets import Static
 
 from tinygpt_tui.checkpoints.card import ModelCard
@@ -26,6 +25,7 @@ from tinygpt_tui.runs.index import check_name, free_name
 from tinygpt_tui.runs.manage import TrashedModel, duplicate, is_own, move_to_trash, rename, restore
 from tinygpt_tui.ui.jobs.messages import EngineBatch
 from tinygpt_tui.ui.models.parts_tree import PartsTree
+from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shared.loss_chart import TrainChart
 from tinygpt_tui.ui.shared.naming_line import NamingLine
 from tinygpt_tui.ui.shell.key_bar import KeyBar
@@ -50,7 +50,7 @@ another model's, e writes it as another program's file. k keeps another program'
 """
 
 
-class CardScreen(ModalScreen[str | None]):
+class CardScreen(Dialog[str]):
     """Dismisses with the path of the model to be used now, where it is another than before; else with None."""
 
     CSS_PATH = "card.tcss"
@@ -64,13 +64,11 @@ class CardScreen(ModalScreen[str | None]):
         Binding("k", "keep", "Keep", id="card.keep", tooltip="Keep another program's model as one of yours"),
         Binding("e", "export", "Export", id="card.export", tooltip="Write it as another program's file"),
         Binding("tab", "app.focus_next", "Other pane", id="card.pane", show=False, tooltip="Facts or parameters"),
-        Binding("escape", "back", "Back", id="card.back", tooltip="Back to the models"),
-        Binding("f1", "app.help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
     ]
 
     def __init__(self, card: ModelCard, cards: list[ModelCard]) -> None:
         """`cards` are all models there are, to compare with."""
-        super().__init__()
+        super().__init__(card.name)
         self.card, self._cards = card, cards
         self._path = Path(card.path)
         self._answer: str | None = None
@@ -78,17 +76,15 @@ class CardScreen(ModalScreen[str | None]):
         self._thrown: TrashedModel | None = None
         self.facts: ModelFacts | None = None
 
-    def compose(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         """Yield curve and facts beside the tree, a line for notes and names, the keys."""
-        with Vertical(id="card-box") as box:
-            box.border_title = self.card.name
-            with Container(id="card-panes"):
-                with Facts(id="card-facts"):
-                    yield TrainChart(RunHistory())
-                    yield Static(id="card-text", markup=False)
-                yield PartsTree(id="card-parts")
-            yield NamingLine("Enter takes it", NAME_HELP)
-            yield KeyBar()
+        with Container(id="card-panes"):
+            with Facts(id="card-facts"):
+                yield TrainChart(RunHistory())
+                yield Static(id="card-text", markup=False)
+            yield PartsTree(id="card-parts")
+        yield NamingLine("Enter takes it", NAME_HELP)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Read the files."""
@@ -163,8 +159,8 @@ class CardScreen(ModalScreen[str | None]):
             return
         self.facts = facts
         self.remove_class("-broken")
-        self.query_one("#card-box").border_title = facts.name
-        self.query_one("#card-box").border_subtitle = f"{facts.parts.count:,} numbers"
+        self.set_heading(facts.name)
+        self.set_keys(f"{facts.parts.count:,} parameters")
         chart = self.query_one(TrainChart)
         has_curve = facts.history is not None and len(facts.history.losses[0]) > 1
         chart.set_class(not has_curve, "-none")
@@ -178,7 +174,7 @@ class CardScreen(ModalScreen[str | None]):
 
     # Keys
 
-    def action_back(self) -> None:
+    def action_cancel(self) -> None:
         """Close the card."""
         self.dismiss(self._answer)
 
@@ -264,8 +260,8 @@ class CardScreen(ModalScreen[str | None]):
 
     def action_compare(self) -> None:
         """Choose a model, then compare."""
+        from tinygpt_tui.ui.models.choose_model import ChooseModel
         from tinygpt_tui.ui.models.compare import CompareScreen
-        from tinygpt_tui.ui.models.compare_model import CompareModelScreen
 
         def compare(other: ModelCard | None) -> None:
             if other is not None:
@@ -275,7 +271,8 @@ class CardScreen(ModalScreen[str | None]):
         if not others:
             self._say("there is no other model to compare with", warning=True)
             return
-        self.app.push_screen(CompareModelScreen(others, self.card.name), compare)
+        heading = f"compare {self.card.name} with"
+        self.app.push_screen(ChooseModel(heading, others, others[0].path, keys="enter: compare  esc: cancel"), compare)
 
     def action_export(self) -> None:
         """Ask for a form and a place."""

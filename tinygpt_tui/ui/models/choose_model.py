@@ -1,4 +1,4 @@
-"""Choose the model of one pane of the race."""
+"""Choose a model from the list of all."""
 
 from __future__ import annotations
 
@@ -6,44 +6,45 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.ui.models.model_picker import ModelPicker
+from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shell.install import offer_install
 
 
-class RaceModelScreen(ModalScreen[ModelCard | None]):
+class ChooseModel(Dialog[ModelCard]):
     """Dismisses with the model that was chosen, or with None."""
 
-    DEFAULT_CSS = """
-    RaceModelScreen {
-        align: center middle;
-        & > ModelPicker { width: 46; max-width: 96%; height: 80%; background: $surface; border: round $border; }
+    DEFAULT_CSS: ClassVar[str] = """
+    ChooseModel {
+        & > DialogBox { width: 46; max-width: 96%; height: 80%; padding: 0; }
+        & ModelPicker { width: 1fr; height: 1fr; }
+        & ModelPicker > Static { color: $text-muted; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Cancel", id="race-model.cancel", tooltip="Leave the pane as it is"),
-    ]
 
-    def __init__(self, cards: list[ModelCard], live: dict[str, str], current: str, pane: int) -> None:
-        """`current` is the path of the pane's model; `pane` counts from 1."""
-        super().__init__()
-        self._cards, self._live, self._current = cards, live, current
-        self._for = f"model of pane {pane}"
+    def __init__(
+        self,
+        heading: str,
+        cards: list[ModelCard],
+        current: str = "",
+        live: dict[str, str] | None = None,
+        keys: str = "enter: choose  esc: cancel",
+    ) -> None:
+        """`current` is the path of the model in use, `live` marks those in training, by path."""
+        super().__init__(heading, keys)
+        self._cards, self._current, self._live = cards, current, live or {}
 
-    def compose(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         """Yield the list."""
         yield ModelPicker()
 
     def on_mount(self) -> None:
-        """Fill the list and go to it."""
+        """Fill the list and focus it."""
         picker = self.query_one(ModelPicker)
-        picker.border_title = self._for
-        picker.border_subtitle = "enter: take it  esc: back"
         picker.show(self._cards, self._live)
         picker.pick(self._current)
         picker.query_one(OptionList).focus()
@@ -61,7 +62,3 @@ class RaceModelScreen(ModalScreen[ModelCard | None]):
         if offer_install(self.app, TinyGPTError(f"{card.name} {card.problem}", card.hint)):
             return
         self.notify(f"{card.problem}\n{card.hint}".strip(), severity="warning", markup=False)
-
-    def action_cancel(self) -> None:
-        """Choose nothing."""
-        self.dismiss(None)

@@ -8,14 +8,13 @@ from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.events.generation import Compared, GenerationEnded, TensorCompared
 from tinygpt_tui.ui.jobs.messages import EngineBatch
 from tinygpt_tui.ui.models.parts_tree import shape_words
+from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shared.row_table import RowTable
 from tinygpt_tui.ui.shell.tab_screen import Workbench
 from tinygpt_tui.words import bar, shortened
@@ -33,42 +32,32 @@ a dash for the other.
 """
 
 
-class CompareScreen(ModalScreen[None]):
+class CompareScreen(Dialog[None]):
     """Asks the engine process, and shows what it answers."""
 
     DEFAULT_CSS = """
     CompareScreen {
-        align: center middle;
-        & > Vertical {
-            width: 96%; height: 92%; background: $surface; border: round $border; padding: 0 1;
-            border-title-color: $foreground; border-subtitle-color: $text-muted;
-        }
+        & > DialogBox { width: 96%; height: 92%; }
         & WeightsTable { height: 1fr; background: $surface; }
-        & #compare-note { height: auto; color: $text-muted; }
-        & #compare-note.-warning { color: $text-warning; text-style: bold; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "Back", id="compare.back", tooltip="Back to the card"),
         Binding("s", "sort", "Sort", id="compare.sort", tooltip="By distance, or as in the file"),
-        Binding("f1", "app.help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
     ]
 
     def __init__(self, model: ModelCard, other: ModelCard) -> None:
-        super().__init__()
+        heading = f"{shortened(model.name, 30)} and {shortened(other.name, 30)}"
+        super().__init__(heading, "s: sort by distance  esc: back")
         self._model, self._other = model, other
         self._job: int | None = None
         self._early: list[Compared | GenerationEnded] = []  # that came before the job's number
         self.rows: list[TensorCompared] = []
         self._by_distance = False
 
-    def compose(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         """Yield the table and a line of notes."""
-        with Vertical() as box:
-            box.border_title = f"{shortened(self._model.name, 30)} and {shortened(self._other.name, 30)}"
-            box.border_subtitle = "s: sort by distance  esc: back"
-            yield WeightsTable(cursor_type="row", zebra_stripes=True)
-            yield Static("comparing …", id="compare-note", markup=False)
+        yield WeightsTable(cursor_type="row", zebra_stripes=True)
+        yield Static("comparing …", id="compare-note", classes="-hint", markup=False)
 
     def on_mount(self) -> None:
         """Ask."""
@@ -112,15 +101,9 @@ class CompareScreen(ModalScreen[None]):
     def action_sort(self) -> None:
         """Sort by distance, or as the file has them."""
         self._by_distance = not self._by_distance
-        self.query_one(
-            Vertical
-        ).border_subtitle = f"s: {'as in the file' if self._by_distance else 'sort by distance'}  esc: back"
+        self.set_keys(f"s: {'as in the file' if self._by_distance else 'sort by distance'}  esc: back")
         if any(row.distance is not None for row in self.rows):
             self._fill()
-
-    def action_back(self) -> None:
-        """Back to the card."""
-        self.dismiss()
 
     def _fill(self) -> None:
         rows = self.rows

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
 
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -18,6 +14,7 @@ from tinygpt_tui import paths
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.exports.forms import FORMS, Form, strangers
 from tinygpt_tui.settings.architecture import ArchitectureSettings
+from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shell.install import offer_install
 from tinygpt_tui.words import shortened
 from tinygpt_tui.workers.exporter import export
@@ -52,46 +49,29 @@ Nothing is replaced unless you press Enter a second time.
             self.action_first()
 
 
-class ExportScreen(ModalScreen[str | None]):
+class ExportScreen(Dialog[str]):
     """Dismisses with a note on what was written, or with None."""
 
     DEFAULT_CSS = """
     ExportScreen {
-        align: center middle;
-        & > Vertical {
-            width: 96; max-width: 96%; height: auto; max-height: 96%;
-            border: round $border; padding: 0 1; background: $surface;
-            border-title-color: $foreground; border-subtitle-color: $text-muted;
-        }
-        & FormList { height: auto; max-height: 14; border: none; padding: 0; background: $surface; }
-        & FormList:focus { border: none; background-tint: transparent 0%; }
-        & Input { height: 1; border: none; padding: 0 1; margin: 1 0 0 0; background: $panel; }
-        & Input:focus { background: $primary 25%; }
-        & #export-note { height: auto; color: $text-muted; margin: 1 0 0 0; }
-        & #export-note.-warning { color: $text-warning; text-style: bold; }
+        & > DialogBox { width: 96; max-width: 96%; }
+        & FormList { height: auto; max-height: 14; }
+        & Input { height: 1; border: none; padding: 0 1; margin: 1 0 0 0; }
+        & .-hint { margin: 1 0 0 0; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Cancel", id="export.cancel", tooltip="Write nothing"),
-        Binding("f1", "app.help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
-    ]
 
     def __init__(self, model: Path, settings: ArchitectureSettings) -> None:
-        super().__init__()
+        super().__init__(f"export {model.name}", "enter: write  tab: path  esc: back")
         self._model, self._settings = model, settings
         self._agreed: tuple[str, str] | None = None  # form and path that a second Enter is for
         self._busy = False
 
-    def compose(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         """Yield forms, path and a note."""
-        with Vertical() as box:
-            box.border_title = f"export {self._model.name}"
-            box.border_subtitle = "enter: write  tab: path  esc: back"
-            yield FormList(
-                *(Option(self._row(form), id=name, disabled=self._barred(form)) for name, form in FORMS.items())
-            )
-            yield Input(compact=True)
-            yield Static(OFFER, id="export-note", markup=False)
+        yield FormList(*(Option(self._row(form), id=name, disabled=self._barred(form)) for name, form in FORMS.items()))
+        yield Input(compact=True)
+        yield Static(OFFER, id="export-note", classes="-hint", markup=False)
 
     def on_mount(self) -> None:
         """Begin at the first form that can be."""
@@ -126,10 +106,6 @@ class ExportScreen(ModalScreen[str | None]):
     def _submitted(self, message: Input.Submitted) -> None:
         message.stop()
         self._begin()
-
-    def action_cancel(self) -> None:
-        """Write nothing."""
-        self.dismiss(None)
 
     def _begin(self) -> None:
         form, typed = self.form, self.query_one(Input).value.strip()

@@ -29,6 +29,9 @@ HINT = "Write a beginning below and press Enter: all go on from it, with the sam
 WHAT_KEYS = "Enter starts all · Tab leads to the panes, to change who runs there"
 NOWHERE = "there is no model yet; train one in the Train tab (F3)"
 
+FIRST_HINT = "Other panes use these settings unless they override them."
+OTHERS_HINT = "What you change here applies to this pane only; the seed applies to all panes."
+
 
 class RaceScreen(TabScreen):
     """Builds requests, shows events. The keys of a pane mean the chosen one: the one that last had the focus."""
@@ -149,7 +152,7 @@ class RaceScreen(TabScreen):
 
     def action_model(self) -> None:
         """Choose the model of the chosen pane."""
-        from tinygpt_tui.ui.models.choose_model import RaceModelScreen
+        from tinygpt_tui.ui.models.choose_model import ChooseModel
 
         lane = self.chosen
 
@@ -158,8 +161,8 @@ class RaceScreen(TabScreen):
                 self.race.change(self.race.lanes.index(lane), name=card.name, model=card.path)
                 self._changed()
 
-        number = self._chosen + 1
-        self.app.push_screen(RaceModelScreen(self._models.cards, self._models.live, lane.entrant.model, number), use)
+        heading, models = f"model of pane {self._chosen + 1}", self._models
+        self.app.push_screen(ChooseModel(heading, models.cards, lane.entrant.model, models.live), use)
 
     @on(RacePane.ModelWanted)
     def _model_wanted(self, message: RacePane.ModelWanted) -> None:
@@ -173,7 +176,7 @@ class RaceScreen(TabScreen):
 
     def action_settings(self) -> None:
         """Change the chosen pane's settings."""
-        from tinygpt_tui.ui.race.race_settings import RaceSettingsScreen
+        from tinygpt_tui.ui.shared.edit_sampling import EditSampling
 
         lane = self.chosen
 
@@ -182,7 +185,9 @@ class RaceScreen(TabScreen):
                 self.race.set_sampling(self.race.lanes.index(lane), settings)
                 self._changed()
 
-        self.app.push_screen(RaceSettingsScreen(lane.entrant.sampling, self.first, self._chosen + 1), use)
+        heading = f"sampling of pane {self._chosen + 1}"
+        hint, same_as = (FIRST_HINT, None) if self._chosen == 0 else (OTHERS_HINT, self.first)
+        self.app.push_screen(EditSampling(lane.entrant.sampling, hint, heading, same_as), use)
 
     def _changed(self) -> None:
         """Show other lanes, and keep them for the next start."""

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.markup import escape
-from textual.screen import ModalScreen
+from textual.containers import Horizontal
 from textual.widgets import Button, DirectoryTree, Input, Static
+
+from tinygpt_tui.ui.shared.dialog import Dialog
 
 
 class PathInput(Input):
@@ -41,7 +41,7 @@ Enter opens a folder or chooses a file; typing a path in the box above moves the
         return [path for path in paths if not path.name.startswith(".")]
 
 
-class ChooseFileScreen(ModalScreen[Path | None]):
+class ChooseFileScreen(Dialog[Path]):
     """Dismisses with the file, or with None."""
 
     WHAT = "choose a text file"
@@ -50,39 +50,28 @@ class ChooseFileScreen(ModalScreen[Path | None]):
     TREE: type[VisibleTree] = VisibleTree
     DEFAULT_CSS = """
     ChooseFileScreen {
-        align: center middle;
-        & > Vertical {
-            width: 90%; max-width: 100; height: 90%; padding: 0 1;
-            background: $panel; border: round $border;
-            border-title-color: $foreground; border-subtitle-color: $quiet;
-        }
+        & > DialogBox { width: 90%; max-width: 100; height: 90%; }
         & #problem { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
         & DirectoryTree { height: 1fr; background: $surface; }
-        & Horizontal { height: 1; align-horizontal: right; }
-        & Button { margin: 0 0 0 2; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Cancel", id="file.cancel", tooltip="Choose nothing"),
         Binding("ctrl+up", "parent", "Folder above", id="file.parent", tooltip="Show the folder above"),
     ]
 
     def __init__(self, start: Path) -> None:
         """`start` is the folder to begin in."""
-        super().__init__()
+        super().__init__(f"{self.WHAT} in {start}", self.KEYS)
         self._start = self._folder = start
 
-    def compose(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         """Yield the path, the tree and the buttons."""
-        with Vertical() as box:
-            box.border_title = escape(f"{self.WHAT} in {self._start}")
-            box.border_subtitle = self.KEYS
-            yield PathInput(id="path", compact=True, placeholder=self.PLACEHOLDER)
-            yield Static("", id="problem", markup=False)
-            yield self.TREE(self._start)
-            with Horizontal():
-                yield Button("Choose", id="choose", compact=True, variant="primary")
-                yield Button("Cancel", id="cancel", compact=True)
+        yield PathInput(id="path", compact=True, placeholder=self.PLACEHOLDER)
+        yield Static("", id="problem", markup=False)
+        yield self.TREE(self._start)
+        with Horizontal(classes="-buttons"):
+            yield Button("Choose", id="choose", compact=True, variant="primary")
+            yield Button("Cancel", id="cancel", compact=True)
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Take what was typed."""
@@ -106,10 +95,6 @@ class ChooseFileScreen(ModalScreen[Path | None]):
             self._take(self.query_one("#path", Input).value)
         else:
             self.dismiss(None)
-
-    def action_cancel(self) -> None:
-        """Choose nothing."""
-        self.dismiss(None)
 
     def action_parent(self) -> None:
         """Show the folder above."""
@@ -137,4 +122,4 @@ class ChooseFileScreen(ModalScreen[Path | None]):
 
     def _name_folder(self, folder: Path) -> None:
         self._folder = folder
-        self.query_one(Vertical).border_title = escape(f"{self.WHAT} in {folder}")
+        self.set_heading(f"{self.WHAT} in {folder}")

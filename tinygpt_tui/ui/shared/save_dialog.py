@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from tinygpt_tui import files, paths
 from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.ui.shared.dialog import Dialog
 
 SAVES = "Enter saves {what} · Esc does not"
 KINDS = {
@@ -24,7 +22,7 @@ PLAIN = "the text alone"
 OTHERS = "end the name in .md or .json for settings and branches too"
 
 
-class SaveScreen(ModalScreen[Path | None]):
+class SaveScreen(Dialog[Path]):
     """Writes a text where the user says, in the format that the name ends in; answers with the path, or None."""
 
     HELP: ClassVar[str | None] = (
@@ -35,20 +33,10 @@ class SaveScreen(ModalScreen[Path | None]):
     )
     DEFAULT_CSS = """
     SaveScreen {
-        align: center middle;
-        & > Vertical {
-            width: 60; max-width: 90%; height: auto;
-            border: round $border; padding: 0 1; background: $surface;
-        }
+        & > DialogBox { width: 60; max-width: 90%; }
         & Input { height: 1; border: none; padding: 0; margin: 1 0; }
-        & #save-note { height: auto; color: $text-muted; }
-        & #save-note.-warning { color: $text-warning; text-style: bold; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Cancel", id="save.cancel", tooltip="Save nothing"),
-        Binding("f1", "app.help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
-    ]
 
     def __init__(
         self,
@@ -64,17 +52,15 @@ class SaveScreen(ModalScreen[Path | None]):
         `exports` makes the other formats, by suffix (`sessions.export.exports_of`), which `kinds` says in words; what
         it lacks is saved as `text`.
         """
-        super().__init__()
-        self._kinds, self._title, self._others = kinds, title, others
+        super().__init__(title)
+        self._kinds, self._others = kinds, others
         self._file_name, self._content, self._exports = name, text, dict(exports or {})
         self._confirmed: Path | None = None
 
-    def compose(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         """Yield the question."""
-        with Vertical() as box:
-            box.border_title = self._title
-            yield Input(str(Path.cwd() / self._file_name), compact=True)
-            yield Static(self._offer(self._file_name), id="save-note", markup=False)
+        yield Input(str(Path.cwd() / self._file_name), compact=True)
+        yield Static(self._offer(self._file_name), id="save-note", classes="-hint", markup=False)
 
     def on_input_changed(self, message: Input.Changed) -> None:
         """Another path needs another yes."""
@@ -98,10 +84,6 @@ class SaveScreen(ModalScreen[Path | None]):
             self._say("this file exists: Enter again overwrites it · Esc does not", warning=True)
         else:
             self._write(path)
-
-    def action_cancel(self) -> None:
-        """Answer nothing."""
-        self.dismiss(None)
 
     def _write(self, path: Path) -> None:
         try:

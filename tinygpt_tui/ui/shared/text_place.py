@@ -8,48 +8,38 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
+
+from tinygpt_tui.ui.shared.dialog import Dialog
 
 LINES_AROUND, LONGEST_LINE, MARKED = 6, 240, 8
 
 
-class TextPlaceScreen(ModalScreen[None]):
+class TextPlaceScreen(Dialog[None]):
     """Shows a few lines of a text and where in the file they are."""
 
     HELP = "## A place in the text\n\nWhat the doctor found, marked. Mend it in an editor, and begin a new training."
     DEFAULT_CSS = """
     TextPlaceScreen {
-        align: center middle;
-        & > VerticalScroll {
-            width: 78; max-width: 100%; height: auto; max-height: 90%; padding: 0 1;
-            background: $panel; border: round $border;
-            border-title-color: $foreground; border-subtitle-color: $quiet;
-        }
-        & Static { height: auto; }
+        & > DialogBox { width: 78; max-height: 90%; padding: 0; }
+        & VerticalScroll { height: auto; padding: 0 1; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,q", "close", "Close", id="place.close", tooltip="Back to the run"),
+        Binding("enter,q", "cancel", "Close", id="place.close", show=False, tooltip="Close this"),
     ]
 
     def __init__(self, name: str, path: str, text: str, place: int) -> None:
         """`place` counts characters from the start of `text`."""
-        super().__init__()
-        self._name, self._path, self._text, self._place = name, path, text, place
+        line = text.count("\n", 0, place) + 1
+        super().__init__(f"{name}, line {line:,}", "esc: close")
+        self._path, self._text, self._place = path, text, place
 
-    def compose(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         """Yield the lines."""
-        with VerticalScroll() as box:
-            line = self._text.count("\n", 0, self._place) + 1
-            box.border_title = f"{self._name}, line {line:,}"
-            box.border_subtitle = "esc closes"
+        with VerticalScroll():
             yield Static(around(self._text, self._place), markup=False)
             yield Static(f"\n{self._path}", markup=False)
-
-    def action_close(self) -> None:
-        """Close it."""
-        self.dismiss()
 
 
 def around(text: str, place: int) -> Content:

@@ -9,34 +9,29 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.dom import DOMNode
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 from textual.widgets import Markdown, Static
 
+from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shell.keys import KeyRow, keys_of
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Dialog[None]):
     """Shows a text and a table of keys."""
 
     DEFAULT_CSS = """
     HelpScreen {
-        align: center middle;
-        & > VerticalScroll {
-            width: 76; max-width: 96%; height: auto; max-height: 92%;
-            border: round $border; padding: 0 1; background: $surface;
-            border-title-color: $foreground; border-subtitle-color: $quiet;
-            scrollbar-gutter: stable; scrollbar-size-vertical: 1;
-        }
+        & > DialogBox { width: 76; max-height: 92%; padding: 0; }
+        & VerticalScroll { height: auto; padding: 0 1; scrollbar-gutter: stable; scrollbar-size-vertical: 1; }
         & Markdown { padding: 0; margin: 0; background: $surface; height: auto; }
-        & Static { height: auto; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,f1,q,enter", "close", "Close", id="help.close", tooltip="Close the help"),
+        Binding("f1,q,enter", "cancel", "Close", id="help.close", tooltip="Close the help"),
     ]
 
     def __init__(self, words: str, keys: list[KeyRow]) -> None:
-        super().__init__()
+        super().__init__("help", "esc: close")
         self.words, self.keys = words, keys
 
     @classmethod
@@ -47,18 +42,12 @@ class HelpScreen(ModalScreen[None]):
             node = node.parent
         return cls(str(getattr(node, "HELP", "")), keys_of(screen))
 
-    def compose(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         """Yield text and keys."""
-        with VerticalScroll() as box:
-            box.border_title = "help"
-            box.border_subtitle = "Esc closes"
+        with VerticalScroll():
             if self.words:
                 yield Markdown(self.words)
             yield Static(self._table())
-
-    def action_close(self) -> None:
-        """Close the help."""
-        self.dismiss()
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))

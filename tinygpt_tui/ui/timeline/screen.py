@@ -198,9 +198,9 @@ class TimeMachineScreen(TabScreen):
 
     def action_sampling(self) -> None:
         """Let the settings be changed."""
-        from tinygpt_tui.ui.shared.sampling_dialog import SamplingScreen
+        from tinygpt_tui.ui.shared.edit_sampling import EditSampling
 
-        self.app.push_screen(SamplingScreen(self.machine.sampling, OF_ALL), self._use)
+        self.app.push_screen(EditSampling(self.machine.sampling, OF_ALL), self._use)
 
     def _use(self, sampling: SamplingSettings | None) -> None:
         if sampling is None:

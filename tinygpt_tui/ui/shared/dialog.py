@@ -1,0 +1,82 @@
+"""The frame of every modal screen: a titled box in the middle; Esc closes it without an answer, F1 explains it."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Generic, TypeVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.markup import escape
+from textual.screen import ModalScreen
+
+Answer = TypeVar("Answer")
+
+
+class DialogBox(Vertical):
+    """The box; a dialog's style sheet sets its size."""
+
+
+class Dialog(ModalScreen[Answer | None], Generic[Answer]):
+    """Dismisses with an answer, or with None on Esc. A dialog yields its widgets in `compose_body`."""
+
+    DEFAULT_CSS = """
+    Dialog {
+        align: center middle;
+        & > DialogBox {
+            width: 64; max-width: 100%; height: auto; max-height: 96%; padding: 0 1;
+            background: $surface; border: round $border;
+            border-title-color: $foreground; border-subtitle-color: $quiet;
+        }
+        & Input { background: $panel; }
+        & Input:focus { background: $primary 25%; }
+        & OptionList, & OptionList:focus {
+            background: $surface; border: none; padding: 0; background-tint: transparent 0%;
+        }
+        & .-buttons { height: 1; align-horizontal: right; }
+        & Button { margin: 0 0 0 2; }
+        & .-hint { height: auto; color: $text-muted; }
+        & .-hint.-warning { color: $text-warning; text-style: bold; }
+        & NamingLine { color: $text-muted; }
+        & NamingLine.-warning { color: $text-warning; text-style: bold; }
+        & NamingLine Input { background: $primary 25%; }
+        & KeyBar { background: $surface; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "Back", id="dialog.cancel", tooltip="Close this without a change"),
+        # The app's own keys do not reach a modal screen.
+        Binding("f1", "app.help", "Help", id="app.help", show=False, tooltip="Help for the focus, and all keys"),
+    ]
+
+    def __init__(self, heading: str, keys: str = "") -> None:
+        """`heading` is written over the box, `keys` (what Enter and Esc do) under it."""
+        super().__init__()
+        self._heading, self._keys = heading, keys
+
+    def compose(self) -> ComposeResult:
+        """Yield the frame around the body."""
+        with DialogBox() as box:
+            box.border_title, box.border_subtitle = escape(self._heading), escape(self._keys)
+            yield from self.compose_body()
+
+    def compose_body(self) -> ComposeResult:
+        """Yield the dialog's own widgets."""
+        raise NotImplementedError
+
+    @property
+    def box(self) -> DialogBox:
+        """The box, for its border."""
+        return self.query_one(DialogBox)
+
+    def set_heading(self, heading: str) -> None:
+        """Write another title over the box."""
+        self.box.border_title = escape(heading)
+
+    def set_keys(self, keys: str) -> None:
+        """Write another line under the box."""
+        self.box.border_subtitle = escape(keys)
+
+    def action_cancel(self) -> None:
+        """Close the dialog without an answer."""
+        self.dismiss(None)
