@@ -1,4 +1,4 @@
-"""What holds on every screen: colours can be read, fields select their content, lists know Home, End and pages.
+"""What holds on every screen: colours can be read, fields select their content, lists know Home, End and pages, dialogs close on Esc.
 
 One test, as opening every screen takes most of its time. Other themes than the first are in test_contrast.py.
 """
@@ -16,6 +16,7 @@ from tour import open_everything
 from wait import wait_until
 
 from tinygpt_tui.ui.shared.contrast import REST, TEXT, contrast
+from tinygpt_tui.ui.shared.dialog import Dialog
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
 
@@ -89,8 +90,12 @@ async def test_every_screen() -> None:
         for screen in reversed(screens):
             wrong, more = await wrong_lists(pilot, screen)
             lists, tried = lists | wrong, tried + more
-            if screen is not screens[0]:
+            if screen.is_modal:
+                assert isinstance(screen, Dialog), screen
+                await pilot.press("escape")
+            elif screen is not screens[0]:
                 app.pop_screen()
+            if screen is not screens[0]:
                 await wait_until(pilot, lambda screen=screen: app.screen is not screen)  # type: ignore[misc]
         assert not lists
         assert tried >= 10
