@@ -14,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import msgspec
 
@@ -35,7 +36,7 @@ def with_net(preset: str, batch_size: int, **changes: object) -> TrainingSetting
     return msgspec.structs.replace(training, architecture=architecture, batch_size=batch_size)
 
 
-def classic(batch_size: int, **net: int) -> TrainingSettings:
+def classic(batch_size: int, **net: Any) -> TrainingSettings:
     """nanoGPT's net in another size."""
     return TrainingSettings(architecture=GPTSettings(**net), batch_size=batch_size, optimizer="adamw")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -22,6 +23,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A machine that does other things, too, is slow: that is no failure.
 hypothesis.settings.register_profile("tests", deadline=None)
 hypothesis.settings.load_profile("tests")
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # benchmarks/, which is not installed
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -203,7 +203,6 @@ def test_what_the_user_has_is_replaced_only_with_force(tmp_path: Path) -> None:
 # Where files are deleted and renamed without waiting for a program that has them open.
 OWN_WAY = {
     "files.py",
-    "checkpoints/fuzz.py",  # its own scratch folder
     "native/build.py",  # waits by itself: it runs where no package is installed
 }
 CHANGES = {"unlink", "rmdir", "rmtree", "symlink_to", "hardlink_to"}

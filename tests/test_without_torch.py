@@ -76,9 +76,9 @@ LINES = {
     "race bigram rnn --corpus tales": NEEDED,
     "resume shakespeare": NEEDED,
     "bench generate --quick": NEEDED,
-    "bench train --corpus tales": NEEDED,
-    "bench family --corpus tales": NEEDED,
-    "bench window shakespeare-small --corpus {text} --characters 1": OK,
+    "benchmarks.train --corpus tales": NEEDED,
+    "benchmarks.family --corpus tales": NEEDED,
+    "benchmarks.window shakespeare-small --corpus {text} --characters 1": OK,
     **{f"{command} shakespeare": 7 for command in ("stop", "pause", "save", "sample")},
 }  # fmt: skip
 SERVES = {"serve"}  # until Ctrl-C; what it answers is asked of its shelf

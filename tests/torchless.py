@@ -18,6 +18,11 @@ from typing import Any
 if "--with-torch" not in sys.argv:
     sys.modules["torch"] = None  # type: ignore[assignment]
 
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # benchmarks/, which is not installed
+
+import importlib
+
+from benchmarks.command import execute
 from tinygpt_tui import load, paths
 from tinygpt_tui.cli.main import run
 from tinygpt_tui.errors import TinyGPTError
@@ -34,7 +39,10 @@ def line(arguments: list[str]) -> dict[str, Any]:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            code = run(arguments)
+            if arguments[0].startswith("benchmarks."):
+                code = execute(importlib.import_module(arguments[0]), arguments[1:])
+            else:
+                code = run(arguments)
         except SystemExit as ended:
             code = int(ended.code or 0)
         except BaseException:

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from makers import TEXT, make_model, tiny_gpt
+from makers import tiny_gpt
 
+from tinygpt_tui.cli import bench as bench_command
 from tinygpt_tui.cli import bench_generate
+from tinygpt_tui.cli.main import run
 from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.measuring.report import Machine, Report, Row, SizeReport, Spread, TextCheck
 from tinygpt_tui.measuring.sizes import INSIDE
@@ -74,7 +76,6 @@ def test_ctrl_c_prints_what_was_measured_by_then_and_json_is_one_object() -> Non
     [
         (["generate", "--sizes", "XXL"], "XXL is none of S, M, L, G"),
         (["generate", "--rounds", "0"], "not at least 1"),
-        (["window", "shakespeare", "--characters", "0"], "not at least 1"),
     ],
 )
 def test_what_cannot_be_is_told(arguments: list[str], words: str) -> None:
@@ -93,28 +94,6 @@ def test_help_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=60, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
-
-
-def test_window_prints_every_policy_and_json_agrees(home: Path, tmp_path: Path) -> None:
-    folder, corpus = tmp_path / "cat", tmp_path / "cat.txt"
-    make_model(folder, tiny_gpt(vocab_size=13))
-    corpus.write_text("a b c d e f g h i j k\n" * 40, encoding="utf-8")
-    done = bench("window", folder, "--corpus", corpus)
-    assert done.returncode == 0, done.stderr
-    assert "cat on cat" in done.stdout
-    assert "reanchor" in done.stdout
-    report = json.loads(bench("window", folder, "--corpus", corpus, "--json").stdout)
-    assert report["finished"] is True
-    for row in report["rows"]:
-        assert f"{row['loss']:.4f}" in done.stdout
-
-
-def test_a_model_of_an_unknown_text_wants_one_named(home: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "cat"
-    make_model(folder)  # learnt from "letters", which is nowhere
-    done = bench("window", folder)
-    assert done.returncode == ExitCode.NOT_FOUND
-    assert "letters" in done.stderr
 
 
 def test_marks_and_not_colours_say_what_was_reached() -> None:
@@ -145,16 +124,9 @@ def test_marks_and_not_colours_say_what_was_reached() -> None:
     assert "had 40% of its core" in printed
 
 
-def test_train_prints_one_object_with_every_run(tmp_path: Path) -> None:
-    corpus = tmp_path / "cat.txt"
-    corpus.write_text(TEXT, encoding="utf-8")
-    done = bench("train", "--corpus", corpus, "--only", "1.88", "--seeds", "1", "--steps", "1", "--json")
-    assert done.returncode == 0, done.stderr
-    assert "seed 1 of 1: plain" in done.stderr
-    report = json.loads(done.stdout)
-    assert report["finished"] is True
-    assert [(row["name"], len(row["runs"])) for row in report["goals"]] == [("plain", 1), ("1.88", 1)]
-    assert report["goals"][1]["ratio"]["median"] > 0
-    refused = bench("train", "--only", "1.89")
-    assert refused.returncode == ExitCode.USAGE
-    assert "1.89 is none of loop, 1.88" in refused.stderr
+@pytest.mark.parametrize("name", bench_command.MOVED)
+def test_what_is_not_installed_any_more_names_the_new_command(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for old in ([], ["shakespeare", "--characters", "9", "--json"], ["--help"]):
+        assert run(["bench", name, *old]) == ExitCode.USAGE
+        assert f"python -m benchmarks.{name}" in capsys.readouterr().err
+    assert (Path(__file__).parents[2] / "benchmarks" / f"{name}.py").is_file()

@@ -78,7 +78,7 @@ def test_a_shell_completes_commands_flags_and_names(shell: str, tmp_path: Path) 
         ("tinygpt-tui train --dev", {"--device"}),
         ("tinygpt-tui runs ", {"card", "compare"}),
         ("tinygpt-tui export tales --to ", {"onnx", "gguf"}),
-        ("tinygpt-tui bench tr", {"train"}),
+        ("tinygpt-tui bench gen", {"generate"}),
     ],
 )
 def test_what_is_offered(line: str, offered: set[str], tmp_path: Path) -> None:

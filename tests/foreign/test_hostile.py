@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import torch
 from foreign_programs import Lecture, NanoGPT, made
+from fuzz import KINDS, fuzz
 
-from tinygpt_tui.checkpoints.fuzz import KINDS, fuzz
 from tinygpt_tui.errors import CheckpointError, TinyGPTError
 from tinygpt_tui.foreign.opening import inspect_checkpoint
 from tinygpt_tui.foreign.readers.pickles import Allowance, Record, read_pickle

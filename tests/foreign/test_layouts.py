@@ -14,11 +14,11 @@ import msgspec
 import pytest
 import safetensors.torch
 import torch
+import whole_files
 from foreign_programs import GPTnano, GPTnanoRNN, Lecture, Llama, MinGPT2020, NanoGPT, OneHead, made
 from torch import Tensor, nn
 
 from tinygpt_tui.architectures.base import LanguageModel
-from tinygpt_tui.checkpoints import fuzz_files
 from tinygpt_tui.checkpoints.native import filled, tensors_of
 from tinygpt_tui.checkpoints.stored import weights_of
 from tinygpt_tui.errors import CheckpointError, UsageError
@@ -162,7 +162,7 @@ def test_every_layout_is_tested() -> None:
 
 def in_tar(state: dict[str, Tensor], path: Path) -> None:
     """Save as torch did in 2017; torch of today still reads it, and is asked whether this is it."""
-    path.write_bytes(fuzz_files.saved_as_tar(state))
+    path.write_bytes(whole_files.saved_as_tar(state))
     torch.testing.assert_close(dict(torch.load(path, weights_only=False)), state)
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 from foreign_programs import Llama, made
+from fuzz import KINDS
 
 from tinygpt_tui import load
-from tinygpt_tui.checkpoints.fuzz import KINDS
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.foreign.opening import Inspection, Overrides, inspect_checkpoint
 from tinygpt_tui.foreign.readers.sentencepiece import read_tokenizer_bin, read_tokenizer_model

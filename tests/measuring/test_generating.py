@@ -18,7 +18,7 @@ from tinygpt_tui.measuring import first_token, generating, pinned, texts
 from tinygpt_tui.measuring.generating import GenerationBenchmark, Plan
 from tinygpt_tui.measuring.report import Report, Row, Spread
 from tinygpt_tui.measuring.sizes import BATCH, FULL, INSIDE, SIZES, find_sizes
-from tinygpt_tui.measuring.ways import NAIVE, Nets
+from tinygpt_tui.measuring.variants import NAIVE, Nets
 
 TINY = SIZES["tiny"]
 PLAN = Plan(sizes=(TINY,), rounds=2, turn_s=0.0, text_tokens=40, model="")

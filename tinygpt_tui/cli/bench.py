@@ -1,29 +1,36 @@
-"""tinygpt-tui bench: how fast this machine writes and learns, or what a faster window costs."""
+"""tinygpt-tui bench: measure how fast this machine generates text."""
 
 from __future__ import annotations
 
 import argparse
+import functools
 
-from tinygpt_tui.cli import bench_family, bench_generate, bench_train, bench_window
+from tinygpt_tui.cli import bench_generate
+from tinygpt_tui.errors import UsageError
 
-BENCHMARKS = {
-    "generate": bench_generate,
-    "train": bench_train,
-    "family": bench_family,
-    "window": bench_window,
-}
+MOVED = ("train", "family", "window")  # measure the project, not the machine: they come with its source
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the benchmarks and their arguments."""
     benchmarks = parser.add_subparsers(dest="benchmark", metavar="BENCHMARK", title="benchmarks", required=True)
-    for name, module in BENCHMARKS.items():
-        summary = (module.__doc__ or "").split("\n")[0].partition(": ")[2]
-        benchmark = benchmarks.add_parser(name, help=summary, description=summary)
-        module.add_arguments(benchmark)
-        benchmark.set_defaults(benchmark_run=module.run)
+    summary = (bench_generate.__doc__ or "").split("\n")[0].partition(": ")[2]
+    generate = benchmarks.add_parser("generate", help=summary, description=summary)
+    bench_generate.add_arguments(generate)
+    generate.set_defaults(benchmark_run=bench_generate.run)
+    for name in MOVED:
+        moved = benchmarks.add_parser(name, add_help=False, prefix_chars="\0")  # so that its old flags are arguments
+        moved.add_argument("rest", nargs="*", help=argparse.SUPPRESS)
+        moved.set_defaults(benchmark_run=functools.partial(_moved, name))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the benchmark that was named. Raises what it raises."""
     return int(arguments.benchmark_run(arguments))
+
+
+def _moved(name: str, _: argparse.Namespace) -> int:
+    raise UsageError(
+        f"`bench {name}` is not part of the installed program any more",
+        f"in a checkout of its source, run: python -m benchmarks.{name} --help",
+    )

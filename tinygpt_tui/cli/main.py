@@ -37,7 +37,7 @@ COMMANDS = {
     "sample": "print a sample of the model that a live run is training.",
     "doctor": "find what is wrong with a run, or with a text before training on it.",
     "check-device": "check that a GPU or the processor trains and generates correctly, and how fast.",
-    "bench": "how fast this machine writes and learns, or what a faster window costs.",
+    "bench": "measure how fast this machine generates text.",
     "config": "print the path of the app's settings file, or edit it.",
     "completion": "print the script with which your shell completes commands, flags and names.",
     "man": "print the manual page: tinygpt-tui man | man -l -",

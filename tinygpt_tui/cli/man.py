@@ -64,7 +64,8 @@ def _invocation(action: argparse.Action) -> str:
 
 
 def _subcommands(parser: argparse.ArgumentParser) -> list[dict[str, argparse.ArgumentParser]]:
-    return [dict(action.choices) for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    found = (action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    return [{name: command for name, command in choices.items() if command.add_help} for choices in found]
 
 
 def _text(text: str) -> str:

@@ -19,7 +19,7 @@ from tinygpt_tui.measuring.progress import Progress
 from tinygpt_tui.measuring.report import FirstToken, Machine, Report, Row, SizeReport, Spread, TextCheck
 from tinygpt_tui.measuring.sizes import BATCH, FIRST_TOKEN_GOAL_S, INSIDE, Size, Where
 from tinygpt_tui.measuring.texts import check_texts
-from tinygpt_tui.measuring.ways import HUGGING_FACE, NAIVE, NOT_BUILT, Nets, Way, all_ways
+from tinygpt_tui.measuring.variants import HUGGING_FACE, NAIVE, NOT_BUILT, Nets, Way, all_ways
 from tinygpt_tui.native.library import load_library
 from tinygpt_tui.settings.base import count_parameters
 

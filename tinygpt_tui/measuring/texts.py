@@ -8,7 +8,7 @@ import torch
 
 from tinygpt_tui.generation.base import Engine
 from tinygpt_tui.measuring.report import TextCheck
-from tinygpt_tui.measuring.ways import Nets, write
+from tinygpt_tui.measuring.variants import Nets, write
 from tinygpt_tui.settings.sampling import SamplingSettings
 
 _GREEDY = SamplingSettings(temperature=0.0)

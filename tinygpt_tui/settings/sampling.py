@@ -48,7 +48,7 @@ class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         Window,
         Meta(
             description="when the window is full: exact reads the last block anew for each token, as nanoGPT does; "
-            "reanchor keeps half and goes on, many times faster (`bench window` tells what it costs); rolling "
+            "reanchor keeps half and continues, many times faster, at a small loss; rolling "
             "slides, for models trained so; auto: rolling where it can be, else exact"
         ),
     ] = "auto"

@@ -1,4 +1,4 @@
-"""A small sample of the folders that the mutator makes; `python tests/checkpoints/mutator.py` tries thousands."""
+"""A small sample of the folders that the mutator makes; `python tests/fuzzing/mutator.py` tries thousands."""
 
 from __future__ import annotations
 

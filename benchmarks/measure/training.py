@@ -13,15 +13,9 @@ from dataclasses import dataclass, field
 import msgspec
 import torch
 
-from tinygpt_tui.corpora.corpus import Corpus, split
-from tinygpt_tui.events.training import Evaluation, Step
-from tinygpt_tui.measuring.machine import describe
-from tinygpt_tui.measuring.pinned import one_core
-from tinygpt_tui.measuring.plain_training import STEPS as PLAIN_STEPS
-from tinygpt_tui.measuring.plain_training import PlainTraining
-from tinygpt_tui.measuring.progress import Progress
-from tinygpt_tui.measuring.report import Machine, Spread
-from tinygpt_tui.measuring.training_goals import (
+from benchmarks.measure.plain_training import STEPS as PLAIN_STEPS
+from benchmarks.measure.plain_training import PlainTraining
+from benchmarks.measure.training_goals import (
     GOALS,
     LOOP,
     LOOP_BATCH,
@@ -31,7 +25,13 @@ from tinygpt_tui.measuring.training_goals import (
     PLAIN_LOSS,
     Goal,
 )
-from tinygpt_tui.measuring.training_report import GoalRow, LoopRow, TrainingReport, TrainingRun
+from benchmarks.measure.training_report import GoalRow, LoopRow, TrainingReport, TrainingRun
+from tinygpt_tui.corpora.corpus import Corpus, split
+from tinygpt_tui.events.training import Evaluation, Step
+from tinygpt_tui.measuring.machine import describe
+from tinygpt_tui.measuring.pinned import one_core
+from tinygpt_tui.measuring.progress import Progress
+from tinygpt_tui.measuring.report import Machine, Spread
 from tinygpt_tui.native.learning import load_learning
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.base import count_parameters

@@ -1,4 +1,4 @@
-"""Damages checkpoints in thousands of ways and opens each: `python -m tinygpt_tui.checkpoints.fuzz --count 10000`.
+"""Damages checkpoints in thousands of ways and opens each: `python tests/fuzzing/fuzz.py --count 10000`.
 
 Whatever a file holds, opening it must end in a model or in an error of ours, soon, within bounded memory, and without
 running anything. An audit hook of the interpreter watches for what would be code.
@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import whole_files
+from damage import damage_plain, damage_safetensors, damage_zip
+
 from tinygpt_tui import platforms
-from tinygpt_tui.checkpoints import fuzz_files
-from tinygpt_tui.checkpoints.fuzz_damage import damage_plain, damage_safetensors, damage_zip
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.foreign.opening import inspect_checkpoint
 
@@ -146,21 +147,21 @@ _JSONS = ("config.json", "vocab.json", "merges.txt", "tokenizer.json", "model.sa
 
 
 KINDS: dict[str, tuple[Callable[[], list[dict[str, bytes]]], Callable[[dict[str, bytes], random.Random], None]]] = {
-    "zip": (fuzz_files.pt, damage_zip("model.pt")),
-    "legacy": (fuzz_files.legacy, damage_plain("model.pt")),
-    "tar": (fuzz_files.tar, damage_plain("model.pt")),
-    "module": (fuzz_files.whole_module, damage_zip("model.pth")),
-    "meta": (fuzz_files.meta, damage_plain("meta.pkl")),
-    "safetensors": (fuzz_files.safetensors, damage_safetensors),
-    "hugging-face": (fuzz_files.hugging_face, damage_plain(*_JSONS)),
-    "llama2c": (fuzz_files.llama2c, damage_plain("stories.bin")),
-    "pieces": (fuzz_files.pieces, damage_plain("tokenizer.bin", "tokenizer.model")),
+    "zip": (whole_files.pt, damage_zip("model.pt")),
+    "legacy": (whole_files.legacy, damage_plain("model.pt")),
+    "tar": (whole_files.tar, damage_plain("model.pt")),
+    "module": (whole_files.whole_module, damage_zip("model.pth")),
+    "meta": (whole_files.meta, damage_plain("meta.pkl")),
+    "safetensors": (whole_files.safetensors, damage_safetensors),
+    "hugging-face": (whole_files.hugging_face, damage_plain(*_JSONS)),
+    "llama2c": (whole_files.llama2c, damage_plain("stories.bin")),
+    "pieces": (whole_files.pieces, damage_plain("tokenizer.bin", "tokenizer.model")),
 }
 
 
 def main() -> int:
     """Fuzz from the command line; returns 1 where anything went wrong."""
-    parser = argparse.ArgumentParser(prog="python -m tinygpt_tui.checkpoints.fuzz", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python tests/fuzzing/fuzz.py", description=__doc__)
     parser.add_argument("--count", type=int, default=1000, help="files of each kind (default: 1000)")
     parser.add_argument("--kind", action="append", choices=sorted(KINDS), help="one kind alone; once for each")
     parser.add_argument("--seed", type=int, default=0)

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import msgspec
 import torch
 
+from benchmarks.measure.family_report import FamilyReport, FamilyRun, Yardstick
 from tinygpt_tui.corpora.corpus import split
 from tinygpt_tui.corpora.floors import floors_of
 from tinygpt_tui.events.training import Evaluation
-from tinygpt_tui.measuring.family_report import FamilyReport, FamilyRun, Yardstick
 from tinygpt_tui.measuring.machine import describe
 from tinygpt_tui.measuring.pinned import one_core
 from tinygpt_tui.measuring.progress import Progress

@@ -1,10 +1,12 @@
-"""tinygpt-tui bench family: what each architecture learns, all equally large, in equal time and from equal text."""
+"""python -m benchmarks.family: what each architecture learns, all equally large, in equal time and from equal text."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
+from benchmarks.command import execute, read_corpus
 from tinygpt_tui.cli.bench_progress import measured
 from tinygpt_tui.cli.output import table
 from tinygpt_tui.errors import UsageError
@@ -12,7 +14,7 @@ from tinygpt_tui.packages import import_torch
 from tinygpt_tui.words import duration
 
 if TYPE_CHECKING:
-    from tinygpt_tui.measuring.family_report import FamilyReport
+    from benchmarks.measure.family_report import FamilyReport
 
 QUIET = 0.95  # of a core's time; below it, other programs ran there while it was measured
 EPILOG = """\
@@ -41,21 +43,16 @@ def run(arguments: argparse.Namespace) -> int:
         if not getattr(arguments, name) > 0:
             raise UsageError(f"{name}: {getattr(arguments, name)} is not more than 0")
 
-    from tinygpt_tui.corpora.catalog import require_corpus
-    from tinygpt_tui.corpora.corpus import read_text
-
-    entry, path = require_corpus(arguments.corpus)
-    text = read_text(path).text
-
-    import_torch("bench family")
-    from tinygpt_tui.measuring.family import NETS, FamilyBenchmark, FamilyPlan
+    corpus, text = read_corpus(arguments.corpus)
+    import_torch("benchmarks.family")
+    from benchmarks.measure.family import NETS, FamilyBenchmark, FamilyPlan
 
     nets = tuple(arguments.only.split(",")) if arguments.only else NETS
     if not set(nets) <= set(NETS):
         raise UsageError(f"only: {', '.join(sorted(set(nets) - set(NETS)))} is none of {', '.join(NETS)}")
     plan = FamilyPlan(
         nets=nets,
-        corpus=entry.name,
+        corpus=corpus,
         seconds=arguments.seconds,
         characters=arguments.characters,
         seed=arguments.seed,
@@ -103,3 +100,7 @@ def in_words(report: FamilyReport) -> str:
     return (
         "\n".join(lines) + "\n\n" + table(rows, columns, right=frozenset({1, 2, 3, 4, 6, 7})) + f"counting: {sticks}\n"
     )
+
+
+if __name__ == "__main__":
+    sys.exit(execute(sys.modules[__name__]))

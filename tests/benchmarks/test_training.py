@@ -7,15 +7,15 @@ import pytest
 import torch
 from makers import TEXT
 
-from tinygpt_tui.cli.bench_train import in_words
+from benchmarks.measure import training
+from benchmarks.measure.plain_training import PlainTraining
+from benchmarks.measure.training import TrainingBenchmark, TrainingPlan
+from benchmarks.measure.training_goals import DEFAULT, GOALS, LOOP_SIZES, find_parts
+from benchmarks.measure.training_report import GoalRow, TrainingRun
+from benchmarks.train import in_words
 from tinygpt_tui.corpora.corpus import split
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.measuring import training
-from tinygpt_tui.measuring.plain_training import PlainTraining
 from tinygpt_tui.measuring.report import Spread
-from tinygpt_tui.measuring.training import TrainingBenchmark, TrainingPlan
-from tinygpt_tui.measuring.training_goals import DEFAULT, GOALS, LOOP_SIZES, find_parts
-from tinygpt_tui.measuring.training_report import GoalRow, TrainingRun
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.presets import PRESETS
 

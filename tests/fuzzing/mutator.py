@@ -1,8 +1,8 @@
 """Mutates checkpoints by what they mean, and opens them in processes with limits.
 
-`python tests/checkpoints/mutator.py --count 5000 [--seed N] [--only NUMBER]`
+`python tests/fuzzing/mutator.py --count 5000 [--seed N] [--only NUMBER]`
 
-`tinygpt_tui.checkpoints.fuzz` damages bytes. This one knows the formats: it grafts a part of one model on another, puts
+`fuzz.py` damages bytes. This one knows the formats: it grafts a part of one model on another, puts
 hostile values into JSON, safetensors headers and the opcodes of pickles and packs them again, and makes files something
 else (a pipe, a device, a link to itself, a sparse file). Each folder is listed, its card is made, and it is opened and
 writes a few tokens as `generate` does, with a limit on processor time and memory. Whatever is in the folder, that ends
@@ -72,16 +72,16 @@ FEW = ("classic",)
 
 def bases(scratch: Path, names: tuple[str, ...] = ALL) -> list[Files]:
     """Return small checkpoints of all layouts: other programs', and ours of these names with all their exports."""
+    import whole_files
     from makers import VARIANTS, make_model
 
     from tinygpt_tui import paths
-    from tinygpt_tui.checkpoints import fuzz_files
     from tinygpt_tui.errors import TinyGPTError
     from tinygpt_tui.exports.export import export
     from tinygpt_tui.exports.forms import FORMS
 
-    made = (fuzz_files.pt, fuzz_files.legacy, fuzz_files.tar, fuzz_files.whole_module, fuzz_files.meta,
-            fuzz_files.safetensors, fuzz_files.hugging_face, fuzz_files.pieces, fuzz_files.llama2c)  # fmt: skip
+    made = (whole_files.pt, whole_files.legacy, whole_files.tar, whole_files.whole_module, whole_files.meta,
+            whole_files.safetensors, whole_files.hugging_face, whole_files.pieces, whole_files.llama2c)  # fmt: skip
     found: list[Files] = [dict(one) for make in made for one in make()]
     for name in names:
         model = scratch / name

@@ -9,13 +9,13 @@ import pytest
 import torch
 from makers import TEXT, make_model, random_ids, random_model, tiny_gpt
 
+from benchmarks.measure.window_loss import WindowBenchmark, WindowReport, engines_of, validation_ids
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.checkpoints.card import read_config
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.corpora.corpus import split
 from tinygpt_tui.errors import CorpusError
 from tinygpt_tui.generation.engine import TorchEngine
-from tinygpt_tui.measuring.window_loss import WindowBenchmark, WindowReport, engines_of, validation_ids
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.settings.windows import Policy, kept_after

@@ -7,9 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tinygpt_tui.cli.main import run
-from tinygpt_tui.measuring.family import NETS, FamilyPlan, settings_of
-from tinygpt_tui.measuring.family_report import FamilyReport
+from benchmarks import family
+from benchmarks.command import execute
+from benchmarks.measure.family import NETS, FamilyPlan, settings_of
+from benchmarks.measure.family_report import FamilyReport
 from tinygpt_tui.settings.architecture import name_of
 from tinygpt_tui.settings.base import count_parameters
 
@@ -27,13 +28,13 @@ def test_all_nets_are_equally_large_and_learn_alike() -> None:
 def test_a_table_and_json_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = tmp_path / "text.txt"
     text.write_text("one two buckle my shoe, three four knock at the door.\n" * 200, encoding="utf-8")
-    command = ["bench", "family", "--corpus", str(text), "--only", "lstm,bigram", "--seconds", "0.01"]
-    assert run([*command, "--characters", "1000"]) == 0
+    command = ["--corpus", str(text), "--only", "lstm,bigram", "--seconds", "0.01"]
+    assert execute(family, [*command, "--characters", "1000"]) == 0
     out = capsys.readouterr().out
     assert "LOSS IN 0.01 S" in out
     assert "LOSS AFTER 1,000" in out
     assert out.count("bigram") >= 2  # a net and a yardstick
-    assert run([*command, "--characters", "1000", "--json"]) == 0
+    assert execute(family, [*command, "--characters", "1000", "--json"]) == 0
     report = msgspec.json.decode(capsys.readouterr().out, type=FamilyReport)
     assert report.finished
     assert [run.net for run in report.of_text] == [run.net for run in report.in_time] == ["lstm", "bigram"]
@@ -41,5 +42,5 @@ def test_a_table_and_json_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_a_net_that_is_not_known_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["bench", "family", "--corpus", "tales", "--only", "mamba"]) == 2
+    assert execute(family, ["--corpus", "tales", "--only", "mamba"]) == 2
     assert "mamba is none of gpt, rnn" in capsys.readouterr().err

@@ -1,20 +1,22 @@
-"""tinygpt-tui bench train: how fast the presets learn, beside nanoGPT's recipe for a processor."""
+"""python -m benchmarks.train: how fast the presets learn, beside nanoGPT's recipe for a processor."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
+from benchmarks.command import execute, read_corpus
+from benchmarks.measure.training_goals import DEFAULT, GOALS, LOOP, PLAIN, find_parts
 from tinygpt_tui.cli.bench_progress import measured
 from tinygpt_tui.cli.output import table
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.measuring.training_goals import DEFAULT, GOALS, LOOP, PLAIN, find_parts
 from tinygpt_tui.packages import import_torch
 from tinygpt_tui.words import duration
 
 if TYPE_CHECKING:
+    from benchmarks.measure.training_report import GoalRow, LoopRow, TrainingReport
     from tinygpt_tui.measuring.report import Spread
-    from tinygpt_tui.measuring.training_report import GoalRow, LoopRow, TrainingReport
 
 QUIET = 0.95  # of a core's time; below it, other programs ran there while it was measured
 FIRST_SEED = 1001  # the presets were chosen with others
@@ -49,18 +51,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.seeds < 1:
         raise UsageError(f"seeds: {arguments.seeds} is not at least 1")
 
-    from tinygpt_tui.corpora.catalog import require_corpus
-    from tinygpt_tui.corpora.corpus import read_text
-
-    entry, path = require_corpus(arguments.corpus)
-    text = read_text(path).text
-
-    import_torch("bench train")
-    from tinygpt_tui.measuring.training import TrainingBenchmark, TrainingPlan
+    corpus, text = read_corpus(arguments.corpus)
+    import_torch("benchmarks.train")
+    from benchmarks.measure.training import TrainingBenchmark, TrainingPlan
 
     seeds = tuple(range(arguments.first_seed, arguments.first_seed + arguments.seeds))
     benchmark = TrainingBenchmark(
-        TrainingPlan(parts=parts, seeds=seeds, corpus=entry.name, steps=max(0, arguments.steps)), text
+        TrainingPlan(parts=parts, seeds=seeds, corpus=corpus, steps=max(0, arguments.steps)), text
     )
     return measured(benchmark, in_words, as_json=arguments.json)
 
@@ -143,3 +140,7 @@ def _between(spread: Spread | None, digits: int) -> str:
 
 def _verdict(met: bool | None) -> str:
     return {True: "reached", False: "short", None: ""}[met]
+
+
+if __name__ == "__main__":
+    sys.exit(execute(sys.modules[__name__]))

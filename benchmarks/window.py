@@ -1,28 +1,30 @@
-"""tinygpt-tui bench window: what a faster window, and int8 weights, cost a model in loss."""
+"""python -m benchmarks.window: what a faster window, and int8 weights, cost a model in loss."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
+from benchmarks.command import execute, read_corpus
 from tinygpt_tui.cli.bench_progress import measured
 from tinygpt_tui.cli.output import table
 from tinygpt_tui.errors import UsageError
 
 if TYPE_CHECKING:
-    from tinygpt_tui.measuring.window_loss import WindowReport
+    from benchmarks.measure.window_loss import WindowReport
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("model", help="a model's name (`tinygpt-tui models`), or its folder")
-    parser.add_argument("--corpus", metavar="NAME|FILE", help="the text (default: the one that the model learnt from)")
+    parser.add_argument("--corpus", metavar="NAME|FILE", help="the text (default: the one it was trained on)")
     parser.add_argument(
         "--characters",
         type=int,
         metavar="N",
-        help="for how many characters, drawn at random, the exact crop is worked out (default: 10,000); the other "
-        "policies read the whole validation split",
+        help="characters, drawn at random, on which the exact crop is measured (default: 10,000); the other policies "
+        "read the whole validation split",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
 
@@ -32,21 +34,19 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.characters is not None and arguments.characters < 1:
         raise UsageError(f"characters: {arguments.characters} is not at least 1")
 
+    from benchmarks.measure.window_loss import CHARACTERS, WindowBenchmark, engines_of, validation_ids
     from tinygpt_tui.checkpoints.card import read_config
     from tinygpt_tui.checkpoints.library import find_model
     from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
-    from tinygpt_tui.corpora.catalog import require_corpus
-    from tinygpt_tui.corpora.corpus import read_text
     from tinygpt_tui.measuring.pinned import one_core
-    from tinygpt_tui.measuring.window_loss import CHARACTERS, WindowBenchmark, engines_of, validation_ids
 
     folder = find_model(arguments.model)
     config = read_config(folder)
     name = arguments.corpus or (config.trained.corpus if config.trained else "")
     if not name:
-        raise UsageError(f"{folder.name} does not say which text it learnt from", "name one with --corpus")
-    entry, path = require_corpus(name)
-    ids = validation_ids(folder, read_text(path).text, open_tokenizer(folder, config))
+        raise UsageError(f"{folder.name} does not record which text it was trained on", "name one with --corpus")
+    corpus, text = read_corpus(name)
+    ids = validation_ids(folder, text, open_tokenizer(folder, config))
     open_engine, precisions, engine = engines_of(folder)
     benchmark = WindowBenchmark(
         open_engine,
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         ids,
         characters=arguments.characters or CHARACTERS,
         precisions=precisions,
-        names=(folder.name, entry.name, engine),
+        names=(folder.name, corpus, engine),
     )
     with one_core():
         return measured(benchmark, in_words, as_json=arguments.json)
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 def in_words(report: WindowReport) -> str:
     """Return the report as text."""
     head = (
-        f"{report.model} on {report.corpus}: {report.characters:,} characters of the validation split, each behind a "
+        f"{report.model} on {report.corpus}: {report.characters:,} characters of the validation split, each after a "
         f"full window of {report.block_size}; {report.engine} engine\n"
         f"loss in nats per character; the cost is counted from {report.base}, fp32; ± is two standard errors of what "
         "was drawn\n"
@@ -82,3 +82,7 @@ def in_words(report: WindowReport) -> str:
     ]
     columns = ("WINDOW", "WEIGHTS", "CHARACTERS", "LOSS", "", "COST", "")
     return head + table(rows, columns, right=frozenset({2, 3, 5}))
+
+
+if __name__ == "__main__":
+    sys.exit(execute(sys.modules[__name__]))

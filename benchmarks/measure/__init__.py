@@ -1,0 +1,1 @@
+"""Benchmarks as iterators of progress, with a report at any moment."""
