@@ -136,7 +136,7 @@ def says_what_to_install(message: str, hint: str) -> bool:
 
 
 def test_every_command_is_tried() -> None:
-    assert {line.split()[0] for line in LINES} | SERVES == set(COMMANDS)
+    assert {line.split()[0] for line in LINES if not line.startswith("benchmarks.")} | SERVES == set(COMMANDS)
 
 
 @pytest.mark.parametrize("line", LINES)

@@ -143,7 +143,7 @@ class Model:
         if self._module is None:
             forward = forward_of(self.config.architecture, self._stored.weights, self.name)
         else:
-            from tinygpt_tui.checkpoints.native import torch_forward
+            from tinygpt_tui.checkpoints.torch_net import torch_forward
 
             forward = torch_forward(self._module)
         return float(token_losses(forward, self.config.architecture, ids, self.block_size).mean())

@@ -19,8 +19,8 @@ from foreign_programs import GPTnano, GPTnanoRNN, Lecture, Llama, MinGPT2020, Na
 from torch import Tensor, nn
 
 from tinygpt_tui.architectures.base import LanguageModel
-from tinygpt_tui.checkpoints.native import filled, tensors_of
 from tinygpt_tui.checkpoints.stored import weights_of
+from tinygpt_tui.checkpoints.torch_net import filled, tensors_of
 from tinygpt_tui.errors import CheckpointError, UsageError
 from tinygpt_tui.foreign.layouts.table import LAYOUTS
 from tinygpt_tui.foreign.opening import Inspection, Overrides, inspect_checkpoint

@@ -52,7 +52,7 @@ def forward_of(settings: ArchitectureSettings, weights: Mapping[str, NDArray[Any
         engine = NativeEngine(arrange(settings, weights, name), library)
         return lambda ids: np.stack([engine.every(row.tolist()) for row in ids])
     torch_for(settings)
-    from tinygpt_tui.checkpoints.native import filled, tensors_of, torch_forward
+    from tinygpt_tui.checkpoints.torch_net import filled, tensors_of, torch_forward
 
     return torch_forward(filled(settings, tensors_of(weights)))
 
@@ -66,7 +66,7 @@ def shapes_of(settings: ArchitectureSettings, name: str) -> Mapping[str, tuple[i
         check_sizes(settings, name)
         return shapes(settings)
     torch_for(settings)
-    from tinygpt_tui.checkpoints.native import torch_shapes
+    from tinygpt_tui.checkpoints.torch_net import torch_shapes
 
     try:
         return torch_shapes(settings)

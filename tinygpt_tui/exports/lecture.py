@@ -19,7 +19,7 @@ def write(subject: Subject, folder: Path) -> None:
     import_torch("the lecture's form")
     import torch
 
-    from tinygpt_tui.checkpoints.native import tensors_of
+    from tinygpt_tui.checkpoints.torch_net import tensors_of
 
     torch.save(tensors_of(lecture_tensors(subject.gpt, subject.state())), folder / "model.pth")
     (folder / "tokenizer.json").write_text(

@@ -24,7 +24,7 @@ def write(subject: Subject, folder: Path) -> None:
     import_torch("nanoGPT's form")
     import torch
 
-    from tinygpt_tui.checkpoints.native import tensors_of
+    from tinygpt_tui.checkpoints.torch_net import tensors_of
 
     settings = subject.gpt
     biases = settings.bias or settings.qkv_bias
