@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from tinygpt_tui.cli.output import say_error
+from tinygpt_tui.cli.output import print_error
 from tinygpt_tui.corpora.catalog import require_corpus
 from tinygpt_tui.corpora.corpus import read_text
 from tinygpt_tui.errors import ExitCode, TinyGPTError
@@ -25,7 +25,7 @@ def execute(module: ModuleType, arguments: Sequence[str] | None = None) -> int:
     try:
         return int(module.run(parser.parse_args(arguments)))
     except TinyGPTError as error:
-        say_error(error)
+        print_error(error)
         return int(error.exit_code)
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)
