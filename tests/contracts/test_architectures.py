@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
 from makers import VARIANTS, make_model, random_ids, random_model, tiny_gpt
 
+from tinygpt_tui.architectures.base import Role
 from tinygpt_tui.architectures.table import ARCHITECTURES, build
 from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.presets import ALL_PRESETS
+from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.training.muon import Muon
+from tinygpt_tui.training.optimizer import make_optimizers
 
 PRESET_NETS = {f"preset {name}": preset.training.architecture for name, preset in ALL_PRESETS.items()}
 every_variant = pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS.keys())
@@ -161,6 +166,28 @@ def test_building_draws_from_the_seed_alone(settings: ArchitectureSettings) -> N
             torch.manual_seed(5)
             states.append(build(settings).state_dict())
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+@every_net
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_every_weight_has_one_role_and_no_embedding_is_orthogonalised(
+    settings: ArchitectureSettings, optimizer: Literal["muon", "adamw"]
+) -> None:
+    with torch.device("meta"):
+        model = build(settings)
+    weights, roles = dict(model.named_parameters()), model.roles()
+    assert roles.keys() == weights.keys()
+    assert Role.HEAD in roles.values() or settings.tied_head or not settings.n_layer
+    embeddings = {id(module.weight) for module in model.modules() if isinstance(module, torch.nn.Embedding)}
+    assert {id(weights[name]) for name, role in roles.items() if role is Role.EMBEDDING} >= embeddings
+    optimizers = make_optimizers(model, TrainingSettings(architecture=settings, optimizer=optimizer))
+    placed = [id(weight) for one in optimizers for group in one.param_groups for weight in group["params"]]
+    assert sorted(placed) == sorted(map(id, weights.values()))
+    matrices = {id(weights[name]) for name, role in roles.items() if role is Role.MATRIX}
+    for one in optimizers:
+        for group in one.param_groups:
+            inside = {id(weight) for weight in group["params"]}
+            assert inside <= matrices if isinstance(one, Muon) or group["weight_decay"] else not inside & matrices
 
 
 SLIDING = {name: settings for name, settings in VARIANTS.items() if settings.supports_sliding}

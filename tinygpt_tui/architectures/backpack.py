@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.architectures.base import Head, LanguageModel
 from tinygpt_tui.architectures.gpt import GPT, GPTMemory
 from tinygpt_tui.architectures.memory import Memory, Ragged
 from tinygpt_tui.architectures.transformer import attend, update_kv_cache
@@ -59,7 +59,7 @@ class Backpack(LanguageModel):
         self.sense_fc = nn.Linear(C, WIDER * C)
         self.sense_proj = nn.Linear(WIDER * C, S * C)
         self.weigh = nn.Linear(C, 2 * C)  # a query and a key for each sense
-        self.lm_head = nn.Linear(C, V, bias=False)
+        self.lm_head = Head(C, V, bias=False)
         self.gains: Tensor | None = None  # (V, S): what `dialled` makes
         self._start_weights()
 

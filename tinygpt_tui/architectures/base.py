@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import enum
 from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
 
+from tinygpt_tui.architectures.extras import TokenShift
 from tinygpt_tui.architectures.memory import Memory
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.settings.rules import check
+
+
+class Head(nn.Linear):
+    """The matrix from the stream to the logits, (V, C)."""
+
+
+class Role(enum.Enum):
+    """What a parameter is to the optimizer."""
+
+    EMBEDDING = "a row for each token or position, or a weight for each channel"
+    MATRIX = "a matrix inside the layers"
+    HEAD = "the output head"
+    OTHER = "norms, biases and all else"
 
 
 class LanguageModel(nn.Module, ABC):
@@ -42,6 +57,11 @@ class LanguageModel(nn.Module, ABC):
         """How many tokens of an endless text the last logits depend on; None: all of them."""
         return self.settings.receptive_field
 
+    def roles(self) -> dict[str, Role]:
+        """Return each parameter's role by its name. The type of its module decides; a tied head is an embedding."""
+        modules = dict(self.named_modules())
+        return {name: _role(modules[name.rpartition(".")[0]], weight) for name, weight in self.named_parameters()}
+
     def count_parameters(self) -> int:
         """Return how many numbers are learnt; a tied head counts once."""
         return sum(parameter.numel() for parameter in self.parameters())
@@ -50,3 +70,11 @@ class LanguageModel(nn.Module, ABC):
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.parameters()).device
+
+
+def _role(module: nn.Module, weight: Tensor) -> Role:
+    if isinstance(module, nn.Embedding | TokenShift):
+        return Role.EMBEDDING
+    if isinstance(module, Head):
+        return Role.HEAD
+    return Role.MATRIX if isinstance(module, nn.Linear) and weight.dim() == 2 else Role.OTHER

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.architectures.base import Head, LanguageModel
 from tinygpt_tui.architectures.memory import Memory, Ragged
 from tinygpt_tui.settings.architecture import CNNSettings
 
@@ -88,7 +88,7 @@ class CNN(LanguageModel):
         self.wte = nn.Embedding(V, C)
         self.h = nn.ModuleList(GatedConvolution(settings, dilation) for dilation in settings.dilations)
         self.ln_f = nn.LayerNorm(C, bias=False)
-        self.lm_head = nn.Linear(C, V, bias=False)
+        self.lm_head = Head(C, V, bias=False)
         self._start_weights()
 
     def forward(self, ids: Tensor, memory: Memory | None = None) -> Tensor:

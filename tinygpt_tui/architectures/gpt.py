@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.architectures.base import Head, LanguageModel
 from tinygpt_tui.architectures.extras import NgramTables
 from tinygpt_tui.architectures.kernels import Kernels
 from tinygpt_tui.architectures.memory import Memory, Ragged
@@ -59,7 +59,7 @@ class GPT(LanguageModel):
         parts["h"] = nn.ModuleList(Block(settings) for _ in range(settings.n_layer))
         parts["ln_f"] = Norm(settings, present=settings.final_norm)
         self.transformer = nn.ModuleDict(parts)
-        self.lm_head = nn.Linear(C, V, bias=settings.head_bias)
+        self.lm_head = Head(C, V, bias=settings.head_bias)
         if settings.positions == "rotary":
             table = rope_table(settings.training_length, settings.head_size, settings.rotary_base)
             self.register_buffer("rope", table, persistent=False)

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.architectures.base import Head, LanguageModel
 from tinygpt_tui.architectures.memory import Memory
 from tinygpt_tui.settings.architecture import GRUSettings, LSTMSettings, RNNSettings
 
@@ -136,7 +136,7 @@ class Recurrent(LanguageModel):
         V, C = settings.vocab_size, settings.n_embd
         self.wte = nn.Embedding(V, C)
         self.h = nn.ModuleList(RecurrentBlock(self.kind, settings) for _ in range(settings.n_layer))
-        self.lm_head = nn.Linear(C, V)
+        self.lm_head = Head(C, V)
         self._start_weights()
 
     def forward(self, ids: Tensor, memory: Memory | None = None) -> Tensor:

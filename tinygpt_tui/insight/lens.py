@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.architectures.base import Head, LanguageModel
 
 
 def blocks_of(model: LanguageModel) -> list[nn.Module]:
@@ -47,8 +47,8 @@ def logits_after_layers(model: LanguageModel, ids: Tensor, rows: int) -> Iterato
 
 def _logits(model: LanguageModel, ids: Tensor, rows: int) -> Tensor:
     """Run the net; its head, whose product is by far the largest where the vocabulary is, on the last rows alone."""
-    head = getattr(model, "lm_head", None)
-    if not isinstance(head, nn.Module):
+    head = next((module for module in model.modules() if isinstance(module, Head)), None)
+    if head is None:
         return cast(Tensor, model(ids))[:, -rows:]
     hook = head.register_forward_pre_hook(lambda head, given: (given[0][:, -rows:],))
     try:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
-from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.architectures.base import LanguageModel, Role
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.muon import Muon
 
@@ -19,16 +19,11 @@ def make_optimizers(model: LanguageModel, settings: TrainingSettings) -> list[Op
     Matrices inside blocks decay; embeddings and shifts have a rate of their own and no decay; the head, norms and
     biases have a third.
     """
-    matrices: list[Tensor] = []
-    embeddings: list[Tensor] = []
-    rest: list[Tensor] = []
-    for name, weight in model.named_parameters():
-        if "wte" in name or "wpe" in name or "ngrams" in name or "shares" in name:
-            embeddings.append(weight)
-        elif weight.dim() == 2 and "lm_head" not in name:
-            matrices.append(weight)
-        else:
-            rest.append(weight)
+    roles = model.roles()
+    matrices, embeddings, rest = (
+        [weight for name, weight in model.named_parameters() if roles[name] in group]
+        for group in ((Role.MATRIX,), (Role.EMBEDDING,), (Role.HEAD, Role.OTHER))
+    )
     rate = settings.learning_rate
     slow, fast = settings.head_rate or rate, settings.embedding_rate or rate
     groups = [
@@ -36,12 +31,13 @@ def make_optimizers(model: LanguageModel, settings: TrainingSettings) -> list[Op
         {"params": rest, "lr": slow, "weight_decay": 0.0},
     ]
     optimizers: list[Optimizer] = []
-    if settings.optimizer == "muon":
-        optimizers.append(Muon(matrices, lr=rate, weight_decay=settings.weight_decay))
-    else:
+    if settings.optimizer == "adamw":
         groups.insert(0, {"params": matrices, "lr": rate, "weight_decay": settings.weight_decay})
+    elif matrices:
+        optimizers.append(Muon(matrices, lr=rate, weight_decay=settings.weight_decay))
     groups = [group for group in groups if group["params"]]
-    optimizers.append(AdamW(groups, betas=(settings.beta1, settings.beta2), fused=True))
+    if groups:
+        optimizers.append(AdamW(groups, betas=(settings.beta1, settings.beta2), fused=True))
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group[PEAK] = group["lr"]
