@@ -1,4 +1,4 @@
-"""tinygpt-tui config: print the path of the app's settings file, or edit it."""
+"""tinygpt-tui config: print the path of the app's settings file, edit it, or list the app's keys."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from tinygpt_tui import files, paths, platforms
-from tinygpt_tui.cli.output import notify, write
+from tinygpt_tui.cli.output import notify, table, write
 from tinygpt_tui.errors import UsageError, storage_error
 from tinygpt_tui.reading import read_bytes
 from tinygpt_tui.settings.app import LARGEST, check_toml
@@ -18,6 +18,7 @@ from tinygpt_tui.ui.shell.preferences import Preferences
 
 ACTIONS = {
     "path": "print the path of the settings file.",
+    "keys": "list the app's key bindings; the [keys] table of the settings file gives them other keys.",
     "edit": "open the settings file in $VISUAL or $EDITOR, then check it; quit the app first: it writes the file, too.",
 }
 EDITORS = ("nano", "vi", "notepad")  # tried if neither variable is set
@@ -36,6 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.action == "path":
         write(f"{path}\n")
         return 0
+    if arguments.action == "keys":
+        write(_keys())
+        return 0
     if not files.is_file(path):
         Preferences().save()  # the defaults, or the settings of an earlier version
     _edit(path)
@@ -46,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     except UsageError as error:
         raise UsageError(f"{path}: {error.message}", f"{error.hint}\n  tinygpt-tui config edit".lstrip("\n ")) from None
     _check_theme(settings.theme)
+    _check_keys(settings.own_keys())
     notify(f"{path} is valid; the app reads it when it starts")
     return 0
 
@@ -63,6 +68,26 @@ def _edit(path: Path) -> None:
         ) from None
     if status:
         raise UsageError(f"the editor {chosen!r} ended with status {status}", "set EDITOR to another command")
+
+
+def _keys() -> str:
+    from tinygpt_tui.ui.shell.keymap import default_bindings
+
+    rows = [
+        (name, ",".join(one.key for one in bindings), bindings[0].description, bindings[0].tooltip)
+        for name, bindings in default_bindings().items()
+    ]
+    return table(rows, ("BINDING", "KEYS", "ACTION", "DESCRIPTION"))
+
+
+def _check_keys(typed: dict[str, object]) -> None:
+    """Raise UsageError for the first entry of `[keys]` that is wrong."""
+    if not typed:
+        return
+    from tinygpt_tui.ui.shell.keymap import own_keys
+
+    for problem in own_keys(typed).problems:
+        raise UsageError(problem.message, f"{problem.hint}\n  tinygpt-tui config edit")
 
 
 def _check_theme(name: str) -> None:

@@ -38,7 +38,7 @@ COMMANDS = {
     "doctor": "find what is wrong with a run, or with a text before training on it.",
     "check-device": "check that a GPU or the processor trains and generates correctly, and how fast.",
     "bench": "measure how fast this machine generates text.",
-    "config": "print the path of the app's settings file, or edit it.",
+    "config": "print the path of the app's settings file, edit it, or list the app's keys.",
     "completion": "print the script with which your shell completes commands, flags and names.",
     "man": "print the manual page: tinygpt-tui man | man -l -",
 }

@@ -17,7 +17,7 @@ from textual.filter import LineFilter
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
-from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.errors import TinyGPTError, UsageError
 from tinygpt_tui.events.generation import EngineReady
 from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.ui.jobs.bridge import Bridge
@@ -160,6 +160,7 @@ class TinyGPTApp(App[None]):
             # Textual's monochrome makes black on black of themes in the terminal's own colours.
             for name in [name for name in self.available_themes if "ansi" in name]:
                 self.unregister_theme(name)
+        self._key_problems = self._use_own_keys()
         # Now, not when mounted: a theme put on later means that every style is computed twice.
         wanted = self.preferences.settings.theme
         self.theme = wanted if wanted in self.available_themes else DARK.name
@@ -184,6 +185,18 @@ class TinyGPTApp(App[None]):
         if self.preferences.problem:
             words = f"{self.preferences.problem}\nthe usual settings are used; the file is kept when others are saved"
             self.notify(words, severity="warning", markup=False)
+        for problem in self._key_problems:
+            self.notify(f"{problem.message}\n{problem.hint}", severity="warning", timeout=10, markup=False)
+
+    def _use_own_keys(self) -> list[UsageError]:
+        """Give bindings the keys of the settings file; return what is wrong with it."""
+        if not (typed := self.preferences.settings.own_keys()):
+            return []
+        from tinygpt_tui.ui.shell.keymap import own_keys
+
+        keymap, problems = own_keys(typed)
+        self.set_keymap(keymap)
+        return problems
 
     def _settle(self) -> None:
         """What waits for the first picture."""
@@ -203,6 +216,8 @@ class TinyGPTApp(App[None]):
         """Nobody collects garbage between two keys, and each goes where the one before it has led."""
         if isinstance(event, events.InputEvent):
             self._garbage.key()
+        if isinstance(event, events.Key) and event.key.startswith("alt+"):
+            event.character = None  # else a text box would type it instead of leaving it to a binding
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
             await self._typed.take(event)
         elif self.screen_stack or not isinstance(event, events.InputEvent):  # there is none when the app ends

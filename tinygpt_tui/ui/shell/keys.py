@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from textual.binding import ActiveBinding
+from textual.app import App
+from textual.binding import ActiveBinding, Binding
 from textual.screen import Screen
 
 
@@ -15,6 +16,12 @@ class KeyRow(NamedTuple):
     title: str
     tooltip: str
     active: ActiveBinding
+
+
+def shown_key(app: App[object], binding: str, default: str) -> str:
+    """Return the first key of a binding of the app, by its id, as it is shown: the user's own or the `default`."""
+    key = app._keymap.get(binding, default).split(",")[0]
+    return app.get_key_display(Binding(key, ""))
 
 
 def keys_of(screen: Screen[object]) -> list[KeyRow]:

@@ -31,17 +31,19 @@ class TabBar(Horizontal):
             super().__init__()
             self.name = name
 
-    def __init__(self, tabs: Sequence[tuple[str, str, str]], current: str) -> None:
-        """`tabs` are (name, title, key)."""
+    def __init__(self, tabs: Sequence[tuple[str, str, str]], current: str, keys: tuple[str, str]) -> None:
+        """`tabs` are (name, title, key), `keys` those of help and quit; keys as they are shown."""
         super().__init__()
-        self._tabs, self._current = tabs, current
+        self._tabs, self._current, self._keys = tabs, current, keys
 
     def compose(self) -> ComposeResult:
         """Yield the name and the tabs."""
         yield Static("tinygpt", classes="-name", markup=False)
         for name, title, key in self._tabs:
             yield TabTitle(name, title, key, current=name == self._current)
-        yield Static("[@click=app.help]F1[/] help  [@click=app.quit]^q[/] quit", classes="-end")
+        yield Static(
+            f"[@click=app.help]{self._keys[0]}[/] help  [@click=app.quit]{self._keys[1]}[/] quit", classes="-end"
+        )
 
 
 class TabTitle(Static):
@@ -50,7 +52,7 @@ class TabTitle(Static):
     ALLOW_SELECT = False
 
     def __init__(self, name: str, title: str, key: str, *, current: bool) -> None:
-        text = f"{title} {key.upper()}"
+        text = f"{title} {key}"
         super().__init__(f"▌{text} " if current else f" {text} ", markup=False, classes="-current" if current else "")
         self._chosen = name
 

@@ -15,6 +15,7 @@ from tinygpt_tui.ui.jobs.engine import Engine
 from tinygpt_tui.ui.shared.prompt_history import PromptHistory
 from tinygpt_tui.ui.shell.install import offer_install
 from tinygpt_tui.ui.shell.key_bar import KeyBar
+from tinygpt_tui.ui.shell.keys import shown_key
 from tinygpt_tui.ui.shell.preferences import Preferences
 from tinygpt_tui.ui.shell.selection import Selection
 from tinygpt_tui.ui.shell.tab_bar import TabBar
@@ -60,7 +61,9 @@ class TabScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Lay the frame around the body."""
-        yield TabBar([(name, tab.title, tab.key) for name, tab in TABS.items()], current=self.TAB)
+        tabs = [(name, tab.title, shown_key(self.app, f"app.{name}", tab.key)) for name, tab in TABS.items()]
+        of_all = shown_key(self.app, "app.help", "f1"), shown_key(self.app, "app.quit", "ctrl+q")
+        yield TabBar(tabs, current=self.TAB, keys=of_all)
         yield from self.compose_body()
         yield KeyBar()
 
