@@ -12,10 +12,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tinygpt_tui.settings.counting import count_parameters
 
 from tinygpt_tui.checkpoints.library import list_models
 from tinygpt_tui.cli.main import make_parser, run
+from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.presets import ALL_PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
