@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +17,6 @@ from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, Toke
 from tinygpt_tui.foreign.hub import folder_name
 from tinygpt_tui.foreign.losses import token_losses
 from tinygpt_tui.foreign.opening import Overrides
-from tinygpt_tui.generation.batch import sample_texts
-from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.settings.fields import checked
 from tinygpt_tui.settings.sampling import SamplingSettings
@@ -80,18 +77,9 @@ class Model:
 
         Each is what `generate` writes with a seed that is higher by one than the text's before it. Raises UsageError.
         """
-        sampling, opened = checked(SamplingSettings, settings), self._model()
+        sampling = checked(SamplingSettings, settings)
         texts = [""] * n
-        events = sample_texts(
-            lambda count: opened.new_batch_engine(count, sampling.window, sampling.weights),
-            self.tokenizer,
-            self.config.architecture.context_length,
-            prompt,
-            sampling,
-            n,
-            weights=sampling.weights,
-            engine_name=opened.engine_name,
-        )
+        events = self._model().samples(prompt, sampling, n)
         for event in events:
             if isinstance(event, Token | GenerationEnded):
                 texts[event.sample] += event.text
@@ -102,21 +90,7 @@ class Model:
 
         With `candidates` each token carries what the model thought of it, and that many likeliest in its place.
         """
-        sampling, opened = checked(SamplingSettings, settings), self._model()
-        engine = opened.new_engine(sampling.window, sampling.weights)
-        events = iter(
-            GenerationJob(
-                engine,
-                self.tokenizer,
-                self.config.architecture.context_length,
-                prompt,
-                sampling,
-                candidates=candidates,
-                weights=sampling.weights,
-                engine_name=opened.engine_name,
-            )
-        )
-        return itertools.chain([next(events)], events)  # what cannot be is said here, and not at the first token
+        return iter(self._model().new_job(prompt, checked(SamplingSettings, settings), candidates=candidates))
 
     def logits(self, text: str) -> Tensor:
         """Return the logits (T, V) of the token after each of the text's T tokens, as torch computes them.

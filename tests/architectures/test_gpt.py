@@ -15,7 +15,7 @@ from tinygpt_tui.architectures.table import build
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.events.generation import Token
 from tinygpt_tui.generation.engine import TorchEngine
-from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.generation.text import GenerationJob, TextGeneration
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.ladder import LADDER
@@ -128,10 +128,12 @@ def test_it_computes_what_nanogpt_computes(fixtures: Path, folder: str) -> None:
     prompt = "".join(characters[id] for id in expected["prompt_ids"])
     job = GenerationJob(
         TorchEngine(model),
-        CharTokenizer(characters),
-        model.settings.block_size,
-        prompt,
-        SamplingSettings(temperature=0, max_new_tokens=200),
+        TextGeneration(
+            CharTokenizer(characters),
+            model.settings.block_size,
+            prompt,
+            SamplingSettings(temperature=0, max_new_tokens=200),
+        ),
     )
     written = [event.id for event in job if isinstance(event, Token)]
     assert len(expected["greedy_ids"]) > model.settings.block_size  # it does run past the window

@@ -12,7 +12,7 @@ from tinygpt_tui.events.generation import Token
 from tinygpt_tui.exports.export import export
 from tinygpt_tui.exports.forms import FORMS, Form
 from tinygpt_tui.foreign.opening import inspect_checkpoint
-from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.generation.text import GenerationJob, TextGeneration
 from tinygpt_tui.settings.architecture import ARCHITECTURE_SETTINGS
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.workers.models import open_model
@@ -31,7 +31,9 @@ def greedy_ids(path: Path) -> list[int]:
     """Open the model at `path` as all commands do, and let it choose 200 ids."""
     model = open_model(path)
     sampling = SamplingSettings(temperature=0.0, max_new_tokens=200)
-    job = GenerationJob(model.new_engine(), model.tokenizer, model.config.architecture.context_length, "a", sampling)
+    job = GenerationJob(
+        model.new_engine(), TextGeneration(model.tokenizer, model.config.architecture.context_length, "a", sampling)
+    )
     ids = [event.id for event in job if isinstance(event, Token)]
     assert len(ids) == 200
     return ids

@@ -15,7 +15,7 @@ from emulated.library import EmulatedLibrary
 
 from tinygpt_tui.checkpoints.weights import read_weights
 from tinygpt_tui.events.generation import GenerationEnded, Token
-from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.generation.text import GenerationJob, TextGeneration
 from tinygpt_tui.native.engine import NativeEngine
 from tinygpt_tui.native.library import Library
 from tinygpt_tui.native.weights import NativeWeights
@@ -41,7 +41,7 @@ def texts_of(library_for: Callable[[NativeWeights], Library], tokens: int) -> di
         engine = NativeEngine(weights, library_for(weights), policy="rolling" if weights.settings.sliding else "exact")
         for seed in SEEDS:
             sampling = SamplingSettings(max_new_tokens=tokens, temperature=0.8 if seed else 0.0, seed=seed)
-            job = GenerationJob(engine, tokenizer, weights.settings.block_size, prompt, sampling)
+            job = GenerationJob(engine, TextGeneration(tokenizer, weights.settings.block_size, prompt, sampling))
             text = "".join(event.text for event in job if isinstance(event, Token | GenerationEnded))
             found[f"{name}, {'most likely' if seed is None else f'seed {seed}'}"] = text
     return found

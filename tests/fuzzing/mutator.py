@@ -369,7 +369,7 @@ def attempt(home: Path) -> str:
     """List the models of a home, make the card of the one that is tried, open it and let it write."""
     from tinygpt_tui.checkpoints.library import list_models
     from tinygpt_tui.errors import TinyGPTError
-    from tinygpt_tui.generation.text import GenerationJob
+    from tinygpt_tui.generation.text import GenerationJob, TextGeneration
     from tinygpt_tui.insight.model_facts import model_facts
     from tinygpt_tui.settings.sampling import SamplingSettings
     from tinygpt_tui.words import COMMANDS
@@ -384,7 +384,8 @@ def attempt(home: Path) -> str:
         opened = open_model(model)
         sampling = SamplingSettings(max_new_tokens=TOKENS, seed=1)
         job = GenerationJob(
-            opened.new_engine(), opened.tokenizer, opened.config.architecture.context_length, "ROMEO:", sampling
+            opened.new_engine(),
+            TextGeneration(opened.tokenizer, opened.config.architecture.context_length, "ROMEO:", sampling),
         )
         for _ in job:
             pass

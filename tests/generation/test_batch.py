@@ -1,8 +1,8 @@
-"""Texts written side by side are those that one job after another would write."""
+"""The texts of a batch are those that one job after another would write."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -14,9 +14,9 @@ from makers import ByteTokenizer
 from numpy.typing import NDArray
 
 from tinygpt_tui.errors import CheckpointError, UsageError
-from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted, Token
-from tinygpt_tui.generation.batch import BatchJob
-from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.events.generation import GenerationEnded, GenerationStarted, Token
+from tinygpt_tui.generation.batch import TEXTS_AT_ONCE, Batch, sample_texts
+from tinygpt_tui.generation.text import GenerationJob, TextEvent, TextGeneration
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.settings.windows import Policy
 from tinygpt_tui.tokenizers.char import CharTokenizer
@@ -64,8 +64,8 @@ class ManyTexts:
         self.widths: list[int] = []
 
     def join(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        self._texts = [list(ids) for ids in texts]
-        return self._answers()
+        self._texts += [list(ids) for ids in texts]
+        return self._answers()[-len(texts) :]
 
     def step(self, ids: Sequence[int]) -> NDArray[np.float32]:
         for text, id in zip(self._texts, ids, strict=True):
@@ -73,7 +73,6 @@ class ManyTexts:
         return self._answers()
 
     def keep(self, rows: Sequence[int]) -> None:
-        assert rows
         self._texts = [self._texts[row] for row in rows]
 
     @property
@@ -85,11 +84,25 @@ class ManyTexts:
         return np.stack([opinion(text, self._size) for text in self._texts])
 
 
-def together(prompts: list[str], sampling: SamplingSettings, **more: Any) -> list[GenerationEvent]:
-    return list(BatchJob(ManyTexts(LETTERS.size), LETTERS, 8, prompts, sampling, **more))
+def together(
+    prompts: list[str], sampling: SamplingSettings, engine: ManyTexts | None = None, **more: Any
+) -> list[TextEvent]:
+    """Write texts in one batch, with seeds that count up."""
+    assert sampling.seed is not None
+    texts = [
+        TextGeneration(
+            LETTERS, 8, prompt, msgspec.structs.replace(sampling, seed=sampling.seed + sample), sample=sample, **more
+        )
+        for sample, prompt in enumerate(prompts)
+    ]
+    batch = Batch(engine or ManyTexts(LETTERS.size))
+    events = batch.join(texts)
+    while len(batch):
+        events += batch.step()
+    return events
 
 
-def of_sample(events: list[GenerationEvent], sample: int) -> list[Any]:
+def of_sample(events: list[TextEvent], sample: int) -> list[Any]:
     """The events of one text, without what differs by the clock, and as if it were alone."""
     mine = [event for event in events if getattr(event, "sample", None) == sample]
     return [timeless(msgspec.structs.replace(event, sample=0)) for event in mine]
@@ -125,14 +138,14 @@ def test_the_same_texts_as_one_after_another(sampling: SamplingSettings, prompts
     events = together(prompts, sampling, job=4, candidates=2)
     for sample, prompt in enumerate(prompts):
         own = msgspec.structs.replace(sampling, seed=sampling.seed + sample)
-        alone = GenerationJob(OneText(LETTERS.size), LETTERS, 8, prompt, own, job=4, candidates=2)
+        alone = GenerationJob(OneText(LETTERS.size), TextGeneration(LETTERS, 8, prompt, own, job=4, candidates=2))
         assert of_sample(events, sample) == [timeless(event) for event in alone]
 
 
 def test_each_begins_and_ends_once_and_what_ended_costs_nothing_more() -> None:
     engine = ManyTexts(LETTERS.size)
     sampling = SamplingSettings(temperature=1.5, max_new_tokens=40, seed=1, stop=("a", "b"))
-    events = list(BatchJob(engine, LETTERS, 8, ["c"] * 6, sampling))
+    events = together(["c"] * 6, sampling, engine)
     assert sorted(event.sample for event in events if isinstance(event, GenerationStarted)) == list(range(6))
     ended = [event for event in events if isinstance(event, GenerationEnded)]
     assert sorted(event.sample for event in ended) == list(range(6))
@@ -142,15 +155,25 @@ def test_each_begins_and_ends_once_and_what_ended_costs_nothing_more() -> None:
     assert sum(isinstance(event, Token) for event in events) == sum(event.tokens for event in ended)
 
 
-def test_samples_and_what_the_engine_is_are_told() -> None:
-    events = together(
-        ["a", "b"], SamplingSettings(max_new_tokens=1, seed=7), first_sample=16, weights="int8",
-        engine_name="native",
-    )  # fmt: skip
+def samples(engine: ManyTexts, sampling: SamplingSettings, count: int) -> Iterator[TextEvent]:
+    return sample_texts(
+        lambda texts: engine,
+        lambda own, sample: TextGeneration(LETTERS, 8, "a", own, sample=sample, engine_name="native"),
+        sampling,
+        count,
+    )
+
+
+def test_samples_count_and_their_seeds_count_up() -> None:
+    engine, many = ManyTexts(LETTERS.size), TEXTS_AT_ONCE + 2
+    events = list(samples(engine, SamplingSettings(max_new_tokens=2, seed=7, weights="int8"), many))
     started = [event for event in events if isinstance(event, GenerationStarted)]
-    assert [(one.sample, one.seed) for one in started] == [(16, 7), (17, 8)]
+    assert [(one.sample, one.seed) for one in started] == [(sample, 7 + sample) for sample in range(many)]
     assert {(one.window, one.weights, one.engine) for one in started} == {("exact", "int8", "native")}
-    assert {event.sample for event in events if isinstance(event, Token | GenerationEnded)} == {16, 17}
+    assert engine.widths == [TEXTS_AT_ONCE] * 2 + [2] * 2
+    assert [event.sample for event in events if isinstance(event, GenerationEnded)] == list(range(many))
+    unseeded = [event for event in samples(engine, SamplingSettings(max_new_tokens=0), 3) if hasattr(event, "seed")]
+    assert [event.seed - unseeded[0].seed for event in unseeded] == [0, 1, 2]
 
 
 def test_stop_ends_all_and_what_was_held_back_is_not_lost() -> None:
@@ -160,29 +183,33 @@ def test_stop_ends_all_and_what_was_held_back_is_not_lost() -> None:
             logits[:, ord("a")] = 99
             return logits
 
-    job = BatchJob(Certain(256), ByteTokenizer(), 8, ["x", "y"], SamplingSettings(stop=("aab",), temperature=0))
-    events = []
-    for event in job:
-        events.append(event)
-        if isinstance(event, Token) and event.index == 2:
-            job.stop()
+    sampling = SamplingSettings(stop=("aab",), temperature=0)
+    texts = [TextGeneration(ByteTokenizer(), 8, prompt, sampling) for prompt in ("x", "y")]
+    batch = Batch(Certain(256))
+    batch.join(texts)
+    for _ in range(2):
+        batch.step()
+    for text in texts:
+        text.stop()
+    events = batch.step()
+    assert not len(batch)
     ended = [event for event in events if isinstance(event, GenerationEnded)]
     assert [(one.reason, one.tokens, one.text) for one in ended] == [("stopped", 3, "aa")] * 2
 
 
 def test_nothing_asked_is_nothing_written() -> None:
-    events = together(["a", "b"], SamplingSettings(max_new_tokens=0))
+    events = together(["a", "b"], SamplingSettings(max_new_tokens=0, seed=1))
     assert [type(event).__name__ for event in events] == ["GenerationStarted"] * 2 + ["GenerationEnded"] * 2
     assert [event.reason for event in events if isinstance(event, GenerationEnded)] == ["length"] * 2
 
 
 def test_what_cannot_be_is_refused() -> None:
     with pytest.raises(UsageError, match="can write nothing"):
-        together(["a"], SamplingSettings(allowed="X"))
+        together(["a"], SamplingSettings(allowed="X", seed=1))
 
     class Damaged(ManyTexts):
         def _answers(self) -> NDArray[np.float32]:
             return np.full((len(self._texts), self._size), np.nan, dtype=np.float32)
 
     with pytest.raises(CheckpointError, match="instead of numbers"):
-        list(BatchJob(Damaged(7), LETTERS, 8, ["a"], SamplingSettings()))
+        list(samples(Damaged(7), SamplingSettings(), 2))

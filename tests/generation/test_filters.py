@@ -35,7 +35,7 @@ def test_the_examples_of_the_docstrings() -> None:
 @given(logits, st.data())
 def test_bar_takes_out_what_is_barred_and_nothing_else(logits: Logits, data: st.DataObject) -> None:
     barred = data.draw(arrays(np.bool_, len(logits)))
-    found = filters.bar(logits, barred)
+    found = filters.mask_out(logits, barred)
     assert (found[barred] == -np.inf).all()
     assert (found[~barred] == logits[~barred]).all()
 
@@ -58,14 +58,9 @@ def test_a_penalty_close_to_zero_leads_not_to_infinity() -> None:
     assert np.isfinite(found).all()
 
 
-@given(logits, st.floats(0.1, 10))
-def test_temperature_divides(logits: Logits, degrees: float) -> None:
-    np.testing.assert_allclose(filters.temperature(logits, degrees) * degrees, logits, atol=1e-12)
-
-
-@given(weights, st.integers(0, 40))
-def test_top_k_counts_to_k_and_zero_or_too_many_are_all(weights: Weights, k: int) -> None:
-    assert filters.top_k(falling(weights), k) == (min(k, len(weights)) or len(weights))
+@given(weights, st.integers(1, 40))
+def test_top_k_counts_to_k_or_all(weights: Weights, k: int) -> None:
+    assert filters.top_k(falling(weights), k) == min(k, len(weights))
 
 
 @given(weights, st.floats(0.01, 1.0))
@@ -96,7 +91,7 @@ def test_min_p_measures_by_the_likeliest(weights: Weights, share: float) -> None
 @given(weights, st.integers(1, 30))
 def test_keep_leaves_exactly_so_many_and_ties_go_to_the_lower_id(weights: Weights, count: int) -> None:
     count = min(count, len(weights))
-    found = filters.keep(weights, falling(weights), count)
+    found = filters.keep_top(weights, falling(weights), count)
     by_rank = sorted(range(len(weights)), key=lambda id: (-weights[id], id))
     kept = sorted(by_rank[:count])
     assert np.flatnonzero(found).tolist() == kept
@@ -112,12 +107,13 @@ def test_several_rows_are_each_treated_alone(rows: Weights, p: float, share: flo
     least = filters.min_p(ranked, share)
     assert not isinstance(least, int)
     assert least.tolist() == [filters.min_p(row, share) for row in ranked]
-    kept = filters.keep(rows, ranked, counts)
+    kept = filters.keep_top(rows, ranked, counts)
     assert kept.tolist() == [
-        filters.keep(row, order, int(count)).tolist() for row, order, count in zip(rows, ranked, counts, strict=True)
+        filters.keep_top(row, order, int(count)).tolist()
+        for row, order, count in zip(rows, ranked, counts, strict=True)
     ]
-    assert filters.keep(rows, ranked, 1).tolist() == [
-        filters.keep(row, order, 1).tolist() for row, order in zip(rows, ranked, strict=True)
+    assert filters.keep_top(rows, ranked, 1).tolist() == [
+        filters.keep_top(row, order, 1).tolist() for row, order in zip(rows, ranked, strict=True)
     ]
 
 
@@ -125,11 +121,42 @@ def test_several_rows_are_each_treated_alone(rows: Weights, p: float, share: flo
 def test_no_filter_changes_what_it_is_given(weights: Weights, p: float) -> None:
     before, ranked = weights.copy(), falling(weights)
     ranked_before = ranked.copy()
-    filters.bar(weights, np.ones(len(weights), dtype=np.bool_))
+    filters.mask_out(weights, np.ones(len(weights), dtype=np.bool_))
     filters.repetition_penalty(weights, np.arange(len(weights)), 2.0)
-    filters.temperature(weights, 0.5)
-    filters.keep(weights, ranked, 1)
+    filters.keep_top(weights, ranked, 1)
     filters.top_p(ranked, p)
     filters.min_p(ranked, p)
     assert np.array_equal(weights, before)
     assert np.array_equal(ranked, ranked_before)
+
+
+CHOSEN = st.tuples(st.integers(1, 20), st.floats(0.05, 0.99), st.floats(0.01, 0.9)).map(
+    lambda values: tuple(zip(filters.TOP_FILTERS.values(), values, strict=True))
+)
+SOME_OF_THEM = st.tuples(CHOSEN, st.sets(st.integers(0, 2))).map(
+    lambda drawn: tuple(chosen for place, chosen in enumerate(drawn[0]) if place in drawn[1])
+)
+
+
+@given(weights, SOME_OF_THEM)
+def test_each_filter_sees_what_the_one_before_it_left(weights: Weights, chosen: filters.Chosen) -> None:
+    left = falling(weights)
+    for filter, value in chosen:
+        left = left[: filter.rule(left, value, None)]
+    assert filters.count_top(falling(weights), chosen) == len(left)
+
+
+@given(rows, SOME_OF_THEM)
+def test_rows_are_counted_as_each_alone(rows: Weights, chosen: filters.Chosen) -> None:
+    counts = np.broadcast_to(np.asarray(filters.count_top(falling(rows), chosen)), len(rows))
+    assert counts.tolist() == [filters.count_top(row, chosen) for row in falling(rows)]
+
+
+@given(weights, SOME_OF_THEM, st.integers(1, 30))
+def test_the_first_ones_give_the_count_of_all_or_say_that_they_are_too_few(
+    weights: Weights, chosen: filters.Chosen, first: int
+) -> None:
+    ranked = falling(weights)
+    part = filters.count_top(ranked[:first], chosen, float(np.add.accumulate(ranked)[-1]))
+    if part < len(ranked[:first]):
+        assert part == filters.count_top(ranked, chosen)

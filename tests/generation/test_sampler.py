@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.errors import CheckpointError, UsageError
 from tinygpt_tui.generation import top_filters
-from tinygpt_tui.generation.sampler import RowsSampler, Sampler
+from tinygpt_tui.generation.sampler import Sampler, draw_each
 from tinygpt_tui.generation.token_mask import TokenMask
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
@@ -117,37 +117,24 @@ def test_a_large_vocabulary_is_drawn_from_as_a_small_one(
     monkeypatch.setattr(top_filters, "RANKED", (16, 100))
     large = Sampler(settings)
     assert [large.draw(logits) for _ in range(30)] == wanted
-    rows = RowsSampler(settings, 2)
-    assert [rows.draw_rows(np.stack([logits, logits]))[0] for _ in range(30)] == wanted
+    rows = [Sampler(settings), Sampler(settings)]
+    assert [draw_each(rows, np.stack([logits, logits]))[0] for _ in range(30)] == wanted
 
 
 @every_filter
-def test_rows_draw_what_samplers_with_seeds_that_count_on_draw(chosen: dict[str, Any]) -> None:
+@pytest.mark.parametrize("alike", [True, False])
+def test_samplers_draw_together_what_each_draws_alone(chosen: dict[str, Any], alike: bool) -> None:
     some = np.random.default_rng(3)
-    settings = SamplingSettings(seed=40, **chosen)
-    together = RowsSampler(settings, 5)
-    assert together.seeds == [40, 41, 42, 43, 44]
-    alone = [Sampler(SamplingSettings(seed=40 + i, **chosen)) for i in range(5)]
-    texts = [[i, 2 * i] for i in range(5)]
-    together.begin(texts)
-    for one, ids in zip(alone, texts, strict=True):
-        one.begin(ids)
-    for rows in ([0, 1, 2, 3, 4], [0, 2, 4], [2, 0]):
-        together.keep(rows)
-        alone = [alone[row] for row in rows]
-        assert together.seeds == [one.seed for one in alone]
+    settings = [{**chosen, **({} if alike or i % 2 else {"temperature": 0.4 + i, "top_k": 3})} for i in range(5)]
+    together, alone = ([Sampler(SamplingSettings(seed=40 + i, **own)) for i, own in enumerate(settings)] for _ in "ab")
+    for i in range(5):
+        together[i].begin([i, 2 * i])
+        alone[i].begin([i, 2 * i])
+    for rows in ([0, 1, 2, 3, 4], [0, 2, 4], [1, 0], [0], []):
+        together, alone = [together[row] for row in rows], [alone[row] for row in rows]
         for _ in range(10):
             logits = some.normal(size=(len(rows), 50)).astype(np.float32).round(1)
-            assert together.draw_rows(logits) == [one.draw(row) for one, row in zip(alone, logits, strict=True)]
-
-
-def test_rows_may_end_before_the_first_is_drawn() -> None:
-    rows = RowsSampler(SamplingSettings(seed=1, repetition_penalty=2.0), 3)
-    rows.begin([[0], [1], [2]])
-    rows.keep([2])
-    alone = Sampler(SamplingSettings(seed=3, repetition_penalty=2.0))
-    alone.begin([2])
-    assert rows.draw_rows(LOGITS[None]) == [alone.draw(LOGITS)]
+            assert draw_each(together, logits) == [one.draw(row) for one, row in zip(alone, logits, strict=True)]
 
 
 def test_the_repetition_penalty_counts_what_was_drawn_and_what_stood_there() -> None:
@@ -193,8 +180,9 @@ def test_an_answer_without_numbers_is_an_error_and_no_token(temperature: float, 
     with pytest.raises(CheckpointError, match="instead of numbers") as caught:
         Sampler(settings).draw(logits)
     assert caught.value.hint
-    with pytest.raises(CheckpointError, match="instead of numbers"):
-        RowsSampler(settings, 2).draw_rows(np.stack([LOGITS, logits]))
+    good, bad = draw_each([Sampler(settings), Sampler(settings)], np.stack([LOGITS, logits]))
+    assert isinstance(good, int)  # the others are drawn
+    assert isinstance(bad, CheckpointError)
 
 
 def test_nothing_left_is_an_error_with_a_way_out() -> None:
@@ -209,15 +197,13 @@ def test_one_random_number_a_token_whatever_the_settings_and_the_model() -> None
     for sampler, size in zip(samplers, (6, 40, 5000, 6, 40, 5000, 5000, 6), strict=True):
         for _ in range(3):
             sampler.draw(np.linspace(0, 1, size, dtype=np.float32))
-    assert len({sampler._random() for sampler in samplers}) == 1
+    assert len({sampler.random() for sampler in samplers}) == 1
 
 
 def test_without_a_seed_each_time_another_one() -> None:
     seeds = {Sampler(SamplingSettings()).seed for _ in range(20)}
     assert len(seeds) == 20
     assert Sampler(SamplingSettings(seed=0)).seed == 0
-    first, second, third = RowsSampler(SamplingSettings(), 3).seeds
-    assert (second, third) == (first + 1, first + 2)
 
 
 def test_barred_characters_are_never_drawn() -> None:
@@ -225,14 +211,14 @@ def test_barred_characters_are_never_drawn() -> None:
     mask = TokenMask(tokenizer, banned="cf", allowed="")
     sampler = Sampler(SamplingSettings(temperature=10, seed=1), mask)
     assert {sampler.draw(LOGITS) for _ in range(300)} == {0, 1, 3, 4}
-    rows = RowsSampler(SamplingSettings(temperature=10, seed=1), 3, mask)
-    assert {id for _ in range(200) for id in rows.draw_rows(np.stack([LOGITS] * 3))} == {0, 1, 3, 4}
+    rows = [Sampler(SamplingSettings(temperature=10, seed=seed), mask) for seed in range(3)]
+    assert {id for _ in range(200) for id in draw_each(rows, np.stack([LOGITS] * 3))} == {0, 1, 3, 4}
 
 
 def test_what_waits_for_its_other_bytes_is_remembered_for_each_text() -> None:
     mask = TokenMask(ByteTokenizer(), banned="", allowed="éa")
-    rows = RowsSampler(SamplingSettings(seed=1, temperature=10), 2, mask)
-    drawn = np.array([rows.draw_rows(np.zeros((2, 256), dtype=np.float32)) for _ in range(101)]).T
+    rows = [Sampler(SamplingSettings(seed=seed, temperature=10), mask) for seed in range(2)]
+    drawn = np.array([draw_each(rows, np.zeros((2, 256), dtype=np.float32)) for _ in range(101)]).T
     for ids in drawn:
         text = bytes(ids.tolist()).decode("utf-8", "ignore")
         assert set(text) == {"é", "a"}

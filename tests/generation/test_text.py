@@ -16,7 +16,7 @@ from tinygpt_tui.errors import CheckpointError, UsageError
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted, Token
 from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.generation.probabilities import probabilities_of
-from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.generation.text import GenerationJob, TextGeneration
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
@@ -27,7 +27,7 @@ TOKENIZER = CharTokenizer("\nabcdefghijkl")
 def scripted(script: bytes, prompt: str = "a", **sampling: object) -> tuple[list[GenerationEvent], ScriptedEngine]:
     engine = ScriptedEngine(list(script))
     chosen = SamplingSettings(**{"max_new_tokens": len(script), "temperature": 0.0, **sampling})  # type: ignore[arg-type]
-    return list(GenerationJob(engine, ByteTokenizer(), 8, prompt, chosen, job=3)), engine
+    return list(GenerationJob(engine, TextGeneration(ByteTokenizer(), 8, prompt, chosen, job=3))), engine
 
 
 def text_of(events: list[GenerationEvent]) -> str:
@@ -43,7 +43,7 @@ def end_of(events: list[GenerationEvent]) -> GenerationEnded:
 
 def sampled(prompt: str = "abc", **sampling: object) -> list[GenerationEvent]:
     chosen = SamplingSettings(**{"temperature": 1.0, "max_new_tokens": 30, **sampling})  # type: ignore[arg-type]
-    return list(GenerationJob(TorchEngine(MODEL), TOKENIZER, 8, prompt, chosen))
+    return list(GenerationJob(TorchEngine(MODEL), TextGeneration(TOKENIZER, 8, prompt, chosen)))
 
 
 def test_events_come_in_order_and_count() -> None:
@@ -74,7 +74,7 @@ def test_nothing_asked_is_nothing_written() -> None:
 @pytest.mark.parametrize("prompt", ["", "ЖЖ"])
 def test_an_empty_prompt_begins_a_new_line(prompt: str) -> None:
     engine = ScriptedEngine([1], size=13)
-    events = list(GenerationJob(engine, TOKENIZER, 8, prompt, SamplingSettings(max_new_tokens=1)))
+    events = list(GenerationJob(engine, TextGeneration(TOKENIZER, 8, prompt, SamplingSettings(max_new_tokens=1))))
     assert engine.shown == [0]
     assert isinstance(events[0], GenerationStarted)
     assert (events[0].prompt_tokens, events[0].unknown) == (0, prompt[:1])
@@ -82,7 +82,7 @@ def test_an_empty_prompt_begins_a_new_line(prompt: str) -> None:
 
 def test_without_a_new_line_in_the_vocabulary_the_first_token_begins() -> None:
     engine = ScriptedEngine([1], size=2)
-    list(GenerationJob(engine, CharTokenizer("ab"), 8, "", SamplingSettings(max_new_tokens=1)))
+    list(GenerationJob(engine, TextGeneration(CharTokenizer("ab"), 8, "", SamplingSettings(max_new_tokens=1))))
     assert engine.shown == [0]
 
 
@@ -142,7 +142,7 @@ def test_the_end_of_a_text_ends_it_and_is_not_shown() -> None:
     ending = SamplingSettings(temperature=0, max_new_tokens=6, stop=("xy",))
 
     def written(sampling: SamplingSettings) -> list[GenerationEvent]:
-        return list(GenerationJob(ScriptedEngine(list(b"abx\0cd")), EndingTokenizer(), 8, "", sampling))
+        return list(GenerationJob(ScriptedEngine(list(b"abx\0cd")), TextGeneration(EndingTokenizer(), 8, "", sampling)))
 
     events = written(ending)
     assert (text_of(events), end_of(events).reason, end_of(events).tokens) == ("abx", "end of text", 4)
@@ -153,7 +153,10 @@ def test_what_the_engine_is_is_told() -> None:
     engine = ScriptedEngine([1])
     engine.window = "reanchor"
     job = GenerationJob(
-        engine, ByteTokenizer(), 8, "", SamplingSettings(max_new_tokens=1), weights="int8", engine_name="native"
+        engine,
+        TextGeneration(
+            ByteTokenizer(), 8, "", SamplingSettings(max_new_tokens=1, weights="int8"), engine_name="native"
+        ),
     )
     started = next(iter(job))
     assert isinstance(started, GenerationStarted)
@@ -180,7 +183,7 @@ def test_chances_are_the_models_own_opinion_whatever_the_filters(candidates: int
     sampling = SamplingSettings(max_new_tokens=5, seed=1, top_k=4, temperature=0.5, banned="abc", repetition_penalty=2)
     tokens = [
         event
-        for event in GenerationJob(engine, ByteTokenizer(), 8, "xy", sampling, candidates=candidates)
+        for event in GenerationJob(engine, TextGeneration(ByteTokenizer(), 8, "xy", sampling, candidates=candidates))
         if isinstance(event, Token)
     ]
     assert [token.chance for token in tokens] == [
@@ -199,21 +202,23 @@ def test_banned_and_allowed_characters_shape_the_text() -> None:
     assert not set(text_of(events)) & set("abc")
     assert set(text_of(sampled(allowed="def", seed=3))) <= set("def")
     with pytest.raises(UsageError, match="can write nothing"):
-        next(iter(GenerationJob(TorchEngine(MODEL), TOKENIZER, 8, "a", SamplingSettings(allowed="XYZ"))))
+        next(
+            iter(GenerationJob(TorchEngine(MODEL), TextGeneration(TOKENIZER, 8, "a", SamplingSettings(allowed="XYZ"))))
+        )
 
 
 def test_the_prompt_counts_for_the_repetition_penalty() -> None:
     engine = KeepingEngine()
     likeliest = int(np.random.default_rng(1).normal(size=256).astype(np.float32).argmax())
     sampling = SamplingSettings(max_new_tokens=1, temperature=0, repetition_penalty=10)
-    job = GenerationJob(engine, ByteTokenizer(), 8, "", sampling)
+    job = GenerationJob(engine, TextGeneration(ByteTokenizer(), 8, "", sampling))
     assert [event.id for event in job if isinstance(event, Token)] == [likeliest]
 
     class Known(ByteTokenizer):
         def encode(self, text: str) -> list[int]:
             return [likeliest] if text else []
 
-    job = GenerationJob(KeepingEngine(), Known(), 8, "x", sampling)
+    job = GenerationJob(KeepingEngine(), TextGeneration(Known(), 8, "x", sampling))
     assert likeliest not in [event.id for event in job if isinstance(event, Token)]
 
 
@@ -223,7 +228,9 @@ def test_an_engine_without_numbers_is_an_error_after_what_was_written() -> None:
             logits = super()._next()
             return logits if len(self.shown) < 3 else np.full_like(logits, np.nan)
 
-    job = GenerationJob(Damaged(list(b"abc")), ByteTokenizer(), 8, "x", SamplingSettings(max_new_tokens=3))
+    job = GenerationJob(
+        Damaged(list(b"abc")), TextGeneration(ByteTokenizer(), 8, "x", SamplingSettings(max_new_tokens=3))
+    )
     events: list[GenerationEvent] = []
     with pytest.raises(CheckpointError, match="nan instead of numbers"):
         events.extend(job)
@@ -231,7 +238,9 @@ def test_an_engine_without_numbers_is_an_error_after_what_was_written() -> None:
 
 
 def test_stop_ends_it_at_the_next_token_and_keeps_what_was_written() -> None:
-    job = GenerationJob(ScriptedEngine(list(b"abcdef")), ByteTokenizer(), 8, "x", SamplingSettings(stop=("bz",)))
+    job = GenerationJob(
+        ScriptedEngine(list(b"abcdef")), TextGeneration(ByteTokenizer(), 8, "x", SamplingSettings(stop=("bz",)))
+    )
     events: list[GenerationEvent] = []
     for event in job:
         events.append(event)
@@ -271,7 +280,8 @@ def test_generation_and_the_global_random_numbers_leave_each_other_alone() -> No
 
 def test_the_stamp_of_a_model_in_training_is_handed_on() -> None:
     job = GenerationJob(
-        TorchEngine(MODEL), TOKENIZER, 8, "a", SamplingSettings(max_new_tokens=1), step=40, validation_loss=2.5
+        TorchEngine(MODEL),
+        TextGeneration(TOKENIZER, 8, "a", SamplingSettings(max_new_tokens=1), step=40, validation_loss=2.5),
     )
     started = next(iter(job))
     assert isinstance(started, GenerationStarted)

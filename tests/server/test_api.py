@@ -11,7 +11,7 @@ import pytest
 
 from tinygpt_tui import paths
 from tinygpt_tui.events.generation import GenerationEnded, Token
-from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.generation.text import GenerationJob, TextGeneration
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.workers.models import open_model
 
@@ -22,7 +22,7 @@ def written(model: str, prompt: str, **sampling: Any) -> str:
     """What a job of its own writes."""
     opened = open_model(paths.models_folder() / model)
     settings = SamplingSettings(**{"temperature": 1.0, "max_new_tokens": 12, **sampling})
-    job = GenerationJob(opened.new_engine(), opened.tokenizer, 8, prompt, settings)
+    job = GenerationJob(opened.new_engine(), TextGeneration(opened.tokenizer, 8, prompt, settings))
     return "".join(event.text for event in job if isinstance(event, Token | GenerationEnded))
 
 

@@ -28,7 +28,7 @@ from tinygpt_tui.events.generation import (
 )
 from tinygpt_tui.events.requests import Generate
 from tinygpt_tui.generation.engine import TorchEngine
-from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.generation.text import GenerationJob, TextGeneration
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.workers.client import EngineClient
@@ -116,7 +116,9 @@ async def test_it_writes_what_the_same_model_writes_here(shared: Listener, model
     assert isinstance(started, GenerationStarted)
     assert (started.unknown, started.seed, started.step, started.validation_loss) == ("Z", 1, 7, 1.5)
     assert (ended.reason, ended.tokens) == ("length", 20)
-    here = GenerationJob(TorchEngine(random_model(CLASSIC)), CharTokenizer("\n abcdefghijk"), 8, "abcZ", SHORT)
+    here = GenerationJob(
+        TorchEngine(random_model(CLASSIC)), TextGeneration(CharTokenizer("\n abcdefghijk"), 8, "abcZ", SHORT)
+    )
     wanted = [event.id for event in here if isinstance(event, Token)]
     assert [token.id for token in shared.tokens(job)] == wanted
     assert [token.index for token in shared.tokens(job)] == list(range(20))

@@ -14,14 +14,14 @@ GREEDY = """
 import sys
 from tinygpt_tui.checkpoints.library import find_model
 from tinygpt_tui.events.generation import Token
-from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.generation.text import GenerationJob, TextGeneration
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.workers.models import open_model
 
 model = open_model(find_model("shakespeare"))
 block_size = model.config.architecture.block_size
 sampling = SamplingSettings(temperature=0, max_new_tokens=200)
-job = GenerationJob(model.new_engine(), model.tokenizer, block_size, "ROMEO:", sampling)
+job = GenerationJob(model.new_engine(), TextGeneration(model.tokenizer, block_size, "ROMEO:", sampling))
 print("torch" in sys.modules, [event.id for event in job if isinstance(event, Token)])
 """
 

@@ -16,7 +16,7 @@ from tinygpt_tui.cli.main import run as tinygpt
 from tinygpt_tui.errors import ExitCode, UsageError
 from tinygpt_tui.events.generation import GenerationEnded, SensesSeen, Token
 from tinygpt_tui.events.requests import Generate, LookAtSenses
-from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.generation.text import GenerationJob, TextGeneration
 from tinygpt_tui.runs.timeline import Moment
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.training import device as device_module
@@ -29,7 +29,8 @@ ARCHITECTURES = ["classic", "modern", "lstm", "cnn", "bigram", "backpack"]
 
 def text_of(opened: OpenedModel) -> str:
     job = GenerationJob(
-        opened.new_engine(), opened.tokenizer, opened.config.architecture.context_length, "abc", SAMPLING
+        opened.new_engine(),
+        TextGeneration(opened.tokenizer, opened.config.architecture.context_length, "abc", SAMPLING),
     )
     return "".join(event.text for event in job if isinstance(event, Token | GenerationEnded))
 

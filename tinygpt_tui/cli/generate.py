@@ -121,30 +121,9 @@ def _events(
     model: OpenedModel, prompt: str, sampling: SamplingSettings, samples: int, candidates: int | None
 ) -> Iterator[GenerationEvent]:
     """Return the events of writing `samples` texts."""
-    block_size, window, weights = model.config.architecture.context_length, sampling.window, sampling.weights
     if samples == 1:
-        from tinygpt_tui.generation.text import GenerationJob
-
-        return iter(
-            GenerationJob(
-                model.new_engine(window, weights), model.tokenizer, block_size, prompt, sampling,
-                step=model.step, validation_loss=model.validation_loss, in_training=model.in_training,
-                candidates=candidates, weights=weights, engine_name=model.engine_name,
-            )
-        )  # fmt: skip
-    from tinygpt_tui.generation.batch import sample_texts
-
-    return sample_texts(
-        lambda texts: model.new_batch_engine(texts, window, weights),
-        model.tokenizer,
-        block_size,
-        prompt,
-        sampling,
-        samples,
-        candidates=candidates,
-        weights=weights,
-        engine_name=model.engine_name,
-    )
+        return iter(model.new_job(prompt, sampling, candidates=candidates))
+    return model.samples(prompt, sampling, samples, candidates)
 
 
 def _write_events(events: Iterator[GenerationEvent]) -> None:

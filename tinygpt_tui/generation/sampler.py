@@ -1,4 +1,4 @@
-"""Draws the next token: filters, then one random number for each token, whatever the settings and the model are."""
+"""Draws the next token: filters, then exactly one random number for each token, whatever settings and model are."""
 
 from __future__ import annotations
 
@@ -8,179 +8,140 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygpt_tui.errors import CheckpointError, UsageError
+from tinygpt_tui.errors import CheckpointError, TinyGPTError, UsageError
 from tinygpt_tui.generation import filters
 from tinygpt_tui.generation.filters import Logits
 from tinygpt_tui.generation.token_mask import TokenMask
-from tinygpt_tui.generation.top_filters import LARGE, LargeChoice, narrowed, narrows, pick, pick_rows
+from tinygpt_tui.generation.top_filters import LARGE, LargeChoice, TopFilters, pick, pick_rows
 from tinygpt_tui.settings.sampling import SamplingSettings
 
 SEED_LIMIT = 1 << 32  # a seed that we choose is short enough to be typed again
 
 
 def choose_seed() -> int:
-    """Return a seed where nobody chose one."""
+    """Return a seed if the user chose none."""
     return secrets.randbelow(SEED_LIMIT)
 
 
 class Sampler:
-    """Draws for one text, with random numbers of its own, never the global ones: the same seed draws the same.
+    """Draws for one text with random numbers of its own, never the global ones: the same seed draws the same.
 
-    Each token uses exactly one random number, so that two models with the same seed meet the same ones.
+    As each token uses exactly one, two models with the same seed get the same numbers.
     """
 
     def __init__(self, settings: SamplingSettings, mask: TokenMask | None = None) -> None:
-        """`mask` is what `settings.banned` and `settings.allowed` come to for a tokenizer."""
-        self._settings = settings
+        """`mask` is the TokenMask of `settings.banned` and `settings.allowed`; None if both are empty."""
         self.seed = choose_seed() if settings.seed is None else settings.seed
-        self._random = np.random.default_rng(self.seed).random
-        self._greedy = settings.temperature == 0
-        self._degrees = max(settings.temperature, filters.COLDEST)
-        self._narrows = narrows(settings)
-        self._past = _Past(settings, mask, 1) if _looks_back(settings, mask) else None
+        self.random = np.random.default_rng(self.seed).random
+        self.top = TopFilters.of(settings)
+        # 0: greedy, which draws nothing.
+        self.temperature = max(settings.temperature, filters.COLDEST) if settings.temperature else 0.0
+        looks_back = mask is not None or settings.repetition_penalty != 1
+        self.past = _Past(settings.repetition_penalty, mask) if looks_back else None
+        self.rule = (self.temperature, settings.repetition_penalty, id(self.top), id(mask))  # equal: may draw together
         self._large: LargeChoice | None = None
 
     def begin(self, ids: Sequence[int]) -> None:
-        """Say what stands in the text already; only the repetition penalty looks at it."""
-        if self._past is not None:
-            self._past.begin([ids])
+        """Set the ids that are already in the text, for the repetition penalty."""
+        if self.past is not None:
+            self.past.begin(ids)
 
     def draw(self, logits: NDArray[np.float32]) -> int:
-        """Return one id, drawn from `logits` (V,) as the settings say.
+        """Return one id, drawn from logits (V,) by the settings.
 
-        Raises CheckpointError where they are no numbers, UsageError where no token is left.
+        Raises CheckpointError if they are not numbers, UsageError if no token is left.
         """
-        share = self._random()
-        raw: NDArray[np.float32] | Logits = logits if self._past is None else self._past.look_back(logits)
-        likeliest = raw.argmax()  # the first NaN, where there is one
-        top = raw.item(likeliest)
+        share = self.random()
+        raw: NDArray[np.float32] | Logits = logits if self.past is None else _Past.apply([self.past], logits[None])[0]
+        most_likely = raw.argmax()  # the first NaN, if there is one
+        top = raw.item(most_likely)
         if not -np.inf < top < np.inf:
             raise _no_choice(top)
-        if self._greedy:
-            id = int(likeliest)
-        else:
-            # The likeliest at 0: then a temperature near 0 sends the others far down, and nothing to infinity.
+        id = int(most_likely)
+        if self.temperature:
+            # The most likely at 0: then a temperature near 0 sends the others far down, and nothing to infinity.
             left = np.subtract(raw, top, dtype=np.float64)
-            left /= self._degrees
-            if len(left) > LARGE:
-                self._large = self._large or LargeChoice(self._settings, len(left))
-                id = self._large.choose(left, share)
-            else:
-                weights = np.exp(left, out=left)
-                id = pick(narrowed(weights, self._settings) if self._narrows else weights, share)
-        if self._past is not None:
-            self._past.add([id])
+            left /= self.temperature
+            id = self._choose(left, share)
+        if self.past is not None:
+            self.past.add(id)
         return id
 
-
-class RowsSampler:
-    """Draws for several texts at once: text i of seed s gets exactly what a Sampler with seed s + i would draw."""
-
-    def __init__(self, settings: SamplingSettings, texts: int, mask: TokenMask | None = None) -> None:
-        """`mask` as for a Sampler; where no seed was chosen, `seeds` begin with one of ours."""
-        self._settings = settings
-        first = choose_seed() if settings.seed is None else settings.seed
-        self.seeds = [first + i for i in range(texts)]
-        self._randoms = [np.random.default_rng(seed).random for seed in self.seeds]
-        self._degrees = max(settings.temperature, filters.COLDEST)
-        self._narrows = narrows(settings)
-        self._past = _Past(settings, mask, texts) if _looks_back(settings, mask) else None
-        self._large: LargeChoice | None = None
-
-    def begin(self, texts: Sequence[Sequence[int]]) -> None:
-        """Say what stands in each text already; only the repetition penalty looks at it."""
-        if self._past is not None:
-            self._past.begin(texts)
-
-    def keep(self, rows: Sequence[int]) -> None:
-        """Go on with these texts alone, by their places now, in order: the others have ended."""
-        self.seeds = [self.seeds[row] for row in rows]
-        self._randoms = [self._randoms[row] for row in rows]
-        if self._past is not None:
-            self._past.keep(rows)
-
-    def draw_rows(self, logits: NDArray[np.float32]) -> list[int]:
-        """Return one id for each row of `logits` (B, V), B texts. Raises what Sampler.draw raises."""
-        shares = np.array([random() for random in self._randoms])
-        raw: NDArray[np.float32] | Logits = logits if self._past is None else self._past.look_back(logits)
-        likeliest = raw.argmax(axis=-1)
-        tops = raw[np.arange(len(raw)), likeliest]
-        if not np.isfinite(tops).all():
-            raise _no_choice(float(tops[~np.isfinite(tops)][0]))
-        ids: list[int] = likeliest.tolist()
-        if self._settings.temperature != 0:
-            left = np.subtract(raw, tops[:, None], dtype=np.float64)
-            left /= self._degrees
-            ids = self._choose(left, shares)
-        if self._past is not None:
-            self._past.add(ids)
-        return ids
-
-    def _choose(self, left: Logits, shares: NDArray[np.float64]) -> list[int]:
-        size = left.shape[-1]
-        if size > LARGE:
-            choice = self._large = self._large or LargeChoice(self._settings, size)
-            return [choice.choose(row, share) for row, share in zip(left, shares.tolist(), strict=True)]
+    def _choose(self, left: Logits, share: float) -> int:
+        if len(left) > LARGE:
+            self._large = self._large or LargeChoice(self.top, len(left))
+            return self._large.choose(left, share)
         weights = np.exp(left, out=left)
-        return pick_rows(narrowed(weights, self._settings) if self._narrows else weights, shares)
+        return pick(self.top.apply(weights), share)
+
+
+def draw_each(samplers: Sequence[Sampler], logits: NDArray[np.float32]) -> Sequence[int | TinyGPTError]:
+    """Return what each sampler draws from its row of logits (B, V), or the error that it raises.
+
+    Samplers with the same settings draw together, in a fraction of the time if the vocabulary is small.
+    """
+    alike = len({sampler.rule for sampler in samplers}) == 1
+    if alike and len(samplers) > 1 and logits.shape[-1] <= LARGE:
+        pasts = [sampler.past for sampler in samplers if sampler.past is not None]
+        raw: NDArray[np.float32] | Logits = _Past.apply(pasts, logits) if pasts else logits
+        most_likely = raw.argmax(axis=-1)
+        tops = raw[np.arange(len(raw)), most_likely]
+        if np.isfinite(tops).all():
+            ids: list[int] = most_likely.tolist()
+            shares = np.array([sampler.random() for sampler in samplers])
+            if samplers[0].temperature:
+                left = np.subtract(raw, tops[:, None], dtype=np.float64)
+                left /= samplers[0].temperature
+                ids = pick_rows(samplers[0].top.apply(np.exp(left, out=left)), shares)
+            for past, id in zip(pasts, ids, strict=False):
+                past.add(id)
+            return ids
+    return [_drawn(sampler, row) for sampler, row in zip(samplers, logits, strict=True)]
+
+
+def _drawn(sampler: Sampler, logits: NDArray[np.float32]) -> int | TinyGPTError:
+    try:
+        return sampler.draw(logits)
+    except TinyGPTError as error:
+        return error
 
 
 class _Past:
-    """What stands in some texts, and so bars what comes next, or makes it less likely."""
+    """What is in a text so far, as far as it rules tokens out or makes them less likely."""
 
-    def __init__(self, settings: SamplingSettings, mask: TokenMask | None, texts: int) -> None:
-        self._penalty, self._mask = settings.repetition_penalty, mask
-        self._began: Sequence[Sequence[int]] = [()] * texts
-        self._seen: NDArray[np.bool_] | None = None  # (B, V), made when V is known
-        self._ids: NDArray[np.intp] | None = None  # of what was seen
-        self._waiting = [b""] * texts  # the bytes of an unfinished character, for each
+    def __init__(self, penalty: float, mask: TokenMask | None) -> None:
+        self._penalty, self._mask = penalty, mask
+        self._began: Sequence[int] = ()
+        self._seen: NDArray[np.bool_] | None = None  # (V,), made when V is known
+        self._waiting = b""  # the bytes of an unfinished character
 
-    def begin(self, texts: Sequence[Sequence[int]]) -> None:
-        self._began, self._seen = texts, None
-        self._waiting = [b""] * len(texts)
+    def begin(self, ids: Sequence[int]) -> None:
+        self._began, self._seen, self._waiting = ids, None, b""
 
-    def keep(self, rows: Sequence[int]) -> None:
-        self._began = [self._began[row] for row in rows]
-        self._seen, self._ids = None if self._seen is None else self._seen[list(rows)], None
-        self._waiting = [self._waiting[row] for row in rows]
-
-    def look_back(self, logits: NDArray[np.float32]) -> Logits:
-        """Return what is left of `logits`, (V,) of one text or (B, V)."""
-        left = logits.astype(np.float64)
-        if self._mask is not None:
-            masks = [self._mask.mask(waiting) for waiting in self._waiting]
-            left = filters.bar(left, np.stack(masks) if left.ndim > 1 else masks[0])
-        if self._penalty != 1:
-            ids = self._seen_ids(left.shape[-1])
-            if left.ndim == 1:
-                return filters.repetition_penalty(left, ids, self._penalty)
+    @staticmethod
+    def apply(pasts: Sequence[_Past], logits: NDArray[np.float32]) -> Logits:
+        """Return logits (B, V) with mask and penalty applied; all of `pasts` have the same ones."""
+        left, mask, penalty = logits.astype(np.float64), pasts[0]._mask, pasts[0]._penalty
+        if mask is not None:
+            left = filters.mask_out(left, np.array([mask.mask(past._waiting) for past in pasts]))
+        if penalty != 1:
             # The rows one behind the other are one long row.
-            left = filters.repetition_penalty(left.ravel(), ids, self._penalty).reshape(left.shape)
+            seen = [past._seen_among(logits.shape[-1]) for past in pasts]
+            ids = np.flatnonzero(seen[0] if len(seen) == 1 else np.concatenate(seen))
+            left = filters.repetition_penalty(left.ravel(), ids, penalty).reshape(left.shape)
         return left
 
-    def add(self, ids: Sequence[int]) -> None:
+    def add(self, id: int) -> None:
         if self._seen is not None:
-            for row, id in enumerate(ids):
-                if not self._seen[row, id]:
-                    self._seen[row, id] = True
-                    self._ids = None
+            self._seen[id] = True
         if self._mask is not None:
-            after = self._mask.after
-            self._waiting = [after(waiting, id) for waiting, id in zip(self._waiting, ids, strict=True)]
+            self._waiting = self._mask.after(self._waiting, id)
 
-    def _seen_ids(self, size: int) -> NDArray[np.intp]:
-        """Return the places of what was seen, in all rows as one: found again only where something new was seen."""
+    def _seen_among(self, size: int) -> NDArray[np.bool_]:
         if self._seen is None:
-            self._seen, self._ids = np.zeros((len(self._began), size), dtype=np.bool_), None
-            for row, ids in enumerate(self._began):
-                self._seen[row, list(ids)] = True
-        if self._ids is None:
-            self._ids = np.flatnonzero(self._seen)
-        return self._ids
-
-
-def _looks_back(settings: SamplingSettings, mask: TokenMask | None) -> bool:
-    return mask is not None or settings.repetition_penalty != 1
+            self._seen = np.zeros(size, dtype=np.bool_)
+            self._seen[list(self._began)] = True
+        return self._seen
 
 
 def _no_choice(top: float) -> CheckpointError | UsageError:

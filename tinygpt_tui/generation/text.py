@@ -1,118 +1,157 @@
-"""A prompt becomes text: the job that encodes, draws, decodes and knows when to end."""
+"""A prompt becomes text: from an engine's logits to whole characters, until something ends it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 
-from tinygpt_tui.events.generation import EndReason, GenerationEnded, GenerationEvent, GenerationStarted, Token
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.events.generation import EndReason, GenerationEnded, GenerationStarted, Token
 from tinygpt_tui.generation.base import Engine
 from tinygpt_tui.generation.probabilities import probabilities_of
 from tinygpt_tui.generation.sampler import Sampler
 from tinygpt_tui.generation.stops import Stops
 from tinygpt_tui.generation.token_mask import TokenMask
 from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.settings.windows import Policy
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.stream import TextStream
 
+TextEvent = GenerationStarted | Token | GenerationEnded
 
-class GenerationJob:
-    """One generation: iterate over it for its events; `stop` ends it at the next token.
 
-    Its last event is GenerationEnded; only what breaks inside the engine, and settings that leave nothing to write,
-    are raised instead.
+class TextGeneration:
+    """One text: takes logits, draws tokens from them and reports events. An engine of its own or a Batch feeds it.
+
+    `ids` are the prompt as the engine reads it, `count` the tokens written, `last` the last of them.
     """
 
     def __init__(
         self,
-        engine: Engine,
         tokenizer: Tokenizer,
         block_size: int,
         prompt: str,
         sampling: SamplingSettings,
         *,
         job: int = 0,
+        sample: int = 0,
+        candidates: int | None = None,
+        engine_name: str = "",
         step: int | None = None,
         validation_loss: float | None = None,
         in_training: bool = False,
         asked_at: float | None = None,
-        candidates: int | None = None,
-        weights: str = "fp32",
-        engine_name: str = "",
     ) -> None:
-        """`asked_at` is the perf_counter reading from which the times count; by default now.
+        """With `candidates` each token carries its TokenProbabilities with that many candidates; None: no cost.
 
-        With `candidates` each token carries its TokenProbabilities with that many candidates; None: neither, no cost.
-        `weights` and `engine_name` only tell what the engine is.
+        The times count from `asked_at`, a perf_counter reading; by default from now. The others only go into the
+        events. Raises UsageError if banned and allowed characters leave nothing to write.
         """
-        self._engine, self._tokenizer, self._block_size = engine, tokenizer, block_size
-        self._prompt, self._sampling, self.job = prompt, sampling, job
-        self._stamp = (step, validation_loss, in_training)
+        ids = tokenizer.encode(prompt)
+        self.sampler = Sampler(sampling, TokenMask.of(sampling, tokenizer))
+        self.sampler.begin(ids)
+        self.ids, self.count, self.last = ids or first_ids(tokenizer), 0, 0
+        self.job, self.sample = job, sample
+        self.error: TinyGPTError | None = None  # what the text failed with
+        self._tokenizer, self._candidates, self._limit = tokenizer, candidates, sampling.max_new_tokens
+        self._text = _GrowingText(tokenizer, sampling)
         self._asked_at = time.perf_counter() if asked_at is None else asked_at
-        self._candidates, self._weights, self._engine_name = candidates, weights, engine_name
+        self._first_at: float | None = None
         self._stopped = False
+        self._started = GenerationStarted(
+            job=job,
+            prompt_tokens=len(ids),
+            block_size=block_size,
+            seed=self.sampler.seed,
+            unknown=tokenizer.unknown_in(prompt),
+            step=step,
+            validation_loss=validation_loss,
+            in_training=in_training,
+            weights=sampling.weights,
+            engine=engine_name,
+            sample=sample,
+        )
 
     def stop(self) -> None:
         """End at the next token; safe to call from another thread."""
         self._stopped = True
 
-    def __iter__(self) -> Iterator[GenerationEvent]:
-        """Yield GenerationStarted, a Token each, GenerationEnded.
+    def start(self, window: Policy) -> GenerationStarted:
+        """Return the first event; `window` is the engine's."""
+        return msgspec.structs.replace(self._started, window=window)
 
-        Raises UsageError before the first, where banned and allowed characters leave nothing to write.
-        """
-        tokenizer, engine, job, candidates = self._tokenizer, self._engine, self.job, self._candidates
-        ids = tokenizer.encode(self._prompt)
-        sampler = Sampler(self._sampling, TokenMask.of(self._sampling, tokenizer))
-        step, loss, in_training = self._stamp
-        yield GenerationStarted(
-            job=job,
-            prompt_tokens=len(ids),
-            block_size=self._block_size,
-            seed=sampler.seed,
-            unknown=tokenizer.unknown_in(self._prompt),
-            step=step,
-            validation_loss=loss,
-            in_training=in_training,
-            window=engine.window,
-            weights=self._weights,
-            engine=self._engine_name,
-        )
-        sampler.begin(ids)
-        text = GrowingText(tokenizer, self._sampling)
-        # A small model takes some 40 µs for a token: what is looked up once here is not looked up 10,000 times.
-        next_logits, draw, push, limit = engine.step, sampler.draw, text.push, self._sampling.max_new_tokens
-        first_at: float | None = None
-        count = last = 0
-        reason: EndReason = "length"
-        while count < limit:
-            if self._stopped:
-                reason = "stopped"
-                break
-            logits = next_logits(last) if count else engine.prefill(ids or beginning(tokenizer))
-            last = draw(logits)
-            if not count:
-                first_at = time.perf_counter()
-            shown = push(last)
-            chance = None if candidates is None else probabilities_of(logits, last, candidates, tokenizer)
-            yield Token(job, count, last, shown, engine.context_used, chance)
-            count += 1
-            if text.ended is not None:
-                reason = text.ended
-                break
-        rest = text.finish()
-        yield GenerationEnded(
-            job=job,
-            reason=reason,
-            tokens=count,
+    def draw(self, logits: NDArray[np.float32], context_used: int) -> Token:
+        """Draw the next token from logits (V,). Raises what Sampler.draw raises."""
+        return self.add(self.sampler.draw(logits), logits, context_used)
+
+    def add(self, id: int, logits: NDArray[np.float32], context_used: int) -> Token:
+        """Add the token `id`, which was drawn from logits (V,)."""
+        if not self.count:
+            self._first_at = time.perf_counter()
+        self.last = id
+        shown, place = self._text.push(id), self.count
+        self.count = place + 1
+        chance = None
+        if self._candidates is not None:
+            chance = probabilities_of(logits, id, self._candidates, self._tokenizer)
+        return Token(self.job, place, id, shown, context_used, chance, self.sample)
+
+    @property
+    def ended(self) -> EndReason | None:
+        """Why no more tokens are to be drawn; None while there are more."""
+        if self.error is not None:
+            return "failed"
+        if self._text.ended is not None:
+            return self._text.ended
+        if self.count >= self._limit:
+            return "length"
+        return "stopped" if self._stopped else None
+
+    def end(self) -> GenerationEnded:
+        """Return the last event, with the text that was held back."""
+        error = self.error
+        return GenerationEnded(
+            job=self.job,
+            reason=self.ended or "stopped",
+            tokens=self.count,
             seconds=time.perf_counter() - self._asked_at,
-            seconds_to_first=None if first_at is None else first_at - self._asked_at,
-            text=rest,
+            seconds_to_first=None if self._first_at is None else self._first_at - self._asked_at,
+            text=self._text.finish(),
+            message=error.message if error else "",
+            hint=error.hint if error else "",
+            sample=self.sample,
         )
 
 
-class GrowingText:
-    """What one text shows: ids in, whole characters out, until something in it ends it."""
+class GenerationJob:
+    """Writes one text with an engine of its own: iterate over it for the events; `stop` ends it at the next token.
+
+    Its last event is GenerationEnded; errors inside the engine are raised instead.
+    """
+
+    def __init__(self, engine: Engine, text: TextGeneration) -> None:
+        self._engine, self._text = engine, text
+
+    def stop(self) -> None:
+        """End at the next token; safe to call from another thread."""
+        self._text.stop()
+
+    def __iter__(self) -> Iterator[TextEvent]:
+        """Yield GenerationStarted, a Token each, GenerationEnded. Raises CheckpointError if logits are not numbers."""
+        engine, text = self._engine, self._text
+        yield text.start(engine.window)
+        while text.ended is None:
+            logits = engine.step(text.last) if text.count else engine.prefill(text.ids)
+            yield text.draw(logits, engine.context_used)
+        yield text.end()
+
+
+class _GrowingText:
+    """The characters of one text: ids in, whole characters out, until something in it ends it."""
 
     def __init__(self, tokenizer: Tokenizer, sampling: SamplingSettings) -> None:
         self.ended: EndReason | None = None
@@ -121,7 +160,7 @@ class GrowingText:
         self._end_of_text = tokenizer.end_of_text if sampling.stop_at_end_of_text else None
 
     def push(self, id: int) -> str:
-        """Return the text that can be shown with `id`; `ended` says that it is the last."""
+        """Return the text that can be shown after `id`; `ended` says if it is the last."""
         if id == self._end_of_text:
             self.ended = "end of text"
             return ""
@@ -141,9 +180,9 @@ class GrowingText:
         return self._stops.push(self._stream.finish()) + self._stops.finish()
 
 
-def beginning(tokenizer: Tokenizer) -> list[int]:
-    """Return what a model is shown where there is no prompt: it must see something.
+def first_ids(tokenizer: Tokenizer) -> list[int]:
+    """Return what a model reads if there is no prompt, as it must read something.
 
-    A new line, as nanoGPT's sampling script does, or the first id where there is none.
+    A new line, as in nanoGPT's sampling script, or the first id if the tokenizer has none.
     """
     return tokenizer.encode("\n") or [0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ class TokenMask:
         if not (sampling.banned or sampling.allowed):
             return None
         end_of_text = tokenizer.end_of_text if sampling.stop_at_end_of_text else None
-        return cls(tokenizer, sampling.banned, sampling.allowed, end_of_text)
+        return _shared(tokenizer, sampling.banned, sampling.allowed, end_of_text)  # type: ignore[arg-type]  # by identity
 
     def mask(self, waiting: bytes) -> NDArray[np.bool_]:
         """Return (V,): true for what may not come after these bytes of an unfinished character."""
@@ -74,3 +75,8 @@ def _decoded(data: bytes) -> tuple[str, bytes]:
     """Return the whole characters of `data` and the bytes of one that is not finished."""
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     return decoder.decode(data), decoder.getstate()[0]
+
+
+@lru_cache(maxsize=4)  # texts that are written together share theirs
+def _shared(tokenizer: Tokenizer, banned: str, allowed: str, end_of_text: int | None) -> TokenMask:
+    return TokenMask(tokenizer, banned, allowed, end_of_text)

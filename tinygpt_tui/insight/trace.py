@@ -12,7 +12,7 @@ from torch import Tensor
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.events.generation import EndReason, GenerationEnded, GenerationEvent
 from tinygpt_tui.events.tracing import Guess, LensRow, TraceBegun, Traced, TraceStep
-from tinygpt_tui.generation.text import beginning
+from tinygpt_tui.generation.text import first_ids
 from tinygpt_tui.insight.lens import logits_after_layers
 from tinygpt_tui.insight.pictures import rows_for
 from tinygpt_tui.insight.recorder import Recorder
@@ -43,7 +43,7 @@ class TraceJob:
         began = time.perf_counter()
         model, tokenizer, settings = self._model, self._tokenizer, self._model.settings
         whole = tokenizer.encode(self._text)
-        ids = whole or beginning(tokenizer)
+        ids = whole or first_ids(tokenizer)
         window = model.block_size or max(settings.block_size, SHORTEST_WINDOW)
         ids = ids[-window:]
         rows = min(rows_for(settings), len(ids))

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.table import build
 from tinygpt_tui.generation.base import BatchEngine, Engine
 from tinygpt_tui.generation.engine import TorchEngine
-from tinygpt_tui.generation.sampler import RowsSampler, Sampler
+from tinygpt_tui.generation.sampler import Sampler, draw_each
 from tinygpt_tui.generation.slots import SlotBatchEngine
 from tinygpt_tui.measuring import hugging_face
 from tinygpt_tui.measuring.naive import NaiveGPT
@@ -246,17 +247,22 @@ def _batches(engine: BatchEngine, prompts: list[list[int]], count: int) -> Calla
     def turn(seconds: float) -> float:
         written, began = 0, time.perf_counter()
         while True:
-            sampler = RowsSampler(_AS_AN_APP, len(prompts))
+            samplers = [Sampler(_AS_AN_APP) for _ in prompts]
             engine.keep([])
-            last = sampler.draw_rows(engine.join(prompts))
+            last = _drawn(samplers, engine.join(prompts))
             for _ in range(count - 1):
-                last = sampler.draw_rows(engine.step(last))
+                last = _drawn(samplers, engine.step(last))
             written += count * len(prompts)
             taken_s = time.perf_counter() - began
             if taken_s >= seconds:
                 return written / taken_s
 
     return turn
+
+
+def _drawn(samplers: list[Sampler], logits: NDArray[np.float32]) -> list[int]:
+    """Return an id for each row of logits (B, V)."""
+    return [id for id in draw_each(samplers, logits) if isinstance(id, int)]
 
 
 def _some_ids(size: Size, count: int) -> list[int]:

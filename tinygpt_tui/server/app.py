@@ -23,7 +23,6 @@ from starlette.types import Receive, Scope, Send
 from tinygpt_tui import reading
 from tinygpt_tui.checkpoints.card import CONFIG, ModelCard
 from tinygpt_tui.errors import TinyGPTError
-from tinygpt_tui.generation.crowd import TextGeneration
 from tinygpt_tui.generation.sampler import choose_seed
 from tinygpt_tui.reading import Damage
 from tinygpt_tui.server.file_threads import FileThreads
@@ -127,9 +126,7 @@ class Service:
         seed = choose_seed() if asked.sampling.seed is None else asked.sampling.seed
         prompts = [(prompt, seed + choice) for prompt in asked.prompts for choice in range(asked.n)]
         texts = [
-            TextGeneration(
-                model.tokenizer,
-                model.config.architecture.context_length,
+            model.new_text(
                 prompt,
                 msgspec.structs.replace(asked.sampling, seed=own),
                 job=number,

@@ -7,7 +7,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from tinygpt_tui.generation.crowd import TextEvent
+from tinygpt_tui.generation.text import TextEvent
 
 ROOM = 65_536  # events, 16 texts of 4096 tokens: who is further behind reads nothing at all
 

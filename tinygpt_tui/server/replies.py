@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from tinygpt_tui.events.generation import EndReason, GenerationEnded, GenerationStarted, Token, TokenProbabilities
-from tinygpt_tui.generation.crowd import TextEvent
+from tinygpt_tui.generation.text import TextEvent
 from tinygpt_tui.server.requests import CompletionPlan
 from tinygpt_tui.tokenizers.base import Tokenizer
 

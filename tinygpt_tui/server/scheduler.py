@@ -15,7 +15,8 @@ from http import HTTPStatus
 
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import GenerationEnded
-from tinygpt_tui.generation.crowd import Batch, TextEvent, TextGeneration
+from tinygpt_tui.generation.batch import Batch
+from tinygpt_tui.generation.text import TextEvent, TextGeneration
 from tinygpt_tui.server.problems import Problem
 from tinygpt_tui.settings.sampling import Window
 from tinygpt_tui.workers.models import OpenedModel
@@ -112,7 +113,7 @@ class Scheduler:
             for key, batch in list(self._batches.items()):
                 self._step(key, batch)
         for job in jobs:
-            job.deliver([text.end("stopped") for text in job.texts if text.ended is None])
+            job.deliver([text.end() for text in job.texts])
 
     def _next(self) -> Job | None:
         """Return the job whose turn it is, if there is room for its texts."""
@@ -129,7 +130,7 @@ class Scheduler:
             batch = self._batches.get(key)
             if batch is None:
                 engine = job.model.new_batch_engine(self._texts, job.window)
-                batch = self._batches[key] = Batch(engine, job.model.engine_name)
+                batch = self._batches[key] = Batch(engine)
             self._deliver(batch.join(job.texts))
         except Exception as error:
             self._fail([job], error)
@@ -167,4 +168,6 @@ class Scheduler:
             error = TinyGPTError("the engine failed", "the server's own output has the details")
         for job in jobs:
             self._jobs.pop(job.texts[0].job, None)
-            job.deliver([text.end("failed", error) for text in job.texts])
+            for text in job.texts:
+                text.error = error
+            job.deliver([text.end() for text in job.texts])

@@ -11,7 +11,7 @@ from tinygpt_tui.architectures.gpt import GPT
 from tinygpt_tui.events.generation import GenerationEnded, Token
 from tinygpt_tui.generation.base import Engine
 from tinygpt_tui.generation.engine import TorchEngine
-from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.generation.text import GenerationJob, TextGeneration
 from tinygpt_tui.native.engine import NativeEngine
 from tinygpt_tui.native.library import load_library
 from tinygpt_tui.native.weights import arrange, supports
@@ -32,7 +32,7 @@ def sample_text(
     sampling = SamplingSettings(max_new_tokens=settings.sample_tokens, seed=settings.seed)
     block_size = settings.architecture.block_size
     engine = _open_engine(model, settings)
-    job = GenerationJob(engine, tokenizer, block_size, "", sampling)
+    job = GenerationJob(engine, TextGeneration(tokenizer, block_size, "", sampling))
     pieces = []
     for event in job:
         if isinstance(event, Token | GenerationEnded):

@@ -6,7 +6,7 @@ torch is imported only then; where it is missing, MissingPackageError says what 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,6 +26,8 @@ from tinygpt_tui.files import is_file
 from tinygpt_tui.foreign.calibration_cache import cache_calibration, cached_calibration
 from tinygpt_tui.foreign.opening import inspect_checkpoint
 from tinygpt_tui.generation.base import BatchEngine, Engine
+from tinygpt_tui.generation.batch import sample_texts
+from tinygpt_tui.generation.text import GenerationJob, TextEvent, TextGeneration
 from tinygpt_tui.native.engine import NativeBatchEngine, NativeEngine
 from tinygpt_tui.native.library import Library
 from tinygpt_tui.native.weights import NativeWeights, arrange
@@ -35,7 +37,7 @@ from tinygpt_tui.runs.timeline import Moment
 from tinygpt_tui.settings.architecture import GPTSettings, name_of
 from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.settings.model_config import NativeConfig
-from tinygpt_tui.settings.sampling import Weights, Window
+from tinygpt_tui.settings.sampling import SamplingSettings, Weights, Window
 from tinygpt_tui.settings.windows import policy_for
 from tinygpt_tui.tokenizers.base import Tokenizer
 
@@ -67,9 +69,59 @@ class OpenedModel(ABC):
     def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> BatchEngine:
         """Return one for at most `texts` texts side by side, which come and go. Raises UsageError."""
 
+    def new_text(
+        self,
+        prompt: str,
+        sampling: SamplingSettings,
+        *,
+        job: int = 0,
+        sample: int = 0,
+        candidates: int | None = None,
+        asked_at: float | None = None,
+    ) -> TextGeneration:
+        """Return a text that this model is to write; see TextGeneration. Raises UsageError."""
+        return TextGeneration(
+            self.tokenizer,
+            self.config.architecture.context_length,
+            prompt,
+            sampling,
+            job=job,
+            sample=sample,
+            candidates=candidates,
+            engine_name=self.engine_name,
+            step=self.step,
+            validation_loss=self.validation_loss,
+            in_training=self.in_training,
+            asked_at=asked_at,
+        )
+
+    def new_job(
+        self,
+        prompt: str,
+        sampling: SamplingSettings,
+        *,
+        job: int = 0,
+        candidates: int | None = None,
+        asked_at: float | None = None,
+    ) -> GenerationJob:
+        """Return the job that writes one text with an engine of its own. Raises UsageError."""
+        text = self.new_text(prompt, sampling, job=job, candidates=candidates, asked_at=asked_at)
+        return GenerationJob(self.new_engine(sampling.window, sampling.weights), text)
+
+    def samples(
+        self, prompt: str, sampling: SamplingSettings, samples: int, candidates: int | None = None
+    ) -> Iterator[TextEvent]:
+        """Yield the events of `samples` texts from one prompt; see sample_texts. Raises UsageError, CheckpointError."""
+        return sample_texts(
+            lambda texts: self.new_batch_engine(texts, sampling.window, sampling.weights),
+            lambda own, sample: self.new_text(prompt, own, sample=sample, candidates=candidates),
+            sampling,
+            samples,
+        )
+
     @property
     def backpack(self) -> Backpack:
-        """The net with its senses. Raises UsageError where it has none."""
+        """The model with its senses. Raises UsageError if it has none."""
         raise _no_senses(self.config)
 
     def dialled(self, gains: Sequence[Gain]) -> OpenedModel:

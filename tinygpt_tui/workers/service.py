@@ -24,7 +24,6 @@ from tinygpt_tui.events.requests import (
     StopJob,
     Trace,
 )
-from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.insight.compare import CompareJob
 from tinygpt_tui.insight.explain import ExplainJob
 from tinygpt_tui.packages import torch_version
@@ -134,25 +133,11 @@ class EngineService:
             opened = self._models.open(Path(request.model), untrained=request.untrained)
         if isinstance(request, Explain):
             return _look(opened, request)
-        return _generation(opened.dialled(request.gains) if request.gains else opened, request, asked_at)
-
-
-def _generation(opened: OpenedModel, request: Generate, asked_at: float) -> Job:
-    return GenerationJob(
-        opened.new_engine(request.sampling.window, request.sampling.weights),
-        opened.tokenizer,
-        opened.config.architecture.context_length,
-        request.prompt,
-        request.sampling,
-        job=request.job,
-        step=opened.step,
-        validation_loss=opened.validation_loss,
-        in_training=opened.in_training,
-        asked_at=asked_at,
-        candidates=request.candidates,
-        weights=request.sampling.weights,
-        engine_name=opened.engine_name,
-    )
+        if request.gains:
+            opened = opened.dialled(request.gains)
+        return opened.new_job(
+            request.prompt, request.sampling, job=request.job, candidates=request.candidates, asked_at=asked_at
+        )
 
 
 def _look(opened: OpenedModel, request: Explain) -> Job:

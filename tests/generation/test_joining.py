@@ -9,8 +9,8 @@ from makers import VARIANTS, make_model
 
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.events.generation import GenerationEnded, Token
-from tinygpt_tui.generation.crowd import Batch, TextEvent, TextGeneration
-from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.generation.batch import Batch
+from tinygpt_tui.generation.text import GenerationJob, TextEvent, TextGeneration
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.workers.models import OpenedModel, open_model
 
@@ -34,20 +34,20 @@ def test_each_writes_what_a_job_writes(
         monkeypatch.setattr("tinygpt_tui.checkpoints.engines.load_library", lambda: None)
     make_model(tmp_path / "net", VARIANTS[variant])
     model = open_model(tmp_path / "net")
-    crowd = Batch(model.new_batch_engine(3 if variant == "classic" else 6))
+    batch = Batch(model.new_batch_engine(3 if variant == "classic" else 6))
     events: list[TextEvent] = []
     waiting = [(at, writing(model, prompt, sampling, job)) for job, (at, prompt, sampling) in enumerate(NEWCOMERS)]
     step = 0
-    while waiting or len(crowd):
-        room = 3 - len(crowd) if variant == "classic" else 6
+    while waiting or len(batch):
+        room = 3 - len(batch) if variant == "classic" else 6
         newcomers = [entry for entry in waiting if entry[0] <= step][:room]
         if newcomers:
             waiting = [entry for entry in waiting if entry not in newcomers]
-            events += crowd.join([text for _, text in newcomers])
-        events += crowd.step()
+            events += batch.join([text for _, text in newcomers])
+        events += batch.step()
         step += 1
     for job, (_, prompt, sampling) in enumerate(NEWCOMERS):
-        alone = GenerationJob(model.new_engine(), model.tokenizer, 8, prompt, sampling)
+        alone = GenerationJob(model.new_engine(), TextGeneration(model.tokenizer, 8, prompt, sampling))
         ids = [event.id for event in alone if isinstance(event, Token)]
         assert [event.id for event in events if isinstance(event, Token) and event.job == job] == ids
         (end,) = [event for event in events if isinstance(event, GenerationEnded) and event.job == job]
@@ -55,37 +55,38 @@ def test_each_writes_what_a_job_writes(
 
 
 @pytest.mark.parametrize("variant", ["classic", "gru"])
-def test_there_is_no_room_for_more_and_those_who_are_there_go_on(tmp_path: Path, variant: str) -> None:
+def test_without_room_a_text_is_refused_and_the_others_continue(tmp_path: Path, variant: str) -> None:
     make_model(tmp_path / "net", VARIANTS[variant])
     model = open_model(tmp_path / "net")
-    crowd = Batch(model.new_batch_engine(1))
-    crowd.join([writing(model, "a", SamplingSettings(max_new_tokens=3), 0)])
+    batch = Batch(model.new_batch_engine(1))
+    batch.join([writing(model, "a", SamplingSettings(max_new_tokens=3), 0)])
     with pytest.raises(UsageError, match="room for 0"):
-        crowd.join([writing(model, "b", SamplingSettings(), 1)])
-    assert [type(event).__name__ for event in crowd.step()] == ["Token"]
+        batch.join([writing(model, "b", SamplingSettings(), 1)])
+    assert [type(event).__name__ for event in batch.step()] == ["Token"]
 
 
-def test_one_that_fails_leaves_the_others(tmp_path: Path) -> None:
+def test_one_that_fails_does_not_affect_the_others(tmp_path: Path) -> None:
     make_model(tmp_path / "net")
     model = open_model(tmp_path / "net")
-    crowd = Batch(model.new_batch_engine(2))
+    batch = Batch(model.new_batch_engine(2))
     good = writing(model, "a", SamplingSettings(max_new_tokens=3, seed=1), 0)
     bad = writing(model, "a", SamplingSettings(max_new_tokens=3, seed=1), 1)
-    bad.take = good_for_nothing  # type: ignore[method-assign, assignment]
-    events = crowd.join([bad, good])
-    while len(crowd):
-        events += crowd.step()
+    bad.sampler.draw = nothing_left  # type: ignore[method-assign, assignment]
+    bad.sampler.rule = ()  # type: ignore[assignment]  # so it draws alone
+    events = batch.join([bad, good])
+    while len(batch):
+        events += batch.step()
     assert [(event.job, event.reason) for event in events if isinstance(event, GenerationEnded)] == [
         (1, "failed"),
         (0, "length"),
     ]
 
 
-def good_for_nothing(*_: object) -> Token:
+def nothing_left(*_: object) -> int:
     """Draw from logits of which nothing is left."""
     raise UsageError("no token is left to choose from")
 
 
 def writing(model: OpenedModel, prompt: str, sampling: SamplingSettings, job: int) -> TextGeneration:
-    """Return a writing for `model`."""
+    """Return a text for `model`."""
     return TextGeneration(model.tokenizer, 8, prompt, sampling, job=job)
