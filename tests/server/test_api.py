@@ -7,12 +7,16 @@ import math
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from tinygpt_tui import paths
 from tinygpt_tui.events.generation import GenerationEnded, Token
 from tinygpt_tui.generation.text import GenerationJob, TextGeneration
+from tinygpt_tui.server.requests import CompletionRequest, plan_for
+from tinygpt_tui.settings.fields import fields_of
 from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.settings.serving import ServingSettings
 from tinygpt_tui.workers.models import open_model
 
 COMPLETIONS, CHAT = "/v1/completions", "/v1/chat/completions"
@@ -78,7 +82,7 @@ async def test_a_chat_is_its_messages_one_behind_the_other_and_says_so(client: h
     assert answer["object"] == "chat.completion"
     expected = written("letters", "abcd", seed=3)
     assert answer["choices"][0]["message"] == {"role": "assistant", "content": expected, "refusal": None}
-    assert "roles are not seen" in answer["tinygpt"]["prompt"]
+    assert "roles are ignored" in answer["tinygpt"]["prompt"]
     chunks = events_of(await client.post(CHAT, json=asked | {"stream": True}))
     deltas = [chunk["choices"][0]["delta"] for chunk in chunks]
     assert deltas[0] == {"role": "assistant", "content": ""}
@@ -132,6 +136,7 @@ async def test_what_the_model_does_not_know_is_told(client: httpx.AsyncClient) -
         ({"max_tokens": "many"}, "max_tokens"),
         ({"max_tokens": -1}, "max_tokens"),
         ({"n": 5}, "n"),
+        ({"n": 3, "prompt": ["a", "b"]}, "n"),  # the limit of 4 counts the texts of all prompts
         ({"temperature": -1}, "temperature"),
         ({"top_p": 0}, "top_p"),
         ({"logprobs": 21}, "logprobs"),
@@ -180,3 +185,16 @@ async def test_a_models_name_is_never_a_path(client: httpx.AsyncClient, name: st
     name = name.format(home=paths.models_folder())
     answer = await client.post(COMPLETIONS, json={"model": name, "prompt": "a"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+
+
+@pytest.mark.parametrize("name", [*fields_of(SamplingSettings)])
+def test_every_sampling_setting_can_be_requested(name: str) -> None:
+    """By its own name, or by the one that OpenAI's API has for it; weights other than fp32 are not served."""
+    values: dict[str, Any] = {
+        "temperature": 0.3, "top_k": 4, "top_p": 0.4, "min_p": 0.2, "repetition_penalty": 1.3, "max_new_tokens": 7,
+        "seed": 3, "stop": ("a", "b"), "stop_at_blank_line": True, "stop_at_end_of_text": False, "banned": "x",
+        "allowed": "abc", "window": "exact", "weights": "fp32",
+    }  # fmt: skip
+    body = {"model": "letters", {"max_new_tokens": "max_tokens"}.get(name, name): values[name]}
+    plan = plan_for(msgspec.convert(body, CompletionRequest), ServingSettings())
+    assert getattr(plan.sampling, name) == values[name]

@@ -1,4 +1,4 @@
-"""Many at once: nobody waits for somebody else, and too many are told so."""
+"""Many requests at once: none waits for another, and too many are refused."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from makers import VARIANTS, random_model, wait_until
 from numpy.typing import NDArray
 
 from tinygpt_tui.events.generation import GenerationEnded
-from tinygpt_tui.generation.crowd import TextEvent, TextGeneration
 from tinygpt_tui.generation.slots import SlotBatchEngine
+from tinygpt_tui.generation.text import TextEvent, TextGeneration
 from tinygpt_tui.server.problems import Problem
 from tinygpt_tui.server.scheduler import Job, Scheduler
 from tinygpt_tui.server.shelf import Shelf
@@ -24,7 +24,7 @@ from .conftest import Served
 
 
 class Reader:
-    """Somebody who jobs texts; while the gate is shut, the scheduler cannot go on past them."""
+    """A client that reads texts; while the gate is shut, the scheduler waits for it."""
 
     def __init__(self, model: OpenedModel, job: int, tokens: int, texts: int = 1, gate: threading.Event | None = None):
         self.events: list[TextEvent] = []

@@ -34,6 +34,7 @@ from tinygpt_tui.server.problems import Problem, problem_of, unreadable
 from tinygpt_tui.server.replies import Answer
 from tinygpt_tui.server.requests import ChatRequest, CompletionPlan, CompletionRequest, plan_for
 from tinygpt_tui.server.scheduler import Job, Scheduler
+from tinygpt_tui.server.shapes import Health, Model, ModelList, ModelNotes
 from tinygpt_tui.server.shelf import Shelf
 from tinygpt_tui.server.watching import ClientGone, while_there
 from tinygpt_tui.settings.serving import ServingSettings
@@ -62,7 +63,7 @@ class Service:
     async def models(self, request: Request) -> Response:
         """Answer GET /v1/models."""
         cards = await self._threads.run(self._shelf.cards)
-        return _json({"object": "list", "data": [_model(card) for card in cards]})
+        return _json(ModelList("list", [_model(card) for card in cards]))
 
     async def model(self, request: Request) -> Response:
         """Answer GET /v1/models/NAME."""
@@ -74,7 +75,7 @@ class Service:
 
     async def health(self, request: Request) -> Response:
         """Answer GET /health."""
-        return _json({"status": "ok", "texts": self._scheduler.texts})
+        return _json(Health("ok", self._scheduler.texts))
 
     async def openapi(self, request: Request) -> Response:
         """Answer GET /openapi.json."""
@@ -180,12 +181,12 @@ class Stream(Response):
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         async with asyncio.timeout(PATIENCE_S):
             await send(start)
-        await _send_events(send, self._answer.beginning())
+        await _send_events(send, self._answer.first_chunks())
         while not self._answer.ended:
             self._answer.add(await self._mailbox.take())
             if self._mailbox.overflowed:
                 return
-            await _send_events(send, self._answer.chunks())
+            await _send_events(send, self._answer.next_chunks())
             if not self._answer.ended:
                 await asyncio.sleep(self._pause())
         last = b"[DONE]" if self._answer.failed is None else _failure(self._answer).body()
@@ -246,28 +247,16 @@ def make_app(shelf: Shelf, scheduler: Scheduler, settings: ServingSettings, toke
     )
 
 
-def _model(card: ModelCard) -> dict[str, Any]:
-    """Return how OpenAI's API speaks of a model, and what more there is to say."""
+def _model(card: ModelCard) -> Model:
     try:
         created = int((Path(card.path) / CONFIG).stat().st_mtime)
     except OSError:
         created = 0
-    return {
-        "id": card.name,
-        "object": "model",
-        "created": created,
-        "owned_by": "tinygpt-tui" if card.origin == "shipped" else "you",
-        "tinygpt": {
-            "architecture": card.architecture,
-            "parameters": card.parameters,
-            "block_size": card.block_size,
-            "vocab_size": card.vocab_size,
-            "trained": card.trained,
-        },
-    }
+    notes = ModelNotes(card.architecture, card.parameters, card.block_size, card.vocab_size, card.trained)
+    return Model(card.name, "model", created, "tinygpt-tui" if card.origin == "shipped" else "you", notes)
 
 
-def _json(value: Any) -> Response:
+def _json(value: msgspec.Struct) -> Response:
     return Response(msgspec.json.encode(value), media_type="application/json")
 
 

@@ -47,7 +47,7 @@ def document() -> bytes:
         "/v1/chat/completions": {
             "post": _post(
                 "chat",
-                f"{asked} The prompt is the contents of all messages, one behind the other; roles are not seen.",
+                f"{asked} The prompt is the contents of all messages, one after the other; roles are ignored.",
                 shapes,
                 ChatRequest,
                 ChatCompletion,

@@ -1,4 +1,4 @@
-"""What goes wrong with a request, in the shape in which OpenAI's API says it."""
+"""Errors of a request, in the shape that OpenAI's API gives them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,19 @@ from starlette.responses import Response
 
 from tinygpt_tui.errors import MissingPackageError, NotFoundError, TinyGPTError, UsageError
 from tinygpt_tui.reading import Damage
+from tinygpt_tui.server.shapes import Error, ErrorAnswer, ErrorType
 
 # Of msgspec's messages: what is wrong, and where: "Expected `int`, got `str` - at `$.max_tokens`".
 _PLACE = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
 
+_TYPES: dict[HTTPStatus, ErrorType] = {
+    HTTPStatus.UNAUTHORIZED: "authentication_error",
+    HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error",
+}
+
 
 class Problem(Exception):
-    """A request that is not answered as it hoped."""
+    """A request that ends in an error."""
 
     def __init__(
         self,
@@ -32,30 +38,20 @@ class Problem(Exception):
         self.status, self.message, self.param, self.code, self.headers = status, message, param, code, headers
 
     def body(self) -> bytes:
-        """Return the JSON that says it."""
-        return msgspec.json.encode({"error": self._error()})
+        """Return it as JSON."""
+        kind: ErrorType = "server_error" if self.status >= 500 else "invalid_request_error"
+        return msgspec.json.encode(
+            ErrorAnswer(Error(self.message, _TYPES.get(self.status, kind), self.param, self.code))
+        )
 
     def response(self) -> Response:
-        """Return the answer that says it."""
+        """Return the answer."""
         headers = dict(self.headers or {})
         return Response(self.body(), int(self.status), headers, media_type="application/json")
 
-    def _error(self) -> dict[str, str | None]:
-        kinds = {
-            HTTPStatus.UNAUTHORIZED: "authentication_error",
-            HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_error",
-        }
-        kind = "server_error" if self.status >= 500 else "invalid_request_error"
-        return {
-            "message": self.message,
-            "type": kinds.get(self.status, kind),
-            "param": self.param,
-            "code": self.code,
-        }
-
 
 def problem_of(error: TinyGPTError) -> Problem:
-    """Return the problem that one of our own errors is to who asks."""
+    """Return the problem for one of our own errors."""
     message = f"{error.message}; {error.hint}" if error.hint else error.message
     if isinstance(error, NotFoundError):
         return Problem(HTTPStatus.NOT_FOUND, message, param="model", code="model_not_found")
@@ -67,7 +63,7 @@ def problem_of(error: TinyGPTError) -> Problem:
 
 
 def unreadable(error: Damage) -> Problem:
-    """Return the problem of a body that is not what was expected."""
+    """Return the problem for a body that does not have the expected shape."""
     message = str(error)
     place = _PLACE.search(message)
     if place is None:

@@ -1,13 +1,14 @@
-"""What may be asked: OpenAI's requests as structs, checked while they are read, and what they come to here.
+"""OpenAI's requests as structs, checked while they are read, and the plan that each is turned into.
 
-Unknown fields are let pass, since clients send many that change nothing. What would change the text and is not done
-here is refused, so that nobody takes one text for the other.
+Unknown fields are ignored, as clients send many that change nothing. A field that would change the text but is not
+supported here is refused, so that no client takes one text for another.
 """
 
 from __future__ import annotations
 
+import typing
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -15,10 +16,10 @@ from msgspec import Meta
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.server.problems import Problem
 from tinygpt_tui.settings.fields import checked
-from tinygpt_tui.settings.sampling import SamplingSettings, Window
+from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.settings.serving import ServingSettings
 
-PLAIN = 500  # tokens where nobody said how many: the program's own default
+DEFAULT_TOKENS = 500  # if the request does not say how many: as everywhere in the program
 MOST_CANDIDATES = 20
 
 Tokens = Annotated[int, Meta(ge=0)]
@@ -31,8 +32,18 @@ class StreamOptions(msgspec.Struct, frozen=True):
     include_usage: bool | None = None
 
 
-class Common(msgspec.Struct, frozen=True, kw_only=True):
-    """What both kinds of request have. `top_k`, `min_p`, `repetition_penalty` and `window` are our own."""
+_NAMED_OTHERWISE = ("max_new_tokens", "seed", "stop", "weights")  # declared below in OpenAI's way; or not supported
+_TYPES = {name: kind for name, kind in typing.get_type_hints(SamplingSettings).items() if name not in _NAMED_OTHERWISE}
+if TYPE_CHECKING:
+    from msgspec import Struct as _Sampling
+else:
+    _Sampling = msgspec.defstruct(
+        "_Sampling", [(name, kind | None, None) for name, kind in _TYPES.items()], frozen=True, kw_only=True
+    )
+
+
+class Common(_Sampling, frozen=True, kw_only=True):
+    """The fields of both kinds of request: the settings in SamplingSettings, by their names there, and these."""
 
     model: str
     n: Annotated[int, Meta(ge=1)] | None = None
@@ -40,12 +51,6 @@ class Common(msgspec.Struct, frozen=True, kw_only=True):
     stop: str | tuple[str, ...] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    min_p: float | None = None
-    repetition_penalty: float | None = None
-    window: Window | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
     logit_bias: dict[str, float] | None = None
@@ -70,14 +75,14 @@ class TextPart(msgspec.Struct, frozen=True):
 
 
 class ChatMessage(msgspec.Struct, frozen=True):
-    """One message. Its role is not seen by a model that knows of none."""
+    """One message. Its role is ignored: these models know none."""
 
     role: str
     content: str | tuple[TextPart, ...] | None = None
 
     @property
     def text(self) -> str:
-        """What stands in it."""
+        """Its text."""
         if isinstance(self.content, tuple):
             return "".join(part.text for part in self.content)
         return self.content or ""
@@ -96,7 +101,7 @@ class ChatRequest(Common, frozen=True, kw_only=True):
 
 
 class CompletionPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request comes to: `n` texts from each prompt. `candidates` as for a GenerationJob."""
+    """What a request asks for: `n` texts from each prompt. `candidates` as for a TextGeneration."""
 
     chat: bool
     model: str
@@ -110,8 +115,8 @@ class CompletionPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plan_for(request: CompletionRequest | ChatRequest, limits: ServingSettings) -> CompletionPlan:
-    """Return what `request` comes to. Raises Problem where it asks for too much, or for what there is not."""
-    _refuse_what_is_not_done(request)
+    """Return the plan for `request`. Raises Problem if it asks for too much, or for what is not supported."""
+    _refuse_unsupported(request)
     if isinstance(request, ChatRequest):
         prompts: tuple[str, ...] = ("".join(message.text for message in request.messages),)
         most = request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens
@@ -124,7 +129,7 @@ def plan_for(request: CompletionRequest | ChatRequest, limits: ServingSettings) 
     if not prompts:
         raise bad_request("prompt", "at least one text is needed")
     if n * len(prompts) > limits.texts:
-        raise bad_request("n", f"at most {limits.texts} texts are written at once, not {n * len(prompts)}")
+        raise bad_request("n", f"at most {limits.texts} texts in one request, not {n * len(prompts)}")
     if most is not None and most > limits.max_tokens:
         raise bad_request("max_tokens", f"at most {limits.max_tokens}, not {most}")
     return CompletionPlan(
@@ -132,7 +137,7 @@ def plan_for(request: CompletionRequest | ChatRequest, limits: ServingSettings) 
         model=request.model,
         prompts=prompts,
         n=n,
-        sampling=_sampling(request, min(PLAIN, limits.max_tokens) if most is None else most),
+        sampling=_sampling(request, min(DEFAULT_TOKENS, limits.max_tokens) if most is None else most),
         candidates=candidates,
         echo=echo,
         stream=bool(request.stream),
@@ -142,37 +147,30 @@ def plan_for(request: CompletionRequest | ChatRequest, limits: ServingSettings) 
 
 def _sampling(request: Common, most: int) -> SamplingSettings:
     stop = (request.stop,) if isinstance(request.stop, str) else request.stop or ()
-    given = {
-        "temperature": 1.0 if request.temperature is None else request.temperature,
-        "max_new_tokens": most,
-        "stop": stop,
-        "seed": request.seed,
-    }
-    for name in ("top_p", "top_k", "min_p", "repetition_penalty", "window"):
-        if getattr(request, name) is not None:
-            given[name] = getattr(request, name)
+    given = {name: value for name in _TYPES if (value := getattr(request, name)) is not None}
+    own = {"temperature": 1.0, "max_new_tokens": most, "stop": stop, "seed": request.seed}
     try:
-        return checked(SamplingSettings, given)
+        return checked(SamplingSettings, own | given)
     except UsageError as error:
         raise Problem(HTTPStatus.BAD_REQUEST, error.message, param=error.setting) from None
 
 
-def _refuse_what_is_not_done(request: CompletionRequest | ChatRequest) -> None:
+def _refuse_unsupported(request: CompletionRequest | ChatRequest) -> None:
     for name in ("frequency_penalty", "presence_penalty", "logit_bias"):
         if getattr(request, name):
-            raise bad_request(name, "not done here; repetition_penalty is")
+            raise bad_request(name, "not supported; use repetition_penalty")
     if isinstance(request, CompletionRequest):
         if request.suffix:
-            raise bad_request("suffix", "these models write on, and cannot fill in")
+            raise bad_request("suffix", "not supported: these models only continue a text")
         if request.best_of is not None and request.best_of > (request.n or 1):
-            raise bad_request("best_of", "not done here; ask for n texts and choose")
+            raise bad_request("best_of", "not supported; ask for n texts and choose")
         if request.echo and request.logprobs is not None:
             raise bad_request("echo", "not together with logprobs")
         return
     if request.tools:
-        raise bad_request("tools", "these models call none")
+        raise bad_request("tools", "not supported by these models")
     if request.response_format and request.response_format.get("type") not in (None, "text"):
-        raise bad_request("response_format", "text alone")
+        raise bad_request("response_format", "only text is supported")
     if request.top_logprobs and not request.logprobs:
         raise bad_request("top_logprobs", "needs logprobs: true")
 

@@ -1,7 +1,4 @@
-"""What is answered, as OpenAI's API has it, with what is ours beside it: the shapes that the OpenAPI document names.
-
-`replies` writes them without building these; the tests hold both together.
-"""
+"""Every answer of the server: OpenAI's fields, with ours beside them. The OpenAPI document is made from these."""
 
 from __future__ import annotations
 
@@ -14,13 +11,14 @@ from tinygpt_tui.settings.model_config import TrainedOn
 
 Whole = Annotated[int, Meta(ge=0)]
 FinishReason = Literal["length", "stop"]
+ErrorType = Literal["invalid_request_error", "authentication_error", "rate_limit_error", "server_error"]
 
 
 class Error(msgspec.Struct):
-    """What went wrong; `param` is the field that it went wrong with."""
+    """What went wrong; `param` is the field of the request that caused it."""
 
     message: str
-    type: Literal["invalid_request_error", "authentication_error", "rate_limit_error", "server_error"]
+    type: ErrorType
     param: str | None
     code: str | None
 
@@ -32,7 +30,7 @@ class ErrorAnswer(msgspec.Struct):
 
 
 class ModelNotes(msgspec.Struct):
-    """What there is to say of a model beyond OpenAI's fields."""
+    """Facts about a model beyond OpenAI's fields."""
 
     architecture: str
     parameters: Whole
@@ -52,7 +50,7 @@ class Model(msgspec.Struct):
 
 
 class ModelList(msgspec.Struct):
-    """All of them."""
+    """All models."""
 
     object: Literal["list"]
     data: list[Model]
@@ -74,7 +72,7 @@ class Usage(msgspec.Struct):
 
 
 class Notes(msgspec.Struct):
-    """What is ours to say of an answer: the seed in use, what was left out, how a full window is read."""
+    """Facts about an answer: the seed, the unknown characters of the prompt, what happens when the window is full."""
 
     seed: Whole
     unknown: str
@@ -112,8 +110,29 @@ class Completion(msgspec.Struct):
     tinygpt: Notes
 
 
+class CompletionChunkChoice(msgspec.Struct):
+    """What is new of one text; the last chunk of a text has its `finish_reason`."""
+
+    index: Whole
+    text: str
+    finish_reason: FinishReason | None
+    logprobs: TokenLogprobs | None
+
+
+class CompletionChunk(msgspec.Struct):
+    """An event of the stream of /v1/completions."""
+
+    id: str
+    object: Literal["text_completion"]
+    created: Whole
+    model: str
+    choices: list[CompletionChunkChoice]
+    usage: Usage | msgspec.UnsetType | None = msgspec.UNSET
+    tinygpt: Notes | msgspec.UnsetType = msgspec.UNSET
+
+
 class NamedToken(msgspec.Struct):
-    """A token and what the model gave it."""
+    """A token and its log probability."""
 
     token: str
     logprob: float
@@ -121,7 +140,7 @@ class NamedToken(msgspec.Struct):
 
 
 class ChatToken(NamedToken):
-    """A token that was written, with its likeliest alternatives."""
+    """A token that was written, with the most likely tokens in its place."""
 
     top_logprobs: list[NamedToken]
 
@@ -160,3 +179,31 @@ class ChatCompletion(msgspec.Struct):
     choices: list[ChatChoice]
     usage: Usage
     tinygpt: Notes
+
+
+class Delta(msgspec.Struct):
+    """What is new of a message."""
+
+    role: Literal["assistant"] | msgspec.UnsetType = msgspec.UNSET
+    content: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class ChatChunkChoice(msgspec.Struct):
+    """What is new of one answer; the last chunk of an answer has its `finish_reason`."""
+
+    index: Whole
+    delta: Delta
+    finish_reason: FinishReason | None
+    logprobs: ChatLogprobs | None
+
+
+class ChatChunk(msgspec.Struct):
+    """An event of the stream of /v1/chat/completions."""
+
+    id: str
+    object: Literal["chat.completion.chunk"]
+    created: Whole
+    model: str
+    choices: list[ChatChunkChoice]
+    usage: Usage | msgspec.UnsetType | None = msgspec.UNSET
+    tinygpt: Notes | msgspec.UnsetType = msgspec.UNSET
