@@ -20,7 +20,7 @@ test: test-pretended-device
 test-pretended-device: $(VENV)/.installed-dev
 	PRETENDED_DEVICE=1 $(TEST) tests/training/test_pretended.py tests/measuring/test_device_checks.py tests/workers/test_on_device.py
 
-# The same once more, traced: half as long again, so it is for whoever looks for what no test reaches.
+# The same, traced, to find code that no test reaches; takes half as long again.
 coverage: $(VENV)/.installed-dev
 	$(TEST) --cov --cov-report=term
 

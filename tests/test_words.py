@@ -23,7 +23,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "tinygpt_tui"
 
 # The rooms that must have no private word. Add yours when `python tests/test_words.py ROOM` prints nothing.
-CLEAN = ["__main__.py", "reading.py"]
+CLEAN = [
+    *("cli", "__init__.py", "__main__.py", "errors.py", "files.py", "packages.py", "paths.py", "platforms.py"),
+    *("reading.py", "words.py", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs", "Makefile", "tools"),
+]
 
 # (file, phrase as it is found, reason): old names that belong to a saved file, an event or a quoted text.
 ALLOWED: list[tuple[str, str, str]] = []

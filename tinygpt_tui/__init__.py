@@ -12,7 +12,7 @@ __all__ = ["Model", "__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    # Importing the package must stay cheap: torch is imported when somebody asks for `load`, not before.
+    # Importing the package must stay fast: torch is imported when `load` is used, not before.
     if name in ("load", "Model"):
         from tinygpt_tui import api
 

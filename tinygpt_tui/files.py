@@ -79,7 +79,7 @@ def _room(path: Path, wanted: int) -> str:
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what processes that were killed have left of files they had begun in `folder`; nothing is raised."""
+    """Remove the parts of files in `folder` that killed processes left unfinished; nothing is raised."""
     with contextlib.suppress(OSError):
         for path in folder.iterdir():
             if (named := PART.fullmatch(path.name)) and _is_forgotten(path, int(named[1])):
@@ -257,7 +257,7 @@ def write_text(path: Path, content: str, *, within: Path | None = None) -> None:
 def _is_forgotten(path: Path, writer: int) -> bool:
     import psutil  # not before the app's first picture
 
-    # The number of a process that is gone may be somebody else's by now; age decides then.
+    # The number of a process that is gone may belong to another by now; then age decides.
     return not psutil.pid_exists(writer) or time.time() - path.stat().st_mtime > FORGOTTEN_S
 
 
@@ -273,12 +273,12 @@ def _is_read_only(path: Path) -> bool:
         return False
 
 
-def _mode_of(path: Path, usual: int) -> int:
-    """Return the permissions of what is at `path`; where nothing is, `usual` without what the user's mask takes."""
+def _mode_of(path: Path, default: int) -> int:
+    """Return the permissions of the file at `path`; or `default` without the bits of the user's umask."""
     try:
         return stat.S_IMODE(path.stat().st_mode)
     except OSError:
-        return usual & ~_umask()
+        return default & ~_umask()
 
 
 def _umask() -> int:

@@ -1,8 +1,8 @@
-"""Packages that a part of the program needs: which are missing, and the command that installs them here.
+"""Optional packages: which are missing, and the command that installs them here.
 
-The program runs without torch, and without the packages of the extras. Whatever needs one asks here first, so that a
-user reads one sentence with a command to copy instead of a traceback. `import_torch` is the place where torch is
-imported for the engines, the trainer and the command line.
+The program runs without torch and without the packages of the extras. Code that needs one checks here first, so that
+the user reads one sentence with a command to copy instead of a traceback. `import_torch` imports torch for the engines,
+the trainer and the command line.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ _UV_CACHE = ("archive-v", "environments-v", "builds-v")
 
 
 class Installer(Enum):
-    """What put the program where it is."""
+    """How the program was installed."""
 
     PIP = "pip"
     UV = "uv"  # an environment without pip
     UV_TOOL = "uv tool"
     UVX = "uvx"
     PIPX = "pipx"
-    SYSTEM = "system"  # a Python that the operating system manages: pip refuses to install there
+    SYSTEM = "system"  # a Python that the operating system manages, where pip refuses to install
 
 
 def missing(package: str, purpose: str, extra: str = "") -> MissingPackageError | None:
-    """Return the error of a package that is not installed; None where it is. Nothing is imported.
+    """Return the error for a package that is not installed, else None. Nothing is imported.
 
     `purpose` is the subject of the sentence: "training". `extra` is the extra of this program that brings it.
     """
@@ -59,14 +59,14 @@ def _is_installed(package: str) -> bool:
 
 
 def require(package: str, purpose: str, extra: str = "") -> None:
-    """Raise MissingPackageError where a package is not installed."""
+    """Raise MissingPackageError if a package is not installed."""
     error = missing(package, purpose, extra)
     if error is not None:
         raise error
 
 
 def import_torch(purpose: str, threads: int | None = None) -> None:
-    """Import torch, and let it use so many threads. Raises MissingPackageError where it is missing or broken."""
+    """Import torch and set its number of threads. Raises MissingPackageError if it is missing or broken."""
     require("torch", purpose)
     try:
         import torch
@@ -80,7 +80,7 @@ def import_torch(purpose: str, threads: int | None = None) -> None:
 
 
 def command_in(hint: str) -> str:
-    """Return the command that a hint of MissingPackageError holds; empty where it is another error's."""
+    """Return the command in the hint of a MissingPackageError; empty for another error's hint."""
     for beginning in (INSTALL, REINSTALL):
         if hint.startswith(beginning):
             return hint.removeprefix(beginning)
@@ -123,7 +123,7 @@ def install_command(package: str, extra: str = "", *, again: bool = False) -> st
 
 
 def installer() -> Installer:
-    """Return what put the program where it is."""
+    """Return how the program was installed."""
     prefix = Path(sys.prefix)
     if (prefix / "uv-receipt.toml").is_file():
         return Installer.UV_TOOL
@@ -149,7 +149,7 @@ def distribution() -> str:
 
 
 def torch_version() -> str:
-    """Return the version of torch, empty where it is not installed; it is not imported."""
+    """Return the version of torch without importing it; empty if it is not installed."""
     try:
         return importlib.metadata.version("torch") if _is_installed("torch") else ""
     except importlib.metadata.PackageNotFoundError:
@@ -157,7 +157,7 @@ def torch_version() -> str:
 
 
 def _why_no_torch() -> str:
-    """Return for which kind of machine there is no torch; empty where there is."""
+    """Return the kind of this machine if there is no torch for it, else an empty text."""
     machine = platform.machine().lower()
     if SYSTEM == MACOS and machine == "x86_64":
         return "Macs with an Intel processor"
@@ -169,7 +169,7 @@ def _why_no_torch() -> str:
 
 
 def _python() -> str:
-    """Return how to call this interpreter: by its bare name where that means it."""
+    """Return the command that runs this interpreter: its bare name if that finds it, else its path."""
     for name in ("python", "python3"):
         found = shutil.which(name)
         if found and os.path.normcase(found) == os.path.normcase(sys.executable):

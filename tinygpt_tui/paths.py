@@ -1,4 +1,4 @@
-"""Where models, data, settings and logs live; asking creates nothing."""
+"""The folders and files of models, data, settings and logs; asking for a path creates nothing."""
 
 from __future__ import annotations
 
@@ -21,10 +21,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def home() -> Path:
-    """Return the folder under which everything that the program writes lives.
-
-    `TINYGPT_TUI_HOME` moves it; else it is the platform's data folder.
-    """
+    """Return the folder for everything that the program writes: `TINYGPT_TUI_HOME`, else the platform's data folder."""
     chosen = os.environ.get(HOME_VARIABLE)
     if not chosen:
         return Path(platformdirs.user_data_dir("tinygpt-tui", appauthor=False))
@@ -32,7 +29,7 @@ def home() -> Path:
 
 
 def typed_path(text: str) -> Path:
-    """Return the path that somebody typed, `~` made a home folder; a home that is not known stays as it was typed."""
+    """Return the path that the user typed, with `~` expanded if the home folder is known."""
     try:
         return Path(text).expanduser()
     except RuntimeError:
@@ -48,7 +45,7 @@ def composed(name: str) -> str:
 
 
 def find_named(known: Mapping[str, T], name: str) -> T | None:
-    """Return what is called `name`, or looks so; None where nothing is."""
+    """Return the entry with that name, composed or not; None if there is none."""
     if name in known:
         return known[name]
     return next((one for other, one in known.items() if composed(other) == composed(name)), None)
@@ -57,7 +54,7 @@ def find_named(known: Mapping[str, T], name: str) -> T | None:
 def is_reserved(name: str) -> bool:
     """Whether Windows keeps a file's name for a device, whatever follows the first dot: `NUL`, `con.txt`, `COM1 .gguf`.
 
-    Such a file could not be copied to Windows, so that no system gets one.
+    Such a file could not be copied to Windows, so it is refused on every system.
     """
     return name.partition(".")[0].rstrip().upper() in _DEVICES
 
@@ -90,7 +87,7 @@ def logs_folder() -> Path:
 
 
 def settings_file() -> Path:
-    """Return the file of the app's remembered settings (theme, hidden panes)."""
+    """Return the app's settings file."""
     return home() / "settings.toml"
 
 
@@ -100,17 +97,17 @@ def prompts_file() -> Path:
 
 
 def measured_file() -> Path:
-    """Return the file of what was measured of other programs' checkpoints."""
+    """Return the cache of what was measured on other programs' checkpoints."""
     return home() / "measured.json"
 
 
 def sessions_folder() -> Path:
-    """Return the folder of what was written in the Generate tab, a file a session."""
+    """Return the folder of sessions, the texts of the Generate tab, one file each."""
     return home() / "sessions"
 
 
 def _shipped(name: str) -> Path:
-    # In a wheel the shipped folders lie inside the package; in a checkout they are the top-level ones.
+    # In a wheel the shipped folders are inside the package; in a checkout they are top-level.
     inside = _PACKAGE / "shipped" / name
     return inside if inside.is_dir() else _PACKAGE.parent / name
 

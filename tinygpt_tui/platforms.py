@@ -145,7 +145,7 @@ def since_boot(pid: int, proc: Path = _PROC) -> float:
     """
     try:
         fields = (proc / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()
-        return int(fields[19]) / os.sysconf("SC_CLK_TCK")  # the 22nd field of proc(5); two stand before the bracket
+        return int(fields[19]) / os.sysconf("SC_CLK_TCK")  # the 22nd field of proc(5); two are before the bracket
     except (OSError, AttributeError, ValueError, IndexError):
         return 0.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# What moves a terminal's cursor, names its window or writes the other way round: control characters but for the tab and
+# What moves a terminal's cursor, names its window or writes the other way round: control characters except the tab and
 # the new line, separators of lines, marks of direction, and halves of surrogate pairs, which no terminal can be sent.
 COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -54,7 +54,7 @@ def ratio(value: float) -> str:
 
 
 def bar(share: float, cells: int) -> str:
-    """A bar of at most so many cells, an eighth of a cell fine; what is more than nothing shows."""
+    """A bar of at most `cells` cells, in eighths of a cell; any share above zero shows."""
     eighths = round(min(max(share, 0.0), 1.0) * cells * 8)
     if share > 0:
         eighths = max(eighths, 1)
@@ -63,7 +63,7 @@ def bar(share: float, cells: int) -> str:
 
 
 def shortened(text: str, length: int) -> str:
-    """At most so many characters, with a sign that something was left out."""
+    """At most `length` characters; `…` marks that some were left out."""
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
@@ -73,7 +73,7 @@ def threads(count: int) -> str:
 
 
 def loss_words(loss: float, tokens: int, digits: int = 4) -> str:
-    """A validation loss: `1.6213`; where only so many `tokens` of the split gave it as wide, and marked: `≈1.621`."""
+    """A validation loss: `1.6213`; on `tokens` tokens instead of the whole split, rounded and marked: `≈1.621`."""
     return f"≈{loss:.{digits - 1}f}" if tokens else f"{loss:.{digits}f}"
 
 

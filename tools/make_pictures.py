@@ -61,7 +61,7 @@ async def microscope(pilot: Pilot[None]) -> None:
 
 
 async def race(pilot: Pilot[None]) -> None:
-    """Let the model run against its untrained twin."""
+    """Let the model run against its untrained copy."""
     await pilot.press("f4")
     await until(pilot, lambda: isinstance(pilot.app.screen, RaceScreen))
     screen = pilot.app.screen

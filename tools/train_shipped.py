@@ -70,13 +70,13 @@ def ship(run: RunFolder) -> None:
     """Copy a finished run's model to `models/`; paths and processes of this machine are left out."""
     target = MODELS / run.model.name
     examined = target / "run" / OF_THE_TEXT
-    kept = examined.read_bytes() if examined.is_file() else None
+    saved = examined.read_bytes() if examined.is_file() else None
     shutil.rmtree(target, ignore_errors=True)
     leave_out = shutil.ignore_patterns("resume*.pt", "lock", "control", "timeline", "*.log", ".*")
     shutil.copytree(run.model, target, ignore=leave_out)
     copy = RunFolder(target)
-    if kept is not None and not examined.exists():
-        write_bytes(examined, kept)
+    if saved is not None and not examined.exists():
+        write_bytes(examined, saved)
     ship_moments(run, copy)
     round_weights(target / WEIGHTS)
     round_events(copy.events)

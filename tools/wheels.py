@@ -194,8 +194,8 @@ def lite_metadata(metadata: bytes) -> bytes:
         "Name: tinygpt-tui": f"Name: {LITE}",
         needless[0]: None,
     }
-    kept = [replaced.get(line, line) for line in lines]
-    said = [f"{line} Without torch." if line and line.startswith("Summary: ") else line for line in kept]
+    core = [replaced.get(line, line) for line in lines]
+    said = [f"{line} Without torch." if line and line.startswith("Summary: ") else line for line in core]
     return "\n".join(line for line in said if line is not None).encode() + gap + readme
 
 

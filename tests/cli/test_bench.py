@@ -119,7 +119,7 @@ def test_marks_and_not_colours_say_what_was_reached() -> None:
     assert any("≥ 40x" in line and "39x" in line for line in lines)
     assert any(line.startswith("not finished") for line in lines)
     printed = "\n".join(lines)
-    assert "native: differs from naive's at token 77 of 500 (naive's two likeliest are 1.0e-06 apart there)" in printed
+    assert "native: differs from naive's at token 77 of 500 (naive's top two are 1.0e-06 apart there)" in printed
     assert "at token 8 of 500 (rounded weights)" in printed
     assert "had 40% of its core" in printed
 

@@ -62,7 +62,7 @@ def trained(trained_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return trained_home
 
 
-def test_a_named_encoding_is_kept_with_the_run(home: Path, tmp_path: Path) -> None:
+def test_a_named_encoding_is_saved_with_the_run(home: Path, tmp_path: Path) -> None:
     polish = "Zażółć gęślą jaźń, powiedział i wyszedł wcześnie rano.\n" * 60
     path = tmp_path / "polish.txt"
     path.write_bytes(polish.encode("iso8859-2"))
@@ -261,9 +261,7 @@ def test_what_cannot_be_is_told_on_stderr_with_its_code(
         (bytes(range(256)) * 50, "not a text file"),
     ],
 )
-def test_a_text_that_cannot_be_learnt_from_makes_no_folder(
-    home: Path, tmp_path: Path, content: bytes, words: str
-) -> None:
+def test_an_unusable_text_makes_no_folder(home: Path, tmp_path: Path, content: bytes, words: str) -> None:
     path = tmp_path / "text.txt"
     path.write_bytes(content)
     done = tinygpt("train", "--corpus", path, "--name", "never", *TINY)

@@ -14,7 +14,7 @@ from tinygpt_tui.settings.sampling import SamplingSettings, without_effect
 
 @dataclass
 class Written:
-    """What stood on stdout and stderr."""
+    """What was printed to stdout and stderr."""
 
     text: str
     said: str

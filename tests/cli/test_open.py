@@ -96,7 +96,7 @@ def test_a_folders_name_tells_the_heads_that_shapes_do_not(tmp_path: Path, capsy
     assert rows_of(capsys.readouterr().out)["n head"] == ["3", "from the folder's name"]
 
 
-def test_kept_it_is_a_model_of_ours(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_saved_one_is_a_native_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tinygpt_folder(tmp_path)
     assert run(["open", str(path), "--keep", "fables"]) == 0
     assert "kept as fables: tinygpt-tui generate fables" in capsys.readouterr().err
@@ -109,7 +109,7 @@ def test_kept_it_is_a_model_of_ours(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "a model of this program" in capsys.readouterr().out
 
 
-def test_kept_on_a_full_disk_it_leaves_its_name_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_saving_on_a_full_disk_leaves_its_name_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -122,7 +122,7 @@ def test_kept_on_a_full_disk_it_leaves_its_name_free(tmp_path: Path, monkeypatch
     assert run(["open", str(path), "--keep", "ghost"]) == ExitCode.USAGE  # a folder, and no model
 
 
-def test_a_folder_of_models_is_kept_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_of_models_is_saved_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "models"
     names = [FOLDER, FOLDER.replace("fables", "poems")]
     for seed, name in enumerate(names):

@@ -1,4 +1,4 @@
-"""What is written is data, but for a terminal."""
+"""Output is data; on a terminal its control characters are shown as symbols."""
 
 from __future__ import annotations
 

@@ -46,16 +46,16 @@ def test_a_detached_training_is_watched_and_left_alone(
     run = find_run("cat")
     status = run.read_status()
     try:
-        looks = 0
+        polls = 0
 
-        def look(seconds: float) -> None:
-            nonlocal looks
-            looks += 1
+        def poll(seconds: float) -> None:
+            nonlocal polls
+            polls += 1
             wait_until(lambda: run.events.exists() and "Step" in run.events.read_text(encoding="utf-8"))
-            if looks == 3:
+            if polls == 3:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(command, "time", SimpleNamespace(sleep=look))
+        monkeypatch.setattr(command, "time", SimpleNamespace(sleep=poll))
         assert tinygpt(["watch"]) == ExitCode.OK
         shown = capsys.readouterr()
         assert "step 0/1000000" in shown.out

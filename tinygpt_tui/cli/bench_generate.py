@@ -121,7 +121,7 @@ def _text(found: TextCheck) -> str:
     name = f"greedy text of {found.way}"
     if found.same:
         return f"{name}: same text as naive, {found.tokens} tokens ({found.different} different ones)"
-    about = "rounded weights" if found.approximate else f"naive's two likeliest are {found.gap:.1e} apart there"
+    about = "rounded weights" if found.approximate else f"naive's top two are {found.gap:.1e} apart there"
     return f"{name}: differs from naive's at token {found.differs_at} of {found.tokens} ({about})"
 
 
