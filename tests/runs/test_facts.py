@@ -96,7 +96,7 @@ def test_the_table_sorts_by_every_column() -> None:
     assert in_order(facts, None, False) == facts
     assert title_of("loss", "loss", False, 4) == "best ▲"
     assert title_of("loss", None, False, 4) == "best 4"
-    assert "begun" not in columns_for(80)
+    assert "started" not in columns_for(80)
     assert columns_for(120) == list(COLUMNS)
 
 

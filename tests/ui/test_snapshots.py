@@ -146,7 +146,7 @@ async def train_tab(pilot: Pilot[None]) -> TrainScreen:
     await wait_until(pilot, lambda: isinstance(pilot.app.screen, TrainScreen) and pilot.app.screen.is_mounted)
     screen = pilot.app.screen
     assert isinstance(screen, TrainScreen)
-    await wait_until(pilot, lambda: screen.form.facts is not None)
+    await wait_until(pilot, lambda: screen.form.state.facts is not None)
     await sees(pilot, "1,050,238 characters", "epochs")
     return screen
 

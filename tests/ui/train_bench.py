@@ -84,7 +84,7 @@ class TrainBench:
 
     async def read(self) -> None:
         """Wait until the chosen text is read."""
-        await self.until(lambda: self.form.facts is not None)
+        await self.until(lambda: self.form.state.facts is not None)
 
     async def set(self, name: str, text: str) -> None:
         """Type a setting, after opening the drawer it is in."""

@@ -260,14 +260,14 @@ class TinyGPTApp(App[None]):
         if not self.screen.is_modal:
             self.switch_mode(name)
 
-    async def on_runs_screen_look_at(self, message: RunsScreen.LookAt) -> None:
+    async def on_runs_screen_open_requested(self, message: RunsScreen.OpenRequested) -> None:
         """Go to Train with a run of the table."""
         from tinygpt_tui.ui.train.screen import TrainScreen
 
         await self.switch_mode("train")
         for screen in self.screen_stack:
             if isinstance(screen, TrainScreen):
-                screen.look_at(message.model_path)
+                screen.open_run(message.model_path)
 
     async def on_runs_screen_talk_to(self, message: RunsScreen.TalkTo) -> None:
         """Go to Generate with a model of the table of runs."""

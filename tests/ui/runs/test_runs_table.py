@@ -19,7 +19,7 @@ async def test_columns_are_as_wide_as_their_cells_before_the_table_is_idle() -> 
         await bench.until(lambda: isinstance(bench.app.screen, RunsScreen) and bench.app.screen.table.row_count)
         screen = bench.app.screen
         assert isinstance(screen, RunsScreen)
-        screen._show()
+        screen.update_table()
         drawn = screen.table.render_line(1).text  # at once, as a slow machine does
         assert "a run with a long name" in drawn
 

@@ -111,8 +111,8 @@ async def test_the_doctor_and_what_helps(run: ScriptedRun, tmp_path: Path, monke
         await bench.read()
         assert bench.form.settings is not None
         assert bench.form.settings.architecture.activation == "gelu"
-        assert bench.form.facts is not None
-        assert bench.form.facts.reference.path == str(text)
+        assert bench.form.state.facts is not None
+        assert bench.form.state.facts.reference.path == str(text)
 
 
 async def test_findings_that_come_later_keep_the_cursor(run: ScriptedRun) -> None:

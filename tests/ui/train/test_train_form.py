@@ -33,9 +33,9 @@ def sixty_five(tmp_path: Path) -> Path:
 async def test_the_shipped_corpus_is_read_and_a_name_suggested() -> None:
     async with train_tab() as bench:
         await bench.read()
-        assert bench.form.facts is not None
-        assert bench.form.facts.reference.name == "tales"
-        assert bench.form.facts.reference.entropy is not None
+        assert bench.form.state.facts is not None
+        assert bench.form.state.facts.reference.name == "tales"
+        assert bench.form.state.facts.reference.entropy is not None
         assert bench.form.name_row.text == "tales"
         assert bench.start_enabled
         assert "Start" in bench.keys
@@ -45,7 +45,7 @@ async def test_the_shipped_corpus_is_read_and_a_name_suggested() -> None:
 async def test_parameters_are_exact(preset: str, count: str, sixty_five: Path) -> None:
     async with train_tab() as bench:
         await bench.choose(sixty_five)
-        await bench.until(lambda: bench.form.facts is not None and bench.form.facts.vocab_size == 65)
+        await bench.until(lambda: bench.form.state.facts is not None and bench.form.state.facts.vocab_size == 65)
         bench.form.query_one("#preset", Select).value = preset
         await bench.until(lambda: bench.text("#form-summary").startswith(f"{count} parameters"))
         assert count in bench.text("#budget")
@@ -54,9 +54,9 @@ async def test_parameters_are_exact(preset: str, count: str, sixty_five: Path) -
 async def test_parameters_follow_what_is_typed() -> None:
     async with train_tab() as bench:
         await bench.read()
-        before = bench.form.draft.parameters
+        before = bench.form.state.draft.parameters
         await bench.set("n_layer", "7")
-        assert bench.form.draft.parameters != before
+        assert bench.form.state.draft.parameters != before
         assert "changed: n layer" in bench.text("#preset-note")
 
 
@@ -98,7 +98,9 @@ async def test_a_text_too_short_for_the_block_size(tmp_path: Path) -> None:
     short.write_text("just a line of text\n" * 4)
     async with train_tab() as bench:
         await bench.choose(short)
-        await bench.until(lambda: bench.form.facts is not None and bench.form.facts.reference.name == "short")
+        await bench.until(
+            lambda: bench.form.state.facts is not None and bench.form.state.facts.reference.name == "short"
+        )
         await bench.set("block_size", "200")
         assert "80 characters" in bench.problem("block_size")
         assert not bench.start_enabled
@@ -136,18 +138,18 @@ async def test_a_wrong_guess_of_the_encoding_is_seen_and_set_right(tmp_path: Pat
         await bench.read()
         assert not encoding.region  # nothing was guessed
         await bench.choose(tmp_path / "polish.txt")
-        await bench.until(lambda: bench.form.facts is not None and bench.form.facts.guessed)
+        await bench.until(lambda: bench.form.state.facts is not None and bench.form.state.facts.guessed)
         await bench.sees("gę¶l±")  # the guess, for all to see
         await bench.until(lambda: encoding.region)
         encoding.value = "iso8859-2"
-        await bench.until(lambda: bench.form.facts is not None and "ż" in bench.form.facts.characters)
-        assert bench.form.facts is not None
-        assert bench.form.facts.reference.encoding == "iso8859-2"  # as the run will read it
+        await bench.until(lambda: bench.form.state.facts is not None and "ż" in bench.form.state.facts.characters)
+        assert bench.form.state.facts is not None
+        assert bench.form.state.facts.reference.encoding == "iso8859-2"  # as the run will read it
         assert "gę¶l±" not in bench.shown
         encoding.value = "utf-8"
         await bench.sees("is not utf-8:")
         encoding.value = "auto"
-        await bench.until(lambda: bench.form.facts is not None and bench.form.facts.guessed)
+        await bench.until(lambda: bench.form.state.facts is not None and bench.form.state.facts.guessed)
 
 
 async def test_a_path_can_be_typed_absolute_or_from_the_folder_shown(
@@ -163,7 +165,9 @@ async def test_a_path_can_be_typed_absolute_or_from_the_folder_shown(
             await bench.until(lambda: bench.app.screen.is_modal)
             await bench.pilot.press(*typed, "enter")
             await bench.until(lambda: not bench.app.screen.is_modal)
-            await bench.until(lambda name=name: bench.form.facts and bench.form.facts.reference.name == name)
+            await bench.until(
+                lambda name=name: bench.form.state.facts and bench.form.state.facts.reference.name == name
+            )
 
 
 async def test_a_path_that_is_not_there_stays_in_the_dialog(tmp_path: Path) -> None:
@@ -194,7 +198,7 @@ async def test_a_typed_name_outlives_another_corpus(sixty_five: Path) -> None:
         await bench.read()
         bench.form.query_one("#name", Input).value = "mine"
         await bench.choose(sixty_five)
-        await bench.until(lambda: bench.form.facts is not None and bench.form.facts.vocab_size == 65)
+        await bench.until(lambda: bench.form.state.facts is not None and bench.form.state.facts.vocab_size == 65)
         assert bench.form.name_row.text == "mine"
 
 
@@ -297,7 +301,7 @@ async def test_the_cost_follows_what_is_typed_and_the_machine() -> None:
         assert bench.text("#form-summary") != before
         assert " h " in bench.text("#form-summary")
         keep_machine(Machine(compute=0.01, memory=0.01, calls=0.01))
-        bench.form.look_at_machine()
+        bench.form.update_machine()
         assert "as measured here" in bench.text("#budget")
         assert " h " not in bench.text("#form-summary")
 
@@ -308,20 +312,22 @@ async def test_so_many_minutes_choose_the_net_and_what_was_changed_stays(tmp_pat
     async with train_tab() as bench:
         await bench.read()
         bench.form.query_one("#preset", Select).value = "timed"
-        await bench.until(lambda: bench.form.draft.settings and bench.form.draft.settings.minutes == 3)
+        await bench.until(lambda: bench.form.state.draft.settings and bench.form.state.draft.settings.minutes == 3)
         assert "by the clock" in bench.text("#budget")
-        large = bench.form.draft.parameters
+        large = bench.form.state.draft.parameters
         await bench.set("learning_rate", "0.01")
         await bench.set("minutes", "0.2")
-        assert bench.form.draft.parameters < large
+        assert bench.form.state.draft.parameters < large
         assert bench.text("#form-summary").split(" · ")[1] == "12 s"
         await bench.choose(diary)
-        await bench.until(lambda: bench.form.facts is not None and bench.form.facts.reference.name == "diary")
-        settings = bench.form.draft.settings
+        await bench.until(
+            lambda: bench.form.state.facts is not None and bench.form.state.facts.reference.name == "diary"
+        )
+        settings = bench.form.state.draft.settings
         assert settings is not None
         assert settings.architecture.dropout > 0
         assert (settings.learning_rate, settings.minutes) == (0.01, 0.2)
-        assert bench.form.preset_name == ""
+        assert bench.form.state.preset_name == ""
         assert "changed: learning rate" in bench.text("#preset-note") or "minutes" in bench.text("#preset-note")
 
 
@@ -330,7 +336,9 @@ async def test_what_may_be_wrong_is_said_also_on_a_small_screen(tmp_path: Path) 
     short.write_text("a few words, and then a few more words.\n" * 40 + "é")
     async with train_tab((80, 24)) as bench:
         await bench.choose(short)
-        await bench.until(lambda: bench.form.facts is not None and bench.form.facts.reference.name == "short")
+        await bench.until(
+            lambda: bench.form.state.facts is not None and bench.form.state.facts.reference.name == "short"
+        )
         await bench.sees("! the text is short")
         await bench.pilot.resize_terminal(140, 40)
         await bench.sees("occurs only once (é)")
@@ -352,7 +360,7 @@ async def test_another_net_brings_its_own_settings(tmp_path: Path) -> None:
             await bench.until(lambda own=own: bench.screen.query(f"#setting-{own} Input"))
             await bench.until(lambda others=others: not bench.screen.query(f"#setting-{others}"))
             assert bench.screen.query("#setting-beta1 Input")
-            assert bench.form.preset_name == preset
+            assert bench.form.state.preset_name == preset
             assert bench.start_enabled
             settings = bench.form.settings
             assert settings is not None
@@ -374,7 +382,7 @@ async def test_another_training_s_settings_may_be_another_net_s() -> None:
         bench.form.fill(ALL_PRESETS["lstm"].training, {"steps": "7"})
         await bench.until(lambda: bench.screen.query("#setting-n_hidden Input"))
         await bench.until(lambda: "another net than the preset's: lstm" in bench.text("#preset-note"))
-        assert bench.form.preset_name == ""
+        assert bench.form.state.preset_name == ""
         assert bench.form.settings is not None
         assert bench.form.settings.steps == 7
         assert bench.form.settings.architecture.n_hidden == 188

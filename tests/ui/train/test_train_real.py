@@ -65,7 +65,7 @@ def run() -> Iterator[RunFolder]:
 async def begin(bench: TrainBench, text: Path, **settings: str) -> None:
     """Fill the form and press the key."""
     await bench.choose(text)
-    await bench.until(lambda: bench.form.facts is not None and bench.form.facts.reference.name == "nursery")
+    await bench.until(lambda: bench.form.state.facts is not None and bench.form.state.facts.reference.name == "nursery")
     for name, value in {"minutes": "0", **TINY, **settings}.items():
         await bench.set(name, value)
     assert bench.form.query_one("#name", Input).value == "nursery"
@@ -140,9 +140,11 @@ SMALL_NETS = {
 async def test_another_net_is_trained_stopped_and_gone_on_with(preset: str, text: Path, run: RunFolder) -> None:
     async with train_tab((80, 24)) as bench:
         await bench.choose(text)
-        await bench.until(lambda: bench.form.facts is not None and bench.form.facts.reference.name == "nursery")
+        await bench.until(
+            lambda: bench.form.state.facts is not None and bench.form.state.facts.reference.name == "nursery"
+        )
         bench.form.query_one("#preset", Select).value = preset
-        await bench.until(lambda: bench.form.preset_name == preset and bench.form.settled)
+        await bench.until(lambda: bench.form.state.preset_name == preset and bench.form.is_settled)
         common = {"block_size": "16", "steps": "100000", "batch_size": "4", "threads": "1", "sample_tokens": "20"}
         for name, value in {**SMALL_NETS[preset], **common}.items():
             await bench.set(name, value)
@@ -179,7 +181,7 @@ async def test_a_model_that_was_just_trained_is_talked_to(text: Path, run: RunFo
         bench = TrainBench(app, pilot, [])
         await begin(bench, text)
         await bench.until(lambda: bench.phase is Phase.FINISHED, PATIENCE_S)
-        await bench.until(lambda: "talk" in bench.screen.possible())
+        await bench.until(lambda: "talk" in bench.screen.page.actions)
         await pilot.press("t")
         await wait_until(pilot, lambda: isinstance(app.screen, GenerateScreen))
         generate = app.screen

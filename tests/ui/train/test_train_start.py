@@ -40,8 +40,8 @@ async def test_a_training_starts_from_a_model(text: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(TrainingSession, "launch", lambda self: None)
     async with train_tab((80, 24)) as bench:
         await bench.choose(text)
-        await bench.until(lambda: bench.form.facts and bench.form.facts.reference.name == "letters")
-        assert bench.form.preset_name == "timed"  # for a text of one's own
+        await bench.until(lambda: bench.form.state.facts and bench.form.state.facts.reference.name == "letters")
+        assert bench.form.state.preset_name == "timed"  # for a text of one's own
         own_rate = ALL_PRESETS["timed"].training.learning_rate
         choose(bench, str(model))
         await bench.sees("adds 2 characters new to it: zü")
@@ -67,7 +67,7 @@ async def test_a_training_starts_from_a_model(text: Path, monkeypatch: pytest.Mo
         bench.screen.action_new()
         choose(bench, NOTHING)
         await bench.until(lambda: not bench.form.query_one("#setting-n_layer Input", Input).disabled)
-        assert bench.form.preset_name == "timed"
+        assert bench.form.state.preset_name == "timed"
         assert bench.form.name_row.text == "letters"
 
 
@@ -78,7 +78,7 @@ async def test_a_model_of_another_kind_and_one_that_is_gone(text: Path) -> None:
         make_model(paths.models_folder() / name, VARIANTS["gru"])
     async with train_tab() as bench:
         await bench.choose(text)
-        await bench.until(lambda: bench.form.facts and bench.form.facts.reference.name == "letters")
+        await bench.until(lambda: bench.form.state.facts and bench.form.state.facts.reference.name == "letters")
         choose(bench, str(paths.models_folder() / "gru"))
         await bench.until(lambda: bench.form.query("#setting-n_hidden Input"))
         await bench.until(lambda: bench.form.query_one("#setting-n_hidden Input", Input).disabled)
@@ -99,7 +99,7 @@ async def test_from_the_list_of_models(text: Path) -> None:
         )
         await bench.pilot.press("t")
         await bench.until(lambda: isinstance(bench.app.screen, train.TrainScreen))
-        await bench.until(lambda: bench.form.start is not None and bench.form.start.name == "one")
+        await bench.until(lambda: bench.form.state.start is not None and bench.form.state.start.name == "one")
 
 
 async def test_the_doctor_before_a_start(tmp_path: Path) -> None:
@@ -107,9 +107,9 @@ async def test_the_doctor_before_a_start(tmp_path: Path) -> None:
     path.write_text(TEXT + "Ã©", encoding="utf-8")
     async with train_tab((80, 24)) as bench:
         await bench.choose(path)
-        await bench.until(lambda: bench.form.facts and bench.form.facts.reference.name == "short")
+        await bench.until(lambda: bench.form.state.facts and bench.form.state.facts.reference.name == "short")
         bench.form.query_one(PresetSelect).value = "quick"
-        await bench.until(lambda: bench.form.preset == "quick")
+        await bench.until(lambda: bench.form.state.preset == "quick")
         for name, value in (("n_embd", "16"), ("n_layer", "1"), ("steps", "90000")):
             await bench.set(name, value)
         await bench.pilot.press("ctrl+y")

@@ -1,4 +1,4 @@
-"""Two runs side by side: what each has reached, and every setting that they have differently."""
+"""Two runs side by side: what each has reached, and every setting that differs."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from tinygpt_tui.ui.runs.table import COLUMNS
 from tinygpt_tui.ui.shared.row_table import RowTable
 from tinygpt_tui.words import shortened
 
-OUTCOMES = ("state", "steps", "loss", "parameters", "time", "begun")
+OUTCOMES = ("state", "steps", "loss", "parameters", "time", "started")
 LONGEST = 26  # cells of a value
 
 
 class DifferencesTable(RowTable[Text]):
-    """A setting a line."""
+    """A line for each setting."""
 
     HELP = """## Differences
 
-Above, what the two runs have reached; below, only the settings that are not the same, by the names they have in the
-form and as flags. What is not listed is equal.
+Above, what the two runs have reached; below, the settings that differ, by the names they have in the form and as
+flags. What is not listed is equal.
 """
 
 
 class RunDifferencesScreen(ModalScreen[None]):
-    """Only shows."""
+    """Shows a table."""
 
     DEFAULT_CSS = """
     RunDifferencesScreen {

@@ -1,4 +1,4 @@
-"""Write something about a run; it is kept in the run's folder."""
+"""Write notes on a run; they are saved in the run's folder."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from textual.widgets import TextArea
 
 
 class RunNotesScreen(ModalScreen[str | None]):
-    """Dismisses with the notes, or with None where nothing was changed."""
+    """Dismisses with the notes, or with None if nothing was changed."""
 
     HELP: ClassVar[str | None] = (
-        "Notes on a run: what you tried and what came of it. Esc keeps what stands here; Ctrl+U leaves it as it was."
+        "Notes on a run: what you tried and what resulted. Esc saves them; Ctrl+U discards the changes."
     )
     DEFAULT_CSS = """
     RunNotesScreen {
@@ -29,8 +29,8 @@ class RunNotesScreen(ModalScreen[str | None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,ctrl+s", "keep", "Keep", id="notes.keep", priority=True, tooltip="Keep the notes, and close"),
-        Binding("ctrl+u", "cancel", "As it was", id="notes.cancel", priority=True, tooltip="Change nothing"),
+        Binding("escape,ctrl+s", "save", "Save", id="notes.keep", priority=True, tooltip="Save the notes, and close"),
+        Binding("ctrl+u", "cancel", "Discard", id="notes.cancel", priority=True, tooltip="Discard the changes"),
         Binding("f1", "app.help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
     ]
 
@@ -42,7 +42,7 @@ class RunNotesScreen(ModalScreen[str | None]):
         """Yield the box."""
         with Vertical() as box:
             box.border_title = f"notes on {self._run_name}"
-            box.border_subtitle = "esc: keep  ^u: as it was"
+            box.border_subtitle = "esc: save  ^u: discard"
             yield TextArea(self._notes, soft_wrap=True, show_line_numbers=False, highlight_cursor_line=False)
 
     def on_mount(self) -> None:
@@ -51,8 +51,8 @@ class RunNotesScreen(ModalScreen[str | None]):
         box.focus()
         box.move_cursor(box.document.end)
 
-    def action_keep(self) -> None:
-        """Answer with what stands here."""
+    def action_save(self) -> None:
+        """Dismiss with the notes."""
         text = self.query_one(TextArea).text
         self.dismiss(text if text != self._notes else None)
 

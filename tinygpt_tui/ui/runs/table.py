@@ -1,24 +1,27 @@
-"""The table of runs as it is shown: its columns, their order, and a run's cells. It knows nothing of Textual."""
+"""The columns of the table of runs, its order, and what is shown about a run. It knows nothing of Textual."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from tinygpt_tui.runs.facts import RunFacts
-from tinygpt_tui.words import loss_words, parameters, shortened
+from tinygpt_tui.runs.facts import RunFacts, bytes_of
+from tinygpt_tui.words import loss_words, parameters, shortened, size
 
 NOTHING = "–"
-NARROW = 100  # columns of the terminal below which some columns give way
+NARROW = 100  # columns of the terminal below which some columns are left out
 SIGNS = {"running": "▶", "starting": "◌", "paused": "‖", "finished": "✓", "stopped": "■", "failed": "✗"}
 UP, DOWN = "▲", "▼"
+OTHER_TEXT = "≠"  # before a loss of another text, which cannot be compared
+WORTH_SHOWING = 1_000_000  # bytes that a run takes
 
 
 class Column(NamedTuple):
-    """One column: its title, what a cell says, what rows are sorted by, and whether few or many come first.
+    """One column: its title, a cell's text, the key that rows are sorted by, and whether low or high comes first.
 
-    A `wide` one is left out where there is little room.
+    A `wide` one is left out on narrow terminals.
     """
 
     title: str
@@ -41,7 +44,7 @@ def _loss(facts: RunFacts, narrow: bool) -> str:
     return NOTHING if loss is None else loss_words(loss, facts.reached.best_tokens)
 
 
-def _begun(facts: RunFacts, narrow: bool) -> str:
+def _started(facts: RunFacts, narrow: bool) -> str:
     return time.strftime("%d %b %H:%M", time.localtime(facts.card.created))
 
 
@@ -67,25 +70,39 @@ COLUMNS: dict[str, Column] = {
     "time": Column("time", lambda f, n: span(f.reached.elapsed_s), lambda f: f.reached.elapsed_s, right=True),
     "corpus": Column("text", lambda f, n: shortened(f.card.corpus, 11 if n else 20), lambda f: f.card.corpus.lower()),
     "preset": Column("preset", lambda f, n: f.card.preset or NOTHING, lambda f: f.card.preset, wide=True),
-    "begun": Column("begun", _begun, lambda f: f.card.created, falls=True, wide=True),
+    "started": Column("started", _started, lambda f: f.card.created, falls=True, wide=True),
 }
 
 
 def columns_for(width: int) -> list[str]:
-    """Return the columns that a terminal so wide shows."""
+    """Return the columns that a terminal of that width shows."""
     return [name for name, column in COLUMNS.items() if width >= NARROW or not column.wide]
 
 
-def in_order(facts: Sequence[RunFacts], by: str | None, turned: bool) -> list[RunFacts]:
-    """Return the runs sorted `by` a column, the best or newest first, or `turned` round; None: as they come."""
+def in_order(facts: Sequence[RunFacts], by: str | None, is_reversed: bool) -> list[RunFacts]:
+    """Return the runs sorted `by` a column, the best or newest first unless `is_reversed`; None: as they are."""
     if by is None:
         return list(facts)
     column = COLUMNS[by]
-    return sorted(facts, key=column.key, reverse=column.falls != turned)
+    return sorted(facts, key=column.key, reverse=column.falls != is_reversed)
 
 
-def title_of(name: str, by: str | None, turned: bool, number: int) -> str:
-    """Return a column's title with the number that sorts by it, or with the way it is sorted."""
+def title_of(name: str, by: str | None, is_reversed: bool, number: int) -> str:
+    """Return a column's title with the number that sorts by it, or with the direction it is sorted in."""
     column = COLUMNS[name]
-    mark = (DOWN if column.falls != turned else UP) if name == by else str(number)
+    mark = (DOWN if column.falls != is_reversed else UP) if name == by else str(number)
     return f"{column.title} {mark}"
+
+
+def about(facts: RunFacts) -> str:
+    """Return two lines: what the run has reached and saved; its error, its notes, or where it is."""
+    card, reached = facts.card, facts.reached
+    best = f"best at step {reached.best_step:,}" if reached.best_loss is not None else "not evaluated yet"
+    best += f" (on {reached.best_tokens:,} tokens)" if reached.best_tokens else ""
+    saved = f"{facts.moments or 'no'} snapshots in its history"
+    taken = bytes_of(Path(card.path))
+    if taken >= WORTH_SHOWING:
+        saved += f" · {size(taken)} on disk"
+    where = "came with the program" if card.origin == "shipped" else f"in {card.path}"
+    notes = " ".join(facts.notes.split())
+    return f"{card.name}: {best} · {saved}\n{card.message or notes or where}"

@@ -12,6 +12,7 @@ from textual.worker import Worker, WorkerState
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.ui.jobs.bridge import Bridge
 from tinygpt_tui.ui.jobs.engine import Engine
+from tinygpt_tui.ui.shared.failed import Failed
 from tinygpt_tui.ui.shared.prompt_history import PromptHistory
 from tinygpt_tui.ui.shell.install import offer_install
 from tinygpt_tui.ui.shell.key_bar import KeyBar
@@ -96,6 +97,11 @@ class TabScreen(Screen[None]):
         if any(note.message == text for note in self.app._notifications):
             return
         self.notify(text, severity="error", timeout=8, markup=False)
+
+    def on_failed(self, message: Failed) -> None:
+        """Show why something that a widget did failed."""
+        message.stop()
+        self.show_error(message.error)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Log what a worker did not foresee, and say so."""

@@ -1,4 +1,4 @@
-"""Which model a new training starts from: none, or one of those there are."""
+"""Which model a new run starts from: none, or one of the models on this machine."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tinygpt_tui.checkpoints.library import list_models
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.training.fine_tuning import Origin, origin_of
 
-NOTHING = ""  # the value of the row that stands for fresh weights
-FRESH = "nothing: a net that knows nothing yet"
+NOTHING = ""  # the value of the row for random weights
+FRESH = "scratch (random weights)"
 
 
 class TrainStart(Vertical):
-    """A list of models, and below it what the chosen one brings; reading them takes a thread."""
+    """A list of models, and below it facts about the chosen one, which is read in a thread."""
 
     DEFAULT_CSS = """
     TrainStart {
@@ -32,14 +32,14 @@ class TrainStart(Vertical):
     """
     HELP = """## Start from
 
-A model to begin with, instead of a net that knows nothing: yours, one that came with the program, or another program's.
-Its net is taken as it is, and its recipe where it is known, at 0.3 of the rates, for as many epochs as suit the text:
-what it knows already is not to be shaken out. Characters of the text that it does not know are added to its vocabulary.
-The model itself stays as it is: the new one gets a name of its own.
+A trained model to start from, instead of random weights: your own, a shipped one, or another program's. Its
+architecture is kept, and its training recipe if it is known, at 0.3 of the learning rate and with epochs to suit the
+text, so that it does not forget what it has learned. Characters that it does not know are added to its vocabulary.
+The model itself does not change: the new one gets a name of its own.
 """
 
     class Chosen(Message):
-        """Another start was chosen; `origin` None: fresh weights. With `keep` the form's settings stay as they are."""
+        """Another model was chosen; `origin` None: random weights. With `keep` the form's settings stay as they are."""
 
         def __init__(self, origin: Origin | None, keep: bool) -> None:
             super().__init__()
@@ -51,40 +51,40 @@ The model itself stays as it is: the new one gets a name of its own.
         self._wanted = NOTHING
 
     def compose(self) -> ComposeResult:
-        """Yield the list and what it says."""
+        """Yield the list and the facts."""
         with Horizontal():
             yield Static("start from", classes="-title")
             yield Select([(FRESH, NOTHING)], value=NOTHING, allow_blank=False, compact=True, id="start-from")
         yield Static("", classes="-brings", markup=False)
 
     def on_mount(self) -> None:
-        """Look which models there are."""
-        self.look()
+        """Find the models on this machine."""
+        self.find_models()
 
     @work(thread=True, exclusive=True, group="models", exit_on_error=False)
-    def look(self) -> None:
-        """Look again which models there are."""
+    def find_models(self) -> None:
+        """Find the models on this machine again."""
         cards = [card for card in list_models() if not card.problem]
         self.app.call_from_thread(self._offer, cards)
 
     def choose(self, path: str, name: str, *, keep: bool = False) -> None:
-        """Start from the model at `path`; with `keep` the form's settings stay, but for the net's."""
+        """Start from the model at `path`; with `keep` the form's settings stay, except the architecture's."""
         self._names.setdefault(path, name)
         self._show_names(path)
-        self._take(path, keep)
+        self._choose_path(path, keep)
 
-    def say(self, words: str, problem: bool = False) -> None:
-        """Say what the chosen model brings, or why it cannot be; nothing with ""."""
+    def show_words(self, words: str, problem: bool = False) -> None:
+        """Show facts about the chosen model, or why it cannot be used; nothing with ""."""
         facts = self.query_one(".-brings", Static)
         facts.update(f"✗ {words}" if problem else words)
         facts.set_class(bool(words), "-shown")
         self.set_class(problem, "-invalid")
 
     def on_select_changed(self, message: Select.Changed) -> None:
-        """Take the chosen model."""
+        """Use the chosen model."""
         message.stop()
         if str(message.value) != self._wanted:
-            self._take(str(message.value), keep=False)
+            self._choose_path(str(message.value), keep=False)
 
     def _offer(self, cards: list[ModelCard]) -> None:
         if not self.is_attached:
@@ -102,13 +102,13 @@ The model itself stays as it is: the new one gets a name of its own.
             select.set_options([(FRESH, NOTHING), *((name, path) for path, name in self._names.items())])
             select.value = chosen
 
-    def _take(self, path: str, keep: bool) -> None:
+    def _choose_path(self, path: str, keep: bool) -> None:
         self._wanted = path
         if path == NOTHING:
-            self.say("")
+            self.show_words("")
             self.post_message(self.Chosen(None, keep))
         else:
-            self.say("reading…")
+            self.show_words("reading…")
             self._read(path, keep)
 
     @work(thread=True, exclusive=True, group="read", exit_on_error=False)
@@ -128,4 +128,4 @@ The model itself stays as it is: the new one gets a name of its own.
         self._show_names(NOTHING)
         self._wanted = NOTHING
         self.post_message(self.Chosen(None, keep))
-        self.say(f"{found.message}; {found.hint}" if found.hint else found.message, problem=True)
+        self.show_words(f"{found.message}; {found.hint}" if found.hint else found.message, problem=True)

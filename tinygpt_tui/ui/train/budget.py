@@ -1,4 +1,4 @@
-"""Where the parameters of the net in the form would be, part by part, what the training would cost, and its risks."""
+"""The parameters of the model in the form, part by part, what its training would take, and warnings."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ NOTHING = "–"
 
 
 class TrainBudget(Static):
-    """A small table with bars, for screens that have the room; `summary` says the same in one line."""
+    """A small table with bars, for wide screens; `summary` is the same in one line."""
 
     DEFAULT_CSS = "TrainBudget { height: auto; padding: 0 1; }"
 
-    def show(self, draft: Draft, facts: CorpusFacts | None, machine: Machine) -> None:
+    def show_draft(self, draft: Draft, facts: CorpusFacts | None, machine: Machine) -> None:
         """Show the budget of `draft`, on the text of `facts`."""
         if draft.architecture is None:
             self.update(f"{NOTHING:>12}  parameters")
@@ -38,7 +38,7 @@ class TrainBudget(Static):
 
 
 def summary(draft: Draft, facts: CorpusFacts | None, machine: Machine) -> str:
-    """The parameters, and what the training would take, in a line."""
+    """Return the parameters, and what the training would take, in a line."""
     if draft.parameters is None:
         return "parameters: –"
     parts = [f"{draft.parameters:,} parameters"]
@@ -53,12 +53,12 @@ def _costs(draft: Draft, facts: CorpusFacts | None, machine: Machine) -> list[st
     settings, found = draft.settings, draft.expected(facts, machine)
     if settings is None or facts is None or found is None:
         return []
-    how = "by the clock" if settings.minutes else "as measured here" if machine.measured else "a guess as yet"
+    how = "by the clock" if settings.minutes else "as measured here" if machine.measured else "a rough guess"
     return [
         f"{duration(found.seconds):>12}  of time, {how}",
-        f"{size(found.memory):>12}  of memory, beside torch's own",
+        f"{size(found.memory):>12}  of memory, plus PyTorch",
         f"{found.steps:>12,}  steps of {found.tokens_per_step:,} characters",
-        f"{ratio(found.epochs):>12}  epochs (rounds through the text)",
+        f"{ratio(found.epochs):>12}  epochs (passes over the text)",
         f"{ratio(found.tokens_per_parameter):>12}  characters of text per parameter",
         f"{facts.uniform_loss:>12.3f}  loss of pure guessing (ln {facts.vocab_size})",
     ]

@@ -1,4 +1,4 @@
-"""Choose what to lay over the chart: other runs, and published results."""
+"""Choose what to add to the chart: other runs, and published results."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ NAME_CELLS = 18
 
 
 class OverlayList(OptionList):
-    """An offer a line, with what is known of it; a mark says which are chosen."""
+    """A line for each run or result; a mark says which are chosen."""
 
     HELP = """## Compare
 
-Space marks a run or a published result, Enter lays all that are marked over the chart, faint and with letters on them.
-Losses can only be compared on the same text: those of other texts come last. The published ones are validation losses
-on tiny Shakespeare.
+Space marks a run or a published result; Enter draws all that are marked in the chart, faint and labelled with letters.
+Losses are comparable only on the same text: runs on another text are listed last and marked ≠. The published results
+are validation losses on Tiny Shakespeare.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "select", "Mark", id="overlays.mark", tooltip="Mark it, or take the mark away"),
+        Binding("space", "select", "Mark", id="overlays.mark", tooltip="Mark or unmark it"),
     ]
 
 
 class ChooseOverlaysScreen(ModalScreen[list[str] | None]):
-    """Dismisses with the keys of what was marked, or with None."""
+    """Dismisses with the keys of what is marked, or with None."""
 
     DEFAULT_CSS = """
     ChooseOverlaysScreen {
@@ -56,7 +56,7 @@ class ChooseOverlaysScreen(ModalScreen[list[str] | None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Cancel", id="overlays.cancel", tooltip="Leave the chart as it is"),
-        Binding("enter", "take", "Show", id="overlays.take", priority=True, tooltip="Lay over what is marked"),
+        Binding("enter", "accept", "Show", id="overlays.take", priority=True, tooltip="Draw what is marked"),
     ]
 
     def __init__(self, offers: Sequence[Offer], chosen: Collection[str]) -> None:
@@ -71,7 +71,7 @@ class ChooseOverlaysScreen(ModalScreen[list[str] | None]):
             yield OverlayList(*(Option(self._line(offer), offer.key) for offer in self._offers))
 
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
-        """Mark an offer, or take its mark away."""
+        """Mark or unmark an offer."""
         message.stop()
         offer = self._offers[message.option_index]
         if offer.key in self._chosen:
@@ -80,8 +80,8 @@ class ChooseOverlaysScreen(ModalScreen[list[str] | None]):
             self._chosen.append(offer.key)
         message.option_list.replace_option_prompt_at_index(message.option_index, self._line(offer))
 
-    def action_take(self) -> None:
-        """Take what is marked."""
+    def action_accept(self) -> None:
+        """Dismiss with what is marked."""
         offered = {offer.key for offer in self._offers}
         chosen = [key for key in self._chosen if key in offered]
         self.dismiss(chosen)

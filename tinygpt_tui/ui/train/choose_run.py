@@ -1,4 +1,4 @@
-"""Choose a run to look at: the live ones, the past ones, and those of the shipped models."""
+"""Choose a run to open: live, past, or of a shipped model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tinygpt_tui.ui.shared.row_table import RowTable
 from tinygpt_tui.ui.train.run_list import RunRow
 from tinygpt_tui.words import loss_words, shortened
 
-COLUMNS = ("name", "state", "steps", "loss", "begun", "corpus")
+COLUMNS = ("name", "state", "steps", "loss", "started", "corpus")
 
 
 class RunTable(RowTable[str]):
@@ -24,7 +24,7 @@ class RunTable(RowTable[str]):
 
     HELP = """## Runs
 
-Every training there is, live ones first. Enter shows its curves, samples and log.
+All runs, live ones first. Enter opens one: its curves, samples and log.
 """
 
 
@@ -44,7 +44,7 @@ class ChooseRunScreen(ModalScreen[str | None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Cancel", id="runs.cancel", tooltip="Back to what was shown"),
+        Binding("escape", "cancel", "Cancel", id="runs.cancel", tooltip="Open no run"),
     ]
 
     def __init__(self, rows: Sequence[RunRow]) -> None:
@@ -52,12 +52,12 @@ class ChooseRunScreen(ModalScreen[str | None]):
         self._rows = rows
 
     def compose(self) -> ComposeResult:
-        """Yield the table, or a word about there being none."""
+        """Yield the table, or a line if there are no runs."""
         with Vertical() as box:
             box.border_title = "runs"
-            box.border_subtitle = "enter: look at it  esc: back"
+            box.border_subtitle = "enter: open  esc: back"
             if not self._rows:
-                yield Static("There are no trainings yet: begin one in the form.", markup=False)
+                yield Static("No runs yet: start one in the form.", markup=False)
                 return
             yield RunTable(cursor_type="row", zebra_stripes=True)
 
@@ -72,7 +72,7 @@ class ChooseRunScreen(ModalScreen[str | None]):
         table.focus()
 
     def on_data_table_row_selected(self, message: DataTable.RowSelected) -> None:
-        """Take the run of the row."""
+        """Choose the run of the row."""
         message.stop()
         self.dismiss(message.row_key.value)
 

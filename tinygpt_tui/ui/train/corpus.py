@@ -1,4 +1,4 @@
-"""Reads and fetches the text that the form's corpus picker has chosen, without holding the screen up."""
+"""Reads and downloads the text chosen in the form, without blocking the screen."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from tinygpt_tui.corpora.encodings import AUTO
 from tinygpt_tui.errors import CorpusError, TinyGPTError
 from tinygpt_tui.runs.folder import CorpusReference
 from tinygpt_tui.runs.text_facts import CorpusFacts
+from tinygpt_tui.ui.shared.choose_file import ChooseFileScreen
+from tinygpt_tui.ui.shared.failed import Failed
 from tinygpt_tui.ui.train.corpus_picker import TrainCorpusPicker
 from tinygpt_tui.workers.text_reader import TextReader
 
@@ -24,12 +26,12 @@ SHOWN_EACH = 0.01  # of a text
 
 
 class TrainCorpus(Vertical):
-    """The picker and its two slow duties, each in a thread; what comes too late is dropped."""
+    """The picker, with reading and downloading in threads; results for a text no longer chosen are dropped."""
 
     DEFAULT_CSS = "TrainCorpus { height: auto; }"
 
     class Read(Message):
-        """The chosen text was read; None: there is none that can be learnt from."""
+        """The chosen text was read; None: there is no usable text."""
 
         def __init__(self, entry: CorpusEntry, facts: CorpusFacts | None) -> None:
             super().__init__()
@@ -45,24 +47,42 @@ class TrainCorpus(Vertical):
         self._files: list[CorpusEntry] = []
         self._chosen: CorpusEntry | None = None
         self.fetching = False
-        self.problem = ""  # why the chosen text cannot be learnt from
+        self.problem = ""  # why the chosen text is unusable
         self._reader: TextReader | None = None
 
     @property
-    def reading(self) -> bool:
-        """Whether a text is being read, which can take long."""
-        return self._reader is not None
+    def busy(self) -> bool:
+        """Whether a text is being downloaded or read, which can take long."""
+        return self.fetching or self._reader is not None
 
     def compose(self) -> ComposeResult:
         """Yield the picker."""
         yield TrainCorpusPicker()
 
     def on_mount(self) -> None:
-        """Choose the first text that is here."""
+        """Choose the first text that is on this machine."""
         entries = self._entries()
         first = next((entry for entry in entries if entry.here), entries[0] if entries else None)
         if first is not None:
             self._choose(first)
+
+    def ask_for_file(self) -> None:
+        """Let the user choose a text file."""
+
+        def choose(path: Path | None) -> None:
+            if path is None:
+                return
+            try:
+                self.choose_file(str(path))
+            except TinyGPTError as error:
+                self.post_message(Failed(error))
+
+        self.app.push_screen(ChooseFileScreen(Path.cwd()), choose)
+
+    def on_train_corpus_picker_file_wanted(self, message: TrainCorpusPicker.FileWanted) -> None:
+        """Choose a file by the button."""
+        message.stop()
+        self.ask_for_file()
 
     def choose_file(self, path: str, encoding: str = AUTO) -> None:
         """Choose a text file. Raises NotFoundError, CorpusError."""
@@ -74,7 +94,7 @@ class TrainCorpus(Vertical):
         self._choose(entry, encoding)
 
     def choose_again(self, reference: CorpusReference) -> None:
-        """Choose a text that was learnt from before. Raises NotFoundError, CorpusError."""
+        """Choose the text of an earlier run. Raises NotFoundError, CorpusError."""
         known = next((entry for entry in self._entries() if entry.name == reference.name and entry.here), None)
         if known is not None:
             self._choose(known, reference.encoding)
@@ -82,14 +102,14 @@ class TrainCorpus(Vertical):
             self.choose_file(reference.path, reference.encoding)
 
     def on_unmount(self) -> None:
-        """Read nothing any more."""
+        """Stop reading."""
         self._stop_reading()
 
     def cancel(self) -> None:
-        """Stop the download or the reading; what had come of it is thrown away."""
+        """Stop downloading or reading; what arrived is discarded."""
         if self._reader is not None and self._chosen is not None:
             self._stop_reading()
-            self._picker.show_problem("not read: cancelled; choose it again to read it")
+            self._picker.show_problem("reading was cancelled; choose the text again to read it")
         if self.fetching and self._chosen is not None:
             self.fetching = False
             self.workers.cancel_group(self, "fetch")
@@ -124,12 +144,12 @@ class TrainCorpus(Vertical):
 
     @work(thread=True, exclusive=True, group="read")
     def _read(self, entry: CorpusEntry, reader: TextReader) -> None:
-        shares = reader.shares()
+        progress = reader.shares()
         outcome: float | CorpusFacts | TinyGPTError = 0.0
         shown = 0.0
         while isinstance(outcome, float):
             try:
-                outcome = next(shares)
+                outcome = next(progress)
             except StopIteration as end:
                 outcome = end.value
             except TinyGPTError as error:
@@ -158,7 +178,7 @@ class TrainCorpus(Vertical):
                 self.post_message(self._Arrived(entry, error))
 
     def on_train_corpus_picker_chosen(self, message: TrainCorpusPicker.Chosen) -> None:
-        """Read what was chosen, or offer to fetch it."""
+        """Read what was chosen, or offer to download it."""
         message.stop()
         self._choose(message.entry)
 
@@ -169,7 +189,7 @@ class TrainCorpus(Vertical):
             self._choose(self._chosen, message.encoding)
 
     def on_train_corpus_picker_download_wanted(self, message: TrainCorpusPicker.DownloadWanted) -> None:
-        """Begin the download."""
+        """Start the download."""
         message.stop()
         if self._chosen is not None and not self.fetching:
             self.fetching = True
@@ -183,7 +203,7 @@ class TrainCorpus(Vertical):
         self.cancel()
 
     def on_train_corpus__arrived(self, message: TrainCorpus._Arrived) -> None:
-        """Show what a thread has to say about the text that is chosen now."""
+        """Show a thread's result for the chosen text."""
         message.stop()
         entry, outcome = message.entry, message.outcome
         if self._chosen is None or entry.name != self._chosen.name or entry.path != self._chosen.path:
@@ -197,7 +217,7 @@ class TrainCorpus(Vertical):
             self._picker.show_facts(outcome)
             self.post_message(self.Read(entry, outcome))
         elif isinstance(outcome, Downloaded):
-            self._hear_download(outcome)
+            self._show_download(outcome)
         elif entry.path is None:
             self.fetching = False
             self._picker.show_away(entry, f"✗ {outcome.message}; {outcome.hint};")
@@ -206,7 +226,7 @@ class TrainCorpus(Vertical):
             self.problem = outcome.message
             self.post_message(self.Read(entry, None))
 
-    def _hear_download(self, part: Downloaded) -> None:
+    def _show_download(self, part: Downloaded) -> None:
         if not self.fetching or self._chosen is None:
             return
         self._picker.show_progress(part.done, part.total)

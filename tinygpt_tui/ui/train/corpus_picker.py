@@ -16,7 +16,7 @@ from tinygpt_tui.words import size
 
 
 class TrainCorpusPicker(Vertical):
-    """Shows the corpora there are and what is known of the chosen one; it reads and fetches nothing itself."""
+    """Shows the corpora and what is known of the chosen one; it reads and downloads nothing itself."""
 
     DEFAULT_CSS = """
     TrainCorpusPicker {
@@ -39,9 +39,8 @@ class TrainCorpusPicker(Vertical):
     HELP = """## Corpus
 
 The text to learn from. *Tales* comes with the program. *Tiny Shakespeare* is downloaded when you ask for it.
-Any text file of your own can be chosen by its path or in the tree of folders. UTF-8 is best; other encodings are
-recognised and converted. Where the encoding had to be guessed, a line of the text shows the guess, and a list below it
-offers others.
+Any text file can be chosen by its path or in the tree of folders. UTF-8 is best; other encodings are recognised and
+converted. If the encoding had to be guessed, a line of the text shows the result, and a list below offers others.
 """
 
     class Chosen(Message):
@@ -52,7 +51,7 @@ offers others.
             self.entry = entry
 
     class EncodingChosen(Message):
-        """The text is to be read in this encoding."""
+        """Another encoding was chosen for the text."""
 
         def __init__(self, encoding: str) -> None:
             super().__init__()
@@ -62,10 +61,10 @@ offers others.
         """The user wants to name a file."""
 
     class DownloadWanted(Message):
-        """The user wants the chosen corpus to be fetched."""
+        """The user wants to download the chosen corpus."""
 
     class CancelWanted(Message):
-        """The user does not want the download any more."""
+        """The user wants to stop the download."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,7 +93,7 @@ offers others.
         return self._entries.get(str(value))
 
     def show_entries(self, entries: Sequence[CorpusEntry], chosen: str) -> None:
-        """Offer `entries`, with the one called `chosen` in the box; nothing is sent."""
+        """Offer `entries`, with the one named `chosen` selected; nothing is sent."""
         self._entries = {entry.name: entry for entry in entries}
         select = self.query_one("#corpus", Select)
         with self.prevent(Select.Changed):
@@ -103,38 +102,38 @@ offers others.
                 select.value = chosen
 
     def show_encoding(self, encoding: str) -> None:
-        """Show how the text was asked to be read; nothing is sent."""
+        """Show the requested encoding; nothing is sent."""
         with self.prevent(Select.Changed):
             self.query_one("#corpus-encoding", Select).value = encoding if encoding in COMMON else AUTO
 
     def show_reading(self, share: float = 0.0) -> None:
-        """Say that the text is being read, and how much of it is."""
-        self._show(f"reading… {share:.0%}; esc cancels" if share else "reading…")
+        """Show that the text is being read, and how much of it is done."""
+        self._show_state(f"reading… {share:.0%}; esc cancels" if share else "reading…")
 
     def show_facts(self, facts: CorpusFacts) -> None:
-        """Say what was read."""
+        """Show what was read."""
         known = facts.reference
         parts = [f"{known.characters:,} characters, {facts.vocab_size} different"]
         if known.entropy is not None:
-            parts.append(f"floor {known.entropy:.3f} nats")
-        self._show("; ".join([*parts, *facts.notes]), unsure=facts.guessed or facts.reference.encoding != AUTO)
+            parts.append(f"entropy floor {known.entropy:.3f} nats")
+        self._show_state("; ".join([*parts, *facts.notes]), unsure=facts.guessed or facts.reference.encoding != AUTO)
 
     def show_problem(self, problem: str, *, unsure: bool = False) -> None:
-        """Say why the text cannot be learnt from; where it is `unsure` another encoding may help."""
-        self._show(f"✗ {problem}", invalid=True, unsure=unsure)
+        """Show why the text is unusable; if `unsure`, another encoding may help."""
+        self._show_state(f"✗ {problem}", invalid=True, unsure=unsure)
 
     def show_away(self, entry: CorpusEntry, message: str = "") -> None:
-        """Say that the text must be downloaded first, and what happened to the last attempt."""
+        """Show that the text must be downloaded first, and the result of the last attempt."""
         row = entry.row
         said = f"{message} " if message else ""
-        self._show(f"{said}not on this machine yet: {size(row.bytes)}, {row.licence}", away=True)
+        self._show_state(f"{said}not on this machine yet: {size(row.bytes)}, {row.licence}", away=True)
 
     def show_progress(self, done: int, total: int) -> None:
-        """Show how much of the download has come."""
+        """Show how much is downloaded."""
         self.add_class("-fetching")
         self.query_one(ProgressBar).update(total=total, progress=done)
 
-    def _show(self, text: str, *, away: bool = False, invalid: bool = False, unsure: bool = False) -> None:
+    def _show_state(self, text: str, *, away: bool = False, invalid: bool = False, unsure: bool = False) -> None:
         self.set_class(unsure, "-unsure")
         self.set_class(away, "-away")
         self.set_class(invalid, "-invalid")
@@ -142,7 +141,7 @@ offers others.
         self.query_one(".-facts", Static).update(text)
 
     def on_select_changed(self, message: Select.Changed) -> None:
-        """Pass on which corpus was chosen."""
+        """Post the chosen corpus or encoding."""
         message.stop()
         if message.select.id == "corpus-encoding":
             self.post_message(self.EncodingChosen(str(message.value)))
@@ -150,7 +149,7 @@ offers others.
             self.post_message(self.Chosen(self.entry))
 
     def on_button_pressed(self, message: Button.Pressed) -> None:
-        """Pass on what is wanted."""
+        """Post what the button is for."""
         message.stop()
         wanted = {
             "corpus-file": self.FileWanted,

@@ -1,4 +1,4 @@
-"""What the doctor has found about a run: the worst first, with what it means and what Enter does about it."""
+"""What the doctor found about a run, worst first: what it means and what Enter does about it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COLOURS = {"bad": "$text-error", "warning": "$text-warning", "hint": "$text", "f
 
 
 class TrainDoctor(OptionList):
-    """A finding an entry; asks for the remedy of the one that Enter is pressed on."""
+    """An entry for each finding; Enter requests its remedy."""
 
     DEFAULT_CSS = """
     TrainDoctor {
@@ -35,19 +35,19 @@ class TrainDoctor(OptionList):
     """
     HELP = """## Doctor
 
-What can be wrong with a training and often goes unnoticed: a text that is damaged, or stands in both parts; a rate that
-is too high or too low; units that never wake; a loss that only counts letters; learning by heart. ✓ is fine, · a hint,
+Problems that often go unnoticed: damaged text, validation text that is also in the training text, a learning rate that
+is too high or too low, dead units, a loss no better than counting letters, memorisation. ✓ is fine, · a hint,
 ! a warning, ✗ bad.
 
-Enter on a finding does what helps: it opens the form of a new training with the settings changed, or shows the place in
-the text. The first entry, where it is there, tries whether a fresh net of these settings can learn one batch by heart:
-if it cannot, nothing else matters. This run is not touched by any of it.
+Enter on a finding does what helps: it opens the form of a new run with the settings changed, or shows the place in the
+text. The first entry, if shown, tests whether an untrained model with these settings can memorise a single batch: if it
+cannot, nothing else matters. None of this changes the run.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select", "What helps", id="doctor.help", tooltip="Do what helps against the finding"),
+        Binding("enter", "select", "What helps", id="doctor.help", tooltip="Apply the remedy for this finding"),
     ]
 
-    class Wanted(Message):
+    class RemedyRequested(Message):
         """Enter was pressed on a finding."""
 
         def __init__(self, finding: Finding) -> None:
@@ -55,15 +55,15 @@ if it cannot, nothing else matters. This run is not touched by any of it.
             self.finding = finding
 
     def __init__(self, before: bool = False) -> None:
-        """`before` a training has begun what helps is another thing."""
+        """`before`: the run has not started yet, so that remedies change the form."""
         super().__init__(id="doctor", markup=False)
         self._before = before
         self._findings: list[Finding] = []
         self._marked: int | None = None  # the entry that shows the cursor
         self._wrapped_for = 0
 
-    def show(self, findings: Sequence[Finding]) -> None:
-        """Show the findings there are now; the cursor stays on its check, or at the top: with what matters most."""
+    def show_findings(self, findings: Sequence[Finding]) -> None:
+        """Show the findings; the cursor stays on its check, or goes to the top: to what matters most."""
         if list(findings) == self._findings and self.option_count:
             return
         here = self._findings[self.highlighted].check if self.highlighted and self._findings else ""
@@ -73,7 +73,7 @@ if it cannot, nothing else matters. This run is not touched by any of it.
         self._marked = None
         self.add_options([Option(self._words(finding, marked=False)) for finding in self._findings])
         if not self._findings:
-            nothing = "Nothing found yet." if self._before else "The doctor looks at the run when it has begun."
+            nothing = "Nothing found yet." if self._before else "The doctor examines the run once it has started."
             self.add_option(Option(nothing, disabled=True))
         checks = [finding.check for finding in self._findings]
         if checks:
@@ -92,14 +92,14 @@ if it cannot, nothing else matters. This run is not touched by any of it.
         return self.scrollable_content_region.width - PADDING - INDENT
 
     def _indented(self, text: str) -> str:
-        """Wrap a text so that its further lines stand below its first word."""
+        """Wrap a text so that its further lines align with its first word."""
         if self._room <= 0:
             return text
         lines = [text[line.start : line.end].rstrip() for line in wrap(text, 0, self._room)]
         return f"\n{' ' * INDENT}".join(lines)
 
     def on_option_list_option_highlighted(self, message: OptionList.OptionHighlighted) -> None:
-        """Mark the finding under the cursor with a sign, which is seen without colours too."""
+        """Mark the finding under the cursor with a sign, visible without colours, too."""
         message.stop()
         for index in (self._marked, message.option_index):
             if index is not None and index < len(self._findings):
@@ -108,12 +108,12 @@ if it cannot, nothing else matters. This run is not touched by any of it.
         self._marked = message.option_index
 
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
-        """Ask for the remedy."""
+        """Request the remedy."""
         message.stop()
-        self.post_message(self.Wanted(self._findings[message.option_index]))
+        self.post_message(self.RemedyRequested(self._findings[message.option_index]))
 
     def _words(self, finding: Finding, *, marked: bool) -> Content:
-        """The finding, what it means, and what Enter does."""
+        """Return the finding, what it means, and what Enter does."""
         parts = [
             Content.from_markup(
                 f"$cursor[{COLOURS[finding.level]}]$sign[/] $text",

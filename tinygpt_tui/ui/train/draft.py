@@ -1,4 +1,4 @@
-"""A training before it begins: what was typed into the form, and whether it can be. It knows nothing of Textual."""
+"""A run before its start: what was typed into the form, and whether it is valid. It knows nothing of Textual."""
 
 from __future__ import annotations
 
@@ -28,21 +28,23 @@ from tinygpt_tui.training.fine_tuning import FREE, Origin, new_to
 from tinygpt_tui.ui.shared.wrapping import shown
 from tinygpt_tui.words import shortened
 
-Net = type[ArchitectureSettings]  # which architecture the form is about
+Architecture = type[ArchitectureSettings]
 
-# What most people change; the rest waits under "all settings". Nets of few settings show all that they have.
-IMPORTANT_OF_NET: dict[Net, tuple[str, ...]] = {GPTSettings: ("n_layer", "n_head", "n_embd", "block_size", "dropout")}
+# What most users change; the rest is under "all settings". Architectures with few settings show all of them.
+IMPORTANT_BY_ARCHITECTURE: dict[Architecture, tuple[str, ...]] = {
+    GPTSettings: ("n_layer", "n_head", "n_embd", "block_size", "dropout")
+}
 IMPORTANT_OF_TRAINING = ("steps", "minutes", "batch_size", "learning_rate")
-# The corpus decides, not the user.
+# Set by the corpus, not by the user.
 DECIDED = frozenset({"vocab_size"})
-NEW_SHOWN = 16  # characters that a model does not know yet
+NEW_SHOWN = 16  # characters that are new to a model
 
 
 @dataclass(frozen=True)
 class Draft:
-    """`settings` is the training, or None where something cannot be; `problems` say what, by setting.
+    """`settings` is None if something is invalid; `problems` say what, by setting.
 
-    `architecture` is there wherever the net itself can be, so that its parameters can be counted.
+    `architecture` is there if its own settings are valid, so that the parameters can be counted.
     """
 
     settings: TrainingSettings | None
@@ -52,21 +54,21 @@ class Draft:
 
     @property
     def parameters(self) -> int | None:
-        """How many numbers the net would learn."""
+        """How many parameters the model would have."""
         return count_parameters(self.architecture) if self.architecture else None
 
     def expected(self, facts: CorpusFacts | None, machine: Machine) -> Estimate | None:
-        """What the training would take on that text; None where one of them is not there."""
+        """Return what the training would take on that text; None if the settings are invalid or there is no text."""
         if self.settings is None or facts is None:
             return None
         return estimate(self.settings, facts.reference.characters, machine)
 
     def warnings(self, facts: CorpusFacts | None, machine: Machine) -> list[str]:
-        """What may be wrong with it although it can be, in words."""
+        """Return what may be wrong although all settings are valid."""
         return [finding.text for finding in self.advice(facts, machine)]
 
     def advice(self, facts: CorpusFacts | None, machine: Machine) -> list[Finding]:
-        """What may be wrong with it although it can be, with the settings that would mend it."""
+        """Return what may be wrong although all settings are valid, with the settings that would help."""
         expected = self.expected(facts, machine)
         if self.settings is None or facts is None or expected is None:
             return []
@@ -74,21 +76,21 @@ class Draft:
 
 
 def words_of_origin(origin: Origin, facts: CorpusFacts | None) -> str:
-    """Say what a model brings to a training that starts from it, and what its vocabulary lacks."""
+    """Return facts about a starting model: its size, and what its vocabulary lacks."""
     size = f"{count_parameters(origin.architecture):,} parameters"
     if facts is None:
         return size
     if not isinstance(origin.tokenizer, CharTokenizer):
-        return f"{size}; it reads the text by its own {origin.tokenizer.size:,} tokens"
+        return f"{size}; uses its own vocabulary of {origin.tokenizer.size:,} tokens"
     new = new_to(origin.tokenizer, facts.characters)
     if not new:
-        return f"{size}; it knows every character of the text"
+        return f"{size}; knows every character of the text"
     several = "" if len(new) == 1 else "s"
-    return f"{size}; adds {len(new)} character{several} new to it: {shortened(shown(new), NEW_SHOWN)}"
+    return f"{size}; adds {len(new)} new character{several}: {shortened(shown(new), NEW_SHOWN)}"
 
 
 def suited(minutes: str, facts: CorpusFacts, machine: Machine) -> TrainingSettings:
-    """Return what suits so many minutes (as typed; the preset's own where they cannot be), a text and a machine."""
+    """Return settings for that many minutes (as typed; if invalid the preset's), a text and a machine."""
     training = ALL_PRESETS[TIMED_PRESET].training
     try:
         typed = changed(training, {"minutes": parse_value(form_fields(GPTSettings)["minutes"], minutes)}).minutes
@@ -98,48 +100,48 @@ def suited(minutes: str, facts: CorpusFacts, machine: Machine) -> TrainingSettin
 
 
 @cache
-def important(net: Net) -> tuple[str, ...]:
-    """The settings of a training of `net` that most people change, in the order of the form."""
-    own = IMPORTANT_OF_NET.get(net)
+def important(kind: Architecture) -> tuple[str, ...]:
+    """Return the settings that most users change, in the order of the form."""
+    own = IMPORTANT_BY_ARCHITECTURE.get(kind)
     if own is None:
-        last = ("block_size", "sliding", "dropout")  # first what the net is made of
-        found = [name for name in fields_of(net) if name not in DECIDED]
+        last = ("block_size", "sliding", "dropout")  # after what describes the architecture
+        found = [name for name in fields_of(kind) if name not in DECIDED]
         own = tuple(sorted(found, key=lambda name: last.index(name) + 1 if name in last else 0))
     return own + IMPORTANT_OF_TRAINING
 
 
 @cache
-def form_fields(net: Net) -> dict[str, SettingField]:
-    """Every setting of a training of `net` that a user can choose, the important ones first."""
-    found = fields_of(net) | fields_of(TrainingSettings)
-    first = important(net)
+def form_fields(kind: Architecture) -> dict[str, SettingField]:
+    """Return every setting that a user can choose, the important ones first."""
+    found = fields_of(kind) | fields_of(TrainingSettings)
+    first = important(kind)
     names = [*first, *(name for name in found if name not in first and name not in DECIDED)]
     return {name: found[name] for name in names}
 
 
 def texts_of(settings: TrainingSettings) -> dict[str, str]:
-    """What stands in the form for `settings`."""
+    """Return `settings` as the form shows them."""
     values = {**msgspec.structs.asdict(settings), **msgspec.structs.asdict(settings.architecture)}
     return {name: _text(values[name]) for name in form_fields(type(settings.architecture))}
 
 
 def draft_of(
-    texts: Mapping[str, str], facts: CorpusFacts | None, net: Net = GPTSettings, origin: Origin | None = None
+    texts: Mapping[str, str], facts: CorpusFacts | None, kind: Architecture = GPTSettings, origin: Origin | None = None
 ) -> Draft:
-    """Check what was typed for a training of `net`, each setting by itself and then all together.
+    """Check what was typed, each setting by itself and then all together.
 
     Without `facts` the vocabulary is the default's, and the text is not checked against the block size. With `origin`
-    the net is that model's, whatever is typed, and its vocabulary grows by what the text has besides.
+    the architecture is that model's, whatever is typed, and its vocabulary grows by the text's new characters.
     """
-    values, problems = _parsed(texts, net)
-    net_names = {name for name in fields_of(net) if name not in DECIDED}
+    values, problems = _parsed(texts, kind)
+    own_names = {name for name in fields_of(kind) if name not in DECIDED}
     architecture = None
-    if not net_names & problems.keys():
+    if not own_names & problems.keys():
         vocabulary = {"vocab_size": facts.vocab_size} if facts else {}
         if origin is None:
-            architecture = changed(net(), {name: values[name] for name in net_names} | vocabulary)
+            architecture = changed(kind(), {name: values[name] for name in own_names} | vocabulary)
         else:
-            free = {name: values[name] for name in net_names & FREE}
+            free = {name: values[name] for name in own_names & FREE}
             size = origin.vocabulary_for(facts.characters).size if facts else origin.architecture.vocab_size
             architecture = changed(origin.architecture, {**free, "vocab_size": size})
         problems |= _problems(architecture)
@@ -148,7 +150,7 @@ def draft_of(
         problems |= _length_problem(facts.reference.characters, length, values["validation_share"])
     if problems or architecture is None:
         return Draft(None, architecture, problems)
-    rest = {name: values[name] for name in values if name not in net_names}
+    rest = {name: values[name] for name in values if name not in own_names}
     training = changed(TrainingSettings(architecture=architecture), rest)
     if problems := _problems(training):
         return Draft(None, architecture, problems)
@@ -156,18 +158,18 @@ def draft_of(
 
 
 def name_problem(name: str) -> str:
-    """Say why a model cannot be called `name`; empty where it can."""
+    """Return why a model cannot be named `name`; empty if it can."""
     try:
         check_name(name)
     except UsageError as error:
         return error.hint if name else "a model needs a name"
     if free_name(name) != name:
-        return f"there is a model called {name} already; {free_name(name)} is free"
+        return f"a model named {name} exists; {free_name(name)} is free"
     return ""
 
 
 def limits_of(setting: SettingField) -> str:
-    """The limits of a setting and its default, in words."""
+    """Return the limits of a setting and its default, in words."""
     parts = []
     if setting.choices:
         parts.append(f"one of {', '.join(setting.choices)}")
@@ -175,15 +177,15 @@ def limits_of(setting: SettingField) -> str:
         parts.append(f"from {_limit(setting.minimum)} to {_limit(setting.maximum)}")
     elif setting.minimum is not None:
         parts.append(f"{_limit(setting.minimum)} or more")
-    return "; ".join([*parts, f"usually {_text(setting.default)}"])
+    return "; ".join([*parts, f"default {_text(setting.default)}"])
 
 
-def _parsed(texts: Mapping[str, str], net: Net) -> tuple[dict[str, Any], dict[str, str]]:
-    """The values that can be, and why the others cannot."""
+def _parsed(texts: Mapping[str, str], kind: Architecture) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the valid values, and why the others are invalid."""
     values: dict[str, Any] = {}
     problems = {}
-    for name, setting in form_fields(net).items():
-        struct: msgspec.Struct = net() if name in net.__struct_fields__ else TrainingSettings()
+    for name, setting in form_fields(kind).items():
+        struct: msgspec.Struct = kind() if name in kind.__struct_fields__ else TrainingSettings()
         try:
             value = parse_value(setting, texts[name])
             values[name] = getattr(changed(struct, {name: value}), name)
@@ -193,7 +195,7 @@ def _parsed(texts: Mapping[str, str], net: Net) -> tuple[dict[str, Any], dict[st
 
 
 def _problems(settings: ArchitectureSettings | TrainingSettings) -> dict[str, str]:
-    """Say which settings do not fit together, by setting."""
+    """Return which settings do not fit together, and why."""
     return {found.field: f"{found.message}; {found.hint}" for found in rules.problems(settings)}
 
 

@@ -1,4 +1,4 @@
-"""The doctor before a start: what may be wrong with the training in the form, and what Enter does about it."""
+"""The doctor before the start: what may be wrong with the run in the form, and what Enter does about it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from tinygpt_tui.ui.train.doctor import TrainDoctor
 from tinygpt_tui.workers.draft_examiner import Case, DraftExaminer
 from tinygpt_tui.workers.examiner import text_of
 
-TITLE = "the doctor, before a start"
-LOOKING = "looking at the text, then at a fresh net…"
+TITLE = "doctor, before the start"
+LOOKING = "examining the text, then an untrained model…"
 
 
 class DraftDoctorScreen(ModalScreen[dict[str, str] | None]):
-    """Shows findings as a process of its own finds them; answers with the settings that would help, or with None."""
+    """Shows findings as a child process finds them; dismisses with the settings that would help, or with None."""
 
-    HELP = """## The doctor, before a start
+    HELP = """## Doctor, before the start
 
-What can be wrong with a training and often goes unnoticed. First the text: damage, repetitions, a part to judge by that
-stands in the other part too. Then a fresh net of these settings: an untrained one should guess, and any net should be
-able to learn one small batch by heart. ✓ is fine, · a hint, ! a warning, ✗ bad.
+Problems that often go unnoticed. First the text: damage, repetitions, validation text that is also in the training
+text. Then an untrained model with these settings: it should guess at random, and be able to memorise one small batch.
+✓ is fine, · a hint, ! a warning, ✗ bad.
 
 Enter on a finding puts the settings that help into the form, or shows the place in the text. Nothing is started.
 """
@@ -50,7 +50,7 @@ Enter on a finding puts the settings that help into the form, or shows the place
     ]
 
     def __init__(self, case: Case, known: list[Finding]) -> None:
-        """`known` is what the form itself has to say of the training."""
+        """`known` are the findings of the form itself."""
         super().__init__()
         self._case = case
         self._findings = list(known)
@@ -63,12 +63,12 @@ Enter on a finding puts the settings that help into the form, or shows the place
             yield TrainDoctor(before=True)
 
     def on_mount(self) -> None:
-        """Begin to look."""
-        self._show(LOOKING)
+        """Start the examination."""
+        self._show_findings(LOOKING)
         self._examine()
 
     def on_unmount(self) -> None:
-        """Nobody wants to know any more."""
+        """End the examination."""
         if self._examiner is not None:
             self._examiner.close()
 
@@ -77,29 +77,29 @@ Enter on a finding puts the settings that help into the form, or shows the place
         try:
             examiner = self._examiner = DraftExaminer(self._case)
         except OSError as error:
-            self._tell(self._heard, Finding(0, "doctor", "hint", f"no process could be started: {error.strerror}"))
+            self._send(self._add, Finding(0, "doctor", "hint", f"no process could be started: {error.strerror}"))
         else:
             for finding in examiner:
-                self._tell(self._heard, finding)
-        self._tell(self._show, "that is all")
+                self._send(self._add, finding)
+        self._send(self._show_findings, "done")
 
-    def _tell(self, take: object, what: object) -> None:
+    def _send(self, receiver: object, what: object) -> None:
         if self.is_attached:
-            self.app.call_from_thread(take, what)  # type: ignore[arg-type]
+            self.app.call_from_thread(receiver, what)  # type: ignore[arg-type]
 
-    def _heard(self, finding: Finding) -> None:
+    def _add(self, finding: Finding) -> None:
         self._findings.append(finding)
-        self._show(LOOKING)
+        self._show_findings(LOOKING)
 
-    def _show(self, state: str) -> None:
+    def _show_findings(self, state: str) -> None:
         doctor = self.query_one(TrainDoctor)
-        doctor.show(worst_first(self._findings))
+        doctor.show_findings(worst_first(self._findings))
         box = self.query_one(Vertical)
         box.border_title = f"{TITLE}: {summary(self._findings)}"
-        box.border_subtitle = f"{state}  ⏎: what helps  esc: close"
+        box.border_subtitle = f"{state}  enter: what helps  esc: close"
         doctor.focus()
 
-    def on_train_doctor_wanted(self, message: TrainDoctor.Wanted) -> None:
+    def on_train_doctor_remedy_requested(self, message: TrainDoctor.RemedyRequested) -> None:
         """Do what helps against a finding."""
         message.stop()
         finding = message.finding

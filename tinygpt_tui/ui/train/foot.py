@@ -1,4 +1,4 @@
-"""The bottom of the live view: buttons for what can be done now, and what becomes of the run when the app is left."""
+"""The bottom of a run's page: buttons for what can be done now, and where the run is kept."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Button, Static
 
-# Each action of the screen that has a button here: its label and its key.
+# Each action that has a button here: its label and its key.
 BUTTONS = {
     "pause": ("Pause", "p"),
-    "end_pause": ("Go on", "p"),
-    "go_on": ("Go on", "g"),
+    "end_pause": ("Continue", "p"),
+    "resume": ("Resume", "g"),
     "extend": ("More steps", "x"),
-    "stop": ("Stop and keep", "s"),
+    "stop": ("Stop and save", "s"),
     "talk": ("Talk to it", "t"),
-    "new": ("New training", "n"),
+    "new": ("New run", "n"),
 }
 
 
 class TrainFoot(Vertical):
-    """Shows the buttons it is told to, and asks for what they are for."""
+    """Shows the buttons of the possible actions, and posts the pressed one."""
 
     DEFAULT_CSS = """
     TrainFoot {
@@ -32,7 +32,7 @@ class TrainFoot(Vertical):
     """
 
     class Pressed(Message):
-        """A button was pressed: `action` is the screen's action."""
+        """The button of an action was pressed."""
 
         def __init__(self, action: str) -> None:
             super().__init__()
@@ -45,13 +45,13 @@ class TrainFoot(Vertical):
             for action, (label, key) in BUTTONS.items():
                 yield Button(f"[b]{key}[/] {label}", id=f"do-{action}", compact=True)
 
-    def show(self, actions: set[str], line: str) -> None:
+    def show_actions(self, actions: set[str], line: str) -> None:
         """Show the buttons of `actions`, and a line of text."""
         for action in BUTTONS:
             self.query_one(f"#do-{action}", Button).display = action in actions
         self.query_one(Static).update(line)
 
     def on_button_pressed(self, message: Button.Pressed) -> None:
-        """Ask for the button's action."""
+        """Post the button's action."""
         message.stop()
         self.post_message(self.Pressed(str(message.button.id).removeprefix("do-")))

@@ -1,110 +1,102 @@
-"""The form of a new training: what to learn from, its name, a preset, and every setting."""
+"""The form of a new run: what to learn from, its name, a preset, and every setting."""
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
+from typing import ClassVar
 
-import msgspec
 from textual import events, work
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
-from textual.widgets import Button, Collapsible, Select, Static
+from textual.widget import Widget
+from textual.widgets import Button, Select, Static
+from textual.worker import Worker
 
+from tinygpt_tui.doctor.rounds import changes_in_words
+from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.packages import TRAINING, missing
 from tinygpt_tui.planning.machine import read_machine
-from tinygpt_tui.runs.folder import StartingModel
-from tinygpt_tui.runs.text_facts import CorpusFacts
-from tinygpt_tui.settings.architecture import name_of
-from tinygpt_tui.settings.fields import fields_of
-from tinygpt_tui.settings.presets import ALL_PRESETS, DEFAULT_PRESET, TIMED_PRESET
+from tinygpt_tui.runs.folder import CorpusReference, StartingModel
+from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.training.fine_tuning import FREE, RATE, Origin
+from tinygpt_tui.ui.jobs.training_session import TrainingSession
+from tinygpt_tui.ui.shared.failed import Failed
 from tinygpt_tui.ui.train.base_model import NOTHING, TrainStart
 from tinygpt_tui.ui.train.budget import TrainBudget, summary
 from tinygpt_tui.ui.train.corpus import TrainCorpus
-from tinygpt_tui.ui.train.draft import (
-    Draft,
-    draft_of,
-    form_fields,
-    important,
-    limits_of,
-    suited,
-    texts_of,
-    words_of_origin,
-)
+from tinygpt_tui.ui.train.draft import form_fields, limits_of, words_of_origin
+from tinygpt_tui.ui.train.draft_doctor import DraftDoctorScreen
+from tinygpt_tui.ui.train.form_foot import HINTS, FormFoot
+from tinygpt_tui.ui.train.form_state import OWN_RECIPE, FormState
 from tinygpt_tui.ui.train.name_row import TrainNameRow
 from tinygpt_tui.ui.train.setting_row import TrainSettingRow
+from tinygpt_tui.ui.train.settings_rows import SettingsRows
+from tinygpt_tui.ui.train.start import start_run
+from tinygpt_tui.workers.draft_examiner import Case
 from tinygpt_tui.workers.measurer import measure_in_child
 
-# From this width on the budget stands beside the settings.
+# From this width on the budget is shown beside the settings.
 WIDE_COLUMNS = 120
-OWN_RECIPE = ""  # the value of the row that stands for the recipe of the model to start from
-HINTS = {
-    "corpus": "corpus: the text to learn from; ^l chooses any text file of yours",
-    "name": "name: what the model will be called, here and on the disk",
-    "start-from": "start from: fresh weights, or a model that has learnt already; its net is taken as it is",
-    "preset": "preset: settings that are known to be worth their time; each can be changed below",
-    "start": "Start: the training goes on when you leave the app, and is found again when you come back",
-}
+PRESETS = [(preset.title, name) for name, preset in ALL_PRESETS.items()]
 
 
 class PresetSelect(Select[str]):
-    """The presets by title."""
+    """The presets by title, and the recipe of the starting model if it has one."""
 
     HELP = "## Preset\n\n" + "\n\n".join(f"**{preset.title}**: {preset.description}" for preset in ALL_PRESETS.values())
 
+    def __init__(self, choice: str) -> None:
+        super().__init__(PRESETS, value=choice, allow_blank=False, compact=True, id="preset")
+        self._shown = (choice, False)
+
+    def show_choice(self, choice: str, *, has_recipe: bool) -> None:
+        """Show another choice; nothing is sent."""
+        if self._shown != (choice, has_recipe):
+            self._shown = (choice, has_recipe)
+            with self.prevent(Select.Changed):
+                self.set_options([("its own recipe", OWN_RECIPE), *PRESETS] if has_recipe else PRESETS)
+                self.value = choice
+
 
 class TrainForm(Vertical):
-    """Holds what was typed; the screen brings the facts about the text and takes the finished draft away."""
+    """Shows a `FormState` and changes it; starts the run and posts its session."""
 
     DEFAULT_CSS = """
     TrainForm {
         & > #form-body { height: 1fr; }
         & #form-rows { height: 1fr; width: 1fr; max-width: 104; padding: 0 2; scrollbar-size-vertical: 1; }
         & #budget { width: 48; height: auto; margin: 1 0 0 2; }
-        & #form-important { height: auto; }
         & #form-missing, & #form-news { height: auto; display: none; }
         & .-line { height: 1; }
         & .-line > .-title { width: 19; }
         & .-line > Select { width: 40; }
         & #preset-note { height: 1; padding: 0 0 0 19; text-wrap: nowrap; text-overflow: ellipsis; }
-        & .-heading { height: 1; margin: 1 0 0 0; }
-        & Collapsible { margin: 1 0 0 0; padding: 0; border: none; background: transparent; }
-        & CollapsibleTitle { padding: 0; }
-        & Collapsible > Contents { padding: 0; }
-        & > #form-foot { height: auto; padding: 0 2; dock: bottom; }
-        & #form-warning { height: auto; max-height: 2; display: none; }
-        & #form-hint { height: 2; }
-        & #form-go { height: 1; }
-        & #start { min-width: 12; }
-        & #form-summary { width: 1fr; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     }
     """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+t", "start", "Start", id="train.start", tooltip="Start the run"),
+        Binding("ctrl+l", "choose_file", "Text file", id="train.file", tooltip="Choose a text file to learn from"),
+        Binding("ctrl+y", "doctor", "Doctor", id="train.doctor", tooltip="Check text and settings before the start"),
+        Binding("escape", "cancel", "Cancel", id="train.cancel", tooltip="Stop downloading or reading the text"),
+    ]
 
     class Changed(Message):
-        """Something in the form is different now."""
+        """Something in the form changed."""
 
-    class StartWanted(Message):
-        """The button was pressed."""
+    class Started(Message):
+        """A run was started from the form."""
+
+        def __init__(self, session: TrainingSession) -> None:
+            super().__init__()
+            self.session = session
 
     def __init__(self) -> None:
         super().__init__(id="form")
-        self.preset = DEFAULT_PRESET
-        self.facts: CorpusFacts | None = None
+        self.state = FormState()
         self.touched = False
-        self.machine = read_machine()
-        self._net = type(ALL_PRESETS[self.preset].training.architecture)  # whose settings stand in the form
-        self._shown = self._net  # whose rows stand there: they change a moment later
-        self._changing = asyncio.Lock()
-        self._all_wanted = False
-        self.origin: Origin | None = None  # the model that the training starts from
-        self._own_recipe = False  # the settings are that model's recipe, not the preset's
-        self._preset_chosen = False  # by the user, or settings were
-        self._own = texts_of(ALL_PRESETS[self.preset].training)  # what the preset itself says
-        self._texts = dict(self._own)
-        self.draft: Draft = draft_of(self._texts, None, self._net)
+        self._last_focus: Widget | None = None
 
     def compose(self) -> ComposeResult:
         """Yield the rows, the budget beside them, and below them what never scrolls away."""
@@ -117,63 +109,33 @@ class TrainForm(Vertical):
                 yield TrainNameRow()
                 with Horizontal(classes="-line"):
                     yield Static("preset", classes="-title")
-                    presets = [(preset.title, name) for name, preset in ALL_PRESETS.items()]
-                    yield PresetSelect(presets, value=self.preset, allow_blank=False, compact=True, id="preset")
+                    yield PresetSelect(self.state.preset)
                 yield Static("", classes="-note", id="preset-note", markup=False)
-                yield Static("settings", classes="-heading")
-                with Vertical(id="form-important"):
-                    yield from self._rows(first=True)
-                yield Collapsible(title="all settings", id="all-settings")
+                yield SettingsRows(self.state)
             yield TrainBudget(id="budget")
-        with Vertical(id="form-foot"):
-            yield Static("", id="form-warning", markup=False)
-            yield Static(HINTS["corpus"], id="form-hint", markup=False)
-            with Horizontal(id="form-go"):
-                yield Static("", id="form-summary", markup=False)
-                yield Button("Start ^t", id="start", variant="success", compact=True, tooltip="Begin to train (ctrl+t)")
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Show the budget where there is room for it."""
-        self.query_one(TrainBudget).display = event.size.width >= WIDE_COLUMNS
-        self._show_warnings()
-
-    async def on_collapsible_expanded(self, message: Collapsible.Expanded) -> None:
-        """Make the less important rows when they are first wanted: most people never look at them."""
-        message.stop()
-        contents = message.collapsible.query_one(Collapsible.Contents)
-        if not contents.children:
-            self._all_wanted = True
-            await contents.mount_all(self._rows(first=False))
-            self.check()
-        self.call_after_refresh(message.collapsible.scroll_visible, top=True)
-
-    def _rows(self, *, first: bool) -> list[TrainSettingRow]:
-        """Make a row for each of the net's and its training's settings: the `first` ones, or those that wait."""
-        names = important(self._net)
-        return [
-            TrainSettingRow(setting, self._texts[name])
-            for name, setting in form_fields(self._net).items()
-            if (name in names) == first
-        ]
+        yield FormFoot(id="form-foot")
 
     def on_mount(self) -> None:
-        """Show the first preset; where this machine was never measured, have that done."""
-        self.look_for_torch()
-        self.check()
-        if not self.machine.measured:
+        """Show the first preset; measure this machine if that was never done."""
+        self.check_packages()
+        self.refresh_form()
+        if not self.state.machine.measured:
             self._measure()
 
     @work(thread=True, exclusive=True, group="measure")
     def _measure(self) -> None:
         if measure_in_child():
-            self.app.call_from_thread(self.look_at_machine)
+            self.app.call_from_thread(self.update_machine)
 
-    def look_at_machine(self) -> None:
-        """Take over what is known of this machine's speed by now: every training measures it again."""
+    def update_machine(self) -> None:
+        """Use the newest measurement of this machine's speed: every run measures it again."""
         machine = read_machine()
-        if self.is_attached and machine != self.machine:
-            self.machine = machine
-            self.check()
+        if self.is_attached and machine != self.state.machine:
+            self.state.machine = machine
+            self.state.check()
+            self.refresh_form()
+
+    # What it holds
 
     @property
     def corpus(self) -> TrainCorpus:
@@ -187,281 +149,208 @@ class TrainForm(Vertical):
 
     @property
     def problem(self) -> str:
-        """Why the training cannot begin as it stands; empty where it can."""
-        if self.facts is None:
+        """Why the run cannot start; empty if it can."""
+        if self.state.facts is None:
             return self.corpus.problem or "choose a text to learn from"
         if self.name_row.problem:
             return f"name: {self.name_row.problem}"
-        for name, problem in self.draft.problems.items():
-            return f"{form_fields(self._net)[name].title}: {problem}"
-        return ""
+        return self.state.problem
 
     @property
     def settings(self) -> TrainingSettings | None:
-        """The training as typed; None where something cannot be."""
-        return self.draft.settings if not self.problem else None
+        """The settings of the run; None if something is invalid."""
+        return self.state.draft.settings if not self.problem else None
 
     @property
-    def start(self) -> StartingModel | None:
-        """The model that the training starts from; None: a net that knows nothing yet."""
-        return self.origin.model if self.origin else None
+    def is_settled(self) -> bool:
+        """Whether the rows are those of the chosen architecture: they change a moment later."""
+        return self.query_one(SettingsRows).is_settled
 
-    def look_for_torch(self) -> None:
-        """Say so at the top where torch is missing, before anything is filled in."""
-        error = missing("torch", TRAINING)
-        line = self.query_one("#form-missing", Static)
-        line.display = error is not None
-        line.update(f"✗ {error.message}; {error.hint}\n  Start offers to copy that." if error else "")
+    # What can be done
 
-    def show_news(self, news: str) -> None:
-        """Say something about other trainings; nothing with ""."""
-        line = self.query_one("#form-news", Static)
-        line.display = bool(news)
-        line.update(news)
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Show only the keys that do something now."""
+        if action in ("start", "doctor"):
+            return self.is_mounted and not self.problem
+        return self.is_mounted and self.corpus.busy if action == "cancel" else True
 
-    def renew(self) -> None:
-        """Be ready for another training like the last one, under a new name."""
+    def action_start(self) -> None:
+        """Start the run that the form describes."""
+        self.name_row.check()
+        self.refresh_form()
+        if self.settings is not None and self.state.facts is not None:
+            corpus = self.state.facts.reference
+            self._start(self.name_row.text, self.state.preset_name, corpus, self.settings, self.state.start)
+
+    @work(exclusive=True, group="start", exit_on_error=False)
+    async def _start(
+        self, name: str, preset: str, corpus: CorpusReference, training: TrainingSettings, start: StartingModel | None
+    ) -> None:
+        try:
+            session = await asyncio.to_thread(start_run, name, preset, corpus, training, start)
+        except TinyGPTError as error:
+            self.post_message(Failed(error))
+        else:
+            self.post_message(self.Started(session))
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Pass on to the screen what it logs and shows: an unexpected error."""
+        self.screen.post_message(event)
+
+    def on_button_pressed(self, message: Button.Pressed) -> None:
+        """Start by the button."""
+        message.stop()
+        self.action_start()
+
+    def action_doctor(self) -> None:
+        """Examine text and settings, and put what helps into the form."""
+        if self.settings is None or self.state.facts is None:
+            return
+        case = Case(corpus=self.state.facts.reference, training=self.settings, start=self.state.start)
+
+        def apply(changes: dict[str, str] | None) -> None:
+            if changes:
+                self.change(changes)
+                self.notify(f"changed in the form: {changes_in_words(changes)}", markup=False)
+
+        self.app.push_screen(
+            DraftDoctorScreen(case, self.state.draft.advice(self.state.facts, self.state.machine)), apply
+        )
+
+    def action_choose_file(self) -> None:
+        """Let the user choose a text file."""
+        self.corpus.ask_for_file()
+
+    def action_cancel(self) -> None:
+        """Stop downloading or reading the corpus."""
+        self.corpus.cancel()
+
+    # Filling in
+
+    def prepare_next(self) -> None:
+        """Get ready for another run like the last one, with a new name."""
         self.touched = False
-        self.query_one(TrainStart).look()
+        self.query_one(TrainStart).find_models()
         self._suggest_name()
-        self.check()
+        self.refresh_form()
 
     def fill(self, settings: TrainingSettings, changes: dict[str, str]) -> None:
-        """Put the settings of another training in, and `changes`, as one would type them, over them."""
-        self.touched = self._preset_chosen = True
-        self.origin = None
+        """Put in the settings of another run, with `changes` as the user would type them."""
+        self.touched = True
+        self.state.fill(settings, changes)
         self.query_one(TrainStart).choose(NOTHING, "", keep=True)
-        self._put(settings, texts_of(settings) | changes)
+        self.refresh_form()
 
     def change(self, changes: dict[str, str]) -> None:
-        """Put some settings in, as if they were typed."""
+        """Change settings as if the user had typed them."""
         self.touched = True
-        self._texts |= {name: text for name, text in changes.items() if name in self._texts}
-        self._set_rows()
-        self.check()
+        self.state.change(changes)
+        self.refresh_form()
 
     def start_from(self, path: str, name: str, *, keep: bool = False) -> None:
-        """Start from the model at `path`; with `keep` the settings stay, but for the net's."""
+        """Start from the model at `path`; with `keep` the settings stay, except the architecture's."""
         self.touched = True
         self.query_one(TrainStart).choose(path, name, keep=keep)
 
     def on_train_start_chosen(self, message: TrainStart.Chosen) -> None:
-        """Take over the model to start from, with its net and its recipe."""
+        """Use the chosen model with its architecture and its recipe."""
         message.stop()
-        before, self.origin = self.origin, message.origin
-        if message.keep and self.origin is None:
-            self.check()
-            return
-        if self.origin is not None:
-            self.touched = True
-        self._own_recipe = self.origin is not None and self.origin.recipe is not None
-        self._show_presets()
-        training = self._recommended()
-        own = texts_of(training)
-        kept = self._texts if message.keep else {}
-        net = fields_of(type(training.architecture)).keys() - FREE
-        if self.origin is not None or before is not None:
-            self._own = own
-            self._put(training, {name: own[name] if name in net else kept.get(name, own[name]) for name in own})
-        self._suggest_name()
-
-    def _recommended(self) -> TrainingSettings:
-        """Return the preset's training; of a model to start from the net, and where it is wished its recipe."""
-        training = ALL_PRESETS[self.preset].training
-        if self.origin is None:
-            return training
-        origin = self.origin if self._own_recipe else dataclasses.replace(self.origin, recipe=None)
-        chosen = origin.training(training, self.facts.reference.characters if self.facts else None)
-        return (
-            chosen
-            if self._own_recipe
-            else msgspec.structs.replace(chosen, minutes=training.minutes if self._preset_chosen else 0.0)
-        )
-
-    def _suggest_name(self) -> None:
-        if self.facts is not None:
-            corpus = self.facts.reference.name
-            self.name_row.suggest(f"{self.origin.model.name}-{corpus}" if self.origin else corpus)
-
-    def _put(self, settings: TrainingSettings, texts: dict[str, str]) -> None:
-        """Let `texts` stand in the form, for a training of the net that `settings` are about."""
-        net = type(settings.architecture)
-        self._texts = texts
-        if net is self._net:
-            self._set_rows()
-            self.check()
-        else:
-            self._net = net
-            self._change_rows()
-
-    def _set_rows(self) -> None:
-        for row in self.query(TrainSettingRow):
-            if row.setting.name in self._texts:
-                row.set_text(self._texts[row.setting.name])
-
-    @work(group="rows")
-    async def _change_rows(self) -> None:
-        """Show another net's settings: other rows in the place of those that stood there."""
-        async with self._changing:
-            while self._shown is not self._net:  # somebody may choose again meanwhile
-                net = self._net
-                with self.app.batch_update():
-                    for place, first in (("#form-important", True), ("#all-settings Contents", False)):
-                        if first or self._all_wanted:
-                            await self.query_one(place).remove_children()
-                            await self.query_one(place).mount_all(self._rows(first=first))
-                self._shown = net
-            self.check()
-
-    @property
-    def settled(self) -> bool:
-        """Whether the rows are those of the net that was chosen: they change a moment later."""
-        return self._shown is self._net
-
-    @property
-    def preset_name(self) -> str:
-        """The preset's name where nothing was changed, else nothing."""
-        return self.preset if not self._changed() and self.origin is None else ""
-
-    def _changed(self) -> list[str]:
-        """The settings, by title, in which the form differs from its preset."""
-        fields = form_fields(self._net)
-        if self._own.keys() != self._texts.keys():
-            return ["net"]
-        return [fields[name].title for name, own in self._own.items() if own != self._texts[name].strip()]
-
-    def _suit_preset(self, own: bool) -> None:
-        """Choose the preset for a text of the user's own, or a shipped one, until the user has chosen."""
-        preset = TIMED_PRESET if own else DEFAULT_PRESET
-        if self._preset_chosen or self.origin is not None or preset == self.preset or self._changed():
-            return
-        self.preset = preset
-        self._own = texts_of(ALL_PRESETS[preset].training)
-        self._show_presets()
-        self._put(ALL_PRESETS[preset].training, dict(self._own))
-
-    def _suit(self) -> None:
-        """Choose again for the text, the minutes and the machine, where that is due; what was changed stays."""
-        if self.facts is None or (self.preset != TIMED_PRESET and self.origin is None):
-            return
-        if self.origin is not None:
-            own = texts_of(self._recommended())
-        else:
-            own = texts_of(suited(self._texts["minutes"], self.facts, self.machine))
-        if own == self._own:
-            return
-        kept = {name: text for name, text in self._texts.items() if text != self._own.get(name)}
-        self._own = own
-        self._texts = own | kept
-        self._set_rows()
-
-    def check(self) -> None:
-        """Look at everything again and say what is wrong where it is wrong."""
-        self._suit()
-        self.draft = draft_of(self._texts, self.facts, self._net, self.origin)
-        fixed = self._fixed()
-        for row in self.query(TrainSettingRow):
-            row.show_problem(self.draft.problems.get(row.setting.name, ""))
-            row.show_fixed(fixed.get(row.setting.name, ""))
-        if self.origin is not None:
-            self.query_one(TrainStart).say(words_of_origin(self.origin, self.facts))
-        self.query_one("#preset-note", Static).update(self._preset_note())
-        self.query_one(TrainBudget).show(self.draft, self.facts, self.machine)
-        self.query_one("#form-summary", Static).update(self._summary())
-        self._show_warnings()
-        self.query_one("#start", Button).disabled = bool(self.problem)
-        self.post_message(self.Changed())
-
-    def _fixed(self) -> dict[str, str]:
-        """The settings that something else decides, and what does."""
-        found = {}
-        if self.origin is not None:
-            said = f"fixed: {self.origin.model.name} has it so"
-            found = dict.fromkeys(fields_of(self._net).keys() - FREE, said)
-        settings = self.draft.settings
-        if settings is not None and settings.minutes:
-            found["steps"] = "fixed: as many as fit the minutes; set those to 0 to choose"
-        return found
+        self.touched = self.touched or message.origin is not None
+        self.state.start_from(message.origin, keep=message.keep)
+        if message.origin is not None or not message.keep:
+            self._suggest_name()
+        self.refresh_form()
 
     def on_train_corpus_read(self, message: TrainCorpus.Read) -> None:
-        """Take over what is known of the chosen text, and suggest its name."""
+        """Use what is known of the chosen text, and suggest a name."""
         message.stop()
-        self.facts = message.facts
-        self._suit_preset(message.own)
-        self.name_row.suggest(f"{self.origin.model.name}-{message.name}" if self.origin else message.name)
-        self.check()
+        self.state.read_text(message.facts, own=message.own)
+        self.name_row.suggest(self.state.suggested_name(message.name))
+        self.refresh_form()
 
     def on_train_setting_row_changed(self, message: TrainSettingRow.Changed) -> None:
-        """Take one value over."""
+        """Use one typed value."""
         message.stop()
-        if message.name in self._texts:  # a row that makes way for another net's may still have spoken
-            self.touched = True
-            self._texts[message.name] = message.text
-            self.check()
-
-    def on_train_setting_row_focused(self, message: TrainSettingRow.Focused) -> None:
-        """Explain the setting that has the focus."""
-        message.stop()
-        setting = form_fields(self._net).get(message.name)
-        if setting is not None:
-            said = f"{setting.title}: {setting.description} ({limits_of(setting)})"
-            self.query_one("#form-hint", Static).update(said)
-
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Explain what has the focus and is no setting."""
-        if event.widget.id in HINTS:
-            self.query_one("#form-hint", Static).update(HINTS[event.widget.id])
+        if message.name in self.state.texts:  # a row that is being replaced may still have sent one
+            self.change({message.name: message.text})
 
     def on_train_name_row_changed(self, message: TrainNameRow.Changed) -> None:
-        """A name that is no good stops the start."""
+        """Check the name."""
         message.stop()
         self.touched = True
-        self.check()
+        self.refresh_form()
 
     def on_select_changed(self, message: Select.Changed) -> None:
         """Fill the form with a preset's settings."""
         message.stop()
-        chosen = str(message.value)
-        if message.select.id == "preset" and chosen != (OWN_RECIPE if self._own_recipe else self.preset):
-            self.touched = self._preset_chosen = True
-            self._own_recipe = chosen == OWN_RECIPE
-            self.preset = self.preset if self._own_recipe else chosen
-            training = self._recommended()
-            self._own = texts_of(training)
-            self._put(training, dict(self._own))
+        if message.select.id == "preset" and str(message.value) != self.state.choice:
+            self.touched = True
+            self.state.choose_preset(str(message.value))
+            self.refresh_form()
 
-    def on_button_pressed(self, message: Button.Pressed) -> None:
-        """Ask for the start."""
-        message.stop()
-        self.post_message(self.StartWanted())
+    def _suggest_name(self) -> None:
+        if self.state.facts is not None:
+            self.name_row.suggest(self.state.suggested_name(self.state.facts.reference.name))
 
-    def _show_presets(self) -> None:
-        """Offer the presets, and the recipe of the model to start from where it has one."""
-        select = self.query_one(PresetSelect)
-        own = [("its own recipe", OWN_RECIPE)] if self.origin is not None and self.origin.recipe is not None else []
-        with self.prevent(Select.Changed):
-            select.set_options([*own, *((preset.title, name) for name, preset in ALL_PRESETS.items())])
-            select.value = OWN_RECIPE if self._own_recipe else self.preset
+    # Showing
 
-    def _summary(self) -> str:
-        said = summary(self.draft, self.facts, self.machine)
-        return f"✗ {self.problem}" if self.problem and (self.facts or self.corpus.problem) else said
+    def refresh_form(self) -> None:
+        """Show the state as it is now, and what is wrong where it is wrong."""
+        state = self.state
+        self.query_one(SettingsRows).update_rows()
+        if state.origin is not None:
+            self.query_one(TrainStart).show_words(words_of_origin(state.origin, state.facts))
+        self.query_one(PresetSelect).show_choice(state.choice, has_recipe=state.has_recipe)
+        self.query_one("#preset-note", Static).update(state.preset_note())
+        self.query_one(TrainBudget).show_draft(state.draft, state.facts, state.machine)
+        said = summary(state.draft, state.facts, state.machine)
+        if self.problem and (state.facts or self.corpus.problem):
+            said = f"✗ {self.problem}"
+        self.query_one(FormFoot).show_summary(said, can_start=not self.problem)
+        self._show_warnings()
+        self.post_message(self.Changed())
+
+    def check_packages(self) -> None:
+        """Show at the top that torch is missing, before anything is filled in."""
+        error = missing("torch", TRAINING)
+        self._show_line("missing", f"✗ {error.message}; {error.hint}\n  Start offers to copy that." if error else "")
+
+    def show_news(self, news: str) -> None:
+        """Show a line about other runs; none with ""."""
+        self._show_line("news", news)
+
+    def _show_line(self, name: str, words: str) -> None:
+        line = self.query_one(f"#form-{name}", Static)
+        line.display = bool(words)
+        line.update(words)
 
     def _show_warnings(self) -> None:
-        """Say the first thing that may be wrong, where the budget does not say all of them."""
-        told = self.draft.warnings(self.facts, self.machine) if not self.query_one(TrainBudget).display else []
-        more = f" (and {len(told) - 1} more: ^y)" if len(told) > 1 else ""
-        line = self.query_one("#form-warning", Static)
-        line.display = bool(told)
-        line.update(f"! {told[0]}{more}" if told else "")
+        """Show a warning, unless the budget shows them all."""
+        in_budget = self.query_one(TrainBudget).display
+        self.query_one(FormFoot).show_warnings(
+            [] if in_budget else self.state.draft.warnings(self.state.facts, self.state.machine)
+        )
 
-    def _preset_note(self) -> str:
-        changed = self._changed()
-        if changed == ["net"]:
-            return f"another net than the preset's: {name_of(self._net())}"
-        if changed:
-            return f"changed: {', '.join(changed)}"
-        if self.origin is None:
-            return ALL_PRESETS[self.preset].description
-        whose = "its own recipe" if self._own_recipe else "the preset's recipe"
-        return f"{whose} at {RATE:g} of the rates, as many epochs as suit the text"
+    def on_resize(self, event: events.Resize) -> None:
+        """Show the budget if there is room for it."""
+        self.query_one(TrainBudget).display = event.size.width >= WIDE_COLUMNS
+        self._show_warnings()
+
+    def on_train_setting_row_focused(self, message: TrainSettingRow.Focused) -> None:
+        """Explain the setting that has the focus."""
+        message.stop()
+        setting = form_fields(self.state.architecture).get(message.name)
+        if setting is not None:
+            hint = f"{setting.title}: {setting.description} ({limits_of(setting)})"
+            self.query_one(FormFoot).show_hint(hint)
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Explain what has the focus and is no setting."""
+        self._last_focus = event.widget
+        if event.widget.id in HINTS:
+            self.query_one(FormFoot).show_hint(HINTS[event.widget.id])
+
+    def on_click(self) -> None:
+        """Keep the keys working when the user clicks where nothing can have the focus."""
+        if self.screen.focused is None and self._last_focus is not None and self._last_focus.is_attached:
+            self._last_focus.focus(scroll_visible=False)

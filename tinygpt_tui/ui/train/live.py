@@ -1,4 +1,4 @@
-"""A run to look at: head, chart, numbers, sample and log; side by side where there is room, else one at a time."""
+"""A run as panes: chart, numbers, sample, doctor and log; side by side if there is room, else one at a time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RIGHT = frozenset({"log", "doctor"})
 
 
 class TrainLive(Vertical):
-    """`show` takes the session that is looked at; it is called again whenever there is news."""
+    """Shows a session; call `show_session` again whenever there is news."""
 
     DEFAULT_CSS = """
     TrainLive {
@@ -57,19 +57,26 @@ class TrainLive(Vertical):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("l", "chart('toggle_log_y')", "Log loss", id="chart.log-y", tooltip="Logarithmic loss axis, on or off"),
+        Binding("l", "chart('toggle_log_y')", "Log loss", id="chart.log-y", tooltip="Logarithmic loss axis on or off"),
         Binding(
             "k", "chart('toggle_log_x')", "Log steps", id="chart.log-x", show=False, tooltip="Logarithmic step axis"
         ),
         Binding(
-            "m", "chart('next_smoothing')", "Smooth", id="chart.smooth", tooltip="How much the train curve is smoothed"
+            "m", "chart('next_smoothing')", "Smooth", id="chart.smooth", tooltip="How much to smooth the training curve"
         ),
         Binding("v", "chart('next_aspect')", "View", id="chart.view", tooltip="Other curves: bits, gap, rate, speed …"),
         Binding(
-            "V", "chart('previous_aspect')", "View back", id="chart.view-back", show=False, tooltip="The curves before"
+            "V",
+            "chart('previous_aspect')",
+            "View back",
+            id="chart.view-back",
+            show=False,
+            tooltip="The previous curves",
         ),
-        Binding("y", "chart('toggle_yardsticks')", "Yardsticks", id="chart.yardsticks", tooltip="Show them or not"),
-        Binding("f", "chart('next_fit')", "Fit", id="chart.fit", show=False, tooltip="What the loss axis follows"),
+        Binding(
+            "y", "chart('toggle_yardsticks')", "Yardsticks", id="chart.yardsticks", tooltip="Reference losses on or off"
+        ),
+        Binding("f", "chart('next_fit')", "Fit", id="chart.fit", show=False, tooltip="What the loss axis is fitted to"),
         Binding("plus,equals_sign", "zoom(1)", "Zoom", key_display="+", id="chart.zoom-in", tooltip="See fewer steps"),
         Binding(
             "minus", "zoom(-1)", "Zoom out", key_display="-", id="chart.zoom-out", show=False, tooltip="See more steps"
@@ -82,7 +89,7 @@ class TrainLive(Vertical):
             key_display="[",
             id="sample.older",
             show=False,
-            tooltip="The sample before",
+            tooltip="The previous sample",
         ),
         Binding(
             "right_square_bracket",
@@ -91,7 +98,7 @@ class TrainLive(Vertical):
             key_display="]",
             id="sample.newer",
             show=False,
-            tooltip="The sample after",
+            tooltip="The next sample",
         ),
         *(
             Binding(str(number), f"pane('{pane}')", title, id=f"pane.{pane}", show=False, tooltip=f"Go to: {title}")
@@ -100,7 +107,7 @@ class TrainLive(Vertical):
     ]
 
     def __init__(self) -> None:
-        super().__init__(id="live")
+        super().__init__()
         self._session: TrainingSession | None = None
         self._pane = "chart"
 
@@ -127,54 +134,54 @@ class TrainLive(Vertical):
         """Name the panes, and follow the chart's own choices."""
         self.query_one("#meters-pane").border_title = "numbers"
         self.query_one(TrainLog).border_title = "log"
-        self.query_one(TrainPaneBar).show(self._pane)
+        self.query_one(TrainPaneBar).show_chosen(self._pane)
         chart = self.query_one(TrainChart)
         for choice in ("log_x", "log_y", "smoothing", "fit", "view", "aspect", "yardsticks"):
             self.watch(chart, choice, self._name_chart, init=False)
         self._name_chart()
 
-    def show(self, session: TrainingSession) -> None:
-        """Show where `session` stands now."""
+    def show_session(self, session: TrainingSession) -> None:
+        """Show a session as it is now."""
         new = session is not self._session
         self._session = session
         if new:
-            self.query_one(TrainSamples).follow()
+            self.query_one(TrainSamples).follow_newest()
         history, beside = session.history, session.beside
         self._draw_head()
-        self.query_one(TrainNotice).show(session)
+        self.query_one(TrainNotice).show_notice(session)
         waiting = _waiting(session)
         self.query_one(TrainChart).show(history, beside, waiting)
-        self.query_one(TrainVerdict).show(verdict_of(history, beside.floors, beside.entropy))
+        self.query_one(TrainVerdict).show_verdict(verdict_of(history, beside.floors, beside.entropy))
         for meters in self.query(TrainMeters):
-            meters.show(history, live=session.phase.live, table=meters.id == "meters")
-        self.query_one(TrainSamples).show(history.samples)
-        self.query_one(TrainLog).show(history.log)
+            meters.show_numbers(history, live=session.phase.live, table=meters.id == "meters")
+        self.query_one(TrainSamples).show_samples(history.samples)
+        self.query_one(TrainLog).show_lines(history.log)
         findings = session.findings
-        self.query_one(TrainDoctor).show(findings)
+        self.query_one(TrainDoctor).show_findings(findings)
         wrong = sum(finding.level in ("bad", "warning") for finding in findings)
-        self.query_one(TrainPaneBar).note("doctor", f": {wrong} !" if wrong else "")
+        self.query_one(TrainPaneBar).show_note("doctor", f": {wrong} !" if wrong else "")
 
     def show_actions(self, actions: set[str], line: str) -> None:
         """Offer what can be done now."""
-        self.query_one(TrainFoot).show(actions, line)
+        self.query_one(TrainFoot).show_actions(actions, line)
 
     def focus_pane(self) -> None:
         """Give the focus to the pane that is shown."""
         self.query_one(f"#{self._pane}").focus(scroll_visible=False)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Choose between all panes and one."""
+        """Show all panes, or one if there is no room."""
         narrow = event.size.width < WIDE_COLUMNS or event.size.height < WIDE_ROWS
         self.set_class(narrow, "-narrow")
         self.refresh_bindings()
         self.call_after_refresh(self._draw_head)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The chart's keys are of no use while another pane takes all the room."""
+        """The chart's keys do nothing while only another pane is shown."""
         return self._pane == "chart" or not self.has_class("-narrow") or action not in ("chart", "zoom")
 
     def on_click(self) -> None:
-        """A click on nothing in particular must not take the keys away."""
+        """Keep the keys working when the user clicks where nothing can have the focus."""
         if self.screen.focused is None:
             self.focus_pane()
 
@@ -191,7 +198,7 @@ class TrainLive(Vertical):
         for name in PANES:
             part = self.query_one(f"#{name}-pane" if name == "chart" else f"#{name}")
             part.set_class(name == pane, "-chosen")
-        self.query_one(TrainPaneBar).show(pane)
+        self.query_one(TrainPaneBar).show_chosen(pane)
         self.call_after_refresh(self.focus_pane)
 
     def action_chart(self, method: str) -> None:
@@ -203,7 +210,7 @@ class TrainLive(Vertical):
         self.query_one(TrainChart).zoom_steps(direction)
 
     def action_sample(self, direction: int) -> None:
-        """Show an older or a newer sample."""
+        """Show an older or newer sample."""
         self.query_one(TrainSamples).move(direction)
 
     def _name_chart(self) -> None:
@@ -217,16 +224,16 @@ class TrainLive(Vertical):
         preset = f"{session.settings.preset}, " if session.settings.preset else ""
         start = session.settings.start
         preset = f"from {start.name}, " if start else preset
-        about = f"{preset}learns from {session.settings.corpus.name}"
+        about = f"{preset}trained on {session.settings.corpus.name}"
         self.query_one(TrainHead).show(session.name, about, session.phase, session.history)
 
 
 def _waiting(session: TrainingSession) -> str:
-    """What stands in the chart while there is nothing to draw."""
+    """Return what the chart says while there is nothing to draw."""
     if not session.looked:
         return "reading its journal…"
     if session.phase is Phase.READING:
         return f"{session.phase.value}"
     if session.phase is Phase.STARTING:
         return f"{session.phase.value} this takes a few seconds"
-    return "measuring the untrained model before the first step…" if session.phase.live else "no steps were made yet"
+    return "measuring the untrained model before the first step…" if session.phase.live else "no steps yet"

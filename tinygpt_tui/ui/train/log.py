@@ -14,12 +14,12 @@ INDENT = " " * 8  # as wide as the steps
 
 
 class TrainLog(VerticalScroll):
-    """Shows the newest lines, at the end unless somebody has scrolled up."""
+    """Shows the newest lines, at the end unless the user has scrolled up."""
 
     HELP = """## Log
 
-One line for each thing that happened, after the step at which it did: evaluations, weights saved, pauses, notes from
-the trainer, and the reason of the end. The whole story is in the model's folder: `run/events.jsonl`.
+One line for each event, after its step: evaluations, saved weights, pauses, notes from the trainer, and why the run
+ended. All events are in the model's folder: `run/events.jsonl`.
 """
 
     def __init__(self) -> None:
@@ -33,10 +33,10 @@ the trainer, and the reason of the end. The whole story is in the model's folder
         yield Static("", markup=False)
 
     def on_resize(self) -> None:
-        """Stay at the end when other breaks of the lines make it longer."""
+        """Stay at the end when wrapping changes the height."""
         self._draw()
 
-    def show(self, lines: Sequence[str]) -> None:
+    def show_lines(self, lines: Sequence[str]) -> None:
         """Show the newest of `lines`, if there are new ones."""
         state = (len(lines), lines[-1] if lines else "")
         if state == self._last:
@@ -47,7 +47,7 @@ the trainer, and the reason of the end. The whole story is in the model's folder
         self._draw()
 
     def _draw(self) -> None:
-        """Write the lines, what does not fit on one behind the column of steps."""
+        """Write the lines, wrapped behind the column of steps."""
         width = max(len(INDENT) + 1, self.scrollable_content_region.width)
         wrapped = (textwrap.fill(line, width, subsequent_indent=INDENT, break_on_hyphens=False) for line in self._lines)
         self.query_one(Static).update("\n".join(wrapped))

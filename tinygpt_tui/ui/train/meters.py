@@ -1,4 +1,4 @@
-"""The numbers of a run: as a table where there is room, else in two lines."""
+"""The numbers of a run: as a table if there is room, else in two lines."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ NOTHING = "–"
 
 
 class TrainMeters(Static, can_focus=True):
-    """`show` takes the history; `narrow` (a class on the parent) decides the form."""
+    """Shows a history's numbers as a table or as two lines."""
 
     DEFAULT_CSS = "TrainMeters { height: auto; }"
     HELP = """## Numbers
 
-*train loss* is that of the last step's batch; *validation loss* is measured on text that the model never learns from.
-On the way a part of that text is read, always the same one, so that measuring costs little; a loss that comes from it
-has a ≈ before it. The last evaluation reads all of it. *time left* is estimated from the last steps, evaluations
-included. Pauses do not count as *time spent*.
+*train loss* is that of the last step's batch; *validation loss* is measured on text that the model is not trained on.
+Interim evaluations read a fixed sample of that text, to save time; a loss measured on it has a ≈ before it. The final
+evaluation reads all of it. *time left* is estimated from the last steps, evaluations included. Pauses do not count as
+*time spent*.
 """
 
-    def show(self, history: RunHistory, *, live: bool, table: bool) -> None:
+    def show_numbers(self, history: RunHistory, *, live: bool, table: bool) -> None:
         """Show the numbers as they are now."""
         numbers = numbers_of(history)
         if not live:
@@ -54,7 +54,7 @@ def numbers_of(history: RunHistory) -> dict[str, str]:
 
 
 def _read(history: RunHistory) -> dict[str, str]:
-    """How much of the validation text the newest loss comes from, where that is not all of it."""
+    """Return how much of the validation text the newest loss was measured on, if not on all of it."""
     evaluation, started = history.last_evaluation, history.started
     if evaluation is None or started is None or not evaluation.tokens:
         return {}

@@ -1,4 +1,4 @@
-"""How many more steps a run is to make."""
+"""Ask how many more steps to train."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tinygpt_tui.runs.extending import new_steps
 
 
 class MoreStepsScreen(ModalScreen[str | None]):
-    """Dismisses with what was typed, `+2000` or `5000`, once it can be; with None where the user turns away."""
+    """Dismisses with what was typed, `+2000` or `5000`, once it is valid; with None if the user cancels."""
 
     DEFAULT_CSS = """
     MoreStepsScreen {
@@ -38,28 +38,28 @@ class MoreStepsScreen(ModalScreen[str | None]):
         self._name, self._step, self._steps = name, step, steps
 
     def compose(self) -> ComposeResult:
-        """Yield what it means, a box, and what the number in it comes to."""
+        """Yield an explanation, a box, and the result of the number in it."""
         with Vertical() as box:
             box.border_title = "more steps"
-            box.border_subtitle = "enter: go on  esc: cancel"
+            box.border_subtitle = "enter: resume  esc: cancel"
             yield Static(
-                f"{self._name} stands at step {self._step:,} of {self._steps:,}. The rate rises again to where so "
-                "long a run would have it, and falls to its end.\n+2000: so many more; 5000: so many in all.",
+                f"{self._name} is at step {self._step:,} of {self._steps:,}. The learning rate rises again to where it "
+                "would be in a run of the new length.\n+2000 adds steps; 5000 sets the total.",
                 markup=False,
             )
             yield Input(f"+{max(100, self._steps // 2)}", compact=True, select_on_focus=True)
             yield Static("", id="comes-to", markup=False)
 
     def on_mount(self) -> None:
-        """Say what the suggestion comes to."""
+        """Show the result of the suggestion."""
         self._check()
 
     def on_input_changed(self) -> None:
-        """Say what it comes to, or why it cannot be."""
+        """Show the result, or why it is invalid."""
         self._check()
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
-        """Take it, where it can be."""
+        """Dismiss, if it is valid."""
         message.stop()
         if self._check():
             self.dismiss(message.value)
@@ -75,5 +75,5 @@ class MoreStepsScreen(ModalScreen[str | None]):
         except UsageError as error:
             line.update(f"✗ {error.message}; {error.hint}")
             return False
-        line.update(f"{total:,} steps in all, {total - self._step:,} to go")
+        line.update(f"{total:,} steps in total, {total - self._step:,} to go")
         return True

@@ -1,4 +1,4 @@
-"""The name of the model to be: suggested until somebody types one."""
+"""The new model's name: suggested until the user types one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tinygpt_tui.ui.train.draft import name_problem
 
 
 class TrainNameRow(Horizontal):
-    """A box for the name, and beside it why it cannot be so."""
+    """A box for the name, and beside it why it is invalid."""
 
     DEFAULT_CSS = """
     TrainNameRow {
@@ -29,7 +29,7 @@ What the model will be called, in the Generate tab and on the disk. Letters, dig
 """
 
     class Changed(Message):
-        """Somebody typed."""
+        """The user typed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,19 +44,19 @@ What the model will be called, in the Generate tab and on the disk. Letters, dig
 
     @property
     def text(self) -> str:
-        """The name as it stands there."""
+        """The name in the box."""
         return self.query_one(Input).value.strip()
 
-    def suggest(self, wish: str) -> None:
-        """Put a free name like `wish` in, unless somebody has typed one that is still free."""
+    def suggest(self, name: str) -> None:
+        """Put in a free name like `name`, unless the user has typed one that is still free."""
         if not self._typed or name_problem(self.text):
             self._typed = False
             with self.prevent(Input.Changed):
-                self.query_one(Input).value = free_name(_nameable(wish))
+                self.query_one(Input).value = free_name(_valid_name(name))
         self.check()
 
     def check(self) -> bool:
-        """Look whether the name can be, say why not, and return it."""
+        """Check the name, show why it is invalid, and return whether it is valid."""
         self.problem = name_problem(self.text)
         self.set_class(bool(self.problem), "-invalid")
         self.query_one(".-note", Static).update(f"✗ {self.problem}" if self.problem else "")
@@ -70,7 +70,7 @@ What the model will be called, in the Generate tab and on the disk. Letters, dig
         self.post_message(self.Changed())
 
 
-def _nameable(wish: str) -> str:
-    """The part of a file's name that can be a model's."""
-    kept = "".join(sign if sign.isalnum() or sign in " ._-" else "-" for sign in paths.composed(wish))
-    return kept.lstrip(" ._-")[:56].rstrip(" .") or "model"
+def _valid_name(name: str) -> str:
+    """Return the part of a file's name that is valid as a model's."""
+    valid = "".join(sign if sign.isalnum() or sign in " ._-" else "-" for sign in paths.composed(name))
+    return valid.lstrip(" ._-")[:56].rstrip(" .") or "model"

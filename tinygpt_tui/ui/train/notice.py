@@ -1,4 +1,4 @@
-"""What somebody should know about a run now: that it is done, failed, died, or waits; nothing while all is well."""
+"""A box about a run that finished, failed, died or waits; hidden while it trains."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tinygpt_tui.ui.jobs.training_session import Phase, TrainingSession
 
 
 class TrainNotice(Static):
-    """Hidden while there is nothing to say; its kind is a word, not only a colour."""
+    """Says in words what its colour says."""
 
     DEFAULT_CSS = """
     TrainNotice { height: auto; max-height: 6; display: none; padding: 0 1; border-left: thick; }
@@ -18,8 +18,8 @@ class TrainNotice(Static):
     def __init__(self) -> None:
         super().__init__("", id="notice", markup=False)
 
-    def show(self, session: TrainingSession) -> None:
-        """Say what there is to say about the run."""
+    def show_notice(self, session: TrainingSession) -> None:
+        """Show the notice about the run, if there is one."""
         text = notice_of(session)
         self.set_class(bool(text), "-shown")
         self.set_class(session.phase in (Phase.FAILED, Phase.DIED), "-bad")
@@ -28,33 +28,33 @@ class TrainNotice(Static):
 
 
 def notice_of(session: TrainingSession) -> str:
-    """The words of the notice; empty where nothing needs saying."""
+    """Return the notice; empty if there is none."""
     history, phase = session.history, session.phase
     ended, best = history.ended, history.best
-    kept = f"validation loss {best[1]:.4f} at step {best[0]:,}" if best else "no weights were kept yet"
-    again = " Go on from the last saved state: g." if session.has_state else " Begin it again: g."
+    saved = f"validation loss {best[1]:.4f} at step {best[0]:,}" if best else "no weights saved yet"
+    again = " Resume from the last checkpoint: g." if session.has_state else " Start it again: g."
     again = again if session.can_go_on else ""
     talk = "; talk to it in Generate (t)" if session.has_weights else ""
     match phase:
         case Phase.FINISHED:
-            return f"Done: {kept}{talk}."
+            return f"Done: {saved}{talk}."
         case Phase.STOPPED:
-            return f"Stopped at step {history.step:,}, the best is kept: {kept}{talk}.{again}"
+            return f"Stopped at step {history.step:,}; the best weights are saved: {saved}{talk}.{again}"
         case Phase.FAILED:
             message = ended.message if ended else session.status_message
             hint = f"\nWhat helps: {ended.hint}." if ended and ended.hint else ""
-            return f"Failed: {message or 'nobody said why'}.{hint}\nBest so far: {kept}.{again}"
+            return f"Failed: {message or 'for an unknown reason'}.{hint}\nBest so far: {saved}.{again}"
         case Phase.DIED if session.never_began:
             words = session.last_words()
-            return f"The trainer ended before it began.{again}" + (f"\n{words}" if words else "")
+            return f"The trainer ended before the first step.{again}" + (f"\n{words}" if words else "")
         case Phase.DIED:
             return (
-                f"The trainer died at step {history.step:,} without a word: killed, or the machine went down.\n"
-                f"Everything up to here is kept; best: {kept}.{again}"
+                f"The trainer was killed or crashed at step {history.step:,}.\n"
+                f"Everything up to here is saved; best: {saved}.{again}"
             )
         case Phase.PAUSED:
             reason = history.paused.reason if history.paused else ""
             why = reason or session.status_message
-            return f"Paused: {why}" if why else "Paused. The trainer waits in memory; press p to go on."
+            return f"Paused: {why}" if why else "Paused. The trainer waits in memory; press p to continue."
         case _:
             return ""

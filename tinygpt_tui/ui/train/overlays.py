@@ -1,4 +1,4 @@
-"""What a run can be compared with: the other runs there are, and published results. It knows nothing of Textual."""
+"""What a run can be compared with: other runs and published results. It knows nothing of Textual."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GHOST = "ghost:"
 
 @dataclass(frozen=True)
 class Offer:
-    """Something that can be laid over a chart; `key` is what `overlay_of` understands."""
+    """A curve that can be added to a chart; `key` is for `overlay_of`."""
 
     key: str
     name: str
@@ -26,18 +26,18 @@ class Offer:
 
 
 def offers(path: str, corpus: str) -> list[Offer]:
-    """Return what the run in `path`, of that corpus, can be compared with; what learnt from the same text first."""
+    """Return what the run in `path`, of that corpus, can be compared with; what was trained on the same text first."""
     rows = [row for row in run_rows() if row.card.path != path]
     same = [row for row in rows if row.card.corpus == corpus]
     other = [row for row in rows if row.card.corpus != corpus]
     published = [Offer(GHOST + name, name, f"published: {ghost.about}") for name, ghost in GHOSTS.items()]
     own = [_offer(row) for row in same]
-    strange = [_offer(row) for row in other]
-    return [*own, *published, *strange] if corpus == CORPUS else [*own, *strange, *published]
+    others = [_offer(row) for row in other]
+    return [*own, *published, *others] if corpus == CORPUS else [*own, *others, *published]
 
 
 def overlays_of(keys: Collection[str]) -> list[Overlay]:
-    """Return what the keys stand for; a run that is gone by now is left out."""
+    """Return the curves of the keys, without runs that no longer exist."""
     found = [overlay_of(key) for key in keys]
     return [overlay for overlay in found if overlay is not None]
 

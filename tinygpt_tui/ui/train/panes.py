@@ -1,4 +1,4 @@
-"""One line that says which pane is shown, where there is room for one only."""
+"""One line that says which pane is shown if there is room for only one."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class TrainPaneBar(Horizontal):
         super().__init__()
         self._chosen, self._notes = "", dict.fromkeys(PANES, "")
 
-    def note(self, pane: str, note: str) -> None:
-        """Say something beside a pane's name: that there is something to see."""
+    def show_note(self, pane: str, note: str) -> None:
+        """Add a note to a pane's name: that there is something to see."""
         if self._notes[pane] != note:
             self._notes[pane] = note
-            self.show(self._chosen)
+            self.show_chosen(self._chosen)
 
-    def show(self, chosen: str) -> None:
+    def show_chosen(self, chosen: str) -> None:
         """Mark a pane's name."""
         self._chosen = chosen
         for number, (pane, title) in enumerate(PANES.items(), start=1):
@@ -47,7 +47,7 @@ class TrainPaneBar(Horizontal):
             name.set_class(pane == chosen, "-chosen")
 
     def on_click(self, event: events.Click) -> None:
-        """Ask for the pane whose name was clicked."""
+        """Post the pane whose name was clicked."""
         if event.widget is not None and event.widget.id and event.widget.id.startswith("pane-"):
             event.stop()
             self.post_message(self.Chosen(event.widget.id.removeprefix("pane-")))

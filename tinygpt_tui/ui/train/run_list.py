@@ -1,4 +1,4 @@
-"""The runs there are, with what each has reached, as the list of runs shows them. It knows nothing of Textual."""
+"""All runs with the best loss of each, as the list of runs shows them. It knows nothing of Textual."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tinygpt_tui.runs.index import RunCard, list_runs
 
 
 class RunRow(NamedTuple):
-    """A run's card, and the best validation loss it has saved weights of, from so many tokens (0: the whole split)."""
+    """A card, the loss of the best saved weights, and on how many tokens it was measured (0: the whole split)."""
 
     card: RunCard
     best_loss: float | None
@@ -25,12 +25,12 @@ def run_rows() -> list[RunRow]:
 
 
 def live_runs() -> list[RunCard]:
-    """Return the runs that are being trained now, the newest first."""
+    """Return the runs that are training now, the newest first."""
     return [card for card in list_runs() if card.live]
 
 
 def moved_to(run: Path, created: float) -> Path | None:
-    """Return where the run that was created then is now, if it is no longer in `run`: it may have been renamed."""
+    """Return the new folder of the run created at that time if it is no longer in `run`: it may have been renamed."""
     if run.is_dir():
         return None
     return next((Path(card.path) for card in list_runs() if card.created == created), None)

@@ -1,4 +1,4 @@
-"""What the model writes while it learns: the newest sample, and the older ones a key away."""
+"""What the model writes during training: the newest sample, and older ones by key."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class TrainSamples(VerticalScroll):
 
     HELP = """## Samples
 
-At every evaluation the model writes some text with the same random numbers, so that two samples differ only in what
-was learnt between them. [ and ] show the one before and the one after; w asks for one now.
+At every evaluation the model writes a text with the same random numbers, so that two samples differ only by what it
+learned between them. [ and ] show the previous and the next sample; w requests one now.
 """
 
     def __init__(self) -> None:
@@ -32,29 +32,29 @@ was learnt between them. [ and ] show the one before and the one after; w asks f
 
     @property
     def place(self) -> int:
-        """Which sample is shown, from 0; -1 where there is none."""
+        """Which sample is shown, from 0; -1 if there is none."""
         newest = len(self._samples) - 1
         return newest if self._place is None else min(self._place, newest)
 
     @property
     def newest(self) -> bool:
-        """Whether there is nothing newer than what is shown."""
+        """Whether the newest sample is shown."""
         return self.place == len(self._samples) - 1
 
-    def show(self, samples: Sequence[SampleText]) -> None:
-        """Take over the samples there are, the newest last."""
+    def show_samples(self, samples: Sequence[SampleText]) -> None:
+        """Show the newest of the samples, or the chosen one; the newest comes last."""
         same = len(samples) == len(self._samples) and samples[-1:] == self._samples[-1:]
         if not same or not samples:
             self._samples = list(samples)
             self._draw()
 
-    def follow(self) -> None:
-        """Show the newest one from now on."""
+    def follow_newest(self) -> None:
+        """Show the newest sample from now on."""
         self._place = None
         self._draw()
 
     def move(self, direction: int) -> None:
-        """Show an older (-1) or newer (1) one."""
+        """Show an older (-1) or newer (1) sample."""
         last = len(self._samples) - 1
         place = max(0, min(last, self.place + direction))
         self._place = None if place == last else place

@@ -1,4 +1,4 @@
-"""One setting in the form: its name, a box for its value, and beside it what it means or why it cannot be so."""
+"""One setting in the form: its name, a box for its value, and what it means or why it is invalid."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tinygpt_tui.ui.train.draft import limits_of
 
 
 class TrainSettingRow(Horizontal):
-    """A row is as high as its box, whatever it says, so that nothing jumps while one types."""
+    """A row has a fixed height, whatever it says, so that nothing jumps while the user types."""
 
     DEFAULT_CSS = """
     TrainSettingRow {
@@ -24,14 +24,14 @@ class TrainSettingRow(Horizontal):
     """
 
     class Changed(Message):
-        """Somebody changed the value."""
+        """The user changed the value."""
 
         def __init__(self, name: str, text: str) -> None:
             super().__init__()
             self.name, self.text = name, text
 
     class Focused(Message):
-        """Somebody looks at this setting."""
+        """This setting has the focus."""
 
         def __init__(self, name: str) -> None:
             super().__init__()
@@ -43,7 +43,7 @@ class TrainSettingRow(Horizontal):
         self.setting = setting
         self.text = text
         self.problem = ""
-        self.fixed_by = ""  # the model that decides this setting
+        self.fixed_by = ""  # what decides this setting, as a sentence
         self.tooltip = f"{setting.description}\n{limits_of(setting)}"
         # Each setting has a help of its own, which is looked for on the widget.
         self.HELP = f"## {setting.title}\n\n{setting.description}\n\n{limits_of(setting)}"  # type: ignore[misc]
@@ -60,52 +60,53 @@ class TrainSettingRow(Horizontal):
         yield Static(self.setting.description, classes="-note", markup=False)
 
     def set_text(self, text: str) -> None:
-        """Put a value in, as if it had stood there from the start: no message is sent."""
-        self.text = text
-        if not self.is_mounted:
+        """Put in a value; no message is sent."""
+        if text == self.text or not self.is_mounted:
+            self.text = text
             return
+        self.text = text
         box = self.query_one("Input, Select")
         with self.prevent(Input.Changed, Select.Changed):
             if isinstance(box, Input | Select):
                 box.value = text
 
     def show_problem(self, problem: str) -> None:
-        """Say why the value cannot be, or with "" that it can."""
+        """Show why the value is invalid; with "" it is valid."""
         if problem == self.problem:
             return
         self.problem = problem
         self.set_class(bool(problem), "-invalid")
-        self._say()
+        self._update_note()
 
     def show_fixed(self, by: str) -> None:
-        """Say what decides this setting, as a sentence, or with "" that it is free again."""
+        """Show why this setting cannot be changed; with "" it can be."""
         if by == self.fixed_by:
             return
         self.fixed_by = by
         self.query_one("Input, Select").disabled = bool(by)
-        self._say()
+        self._update_note()
 
-    def _say(self) -> None:
+    def _update_note(self) -> None:
         note = self.query_one(".-note", Static)
         said = self.fixed_by or self.setting.description
         note.update(f"✗ {self.problem}" if self.problem else said)
 
     def on_input_changed(self, message: Input.Changed) -> None:
-        """Pass a typed value on."""
+        """Pass on a typed value."""
         message.stop()
-        self._take(message.value)
+        self._change(message.value)
 
     def on_select_changed(self, message: Select.Changed) -> None:
-        """Pass a chosen value on."""
+        """Pass on a chosen value."""
         message.stop()
-        self._take(str(message.value))
+        self._change(str(message.value))
 
     def on_descendant_focus(self) -> None:
-        """Say that this setting is looked at."""
+        """Post that this setting has the focus."""
         self.post_message(self.Focused(self.setting.name))
 
-    def _take(self, text: str) -> None:
-        # A box tells its first value too, when it is mounted.
+    def _change(self, text: str) -> None:
+        # A box sends its first value, too, when it is mounted.
         if text != self.text:
             self.text = text
             self.post_message(self.Changed(self.setting.name, text))

@@ -10,11 +10,11 @@ from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.ui.jobs.training_session import TrainingSession
 
 
-def begin(
+def start_run(
     name: str, preset: str, corpus: CorpusReference, training: TrainingSettings, start: StartingModel | None = None
 ) -> TrainingSession:
-    """Make the model's folder and start its trainer. Raises UsageError, RunError, StorageError, MissingPackageError."""
-    require("torch", TRAINING)  # before there is a folder
+    """Create the folder and start the trainer. Raises UsageError, RunError, StorageError, MissingPackageError."""
+    require("torch", TRAINING)  # before a folder is created
     settings = new_run(name, preset, training, corpus, start)
     session = TrainingSession(create_run(settings), settings)
     session.launch()

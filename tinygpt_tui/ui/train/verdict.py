@@ -1,4 +1,4 @@
-"""The sentence under the chart: where the run stands, in plain words."""
+"""The sentence under the chart: how good the loss is, in plain words."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ SIGNS = {"none": "▸", "good": "✓", "bad": "!"}
 
 
 class TrainVerdict(Static):
-    """One line, two where the sentence is long; it says in words what its colour says."""
+    """One line, or two if the sentence is long; it says in words what its colour says."""
 
     DEFAULT_CSS = "TrainVerdict { height: auto; min-height: 1; max-height: 2; }"
 
     def __init__(self) -> None:
         super().__init__("", id="verdict", markup=False)
 
-    def show(self, verdict: Verdict) -> None:
-        """Say it; an empty one leaves the line empty."""
+    def show_verdict(self, verdict: Verdict) -> None:
+        """Show the verdict; an empty one leaves the line empty."""
         self.set_class(verdict.mood == "bad", "-bad")
         self.set_class(verdict.mood == "good", "-good")
         text = verdict.text[:1].upper() + verdict.text[1:]

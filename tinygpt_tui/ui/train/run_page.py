@@ -1,0 +1,300 @@
+"""A run on the Train tab: follows its journal, and passes the user's commands to its trainer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message
+from textual.worker import Worker
+
+from tinygpt_tui import paths
+from tinygpt_tui.charts import export_svg
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.files import write_text
+from tinygpt_tui.ui.jobs.pace import Pace
+from tinygpt_tui.ui.jobs.training_session import ONE_BATCH, Phase, TrainingSession
+from tinygpt_tui.ui.shared.confirm import ConfirmScreen
+from tinygpt_tui.ui.shared.failed import Failed
+from tinygpt_tui.ui.shared.loss_chart import TrainChart
+from tinygpt_tui.ui.shared.text_place import TextPlaceScreen
+from tinygpt_tui.ui.train.choose_overlays import ChooseOverlaysScreen
+from tinygpt_tui.ui.train.doctor import TrainDoctor
+from tinygpt_tui.ui.train.foot import TrainFoot
+from tinygpt_tui.ui.train.live import TrainLive
+from tinygpt_tui.ui.train.more_steps import MoreStepsScreen
+from tinygpt_tui.ui.train.overlays import offers, overlays_of
+from tinygpt_tui.ui.train.run_actions import ACTIONS, place_line, possible
+from tinygpt_tui.ui.train.run_list import moved_to
+from tinygpt_tui.ui.train.samples import TrainSamples
+from tinygpt_tui.workers.examiner import text_of
+
+# How often the run folder is read: while it is live, and when nothing is expected.
+BUSY_S, IDLE_S = 0.15, 2.0
+# The share of a core for drawing a live run: a picture takes as long as a step, and the trainer may need that core.
+SHARE, LONGEST_S = 0.025, 1.5
+PICTURE_COLUMNS, PICTURE_ROWS = 120, 36
+
+
+class RunPage(Vertical):
+    """Shows one run at a time; the trainer is a process of its own."""
+
+    DEFAULT_CSS = "RunPage { height: 1fr; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("p", "pause", "Pause", id="train.pause", tooltip="The trainer waits in memory"),
+        Binding("p", "end_pause", "Continue", id="train.end-pause", tooltip="End the pause"),
+        Binding("s", "stop", "Stop", id="train.stop", tooltip="Evaluate a last time, save the best weights, and end"),
+        Binding("g", "resume", "Resume", id="train.go-on", tooltip="Start the trainer again from the last checkpoint"),
+        Binding("t", "talk", "Talk", id="train.talk", tooltip="Open this model in Generate"),
+        Binding("h", "time_machine", "History", id="train.history", tooltip="Time machine: its text at each step"),
+        Binding("w", "sample_now", "Write", id="train.sample", show=False, tooltip="Have the model write a sample now"),
+        Binding("b", "save_now", "Save", id="train.save", show=False, tooltip="Save a checkpoint to resume from, now"),
+        Binding("x", "extend", "More steps", id="train.extend", tooltip="Give the run more steps, and resume it"),
+        Binding("e", "export", "Picture", id="train.export", show=False, tooltip="Save the chart as an SVG picture"),
+        Binding("o", "compare", "Compare", id="train.compare", tooltip="Add other runs or published results"),
+    ]
+
+    class Updated(Message):
+        """The run has changed, or another one is shown."""
+
+    class TalkRequested(Message):
+        """The user wants to generate with the run's model."""
+
+    class HistoryRequested(Message):
+        """The user wants to open the run's time machine."""
+
+    class NewRunRequested(Message):
+        """The user wants a new run with the settings of this one and some `changes`."""
+
+        def __init__(self, session: TrainingSession, changes: dict[str, str]) -> None:
+            super().__init__()
+            self.session, self.changes = session, changes
+
+    def __init__(self) -> None:
+        super().__init__(id="live")
+        self.session: TrainingSession | None = None
+        self.live_names: list[str] = []  # of all runs that are in training
+        self._compared: list[str] = []
+
+    def compose(self) -> ComposeResult:
+        """Yield the panes."""
+        yield TrainLive()
+
+    @property
+    def panes(self) -> TrainLive:
+        """The view of the run."""
+        return self.query_one(TrainLive)
+
+    @property
+    def actions(self) -> set[str]:
+        """What can be done with the run now."""
+        return possible(self.session) if self.session is not None else set()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Show only the keys that do something now."""
+        return action in self.actions if action in ACTIONS else True
+
+    # Following
+
+    def open_session(self, session: TrainingSession) -> None:
+        """Show a run and follow it."""
+        self.session = session
+        self.update_run()
+        self.panes.focus_pane()
+        self.follow_run()
+
+    def continue_following(self) -> None:
+        """Follow the run again after another tab was shown; it may have been renamed there."""
+        if self.session is None:
+            return
+        moved = moved_to(self.session.run.model, self.session.settings.created)
+        if moved is not None:
+            with suppress(TinyGPTError):
+                self.session = TrainingSession.open(moved)
+        self.follow_run()
+
+    def update_run(self) -> None:
+        """Show the run as it is now."""
+        if self.session is None or not self.display:
+            return
+        self.panes.show_session(self.session)
+        self.panes.show_actions(self.actions | {"new"}, place_line(self.session, self.live_names))
+        self.refresh_bindings()
+        self.post_message(self.Updated())
+
+    @property
+    def _is_shown(self) -> bool:
+        # While the app closes, a screen is still on the stack when its widgets are gone.
+        return self.is_attached and self.screen in self.app.screen_stack and bool(self.query(TrainLive))
+
+    def follow_run(self) -> None:
+        """Read the run folder until another run is shown."""
+        if self.session is not None:
+            self._follow(self.session)
+
+    @work(exclusive=True, group="follow", exit_on_error=False)
+    async def _follow(self, session: TrainingSession) -> None:
+        pace = Pace(share=SHARE, longest_s=LONGEST_S)
+        while self._is_shown:
+            pace.begin()
+            try:
+                look = await asyncio.to_thread(session.look)
+            except TinyGPTError as error:
+                self.post_message(Failed(error))
+                return
+            if session is not self.session or not self._is_shown:
+                return
+            if session.take(look):
+                self.update_run()
+            await asyncio.sleep(BUSY_S if session.phase.live else IDLE_S)
+            if session.phase is Phase.TRAINING:
+                while (rest_s := pace.rest_s()) > 0:
+                    await asyncio.sleep(rest_s)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Pass on to the screen what it logs and shows: an unexpected error."""
+        self.screen.post_message(event)
+
+    # Commands to the trainer
+
+    def _command(self, command: Callable[[], object]) -> None:
+        """Do something to the run that may fail, and show the result."""
+        try:
+            command()
+        except TinyGPTError as error:
+            self.post_message(Failed(error))
+        self.update_run()
+        self.follow_run()
+
+    def on_train_foot_pressed(self, message: TrainFoot.Pressed) -> None:
+        """Do what the button says, if it is possible; the screen does what is not the run's."""
+        if message.action in self.actions:
+            message.stop()
+            getattr(self, f"action_{message.action}")()
+
+    def action_pause(self) -> None:
+        """Have the trainer wait."""
+        if self.session is not None:
+            self._command(self.session.pause)
+
+    def action_end_pause(self) -> None:
+        """Have the trainer continue."""
+        if self.session is not None:
+            self._command(self.session.end_pause)
+
+    def action_sample_now(self) -> None:
+        """Have the model write a sample."""
+        if self.session is not None:
+            self.query_one(TrainSamples).follow_newest()
+            self._command(self.session.sample)
+
+    def action_save_now(self) -> None:
+        """Have the trainer save a checkpoint."""
+        if self.session is not None:
+            self._command(self.session.save)
+
+    def action_resume(self) -> None:
+        """Start the trainer again from the last checkpoint."""
+        if self.session is not None:
+            self._command(self.session.launch)
+
+    def action_extend(self) -> None:
+        """Let the user choose how many more steps, then resume."""
+        session = self.session
+        if session is None:
+            return
+
+        def extend(steps: str | None) -> None:
+            if steps is not None:
+                self._command(lambda: session.extend(steps))
+
+        self.app.push_screen(MoreStepsScreen(session.name, session.history.step, session.history.steps), extend)
+
+    def action_stop(self) -> None:
+        """Stop after a confirmation; the second time at once, without the last evaluation."""
+        session = self.session
+        if session is None:
+            return
+        if session.phase is Phase.STOPPING:
+            self._command(session.stop)
+            return
+        question = (
+            f"Stop training {session.name} at step {session.history.step:,} of {session.history.steps:,}?\n"
+            "It is evaluated a last time and the best weights are saved. You can resume it later."
+        )
+
+        def stop(agreed: bool | None) -> None:
+            if agreed:
+                self._command(session.stop)
+
+        self.app.push_screen(ConfirmScreen("stop and save", question, "Stop"), stop)
+
+    # The doctor
+
+    def on_train_doctor_remedy_requested(self, message: TrainDoctor.RemedyRequested) -> None:
+        """Do what helps against a finding."""
+        message.stop()
+        session, finding = self.session, message.finding
+        if session is None:
+            return
+        if finding.check == ONE_BATCH:
+            session.try_one_batch()
+            self.update_run()
+        elif finding.remedy:
+            self.post_message(self.NewRunRequested(session, finding.remedy))
+        elif finding.place is not None:
+            self._show_place(session, finding.place)
+
+    @work(exclusive=True, group="place", exit_on_error=False)
+    async def _show_place(self, session: TrainingSession, place: int) -> None:
+        corpus = session.settings.corpus
+        try:
+            found = await asyncio.to_thread(text_of, corpus)
+        except TinyGPTError as error:
+            self.post_message(Failed(error))
+            return
+        self.app.push_screen(TextPlaceScreen(corpus.name, corpus.path, found.text, place))
+
+    # Model and chart
+
+    def action_talk(self) -> None:
+        """Open the model in Generate."""
+        self.post_message(self.TalkRequested())
+
+    def action_time_machine(self) -> None:
+        """Open the time machine."""
+        self.post_message(self.HistoryRequested())
+
+    @work(exclusive=True, group="compare", exit_on_error=False)
+    async def action_compare(self) -> None:
+        """Let the user choose what is drawn over the chart."""
+        session = self.session
+        if session is None:
+            return
+        offered = await asyncio.to_thread(offers, str(session.run.model), session.settings.corpus.name)
+        chosen = await self.app.push_screen_wait(ChooseOverlaysScreen(offered, self._compared))
+        if chosen is not None:
+            self._compared = chosen
+            self.query_one(TrainChart).overlays = tuple(await asyncio.to_thread(overlays_of, chosen))
+
+    @work(exclusive=True, group="export", exit_on_error=False)
+    async def action_export(self) -> None:
+        """Save the chart as a picture in the model's folder, or for a shipped model in the program's home."""
+        session = self.session
+        if session is None:
+            return
+        path = session.run.model / "loss.svg" if session.own else paths.home() / f"{session.name}-loss.svg"
+        chart = self.query_one(TrainChart).picture(PICTURE_COLUMNS, PICTURE_ROWS)
+        try:
+            svg = await asyncio.to_thread(export_svg, chart, PICTURE_COLUMNS, PICTURE_ROWS, session.name)
+            await asyncio.to_thread(write_text, path, svg)
+        except TinyGPTError as error:
+            self.post_message(Failed(error))
+            return
+        self.notify(f"The chart is in {path}", markup=False)
