@@ -295,7 +295,7 @@ def test_every_setting_has_a_field_and_comes_back_as_it_was() -> None:
 async def test_the_cost_follows_what_is_typed_and_the_machine() -> None:
     async with train_tab() as bench:
         await bench.read()
-        assert "of time, a guess as yet" in bench.text("#budget")
+        assert "of time, a rough guess" in bench.text("#budget")
         before = bench.text("#form-summary")
         await bench.set("steps", "50000")
         assert bench.text("#form-summary") != before
@@ -381,7 +381,7 @@ async def test_another_training_s_settings_may_be_another_net_s() -> None:
         await bench.read()
         bench.form.fill(ALL_PRESETS["lstm"].training, {"steps": "7"})
         await bench.until(lambda: bench.screen.query("#setting-n_hidden Input"))
-        await bench.until(lambda: "another net than the preset's: lstm" in bench.text("#preset-note"))
+        await bench.until(lambda: "another architecture than the preset's: lstm" in bench.text("#preset-note"))
         assert bench.form.state.preset_name == ""
         assert bench.form.settings is not None
         assert bench.form.settings.steps == 7

@@ -79,7 +79,7 @@ async def test_a_live_run_is_found_and_followed(run: ScriptedRun) -> None:
             "entropy",
             "12,345",
             "words of step 40",
-            "Training goes on when you quit",
+            "Training continues when you quit",
         ):
             assert text in bench.shown
         run.write(steps(41, 70))
@@ -89,7 +89,7 @@ async def test_a_live_run_is_found_and_followed(run: ScriptedRun) -> None:
         np.testing.assert_array_equal(history.losses[0], np.arange(1, 71))
         assert history.best == (70, loss_at(70))
         assert {"Pause", "Stop", "New", "Runs"} <= bench.keys
-        assert "Go on" not in bench.keys
+        assert not {"Continue", "Resume"} & bench.keys
 
 
 async def _nothing(bench: TrainBench) -> None:
@@ -114,7 +114,7 @@ async def test_a_run_started_elsewhere_never_takes_the_place_of_a_form(
         await bench.read()
         await use(bench)
         run.live()
-        await bench.until(lambda: "scripted is being trained now: ctrl+o" in bench.text("#form-news"))
+        await bench.until(lambda: "scripted is training: ctrl+o" in bench.text("#form-news"))
         assert bench.screen.session is None
 
 
@@ -130,7 +130,7 @@ async def test_a_key_before_the_first_look_keeps_the_form(run: ScriptedRun, monk
     async with train_tab() as bench:
         await bench.pilot.press("down")
         pressed.set()
-        await bench.until(lambda: "scripted is being trained now" in bench.text("#form-news"))
+        await bench.until(lambda: "scripted is training" in bench.text("#form-news"))
         assert bench.screen.session is None
 
 
@@ -140,7 +140,7 @@ async def test_the_form_of_a_new_training_and_back(run: ScriptedRun) -> None:
         await bench.sees("step 40 of 100")
         await bench.pilot.press("n")
         await bench.until(lambda: bench.screen.session is None)
-        await bench.sees("scripted is being trained now")
+        await bench.sees("scripted is training")
         await bench.pilot.press("escape")
         await bench.sees("step 40 of 100")
 
@@ -179,7 +179,7 @@ async def test_pause_and_go_on(run: ScriptedRun) -> None:
         await bench.until(lambda: bench.phase is Phase.PAUSING)
         assert control.pending("pause")
         run.write([Paused(40)])
-        await bench.sees("press p to go on")
+        await bench.sees("press p to continue")
         assert "Pause" not in bench.keys
         await bench.pilot.press("p")
         assert not control.pending("pause")
@@ -213,7 +213,7 @@ async def test_stop_asks_first(run: ScriptedRun) -> None:
         control.consume("stop")
         run.end("stopped", 40)
         await bench.sees("Stopped at step 40")
-        assert "Go on" in bench.keys
+        assert "Resume" in bench.keys
 
 
 async def test_finished(run: ScriptedRun) -> None:
@@ -236,7 +236,7 @@ async def test_failed(run: ScriptedRun) -> None:
         run.end("failed", 40, "the loss at step 40 is not a number", "start again with a lower learning rate")
         await bench.sees("Failed: the loss at step 40 is not a number")
         assert "What helps: start again with a lower learning rate" in bench.shown
-        assert "Go on" in bench.keys
+        assert "Resume" in bench.keys
 
 
 async def test_died(run: ScriptedRun, dead_pid: int) -> None:
@@ -244,9 +244,9 @@ async def test_died(run: ScriptedRun, dead_pid: int) -> None:
     async with train_tab() as bench:
         await bench.sees("step 40 of 100")
         run.say("running", 40, pid=dead_pid)
-        await bench.sees("The trainer died at step 40")
+        await bench.sees("The trainer was killed or crashed at step 40")
         assert "words of step 40" in bench.shown
-        assert "Go on" in bench.keys
+        assert "Resume" in bench.keys
 
 
 async def test_a_run_that_repeats_its_last_steps_is_shown_once(run: ScriptedRun, dead_pid: int) -> None:
@@ -384,7 +384,7 @@ async def test_a_shipped_run_can_be_looked_at_but_not_gone_on_with(
     async with train_tab() as bench:
         await look_at(bench, "shipped")
         await bench.sees("Stopped at step 50")
-        assert "Go on" not in bench.keys
+        assert not {"Continue", "Resume"} & bench.keys
 
 
 async def test_a_long_journal_does_not_hold_the_screen_up(run: ScriptedRun) -> None:

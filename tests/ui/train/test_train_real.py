@@ -113,7 +113,7 @@ async def test_a_trainer_outlives_the_app_is_killed_and_goes_on(text: Path, run:
         assert status is not None
         os.kill(status.pid, signal.SIGKILL)
         await bench.until(lambda: bench.phase is Phase.DIED, PATIENCE_S)
-        await bench.sees("The trainer died at step")
+        await bench.sees("The trainer was killed or crashed at step")
         await bench.pilot.press("g")
         await bench.sees("starting the trainer…")
         await bench.until(lambda: bench.phase is Phase.TRAINING, PATIENCE_S)

@@ -44,7 +44,7 @@ async def test_a_training_starts_from_a_model(text: Path, monkeypatch: pytest.Mo
         assert bench.form.state.preset_name == "timed"  # for a text of one's own
         own_rate = ALL_PRESETS["timed"].training.learning_rate
         choose(bench, str(model))
-        await bench.sees("adds 2 characters new to it: zü")
+        await bench.sees("adds 2 new characters: zü")
         assert bench.form.name_row.text == "one-letters"
         settings = bench.form.settings
         assert settings is not None
@@ -52,7 +52,7 @@ async def test_a_training_starts_from_a_model(text: Path, monkeypatch: pytest.Mo
         assert settings.learning_rate == pytest.approx(RATE * own_rate)
         row = bench.form.query_one("#setting-n_layer")
         assert row.query_one(Input).disabled
-        assert "fixed: one has it so" in str(row.query_one(".-note", Static).render())
+        assert "fixed by one" in str(row.query_one(".-note", Static).render())
         await bench.set("dropout", "0.3")  # changes no weight
         assert not bench.form.query_one("#setting-dropout Input", Input).disabled
         await bench.pilot.press("ctrl+t")
@@ -61,7 +61,7 @@ async def test_a_training_starts_from_a_model(text: Path, monkeypatch: pytest.Mo
         assert made.start is not None
         assert (made.start.name, made.start.path, made.preset) == ("one", str(model.resolve()), "")
         assert made.training.architecture.dropout == 0.3
-        await bench.sees("from one, learns from letters")
+        await bench.sees("from one, trained on letters")
 
         # Another one of the same kind, and then from nothing again.
         bench.screen.action_new()
@@ -114,7 +114,7 @@ async def test_the_doctor_before_a_start(tmp_path: Path) -> None:
             await bench.set(name, value)
         await bench.pilot.press("ctrl+y")
         await bench.until(lambda: bench.app.screen.is_modal)
-        await bench.sees("that is all", 90)
+        await bench.sees("done  enter", 90)
         doctor = bench.app.screen.query_one(TrainDoctor)
         found = {finding.check: finding for finding in doctor._findings}
         assert found["one-batch"].level in ("fine", "hint")
