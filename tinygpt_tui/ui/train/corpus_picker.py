@@ -115,7 +115,7 @@ converted. If the encoding had to be guessed, a line of the text shows the resul
         known = facts.reference
         parts = [f"{known.characters:,} characters, {facts.vocab_size} different"]
         if known.entropy is not None:
-            parts.append(f"entropy floor {known.entropy:.3f} nats")
+            parts.append(f"floor {known.entropy:.3f} nats")
         self._show_state("; ".join([*parts, *facts.notes]), unsure=facts.guessed or facts.reference.encoding != AUTO)
 
     def show_problem(self, problem: str, *, unsure: bool = False) -> None:
