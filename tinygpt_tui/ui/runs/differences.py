@@ -7,13 +7,12 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.screen import ModalScreen
 
 from tinygpt_tui.runs.differences import differences
 from tinygpt_tui.runs.facts import RunFacts
 from tinygpt_tui.runs.folder import RunSettings
 from tinygpt_tui.ui.runs.table import COLUMNS
+from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shared.row_table import RowTable
 from tinygpt_tui.words import shortened
 
@@ -31,35 +30,26 @@ flags. What is not listed is equal.
 """
 
 
-class RunDifferencesScreen(ModalScreen[None]):
+class RunDifferencesScreen(Dialog[None]):
     """Shows a table."""
 
     DEFAULT_CSS = """
     RunDifferencesScreen {
-        align: center middle;
-        & > Vertical {
-            width: auto; min-width: 40; max-width: 100%; height: auto; max-height: 92%;
-            background: $panel; border: round $border;
-            border-title-color: $foreground; border-subtitle-color: $quiet;
-        }
-        & DifferencesTable { width: auto; max-width: 100%; height: auto; max-height: 100%; background: $panel; }
+        & > DialogBox { width: auto; min-width: 40; max-height: 92%; padding: 0; }
+        & DifferencesTable { width: auto; max-width: 100%; height: auto; max-height: 100%; background: $surface; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,c,q", "close", "Close", id="differences.close", tooltip="Back to the table of runs"),
-        Binding("f1", "app.help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
+        Binding("c,q", "cancel", "Close", id="differences.close", show=False, tooltip="Back to the table of runs"),
     ]
 
     def __init__(self, first: tuple[RunFacts, RunSettings], second: tuple[RunFacts, RunSettings]) -> None:
-        super().__init__()
+        super().__init__("differences", "esc: back")
         self._first, self._second = first, second
 
-    def compose(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         """Yield the table."""
-        with Vertical() as box:
-            box.border_title = "differences"
-            box.border_subtitle = "esc: back"
-            yield DifferencesTable(cursor_type="row", zebra_stripes=True)
+        yield DifferencesTable(cursor_type="row", zebra_stripes=True)
 
     def on_mount(self) -> None:
         """Fill the table."""
@@ -76,7 +66,3 @@ class RunDifferencesScreen(ModalScreen[None]):
         if not found:
             table.add_row(Text("no setting differs", "bold"), Text(""), Text(""))
         table.focus()
-
-    def action_close(self) -> None:
-        """Go back."""
-        self.dismiss(None)

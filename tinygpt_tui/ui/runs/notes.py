@@ -6,12 +6,12 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import TextArea
 
+from tinygpt_tui.ui.shared.dialog import Dialog
 
-class RunNotesScreen(ModalScreen[str | None]):
+
+class RunNotesScreen(Dialog[str]):
     """Dismisses with the notes, or with None if nothing was changed."""
 
     HELP: ClassVar[str | None] = (
@@ -19,11 +19,7 @@ class RunNotesScreen(ModalScreen[str | None]):
     )
     DEFAULT_CSS = """
     RunNotesScreen {
-        align: center middle;
-        & > Vertical {
-            width: 72; max-width: 96%; height: 14; max-height: 90%; background: $surface; border: round $border;
-            border-title-color: $foreground; border-subtitle-color: $quiet;
-        }
+        & > DialogBox { width: 72; max-width: 96%; height: 14; max-height: 90%; padding: 0; }
         & TextArea, & TextArea:focus { border: none; }
         & TextArea { height: 1fr; background: $surface; }
     }
@@ -31,19 +27,15 @@ class RunNotesScreen(ModalScreen[str | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+s", "save", "Save", id="notes.keep", priority=True, tooltip="Save the notes, and close"),
         Binding("ctrl+u", "cancel", "Discard", id="notes.cancel", priority=True, tooltip="Discard the changes"),
-        Binding("f1", "app.help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
     ]
 
     def __init__(self, name: str, notes: str) -> None:
-        super().__init__()
-        self._run_name, self._notes = name, notes
+        super().__init__(f"notes on {name}", "esc: save  ^u: discard")
+        self._notes = notes
 
-    def compose(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         """Yield the box."""
-        with Vertical() as box:
-            box.border_title = f"notes on {self._run_name}"
-            box.border_subtitle = "esc: save  ^u: discard"
-            yield TextArea(self._notes, soft_wrap=True, show_line_numbers=False, highlight_cursor_line=False)
+        yield TextArea(self._notes, soft_wrap=True, show_line_numbers=False, highlight_cursor_line=False)
 
     def on_mount(self) -> None:
         """Go to the end."""
@@ -55,7 +47,3 @@ class RunNotesScreen(ModalScreen[str | None]):
         """Dismiss with the notes."""
         text = self.query_one(TextArea).text
         self.dismiss(text if text != self._notes else None)
-
-    def action_cancel(self) -> None:
-        """Change nothing."""
-        self.dismiss(None)

@@ -11,8 +11,9 @@ from textual.widgets import DataTable
 
 from tinygpt_tui.runs.facts import RunFacts
 from tinygpt_tui.ui.runs.rows import RunRows
-from tinygpt_tui.ui.runs.table import COLUMNS, NARROW, OTHER_TEXT, columns_for, title_of
+from tinygpt_tui.ui.runs.table import COLUMNS, NARROW, columns_for, title_of
 from tinygpt_tui.ui.shared.row_table import RowTable
+from tinygpt_tui.ui.train.run_list import OTHER_TEXT
 
 MARK = "●"
 

@@ -14,7 +14,6 @@ NOTHING = "–"
 NARROW = 100  # columns of the terminal below which some columns are left out
 SIGNS = {"running": "▶", "starting": "◌", "paused": "‖", "finished": "✓", "stopped": "■", "failed": "✗"}
 UP, DOWN = "▲", "▼"
-OTHER_TEXT = "≠"  # before a loss of another text, which cannot be compared
 WORTH_SHOWING = 1_000_000  # bytes that a run takes
 
 

@@ -7,12 +7,11 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.train.overlays import Offer
 from tinygpt_tui.words import shortened
 
@@ -33,42 +32,29 @@ are validation losses on Tiny Shakespeare.
     ]
 
 
-class ChooseOverlaysScreen(ModalScreen[list[str] | None]):
+class ChooseOverlaysScreen(Dialog[list[str]]):
     """Dismisses with the keys of what is marked, or with None."""
 
     DEFAULT_CSS = """
     ChooseOverlaysScreen {
-        align: center middle;
-        & > Vertical {
-            width: 78; max-width: 100%; height: auto; max-height: 90%;
-            background: $panel; border: round $border;
-            border-title-color: $foreground; border-subtitle-color: $quiet;
-        }
-        & OverlayList {
-            height: auto; max-height: 100%; background: $panel; border: none; padding: 0;
-            text-wrap: nowrap; text-overflow: ellipsis;
-        }
-        & OverlayList:focus { border: none; }
+        & > DialogBox { width: 78; max-height: 90%; padding: 0; }
+        & OverlayList { height: auto; max-height: 100%; text-wrap: nowrap; text-overflow: ellipsis; }
         & OverlayList > .option-list--option-highlighted, & OverlayList:focus > .option-list--option-highlighted {
-            background: $surface; color: $foreground; text-style: bold;
+            background: $panel; color: $foreground; text-style: bold;
         }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Cancel", id="overlays.cancel", tooltip="Leave the chart as it is"),
         Binding("enter", "accept", "Show", id="overlays.take", priority=True, tooltip="Draw what is marked"),
     ]
 
     def __init__(self, offers: Sequence[Offer], chosen: Collection[str]) -> None:
-        super().__init__()
+        super().__init__("compare with", "space: mark  enter: show  esc: back")
         self._offers, self._chosen = offers, list(chosen)
 
-    def compose(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         """Yield the list."""
-        with Vertical() as box:
-            box.border_title = "compare with"
-            box.border_subtitle = "space: mark  enter: show  esc: back"
-            yield OverlayList(*(Option(self._line(offer), offer.key) for offer in self._offers))
+        yield OverlayList(*(Option(self._line(offer), offer.key) for offer in self._offers))
 
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
         """Mark or unmark an offer."""
@@ -85,10 +71,6 @@ class ChooseOverlaysScreen(ModalScreen[list[str] | None]):
         offered = {offer.key for offer in self._offers}
         chosen = [key for key in self._chosen if key in offered]
         self.dismiss(chosen)
-
-    def action_cancel(self) -> None:
-        """Change nothing."""
-        self.dismiss(None)
 
     def _line(self, offer: Offer) -> Content:
         return Content.from_markup(

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import DataTable, Static
 
+from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shared.row_table import RowTable
-from tinygpt_tui.ui.train.run_list import RunRow
+from tinygpt_tui.ui.train.run_list import OTHER_TEXT, RunRow
 from tinygpt_tui.words import loss_words, shortened
 
 COLUMNS = ("name", "state", "steps", "loss", "started", "corpus")
@@ -24,42 +21,33 @@ class RunTable(RowTable[str]):
 
     HELP = """## Runs
 
-All runs, live ones first. Enter opens one: its curves, samples and log.
+All runs, live ones first. Enter opens one: its curves, samples and log. A ≠ marks losses that cannot be compared with
+the run shown now, because the text is another.
 """
 
 
-class ChooseRunScreen(ModalScreen[str | None]):
+class ChooseRunScreen(Dialog[str]):
     """Dismisses with the path of the run's model folder, or with None."""
 
     DEFAULT_CSS = """
     ChooseRunScreen {
-        align: center middle;
-        & > Vertical {
-            width: auto; max-width: 100%; height: auto; max-height: 90%;
-            background: $panel; border: round $border;
-            border-title-color: $foreground; border-subtitle-color: $quiet;
-        }
-        & RunTable { width: auto; max-width: 100%; height: auto; max-height: 100%; background: $panel; }
+        & > DialogBox { width: auto; max-height: 90%; padding: 0; }
+        & RunTable { width: auto; max-width: 100%; height: auto; max-height: 100%; background: $surface; }
         & Static { width: auto; height: auto; padding: 1 2; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Cancel", id="runs.cancel", tooltip="Open no run"),
-    ]
 
-    def __init__(self, rows: Sequence[RunRow]) -> None:
-        super().__init__()
-        self._rows = rows
+    def __init__(self, rows: Sequence[RunRow], corpus: str = "") -> None:
+        """`corpus` is the text of the run that is shown now: losses of other texts are marked."""
+        super().__init__("runs", "enter: open  esc: back")
+        self._rows, self._corpus = rows, corpus
 
-    def compose(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         """Yield the table, or a line if there are no runs."""
-        with Vertical() as box:
-            box.border_title = "runs"
-            box.border_subtitle = "enter: open  esc: back"
-            if not self._rows:
-                yield Static("No runs yet: start one in the form.", markup=False)
-                return
+        if self._rows:
             yield RunTable(cursor_type="row", zebra_stripes=True)
+        else:
+            yield Static("No runs yet: start one in the form.", markup=False)
 
     def on_mount(self) -> None:
         """Fill the table."""
@@ -68,7 +56,7 @@ class ChooseRunScreen(ModalScreen[str | None]):
         table = self.query_one(RunTable)
         table.add_columns(*COLUMNS)
         for row in self._rows:
-            table.add_row(*_cells(row), key=row.card.path)
+            table.add_row(*_cells(row, self._corpus), key=row.card.path)
         table.focus()
 
     def on_data_table_row_selected(self, message: DataTable.RowSelected) -> None:
@@ -76,18 +64,15 @@ class ChooseRunScreen(ModalScreen[str | None]):
         message.stop()
         self.dismiss(message.row_key.value)
 
-    def action_cancel(self) -> None:
-        """Choose nothing."""
-        self.dismiss(None)
 
-
-def _cells(row: RunRow) -> tuple[str, ...]:
+def _cells(row: RunRow, corpus: str) -> tuple[str, ...]:
     card = row.card
+    mark = OTHER_TEXT if corpus and card.corpus != corpus else ""
     return (
         shortened(card.name, 20),
         f"▶ {card.state}" if card.live else card.state,
         f"{card.step:,}/{card.steps:,}",
-        "–" if row.best_loss is None else loss_words(row.best_loss, row.best_tokens),
+        "–" if row.best_loss is None else f"{mark}{loss_words(row.best_loss, row.best_tokens)}",
         "shipped" if card.origin == "shipped" else time.strftime("%d %b %H:%M", time.localtime(card.created)),
         shortened(card.corpus, 20),
     )

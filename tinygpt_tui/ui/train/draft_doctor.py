@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.screen import ModalScreen
 
 from tinygpt_tui.doctor.rounds import summary, worst_first
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.training import Finding
+from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shared.text_place import TextPlaceScreen
 from tinygpt_tui.ui.train.doctor import TrainDoctor
 from tinygpt_tui.workers.draft_examiner import Case, DraftExaminer
@@ -22,7 +18,7 @@ TITLE = "doctor, before the start"
 LOOKING = "examining the text, then an untrained model…"
 
 
-class DraftDoctorScreen(ModalScreen[dict[str, str] | None]):
+class DraftDoctorScreen(Dialog[dict[str, str]]):
     """Shows findings as a child process finds them; dismisses with the settings that would help, or with None."""
 
     HELP = """## Doctor, before the start
@@ -35,32 +31,22 @@ Enter on a finding puts the settings that help into the form, or shows the place
 """
     DEFAULT_CSS = """
     DraftDoctorScreen {
-        align: center middle;
-        & > Vertical {
-            width: 76; max-width: 100%; height: auto; max-height: 90%; padding: 0 1;
-            background: $panel; border: round $border;
-            border-title-color: $foreground; border-subtitle-color: $quiet;
-        }
+        & > DialogBox { width: 76; max-height: 90%; }
         & TrainDoctor, & TrainDoctor:focus { border: none; }
-        & TrainDoctor { height: auto; max-height: 100%; min-height: 3; padding: 0; background: $panel; }
+        & TrainDoctor { height: auto; max-height: 100%; min-height: 3; padding: 0; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "close", "Close", id="draft-doctor.close", tooltip="Back to the form"),
-    ]
 
     def __init__(self, case: Case, known: list[Finding]) -> None:
         """`known` are the findings of the form itself."""
-        super().__init__()
+        super().__init__(TITLE)
         self._case = case
         self._findings = list(known)
         self._examiner: DraftExaminer | None = None
 
-    def compose(self) -> ComposeResult:
+    def compose_body(self) -> ComposeResult:
         """Yield the findings."""
-        with Vertical() as box:
-            box.border_title = TITLE
-            yield TrainDoctor(before=True)
+        yield TrainDoctor(before=True)
 
     def on_mount(self) -> None:
         """Start the examination."""
@@ -94,9 +80,8 @@ Enter on a finding puts the settings that help into the form, or shows the place
     def _show_findings(self, state: str) -> None:
         doctor = self.query_one(TrainDoctor)
         doctor.show_findings(worst_first(self._findings))
-        box = self.query_one(Vertical)
-        box.border_title = f"{TITLE}: {summary(self._findings)}"
-        box.border_subtitle = f"{state}  enter: what helps  esc: close"
+        self.set_heading(f"{TITLE}: {summary(self._findings)}")
+        self.set_keys(f"{state}  enter: what helps  esc: close")
         doctor.focus()
 
     def on_train_doctor_remedy_requested(self, message: TrainDoctor.RemedyRequested) -> None:
@@ -117,7 +102,3 @@ Enter on a finding puts the settings that help into the form, or shows the place
             self.app.call_from_thread(self.notify, error.message, severity="error", markup=False)
             return
         self.app.call_from_thread(self.app.push_screen, TextPlaceScreen(corpus.name, corpus.path, text, place))
-
-    def action_close(self) -> None:
-        """Change nothing."""
-        self.dismiss(None)

@@ -11,7 +11,7 @@ from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.ghosts import CORPUS, GHOSTS, Overlay
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.journal import read_journal
-from tinygpt_tui.ui.train.run_list import RunRow, run_rows
+from tinygpt_tui.ui.train.run_list import OTHER_TEXT, RunRow, run_rows
 
 GHOST = "ghost:"
 
@@ -32,7 +32,7 @@ def offers(path: str, corpus: str) -> list[Offer]:
     other = [row for row in rows if row.card.corpus != corpus]
     published = [Offer(GHOST + name, name, f"published: {ghost.about}") for name, ghost in GHOSTS.items()]
     own = [_offer(row) for row in same]
-    others = [_offer(row) for row in other]
+    others = [_offer(row, OTHER_TEXT) for row in other]
     return [*own, *published, *others] if corpus == CORPUS else [*own, *others, *published]
 
 
@@ -58,7 +58,7 @@ def overlay_of(key: str) -> Overlay | None:
     return Overlay(run.model.name, steps.copy(), losses.copy()) if len(steps) else None
 
 
-def _offer(row: RunRow) -> Offer:
+def _offer(row: RunRow, mark: str = "") -> Offer:
     card = row.card
-    loss = f"{row.best_loss:.4f}" if row.best_loss is not None else "–"
+    loss = f"{mark}{row.best_loss:.4f}" if row.best_loss is not None else "–"
     return Offer(card.path, card.name, f"{loss} after {card.step:,} steps on {card.corpus}")

@@ -9,6 +9,8 @@ from tinygpt_tui.checkpoints.card import read_config
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.runs.index import RunCard, list_runs
 
+OTHER_TEXT = "≠"  # before a loss of another text, which cannot be compared
+
 
 class RunRow(NamedTuple):
     """A card, the loss of the best saved weights, and on how many tokens it was measured (0: the whole split)."""

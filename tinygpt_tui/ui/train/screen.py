@@ -200,7 +200,8 @@ weights, and you can resume later.
             if path is not None:
                 self.open_run(path)
 
-        self.app.push_screen(ChooseRunScreen(rows), choose)
+        corpus = self.session.settings.corpus.name if self.session else ""
+        self.app.push_screen(ChooseRunScreen(rows, corpus), choose)
 
     # Live runs
 
