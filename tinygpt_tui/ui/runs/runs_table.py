@@ -74,6 +74,12 @@ Markdown, or a picture if the name ends in `.svg`.
                 self.scroll_to(y=top, animate=False)
         self.display = bool(rows.shown)
 
+    def on_data_table_header_selected(self, message: DataTable.HeaderSelected) -> None:
+        """Sort by the column whose title was clicked."""
+        message.stop()
+        self._rows.sort_by(str(message.column_key.value))
+        self.show_rows(self._rows)
+
     def mark_other_texts(self) -> None:
         """Mark the losses that cannot be compared with the selected run's."""
         corpus = self.selected.card.corpus if self.selected else ""

@@ -17,6 +17,7 @@ from tinygpt_tui.runs.facts import FactsReader, RunFacts, settings_of
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.ui.runs.card import card_dialog, read_card
 from tinygpt_tui.ui.runs.files_line import RunFilesLine
+from tinygpt_tui.ui.runs.preview import RunPreview
 from tinygpt_tui.ui.runs.rows import RunRows
 from tinygpt_tui.ui.runs.run_actions import ACTIONS, possible
 from tinygpt_tui.ui.runs.runs_table import RunsTable
@@ -42,6 +43,7 @@ class RunsScreen(TabScreen):
     CSS_PATH = "screen.tcss"
     TAB = "runs"
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high"), (32, "-tall")]  # noqa: RUF012 (declared so by Textual)
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
     AUTO_FOCUS = "RunsTable"
     HELP = RunsTable.HELP
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -78,10 +80,11 @@ class RunsScreen(TabScreen):
         self._next: str | None = None  # the run to select when the table changes
 
     def compose_body(self) -> ComposeResult:
-        """Yield filter, table, two lines about the selected run, and a line for notes and names."""
+        """Yield filter, table, what there is about the selected run, and a line for notes and names."""
         yield Input(placeholder="filter by name, text, preset or notes", compact=True, id="runs-filter")
         yield RunsTable()
         yield Static("", id="runs-none", markup=False)
+        yield RunPreview()
         yield Static("", id="runs-about", markup=False)
         yield RunFilesLine()
 
@@ -165,6 +168,7 @@ class RunsScreen(TabScreen):
     def _show_selected(self) -> None:
         """Show what the table has no column for."""
         self.query_one("#runs-about", Static).update(about(self.facts) if self.facts else "")
+        self.query_one(RunPreview).show_run(self.facts)
         self.refresh_bindings()
 
     @on(DataTable.RowHighlighted)
@@ -178,11 +182,6 @@ class RunsScreen(TabScreen):
         message.stop()
         if self.facts is not None:
             self.post_message(self.OpenRequested(self.facts.card.path))
-
-    @on(DataTable.HeaderSelected)
-    def _sort_by_title(self, message: DataTable.HeaderSelected) -> None:
-        message.stop()
-        self.action_sort(str(message.column_key.value))
 
     def action_sort(self, name: str) -> None:
         """Sort by a column; by the same one again in reverse."""
