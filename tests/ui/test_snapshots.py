@@ -432,6 +432,8 @@ def test_runs(picture: Picture, size: tuple[int, int]) -> None:
             await pilot.press("ctrl+n")
         await pilot.press("f7")
         await sees(pilot, "sketch", "running", "scripted", "best at step")
+        if size == LARGE:
+            await sees(pilot, "sample at step")
 
     assert picture(play, size)
 

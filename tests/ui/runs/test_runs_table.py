@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 from generate_bench import opened
 from makers import make_run
+from test_snapshots import shown
 from textual.widgets import Static
+from train_bench import beginning
 
+from tinygpt_tui.events.training import Evaluation, Sample, Step
+from tinygpt_tui.runs.journal import Journal
 from tinygpt_tui.ui.runs.screen import RunsScreen
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
@@ -22,6 +26,22 @@ async def test_columns_are_as_wide_as_their_cells_before_the_table_is_idle() -> 
         screen.update_table()
         drawn = screen.table.render_line(1).text  # at once, as a slow machine does
         assert "a run with a long name" in drawn
+
+
+async def test_the_selected_runs_newest_sample_is_shown_and_losses_of_other_texts_are_marked() -> None:
+    for name in ("diary", "poems"):
+        run = make_run(name)
+        journal = Journal(run.events)
+        journal.append([*beginning(), Step(1, 4.0, 1e-3, 0.5, 1.0, 1.0), Evaluation(1, 2.5, 2.5, 1, 2.5, 0.1)])
+        journal.append([Sample(1, f"a line of {name}")])
+        journal.close()
+    async with opened(size=(140, 40)) as bench:
+        await bench.pilot.press("f7")
+        for name, other in (("diary", "poems"), ("poems", "diary")):
+            await bench.until(lambda name=name: f"a line of {name}" in shown(bench.app))
+            lines = {line.split()[0]: line for line in shown(bench.app).splitlines() if line.split()}
+            assert ("≠2.5" in lines[name], "≠2.5" in lines[other]) == (False, True)
+            await bench.pilot.press("down")
 
 
 async def test_runs_are_filtered_by_what_is_typed_and_escape_shows_all() -> None:
