@@ -26,6 +26,7 @@ PACKAGE = ROOT / "tinygpt_tui"
 CLEAN = [
     *("cli", "__init__.py", "__main__.py", "errors.py", "files.py", "packages.py", "paths.py", "platforms.py"),
     *("reading.py", "words.py", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs", "Makefile", "tools"),
+    *("ui/runs", "ui/train"),
 ]
 
 # (file, phrase as it is found, reason): old names that belong to a saved file, an event or a quoted text.

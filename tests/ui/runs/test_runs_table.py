@@ -37,7 +37,13 @@ async def test_the_selected_runs_newest_sample_is_shown_and_losses_of_other_text
         journal.close()
     async with opened(size=(140, 40)) as bench:
         await bench.pilot.press("f7")
-        for name, other in (("diary", "poems"), ("poems", "diary")):
+        await bench.until(lambda: isinstance(bench.app.screen, RunsScreen) and bench.app.screen.table.row_count == 2)
+        screen = bench.app.screen
+        assert isinstance(screen, RunsScreen)
+        for _ in range(2):
+            assert screen.facts is not None
+            name = screen.facts.card.name
+            other = {"diary": "poems", "poems": "diary"}[name]
             await bench.until(lambda name=name: f"a line of {name}" in shown(bench.app))
             lines = {line.split()[0]: line for line in shown(bench.app).splitlines() if line.split()}
             assert ("≠2.5" in lines[name], "≠2.5" in lines[other]) == (False, True)

@@ -54,7 +54,7 @@ class RunPreview(Horizontal):
             return
         self._version = version
         if facts is None:
-            self._show(RunHistory(), None)
+            self._show_history(RunHistory(), None)
         else:
             self._read(facts)
 
@@ -63,9 +63,9 @@ class RunPreview(Horizontal):
         await asyncio.sleep(PAUSE_S)
         history, settings = await asyncio.to_thread(_read_run, facts)
         if _version(facts) == self._version and self.is_attached:
-            self._show(history, settings)
+            self._show_history(history, settings)
 
-    def _show(self, history: RunHistory, settings: RunSettings | None) -> None:
+    def _show_history(self, history: RunHistory, settings: RunSettings | None) -> None:
         beside = Comparison()
         if settings is not None:
             beside = Comparison(entropy=settings.corpus.entropy, vocab_size=settings.training.architecture.vocab_size)
