@@ -10,6 +10,7 @@ import pytest
 from train_bench import STEPS, beginning, loss_at, steps
 
 from tinygpt_tui.corpora.floors import Floor
+from tinygpt_tui.events.training import Step
 from tinygpt_tui.runs.aspects import ASPECTS, Comparison, chart_of
 from tinygpt_tui.runs.ghosts import GHOSTS, Overlay
 from tinygpt_tui.runs.history import RunHistory
@@ -35,6 +36,14 @@ def test_the_loss_with_all_that_it_is_compared_with(history: RunHistory) -> None
     assert levels["LayerNorm"] == 2.06
     assert len(levels) == 7
     assert chart.best == (50, loss_at(50))
+
+
+def test_whatever_a_step_measures_can_be_drawn(history: RunHistory) -> None:
+    assert {one.measured for one in ASPECTS.values() if one.measured} <= set(Step.__struct_fields__)
+    last = steps(50, 50)[0]
+    for name in Step.__struct_fields__:
+        at, values = history.measured(name)
+        assert (at[-1], values[-1]) == (50, getattr(last, name))
 
 
 def test_units(history: RunHistory) -> None:

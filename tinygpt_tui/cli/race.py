@@ -39,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.epilog = f"The presets are {', '.join(ALL_PRESETS)}. `{LADDER_NAME}` trains the lecture's stages one by one."
     parser.add_argument("names", nargs="+", metavar="PRESET", help=f"two or more presets, or `{LADDER_NAME}`")
-    parser.add_argument("--corpus", required=True, metavar="NAME|FILE", help="`tinygpt-tui data`, or any text file")
+    parser.add_argument(
+        "--corpus", required=True, metavar="NAME|FILE", help="a corpus (`tinygpt-tui data` lists them) or a text file"
+    )
     add_encoding_flag(parser)
     parser.add_argument("--name", default="race", help="prefix of the models' names (default: race)")
     parser.add_argument("--steps", type=int, default=0, metavar="N", help="steps for each (default: the preset's own)")

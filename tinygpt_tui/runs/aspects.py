@@ -16,7 +16,7 @@ from rich.style import StyleType
 from tinygpt_tui.charts import BLUE, GREY, ORANGE, Level, LossChart, Series
 from tinygpt_tui.corpora.floors import Floor
 from tinygpt_tui.runs.ghosts import Overlay
-from tinygpt_tui.runs.history import Measured, RunHistory
+from tinygpt_tui.runs.history import RunHistory
 
 Floats = NDArray[np.float64]
 # Between these widths a chart puts names in a column at its right, which is too small for long ones.
@@ -26,12 +26,12 @@ STYLES: dict[str, StyleType] = {"train": BLUE, "validation": ORANGE, "level": GR
 
 @dataclass(frozen=True)
 class Aspect:
-    """One picture of a run. `unit` turns nats into what is shown; `measured` is a column of the steps instead."""
+    """One picture of a run. `unit` turns nats into what is shown; `measured` is a field of Step instead."""
 
     title: str
     label: str
     unit: Callable[[Floats], Floats] | None = None
-    measured: Measured | None = None
+    measured: str | None = None
 
 
 ASPECTS: dict[str, Aspect] = {

@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, get_args
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,9 +37,7 @@ RECENT_STEPS = 20
 LOG_LINES = 1000
 BEST = " ◆ best"
 NEWS = 1.1  # how many times more or fewer steps than told last are worth a line
-Measured = Literal["loss", "elapsed_s", "learning_rate", "gradient_norm", "tokens_per_s"]
-# What is kept of each step, in the order of the columns.
-MEASURED = ("step", *get_args(Measured))
+MEASURED = Step.__struct_fields__  # the columns of `RunHistory.measured`, `step` first
 
 
 class Columns:
@@ -176,8 +174,8 @@ class RunHistory:
         """How much of the validation split gave a loss, `tokens` as events have it; empty where it was all of it."""
         return part_words(tokens, self.started.validation_tokens if self.started else 0) if tokens else ""
 
-    def measured(self, what: Measured) -> tuple[Floats, Floats]:
-        """Steps (N,) and what each one measured (N,)."""
+    def measured(self, what: str) -> tuple[Floats, Floats]:
+        """Steps (N,) and a field of each Step event (N,)."""
         return self._steps.column(0), self._steps.column(MEASURED.index(what))
 
     @property
@@ -258,9 +256,7 @@ class RunHistory:
 
     def _hear_step(self, event: Step) -> None:
         self.last_step = event
-        self._steps.append(
-            event.step, event.loss, event.elapsed_s, event.learning_rate, event.gradient_norm, event.tokens_per_s
-        )
+        self._steps.append(*msgspec.structs.astuple(event))
         self._recent_tokens_per_s.append(event.tokens_per_s)
         del self._recent_tokens_per_s[:-RECENT_STEPS]
 
