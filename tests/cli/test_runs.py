@@ -14,9 +14,9 @@ from makers import make_run
 from tinygpt_tui import paths
 from tinygpt_tui.cli.main import run
 from tinygpt_tui.events.training import Evaluation, RunStarted, Step
+from tinygpt_tui.exports import tensorboard
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.journal import Journal
-from tinygpt_tui.workers import tensorboard
 
 
 @pytest.fixture

@@ -135,11 +135,11 @@ def _export(name: str, program: str, folder: str, follow: bool) -> None:
         raise UsageError(f"{place} is a file", "give a folder")
     run = find_run(name)
     if program == "trackio":
-        from tinygpt_tui.workers.trackio import write_trackio
+        from tinygpt_tui.exports.trackio import write_trackio
 
         count, shows = write_trackio(run, place, follow=follow), f"TRACKIO_DIR={place} trackio show"
     else:
-        from tinygpt_tui.workers.tensorboard import write_tensorboard
+        from tinygpt_tui.exports.tensorboard import write_tensorboard
 
         count, shows = write_tensorboard(run, place, follow=follow), f"tensorboard --logdir {place}"
     notify(f"wrote {count:,} values to {place}; to see them: {shows}")

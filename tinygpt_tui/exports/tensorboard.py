@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from tinygpt_tui.errors import storage_error
+from tinygpt_tui.exports.measured import measured
 from tinygpt_tui.packages import require
 from tinygpt_tui.runs.folder import RunFolder
-from tinygpt_tui.workers.measured import measured
 
 
 def write_tensorboard(run: RunFolder, folder: Path, *, follow: bool = False) -> int:

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
+from tinygpt_tui.exports.measured import measured
 from tinygpt_tui.packages import require
 from tinygpt_tui.runs.folder import RunFolder
-from tinygpt_tui.workers.measured import measured
 
 
 def write_trackio(run: RunFolder, folder: Path, *, follow: bool = False) -> int:
