@@ -455,7 +455,7 @@ def test_train_with_the_doctor_before_a_start(picture: Picture, monkeypatch: pyt
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr("tinygpt_tui.ui.train.draft_doctor.DraftExaminer", Examiner)
+    monkeypatch.setattr("tinygpt_tui.ui.train.draft_doctor.Examiner", Examiner)
 
     async def play(pilot: Pilot[None]) -> None:
         await train_tab(pilot)

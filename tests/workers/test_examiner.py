@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import msgspec
 import pytest
 from makers import TEXT, make_run, wait_until
 
@@ -14,7 +15,7 @@ from tinygpt_tui.errors import NotFoundError
 from tinygpt_tui.paths import home
 from tinygpt_tui.training.run import run_training
 from tinygpt_tui.workers import examiner
-from tinygpt_tui.workers.examiner import examine_run, start_examiner
+from tinygpt_tui.workers.examiner import Examiner, examine_run, start_examiner
 
 
 def test_it_is_done_in_another_process_and_found() -> None:
@@ -37,6 +38,18 @@ def test_it_is_done_once_for_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
     assert kept_of(second, second.read_settings()) is not None
     examine_run(second)
     assert run_path(second).read_bytes() == run_path(first).read_bytes()
+
+
+def test_a_process_reports_its_findings_and_what_it_cannot_read() -> None:
+    run = make_run()
+    case = examiner.case_of(run)
+    found = [*Examiner(case)]
+    assert found == examine_run(run).findings
+    missing = msgspec.structs.replace(case, corpus=msgspec.structs.replace(case.corpus, path="/nothing", sha256="0"))
+    draft = msgspec.structs.replace(missing, run="")
+    (problem,) = Examiner(draft)
+    assert (problem.check, problem.level) == ("text", "bad")
+    assert "not on this machine" in problem.text
 
 
 def test_another_text_under_the_same_path_is_not_taken() -> None:

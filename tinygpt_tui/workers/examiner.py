@@ -1,21 +1,24 @@
-"""Measure a run's corpus in a process of its own, behind all others: its yardsticks and what is wrong with it.
+"""Examine what is trained, in a process of its own with low priority: the text, its split, a fresh model on one batch.
 
-`python -m tinygpt_tui.workers.examiner MODEL_FOLDER` is that process; what it finds is kept by the corpus' hash, so
-that it is done once for a text. It needs no torch, but where the run's net is tried as well (`--one-batch`).
+`python -m tinygpt_tui.workers.examiner CASE` is that process; CASE is JSON. It writes each finding to stdout, a JSON
+line each, as soon as it has it. A text is examined once: the result is cached by its hash. A Case with a `run` saves
+its results in that run's folder, too. The text needs no torch, which is imported only to try the model.
 """
 
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from tinygpt_tui import platforms
 from tinygpt_tui.corpora.catalog import list_corpora
-from tinygpt_tui.corpora.corpus import CorpusText, read_text, split
+from tinygpt_tui.corpora.corpus import Corpus, CorpusText, read_text, split
 from tinygpt_tui.doctor.examination import (
     Examination,
     cache_path,
@@ -24,75 +27,155 @@ from tinygpt_tui.doctor.examination import (
     keep_one_batch,
     kept_of,
     key_of,
+    read_examination,
     run_path,
 )
-from tinygpt_tui.errors import NotFoundError, TinyGPTError
+from tinygpt_tui.errors import MissingPackageError, NotFoundError, TinyGPTError
 from tinygpt_tui.events.training import Finding
 from tinygpt_tui.files import is_file
-from tinygpt_tui.packages import ONE_BATCH as TRYING
-from tinygpt_tui.packages import import_torch
-from tinygpt_tui.runs.folder import CorpusReference, RunFolder
+from tinygpt_tui.packages import ONE_BATCH, import_torch
+from tinygpt_tui.reading import decode
+from tinygpt_tui.runs.folder import CorpusReference, RunFolder, StartingModel
 from tinygpt_tui.runs.manage import is_own
+from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.workers.process import ONE_THREAD, Child
 
-ONE_BATCH = "--one-batch"
+FIRST_TOKENS = 4096  # of the validation split, for the loss of the untrained model
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """What is trained, or is to be; `run` is the model folder of a run, and `one_batch` only tries its model."""
+
+    corpus: CorpusReference
+    training: TrainingSettings
+    start: StartingModel | None = None
+    run: str = ""
+    one_batch: bool = False
+
+
+class Examiner:
+    """A process that examines a case; iterate for the findings, `close` when they are no longer needed."""
+
+    def __init__(self, case: Case) -> None:
+        """Raises OSError if no process can be started."""
+        given = msgspec.json.encode(case).decode()
+        self._child = Child("tinygpt_tui.workers.examiner", given, stdout=subprocess.PIPE, variables=ONE_THREAD)
+
+    def __iter__(self) -> Iterator[Finding]:
+        """Yield the findings as they come; one more if the process did not end normally."""
+        for line in self._child.lines():
+            yield decode(line, Finding)
+        if self._child.wait() > 0:
+            yield Finding(0, "doctor", "hint", "the doctor could not finish: its process ended")
+
+    def close(self) -> None:
+        """End the process, if it still runs."""
+        self._child.kill()
+        self._child.wait()
 
 
 def start_examiner(run: RunFolder, *, one_batch: bool = False) -> None:
-    """Begin to examine the corpus of a run, or to try its net on one batch.
+    """Start to examine the corpus of a run, or to try its model on one batch.
 
-    `kept_of` and `read_one_batch` find the results. What fails, fails silently: it is an extra.
+    `kept_of` and `read_one_batch` find the results. Errors are ignored: the results are an extra.
     """
-    with contextlib.suppress(OSError):
-        arguments = [str(run.model.absolute()), *([ONE_BATCH] if one_batch else [])]
-        child = Child("tinygpt_tui.workers.examiner", *arguments, variables=ONE_THREAD)
-        # If it ends before us it must not stay behind as a zombie.
-        threading.Thread(target=child.wait, daemon=True, name="the examiner's end").start()
+    with contextlib.suppress(OSError, TinyGPTError):
+        examiner = Examiner(case_of(run, one_batch=one_batch))
+        # Reading to the end leaves no zombie if the process ends before this one.
+        threading.Thread(target=_read_all, args=(examiner,), daemon=True, name="examiner").start()
+
+
+def case_of(run: RunFolder, *, one_batch: bool = False) -> Case:
+    """Return the case of a run. Raises TinyGPTError if its settings cannot be read."""
+    settings = run.read_settings()
+    path = str(run.model.absolute())
+    return Case(corpus=settings.corpus, training=settings.training, run=path, one_batch=one_batch)
+
+
+def examine_case(case: Case) -> Iterator[Finding]:
+    """Yield what is found, and save it. Raises NotFoundError, CorpusError, StorageError, MissingPackageError."""
+    run = RunFolder(Path(case.run)) if case.run else None
+    if run is not None and case.one_batch:
+        finding = try_one_batch(run)
+        keep_one_batch(run, finding)
+        yield finding
+    elif run is not None:
+        yield from examine_run(run).findings
+    else:
+        found, corpus = _examined(case)
+        yield from found.findings
+        yield from _model_findings(case, corpus)
 
 
 def examine_run(run: RunFolder) -> Examination:
-    """Examine the text of a run, where nobody has; keep and return the result. Raises TinyGPTError."""
-    settings = run.read_settings()
-    found = kept_of(run, settings)
+    """Return the examination of a run's text, which is made only once; save it in the run. Raises TinyGPTError."""
+    found = kept_of(run, run.read_settings())
     if found is None:
-        training = settings.training
-        text = text_of(settings.corpus)
-        corpus = split(text.text, training.architecture.training_length, training.validation_share)
-        found = examine(text.text, corpus)
-        keep(found, cache_path(key_of(text.sha256, training.validation_share, corpus.tokenizer.to_dict())))
+        found, _ = _examined(case_of(run))
     if is_own(run.model):
         keep(found, run_path(run), within=run.folder)
     return found
 
 
 def try_one_batch(run: RunFolder) -> Finding:
-    """Try whether a fresh net of a run's settings learns one batch of its text by heart. Raises TinyGPTError."""
-    import_torch(TRYING)
+    """Try whether a fresh model with a run's settings can memorise one batch of its text. Raises TinyGPTError."""
+    import_torch(ONE_BATCH)
     from tinygpt_tui.doctor.one_batch import one_batch_finding
 
-    settings = run.read_settings()
-    training = settings.training
-    text = text_of(settings.corpus)
-    corpus = split(text.text, training.architecture.training_length, training.validation_share)
-    architecture = msgspec.structs.replace(training.architecture, vocab_size=corpus.tokenizer.size)
-    return one_batch_finding(msgspec.structs.replace(training, architecture=architecture), corpus)
+    case = case_of(run)
+    corpus = _corpus_of(case, text_of(case.corpus))
+    return one_batch_finding(_sized(case.training, corpus), corpus)
 
 
 def is_here(corpus: CorpusReference) -> bool:
-    """Whether the text a run learns from seems to be on this machine."""
+    """Whether the text of a run seems to be on this machine."""
     return bool(_places(corpus))
 
 
 def text_of(corpus: CorpusReference) -> CorpusText:
-    """Read the text a run learns from, where it was or where the catalogue has it now.
-
-    Raises NotFoundError, CorpusError.
-    """
+    """Read the text of a run, where it was or where the catalogue has it. Raises NotFoundError, CorpusError."""
     for path in _places(corpus):
         text = read_text(path, corpus.encoding)
         if corpus.sha256 in ("", text.sha256):
             return text
     raise NotFoundError(f"the text {corpus.name} is not on this machine", f"put it back: {corpus.path}")
+
+
+def _examined(case: Case) -> tuple[Examination, Corpus]:
+    """Return the cached examination of a case's text, or examine it now."""
+    text = text_of(case.corpus)
+    corpus = _corpus_of(case, text)
+    place = cache_path(key_of(text.sha256, case.training.validation_share, corpus.tokenizer.to_dict()))
+    found = read_examination(place)
+    if found is None:
+        found = examine(text.text, corpus)
+        keep(found, place)
+    return found, corpus
+
+
+def _model_findings(case: Case, corpus: Corpus) -> Iterator[Finding]:
+    import_torch(ONE_BATCH)
+    from tinygpt_tui.architectures.table import build
+    from tinygpt_tui.doctor.curves import initial_loss
+    from tinygpt_tui.doctor.one_batch import one_batch_finding
+    from tinygpt_tui.training.evaluate import whole_loss
+
+    training = _sized(case.training, corpus)
+    if case.start is None:
+        architecture = training.architecture
+        loss = whole_loss(build(architecture), corpus.validation[:FIRST_TOKENS], architecture.block_size)
+        yield initial_loss(loss, training)
+    yield one_batch_finding(training, corpus)
+
+
+def _corpus_of(case: Case, text: CorpusText) -> Corpus:
+    return split(text.text, case.training.architecture.training_length, case.training.validation_share)
+
+
+def _sized(training: TrainingSettings, corpus: Corpus) -> TrainingSettings:
+    """Return the settings with the vocabulary size of `corpus`."""
+    architecture = msgspec.structs.replace(training.architecture, vocab_size=corpus.tokenizer.size)
+    return msgspec.structs.replace(training, architecture=architecture)
 
 
 def _places(corpus: CorpusReference) -> list[Path]:
@@ -103,18 +186,26 @@ def _places(corpus: CorpusReference) -> list[Path]:
     return [path for path in [*own, *known] if is_file(path)]
 
 
+def _read_all(examiner: Examiner) -> None:
+    for _ in examiner:
+        pass
+
+
 def main() -> int:
-    """Examine the corpus of the model folder named on the command line."""
-    platforms.lower_priority(10)
+    """Examine the case on the command line."""
+    case = decode(sys.argv[1], Case)
+    platforms.lower_priority(10 if case.run else 5)  # behind the run; a draft is waited for
+    out = sys.stdout.buffer
     try:
-        run = RunFolder(Path(sys.argv[1]))
-        if ONE_BATCH in sys.argv[2:]:
-            keep_one_batch(run, try_one_batch(run))
-        else:
-            examine_run(run)
+        for finding in examine_case(case):
+            out.write(msgspec.json.encode(finding) + b"\n")
+            out.flush()
+    except MissingPackageError as error:
+        out.write(msgspec.json.encode(Finding(0, "net", "hint", error.message, error.hint)) + b"\n")
     except TinyGPTError as error:
-        print(error.message, error.hint, sep="\n", file=sys.stderr)
-        return int(error.exit_code)
+        out.write(msgspec.json.encode(Finding(0, "text", "bad", error.message, error.hint)) + b"\n")
+    except BrokenPipeError:
+        return 1
     return 0
 
 

@@ -11,8 +11,7 @@ from tinygpt_tui.events.training import Finding
 from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shared.text_place import TextPlaceScreen
 from tinygpt_tui.ui.train.doctor import TrainDoctor
-from tinygpt_tui.workers.draft_examiner import Case, DraftExaminer
-from tinygpt_tui.workers.examiner import text_of
+from tinygpt_tui.workers.examiner import Case, Examiner, text_of
 
 TITLE = "doctor, before the start"
 LOOKING = "examining the text, then an untrained model…"
@@ -42,7 +41,7 @@ Enter on a finding puts the settings that help into the form, or shows the place
         super().__init__(TITLE)
         self._case = case
         self._findings = list(known)
-        self._examiner: DraftExaminer | None = None
+        self._examiner: Examiner | None = None
 
     def compose_body(self) -> ComposeResult:
         """Yield the findings."""
@@ -61,7 +60,7 @@ Enter on a finding puts the settings that help into the form, or shows the place
     @work(thread=True, exclusive=True, group="examine", exit_on_error=False)
     def _examine(self) -> None:
         try:
-            examiner = self._examiner = DraftExaminer(self._case)
+            examiner = self._examiner = Examiner(self._case)
         except OSError as error:
             self._send(self._add, Finding(0, "doctor", "hint", f"no process could be started: {error.strerror}"))
         else:

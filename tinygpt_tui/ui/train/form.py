@@ -34,7 +34,7 @@ from tinygpt_tui.ui.train.name_row import TrainNameRow
 from tinygpt_tui.ui.train.setting_row import TrainSettingRow
 from tinygpt_tui.ui.train.settings_rows import SettingsRows
 from tinygpt_tui.ui.train.start import start_run
-from tinygpt_tui.workers.draft_examiner import Case
+from tinygpt_tui.workers.examiner import Case
 from tinygpt_tui.workers.measurer import measure_in_child
 
 # From this width on the budget is shown beside the settings.
