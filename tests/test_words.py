@@ -27,6 +27,24 @@ CLEAN = [
     *("cli", "__init__.py", "__main__.py", "errors.py", "files.py", "packages.py", "paths.py", "platforms.py"),
     *("reading.py", "words.py", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs", "Makefile", "tools"),
     *("ui/runs", "ui/train"),
+    *("api.py", "generation", "native", "server"),
+    *(
+        "workers/__init__.py",
+        "workers/device_check.py",
+        "workers/examiner.py",
+        "workers/exporter.py",
+        "workers/leash.py",
+        "workers/measurer.py",
+        "workers/model_cache.py",
+        "workers/models.py",
+        "workers/processes.py",
+        "workers/service.py",
+        "workers/snapshots.py",
+        "workers/text_reader.py",
+        "workers/traces.py",
+        "workers/trainer.py",
+        "workers/untrained.py",
+    ),
 ]
 
 # (file, phrase as it is found, reason): old names that belong to a saved file, an event or a quoted text.

@@ -72,7 +72,7 @@ def requests() -> dict[str, Any]:
     found = {}
     for name, request in asked.items():
         service = EngineService()
-        events = service.take(0.0, request)
+        events = service.handle(0.0, request)
         while service.busy:
             events += service.advance()
         ended = events[-1]
@@ -83,8 +83,9 @@ def requests() -> dict[str, Any]:
 
 def calls() -> dict[str, Any]:
     """Use the API, and the server's shelf; return a value as text, or an error's kind, words and HTTP status."""
-    from tinygpt_tui.server.problems import problem_of
     from tinygpt_tui.server.shelf import Shelf
+
+    from tinygpt_tui.server.problems import problem_of
 
     gpt = load("shakespeare-small")
     tried: dict[str, Callable[[], Any]] = {

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 class Model:
-    """An opened model: ask it for text, for logits, for its loss on a text of yours.
+    """An open model: get text, logits, and its loss on your text.
 
-    With the device `auto` the native engine writes, where it was built and knows the net, and torch otherwise. With
-    another one torch does, and from the moment you ask for `module`: what you do to that is what writes then.
+    With the device `auto` the native engine writes, if it was built and supports the model, else torch. With another
+    device torch writes; and as soon as you use `module`, so that changes of that module have an effect.
     """
 
     def __init__(self, name: str, stored: StoredModel, device: str = AUTO) -> None:
@@ -73,7 +73,7 @@ class Model:
         return self._texts(self.events(prompt, **settings))
 
     def samples(self, prompt: str, n: int, **settings: Any) -> list[str]:
-        """Return `n` texts that the model writes after `prompt`, made side by side, several times as fast as in turn.
+        """Return `n` texts that the model writes after `prompt`, in one batch: several times as fast as in turn.
 
         Each is what `generate` writes with a seed that is higher by one than the text's before it. Raises UsageError.
         """
@@ -88,14 +88,14 @@ class Model:
     def events(self, prompt: str = "", *, candidates: int | None = None, **settings: Any) -> Iterator[GenerationEvent]:
         """Yield GenerationStarted, a Token each, GenerationEnded. Raises UsageError, at once.
 
-        With `candidates` each token carries what the model thought of it, and that many likeliest in its place.
+        With `candidates` each token carries its probabilities, with that many of the most likely tokens in its place.
         """
         return iter(self._model().new_job(prompt, checked(SamplingSettings, settings), candidates=candidates))
 
     def logits(self, text: str) -> Tensor:
         """Return the logits (T, V) of the token after each of the text's T tokens, as torch computes them.
 
-        Raises UsageError where the text has no token the model knows, or more than block_size; MissingPackageError.
+        Raises UsageError if the text has no known token, or more than block_size; MissingPackageError.
         """
         ids = self._ids(text, at_least=1)
         if len(ids) > self.block_size:
@@ -110,8 +110,8 @@ class Model:
     def loss(self, text: str) -> float:
         """Return the mean loss over `text`, nats per token; each token but the first is predicted once.
 
-        A text longer than the window is read in windows, side by side. Raises UsageError where it has fewer than two
-        tokens that the model knows; MissingPackageError.
+        A text longer than the window is read in windows, in batches. Raises UsageError if it has fewer than two known
+        tokens; MissingPackageError.
         """
         ids = np.array(self._ids(text, at_least=2))
         if self._module is None:
@@ -123,7 +123,7 @@ class Model:
         return float(token_losses(forward, self.config.architecture, ids, self.block_size).mean())
 
     def _model(self) -> OpenedModel:
-        """Return what writes, opened when first asked for. Raises MissingPackageError."""
+        """Return the model that writes, opened on first use. Raises MissingPackageError."""
         if self._opened is None:
             self._opened = opened_from(self._stored, self.name)
         return self._opened
@@ -155,15 +155,15 @@ class Model:
 def load(name: str | Path, device: str = AUTO, *, vocabulary: str | Path | None = None, **settings: Any) -> Model:
     """Open a model by its name, or by the path of its folder or of a file in it; or another program's checkpoint.
 
-    Of such a checkpoint `facts` says what was taken from where; `vocabulary` (a file) and the architecture's
-    `settings` (n_head, attention_scale …) are what you know better. Nothing in a file is ever run.
+    For such a checkpoint `facts` says where each setting comes from; `vocabulary` (a file) and the architecture's
+    `settings` (n_head, attention_scale …) override them. Nothing in a file is ever run.
 
-    Raises NotFoundError, CheckpointError, UsageError; MissingPackageError where only torch runs it and is missing.
+    Raises NotFoundError, CheckpointError, UsageError; MissingPackageError if it needs torch and that is missing.
     """
     path = find_model(str(name))
     if is_native(path.parent) and path.is_file():
         path = path.parent
     typed = Overrides(settings, Path(vocabulary) if vocabulary else None)
     if is_native(path) and (settings or vocabulary):
-        raise UsageError(f"{path.name} is a model of this program: all is known of it", "leave the settings out")
+        raise UsageError(f"{path.name} is a model of this program, with all its settings", "leave the settings out")
     return Model(path.stem if path.is_file() else folder_name(path), read_model(path, typed), device)

@@ -72,7 +72,7 @@ class ManyTexts:
             text.append(id)
         return self._answers()
 
-    def keep(self, rows: Sequence[int]) -> None:
+    def keep_rows(self, rows: Sequence[int]) -> None:
         self._texts = [self._texts[row] for row in rows]
 
     @property

@@ -37,7 +37,7 @@ def compare(model: LanguageModel, policy: Policy, moves: list[Move]) -> None:
             found = batch.step(what)
             assert found.dtype == np.float32
         else:
-            batch.keep(what)
+            batch.keep_rows(what)
             alone = [alone[row] for row in what]
         for mine, its in zip(found, wanted, strict=True):
             np.testing.assert_allclose(mine, its, rtol=0, atol=1e-4 * max(float(its.std()), 0.1))
@@ -138,7 +138,7 @@ def test_a_batch_can_begin_again_with_other_texts() -> None:
     batch = SlotBatchEngine(model, 3, "exact")
     batch.join([[1], [2, 3], [4] * 20])
     batch.step([5, 6, 7])
-    batch.keep([])
+    batch.keep_rows([])
     found = [batch.join([[1, 2], [3]]), batch.step([4, 5])]
     for place, ids in enumerate(([1, 2], [3])):
         alone = TorchEngine(model, "exact")
@@ -170,7 +170,7 @@ def test_nan_stays_with_the_text_it_belongs_to() -> None:
     healthy, broken = batch.step([3, 3])
     assert np.isfinite(healthy).all()
     assert np.isnan(broken).all()
-    batch.keep([0])
+    batch.keep_rows([0])
     assert np.isfinite(batch.join([[5]])).all()  # into the same row of the memory
     assert np.isfinite(batch.step([4, 6])).all()
 

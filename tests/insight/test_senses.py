@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> str:
 
 def answer(*requests: Generate | LookAtSenses) -> list[GenerationEvent]:
     service = EngineService()
-    events = [event for request in requests for event in service.take(0.0, request)]
+    events = [event for request in requests for event in service.handle(0.0, request)]
     while service.busy:
         events += service.advance()
     return events

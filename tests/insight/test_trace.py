@@ -127,7 +127,7 @@ def test_numbers_that_are_none_do_not_break_the_walk() -> None:
 
 
 def answer(service: EngineService, request: Trace) -> list[GenerationEvent]:
-    events = service.take(0.0, request)
+    events = service.handle(0.0, request)
     while service.busy:
         events += service.advance()
     return events

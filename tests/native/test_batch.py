@@ -40,7 +40,7 @@ def test_each_text_is_as_it_were_alone(settings: GPTSettings, precision: Precisi
         )
         for turn, ids in enumerate(np.random.default_rng(4).integers(settings.vocab_size, size=(24, 5)).tolist()):
             if turn == 10:
-                batch.keep([4, 0, 2])
+                batch.keep_rows([4, 0, 2])
                 alone = [alone[4], alone[0], alone[2]]
             ids = ids[: len(alone)]
             found = batch.step(ids)
@@ -84,12 +84,12 @@ def test_logits_are_the_callers_own(twins: Twins) -> None:
 def test_new_texts_may_be_fewer_and_forget_the_old(twins: Twins) -> None:
     batch = twins.many(random_model(MODERN), 3)
     first = batch.join([[1, 2], [3], [4]])
-    batch.keep([2])
+    batch.keep_rows([2])
     batch.step([1])
-    batch.keep([])
+    batch.keep_rows([])
     np.testing.assert_array_equal(batch.join([[1, 2], [3]]), first[:2])
     assert batch.contexts_used == [2, 1]
-    batch.keep([])
+    batch.keep_rows([])
     assert batch.contexts_used == []
 
 

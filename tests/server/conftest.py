@@ -13,8 +13,8 @@ from makers import VARIANTS, make_model
 
 from tinygpt_tui import paths
 from tinygpt_tui.server.app import make_app
+from tinygpt_tui.server.models import ServedModels
 from tinygpt_tui.server.scheduler import Scheduler
-from tinygpt_tui.server.shelf import Shelf
 from tinygpt_tui.settings.serving import ServingSettings
 
 
@@ -28,7 +28,7 @@ class Served:
     app: Any = field(init=False)
 
     def __post_init__(self) -> None:
-        self.app = make_app(Shelf(), self.scheduler, self.settings, self.token)
+        self.app = make_app(ServedModels(), self.scheduler, self.settings, self.token)
 
     def client(self) -> httpx.AsyncClient:
         """Return a client whose streams arrive whole: the transport is no network."""

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from makers import wait_until
 
-from tinygpt_tui.server import connection, shelf
+from tinygpt_tui.server import connection, models
 from tinygpt_tui.server.run import listen, new_server
 from tinygpt_tui.settings.serving import ServingSettings
 
@@ -116,15 +116,15 @@ def test_a_model_that_is_slow_to_open_delays_no_other_and_not_the_end(
     served: tuple[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opening, go_on = threading.Event(), threading.Event()
-    really_open = shelf.ModelCache.open
+    really_open = models.ModelCache.open
 
-    def slowly(self: shelf.ModelCache, path: Any, **options: Any) -> Any:
+    def slowly(self: models.ModelCache, path: Any, **options: Any) -> Any:
         if path.name == "state":
             opening.set()
             go_on.wait()
         return really_open(self, path, **options)
 
-    monkeypatch.setattr(shelf.ModelCache, "open", slowly)
+    monkeypatch.setattr(models.ModelCache, "open", slowly)
     url = f"http://{served[0]}:{served[1]}"
     asked = {"prompt": "a", "max_tokens": 3}
     with socket.create_connection(served) as waiting:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from tinygpt_tui.events.generation import GenerationEnded
 from tinygpt_tui.generation.slots import SlotBatchEngine
 from tinygpt_tui.generation.text import TextEvent, TextGeneration
+from tinygpt_tui.server.models import ServedModels
 from tinygpt_tui.server.problems import Problem
 from tinygpt_tui.server.scheduler import Job, Scheduler
-from tinygpt_tui.server.shelf import Shelf
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.workers.models import OpenedModel, TorchModel
 
@@ -47,7 +47,7 @@ class Reader:
 @pytest.fixture
 def model(models: None) -> OpenedModel:
     """Return a model that is open."""
-    return Shelf().open("letters")
+    return ServedModels().open("letters")
 
 
 def test_a_short_text_does_not_wait_for_a_long_one(served: Served, model: OpenedModel) -> None:
@@ -63,7 +63,7 @@ def test_a_short_text_does_not_wait_for_a_long_one(served: Served, model: Opened
 
 
 def test_texts_of_any_architecture_share_each_pass(served: Served) -> None:
-    model = Shelf().open("state")
+    model = ServedModels().open("state")
     assert isinstance(model, TorchModel)
     passes: list[int] = []
     model._model.register_forward_hook(lambda net, inputs, logits: passes.append(len(logits)))
@@ -139,7 +139,7 @@ class Breaking(SlotBatchEngine):
 def test_an_engine_that_breaks_takes_only_its_own_along(
     served: Served, model: OpenedModel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = Shelf().open("state")
+    other = ServedModels().open("state")
     net = random_model(VARIANTS["gru"])
     monkeypatch.setattr(other, "new_batch_engine", lambda texts, window: Breaking(net, texts))
     healthy, broken = Reader(model, 1, 1_000_000), Reader(other, 2, 10)

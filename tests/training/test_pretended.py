@@ -108,7 +108,7 @@ def test_every_architecture_writes_on_it_as_on_the_processor(name: str, device: 
         several = SlotBatchEngine(model, 3, policy)
         found = [one.prefill(ids), *(one.step(id) for id in more)]
         found += [one.every(ids), several.join([ids[:2], ids]), several.step(more[:2]), several.join([more])]
-        several.keep([2, 0])
+        several.keep_rows([2, 0])
         answers.append([*found, several.step(more[2:4])])
     for here, there in zip(*answers, strict=True):
         np.testing.assert_allclose(here, there, rtol=1e-4, atol=1e-4)

@@ -29,7 +29,7 @@ def model(tmp_path: Path) -> str:
 
 def answer(service: EngineService, *requests: Generate) -> list[GenerationEvent]:
     """Return all that the service says to these requests."""
-    events = [event for request in requests for event in service.take(0.0, request)]
+    events = [event for request in requests for event in service.handle(0.0, request)]
     while service.busy:
         events += service.advance()
     return events
@@ -79,9 +79,9 @@ def test_no_new_tokens_is_an_end_at_once(model: str) -> None:
 
 def test_a_million_new_tokens_are_stopped_when_asked(model: str) -> None:
     service = EngineService()
-    service.take(0.0, Generate(1, model, "a", SamplingSettings(max_new_tokens=1_000_000, seed=1)))
+    service.handle(0.0, Generate(1, model, "a", SamplingSettings(max_new_tokens=1_000_000, seed=1)))
     events = [event for _ in range(2000) for event in service.advance()]
-    service.take(0.0, StopJob(1))
+    service.handle(0.0, StopJob(1))
     while service.busy:
         events += service.advance()
     assert ends(events)[0].reason == "stopped"
@@ -124,7 +124,7 @@ def test_a_model_replaced_while_it_writes_finishes_as_it_began(model: str, tmp_p
     request = Generate(1, model, "a", SamplingSettings(max_new_tokens=40, seed=5))
     whole = tokens(answer(EngineService(), request))
     service = EngineService()
-    events = service.take(0.0, request)
+    events = service.handle(0.0, request)
     for _ in range(10):
         events += service.advance()
     make_model(tmp_path / "other", tiny_gpt(n_layer=1), seed=9)

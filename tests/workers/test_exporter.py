@@ -9,7 +9,7 @@ from makers import make_model
 
 from tinygpt_tui import paths
 from tinygpt_tui.errors import TinyGPTError
-from tinygpt_tui.workers.exporter import export, keep
+from tinygpt_tui.workers.exporter import export, save_model
 
 
 async def test_it_writes_and_says_what(tmp_path: Path) -> None:
@@ -25,6 +25,6 @@ async def test_it_writes_and_says_what(tmp_path: Path) -> None:
 async def test_it_keeps_another_programs_model(tmp_path: Path) -> None:
     make_model(tmp_path / "letters")
     await export(str(tmp_path / "letters"), "nanogpt", str(tmp_path / "out"))
-    folder = await keep(str(tmp_path / "out"), "mine")
+    folder = await save_model(str(tmp_path / "out"), "mine")
     assert folder == paths.models_folder() / "mine"
     assert (folder / "weights.safetensors").is_file()

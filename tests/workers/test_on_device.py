@@ -69,7 +69,7 @@ def test_a_device_that_is_missing_is_said_in_words(letters: Path, capsys: pytest
         assert tinygpt([*command, "--device", "cuda"]) == ExitCode.USAGE
         assert "this machine has no cuda" in capsys.readouterr().err
     service = EngineService("cuda")
-    (failed,) = service.take(0.0, Generate(1, str(letters), "a", SAMPLING))
+    (failed,) = service.handle(0.0, Generate(1, str(letters), "a", SAMPLING))
     assert isinstance(failed, GenerationEnded)
     assert "this machine has no cuda" in failed.message
 
@@ -119,11 +119,11 @@ def test_the_senses_of_a_backpack_on_an_accelerator() -> None:
     seen = []
     for device in ("auto", NAME):
         service = EngineService(device)
-        service.take(0.0, LookAtSenses(1, str(folder), "abcd", 2))
+        service.handle(0.0, LookAtSenses(1, str(folder), "abcd", 2))
         events = list(service.advance())
         assert isinstance(events[0], SensesSeen)
         seen.append(events[0])
-        service.take(0.0, Generate(2, str(folder), "ab", SAMPLING, gains=((3, 0, 2.0),)))
+        service.handle(0.0, Generate(2, str(folder), "ab", SAMPLING, gains=((3, 0, 2.0),)))
         ended: list[GenerationEnded] = []
         while not ended:
             ended = [event for event in service.advance() if isinstance(event, GenerationEnded)]

@@ -22,9 +22,9 @@ def test_only_the_models_used_last_stay_open(tmp_path: Path) -> None:
     folders = [str(tmp_path / f"net{number}") for number in range(OPEN_MODELS + 1)]
     for folder in folders:
         make_model(Path(folder))
-        assert [type(event) for event in service.take(0.0, OpenModel(folder))] == [ModelOpened]
-    assert service.take(0.0, OpenModel(folders[-1])) == []
-    assert [type(event) for event in service.take(0.0, OpenModel(folders[0]))] == [ModelOpened]
+        assert [type(event) for event in service.handle(0.0, OpenModel(folder))] == [ModelOpened]
+    assert service.handle(0.0, OpenModel(folders[-1])) == []
+    assert [type(event) for event in service.handle(0.0, OpenModel(folders[0]))] == [ModelOpened]
 
 
 def test_what_nobody_expected_fails_the_request_and_not_the_process(
@@ -39,13 +39,13 @@ def test_what_nobody_expected_fails_the_request_and_not_the_process(
 
     with monkeypatch.context() as patch:
         patch.setattr(model_cache, "open_now", break_down)
-        (failed,) = service.take(0.0, OpenModel(model))
+        (failed,) = service.handle(0.0, OpenModel(model))
         assert isinstance(failed, EngineFailed)
         assert (failed.message, failed.model) == ("ZeroDivisionError: oh", model)
-        (ended,) = service.take(0.0, Generate(1, model, "a", SamplingSettings()))
+        (ended,) = service.handle(0.0, Generate(1, model, "a", SamplingSettings()))
         assert isinstance(ended, GenerationEnded)
 
-    assert service.take(0.0, Generate(2, model, "a", SamplingSettings())) == []
+    assert service.handle(0.0, Generate(2, model, "a", SamplingSettings())) == []
     list(service.advance())
     for engine in (TorchEngine, NativeEngine):
         monkeypatch.setattr(engine, "prefill", break_down)

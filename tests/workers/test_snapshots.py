@@ -42,7 +42,7 @@ def run() -> RunFolder:
 
 
 def text_of(service: EngineService, model: Path, at_step: int | None) -> tuple[str, list[GenerationEvent]]:
-    events = service.take(
+    events = service.handle(
         0.0, Generate(1, str(model), "ab", SamplingSettings(max_new_tokens=12, seed=1), at_step=at_step)
     )
     while service.busy:

@@ -22,7 +22,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def read(path: Path, entropy: float | None = None) -> CorpusFacts:
-    return exhausted(TextReader(path, "a cat", entropy).shares())
+    return exhausted(TextReader(path, "a cat", entropy).fractions())
 
 
 def test_another_process_finds_what_this_one_does(tmp_path: Path) -> None:
@@ -46,4 +46,4 @@ def test_a_reading_that_is_closed_ends(tmp_path: Path) -> None:
     reader = TextReader(path, "cat", None)
     reader.close()
     with pytest.raises(CorpusError, match="its reader ended"):
-        exhausted(reader.shares())
+        exhausted(reader.fractions())

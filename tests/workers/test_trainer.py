@@ -107,7 +107,7 @@ def test_it_does_what_it_is_asked(watch: Watched) -> None:
     samples = sum(isinstance(event, Sample) for event in watch.seen)
     watch.sample()
     watch.save()
-    watch.go_on()
+    watch.resume()
     wait_until(lambda: watch.sees(Resumed) and watch.sees(Saved))
     wait_until(lambda: watch.sees(Step) and sum(isinstance(event, Sample) for event in watch.seen) > samples)
     wait_until(watch.run.resume.exists)

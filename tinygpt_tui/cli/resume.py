@@ -86,7 +86,7 @@ def _end_pause(run: RunFolder, status: RunStatus, with_changes: bool) -> int:
         )
     watch = RunWatch(run)
     watch.poll()
-    watch.go_on()
+    watch.resume()
     if status.state != "paused":
         notify(f"cancelled the pause of {name}")
         return 0

@@ -57,7 +57,7 @@ class BatchEngine(Protocol):
         """Add one id to each text; return the logits (B, V) of all."""
         ...
 
-    def keep(self, rows: Sequence[int]) -> None:
+    def keep_rows(self, rows: Sequence[int]) -> None:
         """Continue with the texts at these places only, in this order; the others have ended."""
         ...
 

@@ -68,7 +68,7 @@ class Batch:
                 events.append(text.end())
         if len(staying) < len(self._texts):
             self._texts = [self._texts[place] for place in staying]
-            self._engine.keep(staying)
+            self._engine.keep_rows(staying)
         return events
 
 

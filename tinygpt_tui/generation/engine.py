@@ -15,23 +15,23 @@ from tinygpt_tui.settings.windows import Policy, kept_after, policy_for
 
 
 class TorchEngine:
-    """Runs any architecture by its memory, wherever its weights are; an Engine.
+    """An Engine for any architecture on any device.
 
     The exact crop is what nanoGPT does: the last block_size ids are read again from the start for every token, because
     each of them has moved to another position. Under `rolling` the model's memory forgets by itself.
     """
 
     def __init__(self, model: LanguageModel, policy: Policy = "exact") -> None:
-        """Raises UsageError for `rolling` where the model's memory cannot go on for ever."""
+        """Raises UsageError for `rolling` if the model's memory does not support sliding."""
         self._model = model.eval()
         self._policy = policy_for(policy, model.settings)
-        self._ids: list[int] = []  # those in the window; under rolling nothing is read again and none are kept
+        self._ids: list[int] = []  # those in the window; under rolling nothing is read again and this stays empty
         self._seen = 0
         self._memory: Memory | None = None
 
     @property
     def context_used(self) -> int:
-        """How many tokens the last logits were computed from; under rolling, how many the model has in sight."""
+        """How many tokens the last logits were computed from; under rolling, at most the model's context length."""
         size = self._model.settings.context_length
         return min(self._seen, size) if size else self._seen
 
@@ -41,7 +41,7 @@ class TorchEngine:
         return self._policy
 
     def prefill(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """Begin a new text; see Engine. Raises UsageError for no id, and for one that the model does not know."""
+        """Start a new text; see Engine. Raises UsageError for no id, and for an unknown one."""
         if not len(ids):
             raise UsageError("a text begins with at least one token")
         self._check(ids)
@@ -54,7 +54,7 @@ class TorchEngine:
         return self._begin(self._ids)
 
     def step(self, id: int) -> NDArray[np.float32]:
-        """Add one id; see Engine. Raises UsageError before `prefill`, and for an id that the model does not know."""
+        """Add one id; see Engine. Raises UsageError before `prefill`, and for an unknown id."""
         self._check([id])
         if not self._seen:
             raise UsageError("a text begins with `prefill`")
@@ -74,7 +74,7 @@ class TorchEngine:
         return self._begin(self._ids)
 
     def every(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """Return the logits (T, V) after each of `ids`; see Engine. Raises UsageError where they cannot be read."""
+        """Return the logits (T, V) after each of `ids`; see Engine. Raises UsageError for unknown, none or too many."""
         self._check(ids)
         size = self._model.block_size
         if not len(ids) or (size is not None and len(ids) > size):
@@ -88,7 +88,7 @@ class TorchEngine:
 
     @property
     def _size(self) -> int:
-        """How many tokens are read again at most, where the memory does not roll."""
+        """How many tokens are read again at most, if the memory does not slide."""
         return self._model.settings.block_size
 
     def _check(self, ids: Sequence[int]) -> None:
@@ -102,7 +102,7 @@ class TorchEngine:
 
     @torch.inference_mode()
     def _logits(self, ids: list[int], memory: Memory | None) -> NDArray[np.float32]:
-        """Return logits (T, V) after each of `ids`."""
+        """Return logits (T, V) after each of `ids` (T,)."""
         logits = self._model(torch.tensor([ids], device=self._model.device), memory)[0]
         answer: NDArray[np.float32] = logits.float().cpu().numpy()
         return answer

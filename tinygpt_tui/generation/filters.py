@@ -138,13 +138,13 @@ def keep_top(weights: Weights, ranked: Weights, counts: Counts) -> Weights:
     else:
         last = np.take_along_axis(ranked, counts[..., None] - 1, axis=-1)
         wanted = int(counts.sum())
-    kept = weights >= last
-    if np.count_nonzero(kept) > wanted:
+    stays = weights >= last
+    if np.count_nonzero(stays) > wanted:
         # There are equals of the last one: keep as many as there is room for.
         equal = weights == last
         room = counts - _count(weights > last)
-        kept &= ~equal | (np.add.accumulate(equal, axis=-1, dtype=np.intp) <= np.asarray(room)[..., None])
-    left: Weights = weights * kept
+        stays &= ~equal | (np.add.accumulate(equal, axis=-1, dtype=np.intp) <= np.asarray(room)[..., None])
+    left: Weights = weights * stays
     return left
 
 

@@ -1,4 +1,4 @@
-"""What a model thought of a token, from its raw logits: before temperature and filters."""
+"""The probabilities that a model gave a token, from its raw logits: before temperature and filters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tinygpt_tui.tokenizers.base import Tokenizer
 
 
 def probabilities_of(logits: NDArray[np.float32], id: int, candidates: int, tokenizer: Tokenizer) -> TokenProbabilities:
-    """Return probability and rank of `id`, the entropy, and the likeliest `candidates`, from logits (V,).
+    """Return probability and rank of `id`, the entropy, and the most likely `candidates`, from logits (V,).
 
     Ties are ranked by id. A candidate that is half a character has U+FFFD as its text.
     """
@@ -19,7 +19,7 @@ def probabilities_of(logits: NDArray[np.float32], id: int, candidates: int, toke
     weights = np.exp(left)
     mass = float(weights.sum())
     probabilities = weights / mass
-    # ln(1/p) = ln(mass) - left; what cannot come has p = 0, left = -inf, and adds nothing.
+    # ln(1/p) = ln(mass) - left; an impossible token has p = 0, left = -inf, and adds nothing.
     possible = weights > 0
     entropy = float(np.log(mass) - np.dot(probabilities[possible], left[possible]))
     # Ranks are those of the raw logits: the difference of two tiny ones can vanish beside a large one.
@@ -31,13 +31,13 @@ def probabilities_of(logits: NDArray[np.float32], id: int, candidates: int, toke
         entropy=max(entropy, 0.0),
         candidates=tuple(
             Candidate(other, tokenizer.bytes_of(other).decode("utf-8", "replace"), float(probabilities[other]))
-            for other in _likeliest(logits, candidates)
+            for other in _top_ids(logits, candidates)
         ),
     )
 
 
-def _likeliest(logits: NDArray[np.float32], count: int) -> list[int]:
-    """Return the ids of the `count` highest, falling, ties by the lower id."""
+def _top_ids(logits: NDArray[np.float32], count: int) -> list[int]:
+    """Return the ids of the `count` highest of logits (V,), falling, ties by the lower id."""
     if count <= 0:
         return []
     ids = np.arange(len(logits))

@@ -88,11 +88,11 @@ def draw_each(samplers: Sequence[Sampler], logits: NDArray[np.float32]) -> Seque
         tops = raw[np.arange(len(raw)), most_likely]
         if np.isfinite(tops).all():
             ids: list[int] = most_likely.tolist()
-            shares = np.array([sampler.random() for sampler in samplers])
+            numbers = np.array([sampler.random() for sampler in samplers])
             if samplers[0].temperature:
                 left = np.subtract(raw, tops[:, None], dtype=np.float64)
                 left /= samplers[0].temperature
-                ids = pick_rows(samplers[0].top.apply(np.exp(left, out=left)), shares)
+                ids = pick_rows(samplers[0].top.apply(np.exp(left, out=left)), numbers)
             for past, id in zip(pasts, ids, strict=False):
                 past.add(id)
             return ids

@@ -117,7 +117,7 @@ class SlotBatchEngine:
         return logits
 
     @torch.inference_mode()
-    def keep(self, rows: Sequence[int]) -> None:
+    def keep_rows(self, rows: Sequence[int]) -> None:
         """Continue with the texts at these places only, in this order; see BatchEngine."""
         assert len(set(rows)) == len(rows), "a text cannot be kept twice"
         staying = [self._texts[row] for row in rows]

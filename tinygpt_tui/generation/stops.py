@@ -1,4 +1,4 @@
-"""Ends a text where one of its stop texts appears, and holds back what may be the beginning of one."""
+"""Ends a text at the first of its stop texts, and holds back what may be the start of one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BLANK_LINES = ("\n\n", "\r\n\r\n", "\n\r\n", "\r\n\n")
 
 
 class Stops:
-    """Text goes in piece by piece and comes out without the stop text and all behind it.
+    """Text goes in piece by piece and comes out without the stop text and all that follows it.
 
     Of several that appear, the one that ends first counts; of those that end together, the longest. However the text
     is cut into pieces, the same comes out. Each character costs the same, whatever the stop texts are: they are
@@ -22,7 +22,7 @@ class Stops:
     """
 
     def __init__(self, texts: Sequence[str], blank_line: bool = False) -> None:
-        """Empty texts are left out; without any, nothing is held back and nothing ends."""
+        """Empty texts are ignored; without any, nothing is held back and nothing ends."""
         self.found: Found | None = None
         self._held = ""
         self._place = 0  # in the tree of all beginnings; its depth is how much is held back
@@ -38,13 +38,13 @@ class Stops:
 
     @classmethod
     def of(cls, sampling: SamplingSettings) -> Stops | None:
-        """Return what the settings ask for; None where they ask for nothing."""
+        """Return the stops of these settings; None if they have none."""
         if not (any(sampling.stop) or sampling.stop_at_blank_line):
             return None
         return cls(sampling.stop, sampling.stop_at_blank_line)
 
     def push(self, text: str) -> str:
-        """Return what can be shown for certain now; `found` says that a stop text is complete."""
+        """Return what can be shown now; `found` says if a stop text is complete."""
         if not self._place and self._firsts.isdisjoint(text):
             return text
         self._held += text
@@ -64,7 +64,7 @@ class Stops:
         return shown
 
     def finish(self) -> str:
-        """Return what was held back and proved harmless."""
+        """Return what was held back and is not a stop text."""
         held, self._held, self._place = self._held, "", 0
         return held
 

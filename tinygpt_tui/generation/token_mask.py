@@ -1,4 +1,4 @@
-"""Which tokens may come next where characters are banned, or only some allowed."""
+"""Which tokens may come next if characters are banned, or only some are allowed."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class TokenMask:
     """
 
     def __init__(self, tokenizer: Tokenizer, banned: str, allowed: str, end_of_text: int | None = None) -> None:
-        """`allowed` empty: all; what is both banned and allowed is banned. `end_of_text` writes nothing: it may come.
+        """`allowed` empty: all; a character in both is banned. `end_of_text` writes nothing and stays possible.
 
-        Raises UsageError where no token is left.
+        Raises UsageError if no token is left.
         """
         self._tokens = [tokenizer.bytes_of(id) for id in range(tokenizer.size)]
         self._banned, self._allowed = frozenset(banned), frozenset(allowed) - frozenset(banned)
@@ -40,19 +40,19 @@ class TokenMask:
             known = "".join(token.decode("utf-8", "replace") for token in self._tokens)[:KNOWN_SHOWN]
             raise UsageError(
                 "with these banned and allowed characters the model can write nothing",
-                f"leave it some that it knows: {known!r}…",
+                f"allow some that it knows: {known!r}…",
             )
 
     @classmethod
     def of(cls, sampling: SamplingSettings, tokenizer: Tokenizer) -> TokenMask | None:
-        """Return what the settings ask for; None where they ask for nothing. Raises UsageError."""
+        """Return the mask of these settings; None if they ban nothing. Raises UsageError."""
         if not (sampling.banned or sampling.allowed):
             return None
         end_of_text = tokenizer.end_of_text if sampling.stop_at_end_of_text else None
         return _shared(tokenizer, sampling.banned, sampling.allowed, end_of_text)  # type: ignore[arg-type]  # by identity
 
     def mask(self, waiting: bytes) -> NDArray[np.bool_]:
-        """Return (V,): true for what may not come after these bytes of an unfinished character."""
+        """Return (V,): true for the tokens that may not follow these bytes of an unfinished character."""
         if waiting not in self._masks:
             mask = np.array([not self._may_follow(waiting, token) for token in self._tokens])
             if self._end_of_text is not None:
@@ -61,7 +61,7 @@ class TokenMask:
         return self._masks[waiting]
 
     def after(self, waiting: bytes, id: int) -> bytes:
-        """Return what waits for the rest of its character when `id` was written after `waiting`."""
+        """Return the bytes of an unfinished character after `id` was written behind `waiting`."""
         return _decoded(waiting + self._tokens[id])[1]
 
     def _may_follow(self, waiting: bytes, token: bytes) -> bool:

@@ -62,10 +62,10 @@ def pick(weights: Weights, share: float) -> int:
     return int(sums.searchsorted(share * sums.item(-1), "right"))
 
 
-def pick_rows(weights: Weights, shares: NDArray[np.float64]) -> list[int]:
-    """Do the same for each row of `weights` (B, V) with its own share (B,)."""
+def pick_rows(weights: Weights, numbers: NDArray[np.float64]) -> list[int]:
+    """Do the same for each row of `weights` (B, V) with its own share, of `numbers` (B,)."""
     sums = np.add.accumulate(weights, axis=-1)
-    ids: list[int] = np.add.reduce(sums <= (shares * sums[:, -1])[:, None], axis=-1, dtype=np.intp).tolist()
+    ids: list[int] = np.add.reduce(sums <= (numbers * sums[:, -1])[:, None], axis=-1, dtype=np.intp).tolist()
     return ids
 
 

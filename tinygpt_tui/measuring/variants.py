@@ -248,7 +248,7 @@ def _batches(engine: BatchEngine, prompts: list[list[int]], count: int) -> Calla
         written, began = 0, time.perf_counter()
         while True:
             samplers = [Sampler(_AS_AN_APP) for _ in prompts]
-            engine.keep([])
+            engine.keep_rows([])
             last = _drawn(samplers, engine.join(prompts))
             for _ in range(count - 1):
                 last = _drawn(samplers, engine.step(last))

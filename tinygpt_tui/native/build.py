@@ -1,6 +1,6 @@
 """Compiles gpt.c with the platform's C compiler: `python -m tinygpt_tui.native.build [FOLDER]`.
 
-Without a compiler the program works all the same: torch decodes then.
+Without a compiler the program still works: torch decodes then.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _X86 = platform.machine().lower() in ("x86_64", "amd64")
 def build(folder: Path = FOLDER) -> Path:
     """Compile gpt.c into `folder`; return the library's path. Raises EngineError, StorageError.
 
-    The compiler is `CC` where that is set. An earlier library is replaced only by one that was built whole. Where one
-    library cannot serve every x86-64 processor, a second one for AVX2 is built beside it.
+    The compiler is `CC` if that is set. An earlier library is replaced only by a complete one. If one library cannot
+    serve every x86-64 processor, a second one for AVX2 is built beside it.
     """
     compiler = _compiler()
     target = folder / FILE_NAME
@@ -60,7 +60,7 @@ def build(folder: Path = FOLDER) -> Path:
         if folder == FOLDER and error.errno in _REFUSED:
             # The package belongs to the system's owner, or a program has it loaded: another home would not help.
             other = f"{platforms.python_command('-m', 'tinygpt_tui.native.build')} FOLDER"
-            found.hint = f"build it into a folder of yours: {other}, then set {VARIABLE} to the file that it names"
+            found.hint = f"build it into another folder: {other}, then set {VARIABLE} to the file that it names"
         raise found from error
     raise EngineError(f"{compiler[0]} could not build the native engine:\n{words}", "torch decodes without it")
 
@@ -81,7 +81,7 @@ def _compiler() -> list[str]:
 
 
 def _commands(compiler: list[str], made: Path) -> list[list[str]]:
-    """Return what to try, best first.
+    """Return the commands to try, best first.
 
     Copies for each kind of processor need a linker that can choose among them; clang uses half of AVX-512 unless told.
     """
@@ -111,7 +111,7 @@ def _for_avx2(command: Sequence[str], made: Path, fast: Path) -> list[str]:
 
 
 def _run(command: list[str], folder: Path) -> tuple[bool, str]:
-    """Run a compiler in `folder`; return whether it succeeded, and what it said."""
+    """Run a compiler in `folder`; return whether it succeeded, and its output."""
     try:
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False
@@ -122,7 +122,7 @@ def _run(command: list[str], folder: Path) -> tuple[bool, str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Build; print the library's path. Return the exit code: 9 where it could not be built, 6 where it has no place."""
+    """Build; print the library's path. Return the exit code: 9 if it could not be built, 6 if it cannot be written."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
         print(build(Path(given[0]) if given else FOLDER))

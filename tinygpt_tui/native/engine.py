@@ -149,7 +149,7 @@ class NativeBatchEngine:
                 logits[place] = self._reader.begin(self._texts[place], text)
         return logits
 
-    def keep(self, rows: Sequence[int]) -> None:
+    def keep_rows(self, rows: Sequence[int]) -> None:
         """Continue with the texts at these places only, in this order."""
         assert len(set(rows)) == len(rows), "a text cannot be kept twice"
         self._tails = [self._tails[row] for row in rows]
@@ -171,7 +171,7 @@ class Tail:
 
     def __init__(self, policy: Policy, block_size: int) -> None:
         self._sliding = policy == "rolling"
-        self._block_size, self._kept = block_size, kept_after(policy, block_size)
+        self._block_size, self._keep_last = block_size, kept_after(policy, block_size)
         self._ids: deque[int] = deque(maxlen=block_size)
         self._free = 0.0
 
@@ -187,6 +187,6 @@ class Tail:
         if self._free:
             self._free -= 1
             return None
-        again = list(self._ids)[-self._kept - 1 :]
+        again = list(self._ids)[-self._keep_last - 1 :]
         self.begin(again)
         return again

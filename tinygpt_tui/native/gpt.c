@@ -2,7 +2,7 @@
  *
  * Nothing is allocated here and nothing is checked: reader.py owns every array and has looked at every size and id.
  *
- * All matrices lie in panels, see products.h. Keys are such a matrix (head size, slots) and values (slots, head size),
+ * All matrices are stored in panels, see products.h. Keys are such a matrix (head size, slots) and values (slots, head size),
  * so that attention is made of the same products as everything else.
  */
 #include "products.h"
@@ -187,8 +187,8 @@ INLINE float sum_of_lanes(float *lanes) {
     return (lanes[0] + lanes[2]) + (lanes[1] + lanes[3]);
 }
 
-/* The softmax of the scores from `first` to `seen`, but for the division: returns what to multiply with afterwards, and
- * in `top` the greatest. The others up to `count` become zero: they lie beyond the window, or in the future. Whole
+/* The softmax of the scores from `first` to `seen`, without the division: returns what to multiply with afterwards, and
+ * in `top` the greatest. The others up to `count` become zero: they are outside the window, or in the future. Whole
  * vectors are read, so the row has room for `seen` rounded up; lanes by hand, because compilers doubt a greatest of
  * floats. */
 INLINE float softened(float *scores, int first, int seen, int count, float scale, float *top) {
@@ -261,7 +261,7 @@ static void look_up(const Net *net, int id, float *x) {
     for (int i = 0; i < C; i++) x[i] = column[(ptrdiff_t)i * stride];
 }
 
-/* x = what is known of each of a text's new tokens alone and of where it stands. */
+/* x = what is known of each of a text's new tokens alone and of its position. */
 static void embed(const Net *net, Text *text, const int32_t *ids, int count, float *x, ptrdiff_t stride) {
     const int C = net->n_embd;
     for (int row = 0; row < count; row++, x += stride) {
@@ -377,7 +377,7 @@ static void attend(const Net *net, const Memory *m, ptrdiff_t first_head, float 
         }
 }
 
-/* The same two for a text's lone new row, head by head: what is known of many texts lies in no near cache, so each head
+/* The same two for a text's lone new row, head by head: what is known of many texts is in no near cache, so each head
  * asks for the next one's keys and values, after the last head those of the next text, `next` floats away. */
 HOT void attend_alone(const Net *net, const Memory *m, ptrdiff_t first_head, ptrdiff_t next, float *scores,
                       const float *q, const float *k, const float *v, float *y, int slot) {
@@ -432,7 +432,7 @@ static void normed(const Net *net, const Work *w, int from, int count, const flo
 EXPORT int64_t gpt_memory_floats(const Net *net) { return memory_of(net, NULL).floats; }
 EXPORT int64_t gpt_work_floats(const Net *net) { return work_of(net, NULL).floats; }
 
-/* Lets a text go on as another does: what its memory has in use is copied. */
+/* Makes a text a copy of another: the used part of its memory is copied. */
 EXPORT void gpt_copy(const Net *net, const Text *from, Text *to) {
     const Memory m = memory_of(net, from->memory), copy = memory_of(net, to->memory);
     const ptrdiff_t D = net->n_embd / net->n_head, width = padded(D), heads = (ptrdiff_t)net->n_layer * net->n_head;

@@ -1,4 +1,4 @@
-"""The compiled functions of learning.h: forward and backward of what lies between the matrix products."""
+"""The compiled functions of learning.h: forward and backward of all that is between the matrix products."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Attention(ctypes.Structure):
 
 
 class Learning:
-    """The functions, which check nothing: training/fused.py is the one that calls them."""
+    """The functions, which check nothing: call them through training/fused.py."""
 
     def __init__(self, functions: ctypes.CDLL) -> None:
         for name, arguments in _ARGUMENTS.items():
@@ -50,6 +50,6 @@ class Learning:
 
 @functools.cache
 def load_learning() -> Learning | None:
-    """Return the functions of the library that was built into the package, None where there is none."""
+    """Return the functions of the library in the package, None if there is none."""
     library = load_library()
     return None if library is None else Learning(library.functions)

@@ -81,10 +81,10 @@ class Job(ctypes.Structure):
 
 
 class Library:
-    """The compiled functions. They check nothing: reader.py is the one that calls them."""
+    """The compiled functions. They check nothing: call them through reader.py."""
 
     def __init__(self, path: Path) -> None:
-        """Raises EngineError where `path` is no library, or one of another version."""
+        """Raises EngineError if `path` is not a library, or one of another version."""
         try:
             functions = ctypes.CDLL(str(path))
             source, layout = functions.gpt_source, functions.gpt_layout
@@ -118,10 +118,10 @@ _HINT = f"build it again: {BUILD}"
 
 @functools.cache
 def load_library() -> Library | None:
-    """Return the library that was built into the package, or that TINYGPT_TUI_NATIVE names.
+    """Return the library in the package, or the one that TINYGPT_TUI_NATIVE names.
 
-    None where none was built, or by another version or for another machine: torch decodes then as well, and
-    `why_without` says why. Raises EngineError only where somebody names one that cannot be used.
+    None if none was built, or by another version or for another machine: torch decodes then, and `why_without` says
+    why. Raises EngineError only if the one that the user names cannot be used.
     """
     chosen = os.environ.get(VARIABLE)
     if chosen == "off":
@@ -139,7 +139,7 @@ def load_library() -> Library | None:
 
 
 def why_without() -> EngineError | None:
-    """Return why torch does what the native engine could do faster; None where that can be used."""
+    """Return why torch decodes although the native engine would be faster; None if that can be used."""
     if os.environ.get(VARIABLE) == "off":
         return EngineError(f"{VARIABLE} is off", "unset it for the native engine")
     path = Path(os.environ.get(VARIABLE) or FOLDER / FILE_NAME)
@@ -153,5 +153,5 @@ def why_without() -> EngineError | None:
 
 
 def stands_unused() -> EngineError | None:
-    """Return why a library that was built cannot be used: most often, the program has changed since then."""
+    """Return why a library in the package cannot be used; the usual reason is that the program has changed."""
     return why_without() if VARIABLE not in os.environ and (FOLDER / FILE_NAME).exists() else None

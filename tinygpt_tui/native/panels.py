@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 PANEL, LANES = 64, 16  # columns of a panel, and what its width is rounded up to: as in products.h
 _BYTES = PANEL // LANES  # rounded weights in a word
 _LINE = 64  # bytes of a cache line
-_STEPS = 127  # the largest weight of a column is so many steps of rounding
+_STEPS = 127  # steps of rounding in the largest weight of a column
 _AT_ONCE = 1 << 20  # numbers that are rounded at once: a large matrix needs no second copy of itself
 
 
@@ -28,32 +28,32 @@ Part = NDArray[Any] | Panels  # arrays become float32
 
 
 class Block:
-    """One stretch of zeros: large enough, it lies in huge pages, which a stream of weights crosses faster."""
+    """One piece of zeroed memory: if large enough, it is in huge pages, through which weights stream faster."""
 
     def __init__(self, size: int) -> None:
         """`size` in bytes: the sum of `room` of what will be put in."""
         self._bytes, self._used = aligned_zeros(size, np.uint8), 0
 
     def put(self, name: str, part: Part) -> Iterator[tuple[str, NDArray[Any]]]:
-        """Copy a part behind the others; yield its name and where it lies, for rounded panels `name_scales` as well."""
+        """Copy a part behind the others; yield its name and its memory, for rounded panels `name_scales` as well."""
         if isinstance(part, Panels) and part.rounded:
             width, height = part.weight.shape
-            words = self._take(-(-width // PANEL) * height * LANES, np.uint32)
-            scales = self._take(padded(width), np.float32)
+            words = self._reserve(-(-width // PANEL) * height * LANES, np.uint32)
+            scales = self._reserve(padded(width), np.float32)
             _lay_rounded(part.weight, words.reshape(-1, height, LANES), scales)
             yield name, words
             yield f"{name}_scales", scales
         elif isinstance(part, Panels):
             width, height = part.weight.shape
-            floats = self._take(height * padded(width), np.float32)
+            floats = self._reserve(height * padded(width), np.float32)
             _lay_panels(part.weight, floats)
             yield name, floats
         else:
-            taken = self._take(padded(part.size), np.float32)
+            taken = self._reserve(padded(part.size), np.float32)
             taken[: part.size] = part.ravel()
             yield name, taken
 
-    def _take(self, count: int, dtype: Any) -> NDArray[Any]:
+    def _reserve(self, count: int, dtype: Any) -> NDArray[Any]:
         size = count * np.dtype(dtype).itemsize
         taken: NDArray[Any] = self._bytes[self._used : self._used + size].view(dtype)
         self._used += -(-size // _LINE) * _LINE

@@ -1,6 +1,6 @@
 /* Products of matrices, with a compiler's vectors: what gpt.c spends its time on.
  *
- * A matrix (height, width) lies in panels of 64 columns, one after the other, each row-major; its width is rounded up
+ * A matrix (height, width) is stored in panels of 64 columns, one after the other, each row-major; its width is rounded up
  * to 16 with zeros. One row of activations then streams a panel from memory in order, and many rows keep a tile of
  * sums in registers.
  */
@@ -79,7 +79,7 @@ INLINE ptrdiff_t padded(ptrdiff_t n) { return (n + LANES - 1) / LANES * LANES; }
 INLINE int smaller(int a, int b) { return a < b ? a : b; }
 
 /* Adds a tile of a product: out (ROWS, WIDTH) += a (ROWS, depth) times w (depth, WIDTH). A single row waits for its
- * weights, so those of a page ahead are asked for: a tenth faster where they lie in the second cache. */
+ * weights, so those of a page ahead are prefetched: a tenth faster if they are in the second cache. */
 #define TILE(NAME, ROWS, WIDTH)                                                                                     \
     INLINE void NAME(int depth, const float *RESTRICT w, ptrdiff_t w_stride, ptrdiff_t ahead,                       \
                      const float *RESTRICT a, ptrdiff_t a_stride, float *RESTRICT out, ptrdiff_t out_stride) {      \
@@ -173,7 +173,7 @@ HOT void multiply_block(int wide_registers, int rows, int depth, int width, cons
 HOT void multiply(int wide_registers, int rows, int top, int depth, int width, const float *panels, int height,
                   int whole, const float *a, ptrdiff_t a_stride, float *out, ptrdiff_t out_stride) {
     float block[DEPTH_BLOCK * PANEL];
-    /* With many rows, a part of the panel that stays in the first cache is used for all of them. Strips of rows that lie
+    /* With many rows, a part of the panel that stays in the first cache is used for all of them. Strips of rows that are
      * far apart share few of that cache's places: where it pays they are first put together. */
     const int many = rows >= MANY_ROWS, together = many && !wide_registers;
     const int step = rows == 1 ? depth : many ? DEPTH_BLOCK : SHORT_BLOCK;

@@ -1,4 +1,4 @@
-"""Calls gpt.c: the structures, the texts' memories, and what is done in pieces; knows no policy but the reach."""
+"""Calls gpt.c: the structures, the texts' memories, and reading in pieces; of the policies it knows only the reach."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ _NGRAM_REACH = 2  # how far the n-gram tables look back
 class Reader:
     """Several texts' memories over one model's weights.
 
-    Under `rolling` a memory has room for a window, a piece of a window that is being read, and what is not worth
-    moving: so keys and values are moved down once in about a window.
+    Under `rolling` a memory has room for a window, a piece that is being read and some more, so that keys and values
+    are moved down only about once in a window.
     """
 
     def __init__(self, weights: NativeWeights, library: Library | None, policy: Policy, texts: int) -> None:
-        """`library`: by default the one that was built with the package.
+        """`library`: by default the one built with the package.
 
-        Raises EngineError where there is none or no room, UsageError where the policy is not for this model.
+        Raises EngineError if there is none or no memory, UsageError if the model does not support the policy.
         """
         found = library or load_library()
         if found is None:
@@ -69,15 +69,15 @@ class Reader:
         self.texts = [Text(memory=memory.ctypes.data) for memory in self._memory.reshape(texts, -1)]
 
     def begin(self, text: Text, ids: Sequence[int]) -> Logits:
-        """Read `ids` as a new text, of which as many are seen as can still be felt; return logits (V,).
+        """Read `ids` as a new text, as many of the last as affect the answer; return logits (V,).
 
-        Raises UsageError for an id that the model does not know, and for no id.
+        Raises UsageError for an unknown id, and for none.
         """
         if not len(ids):
             raise UsageError("a text begins with at least one token")
         T, n_layer = self.block_size, self._weights.settings.n_layer
-        felt = n_layer * self._layer_reach + _NGRAM_REACH + 1 if self.policy == "rolling" else T
-        numbers = self.checked(ids[-felt:])
+        receptive_field = n_layer * self._layer_reach + _NGRAM_REACH + 1 if self.policy == "rolling" else T
+        numbers = self.checked(ids[-receptive_field:])
         text.position = 0
         for end in range((len(numbers) - 1) % T + 1, len(numbers), T):
             # What the last token feels of all these, it feels through the lower layers.
@@ -89,7 +89,7 @@ class Reader:
         return logits
 
     def read(self, texts: Sequence[Text], ids: NDArray[np.int32], *, every: bool = False) -> Logits:
-        """Read on, each text as many ids, one text behind the other in `ids` (B * count,).
+        """Continue the texts, each by the same number of ids, one text after the other in `ids` (B * count,).
 
         Return logits after the last ids (B, V), or after every one (B * count, V).
         """
@@ -99,11 +99,11 @@ class Reader:
         return logits[:, : self.vocab_size]
 
     def copy(self, text: Text, to: Text) -> None:
-        """Let `to` go on as `text` does."""
+        """Make `to` a copy of `text`."""
         self._library.copy(ctypes.addressof(self._net), ctypes.addressof(text), ctypes.addressof(to))
 
     def checked(self, ids: Sequence[int]) -> NDArray[np.int32]:
-        """Return `ids` as the library reads them. Raises UsageError for one that the model does not know."""
+        """Return `ids` as the library reads them. Raises UsageError for an unknown one."""
         numbers = [operator.index(id) for id in ids]
         wrong = next((number for number in numbers if not 0 <= number < self.vocab_size), None)
         if wrong is not None:
@@ -111,15 +111,15 @@ class Reader:
         return np.array(numbers, dtype=np.int32)
 
     def unknown(self, id: int) -> UsageError:
-        """Return what is wrong with an id that the model does not know."""
+        """Return the error of an unknown id."""
         return UsageError(f"token {id} is not one of the model's {self.vocab_size}")
 
     def run(self, job: Job) -> None:
-        """Do what a job says."""
+        """Run a job."""
         self._library.read(ctypes.addressof(job))
 
     def job(self, texts: Sequence[Text], ids: NDArray[np.int32], logits: Logits | None, every: bool = False) -> Job:
-        """Return what `run` takes: to read `ids`, and to write logits where they are asked for.
+        """Return a job for `run`: it reads `ids`, and writes logits if they are wanted.
 
         It holds addresses only: `ids` and `logits` must outlive it.
         """

@@ -27,7 +27,7 @@ class Shaped(Protocol):
 
 @dataclass(frozen=True)
 class NativeWeights:
-    """A model's weights as gpt.c wants them: `net` and each of `layers` by the names in library.py.
+    """A model's weights as gpt.c reads them: `net` and each of `layers` by the names in library.py.
 
     Every array is one-dimensional and contiguous; all weights are parts of one block, aligned. A matrix of rounded
     weights has its `_scales` beside it.
@@ -50,7 +50,7 @@ def arrange(
     name: str = "this model",
     precision: Precision = "fp32",
 ) -> NativeWeights:
-    """Lay out a state dict, with or without the copy of a tied head. Raises CheckpointError, which says `name`."""
+    """Lay out a state dict, with or without the copy of a tied head. Raises CheckpointError, which names `name`."""
     check_sizes(settings, name)
     if settings.tied_head and EMBEDDING in tensors:
         tensors = {**tensors, HEAD: tensors[EMBEDDING]}
@@ -85,7 +85,7 @@ def shapes(settings: GPTSettings) -> dict[str, tuple[int, ...]]:
     }
     for layer in range(s.n_layer):
         at = f"transformer.h.{layer}"
-        shares = (s.token_shift, C) if s.token_shift else None
+        mix_weights = (s.token_shift, C) if s.token_shift else None
         found |= {
             **_norm_shapes(s, f"{at}.ln_1"),
             f"{at}.attn.c_attn.weight": (3 * C, C),
@@ -97,8 +97,8 @@ def shapes(settings: GPTSettings) -> dict[str, tuple[int, ...]]:
             f"{at}.mlp.c_fc.bias": (4 * C,) if s.bias else None,
             f"{at}.mlp.c_proj.weight": (C, 4 * C),
             f"{at}.mlp.c_proj.bias": (C,) if s.bias else None,
-            f"{at}.shift_1.shares": shares,
-            f"{at}.shift_2.shares": shares,
+            f"{at}.shift_1.shares": mix_weights,
+            f"{at}.shift_2.shares": mix_weights,
         }
     return {name: shape for name, shape in found.items() if shape is not None}
 
@@ -114,11 +114,11 @@ def rotation_frequencies(head_size: int, base: float = 10_000.0) -> NDArray[np.f
 
 
 def check_sizes(settings: GPTSettings, name: str) -> None:
-    """Raise CheckpointError, which says `name`, where the sizes cannot be."""
+    """Raise CheckpointError, which names `name`, if the sizes are invalid."""
     positive = ("vocab_size", "block_size", "n_layer", "n_head", "n_embd")
     wrong = [size for size in positive if getattr(settings, size) < 1]
     if wrong or not 0 <= settings.token_shift <= 3 or settings.ngram_rows < 0 or settings.n_embd > 4096:
-        raise CheckpointError(f"the settings of {name} cannot be: a size is out of its limits", "the file is damaged")
+        raise CheckpointError(f"the settings of {name} are invalid: a size is out of its limits", "the file is damaged")
     for problem in problems(settings):
         raise CheckpointError(
             f"the settings of {name} cannot be: {problem.field.replace('_', ' ')} {problem.message}",
@@ -127,7 +127,7 @@ def check_sizes(settings: GPTSettings, name: str) -> None:
 
 
 def check_fit(wanted: Mapping[str, tuple[int, ...]], tensors: Mapping[str, Shaped], name: str) -> None:
-    """Raise CheckpointError, which says `name`, where tensors, or their places in a file, are not the wanted ones."""
+    """Raise CheckpointError, which names `name`, if tensors, or their places in a file, are not those `wanted`."""
     missing, extra = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
     other = sorted(key for key in wanted.keys() & tensors.keys() if tensors[key].shape != wanted[key])
     if missing or extra or other:
@@ -140,7 +140,7 @@ def check_fit(wanted: Mapping[str, tuple[int, ...]], tensors: Mapping[str, Shape
 
 
 def no_floats(name: str, tensor: str, kind: str) -> CheckpointError:
-    """Return the error of a tensor that is made of another kind of numbers."""
+    """Return the error of a tensor with another kind of numbers."""
     return CheckpointError(f"{name}: {tensor} is made of {kind}, not of floats", "the file is damaged")
 
 

@@ -1,4 +1,4 @@
-"""The addresses there are, and what each answers."""
+"""The routes and what each answers."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from tinygpt_tui.reading import Damage
 from tinygpt_tui.server.file_threads import FileThreads
 from tinygpt_tui.server.guard import Guard
 from tinygpt_tui.server.mailbox import Mailbox
+from tinygpt_tui.server.models import ServedModels
 from tinygpt_tui.server.openapi import document
 from tinygpt_tui.server.page import page
 from tinygpt_tui.server.problems import Problem, problem_of, unreadable
@@ -35,24 +36,23 @@ from tinygpt_tui.server.replies import Answer
 from tinygpt_tui.server.requests import ChatRequest, CompletionPlan, CompletionRequest, plan_for
 from tinygpt_tui.server.scheduler import Job, Scheduler
 from tinygpt_tui.server.shapes import Health, Model, ModelList, ModelNotes
-from tinygpt_tui.server.shelf import Shelf
 from tinygpt_tui.server.watching import ClientGone, while_there
 from tinygpt_tui.settings.serving import ServingSettings
 from tinygpt_tui.settings.windows import policy_for
 from tinygpt_tui.tokenizers.base import Tokenizer
 
-FRAME_S = 0.03  # between two pieces of a stream: smooth to read, and a fast model does not choke on its own news
-SMOOTH_TEXTS = 8  # of more the pieces come less often: telling would cost more than writing
+FRAME_S = 0.03  # between two pieces of a stream: smooth to read, and few enough messages for a fast model
+SMOOTH_TEXTS = 8  # with more texts the pieces come less often: sending would cost more than writing
 BODY_S = 20.0  # for a request's body to arrive
-PATIENCE_S = 30.0  # a client that takes nothing for so long is given up
-CLIENT_CLOSED_REQUEST = 499  # nginx's; nobody is there to read it
+PATIENCE_S = 30.0  # a client that reads nothing for that long is dropped
+CLIENT_CLOSED_REQUEST = 499  # nginx's; no client is there to read it
 
 
 class Service:
-    """What the handlers share."""
+    """The handlers and what they share."""
 
-    def __init__(self, shelf: Shelf, scheduler: Scheduler, settings: ServingSettings) -> None:
-        self._shelf, self._scheduler, self._settings = shelf, scheduler, settings
+    def __init__(self, models: ServedModels, scheduler: Scheduler, settings: ServingSettings) -> None:
+        self._models, self._scheduler, self._settings = models, scheduler, settings
         self._numbers = itertools.count(1)
         self._threads = FileThreads()
 
@@ -62,13 +62,13 @@ class Service:
 
     async def models(self, request: Request) -> Response:
         """Answer GET /v1/models."""
-        cards = await self._threads.run(self._shelf.cards)
+        cards = await self._threads.run(self._models.cards)
         return _json(ModelList("list", [_model(card) for card in cards]))
 
     async def model(self, request: Request) -> Response:
         """Answer GET /v1/models/NAME."""
         name = request.path_params["name"]
-        for card in await self._threads.run(self._shelf.cards):
+        for card in await self._threads.run(self._models.cards):
             if card.name == name:
                 return _json(_model(card))
         raise Problem(HTTPStatus.NOT_FOUND, f"no model is called {name!r}", param="model", code="model_not_found")
@@ -95,7 +95,7 @@ class Service:
             asked = plan_for(reading.decode(body, kind), self._settings)
         except Damage as error:
             raise unreadable(error) from None
-        self._scheduler.check_room()  # before a model is opened for who will be sent away
+        self._scheduler.check_room()  # before a model is opened for a request that will be refused
         try:
             job, mailbox, tokenizer = await self._job(asked)
         except TinyGPTError as error:
@@ -112,7 +112,7 @@ class Service:
             job.cancel()
 
     def _pause(self) -> float:
-        """Return for how many seconds a stream gathers its next piece."""
+        """Return how many seconds a stream collects its next piece."""
         return FRAME_S * max(1.0, self._scheduler.texts / SMOOTH_TEXTS)
 
     async def _job(self, asked: CompletionPlan) -> tuple[Job, Mailbox, Tokenizer]:
@@ -122,8 +122,8 @@ class Service:
         return job, mailbox, job.model.tokenizer
 
     def _new_job(self, asked: CompletionPlan, number: int, mailbox: Mailbox) -> Job:
-        model = self._shelf.open(asked.model)
-        policy_for(asked.sampling.window, model.config.architecture)  # refused here rather than in mid-stream
+        model = self._models.open(asked.model)
+        policy_for(asked.sampling.window, model.config.architecture)  # an error here, not in the middle of a stream
         seed = choose_seed() if asked.sampling.seed is None else asked.sampling.seed
         prompts = [(prompt, seed + choice) for prompt in asked.prompts for choice in range(asked.n)]
         texts = [
@@ -158,12 +158,12 @@ class Service:
 
 
 class Stream(Response):
-    """Server-sent events, as the texts grow; ends the writing when the client goes."""
+    """Server-sent events, as the texts grow; cancels the job if the client leaves."""
 
     media_type = "text/event-stream"
 
     def __init__(self, job: Job, mailbox: Mailbox, answer: Answer, pause: Callable[[], float]) -> None:
-        """`pause` says how many seconds to gather what goes into one piece."""
+        """`pause` returns how many seconds to collect what goes into one piece."""
         super().__init__()
         del self.headers["content-length"]
         self._job, self._mailbox, self._answer, self._pause = job, mailbox, answer, pause
@@ -173,7 +173,7 @@ class Stream(Response):
         try:
             await while_there(receive, self._send(send))
         except (ClientGone, TimeoutError, OSError):
-            pass  # nobody reads any more
+            pass  # the client has left
         finally:
             self._job.cancel()
 
@@ -183,7 +183,7 @@ class Stream(Response):
             await send(start)
         await _send_events(send, self._answer.first_chunks())
         while not self._answer.ended:
-            self._answer.add(await self._mailbox.take())
+            self._answer.add(await self._mailbox.receive())
             if self._mailbox.overflowed:
                 return
             await _send_events(send, self._answer.next_chunks())
@@ -204,9 +204,9 @@ async def _send_events(send: Send, events: list[bytes]) -> None:
 
 async def _whole(job: Job, mailbox: Mailbox, answer: Answer) -> Response:
     while not answer.ended:
-        answer.add(await mailbox.take())
+        answer.add(await mailbox.receive())
         if mailbox.overflowed:
-            raise Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server is too busy to keep this text")
+            raise Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server is too busy to finish this text")
     if answer.failed is not None:
         raise _failure(answer)
     return Response(answer.whole(), media_type="application/json")
@@ -218,9 +218,11 @@ def _failure(answer: Answer) -> Problem:
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, f"{message}; {hint}" if hint else message)
 
 
-def make_app(shelf: Shelf, scheduler: Scheduler, settings: ServingSettings, token: str | None = None) -> Starlette:
-    """Return the application; `scheduler` must have been started. `token` is asked for where there is one."""
-    service = Service(shelf, scheduler, settings)
+def make_app(
+    models: ServedModels, scheduler: Scheduler, settings: ServingSettings, token: str | None = None
+) -> Starlette:
+    """Return the application; `scheduler` must have been started. With a `token`, requests need it."""
+    service = Service(models, scheduler, settings)
     get: list[tuple[str, Callable[..., Any]]] = [
         ("/", service.page),
         ("/v1/models", service.models),
@@ -239,10 +241,10 @@ def make_app(shelf: Shelf, scheduler: Scheduler, settings: ServingSettings, toke
         ],
         middleware=[Middleware(Guard, names=(settings.host, *settings.allowed_hosts), token=token)],
         exception_handlers={
-            Problem: _say_problem,
-            HTTPException: _say_http,
-            ClientDisconnect: _say_nothing,
-            Exception: _say_unexpected,
+            Problem: _on_problem,
+            HTTPException: _on_http_error,
+            ClientDisconnect: _on_disconnect,
+            Exception: _on_unexpected,
         },
     )
 
@@ -260,20 +262,20 @@ def _json(value: msgspec.Struct) -> Response:
     return Response(msgspec.json.encode(value), media_type="application/json")
 
 
-async def _say_problem(request: Request, error: Exception) -> Response:
+async def _on_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
     return error.response()
 
 
-async def _say_http(request: Request, error: Exception) -> Response:
+async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     where = f"{request.method} {request.url.path[:200]}"
     return Problem(HTTPStatus(error.status_code), f"{where}: {error.detail}", headers=error.headers).response()
 
 
-async def _say_nothing(request: Request, error: Exception) -> Response:
+async def _on_disconnect(request: Request, error: Exception) -> Response:
     return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
-async def _say_unexpected(request: Request, error: Exception) -> Response:
+async def _on_unexpected(request: Request, error: Exception) -> Response:
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the server's own output has the details").response()

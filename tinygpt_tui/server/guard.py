@@ -1,7 +1,7 @@
-"""Who is let in: before a request is looked at, its Host, its Origin and its token are.
+"""Access: the Host, the Origin and the token of each request are checked first.
 
-A page of another site cannot reach the server through the reader's browser: by DNS rebinding it arrives with a name
-that is not ours, by a plain form or fetch with an Origin that is not ours, and no answer allows another origin.
+A page of another site cannot reach the server through the user's browser: with DNS rebinding its request has another
+host name, with a plain form or fetch another Origin, and no answer allows another origin.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class Guard:
     """ASGI middleware."""
 
     def __init__(self, app: ASGIApp, *, names: Collection[str], token: str | None) -> None:
-        """`names` are allowed as Host besides localhost and addresses; `token` is asked for where there is one."""
+        """`names` are allowed as Host besides localhost and addresses; with a `token`, requests need it."""
         self._app, self._names, self._token = app, names, token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what may come in; put our headers on every answer."""
+        """Pass on what is allowed; add our headers to every answer."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -60,7 +60,7 @@ class Guard:
         host = headers.get("host", "")
         if not is_ours(host, self._names):
             raise Problem(
-                HTTPStatus.MISDIRECTED_REQUEST, f"this server is not called {host[:100]!r}; see --allowed-hosts"
+                HTTPStatus.MISDIRECTED_REQUEST, f"this server has no name {host[:100]!r}; see --allowed-hosts"
             )
         if not is_from(headers.get("origin"), host):
             raise Problem(HTTPStatus.FORBIDDEN, "pages of other sites may not ask")
@@ -76,7 +76,7 @@ class Guard:
 
 
 def is_ours(host: str, names: Collection[str] = ()) -> bool:
-    """Whether a Host header names us, localhost or `names`: an address cannot be rebound, a name can."""
+    """Whether a Host header is an address, localhost or one of `names`: a name can be rebound, an address cannot."""
     found = _HOST.fullmatch(host)
     if found is None:
         return False
@@ -90,13 +90,13 @@ def is_ours(host: str, names: Collection[str] = ()) -> bool:
 
 
 def is_from(origin: str | None, host: str) -> bool:
-    """Whether an Origin header is that of our own page; None, where there is no such header, is no browser's page."""
+    """Whether an Origin header is that of our own page; None: no header, so not a browser's page."""
     return origin is None or origin.lower() in (f"http://{host}".lower(), f"https://{host}".lower())
 
 
 def is_secret(given: str, secret: str) -> bool:
     """Compare in constant time; clients write a header's text in UTF-8 or in Latin-1."""
-    raw = given.encode("latin-1", "surrogateescape")  # the bytes that came: servers decode headers so
+    raw = given.encode("latin-1", "surrogateescape")  # the bytes as received: servers decode headers this way
     encoded = [secret.encode()]
     with contextlib.suppress(UnicodeEncodeError):
         encoded.append(secret.encode("latin-1"))

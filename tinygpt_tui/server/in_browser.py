@@ -1,7 +1,7 @@
 """The whole app in a browser, by textual-serve: each window has a process of its own, with this user's files.
 
-It listens on this machine alone, but a machine may have other users, and a browser other pages: whoever comes must know
-the token in the printed address, which a cookie then carries.
+It listens on this machine only, but a machine may have other users, and a browser other pages: each visitor needs the
+token in the printed address, which a cookie then carries.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _RUN = "import sys; from tinygpt_tui.ui.app import run; raise SystemExit(run(sys
 
 
 def serve_app(settings: ServingSettings, token: str | None, say: Callable[[str], None], device: str = AUTO) -> None:
-    """Serve until Ctrl-C; the address is said, with a new token where none is given. Models compute on `device`.
+    """Serve until Ctrl-C; the address is reported, with a new token if none is given. Models compute on `device`.
 
-    Raises UsageError where it cannot listen, or should not.
+    Raises UsageError if it cannot listen, or should not.
     """
     if settings.host not in LOOPBACK:
         raise UsageError(

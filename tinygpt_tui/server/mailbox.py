@@ -1,4 +1,4 @@
-"""Events on their way from the scheduler's thread to one client's task."""
+"""A queue of events from the scheduler's thread to one client's task."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from collections.abc import Callable, Sequence
 
 from tinygpt_tui.generation.text import TextEvent
 
-ROOM = 65_536  # events, 16 texts of 4096 tokens: who is further behind reads nothing at all
+ROOM = 65_536  # events, 16 texts of 4096 tokens: a client that is further behind is not reading
 
 
 class Mailbox:
-    """Putting never waits: a client that reads slowly gets more in one piece; who reads nothing is given up."""
+    """Putting never waits: a slow client gets more in one piece, one that does not read is dropped."""
 
     def __init__(self) -> None:
-        """Belongs to the task in which it is made."""
+        """Create it in the task that will read it."""
         self._loop = asyncio.get_running_loop()
         self._events: deque[TextEvent] = deque()
         self._there = asyncio.Event()
-        self._told = False
+        self._notified = False
         self.overflowed = False
         self.when_full: Callable[[], None] = _nothing
 
@@ -31,16 +31,16 @@ class Mailbox:
             self.when_full()
         else:
             self._events.extend(events)
-        if not self._told:
-            self._told = True
-            with contextlib.suppress(RuntimeError):  # the loop is gone, and with it who would read
+        if not self._notified:
+            self._notified = True
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and the client with it
                 self._loop.call_soon_threadsafe(self._there.set)
 
-    async def take(self) -> list[TextEvent]:
-        """Wait until there is something, and return all of it."""
+    async def receive(self) -> list[TextEvent]:
+        """Wait for events, and return all there are."""
         await self._there.wait()
         self._there.clear()
-        self._told = False  # before looking: what is put from now on tells again
+        self._notified = False  # before reading: what is put from now on notifies again
         return [self._events.popleft() for _ in range(len(self._events))]
 
 

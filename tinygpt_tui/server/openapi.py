@@ -1,4 +1,4 @@
-"""GET /openapi.json: the addresses, what they take and what they answer, in OpenAPI 3.1."""
+"""GET /openapi.json: the routes, their requests and their answers, in OpenAPI 3.1."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from tinygpt_tui.server.shapes import ChatCompletion, Completion, ErrorAnswer, H
 
 JSON = "application/json"
 STREAM = "text/event-stream"
-# What an answer's number means, wherever it may come.
+# What each status code means.
 PROBLEMS = {
-    400: "what was asked is wrong, and where",
+    400: "the request is invalid; `param` names the field",
     401: "the token is missing or wrong",
-    403: "a page of another site asked",
-    404: "no model is called so",
+    403: "the request came from a page of another site",
+    404: "there is no such model",
     408: "the request did not arrive in time",
     413: "the request is too long",
-    421: "this server is not called so",
-    429: "all places are taken; Retry-After says when to come again",
-    500: "the server's own fault",
+    421: "this server has no such name",
+    429: "too many requests; Retry-After says when to try again",
+    500: "an error of the server",
 }
 COMMON = (401, 403, 421, 500)
 ASKED = (400, 404, 408, 413, 429)
@@ -35,14 +35,14 @@ def document() -> bytes:
     """Return it as JSON."""
     schemas, components = msgspec.json.schema_components(SHAPES, ref_template="#/components/schemas/{name}")
     shapes = dict(zip(SHAPES, schemas, strict=True))
-    asked = "The text goes on from the prompt. With `stream` it comes as server-sent events, the last of them `[DONE]`."
+    asked = "Continue the prompt. With `stream` the text comes as server-sent events, the last of them `[DONE]`."
     paths = {
-        "/v1/models": {"get": _operation("models", "The models there are.", shapes, ModelList)},
+        "/v1/models": {"get": _operation("models", "The models.", shapes, ModelList)},
         "/v1/models/{name}": {
-            "get": _operation("model", "One of them.", shapes, Model, 404)
+            "get": _operation("model", "One model.", shapes, Model, 404)
             | {"parameters": [{"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}]}
         },
-        "/health": {"get": _operation("health", "Whether the server is there.", shapes, Health)},
+        "/health": {"get": _operation("health", "Whether the server answers.", shapes, Health)},
         "/v1/completions": {"post": _post("complete", asked, shapes, CompletionRequest, Completion)},
         "/v1/chat/completions": {
             "post": _post(

@@ -19,7 +19,7 @@ def page() -> Response:
 
 
 def policy(html: str) -> str:
-    """Return what the browser may do: run the script and use the style in `html`, by their hashes, and ask us."""
+    """Return what the browser may do: use the script and style of `html`, by their hashes, and send requests to us."""
     allowed = {"script": _hash_of(html, "script"), "style": _hash_of(html, "style")}
     return (
         f"default-src 'none'; script-src '{allowed['script']}'; style-src '{allowed['style']}'; connect-src 'self'; "

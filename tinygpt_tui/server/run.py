@@ -13,8 +13,8 @@ from tinygpt_tui import platforms
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.server.app import make_app
 from tinygpt_tui.server.connection import CONNECTIONS, Connection
+from tinygpt_tui.server.models import ServedModels
 from tinygpt_tui.server.scheduler import Scheduler
-from tinygpt_tui.server.shelf import Shelf
 from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.settings.serving import ServingSettings
 
@@ -24,7 +24,7 @@ GOODBYE_S = 3  # for answers to arrive after Ctrl-C
 
 
 class _Server(uvicorn.Server):
-    """Ends the texts first, so that who reads them hears the end."""
+    """Ends the texts first, so that clients receive their ends."""
 
     def __init__(self, config: uvicorn.Config, scheduler: Scheduler) -> None:
         super().__init__(config)
@@ -40,7 +40,7 @@ def new_server(settings: ServingSettings, token: str | None = None, device: str 
     scheduler = Scheduler(settings.texts, settings.waiting)
     scheduler.start()
     config = uvicorn.Config(
-        make_app(Shelf(device), scheduler, settings, token),
+        make_app(ServedModels(device), scheduler, settings, token),
         http=Connection,
         ws="none",
         lifespan="off",
@@ -55,7 +55,7 @@ def new_server(settings: ServingSettings, token: str | None = None, device: str 
 
 
 def serve(settings: ServingSettings, token: str | None, say: Callable[[str], None], device: str = AUTO) -> None:
-    """Serve until Ctrl-C; the address is said. Raises UsageError where it cannot listen."""
+    """Serve until Ctrl-C; the address is reported. Raises UsageError if it cannot listen."""
     with listen(settings) as listener:
         say(address(settings, listener))
         with contextlib.suppress(KeyboardInterrupt):  # uvicorn has closed all by then, and passes it on
@@ -63,7 +63,7 @@ def serve(settings: ServingSettings, token: str | None, say: Callable[[str], Non
 
 
 def listen(settings: ServingSettings) -> socket.socket:
-    """Return a socket that listens: on the port that was asked for, else on the first free one."""
+    """Return a socket that listens: on the requested port, else on the first free one."""
     ports = range(FIRST_PORT, FIRST_PORT + 20) if settings.port is None else (settings.port,)
     for port in (*ports, 0) if settings.port is None else ports:
         try:
@@ -82,7 +82,7 @@ def address(settings: ServingSettings, listener: socket.socket) -> str:
 
 def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio sets TCP_NODELAY only where the protocol is named; without it each kept-alive answer comes 40 ms late.
+    # asyncio sets TCP_NODELAY only if the protocol is named; without it answers on an open connection are 40 ms late.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if platforms.may_reuse_address():

@@ -1,4 +1,4 @@
-"""The thread that writes: it alone runs the engines, and takes all jobs a token further in turn.
+"""The thread that writes: only it runs the engines, and it advances all jobs by a token in turn.
 
 Orders for one model share its passes (continuous batching): a new one joins between two tokens of the others. Each
 round takes in one new job, so that many newcomers do not hold up those who are reading.
@@ -25,7 +25,7 @@ RETRY_AFTER_S = 1
 
 
 class Job:
-    """The texts of one request, and who is told; `deliver` is called in the scheduler's thread, and never waits."""
+    """The texts of one request; `deliver` gets their events in the scheduler's thread, and never waits."""
 
     def __init__(
         self,
@@ -38,14 +38,14 @@ class Job:
         self.cancelled = False
 
     def cancel(self) -> None:
-        """Write nothing more of it; safe to call from another thread."""
+        """End its texts; safe to call from another thread."""
         self.cancelled = True
         for text in self.texts:
             text.stop()
 
 
 class Scheduler:
-    """Takes jobs from any thread."""
+    """Accepts jobs from any thread."""
 
     def __init__(self, texts: int, waiting: int) -> None:
         """Write at most `texts` at once, and let at most `waiting` jobs wait."""
@@ -58,11 +58,11 @@ class Scheduler:
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start to write."""
         self._thread.start()
 
     def close(self) -> None:
-        """End all texts where they are, and the thread."""
+        """End all texts, and the thread."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -75,7 +75,7 @@ class Scheduler:
         return sum(len(batch) for batch in self._batches.copy().values())
 
     def check_room(self) -> None:
-        """Raise Problem where one more job could not wait."""
+        """Raise Problem if the queue is full."""
         with self._changed:
             self._check_room()
 
@@ -84,16 +84,16 @@ class Scheduler:
         if len(self._waiting) > self._room or (len(self._waiting) == self._room and self._texts <= self.texts):
             raise Problem(
                 HTTPStatus.TOO_MANY_REQUESTS,
-                f"{self.texts} texts are being written and {len(self._waiting)} requests wait; come again",
+                f"{self.texts} texts are being written and {len(self._waiting)} requests wait; try again",
                 code="rate_limit_exceeded",
                 headers={"Retry-After": str(RETRY_AFTER_S)},
             )
 
     def submit(self, job: Job) -> None:
-        """Take a job. Raises Problem where too many wait already, or the server is going."""
+        """Accept a job. Raises Problem if the queue is full, or the server is shutting down."""
         with self._changed:
             if self._closed:
-                raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "the server is going")
+                raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "the server is shutting down")
             self._check_room()
             self._waiting.append(job)
             self._changed.notify()
@@ -116,7 +116,7 @@ class Scheduler:
             job.deliver([text.end() for text in job.texts])
 
     def _next(self) -> Job | None:
-        """Return the job whose turn it is, if there is room for its texts."""
+        """Return the next job, if there is room for its texts."""
         while self._waiting and self._waiting[0].cancelled:
             self._waiting.popleft()
         if self._waiting and self.texts + len(self._waiting[0].texts) <= self._texts:
@@ -162,7 +162,7 @@ class Scheduler:
                     del self._jobs[number]
 
     def _fail(self, jobs: Sequence[Job], error: Exception) -> None:
-        """Tell those whose texts broke off; what no user can cause leaves its traceback where the server talks."""
+        """End the texts of `jobs` with an error; an unexpected one leaves its traceback in the server's output."""
         if not isinstance(error, TinyGPTError):
             traceback.print_exception(error, file=sys.stderr)
             error = TinyGPTError("the engine failed", "the server's own output has the details")

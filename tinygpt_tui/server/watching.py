@@ -1,4 +1,4 @@
-"""Work for a client, as long as it is there."""
+"""Work for a client for as long as it is connected."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ T = TypeVar("T")
 
 
 class ClientGone(Exception):
-    """Nobody is there to answer."""
+    """The client has left."""
 
 
 async def while_there(receive: Receive, work: Coroutine[None, None, T]) -> T:
-    """Return what `work` returns. Raises ClientGone, and ends the work, where the client goes before."""
+    """Return what `work` returns. Raises ClientGone, and cancels the work, if the client leaves before."""
     working = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(_until_gone(receive))
     try:

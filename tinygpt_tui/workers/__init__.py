@@ -1,1 +1,1 @@
-"""Between engines and whoever shows them: the engine process, its client, the trainer; no Textual."""
+"""Between engines and anyone who shows them: the engine process, its client, the trainer; no Textual."""

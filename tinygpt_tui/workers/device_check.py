@@ -1,4 +1,4 @@
-"""Has a device checked in a process of its own, and watches it: no check outlasts its time, none ends the others."""
+"""Checks a device in a process of its own with time limits: a check that fails or hangs does not end the others."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from tinygpt_tui.workers.process import child_command, environment
 
 UNKNOWN = DeviceFacts(device="?", name="?", memory_bytes=0.0, versions={}, system="")
 MODULE = "tinygpt_tui.measuring.device_checks"
-LEAST_S = 5.0  # with less left a check is not begun
+LEAST_S = 5.0  # with less left a check is not started
 
 
 @dataclass
 class DeviceCheck:
-    """The checks of one device: iterate over `results`, then take the `report`."""
+    """The checks of one device: iterate over `results`, then read the `report`."""
 
     device: str = "auto"
     quick: bool = False
@@ -48,19 +48,19 @@ class DeviceCheck:
     _began: float = field(default_factory=time.monotonic)
 
     def results(self) -> Iterator[CheckResult]:
-        """Yield each check's result as it comes. Raises UsageError where the device is missing."""
+        """Yield each check's result as it comes. Raises UsageError if the device is missing."""
         waiting = list(LIMITS)
         while waiting:
             if self._left_s() < LEAST_S:
                 for name in waiting:
-                    yield self._keep(_failed(name, 0.0, "no time was left for it"))
+                    yield self._add(_failed(name, 0.0, "no time was left for it"))
                 return
             for result in self._in_one_process(list(waiting)):
                 waiting.remove(result.name)
-                yield self._keep(result)
-            if self.facts is UNKNOWN:  # nothing can be started here: once is enough
+                yield self._add(result)
+            if self.facts is UNKNOWN:  # no process can be started: one try is enough
                 for name in waiting:
-                    yield self._keep(_failed(name, 0.0, "the process of the checks did not start"))
+                    yield self._add(_failed(name, 0.0, "the process of the checks did not start"))
                 return
 
     def report(self) -> DeviceReport:
@@ -74,7 +74,7 @@ class DeviceCheck:
             checks=self.checks,
         )
 
-    def _keep(self, result: CheckResult) -> CheckResult:
+    def _add(self, result: CheckResult) -> CheckResult:
         self.checks.append(result)
         return result
 

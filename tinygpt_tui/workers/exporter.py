@@ -1,4 +1,4 @@
-"""Exports or keeps a model in a process of its own: neither the app nor its engine loads what that takes. No torch."""
+"""Exports or saves a model in a process of its own: neither the app nor its engine loads the packages for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tinygpt_tui.exports.result import Exported
 from tinygpt_tui.reading import decode
 from tinygpt_tui.workers.process import child_command, environment
 
-SAID = "tinygpt-tui: "  # before the message of an error on stderr; the hint is on the line after
+PREFIX = "tinygpt-tui: "  # before the message of an error on stderr; the hint is on the line after
 
 
 async def export(model: str, form: str, path: str, *, force: bool = False, approximate: bool = False) -> Exported:
@@ -22,13 +22,13 @@ async def export(model: str, form: str, path: str, *, force: bool = False, appro
     return decode(await _run("export", *flags, "--to", form, "--", model, path), Exported)
 
 
-async def keep(model: str, name: str) -> Path:
+async def save_model(model: str, name: str) -> Path:
     """Run `tinygpt-tui open --keep` and return the new model's folder. Raises TinyGPTError with its words."""
-    return Path(decode(await _run("open", "--json", f"--keep={name}", "--", model), _Kept).kept)
+    return Path(decode(await _run("open", "--json", f"--keep={name}", "--", model), _Saved).folder)
 
 
-class _Kept(msgspec.Struct, frozen=True):
-    kept: str
+class _Saved(msgspec.Struct, frozen=True):
+    folder: str = msgspec.field(name="kept")
 
 
 async def _run(*arguments: str) -> bytes:
@@ -45,8 +45,8 @@ async def _run(*arguments: str) -> bytes:
     try:
         assert process.stdout is not None
         assert process.stderr is not None
-        # Not communicate(), which closes its stdin: it would end.
-        written, said = await asyncio.gather(process.stdout.read(), process.stderr.read())
+        # Not communicate(): it closes stdin, which ends the process.
+        written, errors = await asyncio.gather(process.stdout.read(), process.stderr.read())
         await process.wait()
     except asyncio.CancelledError:
         process.kill()
@@ -55,13 +55,13 @@ async def _run(*arguments: str) -> bytes:
         if process.stdin is not None:
             process.stdin.close()
     if process.returncode:
-        raise _error(said.decode("utf-8", "replace"))
+        raise _error(errors.decode("utf-8", "replace"))
     return written
 
 
-def _error(said: str) -> TinyGPTError:
-    lines = said.strip().splitlines()
-    at = next((place for place, line in enumerate(lines) if line.startswith(SAID)), None)
+def _error(errors: str) -> TinyGPTError:
+    lines = errors.strip().splitlines()
+    at = next((place for place, line in enumerate(lines) if line.startswith(PREFIX)), None)
     if at is None:
         return TinyGPTError("it failed", lines[-1] if lines else "")
-    return TinyGPTError(lines[at].removeprefix(SAID), " ".join(line.strip() for line in lines[at + 1 :]))
+    return TinyGPTError(lines[at].removeprefix(PREFIX), " ".join(line.strip() for line in lines[at + 1 :]))

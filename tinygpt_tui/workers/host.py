@@ -53,7 +53,7 @@ def main(frames_per_second: str = "30", device: str = AUTO) -> int:
             for asked in _waiting(requests, block=not service.busy):
                 if asked is None:
                     return 0
-                for event in service.take(*asked):
+                for event in service.handle(*asked):
                     say(event)
             for event in service.advance():
                 say(event)

@@ -1,4 +1,4 @@
-"""What was opened last stays open: models, nets, moments of a run; each is opened again where its file has changed."""
+"""Keeps recently used models and snapshots in memory; each is opened again if its file has changed."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ K = TypeVar("K", bound=Hashable)
 S = TypeVar("S")
 V = TypeVar("V")
 
-OPEN_MODELS = 6  # kept in memory; the one unused longest goes first
+OPEN_MODELS = 6  # at most this many stay in memory
 
 
 class LRUCache(Generic[K, S, V]):
-    """Keeps what was used last, each with the state of the file that it was opened from.
+    """A cache of values, each with the state of the file that it was opened from; the least recently used one goes.
 
-    Threads may open different keys at the same time; one key is for one thread at a time.
+    Threads may open different keys at the same time, but one key only one at a time.
     """
 
     def __init__(self, too_much: Callable[[Collection[V]], bool]) -> None:
-        """The ones unused longest go while it is `too_much`; the one used last always stays."""
+        """The least recently used values go while it is `too_much`; the last one always stays."""
         self._too_much = too_much
-        self._kept: dict[K, tuple[S, V]] = {}  # the one used last is the last
+        self._cached: dict[K, tuple[S, V]] = {}  # the last used one is the last
         self._lock = threading.Lock()  # not held while something is opened
 
     def open(self, key: K, state: S, opening: Callable[[], V]) -> tuple[V, bool]:
-        """Return what is kept under `key`, or else what `opening` returns, and whether it was kept in this state."""
+        """Return the value of `key` in this state, from the cache or from `opening`, and whether it was cached."""
         with self._lock:
-            kept = self._kept.pop(key, None)
-        found = kept is not None and kept[0] == state
-        if kept is None or not found:
-            kept = (state, opening())
+            cached = self._cached.pop(key, None)
+        found = cached is not None and cached[0] == state
+        if cached is None or not found:
+            cached = (state, opening())
         with self._lock:
-            self._kept[key] = kept
-            while len(self._kept) > 1 and self._too_much([value for _, value in self._kept.values()]):
-                del self._kept[next(iter(self._kept))]
-        return kept[1], found
+            self._cached[key] = cached
+            while len(self._cached) > 1 and self._too_much([value for _, value in self._cached.values()]):
+                del self._cached[next(iter(self._cached))]
+        return cached[1], found
 
 
 class ModelCache:
-    """Opens a model once for all who use it; as for threads, see LRUCache."""
+    """Opens a model once for all jobs; for threads see LRUCache."""
 
     def __init__(self, device: str = AUTO) -> None:
         """`device` is where the models compute; see settings/computing.py."""
@@ -52,7 +52,7 @@ class ModelCache:
         self._models = LRUCache[tuple[Path, bool], WeightsNow, OpenedModel](lambda models: len(models) > OPEN_MODELS)
 
     def open(self, path: Path, *, untrained: bool = False) -> OpenedModel:
-        """Return the model at `path`, with its newest weights where it is in training; see `open_model`.
+        """Return the model at `path`, with its newest weights if it is in training; see `open_model`.
 
         Raises CheckpointError.
         """

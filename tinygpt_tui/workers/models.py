@@ -1,6 +1,6 @@
-"""A model opened to generate: by the native engine where it was built and knows the net, else by torch.
+"""A model opened to generate: by the native engine if it was built and supports the model, else by torch.
 
-torch is imported only then; where it is missing, MissingPackageError says what to install.
+torch is imported only then; if it is missing, MissingPackageError says what to install.
 """
 
 from __future__ import annotations
@@ -45,29 +45,29 @@ if TYPE_CHECKING:
     from tinygpt_tui.architectures.backpack import Backpack
     from tinygpt_tui.architectures.base import LanguageModel
 
-# One token of a tiny model is too little work to share: waiting for other threads costs more than they do.
+# One token of a tiny model is too little work to share: waiting for other threads costs more than they save.
 THREADS = 1
 
 
 class OpenedModel(ABC):
-    """What a job needs: each gets an engine of its own, all share the weights."""
+    """An open model: each job gets an engine of its own, all share the weights."""
 
     engine_name: str
 
     def __init__(self, config: NativeConfig, tokenizer: Tokenizer) -> None:
         self.config, self.tokenizer = config, tokenizer
-        # Of which step the weights are, and the validation loss that was last measured by then.
+        # The step of the weights, and the last validation loss that was measured by then.
         self.step = config.trained.step if config.trained else None
         self.validation_loss = config.trained.validation_loss if config.trained else None
-        self.in_training = False  # these are the newest weights of a run that goes on
+        self.in_training = False  # whether these are the newest weights of a live run
 
     @abstractmethod
     def new_engine(self, window: Window = "auto", weights: Weights = "fp32") -> Engine:
-        """Return an engine for one text. Raises UsageError where this model cannot be read so."""
+        """Return an engine for one text. Raises UsageError if the model does not support the settings."""
 
     @abstractmethod
     def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> BatchEngine:
-        """Return one for at most `texts` texts side by side, which come and go. Raises UsageError."""
+        """Return an engine for at most `texts` texts in shared passes. Raises UsageError."""
 
     def new_text(
         self,
@@ -130,14 +130,14 @@ class OpenedModel(ABC):
 
 
 class NativeModel(OpenedModel):
-    """Decoded by gpt.c; rounded weights are laid out when they are first asked for."""
+    """Decoded by gpt.c; rounded weights are laid out when first requested."""
 
     engine_name = "native"
 
     def __init__(
         self, config: NativeConfig, tokenizer: Tokenizer, library: Library, lay_out: Callable[[Weights], NativeWeights]
     ) -> None:
-        """`lay_out` reads the weights in a precision. Raises CheckpointError where they cannot be read."""
+        """`lay_out` reads the weights in a precision. Raises CheckpointError if they cannot be read."""
         super().__init__(config, tokenizer)
         self._library, self._lay_out = library, lay_out
         self._laid_out: dict[Weights, NativeWeights] = {"fp32": lay_out("fp32")}
@@ -200,9 +200,9 @@ class TorchModel(OpenedModel):
 
 
 def open_model(folder: Path, *, untrained: bool = False, device: str = AUTO) -> OpenedModel:
-    """Open a model folder, or another program's checkpoint; `untrained` with the weights that its training began with.
+    """Open a model folder, or another program's checkpoint; `untrained` with the weights that training started from.
 
-    Raises CheckpointError where a part is missing, damaged, or does not fit; UsageError where `device` is missing;
+    Raises CheckpointError if a part is missing, damaged, or does not fit; UsageError if `device` is missing;
     MissingPackageError.
     """
     if device != AUTO and not untrained:
@@ -219,7 +219,7 @@ def open_model(folder: Path, *, untrained: bool = False, device: str = AUTO) -> 
 
 
 def opened_from(stored: StoredModel, name: str) -> OpenedModel:
-    """Open a model that was read already. Raises CheckpointError, MissingPackageError."""
+    """Open a model from what was read already. Raises CheckpointError, MissingPackageError."""
     config, library = stored.config, native_library(stored.config.architecture)
     if library is not None and isinstance(config.architecture, GPTSettings):
         lay_out = partial(arrange, config.architecture, stored.weights, name)
@@ -231,7 +231,7 @@ def opened_from(stored: StoredModel, name: str) -> OpenedModel:
 
 
 def _open_foreign(path: Path, untrained: bool, device: str) -> OpenedModel:
-    """Open another program's checkpoint: what its headers do not tell is measured once."""
+    """Open another program's checkpoint: what its headers do not say is measured once."""
     found = inspect_checkpoint(path)
     inspection = cached_calibration(found)
     if inspection is None:
@@ -245,8 +245,8 @@ def _open_foreign(path: Path, untrained: bool, device: str) -> OpenedModel:
 
 
 def _open_untrained(path: Path, config: NativeConfig, tokenizer: Tokenizer, device: str) -> OpenedModel:
-    """Open a model with its first weights, which torch draws: only its random numbers are those of the training."""
-    import_torch("an untrained copy, whose first weights are drawn by torch,", threads=THREADS)
+    """Open a model with its initial weights, which torch draws: only its random numbers are those of the training."""
+    import_torch("an untrained copy, whose weights torch draws,", threads=THREADS)
     from tinygpt_tui.workers.untrained import first_weights
 
     config = msgspec.structs.replace(config, trained=None)
@@ -263,7 +263,7 @@ def _open_untrained(path: Path, config: NativeConfig, tokenizer: Tokenizer, devi
 
 @dataclass(frozen=True)
 class WeightsNow:
-    """Where the weights are that a model is used with now; all of it is different where others are to be read."""
+    """Where the current weights of a model are; unequal if others are to be read."""
 
     file: Path
     changed_at: float
@@ -271,7 +271,7 @@ class WeightsNow:
 
 
 def weights_now(path: Path) -> WeightsNow:
-    """Return which weights are used of the model at `path`: while it is in training its newest, else its best."""
+    """Return the current weights of the model at `path`: in training its newest, else its best."""
     if is_file(path):
         return WeightsNow(path, _changed_at(path), in_training=False)
     run = RunFolder(path)
@@ -281,11 +281,11 @@ def weights_now(path: Path) -> WeightsNow:
 
 
 def open_now(path: Path, now: WeightsNow, device: str = AUTO) -> OpenedModel:
-    """Open a model with the weights that `weights_now` has found. Raises what `open_model` raises."""
+    """Open a model with the weights that `weights_now` found. Raises what `open_model` raises."""
     newest = RunFolder(path).live_weights
     try:
         opened = open_moment(path, Moment(0, newest), device) if now.file == newest else open_model(path, device=device)
-    except NotFoundError:  # just now its best became its newest
+    except NotFoundError:  # its best has just become its newest
         opened = open_model(path, device=device)
     opened.in_training = now.in_training
     return opened
@@ -298,7 +298,7 @@ def _is_live(run: RunFolder) -> bool:
         return False
     if status.state not in LIVE:
         return False
-    from tinygpt_tui.runs.control import is_alive  # late: the first letter need not wait for psutil
+    from tinygpt_tui.runs.control import is_alive  # late: the first token need not wait for psutil
 
     return is_alive(status)
 
@@ -313,7 +313,7 @@ def _changed_at(file: Path) -> float:
 def open_moment(folder: Path, moment: Moment, device: str = AUTO) -> OpenedModel:
     """Open a model folder with the weights of a moment of its run.
 
-    Raises CheckpointError where a part is missing, damaged, or does not fit; NotFoundError; UsageError where `device`
+    Raises CheckpointError if a part is missing, damaged, or does not fit; NotFoundError; UsageError if `device`
     is missing.
     """
     stamp, tensors = read_stamp(moment.path), read_snapshot(moment.path)
@@ -324,7 +324,7 @@ def open_moment(folder: Path, moment: Moment, device: str = AUTO) -> OpenedModel
 
 
 def _opened_on(device: str, stored: StoredModel) -> OpenedModel:
-    """Return a model that torch computes on `device`. Raises UsageError where that is missing, MissingPackageError."""
+    """Return a model that torch computes on `device`. Raises UsageError if that is missing, MissingPackageError."""
     import_torch(f"the device {device}")
     from tinygpt_tui.checkpoints.native import checkpoint_of
     from tinygpt_tui.training.device import choose_device
@@ -333,9 +333,9 @@ def _opened_on(device: str, stored: StoredModel) -> OpenedModel:
 
 
 def _no_senses(config: NativeConfig) -> UsageError:
-    return UsageError(f"a {name_of(config.architecture)} has no senses", "models of the architecture backpack have")
+    return UsageError(f"a {name_of(config.architecture)} has no senses", "use a model of the architecture backpack")
 
 
 def _check_weights(weights: Weights) -> None:
     if weights != "fp32":
-        raise UsageError("weights int8: only the native engine has them", "choose fp32, and leave the device at auto")
+        raise UsageError("weights int8: only the native engine supports them", "choose fp32, or set the device to auto")

@@ -1,4 +1,4 @@
-"""Brings the processes of one training together: those that torchrun started, or helpers of our own."""
+"""Joins the processes of one run: those that torchrun started, or helpers that are started here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tinygpt_tui.workers.process import Child
 if TYPE_CHECKING:
     from tinygpt_tui.training.distributed import ProcessGroup
 
-GOING_HOME_S = 20.0
+HELPER_END_S = 20.0
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def process_group_of(run: RunFolder) -> Iterator[ProcessGroup]:
             team.end()
             leave()
     finally:
-        _send_home(helpers)
+        _end_helpers(helpers)
 
 
 def _start(run: RunFolder, rank: int, size: int, port: int) -> Child:
@@ -67,10 +67,10 @@ def _start(run: RunFolder, rank: int, size: int, port: int) -> Child:
         return Child("tinygpt_tui.training.helper", stderr=log, variables=own)
 
 
-def _send_home(helpers: list[Child]) -> None:
+def _end_helpers(helpers: list[Child]) -> None:
     for helper in helpers:
         try:
-            helper.wait(GOING_HOME_S)
+            helper.wait(HELPER_END_S)
         except TimeoutError:
             helper.kill()
             helper.wait()

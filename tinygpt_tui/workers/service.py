@@ -1,4 +1,4 @@
-"""What the engine process does with requests: models opened once, jobs advanced in turn."""
+"""Handles the requests of the engine process: models are opened once, jobs advance in turn."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from tinygpt_tui.workers.process import ENGINE_LOG
 from tinygpt_tui.workers.snapshots import SnapshotCache
 from tinygpt_tui.workers.traces import Traces
 
-Asking = Generate | Explain | CompareWeights | LookAtSenses | Trace  # what becomes a job
+JobRequest = Generate | Explain | CompareWeights | LookAtSenses | Trace  # those that start a job
 
 
 class Job(Protocol):
-    """What the engine does for one request: iterate for its events, of which the last is GenerationEnded."""
+    """The work for one request: iterate for its events, of which the last is GenerationEnded."""
 
     def stop(self) -> None:
         """End at the next event."""
@@ -53,7 +53,7 @@ class EngineService:
     """Opened models and running jobs."""
 
     def __init__(self, device: str = AUTO) -> None:
-        """`device` is where models compute; a comparison of weights and a walk stay on the processor."""
+        """`device` is where models compute; comparing weights and tracing stay on the CPU."""
         self._models = ModelCache(device)
         self._snapshots = SnapshotCache(device=device)
         self._traces = Traces()
@@ -71,8 +71,8 @@ class EngineService:
             versions["torch"] = torch
         return EngineReady(pid=os.getpid(), versions=versions)
 
-    def take(self, asked_at: float, request: Request) -> list[GenerationEvent]:
-        """Do what is asked, or begin it; return what there is to say at once."""
+    def handle(self, asked_at: float, request: Request) -> list[GenerationEvent]:
+        """Handle a request, or start its job; return the first events."""
         match request:
             case OpenModel(model=model):
                 return self._open(model)
@@ -99,7 +99,7 @@ class EngineService:
         try:
             opened, known = self._models.open_or_find(Path(model))
         except Exception as error:
-            return [EngineFailed(*_in_words(error), model)]
+            return [EngineFailed(*_described(error), model)]
         if known:
             return []
         return [
@@ -112,7 +112,7 @@ class EngineService:
             )
         ]
 
-    def _begin(self, asked_at: float, request: Asking) -> list[GenerationEvent]:
+    def _begin(self, asked_at: float, request: JobRequest) -> list[GenerationEvent]:
         try:
             job = self._job(asked_at, request)
         except Exception as error:
@@ -120,7 +120,7 @@ class EngineService:
         self._jobs[request.job] = (job, iter(job))
         return []
 
-    def _job(self, asked_at: float, request: Asking) -> Job:
+    def _job(self, asked_at: float, request: JobRequest) -> Job:
         if isinstance(request, CompareWeights):
             return CompareJob(Path(request.model), Path(request.other), job=request.job)
         if isinstance(request, LookAtSenses):
@@ -132,7 +132,7 @@ class EngineService:
         else:
             opened = self._models.open(Path(request.model), untrained=request.untrained)
         if isinstance(request, Explain):
-            return _look(opened, request)
+            return _explain(opened, request)
         if request.gains:
             opened = opened.dialled(request.gains)
         return opened.new_job(
@@ -140,7 +140,7 @@ class EngineService:
         )
 
 
-def _look(opened: OpenedModel, request: Explain) -> Job:
+def _explain(opened: OpenedModel, request: Explain) -> Job:
     return ExplainJob(
         opened.new_engine(request.sampling.window, request.sampling.weights),
         opened.tokenizer,
@@ -154,21 +154,21 @@ def _look(opened: OpenedModel, request: Explain) -> Job:
 
 
 def _senses(opened: OpenedModel, request: LookAtSenses) -> Job:
-    backpack = opened.backpack  # torch has come with it
+    backpack = opened.backpack  # torch is imported by now
     from tinygpt_tui.insight.senses import SensesJob
 
     return SensesJob(backpack, opened.tokenizer, request.text, candidates=request.candidates, job=request.job)
 
 
 def _failed(job: int, error: Exception) -> GenerationEnded:
-    message, hint = _in_words(error)
+    message, hint = _described(error)
     return GenerationEnded(
         job=job, reason="failed", tokens=0, seconds=0.0, seconds_to_first=None, message=message, hint=hint
     )
 
 
-def _in_words(error: Exception) -> tuple[str, str]:
-    """Return message and hint; what no user can cause leaves its traceback in the log."""
+def _described(error: Exception) -> tuple[str, str]:
+    """Return message and hint; an unexpected error leaves its traceback in the log."""
     if isinstance(error, TinyGPTError):
         return error.message, error.hint
     traceback.print_exception(error, file=sys.stderr)

@@ -1,7 +1,7 @@
 """Reads a large text in a process of its own, so that a form stays responsive and the reading can be cancelled.
 
-`python -m tinygpt_tui.workers.text_reader PATH NAME ENTROPY ENCODING` is that process: JSON lines on stdout, the share
-that is read, then the facts or an error.
+`python -m tinygpt_tui.workers.text_reader PATH NAME ENTROPY ENCODING` is that process: JSON lines on stdout, the
+fraction that is read, then the facts or an error.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tinygpt_tui.reading import decode
 from tinygpt_tui.runs.text_facts import CorpusFacts, reading_facts
 from tinygpt_tui.workers.process import Child
 
-LARGE = 1 << 23  # bytes; what is smaller is read sooner than a process starts
+LARGE = 1 << 23  # bytes; reading less is faster than starting a process
 EACH_S = 0.2
 
 
@@ -32,15 +32,15 @@ class _Line(msgspec.Struct, omit_defaults=True):
 
 
 class TextReader:
-    """Reads a text; iterate over `shares` to its end for the facts, and `close` it at any time from another thread."""
+    """Reads a text; iterate over `fractions` to its end for the facts; `close` may be called from another thread."""
 
     def __init__(self, path: Path, name: str, entropy: float | None, encoding: str = AUTO) -> None:
         self._given = path, name, entropy, encoding
         self._child: Child | None = None
         self._closed = False
 
-    def shares(self) -> Generator[float, None, CorpusFacts]:
-        """Yield the share that is read, again and again; return the facts.
+    def fractions(self) -> Generator[float, None, CorpusFacts]:
+        """Yield the fraction that is read, as it grows; return the facts.
 
         Raises CorpusError, StorageError.
         """
@@ -54,7 +54,7 @@ class TextReader:
         return (yield from self._by_child())
 
     def close(self) -> None:
-        """End the reading; what iterates ends with an error."""
+        """End the reading; the iteration ends with an error."""
         self._closed = True
         if self._child is not None:
             self._child.kill()
@@ -80,20 +80,20 @@ def main() -> None:
     """Read the text named on the command line."""
     path, name, entropy, encoding = Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
     steps = reading_facts(path, name, float(entropy) if entropy else None, encoding)
-    said_at = 0.0
+    written_at = 0.0
     while True:
         try:
             share = next(steps)
         except StopIteration as end:
-            return _say(_Line(facts=end.value))
+            return _write(_Line(facts=end.value))
         except TinyGPTError as error:
-            return _say(_Line(message=error.message, hint=error.hint))
-        if time.monotonic() - said_at > EACH_S:
-            said_at = time.monotonic()
-            _say(_Line(share=share))
+            return _write(_Line(message=error.message, hint=error.hint))
+        if time.monotonic() - written_at > EACH_S:
+            written_at = time.monotonic()
+            _write(_Line(share=share))
 
 
-def _say(line: _Line) -> None:
+def _write(line: _Line) -> None:
     sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
     sys.stdout.buffer.flush()
 

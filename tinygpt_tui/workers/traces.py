@@ -1,4 +1,4 @@
-"""Nets opened to be walked through, by torch: only its own pass shows each step. Imported when first asked for."""
+"""Models opened by torch to trace a forward pass: only torch's own pass shows each step."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
     from tinygpt_tui.checkpoints.native import Checkpoint
     from tinygpt_tui.insight.trace import TraceJob
 
-OPEN_NETS = 2  # kept in memory; the one unused longest goes first
+OPEN_NETS = 2  # at most this many stay in memory
 
 
 class Traces:
-    """Jobs that walk through a forward pass."""
+    """Creates the jobs that trace a forward pass."""
 
     def __init__(self) -> None:
         self._nets = LRUCache[tuple[Path, bool], "WeightsNow", "Checkpoint"](lambda nets: len(nets) > OPEN_NETS)
 
     def job(self, request: Trace) -> TraceJob:
-        """Return the job. Raises CheckpointError where the model cannot be opened, MissingPackageError."""
-        import_torch("a walk through a model", threads=1)
+        """Return the job. Raises CheckpointError if the model cannot be opened, MissingPackageError."""
+        import_torch("tracing a model", threads=1)
         from tinygpt_tui.insight.trace import TraceJob
 
         opened = self._net(request.model, request.untrained)
         return TraceJob(opened.model, opened.tokenizer, request.text, job=request.job)
 
     def _net(self, model: str, untrained: bool) -> Checkpoint:
-        """Return the net; its weights are read again where there are newer ones (a model in training)."""
+        """Return the model; its weights are read again if there are newer ones (a model in training)."""
         path = Path(model)
         now = weights_now(path)
-        return self._nets.open((path, untrained), now, lambda: _twin(path) if untrained else _open(path, now))[0]
+        return self._nets.open((path, untrained), now, lambda: _untrained(path) if untrained else _open(path, now))[0]
 
 
 def _open(path: Path, now: WeightsNow) -> Checkpoint:
@@ -51,12 +51,12 @@ def _open(path: Path, now: WeightsNow) -> Checkpoint:
     if now.file == RunFolder(path).live_weights:
         try:
             return load_snapshot(path, read_snapshot(now.file))
-        except NotFoundError:  # just now its best became its newest
+        except NotFoundError:  # its best has just become its newest
             pass
     return open_checkpoint(path)
 
 
-def _twin(path: Path) -> Checkpoint:
+def _untrained(path: Path) -> Checkpoint:
     from tinygpt_tui.checkpoints.native import Checkpoint
     from tinygpt_tui.workers.untrained import first_weights
 

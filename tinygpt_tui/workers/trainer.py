@@ -1,4 +1,4 @@
-"""Start, follow and control a training in a process of its own, which outlives the app; no torch here.
+"""Start, follow and control a run in a process of its own, which outlives the app; no torch here.
 
 `python -m tinygpt_tui.workers.trainer MODEL_FOLDER` is that process.
 """
@@ -32,8 +32,8 @@ from tinygpt_tui.workers.processes import process_group_of
 def start_trainer(run: RunFolder, settings: RunSettings | None = None) -> int:
     """Start the trainer of `run` in a session of its own; return its process number.
 
-    It begins the run, or continues from where it was left, with other `settings` where some are given. Raises RunError
-    where it is being trained already or cannot continue, CorpusError, MissingPackageError; nothing is written then.
+    It starts the run or resumes it, with other `settings` if given. Raises RunError if the run is being trained already
+    or cannot be resumed, CorpusError, MissingPackageError; nothing is written then.
     """
     require("torch", TRAINING)
     check_resumable(run)
@@ -42,7 +42,7 @@ def start_trainer(run: RunFolder, settings: RunSettings | None = None) -> int:
     changes = [msgspec.json.encode(settings).decode()] if settings is not None else []
     try:
         run.folder.mkdir(exist_ok=True)
-        Control(run.control).clear()  # what was wished of an earlier trainer; from here on wishes are for the new one
+        Control(run.control).clear()  # commands for an earlier trainer; later ones are for this one
         with run.log.open("ab") as log:
             process = platforms.start_detached(
                 command("tinygpt_tui.workers.trainer", str(run.model.absolute()), *changes),
@@ -54,14 +54,14 @@ def start_trainer(run: RunFolder, settings: RunSettings | None = None) -> int:
             )
     except OSError as error:
         raise storage_error(error, run.folder) from error
-    announce(run, process.pid)  # before anybody waits for it: until then even a dead one can be asked when it began
-    # It is meant to outlive us, but if it ends before us it must not stay behind as a zombie.
+    announce(run, process.pid)  # before anything waits for it: until then even a dead process has a start time
+    # It may outlive this process; if it ends before, waiting leaves no zombie.
     threading.Thread(target=process.wait, daemon=True, name=f"{run.model.name}'s end").start()
     return int(process.pid)
 
 
 def announce(run: RunFolder, pid: int) -> None:
-    """Write "starting" for a trainer that is still importing, so that it is seen at once, also where it dies."""
+    """Write "starting" for a trainer that is still importing, so that it is visible at once, even if it dies."""
     with contextlib.suppress(TinyGPTError, psutil.Error):
         earlier = RunWatch(run).status()
         steps = steps_of(run.read_settings(), earlier)
@@ -78,7 +78,7 @@ def announce(run: RunFolder, pid: int) -> None:
 
 
 class RunWatch:
-    """A run as somebody sees it from outside: new events, the trainer's state, and the wishes one can have."""
+    """A run from outside: its new events, the trainer's state, and commands to the trainer."""
 
     def __init__(self, run: RunFolder) -> None:
         self.run = run
@@ -90,7 +90,7 @@ class RunWatch:
         return self._journal.poll()
 
     def status(self) -> RunStatus | None:
-        """Return the trainer's last word; None before its first."""
+        """Return the trainer's last status; None before its first."""
         try:
             return self.run.read_status()
         except TinyGPTError:
@@ -101,7 +101,7 @@ class RunWatch:
         return live_status(self.run) is not None
 
     def died(self) -> bool:
-        """Whether the trainer is gone without having ended the run."""
+        """Whether the trainer ended without ending the run."""
         status = self.status()
         return status is not None and status.state in LIVE and not is_alive(status)
 
@@ -109,12 +109,12 @@ class RunWatch:
         """Ask the trainer to pause; it stays in memory."""
         self._control.send("pause")
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         """End a pause."""
         self._control.cancel("pause")
 
     def stop(self) -> None:
-        """Ask the trainer to evaluate once more, keep the best weights, and end."""
+        """Ask the trainer to evaluate a last time, save the best weights, and end."""
         self._control.send("stop")
 
     def sample(self) -> None:
@@ -122,12 +122,12 @@ class RunWatch:
         self._control.send("sample")
 
     def save(self) -> None:
-        """Ask to save the state to go on from, now."""
+        """Ask for the state to be saved now."""
         self._control.send("save")
 
 
 def main() -> int:
-    """Train the model folder named on the command line; the journal says what happens."""
+    """Train the model folder named on the command line; the journal has the events."""
     model = Path(sys.argv[1])
     settings = decode(sys.argv[2], RunSettings) if len(sys.argv) > 2 else None
     control = Control(RunFolder(model).control)
@@ -136,7 +136,7 @@ def main() -> int:
         control.send("stop")
 
     platforms.on_signals([*platforms.STOP_SIGNALS, platforms.HANG_UP], stop)
-    platforms.lower_priority(5)  # whoever trains also wants to type
+    platforms.lower_priority(5)  # the computer should stay usable
     try:
         import_torch(TRAINING)
         from tinygpt_tui.training.run import run_training

@@ -1,4 +1,4 @@
-"""A model's untrained twin: the same net with the weights that its training began with."""
+"""A model's untrained copy: the same architecture with the weights that its training started from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tinygpt_tui.settings.model_config import NativeConfig
 
 
 def first_weights(folder: Path, config: NativeConfig) -> LanguageModel:
-    """Build the net of `config` with its first weights, drawn from its run's seed; from 0 where no run is kept."""
+    """Build the model of `config` with its initial weights, drawn from its run's seed, or from 0 without a run."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_seed(folder))
         return build(config.architecture).eval()

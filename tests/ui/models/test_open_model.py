@@ -58,7 +58,7 @@ async def test_a_foreign_file_is_opened_told_about_and_kept(foreign: Path, monke
         keep(read_model(Path(model)), folder, Path(model))
         return folder
 
-    monkeypatch.setattr("tinygpt_tui.workers.exporter.keep", kept_here)
+    monkeypatch.setattr("tinygpt_tui.workers.exporter.save_model", kept_here)
     async with opened(size=(80, 24)) as bench:
         await open_dialog(bench, str(foreign))
         await bench.until(lambda: isinstance(bench.app.screen, CardScreen))

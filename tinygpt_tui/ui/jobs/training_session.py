@@ -219,7 +219,7 @@ class TrainingSession:
 
     def end_pause(self) -> None:
         """End the pause."""
-        self._watch.go_on()
+        self._watch.resume()
 
     def stop(self) -> None:
         """Ask the trainer to keep the best weights and end; asked twice, it leaves out the last evaluation."""

@@ -213,11 +213,11 @@ class CardScreen(Dialog[str]):
 
     @work(group="card-keep", exclusive=True, exit_on_error=False)
     async def _keep(self, name: str) -> None:
-        from tinygpt_tui.workers.exporter import keep
+        from tinygpt_tui.workers.exporter import save_model
 
         self._say("reading it, and writing it as one of yours …")
         try:
-            folder = await keep(str(self._path), check_name(name))
+            folder = await save_model(str(self._path), check_name(name))
         except TinyGPTError as error:
             self._complain(error)
         else:

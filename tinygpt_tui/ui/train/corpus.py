@@ -144,7 +144,7 @@ class TrainCorpus(Vertical):
 
     @work(thread=True, exclusive=True, group="read")
     def _read(self, entry: CorpusEntry, reader: TextReader) -> None:
-        progress = reader.shares()
+        progress = reader.fractions()
         outcome: float | CorpusFacts | TinyGPTError = 0.0
         shown = 0.0
         while isinstance(outcome, float):
