@@ -16,7 +16,8 @@ from fuzz import KINDS, fuzz
 
 from tinygpt_tui.errors import CheckpointError, TinyGPTError
 from tinygpt_tui.foreign.opening import inspect_checkpoint
-from tinygpt_tui.foreign.readers.pickles import Allowance, Record, read_pickle
+from tinygpt_tui.foreign.readers.pickled import PickledObject
+from tinygpt_tui.foreign.readers.pickles import TimeLimit, read_pickle
 from tinygpt_tui.foreign.source import models_in
 
 
@@ -41,8 +42,8 @@ def test_what_a_pickle_asks_for_is_not_done(new: bool, tmp_path: Path, monkeypat
     inspection = inspect_checkpoint(tmp_path / "model.pt")
     assert inspection.layout.name == "lecture"
     record = inspection.source.extras["config"]
-    assert isinstance(record, Record)
-    assert str(record.word) in ("posix.system", "nt.system")
+    assert isinstance(record, PickledObject)
+    assert str(record.kind) in ("posix.system", "nt.system")
     assert not (tmp_path / "harm-done").exists()
 
 
@@ -246,10 +247,10 @@ def test_keys_that_all_have_one_hash_are_refused_at_the_first_large_one(form: st
 
 def test_the_time_for_a_pickle_is_bounded_as_its_steps_are() -> None:
     many = pickle.dumps(dict.fromkeys(range(5000)), protocol=2)
-    assert len(read_pickle(many, allowance=Allowance(60.0))[0]) == 5000
+    assert len(read_pickle(many, limit=TimeLimit(60.0))[0]) == 5000
     for content in (many, pickle.dumps(list(range(5000)), protocol=2)):
         with pytest.raises(CheckpointError, match="takes more than"):
-            read_pickle(content, allowance=Allowance(0.0))
+            read_pickle(content, limit=TimeLimit(0.0))
 
 
 def test_one_model_that_cannot_be_read_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from tinygpt_tui.errors import CheckpointError, NotFoundError, storage_error
 from tinygpt_tui.files import is_file, is_folder
 from tinygpt_tui.foreign.hub import folder_name
 from tinygpt_tui.foreign.readers.llama2c import HEADER, read_llama2c
-from tinygpt_tui.foreign.readers.pickles import Record, Stub
+from tinygpt_tui.foreign.readers.pickled import PickledObject, TensorRef
 from tinygpt_tui.foreign.readers.safetensors_file import read_safetensors
 from tinygpt_tui.foreign.readers.torch_zip import Saved, is_torch_file, read_torch
 from tinygpt_tui.foreign.sidecars import check_inside, read_json, sidecar
@@ -47,7 +47,7 @@ class Source:
     files: tuple[Path, ...]  # of the weights
     tensors: Mapping[str, TensorPlace]
     extras: Mapping[str, Any] = field(default_factory=dict)
-    module: Mapping[str, Record] = field(default_factory=dict)
+    module: Mapping[str, PickledObject] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     wrapped_in: tuple[str, ...] = ()
 
@@ -108,7 +108,7 @@ def open_source(path: Path) -> Source:
         raise NotFoundError(f"there is nothing at {path}", "check the path")
     places: list[TensorPlace] = []
     extras: dict[str, Any] = {}
-    module: dict[str, Record] = {}
+    module: dict[str, PickledObject] = {}
     metadata: dict[str, str] = {}
     wrapped: tuple[str, ...] = ()
     for file in files:
@@ -124,7 +124,7 @@ def open_source(path: Path) -> Source:
         saved = read_torch(file)
         state, extras, module, wrapped = _taken_apart(saved)
         _check_count(file, len(places) + len(state))
-        places.extend(saved.place(name, stub) for name, stub in state.items())
+        places.extend(saved.place(name, ref) for name, ref in state.items())
     _check_count(files[0], len(places))
     tensors, prefixes = _without_prefixes(checked(places))
     return Source(path, folder, files, tensors, extras, module, metadata, (*wrapped, *prefixes))
@@ -227,7 +227,9 @@ def _is_safetensors(file: Path) -> bool:
     return not is_torch_file(beginning) and beginning[8:9] == b"{"
 
 
-def _taken_apart(saved: Saved) -> tuple[dict[str, Stub], dict[str, Any], dict[str, Record], tuple[str, ...]]:
+def _taken_apart(
+    saved: Saved,
+) -> tuple[dict[str, TensorRef], dict[str, Any], dict[str, PickledObject], tuple[str, ...]]:
     """Return the state dict of what was saved, what lay beside it, the parts of a pickled module, and its wrapper."""
     content = saved.content
     extras: dict[str, Any] = {}
@@ -242,8 +244,8 @@ def _taken_apart(saved: Saved) -> tuple[dict[str, Stub], dict[str, Any], dict[st
             )
         extras |= {str(name): value for name, value in content.items() if name != key and isinstance(name, str)}
         content, wrapped = content[key], (*wrapped, key)
-    if isinstance(content, Record):
-        if content.word.module.split(".")[0] == "__torch__":
+    if isinstance(content, PickledObject):
+        if content.kind.module.split(".")[0] == "__torch__":
             raise CheckpointError(
                 f"{saved.path.name} is a program of TorchScript, which is not run here",
                 "give its weights: torch.save(torch.jit.load(FILE).state_dict(), OTHER_FILE)",
@@ -251,31 +253,31 @@ def _taken_apart(saved: Saved) -> tuple[dict[str, Stub], dict[str, Any], dict[st
         parts = dict(_modules(saved, content))
         if not any(isinstance(part.attribute("_parameters"), dict) for part in parts.values()):
             raise CheckpointError(
-                f"{saved.path.name} holds a {content.word}, which is no model", "give a file with a model's weights"
+                f"{saved.path.name} holds a {content.kind}, which is no model", "give a file with a model's weights"
             )
         state = {
-            f"{at}.{name}" if at else name: stub
+            f"{at}.{name}" if at else name: ref
             for at, part in parts.items()
             for kind in ("_parameters", "_buffers")
-            for name, stub in _dict(part.attribute(kind)).items()
-            if isinstance(stub, Stub) and isinstance(name, str)
+            for name, ref in _dict(part.attribute(kind)).items()
+            if isinstance(ref, TensorRef) and isinstance(name, str)
         }
         return state, extras, parts, wrapped
     if not isinstance(content, dict) or not _is_state(content):
         raise CheckpointError(f"{saved.path.name} holds no weights", "give a file with a model's state dict")
-    return {name: stub for name, stub in content.items() if isinstance(stub, Stub)}, extras, {}, wrapped
+    return {name: ref for name, ref in content.items() if isinstance(ref, TensorRef)}, extras, {}, wrapped
 
 
 def _wrapper_in(content: dict[Any, Any]) -> str | None:
     """Return the entry that holds the weights: one of the usual names, or the one with the most tensors."""
-    usual = next((key for key in WRAPPERS if isinstance(content.get(key), dict | Record)), None)
+    usual = next((key for key in WRAPPERS if isinstance(content.get(key), dict | PickledObject)), None)
     if usual is not None:
         return usual
     held = {key: value for key, value in content.items() if isinstance(key, str)}
     states = {key: len(value) for key, value in held.items() if isinstance(value, dict) and _is_state(value)}
     if states:
         return max(states, key=states.__getitem__)
-    modules = (key for key, value in held.items() if isinstance(value, Record) and value.attribute("_modules"))
+    modules = (key for key, value in held.items() if isinstance(value, PickledObject) and value.attribute("_modules"))
     inside = (key for key, value in held.items() if isinstance(value, dict) and _wraps(value))
     return next(modules, next(inside, None))
 
@@ -286,13 +288,13 @@ def _wraps(content: dict[Any, Any]) -> bool:
 
 def _is_state(content: dict[Any, Any]) -> bool:
     """Whether a dict is a state dict: names and tensors, and at most a few other things."""
-    stubs = sum(isinstance(value, Stub) for value in content.values())
-    return stubs > 0 and all(isinstance(name, str) for name in content) and 2 * stubs >= len(content)
+    refs = sum(isinstance(value, TensorRef) for value in content.values())
+    return refs > 0 and all(isinstance(name, str) for name in content) and 2 * refs >= len(content)
 
 
-def _modules(saved: Saved, whole: Record) -> Iterator[tuple[str, Record]]:
+def _modules(saved: Saved, whole: PickledObject) -> Iterator[tuple[str, PickledObject]]:
     """Yield each part of a pickled module with its path; a part that is in itself has no end, and is refused."""
-    waiting: list[tuple[str, Record, int]] = [("", whole, 0)]
+    waiting: list[tuple[str, PickledObject, int]] = [("", whole, 0)]
     count = 0
     while waiting:
         at, part, depth = waiting.pop()
@@ -301,7 +303,7 @@ def _modules(saved: Saved, whole: Record) -> Iterator[tuple[str, Record]]:
             raise CheckpointError(f"{saved.path.name}: its module has no end", "the file is damaged; do not trust it")
         yield at, part
         for name, inner in reversed(_dict(part.attribute("_modules")).items()):
-            if isinstance(inner, Record) and isinstance(name, str):
+            if isinstance(inner, PickledObject) and isinstance(name, str):
                 waiting.append((f"{at}.{name}" if at else name, inner, depth + 1))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from tinygpt_tui.foreign.facts import FactSource
 from tinygpt_tui.foreign.layouts.base import Findings, head_counts, number_in
 from tinygpt_tui.foreign.layouts.module import attribute_of
-from tinygpt_tui.foreign.readers.pickles import Record
+from tinygpt_tui.foreign.readers.pickled import PickledObject
 from tinygpt_tui.foreign.sidecars import read_json
 from tinygpt_tui.foreign.source import Source
 
@@ -52,7 +52,7 @@ def _entries(source: Source) -> Iterator[tuple[str, Mapping[Any, Any]]]:
     extras = source.extras
     for name in sorted(extras, key=lambda name: name != ENTRY):
         value = extras[name]
-        held = value.state if isinstance(value, Record) else value
+        held = value.state if isinstance(value, PickledObject) else value
         if isinstance(held, dict):
             yield name, held
     yield "beside the weights", extras

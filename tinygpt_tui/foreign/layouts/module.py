@@ -4,44 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tinygpt_tui.foreign.readers.pickles import Record
+from tinygpt_tui.foreign.readers.pickled import PickledObject
 
 
-def activation_of(parts: Mapping[str, Record]) -> str | None:
+def activation_of(parts: Mapping[str, PickledObject]) -> str | None:
     """Return the non-linearity of a module's MLPs; None where it has none, or several, or unknown ones."""
     kinds = set()
     for part in parts.values():
-        if part.word.module != "torch.nn.modules.activation":
+        if part.kind.module != "torch.nn.modules.activation":
             continue
-        if part.word.name == "ReLU":
+        if part.kind.name == "ReLU":
             kinds.add("relu")
-        elif part.word.name == "GELU":
+        elif part.kind.name == "GELU":
             kinds.add("gelu_tanh" if part.attribute("approximate") == "tanh" else "gelu")
     return kinds.pop() if len(kinds) == 1 else None
 
 
-def epsilon_of(parts: Mapping[str, Record]) -> float | None:
+def epsilon_of(parts: Mapping[str, PickledObject]) -> float | None:
     """Return what the module's norms add to the variance."""
-    values = {part.attribute("eps") for part in parts.values() if part.word.name == "LayerNorm"}
+    values = {part.attribute("eps") for part in parts.values() if part.kind.name == "LayerNorm"}
     value = values.pop() if len(values) == 1 else None
     return value if isinstance(value, float) and 0 < value < 1 else None
 
 
-def dropout_of(parts: Mapping[str, Record]) -> float | None:
+def dropout_of(parts: Mapping[str, PickledObject]) -> float | None:
     """Return the share that the module's dropouts set to zero."""
     values = set(_dropouts(parts))
     value = values.pop() if len(values) == 1 else None
     return float(value) if isinstance(value, int | float) and 0 <= value < 1 else None
 
 
-def attribute_of(parts: Mapping[str, Record], name: str) -> int | None:
+def attribute_of(parts: Mapping[str, PickledObject], name: str) -> int | None:
     """Return a positive whole number that one or more parts of a module agree on."""
     values = {value for part in parts.values() if type(value := part.attribute(name)) is int and 0 < value < 1 << 31}
     return values.pop() if len(values) == 1 else None
 
 
-def _dropouts(parts: Mapping[str, Record]) -> Iterator[object]:
+def _dropouts(parts: Mapping[str, PickledObject]) -> Iterator[object]:
     for part in parts.values():
-        if part.word.name == "Dropout":
+        if part.kind.name == "Dropout":
             value = part.attribute("p")
             yield value if isinstance(value, int | float) else None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tinygpt_tui import reading
 from tinygpt_tui.errors import CheckpointError, NotFoundError, storage_error
-from tinygpt_tui.foreign.readers.pickles import MOST_DIMENSIONS
+from tinygpt_tui.foreign.readers.pickled import MOST_DIMENSIONS
 from tinygpt_tui.foreign.tensors import ITEM_SIZES, KINDS, MOST_TENSORS, TensorPlace, check_memory, checked
 from tinygpt_tui.reading import Damage
 

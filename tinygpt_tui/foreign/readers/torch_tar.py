@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tinygpt_tui.errors import CheckpointError
-from tinygpt_tui.foreign.readers.pickles import MOST_DIMENSIONS, Allowance, Storage, Stub, Word, read_pickle
+from tinygpt_tui.foreign.readers.pickled import MOST_DIMENSIONS, GlobalName, Storage, TensorRef
+from tinygpt_tui.foreign.readers.pickles import TimeLimit, read_pickle
 from tinygpt_tui.foreign.tensors import MOST_TENSORS
 
 BLOCK = 512
@@ -35,18 +36,18 @@ def read_tar(path: Path, data: Any, sizes: dict[str, int]) -> tuple[Any, Places]
 
     `data` is the mapped file, `sizes` how many bytes a number of each storage class has. Raises CheckpointError.
     """
-    members, allowance = dict(_members(path, data)), Allowance()
+    members, limit = dict(_members(path, data)), TimeLimit()
     if not all(name in members for name in _WANTED):
         raise CheckpointError(
             f"{path.name} is a tar archive, but not one of torch's", "unpack it, and give the checkpoint that is in it"
         )
     if "sys_info" in members:
-        system, _ = read_pickle(data, members["sys_info"][0], path.name, allowance=allowance)
+        system, _ = read_pickle(data, members["sys_info"][0], path.name, limit=limit)
         if isinstance(system, dict) and system.get("little_endian") is False:
             raise CheckpointError(f"{path.name} was written on a big-endian machine", "save it again on another")
     try:
-        kinds, places, views = _storages(path, data, *members["storages"], sizes, allowance)
-        tensors = _tensors(path, data, *members["tensors"], kinds, views, allowance)
+        kinds, places, views = _storages(path, data, *members["storages"], sizes, limit)
+        tensors = _tensors(path, data, *members["tensors"], kinds, views, limit)
     except (struct.error, ValueError, TypeError) as error:
         raise CheckpointError(f"{path.name} is damaged: {error}", _AGAIN) from None
 
@@ -55,7 +56,7 @@ def read_tar(path: Path, data: Any, sizes: dict[str, int]) -> tuple[Any, Places]
             return to[0] if to else None  # a class, and its source as text
         return tensors[_key(to)]
 
-    content, _ = read_pickle(data, members["pickle"][0], path.name, resolved, allowance)
+    content, _ = read_pickle(data, members["pickle"][0], path.name, resolved, limit)
     return content, places
 
 
@@ -79,16 +80,16 @@ def _members(path: Path, data: Any) -> Iterator[tuple[str, tuple[int, int]]]:
 
 
 def _storages(
-    path: Path, data: Any, place: int, end: int, sizes: dict[str, int], allowance: Allowance
+    path: Path, data: Any, place: int, end: int, sizes: dict[str, int], limit: TimeLimit
 ) -> tuple[dict[str, str], Places, dict[str, tuple[str, int]]]:
     """Return the class of each storage, where its numbers lie, and which of them are pieces of others, from where."""
-    count, place = read_pickle(data, place, path.name, allowance=allowance)
+    count, place = read_pickle(data, place, path.name, limit=limit)
     kinds: dict[str, str] = {}
     places: Places = {}
     for _ in range(_count(count)):
-        told, place = read_pickle(data, place, path.name, allowance=allowance)
+        told, place = read_pickle(data, place, path.name, limit=limit)
         key, _, kind = told
-        if not isinstance(kind, Word) or kind.name not in sizes:
+        if not isinstance(kind, GlobalName) or kind.name not in sizes:
             raise ValueError(f"a storage of {str(kind)[:60]}")
         (numel,) = struct.unpack("<q", data[place : place + 8])
         first, size = place + 8, numel * sizes[kind.name]
@@ -96,7 +97,7 @@ def _storages(
             raise CheckpointError(f"{path.name} ends too soon", "it was not copied to its end")
         kinds[_key(key)], places[_key(key)] = kind.name, (first, size)
         place = first + size
-    told, place = read_pickle(data, place, path.name, allowance=allowance)
+    told, place = read_pickle(data, place, path.name, limit=limit)
     views: dict[str, tuple[str, int]] = {}
     if not isinstance(told, list) or len(told) > MOST_THINGS:
         raise ValueError("no list of views")
@@ -114,13 +115,13 @@ def _tensors(
     end: int,
     kinds: dict[str, str],
     views: dict[str, tuple[str, int]],
-    allowance: Allowance,
-) -> dict[str, Stub | Storage]:
+    limit: TimeLimit,
+) -> dict[str, TensorRef | Storage]:
     """Return each tensor by its key, and each storage."""
-    found: dict[str, Stub | Storage] = {key: Storage(key, kind, None) for key, kind in kinds.items()}
-    count, place = read_pickle(data, place, path.name, allowance=allowance)
+    found: dict[str, TensorRef | Storage] = {key: Storage(key, kind, None) for key, kind in kinds.items()}
+    count, place = read_pickle(data, place, path.name, limit=limit)
     for _ in range(_count(count)):
-        told, place = read_pickle(data, place, path.name, allowance=allowance)
+        told, place = read_pickle(data, place, path.name, limit=limit)
         key, storage, _ = told
         root, offset = views.get(_key(storage), (_key(storage), 0))
         if root not in kinds:
@@ -132,7 +133,7 @@ def _tensors(
         if any(number < 0 for number in numbers):
             raise ValueError("a tensor's shape")
         shape, stride = numbers[:dimensions], numbers[dimensions:-1]
-        found[_key(key)] = Stub(Storage(root, kinds[root], None), numbers[-1] + offset, shape, stride, kinds[root])
+        found[_key(key)] = TensorRef(Storage(root, kinds[root], None), numbers[-1] + offset, shape, stride, kinds[root])
         place += 16 * (dimensions + 1)
     return found
 

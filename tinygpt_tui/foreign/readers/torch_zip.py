@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from tinygpt_tui.errors import CheckpointError, storage_error
-from tinygpt_tui.foreign.readers.pickles import LARGEST_PROGRAM, Allowance, Record, Storage, Stub, read_pickle
+from tinygpt_tui.foreign.readers.pickled import PickledObject, Storage, TensorRef
+from tinygpt_tui.foreign.readers.pickles import LARGEST_PROGRAM, TimeLimit, read_pickle
 from tinygpt_tui.foreign.readers.torch_tar import BLOCK, is_tar, read_tar
 from tinygpt_tui.foreign.tensors import ITEM_SIZES, MOST_TENSORS, TensorPlace
 from tinygpt_tui.reading import open_file
@@ -40,18 +41,18 @@ class Saved:
     content: Any
     places: dict[str, tuple[int, int]]  # storage key -> first byte, how many
 
-    def place(self, name: str, stub: Stub) -> TensorPlace:
+    def place(self, name: str, ref: TensorRef) -> TensorPlace:
         """Return where the numbers of a tensor are. Raises CheckpointError where they are not there."""
-        kind = _KINDS.get(stub.kind)
+        kind = _KINDS.get(ref.kind)
         if kind is None:
-            raise CheckpointError(f"{self.path.name}: {name} is a {stub.kind}, which is not read", "")
-        if stub.storage.key not in self.places:
+            raise CheckpointError(f"{self.path.name}: {name} is a {ref.kind}, which is not read", "")
+        if ref.storage.key not in self.places:
             raise CheckpointError(
                 f"{self.path.name}: the numbers of {name} are missing", "it was not copied to its end"
             )
-        first, size = self.places[stub.storage.key]
+        first, size = self.places[ref.storage.key]
         return TensorPlace(
-            name, self.path, kind, stub.shape, first, size // ITEM_SIZES[kind], stub.offset, _plain_stride(stub)
+            name, self.path, kind, ref.shape, first, size // ITEM_SIZES[kind], ref.offset, _plain_stride(ref)
         )
 
 
@@ -169,10 +170,10 @@ def _read_legacy(path: Path, data: Any) -> Saved:
     """Read torch's form from before 1.6: five pickles behind one another, then every storage's numbers."""
     if data[:1] != b"\x80":
         raise CheckpointError(f"{path.name} is not a file that torch wrote", "give a .pt, .pth, .bin or .safetensors")
-    place, allowance = 0, Allowance()
+    place, limit = 0, TimeLimit()
     parts: list[Any] = []
     for _ in range(3):
-        value, place = read_pickle(data, place, path.name, allowance=allowance)
+        value, place = read_pickle(data, place, path.name, limit=limit)
         if not parts and value != LEGACY_MAGIC:
             # A pickle of its own, made by Python and not by torch: it may hold no tensors, but it is data.
             return Saved(path, value, {})
@@ -181,8 +182,8 @@ def _read_legacy(path: Path, data: Any) -> Saved:
         raise CheckpointError(f"{path.name} is of a form of torch's that is not read", "save it again with torch")
     if parts[2].get("little_endian") is False:
         raise CheckpointError(f"{path.name} was written on a big-endian machine", "save it again on another")
-    content, place = read_pickle(data, place, path.name, allowance=allowance)
-    keys, place = read_pickle(data, place, path.name, allowance=allowance)
+    content, place = read_pickle(data, place, path.name, limit=limit)
+    keys, place = read_pickle(data, place, path.name, limit=limit)
     if not isinstance(keys, list) or len(keys) > MOST_STORAGES:
         raise CheckpointError(f"{path.name} is damaged: no list of storages", "copy the file again")
     kinds = _storages_in(content)
@@ -204,35 +205,35 @@ def _read_legacy(path: Path, data: Any) -> Saved:
 def _storages_in(content: Any) -> dict[str, int]:
     """Return the size of an element of each storage that anything in `content` uses; cycles are walked once."""
     found: dict[str, int] = {}
-    for stub in stubs_in(content):
-        found[stub.storage.key] = ITEM_SIZES[_KINDS.get(stub.storage.kind, "U8")]
+    for ref in tensor_refs_in(content):
+        found[ref.storage.key] = ITEM_SIZES[_KINDS.get(ref.storage.kind, "U8")]
     return found
 
 
-def stubs_in(content: Any) -> Iterator[Stub]:
+def tensor_refs_in(content: Any) -> Iterator[TensorRef]:
     """Yield every tensor anywhere in `content`; a loop, because what is nested deep would be too deep for calls."""
     waiting, seen = [content], set()
     while waiting:
         value = waiting.pop()
-        if isinstance(value, Stub):
+        if isinstance(value, TensorRef):
             yield value
-        elif isinstance(value, dict | list | tuple | Record) and not isinstance(value, Storage):
+        elif isinstance(value, dict | list | tuple | PickledObject) and not isinstance(value, Storage):
             if id(value) in seen:
                 continue
             seen.add(id(value))
             if isinstance(value, dict):
                 waiting.extend(value.values())
-            elif isinstance(value, Record):
-                waiting.extend([value.made_from, value.state, value.items, value.pairs])
+            elif isinstance(value, PickledObject):
+                waiting.extend([value.arguments, value.state, value.items, value.pairs])
             else:
                 waiting.extend(value)
 
 
-def _plain_stride(stub: Stub) -> tuple[int, ...] | None:
+def _plain_stride(ref: TensorRef) -> tuple[int, ...] | None:
     """Return the strides; None where rows lie behind one another, as nearly always."""
     expected = 1
-    for size, step in zip(reversed(stub.shape), reversed(stub.stride), strict=True):
+    for size, step in zip(reversed(ref.shape), reversed(ref.stride), strict=True):
         if size != 1 and step != expected:
-            return stub.stride
+            return ref.stride
         expected *= size
     return None

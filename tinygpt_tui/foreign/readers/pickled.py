@@ -1,0 +1,144 @@
+"""What a pickle describes, as plain data: names of classes, objects, storages of numbers, tensors in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+MOST_DIMENSIONS = 8
+
+
+class GlobalName(NamedTuple):
+    """A class or function that a pickle names; it is never looked up."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+@dataclass(eq=False, slots=True)
+class PickledObject:
+    """An object: its class, the arguments of its constructor, its state, and what was added to it."""
+
+    kind: GlobalName
+    arguments: tuple[Any, ...] = ()
+    state: Any = None
+    items: list[Any] = field(default_factory=list)
+    pairs: dict[Any, Any] = field(default_factory=dict)
+
+    def attribute(self, name: str) -> Any:
+        """Return an attribute of the object; None if it has none of this name."""
+        return self.state.get(name) if isinstance(self.state, dict) else None
+
+
+class Storage(NamedTuple):
+    """A row of numbers in the file, by its key; `numel` is None if the pickle does not give it."""
+
+    key: str
+    kind: str  # FloatStorage, HalfStorage …
+    numel: int | None
+
+
+class TensorRef(NamedTuple):
+    """Where a tensor's numbers are, counted in elements of its storage."""
+
+    storage: Storage
+    offset: int
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    kind: str
+
+
+_EMPTY = {
+    "dict": dict, "OrderedDict": dict, "defaultdict": dict, "Counter": dict, "list": list, "set": list,
+    "frozenset": list, "tuple": tuple, "Size": tuple,
+}  # fmt: skip
+_CONTAINERS = {
+    GlobalName(module, name)
+    for module, names in {
+        "collections": ("OrderedDict", "defaultdict", "Counter"),
+        "builtins": ("dict", "list", "set", "frozenset", "tuple"),
+        "__builtin__": ("dict", "list", "set", "frozenset", "tuple"),
+        "torch": ("Size",),
+    }.items()
+    for name in names
+}
+
+
+def key_of(value: Any) -> Any:
+    """Return a value as a dict's key if its hash is cheap. Raises ValueError.
+
+    All multiples of 2^61 - 1 have the same hash, so that a dict of many of them takes time that is quadratic in their
+    number: there are only a few among whole numbers of 64 bits.
+    """
+    if value is None or isinstance(value, str | float | bytes | GlobalName) or _is_short(value):
+        return value
+    if (
+        isinstance(value, tuple)
+        and len(value) < 32
+        and all(isinstance(one, str | float) or _is_short(one) for one in value)
+    ):
+        return value
+    if isinstance(value, PickledObject):
+        return value  # by its identity
+    raise ValueError("a key")
+
+
+def _is_short(value: Any) -> bool:
+    return isinstance(value, int) and -(1 << 63) <= value < 1 << 64
+
+
+def result_of(called: GlobalName, arguments: tuple[Any, ...]) -> Any:
+    """Return what a call gives: a container, or a tensor of torch; else a PickledObject. Raises ValueError."""
+    if called in _CONTAINERS:
+        return _container(_EMPTY[called.name], arguments)
+    if called.module == "torch._utils":
+        if called.name in ("_rebuild_tensor_v2", "_rebuild_tensor", "_rebuild_tensor_v3"):
+            return _tensor(called.name, arguments)
+        if called.name in ("_rebuild_parameter", "_rebuild_parameter_with_state") and arguments:
+            return arguments[0]
+    if called == GlobalName("_codecs", "encode") and len(arguments) == 2 and isinstance(arguments[0], str):
+        return arguments[0].encode("latin-1", "replace")
+    if called == GlobalName("torch", "device") and arguments and isinstance(arguments[0], str):
+        return arguments[0]
+    return PickledObject(called, arguments)
+
+
+def _container(kind: type, arguments: tuple[Any, ...]) -> Any:
+    values = arguments[-1] if arguments else ()
+    if isinstance(values, GlobalName | PickledObject):  # defaultdict(list)
+        values = ()
+    if kind is dict:
+        pairs = values.items() if isinstance(values, dict) else values
+        return {key_of(key): value for key, value in pairs}
+    return kind(values if isinstance(values, list | tuple) else ())
+
+
+def storage_of(reference: Any) -> Any:
+    """Return a storage of torch from its persistent id; anything else unchanged. Raises ValueError."""
+    if not (isinstance(reference, tuple) and len(reference) >= 3 and reference[0] == "storage"):
+        return reference
+    kind, key = reference[1], reference[2]
+    numel = reference[4] if len(reference) > 4 else None
+    if not isinstance(kind, GlobalName) or not isinstance(key, str) or not (numel is None or type(numel) is int):
+        raise ValueError("a storage")
+    if len(reference) > 5 and isinstance(reference[5], tuple):
+        raise ValueError("a view of a storage")
+    return Storage(key, kind.name, numel)
+
+
+def _tensor(function: str, arguments: tuple[Any, ...]) -> TensorRef:
+    storage, offset, shape, stride = arguments[:4]
+    if not isinstance(storage, Storage) or type(offset) is not int or offset < 0:
+        raise ValueError("a tensor")
+    for row in (shape, stride):
+        if not isinstance(row, tuple) or len(row) > MOST_DIMENSIONS or any(type(n) is not int or n < 0 for n in row):
+            raise ValueError("a tensor's shape")
+    if len(shape) != len(stride):
+        raise ValueError("a tensor's strides")
+    kind = storage.kind
+    if function == "_rebuild_tensor_v3":
+        kind = str(arguments[6].name) if len(arguments) > 6 and isinstance(arguments[6], GlobalName) else kind
+    return TensorRef(storage, offset, shape, stride, kind)
