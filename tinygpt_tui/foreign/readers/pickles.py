@@ -159,8 +159,8 @@ class _Machine:
 
     def push_number(self, value: int) -> None:
         """Push a whole number, which may have any length in a pickle."""
-        if value.bit_length() > 8 * LONGEST_NUMBER:
-            raise self._refused(f"it has a number of {value.bit_length():,} bits")
+        if (size := value.bit_length() // 8 + 1) > LONGEST_NUMBER:
+            raise self._refused(f"it has a number of {size} bytes")
         self.push(value)
 
     def memoize(self, index: int) -> None:
