@@ -15,6 +15,7 @@ from tinygpt_tui.corpora.corpus import Corpus, split
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings
 from tinygpt_tui.runs.index import create_run
 from tinygpt_tui.settings.architecture import (
+    ARCHITECTURE_SETTINGS,
     ArchitectureSettings,
     BackpackSettings,
     BigramSettings,
@@ -23,6 +24,7 @@ from tinygpt_tui.settings.architecture import (
     GRUSettings,
     LSTMSettings,
     RNNSettings,
+    name_of,
 )
 from tinygpt_tui.settings.model_config import TrainedOn
 from tinygpt_tui.settings.training import TrainingSettings
@@ -116,6 +118,12 @@ VARIANTS: dict[str, ArchitectureSettings] = GPT_VARIANTS | {
     "bigram": BigramSettings(vocab_size=13, block_size=8),
     "backpack": BackpackSettings(**TINY, n_layer=2, n_head=2, n_sense=4, sliding=False, dropout=0.1),
     "backpack that slides": BackpackSettings(**TINY, n_layer=1, n_head=2, n_sense=2),
+}
+# An architecture without a variant of its own is tested, too, as small as its settings allow.
+VARIANTS |= {
+    name_of(net()): net(**{name: value for name, value in TINY.items() if name in net.__struct_fields__})
+    for net in ARCHITECTURE_SETTINGS
+    if net not in {type(settings) for settings in VARIANTS.values()}
 }
 
 

@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakIdKeyDictionary
 
 from tinygpt_tui import architectures
-from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.architectures.base import Head, LanguageModel
 from tinygpt_tui.events.tracing import Picture, StepKind, TraceStep
 from tinygpt_tui.insight import naming
 from tinygpt_tui.insight.cells import inside_of
@@ -90,7 +90,8 @@ class Recorder:
             return  # a norm, or a projection, that is not there
         path = self._paths[module]
         parent, _, own = path.rpartition(".")
-        words = naming.words_of_module(path) or Words(own, own, "", f"{own}({{x}})")
+        named_as = "lm_head" if isinstance(module, Head) else path
+        words = naming.words_of_module(named_as) or Words(own, own, "", f"{own}({{x}})")
         place = naming.place_of(parent) or (("senses",) if own.startswith("sense") else ())
         inputs = self._origins_of(tensors)
         self._origins[output] = frozenset((self._add(_written(words, module), output, place, inputs),))
