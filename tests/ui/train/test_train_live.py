@@ -160,7 +160,7 @@ async def test_a_run_that_was_renamed_elsewhere_is_followed_to_its_new_name(run:
     run.write([*beginning(), *steps(1, 40)])
     run.end("stopped", 40)
     async with train_tab() as bench:
-        bench.screen.look_at(str(run.folder.model))
+        bench.screen.open_run(str(run.folder.model))
         await bench.sees("scripted")
         await bench.pilot.press("f2")
         await bench.until(lambda: not isinstance(bench.app.screen, TrainScreen))

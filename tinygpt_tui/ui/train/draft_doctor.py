@@ -14,7 +14,7 @@ from tinygpt_tui.ui.train.doctor import TrainDoctor
 from tinygpt_tui.workers.examiner import Case, Examiner, text_of
 
 TITLE = "doctor, before the start"
-LOOKING = "examining the text, then an untrained model…"
+LOOKING = "examining text and model…"
 
 
 class DraftDoctorScreen(Dialog[dict[str, str]]):
