@@ -26,7 +26,7 @@ from tinygpt_tui.ui.jobs.messages import EngineBatch
 from tinygpt_tui.ui.shared.contrast import readable
 from tinygpt_tui.ui.shared.prompt_history import PromptHistory
 from tinygpt_tui.ui.shell.commands import ActionCommands
-from tinygpt_tui.ui.shell.gc_policy import LOOK_EVERY_S, Garbage
+from tinygpt_tui.ui.shell.gc_policy import CHECK_EVERY_S, GarbagePolicy
 from tinygpt_tui.ui.shell.key_queue import KeyQueue
 from tinygpt_tui.ui.shell.line_filter import NoCommands
 from tinygpt_tui.ui.shell.preferences import Preferences
@@ -146,7 +146,7 @@ class TinyGPTApp(App[None]):
         self._quitting = False
         self.save_text: Callable[[], Awaitable[TinyGPTError | None]] | None = None
         self.unsaved: TinyGPTError | None = None
-        self._garbage = Garbage()
+        self._garbage = GarbagePolicy()
         self._no_commands = NoCommands()
         self._typed = KeyQueue(self, super().on_event)
         self.preferences = Preferences()
@@ -203,7 +203,7 @@ class TinyGPTApp(App[None]):
         if not gc.isenabled():  # as the command line left it
             self._garbage.take_over()
             self.bridge.listen(self)
-            self.set_interval(LOOK_EVERY_S, self._garbage.look)
+            self.set_interval(CHECK_EVERY_S, self._garbage.collect_if_due)
         self._carry()
 
     def on_engine_batch(self, message: EngineBatch) -> None:
@@ -219,7 +219,7 @@ class TinyGPTApp(App[None]):
         if isinstance(event, events.Key) and event.key.startswith("alt+"):
             event.character = None  # else a text box would type it instead of leaving it to a binding
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
-            await self._typed.take(event)
+            await self._typed.put(event)
         elif self.screen_stack or not isinstance(event, events.InputEvent):  # there is none when the app ends
             await super().on_event(event)
 

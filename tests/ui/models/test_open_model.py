@@ -69,7 +69,7 @@ async def test_a_foreign_file_is_opened_told_about_and_kept(foreign: Path, monke
         await bench.until(lambda: isinstance(bench.app.screen.focused, Input))
         assert bench.app.screen.focused.value == "out-letters"  # type: ignore[union-attr]
         await bench.pilot.press("enter")
-        await sees(bench, "it is kept as “out-letters”", "r Rename")
+        await sees(bench, "copied as “out-letters”", "r Rename")
         await bench.pilot.press("end")
         await sees(bench, "from the tensors")  # what was taken from where is kept, too
         kept = load(str(paths.models_folder() / "out-letters"))
@@ -153,7 +153,7 @@ async def test_the_card_of_a_broken_file_says_what_is_wrong_and_what_to_do(key: 
         await bench.pilot.press("d")
         await sees(bench, "“half.pt” is in the trash", "u Undo")
         await bench.pilot.press("u")
-        await sees(bench, "it is back", "this cannot be opened")
+        await sees(bench, "restored", "this cannot be opened")
         await bench.pilot.press("escape")
         assert bench.screen.card is not None
         assert bench.screen.card.name == "one"

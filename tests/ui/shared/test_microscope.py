@@ -55,13 +55,13 @@ def test_in_a_low_panel_the_alternatives_stand_in_two_columns() -> None:
     assert lines[3].startswith("3 ▸ ␣")
     assert lines[4].startswith("4   ↵")
     assert lines[1].rstrip().endswith("8.33%")
-    assert lines[6] == "Tab or a digit picks another"
+    assert lines[6] == "Tab or 1–0 selects another character"
 
 
 def test_in_a_tall_panel_they_stand_in_one() -> None:
     lines = text_of(known(), 60, 14, picked=0)
     assert [line[:1] for line in lines] == ["␣", "", *"1234567890", "", "E"]
-    assert lines[-1] == "Enter goes on from here with e"
+    assert lines[-1] == "Enter continues from here with e"
     assert all(cell_len(line) == 60 for line in lines[2:12])
 
 
@@ -71,8 +71,8 @@ def test_what_cannot_be_explained_is_said() -> None:
         for state in ("waiting", "first", "unknown", "failed")
     }
     assert said["waiting"] == ["Ж  …"]
-    assert said["first"] == ["Ж  nothing stands before it, so the model could not expect anything"]
-    assert said["unknown"] == ["Ж  this model does not know this character; it reads over it"]
+    assert said["first"] == ["Ж  first character: there is no context to predict it from"]
+    assert said["unknown"] == ["Ж  this character is not in the vocabulary; the model skips it"]
     assert said["failed"] == ["Ж  the engine died"]
     assert text_of(None, 78, 7) == []
 
@@ -189,7 +189,7 @@ async def test_it_opens_at_what_was_written_and_asks_about_it_first() -> None:
         await wait_until(pilot, lambda: len(app.questions) == 3)
         app.answer()
         await pilot.press("ctrl+home")
-        await wait_until(pilot, lambda: "nothing stands before it" in shown(app))
+        await wait_until(pilot, lambda: "there is no context" in shown(app))
         assert len(app.questions) == 3
 
 
@@ -203,7 +203,7 @@ async def test_ten_alternatives_are_seen_at_every_size(size: tuple[int, int], co
         lines = shown(app).splitlines()
         rows = [line for line in lines if line.count("%") == columns and "probability" not in line]
         assert len(rows) == 10 // columns
-        assert "Tab or a digit picks another" in shown(app)
+        assert "Tab or 1–0 selects another character" in shown(app)
         assert "But soft, what light" in lines[0]
 
 
@@ -217,7 +217,7 @@ async def test_an_alternative_is_picked_and_forked_from() -> None:
         assert glass.microscope.picked == 0
         await pilot.press("0")
         assert glass.microscope.picked == 9
-        await wait_until(pilot, lambda: "Enter goes on from here with s" in shown(app))
+        await wait_until(pilot, lambda: "Enter continues from here with s" in shown(app))
         await pilot.press("8")  # half a character: no text can begin with it
         assert glass.microscope.picked == 9
         await pilot.press("tab", "shift+tab", "enter")

@@ -69,10 +69,10 @@ async def test_there_is_a_box_for_every_setting_and_all_are_seen_at_once() -> No
 async def test_what_is_put_in_comes_out(settings: SamplingSettings) -> None:
     async with form(settings) as (app, pilot):
         assert app.form.settings == settings
-        app.form.show(CHANGED)
+        app.form.set_values(CHANGED)
         await pilot.pause()
         assert app.form.settings == CHANGED
-        app.form.show(settings)
+        app.form.set_values(settings)
         await pilot.pause()
         assert app.form.settings == settings
         assert not app.form.problem
@@ -81,7 +81,7 @@ async def test_what_is_put_in_comes_out(settings: SamplingSettings) -> None:
 async def test_values_shown_before_the_boxes_are_there_are_not_lost() -> None:
     app = FormApp()
     async with app.run_test() as pilot:
-        app.form.show(CHANGED)
+        app.form.set_values(CHANGED)
         await wait_until(pilot, lambda: len(app.form.query("Input, ChoiceBox")) == len(fields_of(SamplingSettings)))
         await pilot.pause()
         assert app.form.settings == CHANGED

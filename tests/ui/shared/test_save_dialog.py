@@ -61,13 +61,13 @@ async def opened(session: Session | None = SESSION, text: str = TEXT) -> AsyncIt
 
 async def test_the_ending_decides_and_the_dialog_says_how(tmp_path: Path) -> None:
     async with opened() as bench:
-        await bench.sees("Enter saves the text alone", "end the name in .md or .json")
+        await bench.sees("Enter to save the text alone", "a name ending in .md or .json")
         await bench.names(tmp_path / "a.MD")
         await bench.sees("Enter saves Markdown: the text, its settings")
         await bench.names(tmp_path / "a.json")
         await bench.sees("Enter saves JSON: the whole session")
         await bench.names(tmp_path / "a.doc")
-        await bench.sees("Enter saves the text alone")
+        await bench.sees("Enter to save the text alone")
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a", "a.log", ".md", "~nobody-such/a.txt"])
@@ -117,7 +117,7 @@ async def test_nothing_is_overwritten_unasked_and_another_name_needs_another_yes
 
 
 @pytest.mark.parametrize(
-    ("name", "words"), [("", "a name is needed"), (".", "that is a folder"), ("x" * 5000, "this path cannot be used")]
+    ("name", "words"), [("", "type a file name"), (".", "this is a folder"), ("x" * 5000, "this path cannot be used")]
 )
 async def test_a_name_that_cannot_be(name: str, words: str) -> None:
     async with opened() as bench:

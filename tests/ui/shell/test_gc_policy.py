@@ -1,4 +1,4 @@
-"""Garbage is looked for when nobody presses keys."""
+"""GarbagePolicy is looked for when nobody presses keys."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from tinygpt_tui.ui.shell.gc_policy import AT_LEAST_EVERY_S, EVERY_S, QUIET_S, Garbage
+from tinygpt_tui.ui.shell.gc_policy import AT_LEAST_EVERY_S, EVERY_S, QUIET_S, GarbagePolicy
 
 
 class Bench:
@@ -14,14 +14,14 @@ class Bench:
 
     def __init__(self) -> None:
         self.now, self.collected = 0.0, 0
-        self.garbage = Garbage(self.collect, lambda: self.now)
+        self.garbage = GarbagePolicy(self.collect, lambda: self.now)
 
     def collect(self) -> None:
         self.collected += 1
 
     def look_at(self, now: float) -> int:
         self.now = now
-        self.garbage.look()
+        self.garbage.collect_if_due()
         return self.collected
 
 
@@ -54,7 +54,7 @@ def test_a_pause_between_keys_is_enough() -> None:
 def test_what_the_start_made_is_not_looked_at_again() -> None:
     # In a process of its own: frozen objects stay frozen.
     program = (
-        "import gc; from tinygpt_tui.ui.shell.gc_policy import Garbage; gc.disable(); garbage = Garbage();"
+        "import gc; from tinygpt_tui.ui.shell.gc_policy import GarbagePolicy; gc.disable(); garbage = GarbagePolicy();"
         "garbage.take_over(); garbage.started(); print(gc.isenabled(), gc.get_freeze_count() > 1000)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True)

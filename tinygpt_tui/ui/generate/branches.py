@@ -17,7 +17,7 @@ from tinygpt_tui.sessions import tree
 from tinygpt_tui.sessions.document import Branch, words_of
 from tinygpt_tui.sessions.walk import rows
 from tinygpt_tui.ui.generate.session_editor import SessionEditor
-from tinygpt_tui.ui.shared.branch_words import KEPT, facts_line, fitted, preview_text, row_text
+from tinygpt_tui.ui.shared.branch_words import STAR, facts_line, fitted, preview_text, row_text
 from tinygpt_tui.ui.shared.confirm import ConfirmScreen
 from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shared.naming_line import NamingLine
@@ -35,7 +35,7 @@ class BranchList(OptionList):
     HELP = f"""## Branches
 
 Each line is one writing: it left the one that its lines lead to, at the `▸` in the preview. `↳` goes on where the one
-above ended. `▸` in front marks the branch that you see in the Generate tab, `{KEPT}` a kept one, `●` one that is being
+above ended. `▸` in front marks the branch that you see in the Generate tab, `{STAR}` a kept one, `●` one that is being
 written.
 
 Enter shows a branch. What you keep (`k`) stays when all others are dropped (`x`), and when a branch that it hangs on is
@@ -57,7 +57,7 @@ class BranchesScreen(Dialog[bool]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 (declared so by Textual)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "rename", "Rename", id="branches.rename", tooltip="Give this branch a name"),
-        Binding("k", "keep", f"Keep {KEPT}", id="branches.keep", tooltip="Mark it as worth keeping, or no longer"),
+        Binding("k", "keep", f"Keep {STAR}", id="branches.keep", tooltip="Mark it as worth keeping, or no longer"),
         Binding(
             "d", "delete", "Delete", id="branches.delete", tooltip="Delete it with what hangs on it, kept ones not"
         ),
@@ -157,14 +157,14 @@ class BranchesScreen(Dialog[bool]):
             self._delete(branch.id)
             return
         others = "the branch that hangs" if more == 1 else f"{more} branches that hang"
-        question = f"Delete “{_called(branch)}” and {others} on it? What you keep ({KEPT}) stays."
+        question = f"Delete “{_called(branch)}” and {others} on it? What you keep ({STAR}) stays."
         confirm = ConfirmScreen("delete branches", question, "Delete")
         self.app.push_screen(confirm, lambda yes: self._delete(branch.id) if yes else None)
 
     def action_drop(self) -> None:
         """Delete all that is not kept, after a question."""
         count = len(tree.unkept(self._editor.session, self._editor.spared))
-        question = f"Delete {_branches(count)} without a {KEPT}? The texts of the kept ones stay whole."
+        question = f"Delete {_branches(count)} without a {STAR}? The texts of the kept ones stay whole."
         self.app.push_screen(
             ConfirmScreen("drop unkept", question, "Delete"), lambda yes: self._drop() if yes else None
         )
@@ -184,7 +184,7 @@ class BranchesScreen(Dialog[bool]):
         try:
             count = self._editor.delete_branch(branch)
         except SessionError as error:
-            self.query_one(NamingLine).say(f"{error.message}: {error.hint}", warning=True)
+            self.query_one(NamingLine).set_note(f"{error.message}: {error.hint}", warning=True)
             return
         left = self._editor.session.branches
         near = [id for id in (*order[place:], *reversed(order[:place])) if id in left]
@@ -228,7 +228,7 @@ class BranchesScreen(Dialog[bool]):
         kept = sum(branch.kept for branch in session.branches.values())
         self.set_keys(f"{_branches(len(found))}, {kept} kept")
         if note is not None:
-            self.query_one(NamingLine).say(note or ("" if found else EMPTY))
+            self.query_one(NamingLine).set_note(note or ("" if found else EMPTY))
         self._preview()
         self.refresh_bindings()
 

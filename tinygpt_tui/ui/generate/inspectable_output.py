@@ -208,7 +208,7 @@ class InspectableOutput(Vertical):
         output.set_cursor_window(None if cursor is None else self._window_at(cursor))
         if cursor is not None:
             look = index.info(cursor)
-            self.microscope.show(look, output.text[look.start : look.end])
+            self.microscope.show_char(look, output.text[look.start : look.end])
         if self._quiet or not (self.is_open or self._colours):
             return
         stray = index.stale_job(cursor, sight)

@@ -70,7 +70,7 @@ class ChoosesModels(TabScreen):
 
     def _show_models(self) -> None:
         picker = self.query_one(ModelPicker)
-        picker.show(self.models.cards, self.models.live)
+        picker.show_models(self.models.cards, self.models.live)
         known = {card.path: card for card in self.models.cards}
         wished = known.get(self._wished)
         if wished is not None:

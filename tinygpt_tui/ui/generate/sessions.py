@@ -317,7 +317,7 @@ class SessionsScreen(Dialog[Opened]):
 
     def _say(self, note: str, warning: bool = False) -> None:
         if self.is_attached:
-            self.query_one(NamingLine).say(note, warning)
+            self.query_one(NamingLine).set_note(note, warning)
 
 
 def _searched(card: SessionCard) -> str:

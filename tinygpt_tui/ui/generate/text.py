@@ -226,14 +226,14 @@ class ShowsText(ChoosesModels):
         if branch is None:
             self.writing = Writing()
             self.glass.reset()
-            self.query_one(SamplingForm).show(self.own_sampling)
+            self.query_one(SamplingForm).set_values(self.own_sampling)
         else:
             text = self.editor.full_text()
             self.writing = Writing(Asked(text[: branch.begins_at], branch.prompt_end))
             self.glass.reset(text, branch.prompt_end)
             if news := _differences(self.sampling, branch.sampling):
                 self.notify(f"The settings of this text are in use: {news}", markup=False)
-            self.query_one(SamplingForm).show(branch.sampling)
+            self.query_one(SamplingForm).set_values(branch.sampling)
             card = next((card for card in self.models.cards if card.path == branch.model_path), None)
             if card is not None and (card is not self.card or branch.untrained != self.untrained):
                 self.use(card, untrained=branch.untrained)

@@ -183,7 +183,7 @@ class InspectScreen(TabScreen):
 
     def _show_parts(self, facts: ModelFacts) -> None:
         if self.is_attached and self.card is not None and str(facts.path) == self.card.path:
-            self.query_one(PartsTree).show(facts.parts)
+            self.query_one(PartsTree).show_parts(facts.parts)
 
     # Asking
 

@@ -1,4 +1,4 @@
-"""The card of a model: all that is known of it and from where; rename, copy, delete, compare, export."""
+"""The model card: all facts with their sources; rename, copy, delete, compare, export."""
 
 from __future__ import annotations
 
@@ -32,42 +32,42 @@ from tinygpt_tui.ui.shell.key_bar import KeyBar
 from tinygpt_tui.ui.shell.tab_screen import Workbench
 from tinygpt_tui.words import size
 
-MOST_FILES = 12  # of a folder that cannot be opened
-NAME_HELP = "The model's name, which is its folder's. Enter takes it, Esc changes nothing."
+MOST_FILES = 12  # shown of a folder that cannot be opened
+NAME_HELP = "The model's name, which is also its folder's. Enter saves it, Esc changes nothing."
 
 
 class Facts(VerticalScroll):
-    """What is known, section by section."""
+    """The facts, section by section."""
 
     HELP = """## Card
 
-What is known of the model, and from which file. The loss is that of the weights that are kept, over the whole
-validation split; the curve is the run's own.
+Details of the model, and the file that each fact is from. The loss is that of the saved weights on the full validation
+split; the curve shows the whole run.
 
-r gives the model another name, c copies it, d moves it to the trash and u takes it back, until the program ends: then
-this machine's own trash has it. w compares its weights with
-another model's, e writes it as another program's file. k keeps another program's model as one of yours.
+r renames the model, c copies it, d moves it to the trash and u restores it until the program ends; after that it is in
+the system trash. w compares its weights with another model's, e exports it to another program's format. k copies
+another program's model into your models.
 """
 
 
 class CardScreen(Dialog[str]):
-    """Dismisses with the path of the model to be used now, where it is another than before; else with None."""
+    """Dismisses with the path of the model to use now if it changed; else with None."""
 
     CSS_PATH = "card.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 (declared so by Textual)
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "rename", "Rename", id="card.rename", tooltip="Give the model another name"),
+        Binding("r", "rename", "Rename", id="card.rename", tooltip="Rename the model"),
         Binding("c", "duplicate", "Copy", id="card.duplicate", tooltip="Copy the model under another name"),
         Binding("d", "delete", "Delete", id="card.delete", tooltip="Move the model to the trash"),
-        Binding("u", "undo", "Undo", id="card.undo", tooltip="Take it back out of the trash"),
+        Binding("u", "undo", "Undo", id="card.undo", tooltip="Restore it from the trash"),
         Binding("w", "compare", "Weights", id="card.compare", tooltip="Compare the weights with another model's"),
-        Binding("k", "keep", "Keep", id="card.keep", tooltip="Keep another program's model as one of yours"),
-        Binding("e", "export", "Export", id="card.export", tooltip="Write it as another program's file"),
+        Binding("k", "adopt", "Keep", id="card.keep", tooltip="Copy another program's model into your models"),
+        Binding("e", "export", "Export", id="card.export", tooltip="Export it to another program's format"),
         Binding("tab", "app.focus_next", "Other pane", id="card.pane", show=False, tooltip="Facts or parameters"),
     ]
 
     def __init__(self, card: ModelCard, cards: list[ModelCard]) -> None:
-        """`cards` are all models there are, to compare with."""
+        """`cards` are all models, to compare with."""
         super().__init__(card.name)
         self.card, self._cards = card, cards
         self._path = Path(card.path)
@@ -83,7 +83,7 @@ class CardScreen(Dialog[str]):
                 yield TrainChart(RunHistory())
                 yield Static(id="card-text", markup=False)
             yield PartsTree(id="card-parts")
-        yield NamingLine("Enter takes it", NAME_HELP)
+        yield NamingLine("Enter saves it", NAME_HELP)
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -108,7 +108,7 @@ class CardScreen(Dialog[str]):
                 return self._thrown is None and is_own(self._path)
             case "duplicate":
                 return self._thrown is None and self.facts is not None and not self._foreign
-            case "keep":
+            case "adopt":
                 return self._thrown is None and self._foreign
             case "compare" | "export":
                 return self._thrown is None and self.facts is not None and bool(self.facts.parts.count)
@@ -136,10 +136,10 @@ class CardScreen(Dialog[str]):
         except TinyGPTError as error:
             self.app.call_from_thread(self._show_problem, error)
         else:
-            self.app.call_from_thread(self._show, facts)
+            self.app.call_from_thread(self._show_facts, facts)
 
     def _show_problem(self, error: TinyGPTError) -> None:
-        """Say why it cannot be opened, and what to do."""
+        """Show why it cannot be opened, and what to do."""
         if not self.is_attached:
             return
         self.facts, self._answer = None, None
@@ -154,7 +154,7 @@ class CardScreen(Dialog[str]):
         self.query_one("#card-text", Static).update(_facts(sections))
         self.refresh_bindings()
 
-    def _show(self, facts: ModelFacts) -> None:
+    def _show_facts(self, facts: ModelFacts) -> None:
         if not self.is_attached:
             return
         self.facts = facts
@@ -165,11 +165,11 @@ class CardScreen(Dialog[str]):
         has_curve = facts.history is not None and len(facts.history.losses[0]) > 1
         chart.set_class(not has_curve, "-none")
         if facts.history is not None and has_curve:
-            chart.show(facts.history, Comparison(entropy=facts.entropy), "")
+            chart.show_run(facts.history, Comparison(entropy=facts.entropy), "")
         self.query_one("#card-text", Static).update(_facts(facts.sections))
-        self.query_one(PartsTree).show(facts.parts)
+        self.query_one(PartsTree).show_parts(facts.parts)
         if facts.problem:
-            self._say(facts.problem, warning=True)
+            self._show_note(facts.problem, warning=True)
         self.refresh_bindings()
 
     # Keys
@@ -179,11 +179,11 @@ class CardScreen(Dialog[str]):
         self.dismiss(self._answer)
 
     def action_rename(self) -> None:
-        """Let the name be changed."""
+        """Ask for a new name."""
         self._ask("rename", self._path.name)
 
     def action_duplicate(self) -> None:
-        """Let the copy be named."""
+        """Ask for the name of the copy."""
         self._ask("duplicate", free_name(self._path.name))
 
     def _ask(self, what: str, name: str) -> None:
@@ -199,29 +199,29 @@ class CardScreen(Dialog[str]):
         if not name or (self._naming == "rename" and name == self._path.name):
             return
         path = self._path
-        if self._naming == "keep":
-            self._keep(name)
+        if self._naming == "adopt":
+            self._adopt(name)
         elif self._naming == "rename":
-            self._do(lambda: self._now(rename(path, name), f"it is called “{name}” now"))
+            self._do(lambda: self._now(rename(path, name), f"renamed to “{name}”"))
         else:
-            self._do(lambda: self._now(duplicate(path, name), f"this is the copy, “{name}”"))
+            self._do(lambda: self._now(duplicate(path, name), f"copied to “{name}”"))
 
-    def action_keep(self) -> None:
-        """Let the model that is kept be named."""
+    def action_adopt(self) -> None:
+        """Ask for the name of the copy."""
         assert self.facts is not None
-        self._ask("keep", free_name(self.facts.name))
+        self._ask("adopt", free_name(self.facts.name))
 
     @work(group="card-keep", exclusive=True, exit_on_error=False)
-    async def _keep(self, name: str) -> None:
+    async def _adopt(self, name: str) -> None:
         from tinygpt_tui.workers.exporter import save_model
 
-        self._say("reading it, and writing it as one of yours …")
+        self._show_note("copying it into your models …")
         try:
             folder = await save_model(str(self._path), check_name(name))
         except TinyGPTError as error:
-            self._complain(error)
+            self._show_error(error)
         else:
-            self._now(folder, f"it is kept as “{name}”")()
+            self._now(folder, f"copied as “{name}”")()
 
     def action_delete(self) -> None:
         """Move the model to the trash."""
@@ -233,7 +233,7 @@ class CardScreen(Dialog[str]):
             def gone() -> None:
                 self._thrown, self._answer = thrown, None
                 self.add_class("-thrown")
-                self._say(f"“{path.name}” is in the trash · u takes it back")
+                self._show_note(f"“{path.name}” is in the trash · u to undo")
                 self.refresh_bindings()
 
             return gone
@@ -241,7 +241,7 @@ class CardScreen(Dialog[str]):
         self._do(delete)
 
     def action_undo(self) -> None:
-        """Take the model back out of the trash."""
+        """Restore the model from the trash."""
         thrown = self._thrown
         if thrown is None:
             return
@@ -252,7 +252,7 @@ class CardScreen(Dialog[str]):
             def back() -> None:
                 self._thrown = None
                 self.remove_class("-thrown")
-                self._now(path, "it is back")()
+                self._now(path, "restored")()
 
             return back
 
@@ -269,55 +269,55 @@ class CardScreen(Dialog[str]):
 
         others = [card for card in self._cards if card.path != str(self._path) and not card.problem]
         if not others:
-            self._say("there is no other model to compare with", warning=True)
+            self._show_note("there is no other model to compare with", warning=True)
             return
         heading = f"compare {self.card.name} with"
         self.app.push_screen(ChooseModel(heading, others, others[0].path, keys="enter: compare  esc: cancel"), compare)
 
     def action_export(self) -> None:
-        """Ask for a form and a place."""
+        """Ask for a format and a path."""
         from tinygpt_tui.ui.models.export import ExportScreen
 
-        def say(note: str | None) -> None:
+        def exported(note: str | None) -> None:
             if note:
-                self._say(note)
+                self._show_note(note)
 
         assert self.facts is not None
-        self.app.push_screen(ExportScreen(self._path, self.facts.settings), say)
+        self.app.push_screen(ExportScreen(self._path, self.facts.settings), exported)
 
     # The disk
 
     @work(thread=True, group="card-disk", exit_on_error=False)
     def _do(self, change: Callable[[], Callable[[], None]]) -> None:
-        """Change something on the disk, then show it: `change` returns what is done here."""
+        """Change files in a thread; `change` returns what to do then on the screen."""
         try:
             done = change()
         except TinyGPTError as error:
-            self.app.call_from_thread(self._complain, error)
+            self.app.call_from_thread(self._show_error, error)
         else:
             self.app.call_from_thread(done)
 
     def _now(self, path: Path, note: str) -> Callable[[], None]:
-        """Return what makes this the card of the model at `path`."""
+        """Return the function that makes this the card of the model at `path`."""
 
-        def show() -> None:
+        def show_moved() -> None:
             self._path, self._answer = path, str(path)
             self.card = ModelCard(name=path.name, path=str(path), origin="yours")
-            self._say(note)
+            self._show_note(note)
             self._read()
 
-        return show
+        return show_moved
 
-    def _complain(self, error: TinyGPTError) -> None:
-        self._say(f"{error.message}\n{error.hint}".strip(), warning=True)
+    def _show_error(self, error: TinyGPTError) -> None:
+        self._show_note(f"{error.message}\n{error.hint}".strip(), warning=True)
 
-    def _say(self, note: str, warning: bool = False) -> None:
+    def _show_note(self, note: str, warning: bool = False) -> None:
         if self.is_attached:
-            self.query_one(NamingLine).say(note, warning)
+            self.query_one(NamingLine).set_note(note, warning)
 
 
 def _sizes(path: Path) -> Iterator[Row]:
-    """Yield what lies at a path and how large it is; nothing of what may not be looked at."""
+    """Yield the files at a path with their sizes; nothing if they cannot be read."""
     with contextlib.suppress(OSError):
         files = sorted(path.iterdir())[:MOST_FILES] if path.is_dir() else [path]
         for file in files:

@@ -45,7 +45,7 @@ class ChooseModel(Dialog[ModelCard]):
     def on_mount(self) -> None:
         """Fill the list and focus it."""
         picker = self.query_one(ModelPicker)
-        picker.show(self._cards, self._live)
+        picker.show_models(self._cards, self._live)
         picker.pick(self._current)
         picker.query_one(OptionList).focus()
 

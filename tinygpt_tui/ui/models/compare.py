@@ -1,4 +1,4 @@
-"""The weights of two models, tensor by tensor: how far apart they are, and in which direction."""
+"""The weights of two models, tensor by tensor: distance and direction."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class WeightsTable(RowTable[Text]):
 
     HELP = """## Weights of two models
 
-*distance* is the length of the difference of the two tensors, as a share of the first one's length: 0 is the same,
-1.41 what two strangers of the same length have. *cosine* is that of the angle between them: 1 the same direction,
-0 nothing in common. Tensors of other shapes cannot be compared and show both shapes; one that only one model has shows
-a dash for the other.
+*distance* is the norm of the difference of two tensors, divided by the norm of the first one: 0 means equal, 1.41 is
+typical of two unrelated tensors of equal norm. *cosine* is the cosine of the angle between them: 1 is the same
+direction, 0 is unrelated. Tensors of different shapes cannot be compared: both shapes are shown. A dash marks a tensor
+that only one model has.
 """
 
 
@@ -94,9 +94,9 @@ class CompareScreen(Dialog[None]):
             if any(row.distance is not None for row in self.rows):  # else each row would be dashes
                 self._fill()
             if event.reason == "failed":
-                self._say(f"{event.message}\n{event.hint}".strip(), warning=True)
+                self._show_note(f"{event.message}\n{event.hint}".strip(), warning=True)
             else:
-                self._say(_summary(self.rows))
+                self._show_note(_summary(self.rows))
 
     def action_sort(self) -> None:
         """Sort by distance, or as the file has them."""
@@ -115,7 +115,7 @@ class CompareScreen(Dialog[None]):
         for row in rows:
             table.add_row(*_cells(row, room))
 
-    def _say(self, note: str, warning: bool = False) -> None:
+    def _show_note(self, note: str, warning: bool = False) -> None:
         static = self.query_one("#compare-note", Static)
         static.update(note)
         static.set_class(warning, "-warning")

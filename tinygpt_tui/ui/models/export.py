@@ -1,4 +1,4 @@
-"""Asks for a form and a place, and exports a model in a process of its own."""
+"""Asks for a format and a path, and exports a model in its own process."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ from tinygpt_tui.ui.shell.install import offer_install
 from tinygpt_tui.words import shortened
 from tinygpt_tui.workers.exporter import export
 
-OFFER = "Enter writes it, and reads it back with the other program's library where that is installed · Esc does not"
+OFFER = "Enter to export, then verify with the other program's library if it is installed · Esc to cancel"
 WIDEST, NAMES = 96, 12  # cells: of the box, and of the forms' names
 REPLACES = "--force"  # in the hint of an error that can be overruled
 
 
 class FormList(OptionList):
-    """The forms: those that have a place for everything in the model, and the others with the reason."""
+    """The formats: those that can store the whole model, and the others with the reason."""
 
     HELP = """## Export
 
-The forms a model can be written in. One that is dim has no place for some settings of this model, and names them (they
-stand on the card). Where something is only *nearly* the same, the export says by how much the logits then differ.
+The formats a model can be exported to. A dim one cannot store some settings of this model; it names them (see the model
+card). Where something is only *nearly* the same, the export reports by how much the logits differ.
 
-Enter, here or in the box below, writes the files, whole or not at all, with a model card (README.md) beside them.
-Nothing is replaced unless you press Enter a second time.
+Enter, here or in the box below, writes the files, all or none, with a model card (README.md). Existing files are
+replaced only if you press Enter a second time.
 """
 
     def action_page_down(self) -> None:
-        """Go down by a page; where only disabled forms follow, to the last enabled one (Textual would leave none)."""
+        """Go down by a page; if only disabled formats follow, to the last enabled one (Textual would select none)."""
         super().action_page_down()  # type: ignore[no-untyped-call]
         if self.highlighted is None:
             self.action_last()
 
     def action_page_up(self) -> None:
-        """Go up by a page, in the same manner."""
+        """Go up by a page, in the same way."""
         super().action_page_up()  # type: ignore[no-untyped-call]
         if self.highlighted is None:
             self.action_first()
 
 
 class ExportScreen(Dialog[str]):
-    """Dismisses with a note on what was written, or with None."""
+    """Dismisses with a note on what was exported, or with None."""
 
     DEFAULT_CSS = """
     ExportScreen {
@@ -64,24 +64,24 @@ class ExportScreen(Dialog[str]):
     def __init__(self, model: Path, settings: ArchitectureSettings) -> None:
         super().__init__(f"export {model.name}", "enter: write  tab: path  esc: back")
         self._model, self._settings = model, settings
-        self._agreed: tuple[str, str] | None = None  # form and path that a second Enter is for
+        self._agreed: tuple[str, str] | None = None  # format and path that a second Enter overwrites
         self._busy = False
 
     def compose_body(self) -> ComposeResult:
-        """Yield forms, path and a note."""
+        """Yield formats, path and a note."""
         yield FormList(*(Option(self._row(form), id=name, disabled=self._barred(form)) for name, form in FORMS.items()))
         yield Input(compact=True)
         yield Static(OFFER, id="export-note", classes="-hint", markup=False)
 
     def on_mount(self) -> None:
-        """Begin at the first form that can be."""
+        """Select the first possible format."""
         listing = self.query_one(FormList)
         listing.focus()
         listing.action_first()
 
     @property
     def form(self) -> Form | None:
-        """The highlighted form."""
+        """The highlighted format."""
         at = self.query_one(FormList).highlighted
         return list(FORMS.values())[at] if at is not None else None
 
@@ -95,7 +95,7 @@ class ExportScreen(Dialog[str]):
         message.stop()
         self._agreed = None
         if not self._busy:
-            self._say(OFFER)
+            self._show_note(OFFER)
 
     @on(OptionList.OptionSelected)
     def _selected(self, message: OptionList.OptionSelected) -> None:
@@ -112,11 +112,11 @@ class ExportScreen(Dialog[str]):
         if form is None or self._busy:
             return
         if not typed:
-            self._say("a path is needed", warning=True)
+            self._show_note("type a path", warning=True)
             return
         again = self._agreed == (form.name, typed)
         self._busy = True
-        self._say(f"writing {form.title}, then reading it back …")
+        self._show_note(f"exporting {form.title}, then verifying it …")
         self._export(form, typed, again)
 
     @work(exclusive=True, group="export", exit_on_error=False)
@@ -129,9 +129,9 @@ class ExportScreen(Dialog[str]):
             offer_install(self.app, error)
             if REPLACES in error.hint:
                 self._agreed = (form.name, typed)
-                self._say(f"{error.message}: Enter again replaces it · Esc does not", warning=True)
+                self._show_note(f"{error.message}: Enter again replaces it · Esc cancels", warning=True)
             else:
-                self._say(f"{error.message}\n{error.hint}".strip(), warning=True)
+                self._show_note(f"{error.message}\n{error.hint}".strip(), warning=True)
         else:
             self.dismiss("\n".join((f"written: {done.path}", *done.notes)))
         finally:
@@ -144,15 +144,15 @@ class ExportScreen(Dialog[str]):
         strange = ", ".join(strangers(form, self._settings))
         words = form.description
         if self._barred(form):
-            words = f"no place for {strange}"
+            words = f"this format cannot store: {strange}"
         elif strange:
-            words = f"not exactly: nearly the same {strange}"
+            words = f"approximately: {strange}"
         room = min(WIDEST, int(0.96 * self.app.size.width)) - 4 - NAMES
         return Text.assemble(
             (form.name.ljust(NAMES), "bold"), shortened(words, room), style="dim" if self._barred(form) else ""
         )
 
-    def _say(self, text: str, warning: bool = False) -> None:
+    def _show_note(self, text: str, warning: bool = False) -> None:
         note = self.query_one("#export-note", Static)
         note.update(text)
         note.set_class(warning, "-warning")

@@ -1,4 +1,4 @@
-"""The models there are, looked at again and again; cheap, and made for a thread."""
+"""The list of models, read from disk again and again; fast, and made for a thread."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class ModelList:
         self._refreshing = threading.Lock()
 
     def visit(self, path: Path) -> ModelCard:
-        """Take in a model from anywhere, for as long as the app runs; its card says where it cannot be opened."""
+        """Add a model from any path until the app ends; its card has the problem if it cannot be opened."""
         card = card_of(path, "yours") if is_native(path) else foreign_card(path)
         if not card.problem:
             self._visitors[path] = card
         return card
 
     def refresh(self) -> bool:
-        """Look again; return whether there is something to show, which the first time there is.
+        """Read the models again; return whether the list changed (the first time it has).
 
-        A second thread waits until the first has looked.
+        A second thread waits for the first.
         """
         with self._refreshing:
             return self._refresh()
@@ -44,9 +44,11 @@ class ModelList:
         cards, runs = list_models(), [run for run in list_runs() if run.live]
         live = {run.path: f"{MARKS[run.state]} {100 * run.step // max(1, run.steps)}%" for run in runs}
         known = {card.path for card in cards}
-        # A training that has just begun is no model yet, but whoever began it looks for it here.
-        begun = [run for run in runs if run.path not in known]
-        cards += [ModelCard(name=run.name, path=run.path, origin=run.origin, problem="no weights yet") for run in begun]
+        # A run that has just started has no model yet, but its user looks for it here.
+        started = [run for run in runs if run.path not in known]
+        cards += [
+            ModelCard(name=run.name, path=run.path, origin=run.origin, problem="no weights yet") for run in started
+        ]
         cards += [self.visit(path) for path in list(self._visitors) if str(path) not in known and path.exists()]
         cards.sort(key=lambda card: card.name)
         new = not self.loaded or (cards, live) != (self.cards, self.live)
@@ -54,10 +56,10 @@ class ModelList:
         return new
 
 
-def default_model(cards: list[ModelCard], wish: str) -> ModelCard | None:
-    """Return the model to begin with: the wish, or the one that comes with the program, or the first usable one."""
+def default_model(cards: list[ModelCard], preferred: str) -> ModelCard | None:
+    """Return the model to start with: the preferred one, the bundled one, or the first usable one."""
     usable = [card for card in cards if not card.problem]
-    for name in (wish, FIRST_CHOICE):
+    for name in (preferred, FIRST_CHOICE):
         for card in usable:
             if card.name == name:
                 return card

@@ -1,4 +1,4 @@
-"""The list of models: pick one by moving to it, filter by typing; one that cannot be used can be asked about."""
+"""The list of models: moving to a model picks it, typing filters, Enter on an unusable one asks about it."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.foreign.facts import doubts
 from tinygpt_tui.words import loss_words, parameters, printable
 
-EMPTY = "No model is called so."
+EMPTY = "No model matches."
 NO_MODELS = "No models yet.\n\nTrain one in the Train tab (F3): a small one takes a few minutes."
 
 
 class ModelPicker(Vertical):
-    """Shows cards; the one in use is marked. Highlighting a model picks it, Enter or a click also closes the choice."""
+    """Shows cards; the one in use is marked. Highlighting a model picks it; Enter or a click also ends the choice."""
 
     HELP: ClassVar[str | None] = (
-        "The models. Move to one and it is used from the next Enter on; the prompt stays.\n\n"
-        "Type in the box above to filter by name, architecture or origin. `● 45%` marks a model that is being trained "
-        "right now: it gets better while you use it. A dim one cannot be used; its second line says why; Enter shows "
-        "its card, with all of it and what to do. Compare losses only of models that were trained on the same text: a "
-        "simple text gives a low loss. The card names the text.\n\n"
-        "In the Generate tab `i` shows the model's card (what is known of it; rename, copy, delete, compare, export), "
-        "`u` uses its untrained twin (the same net with the weights that its training began with; `u` again, and it is "
-        "the trained one), `t` begins a training that starts from it, and `o` opens a model from anywhere: another "
-        "program's file, a folder, or `hf:NAME` of the Hugging Face Hub."
+        "The models. The highlighted model is used for the next generation. Your prompt is kept.\n\n"
+        "Type in the box above to filter by name, architecture or origin. `● 45%` marks a model in training: it gets "
+        "better while you use it. A dim model cannot be used: its second line says why, and Enter shows its card with "
+        "the details. Compare losses only between models trained on the same text: a simple text gives a low loss. The "
+        "card names the text.\n\n"
+        "In the Generate tab, `i` shows the model card (details; rename, copy, delete, compare, export), `u` switches "
+        "between the model and its untrained copy (the same model with its initial random weights), `t` starts a new "
+        "run from this model, and `o` opens a model from anywhere: another program's file, a folder, or `hf:NAME` of "
+        "the Hugging Face Hub."
     )
     DEFAULT_CSS = """
     ModelPicker {
@@ -51,14 +51,14 @@ class ModelPicker(Vertical):
     ]
 
     class Picked(Message):
-        """A model is to be used from now on; `done` where the choice is over (Enter, click)."""
+        """The user picked a model; `done` if the choice is over (Enter, click)."""
 
         def __init__(self, card: ModelCard, done: bool) -> None:
             super().__init__()
             self.card, self.done = card, done
 
     class Asked(Message):
-        """Somebody wants to know what is wrong with a model that cannot be used (Enter, click)."""
+        """The user asks why a model cannot be used (Enter, click)."""
 
         def __init__(self, card: ModelCard) -> None:
             super().__init__()
@@ -79,29 +79,29 @@ class ModelPicker(Vertical):
         yield OptionList()
         yield Static("", markup=False)
 
-    def show(self, cards: list[ModelCard], live: dict[str, str]) -> None:
-        """Show these models; `live` is the mark of those in training, by path."""
+    def show_models(self, cards: list[ModelCard], live: dict[str, str]) -> None:
+        """Show these models; `live` marks those in training, by path."""
         self._cards = {card.path: card for card in cards}
         self._live = live
         self._fill()
 
     @property
     def resting(self) -> ModelCard | None:
-        """The model that the highlight is on and that cannot be used; None where it is on the one in use."""
+        """The highlighted model if it cannot be used; None if the highlight is on the one in use."""
         return self._cards.get(self._resting)
 
     def pick(self, path: str, *, untrained: bool = False) -> None:
-        """Mark the model in use, and whether it is used with its first weights; no message is sent."""
+        """Mark the model in use, and whether it is untrained; no message is sent."""
         self._current, self._untrained, self._resting = path, untrained, ""
         self._fill()
 
     @property
     def list_has_focus(self) -> bool:
-        """Whether a letter is a key here: in the filter it is a letter."""
+        """Whether letters are keys here; in the filter they are text."""
         return self.query_one(OptionList).has_focus
 
     def action_filter(self) -> None:
-        """Go to the filter."""
+        """Focus the filter."""
         self.query_one(Input).focus()
 
     @on(Input.Changed)
@@ -119,7 +119,7 @@ class ModelPicker(Vertical):
             self._choose(wanted, done=True)
 
     def on_key(self, event: events.Key) -> None:
-        """Let Down lead from the filter into the list."""
+        """Let Down go from the filter to the list."""
         if event.key == "down" and self.query_one(Input).has_focus and self._shown:
             event.stop()
             self.query_one(OptionList).focus()
@@ -182,14 +182,14 @@ class ModelPicker(Vertical):
         width = max(8, self.scrollable_content_region.width - 2)
         mark = "▸ " if card.path == self._current else "  "
         progress = self._live.get(card.path, "")
-        is_twin = self._untrained and card.path == self._current
-        side = " untrained" if is_twin else f" {progress}" if progress else f" {card.origin}"
+        is_untrained = self._untrained and card.path == self._current
+        side = " untrained" if is_untrained else f" {progress}" if progress else f" {card.origin}"
         name = _cut(printable(card.name, lines=False), width - 2 - cell_len(side))
         gap = " " * max(0, width - 2 - cell_len(name) - cell_len(side))
         row = Text(no_wrap=True, overflow="ellipsis")
         row.append(mark + name, "" if card.problem else "bold")
         row.append(gap + side, "" if progress else "dim")
-        row.append("\n  " + _cut(card.problem or details_of(card, untrained=is_twin), width - 2), "dim")
+        row.append("\n  " + _cut(card.problem or details_of(card, untrained=is_untrained), width - 2), "dim")
         if card.problem:
             row.stylize("dim italic")
         elif doubt := doubts(card.facts):
@@ -198,7 +198,7 @@ class ModelPicker(Vertical):
 
 
 def details_of(card: ModelCard, *, untrained: bool) -> str:
-    """What stands under a model's name: its size and kind, and its loss where it has learnt."""
+    """Return the line under a model's name: its size and kind, and its loss if it was trained."""
     loss = (
         f" · loss {loss_words(card.trained.validation_loss, card.trained.tokens, 2)}"
         if card.trained and not untrained

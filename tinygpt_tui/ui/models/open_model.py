@@ -1,4 +1,4 @@
-"""Open a model from anywhere: a file of another program's, a folder, or hf:NAME of the Hugging Face Hub."""
+"""Open a model from anywhere: another program's file, a folder, or hf:NAME of the Hugging Face Hub."""
 
 from __future__ import annotations
 
@@ -21,40 +21,39 @@ from tinygpt_tui.words import bar, size
 
 
 class ModelTree(VisibleTree):
-    """Folders, and the files that may be a model."""
+    """Folders, and files that may be a model."""
 
     HELP: ClassVar[str] = """## Folders
 
-Enter takes a file, or a folder that is a model; it unfolds any other folder, and Space unfolds a model's, too. `o`
-takes what the cursor is on. Shown are files that a model may be in: `.pt`, `.pth`, `.bin`, `.ckpt`, `.safetensors`.
-What lies beside the file (`meta.pkl`, `chars.txt`, `config.json`, a tokenizer) is looked at, too. Nothing in any of
-them is ever run.
+Enter opens a file, or a folder that is a model; it unfolds any other folder. Space unfolds every folder. `o` opens what
+the cursor is on. The tree shows files that may be a model: `.pt`, `.pth`, `.bin`, `.ckpt`, `.safetensors`. Files beside
+the model (`meta.pkl`, `chars.txt`, `config.json`, a tokenizer) are read, too. No code in any of them is ever run.
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("o", "take", "Open this", id="open.take", tooltip="Open the model that is this file or folder"),
+        Binding("o", "open_this", "Open this", id="open.this", tooltip="Open this file or folder as a model"),
     ]
 
-    class Taken(Message):
-        """This file or folder is to be opened."""
+    class Opened(Message):
+        """The user opens this file or folder."""
 
         def __init__(self, path: Path) -> None:
             super().__init__()
             self.path = path
 
-    def action_take(self) -> None:
+    def action_open_this(self) -> None:
         """Open what the cursor is on."""
         node = self.cursor_node
         if node is not None and node.data is not None:
-            self.post_message(self.Taken(node.data.path))
+            self.post_message(self.Opened(node.data.path))
 
     def filter_paths(self, paths: Iterable[Path]) -> Iterable[Path]:
-        """Leave out what is hidden, and files of other kinds."""
+        """Leave out hidden files and files of other kinds."""
         return [path for path in super().filter_paths(paths) if may_hold_weights(path) or is_folder(path)]
 
 
 class OpenModelScreen(ChooseFileScreen):
-    """Dismisses with the file or the folder, or with None; what is on the Hub is fetched before."""
+    """Dismisses with the file or the folder, or with None; a model on the Hub is downloaded first."""
 
     WHAT = "open a model: a file or a folder"
     PLACEHOLDER = "path of a file or a folder, or hf:NAME for the Hugging Face Hub"
@@ -66,34 +65,34 @@ class OpenModelScreen(ChooseFileScreen):
         self._fetching = ""
 
     def on_directory_tree_directory_selected(self, message: DirectoryTree.DirectorySelected) -> None:
-        """Take a folder that is a model; let names count from another."""
+        """Open a folder that is a model; else use it for names typed without a path."""
         if _is_one_model(message.path):
             message.stop()
             self.dismiss(message.path.resolve())
         else:
             super().on_directory_tree_directory_selected(message)
 
-    def on_model_tree_taken(self, message: ModelTree.Taken) -> None:
-        """Take what the cursor is on, where that is a model."""
+    def on_model_tree_opened(self, message: ModelTree.Opened) -> None:
+        """Open what the cursor is on, if it is a model."""
         message.stop()
         if is_folder(message.path) and not _is_one_model(message.path):
-            self._say(f"✗ there is no model in {message.path}")
+            self._show_problem(f"✗ there is no model in {message.path}")
         else:
             self.dismiss(message.path.resolve())
 
-    def _take(self, typed: str) -> None:
+    def _choose(self, typed: str) -> None:
         typed = typed.strip()
         if is_hub_name(typed):
             if not self._fetching:
                 self._fetching = typed
-                self._say(f"looking for {typed} …")
+                self._show_problem(f"looking for {typed} …")
                 self._fetch(typed)
             return
         path = self._folder / Path(typed).expanduser()
         if typed and is_folder(path) and _is_model(path):
             self.dismiss(path.resolve())
         else:
-            super()._take(typed)
+            super()._choose(typed)
 
     @work(thread=True, exclusive=True, group="fetch", exit_on_error=False)
     def _fetch(self, name: str) -> None:
@@ -102,13 +101,13 @@ class OpenModelScreen(ChooseFileScreen):
         try:
             for fetched in fetch(name):
                 if worker.is_cancelled:
-                    return  # what has come is kept
+                    return  # what was downloaded stays
                 folder = fetched.path or folder
                 share = fetched.done / fetched.total if fetched.total else 0.0
                 words = (
-                    f"{bar(share, 20).ljust(20)} {size(fetched.done)} of {size(fetched.total)}  esc: stop, and keep it"
+                    f"{bar(share, 20).ljust(20)} {size(fetched.done)} of {size(fetched.total)}  esc: stop, resume later"
                 )
-                self.app.call_from_thread(self._say, words)
+                self.app.call_from_thread(self._show_problem, words)
         except TinyGPTError as error:
             self.app.call_from_thread(self._failed, f"✗ {error.message} · {error.hint}")
         else:
@@ -116,11 +115,11 @@ class OpenModelScreen(ChooseFileScreen):
 
     def _failed(self, words: str) -> None:
         self._fetching = ""
-        self._say(words)
+        self._show_problem(words)
         self.query_one("#path", Input).focus()
 
     def action_cancel(self) -> None:
-        """Open nothing; a download ends, and is gone on with the next time."""
+        """Open nothing; a download stops, and continues the next time."""
         self.workers.cancel_group(self, "fetch")
         super().action_cancel()
 
@@ -133,5 +132,5 @@ def _is_model(folder: Path) -> bool:
 
 
 def _is_one_model(folder: Path) -> bool:
-    """Whether the folder itself is a model, not one that several lie in."""
+    """Whether the folder itself is a model, not a folder of several."""
     return holds_weights(folder) and _is_model(folder)

@@ -39,7 +39,7 @@ is of the whole model.
         self.guide_depth = 2
         self._whole = 0
 
-    def show(self, whole: Part) -> None:
+    def show_parts(self, whole: Part) -> None:
         """Show this tree: open as far as blocks go, which are closed."""
         self._whole = whole.count
         self.clear()

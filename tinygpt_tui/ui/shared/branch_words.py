@@ -11,7 +11,7 @@ from tinygpt_tui.sessions.document import Branch, Session, full_text, words_of
 from tinygpt_tui.sessions.walk import Row
 from tinygpt_tui.ui.shared.wrapping import shown
 
-KEPT, CURRENT, WRITING, FORK = "★", "▸", "●", "▸"
+STAR, CURRENT, WRITING, FORK = "★", "▸", "●", "▸"
 GUIDES_SHARE = 3  # guides may take a third of a row
 NOTHING_YET = "(nothing yet)"
 OWN_SHOWN = 4000  # characters of a branch's own text that a preview may show
@@ -24,7 +24,7 @@ def row_text(row: Row, width: int, current: bool, writing: bool, now: datetime) 
     if width < 40:
         side = f"  {branch.tokens:,}"
     guides = row.guides if len(row.guides) <= width // GUIDES_SHARE else f"…{row.guides[-6:]}"
-    marks = f"{CURRENT if current else ' '}{KEPT if branch.kept else WRITING if writing else ' '} "
+    marks = f"{CURRENT if current else ' '}{STAR if branch.kept else WRITING if writing else ' '} "
     room = max(4, width - len(marks) - len(guides) - cell_len(side))
     words = fitted(shown(branch.name or words_of(branch, 200)) or NOTHING_YET, room)
     text = Text(no_wrap=True, overflow="ellipsis")
@@ -81,7 +81,7 @@ def local_time(moment: str, now: datetime) -> str:
 
 
 def fitted(text: str, width: int) -> str:
-    """Cut a line to so many cells, with a sign that something was left out."""
+    """Cut a line to `width` cells, with an ellipsis where it is cut."""
     return text if cell_len(text) <= width else set_cell_size(text, max(0, width - 1)) + "…"
 
 

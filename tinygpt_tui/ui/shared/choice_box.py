@@ -1,4 +1,4 @@
-"""A box with few values: space, → and ← go round them; a letter goes to the next that begins so."""
+"""A box with a few values: Space, → and ← step through them; a letter goes to the next value that starts with it."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from textual.widget import Widget
 
 
 class ChoiceBox(Widget, can_focus=True):
-    """One line, one value; far lighter than a Select, which keeps a list of its own."""
+    """One line, one value; much lighter than a Select, which has a list of its own."""
 
     DEFAULT_CSS = """
     ChoiceBox { height: 1; width: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space,right", "go(1)", "Next", id="choice.next", show=False, tooltip="The next value"),
-        Binding("left", "go(-1)", "Previous", id="choice.previous", show=False, tooltip="The value before"),
+        Binding("left", "go(-1)", "Previous", id="choice.previous", show=False, tooltip="The previous value"),
     ]
 
     class Changed(Message):
-        """Somebody chose another value."""
+        """The user chose another value."""
 
         def __init__(self, box: ChoiceBox, value: str) -> None:
             super().__init__()
@@ -41,7 +41,7 @@ class ChoiceBox(Widget, can_focus=True):
 
     @property
     def value(self) -> str:
-        """The value that is chosen."""
+        """The selected value."""
         return self._value
 
     @value.setter
@@ -52,15 +52,15 @@ class ChoiceBox(Widget, can_focus=True):
             self.post_message(self.Changed(self, value))
 
     def render(self) -> Text:
-        """Draw the value between two marks that say that there are others."""
+        """Draw the value between two marks, which show that there are others."""
         return Text(f"‹ {self._value} ›", no_wrap=True)
 
     def action_go(self, by: int) -> None:
-        """Go round the values."""
+        """Select the next or the previous value; wraps around."""
         self.value = self._choices[(self._place + by) % len(self._choices)]
 
     def on_key(self, event: events.Key) -> None:
-        """Go to the next value that begins with a typed letter."""
+        """Select the next value that starts with the typed letter."""
         letter = event.character
         if letter is None or not letter.isalnum():
             return
@@ -71,7 +71,7 @@ class ChoiceBox(Widget, can_focus=True):
             self.value = found
 
     def on_click(self, event: events.Click) -> None:
-        """A click goes on by one."""
+        """A click selects the next value."""
         event.stop()
         self.focus()
         self.action_go(1)

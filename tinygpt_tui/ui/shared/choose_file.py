@@ -15,29 +15,29 @@ from tinygpt_tui.ui.shared.dialog import Dialog
 
 
 class PathInput(Input):
-    """The path as one types it."""
+    """The path that the user types."""
 
     HELP = """## Path
 
-The path of a text file; `~` is your home folder, and a name alone means one in the folder shown. Enter chooses it.
+The path of a text file. `~` is your home folder; a name alone is a file in the folder shown. Enter chooses it.
 """
 
 
 class VisibleTree(DirectoryTree):
-    """A tree of folders without what is hidden."""
+    """A tree of folders without hidden files."""
 
     HELP = """## Folders
 
-Enter opens a folder or chooses a file; typing a path in the box above moves the tree there.
+Enter opens a folder or chooses a file. A path typed in the box above moves the tree there.
 """
 
-    # Pictographs have another width in every terminal.
+    # The width of pictographs differs between terminals.
     ICON_NODE = "▸ "
     ICON_NODE_EXPANDED = "▾ "
     ICON_FILE = "  "
 
     def filter_paths(self, paths: Iterable[Path]) -> Iterable[Path]:
-        """Leave out names that begin with a dot."""
+        """Leave out names that start with a dot."""
         return [path for path in paths if not path.name.startswith(".")]
 
 
@@ -60,7 +60,7 @@ class ChooseFileScreen(Dialog[Path]):
     ]
 
     def __init__(self, start: Path) -> None:
-        """`start` is the folder to begin in."""
+        """`start` is the folder shown first."""
         super().__init__(f"{self.WHAT} in {start}", self.KEYS)
         self._start = self._folder = start
 
@@ -74,25 +74,25 @@ class ChooseFileScreen(Dialog[Path]):
             yield Button("Cancel", id="cancel", compact=True)
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
-        """Take what was typed."""
+        """Choose the typed path."""
         message.stop()
-        self._take(message.value)
+        self._choose(message.value)
 
     def on_directory_tree_file_selected(self, message: DirectoryTree.FileSelected) -> None:
-        """Take what was chosen in the tree."""
+        """Choose the file selected in the tree."""
         message.stop()
         self.dismiss(message.path)
 
     def on_directory_tree_directory_selected(self, message: DirectoryTree.DirectorySelected) -> None:
-        """Let names count from this folder."""
+        """Use this folder for names typed without a path."""
         message.stop()
         self._name_folder(message.path)
 
     def on_button_pressed(self, message: Button.Pressed) -> None:
-        """Take the path, or nothing."""
+        """Choose the typed path, or cancel."""
         message.stop()
         if message.button.id == "choose":
-            self._take(self.query_one("#path", Input).value)
+            self._choose(self.query_one("#path", Input).value)
         else:
             self.dismiss(None)
 
@@ -101,18 +101,18 @@ class ChooseFileScreen(Dialog[Path]):
         tree = self.query_one(VisibleTree)
         self._show_folder(Path(tree.path).resolve().parent)
 
-    def _take(self, typed: str) -> None:
-        # An absolute path stands for itself; behind a folder that stands there already it would be no path at all.
+    def _choose(self, typed: str) -> None:
+        # Joining keeps an absolute path as it is.
         path = self._folder / Path(typed.strip()).expanduser()
         if path.is_file():
             self.dismiss(path.resolve())
         elif path.is_dir():
             self._show_folder(path.resolve())
         else:
-            self._say(f"✗ there is no file {path}")
+            self._show_problem(f"✗ there is no file {path}")
 
-    def _say(self, words: str) -> None:
-        self.query_one("#problem", Static).update(words)
+    def _show_problem(self, problem: str) -> None:
+        self.query_one("#problem", Static).update(problem)
 
     def _show_folder(self, folder: Path) -> None:
         self.query_one("#problem", Static).update("")

@@ -1,4 +1,4 @@
-"""A question with two answers, before something that cannot be taken back at once."""
+"""A question with two answers, before an action that is hard to undo."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tinygpt_tui.ui.shared.dialog import Dialog
 
 
 class ConfirmScreen(Dialog[bool]):
-    """Dismisses with True where the user agrees; enter is yes (no, where yes loses something), escape is no."""
+    """Dismisses with True if the user agrees. Enter agrees, or cancels where agreeing loses something."""
 
     DEFAULT_CSS = """
     ConfirmScreen {
@@ -20,7 +20,7 @@ class ConfirmScreen(Dialog[bool]):
     """
 
     def __init__(self, title: str, question: str, yes: str, *, loses: bool = False) -> None:
-        """`yes` is what agreeing does, as a verb: "Stop". `loses`: it cannot be undone, and Enter does not do it."""
+        """`yes` is the action as a verb: "Stop". With `loses` it cannot be undone, so Enter cancels."""
         super().__init__(title)
         self._question, self._yes, self._loses = question, yes, loses
 
@@ -36,7 +36,7 @@ class ConfirmScreen(Dialog[bool]):
                 yield Button("Cancel esc", id="no", compact=True)
 
     def on_mount(self) -> None:
-        """Begin at the answer that Enter gives."""
+        """Focus the default answer."""
         self.query_one("#no" if self._loses else "#yes").focus()
 
     def on_button_pressed(self, message: Button.Pressed) -> None:

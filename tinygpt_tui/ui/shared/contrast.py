@@ -88,8 +88,8 @@ def _auto(value: str, grounds: list[Color]) -> str:
     """Return `auto N%` with the least N, from that of `value` on, that is readable on all the grounds."""
     if _least(value, grounds) >= TEXT:
         return value
-    shares = (f"auto {share}%" for share in range(60, 100, 2))
-    return next((share for share in shares if _least(share, grounds) >= TEXT), "auto")
+    levels = (f"auto {percent}%" for percent in range(60, 100, 2))
+    return next((level for level in levels if _least(level, grounds) >= TEXT), "auto")
 
 
 def _least(value: str, grounds: Iterable[Color]) -> float:

@@ -63,4 +63,4 @@ class EditSampling(Dialog[SamplingSettings]):
     def action_same(self) -> None:
         """Copy the settings of the first pane into the form."""
         if self._same_as is not None:
-            self.query_one(SamplingForm).show(self._same_as)
+            self.query_one(SamplingForm).set_values(self._same_as)

@@ -17,13 +17,13 @@ from tinygpt_tui.runs.ghosts import Overlay
 from tinygpt_tui.runs.history import RunHistory
 
 SMOOTHINGS = (0.0, 0.9, 0.98)
-# What the y axis follows while nobody has zoomed it.
+# What the y axis fits until the user zooms.
 FITS = ("the floor", "the curves", "the newest half")
 ZOOM_FACTOR, PAN_SHARE = 1.5, 0.25
 
 
 class TrainChart(Widget, can_focus=True):
-    """Draws from the history's own buffers when it is told that there is more; what the user chose is reactive."""
+    """Draws from the history's own buffers; what the user chooses is reactive."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "train-chart--train",
@@ -36,12 +36,12 @@ class TrainChart(Widget, can_focus=True):
 
 How surprised the model is by the next character, in nats: lower is better. The *train* curve is the loss of each
 step's batch, the *validation* marks are the loss on text that is never trained on. ◆ is the best of them: those
-weights are kept.
+weights are saved.
 
 The dashed lines are *yardsticks* (y): how well one does on this text by pure guessing (ln V), by counting letters
 (*unigram*), or by counting what follows the last letter (*bigram*), two (*trigram*) or four (*5-gram*), on the same
 split, with interpolated Kneser–Ney smoothing. Where a grammar of chances wrote the text, a line shows its *entropy*:
-nobody can get below it.
+no model can get below it.
 
 v shows other curves: bits, perplexity, the gap between validation and training (below zero where dropout makes training
 harder), learning rate, gradient norm, speed.
@@ -73,8 +73,8 @@ The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows 
         self._beside = Comparison()
         self._waiting = ""
 
-    def show(self, history: RunHistory, beside: Comparison, waiting: str) -> None:
-        """Draw `history` from now on, and what it is compared with; `waiting` stands there while it has no points."""
+    def show_run(self, history: RunHistory, beside: Comparison, waiting: str) -> None:
+        """Draw `history` from now on, and its comparisons; `waiting` is shown while there are no points."""
         if history is not self._history:
             self.view = View()
         self._history, self._beside, self._waiting = history, beside, waiting
@@ -85,11 +85,11 @@ The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows 
         return self.chart(self.size.width, self.size.height)
 
     def picture(self, width: int, height: int) -> LossChart:
-        """Return the chart in colours that suit any background, to be kept."""
+        """Return the chart in colours that suit any background, for saving."""
         return self.chart(width, height, STYLES)
 
     def chart(self, width: int, height: int, styles: Mapping[str, StyleType] | None = None) -> LossChart:
-        """Return the chart for so many cells, in the theme's colours or in `styles`."""
+        """Return the chart for this many cells, in the theme's colours or in `styles`."""
         aspect = ASPECTS[self.aspect]
         styles = styles or {part: self._style(part) for part in STYLES}
         beside = replace(self._beside, overlays=self.overlays)
@@ -192,7 +192,7 @@ The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows 
             self.view = zoom(self.view, extent, factor, 0.0, "y", self.log_y)
 
     def _fitted(self) -> View:
-        """The user's view, with the floor in sight where nobody has chosen otherwise."""
+        """The user's view, with the floor visible unless the user chose otherwise."""
         view = self.view
         if self.fit == FITS[2]:
             return View(view.x_min, view.x_max, view.y_min, view.y_max, focus=0.5)

@@ -1,4 +1,4 @@
-"""The token microscope: how likely a character was, and what else could have stood there, as bars."""
+"""The token microscope: how likely a character was, and what the alternatives were, as bars."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tinygpt_tui.ui.shared.surprise_index import CharInfo, surprise_bits
 from tinygpt_tui.ui.shared.wrapping import shown
 from tinygpt_tui.words import bar, shortened
 
-MARKS = str.maketrans({" ": "␣", "\n": "↵", "\t": "⇥"})  # what would not be seen
+MARKS = str.maketrans({" ": "␣", "\n": "↵", "\t": "⇥"})  # for invisible characters
 KEYS = "1234567890"  # of the alternatives, in their order
 NAME_CELLS = 14  # of an alternative's name, at most
-TALL = 12  # lines, from which the alternatives stand in one column
+TALL = 12  # lines, from which the alternatives are in one column
 GAP = 3  # cells between two columns
 
 Part = Literal["name", "text", "muted", "bar", "actual", "picked"]
@@ -36,7 +36,7 @@ class Piece(NamedTuple):
 
 
 class Microscope(Widget):
-    """Draws a `CharInfo`; of its alternatives one can be picked, to write on from there."""
+    """Draws a `CharInfo`; one of its alternatives can be selected, to continue from there."""
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -67,7 +67,7 @@ class Microscope(Widget):
     """
 
     class Fork(Message):
-        """Somebody wants the text up to `offset`, then `text`, and to have the model go on from there."""
+        """Replace the text from `offset` with `text` and let the model continue from there."""
 
         def __init__(self, microscope: Microscope, offset: int, text: str) -> None:
             super().__init__()
@@ -87,18 +87,18 @@ class Microscope(Widget):
 
     @property
     def picked(self) -> int | None:
-        """The place of the picked alternative, from 0."""
+        """The place of the selected alternative, from 0."""
         return self._picked
 
-    def show(self, look: CharInfo, text: str) -> None:
-        """Show what is known of a character; `text` is what its tokens write, or the character itself."""
+    def show_char(self, look: CharInfo, text: str) -> None:
+        """Show a character; `text` is the text of its tokens, or the character itself."""
         if self._look is None or look.offset != self._look.offset:
             self._picked = None
         self._look, self._text = look, text
         self.refresh()
 
     def pick(self, place: int | None) -> None:
-        """Pick the alternative at `place`, counted from 0, if text can go on from it; None: no one."""
+        """Select the alternative at `place`, counted from 0, if text can continue from it; None selects none."""
         if place is None or (self._look is not None and self._look.other(place) is not None):
             self._picked = place
             self.refresh()
@@ -106,7 +106,7 @@ class Microscope(Widget):
             self.app.bell()
 
     def pick_next(self, direction: int) -> None:
-        """Pick the alternative below (1) or above (-1), round and round."""
+        """Select the alternative below (1) or above (-1); wraps around."""
         places = self._places()
         if not places:
             self.app.bell()
@@ -116,7 +116,7 @@ class Microscope(Widget):
             self.pick(places[(places.index(self._picked) + direction) % len(places)])
 
     def fork(self) -> None:
-        """Ask for the text to go on from the picked alternative."""
+        """Request text that continues from the selected alternative."""
         other = self._look.other(self._picked) if self._look is not None and self._picked is not None else None
         if other is None or self._look is None:
             self.app.bell()
@@ -124,7 +124,7 @@ class Microscope(Widget):
             self.post_message(self.Fork(self, self._look.start, other))
 
     def on_click(self, event: events.Click) -> None:
-        """A click picks an alternative; another on the same one writes on from it."""
+        """A click selects an alternative; a second click on it continues from there."""
         place = event.style.meta.get("place")
         if place is None:
             return
@@ -156,7 +156,7 @@ class Microscope(Widget):
 
 
 def name_of(text: str) -> str:
-    """Return a text with marks for what would not be seen: `␣` a space, `↵` a newline, `⇥` a tab."""
+    """Return a text with marks for invisible characters: `␣` a space, `↵` a newline, `⇥` a tab."""
     return shown(text.translate(MARKS))
 
 
@@ -168,7 +168,7 @@ def percent(probability: float) -> str:
 
 
 def panel(look: CharInfo | None, text: str, picked: int | None, width: int, height: int) -> list[list[Piece]]:
-    """Return the panel's lines: the numbers, the alternatives in one or two columns, and what can be done."""
+    """Return the panel's lines: the numbers, the alternatives in one or two columns, and the next step."""
     if look is None:
         return []
     name = Piece(shortened(name_of(text), NAME_CELLS * 2), "name")
@@ -189,9 +189,9 @@ def _why_not(look: CharInfo) -> str:
         case "waiting":
             return "…"
         case "first":
-            return "nothing stands before it, so the model could not expect anything"
+            return "first character: there is no context to predict it from"
         case "unknown":
-            return "this model does not know this character; it reads over it"
+            return "this character is not in the vocabulary; the model skips it"
     return look.problem
 
 
@@ -213,7 +213,7 @@ def _numbers(look: CharInfo, width: int) -> str:
 
 
 def _rows(look: CharInfo, width: int, columns: int) -> list[list[Piece]]:
-    """Return the alternatives as lines, the likeliest first, down each column."""
+    """Return the alternatives as lines, most likely first, down each column."""
     candidates = look.candidates[: len(KEYS)]
     names = [name_of(candidate.text) for candidate in candidates]
     name_cells = min(max((cell_len(name) for name in names), default=1), NAME_CELLS)
@@ -245,9 +245,9 @@ def _rows(look: CharInfo, width: int, columns: int) -> list[list[Piece]]:
 def _what_next(look: CharInfo, picked: int | None) -> str:
     other = None if picked is None else look.other(picked)
     if other is not None:
-        return f"Enter goes on from here with {name_of(other)}"
+        return f"Enter continues from here with {name_of(other)}"
     if not look.candidates:
         return ""
     if not any(look.other(place) is not None for place in range(len(KEYS))):
-        return "a part of a character: no text can go on from here"
-    return "Tab or a digit picks another"
+        return "a part of a character: text cannot continue from here"
+    return "Tab or 1–0 selects another character"

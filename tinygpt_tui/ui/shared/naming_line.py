@@ -1,4 +1,4 @@
-"""A line to type a name into, in the place of a note, for as long as that takes."""
+"""A line for notes that becomes an input while a name is typed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textual.widgets import Input, Static
 
 
 class NamingLine(Horizontal):
-    """Shows a note; `ask` turns it into an input, whose end is a message."""
+    """Shows a note; `ask` turns it into an input, which ends with a message."""
 
     DEFAULT_CSS = """
     NamingLine {
@@ -24,27 +24,27 @@ class NamingLine(Horizontal):
         &.-asking > #naming-note { display: none; }
     }
     """
-    HELP: ClassVar[str | None] = "A name, on one line. Enter keeps it, an empty one takes it away, Esc changes nothing."
+    HELP: ClassVar[str | None] = "A name, on one line. Enter saves it, an empty name removes it, Esc changes nothing."
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "give_up", "As it was", id="naming.give_up", tooltip="Change nothing"),
+        Binding("escape", "cancel_naming", "Cancel", id="naming.cancel", tooltip="Change nothing"),
     ]
 
     class Named(Message):
-        """A name was typed; None where somebody thought better of it."""
+        """A name was typed; None if the user cancelled."""
 
         def __init__(self, name: str | None) -> None:
             super().__init__()
             self.name = name
 
-    def __init__(self, placeholder: str = "Enter keeps it · empty: no name", help_text: str = "") -> None:
-        """`placeholder` stands where no name is typed; `help_text` is for names that are not simply taken away."""
+    def __init__(self, placeholder: str = "Enter saves it · empty: no name", help_text: str = "") -> None:
+        """`placeholder` is shown while the input is empty; `help_text` replaces the usual help."""
         super().__init__()
         self._placeholder = placeholder
         if help_text:
             self.HELP = help_text  # type: ignore[misc]  # of this line alone
 
     def compose(self) -> ComposeResult:
-        """Yield both of its faces."""
+        """Yield the note and the input."""
         yield Static("name ", id="naming-title")
         yield Input(compact=True, select_on_focus=True, placeholder=self._placeholder)
         yield Static("", id="naming-note", markup=False)
@@ -54,30 +54,30 @@ class NamingLine(Horizontal):
         """Whether a name is being typed."""
         return self.has_class("-asking")
 
-    def say(self, note: str, warning: bool = False) -> None:
+    def set_note(self, note: str, warning: bool = False) -> None:
         """Show a note."""
         self.query_one("#naming-note", Static).update(note)
         self.set_class(warning, "-warning")
 
     def ask(self, name: str) -> None:
-        """Let `name` be changed."""
+        """Let the user edit `name`."""
         self.add_class("-asking")
         typed = self.query_one(Input)
         typed.value = name
         typed.focus()
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
-        """Hand the name on."""
+        """Report the name."""
         message.stop()
         self._end(message.value)
 
-    def action_give_up(self) -> None:
+    def action_cancel_naming(self) -> None:
         """Change nothing."""
         self._end(None)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Esc means something else while nobody types."""
-        return self.asking if action == "give_up" else True
+        """Esc has another meaning while no name is typed."""
+        return self.asking if action == "cancel_naming" else True
 
     def _end(self, name: str | None) -> None:
         self.remove_class("-asking")

@@ -1,4 +1,4 @@
-"""The output pane: text that grows, word-wrapped, selectable, with the model's window marked, and to be walked."""
+"""The output pane: growing text, word-wrapped and selectable, with the model's window marked and a cursor."""
 
 from __future__ import annotations
 
@@ -26,20 +26,19 @@ LEVELS = 6  # steps of surprise
 FORK = "▸"
 NEWLINE, SPACE = "↵", "␣"  # the cursor on a newline, and on spaces that hang over the edge
 HELP_TEXT = (
-    "The text: your prompt in bold, then what the model writes. The bar at the left runs along what the model "
-    "still sees, its window; what has fallen out of the window is dim, and the first character inside is "
-    "reversed. `window 128 of 128` below the text says that the window is full: with each new token the oldest one "
-    "falls out. In the microscope the bar shows what the model saw when it came to the character under the cursor. ▸ "
-    "marks the line of a fork.\n\n"
-    "Scroll up and the text stops following; End follows again. Drag with the mouse to select."
+    "The text: your prompt in bold, then what the model writes. The bar at the left marks the window: the text that "
+    "the model still sees. Text outside the window is dim, and its first character inside is reversed. `window 128 of "
+    "128` below the text means that the window is full: each new token pushes the oldest one out. In the microscope "
+    "the bar marks what the model saw when it wrote the character under the cursor. ▸ marks the line of a fork.\n\n"
+    "Scroll up to stop following the text, press End to follow again. Drag with the mouse to select."
 )
 
 
 class OutputText(ScrollView, can_focus=True):
-    """Shows a prompt and what was written after it; only the last line is wrapped again when text comes.
+    """Shows a prompt and the text after it; only the last line is wrapped again when text arrives.
 
-    Follows the end until somebody scrolls up, and again from when the end is reached. While it is walked, it follows
-    the cursor alone.
+    Follows the end until the user scrolls up, and again once the end is reached. While there is a cursor, it follows
+    only the cursor.
     """
 
     ALLOW_SELECT = True
@@ -108,7 +107,7 @@ class OutputText(ScrollView, can_focus=True):
             return self.output
 
     class Scrolled(Message):
-        """Other lines are in sight."""
+        """Other lines are visible."""
 
         def __init__(self, output: OutputText) -> None:
             super().__init__()
@@ -140,7 +139,7 @@ class OutputText(ScrollView, can_focus=True):
 
     @property
     def HELP(self) -> str | None:  # type: ignore[override]
-        """What F1 shows; while the text is walked, that is for the widget around it to say."""
+        """What F1 shows; none while there is a cursor: then the widget around it has the help."""
         return HELP_TEXT if self._cursor is None else None
 
     @property
@@ -170,23 +169,23 @@ class OutputText(ScrollView, can_focus=True):
 
     @property
     def following(self) -> bool:
-        """Whether new text keeps the end in sight."""
+        """Whether new text keeps the end visible."""
         return self._following
 
     @property
     def cursor(self) -> int | None:
-        """The offset of the character that is walked on; None while the text is not walked."""
+        """The offset of the character under the cursor; None without a cursor."""
         return self._cursor
 
     @property
     def in_sight(self) -> tuple[int, int]:
-        """From which offset to which the text is in sight."""
+        """The first and the last visible offset."""
         top = min(self.scroll_offset.y, len(self._lines) - 1)
         bottom = min(top + max(1, self.scrollable_content_region.height), len(self._lines))
         return self._lines[top].start, min(self._lines[bottom - 1].end + 1, len(self._text))
 
     def reset(self, text: str = "", prompt_end: int | None = None) -> None:
-        """Show another text, of which all, or the first `prompt_end` characters, are the prompt; nobody walks it."""
+        """Show another text, of which all, or the first `prompt_end` characters, are the prompt; without a cursor."""
         self._text, self._prompt_end = text, len(text) if prompt_end is None else prompt_end
         self._window_start = self._window_at_end = 0
         self._window_at_cursor = self._fork = None
@@ -211,7 +210,7 @@ class OutputText(ScrollView, can_focus=True):
         self._mark_window()
 
     def set_cursor_window(self, start: int | None) -> None:
-        """While the text is walked, mark it from `start` as what the model saw of it; None: as at the end."""
+        """While there is a cursor, mark the text from `start` as what the model saw; None: as at the end."""
         self._window_at_cursor = start
         self._mark_window()
 
@@ -224,7 +223,7 @@ class OutputText(ScrollView, can_focus=True):
         self.refresh_lines(first, last - first + 1)
 
     def mark_fork(self, offset: int) -> None:
-        """Mark the line where the text became another one at `offset`, and keep it in sight while text comes."""
+        """Mark the line where the text became another one at `offset`, and keep it visible while text arrives."""
         self._fork, self._hold_fork = offset, True
         self.refresh_lines(self._row_of(offset))
 
@@ -235,13 +234,13 @@ class OutputText(ScrollView, can_focus=True):
             self.refresh()
 
     def walk(self, offset: int) -> None:
-        """Put the cursor on the character at `offset`, or the nearest there is, and keep it in sight."""
+        """Put the cursor on the character at `offset`, or the nearest one, and keep it visible."""
         self._walk(offset)
         if self._cursor is not None:
             self._column = column_of(self._text, self._lines[self._row_of(self._cursor)], self._cursor)
 
     def keep_in_sight(self) -> None:
-        """Scroll to the cursor if it is out of sight."""
+        """Scroll to the cursor if it is not visible."""
         if self._cursor is None:
             return
         row, height = self._row_of(self._cursor), self.scrollable_content_region.height
@@ -250,7 +249,7 @@ class OutputText(ScrollView, can_focus=True):
             self.scroll_to(y=top, animate=False, force=True)
 
     def stop_walking(self) -> None:
-        """Take the cursor away; what is in sight stays."""
+        """Remove the cursor; the visible lines stay."""
         if self._cursor is None:
             return
         row, self._cursor = self._row_of(self._cursor), None
@@ -283,35 +282,35 @@ class OutputText(ScrollView, can_focus=True):
         self.refresh_lines(first, self._row_of(max(start, end - 1)) - first + 1)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Let the arrow keys walk while there is a cursor, else scroll."""
+        """Let the arrow keys move the cursor if there is one, else scroll."""
         return self._cursor is not None if action.startswith("walk_") else True
 
     def action_walk_by(self, characters: int) -> None:
-        """Walk so many characters on."""
+        """Move the cursor by this many characters."""
         assert self._cursor is not None
         self.walk(self._cursor + characters)
 
     def action_walk_rows(self, rows: int) -> None:
-        """Walk so many lines down, in the column that was last chosen."""
+        """Move the cursor this many lines down, in the last chosen column."""
         assert self._cursor is not None
         self._walk(above_or_below(self._text, self._lines, self._cursor, self._column, rows))
 
     def action_walk_pages(self, pages: int) -> None:
-        """Walk so many pages down."""
+        """Move the cursor this many pages down."""
         self.action_walk_rows(pages * max(1, self.scrollable_content_region.height - 1))
 
     def action_walk_edge(self, direction: int) -> None:
-        """Walk to the start or the end of the line."""
+        """Move the cursor to the start or the end of the line."""
         assert self._cursor is not None
         line = self._lines[self._row_of(self._cursor)]
         self.walk(line.start if direction < 0 else last_of(self._text, line))
 
     def action_walk_all(self, direction: int) -> None:
-        """Walk to the first or the last character."""
+        """Move the cursor to the first or the last character."""
         self.walk(0 if direction < 0 else len(self._text))
 
     def action_follow(self) -> None:
-        """Go to the end and stay there."""
+        """Go to the end and follow it."""
         self._following, self._hold_fork = True, False
         self._to_end()
 
@@ -326,7 +325,7 @@ class OutputText(ScrollView, can_focus=True):
         return self._text[start:end], "\n"
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """See whether somebody left the end, or came back to it."""
+        """Notice when the user leaves the end, or returns to it."""
         super().watch_scroll_y(old_value, new_value)
         # Not rounded: the first small step of a wheel must already hold the text still.
         self._following = new_value >= self.max_scroll_y - 0.05
@@ -334,7 +333,7 @@ class OutputText(ScrollView, can_focus=True):
             self.post_message(self.Scrolled(self))
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor where somebody clicked, while the text is walked."""
+        """Move the cursor to the clicked character, if there is a cursor."""
         widget, place = self.screen.get_widget_and_offset_at(event.screen_x, event.screen_y)
         if self._cursor is None or widget is not self or place is None or self.text_selection is not None:
             return
@@ -342,18 +341,18 @@ class OutputText(ScrollView, can_focus=True):
         self.walk(min(self._offset_at(place.x, place.y), last_of(self._text, line)))
 
     def watch_show_vertical_scrollbar(self, shown: bool) -> None:
-        """Tell a scrollbar that comes where the text is: it may have been scrolled before the bar was there."""
+        """Give a new scrollbar the position: the text may have been scrolled before there was a bar."""
         if shown:
             self.vertical_scrollbar.position = self.scroll_y
 
     def notify_style_update(self) -> None:
-        """Draw anew in the new colours."""
+        """Draw again in the new colours."""
         super().notify_style_update()
         self._strips.clear()
         self._styles.clear()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Wrap for the new width; the end, or the first line in sight, stays where it was."""
+        """Wrap for the new width; the end, or the first visible line, stays where it was."""
         following = self._following
         top = self._lines[min(self.scroll_offset.y, len(self._lines) - 1)].start
         # Another height alone (the prompt grew a line) must not cost what a long text costs to wrap.
@@ -367,7 +366,7 @@ class OutputText(ScrollView, can_focus=True):
         self.refresh()
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Draw some lines; the style that they share is asked of all that lies around once, not for each."""
+        """Draw some lines; the style that they share is computed once, not for each."""
         self._ground = self.rich_style
         try:
             return super().render_lines(crop)
@@ -439,7 +438,7 @@ class OutputText(ScrollView, can_focus=True):
             self.post_message(self.Walked(self, self._cursor))
 
     def _set_height(self, lines: int) -> None:
-        """Have so many lines to scroll through; the screen is laid out anew only where a scrollbar comes or goes."""
+        """Set how many lines there are to scroll; the screen is laid out again only if a scrollbar comes or goes."""
         size = Size(self.scrollable_content_region.width, lines)
         higher = lines > self.container_size.height
         if not self.is_mounted or higher != self.show_vertical_scrollbar or size.width != self.virtual_size.width:
@@ -517,7 +516,7 @@ class OutputText(ScrollView, can_focus=True):
         if self._cursor is None or not line.start <= self._cursor <= last_of(self._text, line):
             return range(0)
         begin = end = self._cursor - line.start
-        # A mark that stands on another character has no cell of its own.
+        # A combining mark has no cell of its own.
         while begin and begin < len(source) and not cell_len(shown(source[begin])):
             begin -= 1
         return range(shown_index(source, begin), shown_index(source, end + 1) + (end >= len(source)))

@@ -1,4 +1,4 @@
-"""The prompt box: Enter asks, a newline has its own keys, Up and Down walk through older prompts."""
+"""The prompt box: Enter submits, a newline has its own keys, Up and Down browse earlier prompts."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class PromptBox(TextArea):
     """Grows from one line to six; the pane around it may be smaller."""
 
     HELP: ClassVar[str | None] = (
-        "The prompt: the text from which the model goes on. It may be empty.\n\n"
-        "Enter generates; Ctrl+J (or Shift+Enter, Alt+Enter where the terminal sends them) begins a new line; "
-        "pasted lines stay lines. Up on the first line and Down on the last walk through older prompts."
+        "The prompt: the text the model continues. It can be empty.\n\n"
+        "Enter generates; Ctrl+J (or Shift+Enter, Alt+Enter if your terminal sends them) starts a new line; "
+        "pasted lines stay lines. ↑ on the first line and ↓ on the last one browse earlier prompts."
     )
     DEFAULT_CSS = """
     PromptBox {
@@ -40,7 +40,7 @@ class PromptBox(TextArea):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
-            ",".join(NEWLINE_KEYS), "newline", "New line", id="prompt.newline", show=False, tooltip="Begin a new line"
+            ",".join(NEWLINE_KEYS), "newline", "New line", id="prompt.newline", show=False, tooltip="Start a new line"
         ),
     ]
 
@@ -57,7 +57,7 @@ class PromptBox(TextArea):
             soft_wrap=True,
             show_line_numbers=False,
             highlight_cursor_line=False,
-            placeholder="Write a beginning…",
+            placeholder="Type a prompt…",
         )
         self.border_title = "prompt"
         self._history = history
@@ -110,14 +110,14 @@ class PromptBox(TextArea):
     def action_cursor_up(self, select: bool = False) -> None:
         """Move up; from the first line to the prompt before."""
         if not select and self.navigator.is_first_wrapped_line(self.cursor_location):
-            self._show(self._history.older(self.text))
+            self._set_text(self._history.older(self.text))
         else:
             super().action_cursor_up(select)
 
     def action_cursor_down(self, select: bool = False) -> None:
         """Move down; from the last line to the prompt after."""
         if not select and self.navigator.is_last_wrapped_line(self.cursor_location):
-            self._show(self._history.newer(self.text))
+            self._set_text(self._history.newer(self.text))
         else:
             super().action_cursor_down(select)
 
@@ -129,7 +129,7 @@ class PromptBox(TextArea):
         """Leave the key to the screen."""
         raise SkipAction
 
-    def _show(self, prompt: str | None) -> None:
+    def _set_text(self, prompt: str | None) -> None:
         if prompt is not None and prompt != self.text:
             self.text = prompt
             self.move_cursor(self.document.end)

@@ -1,4 +1,4 @@
-"""The prompts asked so far, kept between starts: one JSON string a line; several apps at once add to one file."""
+"""The prompts asked so far, saved between sessions: one JSON string a line; several apps at once add to one file."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class PromptHistory:
             path.parent.mkdir(parents=True, exist_ok=True)
             with files.locked(_lock_of(path), PATIENCE_S):
                 ours = list(self._unsaved)
-                kept, is_damaged = _read()
+                saved, is_damaged = _read()
                 if is_damaged:  # what cannot be read here, its writer may want back
                     files.set_aside(path)
-                prompts = _newest([*kept, *ours])
+                prompts = _newest([*saved, *ours])
                 files.write_bytes(path, b"".join(json.dumps(prompt).encode() + b"\n" for prompt in prompts))
                 for _ in ours:
                     self._unsaved.popleft()
@@ -89,10 +89,10 @@ def _read() -> tuple[list[str], bool]:
 
 
 def _newest(prompts: list[str]) -> list[str]:
-    """Return the last prompts, as many as are kept."""
+    """Return the newest prompts, as many as are saved."""
     lengths: Iterable[int] = accumulate(len(prompt) for prompt in reversed(prompts[-LONGEST:]))
-    kept = max(1, sum(length <= MOST_CHARACTERS for length in lengths))
-    return prompts[-kept:]
+    count = max(1, sum(length <= MOST_CHARACTERS for length in lengths))
+    return prompts[-count:]
 
 
 def _lock_of(path: Path) -> Path:

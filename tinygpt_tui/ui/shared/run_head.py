@@ -28,8 +28,8 @@ class TrainHead(Static):
 
     DEFAULT_CSS = "TrainHead { height: 2; text-wrap: nowrap; text-overflow: ellipsis; }"
 
-    def show(self, name: str, about: str, phase: Phase, history: RunHistory) -> None:
-        """Show where the run stands."""
+    def show_run(self, name: str, about: str, phase: Phase, history: RunHistory) -> None:
+        """Show the state and progress of the run."""
         first = Content.from_markup(
             "[b]$name[/]  [$foreground-muted]$about[/]  [b]$sign $phase[/]",
             name=name,
@@ -54,7 +54,7 @@ class TrainHead(Static):
 
 
 def _phase_words(phase: Phase, history: RunHistory) -> str:
-    """Return what the run is doing, with the progress of what takes long."""
+    """Return what the run is doing, with the progress of slow steps."""
     if not history.progress_words or not phase.live:
         return phase.value
     return history.progress_words if phase is Phase.STARTING else f"{phase.value.rstrip('…')}: {history.progress_words}"

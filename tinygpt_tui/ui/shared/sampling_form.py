@@ -1,4 +1,4 @@
-"""The sampling settings as a form: made from the settings' own fields, checked while one types."""
+"""The sampling settings as a form: made from the settings' own fields, checked while the user types."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ HINTS = {
 
 
 class SamplingForm(Vertical):
-    """One box a setting. `settings` is what all the boxes say; None while one of them cannot be."""
+    """One box a setting. `settings` are the values of all boxes; None while one is invalid."""
 
     HELP: ClassVar[str | None] = (
-        "How the next token is drawn, and when a text ends. A change counts from the next Enter on; a value that "
-        "cannot be is marked with ✗, and the reason stands below.\n\n"
-        "↑ and ↓ go from box to box; in a box with `‹ ›` space, → and ← change the value. `\\n` means a new line, "
-        "`\\t` a tab, `\\\\` a backslash; in `stop` several texts have ` | ` between them.\n\n"
+        "How the next token is sampled, and when the text ends. Changes apply from the next Enter. Invalid values are "
+        "marked ✗; the reason is shown below.\n\n"
+        "↑ and ↓ go from box to box; in a box with `‹ ›`, Space, → and ← change the value. `\\n` is a new line, `\\t` "
+        "a tab, `\\\\` a backslash; put ` | ` between several texts in `stop`.\n\n"
         + "\n".join(f"- **{field.title}**: {field.description}" for field in fields_of(SamplingSettings).values())
     )
     DEFAULT_CSS = """
@@ -48,18 +48,24 @@ class SamplingForm(Vertical):
         & > .-note { height: auto; padding: 0 1 0 0; }
     }
     """
-    # With priority, so that what is typed right behind an arrow goes into the next box and not into this one.
+    # With priority, so that keys typed right after an arrow go to the next box.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "go(1)", "Next box", id="sampling.next", show=False, priority=True, tooltip="The next box"),
         Binding(
-            "up", "go(-1)", "Box before", id="sampling.previous", show=False, priority=True, tooltip="The box before"
+            "up",
+            "go(-1)",
+            "Previous box",
+            id="sampling.previous",
+            show=False,
+            priority=True,
+            tooltip="The previous box",
         ),
     ]
 
     class Changed(Message):
-        """The boxes say something else; `problem` is why they cannot be used, or empty.
+        """The values changed; `problem` is why they are invalid, or empty.
 
-        `typed`: by the user, not by `show`.
+        `typed`: by the user, not by `set_values`.
         """
 
         def __init__(self, settings: SamplingSettings | None, problem: str, typed: bool) -> None:
@@ -78,22 +84,22 @@ class SamplingForm(Vertical):
             name: SettingBox(field, written(getattr(self.settings, name)))
             for name, field in fields_of(SamplingSettings).items()
         }
-        self._looked_at: SettingBox | None = None
+        self._focused: SettingBox | None = None
         self._note = Static("", classes="-note", markup=False)
 
     def on_mount(self) -> None:
-        """Put the boxes in behind the first picture: they are half of all widgets, and nobody types here first."""
+        """Add the boxes after the first picture: they are half of all widgets, and are not needed at once."""
         self.set_timer(FILL_AFTER_S, self._fill)
 
     def focus_first(self) -> None:
-        """Go to the first box, or to the first that is wrong."""
+        """Focus the first box, or the first invalid one."""
         self._fill()
         rows = list(self._rows.values())
         first = next((row for row in rows if row.problem), rows[0])
         self.call_after_refresh(first.focus_box)
 
     def action_go(self, by: int) -> None:
-        """Go to the next box, or to the one before; round the ends."""
+        """Focus the next box, or the previous one; wraps around."""
         rows = list(self._rows.values())
         focused = self.screen.focused
         here = next((place for place, row in enumerate(rows) if focused and row in focused.ancestors), -by)
@@ -103,14 +109,14 @@ class SamplingForm(Vertical):
         if not self.children:
             self.mount(SettingBoxes(*self._rows.values()), self._note)
 
-    def show(self, settings: SamplingSettings) -> None:
-        """Put other values into the boxes."""
+    def set_values(self, settings: SamplingSettings) -> None:
+        """Set the values of all boxes."""
         for name, row in self._rows.items():
             row.set_text(written(getattr(settings, name)))
         self._check(typed=False)
 
     def on_setting_box_changed(self, message: SettingBox.Changed) -> None:
-        """Look at the new value."""
+        """Check the new value."""
         message.stop()
         self._check()
 
@@ -133,18 +139,18 @@ class SamplingForm(Vertical):
             self.post_message(self.Changed(settings, problem, typed))
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Explain the setting that is looked at."""
-        self._looked_at = next((row for row in self._rows.values() if row in event.widget.ancestors), None)
+        """Explain the focused setting."""
+        self._focused = next((row for row in self._rows.values() if row in event.widget.ancestors), None)
         self._explain()
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
-        """Nobody looks at it any more."""
-        self._looked_at = None
+        """Stop explaining it."""
+        self._focused = None
         self._explain()
 
     def _explain(self) -> None:
-        """Say below the boxes what the setting in sight means, or why its value cannot be."""
-        row = self._looked_at or next((row for row in self._rows.values() if row.problem), None)
+        """Explain the focused setting below the boxes, or why its value is invalid."""
+        row = self._focused or next((row for row in self._rows.values() if row.problem), None)
         wrong = row is not None and bool(row.problem)
         if row is None:
             said = ""
@@ -158,7 +164,7 @@ class SamplingForm(Vertical):
         self._note.update(self._fitted(said))
 
     def _fitted(self, note: str) -> str:
-        """Cut a note to the lines that the boxes leave; help has all of it."""
+        """Cut a note to the lines below the boxes; help has all of it."""
         room = max(LEAST_NOTE, self.content_size.height - len(self._rows))
         width = self.content_size.width - 1
         lines = wrap(note, 0, width) if width > len(MORE) else []
@@ -178,11 +184,11 @@ class SamplingForm(Vertical):
 
 
 class SettingBoxes(VerticalScroll, can_focus=False, inherit_bindings=False):
-    """The boxes, which scroll only to show the one in use: the arrows go from box to box."""
+    """The boxes; they scroll only to show the focused one, as the arrows go from box to box."""
 
 
 class SettingBox(Horizontal):
-    """A setting's name and box, in one line whatever they say."""
+    """A setting's name and box, always one line."""
 
     DEFAULT_CSS = """
     SettingBox {
@@ -194,7 +200,7 @@ class SettingBox(Horizontal):
     """
 
     class Changed(Message):
-        """Something else stands in the box."""
+        """The value changed."""
 
     def __init__(self, field: SettingField, text: str) -> None:
         super().__init__()
@@ -223,26 +229,26 @@ class SettingBox(Horizontal):
         return self.query_one("Input, ChoiceBox")
 
     def focus_box(self) -> None:
-        """Go into the box at once; `focus` would do it later, behind keys that are waiting."""
+        """Focus the box at once; `focus` would do it later, after waiting keys."""
         self.screen.set_focus(self._box)
 
     def on_input_changed(self, message: Input.Changed) -> None:
-        """Take what was typed; a box tells its first value too, when it is mounted."""
+        """Pass the typed value on; an Input also reports its first value when mounted."""
         message.stop()
-        self._take(message.value)
+        self._set(message.value)
 
     def on_choice_box_changed(self, message: ChoiceBox.Changed) -> None:
-        """Take what was chosen."""
+        """Pass the chosen value on."""
         message.stop()
-        self._take(message.value)
+        self._set(message.value)
 
-    def _take(self, text: str) -> None:
+    def _set(self, text: str) -> None:
         if text != self.text:
             self.text = text
             self.post_message(self.Changed())
 
     def set_text(self, text: str) -> None:
-        """Put a value in, without a message."""
+        """Set the value without a message."""
         self.text = text
         if self.is_mounted:
             box = self._box
@@ -250,7 +256,7 @@ class SettingBox(Horizontal):
                 box.value = text
 
     def show_problem(self, problem: str) -> None:
-        """Mark the value as one that cannot be; with nothing to say, as one that can."""
+        """Mark the value as invalid; an empty `problem` marks it as valid."""
         if problem == self.problem:
             return
         self.problem = problem
@@ -259,5 +265,5 @@ class SettingBox(Horizontal):
             self.query_one(".-title", Static).update(self._title)
 
     def on_click(self, event: events.Click) -> None:
-        """A click on the name means the box."""
+        """A click on the name focuses the box."""
         self.focus_box()

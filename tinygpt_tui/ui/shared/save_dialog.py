@@ -1,4 +1,4 @@
-"""Asks where to save, and as what; an existing file is overwritten only when that is said twice."""
+"""Asks where to save and in which format; an existing file is overwritten only after a second Enter."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from tinygpt_tui import files, paths
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.ui.shared.dialog import Dialog
 
-SAVES = "Enter saves {what} · Esc does not"
+SAVES = "Enter to save {what} · Esc to cancel"
 KINDS = {
     ".md": "Markdown: the text, its settings, the branches",
     ".json": "JSON: the whole session",
 }
 PLAIN = "the text alone"
-OTHERS = "end the name in .md or .json for settings and branches too"
+OTHERS = "a name ending in .md or .json also saves settings and branches"
 
 
 class SaveScreen(Dialog[Path]):
-    """Writes a text where the user says, in the format that the name ends in; answers with the path, or None."""
+    """Saves a text in the format of the file name's suffix; dismisses with the path, or None."""
 
     HELP: ClassVar[str | None] = (
-        "Where to save the text. `~` is your home folder; Enter saves, Esc does not.\n\n"
-        "A name that ends in `.md` saves Markdown: prompt and text told apart, model, settings and seed, the tree of "
-        "branches, and the texts of the kept ones. `.json` saves the whole session, for programs. Any other name saves "
-        "the text and nothing else."
+        "Where to save the text. `~` is your home folder; Enter saves, Esc cancels.\n\n"
+        "A name ending in `.md` saves Markdown: prompt and text marked, model, settings and seed, the branches and the "
+        "texts of the starred ones. `.json` saves the whole session, for programs. Any other name saves only "
+        "the text."
     )
     DEFAULT_CSS = """
     SaveScreen {
@@ -47,10 +47,10 @@ class SaveScreen(Dialog[Path]):
         title: str = "save the text",
         others: str = OTHERS,
     ) -> None:
-        """`name` is what the file will be called in the current folder, unless something else is typed.
+        """`name` is the suggested file name in the current folder.
 
-        `exports` makes the other formats, by suffix (`sessions.export.exports_of`), which `kinds` says in words; what
-        it lacks is saved as `text`.
+        `exports` makes the other formats, by suffix (`sessions.export.exports_of`), described by `kinds`; any
+        other suffix saves `text`.
         """
         super().__init__(title)
         self._kinds, self._others = kinds, others
@@ -63,25 +63,25 @@ class SaveScreen(Dialog[Path]):
         yield Static(self._offer(self._file_name), id="save-note", classes="-hint", markup=False)
 
     def on_input_changed(self, message: Input.Changed) -> None:
-        """Another path needs another yes."""
+        """A changed path needs to be confirmed again."""
         self._confirmed = None
-        self._say(self._offer(message.value))
+        self._show_note(self._offer(message.value))
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
-        """Answer, or ask once more."""
+        """Save, or ask again."""
         path = paths.typed_path(message.value.strip())
         try:
             is_folder, exists = path.is_dir(), path.exists()
         except (OSError, ValueError) as error:  # a name too long, or with a zero in it
-            self._say(f"this path cannot be used: {getattr(error, 'strerror', None) or error}", warning=True)
+            self._show_note(f"this path cannot be used: {getattr(error, 'strerror', None) or error}", warning=True)
             return
         if not message.value.strip():
-            self._say("a name is needed", warning=True)
+            self._show_note("type a file name", warning=True)
         elif is_folder:
-            self._say("that is a folder", warning=True)
+            self._show_note("this is a folder: add a file name", warning=True)
         elif exists and self._confirmed != path:
             self._confirmed = path
-            self._say("this file exists: Enter again overwrites it · Esc does not", warning=True)
+            self._show_note("this file exists: Enter again overwrites it · Esc cancels", warning=True)
         else:
             self._write(path)
 
@@ -89,7 +89,7 @@ class SaveScreen(Dialog[Path]):
         try:
             files.write_bytes(path, self._bytes(path))
         except TinyGPTError as error:
-            self._say(f"{error.message}\n{error.hint}", warning=True)
+            self._show_note(f"{error.message}\n{error.hint}", warning=True)
         else:
             self.dismiss(path)
 
@@ -106,7 +106,7 @@ class SaveScreen(Dialog[Path]):
         kind = self._kinds.get(suffix) if suffix in self._exports else None
         return SAVES.format(what=kind) if kind else f"{SAVES.format(what=PLAIN)}\n{self._others}"
 
-    def _say(self, text: str, warning: bool = False) -> None:
+    def _show_note(self, text: str, warning: bool = False) -> None:
         note = self.query_one("#save-note", Static)
         note.update(text)
         note.set_class(warning, "-warning")

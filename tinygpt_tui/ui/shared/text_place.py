@@ -18,7 +18,7 @@ LINES_AROUND, LONGEST_LINE, MARKED = 6, 240, 8
 class TextPlaceScreen(Dialog[None]):
     """Shows a few lines of a text and where in the file they are."""
 
-    HELP = "## A place in the text\n\nWhat the doctor found, marked. Mend it in an editor, and begin a new training."
+    HELP = "## A place in the text\n\nWhat the doctor found, marked. Fix it in an editor, then start a new run."
     DEFAULT_CSS = """
     TextPlaceScreen {
         & > DialogBox { width: 78; max-height: 90%; padding: 0; }
@@ -43,7 +43,7 @@ class TextPlaceScreen(Dialog[None]):
 
 
 def around(text: str, place: int) -> Content:
-    """Return the lines around a place, the characters there reversed and set in arrows."""
+    """Return the lines around a place, with the characters there reversed, between arrows."""
     start, end = place, place
     for _ in range(LINES_AROUND):
         start = max(0, text.rfind("\n", max(0, start - LONGEST_LINE), max(0, start - 1)) + 1 or start - LONGEST_LINE)
@@ -61,5 +61,5 @@ def around(text: str, place: int) -> Content:
 
 
 def _visible(text: str) -> str:
-    """Control characters as their pictures, so that they can be seen."""
+    """Return the text with control characters as visible symbols."""
     return "".join(chr(0x2400 + ord(sign)) if ord(sign) < 32 and sign not in "\n\t" else sign for sign in text)

@@ -1,4 +1,4 @@
-"""Where a cursor that walks through wrapped text goes: rows, columns in cells, and what lies above and below."""
+"""Cursor movement in wrapped text: rows, columns in cells, and the character above or below."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from tinygpt_tui.ui.shared.wrapping import Line, shown
 
 
 def row_of(lines: Sequence[Line], offset: int) -> int:
-    """Return the line on which the character at `offset` stands; a newline stands at the end of its own."""
+    """Return the line of the character at `offset`; a newline is at the end of its own line."""
     return bisect_right(lines, offset, key=lambda line: line.start) - 1
 
 
 def last_of(text: str, line: Line) -> int:
-    """Return the last character of a line: its newline where it has one."""
+    """Return the last character of a line: its newline if it has one."""
     ends_here = line.end < len(text) and text[line.end] == "\n"
     return line.end if ends_here else max(line.start, line.end - 1)
 
 
 def column_of(text: str, line: Line, offset: int) -> int:
-    """Return how many cells of `line` lie before the character at `offset`."""
+    """Return how many cells of `line` are before the character at `offset`."""
     return cell_len(shown(text[line.start : offset]))
 
 
 def at_column(text: str, line: Line, column: int) -> int:
-    """Return the character of `line` that stands at `column` cells; beyond its end the last."""
-    # Whole prefixes, because a tab is as wide as what stands before it wants.
+    """Return the character of `line` at `column` cells; beyond its end the last one."""
+    # Whole prefixes, because the width of a tab depends on the text before it.
     last = last_of(text, line)
     ends = range(line.start + 1, last + 1)
     return line.start + bisect_right(ends, column, key=lambda end: column_of(text, line, end))
 
 
 def above_or_below(text: str, lines: Sequence[Line], offset: int, column: int, rows: int) -> int:
-    """Return the character so many lines below (or, negative, above) the one at `offset`, near `column`.
+    """Return the character `rows` lines below (above, if negative) the one at `offset`, near `column`.
 
-    Beyond the first and the last line there is nothing: it stays on them.
+    It stays on the first and the last line.
     """
     reach = row_of(lines, len(text) - 1)  # a text that ends with a newline has an empty line after it
     row = min(max(row_of(lines, offset) + rows, 0), reach)

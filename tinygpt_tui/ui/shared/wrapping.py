@@ -1,4 +1,4 @@
-"""Word wrap by offsets, and how characters that a terminal would obey are shown instead."""
+"""Word wrap by offsets, and visible replacements for control characters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REPLACEMENT = 0xFFFD
 
 
 class Line(NamedTuple):
-    """One line of the screen: the text's characters from `start` to `end`, its newline left out."""
+    """One line of the screen: the characters from `start` to `end`, without the newline."""
 
     start: int
     end: int
@@ -21,7 +21,7 @@ class Line(NamedTuple):
 def wrap(text: str, start: int, width: int) -> list[Line]:
     """Return the screen lines of `text` from offset `start`, which begins one, at `width` cells.
 
-    Breaks lie after spaces and wide characters; a longer word is broken at the edge; spaces at a line's end hang
+    Breaks are after spaces and wide characters; a longer word is broken at the edge; spaces at a line's end hang
     over it. Only the last line can change when text is added, so that a text that grew needs only that one again.
     """
     width = max(1, width)
@@ -63,7 +63,7 @@ def shown_index(text: str, index: int) -> int:
 
 
 def source_index(text: str, index: int) -> int:
-    """Return which character of `text` stands at `shown(text)[index]`."""
+    """Return which character of `text` is at `shown(text)[index]`."""
     if "\t" not in text:
         return min(index, len(text))
     return next((i for i in range(len(text)) if len(shown(text[: i + 1])) > index), len(text))

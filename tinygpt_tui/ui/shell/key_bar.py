@@ -1,7 +1,7 @@
 """The line at the bottom: the keys that work now; a click presses one.
 
-Textual's own footer is a widget a key, and builds them all anew whenever a key comes or goes, which holds up the keys
-that are pressed meanwhile. This one is a single widget that draws its line again where it differs.
+Textual's own footer has a widget for each key and builds them all again whenever a key comes or goes, which delays keys
+pressed meanwhile. This one is a single widget that draws its line again if it changed.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ MORE = "…"  # there are keys that do not fit; the wheel shows them
 
 
 class ShownKey(NamedTuple):
-    """A key as it stands in the bar."""
+    """A key as the bar shows it."""
 
-    key: str  # as Textual names it
+    key: str  # Textual's name
     display: str
     description: str
     tooltip: str
@@ -55,19 +55,19 @@ class KeyBar(Widget):
         self.keys: list[ShownKey] = []
         self._first = 0  # of those that are drawn
         self._over: ShownKey | None = None  # under the mouse
-        self._looks = False  # soon
+        self._update_queued = False
 
     def on_mount(self) -> None:
         """Follow the screen's bindings."""
         self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
 
     def _bindings_changed(self, screen: Screen[object]) -> None:
-        # Several changes in one turn are one look; a terminal that lost the focus keeps its keys.
-        if self.app.app_focus and not self._looks:
-            self._looks = self.call_after_refresh(self._look)
+        # Several changes in one turn are one update; without the terminal's focus the keys stay.
+        if self.app.app_focus and not self._update_queued:
+            self._update_queued = self.call_after_refresh(self._update_keys)
 
-    def _look(self) -> None:
-        self._looks = False
+    def _update_keys(self) -> None:
+        self._update_queued = False
         if not self.is_attached:
             return
         keys = self._keys_now()
@@ -85,7 +85,7 @@ class KeyBar(Widget):
         return list(shown.values())
 
     def render(self) -> Text:
-        """Draw the keys that fit; one that is under the mouse stands out."""
+        """Draw the keys that fit; the one under the mouse is highlighted."""
         style = {name: self.get_component_rich_style(f"key-bar--{name}") for name in ("key", "description", "over")}
         line = Text(no_wrap=True, overflow="crop", end="")
         for _, key in self._placed():
@@ -99,7 +99,7 @@ class KeyBar(Widget):
         return line
 
     def _placed(self) -> list[tuple[int, ShownKey]]:
-        """Return the keys that fit, each with its first cell; the sign that there are more has its own."""
+        """Return the keys that fit, each with its first cell; leaves a cell for the sign that there are more."""
         return list(_placed(self.keys[self._first :], self.content_size.width))
 
     def key_at(self, x: int) -> ShownKey | None:
@@ -107,11 +107,11 @@ class KeyBar(Widget):
         return next((key for at, key in self._placed() if at <= x < at + key.width), None)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Let the key under the mouse stand out, and its tooltip be this one's."""
+        """Highlight the key under the mouse and show its tooltip."""
         self._point_at(self.key_at(event.x))
 
     def on_leave(self) -> None:
-        """The mouse is elsewhere."""
+        """The mouse left the bar."""
         self._point_at(None)
 
     def _point_at(self, key: ShownKey | None) -> None:

@@ -1,7 +1,7 @@
-"""What is typed ahead goes where the key before it has led.
+"""Keys typed ahead go to the screen that the key before them opened.
 
-Textual gives a key to what has the focus when it comes. One that opens a dialog or another tab has then done nothing
-yet, and what is typed right behind it, on a busy machine or a slow line, would go to what was there before.
+Textual gives a key to the widget that has the focus when it arrives. If the key before it opens a dialog or another
+tab, that has not happened yet, and on a busy machine or a slow line the key would go to the old screen.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from textual.app import App, ScreenStackError
 from textual.dom import DOMNode, NoScreen
 
 Typed = events.Key | events.Paste
-PATIENCE_S = 2.0  # then the next key goes on all the same: no key may be the last one
+PATIENCE_S = 2.0  # then the next key is passed on anyway: a key must never block the app
 
 
 class KeyQueue:
-    """Hands keys on: the first at once, each other one when what the one before it began is done."""
+    """Passes keys on: the first at once, each other one when the effects of the one before it are done."""
 
     def __init__(self, app: App[None], give: Callable[[events.Event], Awaitable[None]]) -> None:
-        """`give` is what the app does with a key."""
+        """`give` is how the app handles a key."""
         self._app, self._give = app, give
         self._waiting: deque[Typed] = deque()
         self._handing: asyncio.Task[None] | None = None
 
-    async def take(self, event: Typed) -> None:
-        """Hand a key on, now or soon."""
+    async def put(self, event: Typed) -> None:
+        """Pass a key on, now or soon."""
         if self._handing is not None:
             self._waiting.append(event)
             return
@@ -42,11 +42,11 @@ class KeyQueue:
 
     async def _hand_on(self, before: DOMNode) -> None:
         try:
-            await self._settle(before)
+            await self._drain(before)
             while self._waiting:
                 before = self._target()
                 await self._give(self._waiting.popleft())
-                await self._settle(before)
+                await self._drain(before)
         except (NoScreen, ScreenStackError):
             self._waiting.clear()  # the app ends
         except Exception as error:
@@ -57,8 +57,8 @@ class KeyQueue:
     def _target(self) -> DOMNode:
         return self._app.focused or self._app.screen
 
-    async def _settle(self, target: DOMNode) -> None:
-        """Wait for a key on its way up from `target` to the app, and for the screens that it brought."""
+    async def _drain(self, target: DOMNode) -> None:
+        """Wait until a key has bubbled up from `target` to the app, and for the screens that it opened."""
         with suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_S):
                 for node in target.ancestors_with_self:
@@ -71,7 +71,7 @@ class KeyQueue:
 
 
 async def _behind(node: DOMNode) -> None:
-    """Return when a node has dealt with all that it was sent so far; at once where it is gone."""
+    """Return when a node has handled all its messages so far; at once if it is gone."""
     done = asyncio.Event()
     if node.call_later(done.set):
         await done.wait()

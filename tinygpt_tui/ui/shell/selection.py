@@ -1,4 +1,4 @@
-"""What one tab is about, for another tab to take up."""
+"""What is selected in the Generate tab, for other tabs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Selection(NamedTuple):
-    """A model by its path, with its first weights or not, and a prompt."""
+    """A model by its path, untrained (initial weights) or not, and a prompt."""
 
     model: str
     untrained: bool

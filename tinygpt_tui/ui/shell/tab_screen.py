@@ -54,7 +54,7 @@ class TabScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        # Textual finds these classes when it first lays the screen out, and then computes every style once more.
+        # Textual finds these classes when it first lays the screen out, and then computes every style again.
         for least, name in reversed(self.VERTICAL_BREAKPOINTS or []):
             if self.app.size.height >= least:
                 self.add_class(name)

@@ -1,4 +1,4 @@
-"""What nobody foresaw: the traceback goes to the log, a sentence to the screen."""
+"""Unexpected errors: the traceback goes to the log, a sentence to the screen."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ def log_unexpected(error: BaseException) -> str:
             log.write(f"\n{time.strftime('%Y-%m-%d %H:%M:%S')}\n")
             traceback.print_exception(error, file=log)
     except OSError:
-        return f"something unforeseen happened: {type(error).__name__}: {error}"
-    return f"something unforeseen happened: {type(error).__name__}: {error}\nthe details are in {path}"
+        return f"unexpected error: {type(error).__name__}: {error}"
+    return f"unexpected error: {type(error).__name__}: {error}\nthe details are in {path}"

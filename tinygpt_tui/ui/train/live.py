@@ -150,7 +150,7 @@ class TrainLive(Vertical):
         self._draw_head()
         self.query_one(TrainNotice).show_notice(session)
         waiting = _waiting(session)
-        self.query_one(TrainChart).show(history, beside, waiting)
+        self.query_one(TrainChart).show_run(history, beside, waiting)
         self.query_one(TrainVerdict).show_verdict(verdict_of(history, beside.floors, beside.entropy))
         for meters in self.query(TrainMeters):
             meters.show_numbers(history, live=session.phase.live, table=meters.id == "meters")
@@ -225,7 +225,7 @@ class TrainLive(Vertical):
         start = session.settings.start
         preset = f"from {start.name}, " if start else preset
         about = f"{preset}trained on {session.settings.corpus.name}"
-        self.query_one(TrainHead).show(session.name, about, session.phase, session.history)
+        self.query_one(TrainHead).show_run(session.name, about, session.phase, session.history)
 
 
 def _waiting(session: TrainingSession) -> str:
