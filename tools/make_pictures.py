@@ -39,12 +39,12 @@ async def generate(pilot: Pilot[None]) -> None:
     """Write some Shakespeare, and stop in the middle of it."""
     screen = pilot.app.screen
     assert isinstance(screen, GenerateScreen)
-    await until(pilot, lambda: "shakespeare" in str(screen.output.border_title))
+    await until(pilot, lambda: "shakespeare" in str(screen.pane.output.border_title))
     await pilot.press(*"ROMEO:", "enter")
-    await until(pilot, lambda: screen.writing.tokens >= 420)
+    await until(pilot, lambda: screen.pane.writing.tokens >= 420)
     (DOCS / "generate.svg").write_text(pilot.app.export_screenshot(title="tinygpt-tui"), encoding="utf-8")
     await pilot.press("escape")
-    await until(pilot, lambda: not screen.writing.busy)
+    await until(pilot, lambda: not screen.pane.writing.busy)
 
 
 async def microscope(pilot: Pilot[None]) -> None:
@@ -52,7 +52,7 @@ async def microscope(pilot: Pilot[None]) -> None:
     screen = pilot.app.screen
     assert isinstance(screen, GenerateScreen)
     await pilot.press("f6", "f5", *["right"] * 12)
-    looking, output = screen.glass.looking, screen.output
+    looking, output = screen.pane.glass.index, screen.pane.output
     await until(pilot, lambda: output.cursor is not None and looking.look(output.cursor).state == "known")
     await until(pilot, lambda: looking.question is None)
     await pilot.pause(1.0)
@@ -111,7 +111,7 @@ async def senses(pilot: Pilot[None]) -> None:
     generate = pilot.app.screen
     assert isinstance(generate, GenerateScreen)
     generate.choose(str(shipped_models() / "shakespeare-senses"))
-    await until(pilot, lambda: generate.has_senses)
+    await until(pilot, lambda: generate.check_action("senses", ()))
     generate.query_one(PromptBox).text = "ROMEO:"
     await pilot.press("ctrl+d")
     await until(pilot, lambda: isinstance(pilot.app.screen, SensesScreen))

@@ -31,7 +31,7 @@ class Bench:
 
     @property
     def text(self) -> str:
-        return self.screen.output.text
+        return self.screen.pane.output.text
 
     @property
     def status(self) -> str:
@@ -62,7 +62,7 @@ class Bench:
         self.engine.begin()
         self.engine.write(text)
         self.engine.end()
-        await self.until(lambda: not self.screen.writing.busy)
+        await self.until(lambda: not self.screen.pane.writing.busy)
 
 
 @asynccontextmanager
@@ -78,6 +78,6 @@ async def opened(
     async with app.run_test(size=size) as pilot:
         bench = Bench(app, engine, pilot)
         if models:
-            await bench.until(lambda: bench.screen.output.border_title in models)
+            await bench.until(lambda: bench.screen.pane.output.border_title in models)
         await bench.until(lambda: bench.screen.query(SettingBox))  # they come behind the first picture
         yield bench

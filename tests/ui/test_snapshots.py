@@ -121,7 +121,7 @@ async def generate_tab(pilot: Pilot[None]) -> GenerateScreen:
     """Wait until the models are there, and all boxes of the sampling settings."""
     screen = pilot.app.screen
     assert isinstance(screen, GenerateScreen)
-    await wait_until(pilot, lambda: screen.output.border_title == "shakespeare")
+    await wait_until(pilot, lambda: screen.pane.output.border_title == "shakespeare")
     await wait_until(pilot, lambda: screen.query(SettingBox) and screen.query("SettingBox Input"))
     await sees(pilot, "block size")
     return screen
@@ -198,12 +198,12 @@ def test_generate_with_the_microscope(picture: Picture, size: tuple[int, int], m
         assert isinstance(screen, GenerateScreen)
         await pilot.press("f6", "f5", *["right"] * 5)
         answered: list[int] = []  # jobs
-        while screen.glass.index.info(len(PROMPT) + 5).state != "known":
+        while screen.pane.glass.index.info(len(PROMPT) + 5).state != "known":
             await wait_until(pilot, lambda: engine.asked_why and engine.asked_why[-1].job not in answered)
             answered.append(engine.asked_why[-1].job)
             engine.explain_next()
             await wait_until(
-                pilot, lambda: screen.glass.index.question is None or engine.asked_why[-1].job not in answered
+                pilot, lambda: screen.pane.glass.index.question is None or engine.asked_why[-1].job not in answered
             )
         await sees(pilot, "probability", "rank 2")
 
@@ -330,7 +330,7 @@ def test_export_by_day(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.usefixtures("others")
 def test_open_a_model(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tinygpt_tui.ui.generate.models.Path.cwd", staticmethod(lambda: Path("home")))
+    monkeypatch.setattr("tinygpt_tui.ui.generate.chooser.models.Path.cwd", staticmethod(lambda: Path("home")))
 
     async def play(pilot: Pilot[None]) -> None:
         await generate_tab(pilot)

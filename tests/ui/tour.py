@@ -68,15 +68,15 @@ async def open_everything(runs: int = 3) -> AsyncIterator[tuple[TinyGPTApp, Pilo
     async with app.run_test(size=(140, 40)) as pilot:
         generate = app.screen
         assert isinstance(generate, GenerateScreen)
-        await wait_until(pilot, lambda: generate.card is not None)
-        editor, cards = generate.editor, list_models()
+        await wait_until(pilot, lambda: generate.chooser.card is not None)
+        editor, cards = generate.pane.editor, list_models()
         for prompt in ("ROMEO:", "JULIET:"):
             editor.begin(prompt, cards[0], SamplingSettings())
             editor.started(GenerationStarted(0, 1, 8, 7))
             editor.append(TEXT, len(TEXT))
             editor.ended("length")
-        generate.glass.reset(TEXT, 6)
-        generate.glass.open()
+        generate.pane.glass.reset(TEXT, 6)
+        generate.pane.glass.open()
         facts = FactsReader().read()
         first, second = ((one, settings_of(one.card)) for one in facts[:2])
         model = Path(cards[0].path)

@@ -38,7 +38,7 @@ from tinygpt_tui.ui.shell.unexpected import log_unexpected
 from tinygpt_tui.ui.tabs import TABS
 
 if TYPE_CHECKING:
-    from tinygpt_tui.ui.generate.models import ChoosesModels
+    from tinygpt_tui.ui.generate.screen import GenerateScreen
     from tinygpt_tui.ui.runs.screen import RunsScreen
     from tinygpt_tui.ui.shell.tab_screen import TabScreen
     from tinygpt_tui.ui.train.screen import TrainScreen
@@ -277,7 +277,7 @@ class TinyGPTApp(App[None]):
         """Go to Generate with a model that was just trained."""
         await self._talk_to(message.model_path)
 
-    async def on_chooses_models_train_on(self, message: ChoosesModels.TrainOn) -> None:
+    async def on_generate_screen_train_on(self, message: GenerateScreen.TrainOn) -> None:
         """Go to Train with a model to start from."""
         from tinygpt_tui.ui.train.screen import TrainScreen
 

@@ -32,9 +32,9 @@ async def test_type_enter_and_text_arrives() -> None:
         bench.engine.begin(seed=41)
         bench.engine.write("cde")
         await bench.until(lambda: bench.text == "abcde")
-        assert bench.screen.output.prompt_end == 2
+        assert bench.screen.pane.output.prompt_end == 2
         assert "writing" in bench.status
-        assert bench.screen.output.border_subtitle == "seed 41"
+        assert bench.screen.pane.output.border_subtitle == "seed 41"
         bench.engine.end("length")
         await bench.until(lambda: "reached 3 tokens" in bench.status)
         assert "5 of 16" in bench.status
@@ -68,7 +68,7 @@ async def test_control_c_stops_the_writing_and_only_then_speaks_of_quitting() ->
         await bench.until(lambda: bench.engine.stopped)
         assert not bench.notes
         bench.engine.end("stopped")
-        await bench.until(lambda: not bench.screen.writing.busy)
+        await bench.until(lambda: not bench.screen.pane.writing.busy)
         await bench.pilot.press("ctrl+c")
         await bench.until(lambda: "quit" in bench.notes)
 
@@ -81,7 +81,9 @@ async def test_characters_that_the_model_left_out_are_struck_out() -> None:
         await bench.until(lambda: bench.text == "aébc")
         await bench.pilot.pause()
         struck = {
-            segment.text for segment in bench.screen.output.render_line(0) if segment.style and segment.style.strike
+            segment.text
+            for segment in bench.screen.pane.output.render_line(0)
+            if segment.style and segment.style.strike
         }
         assert struck == {"é"}
 
@@ -162,7 +164,7 @@ async def test_go_on_asks_with_all_the_text_and_keeps_its_look() -> None:
         bench.engine.begin()
         bench.engine.write("ef")
         await bench.until(lambda: bench.text == "abcdef")
-        assert bench.screen.output.prompt_end == 2
+        assert bench.screen.pane.output.prompt_end == 2
 
 
 async def test_again_repeats_the_last_request_from_where_it_began() -> None:
@@ -211,7 +213,7 @@ async def test_the_window_is_marked_where_the_model_stops_seeing() -> None:
         bench.engine.begin(unknown="é")
         bench.engine.write("b" * 10)
         await bench.until(lambda: bench.text.endswith("b" * 10))
-        assert bench.screen.output.window_start == len(bench.text) - BLOCK_SIZE
+        assert bench.screen.pane.output.window_start == len(bench.text) - BLOCK_SIZE
         assert "16 of 16" in bench.status
 
 
@@ -319,7 +321,7 @@ async def test_copy_takes_the_selection_or_all() -> None:
         await bench.write("one two", " three\nfour")
         await bench.pilot.press("f8")
         assert bench.app.clipboard == "one two three\nfour"
-        output = bench.screen.output
+        output = bench.screen.pane.output
         await bench.pilot.mouse_down(output, offset=(7, 1))
         await bench.pilot.hover(output, offset=(10, 1))
         await bench.pilot.mouse_up(output, offset=(10, 1))
@@ -362,7 +364,7 @@ async def test_resizing_loses_nothing() -> None:
             await bench.pilot.resize_terminal(*size)
             await bench.pilot.pause()
             assert bench.text == "a" + text
-            assert bench.screen.output.following
+            assert bench.screen.pane.output.following
 
 
 async def test_text_follows_until_somebody_scrolls_up() -> None:
@@ -370,7 +372,7 @@ async def test_text_follows_until_somebody_scrolls_up() -> None:
         await bench.ask("a")
         bench.engine.begin()
         bench.engine.write("line\n" * 100)
-        output = bench.screen.output
+        output = bench.screen.pane.output
         await bench.until(lambda: output.scroll_offset.y == output.max_scroll_y > 50)
         await bench.pilot.press("pageup")
         await bench.until(lambda: not output.following)
@@ -399,7 +401,7 @@ async def test_a_quick_request_and_its_events_are_not_lost() -> None:
     app = TinyGPTApp(engine)
     async with app.run_test() as pilot:
         bench = Bench(app, engine, pilot)
-        await bench.until(lambda: bench.screen.output.border_title == "one")
+        await bench.until(lambda: bench.screen.pane.output.border_title == "one")
         await bench.ask("a")
         await bench.until(lambda: bench.text == "abcd")
         await bench.until(lambda: "reached 3 tokens" in bench.status)

@@ -31,18 +31,18 @@ async def test_type_enter_stop_and_go_on() -> None:
     async with app.run_test(size=(140, 40)) as pilot:
         screen = app.screen
         assert isinstance(screen, GenerateScreen)
-        await wait_until(pilot, lambda: screen.output.border_title == "shakespeare" and screen.query(LENGTH))
+        await wait_until(pilot, lambda: screen.pane.output.border_title == "shakespeare" and screen.query(LENGTH))
         screen.query_one(LENGTH, Input).value = "100000"
         await pilot.press(*"ROMEO:", "enter")
-        await wait_until(pilot, lambda: len(screen.output.text) > 20, PATIENCE_S)
+        await wait_until(pilot, lambda: len(screen.pane.output.text) > 20, PATIENCE_S)
         await pilot.press("escape")
-        await wait_until(pilot, lambda: not screen.writing.busy)
-        stopped = screen.output.text
+        await wait_until(pilot, lambda: not screen.pane.writing.busy)
+        stopped = screen.pane.output.text
         assert stopped.startswith("ROMEO:")
         assert "stopped" in screen.query_one(StatusLine).render().plain
         await pilot.press("ctrl+g")
-        await wait_until(pilot, lambda: len(screen.output.text) > len(stopped))
-        assert screen.output.text.startswith(stopped)
+        await wait_until(pilot, lambda: len(screen.pane.output.text) > len(stopped))
+        assert screen.pane.output.text.startswith(stopped)
     await app.engine.close()
 
 
@@ -51,18 +51,18 @@ async def test_a_killed_engine_is_said_and_the_next_enter_works() -> None:
     async with app.run_test(size=(140, 40)) as pilot:
         screen = app.screen
         assert isinstance(screen, GenerateScreen)
-        await wait_until(pilot, lambda: screen.output.border_title == "shakespeare" and screen.query(LENGTH))
+        await wait_until(pilot, lambda: screen.pane.output.border_title == "shakespeare" and screen.query(LENGTH))
         screen.query_one(LENGTH, Input).value = "100000"
         await pilot.press(*"ROMEO:", "enter")
-        await wait_until(pilot, lambda: len(screen.output.text) > 20, PATIENCE_S)
+        await wait_until(pilot, lambda: len(screen.pane.output.text) > 20, PATIENCE_S)
         assert app.engine.pid is not None
         os.kill(app.engine.pid, signal.SIGKILL)
-        await wait_until(pilot, lambda: not screen.writing.busy)
-        kept = screen.output.text
+        await wait_until(pilot, lambda: not screen.pane.writing.busy)
+        kept = screen.pane.output.text
         assert len(kept) > 20
         assert "failed: the engine process ended" in screen.query_one(StatusLine).render().plain
         await pilot.press("enter")
         await wait_until(
-            pilot, lambda: screen.output.text.startswith("ROMEO:") and screen.writing.tokens > 5, PATIENCE_S
+            pilot, lambda: screen.pane.output.text.startswith("ROMEO:") and screen.pane.writing.tokens > 5, PATIENCE_S
         )
     await app.engine.close()

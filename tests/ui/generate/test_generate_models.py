@@ -44,7 +44,7 @@ async def picked(app: TinyGPTApp, pilot: Pilot[None], name: str) -> GenerateScre
     """Wait until the model of this name is in use."""
     screen = app.screen
     assert isinstance(screen, GenerateScreen)
-    await wait_until(pilot, lambda: screen.output.border_title == name)
+    await wait_until(pilot, lambda: screen.pane.output.border_title == name)
     return screen
 
 
@@ -68,16 +68,16 @@ async def test_the_list_of_models_shows_its_keys_first_and_a_text_keeps_its_writ
         await bench.until(lambda: isinstance(bench.screen.focused, OptionList))
         bar = bench.screen.query_one(KeyBar)
         await bench.until(lambda: all(key in bar.render().plain for key in ("i Card", "o Open…", "t Train on")))
-        written_by = bench.screen.name_in_use
-        assert "by" not in str(bench.screen.output.border_subtitle)
+        written_by = bench.screen.chooser.in_use.name
+        assert "by" not in str(bench.screen.pane.output.border_subtitle)
         await bench.pilot.press("down" if written_by == "one" else "up")
-        await bench.until(lambda: bench.screen.name_in_use != written_by)
-        assert f"by {written_by}" in str(bench.screen.output.border_subtitle)
+        await bench.until(lambda: bench.screen.chooser.in_use.name != written_by)
+        assert f"by {written_by}" in str(bench.screen.pane.output.border_subtitle)
 
 
 async def test_when_the_model_in_use_is_gone_it_is_said_who_writes_now() -> None:
     async with generate_bench.opened(size=(80, 24), models=("one", "two")) as bench:
-        used = bench.screen.name_in_use
+        used = bench.screen.chooser.in_use.name
         shutil.rmtree(paths.models_folder() / used)
         bench.screen._look_for_models()
         other = "two" if used == "one" else "one"
@@ -130,10 +130,10 @@ async def test_typing_filters_and_enter_takes_the_first() -> None:
     app = TinyGPTApp(FakeEngine())
     async with app.run_test(size=(140, 40)) as pilot:
         screen = await picked(app, pilot, "one")
-        screen.output.focus()
+        screen.pane.output.focus()
         await pilot.press("slash", *"thr")
         await wait_until(pilot, lambda: len(shown(app)) == 1)
-        assert screen.output.border_title == "one"
+        assert screen.pane.output.border_title == "one"
         await pilot.press("enter")
         await picked(app, pilot, "three")
         assert len(shown(app)) == 3
@@ -159,7 +159,7 @@ async def test_a_model_with_a_problem_says_so_and_cannot_be_picked() -> None:
         screen = await picked(app, pilot, "one")
         assert "no weights yet" in shown(app)[0]
         await pilot.press("ctrl+o", "up")
-        assert screen.output.border_title == "one"
+        assert screen.pane.output.border_title == "one"
         picker = screen.query_one(ModelPicker)
         await wait_until(pilot, lambda: picker.resting is not None and picker.resting.name == "broken")
         await pilot.press("down")
@@ -176,11 +176,11 @@ async def test_a_training_is_marked_and_its_stamp_shown() -> None:
         await pilot.press("enter")
         await wait_until(pilot, lambda: engine.asked)
         engine.begin(step=2400, loss=1.62, in_training=True)
-        await wait_until(pilot, lambda: screen.output.border_title == "one · step 2,400 (newest), loss 1.62")
+        await wait_until(pilot, lambda: screen.pane.output.border_title == "one · step 2,400 (newest), loss 1.62")
 
 
 async def test_looking_again_keeps_the_choice_and_shows_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tinygpt_tui.ui.generate.models.LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("tinygpt_tui.ui.generate.screen.REFRESH_EVERY_S", 0.05)
     folder = make_model("one")
     app = TinyGPTApp(FakeEngine())
     async with app.run_test(size=(140, 40)) as pilot:
@@ -188,7 +188,7 @@ async def test_looking_again_keeps_the_choice_and_shows_what_is_new(monkeypatch:
         make_model("another")
         train(paths.models_folder() / "begun", "running", 0)
         await wait_until(pilot, lambda: len(shown(app)) == 3)
-        assert screen.output.border_title == "one"
+        assert screen.pane.output.border_title == "one"
         assert "no weights yet" in shown(app)[1]
         train(folder, "paused", 70)
         await wait_until(pilot, lambda: "‖ 70%" in shown(app)[2])
@@ -202,7 +202,7 @@ async def test_without_models_the_way_out_is_shown() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         screen = app.screen
         assert isinstance(screen, GenerateScreen)
-        await wait_until(pilot, lambda: "Train" in screen.output.hint)
+        await wait_until(pilot, lambda: "Train" in screen.pane.output.hint)
         await pilot.press("enter")
         await wait_until(pilot, lambda: len(app._notifications) == 1)
         assert engine.asked == []
@@ -241,7 +241,7 @@ async def test_the_app_looks_for_models_once_when_it_starts(monkeypatch: pytest.
         return look(models)
 
     monkeypatch.setattr(ModelList, "refresh", counted)
-    monkeypatch.setattr("tinygpt_tui.ui.generate.models.LOOK_EVERY_S", 3600.0)
+    monkeypatch.setattr("tinygpt_tui.ui.generate.screen.REFRESH_EVERY_S", 3600.0)
     make_model("one")
     app = TinyGPTApp(FakeEngine())
     async with app.run_test() as pilot:

@@ -40,16 +40,16 @@ async def test_every_writing_is_a_branch_and_none_is_lost() -> None:
         bench.engine.begin()
         bench.engine.write("pq")
         bench.engine.end()
-        await bench.until(lambda: not bench.screen.writing.busy)
-        editor = bench.screen.editor
+        await bench.until(lambda: not bench.screen.pane.writing.busy)
+        editor = bench.screen.pane.editor
         assert [editor.full_text(branch) for branch in editor.session.branches] == ["abcd", "abxy", "abpq"]
-        assert "branch 3 of 3" in str(bench.screen.output.border_subtitle)
+        assert "branch 3 of 3" in str(bench.screen.pane.output.border_subtitle)
         await bench.pilot.press("ctrl+b")
         await bench.until(lambda: isinstance(bench.app.screen, BranchesScreen))
         await bench.until(lambda: bench.app.screen.query_one(OptionList).option_count == 3)
         await bench.pilot.press("home", "enter")
         await bench.until(lambda: bench.text == "abcd")
-        assert bench.screen.output.prompt_end == 2
+        assert bench.screen.pane.output.prompt_end == 2
         await bench.pilot.press("ctrl+g")
         await bench.until(lambda: len(bench.engine.asked) == 4)
         assert bench.engine.asked[-1].prompt == "abcd"
@@ -58,9 +58,9 @@ async def test_every_writing_is_a_branch_and_none_is_lost() -> None:
 async def test_again_on_a_reopened_branch_begins_behind_the_alternative_chosen_there() -> None:
     async with opened() as bench:
         await bench.write("ab", "cd")
-        editor, card = bench.screen.editor, bench.screen.card
+        editor, card = bench.screen.pane.editor, bench.screen.chooser.card
         assert card is not None
-        editor.fork(3, "xy", card, bench.screen.sampling)
+        editor.fork(3, "xy", card, bench.screen.pane.sampling)
         editor.append("z", 1)
         editor.ended("stopped")
         bench.screen._show_branch()
@@ -86,7 +86,7 @@ async def test_another_branch_chosen_while_it_writes_stops_it_and_keeps_what_was
         bench.engine.write("zz")
         bench.engine.end("stopped")
         await bench.pilot.pause()
-        editor = bench.screen.editor
+        editor = bench.screen.pane.editor
         assert [editor.full_text(branch) for branch in editor.session.branches] == ["abcd", "efgh"]
 
 
@@ -98,7 +98,9 @@ async def test_clear_keeps_the_text_among_the_branches() -> None:
         await bench.until(lambda: bench.text == "abcd")
         await bench.pilot.press("ctrl+l")
         await bench.until(lambda: bench.text == "")
-        assert [bench.screen.editor.full_text(branch) for branch in bench.screen.editor.session.branches] == ["abcd"]
+        assert [bench.screen.pane.editor.full_text(branch) for branch in bench.screen.pane.editor.session.branches] == [
+            "abcd"
+        ]
 
 
 async def test_the_session_is_on_the_disk_and_can_be_reopened() -> None:
@@ -111,7 +113,7 @@ async def test_the_session_is_on_the_disk_and_can_be_reopened() -> None:
         await bench.until(lambda: bench.app.screen.query_one(OptionList).option_count == 1)
         await bench.pilot.press("enter")
         await bench.until(lambda: bench.text == "abcd")
-        assert bench.screen.output.border_subtitle == "seed 7"
+        assert bench.screen.pane.output.border_subtitle == "seed 7"
         await bench.write("pq", "r")
     (card,) = SessionStore().cards()
     assert card.heading.startswith("ab")
@@ -138,19 +140,19 @@ async def test_the_microscope_explains_what_is_under_the_cursor_and_forks_there(
         assert (asked.text, asked.start) == ("abcdef", 2)
         assert not bench.screen.query_one(PromptBox).display
         explain(bench)
-        glass = bench.screen.glass
+        glass = bench.screen.pane.glass
         await bench.until(lambda: glass.index.info(3).state == "known")
         await bench.pilot.press("right", "2", "enter")
         await bench.until(lambda: len(bench.engine.asked) == 2)
         assert bench.engine.asked[-1].prompt == "abcy"
         await bench.until(lambda: bench.text == "abcy")
-        assert bench.screen.output.prompt_end == 2
+        assert bench.screen.pane.output.prompt_end == 2
         assert bench.screen.query_one(PromptBox).display
         bench.engine.begin()
         bench.engine.write("!")
         bench.engine.end()
-        await bench.until(lambda: not bench.screen.writing.busy)
-        editor = bench.screen.editor
+        await bench.until(lambda: not bench.screen.pane.writing.busy)
+        editor = bench.screen.pane.editor
         assert [editor.full_text(branch) for branch in editor.session.branches] == ["abcdef", "abcy!"]
 
 
@@ -158,9 +160,9 @@ async def test_escape_leaves_the_microscope_before_anything_else() -> None:
     async with opened() as bench:
         await bench.write("ab", "cd")
         await bench.pilot.press("f5")
-        await bench.until(lambda: bench.screen.glass.is_open)
+        await bench.until(lambda: bench.screen.pane.glass.is_open)
         await bench.pilot.press("escape")
-        await bench.until(lambda: not bench.screen.glass.is_open)
+        await bench.until(lambda: not bench.screen.pane.glass.is_open)
         assert bench.screen.query_one(PromptBox).has_focus
 
 
@@ -171,14 +173,14 @@ async def test_coloured_text_asks_for_the_chances_of_what_is_written() -> None:
         await bench.pilot.press("f6")
         await bench.until(lambda: bench.engine.asked_why)
         explain(bench)
-        await bench.until(lambda: bench.screen.glass.index.levels[3] == 3)
+        await bench.until(lambda: bench.screen.pane.glass.index.levels[3] == 3)
         await bench.pilot.press("ctrl+g")
         await bench.until(lambda: len(bench.engine.asked) == 2)
         assert bench.engine.asked[-1].candidates == 0
         bench.engine.begin()
         bench.engine.say(Token(bench.engine.asked[-1].job, 0, 0, "e", 4, TokenProbabilities(0.001, 9, 2.0)))
         await bench.until(lambda: bench.text == "abcde")
-        assert bench.screen.glass.index.levels[4] == 6
+        assert bench.screen.pane.glass.index.levels[4] == 6
 
 
 async def test_another_model_is_asked_anew() -> None:
@@ -187,10 +189,10 @@ async def test_another_model_is_asked_anew() -> None:
         await bench.pilot.press("f5")
         await bench.until(lambda: bench.engine.asked_why)
         explain(bench)
-        await bench.until(lambda: bench.screen.glass.index.info(2).state == "known")
+        await bench.until(lambda: bench.screen.pane.glass.index.info(2).state == "known")
         count = len(bench.engine.asked_why)
-        card = next(card for card in bench.screen.models.cards if card.name == "two")
-        bench.screen.use(card)
+        card = next(card for card in bench.screen.chooser.models.cards if card.name == "two")
+        bench.screen.chooser.use(card)
         await bench.until(lambda: len(bench.engine.asked_why) > count)
         assert bench.engine.asked_why[-1].model == card.path
 
@@ -222,7 +224,7 @@ async def test_a_disk_that_cannot_be_written_is_told_once_and_the_text_stays() -
 async def test_own_settings_are_remembered_and_a_session_s_are_said_and_do_not_outlive_it() -> None:
     async with opened() as bench:
         bench.screen.query_one("#sampling-temperature", Input).value = "0.5"
-        await bench.until(lambda: bench.screen.sampling.temperature == 0.5)
+        await bench.until(lambda: bench.screen.pane.sampling.temperature == 0.5)
         await bench.write("ab", "cd")
         await bench.until(lambda: SessionStore().cards())
         bench.screen.query_one("#sampling-temperature", Input).value = "1.5"
@@ -231,14 +233,14 @@ async def test_own_settings_are_remembered_and_a_session_s_are_said_and_do_not_o
         await bench.until(lambda: bench.engine.closed)
     async with opened() as bench:
         screen = bench.screen
-        assert screen.sampling.temperature == 1.5
+        assert screen.pane.sampling.temperature == 1.5
         await bench.pilot.press("ctrl+s")
         await bench.until(lambda: isinstance(bench.app.screen, SessionsScreen))
         await bench.until(lambda: bench.app.screen.query_one(OptionList).option_count == 1)
         await bench.pilot.press("enter")
-        await bench.until(lambda: screen.sampling.temperature == 0.5)
+        await bench.until(lambda: screen.pane.sampling.temperature == 0.5)
         await bench.until(lambda: "temperature 0.5" in bench.notes)
         await bench.pilot.press("ctrl+s")
         await bench.until(lambda: isinstance(bench.app.screen, SessionsScreen))
         await bench.pilot.press("n")
-        await bench.until(lambda: screen.sampling.temperature == 1.5)
+        await bench.until(lambda: screen.pane.sampling.temperature == 1.5)

@@ -240,19 +240,19 @@ async def test_it_is_drawn_at_any_size(theme: Theme) -> None:
 async def test_the_twin_of_a_model_writes_in_generate(no_shipped_models: None) -> None:
     async with generate_opened() as bench:
         await bench.pilot.press("ctrl+o", "u")
-        await bench.until(lambda: bench.screen.output.border_title == "one, untrained")
+        await bench.until(lambda: bench.screen.pane.output.border_title == "one, untrained")
         assert "loss" not in shown(bench.app)
         await bench.pilot.press("enter")  # takes the model, as it is
         await bench.write("ab", "cd")
         assert bench.engine.asked[-1].untrained
-        branch = bench.screen.editor.current
+        branch = bench.screen.pane.editor.current
         assert branch is not None
         assert branch.model == "one, untrained"
         await bench.pilot.press("f5")
         await bench.until(lambda: bench.engine.asked_why)
         assert bench.engine.asked_why[-1].untrained
         await bench.pilot.press("escape", "alt+u")
-        await bench.until(lambda: bench.screen.output.border_title == "one")
+        await bench.until(lambda: bench.screen.pane.output.border_title == "one")
         await bench.write("ab", "cd")
         assert not bench.engine.asked[-1].untrained
 
@@ -281,7 +281,7 @@ async def test_a_model_from_anywhere_is_walked_through(tmp_path: Path) -> None:
         bench.screen._visit(tmp_path / "far")
         await bench.until(lambda: bench.app.screen.is_modal)  # its card
         await bench.pilot.press("escape")
-        await bench.until(lambda: bench.screen.card is not None and bench.screen.card.name == "far")
+        await bench.until(lambda: bench.screen.chooser.card is not None and bench.screen.chooser.card.name == "far")
         await bench.pilot.press("f10")
         await bench.until(lambda: bench.engine.traced)
         assert bench.engine.traced[-1].model == str(tmp_path / "far")

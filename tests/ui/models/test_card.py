@@ -92,7 +92,7 @@ async def test_rename_copy_delete_and_take_back() -> None:
         await bench.pilot.press(*"two", "enter")
         await sees(bench, "there is a model called 'two' already")
         await bench.pilot.press("escape")
-        await bench.until(lambda: bench.screen.card is not None and bench.screen.card.name == "two-2")
+        await bench.until(lambda: bench.screen.chooser.card is not None and bench.screen.chooser.card.name == "two-2")
 
 
 async def test_a_shipped_model_can_be_copied_and_not_renamed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

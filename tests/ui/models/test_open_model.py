@@ -63,8 +63,8 @@ async def test_a_foreign_file_is_opened_told_about_and_kept(foreign: Path, monke
         await open_dialog(bench, str(foreign))
         await bench.until(lambda: isinstance(bench.app.screen, CardScreen))
         await sees(bench, "nanoGPT", "where each fact comes from", "from the tensors", "k Keep")
-        assert bench.screen.card is not None
-        assert bench.screen.card.path == str(foreign)
+        assert bench.screen.chooser.card is not None
+        assert bench.screen.chooser.card.path == str(foreign)
         await bench.pilot.press("k")
         await bench.until(lambda: isinstance(bench.app.screen.focused, Input))
         assert bench.app.screen.focused.value == "out-letters"  # type: ignore[union-attr]
@@ -76,7 +76,9 @@ async def test_a_foreign_file_is_opened_told_about_and_kept(foreign: Path, monke
         assert kept.layout == "native"
         assert (kept.logits("a cab") - load(str(foreign)).logits("a cab")).abs().max() < 1e-5
         await bench.pilot.press("escape")
-        await bench.until(lambda: bench.screen.card is not None and "models/out-letters" in bench.screen.card.path)
+        await bench.until(
+            lambda: bench.screen.chooser.card is not None and "models/out-letters" in bench.screen.chooser.card.path
+        )
 
 
 async def test_what_is_no_model_says_why(tmp_path: Path, foreign: Path) -> None:
@@ -84,8 +86,8 @@ async def test_what_is_no_model_says_why(tmp_path: Path, foreign: Path) -> None:
     async with opened(size=(80, 24)) as bench:
         await open_dialog(bench, str(tmp_path / "broken.pt"))
         await bench.until(lambda: "broken.pt" in bench.notes)
-        assert bench.screen.card is not None
-        assert bench.screen.card.name == "one"
+        assert bench.screen.chooser.card is not None
+        assert bench.screen.chooser.card.name == "one"
 
 
 async def test_a_folder_without_a_model_is_shown_not_opened(tmp_path: Path) -> None:
@@ -155,5 +157,5 @@ async def test_the_card_of_a_broken_file_says_what_is_wrong_and_what_to_do(key: 
         await bench.pilot.press("u")
         await sees(bench, "restored", "this cannot be opened")
         await bench.pilot.press("escape")
-        assert bench.screen.card is not None
-        assert bench.screen.card.name == "one"
+        assert bench.screen.chooser.card is not None
+        assert bench.screen.chooser.card.name == "one"

@@ -189,4 +189,4 @@ async def test_a_real_backpack_shows_its_senses_and_obeys(tmp_path: Path) -> Non
 
 
 async def ready(app: TinyGPTApp, pilot: Pilot[None]) -> None:
-    await wait_until(pilot, lambda: isinstance(app.screen, GenerateScreen) and app.screen.has_senses)
+    await wait_until(pilot, lambda: isinstance(app.screen, GenerateScreen) and app.screen.check_action("senses", ()))

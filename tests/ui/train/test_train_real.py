@@ -186,8 +186,8 @@ async def test_a_model_that_was_just_trained_is_talked_to(text: Path, run: RunFo
         await wait_until(pilot, lambda: isinstance(app.screen, GenerateScreen))
         generate = app.screen
         assert isinstance(generate, GenerateScreen)
-        await wait_until(pilot, lambda: generate.output.border_title == "nursery")
+        await wait_until(pilot, lambda: generate.pane.output.border_title == "nursery")
         await pilot.press(*"one", "enter")
-        await wait_until(pilot, lambda: len(generate.output.text) > 50, PATIENCE_S)
-        assert generate.output.text.startswith("one")
+        await wait_until(pilot, lambda: len(generate.pane.output.text) > 50, PATIENCE_S)
+        assert generate.pane.output.text.startswith("one")
     await app.engine.close()

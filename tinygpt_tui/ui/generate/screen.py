@@ -1,411 +1,395 @@
-"""The Generate tab: pick a model, write a beginning, watch it go on."""
+"""The Generate tab: choose a model, type a prompt, watch the model continue it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+import asyncio
+import time
+from collections.abc import Iterator
 from typing import ClassVar
 
-import msgspec
-from textual import events, on, work
+from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.binding import BindingType
+from textual.message import Message
+from textual.widgets import OptionList
 
+from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import TinyGPTError
-from tinygpt_tui.events.generation import (
-    EngineFailed,
-    EngineReady,
-    GenerationEnded,
-    GenerationEvent,
-    GenerationStarted,
-    Token,
-)
-from tinygpt_tui.settings.sampling import SamplingSettings, from_lines
+from tinygpt_tui.events.generation import EngineFailed, EngineReady
+from tinygpt_tui.settings.fields import fields_of, written
+from tinygpt_tui.settings.sampling import SamplingSettings, from_lines, to_lines
+from tinygpt_tui.ui.generate import bindings, dialogs
 from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
+from tinygpt_tui.ui.generate.model_chooser import REFRESH_EVERY_S, ModelChooser
+from tinygpt_tui.ui.generate.session_saver import SessionSaver
 from tinygpt_tui.ui.generate.side_panes import SidePanes
-from tinygpt_tui.ui.generate.status_line import StatusLine
-from tinygpt_tui.ui.generate.text import ShowsText
+from tinygpt_tui.ui.generate.text_pane import Request, TextPane
 from tinygpt_tui.ui.jobs.messages import EngineBatch
-from tinygpt_tui.ui.models.model_picker import ModelPicker
-from tinygpt_tui.ui.shared.generation_view import Asked, Writing
+from tinygpt_tui.ui.models.model_picker import NO_MODELS
+from tinygpt_tui.ui.shared.microscope import Microscope
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shared.sampling_form import SamplingForm
-from tinygpt_tui.ui.shared.wrapping import shown
 from tinygpt_tui.ui.shell.selection import Selection
+from tinygpt_tui.ui.shell.tab_screen import PaletteCommand, TabScreen
+from tinygpt_tui.ui.shell.unexpected import log_unexpected
 
-UNKNOWN_SHOWN = 10
 
-
-class GenerateScreen(ShowsText):
-    """Builds requests, shows events."""
+class GenerateScreen(TabScreen):
+    """Connects three panes: the models, the text with its prompt, the sampling settings."""
 
     TAB = "generate"
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high"), (32, "-tall")]  # noqa: RUF012 (declared so by Textual)
     AUTO_FOCUS = "#prompt"
+    BINDINGS: ClassVar[list[BindingType]] = bindings.BINDINGS
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "generate", "Generate", id="generate.generate", tooltip="Write on from the prompt"),
-        Binding("escape", "stop", "Stop", id="generate.stop", tooltip="End at the next token; the text stays"),
-        Binding("escape", "back", "Back", id="generate.back", show=False, tooltip="Back to the prompt"),
-        # What can be done with a model stands first in the list of models, and nowhere else.
-        Binding(
-            "i", "card_here", "Card", id="generate.card_here", tooltip="What is known of this model; rename, export …"
-        ),
-        Binding(
-            "o", "open_here", "Open…", id="generate.open_here", tooltip="Open a model from anywhere, or from the Hub"
-        ),
-        Binding(
-            "t", "train_on_here", "Train on", id="generate.train_on_here", tooltip="Begin a training from this model"
-        ),
-        Binding(
-            "u",
-            "untrained_here",
-            "Untrained",
-            id="generate.untrained_here",
-            tooltip="The same net, untrained; or trained",
-        ),
-        Binding("ctrl+g", "go_on", "Go on", id="generate.go_on", tooltip="Continue from all the text that stands here"),
-        Binding("ctrl+r", "again", "Again", id="generate.again", tooltip="The same again, with a new seed"),
-        Binding(
-            "f5", "microscope", "Look", id="generate.microscope", tooltip="What the model thought of each character"
-        ),
-        # The prompt's own F6 (select a line) gives way.
-        Binding(
-            "f6",
-            "surprise",
-            "Surprise",
-            id="generate.surprise",
-            show=False,
-            priority=True,
-            tooltip="Colour by surprise",
-        ),
-        # The prompt's own (delete to the right, as Del does) gives way where there are senses.
-        Binding(
-            "ctrl+d",
-            "senses",
-            "Senses",
-            id="generate.senses",
-            priority=True,
-            tooltip="A backpack's senses: what each says of the next token, and a dial for each",
-        ),
-        Binding(
-            "ctrl+b",
-            "branches",
-            "Tree",
-            id="generate.branches",
-            tooltip="All that was written: the branches of this session",
-        ),
-        Binding("ctrl+o", "models", "Models", id="generate.models", tooltip="Choose another model"),
-        Binding("ctrl+t", "sampling", "Sampling", id="generate.sampling", tooltip="Show or hide the sampling settings"),
-        Binding("ctrl+s", "sessions", "Sessions", id="generate.sessions", tooltip="Earlier sessions, and a new one"),
-        Binding("f9", "save", "Save", id="generate.save", tooltip="Save as text, Markdown or JSON"),
-        Binding("f8", "copy", "Copy", id="generate.copy", tooltip="Copy the selected text, or all of it"),
-        Binding("ctrl+l", "clear", "Clear", id="generate.clear", tooltip="Clear the output; the text is kept"),
-        Binding(
-            "f11",
-            "open",
-            "Open a model",
-            id="generate.open",
-            show=False,
-            tooltip="A file of another program, a folder, or hf:NAME",
-        ),
-        Binding(
-            "f12",
-            "card",
-            "Card of the model",
-            id="generate.card",
-            show=False,
-            tooltip="What is known of the model; rename, copy, delete, compare, export",
-        ),
-        Binding(
-            "f13",
-            "train_on",
-            "Train on from this model",
-            id="generate.train_on",
-            show=False,
-            tooltip="The form of a new training that starts from the model in use",
-        ),
-        Binding(
-            "alt+u",
-            "untrained",
-            "Untrained twin",
-            id="generate.untrained",
-            show=False,
-            tooltip="Write with the same net as it was before its training; or with the trained one again",
-        ),
-        Binding("slash", "filter", "Filter models", id="generate.filter", show=False, tooltip="Type to filter models"),
-        Binding("pageup", "page(-1)", "Page up", id="generate.page_up", show=False, tooltip="Scroll the output up"),
-        Binding("pagedown", "page(1)", "Page down", id="generate.page_down", show=False, tooltip="Scroll it down"),
-        Binding("ctrl+end", "follow", "Follow", id="generate.follow", show=False, tooltip="Follow the output's end"),
-    ]
+    class TrainOn(Message):
+        """The user wants to start a run from this model."""
+
+        def __init__(self, card: ModelCard) -> None:
+            super().__init__()
+            self.card = card
 
     def __init__(self) -> None:
         super().__init__()
-        self._engine_ready = self._engine_told = False
+        preferences = self.workbench.preferences.settings
+        self.chooser = ModelChooser(preferences.model, id="models")
+        self.pane = TextPane(self.workbench.engine, self.workbench.prompts, id="centre")
+        self.own_sampling = from_lines(preferences.sampling)  # the user's own, whatever a session brings
+        self.form = SamplingForm(self.own_sampling, id="sampling")
+        self._show_settings = preferences.show_settings
         self._typed_early: str | None = None
-        self._keys_for = (False, False, False)
 
     def compose_body(self) -> ComposeResult:
-        """Yield models, output and prompt, sampling."""
-        centre = Vertical(
-            InspectableOutput(id="glass", window_at=self._window_at),
-            StatusLine(id="status"),
-            PromptBox(self.workbench.prompts, id="prompt"),
-            id="centre",
-        )
-        remembered = self.workbench.preferences.settings
-        wished, self.own_sampling = remembered.show_settings, from_lines(remembered.sampling)
-        yield SidePanes(
-            ModelPicker(id="models"), centre, SamplingForm(self.own_sampling, id="sampling"), right_wished=wished
-        )
-
-    def _window_at(self, offset: int) -> int:
-        return self.writing.window.start_at(offset)
+        """Yield models, text and sampling."""
+        yield SidePanes(self.chooser, self.pane, self.form, right_wanted=self._show_settings)
 
     def on_mount(self) -> None:
-        """Listen to the engine."""
+        """Listen to the engine; refresh the models and save the session regularly, and before the app quits."""
         self.workbench.bridge.listen(self)
         self.workbench.selection = self._selection
+        self.workbench.save_text = self._save_all
+        self.set_interval(REFRESH_EVERY_S, self.on_screen_resume)
+
+    def on_screen_resume(self) -> None:
+        """Refresh the models while this tab is shown."""
+        if self.is_current:
+            self.chooser.refresh_models()
+
+    def on_unmount(self) -> None:
+        """Save what is not on disk yet."""
+        error = self.pane.editor.close()
+        if error is not None:
+            log_unexpected(error)
+            self.workbench.unsaved = error
 
     def _selection(self) -> Selection | None:
-        """Return what this tab is about: for Inspect to look into."""
-        return None if self.card is None else Selection(self.card.path, self.untrained, self.query_one(PromptBox).text)
-
-    # What the screen knows of itself
+        """Return what is selected here, for other tabs."""
+        model = self.chooser.in_use
+        return None if model is None else Selection(model.card.path, model.untrained, self.pane.prompt.text)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Show only the keys that do something now."""
         if not self.is_mounted:
             return True
-        has_text = bool(self.output.text)
+        pane, chooser = self.pane, self.chooser
+        has_text, busy = bool(pane.output.text), pane.writing.busy
         match action:
             case "stop":
-                return self.writing.busy
+                return busy
             case "go_on":
-                return has_text and not self.writing.busy
+                return has_text and not busy
             case "again":
-                return self.writing.asked is not None and not self.writing.busy
+                return pane.can_retry
             case "clear" | "copy" | "save" | "microscope" | "surprise":
                 return has_text
-            case "open_here":
-                return self.query_one(ModelPicker).has_focus_within
-            case "card_here":
-                picker = self.query_one(ModelPicker)
-                return picker.has_focus_within and (picker.resting or self.card) is not None
-            case "train_on_here":
-                picker = self.query_one(ModelPicker)
-                return picker.has_focus_within and picker.resting is None and self._can_be_trained
+            case "card":
+                return chooser.focused_card is not None
             case "train_on":
-                return self._can_be_trained
-            case "untrained_here":
-                picker = self.query_one(ModelPicker)
-                return picker.list_has_focus and picker.resting is None and self.card is not None
-            case "card" | "untrained":
-                return self.card is not None
+                return chooser.can_train
+            case "untrained":
+                return chooser.in_use is not None and not (chooser.has_focus_within and chooser.resting)
             case "senses":
-                return self.has_senses
+                return chooser.in_use is not None and chooser.in_use.has_senses
             case "branches":
-                return bool(self.editor.session.branches)
+                return bool(pane.editor.session.branches)
         return True
 
-    # Asking
+    def palette_commands(self) -> Iterator[PaletteCommand]:
+        """Yield the command that has a key only in the list of models."""
+        if self.chooser.can_train:
+            yield PaletteCommand("Fine-tune", "Start a new run from this model", self.action_train_on)
+
+    # Generating
 
     @on(SamplingForm.Submitted)
     def action_generate(self) -> None:
-        """Write on from what stands in the prompt box."""
-        self._generate(self.query_one(PromptBox).text)
+        """Generate text from the prompt."""
+        self._generate(self.pane.prompt.text)
 
     @on(PromptBox.Submitted)
     def _submitted(self, message: PromptBox.Submitted) -> None:
         self._generate(message.prompt)
 
-    def models_known(self) -> None:
-        """Generate what was typed before the models were known."""
+    def _generate(self, prompt: str) -> None:
+        if not self.chooser.models.loaded:
+            self._typed_early = prompt  # typed faster than the models were read
+        elif self._write(self.pane.fresh(prompt)):
+            self.workbench.remember_prompt(prompt)
+
+    def action_go_on(self) -> None:
+        """Continue from the end of the text."""
+        self._write(self.pane.continued())
+
+    def action_again(self) -> None:
+        """Repeat the last request with a new seed."""
+        request = self.pane.retried()
+        if request is not None:
+            self._write(request)
+
+    @on(Microscope.Fork)
+    def _fork(self, message: Microscope.Fork) -> None:
+        self._write(self.pane.forked(message.offset, message.text))
+
+    def _write(self, request: Request) -> bool:
+        """Generate, or report why that is impossible."""
+        model = self.chooser.in_use
+        if model is None or model.card.problem:
+            words = model.card.problem if model else "there is no model yet; train one in the Train tab (F3)"
+            self.notify(words, severity="warning")
+            return False
+        if self.form.settings is None:
+            self.notify(self.form.problem, title="sampling", severity="error", markup=False)
+            self._open_sampling()
+            return False
+        self._save_own_sampling()
+        self.pane.write(request, model, self.form.settings)
+        return True
+
+    def action_stop(self) -> None:
+        """Stop at the next token; the text stays."""
+        self.pane.stop()
+
+    def interrupt(self) -> bool:
+        """Stop if text may still come."""
+        busy = self.pane.writing.busy
+        if busy:
+            self.pane.stop()
+        return busy
+
+    # The engine
+
+    def on_engine_batch(self, message: EngineBatch) -> None:
+        """Show what the engine reports."""
+        for event in message.events:
+            if isinstance(event, EngineReady):
+                self.pane.set_engine_ready(True)
+            elif isinstance(event, EngineFailed):
+                if not event.model:
+                    self.pane.set_engine_ready(False)
+                card = self.chooser.card
+                if self.is_current and (not event.model or (card is not None and event.model == card.path)):
+                    self.show_error(TinyGPTError(event.message, event.hint))
+        self.pane.apply_events(message.events)
+
+    @on(TextPane.Failed)
+    @on(ModelChooser.Failed)
+    @on(SessionSaver.Failed)
+    def _failed(self, message: TextPane.Failed | ModelChooser.Failed | SessionSaver.Failed) -> None:
+        self.show_error(message.error)
+
+    @on(TextPane.Changed)
+    def _keys_changed(self) -> None:
+        self.refresh_bindings()
+
+    # Models
+
+    @on(ModelChooser.Refreshed)
+    def _refreshed(self, message: ModelChooser.Refreshed) -> None:
+        if self.chooser.card is None:
+            self.pane.output.set_hint(NO_MODELS)
+        elif message.gone:
+            words = f"{message.gone} is missing; {self.chooser.card.name} is used now"
+            self.notify(words, severity="warning", markup=False)
         if self._typed_early is not None:
             prompt, self._typed_early = self._typed_early, None
             self._generate(prompt)
 
-    def _generate(self, prompt: str) -> None:
-        if not self.models.loaded:
-            self._typed_early = prompt  # somebody types faster than folders are read
+    @on(ModelChooser.Used)
+    def _used(self, message: ModelChooser.Used) -> None:
+        self.pane.set_model(message.model)
+        self.refresh_bindings()  # some keys are only for some models
+
+    @on(ModelChooser.Opened)
+    def _opened(self, message: ModelChooser.Opened) -> None:
+        self.pane.open_model(message.card)
+
+    @on(ModelChooser.Preferred)
+    def _preferred(self, message: ModelChooser.Preferred) -> None:
+        self.workbench.save_preferences(model=message.name)
+
+    def choose(self, path: str) -> None:
+        """Use the model at `path` as soon as it is in the list."""
+        self.chooser.choose(path)
+
+    def action_untrained(self) -> None:
+        """Switch between the trained model and its untrained copy."""
+        self.chooser.switch_untrained()
+
+    def action_open(self) -> None:
+        """Open a model from anywhere: a file, a folder, the Hub."""
+        self.chooser.ask_for_file()
+
+    def action_train_on(self) -> None:
+        """Start a run from the model in use."""
+        card = self.chooser.focused_card
+        if card is not None:
+            self.post_message(self.TrainOn(card))
+
+    def action_card(self) -> None:
+        """Show the card of the highlighted model if the list has the focus; else of the model in use."""
+        card = self.chooser.focused_card
+        if card is not None:
+            self.chooser.show_card(card)
+
+    # The text
+
+    def action_microscope(self) -> None:
+        """Open the microscope, or close it."""
+        glass = self.pane.glass
+        if glass.is_open:
+            glass.close()
+        else:
+            glass.open()
+
+    @on(InspectableOutput.Toggled)
+    def _toggled(self, message: InspectableOutput.Toggled) -> None:
+        self.set_class(message.is_open, "-looking")
+        if not message.is_open and self.pane.output.has_focus:
+            self.pane.prompt.focus()
+
+    def action_surprise(self) -> None:
+        """Colour the text by surprise, or stop that."""
+        self.pane.glass.set_colours(not self.pane.glass.colours)
+
+    def action_senses(self) -> None:
+        """Show the senses of the text up to the microscope's cursor, if it is open; of the prompt without a text."""
+        self.pane.prompt.call_later(self._open_senses)  # after keys that are still waiting
+
+    def _open_senses(self) -> None:
+        if self.chooser.card is not None:
+            dialogs.show_senses(self.app, self.pane, self.chooser.card)
+
+    def action_branches(self) -> None:
+        """Show everything written in this session."""
+        dialogs.show_branches(self.app, self.pane, self.chooser.models.cards)
+
+    def action_sessions(self) -> None:
+        """Show the saved sessions."""
+        dialogs.show_sessions(self.app, self.pane, self.chooser.models.cards)
+
+    @on(TextPane.BranchShown)
+    def _branch_shown(self, message: TextPane.BranchShown) -> None:
+        """Use the settings and the model that wrote the branch."""
+        branch = message.branch
+        if branch is None:
+            self.form.set_values(self.own_sampling)
             return
-        if self.write_on(Asked(prompt, len(prompt)), partial(self.editor.begin, prompt)):
-            self.workbench.remember_prompt(prompt)
+        if news := _differences(self.pane.sampling, branch.sampling):
+            self.notify(f"Using the settings of this text: {news}", markup=False)
+        self.form.set_values(branch.sampling)
+        card = next((card for card in self.chooser.models.cards if card.path == branch.model_path), None)
+        model = self.chooser.in_use
+        if card is not None and (model is None or card is not model.card or branch.untrained != model.untrained):
+            self.chooser.use(card, untrained=branch.untrained)
 
-    def action_go_on(self) -> None:
-        """Write on from all the text there is."""
-        self.write_on(Asked(self.output.text, self.output.prompt_end), self.editor.go_on)
+    def action_clear(self) -> None:
+        """Clear the screen; the text stays in Branches."""
+        self.pane.clear()
 
-    def action_again(self) -> None:
-        """Ask the same once more."""
-        asked = self.writing.asked
-        if asked is not None:
-            self.write_on(asked, partial(self.editor.fork, len(asked.text), ""))
+    def action_copy(self) -> None:
+        """Copy the selection, or all."""
+        selected = self.get_selected_text()
+        text = selected or self.pane.output.text
+        # A terminal takes only UTF-8, which has no halves of surrogate pairs.
+        self.app.copy_to_clipboard(text.encode("utf-8", "replace").decode("utf-8"))
+        self.notify(f"copied {'the selection' if selected else 'all'}: {len(text)} characters", timeout=3)
 
-    def action_stop(self) -> None:
-        """End at the next token; the text stays."""
-        self.writing.stop()
-        self.look()
-        if self.writing.job is not None:
-            self._stop(self.writing.job)
+    def action_save(self) -> None:
+        """Ask for a file name and save the text."""
+        dialogs.save_text(self.app, self.pane, self.chooser.card)
 
-    def interrupt(self) -> bool:
-        """Stop where text may still come."""
-        busy = self.writing.busy
-        if busy:
-            self.action_stop()
-        return busy
+    def action_page(self, direction: int) -> None:
+        """Scroll the output by a page."""
+        output = self.pane.output
+        (output.scroll_page_up if direction < 0 else output.scroll_page_down)(animate=False)
 
-    def write_on(self, asked: Asked, begin: Callable[..., int]) -> bool:
-        """Send a request, and have `begin` make the branch for its text. Says why where it cannot be."""
-        form, card = self.query_one(SamplingForm), self.card
-        if card is None or card.problem:
-            self.notify(
-                card.problem if card else "there is no model yet; train one in the Train tab (F3)", severity="warning"
-            )
-            return False
-        if form.settings is None:
-            self.notify(form.problem, title="sampling", severity="error", markup=False)
-            self._open_sampling()
-            return False
-        self.remember_own_sampling()
-        begin(msgspec.structs.replace(card, name=self.name_in_use), form.settings, untrained=self.untrained)
-        before, self.writing = self.writing, Writing(asked, "reading" if self._engine_ready else "starting")
-        if asked.text != self.output.text or asked.prompt_end != self.output.prompt_end:
-            self.glass.reset(asked.text, asked.prompt_end)
-        self.output.action_follow()
-        self.look()
-        candidates = 0 if self.glass.colours else None
-        job_before = before.job if before.busy else None
-        self._request(self.writing, job_before, card.path, form.settings, candidates, self.untrained)
-        return True
+    def action_follow(self) -> None:
+        """Follow the output's end again."""
+        self.pane.output.action_follow()
 
-    @work(exit_on_error=False)
-    async def _request(
-        self,
-        writing: Writing,
-        before: int | None,
-        model: str,
-        sampling: SamplingSettings,
-        candidates: int | None,
-        untrained: bool,
-    ) -> None:
-        engine = self.workbench.engine
-        if before is not None:
-            await engine.stop(before)
-        assert writing.asked is not None
-        writing.job = await engine.generate(
-            model, writing.asked.text, sampling, candidates=candidates, untrained=untrained
-        )
-        if writing is not self.writing or writing.phase == "stopping":
-            await engine.stop(writing.job)
-        if writing is self.writing:
-            self._take(writing.mine([]))
+    # Saving
 
-    @work(exit_on_error=False)
-    async def _stop(self, job: int) -> None:
-        await self.workbench.engine.stop(job)
+    def _save_own_sampling(self) -> None:
+        self.workbench.save_preferences(sampling=to_lines(self.own_sampling))
 
-    # Events
-
-    def on_engine_batch(self, message: EngineBatch) -> None:
-        """Show what the engine said."""
-        for event in message.events:
-            if isinstance(event, EngineReady):
-                self._engine_ready = True
-                self.writing.engine_is_ready()
-                self.look()
-            elif isinstance(event, EngineFailed):
-                self._engine_failed(event)
-        self._take(self.writing.mine(message.events))
-        super().on_engine_batch(message)
-
-    def _engine_failed(self, event: EngineFailed) -> None:
-        if not event.model:
-            self._engine_ready = False
-        mine = not event.model or (self.card is not None and event.model == self.card.path)
-        if mine and self.is_current:  # another tab says it itself
-            self.show_error(TinyGPTError(event.message, event.hint))
-
-    def _take(self, events: list[GenerationEvent]) -> None:
-        text, tokens, at = "", [], len(self.output.text)
-        ended: GenerationEnded | None = None
-        for event in events:
-            text += self.writing.take(event, at + len(text))
-            if isinstance(event, Token):
-                tokens.append(event)
-            elif isinstance(event, GenerationStarted):
-                self._started(event)
-            elif isinstance(event, GenerationEnded):
-                ended = event
-        if not events:
-            return
-        self.editor.append(text, len(tokens))
-        self.glass.append(text, tokens)
-        self.output.set_window(self.writing.window.start)
-        if ended is not None:
-            self.editor.ended(ended.reason)
-            if self.writing.failed and self._engine_ready:
-                self.show_error(TinyGPTError(ended.message, ended.hint))
-        self.look()
-
-    def _started(self, event: GenerationStarted) -> None:
-        self.editor.started(event)
-        self.show_place(event.seed)
-        self.set_title(self.stamp)
-        if event.engine == "torch" and self.card is not None and self.card.architecture == "gpt":
-            self._tell_of_engine()
-        self.output.set_unknown(event.unknown)
-        if event.unknown and not self.query_one(PromptBox).border_subtitle:  # which names them already
-            self.notify(f"this model knows no {_listed(event.unknown)}; left out", severity="warning", markup=False)
-
-    def _tell_of_engine(self) -> None:
-        """Say once why torch writes where a faster engine was built."""
-        from tinygpt_tui.native.library import stands_unused
-
-        error = None if self._engine_told else stands_unused()
-        self._engine_told = True
-        if error is not None:
-            text = f"torch writes, slower than the native engine would: {error.message}\n{error.hint}"
-            self.notify(text, severity="warning", timeout=15, markup=False)
-
-    def look(self) -> None:
-        """Show where the writing stands."""
-        self.glass.set_quiet(self.writing.busy and not self.glass.is_open)
-        self.query_one(StatusLine).look(self.writing)
-        state = (self.writing.busy, bool(self.output.text), self.writing.asked is not None)
-        if state != self._keys_for:  # the footer is built anew each time: too dear for every batch
-            self._keys_for = state
-            self.refresh_bindings()
+    async def _save_all(self) -> TinyGPTError | None:
+        self.workbench.remember_prompt(self.pane.prompt.text)  # typed, and perhaps not submitted yet
+        self._save_own_sampling()
+        return await asyncio.to_thread(self.pane.editor.save_all(time.monotonic()))
 
     # Panes
 
+    @on(SamplingForm.Changed)
+    def _sampling_changed(self, message: SamplingForm.Changed) -> None:
+        if message.typed and message.settings is not None:
+            self.own_sampling = message.settings
+        self.pane.set_sampling(message.settings or SamplingSettings())
+
     def action_sampling(self) -> None:
         """Show or hide the sampling settings."""
-        panes, form = self.query_one(SidePanes), self.query_one(SamplingForm)
-        if panes.is_shown(form):
-            panes.close(form)
-            self.query_one(PromptBox).focus()
+        panes = self.query_one(SidePanes)
+        if panes.is_shown(self.form):
+            panes.close(self.form)
+            self.pane.prompt.focus()
         else:
             self._open_sampling()
 
     def _open_sampling(self) -> None:
-        form = self.query_one(SamplingForm)
-        self.query_one(SidePanes).open(form)
-        form.focus_first()
+        self.query_one(SidePanes).open(self.form)
+        self.form.focus_first()
 
-    @on(SidePanes.RightWished)
-    def _remember_sampling(self, message: SidePanes.RightWished) -> None:
-        self.workbench.save_preferences(show_settings=message.wished)
+    @on(SidePanes.RightToggled)
+    def _save_show_settings(self, message: SidePanes.RightToggled) -> None:
+        self.workbench.save_preferences(show_settings=message.wanted)
+
+    def action_models(self) -> None:
+        """Focus the list of models; without room for it, open it over the output."""
+        if self.chooser.has_focus_within:
+            self.action_back()
+        else:
+            self.query_one(SidePanes).open(self.chooser)
+            self.chooser.query_one(OptionList).focus()
+
+    def action_filter(self) -> None:
+        """Focus the models' filter."""
+        self.query_one(SidePanes).open(self.chooser)
+        self.chooser.action_filter()
+
+    @on(ModelChooser.Done)
+    def action_back(self) -> None:
+        """Close the panes over the output; back to the prompt."""
+        self.query_one(SidePanes).close_drawers()
+        self.pane.prompt.focus()
 
     def on_click(self, event: events.Click) -> None:
-        """A click on the output's title, the model's name, is a wish for another."""
-        if event.widget is self.output and event.y == 0:
+        """A click on the output's title, the model's name, opens the list of models."""
+        if event.widget is self.pane.output and event.y == 0:
             self.action_models()
 
 
-def _listed(characters: str) -> str:
-    names = ", ".join(f"`{shown(character)}`" for character in characters[:UNKNOWN_SHOWN])
-    more = len(characters) - UNKNOWN_SHOWN
-    return f"{names} and {more} more" if more > 0 else names
+def _differences(before: SamplingSettings, after: SamplingSettings) -> str:
+    """Return the settings that differ in `after`, with their values."""
+    values = (
+        (field, getattr(before, name), getattr(after, name)) for name, field in fields_of(SamplingSettings).items()
+    )
+    return ", ".join(f"{field.title} {written(new) or 'none'}" for field, old, new in values if new != old)

@@ -1,26 +1,18 @@
-"""The command palette: every action that has a key now, and the themes."""
+"""The command palette: every action that has a key now, the screen's other commands, and the themes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, NamedTuple
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from tinygpt_tui.ui.shell.keys import keys_of
-
-
-class Command(NamedTuple):
-    """One line of the palette."""
-
-    title: str
-    help_text: str
-    run: Any
+from tinygpt_tui.ui.shell.tab_screen import PaletteCommand, TabScreen
 
 
 class ActionCommands(Provider):
-    """Made from the screen's active bindings, so that no action can be forgotten."""
+    """Made from the screen's active bindings, so that no action is missing."""
 
     async def discover(self) -> Hits:
         """Yield all commands."""
@@ -35,9 +27,11 @@ class ActionCommands(Provider):
             if score > 0:
                 yield Hit(score, matcher.highlight(command.title), command.run, help=command.help_text)
 
-    def _commands(self) -> Iterator[Command]:
+    def _commands(self) -> Iterator[PaletteCommand]:
         for row in keys_of(self.screen):
             run = partial(self.app.run_action, row.active.binding.action, row.active.node)
-            yield Command(f"{row.title}  ({row.keys})", row.tooltip, run)
+            yield PaletteCommand(f"{row.title}  ({row.keys})", row.tooltip, run)
+        if isinstance(self.screen, TabScreen):
+            yield from self.screen.palette_commands()
         for name in self.app.available_themes:
-            yield Command(f"Theme: {name}", "Change the colours", partial(setattr, self.app, "theme", name))
+            yield PaletteCommand(f"Theme: {name}", "Change the colours", partial(setattr, self.app, "theme", name))

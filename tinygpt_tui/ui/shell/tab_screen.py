@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import ClassVar, Protocol, cast
+from collections.abc import Awaitable, Callable, Iterable
+from typing import ClassVar, NamedTuple, Protocol, cast
 
 from textual.app import ComposeResult
 from textual.screen import Screen
@@ -42,6 +42,14 @@ class Workbench(Protocol):
         """Keep some settings for the next start."""
 
 
+class PaletteCommand(NamedTuple):
+    """A command of the palette that has no key here."""
+
+    title: str
+    help_text: str
+    run: Callable[[], object]
+
+
 class TabScreen(Screen[None]):
     """The frame around a tab's body.
 
@@ -71,6 +79,10 @@ class TabScreen(Screen[None]):
     def compose_body(self) -> ComposeResult:
         """Yield the tab's own widgets."""
         raise NotImplementedError
+
+    def palette_commands(self) -> Iterable[PaletteCommand]:
+        """Return commands for the palette that have no key now."""
+        return ()
 
     def interrupt(self) -> bool:
         """End what is being written in this tab; return whether anything was."""

@@ -1,0 +1,74 @@
+"""The keys of the Generate tab."""
+
+from __future__ import annotations
+
+from textual.binding import Binding, BindingType
+
+BINDINGS: list[BindingType] = [
+    Binding("enter", "generate", "Generate", id="generate.generate", tooltip="Generate text from the prompt"),
+    Binding("escape", "stop", "Stop", id="generate.stop", tooltip="Stop at the next token; the text stays"),
+    Binding("escape", "back", "Back", id="generate.back", show=False, tooltip="Back to the prompt"),
+    Binding("ctrl+g", "go_on", "Continue", id="generate.go_on", tooltip="Keep generating from the end of this text"),
+    Binding("ctrl+r", "again", "Retry", id="generate.again", tooltip="Same prompt, new seed"),
+    Binding(
+        "f5",
+        "microscope",
+        "Microscope",
+        id="generate.microscope",
+        tooltip="See the model's probabilities for each character",
+    ),
+    # The prompt's own F6 (select a line) is overridden.
+    Binding(
+        "f6",
+        "surprise",
+        "Surprise",
+        id="generate.surprise",
+        show=False,
+        priority=True,
+        tooltip="Colour the text by surprise",
+    ),
+    # The prompt's own Ctrl+D (delete to the right, as Del does) is overridden if there are senses.
+    Binding(
+        "ctrl+d",
+        "senses",
+        "Senses",
+        id="generate.senses",
+        priority=True,
+        tooltip="A backpack's senses: what each says of the next token, and a dial for each",
+    ),
+    Binding("ctrl+b", "branches", "Branches", id="generate.branches", tooltip="Everything written in this session"),
+    Binding("ctrl+o", "models", "Models", id="generate.models", tooltip="Choose another model"),
+    Binding("ctrl+t", "sampling", "Sampling", id="generate.sampling", tooltip="Show or hide the sampling settings"),
+    Binding("ctrl+s", "sessions", "Sessions", id="generate.sessions", tooltip="Earlier sessions, and a new one"),
+    Binding("f9", "save", "Save", id="generate.save", tooltip="Save as text, Markdown or JSON"),
+    Binding("f8", "copy", "Copy", id="generate.copy", tooltip="Copy the selected text, or all of it"),
+    Binding("ctrl+l", "clear", "Clear", id="generate.clear", tooltip="Clear the screen (the text stays in Branches)"),
+    Binding(
+        "f11",
+        "open",
+        "Open a model",
+        id="generate.open",
+        show=False,
+        tooltip="Another program's file, a folder, or hf:NAME",
+    ),
+    Binding(
+        "f12",
+        "card",
+        "Model card",
+        id="generate.card",
+        show=False,
+        tooltip="Details; rename, copy, delete, compare, export",
+    ),
+    Binding(
+        "alt+u",
+        "untrained",
+        "Untrained copy",
+        id="generate.untrained",
+        show=False,
+        tooltip="Switch between the trained model and its untrained copy",
+    ),
+    Binding("slash", "filter", "Filter models", id="generate.filter", show=False, tooltip="Type to filter the models"),
+    Binding("pageup", "page(-1)", "Page up", id="generate.page_up", show=False, tooltip="Scroll the output up"),
+    Binding("pagedown", "page(1)", "Page down", id="generate.page_down", show=False, tooltip="Scroll it down"),
+    Binding("ctrl+end", "follow", "Follow", id="generate.follow", show=False, tooltip="Follow the output's end"),
+]

@@ -1,0 +1,58 @@
+"""The dialogs and screens that the Generate tab opens for its text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from textual.app import App
+
+from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.sessions.store import Opened
+from tinygpt_tui.ui.generate.text_pane import TextPane
+
+
+def show_branches(app: App[object], pane: TextPane, cards: list[ModelCard]) -> None:
+    """Show everything written in the session; then the branch that was chosen."""
+    from tinygpt_tui.ui.generate.branches import BranchesScreen
+
+    def closed(changed: bool | None) -> None:
+        if changed:
+            pane.show_branch()
+
+    app.push_screen(BranchesScreen(pane.editor, [card.path for card in cards]), closed)
+
+
+def show_sessions(app: App[object], pane: TextPane, cards: list[ModelCard]) -> None:
+    """Show the saved sessions; then the one that was chosen."""
+    from tinygpt_tui.ui.generate.sessions import SessionsScreen
+
+    def closed(opened: Opened | None) -> None:
+        if opened is not None:
+            pane.open_session(opened)
+
+    app.push_screen(SessionsScreen(pane.editor, [card.name for card in cards]), closed)
+
+
+def show_senses(app: App[object], pane: TextPane, card: ModelCard) -> None:
+    """Show the senses of the text up to the microscope's cursor, if it is open; of the prompt without a text."""
+    from tinygpt_tui.ui.senses.screen import SensesScreen
+
+    cursor, text = pane.output.cursor, pane.output.text or pane.prompt.text
+    app.push_screen(SensesScreen(card, text if cursor is None else text[: cursor + 1], pane.sampling))
+
+
+def save_text(app: App[object], pane: TextPane, card: ModelCard | None) -> None:
+    """Ask for a file name and save the text."""
+    from tinygpt_tui.sessions.export import exports_of
+    from tinygpt_tui.ui.shared.save_dialog import SaveScreen
+
+    def saved(path: Path | None) -> None:
+        if path is not None:
+            app.notify(f"saved to {path}", markup=False)
+
+    current = pane.editor.current
+    name = f"{card.name if card else 'text'}-{(current.seed if current else None) or 0}"
+    if current is not None and current.in_training and current.step is not None:
+        name += f"-step-{current.step}"  # a plain text has no other trace of it
+    exports = None if current is None else exports_of(pane.editor.session, current.id)
+    app.push_screen(SaveScreen(f"{name}.txt", pane.output.text, exports), saved)

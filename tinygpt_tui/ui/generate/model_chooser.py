@@ -1,0 +1,218 @@
+"""The models of the Generate tab: the list, kept up to date, and the model in use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+from textual import on, work
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.errors import CheckpointError, TinyGPTError
+from tinygpt_tui.ui.models.model_list import ModelList, default_model
+from tinygpt_tui.ui.models.model_picker import ModelPicker
+from tinygpt_tui.ui.shell.install import offer_install
+
+REFRESH_EVERY_S = 2.0  # for new models and the progress of those in training
+OPEN_AFTER_S = 0.25  # a model is opened when the highlight has been on it for this long
+UNTRAINED = ", untrained"  # after a model's name
+
+
+class ModelInUse(NamedTuple):
+    """A model, with its trained or its initial weights."""
+
+    card: ModelCard
+    untrained: bool = False
+
+    @property
+    def name(self) -> str:
+        """The model's name, marked if it is untrained."""
+        return f"{self.card.name}{UNTRAINED if self.untrained else ''}"
+
+    @property
+    def has_senses(self) -> bool:
+        """Whether it is a backpack whose senses can be shown."""
+        return self.card.architecture == "backpack" and not self.card.problem and not self.untrained
+
+
+class ModelChooser(ModelPicker):
+    """The model list of the Generate tab. `in_use` is the model that generates; None while there is none."""
+
+    # The screen has these actions under other keys, too.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("i", "screen.card", "Card", id="generate.card", tooltip="Details of this model; rename, export, …"),
+        Binding("o", "screen.open", "Open…", id="generate.open", tooltip="Open a model from anywhere, or from the Hub"),
+        Binding("t", "screen.train_on", "Fine-tune", id="generate.train_on", tooltip="Start a run from this model"),
+        Binding(
+            "u",
+            "screen.untrained",
+            "Untrained",
+            id="generate.untrained",
+            tooltip="Trained, or before its training",
+        ),
+    ]
+
+    class Used(Message):
+        """Another model is in use; `before` is the last one."""
+
+        def __init__(self, model: ModelInUse, before: ModelInUse | None) -> None:
+            super().__init__()
+            self.model, self.before = model, before
+
+    class Opened(Message):
+        """The model has been in use long enough to open it."""
+
+        def __init__(self, card: ModelCard) -> None:
+            super().__init__()
+            self.card = card
+
+    class Refreshed(Message):
+        """The list was read from disk; `gone` is the name of a model that was in use and is missing now."""
+
+        def __init__(self, gone: str = "") -> None:
+            super().__init__()
+            self.gone = gone
+
+    class Done(Message):
+        """The choice is over: Enter, or a click."""
+
+    class Failed(Message):
+        """A model could not be opened."""
+
+        def __init__(self, error: TinyGPTError) -> None:
+            super().__init__()
+            self.error = error
+
+    class Preferred(Message):
+        """The user chose this model: the next start uses it, too."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
+    def __init__(self, preferred: str, *, id: str | None = None) -> None:
+        """`preferred` is the name of the model to start with."""
+        super().__init__(id=id)
+        self.models = ModelList()
+        self.in_use: ModelInUse | None = None
+        self._preferred = preferred
+        self._requested = ""  # the path of a model to use as soon as it is in the list
+
+    @property
+    def card(self) -> ModelCard | None:
+        """The card of the model in use."""
+        return None if self.in_use is None else self.in_use.card
+
+    @property
+    def focused_card(self) -> ModelCard | None:
+        """The highlighted model's card if the list has the focus, even if it cannot be used; else that in use."""
+        return (self.resting if self.has_focus_within else None) or self.card
+
+    @property
+    def can_train(self) -> bool:
+        """Whether a run can start from the model in use."""
+        card = self.focused_card
+        return card is not None and not card.problem
+
+    def choose(self, path: str) -> None:
+        """Use the model at `path` as soon as it is in the list."""
+        self._requested = path
+        self.refresh_models()
+
+    @work(thread=True, exclusive=True, group="models", exit_on_error=False)
+    def refresh_models(self) -> None:
+        """Read the models from disk, in a thread."""
+        if self.models.refresh() or self._requested:
+            self.app.call_from_thread(self._refreshed)
+
+    def _refreshed(self) -> None:
+        self.show_models(self.models.cards, self.models.live)
+        known = {card.path: card for card in self.models.cards}
+        requested, before = known.get(self._requested), self.card
+        gone = ""
+        if requested is not None:
+            self._requested = ""
+            self.use(requested)
+            self._prefer(requested)
+        elif before is None or before.path not in known:
+            card = default_model(self.models.cards, self._preferred)
+            if card is not None:
+                self.use(card)
+            else:
+                self.in_use = None
+            gone = before.name if before is not None else ""
+        elif self.in_use is not None:
+            self.in_use = self.in_use._replace(card=known[before.path])
+        self.post_message(self.Refreshed(gone))
+
+    @on(ModelPicker.Picked)
+    def _picked(self, message: ModelPicker.Picked) -> None:
+        message.stop()
+        same = self.in_use is not None and message.card.path == self.in_use.card.path
+        self.use(message.card, untrained=same and self.in_use is not None and self.in_use.untrained)
+        self._prefer(message.card)
+        if message.done:
+            self.post_message(self.Done())
+
+    @on(ModelPicker.Asked)
+    def _asked(self, message: ModelPicker.Asked) -> None:
+        message.stop()
+        card = message.card
+        if not offer_install(self.app, TinyGPTError(f"{card.name} {card.problem}", card.hint)):
+            self.show_card(card)
+
+    def _prefer(self, card: ModelCard) -> None:
+        self._preferred = card.name
+        self.post_message(self.Preferred(card.name))
+
+    def use(self, card: ModelCard, *, untrained: bool = False) -> None:
+        """Generate with this model from now on, or with its untrained copy."""
+        before, self.in_use = self.in_use, ModelInUse(card, untrained)
+        self.pick(card.path, untrained=untrained)
+        self.post_message(self.Used(self.in_use, before))
+        self.set_timer(OPEN_AFTER_S, lambda: self._open(card))
+
+    def _open(self, card: ModelCard) -> None:
+        if self.card is card and not card.problem:
+            self.post_message(self.Opened(card))
+
+    def switch_untrained(self) -> None:
+        """Switch between the trained model and its untrained copy."""
+        if self.in_use is not None:
+            self.use(self.in_use.card, untrained=not self.in_use.untrained)
+
+    def ask_for_file(self) -> None:
+        """Open a model from anywhere: a file, a folder, the Hub."""
+        from tinygpt_tui.ui.models.open_model import OpenModelScreen
+
+        def opened(path: Path | None) -> None:
+            if path is not None:
+                self._visit(path)
+
+        self.app.push_screen(OpenModelScreen(Path.cwd()), opened)
+
+    @work(thread=True, group="visit", exit_on_error=False)
+    def _visit(self, path: Path) -> None:
+        card = self.models.visit(path)
+        self.app.call_from_thread(self._visited, card)
+
+    def _visited(self, card: ModelCard) -> None:
+        if card.problem:
+            self.post_message(self.Failed(CheckpointError(card.problem, card.hint)))
+            return
+        self.choose(card.path)
+        self.show_card(card)
+
+    def show_card(self, card: ModelCard) -> None:
+        """Show a model card; use the model that comes of it (a copy, another name)."""
+        from tinygpt_tui.ui.models.card import CardScreen
+
+        def closed(path: str | None) -> None:
+            if path is not None:
+                self.choose(path)
+            else:
+                self.refresh_models()
+
+        self.app.push_screen(CardScreen(card, self.models.cards), closed)

@@ -1,0 +1,351 @@
+"""The middle of the Generate tab: the session's text with its microscope, the status line and the prompt."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.markup import escape
+from textual.message import Message
+
+from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.checkpoints.vocabulary import characters_of
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted, Token
+from tinygpt_tui.sessions.document import Branch
+from tinygpt_tui.sessions.store import Opened
+from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
+from tinygpt_tui.ui.generate.model_chooser import ModelInUse
+from tinygpt_tui.ui.generate.session_editor import SessionEditor
+from tinygpt_tui.ui.generate.session_saver import SessionSaver
+from tinygpt_tui.ui.generate.status_line import StatusLine
+from tinygpt_tui.ui.jobs.engine import Engine
+from tinygpt_tui.ui.shared.generation_view import Asked, Writing
+from tinygpt_tui.ui.shared.output_text import OutputText
+from tinygpt_tui.ui.shared.prompt_box import PromptBox
+from tinygpt_tui.ui.shared.prompt_history import PromptHistory
+from tinygpt_tui.ui.shared.surprise_index import Question
+from tinygpt_tui.ui.shared.wrapping import shown
+from tinygpt_tui.words import parameters
+
+UNKNOWN_SHOWN = 10
+FIRST_HINT = "Type some text and press Enter. {name} continues it."
+
+
+class Request(NamedTuple):
+    """Text to generate: what the model is given, how its branch is made, and where it leaves another branch."""
+
+    asked: Asked
+    add_branch: Callable[..., int]  # (card, sampling settings, untrained=…)
+    fork_at: int | None = None
+
+
+class TextPane(Vertical):
+    """Writes and shows one text at a time; all of them are branches of the editor's session."""
+
+    class Changed(Message):
+        """What can be done now may have changed."""
+
+    class Failed(Message):
+        """A generation failed."""
+
+        def __init__(self, error: TinyGPTError) -> None:
+            super().__init__()
+            self.error = error
+
+    class BranchShown(Message):
+        """Another branch is shown; None: an empty text."""
+
+        def __init__(self, branch: Branch | None) -> None:
+            super().__init__()
+            self.branch = branch
+
+    def __init__(self, engine: Engine, prompts: PromptHistory, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.editor = SessionEditor()
+        self.writing = Writing()
+        self.glass = InspectableOutput(id="glass", window_at=lambda offset: self.writing.window.start_at(offset))
+        self.status = StatusLine(id="status")
+        self.prompt = PromptBox(prompts, id="prompt")
+        self.engine_ready = False
+        self.model: ModelInUse | None = None
+        self.sampling = SamplingSettings()  # how the text is read
+        self._engine = engine
+        self._state = (False, False, False)
+        self._slow_reported = False
+
+    def compose(self) -> ComposeResult:
+        """Yield text, status and prompt."""
+        yield self.glass
+        yield self.status
+        yield self.prompt
+        yield SessionSaver(self.editor, self.status)
+
+    @property
+    def output(self) -> OutputText:
+        """The text."""
+        return self.glass.output
+
+    @property
+    def can_retry(self) -> bool:
+        """Whether the last request can be repeated."""
+        return self.writing.asked is not None and not self.writing.busy
+
+    @property
+    def stamp(self) -> str:
+        """The training step at which the model in use wrote the text, if it was in training; else empty."""
+        branch, model = self.editor.current, self.model
+        if branch is None or model is None or not branch.in_training or self.writing.asked is None:
+            return ""
+        return f" · {branch.stamp}" if branch.model == model.name else ""
+
+    # Model and settings
+
+    def set_model(self, model: ModelInUse) -> None:
+        """Generate and explain with this model from now on."""
+        before, self.model = self.model, model
+        if before is not None and (before.card.path, before.untrained) != (model.card.path, model.untrained):
+            self.glass.forget()
+        card = model.card
+        self.output.set_hint(FIRST_HINT.format(name=card.name))
+        size, block, vocabulary = parameters(card.parameters), card.block_size, card.vocab_size
+        self.status.set_idle(f"{size} {card.architecture} · block size {block} · vocabulary {vocabulary}")
+        self._set_title()
+        if self.editor.current is not None and self.output.text:
+            self._show_place(self.editor.current.seed)
+        self._read_vocabulary(card)
+
+    @work(exclusive=True, group="characters", exit_on_error=False)
+    async def _read_vocabulary(self, card: ModelCard) -> None:
+        known = await asyncio.to_thread(characters_of, Path(card.path)) if card.layout == "native" else None
+        if self.model is not None and self.model.card.path == card.path:
+            self.prompt.set_known(known)
+
+    def set_sampling(self, sampling: SamplingSettings) -> None:
+        """Explain the text with these settings; another window or other weights need new explanations."""
+        before, self.sampling = self.sampling, sampling
+        if (before.window, before.weights) != (sampling.window, sampling.weights):
+            self.glass.forget()
+
+    @work(exit_on_error=False)
+    async def open_model(self, card: ModelCard) -> None:
+        """Have the engine open a model, so that the first token comes sooner."""
+        await self._engine.open(card.path)
+
+    # Requests
+
+    def fresh(self, prompt: str) -> Request:
+        """Return the request for a text that continues a prompt."""
+        return Request(Asked(prompt, len(prompt)), partial(self.editor.begin, prompt))
+
+    def continued(self) -> Request:
+        """Return the request for more text after all that is shown."""
+        return Request(Asked(self.output.text, self.output.prompt_end), self.editor.go_on)
+
+    def retried(self) -> Request | None:
+        """Return the last request again; None if there is none."""
+        asked = self.writing.asked
+        return None if asked is None else Request(asked, partial(self.editor.fork, len(asked.text), ""))
+
+    def forked(self, offset: int, text: str) -> Request:
+        """Return the request for a text that has `text` at `offset` and continues from there."""
+        asked = Asked(self.output.text[:offset] + text, min(self.output.prompt_end, offset))
+        return Request(asked, partial(self.editor.fork, offset, text), offset)
+
+    def write(self, request: Request, model: ModelInUse, settings: SamplingSettings) -> None:
+        """Generate: add the branch, show its beginning, send the request."""
+        asked = request.asked
+        named = msgspec.structs.replace(model.card, name=model.name)
+        request.add_branch(named, settings, untrained=model.untrained)
+        before, self.writing = self.writing, Writing(asked, "reading" if self.engine_ready else "starting")
+        if asked.text != self.output.text or asked.prompt_end != self.output.prompt_end:
+            self.glass.reset(asked.text, asked.prompt_end)
+        self.output.action_follow()
+        self.update_status()
+        if request.fork_at is not None:
+            self.output.mark_fork(request.fork_at)
+        self._send(self.writing, before.job if before.busy else None, model, settings)
+
+    @work(exit_on_error=False)
+    async def _send(self, writing: Writing, before: int | None, model: ModelInUse, sampling: SamplingSettings) -> None:
+        if before is not None:
+            await self._engine.stop(before)
+        assert writing.asked is not None
+        candidates = 0 if self.glass.colours else None
+        writing.job = await self._engine.generate(
+            model.card.path, writing.asked.text, sampling, candidates=candidates, untrained=model.untrained
+        )
+        if writing is not self.writing or writing.phase == "stopping":
+            await self._engine.stop(writing.job)
+        if writing is self.writing:
+            self._apply(writing.mine([]))
+
+    def stop(self) -> None:
+        """End at the next token; the text stays."""
+        self.writing.stop()
+        self.update_status()
+        if self.writing.job is not None:
+            self._stop(self.writing.job)
+
+    @work(exit_on_error=False)
+    async def _stop(self, job: int) -> None:
+        await self._engine.stop(job)
+
+    # Events
+
+    def apply_events(self, events: list[GenerationEvent]) -> None:
+        """Show the events of this pane's jobs."""
+        self._apply(self.writing.mine(events))
+        self.glass.take(events)
+
+    def set_engine_ready(self, ready: bool) -> None:
+        """Note that the engine process is ready, or has ended."""
+        self.engine_ready = ready
+        if ready:
+            self.writing.engine_is_ready()
+            self.update_status()
+
+    def _apply(self, events: list[GenerationEvent]) -> None:
+        text, tokens, at = "", [], len(self.output.text)
+        ended: GenerationEnded | None = None
+        for event in events:
+            text += self.writing.take(event, at + len(text))
+            if isinstance(event, Token):
+                tokens.append(event)
+            elif isinstance(event, GenerationStarted):
+                self._started(event)
+            elif isinstance(event, GenerationEnded):
+                ended = event
+        if not events:
+            return
+        self.editor.append(text, len(tokens))
+        self.glass.append(text, tokens)
+        self.output.set_window(self.writing.window.start)
+        if ended is not None:
+            self.editor.ended(ended.reason)
+            if self.writing.failed and self.engine_ready:
+                self.post_message(self.Failed(TinyGPTError(ended.message, ended.hint)))
+        self.update_status()
+
+    def _started(self, event: GenerationStarted) -> None:
+        self.editor.started(event)
+        self._show_place(event.seed)
+        self._set_title()
+        self.output.set_unknown(event.unknown)
+        if event.unknown and not self.prompt.border_subtitle:  # which names them already
+            words = f"not in this model's vocabulary, ignored: {_listed(event.unknown)}"
+            self.notify(words, severity="warning", markup=False)
+        self._report_slow_engine(event)
+
+    def _report_slow_engine(self, event: GenerationStarted) -> None:
+        """Report once why torch generates although a faster engine was built."""
+        from tinygpt_tui.native.library import stands_unused
+
+        model = self.model
+        if event.engine != "torch" or model is None or model.card.architecture != "gpt" or self._slow_reported:
+            return
+        self._slow_reported, error = True, stands_unused()
+        if error is not None:
+            text = f"generating with torch, slower than the native engine: {error.message}\n{error.hint}"
+            self.notify(text, severity="warning", timeout=15, markup=False)
+
+    @on(InspectableOutput.Ask)
+    def _asked_why(self, message: InspectableOutput.Ask) -> None:
+        message.stop()
+        if self.model is not None and not self.model.card.problem:
+            self._explain(self.model, message.question, message.text, self.sampling)
+
+    @work(exit_on_error=False)
+    async def _explain(self, model: ModelInUse, question: Question, text: str, sampling: SamplingSettings) -> None:
+        job = await self._engine.explain(
+            model.card.path, text, question.start, question.end, sampling, untrained=model.untrained
+        )
+        self.glass.asked(question, job)
+
+    @on(InspectableOutput.Unneeded)
+    async def _unneeded(self, message: InspectableOutput.Unneeded) -> None:
+        message.stop()
+        await self._engine.stop(message.job)
+
+    # The session
+
+    def open_session(self, opened: Opened) -> None:
+        """Show another session."""
+        self._end()
+        self.editor.open(opened)
+        self.show_branch()
+        if opened.notice:
+            self.notify(opened.notice, severity="warning", markup=False)
+
+    def show_branch(self) -> None:
+        """Show the session's current branch."""
+        branch = self.editor.current
+        if branch is not None and branch.id == self.editor.writing:
+            return  # it is shown already
+        self._end()
+        if branch is None:
+            self.writing = Writing()
+            self.glass.reset()
+        else:
+            text = self.editor.full_text()
+            self.writing = Writing(Asked(text[: branch.begins_at], branch.prompt_end))
+            self.glass.reset(text, branch.prompt_end)
+        self.output.action_follow()
+        self._show_place(None if branch is None else branch.seed)
+        self._set_title()
+        self.update_status()
+        self.post_message(self.BranchShown(branch))
+
+    def clear(self) -> None:
+        """Clear the text; it stays a branch of the session."""
+        self._end()
+        self.writing = Writing()
+        self.glass.reset()
+        self.output.border_subtitle = ""
+        self._set_title()
+        self.update_status()
+
+    def _end(self) -> None:
+        self.stop()
+        self.editor.ended("stopped")
+
+    # Words
+
+    def update_status(self) -> None:
+        """Show the progress."""
+        self.glass.set_quiet(self.writing.busy and not self.glass.is_open)
+        self.status.look(self.writing)
+        state = (self.writing.busy, bool(self.output.text), self.writing.asked is not None)
+        if state != self._state:  # the keys are found again each time: too slow for every batch
+            self._state = state
+            self.post_message(self.Changed())
+
+    def _set_title(self) -> None:
+        name = self.model.name if self.model is not None else "output"
+        self.output.border_title = escape(f"{name}{self.stamp}")
+
+    def _show_place(self, seed: int | None) -> None:
+        """Write seed and branch under the text, and its model if the title names another one."""
+        parts = [] if seed is None else [f"seed {seed}"]
+        session, current = self.editor.session, self.editor.current
+        name = "" if self.model is None else self.model.name
+        if current is not None and current.tokens and current.model not in ("", name):
+            parts.insert(0, f"by {escape(current.model)}")
+        if session.current is not None and len(session.branches) > 1:
+            place = list(session.branches).index(session.current) + 1
+            parts.append(f"branch {place} of {len(session.branches)}")
+        self.output.border_subtitle = " · ".join(parts)
+
+
+def _listed(characters: str) -> str:
+    names = ", ".join(f"`{shown(character)}`" for character in characters[:UNKNOWN_SHOWN])
+    more = len(characters) - UNKNOWN_SHOWN
+    return f"{names} and {more} more" if more > 0 else names
