@@ -53,7 +53,7 @@ async def microscope(pilot: Pilot[None]) -> None:
     assert isinstance(screen, GenerateScreen)
     await pilot.press("f6", "f5", *["right"] * 12)
     looking, output = screen.pane.glass.index, screen.pane.output
-    await until(pilot, lambda: output.cursor is not None and looking.look(output.cursor).state == "known")
+    await until(pilot, lambda: output.cursor is not None and looking.info(output.cursor).state == "known")
     await until(pilot, lambda: looking.question is None)
     await pilot.pause(1.0)
     (DOCS / "microscope.svg").write_text(pilot.app.export_screenshot(title="tinygpt-tui"), encoding="utf-8")

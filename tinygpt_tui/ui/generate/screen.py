@@ -55,6 +55,7 @@ class GenerateScreen(TabScreen):
         self.chooser = ModelChooser(preferences.model, id="models")
         self.pane = TextPane(self.workbench.engine, self.workbench.prompts, id="centre")
         self.own_sampling = from_lines(preferences.sampling)  # the user's own, whatever a session brings
+        self.pane.sampling = self.own_sampling
         self.form = SamplingForm(self.own_sampling, id="sampling")
         self._show_settings = preferences.show_settings
         self._typed_early: str | None = None
