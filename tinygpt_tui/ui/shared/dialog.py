@@ -53,6 +53,11 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
         """`heading` is written over the box, `keys` (what Enter and Esc do) under it."""
         super().__init__()
         self._heading, self._keys = heading, keys
+        # Textual finds these classes only with the first layout: the dialog would jump when it appears.
+        for least, name in reversed(self.HORIZONTAL_BREAKPOINTS or []):
+            if self.app.size.width >= least:
+                self.add_class(name)
+                break
 
     def compose(self) -> ComposeResult:
         """Yield the frame around the body."""
