@@ -113,7 +113,7 @@ async def test_the_tree_its_marks_and_the_text_at_the_fork(size: tuple[int, int]
         await bench.sees("The king is dead.", "├─ queen is well.", "│  └─ old now.", "└─ knave runs.", "Once more.")
         await bench.sees("▸  └─ knave", " ★ ├─ queen")
         await bench.sees("The ▸knave runs.", "one · temperature 0.8 · seed 7 · 6 tokens", "5 branches, 1 kept")
-        assert bench.keys == ["Show", "Rename", "Keep ★", "Delete", "Drop unkept", "Back"]
+        assert bench.keys == ["Show", "Rename", "Star ★", "Delete", "Drop unstarred", "Back"]
         await bench.press("up")
         await bench.sees("The queen is ▸old now.")
 
@@ -177,12 +177,12 @@ async def test_one_branch_is_deleted_at_once_and_comes_back() -> None:
     async with opened(editor) as bench:
         assert "Undo" not in bench.keys
         await bench.press("d")
-        await bench.sees("1 branch deleted · u brings back")
+        await bench.sees("1 branch deleted · u to undo")
         assert 3 not in editor.session.branches
         assert bench.highlighted == 4  # the next one, so that d d d walks down
         await bench.until(lambda: "Undo" in bench.keys)
         await bench.press("u")
-        await bench.sees("1 branch came back", "knave")
+        await bench.sees("1 branch restored", "knave")
         assert editor.session.branches == before
         assert bench.highlighted == 3
 
@@ -193,7 +193,7 @@ async def test_many_are_deleted_after_a_question_and_kept_ones_stay() -> None:
     async with opened(editor) as bench:
         await bench.press("home", "d")
         await bench.until(lambda: isinstance(bench.app.screen, ConfirmScreen))
-        await bench.sees("“The king is dead.” and 2 branches that hang on it?")
+        await bench.sees("“The king is dead.” and the 2 branches below it?")
         await bench.press("escape")
         assert len(editor.session.branches) == 5
         await bench.press("d")
@@ -225,9 +225,9 @@ async def test_what_is_not_kept_is_dropped_after_a_question() -> None:
         await bench.sees("4 branches deleted")
         assert editor.full_text(3) == "The knave runs."
         assert list(editor.session.branches) == [3]
-        await bench.until(lambda: "Drop unkept" not in bench.keys)
+        await bench.until(lambda: "Drop unstarred" not in bench.keys)
         await bench.press("u")
-        await bench.sees("4 branches came back")
+        await bench.sees("4 branches restored")
         assert len(editor.session.branches) == 5
 
 
@@ -267,7 +267,7 @@ async def test_an_empty_session_says_what_to_do() -> None:
 
 async def test_a_model_that_is_gone_is_marked() -> None:
     async with opened(written(), models=("/models/other",)) as bench:
-        await bench.sees("one (gone) · temperature")
+        await bench.sees("one (missing) · temperature")
 
 
 async def test_help_explains_the_tree_and_its_keys() -> None:
@@ -277,7 +277,7 @@ async def test_help_explains_the_tree_and_its_keys() -> None:
         screen = bench.app.screen
         assert isinstance(screen, HelpScreen)
         assert "Each line is one writing" in screen.words
-        assert {"Show", "Rename", "Keep ★", "Delete", "Drop unkept", "Back"} <= {key.title for key in screen.keys}
+        assert {"Show", "Rename", "Star ★", "Delete", "Drop unstarred", "Back"} <= {key.title for key in screen.keys}
         assert all(key.tooltip for key in screen.keys)
 
 

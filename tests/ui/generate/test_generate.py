@@ -36,7 +36,7 @@ async def test_type_enter_and_text_arrives() -> None:
         assert "writing" in bench.status
         assert bench.screen.pane.output.border_subtitle == "seed 41"
         bench.engine.end("length")
-        await bench.until(lambda: "reached 3 tokens" in bench.status)
+        await bench.until(lambda: "stopped at the 3-token limit" in bench.status)
         assert "5 of 16" in bench.status
         assert bench.screen.query_one(PromptBox).text == "ab"
 
@@ -193,10 +193,10 @@ async def test_the_footer_shows_only_what_works_now() -> None:
         bench.engine.write("b")
         await bench.until(lambda: bench.text == "ab")
         assert "Stop" in bench.keys
-        assert "Go on" not in bench.keys
+        assert "Continue" not in bench.keys
         bench.engine.end()
-        await bench.until(lambda: "Go on" in bench.keys)
-        assert {"Again", "Clear", "Copy", "Save"} <= bench.keys
+        await bench.until(lambda: "Continue" in bench.keys)
+        assert {"Retry", "Clear", "Copy", "Save"} <= bench.keys
         assert "Stop" not in bench.keys
 
 
@@ -404,7 +404,7 @@ async def test_a_quick_request_and_its_events_are_not_lost() -> None:
         await bench.until(lambda: bench.screen.pane.output.border_title == "one")
         await bench.ask("a")
         await bench.until(lambda: bench.text == "abcd")
-        await bench.until(lambda: "reached 3 tokens" in bench.status)
+        await bench.until(lambda: "stopped at the 3-token limit" in bench.status)
 
 
 async def test_somebody_may_type_before_the_models_are_found() -> None:

@@ -67,7 +67,7 @@ async def test_the_list_of_models_shows_its_keys_first_and_a_text_keeps_its_writ
         await bench.pilot.press("ctrl+o")
         await bench.until(lambda: isinstance(bench.screen.focused, OptionList))
         bar = bench.screen.query_one(KeyBar)
-        await bench.until(lambda: all(key in bar.render().plain for key in ("i Card", "o Open…", "t Train on")))
+        await bench.until(lambda: all(key in bar.render().plain for key in ("i Card", "o Open…", "t Fine-tune")))
         written_by = bench.screen.chooser.in_use.name
         assert "by" not in str(bench.screen.pane.output.border_subtitle)
         await bench.pilot.press("down" if written_by == "one" else "up")
@@ -81,7 +81,7 @@ async def test_when_the_model_in_use_is_gone_it_is_said_who_writes_now() -> None
         shutil.rmtree(paths.models_folder() / used)
         bench.screen._look_for_models()
         other = "two" if used == "one" else "one"
-        await bench.until(lambda: f"{used} is not there any more; {other} writes" in bench.notes)
+        await bench.until(lambda: f"{used} is missing; {other} is used" in bench.notes)
 
 
 async def test_a_row_says_size_architecture_loss_and_origin() -> None:

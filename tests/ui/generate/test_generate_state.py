@@ -162,7 +162,7 @@ def test_the_speed_counts_from_the_first_token() -> None:
     assert writing.tokens_per_s == 50
     writing.take(GenerationEnded(1, "length", 101, seconds=1.5, seconds_to_first=0.5), 103)
     assert writing.tokens_per_s == 100
-    assert writing.reason == "reached 101 tokens"
+    assert writing.reason == "stopped at the 101-token limit"
 
 
 def test_events_wait_until_the_job_is_known_and_others_are_left_out() -> None:

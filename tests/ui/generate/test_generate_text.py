@@ -192,7 +192,7 @@ async def test_another_model_is_asked_anew() -> None:
         await bench.until(lambda: bench.screen.pane.glass.index.info(2).state == "known")
         count = len(bench.engine.asked_why)
         card = next(card for card in bench.screen.chooser.models.cards if card.name == "two")
-        bench.screen.chooser.use(card)
+        bench.screen.chooser.use_model(card)
         await bench.until(lambda: len(bench.engine.asked_why) > count)
         assert bench.engine.asked_why[-1].model == card.path
 

@@ -95,8 +95,8 @@ async def test_the_list_says_what_is_in_each(size: tuple[int, int]) -> None:
     editor = written("The king", "Once upon")
     async with opened(editor, size, models=("once",)) as bench:
         await bench.sees("  The king and so on", "▸ Once upon and so on", "2 sessions")
-        await bench.sees("1 branch · 18 characters · ", "the (gone)", "bytes · once")
-        assert "once (gone)" not in bench.text
+        await bench.sees("1 branch · 18 characters · ", "the (missing)", "bytes · once")
+        assert "once (missing)" not in bench.text
         await bench.until(lambda: bench.keys == ["Reopen", "New", "Rename", "Delete", "Filter", "Back"])
 
 
@@ -108,7 +108,7 @@ async def test_enter_reopens_and_says_what_is_missing() -> None:
         await bench.until(lambda: bench.answers)
         (answer,) = bench.answers
         assert answer is not None
-        assert "gone from this machine: the" in answer.notice
+        assert "missing here: the" in answer.notice
         editor.open(answer)
         assert editor.full_text() == "The king and so on"
 
@@ -162,11 +162,11 @@ async def test_a_deleted_session_comes_back() -> None:
             await bench.goes_to(heading)
             await bench.pilot.press("d")
             await bench.until(lambda heading=heading: f"  {heading}" not in bench.text)
-            await bench.sees("is in the trash · u takes it back")
+            await bench.sees("is in the trash · u to undo")
             await bench.pilot.press("home")
         assert len(editor.store.cards()) == 1
         await bench.pilot.press("u")
-        await bench.sees("it is back", "Once upon")
+        await bench.sees("restored", "Once upon")
         await bench.pilot.press("u")
         await bench.sees("The king", "3 sessions")
         assert len(editor.store.cards()) == 3
@@ -205,7 +205,7 @@ async def test_the_filter_looks_in_titles_and_models() -> None:
         await bench.until(lambda: "The king" not in bench.text)
         assert "Once upon" in bench.text
         await bench.pilot.press(*"xyz")
-        await bench.sees("No session is called so.")
+        await bench.sees("No session matches.")
         await bench.pilot.press("enter")
         assert not bench.answers
         await bench.pilot.press("escape")

@@ -208,8 +208,8 @@ def test_the_report_has_all_that_is_needed_to_do_it_again() -> None:
     race.add(Entrant("two", "/2"))
     assert report(race) == (
         "seed 41; first differs at character 3: 'c' / 'x'\n\n"
-        "=== 1. one; temperature 0.9; reached 4 tokens\nROMEO:abcd\n\n"
-        "=== 2. one, untrained; temperature 1.2; reached 4 tokens; 50% as in 1\nROMEO:abxy\n"
+        "=== 1. one; temperature 0.9; stopped at the 4-token limit\nROMEO:abcd\n\n"
+        "=== 2. one, untrained; temperature 1.2; stopped at the 4-token limit; 50% as in 1\nROMEO:abxy\n"
     )
 
 

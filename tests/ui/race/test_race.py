@@ -139,7 +139,9 @@ async def test_a_model_and_its_untrained_twin_run_from_one_prompt_with_one_seed(
         assert bench.line == f"first differs at character 4: 'l' / 'p' · seed {first.sampling.seed}"
         bench.engine.end(job=1)
         bench.engine.end(job=2)
-        await bench.until(lambda: "75% as in 1" in bench.progress[1] and "reached 5 tokens" in bench.progress[0])
+        await bench.until(
+            lambda: "75% as in 1" in bench.progress[1] and "stopped at the 5-token limit" in bench.progress[0]
+        )
         assert "as in 1" not in bench.progress[0]
 
 

@@ -157,7 +157,7 @@ async def test_no_size_and_no_text_breaks_it() -> None:
         await bench.pilot.press("slash", "ctrl+u", "enter")  # all of the line
         await bench.until(lambda: bench.engine.asked_senses[-1][1] == "")
         bench.engine.say(SensesSeen(bench.engine.asked_senses[-1][0], (), {}))
-        await bench.until(lambda: "it knows no character of this text" in shown(bench))
+        await bench.until(lambda: "no character of this text is in its vocabulary" in shown(bench))
         await bench.pilot.press("plus", "0", "left", "x")
         assert bench.engine.asked[-1].gains == ()
 

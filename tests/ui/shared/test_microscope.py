@@ -154,7 +154,7 @@ class Glass(App[None]):
             TokenSeen(at, at + 1, ACTUAL, chance(2.0**-10 if text[at] in surprising else 0.5) if at else None)
             for at in range(question.start, question.end)
         ]
-        self.glass.take([Explained(job, tuple(tokens)), GenerationEnded(job, reason, len(tokens), 0.1, 0.1)])
+        self.glass.apply_events([Explained(job, tuple(tokens)), GenerationEnded(job, reason, len(tokens), 0.1, 0.1)])
 
 
 def shown(app: App[None]) -> str:
@@ -316,7 +316,7 @@ async def test_a_question_is_given_up_when_the_cursor_is_elsewhere() -> None:
         await opened(pilot, "x" * 5000)
         await pilot.press("ctrl+end")
         await wait_until(pilot, lambda: app.unneeded == [1])
-        app.glass.take([GenerationEnded(1, "stopped", 0, 0.1, None)])
+        app.glass.apply_events([GenerationEnded(1, "stopped", 0, 0.1, None)])
         await wait_until(pilot, lambda: len(app.questions) == 2)
         assert app.questions[-1][0].start == 4999
 
@@ -325,7 +325,7 @@ async def test_a_failure_is_shown_and_the_next_step_tries_again() -> None:
     app = Glass()
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot)
-        app.glass.take([GenerationEnded(1, "failed", 0, 0.1, None, message="the engine process ended")])
+        app.glass.apply_events([GenerationEnded(1, "failed", 0, 0.1, None, message="the engine process ended")])
         await wait_until(pilot, lambda: "the engine process ended" in shown(app))
         assert len(app.questions) == 1
         await pilot.press("right")

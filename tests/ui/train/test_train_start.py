@@ -95,7 +95,7 @@ async def test_from_the_list_of_models(text: Path) -> None:
     async with train_tab() as bench:
         await bench.pilot.press("f2", "ctrl+o")
         await bench.until(
-            lambda: "Train on" in {b.binding.description for b in bench.app.screen.active_bindings.values()}
+            lambda: "Fine-tune" in {b.binding.description for b in bench.app.screen.active_bindings.values()}
         )
         await bench.pilot.press("t")
         await bench.until(lambda: isinstance(bench.app.screen, train.TrainScreen))

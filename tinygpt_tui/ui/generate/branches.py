@@ -1,4 +1,4 @@
-"""The tree of a session: walk it, choose a branch, name, keep and delete branches."""
+"""The branches of a session as a tree: choose, name, star and delete branches."""
 
 from __future__ import annotations
 
@@ -26,47 +26,47 @@ from tinygpt_tui.ui.shell.key_bar import KeyBar
 
 LOOK_EVERY_S = 0.5  # while text streams into a branch
 BEFORE_WIDE, BEFORE_NARROW = 400, 70  # characters of shared text in the preview
-EMPTY = "Nothing is written yet. Write a beginning in the prompt and press Enter."
+EMPTY = "No text yet. Type a prompt and press Enter."
 
 
 class BranchList(OptionList):
-    """A branch a line, its lines leading to what it left."""
+    """A branch per line; the guides lead to the branch it forked from."""
 
     HELP = f"""## Branches
 
-Each line is one writing: it left the one that its lines lead to, at the `▸` in the preview. `↳` goes on where the one
-above ended. `▸` in front marks the branch that you see in the Generate tab, `{STAR}` a kept one, `●` one that is being
-written.
+Each line is one continuation. The tree shows what it branched from; `▸` in the preview marks where. `↳` continues at
+the end of the one above. `▸` in front marks the branch shown in the Generate tab, `{STAR}` a starred one, `●` one
+that is being generated.
 
-Enter shows a branch. What you keep (`k`) stays when all others are dropped (`x`), and when a branch that it hangs on is
-deleted. `u` brings back what was deleted last.
+Enter shows a branch. Starred branches (`k`) stay when all others are dropped (`x`), and when a branch above them is
+deleted. `u` restores what was deleted last.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select", "Show", id="branches.choose", tooltip="Show this branch in the Generate tab"),
     ]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Nothing can be chosen from nothing."""
+        """An empty list has nothing to choose."""
         return bool(self.option_count) if action == "select" else True
 
 
 class BranchesScreen(Dialog[bool]):
-    """Dismisses with True where another branch is the current one now. All changes go to the editor."""
+    """Dismisses with True if another branch is the current one now. All changes go to the editor."""
 
     CSS_PATH = "branches.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 (declared so by Textual)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "rename", "Rename", id="branches.rename", tooltip="Give this branch a name"),
-        Binding("k", "keep", f"Keep {STAR}", id="branches.keep", tooltip="Mark it as worth keeping, or no longer"),
+        Binding("k", "star", f"Star {STAR}", id="branches.keep", tooltip="Star this branch, or remove its star"),
         Binding(
-            "d", "delete", "Delete", id="branches.delete", tooltip="Delete it with what hangs on it, kept ones not"
+            "d", "delete", "Delete", id="branches.delete", tooltip="Delete it and its children (starred ones stay)"
         ),
-        Binding("u", "undo", "Undo", id="branches.undo", tooltip="Bring back what was deleted last"),
-        Binding("x", "drop", "Drop unkept", id="branches.drop", tooltip="Delete all branches that are not kept"),
+        Binding("u", "undo", "Undo", id="branches.undo", tooltip="Restore what was deleted last"),
+        Binding("x", "drop", "Drop unstarred", id="branches.drop", tooltip="Delete all branches without a star"),
     ]
 
     def __init__(self, editor: SessionEditor, models: Collection[str] = ()) -> None:
-        """`models` are the paths of the models there are; none given: all are taken to be there."""
+        """`models` are the paths of all models; if empty, none is marked as missing."""
         super().__init__("branches")
         self._editor, self._models = editor, models
         self._before = editor.session.current
@@ -84,18 +84,18 @@ class BranchesScreen(Dialog[bool]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Show the tree, and what streams into it."""
+        """Show the tree, and text as it arrives."""
         self.query_one(BranchList).focus()
-        self.set_interval(LOOK_EVERY_S, self._look)
+        self.set_interval(LOOK_EVERY_S, self._show_changes)
 
     def on_resize(self) -> None:
         """Cut the rows to the new width."""
-        self.call_after_refresh(self._show)
+        self.call_after_refresh(self._show_tree)
 
     @property
     def branch(self) -> Branch | None:
         """The highlighted branch."""
-        at = self.query_one(BranchList).highlighted  # asked, not remembered: keys may be quicker than messages
+        at = self.query_one(BranchList).highlighted  # not stored: keys may arrive before messages
         id = self._shown[at][0] if at is not None and at < len(self._shown) else None
         return None if id is None else self._editor.session.branches.get(id)
 
@@ -106,7 +106,7 @@ class BranchesScreen(Dialog[bool]):
         if self.query_one(NamingLine).asking:
             return False
         match action:
-            case "rename" | "keep" | "delete":
+            case "rename" | "star" | "delete":
                 return self.branch is not None
             case "undo":
                 return self._editor.can_undo
@@ -123,12 +123,12 @@ class BranchesScreen(Dialog[bool]):
         self.action_cancel()
 
     def on_option_list_option_highlighted(self, message: OptionList.OptionHighlighted) -> None:
-        """Show the text of the branch that was walked to."""
+        """Show the text of the highlighted branch."""
         message.stop()
         self._preview()
 
     def action_rename(self) -> None:
-        """Let the branch be named."""
+        """Ask for a name of the branch."""
         if self.branch is not None:
             self.query_one(NamingLine).ask(self.branch.name)
             self.refresh_bindings()
@@ -139,16 +139,16 @@ class BranchesScreen(Dialog[bool]):
         if message.name is not None and branch is not None:
             self._editor.rename_branch(branch.id, message.name)
         self.query_one(BranchList).focus()
-        self._show()
+        self._show_tree()
 
-    def action_keep(self) -> None:
-        """Keep this branch, or no longer."""
+    def action_star(self) -> None:
+        """Star this branch, or remove its star."""
         if self.branch is not None:
-            self._editor.keep(self.branch.id, not self.branch.kept)
-            self._show()
+            self._editor.set_starred(self.branch.id, not self.branch.kept)
+            self._show_tree()
 
     def action_delete(self) -> None:
-        """Delete this branch; ask where others go with it."""
+        """Delete this branch; ask first if it has children."""
         branch = self.branch
         if branch is None:
             return
@@ -156,23 +156,23 @@ class BranchesScreen(Dialog[bool]):
         if not more:
             self._delete(branch.id)
             return
-        others = "the branch that hangs" if more == 1 else f"{more} branches that hang"
-        question = f"Delete “{_called(branch)}” and {others} on it? What you keep ({STAR}) stays."
+        others = "the branch below it" if more == 1 else f"the {more} branches below it"
+        question = f"Delete “{_called(branch)}” and {others}? Starred branches ({STAR}) stay."
         confirm = ConfirmScreen("delete branches", question, "Delete")
         self.app.push_screen(confirm, lambda yes: self._delete(branch.id) if yes else None)
 
     def action_drop(self) -> None:
-        """Delete all that is not kept, after a question."""
+        """Delete all branches without a star, after a question."""
         count = len(tree.unkept(self._editor.session, self._editor.spared))
-        question = f"Delete {_branches(count)} without a {STAR}? The texts of the kept ones stay whole."
+        question = f"Delete {_branches(count)} without a {STAR}? The texts of the starred ones stay whole."
         self.app.push_screen(
-            ConfirmScreen("drop unkept", question, "Delete"), lambda yes: self._drop() if yes else None
+            ConfirmScreen("drop unstarred", question, "Delete"), lambda yes: self._drop() if yes else None
         )
 
     def action_undo(self) -> None:
-        """Bring back what was deleted last."""
+        """Restore what was deleted last."""
         count = self._editor.undo()
-        self._show(f"{_branches(count)} came back", self._editor.session.current)
+        self._show_tree(f"{_branches(count)} restored", self._editor.session.current)
 
     def action_cancel(self) -> None:
         """Close the tree."""
@@ -188,19 +188,19 @@ class BranchesScreen(Dialog[bool]):
             return
         left = self._editor.session.branches
         near = [id for id in (*order[place:], *reversed(order[:place])) if id in left]
-        self._show(f"{_branches(count)} deleted · u brings back", near[0] if near else None)
+        self._show_tree(f"{_branches(count)} deleted · u to undo", near[0] if near else None)
 
     def _drop(self) -> None:
         count = self._editor.drop_unkept()
-        self._show(f"{_branches(count)} deleted · u brings back")
+        self._show_tree(f"{_branches(count)} deleted · u to undo")
 
-    # Pictures
+    # Showing
 
-    def _look(self) -> None:
+    def _show_changes(self) -> None:
         if self._version != self._editor.version and not self.query_one(NamingLine).asking:
-            self._show(None)
+            self._show_tree(None)
 
-    def _show(self, note: str | None = "", at: int | None = None) -> None:
+    def _show_tree(self, note: str | None = "", at: int | None = None) -> None:
         """Show the session as it is, with the highlight on branch `at`; a `note` of None leaves the last one."""
         editor, listing = self._editor, self.query_one(BranchList)
         session, now = editor.session, editor.store.clock()
@@ -225,8 +225,8 @@ class BranchesScreen(Dialog[bool]):
             listing.highlighted = next((i for i, (id, _) in enumerate(found) if id == at), None)
         self._shown = found
         self.set_heading(f"branches · {fitted(shown(session.heading), 40)}" if found else "branches")
-        kept = sum(branch.kept for branch in session.branches.values())
-        self.set_keys(f"{_branches(len(found))}, {kept} kept")
+        starred = sum(branch.kept for branch in session.branches.values())
+        self.set_keys(f"{_branches(len(found))}, {starred} starred")
         if note is not None:
             self.query_one(NamingLine).set_note(note or ("" if found else EMPTY))
         self._preview()

@@ -1,4 +1,4 @@
-"""The output with its microscope: a text to walk through, explained and coloured; asks for what it does not know."""
+"""The output with its microscope: a text with a cursor, explained and coloured; requests missing explanations."""
 
 from __future__ import annotations
 
@@ -21,23 +21,21 @@ ROOM_FOR_TALL = 28  # lines of output and microscope together
 
 
 class InspectableOutput(Vertical):
-    """Holds OutputText and Microscope and lets the one follow the other; who uses it talks to the engine.
+    """Holds OutputText and Microscope and synchronises them; the widget around it talks to the engine.
 
     `Ask` is answered by `asked` and, as events come, `take`; `Unneeded` by stopping the job.
     """
 
     HELP: ClassVar[str | None] = (
         "## Microscope\n\n"
-        "What the model thought of the character under the cursor when it stood at its turn: its *probability*, its "
-        "*rank* among all, its *surprise* (one bit for each halving of the probability: 1 bit is one in 2, 6 bits one "
-        "in 64), and the *entropy*, the surprise to be expected there. The bars are the ten likeliest; ▸ is what "
-        "stands there. Temperature and filters are left out: this is the model's own opinion.\n\n"
-        "The arrow keys walk through the text, a click goes to a character, [ and ] (or Ctrl+Left, Ctrl+Right) jump "
-        "to what was surprising: 6 bits and more. Tab or a digit picks an alternative, and Enter has the model go on "
-        "from there with it. `c` colours the text by surprise: plain below 1 bit, then ever stronger from 1, 2, 4, 6 "
-        "and 9 bits.\n\n"
-        "Once the window is full, a model that reads its last block anew for every token needs that for every "
-        "character here, too: it takes a moment."
+        "The model's prediction at the moment it wrote the character under the cursor: its *probability*, its *rank* "
+        "among all tokens, its *surprise* (one bit for each halving of the probability: 1 bit is one in 2, 6 bits one "
+        "in 64), and the *entropy*, the expected surprise. The bars are the ten most likely tokens; ▸ marks the "
+        "character in the text. Temperature and filters are not applied: these are the model's own probabilities.\n\n"
+        "The arrow keys move through the text, a click goes to a character, [ and ] (or Ctrl+Left, Ctrl+Right) jump to "
+        "surprising characters: 6 bits and more. Tab, a digit or a click selects an alternative; Enter continues with "
+        "it. `c` colours the text by surprise: plain below 1 bit, then stronger from 1, 2, 4, 6 and 9 bits.\n\n"
+        "In exact mode every character past the first block needs its own pass, so this can take a moment."
     )
     DEFAULT_CSS = """
     InspectableOutput {
@@ -48,17 +46,19 @@ class InspectableOutput(Vertical):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "fork", "Fork", id="microscope.fork", tooltip="Go on from here with the picked alternative"),
-        Binding("tab", "pick(1)", "Pick", id="microscope.pick", tooltip="Pick an alternative; its digit does it, too"),
         Binding(
-            "shift+tab", "pick(-1)", "Pick back", id="microscope.pick_back", show=False, tooltip="Pick the one above"
+            "enter", "fork", "Fork", id="microscope.fork", tooltip="Continue from here with the selected character"
+        ),
+        Binding("tab", "pick(1)", "Pick", id="microscope.pick", tooltip="Select an alternative; so does its digit"),
+        Binding(
+            "shift+tab", "pick(-1)", "Pick back", id="microscope.pick_back", show=False, tooltip="Select the one above"
         ),
         Binding(
             "right_square_bracket,ctrl+right",
             "jump(1)",
             "Surprise",
             id="microscope.next",
-            tooltip="To the next surprising character",
+            tooltip="Go to the next surprising character",
         ),
         Binding(
             "left_square_bracket,ctrl+left",
@@ -66,35 +66,35 @@ class InspectableOutput(Vertical):
             "Surprise before",
             id="microscope.before",
             show=False,
-            tooltip="To the surprising character before",
+            tooltip="Go to the previous surprising character",
         ),
         Binding("c", "colours", "Colours", id="microscope.colours", tooltip="Colour the text by surprise"),
-        Binding("escape", "leave", "Leave", id="microscope.leave", tooltip="Put the microscope away"),
+        Binding("escape", "leave", "Close", id="microscope.leave", tooltip="Close the microscope"),
     ]
 
     class Ask(Message):
-        """Characters `question.start` to `question.end` of `text` are to be explained."""
+        """Requests an explanation of characters `question.start` to `question.end` of `text`."""
 
         def __init__(self, question: Question, text: str) -> None:
             super().__init__()
             self.question, self.text = question, text
 
     class Unneeded(Message):
-        """Nobody waits for this job any more."""
+        """The answer of this job is not needed any more."""
 
         def __init__(self, job: int) -> None:
             super().__init__()
             self.job = job
 
     class Toggled(Message):
-        """The microscope was opened, or put away."""
+        """The microscope was opened or closed."""
 
         def __init__(self, is_open: bool) -> None:
             super().__init__()
             self.is_open = is_open
 
     def __init__(self, *, id: str | None = None, window_at: Callable[[int], int] = lambda _offset: 0) -> None:
-        """`window_at` tells where the model's window began when it came to a character."""
+        """`window_at` returns where the model's window started when it wrote a character."""
         super().__init__(id=id)
         self.index = SurpriseIndex()
         self._window_at = window_at
@@ -110,7 +110,7 @@ class InspectableOutput(Vertical):
 
     @property
     def is_open(self) -> bool:
-        """Whether the text is walked."""
+        """Whether the microscope is open."""
         return self.output.cursor is not None
 
     @property
@@ -121,21 +121,21 @@ class InspectableOutput(Vertical):
     # The text
 
     def reset(self, text: str = "", prompt_end: int | None = None) -> None:
-        """Show another text; see OutputText.reset. The microscope is put away."""
+        """Show another text; see OutputText.reset. Closes the microscope."""
         self.close()
         self.output.reset(text, prompt_end)
         self.forget()
 
     def append(self, text: str, tokens: Sequence[Token] = ()) -> None:
-        """Add text at the end; `tokens` are those that wrote it, in order, where they tell their chances."""
+        """Add text at the end; `tokens` are the ones it is made of, in order, with their probabilities if known."""
         at = len(self.output.text)
         self.output.append(text)
         self.index.resize(at, at + len(text))
-        self._show(self.index.written(tokens, at))
+        self._recolour(self.index.written(tokens, at))
         self.look_on()
 
     def forget(self) -> None:
-        """What is known is worth nothing any more: another model is asked, or another way of reading."""
+        """Forget all explanations: another model is used, or another way of reading."""
         job = self.index.reset(len(self.output.text))
         if job is not None:
             self.post_message(self.Unneeded(job))
@@ -145,7 +145,7 @@ class InspectableOutput(Vertical):
     # The microscope
 
     def open(self, offset: int | None = None) -> bool:
-        """Walk through the text from `offset`, or from the first written character in sight. False without a text."""
+        """Open the microscope at `offset`, or at the first visible generated character. False without a text."""
         output = self.output
         if not output.text:
             return False
@@ -163,7 +163,7 @@ class InspectableOutput(Vertical):
         return True
 
     def close(self) -> None:
-        """Put the microscope away; the colours stay."""
+        """Close the microscope; the colours stay."""
         if not self.is_open:
             return
         self.output.stop_walking()
@@ -173,14 +173,14 @@ class InspectableOutput(Vertical):
         self.refresh_bindings()
 
     def set_colours(self, on: bool) -> None:
-        """Colour the text by surprise, or no more."""
+        """Colour the text by surprise, or stop that."""
         self._colours = on
         self.set_class(on, "-coloured")
         self.output.set_surprise(self.index.levels if on else None)
         self.look_on()
 
     def set_quiet(self, quiet: bool) -> None:
-        """Ask nothing while `quiet`: the engine is busy with something that matters more."""
+        """Request nothing while `quiet`: the engine has more important work."""
         self._quiet = quiet
         self.look_on()
 
@@ -191,64 +191,64 @@ class InspectableOutput(Vertical):
         changed = self.index.asked(question, job)
         if question is not self.index.question and changed is None:
             self.post_message(self.Unneeded(job))
-        self._show(changed)
+        self._recolour(changed)
         self.look_on()
 
-    def take(self, events: Iterable[GenerationEvent]) -> None:
+    def apply_events(self, events: Iterable[GenerationEvent]) -> None:
         """Take in what the engine said; what belongs to no question of here is left alone."""
         waited = self.index.question is not None
-        self._show(self.index.apply_events(events))
+        self._recolour(self.index.apply_events(events))
         if waited:
             self.look_on()
 
     def look_on(self) -> None:
-        """Show what is known of the character under the cursor, and ask for what is missing."""
+        """Show the character under the cursor, and request missing explanations."""
         output, index = self.output, self.index
-        cursor, sight = output.cursor, Span(*output.in_sight)
+        cursor, visible = output.cursor, Span(*output.in_sight)
         output.set_cursor_window(None if cursor is None else self._window_at(cursor))
         if cursor is not None:
             look = index.info(cursor)
             self.microscope.show_char(look, output.text[look.start : look.end])
         if self._quiet or not (self.is_open or self._colours):
             return
-        stray = index.stale_job(cursor, sight)
+        stray = index.stale_job(cursor, visible)
         if stray is not None:
             self.post_message(self.Unneeded(stray))
-        elif index.question is None and (question := index.ask(cursor, sight)) is not None:
+        elif index.question is None and (question := index.ask(cursor, visible)) is not None:
             self.post_message(self.Ask(question, output.text))
 
-    def _show(self, changed: Span | None) -> None:
+    def _recolour(self, changed: Span | None) -> None:
         if changed is not None and self._colours:
             self.output.surprise_changed(*changed)
 
     # Keys and events
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The keys are the microscope's while it is open."""
+        """The keys belong to the microscope while it is open."""
         if action in ("fork", "pick", "jump", "colours", "leave"):
             return self.is_open
         return True
 
     def on_key(self, event: events.Key) -> None:
-        """Take digits: each picks its alternative."""
+        """Let a digit select its alternative."""
         if self.is_open and self.output.has_focus and event.character and event.character in KEYS:
             self.microscope.pick(KEYS.index(event.character))
             event.stop()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Give the microscope what it can have."""
+        """Fit the microscope to the height."""
         self.microscope.set_class(event.size.height >= ROOM_FOR_TALL, "-tall")
 
     def action_fork(self) -> None:
-        """Go on from here with the picked alternative."""
+        """Continue from here with the selected alternative."""
         self.microscope.fork()
 
     def action_pick(self, direction: int) -> None:
-        """Pick the next alternative."""
+        """Select the next alternative."""
         self.microscope.pick_next(direction)
 
     def action_jump(self, direction: int) -> None:
-        """Walk to the next surprising character."""
+        """Go to the next surprising character."""
         cursor = self.output.cursor
         place = None if cursor is None else self.index.next_surprising(cursor, direction)
         if place is None:
@@ -257,11 +257,11 @@ class InspectableOutput(Vertical):
             self.output.walk(place)
 
     def action_colours(self) -> None:
-        """Colour the text by surprise, or no more."""
+        """Colour the text by surprise, or stop that."""
         self.set_colours(not self._colours)
 
     def action_leave(self) -> None:
-        """Put the microscope away."""
+        """Close the microscope."""
         self.close()
 
     @on(OutputText.Walked)

@@ -134,12 +134,12 @@ class ModelChooser(ModelPicker):
         gone = ""
         if requested is not None:
             self._requested = ""
-            self.use(requested)
+            self.use_model(requested)
             self._prefer(requested)
         elif before is None or before.path not in known:
             card = default_model(self.models.cards, self._preferred)
             if card is not None:
-                self.use(card)
+                self.use_model(card)
             else:
                 self.in_use = None
             gone = before.name if before is not None else ""
@@ -151,7 +151,7 @@ class ModelChooser(ModelPicker):
     def _picked(self, message: ModelPicker.Picked) -> None:
         message.stop()
         same = self.in_use is not None and message.card.path == self.in_use.card.path
-        self.use(message.card, untrained=same and self.in_use is not None and self.in_use.untrained)
+        self.use_model(message.card, untrained=same and self.in_use is not None and self.in_use.untrained)
         self._prefer(message.card)
         if message.done:
             self.post_message(self.Done())
@@ -167,7 +167,7 @@ class ModelChooser(ModelPicker):
         self._preferred = card.name
         self.post_message(self.Preferred(card.name))
 
-    def use(self, card: ModelCard, *, untrained: bool = False) -> None:
+    def use_model(self, card: ModelCard, *, untrained: bool = False) -> None:
         """Generate with this model from now on, or with its untrained copy."""
         before, self.in_use = self.in_use, ModelInUse(card, untrained)
         self.pick(card.path, untrained=untrained)
@@ -181,7 +181,7 @@ class ModelChooser(ModelPicker):
     def switch_untrained(self) -> None:
         """Switch between the trained model and its untrained copy."""
         if self.in_use is not None:
-            self.use(self.in_use.card, untrained=not self.in_use.untrained)
+            self.use_model(self.in_use.card, untrained=not self.in_use.untrained)
 
     def ask_for_file(self) -> None:
         """Open a model from anywhere: a file, a folder, the Hub."""

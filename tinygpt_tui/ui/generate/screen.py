@@ -301,7 +301,7 @@ class GenerateScreen(TabScreen):
         card = next((card for card in self.chooser.models.cards if card.path == branch.model_path), None)
         model = self.chooser.in_use
         if card is not None and (model is None or card is not model.card or branch.untrained != model.untrained):
-            self.chooser.use(card, untrained=branch.untrained)
+            self.chooser.use_model(card, untrained=branch.untrained)
 
     def action_clear(self) -> None:
         """Clear the screen; the text stays in Branches."""

@@ -1,6 +1,6 @@
 """The session that the Generate tab writes in: one place for its text, its branches and its file.
 
-All calls are for the app's thread, and quick, but for `load`, `close` and the work that `save_soon` and
+All calls are fast and for the app's thread, except `load`, `close` and the functions that `save_soon` and
 `delete_session` return: those use the disk and are for a thread.
 """
 
@@ -20,14 +20,14 @@ from tinygpt_tui.sessions.document import Branch, Session, full_text, moment
 from tinygpt_tui.sessions.store import Opened, SessionStore
 from tinygpt_tui.settings.sampling import SamplingSettings
 
-STILL_WRITING = "it is being written just now"
+STILL_WRITING = "this text is still being written"
 STOP_FIRST = "stop it first (Esc in the Generate tab)"
 
 
 class SessionEditor:
-    """Holds a session; whatever changes it goes through here.
+    """Holds a session; all changes go through here.
 
-    `version` rises with every change: who shows the session compares. `writing` is the branch that text comes for.
+    `version` rises with every change, for views to compare. `writing` is the branch that receives text.
     """
 
     def __init__(self, store: SessionStore | None = None) -> None:
@@ -38,10 +38,10 @@ class SessionEditor:
         self._saver = AutoSave(self.store)
         self._left: list[tuple[Session, AutoSave]] = []  # other sessions, until they are on the disk
         self._removed: list[tree.Removed] = []
-        self._pieces: list[str] = []  # of the branch being written; joined when somebody asks
+        self._pieces: list[str] = []  # of the branch being written; joined when the session is read
         self._tokens = 0
 
-    # Looking
+    # Reading
 
     @property
     def session(self) -> Session:
@@ -54,7 +54,7 @@ class SessionEditor:
 
     @property
     def current(self) -> Branch | None:
-        """The branch that is looked at."""
+        """The branch that is shown."""
         session = self.session
         return None if session.current is None else session.branches[session.current]
 
@@ -65,25 +65,25 @@ class SessionEditor:
 
     @property
     def can_undo(self) -> bool:
-        """Whether a deletion of branches can be taken back."""
+        """Whether a deletion of branches can be undone."""
         return bool(self._removed)
 
     # Writing
 
     def begin(self, prompt: str, model: ModelCard, sampling: SamplingSettings, *, untrained: bool = False) -> int:
-        """Begin a text with a prompt; return its branch, which is the current one from now on.
+        """Start a text with a prompt; return its branch, which is the current one from now on.
 
-        The same prompt again is another branch of the text that began so. What was being written ends.
+        The same prompt again is another branch of the text that starts with it. A text being written ends.
         """
         self.ended("stopped")
         session = self.session
         for root in session.branches.values():
             if root.parent is None and root.prompt_end == len(prompt) and root.text.startswith(prompt):
                 return self._write_at(root, len(prompt), "", self._about(model, sampling, untrained))
-        return self._begun(tree.add_root(session, prompt, **self._about(model, sampling, untrained)))
+        return self._set_writing(tree.add_root(session, prompt, **self._about(model, sampling, untrained)))
 
     def go_on(self, model: ModelCard, sampling: SamplingSettings, *, untrained: bool = False) -> int:
-        """Go on at the current branch's end; return the branch that text comes for now."""
+        """Continue at the current branch's end; return the branch that receives the text."""
         self.ended("stopped")
         current = self._needed()
         return self._write_at(current, current.end, "", self._about(model, sampling, untrained))
@@ -91,27 +91,27 @@ class SessionEditor:
     def fork(
         self, at: int, alternative: str, model: ModelCard, sampling: SamplingSettings, *, untrained: bool = False
     ) -> int:
-        """Leave the current branch at offset `at`, with other text there; return the new branch."""
+        """Fork the current branch at offset `at`, with other text there; return the new branch."""
         self.ended("stopped")
         return self._write_at(self._needed(), at, alternative, self._about(model, sampling, untrained))
 
     def started(self, event: GenerationStarted) -> None:
-        """The seed is known, and which weights write."""
+        """Record the seed, and the training step of the weights."""
         if self.writing is not None:
             stamp = {"step": event.step, "validation_loss": event.validation_loss, "in_training": event.in_training}
             self._change(tree.change(self.session, self.writing, seed=event.seed, **stamp))
 
     def append(self, text: str, tokens: int) -> None:
-        """Add generated text, of so many tokens, to the branch being written; cheap, however long that is."""
+        """Add generated text of this many tokens to the branch being written; fast, whatever its length."""
         if text or tokens:
-            assert self.writing is not None, "text comes between a beginning and its end"
+            assert self.writing is not None, "text arrives between a start and its end"
             self._pieces.append(text)
             self._tokens += tokens
             self.version += 1
             self._saver.streamed()
 
     def ended(self, reason: str, seed: int | None = None) -> None:
-        """The writing is over; nothing happens where none was going on."""
+        """End the branch being written, if there is one."""
         if self.writing is None:
             return
         session = self.session
@@ -122,7 +122,7 @@ class SessionEditor:
     # Branches
 
     def choose(self, branch: int) -> None:
-        """Look at another branch."""
+        """Show another branch."""
         if branch != self.session.current:
             self._change(tree.choose(self.session, branch), touches=False)
 
@@ -130,30 +130,30 @@ class SessionEditor:
         """Give a branch a name, or none."""
         self._change(tree.rename(self.session, branch, name))
 
-    def keep(self, branch: int, kept: bool) -> None:
-        """Mark a branch as worth keeping, or not."""
-        self._change(tree.keep(self.session, branch, kept))
+    def set_starred(self, branch: int, starred: bool) -> None:
+        """Star a branch, or remove its star."""
+        self._change(tree.keep(self.session, branch, starred))
 
     def delete_branch(self, branch: int) -> int:
-        """Delete a branch and what hangs on it but is not kept; return how many went.
+        """Delete a branch and the branches below it, except starred ones; return how many.
 
-        Raises SessionError where one of them is being written.
+        Raises SessionError if one of them is being written.
         """
         if self.writing in tree.going_with(self.session, branch):
             raise SessionError(STILL_WRITING, STOP_FIRST)
         return self._take_away(*tree.delete(self.session, branch))
 
     def drop_unkept(self) -> int:
-        """Delete all branches that are not kept (nor being written); return how many went."""
+        """Delete all branches without a star, except one being written; return how many."""
         return self._take_away(*tree.drop_unkept(self.session, self.spared))
 
     @property
     def spared(self) -> tuple[int, ...]:
-        """What `drop_unkept` leaves though it is not kept."""
+        """The branches that `drop_unkept` leaves although they have no star."""
         return () if self.writing is None else (self.writing,)
 
     def undo(self) -> int:
-        """Take back the last deletion of branches; return how many came back."""
+        """Undo the last deletion of branches; return how many were restored."""
         if not self._removed:
             return 0
         removed = self._removed.pop()
@@ -170,11 +170,11 @@ class SessionEditor:
         """Read a session, for `open`; for a thread. Raises what SessionStore.open does."""
         for session, _ in [(self._session, self._saver), *self._left]:
             if session.id == id:
-                return Opened(session)  # it is here, and may be newer than on the disk
+                return Opened(session)  # it is open, and may be newer than on disk
         return self.store.open(id)
 
     def open(self, opened: Opened) -> None:
-        """Go to another session; what was being written here ends. `save_soon` writes what is left to write."""
+        """Switch to another session; a text being written ends. `save_soon` saves the old session."""
         if opened.session.id == self._session.id:
             return
         self.ended("stopped")
@@ -187,13 +187,13 @@ class SessionEditor:
         self.version += 1
 
     def new(self) -> None:
-        """Go to a new, empty session."""
+        """Switch to a new, empty session."""
         self.open(Opened(self.store.new()))
 
     def delete_session(self, id: str) -> Callable[[], None]:
-        """Return the work of moving a session to the trash, for a thread; it raises what SessionStore.delete does.
+        """Return a function for a thread that moves a session to the trash; it raises what SessionStore.delete does.
 
-        Where it is the one that is open here, a new one is. Raises SessionError where it is being written.
+        If the session is open, a new one is opened. Raises SessionError if it is being written.
         """
         if id == self._session.id:
             if self.writing is not None:
@@ -208,9 +208,9 @@ class SessionEditor:
     # The disk
 
     def save_soon(self, now: float) -> Save | None:
-        """Return the work of saving, for a thread, if it is time for that; cheap, so ask often.
+        """Return a function for a thread that saves, if that is due; fast, for frequent calls.
 
-        The work returns an error that should be shown, or None. `now`: a monotonic clock, in seconds.
+        The function returns an error to show, or None. `now`: a monotonic clock, in seconds.
         """
         if self._saver.due(now):
             return self._saver.take(self.session, now)
@@ -225,11 +225,11 @@ class SessionEditor:
 
     @property
     def error(self) -> TinyGPTError | None:
-        """Why some text is not on the disk; None while nothing fails."""
+        """Why some text could not be saved; None while nothing fails."""
         return next((saver.error for _, saver in self._all() if saver.error is not None and saver.dirty), None)
 
     def save_all(self, now: float) -> Callable[[], TinyGPTError | None]:
-        """Return the work of writing all that there is by now, for a thread; it returns why some was not written."""
+        """Return a function for a thread that saves everything; it returns why some text was not saved."""
         unsaved = [(saver, saver.take(session, now)) for session, saver in self._all() if saver.dirty]
 
         def write() -> TinyGPTError | None:
@@ -240,7 +240,7 @@ class SessionEditor:
         return write
 
     def close(self) -> TinyGPTError | None:
-        """Write what is not on the disk yet and let go of it; return an error that should be shown. For the end."""
+        """Save what is not on disk yet and release it; return an error to show. For the end."""
         self.ended("stopped")
         error = None
         for session, saver in self._all():
@@ -263,12 +263,12 @@ class SessionEditor:
 
     def _write_at(self, branch: Branch, at: int, alternative: str, about: dict[str, Any]) -> int:
         if not branch.tokens and not alternative and at == branch.end:
-            # Nothing was written there (the engine failed, or was stopped): no need of an empty branch before this one.
+            # No text was written there (the engine failed, or was stopped): reuse the empty branch.
             again = tree.change(self.session, branch.id, **about, seed=None, reason="")
-            return self._begun(tree.choose(again, branch.id))
-        return self._begun(tree.fork(self.session, branch.id, at, alternative, **about))
+            return self._set_writing(tree.choose(again, branch.id))
+        return self._set_writing(tree.fork(self.session, branch.id, at, alternative, **about))
 
-    def _begun(self, session: Session) -> int:
+    def _set_writing(self, session: Session) -> int:
         assert session.current is not None
         self._change(session)
         self.writing = session.current
@@ -282,7 +282,7 @@ class SessionEditor:
 
     def _needed(self) -> Branch:
         current = self.current
-        assert current is not None, "there must be a text to go on from"
+        assert current is not None, "there must be a text to continue"
         return current
 
     def _take_away(self, session: Session, removed: tree.Removed) -> int:

@@ -1,4 +1,4 @@
-"""All sessions there are: reopen one, name it, delete it, begin a new one."""
+"""All sessions: reopen one, name it, delete it, start a new one."""
 
 from __future__ import annotations
 
@@ -24,47 +24,47 @@ from tinygpt_tui.ui.shared.wrapping import shown
 from tinygpt_tui.ui.shell.key_bar import KeyBar
 from tinygpt_tui.words import size
 
-NONE_YET = "No sessions yet: what you write in the Generate tab is kept here."
-NONE_SO = "No session is called so."
+NONE_YET = "No sessions yet. Text from the Generate tab is saved here."
+NONE_SO = "No session matches."
 UNTITLED = "(empty)"
 
 
 class SessionList(OptionList):
-    """A session in two lines: its title and when it changed; what is in it."""
+    """A session in two lines: its title and when it changed; its contents."""
 
     HELP = f"""## Sessions
 
-A session is everything that was written since it was begun, with all branches. It is saved by itself. Enter reopens
-one; `{CURRENT}` marks the one that is open here. The title is the first words of the first prompt until you give
-another (`r`). Type `/` to look for words in titles and for models.
+A session is everything written since it was started, with all branches. It is saved automatically. Enter reopens one;
+`{CURRENT}` marks the one that is open. The title is the first words of the first prompt until you give another one
+(`r`). Type `/` to search titles and models.
 
-A model that is *gone* is no longer on this machine: the text is all there, and another model can go on from it. `d`
-moves a session to the trash, `u` takes it back out.
+*missing* marks a model that is no longer on this machine: the text is complete, and another model can continue it. `d`
+moves a session to the trash, `u` restores it.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select", "Reopen", id="sessions.open", tooltip="Go on with this session"),
+        Binding("enter", "select", "Reopen", id="sessions.open", tooltip="Continue this session"),
     ]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Nothing can be chosen from nothing."""
+        """An empty list has nothing to choose."""
         return bool(self.option_count) if action == "select" else True
 
 
 class SessionsScreen(Dialog[Opened]):
-    """Dismisses with what `SessionEditor.open` takes, its notice to be shown; None: everything is as it was."""
+    """Dismisses with what `SessionEditor.open` takes, and a notice to show; None if nothing changed."""
 
     CSS_PATH = "sessions.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (90, "-wide")]  # noqa: RUF012 (declared so by Textual)
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "new", "New", id="sessions.new", tooltip="Begin a new, empty session; this one is kept"),
+        Binding("n", "new", "New", id="sessions.new", tooltip="Start a new, empty session; this one is saved"),
         Binding("r", "rename", "Rename", id="sessions.rename", tooltip="Give this session a title"),
         Binding("d", "delete", "Delete", id="sessions.delete", tooltip="Move this session to the trash"),
-        Binding("u", "undo", "Undo", id="sessions.undo", tooltip="Take the last one back out of the trash"),
-        Binding("slash", "filter", "Filter", id="sessions.filter", tooltip="Look for words in titles and models"),
+        Binding("u", "undo", "Undo", id="sessions.undo", tooltip="Restore the last one from the trash"),
+        Binding("slash", "filter", "Filter", id="sessions.filter", tooltip="Search titles and models"),
     ]
 
     def __init__(self, editor: SessionEditor, models: Collection[str] = ()) -> None:
-        """`models` are the names of the models there are; none given: all are taken to be there."""
+        """`models` are the names of all models; if empty, none is marked as missing."""
         super().__init__("sessions")
         self._editor, self._models = editor, models
         self._own = editor.session.id
@@ -72,10 +72,10 @@ class SessionsScreen(Dialog[Opened]):
         self._shown: list[tuple[str, Text]] = []
         self._next: str | None = None  # the session to go to when the list changes
         self._thrown: list[str] = []
-        self._looked = False
+        self._loaded_list = False
 
     def compose_body(self) -> ComposeResult:
-        """Yield filter, list, the words for no list, and a line for notes and names."""
+        """Yield filter, list, the words for an empty list, and a line for notes and names."""
         yield Input(placeholder="filter  /", compact=True, id="sessions-filter")
         yield SessionList(id="sessions-list")
         yield Static("", id="sessions-none", markup=False)
@@ -83,18 +83,18 @@ class SessionsScreen(Dialog[Opened]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Look what there is."""
+        """Read the sessions."""
         self.query_one(SessionList).focus()
-        self._look()
+        self._read()
 
     def on_resize(self) -> None:
         """Cut the rows to the new width."""
-        self.call_after_refresh(self._show)
+        self.call_after_refresh(self._show_rows)
 
     @property
     def card(self) -> SessionCard | None:
         """The highlighted session."""
-        at = self.query_one(SessionList).highlighted  # asked, not remembered: keys may be quicker than messages
+        at = self.query_one(SessionList).highlighted  # not stored: keys may arrive before messages
         return self._cards.get(self._shown[at][0]) if at is not None and at < len(self._shown) else None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -112,18 +112,18 @@ class SessionsScreen(Dialog[Opened]):
                 return bool(self._thrown)
         return True
 
-    # Looking
+    # Reading
 
     @work(thread=True, exclusive=True, group="sessions", exit_on_error=False)
-    def _look(self) -> None:
+    def _read(self) -> None:
         try:
             cards = self._editor.store.cards()
         except TinyGPTError as error:
-            self.app.call_from_thread(self._complain, error)
+            self.app.call_from_thread(self._show_error, error)
             cards = []
-        self.app.call_from_thread(self._take, cards)
+        self.app.call_from_thread(self._set_cards, cards)
 
-    def _take(self, cards: list[SessionCard]) -> None:
+    def _set_cards(self, cards: list[SessionCard]) -> None:
         if not self.is_attached:
             return
         known = {card.id: card for card in cards}
@@ -132,11 +132,11 @@ class SessionsScreen(Dialog[Opened]):
             before = known.pop(session.id, None)
             card = SessionCard(session.id, head_of(session), before.size_bytes if before else 0)
             known = {session.id: card, **known}
-        self._cards, self._looked = known, True
-        self._show()
+        self._cards, self._loaded_list = known, True
+        self._show_rows()
 
-    def _show(self) -> None:
-        if not self._looked:
+    def _show_rows(self) -> None:
+        if not self._loaded_list:
             return
         words = self.query_one("#sessions-filter", Input).value.lower().split()
         found = [card for card in self._cards.values() if all(word in _searched(card) for word in words)]
@@ -171,7 +171,7 @@ class SessionsScreen(Dialog[Opened]):
 
     def _details(self, card: SessionCard) -> str:
         head = card.head
-        models = ", ".join(f"{name} (gone)" if self._gone(name) else name for name in head.models)
+        models = ", ".join(f"{name} (missing)" if self._gone(name) else name for name in head.models)
         branches = "1 branch" if head.branches == 1 else f"{head.branches} branches"
         on_disk = size(card.size_bytes) if card.size_bytes else "not saved yet"
         return " · ".join(part for part in (branches, f"{head.characters:,} characters", on_disk, models) if part)
@@ -194,7 +194,7 @@ class SessionsScreen(Dialog[Opened]):
     @on(Input.Changed, "#sessions-filter")
     def _filter(self, message: Input.Changed) -> None:
         message.stop()
-        self._show()
+        self._show_rows()
 
     @on(Input.Submitted, "#sessions-filter")
     def _take_first(self, message: Input.Submitted) -> None:
@@ -203,7 +203,7 @@ class SessionsScreen(Dialog[Opened]):
             self._open(self.card.id)
 
     def key_down(self) -> None:
-        """Let Down lead from the filter into the list."""
+        """Let Down go from the filter to the list."""
         if self.query_one("#sessions-filter").has_focus:
             self.query_one(SessionList).focus()
 
@@ -212,7 +212,7 @@ class SessionsScreen(Dialog[Opened]):
         self.query_one("#sessions-filter").focus()
 
     def action_cancel(self) -> None:
-        """Leave the filter; else close."""
+        """Leave the filter, or close."""
         search = self.query_one("#sessions-filter", Input)
         if search.has_focus or search.value:
             search.value = ""
@@ -222,11 +222,11 @@ class SessionsScreen(Dialog[Opened]):
             self.dismiss(Opened(session) if session.id != self._own else None)
 
     def action_new(self) -> None:
-        """Begin a new session."""
+        """Start a new session."""
         self.dismiss(Opened(self._editor.store.new()))
 
     def action_rename(self) -> None:
-        """Let the session be named."""
+        """Ask for a title of the session."""
         if self.card is not None:
             self.query_one(NamingLine).ask(self.card.head.title)
             self.refresh_bindings()
@@ -240,7 +240,7 @@ class SessionsScreen(Dialog[Opened]):
             return
         if card.id == self._editor.session.id:
             self._editor.rename(title)
-            self._look()
+            self._read()
         else:
             self._do(lambda: self._editor.store.rename(card.id, title), "")
 
@@ -252,7 +252,7 @@ class SessionsScreen(Dialog[Opened]):
         try:
             work = self._editor.delete_session(card.id)
         except TinyGPTError as error:
-            self._complain(error)
+            self._show_error(error)
             return
         order = [id for id, _ in self._shown]
         place = order.index(card.id)
@@ -262,17 +262,17 @@ class SessionsScreen(Dialog[Opened]):
             self._thrown.append(card.id)
             self._next = near
 
-        self._do(work, f"“{fitted(shown(card.heading or card.id), 40)}” is in the trash · u takes it back", done)
+        self._do(work, f"“{fitted(shown(card.heading or card.id), 40)}” is in the trash · u to undo", done)
 
     def action_undo(self) -> None:
-        """Take the session that was deleted last back out of the trash."""
+        """Restore the session that was deleted last."""
         id = self._thrown[-1]
 
         def done() -> None:
             self._thrown.remove(id)
             self._next = id
 
-        self._do(lambda: self._editor.store.restore(id), "it is back", done)
+        self._do(lambda: self._editor.store.restore(id), "restored", done)
 
     # The disk
 
@@ -281,11 +281,11 @@ class SessionsScreen(Dialog[Opened]):
         try:
             work()
         except TinyGPTError as error:
-            self.app.call_from_thread(self._complain, error)
+            self.app.call_from_thread(self._show_error, error)
         else:
             self.app.call_from_thread(done)
-            self.app.call_from_thread(self._say, note)
-        self.app.call_from_thread(self._look)
+            self.app.call_from_thread(self._show_note, note)
+        self.app.call_from_thread(self._read)
 
     def _open(self, id: str) -> None:
         if id == self._own == self._editor.session.id:
@@ -298,11 +298,11 @@ class SessionsScreen(Dialog[Opened]):
         try:
             opened = self._editor.load(id)
         except TinyGPTError as error:
-            self.app.call_from_thread(self._complain, error)
+            self.app.call_from_thread(self._show_error, error)
             return
         gone = [name for name in opened.session.models if self._gone(name)]
         if gone:
-            note = f"gone from this machine: {', '.join(gone)}; another model can go on"
+            note = f"gone from this machine: {', '.join(gone)}; another model can continue the text"
             opened = opened._replace(notice="\n".join(part for part in (opened.notice, note) if part))
         self.app.call_from_thread(self._loaded, opened)
 
@@ -312,10 +312,10 @@ class SessionsScreen(Dialog[Opened]):
         else:
             self._editor.store.release(opened.lock)  # closed meanwhile
 
-    def _complain(self, error: TinyGPTError) -> None:
-        self._say(f"{error.message}\n{error.hint}".strip(), warning=True)
+    def _show_error(self, error: TinyGPTError) -> None:
+        self._show_note(f"{error.message}\n{error.hint}".strip(), warning=True)
 
-    def _say(self, note: str, warning: bool = False) -> None:
+    def _show_note(self, note: str, warning: bool = False) -> None:
         if self.is_attached:
             self.query_one(NamingLine).set_note(note, warning)
 

@@ -1,4 +1,4 @@
-"""The line under the output: what happens, in words, and how fast, in numbers; never more than one line."""
+"""The status line under the output: progress in words, speed in numbers; always one line."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tinygpt_tui.ui.shared.generation_view import Writing
 WORDS = {
     "starting": "starting the engine…",
     "reading": "reading the prompt…",
-    "writing": "writing…",
+    "writing": "generating…",
     "stopping": "stopping…",
 }
 GAUGE = 8  # cells
 GAP = 2
-WORDS_ROOM = 20  # cells kept for the words, so that the numbers do not move when the words change
+WORDS_ROOM = 20  # cells reserved for the words, so that the numbers do not move
 LONG_WAIT_S = 1.0
 
 
 class StatusLine(Widget):
-    """Draws a `Writing`; `look` has it drawn anew."""
+    """Draws a `Writing`; `show_progress` draws it again."""
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {"status-line--unsaved"}
@@ -36,37 +36,37 @@ class StatusLine(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.tooltip = (
-            "what happens; tokens so far, tokens per second, time to the first one, how full the window is "
-            "and what happens when it is: see `window` among the sampling settings"
+            "progress; tokens so far, tokens per second, time to the first one, how full the window is and "
+            "what happens when it is full: see `window` in the sampling settings"
         )
         self._writing = Writing()
         self._idle = ""
         self._unsaved = ""
 
     def on_mount(self) -> None:
-        """While nothing comes, count the seconds of waiting."""
+        """Count the seconds while waiting."""
         self.set_interval(0.5, self._tick)
 
-    def look(self, writing: Writing) -> None:
-        """Show where this generation stands."""
+    def show_progress(self, writing: Writing) -> None:
+        """Show the progress of this generation."""
         self._writing = writing
         self.set_class(writing.failed, "-failed")
         self.refresh()
 
     def set_idle(self, words: str) -> None:
-        """Show these words while nothing has been written."""
+        """Show these words while there is no text."""
         self._idle = words
         self.refresh()
 
     def show_unsaved(self, error: TinyGPTError | None) -> None:
-        """Show that text cannot be saved, as long as that is so."""
+        """Show that text cannot be saved, until it can."""
         unsaved = f"✗ not saved: {error.message}" if error is not None else ""
         if unsaved != self._unsaved:
             self._unsaved = unsaved
             self.refresh()
 
     def render(self) -> Text:
-        """Fit words and numbers into the width; the numbers give way first."""
+        """Fit words and numbers into the width; the numbers are shortened first."""
         width = self.content_size.width
         mark = Text()
         if self._unsaved:
@@ -108,10 +108,10 @@ def _words(writing: Writing) -> str:
 
 
 def _numbers(writing: Writing) -> list[str]:
-    """Return the numbers in ever shorter forms, each part as wide whatever its value, so that nothing jumps."""
+    """Return the numbers in shorter and shorter forms; each part has a fixed width, so that nothing jumps."""
     used, size = writing.window.used, writing.window.block_size
     if writing.seed is None:
-        return []  # not begun
+        return []  # not started
     if not size:
         return _numbers_without_window(writing)
     places = len(str(size))
@@ -137,7 +137,7 @@ def _numbers(writing: Writing) -> list[str]:
 
 
 def _numbers_without_window(writing: Writing) -> list[str]:
-    """Return the numbers of a net that sees all of the text: what it knows of it is a memory."""
+    """Return the numbers of a model without a window, such as a recurrent one."""
     tokens, per_s, first_s = f"{writing.tokens:>5,}", _per_s(writing), _first(writing)
     return [
         f"{tokens} tokens  {per_s} tokens/s  first after {first_s}  no window",

@@ -204,7 +204,7 @@ class TextPane(Vertical):
     def apply_events(self, events: list[GenerationEvent]) -> None:
         """Show the events of this pane's jobs."""
         self._apply(self.writing.mine(events))
-        self.glass.take(events)
+        self.glass.apply_events(events)
 
     def set_engine_ready(self, ready: bool) -> None:
         """Note that the engine process is ready, or has ended."""
@@ -322,7 +322,7 @@ class TextPane(Vertical):
     def update_status(self) -> None:
         """Show the progress."""
         self.glass.set_quiet(self.writing.busy and not self.glass.is_open)
-        self.status.look(self.writing)
+        self.status.show_progress(self.writing)
         state = (self.writing.busy, bool(self.output.text), self.writing.asked is not None)
         if state != self._state:  # the keys are found again each time: too slow for every batch
             self._state = state

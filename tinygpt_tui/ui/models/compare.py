@@ -74,7 +74,7 @@ class CompareScreen(Dialog[None]):
     async def _ask(self) -> None:
         self._job = await cast(Workbench, self.app).engine.compare(self._model.path, self._other.path)
         early, self._early = self._early, []
-        self._take(early)
+        self._apply(early)
 
     def on_engine_batch(self, message: EngineBatch) -> None:
         """Take what is answered."""
@@ -82,9 +82,9 @@ class CompareScreen(Dialog[None]):
         if self._job is None:
             self._early += mine
         else:
-            self._take(mine)
+            self._apply(mine)
 
-    def _take(self, events: list[Compared | GenerationEnded]) -> None:
+    def _apply(self, events: list[Compared | GenerationEnded]) -> None:
         for event in events:
             if event.job != self._job or not self.is_attached:
                 continue

@@ -55,7 +55,7 @@ is of the whole model.
         self.refresh()
 
     def render_label(self, node: TreeNode[Part], base_style: Style, style: Style) -> Text:
-        """Lay a line out: the numbers stand below one another, however deep the name."""
+        """Lay a line out: the numbers are aligned, however deep the name."""
         part = node.data
         if part is None:
             return Text.styled(" ", style)  # a text without a span has no style at all, which monochrome trips over

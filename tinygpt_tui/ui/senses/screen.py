@@ -1,4 +1,4 @@
-"""The senses of a backpack: what each says of the next token, and a dial for each that changes the text."""
+"""The senses of a backpack: what each says about the next token, and a dial for each that changes the text."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from tinygpt_tui.ui.shell.tab_screen import TabScreen
 
 PAUSE_S = 0.12  # in typing or turning, after which the text follows
 LENGTH = 300  # tokens, at most
-BEGINNING = "The "  # where nothing was written yet
+BEGINNING = "The "  # without a text
 WAITING = "Asking the model…"
-TURN = "Turn a sense with + or - and this is what the model writes then."
+TURN = "Turn a sense with + or - to see what the model writes then."
 
 
 class SensesScreen(TabScreen):
-    """Turns dials, asks the engine, and shows what comes; the newest wish alone counts."""
+    """Turns dials, asks the engine, and shows the answers; only the newest request counts."""
 
     TAB = "generate"
     CSS_PATH = "screen.tcss"
@@ -44,13 +44,13 @@ class SensesScreen(TabScreen):
     HELP = SenseList.HELP
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "prompt", "Text", id="senses.prompt", show=False, tooltip="Write another text"),
-        Binding("ctrl+r", "again", "New seed", id="senses.again", tooltip="Other random numbers, the same for both"),
+        Binding("ctrl+r", "again", "New seed", id="senses.again", tooltip="Another random seed, the same for both"),
         Binding("f8", "copy", "Copy", id="senses.copy", show=False, tooltip="Copy the selected text, or both"),
         Binding("escape", "back", "Back", id="senses.back", tooltip="Back to the senses; from there, leave"),
     ]
 
     def __init__(self, card: ModelCard, text: str, sampling: SamplingSettings) -> None:
-        """Begin with `text` as it stands; `sampling` says how texts are written, but for their length."""
+        """Start with `text`; `sampling` has the settings for both texts, except their length."""
         super().__init__()
         self.card, self.dials = card, SenseDials()
         self._prompt = text or BEGINNING
@@ -71,7 +71,7 @@ class SensesScreen(TabScreen):
         yield Static("", id="senses-columns", markup=False)
         yield SenseList(id="senses-list")
         with Horizontal(id="senses-texts"):
-            for side, title in (("plain", "as it is"), ("turned", "with what is turned")):
+            for side, title in (("plain", "unchanged"), ("turned", "with your changes")):
                 text = SenseText()
                 text.id, text.border_title = f"senses-{side}", title
                 yield text
@@ -91,15 +91,15 @@ class SensesScreen(TabScreen):
         box.move_cursor(box.document.end)
         self._ask_senses()
         self._write("plain")
-        self._show()
+        self._show_state()
 
     def on_unmount(self) -> None:
-        """Listen no longer."""
+        """Stop listening."""
         self.workbench.bridge.leave(self)
 
     def on_resize(self) -> None:
         """Fit the lines."""
-        self.call_after_refresh(self._show)
+        self.call_after_refresh(self._show_state)
 
     def _output(self, side: str) -> SenseText:
         return self.query_one(f"#senses-{side}", SenseText)
@@ -113,12 +113,12 @@ class SensesScreen(TabScreen):
     @on(SenseList.Went)
     def _went(self, message: SenseList.Went) -> None:
         if self.dials.go(self.dials.at + message.by):
-            self._show()
+            self._show_state()
 
     @on(SenseTokens.Pointed)
     def _pointed(self, message: SenseTokens.Pointed) -> None:
         if self.dials.go(message.place):
-            self._show()
+            self._show_state()
 
     @on(SenseList.Turned)
     def _turned(self, message: SenseList.Turned) -> None:
@@ -127,18 +127,18 @@ class SensesScreen(TabScreen):
         if moved:
             self._dialled()
 
-    @on(SenseList.EveryWished)
+    @on(SenseList.DialSwitched)
     def _other_dial(self) -> None:
         self.dials.for_every = not self.dials.for_every
-        self._show()
+        self._show_state()
 
-    @on(SenseList.LevelWished)
+    @on(SenseList.ResetAll)
     def _level(self) -> None:
         if self.dials.level():
             self._dialled()
 
     def _dialled(self) -> None:
-        self._show()
+        self._show_state()
         self._later(lambda: self._write("turned"))
 
     def _later(self, then: object) -> None:
@@ -165,7 +165,7 @@ class SensesScreen(TabScreen):
         """Draw with other random numbers."""
         self._sampling = msgspec.structs.replace(self._sampling, seed=(self._sampling.seed or 0) + 1)
         self._write_both()
-        self._show()
+        self._show_state()
 
     def action_copy(self) -> None:
         """Copy the selection, or both texts."""
@@ -224,7 +224,7 @@ class SensesScreen(TabScreen):
         if writing is not self._sides[side]:
             await engine.stop(writing.job)
         else:
-            self._take(side, writing.mine([]))
+            self._apply(side, writing.mine([]))
 
     @work(exit_on_error=False)
     async def _stop(self, job: int) -> None:
@@ -249,7 +249,7 @@ class SensesScreen(TabScreen):
                 self._answers[event.job] = event
         self._take_answer()
         for side, writing in self._sides.items():
-            self._take(side, writing.mine(message.events))
+            self._apply(side, writing.mine(message.events))
 
     def _take_answer(self) -> None:
         answer = self._answers.get(self._question or -1)
@@ -257,12 +257,12 @@ class SensesScreen(TabScreen):
             return
         self._answers.clear()
         if isinstance(answer, SensesSeen):
-            self.dials.know(answer)
-            self._show()
+            self.dials.set_seen(answer)
+            self._show_state()
         else:
             self.show_error(TinyGPTError(answer.message, answer.hint))
 
-    def _take(self, side: str, events: list[GenerationEvent]) -> None:
+    def _apply(self, side: str, events: list[GenerationEvent]) -> None:
         if not events:
             return
         writing, output, new = self._sides[side], self._output(side), ""
@@ -284,7 +284,7 @@ class SensesScreen(TabScreen):
         self._mark()
 
     def _mark(self) -> None:
-        """Mark where the two texts part."""
+        """Mark where the two texts differ."""
         plain, turned = self._texts["plain"], self._texts["turned"]
         place = first_difference(plain, turned)
         at = None if place is None else len(self._prompt) + place
@@ -294,20 +294,20 @@ class SensesScreen(TabScreen):
 
     # Showing
 
-    def _show(self) -> None:
+    def _show_state(self) -> None:
         dials = self.dials
         token, count = dials.token, len(dials.seen.tokens) if dials.seen else 0
         words = f"{self.card.name}"
         if token is not None:
             words += f" · the senses of {self._word(token.start, token.end)}, token {dials.at + 1} of {count} in sight"
         elif dials.seen is not None:
-            words += " · it knows no character of this text"
+            words += " · no character of this text is in its vocabulary"
         self.query_one("#senses-head", Static).update(words)
         tokens = dials.seen.tokens if dials.seen else ()
         texts = [self._prompt[one.start : one.end] for one in tokens]
-        self.query_one(SenseTokens).show(texts, dials.at, [one.id in dials.turned for one in tokens])
+        self.query_one(SenseTokens).show_tokens(texts, dials.at, [one.id in dials.turned for one in tokens])
         senses = self.query_one(SenseList)
-        senses.show(dials.rows, dials.for_every)
+        senses.show_senses(dials.rows, dials.for_every)
         self.query_one("#senses-columns", Static).update(heading(senses.size.width))
         self._output("turned").border_subtitle = self._what_is_turned()
         self._output("plain").border_subtitle = f"seed {self._sampling.seed}"

@@ -1,4 +1,4 @@
-"""The senses of one token, a line each: its two dials, how much of it is meant, and what it speaks for and against."""
+"""The senses of one token, a line each: two dials, the share, and the tokens it favours and opposes."""
 
 from __future__ import annotations
 
@@ -17,58 +17,58 @@ from tinygpt_tui.ui.shared.microscope import name_of
 
 AGAINST_CELLS = 11
 GAP = 2
-WIDEST = 100  # cells of a line: what belongs together stands together
+WIDEST = 100  # cells of a line
 
 
 class SenseList(OptionList):
-    """Draws rows; says how somebody wants to turn them."""
+    """Draws the senses; reports how the user turns the dials."""
 
     HELP = """## Senses
 
-In a *backpack* every token has a few *sense vectors*. They are the token's own, whatever stands around it; a
-transformer only says how much of each is *meant*. The logits of the next token are the sum of all senses so weighed,
-so what turning one up or down does can be foreseen.
+In a *backpack* every token has a few *sense vectors* that do not depend on the text around it; a transformer computes
+the *share* of each. The logits of the next token are the weighted sum of all senses, so the effect of turning one up or
+down is predictable.
 
-Each line is a sense of the character or token that is marked above: what it *speaks for* if it alone is meant, and
-*against*. *meant* is its share at the end of the text, 100% being that sense of all tokens together.
+Each line is a sense of the token marked above: the tokens it *favours* when it alone counts, and those it *opposes*.
+*share* is its share at the end of the text; 100% is that sense of all tokens together.
 
-Left and Right go to another token, Up and Down to another sense. `+` and `-` turn it; 0 takes it away, 1 puts it back,
-and x all. `a` changes between two dials: that of *this* token, wherever it stands, and that of *every* token. Below
-stands what the model writes on as it is and, with the same random numbers, with what was turned.
+Left and Right go to another token, Up and Down to another sense. `+` and `-` turn its dial, 0 turns it off, 1 resets
+it, and x resets all. `a` switches between two dials: *this* token, wherever it occurs, and *all* tokens. Below is what
+the model writes unchanged and, with the same random seed, with your changes.
 """
     DEFAULT_CSS = "SenseList { border: none; padding: 0; text-wrap: nowrap; text-overflow: ellipsis; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "go(-1)", "Token", id="senses.left", tooltip="The token before"),
-        Binding("right,l", "go(1)", "Token", id="senses.right", tooltip="The token after"),
+        Binding("left,h", "go(-1)", "Token", id="senses.left", tooltip="The previous token"),
+        Binding("right,l", "go(1)", "Token", id="senses.right", tooltip="The next token"),
         Binding("plus,equals_sign", "turn(1)", "Up", id="senses.up", tooltip="Turn this sense up"),
-        Binding("minus", "turn(-1)", "Down", id="senses.down", tooltip="Turn this sense down, even below nothing"),
-        Binding("0", "put(0)", "Off", id="senses.off", tooltip="Take this sense away"),
-        Binding("1", "put(1)", "As it was", id="senses.plain", show=False, tooltip="Put this sense's dial back to 1"),
-        Binding("a", "every", "This/every", id="senses.every", tooltip="Turn this token's dial, or every token's"),
-        Binding("x", "level", "All back", id="senses.level", tooltip="Put all dials back to 1"),
+        Binding("minus", "turn(-1)", "Down", id="senses.down", tooltip="Turn this sense down, even below zero"),
+        Binding("0", "put(0)", "Off", id="senses.off", tooltip="Turn this sense off"),
+        Binding("1", "put(1)", "Reset", id="senses.plain", show=False, tooltip="Reset this sense's dial to 1"),
+        Binding("a", "every", "This/all", id="senses.every", tooltip="Turn the dial of this token, or of all tokens"),
+        Binding("x", "level", "Reset all", id="senses.level", tooltip="Reset all dials to 1"),
     ]
 
     class Went(Message):
-        """Somebody wants to look at another token, so many further on."""
+        """The user goes to another token, `by` places further."""
 
         def __init__(self, by: int) -> None:
             super().__init__()
             self.by = by
 
     class Turned(Message):
-        """Somebody turns the dial of a sense `by` steps, or puts it `at` a factor."""
+        """The user turns the dial of a sense by `by` steps, or sets it to factor `at`."""
 
         def __init__(self, sense: int, by: int = 0, at: float | None = None) -> None:
             super().__init__()
             self.sense, self.by, self.at = sense, by, at
 
-    class EveryWished(Message):
-        """Somebody wants the other dial."""
+    class DialSwitched(Message):
+        """The user switches to the other dial."""
 
-    class LevelWished(Message):
-        """Somebody wants all dials back."""
+    class ResetAll(Message):
+        """The user resets all dials."""
 
-    def show(self, rows: Sequence[SenseRow], for_every: bool) -> None:
+    def show_senses(self, rows: Sequence[SenseRow], for_every: bool) -> None:
         """Show the senses of a token; `for_every` says which dial is turned."""
         lines = [line_of(place, row, for_every, min(self.size.width, WIDEST)) for place, row in enumerate(rows)]
         if len(lines) != self.option_count:
@@ -80,7 +80,7 @@ stands what the model writes on as it is and, with the same random numbers, with
             self.replace_option_prompt_at_index(place, line)
 
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
-        """A click marks a sense, and no more."""
+        """A click only highlights a sense."""
         message.stop()
 
     def action_go(self, by: int) -> None:
@@ -93,27 +93,27 @@ stands what the model writes on as it is and, with the same random numbers, with
             self.post_message(self.Turned(self.highlighted, by=by))
 
     def action_put(self, factor: int) -> None:
-        """Put the marked sense at a factor."""
+        """Set the dial of the highlighted sense to a factor."""
         if self.highlighted is not None:
             self.post_message(self.Turned(self.highlighted, at=float(factor)))
 
     def action_every(self) -> None:
-        """Turn the other dial."""
-        self.post_message(self.EveryWished())
+        """Switch to the other dial."""
+        self.post_message(self.DialSwitched())
 
     def action_level(self) -> None:
-        """Put all dials back."""
-        self.post_message(self.LevelWished())
+        """Reset all dials."""
+        self.post_message(self.ResetAll())
 
 
 def heading(width: int) -> str:
-    """Return what stands over the lines."""
-    columns = f"{'':<4}{'this':>7}{'every':>7}{'meant':>7}   speaks for"
-    return f"{columns:<{max(0, min(width, WIDEST) - AGAINST_CELLS)}}against"
+    """Return the column titles."""
+    columns = f"{'':<4}{'this':>7}{'all':>7}{'share':>7}   favours"
+    return f"{columns:<{max(0, min(width, WIDEST) - AGAINST_CELLS)}}opposes"
 
 
 def line_of(place: int, row: SenseRow, for_every: bool, width: int) -> Content:
-    """Return one sense as a line of so many cells."""
+    """Return one sense as a line of this many cells."""
     dials = [(row.own, not for_every), (row.every, for_every)]
     line = Content(f"{place + 1:>3} ")
     for factor, in_use in dials:

@@ -1,4 +1,4 @@
-"""One of two texts that are compared from their beginning: with senses as they are, or turned."""
+"""One of two texts compared from their start: with unchanged senses, or with turned ones."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from tinygpt_tui.ui.shared.walking import row_of
 
 
 class SenseText(RaceText):
-    """Keeps one place in sight whatever text comes, unless the user scrolls: the end of the prompt, or a difference."""
+    """Keeps the prompt's end, or the first difference, visible while text arrives, unless the user scrolls."""
 
     HELP = (
-        "What the model writes on: on the left as it is, on the right with the senses that were turned, both with the "
-        "same random numbers. The reversed character is the first one that differs; the bar runs along what is the "
-        "same."
+        "What the model writes: on the left unchanged, on the right with your changes, both with the same random "
+        "seed. The reversed character is the first difference; the bar marks what is the same."
     )
 
     def __init__(self) -> None:
@@ -43,7 +42,7 @@ class SenseText(RaceText):
             self._scrolled_to = round(self.scroll_y)
 
     def _to_end(self) -> None:
-        """Nobody follows the end here."""
+        """Do nothing: the end is not followed here."""
 
     def action_follow(self) -> None:
         """Go to the end, once."""

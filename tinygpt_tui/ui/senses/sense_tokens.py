@@ -1,4 +1,4 @@
-"""A text as its tokens in one line: one of them is looked at, and those with a turned dial are marked."""
+"""A text as its tokens in one line: one is selected, and those with a turned dial are marked."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tinygpt_tui.ui.shared.microscope import name_of
 
 
 class SenseTokens(Static):
-    """Shows the part of the text around the token that is looked at; a click goes to another."""
+    """Shows the text around the selected token; a click selects another."""
 
     ALLOW_SELECT = False
     DEFAULT_CSS = "SenseTokens { height: 1; padding: 0 1; text-wrap: nowrap; }"
 
     class Pointed(Message):
-        """Somebody points at the token at this place of the text."""
+        """The user clicks the token at this place of the text."""
 
         def __init__(self, place: int) -> None:
             super().__init__()
@@ -28,10 +28,10 @@ class SenseTokens(Static):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, markup=False)
-        self._cells: list[int] = []  # which token stands in each cell
+        self._cells: list[int] = []  # the token in each cell
 
-    def show(self, texts: Sequence[str], at: int, turned: Sequence[bool]) -> None:
-        """Show tokens by their texts; `turned` says of each whether a dial of it is."""
+    def show_tokens(self, texts: Sequence[str], at: int, turned: Sequence[bool]) -> None:
+        """Show tokens by their texts; `turned` marks those with a turned dial."""
         names = [name_of(text) for text in texts]
         widths = [cell_len(name) for name in names]
         room = max(1, self.content_size.width)

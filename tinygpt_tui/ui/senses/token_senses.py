@@ -1,4 +1,4 @@
-"""The senses of a text's tokens, and how far each is turned up or down. It knows nothing of Textual."""
+"""The senses of a text's tokens, and how far each is turned up or down. No Textual here."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import NamedTuple
 from tinygpt_tui.events.generation import Sense, SensesSeen, SenseToken
 from tinygpt_tui.events.requests import EVERY_TOKEN, Gain
 
-FACTORS = (-2.0, -1.0, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)  # what the dial can stand at
+FACTORS = (-2.0, -1.0, 0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)  # positions of the dial
 PLAIN = 1.0
 
 
 class SenseRow(NamedTuple):
-    """One sense of the token that is looked at; `own` is this token's dial, `every` that of every token."""
+    """One sense of the selected token; `own` is this token's dial, `every` the one of all tokens."""
 
     sense: Sense
     own: float
@@ -21,7 +21,7 @@ class SenseRow(NamedTuple):
 
 
 class SenseDials:
-    """Which token is looked at, and where all dials stand; `for_every` says which of a row's two dials is turned."""
+    """The selected token and all dials; `for_every` selects which of a row's two dials is turned."""
 
     def __init__(self) -> None:
         self.seen: SensesSeen | None = None
@@ -31,7 +31,7 @@ class SenseDials:
 
     @property
     def token(self) -> SenseToken | None:
-        """The token that is looked at; None where the text has none that the model knows."""
+        """The selected token; None if the text has no token that the model knows."""
         return self.seen.tokens[self.at] if self.seen and self.seen.tokens else None
 
     @property
@@ -47,31 +47,31 @@ class SenseDials:
 
     @property
     def gains(self) -> tuple[Gain, ...]:
-        """All that is turned, as the engine is asked for it."""
+        """All turned dials, as a request to the engine has them."""
         return tuple((id, sense, factor) for (id, sense), factor in sorted(self._factors.items()))
 
     @property
     def turned(self) -> set[int]:
-        """The ids of the tokens of which a dial is turned."""
+        """The ids of tokens with a turned dial."""
         return {id for id, _ in self._factors}
 
-    def know(self, seen: SensesSeen) -> None:
-        """Take in a text's tokens, and look at the last one."""
+    def set_seen(self, seen: SensesSeen) -> None:
+        """Set a text's tokens, and select the last one."""
         self.seen = seen
         self.at = max(0, len(seen.tokens) - 1)
 
     def go(self, at: int) -> bool:
-        """Look at another token; return whether it is another."""
+        """Select another token; return whether it changed."""
         last = len(self.seen.tokens) - 1 if self.seen else 0
         before, self.at = self.at, min(max(at, 0), max(0, last))
         return self.at != before
 
     def factor(self, id: int, sense: int) -> float:
-        """Where a dial stands."""
+        """Return the position of a dial."""
         return self._factors.get((id, sense), PLAIN)
 
     def turn(self, sense: int, by: int) -> bool:
-        """Turn the dial of a sense so many steps; return whether it moved."""
+        """Turn the dial of a sense `by` steps; return whether it moved."""
         token = self.token
         if token is None:
             return False
@@ -79,7 +79,7 @@ class SenseDials:
         return self.set(sense, FACTORS[min(max(now + by, 0), len(FACTORS) - 1)])
 
     def set(self, sense: int, factor: float) -> bool:
-        """Put the dial of a sense at `factor`; return whether it moved."""
+        """Set the dial of a sense to `factor`; return whether it moved."""
         token = self.token
         if token is None:
             return False
@@ -90,7 +90,7 @@ class SenseDials:
         return before != factor
 
     def level(self) -> bool:
-        """Put all dials back; return whether one had been turned."""
+        """Reset all dials; return whether one was turned."""
         turned = bool(self._factors)
         self._factors.clear()
         return turned
@@ -100,7 +100,7 @@ class SenseDials:
 
 
 def first_difference(one: str, other: str) -> int | None:
-    """Return where two texts part, if both have come that far.
+    """Return where two texts first differ, if both are that long.
 
     >>> first_difference("to be", "to go"), first_difference("to b", "to be")
     (3, None)

@@ -1,4 +1,4 @@
-"""One generation as the screen sees it: what was asked, where it stands, in numbers and words."""
+"""One generation as a screen shows it: the request and its progress, in numbers and words."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ class Writing:
 
     @property
     def tokens_per_s(self) -> float | None:
-        """The speed after the first token; None until it can be told."""
+        """The speed after the first token; None until it is known."""
         if self._tokens_per_s is not None:
             return self._tokens_per_s
         passed = self._clock() - self._first_at
         return (self.tokens - 1) / passed if self.tokens > 1 and passed > 0.1 else None
 
     def engine_is_ready(self) -> None:
-        """The process that was awaited has come."""
+        """Note that the engine process is ready."""
         if self.phase == "starting":
             self.phase = "reading"
 
@@ -114,10 +114,10 @@ class Writing:
         if event.tokens > 1 and after_first > 0:
             self._tokens_per_s = (event.tokens - 1) / after_first
         self.reason = {
-            "length": f"reached {self.tokens:,} tokens",
-            "stop text": "met the stop text",
-            "blank line": "met a blank line",
-            "end of text": "came to the end of the text",
+            "length": f"stopped at the {self.tokens:,}-token limit",
+            "stop text": "stopped at the stop text",
+            "blank line": "stopped at a blank line",
+            "end of text": "ended the text",
             "stopped": "stopped",
             "failed": f"failed: {event.message}",
         }[event.reason]

@@ -29,7 +29,7 @@ class Span(NamedTuple):
 class CharInfo(NamedTuple):
     """What is known of one character: the tokens that cover it, if it is `known`.
 
-    `first`: nothing stands before it. `unknown`: the model does not know it. `failed`: `problem` says why not.
+    `first`: there is no context before it. `unknown`: it is not in the vocabulary. `failed`: `problem` says why.
     """
 
     offset: int
@@ -40,7 +40,7 @@ class CharInfo(NamedTuple):
 
     @property
     def start(self) -> int:
-        """Where the first of its tokens begins: what else could have stood there would begin here, too."""
+        """Where the first of its tokens starts; alternatives start here, too."""
         return self.tokens[0].start if self.tokens else self.offset
 
     @property
@@ -55,7 +55,7 @@ class CharInfo(NamedTuple):
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
-        """What else could have stood there, best first."""
+        """The alternatives, most likely first."""
         chance = self.tokens[0].chance if self.tokens else None
         return chance.candidates if chance is not None else ()
 
@@ -73,7 +73,7 @@ class Question:
     def __init__(self, start: int, end: int) -> None:
         self.start, self.end = start, end
         self.job: int | None = None
-        self.until = end  # what lies beyond has become another text meanwhile
+        self.until = end  # the text after it has changed meanwhile
         self.reached = start
         self.held: list[GenerationEvent] = []
         self.given_up = False
@@ -98,14 +98,14 @@ class SurpriseIndex:
         return len(self.levels)
 
     def reset(self, length: int = 0) -> int | None:
-        """Begin with another text of so many characters; return the job that nobody waits for any more."""
+        """Start with another text of `length` characters; return the job that is not needed any more."""
         job = self.question.job if self.question is not None else None
         self.question, self.problem = None, ""
         self.resize(0, length)
         return job
 
     def resize(self, same: int, length: int) -> None:
-        """The text has so many characters now, of which the first `same` are what they were."""
+        """The text has `length` characters now; the first `same` are unchanged."""
         if same < len(self):
             del self.levels[same:], self._surprises[same:], self._explained[same:]
             self._details = {offset: tokens for offset, tokens in self._details.items() if offset < same}
@@ -136,22 +136,22 @@ class SurpriseIndex:
     # Asking
 
     def clear_error(self) -> None:
-        """Ask again after a failure."""
+        """Allow questions again after a failure."""
         self.problem = ""
 
-    def ask(self, cursor: int | None, sight: Span) -> Question | None:
-        """Return what to ask now, and wait for its answer: first about the cursor's character, then what is in sight.
+    def ask(self, cursor: int | None, visible: Span) -> Question | None:
+        """Return what to ask now, and wait for its answer: first about the cursor's character, then what is visible.
 
         None while an answer is on its way, when nothing is missing, and after a failure.
         """
         if self.question is not None or self.problem:
             return None
-        stretch = self._wanted(cursor, sight)
+        stretch = self._next_span(cursor, visible)
         if stretch is not None:
             self.question = Question(*stretch)
         return self.question
 
-    def stale_job(self, cursor: int | None, sight: Span) -> int | None:
+    def stale_job(self, cursor: int | None, visible: Span) -> int | None:
         """Return the job on its way if its rest is of no use now, so that it can be stopped; each job once."""
         question = self.question
         if question is None or question.job is None or question.given_up:
@@ -159,7 +159,7 @@ class SurpriseIndex:
         if cursor is not None and self._lacks(cursor):
             useful = question.reached <= cursor < question.until
         else:
-            useful = question.reached < sight.end and question.until > sight.start
+            useful = question.reached < visible.end and question.until > visible.start
         question.given_up = not useful
         return None if useful else question.job
 
@@ -217,7 +217,7 @@ class SurpriseIndex:
     def next_surprising(self, offset: int, direction: int) -> int | None:
         """Return the next surprising character after (1) or before (-1) the token at `offset`; None: there is none.
 
-        A character that was never asked about counts: nobody knows yet.
+        A character that was never explained counts, too.
         """
         tokens = self._details.get(offset, ())
         wanted = [bytes((level,)) for level in range(SURPRISING, len(STEPS_BITS) + 2)]
@@ -238,8 +238,8 @@ class SurpriseIndex:
     def _lacks(self, offset: int) -> bool:
         return 0 <= offset < len(self) and offset not in self._details
 
-    def _wanted(self, cursor: int | None, sight: Span) -> Span | None:
-        first, last = max(0, sight.start), min(sight.end, len(self))
+    def _next_span(self, cursor: int | None, visible: Span) -> Span | None:
+        first, last = max(0, visible.start), min(visible.end, len(self))
         if cursor is not None:
             if self._lacks(cursor):
                 end = min(cursor + NEAR, len(self))
