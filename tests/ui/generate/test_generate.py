@@ -33,7 +33,7 @@ async def test_type_enter_and_text_arrives() -> None:
         bench.engine.write("cde")
         await bench.until(lambda: bench.text == "abcde")
         assert bench.screen.pane.output.prompt_end == 2
-        assert "writing" in bench.status
+        assert "generating" in bench.status
         assert bench.screen.pane.output.border_subtitle == "seed 41"
         bench.engine.end("length")
         await bench.until(lambda: "stopped at the 3-token limit" in bench.status)
@@ -55,7 +55,7 @@ async def test_waiting_is_never_unexplained() -> None:
         await bench.until(lambda: "reading the prompt" in bench.status)
         bench.engine.begin()
         bench.engine.write("b")
-        await bench.until(lambda: "writing" in bench.status)
+        await bench.until(lambda: "generating" in bench.status)
 
 
 async def test_control_c_stops_the_writing_and_only_then_speaks_of_quitting() -> None:

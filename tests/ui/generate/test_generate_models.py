@@ -72,14 +72,14 @@ async def test_the_list_of_models_shows_its_keys_first_and_a_text_keeps_its_writ
         assert "by" not in str(bench.screen.pane.output.border_subtitle)
         await bench.pilot.press("down" if written_by == "one" else "up")
         await bench.until(lambda: bench.screen.chooser.in_use.name != written_by)
-        assert f"by {written_by}" in str(bench.screen.pane.output.border_subtitle)
+        await bench.until(lambda: f"by {written_by}" in str(bench.screen.pane.output.border_subtitle))
 
 
 async def test_when_the_model_in_use_is_gone_it_is_said_who_writes_now() -> None:
     async with generate_bench.opened(size=(80, 24), models=("one", "two")) as bench:
         used = bench.screen.chooser.in_use.name
         shutil.rmtree(paths.models_folder() / used)
-        bench.screen._look_for_models()
+        bench.screen.chooser.refresh_models()
         other = "two" if used == "one" else "one"
         await bench.until(lambda: f"{used} is missing; {other} is used" in bench.notes)
 
