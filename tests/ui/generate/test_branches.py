@@ -108,11 +108,11 @@ async def opened(
 @pytest.mark.parametrize("size", [(80, 24), (140, 40)], ids=["80x24", "140x40"])
 async def test_the_tree_its_marks_and_the_text_at_the_fork(size: tuple[int, int]) -> None:
     editor = written()
-    editor.keep(1, True)
+    editor.set_starred(1, True)
     async with opened(editor, size) as bench:
         await bench.sees("The king is dead.", "├─ queen is well.", "│  └─ old now.", "└─ knave runs.", "Once more.")
         await bench.sees("▸  └─ knave", " ★ ├─ queen")
-        await bench.sees("The ▸knave runs.", "one · temperature 0.8 · seed 7 · 6 tokens", "5 branches, 1 kept")
+        await bench.sees("The ▸knave runs.", "one · temperature 0.8 · seed 7 · 6 tokens", "5 branches, 1 starred")
         assert bench.keys == ["Show", "Rename", "Star ★", "Delete", "Drop unstarred", "Back"]
         await bench.press("up")
         await bench.sees("The queen is ▸old now.")
@@ -164,10 +164,10 @@ async def test_keeping_is_a_mark_and_can_be_taken_back() -> None:
     editor = written()
     async with opened(editor) as bench:
         await bench.press("k")
-        await bench.sees("▸★ └─ knave", "5 branches, 1 kept")
+        await bench.sees("▸★ └─ knave", "5 branches, 1 starred")
         assert editor.session.branches[3].kept
         await bench.press("k")
-        await bench.sees("5 branches, 0 kept")
+        await bench.sees("5 branches, 0 starred")
         assert not editor.session.branches[3].kept
 
 
@@ -189,7 +189,7 @@ async def test_one_branch_is_deleted_at_once_and_comes_back() -> None:
 
 async def test_many_are_deleted_after_a_question_and_kept_ones_stay() -> None:
     editor = written()
-    editor.keep(2, True)
+    editor.set_starred(2, True)
     async with opened(editor) as bench:
         await bench.press("home", "d")
         await bench.until(lambda: isinstance(bench.app.screen, ConfirmScreen))
@@ -217,7 +217,7 @@ async def test_keys_quicker_than_the_list_mean_what_was_walked_to() -> None:
 
 async def test_what_is_not_kept_is_dropped_after_a_question() -> None:
     editor = written()
-    editor.keep(3, True)
+    editor.set_starred(3, True)
     async with opened(editor) as bench:
         await bench.press("x")
         await bench.sees("Delete 4 branches without a ★?")
@@ -239,7 +239,7 @@ async def test_what_is_being_written_grows_here_and_cannot_be_deleted() -> None:
         editor.append(" it comes", 9)
         await bench.sees("Now it comes")
         await bench.press("d")
-        await bench.sees("it is being written just now: stop it first")
+        await bench.sees("this text is still being written: stop it first")
         editor.ended("length")
         await bench.press("d")
         await bench.sees("1 branch deleted")
@@ -261,7 +261,7 @@ async def test_deleting_everything_leaves_words() -> None:
 
 async def test_an_empty_session_says_what_to_do() -> None:
     async with opened(SessionEditor()) as bench:
-        await bench.sees("Nothing is written yet.")
+        await bench.sees("No text yet.")
         assert bench.keys == ["Back"]
 
 

@@ -127,7 +127,7 @@ def test_what_streams_while_somebody_edits_the_tree_is_not_lost(editor: SessionE
     editor.choose(first)
     editor.rename_branch(second, "later")
     editor.append(" go", 3)
-    editor.keep(first, True)
+    editor.set_starred(first, True)
     assert editor.drop_unkept() == 0  # the one is kept, the other is being written
     with pytest.raises(SessionError, match="being written"):
         editor.delete_branch(second)

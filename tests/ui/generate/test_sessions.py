@@ -193,7 +193,7 @@ async def test_what_is_being_written_is_not_deleted() -> None:
     async with opened(editor) as bench:
         await bench.goes_to("The king")
         await bench.pilot.press("d")
-        await bench.sees("it is being written just now", "stop it first")
+        await bench.sees("this text is still being written", "stop it first")
         assert editor.writing is not None
 
 

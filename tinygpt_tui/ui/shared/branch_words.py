@@ -38,7 +38,7 @@ def row_text(row: Row, width: int, current: bool, writing: bool, now: datetime) 
 def facts_line(branch: Branch, missing: bool, now: datetime) -> str:
     """Return what made a branch, in one line."""
     seed = f"seed {branch.seed}" if branch.seed is not None else ""
-    model = f"{branch.model or 'unknown model'}{' (gone)' if missing else ''}"
+    model = f"{branch.model or 'unknown model'}{' (missing)' if missing else ''}"
     parts = [
         model,
         branch.stamp,
