@@ -276,7 +276,7 @@ async def test_help_explains_the_tree_and_its_keys() -> None:
         await bench.until(lambda: isinstance(bench.app.screen, HelpScreen))
         screen = bench.app.screen
         assert isinstance(screen, HelpScreen)
-        assert "Each line is one writing" in screen.words
+        assert "Each line is one continuation" in screen.words
         assert {"Show", "Rename", "Star ★", "Delete", "Drop unstarred", "Back"} <= {key.title for key in screen.keys}
         assert all(key.tooltip for key in screen.keys)
 

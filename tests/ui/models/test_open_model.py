@@ -134,7 +134,7 @@ async def test_the_hub_is_shown_how_far_it_is(foreign: Path, monkeypatch: pytest
         bench.app.screen.query_one("#path", Input).value = "hf:tiny"
         await bench.pilot.press("enter")
         try:
-            await sees(bench, "250.0 kB of 1.0 MB", "esc: stop, and keep it")
+            await sees(bench, "250.0 kB of 1.0 MB", "esc: stop, resume later")
         finally:
             waits[0] = False
         await bench.until(lambda: isinstance(bench.app.screen, CardScreen))

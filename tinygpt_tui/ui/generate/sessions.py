@@ -302,7 +302,7 @@ class SessionsScreen(Dialog[Opened]):
             return
         gone = [name for name in opened.session.models if self._gone(name)]
         if gone:
-            note = f"gone from this machine: {', '.join(gone)}; another model can continue the text"
+            note = f"missing here: {', '.join(gone)}; another model can continue the text"
             opened = opened._replace(notice="\n".join(part for part in (opened.notice, note) if part))
         self.app.call_from_thread(self._loaded, opened)
 

@@ -41,12 +41,12 @@ class RunFilesLine(NamingLine):
     def report(self, note: str) -> None:
         """Show a note."""
         if self.is_attached:
-            self.say(note)
+            self.set_note(note)
 
     def warn(self, error: TinyGPTError) -> None:
         """Show what went wrong and what to do."""
         if self.is_attached:
-            self.say(f"{error.message}\n{error.hint}".strip(), warning=True)
+            self.set_note(f"{error.message}\n{error.hint}".strip(), warning=True)
 
     def save_notes(self, model: Path, notes: str) -> None:
         """Write the notes on a run."""

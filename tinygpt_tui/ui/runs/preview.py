@@ -69,7 +69,7 @@ class RunPreview(Horizontal):
         beside = Comparison()
         if settings is not None:
             beside = Comparison(entropy=settings.corpus.entropy, vocab_size=settings.training.architecture.vocab_size)
-        self.query_one(PreviewChart).show(history, beside, "no steps yet")
+        self.query_one(PreviewChart).show_run(history, beside, "no steps yet")
         sample = history.samples[-1] if history.samples else None
         box = self.query_one(VerticalScroll)
         box.border_title = f"sample at step {sample.step:,}" if sample else "sample"

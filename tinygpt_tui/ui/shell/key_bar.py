@@ -82,6 +82,8 @@ class KeyBar(Widget):
             if binding.show and binding.action not in shown:
                 display = self.app.get_key_display(binding)
                 shown[binding.action] = ShownKey(binding.key, display, binding.description, tooltip, enabled)
+        if "cancel" in shown:  # a dialog inherits it from its frame; the way out comes last
+            shown["cancel"] = shown.pop("cancel")
         return list(shown.values())
 
     def render(self) -> Text:
