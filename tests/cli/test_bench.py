@@ -128,5 +128,5 @@ def test_marks_and_not_colours_say_what_was_reached() -> None:
 def test_what_is_not_installed_any_more_names_the_new_command(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     for old in ([], ["shakespeare", "--characters", "9", "--json"], ["--help"]):
         assert run(["bench", name, *old]) == ExitCode.USAGE
-        assert f"python -m benchmarks.{name}" in capsys.readouterr().err
+        assert f"-m benchmarks.{name} --help" in capsys.readouterr().err
     assert (Path(__file__).parents[2] / "benchmarks" / f"{name}.py").is_file()

@@ -99,14 +99,14 @@ def test_a_folders_name_tells_the_heads_that_shapes_do_not(tmp_path: Path, capsy
 def test_a_saved_one_is_a_native_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tinygpt_folder(tmp_path)
     assert run(["open", str(path), "--keep", "fables"]) == 0
-    assert "kept as fables: tinygpt-tui generate fables" in capsys.readouterr().err
+    assert "saved as fables; to write with it: tinygpt-tui generate fables" in capsys.readouterr().err
     assert read_config(paths.models_folder() / "fables").architecture.block_size == 12
     ours, theirs = load("fables"), load(path)
     torch.testing.assert_close(ours.logits("abc"), theirs.logits("abc"))
     assert run(["open", str(path), "--keep", "fables"]) == ExitCode.USAGE
     assert "there is a model called fables" in capsys.readouterr().err
     assert run(["open", "fables"]) == 0
-    assert "a model of this program" in capsys.readouterr().out
+    assert "a model in the native format" in capsys.readouterr().out
 
 
 def test_saving_on_a_full_disk_leaves_its_name_free(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

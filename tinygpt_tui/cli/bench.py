@@ -7,6 +7,7 @@ import functools
 
 from tinygpt_tui.cli import bench_generate
 from tinygpt_tui.errors import UsageError
+from tinygpt_tui.platforms import python_command
 
 MOVED = ("train", "family", "window")  # measure the project, not the machine: they come with its source
 
@@ -32,5 +33,5 @@ def run(arguments: argparse.Namespace) -> int:
 def _moved(name: str, _: argparse.Namespace) -> int:
     raise UsageError(
         f"`bench {name}` is not part of the installed program any more",
-        f"in a checkout of its source, run: python -m benchmarks.{name} --help",
+        f"in a checkout of its source, run: {python_command('-m', f'benchmarks.{name}', '--help')}",
     )

@@ -41,6 +41,8 @@ class Parser(argparse.ArgumentParser):
         return parsed, unknown
 
     def _check_known(self, argument: str) -> None:
+        if "-" not in self.prefix_chars:
+            return
         flag = argument.partition("=")[0]
         known = self._option_string_actions
         if not flag.startswith("--") or flag == "--" or " " in flag or any(name.startswith(flag) for name in known):
