@@ -21,7 +21,7 @@ SIZES = ((80, 24), (140, 40), (200, 60))
 
 
 def history(points: int, smoothing: float) -> LossChart:
-    """A training of so many logged steps with 100 evaluations, yardsticks, and two other runs laid over it."""
+    """A run of `steps` logged steps with 100 evaluations, baselines, and two other runs over it."""
     steps = np.arange(points, dtype=np.float64)
     noise = np.random.default_rng(0).normal(0, 0.08, points)
     evaluated = steps[:: max(1, points // 100)]

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 QUIET = 0.95  # of a core's time; below it, other programs ran there while it was measured
 EPILOG = """\
-Each net is trained twice on one core, as large as the preset `modern` (a bigram is as large as its table): once for so
-many seconds of the processor, in the steps alone, and once over so many characters. Losses are over the whole
+Each net is trained twice on one core, as large as the preset `modern` (a bigram is as large as its table): once for a
+time (--seconds of the processor, in the steps alone) and once over a text (--characters). Losses are over the whole
 validation split, with one seed. A quarter of an hour. Ctrl-C prints what has been measured by then.
 """
 

@@ -2,7 +2,7 @@
 
 The real app runs in a pseudo-terminal of 140x40, its form asking for 100,000 tokens, and is driven by keys. While
 shakespeare-small writes, a letter that no text has is typed into the prompt five times a second, and the clock runs
-until the letter has been written to the terminal; the same before it writes, for comparison. Beside it stand the app
+until the letter has been written to the terminal; the same before it writes, for comparison. It also measures the app
 process's share of one core (its own: the engine is another process) and its memory when 10,000, 50,000 and 100,000
 characters have come.
 """
@@ -92,7 +92,7 @@ class Screen:
         os.write(self._terminal, keys)
 
     def read(self, seconds: float) -> bytes:
-        """Return what comes within so many seconds; nothing where nothing does."""
+        """Return the output of this many seconds."""
         if not select.select([self._terminal], [], [], max(0.0, seconds))[0]:
             return b""
         try:
@@ -103,7 +103,7 @@ class Screen:
         self._recent = (self._recent + came)[-RECENT:]
         return came
 
-    def look(self) -> int:
+    def read_screen(self) -> int:
         """Return how many tokens have come, as the status line says.
 
         Not done for every piece: a reader that falls behind holds up the app that writes.
@@ -121,8 +121,8 @@ class Screen:
                 raise TimeoutError(f"{words} never came; the end of what did: {seen[-300:]!r}")
             seen += self.read(0.1)
 
-    def settle(self, seconds: float = 1.0) -> None:
-        """Read what comes within so many seconds (a cursor that blinks never rests)."""
+    def read_for(self, seconds: float = 1.0) -> None:
+        """Read the output of this many seconds (a blinking cursor never stops)."""
         ends = time.perf_counter() + seconds
         while (left_s := ends - time.perf_counter()) > 0:
             self.read(left_s)
@@ -152,7 +152,7 @@ def type_letter(screen: Screen, typed: str) -> float | None:
         seen = seen[-2:] + screen.read(0.05)  # a letter may come in two pieces
         if letter in seen:
             shown_ms = (time.perf_counter() - pressed) * 1000
-    screen.settle(pressed + EVERY_S - time.perf_counter())
+    screen.read_for(pressed + EVERY_S - time.perf_counter())
     return shown_ms
 
 
@@ -164,27 +164,27 @@ def measure() -> Found:
         screen = Screen(home)
         try:
             screen.wait_for(lambda seen: b"weights" in ESCAPES.sub(b"", seen), "the whole form")
-            screen.settle()
+            screen.read_for()
             letters = iter(LETTERS)
             for letter in islice(letters, IDLE_KEYS):
                 shown_ms = type_letter(screen, letter)
                 if shown_ms is not None:
                     found.idle_ms.append(shown_ms)
             screen.key(b"\x7f" * IDLE_KEYS)  # the model knows none of them
-            screen.settle()
+            screen.read_for()
             screen.key(b"\r")
-            screen.wait_for(lambda seen: screen.look() > 0, "the first token")
+            screen.wait_for(lambda seen: screen.read_screen() > 0, "the first token")
             found.at.append((screen.count, *screen.cost()))
             began, marks = time.perf_counter(), list(MARKS)
             while marks and time.perf_counter() - began < LONGEST_S:
                 following = next(letters, None)
                 if following is None:
-                    screen.settle(EVERY_S)
+                    screen.read_for(EVERY_S)
                 elif (shown_ms := type_letter(screen, following)) is not None:
                     found.delays_ms.append(shown_ms)
                 else:
                     found.lost += 1
-                if screen.look() >= marks[0]:
+                if screen.read_screen() >= marks[0]:
                     found.at.append((screen.count, *screen.cost()))
                     marks = [mark for mark in marks if mark > screen.count]
             found.seconds = time.perf_counter() - began
@@ -199,7 +199,7 @@ def main() -> int:
     idle_ms: list[float] = []
     delays_ms: list[float] = []
     lost = 0
-    shares: list[float] = []
+    cpu_shares: list[float] = []
     for number in range(1, runs + 1):
         found = measure()
         idle_ms += found.idle_ms
@@ -208,15 +208,15 @@ def main() -> int:
         characters = found.at[-1][0] if found.at else 0
         print(f"run {number}: {len(found.delays_ms)} keys, {characters:,} characters in {found.seconds:.0f} s")
         for (before, cpu_0, clock_0, _), (after, cpu_1, clock_1, rss) in pairwise(found.at):
-            shares.append((cpu_1 - cpu_0) / (clock_1 - clock_0))
-            print(f"  from {before:>7,} to {after:>7,}: {shares[-1]:5.1%} of a core; {rss / 1e6:.0f} MB at the end")
+            cpu_shares.append((cpu_1 - cpu_0) / (clock_1 - clock_0))
+            print(f"  from {before:>7,} to {after:>7,}: {cpu_shares[-1]:5.1%} of a core; {rss / 1e6:.0f} MB at the end")
     print(f"nothing is written: {in_words(idle_ms)}")
     print(f"it writes:          {in_words(delays_ms)}; wanted: 99 % within {GOAL_MS:.0f} ms; {lost} letters were lost")
-    if not shares or not delays_ms:
+    if not cpu_shares or not delays_ms:
         print("nothing was measured")
         return 1
-    print(f"the app's share of a core, at most: {max(shares):.1%} (wanted: under a third)")
-    return 0 if percentile(delays_ms, 99) < GOAL_MS and max(shares) < GOAL_SHARE and not lost else 1
+    print(f"the app's share of a core, at most: {max(cpu_shares):.1%} (wanted: under a third)")
+    return 0 if percentile(delays_ms, 99) < GOAL_MS and max(cpu_shares) < GOAL_SHARE and not lost else 1
 
 
 def in_words(delays_ms: list[float]) -> str:
@@ -229,7 +229,7 @@ def in_words(delays_ms: list[float]) -> str:
 
 
 def percentile(values: list[float], share: int) -> float:
-    """Return the smallest of `values` that so many percent of them do not exceed."""
+    """Return the smallest of `values` that this percentage of them does not exceed."""
     return sorted(values)[max(0, math.ceil(len(values) * share / 100) - 1)]
 
 

@@ -3,9 +3,10 @@
 S and M are nets of those sizes with random weights. With `--torch` the native engine is switched off.
 
 A real server on loopback writes for one reader after another, and for 32 together, by turns in one run; each asks for a
-stream of 100 tokens inside the window. Beside the ratio of all tokens a second stands how long a reader waited for the
+stream of 100 tokens inside the window. It prints the ratio of all tokens a second, and how long a reader waited for the
 first piece. Then, where wrk is on this machine, more readers than there are places ask as fast as they can, and some of
-them go away in the middle: every answer must be 200 or 429, and no text may still be written for nobody. POSIX only.
+them go away in the middle: every answer must be 200 or 429, and no text may still be generated without a reader.
+POSIX only.
 """
 
 from __future__ import annotations
@@ -124,7 +125,7 @@ async def leave(url: str, model: str) -> None:
                         break
 
 
-def crowd(url: str, model: str) -> bool:
+def many_readers(url: str, model: str) -> bool:
     """Let wrk ask while others leave; print the answers' numbers; return whether all is well after it."""
     wrk = shutil.which("wrk")
     if wrk is None:
@@ -150,7 +151,7 @@ def crowd(url: str, model: str) -> bool:
     until = time.perf_counter() + 10
     while (texts := httpx.get(f"{url}/health").json()["texts"]) and time.perf_counter() < until:
         time.sleep(0.05)
-    print(f"texts that are still written for nobody: {texts}")
+    print(f"texts still generated without a reader: {texts}")
     return set(statuses) <= {"200", "429"} and statuses["200"] > 0 and not texts
 
 
@@ -172,7 +173,7 @@ def main() -> int:
         with server(home, chosen.torch) as url:
             for model in chosen.models:
                 asyncio.run(measure(url, model))
-            return 0 if crowd(url, "S") else 1
+            return 0 if many_readers(url, "S") else 1
 
 
 if __name__ == "__main__":

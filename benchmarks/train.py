@@ -82,9 +82,7 @@ def in_words(report: TrainingReport) -> str:
     if report.loop:
         parts.append("Tokens a second of the loop, windows of 64, 12 a step\n" + _loops(report.loop))
     if report.goals:
-        parts.append(
-            "Trainings to their end: full validation loss, and seconds of the steps alone\n" + _goals(report.goals)
-        )
+        parts.append("Whole runs: full validation loss, and seconds of the steps alone\n" + _goals(report.goals))
     return "\n".join(parts)
 
 

@@ -28,6 +28,7 @@ CLEAN = [
     *("reading.py", "words.py", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs", "Makefile", "tools"),
     *("ui/runs", "ui/train"),
     *("api.py", "generation", "native", "server"),
+    *("checkpoints", "foreign", "exports", "measuring", "benchmarks"),
     *(
         "workers/__init__.py",
         "workers/device_check.py",

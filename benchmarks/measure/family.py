@@ -31,7 +31,7 @@ _SAY_EVERY_S = 0.5
 
 
 class FamilyPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is measured: these nets, for so many seconds each, and over so many characters each."""
+    """What is measured: these nets, each for a number of seconds, and over a number of characters."""
 
     nets: tuple[str, ...] = NETS
     corpus: str

@@ -1,4 +1,4 @@
-"""Which trainings are measured, what each should reach, and how fast: no torch here."""
+"""Which presets are measured, what each should reach, and how fast: no torch here."""
 
 from __future__ import annotations
 

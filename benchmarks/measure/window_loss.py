@@ -1,7 +1,7 @@
 """What a policy of the window, and rounded weights, cost in loss on a text: each character predicted as in writing.
 
 Every policy is shown the same true text and asked for each next character with the context that it would have had.
-Policies that keep a state read the whole text, character by character. The exact crop keeps none: it is worked out for
+Policies with a state read the whole text, character by character. The exact crop has none: it is computed for
 characters drawn at random, and the difference to a policy that read them all carries its mean to the whole text.
 """
 
@@ -168,7 +168,7 @@ class WindowBenchmark:
                 logits = engine.step(id)
 
     def _cropped(self, engine: Engine) -> Iterator[float]:
-        """Yield the loss of each drawn character, the window before it read anew."""
+        """Yield the loss of each drawn character, after its whole window is read again."""
         T = self._block_size
         for place in self._drawn.tolist():
             yield loss_of(engine.prefill(self._ids[place : place + T].tolist()), int(self._ids[place + T]))
@@ -218,7 +218,7 @@ def _carried(found: _Losses, whole: _Losses, of: int) -> tuple[float, float]:
 
 
 def validation_ids(folder: Path, text: str, tokenizer: Tokenizer) -> NDArray[np.int64]:
-    """Return the ids of the part of `text` that a model has not learnt from: cut as its training cut it.
+    """Return the ids of the part of `text` that a model was not trained on: split as in its run.
 
     A model that does not say how is taken to have left out what the settings leave out by default.
     """
@@ -236,8 +236,12 @@ def engines_of(folder: Path) -> tuple[Open, tuple[Weights, ...], str]:
     settings = read_config(folder).architecture
     library = native_library(settings)
     if library is not None:
-        kept = {weights: read_weights(folder, precision=weights) for weights in ("fp32", "int8")}
-        return (lambda policy, weights: NativeEngine(kept[weights], library, policy=policy)), ("fp32", "int8"), "native"
+        stored = {weights: read_weights(folder, precision=weights) for weights in ("fp32", "int8")}
+        return (
+            (lambda policy, weights: NativeEngine(stored[weights], library, policy=policy)),
+            ("fp32", "int8"),
+            "native",
+        )
     torch_for(settings)
     from tinygpt_tui.checkpoints.native import load
     from tinygpt_tui.generation.engine import TorchEngine

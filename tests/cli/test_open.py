@@ -104,7 +104,7 @@ def test_a_saved_one_is_a_native_model(tmp_path: Path, capsys: pytest.CaptureFix
     ours, theirs = load("fables"), load(path)
     torch.testing.assert_close(ours.logits("abc"), theirs.logits("abc"))
     assert run(["open", str(path), "--keep", "fables"]) == ExitCode.USAGE
-    assert "there is a model called fables" in capsys.readouterr().err
+    assert "a model named fables already exists" in capsys.readouterr().err
     assert run(["open", "fables"]) == 0
     assert "a model in the native format" in capsys.readouterr().out
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from tinygpt_tui import paths
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.checkpoints.engines import forward_of
-from tinygpt_tui.checkpoints.keep import keep
+from tinygpt_tui.checkpoints.importing import import_model
 from tinygpt_tui.checkpoints.native import load, open_checkpoint
 from tinygpt_tui.checkpoints.stored import read_model
 from tinygpt_tui.cli.main import run as main
@@ -94,7 +94,7 @@ def test_a_wrong_vocabulary_is_said(
     facts = {fact.name: fact for fact in opened.facts}
     assert "wrong vocabulary" in facts["loss"].value
     assert "counting letters alone gives" in facts["loss"].detail
-    keep(read_model(tmp_path / "model.pth"), tmp_path / "imported", tmp_path / "model.pth")
+    import_model(read_model(tmp_path / "model.pth"), tmp_path / "imported", tmp_path / "model.pth")
     for name in ("model.pth", "imported"):  # one line on stderr; stdout has the text alone
         assert main(["generate", str(tmp_path / name), "--max-new-tokens", "1"]) == 0
         assert capsys.readouterr().err.count("worse than counting letters") == 1

@@ -166,6 +166,8 @@ class Mutator:
             return
         data = bytearray(content)
         for _ in range(self.chance.choice((1, 2, 8))):
+            if len(data) <= 8:  # what was moved replaced the end
+                break
             at = self.chance.randrange(len(data) - 8)
             if self.chance.random() < 0.5:
                 size = self.chance.randrange(1, min(4096, len(data)))
@@ -449,12 +451,12 @@ def _child(batch: list[int], mutator: Mutator, place: Path, writing: int) -> Non
         for number in batch:
             with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
                 home = Path(folder) / "home"
-                put(mutator.make(number), home / "models" / "tried")
                 os.environ["TINYGPT_TUI_HOME"] = str(home)
                 began = time.process_time()
                 resource.setrlimit(resource.RLIMIT_CPU, (int(began + 2 * MOST_CPU_S) + 1, resource.RLIM_INFINITY))
                 seen.clear()
                 try:
+                    put(mutator.make(number), home / "models" / "tried")
                     words = attempt(home)
                 except BaseException:
                     words = traceback.format_exc(limit=-6)[-3000:]

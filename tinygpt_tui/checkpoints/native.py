@@ -77,5 +77,5 @@ def write_weights(folder: Path, model: LanguageModel, trained: TrainedOn) -> Non
 
 
 def write_trained(folder: Path, trained: TrainedOn) -> None:
-    """Say anew where the weights of a model folder come from; they stay as they are. Raises StorageError."""
+    """Update the record of where the weights come from, and leave the weights unchanged. Raises StorageError."""
     write_config(folder, msgspec.structs.replace(read_config(folder), trained=trained))

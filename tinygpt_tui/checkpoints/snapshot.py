@@ -44,34 +44,34 @@ def write_snapshot(
     within: Path | None = None,
 ) -> None:
     """Write a state dict, whole or not at all; `within` as for `whole_file`. Raises StorageError."""
-    kept: dict[str, NDArray[Any]] = {}
+    stored: dict[str, NDArray[Any]] = {}
     for name, tensor in tensors.items():
         if precision == "int8" and tensor.ndim == 2:
             root_mean_square = np.sqrt(np.square(tensor).mean(axis=1, keepdims=True))
             scales = np.maximum(root_mean_square / STEPS, np.abs(tensor).max(axis=1, keepdims=True) / LARGEST)
-            kept[name] = np.rint(tensor / np.where(scales > 0, scales, 1)).astype(np.int8)
-            kept[name + SCALES] = scales.astype(np.float32)
+            stored[name] = np.rint(tensor / np.where(scales > 0, scales, 1)).astype(np.int8)
+            stored[name + SCALES] = scales.astype(np.float32)
         else:
             largest = float(np.finfo(np.float16).max)
-            kept[name] = np.clip(tensor, -largest, largest).astype(np.float16)
+            stored[name] = np.clip(tensor, -largest, largest).astype(np.float16)
     metadata = {"step": str(stamp.step)}
     if stamp.validation_loss is not None and stamp.measured_at is not None:
         metadata |= {"validation_loss": repr(stamp.validation_loss), "measured_at": str(stamp.measured_at)}
-    write_bytes(path, safetensors.numpy.save(kept, metadata), within=within)
+    write_bytes(path, safetensors.numpy.save(stored, metadata), within=within)
 
 
 def read_snapshot(path: Path) -> dict[str, NDArray[np.float32]]:
     """Return the state dict of a moment. Raises NotFoundError, CheckpointError where it is damaged, StorageError."""
-    kept = read_tensors(path, _header(path)[0])
+    stored = read_tensors(path, _header(path)[0])
     tensors = {}
-    for name, tensor in kept.items():
+    for name, tensor in stored.items():
         if name.endswith(SCALES):
             continue
         whole = tensor.astype(np.float32)
         if tensor.dtype == np.int8:
-            if name + SCALES not in kept:
+            if name + SCALES not in stored:
                 raise _damaged(path, f"{name} has no scales")
-            whole *= kept[name + SCALES]
+            whole *= stored[name + SCALES]
         tensors[name] = whole
     return tensors
 
@@ -98,7 +98,7 @@ def _header(path: Path) -> tuple[dict[str, TensorPlace], dict[str, str]]:
 
 
 def _gone(path: Path) -> NotFoundError:
-    return NotFoundError(f"{path} is gone", "its run may have begun anew; look at its timeline again")
+    return NotFoundError(f"{path} is gone", "its run may have been restarted; open its timeline again")
 
 
 _HINT = "delete that file: the run's other checkpoints do without it"

@@ -1,4 +1,4 @@
-"""The tokenizer that lies beside a model's weights; no torch here."""
+"""The tokenizer in a model's folder; no torch here."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def read_tokenizer(folder: Path) -> dict[str, Any]:
     """Read `tokenizer.json` of a model folder as plain data. Raises CheckpointError."""
     path = folder / TOKENIZER
     try:
-        kept = read_json(path)
+        stored = read_json(path)
     except FileNotFoundError:
         raise CheckpointError(f"{folder.name} has no {TOKENIZER}", "copy the whole model folder again") from None
     except OSError as error:
         raise storage_error(error, path) from error
     except Damage as error:
         raise CheckpointError(f"{path} is damaged: {error}", "copy the whole model folder again") from None
-    if not isinstance(kept, dict):
+    if not isinstance(stored, dict):
         raise CheckpointError(f"{path} is damaged: no object in it", "copy the whole model folder again")
-    return kept
+    return stored

@@ -26,9 +26,7 @@ def weight_places(folder: Path) -> dict[str, TensorPlace]:
     try:
         places, _ = read_safetensors(folder / WEIGHTS)
     except NotFoundError:
-        raise CheckpointError(
-            f"{folder.name} has no weights yet", "its training has just begun; try again soon"
-        ) from None
+        raise CheckpointError(f"{folder.name} has no weights yet", "its run has just started; try again soon") from None
     except CheckpointError as error:
         again = "copy the file again, or train the model again"
         raise CheckpointError(f"{folder.name}: {error.message}", again) from None

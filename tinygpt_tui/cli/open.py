@@ -112,14 +112,14 @@ def _open(path: Path, typed: Overrides, name: str | None, as_json: bool) -> None
 
 
 def _save(stored: StoredModel, path: Path, name: str) -> Path:
-    from tinygpt_tui.checkpoints.keep import keep
+    from tinygpt_tui.checkpoints.importing import import_model
     from tinygpt_tui.foreign.hub import folder_name
     from tinygpt_tui.runs.index import check_name, free_name
 
     if name:
         name = check_name(name)
     folder = paths.models_folder() / (name or free_name(path.stem if path.is_file() else folder_name(path)))
-    keep(stored, folder, path.absolute())
+    import_model(stored, folder, path.absolute())
     return folder
 
 

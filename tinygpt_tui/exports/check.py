@@ -16,24 +16,24 @@ from tinygpt_tui.checkpoints.engines import forward_of
 from tinygpt_tui.checkpoints.stored import read_folder
 from tinygpt_tui.exports.gguf_file import gguf_names, renamed
 from tinygpt_tui.exports.result import Checked
-from tinygpt_tui.exports.subject import Subject
+from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 
 Logits = NDArray[np.float32]
-Reader = Callable[[Subject, Path, list[int]], Logits]
+Reader = Callable[[ExportSource, Path, list[int]], Logits]
 
 
-def check(form: str, subject: Subject, folder: Path) -> Checked | None:
+def check(form: str, source: ExportSource, folder: Path) -> Checked | None:
     """Compare; None where the other program's library is not installed, or has none."""
     (package, *others), read = READERS.get(form, (("",), None))
     if read is None or any(importlib.util.find_spec(one) is None for one in (package, *others)):
         return None
-    ids = subject.trial_ids()
-    ours, theirs = subject.logits(ids), read(subject, folder, ids)
+    ids = source.trial_ids()
+    ours, theirs = source.logits(ids), read(source, folder, ids)
     return Checked(package, float(np.abs(ours - theirs).max()), float(ours.max() - ours.min()))
 
 
-def _by_transformers(subject: Subject, folder: Path, ids: list[int]) -> Logits:
+def _by_transformers(source: ExportSource, folder: Path, ids: list[int]) -> Logits:
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # nothing is fetched: it is all here
     torch: Any = importlib.import_module("torch")
     transformers: Any = importlib.import_module("transformers")
@@ -45,7 +45,7 @@ def _by_transformers(subject: Subject, folder: Path, ids: list[int]) -> Logits:
     return logits
 
 
-def _by_onnxruntime(subject: Subject, folder: Path, ids: list[int]) -> Logits:
+def _by_onnxruntime(source: ExportSource, folder: Path, ids: list[int]) -> Logits:
     runtime: Any = importlib.import_module("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -55,7 +55,7 @@ def _by_onnxruntime(subject: Subject, folder: Path, ids: list[int]) -> Logits:
     return found
 
 
-def _by_gguf(subject: Subject, folder: Path, ids: list[int]) -> Logits:
+def _by_gguf(source: ExportSource, folder: Path, ids: list[int]) -> Logits:
     """Read with the gguf package; the net that its tensors are put in is GPT-2 as llama.cpp has it."""
     gguf: Any = importlib.import_module("gguf")
     reader = gguf.GGUFReader(str(folder / "model.gguf"))
@@ -77,7 +77,7 @@ def _by_gguf(subject: Subject, folder: Path, ids: list[int]) -> Logits:
     return _logits(settings, {renamed(name, ours): tensor for name, tensor in read.items()}, ids)
 
 
-def _by_torch(subject: Subject, folder: Path, ids: list[int]) -> Logits:
+def _by_torch(source: ExportSource, folder: Path, ids: list[int]) -> Logits:
     """Read as nanoGPT does; its names are ours."""
     torch: Any = importlib.import_module("torch")
     read = torch.load(folder / "ckpt.pt", weights_only=True)
@@ -85,7 +85,7 @@ def _by_torch(subject: Subject, folder: Path, ids: list[int]) -> Logits:
     return _logits(GPTSettings(**sizes), {name: tensor.numpy() for name, tensor in read["model"].items()}, ids)
 
 
-def _by_ourselves(subject: Subject, folder: Path, ids: list[int]) -> Logits:
+def _by_ourselves(source: ExportSource, folder: Path, ids: list[int]) -> Logits:
     read = read_folder(folder)
     return _logits(read.config.architecture, read.weights, ids)
 

@@ -14,7 +14,7 @@ from tinygpt_tui.exports.check import check
 from tinygpt_tui.exports.forms import Form, check_form, strangers
 from tinygpt_tui.exports.model_card import run_of, write_card
 from tinygpt_tui.exports.result import Checked, Exported
-from tinygpt_tui.exports.subject import Subject
+from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.exports.writers import WRITERS
 from tinygpt_tui.files import check_new, is_file, is_folder, replace_file, whole_folder
 from tinygpt_tui.foreign.hub import folder_name
@@ -49,16 +49,16 @@ def export(
         require(form.package, f"writing {form.title}", form.extra)
     single = form.alone and path.suffix == Path(form.file).suffix
     _check_place(path, single, force)
-    subject = Subject(name, read_model(model))
-    check_form(form, name, subject.config.architecture, approximate)
+    source = ExportSource(name, read_model(model))
+    check_form(form, name, source.config.architecture, approximate)
     with _place(path, single, form, force) as folder:
-        WRITERS[form.name](subject, folder)
+        WRITERS[form.name](source, folder)
         if single and len(list(folder.iterdir())) > 1 and not is_file(folder / form.file):
             raise UsageError(f"this model is too large for one {form.file}", "give a folder")
-        checked = check(form.name, subject, folder) if checking else None
-        notes = _notes(form, subject, checked)
+        checked = check(form.name, source, folder) if checking else None
+        notes = _notes(form, source, checked)
         (folder / CARD).write_text(
-            write_card(subject.name, subject.config, form, run_of(RunFolder(model)), notes, _prompt(subject)),
+            write_card(source.name, source.config, form, run_of(RunFolder(model)), notes, _prompt(source)),
             encoding="utf-8",
             newline="\n",
         )
@@ -99,8 +99,8 @@ def _place(path: Path, single: bool, form: Form, force: bool) -> Iterator[Path]:
         raise storage_error(error, path) from error
 
 
-def _notes(form: Form, subject: Subject, checked: Checked | None) -> list[str]:
-    settings, notes = subject.config.architecture, []
+def _notes(form: Form, source: ExportSource, checked: Checked | None) -> list[str]:
+    settings, notes = source.config.architecture, []
     if isinstance(settings, GPTSettings) and form.name in ("nanogpt", "hf", "gguf"):
         if settings.attention_scale == "n_embd":
             notes.append(
@@ -121,9 +121,9 @@ def _difference(checked: Checked) -> str:
     return f"{checked.difference:.1e} of a spread of {checked.spread:.1f}"
 
 
-def _prompt(subject: Subject) -> str:
+def _prompt(source: ExportSource) -> str:
     """A beginning that the model knows, for the card's examples."""
     for prompt in ("ROMEO:", "Once", "The", "A"):
-        if not subject.tokenizer.unknown_in(prompt):
+        if not source.tokenizer.unknown_in(prompt):
             return prompt
-    return subject.tokenizer.bytes_of(0).decode("utf-8", "replace")
+    return source.tokenizer.bytes_of(0).decode("utf-8", "replace")

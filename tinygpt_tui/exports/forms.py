@@ -1,7 +1,7 @@
 """The forms a model can be exported to, and what each of them can say; no torch here.
 
 A form lists the settings that it can express. Whatever it does not list must be as the architecture has it by default,
-so that an option added to the architecture tomorrow is refused until somebody has taught the form about it.
+so that an option added to the architecture tomorrow is refused until the format supports it.
 """
 
 from __future__ import annotations

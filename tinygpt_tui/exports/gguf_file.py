@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygpt_tui.exports.classic import classic_tensors
-from tinygpt_tui.exports.subject import Subject
+from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.foreign.layouts.base import Weights
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.tokenizers.bpe import BPETokenizer
@@ -36,12 +36,12 @@ _BLOCK = {
 NORMAL, CONTROL = 1, 3  # among gguf's kinds of token: text, and what is no text
 
 
-def write(subject: Subject, folder: Path) -> None:
+def write(source: ExportSource, folder: Path) -> None:
     """Write `model.gguf` into `folder`."""
     gguf: Any = importlib.import_module("gguf")
-    settings = subject.gpt
+    settings = source.gpt
     writer = gguf.GGUFWriter(folder / "model.gguf", "gpt2")
-    writer.add_name(subject.name)
+    writer.add_name(source.name)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     writer.add_block_count(settings.n_layer)
     writer.add_context_length(settings.block_size)
@@ -49,8 +49,8 @@ def write(subject: Subject, folder: Path) -> None:
     writer.add_feed_forward_length(4 * settings.n_embd)
     writer.add_head_count(settings.n_head)
     writer.add_layer_norm_eps(1e-5)
-    _add_tokenizer(writer, subject)
-    for name, tensor in gguf_tensors(settings, subject.state()).items():
+    _add_tokenizer(writer, source)
+    for name, tensor in gguf_tensors(settings, source.state()).items():
         writer.add_tensor(name, np.ascontiguousarray(tensor))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
@@ -80,21 +80,21 @@ def renamed(tensor: str, names: dict[str, str]) -> str:
     return f"{names[part]}.{kind}"
 
 
-def _add_tokenizer(writer: Any, subject: Subject) -> None:
-    tokenizer = subject.tokenizer
+def _add_tokenizer(writer: Any, source: ExportSource) -> None:
+    tokenizer = source.tokenizer
     if isinstance(tokenizer, CharTokenizer):
         writer.add_tokenizer_model("rwkv")
         # As RWKV's own files have them: the bytes as Python writes them between quotes.
         writer.add_token_list([repr(character.encode("utf-8"))[2:-1] for character in tokenizer.characters])
         writer.add_token_types([NORMAL] * tokenizer.size)
     elif isinstance(tokenizer, BPETokenizer):
-        kept = tokenizer.to_dict()
-        tokens = sorted(kept["vocabulary"], key=kept["vocabulary"].get)
+        stored = tokenizer.to_dict()
+        tokens = sorted(stored["vocabulary"], key=stored["vocabulary"].get)
         writer.add_tokenizer_model("gpt2")
         writer.add_tokenizer_pre("gpt-2")
         writer.add_token_list(tokens)
-        writer.add_token_types([CONTROL if token in kept["special"] else NORMAL for token in tokens])
-        writer.add_token_merges(kept["merges"])
+        writer.add_token_types([CONTROL if token in stored["special"] else NORMAL for token in tokens])
+        writer.add_token_merges(stored["merges"])
         if tokenizer.end_of_text is not None:
             writer.add_bos_token_id(tokenizer.end_of_text)
             writer.add_eos_token_id(tokenizer.end_of_text)

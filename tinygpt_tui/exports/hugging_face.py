@@ -10,7 +10,7 @@ import numpy as np
 import safetensors.numpy
 
 from tinygpt_tui.exports.classic import classic_tensors
-from tinygpt_tui.exports.subject import Subject
+from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.tokenizers.bpe import END_OF_TEXT, BPETokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
@@ -20,29 +20,29 @@ ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new", "relu": "relu", "relu_sq
 TURNED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 
 
-def write(subject: Subject, folder: Path) -> None:
+def write(source: ExportSource, folder: Path) -> None:
     """Write config, weights and tokenizer into `folder`."""
-    settings = subject.gpt
-    tensors = classic_tensors(settings, subject.state(), biases=True)
+    settings = source.gpt
+    tensors = classic_tensors(settings, source.state(), biases=True)
     turned = {
         name: np.ascontiguousarray(tensor.T) if name.endswith(TURNED) else tensor for name, tensor in tensors.items()
     }
     (folder / "model.safetensors").write_bytes(safetensors.numpy.save(turned, metadata={"format": "pt"}))
-    end = subject.tokenizer.end_of_text
+    end = source.tokenizer.end_of_text
     _write_json(folder / "config.json", configuration(settings, end))
     _write_json(folder / "generation_config.json", {"bos_token_id": end, "eos_token_id": end, "do_sample": True})
-    if isinstance(subject.tokenizer, CharTokenizer):
-        _write_json(folder / "tokenizer.json", character_tokenizer(subject.tokenizer.characters))
+    if isinstance(source.tokenizer, CharTokenizer):
+        _write_json(folder / "tokenizer.json", character_tokenizer(source.tokenizer.characters))
         kind = {
             "tokenizer_class": "PreTrainedTokenizerFast",
             "model_max_length": settings.block_size,
             "clean_up_tokenization_spaces": False,
         }
         _write_json(folder / "tokenizer_config.json", kind)
-    elif isinstance(subject.tokenizer, BPETokenizer):
-        kept = subject.tokenizer.to_dict()
-        _write_json(folder / "vocab.json", kept["vocabulary"])
-        merges = "".join(f"{merge}\n" for merge in kept["merges"])
+    elif isinstance(source.tokenizer, BPETokenizer):
+        stored = source.tokenizer.to_dict()
+        _write_json(folder / "vocab.json", stored["vocabulary"])
+        merges = "".join(f"{merge}\n" for merge in stored["merges"])
         (folder / "merges.txt").write_text(f"#version: 0.2\n{merges}", encoding="utf-8", newline="\n")
         kind = {"tokenizer_class": "GPT2Tokenizer", "model_max_length": settings.block_size}
         special = dict.fromkeys(("bos_token", "eos_token", "unk_token"), END_OF_TEXT) if end is not None else {}

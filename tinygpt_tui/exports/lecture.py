@@ -7,25 +7,25 @@ from pathlib import Path
 
 import numpy as np
 
-from tinygpt_tui.exports.subject import Subject
+from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.foreign.layouts.base import Weights
 from tinygpt_tui.packages import import_torch
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
 
-def write(subject: Subject, folder: Path) -> None:
+def write(source: ExportSource, folder: Path) -> None:
     """Write the state dict, and the vocabulary: ours always, the lecture's `chars.txt` where it can say it."""
     import_torch("the lecture's form")
     import torch
 
     from tinygpt_tui.checkpoints.torch_net import tensors_of
 
-    torch.save(tensors_of(lecture_tensors(subject.gpt, subject.state())), folder / "model.pth")
+    torch.save(tensors_of(lecture_tensors(source.gpt, source.state())), folder / "model.pth")
     (folder / "tokenizer.json").write_text(
-        json.dumps(subject.tokenizer.to_dict(), ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
+        json.dumps(source.tokenizer.to_dict(), ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
     )
-    characters = subject.tokenizer.characters if isinstance(subject.tokenizer, CharTokenizer) else ""
+    characters = source.tokenizer.characters if isinstance(source.tokenizer, CharTokenizer) else ""
     # It is read back as the sorted set of the file's characters, the line ends between them among them.
     if "\n" in characters and list(characters) == sorted(characters):
         (folder / "chars.txt").write_text("\n".join(characters), encoding="utf-8", newline="")

@@ -30,7 +30,7 @@ cp PATH_OF_THIS_FOLDER/meta.pkl data/{name}/
 python sample.py --out_dir=out --device=cpu --compile=False
 ```
 
-`train.py --init_from=resume` goes on from it, with a fresh optimizer.""",
+`train.py --init_from=resume` continues from it, with a fresh optimizer.""",
     "hf": """```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -90,7 +90,7 @@ def write_card(
             "",
             "## Use",
             "",
-            _use(name, config.architecture, form, prompt),
+            _usage(name, config.architecture, form, prompt),
             "",
             *(line for note in notes for line in (note, "")),
             "## Settings",
@@ -152,7 +152,7 @@ def _summary(config: NativeConfig, run: RunSettings | None) -> str:
     return f"{text} nats per token over {read} validation split."
 
 
-def _use(name: str, settings: ArchitectureSettings, form: Form, prompt: str) -> str:
+def _usage(name: str, settings: ArchitectureSettings, form: Form, prompt: str) -> str:
     words: dict[str, Any] = {"name": name, "prompt": json.dumps(prompt, ensure_ascii=False)}
     if isinstance(settings, GPTSettings):
         words |= msgspec.structs.asdict(settings) | {

@@ -1,7 +1,7 @@
 """nanoGPT's `ckpt.pt`, and `meta.pkl` for its characters.
 
 sample.py looks for the characters in `data/DATASET/meta.pkl`, where DATASET is in the checkpoint's `config`. train.py
-goes on from the file with a fresh optimizer: the one that trained the model here is another.
+continues from the file with a fresh optimizer, since the model was trained with another one.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinygpt_tui.exports.classic import classic_tensors
-from tinygpt_tui.exports.subject import Subject
+from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.packages import import_torch
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def write(subject: Subject, folder: Path) -> None:
+def write(source: ExportSource, folder: Path) -> None:
     """Write both files into `folder`. Raises MissingPackageError."""
     import_torch("nanoGPT's form")
     import torch
 
     from tinygpt_tui.checkpoints.torch_net import tensors_of
 
-    settings = subject.gpt
+    settings = source.gpt
     biases = settings.bias or settings.qkv_bias
-    tensors = tensors_of(classic_tensors(settings, subject.state(), biases=biases))
-    trained = subject.config.trained
+    tensors = tensors_of(classic_tensors(settings, source.state(), biases=biases))
+    trained = source.config.trained
     learning_rate = 1e-3
     checkpoint = {
         "model": {**tensors, "lm_head.weight": tensors["transformer.wte.weight"]},
@@ -45,11 +45,11 @@ def write(subject: Subject, folder: Path) -> None:
         },
         "iter_num": trained.step if trained else 0,
         "best_val_loss": trained.validation_loss if trained else float("inf"),
-        "config": {"dataset": subject.name, "init_from": "scratch", "learning_rate": learning_rate},
+        "config": {"dataset": source.name, "init_from": "scratch", "learning_rate": learning_rate},
     }
     torch.save(checkpoint, folder / "ckpt.pt")
-    if isinstance(subject.tokenizer, CharTokenizer):
-        itos = dict(enumerate(subject.tokenizer.characters))
+    if isinstance(source.tokenizer, CharTokenizer):
+        itos = dict(enumerate(source.tokenizer.characters))
         meta = {"vocab_size": len(itos), "itos": itos, "stoi": {character: id for id, character in itos.items()}}
         (folder / "meta.pkl").write_bytes(pickle.dumps(meta))
 

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from tinygpt_tui.exports.onnx_graph import Graph
-from tinygpt_tui.exports.subject import Subject
+from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.foreign.layouts.base import Weights
 from tinygpt_tui.native.reader import EPSILON
 from tinygpt_tui.settings.architecture import GPTSettings
@@ -23,17 +23,17 @@ from tinygpt_tui.settings.architecture import GPTSettings
 LARGEST_FILE = 1 << 30  # bytes of weights; a single protobuf must stay below two GiB
 
 
-def write(subject: Subject, folder: Path) -> None:
-    """Write `model.onnx` into `folder`; of large models the weights lie beside it in `model.onnx.data`."""
+def write(source: ExportSource, folder: Path) -> None:
+    """Write `model.onnx` into `folder`; the weights of a large model are stored in `model.onnx.data`."""
     onnx: Any = importlib.import_module("onnx")
     graph = Graph()
-    _Net(graph, subject.gpt, subject.state()).build()
+    _Net(graph, source.gpt, source.state()).build()
     facts = {
-        "name": subject.name,
-        "settings": msgspec.json.encode(subject.config.architecture).decode(),
-        "tokenizer": json.dumps(subject.tokenizer.to_dict(), ensure_ascii=False),
+        "name": source.name,
+        "settings": msgspec.json.encode(source.config.architecture).decode(),
+        "tokenizer": json.dumps(source.tokenizer.to_dict(), ensure_ascii=False),
     }
-    logits = ["batch", "time", str(subject.gpt.vocab_size)]
+    logits = ["batch", "time", str(source.gpt.vocab_size)]
     model = graph.model({"ids": ["batch", "time"]}, {"logits": logits}, facts)
     large = {"save_as_external_data": True, "location": "model.onnx.data"} if graph.bytes > LARGEST_FILE else {}
     onnx.save_model(model, str(folder / "model.onnx"), **large)
@@ -55,12 +55,12 @@ class _Net:
         self.positions = g.add("Range", g.integer(0), length, g.integer(1))  # (T,)
         embedding = g.weight("transformer.wte.weight", self.state["transformer.wte.weight"])
         x = g.add("Gather", embedding, "ids", axis=0)  # (B, T, C)
-        self.turns: tuple[str, str] | None = None
+        self.rope: tuple[str, str] | None = None
         if s.positions == "learned":
             table = g.weight("transformer.wpe.weight", self.state["transformer.wpe.weight"])
             x = g.add("Add", x, g.add("Gather", table, self.positions, axis=0))
         else:
-            self.turns = self._turns()
+            self.rope = self._rope_tables()
         if s.ngram_rows:
             x = g.add("Add", x, self._ngrams())
         if s.embedding_norm:
@@ -126,7 +126,7 @@ class _Net:
         return str(g.add("Mul", g.add("Div", x, root), scale))
 
     def _shifted(self, x: str, name: str) -> str:
-        """Each channel adds its share of the positions before; zeros stand before the first."""
+        """Each channel adds its share of the positions before; zeros precede the first."""
         g = self.graph
         if not self.settings.token_shift:
             return x
@@ -148,7 +148,7 @@ class _Net:
         q, k, v = parts
         if s.qk_norm:
             q, k = self._norm(q, "", D), self._norm(k, "", D)
-        if self.turns is not None:
+        if self.rope is not None:
             q, k = self._turned(q), self._turned(k)
         if s.kv_heads < s.n_head:
             k, v = self._shared(k), self._shared(v)
@@ -184,7 +184,7 @@ class _Net:
             visible = g.add("And", visible, near)
         return str(visible)
 
-    def _turns(self) -> tuple[str, str]:
+    def _rope_tables(self) -> tuple[str, str]:
         """Cosine and sine of RoPE's angles, each (T, D/2, 1); the angles in double precision, as they grow."""
         g, D = self.graph, self.settings.head_size
         base = self.settings.rotary_base
@@ -199,8 +199,8 @@ class _Net:
     def _turned(self, x: str) -> str:
         """Turn neighbouring pairs of (B, H, T, D)."""
         g = self.graph
-        assert self.turns is not None
-        cosine, sine = self.turns
+        assert self.rope is not None
+        cosine, sine = self.rope
         pairs = g.add("Reshape", x, g.integers(0, 0, 0, self.settings.head_size // 2, 2))
         even, odd = g.add("Split", pairs, outputs=2, axis=-1, num_outputs=2)
         first = g.add("Sub", g.add("Mul", even, cosine), g.add("Mul", odd, sine))

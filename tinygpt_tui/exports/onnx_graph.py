@@ -1,4 +1,4 @@
-"""An ONNX graph, put together node by node: names for what flows, constants for what is learnt."""
+"""An ONNX graph, put together node by node: names for what flows, constants for parameters."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Graph:
         self._nodes.append(self._onnx.helper.make_node("Identity", [value], [name]))
 
     def weight(self, name: str, array: NDArray[Any]) -> str:
-        """Keep a learnt array under its own name."""
+        """Add a parameter under its own name."""
         if name not in self._constants:
             self._constants[name] = self._onnx.numpy_helper.from_array(np.ascontiguousarray(array), name)
             self.bytes += array.nbytes

@@ -1,4 +1,4 @@
-"""Who writes which form; imported only when something is exported."""
+"""The writer of each format; imported only for an export."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tinygpt_tui.exports import gguf_file, hugging_face, lecture, nanogpt, onnx_file, safetensors_file
-from tinygpt_tui.exports.subject import Subject
+from tinygpt_tui.exports.source import ExportSource
 
-WRITERS: dict[str, Callable[[Subject, Path], None]] = {
+WRITERS: dict[str, Callable[[ExportSource, Path], None]] = {
     "safetensors": safetensors_file.write,
     "nanogpt": nanogpt.write,
     "hf": hugging_face.write,

@@ -138,9 +138,9 @@ def _scores(inspection: Inspection, build: Build, questions: Sequence[Question],
 
     first = in_turn(readings, glance)
     left = [one.answers for one in first if _apart(first[0], one) < BEHIND or one is first[0]]
-    usual = {question.setting: question.candidates[0] for question in questions if question.setting in UNLESS_CLEAR}
-    kept = [one for place, one in enumerate(left) if place < MOST_LEFT or one == {**left[0], **usual}]
-    return [first, in_turn(kept, ids)]
+    default = {question.setting: question.candidates[0] for question in questions if question.setting in UNLESS_CLEAR}
+    finalists = [one for place, one in enumerate(left) if place < MOST_LEFT or one == {**left[0], **default}]
+    return [first, in_turn(finalists, ids)]
 
 
 def _left(inspection: Inspection, questions: Sequence[Question], best: Score, counting: float) -> Inspection:
@@ -174,8 +174,8 @@ def _settled_by(question: Question, scores: list[list[Score]]) -> tuple[Any, str
         ]
         if not others:
             continue
-        answer, usual = answers[name], [one for one in others if one.answers[name] == question.candidates[0]]
-        if name in UNLESS_CLEAR and usual and _apart(best, usual[0]) < LIKELY:
+        answer, default = answers[name], [one for one in others if one.answers[name] == question.candidates[0]]
+        if name in UNLESS_CLEAR and default and _apart(best, default[0]) < LIKELY:
             answer = question.candidates[0]
         return answer, _evidence(best, others[0], _apart(best, others[0]))
     return None
@@ -285,5 +285,5 @@ def _with_loss(inspection: Inspection, found: Score, chosen: _Fitting) -> Inspec
 def _unigram(ids: Sequence[int]) -> float:
     """Return the entropy of the single tokens, nats."""
     counts = np.array(list(Counter(ids).values()), dtype=np.float64)
-    shares = counts / counts.sum()
-    return float(-(shares * np.log(shares)).sum())
+    frequencies = counts / counts.sum()
+    return float(-(frequencies * np.log(frequencies)).sum())

@@ -19,7 +19,7 @@ from tinygpt_tui.reading import Damage, read_json, real_path
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.tokenizers.table import tokenizer_from
 
-MOST_KEPT = 300
+MOST_ENTRIES = 300
 LARGEST = 64 << 20  # bytes; a larger file is forgotten
 BESIDE = (
     "config.json", "tokenizer.json", "vocab.json", "chars.txt", "meta.pkl", "tokenizer.model", "tokenizer.bin"
@@ -36,7 +36,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     reading: Reading = Reading()
 
 
-class _Kept(msgspec.Struct, kw_only=True):
+class _Cache(msgspec.Struct, kw_only=True):
     version: int = VERSION
     measured: dict[str, Measured] = {}
 
@@ -62,18 +62,18 @@ def cached_calibration(inspection: Inspection) -> Inspection | None:
 
 def cache_calibration(inspection: Inspection) -> None:
     """Keep what was measured. Where nothing can be kept it is measured again, no more."""
-    kept = _read()
-    kept.measured.pop(_key(inspection), None)
-    while len(kept.measured) >= MOST_KEPT:
-        del kept.measured[next(iter(kept.measured))]
-    kept.measured[_key(inspection)] = Measured(
+    cache = _read()
+    cache.measured.pop(_key(inspection), None)
+    while len(cache.measured) >= MOST_ENTRIES:
+        del cache.measured[next(iter(cache.measured))]
+    cache.measured[_key(inspection)] = Measured(
         settings=inspection.settings,
         facts=inspection.facts,
         tokenizer=inspection.tokenizer.to_dict(),
         reading=inspection.reading,
     )
     with contextlib.suppress(StorageError):
-        write_bytes(paths.measured_file(), msgspec.json.encode(kept))
+        write_bytes(paths.measured_file(), msgspec.json.encode(cache))
 
 
 def _key(inspection: Inspection) -> str:
@@ -90,9 +90,9 @@ def _stamp(file: Path) -> str:
     return f"{status.st_size}:{status.st_mtime_ns}"
 
 
-def _read() -> _Kept:
+def _read() -> _Cache:
     try:
-        kept = read_json(paths.measured_file(), _Kept, LARGEST)
+        cache = read_json(paths.measured_file(), _Cache, LARGEST)
     except (OSError, Damage):
-        return _Kept()
-    return kept if kept.version == VERSION else _Kept()
+        return _Cache()
+    return cache if cache.version == VERSION else _Cache()

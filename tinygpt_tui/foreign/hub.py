@@ -1,6 +1,6 @@
 """Models of the Hugging Face Hub, by `hf:NAME`: fetched into Hugging Face's own cache; no torch here.
 
-The cache is shared with every other program that uses it, what broke off is gone on with, and HF_HUB_OFFLINE,
+The cache is shared with every other program that uses it, interrupted downloads are resumed, and HF_HUB_OFFLINE,
 HF_ENDPOINT, HF_HOME and HF_TOKEN mean what they mean there. Only weights, settings and vocabulary are fetched.
 """
 
@@ -36,7 +36,7 @@ PATIENCE_S = 10.0  # for the first answer
 
 
 class Fetched(msgspec.Struct, frozen=True):
-    """So many bytes of so many are here; `path` is the model's folder, with the last one."""
+    """How many bytes of how many have arrived; `path` is the model's folder, with the last one."""
 
     done: int
     total: int
@@ -66,7 +66,7 @@ def find_on_hub(name: str) -> Path:
 def fetch(name: str) -> Iterator[Fetched]:
     """Fetch the model `hf:NAME` or `hf:NAME@REVISION`; what is here already is not fetched again.
 
-    Stop pulling to cancel: what has come is kept, and gone on with the next time. Raises NotFoundError where the Hub
+    Stop pulling to cancel: the next call resumes with what has arrived. Raises NotFoundError where the Hub
     has no such model, DownloadError where it cannot be reached or gives nothing that can be opened, StorageError.
     """
     repo, revision = _parts(name)

@@ -1,7 +1,6 @@
-"""Opens a checkpoint of any layout: names it, fills in its sizes, says where each fact comes from.
+"""Inspects a checkpoint of any layout: its settings, and where each fact comes from.
 
-`describe` reads headers alone and needs no torch: a card for a picker. `settle` answers what headers cannot tell.
-`open_checkpoint` gives the model.
+`inspect_checkpoint` reads headers alone and needs no torch. calibrate.py measures what headers do not tell.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from tinygpt_tui.foreign.layouts.table import layout_of
 from tinygpt_tui.foreign.qkv_order import READINGS, Reading, in_order
 from tinygpt_tui.foreign.rename import assemble
 from tinygpt_tui.foreign.source import Source, open_source
-from tinygpt_tui.foreign.vocabulary import find_vocabulary, kept_with_weights, vocabulary_from
+from tinygpt_tui.foreign.vocabulary import check_stored_tokenizer, find_vocabulary, vocabulary_from
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.fields import changed, fields_of
@@ -34,9 +33,9 @@ from tinygpt_tui.tokenizers.base import Tokenizer
 
 @dataclass(frozen=True)
 class Inspection:
-    """A foreign checkpoint as its headers tell it.
+    """A foreign checkpoint, as far as its headers describe it.
 
-    What they do not tell are `questions`; `settings` holds a guess of each answer.
+    `questions` is what they leave open; `settings` holds the default answer to each.
     """
 
     source: Source
@@ -81,11 +80,11 @@ class Inspection:
 
 @dataclass(frozen=True)
 class Overrides:
-    """What the user knows better: settings by name, the file that holds the vocabulary, a text of its kind."""
+    """What the user sets: settings by name, the file of the vocabulary, a text to calibrate on."""
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     vocabulary: Path | None = None
-    corpus: str = ""  # a text that it learned from: a name or a path
+    corpus: str = ""  # a text that the model was trained on: a name or a path
 
 
 _LAYER = re.compile(r"\.\d+\.")
@@ -102,9 +101,9 @@ def inspect_checkpoint(path: Path, overrides: Overrides | None = None) -> Inspec
     match = with_name(layout.match(source), source.folder.name, overrides.settings)
     settings, reading, facts = _with_overrides(match, overrides.settings)
     if overrides.vocabulary is None and match.tokenizer is not None:
-        tokenizer, vocabulary = kept_with_weights(match.tokenizer, settings.vocab_size, source.name)
+        tokenizer, vocabulary = check_stored_tokenizer(match.tokenizer, settings.vocab_size, source.name)
     elif overrides.vocabulary is None:
-        tokenizer, vocabulary = find_vocabulary(source, settings.vocab_size, match.characters, match.kept_in)
+        tokenizer, vocabulary = find_vocabulary(source, settings.vocab_size, match.characters, match.vocabulary_files)
     else:
         tokenizer = vocabulary_from(overrides.vocabulary, settings.vocab_size)
         words = f"{tokenizer.size:,} tokens"
@@ -115,7 +114,7 @@ def inspect_checkpoint(path: Path, overrides: Overrides | None = None) -> Inspec
 
 
 def with_answers(inspection: Inspection, answers: Mapping[str, Any], evidence: str) -> Inspection:
-    """Return it with answers to its questions, which stand on `evidence`."""
+    """Return it with answers to its questions, and `evidence` as their source."""
     of_reading = {name: answer for name, answer in answers.items() if name in READINGS}
     of_net = {name: answer for name, answer in answers.items() if name not in READINGS}
     facts = tuple(
@@ -159,8 +158,8 @@ def check_weights(inspection: Inspection, weights: Weights, wanted: Mapping[str,
     Raises CheckpointError, which names what is missing, unknown or of another shape.
     """
     missing = [name for name in wanted if name not in weights]
-    kept = {_LAYER.sub(".", name) for name in weights}
-    absent = [name for name in missing if not name.endswith(".bias") or _LAYER.sub(".", name) in kept]
+    kinds = {_LAYER.sub(".", name) for name in weights}
+    absent = [name for name in missing if not name.endswith(".bias") or _LAYER.sub(".", name) in kinds]
     extra = sorted(weights.keys() - wanted.keys())
     other = [name for name in wanted if name in weights and weights[name].shape != wanted[name]]
     if absent or extra or other:
@@ -171,5 +170,7 @@ def check_weights(inspection: Inspection, weights: Weights, wanted: Mapping[str,
         weights[name] = np.zeros(wanted[name], dtype=np.float32)
     strange = [name for name in wanted if not np.isfinite(weights[name]).all()]
     if strange:
-        raise CheckpointError(f"{inspection.name}: {strange[0]} holds numbers that are none", "its training went wrong")
+        raise CheckpointError(
+            f"{inspection.name}: {strange[0]} has values that are not finite", "its training diverged"
+        )
     return weights

@@ -45,7 +45,7 @@ def in_order(weights: Weights, order: QKVOrder, settings: ArchitectureSettings) 
 
 
 def _rows(numbers: NDArray[np.float32], order: QKVOrder, n_head: int) -> NDArray[np.float32]:
-    """Lay out (3C, …) anew. What cannot be divided so is left: its shape is refused later, by its name."""
+    """Reorder the rows of (3C, …). A shape that cannot be divided is returned as it is, and refused later by name."""
     if order == "per_head":
         if len(numbers) % (3 * n_head):
             return numbers

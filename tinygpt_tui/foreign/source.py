@@ -1,4 +1,4 @@
-"""What lies at a path, before anybody has said what it is: tensors by name, and what else the files tell."""
+"""The content of a checkpoint of unknown layout: tensors by name, and what else its files hold."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tinygpt_tui.foreign.tensors import MOST_TENSORS, TensorPlace, checked
 from tinygpt_tui.reading import open_file
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
-# What a folder's weights are called by the programs that write them, the likeliest first.
+# The names that programs give to a folder's weights, the most common first.
 USUAL_NAMES = (
     "model.safetensors", "pytorch_model.bin", "ckpt.pt", "model.pth", "model.pt", "model.ckpt", "lit_model.pth",
 )  # fmt: skip
@@ -29,7 +29,7 @@ INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 WRAPPERS = ("model", "model_state_dict", "state_dict", "model_state", "weights", "params", "net", "network", "ema")
 PREFIXES = ("_orig_mod.", "module.")
 DEEPEST_WRAPPING = 3
-# What else bears such a name: llama2.c's vocabularies, and what trainers keep for going on.
+# Other files with such names: llama2.c's vocabularies, and the state of trainers.
 NO_WEIGHTS = re.compile(r"tok(enizer|\d+)\.bin|(optimizer|scheduler)\.(pt|bin)|training_args\.bin|rng_state.*\.pth")
 DEEPEST_MODULE = 32
 
@@ -68,8 +68,8 @@ class Source:
     @property
     def name(self) -> str:
         """What to call it: its folder's name, or its file's where that was given and is not what all are called."""
-        usual = {Path(usual).stem for usual in USUAL_NAMES}
-        return self.path.stem if self.path in self.files and self.path.stem not in usual else folder_name(self.folder)
+        common = {Path(common).stem for common in USUAL_NAMES}
+        return self.path.stem if self.path in self.files and self.path.stem not in common else folder_name(self.folder)
 
     def unwrapped(self) -> Source | None:
         """Return it without what all names begin with: `model.`, `net.`, whatever it was called. None: nothing."""
@@ -105,7 +105,7 @@ def open_source(path: Path) -> Source:
         if not files:
             raise CheckpointError(f"{path} holds no weights", f"a checkpoint is a {' or '.join(SUFFIXES)} file")
     else:
-        raise NotFoundError(f"there is nothing at {path}", "check the path")
+        raise NotFoundError(f"there is no file or folder at {path}", "check the path")
     places: list[TensorPlace] = []
     extras: dict[str, Any] = {}
     module: dict[str, PickledObject] = {}
@@ -132,14 +132,14 @@ def open_source(path: Path) -> Source:
 
 def _check_count(file: Path, count: int) -> None:
     if count > MOST_TENSORS:
-        raise CheckpointError(f"{file.name} has more than {MOST_TENSORS:,} tensors", "no tiny model has so many")
+        raise CheckpointError(f"{file.name} has more than {MOST_TENSORS:,} tensors", "no tiny model has that many")
 
 
 def weights_in(folder: Path) -> tuple[Path, ...]:
     """Return the weights' files of a folder, all parts of one model; empty where there are none.
 
     A folder that holds nothing but one folder with a model is that model. Raises CheckpointError where an index names
-    files that are not there or lie elsewhere.
+    files that are missing or in another folder.
     """
     for name in INDEXES:
         index = sidecar(folder, name)
@@ -183,7 +183,7 @@ def models_in(folder: Path) -> list[Path]:
 
 
 def holds_weights(folder: Path) -> bool:
-    """Whether a checkpoint lies in `folder` itself."""
+    """Whether a checkpoint is in `folder` itself."""
     if any(is_file(folder / name) for name in (*INDEXES, *USUAL_NAMES)):
         return True
     try:
@@ -199,7 +199,9 @@ def _named_in(index: Path) -> Iterator[Path]:
         raise CheckpointError(f"{index.name} has no weight_map", "the file is damaged")
     for name in sorted(set(table.values())):
         if Path(name).name != name or name in ("", ".", ".."):
-            raise CheckpointError(f"{index.name} names a file elsewhere: {name}", "its parts must lie beside it")
+            raise CheckpointError(
+                f"{index.name} names a file elsewhere: {name}", "its parts must be in the same folder"
+            )
         part = sidecar(index.parent, name)
         if part is None:
             raise CheckpointError(f"{index.name} names {name}, which is not there", "copy all parts of the model")
@@ -270,9 +272,9 @@ def _taken_apart(
 
 def _wrapper_in(content: dict[Any, Any]) -> str | None:
     """Return the entry that holds the weights: one of the usual names, or the one with the most tensors."""
-    usual = next((key for key in WRAPPERS if isinstance(content.get(key), dict | PickledObject)), None)
-    if usual is not None:
-        return usual
+    common = next((key for key in WRAPPERS if isinstance(content.get(key), dict | PickledObject)), None)
+    if common is not None:
+        return common
     held = {key: value for key, value in content.items() if isinstance(key, str)}
     states = {key: len(value) for key, value in held.items() if isinstance(value, dict) and _is_state(value)}
     if states:

@@ -1,4 +1,4 @@
-"""Tensors where they lie in a file: shapes and kinds at once, numbers when they are asked for; numpy alone."""
+"""The places of tensors in a file: shapes and kinds at once, numbers on request; numpy alone."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class TensorPlace:
 
 
 def checked(places: Iterable[TensorPlace]) -> dict[str, TensorPlace]:
-    """Return the tensors by name, where each lies inside what its file holds.
+    """Return the tensors by name, each checked to be inside its file.
 
     Raises CheckpointError for a shape that asks for more numbers than there are, and where tensors that are not the
     same share numbers: then a small file could fill a large memory.
@@ -77,7 +77,7 @@ def checked(places: Iterable[TensorPlace]) -> dict[str, TensorPlace]:
             parts.setdefault(at, set()).add((place.start, place.numel))
     for at, rows in parts.items():
         if sum(numel for _, numel in rows) > 2 * whole[at]:
-            raise CheckpointError(f"{at[0].name}: tensors lie on one another", "the file is damaged; do not trust it")
+            raise CheckpointError(f"{at[0].name}: tensors overlap", "the file is damaged; do not trust it")
     return found
 
 
@@ -122,7 +122,7 @@ def read(place: TensorPlace) -> NDArray[np.float32]:
 
 
 def _rows(place: TensorPlace) -> NDArray[Any]:
-    """Return the numbers as they lie in the file, in the tensor's shape."""
+    """Return the numbers as the file has them, in the tensor's shape."""
     form = np.dtype(KINDS[place.kind])
     if not place.numel:
         return np.zeros(place.shape, dtype=form)

@@ -21,7 +21,7 @@ from tinygpt_tui.tokenizers.padded import PaddedTokenizer
 from tinygpt_tui.tokenizers.table import tokenizer_from
 
 
-def find_vocabulary(source: Source, size: int, usual: str = "", kept_in: str = "") -> tuple[Tokenizer, Fact]:
+def find_vocabulary(source: Source, size: int, default: str = "", files: str = "") -> tuple[Tokenizer, Fact]:
     """Return the tokenizer of a model of `size` ids, and how it is known.
 
     `usual` are its layout's usual characters; `kept_in` names the files in which its program keeps a vocabulary.
@@ -40,8 +40,8 @@ def find_vocabulary(source: Source, size: int, usual: str = "", kept_in: str = "
     if inside is not None and len(inside) == size:
         tokenizer = CharTokenizer(inside)
         return tokenizer, _fact(tokenizer, "file", "characters kept with the weights")
-    if usual and len(usual) == size:
-        tokenizer = CharTokenizer(usual)
+    if default and len(default) == size:
+        tokenizer = CharTokenizer(default)
         return tokenizer, _fact(tokenizer, "convention", "what its program makes of tiny Shakespeare")
     if size == len(SHAKESPEARE):
         tokenizer = CharTokenizer(SHAKESPEARE)
@@ -49,7 +49,7 @@ def find_vocabulary(source: Source, size: int, usual: str = "", kept_in: str = "
     if size == ByteTokenizer.size:
         return ByteTokenizer(), _fact(ByteTokenizer(), "convention", "256 ids: bytes")
     unknown = NumberTokenizer(size)
-    way_out = f"put its {kept_in} beside it, or name it" if kept_in else "name a file"
+    way_out = f"put its {files} beside it, or name it" if files else "name a file"
     detail = f"nothing tells what its {size:,} ids mean; {way_out}: --vocabulary FILE"
     doubt = f"its {size:,} ids are shown as numbers: no file says what they mean"
     return unknown, Fact(name="vocabulary", value="unknown", source="guess", detail=detail, doubt=doubt)
@@ -82,7 +82,7 @@ def vocabulary_from(path: Path, size: int) -> Tokenizer:
     return fitted(tokenizer, size, path.name)
 
 
-def kept_with_weights(tokenizer: Tokenizer, size: int, name: str) -> tuple[Tokenizer, Fact]:
+def check_stored_tokenizer(tokenizer: Tokenizer, size: int, name: str) -> tuple[Tokenizer, Fact]:
     """Return the tokenizer that the weights' own file holds, of exactly `size` ids. Raises CheckpointError."""
     return fitted(tokenizer, size, name), _fact(tokenizer, "file", "kept with the weights")
 
@@ -103,18 +103,18 @@ def _fact(tokenizer: Tokenizer, source: FactSource, detail: str) -> Fact:
 
 def _from_tokenizer_json(path: Path, size: int) -> Tokenizer | None:
     """Read our own tokenizer.json, or Hugging Face's where it is byte-level BPE."""
-    kept = read_json(path)
-    if "name" in kept and "model" not in kept:
-        return tokenizer_from(kept)
-    model = kept.get("model")
+    stored = read_json(path)
+    if "name" in stored and "model" not in stored:
+        return tokenizer_from(stored)
+    model = stored.get("model")
     if not isinstance(model, dict):
         return None
     if model.get("type") not in ("BPE", None) or not isinstance(model.get("vocab"), dict):
         raise CheckpointError(f"{path.name}: a tokenizer of the kind {model.get('type')!r} is not read", "")
-    if "ByteLevel" not in str(kept.get("pre_tokenizer")):
+    if "ByteLevel" not in str(stored.get("pre_tokenizer")):
         raise CheckpointError(f"{path.name}: a BPE that is not byte-level is not read", "")
     vocabulary = dict(model["vocab"])
-    told = kept.get("added_tokens")
+    told = stored.get("added_tokens")
     added = [token for token in told if isinstance(token, dict)] if isinstance(told, list) else []
     for token in added:
         if isinstance(token.get("content"), str):
@@ -152,15 +152,15 @@ def _from_meta(path: Path, size: int) -> Tokenizer | None:
     return None if characters is None else CharTokenizer(characters)
 
 
-def _characters_in(kept: Mapping[Any, Any]) -> str | None:
+def _characters_in(stored: Mapping[Any, Any]) -> str | None:
     """Return the characters that a dict tells in any of the usual ways, in the order of their ids."""
-    itos, stoi = kept.get("itos"), kept.get("stoi")
+    itos, stoi = stored.get("itos"), stored.get("stoi")
     if isinstance(itos, dict):
         pairs = list(itos.items())
     elif isinstance(stoi, dict):
         pairs = [(id, character) for character, id in stoi.items()]
     else:
-        row = itos if isinstance(itos, list | tuple | str) else kept.get("chars", kept.get("characters"))
+        row = itos if isinstance(itos, list | tuple | str) else stored.get("chars", stored.get("characters"))
         if not isinstance(row, list | tuple | str):
             return None
         pairs = list(enumerate(row))

@@ -69,7 +69,7 @@ class Skipped(Exception):
 
 @dataclass(frozen=True)
 class Bench:
-    """Where it is checked, and trainings for it."""
+    """The device under test, and runs on it."""
 
     device: torch.device
     quick: bool = False
@@ -97,7 +97,7 @@ class Bench:
         """Return a training of a preset, on this device where no other one is named."""
         letters = "".join(map(chr, range(0x4E00, 0x4E00 + VOCABULARY)))
         verse = np.random.default_rng(0).integers(VOCABULARY, size=997)
-        ids = np.tile(verse, 60)  # it can be learnt, so that losses move
+        ids = np.tile(verse, 60)  # it can be learned, so that losses move
         return Training(
             self.settings(name, **changes), Corpus(CharTokenizer(letters), ids, ids[:2000]), device or self.device
         )
@@ -300,7 +300,7 @@ def speed(bench: Bench, found: Found) -> Iterator[str]:
     """Tokens a second of every preset, with the precision that a user gets; then compiled, while there is time."""
     names = ["seconds", "small"] if bench.quick else list(ALL_PRESETS)
     for name in names:
-        found[name] = {"eager": round(_tokens_learnt(bench, bench.training(name, precision="auto")))}
+        found[name] = {"eager": round(_training_speed(bench, bench.training(name, precision="auto")))}
         yield f"{len(found)} presets, uncompiled"
     compiled = 0
     for name in names:
@@ -316,12 +316,12 @@ def speed(bench: Bench, found: Found) -> Iterator[str]:
             found["torch.compile"] = notes[0]
             yield f"{len(found) - 1} presets; {notes[0]}"
             return
-        found[name]["compiled"] = round(_tokens_learnt(bench, training))
+        found[name]["compiled"] = round(_training_speed(bench, training))
         compiled += 1
         yield f"{len(found)} presets, {compiled} of them compiled"
 
 
-def _tokens_learnt(bench: Bench, training: Training) -> float:
+def _training_speed(bench: Bench, training: Training) -> float:
     """Return the tokens a second of steps after the first few; one that takes seconds is enough."""
     began = time.perf_counter()
     for _ in range(WARM_UP):

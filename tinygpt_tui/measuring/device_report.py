@@ -10,7 +10,7 @@ FORMAT = 1
 TOTAL_S = 290.0  # for all checks together
 STARTING_S = 60.0  # for a process of checks to import torch and find the device
 
-# In this order; at most so many seconds each.
+# In this order; at most this many seconds each.
 LIMITS = {
     "losses": 60.0,
     "bf16": 40.0,

@@ -19,7 +19,7 @@ from tinygpt_tui.measuring.progress import Progress
 from tinygpt_tui.measuring.report import FirstToken, Machine, Report, Row, SizeReport, Spread, TextCheck
 from tinygpt_tui.measuring.sizes import BATCH, FIRST_TOKEN_GOAL_S, INSIDE, Size, Where
 from tinygpt_tui.measuring.texts import check_texts
-from tinygpt_tui.measuring.variants import HUGGING_FACE, NAIVE, NOT_BUILT, Nets, Way, all_ways
+from tinygpt_tui.measuring.variants import HUGGING_FACE, NAIVE, NOT_BUILT, Nets, Variant, all_ways
 from tinygpt_tui.native.library import load_library
 from tinygpt_tui.settings.base import count_parameters
 
@@ -47,7 +47,7 @@ class _Measured:
 
     size: Size
     texts: list[TextCheck] = field(default_factory=list)
-    ways: list[Way] = field(default_factory=list)
+    ways: list[Variant] = field(default_factory=list)
     speeds: list[list[float]] = field(default_factory=list)
     timed_s: float = 0.0
     worked_s: float = 0.0  # of timed_s, what the core really gave to this process
@@ -143,7 +143,7 @@ class GenerationBenchmark:
 
 
 class _Work:
-    """How far the benchmark is: guessed seconds of each part, set right by the clock as it goes on."""
+    """How far the benchmark is: guessed seconds of each part, corrected by the clock as it runs."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan, self._began, self._done_s = plan, time.perf_counter(), 0.0
@@ -172,8 +172,8 @@ class _Work:
 
     def round_s(self, size: Size) -> float:
         """Guess how long a round of `size` takes: the crops, and for all else its least time."""
-        turns = 20 if size.moving else 10
-        return (size.new / 2 + 4 * size.full) * _crop_s(size) + turns * self._plan.turn_s
+        count = 20 if size.moving else 10
+        return (size.new / 2 + 4 * size.full) * _crop_s(size) + count * self._plan.turn_s
 
 
 def _crop_s(size: Size) -> float:
@@ -198,7 +198,7 @@ def _report_of(measured: _Measured) -> SizeReport:
     )
 
 
-def _row(way: Way, speeds_of: dict[tuple[Where, str], tuple[float, ...]]) -> Row:
+def _row(way: Variant, speeds_of: dict[tuple[Where, str], tuple[float, ...]]) -> Row:
     speeds = speeds_of[way.where, way.name]
     base = speeds_of[INSIDE if way.where == BATCH else way.where, way.of] if way.of else ()
     foreign = speeds_of.get((way.where, HUGGING_FACE), ()) if way.name not in (NAIVE, HUGGING_FACE) else ()

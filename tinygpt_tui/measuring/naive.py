@@ -81,7 +81,7 @@ class _Block(nn.Module):
 
 
 class NaiveGPT(nn.Module):
-    """nanoGPT's net and its `generate`. Only the last position's logits are worked out, as there."""
+    """nanoGPT's net and its `generate`. Only the last position's logits are computed, as there."""
 
     def __init__(self, settings: GPTSettings) -> None:
         """`settings` of nanoGPT's form: learned positions, a tied head, biases everywhere or nowhere."""
@@ -111,7 +111,7 @@ class NaiveGPT(nn.Module):
         return logits
 
     def generate(self, ids: list[int], count: int, temperature: float = 1.0) -> Iterator[int]:
-        """Yield `count` ids after `ids`; each reads the last block_size anew. Temperature 0 takes the likeliest."""
+        """Yield `count` ids after `ids`; each reads the last block_size again. Temperature 0 is greedy."""
         with torch.no_grad():
             context = torch.tensor([ids])
             for _ in range(count):

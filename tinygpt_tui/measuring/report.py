@@ -70,7 +70,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 class TextCheck(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a way's greedy text is naive's, id for id, across the window's edge.
 
-    `differs_at` is the first token (from 0) that is another one; `gap` is how far apart naive's two likeliest logits
+    `differs_at` is the first token (from 0) that is another one; `gap` is how far apart naive's two highest logits
     were there: close to 0, rounding decided. `different` says how many different ids the text of naive has.
     """
 

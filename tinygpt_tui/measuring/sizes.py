@@ -33,8 +33,8 @@ class Goals(msgspec.Struct, frozen=True, kw_only=True):
 class Size(msgspec.Struct, frozen=True, kw_only=True):
     """One net, and how much of it is measured.
 
-    `full` is how many tokens a turn has with the window full and read anew for each. `moving` says that the policies
-    that do not read it anew are measured, `batch` that TEXTS at once are, `text` that the greedy text is compared.
+    `full` is how many tokens a turn has with the window full and read again for each. `moving` says that the policies
+    that do not read it again are measured, `batch` that TEXTS at once are, `text` that the greedy text is compared.
     """
 
     name: str

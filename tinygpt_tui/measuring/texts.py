@@ -15,7 +15,7 @@ _GREEDY = SamplingSettings(temperature=0.0)
 
 
 def check_texts(nets: Nets, tokens: int) -> Iterator[TextCheck]:
-    """Yield what each engine's greedy text of so many tokens, by the exact policy, comes to against naive's."""
+    """Yield what each engine's greedy text of that many tokens, by the exact policy, is compared with naive's."""
     prompt = list(range(nets.size.prompt))
     wanted = list(nets.naive.generate(prompt, tokens, temperature=0))
     yield check(nets, prompt, wanted, "torch", nets.torch_engine("exact"))
@@ -45,7 +45,7 @@ def check(
 
 @torch.no_grad()
 def _gap(nets: Nets, ids: list[int]) -> float:
-    """Return how far apart naive's two likeliest logits after `ids` are."""
+    """Return how far apart naive's two highest logits after `ids` are."""
     logits = nets.naive(torch.tensor([ids[-nets.naive.block_size :]]))[0, -1]
     first, second = logits.topk(2).values.tolist()
     return float(first - second)

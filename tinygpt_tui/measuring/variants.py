@@ -36,7 +36,7 @@ _AS_AN_APP = SamplingSettings(temperature=1.0, seed=1)
 
 
 @dataclass(frozen=True)
-class Way:
+class Variant:
     """One row to be: `turn(seconds)` generates for at least so long and returns tokens/s; None with `note`'s reason.
 
     `tokens` is what the shortest turn writes of one text.
@@ -128,14 +128,14 @@ def write(engine: Engine, ids: Sequence[int], count: int, sampling: SamplingSett
         yield last
 
 
-def all_ways(nets: Nets) -> list[Way]:
+def all_ways(nets: Nets) -> list[Variant]:
     """Return what is measured for one size, in the order of a round and of the table."""
     size, goals = nets.size, nets.size.goals
     prompt, window = _some_ids(size, size.prompt), _some_ids(size, size.settings.block_size)
     ways = [
-        Way(INSIDE, NAIVE, size.new, _whole_texts(nets.naive.generate, prompt, size.new)),
+        Variant(INSIDE, NAIVE, size.new, _whole_texts(nets.naive.generate, prompt, size.new)),
         _hugging_face(nets, prompt),
-        Way(
+        Variant(
             INSIDE,
             "torch",
             size.new,
@@ -146,13 +146,13 @@ def all_ways(nets: Nets) -> list[Way]:
             goals.torch_hugging_face,
         ),
         *_native_ways(nets, INSIDE, size.new, goals.native),
-        Way(FULL, NAIVE, size.full, _whole_texts(nets.naive.generate, window, size.full)),
+        Variant(FULL, NAIVE, size.full, _whole_texts(nets.naive.generate, window, size.full)),
     ]
     for policy in _policies(size):
         count = _full_tokens(size, policy)
         goal = goals.exact if policy == "exact" else goals.moving
         turn = _steps(nets.torch_engine(policy), window, count)
-        ways.append(Way(FULL, f"torch, {policy}", count, turn, "naive", NAIVE, goal))
+        ways.append(Variant(FULL, f"torch, {policy}", count, turn, "naive", NAIVE, goal))
     for policy in _policies(size):
         goal = goals.exact if policy == "exact" else goals.moving
         ways += _native_ways(nets, FULL, _full_tokens(size, policy), goal, policy)
@@ -160,10 +160,10 @@ def all_ways(nets: Nets) -> list[Way]:
         batch: Base = "one at a time"
         prompts = [prompt] * TEXTS
         turn = _batches(nets.torch_batch(), prompts, size.new)
-        ways.append(Way(BATCH, "torch", size.new, turn, batch, "torch", goals.batch))
+        ways.append(Variant(BATCH, "torch", size.new, turn, batch, "torch", goals.batch))
         native = _batches(nets.native_batch(), prompts, size.new) if nets.library else None
         note = "" if native else NOT_BUILT
-        ways.append(Way(BATCH, "native", size.new, native, batch, "native", goals.batch, note=note))
+        ways.append(Variant(BATCH, "native", size.new, native, batch, "native", goals.batch, note=note))
     return ways
 
 
@@ -175,13 +175,13 @@ def _full_tokens(size: Size, policy: Policy) -> int:
     """Return how many tokens a turn has at least."""
     if policy == "exact":
         return size.full
-    # From one cut of reanchor to the next: a turn that ends between them would leave the dear one out.
+    # From one cut of reanchor to the next: a turn that ends between them would leave the slow one out.
     return size.settings.block_size - kept_after("reanchor", size.settings.block_size)
 
 
 def _native_ways(
     nets: Nets, where: Where, tokens: int, goal: float | None, policy: Policy | None = None
-) -> Iterator[Way]:
+) -> Iterator[Variant]:
     precisions: tuple[Weights, ...] = ("fp32", "int8")
     for weights in precisions:
         name = "native" if weights == "fp32" else "native int8"
@@ -193,15 +193,15 @@ def _native_ways(
             turn = _engine_texts(engine, ids, tokens) if policy is None else _steps(engine, ids, tokens)
         # What is wanted is wanted of exact weights.
         wanted = goal if weights == "fp32" else None
-        yield Way(where, name, tokens, turn, "naive", NAIVE, wanted, note="" if turn else NOT_BUILT)
+        yield Variant(where, name, tokens, turn, "naive", NAIVE, wanted, note="" if turn else NOT_BUILT)
 
 
-def _hugging_face(nets: Nets, prompt: list[int]) -> Way:
+def _hugging_face(nets: Nets, prompt: list[int]) -> Variant:
     size = nets.size
     if note := hugging_face.why_not():
-        return Way(INSIDE, HUGGING_FACE, size.new, None, "naive", NAIVE, note=note)
+        return Variant(INSIDE, HUGGING_FACE, size.new, None, "naive", NAIVE, note=note)
     net = hugging_face.HuggingFaceGPT2(size.settings, nets.naive.state_dict())
-    return Way(INSIDE, HUGGING_FACE, size.new, _whole_texts(net.generate, prompt, size.new), "naive", NAIVE)
+    return Variant(INSIDE, HUGGING_FACE, size.new, _whole_texts(net.generate, prompt, size.new), "naive", NAIVE)
 
 
 def _whole_texts(generate: Generator, ids: list[int], count: int) -> Callable[[float], float]:

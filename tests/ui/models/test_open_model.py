@@ -13,7 +13,7 @@ from makers import make_model, tiny_gpt
 from textual.widgets import Input, OptionList
 
 from tinygpt_tui import load, paths
-from tinygpt_tui.checkpoints.keep import keep
+from tinygpt_tui.checkpoints.importing import import_model
 from tinygpt_tui.checkpoints.stored import read_model
 from tinygpt_tui.errors import DownloadError
 from tinygpt_tui.exports.export import export
@@ -55,7 +55,7 @@ async def open_dialog(bench: Bench, typed: str) -> None:
 async def test_a_foreign_file_is_opened_told_about_and_kept(foreign: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def kept_here(model: str, name: str) -> Path:
         folder = paths.models_folder() / name
-        keep(read_model(Path(model)), folder, Path(model))
+        import_model(read_model(Path(model)), folder, Path(model))
         return folder
 
     monkeypatch.setattr("tinygpt_tui.workers.exporter.save_model", kept_here)

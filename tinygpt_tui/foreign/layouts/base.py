@@ -34,7 +34,7 @@ class Question:
 
 @dataclass(frozen=True)
 class LayoutMatch:
-    """What a layout read of a checkpoint's headers: `settings` with the likeliest answer to each question."""
+    """What a layout read of a checkpoint's headers: `settings` with the most likely answer to each question."""
 
     settings: ArchitectureSettings
     facts: tuple[Fact, ...]
@@ -46,7 +46,7 @@ class LayoutMatch:
     reading: Reading = field(default_factory=Reading)
     # The characters that its program usually has, in the order of their ids; for a vocabulary that nothing tells.
     characters: str = ""
-    kept_in: str = ""  # the files in which its program keeps a vocabulary, for people
+    vocabulary_files: str = ""  # the files in which its program stores a vocabulary, for messages
     # What a file of our own holds besides.
     tokenizer: Tokenizer | None = None
     trained: TrainedOn | None = None
@@ -86,7 +86,7 @@ class Findings:
         self.facts.append(Fact(name=setting, value=in_words(value), source=source, detail=detail))
 
     def unknown(self, setting: str, candidates: Sequence[Any], detail: str = "") -> None:
-        """Leave a setting open; the first candidate stands until somebody knows better."""
+        """Leave a setting open; the first candidate is the default."""
         (self.readings if setting in READINGS else self.values)[setting] = candidates[0]
         kind: FactSource = "convention"
         self.facts.append(Fact(name=setting, value=in_words(candidates[0]), source=kind, detail=detail))
@@ -115,14 +115,14 @@ def limited(settings: GPTSettings, name: str) -> GPTSettings:
         raise CheckpointError(f"{name} is of a size that is not opened here: {error}", "") from None
 
 
-def head_counts(n_embd: int, usual: int = 64) -> tuple[int, ...]:
-    """Return how many heads a width may be shared among, the one with heads of about `usual` numbers first.
+def head_counts(n_embd: int, typical: int = 64) -> tuple[int, ...]:
+    """Return how many heads a width may be shared among, the one with heads of about `typical` numbers first.
 
     >>> head_counts(96)
     (2, 1, 3, 4, 6, 8, 12)
     """
     likely = [count for count in range(1, 65) if n_embd % count == 0 and (n_embd // count >= 8 or count == 1)]
-    return tuple(sorted(likely, key=lambda count: (abs(n_embd / count - usual) > usual / 2, count)))
+    return tuple(sorted(likely, key=lambda count: (abs(n_embd / count - typical) > typical / 2, count)))
 
 
 def number_in(values: Mapping[Any, Any], *names: str) -> int | None:

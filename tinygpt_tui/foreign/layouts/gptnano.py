@@ -79,7 +79,7 @@ class NanoReversed:
         old = "attn_blocks.0.attention.c_attn.weight" in source.tensors
         fused = f"attn_blocks.{{i}}.{'attention' if old else 'self_attention'}"
         found.known("n_layer", count(source.tensors, f"{fused}.c_attn.weight", "i"), "tensor", "counted")
-        find_heads(found, source, usual=16)
+        find_heads(found, source, typical=16)
         waves = _WAVES in source.tensors
         mask = f"{fused.format(i=0)}.attention_mask"
         if not waves:

@@ -19,14 +19,14 @@ MODEL_TYPES = {"gpt-mini": 6, "gpt-micro": 4, "gpt-nano": 3, "gpt2": 12, "gpt2-m
                "gpt2-xl": 25, "openai-gpt": 12, "gopher-44m": 16}  # fmt: skip
 
 
-def find_heads(found: Findings, source: Source, usual: int = 64, why: str = "shapes do not tell it") -> None:
+def find_heads(found: Findings, source: Source, typical: int = 64, why: str = "shapes do not tell it") -> None:
     """Tell the number of heads where anything tells it that divides the width; else ask."""
     width = found.values["n_embd"]
     for count, kind, where in _heads(source):
         if width % count == 0:
             found.known("n_head", count, kind, where)
             return
-    found.unknown("n_head", head_counts(width, usual), why)
+    found.unknown("n_head", head_counts(width, typical), why)
 
 
 def _heads(source: Source) -> Iterator[tuple[int, FactSource, str]]:

@@ -31,7 +31,7 @@ HEAD = ("lm_head", "head")
 INNER = (("net.0", "net.2"), ("net.0", "net.3"), ("0", "2"), ("0", "3"))
 _PARTS = ("query", "key", "value")
 
-# Where attention stands: in a block, or, in the stages before there were blocks, alone.
+# Where attention is: in a block, or alone in the stages that have no blocks.
 _PLACES = {
     **{f"{blocks}.{{i}}.{name}": "{i}" for blocks in BLOCKS for name in ATTENTION},
     **dict.fromkeys(("sa_head", "sa_heads", "sa", "mha"), "0"),
@@ -169,7 +169,7 @@ def _tell_module(found: Findings, source: Source) -> None:
 
 
 def _key_layers(source: Source) -> list[str]:
-    """Return the names of the layers that make keys, in any of the places where attention stands."""
+    """Return the names of the layers that make keys, in any of the places where attention is."""
     return [name for name in source.tensors if name.endswith(".key.weight") and _KEYS.fullmatch(name)]
 
 

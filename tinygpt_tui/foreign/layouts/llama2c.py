@@ -69,9 +69,11 @@ class Llama2C:
         found.known("tied_head", tied, "tensor", "the head is the embedding" if tied else "")
         if tied:
             placed.pop("lm_head.weight", None)
-        kept_in = "tokenizer.model or tokenizer.bin"
+        vocabulary_files = "tokenizer.model or tokenizer.bin"
         settings = found.settings(source.name)
-        return LayoutMatch(settings, tuple(found.facts), placed, tuple(found.questions), kept_in=kept_in)
+        return LayoutMatch(
+            settings, tuple(found.facts), placed, tuple(found.questions), vocabulary_files=vocabulary_files
+        )
 
 
 def _tell_heads(found: Findings, source: Source, arguments: Mapping[Any, Any], n_embd: int) -> None:

@@ -29,7 +29,7 @@ class OwnExport:
         """See Layout."""
         try:
             config = decode(source.metadata[CONFIG], NativeConfig)
-            kept = decode(source.metadata.get(TOKENIZER, "null"), dict)
+            stored = decode(source.metadata.get(TOKENIZER, "null"), dict)
         except Damage as error:
             raise CheckpointError(f"{source.name}: its header is damaged: {error}", "export the model again") from None
         if config.format > FORMAT:
@@ -46,6 +46,6 @@ class OwnExport:
             settings,
             tuple(facts),
             {name: [((), name, To(name))] for name in source.tensors},
-            tokenizer=tokenizer_from(kept),
+            tokenizer=tokenizer_from(stored),
             trained=config.trained,
         )

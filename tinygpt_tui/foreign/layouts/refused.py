@@ -33,7 +33,7 @@ NANOCHAT = Refused(
 LITGPT = Refused(
     "litgpt",
     "a model of litgpt",
-    "its queries, keys and values, which lie interleaved by groups; convert it there: litgpt convert_from_litgpt",
+    "its queries, keys and values, which are interleaved by groups; convert it there: litgpt convert_from_litgpt",
     lambda source: source.has("transformer.wte.weight")
     and ("transformer.h.0.attn.qkv.weight" in source.tensors or "transformer.h.0.attn.attn.weight" in source.tensors
          or "transformer.h.0.norm_1.weight" in source.tensors),

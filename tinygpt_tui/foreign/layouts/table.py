@@ -1,4 +1,4 @@
-"""The foreign layouts by name, in the order in which they are asked."""
+"""The foreign layouts by name, in the order in which they are tried."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ LAYOUTS: dict[str, Layout] = {
     )
 }  # fmt: skip
 MOST_SHOWN = 4
-DEEPEST = 4  # names around a checkpoint's names
+DEEPEST = 4  # prefixes of all of a checkpoint's names
 
 
 def layout_of(source: Source) -> tuple[Layout, Source]:
-    """Return the layout that knows this checkpoint, and the checkpoint as it knows it: without names around its names.
+    """Return the layout that recognises this checkpoint, and the checkpoint without the prefixes that it does not use.
 
     Raises CheckpointError where none does.
     """
@@ -41,6 +41,6 @@ def layout_of(source: Source) -> tuple[Layout, Source]:
         unwrapped = unwrapped.unwrapped()
     names = list(source.tensors)[:MOST_SHOWN]
     raise CheckpointError(
-        f"{source.name} is of no layout that is known here: it has {len(source.tensors)} tensors, {', '.join(names)} …",
-        f"known are {', '.join(layout.title for layout in LAYOUTS.values() if not isinstance(layout, Refused))}",
+        f"{source.name} has an unknown checkpoint format: {len(source.tensors)} tensors, {', '.join(names)} …",
+        f"supported: {', '.join(layout.title for layout in LAYOUTS.values() if not isinstance(layout, Refused))}",
     )

@@ -52,7 +52,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, TensorPlace], dict[str, str]
     except OSError as error:
         raise storage_error(error, path) from error
     if content.count(b"{") > 2 * MOST_TENSORS:  # each tensor has one, and a vocabulary in the metadata a few
-        raise CheckpointError(f"{path.name} has more than {MOST_TENSORS:,} tensors", "no tiny model has so many")
+        raise CheckpointError(f"{path.name} has more than {MOST_TENSORS:,} tensors", "no tiny model has that many")
     try:
         entries = reading.decode(content, dict[str, _Entry])
         words = reading.decode(content, _Words).words
@@ -107,7 +107,7 @@ def _check_apart(path: Path, places: list[TensorPlace]) -> None:
     end, before = 0, ""
     for place in sorted((place for place in places if place.numel), key=lambda place: place.origin):
         if place.origin < end:
-            raise _damaged(path, f"{place.name} lies on {before}")
+            raise _damaged(path, f"{place.name} overlaps {before}")
         end, before = place.origin + place.numel * ITEM_SIZES[place.kind], place.name
 
 

@@ -32,7 +32,7 @@ def is_tar(beginning: bytes) -> bool:
 
 
 def read_tar(path: Path, data: Any, sizes: dict[str, int]) -> tuple[Any, Places]:
-    """Return what the file describes, with a Stub for each tensor, and where each storage's numbers lie.
+    """Return what the file describes, with a TensorRef for each tensor, and the place of each storage.
 
     `data` is the mapped file, `sizes` how many bytes a number of each storage class has. Raises CheckpointError.
     """
@@ -82,7 +82,7 @@ def _members(path: Path, data: Any) -> Iterator[tuple[str, tuple[int, int]]]:
 def _storages(
     path: Path, data: Any, place: int, end: int, sizes: dict[str, int], limit: TimeLimit
 ) -> tuple[dict[str, str], Places, dict[str, tuple[str, int]]]:
-    """Return the class of each storage, where its numbers lie, and which of them are pieces of others, from where."""
+    """Return the class of each storage, its place, and which of them are parts of others, and from where."""
     count, place = read_pickle(data, place, path.name, limit=limit)
     kinds: dict[str, str] = {}
     places: Places = {}

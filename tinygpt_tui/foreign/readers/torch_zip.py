@@ -35,7 +35,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Saved:
-    """What a file holds: plain data with a Stub for each tensor, and where each storage's bytes lie."""
+    """What a file holds: plain data with a TensorRef for each tensor, and the place of each storage."""
 
     path: Path
     content: Any
@@ -124,7 +124,7 @@ def _directory_size(path: Path) -> int:
         if at < 0 or at + 22 > len(tail):
             return 0  # zipfile says what is wrong
         (size,) = struct.unpack_from("<I", tail, at + 12)
-        if tail[at - 20 : at - 16] == b"PK\x06\x07":  # the end of a large one stands before it
+        if tail[at - 20 : at - 16] == b"PK\x06\x07":  # the end of a large one is before it
             (place,) = struct.unpack_from("<Q", tail, at - 12)
             if place < 1 << 62:
                 file.seek(place)
@@ -145,7 +145,7 @@ def _check_byte_order(path: Path, archive: zipfile.ZipFile, root: str) -> None:
 
 
 def _zip_places(path: Path, entries: list[zipfile.ZipInfo], folder: str) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Yield each storage's key, first byte and size; torch never packs them, so they are read where they lie."""
+    """Yield each storage's key, first byte and size; torch never packs them, so they are read in place."""
     size = path.stat().st_size
     end = 0
     with open_file(path) as file:
@@ -161,7 +161,7 @@ def _zip_places(path: Path, entries: list[zipfile.ZipInfo], folder: str) -> Iter
             name_length, extra_length = struct.unpack("<HH", header[26:30])
             first = entry.header_offset + _HEADER + name_length + extra_length
             if first < end or first + entry.file_size > size:
-                raise zipfile.BadZipFile(f"{entry.filename} lies on another, or outside the file")
+                raise zipfile.BadZipFile(f"{entry.filename} overlaps another, or is outside the file")
             end = first + entry.file_size
             yield entry.filename.removeprefix(folder), (first, entry.file_size)
 
@@ -230,7 +230,7 @@ def tensor_refs_in(content: Any) -> Iterator[TensorRef]:
 
 
 def _plain_stride(ref: TensorRef) -> tuple[int, ...] | None:
-    """Return the strides; None where rows lie behind one another, as nearly always."""
+    """Return the strides; None if the tensor is contiguous, as nearly always."""
     expected = 1
     for size, step in zip(reversed(ref.shape), reversed(ref.stride), strict=True):
         if size != 1 and step != expected:

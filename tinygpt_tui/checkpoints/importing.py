@@ -1,4 +1,4 @@
-"""A foreign model kept as one of ours: a model folder, and beside it what was taken from where; no torch here."""
+"""Saves another program's model as a model folder, with the record of what was detected and how; no torch here."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tinygpt_tui.files import is_file, is_folder, whole_folder, write_bytes
 from tinygpt_tui.settings.model_config import HEAD
 
 
-def keep(stored: StoredModel, folder: Path, path: Path) -> None:
+def import_model(stored: StoredModel, folder: Path, path: Path) -> None:
     """Write a model folder for a checkpoint that was read from `path`.
 
     Raises UsageError where there is such a model already, StorageError.
     """
     if is_file(folder / CONFIG):
-        raise UsageError(f"there is a model called {folder.name}", "choose another name")
+        raise UsageError(f"a model named {folder.name} already exists", "choose another name")
     if is_folder(folder) and any(folder.iterdir()):
-        raise UsageError(f"{folder} is in the way: it is no model", "delete it, or choose another name")
+        raise UsageError(f"{folder} already exists and is not a model", "delete it, or choose another name")
     state = {name: np.ascontiguousarray(numbers, dtype=np.float32) for name, numbers in stored.weights.items()}
     if stored.config.architecture.tied_head:
         state.pop(HEAD, None)

@@ -16,7 +16,7 @@ from tinygpt_tui.tokenizers.base import Tokenizer
 
 
 @dataclass(frozen=True)
-class Subject:
+class ExportSource:
     """A model with its weights, on its way out."""
 
     name: str
