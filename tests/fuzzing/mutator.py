@@ -166,7 +166,7 @@ class Mutator:
             return
         data = bytearray(content)
         for _ in range(self.chance.choice((1, 2, 8))):
-            if len(data) <= 8:  # what was moved replaced the end
+            if len(data) <= 8:  # short numbers replace eight bytes by four
                 break
             at = self.chance.randrange(len(data) - 8)
             if self.chance.random() < 0.5:
@@ -457,6 +457,7 @@ def _child(batch: list[int], mutator: Mutator, place: Path, writing: int) -> Non
                 seen.clear()
                 try:
                     put(mutator.make(number), home / "models" / "tried")
+                    began = time.process_time()  # what was done so far is not the program's
                     words = attempt(home)
                 except BaseException:
                     words = traceback.format_exc(limit=-6)[-3000:]
