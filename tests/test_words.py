@@ -31,6 +31,7 @@ CLEAN = [
     *("checkpoints", "foreign", "exports", "measuring", "benchmarks"),
     *(
         "workers/__init__.py",
+        "workers/current_weights.py",
         "workers/device_check.py",
         "workers/examiner.py",
         "workers/exporter.py",

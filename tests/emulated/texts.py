@@ -21,7 +21,8 @@ from tinygpt_tui.native.library import Library
 from tinygpt_tui.native.weights import NativeWeights
 from tinygpt_tui.paths import shipped_models
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.workers.models import open_now, weights_now
+from tinygpt_tui.workers.current_weights import weights_now
+from tinygpt_tui.workers.models import open_now
 
 MODELS = {"shakespeare": "\n", "shakespeare-small": "\n", "tales": "One day"}
 SEEDS = (None, 1, 2, 3, 4)

@@ -85,7 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _open(name: str, at_step: int | None, device: str) -> OpenedModel:
     from tinygpt_tui.checkpoints.library import doubts_of
     from tinygpt_tui.cli.model_at import model_at
-    from tinygpt_tui.workers.models import open_moment, open_now, weights_now
+    from tinygpt_tui.workers.current_weights import weights_now
+    from tinygpt_tui.workers.models import open_moment, open_now
 
     folder = model_at(name)
     if at_step is None:

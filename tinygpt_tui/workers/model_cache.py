@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from tinygpt_tui.settings.computing import AUTO
-from tinygpt_tui.workers.models import OpenedModel, WeightsNow, open_model, open_now, weights_now
+from tinygpt_tui.workers.current_weights import WeightsNow, weights_now
+from tinygpt_tui.workers.models import OpenedModel, open_model, open_now
 
 K = TypeVar("K", bound=Hashable)
 S = TypeVar("S")

@@ -7,22 +7,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from tinygpt_tui.checkpoints.card import WEIGHTS, is_native, read_config
+from tinygpt_tui.checkpoints.card import is_native, read_config
 from tinygpt_tui.checkpoints.engines import native_library, torch_for
 from tinygpt_tui.checkpoints.snapshot import read_snapshot, read_stamp
 from tinygpt_tui.checkpoints.stored import StoredModel, read_calibrated, read_folder, read_model, weights_of
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.checkpoints.weights import read_weights
-from tinygpt_tui.errors import NotFoundError, TinyGPTError, UsageError
+from tinygpt_tui.errors import NotFoundError, UsageError
 from tinygpt_tui.events.requests import Gain
-from tinygpt_tui.files import is_file
 from tinygpt_tui.foreign.calibration_cache import cache_calibration, cached_calibration
 from tinygpt_tui.foreign.opening import inspect_checkpoint
 from tinygpt_tui.generation.base import BatchEngine, Engine
@@ -32,7 +30,7 @@ from tinygpt_tui.native.engine import NativeBatchEngine, NativeEngine
 from tinygpt_tui.native.library import Library
 from tinygpt_tui.native.weights import NativeWeights, arrange
 from tinygpt_tui.packages import import_torch
-from tinygpt_tui.runs.folder import LIVE, RunFolder
+from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.timeline import Moment
 from tinygpt_tui.settings.architecture import GPTSettings, name_of
 from tinygpt_tui.settings.computing import AUTO
@@ -40,6 +38,7 @@ from tinygpt_tui.settings.model_config import NativeConfig
 from tinygpt_tui.settings.sampling import SamplingSettings, Weights, Window
 from tinygpt_tui.settings.windows import policy_for
 from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.workers.current_weights import WeightsNow
 
 if TYPE_CHECKING:
     from tinygpt_tui.architectures.backpack import Backpack
@@ -261,25 +260,6 @@ def _open_untrained(path: Path, config: NativeConfig, tokenizer: Tokenizer, devi
     return opened_from(StoredModel(config, tensors, tokenizer), path.name)
 
 
-@dataclass(frozen=True)
-class WeightsNow:
-    """Where the current weights of a model are; unequal if others are to be read."""
-
-    file: Path
-    changed_at: float
-    in_training: bool
-
-
-def weights_now(path: Path) -> WeightsNow:
-    """Return the current weights of the model at `path`: in training its newest, else its best."""
-    if is_file(path):
-        return WeightsNow(path, _changed_at(path), in_training=False)
-    run = RunFolder(path)
-    live = _is_live(run)
-    file = run.live_weights if live and is_file(run.live_weights) else path / WEIGHTS
-    return WeightsNow(file, _changed_at(file), live)
-
-
 def open_now(path: Path, now: WeightsNow, device: str = AUTO) -> OpenedModel:
     """Open a model with the weights that `weights_now` found. Raises what `open_model` raises."""
     newest = RunFolder(path).live_weights
@@ -289,25 +269,6 @@ def open_now(path: Path, now: WeightsNow, device: str = AUTO) -> OpenedModel:
         opened = open_model(path, device=device)
     opened.in_training = now.in_training
     return opened
-
-
-def _is_live(run: RunFolder) -> bool:
-    try:
-        status = run.read_status()
-    except TinyGPTError:
-        return False
-    if status.state not in LIVE:
-        return False
-    from tinygpt_tui.runs.control import is_alive  # late: the first token need not wait for psutil
-
-    return is_alive(status)
-
-
-def _changed_at(file: Path) -> float:
-    try:
-        return file.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def open_moment(folder: Path, moment: Moment, device: str = AUTO) -> OpenedModel:

@@ -13,8 +13,8 @@ from tinygpt_tui.foreign.calibration_cache import cached_calibration
 from tinygpt_tui.foreign.opening import inspect_checkpoint
 from tinygpt_tui.packages import import_torch
 from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.workers.current_weights import WeightsNow, weights_now
 from tinygpt_tui.workers.model_cache import LRUCache
-from tinygpt_tui.workers.models import WeightsNow, weights_now
 
 if TYPE_CHECKING:
     from tinygpt_tui.checkpoints.native import Checkpoint
