@@ -123,7 +123,7 @@ def test_the_command_line_says_which_step_it_took(run: RunFolder, capsys: pytest
     arguments = ["generate", run.model.name, "--prompt", "ab", "--max-new-tokens", "8", "--seed", "1"]
     assert command([*arguments, "--at-step", "400"]) == 0
     early = capsys.readouterr()
-    assert early.err == "tinygpt-tui: step 400 was not kept; this is step 500\n"
+    assert early.err == "tinygpt-tui: step 400 was not saved; using step 500\n"
     assert command([*arguments, "--at-step", "500"]) == 0
     exact = capsys.readouterr()
     assert (exact.out, exact.err) == (early.out, "")

@@ -9,7 +9,16 @@ import msgspec
 
 from tinygpt_tui import __version__
 from tinygpt_tui.server.requests import ChatRequest, CompletionRequest
-from tinygpt_tui.server.shapes import ChatCompletion, Completion, ErrorAnswer, Health, Model, ModelList
+from tinygpt_tui.server.shapes import (
+    ChatChunk,
+    ChatCompletion,
+    Completion,
+    CompletionChunk,
+    ErrorAnswer,
+    Health,
+    Model,
+    ModelList,
+)
 
 JSON = "application/json"
 STREAM = "text/event-stream"
@@ -27,7 +36,10 @@ PROBLEMS = {
 }
 COMMON = (401, 403, 421, 500)
 ASKED = (400, 404, 408, 413, 429)
-SHAPES = (CompletionRequest, ChatRequest, Completion, ChatCompletion, Model, ModelList, Health, ErrorAnswer)
+SHAPES = (
+    *(CompletionRequest, ChatRequest, Completion, CompletionChunk, ChatCompletion, ChatChunk),
+    *(Model, ModelList, Health, ErrorAnswer),
+)
 
 
 @cache
@@ -82,7 +94,7 @@ def _operation(id: str, summary: str, shapes: dict[Any, Any], answer: Any, *prob
 
 def _post(id: str, summary: str, shapes: dict[Any, Any], request: Any, answer: Any) -> dict[str, Any]:
     operation = _operation(id, summary, shapes, answer, *ASKED)
-    operation["responses"]["200"]["content"][STREAM] = {"schema": {"type": "string"}}
+    operation["responses"]["200"]["content"][STREAM] = {}  # 3.1 has no schema of events; see the chunks in components
     operation["responses"]["429"]["headers"] = {"Retry-After": {"schema": {"type": "string"}}}
     operation["requestBody"] = {"required": True, "content": {JSON: {"schema": shapes[request]}}}
     return operation
