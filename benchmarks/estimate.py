@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from tinygpt_tui.planning.cost import learns_natively, memory_bytes, step_seconds
+from tinygpt_tui.planning.cost import memory_bytes, step_seconds, trains_natively
 from tinygpt_tui.planning.machine import Machine
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.presets import PRESETS
@@ -142,7 +142,7 @@ def main() -> None:
             continue
         machine = msgspec.json.decode(in_child("--machine"), type=Machine)
         step_ms, megabytes = json.loads(in_child("--one", name))
-        time_ms, memory = step_seconds(settings, machine) * 1e3, memory_bytes(settings, learns_natively(settings)) / 1e6
+        time_ms, memory = step_seconds(settings, machine) * 1e3, memory_bytes(settings, trains_natively(settings)) / 1e6
         print(
             f"{name:28}{step_ms:11.1f}{time_ms:11.1f}{time_ms / step_ms:7.2f}"
             f"{megabytes:9.0f}{memory:11.0f}{memory / megabytes:7.2f}",

@@ -26,7 +26,7 @@ from tinygpt_tui import files, platforms
 from tinygpt_tui.events.training import Step
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.journal import Journal
-from tinygpt_tui.training import evaluate, evaluations, loop
+from tinygpt_tui.training import evaluate, evaluations, loop, recorder
 from tinygpt_tui.training import run as run_module
 from tinygpt_tui.training.loop import Training
 
@@ -124,8 +124,8 @@ def live(model: Path, place: str) -> NoReturn:
     """Train until death or the end."""
     torch.set_num_threads(1)
     evaluate.TOKENS_AT_ONCE = 64
-    run_module.STATUS_EVERY_S, run_module.RESUME_EVERY_S, run_module.RESUME_AFTER_EVALUATION_S = 0.1, 0.2, 0.0
-    run_module.RESUME_SHARE = float("inf")
+    recorder.STATUS_EVERY_S, recorder.RESUME_EVERY_S, recorder.RESUME_AFTER_EVALUATION_S = 0.1, 0.2, 0.0
+    recorder.RESUME_SHARE = float("inf")
     os.fsync = lambda handle: None  # slow, and only a power cut could tell
     if place in PLACES:
         arm(place)

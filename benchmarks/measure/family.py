@@ -19,7 +19,7 @@ from tinygpt_tui.measuring.machine import describe
 from tinygpt_tui.measuring.pinned import one_core
 from tinygpt_tui.measuring.progress import Progress
 from tinygpt_tui.measuring.report import Machine
-from tinygpt_tui.runs.race import entrants_of
+from tinygpt_tui.runs.race import contenders_of
 from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.loop import Training
@@ -138,7 +138,7 @@ def settings_of(plan: FamilyPlan, vocab_size: int) -> dict[str, TrainingSettings
     The transformer is that of `modern`, trained as the others are: its own recipe is for half an hour.
     """
     presets = [_PRESETS.get(net, net) for net in NETS]
-    made = dict(zip(NETS, entrants_of(presets, vocab_size, equal="parameters"), strict=True))
+    made = dict(zip(NETS, contenders_of(presets, vocab_size, equal="parameters"), strict=True))
     found = {}
     for net in plan.nets:
         training = made[net].training

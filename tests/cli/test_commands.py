@@ -340,7 +340,7 @@ def test_ctrl_c_stops_and_keeps_the_model_and_resume_goes_on(home: Path, corpus:
     assert "best weights are saved" in said
     done = tinygpt("resume", "cut")
     assert done.returncode == 0
-    assert "going on from step" in done.stderr
+    assert "resuming from step" in done.stderr
     assert "step 1000/1000" in done.stdout
 
 

@@ -21,8 +21,8 @@ def test_of_a_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["doctor", "cat", "--one-batch"]) == ExitCode.OK
     said = capsys.readouterr()
     for words in (
-        "units never wake",
-        "can learn a batch by heart",
+        "units are never active",
+        "can memorise a batch",
         "the untrained model guesses",
         "moves the weights by",
     ):

@@ -12,7 +12,7 @@ import pytest
 from tinygpt_tui import paths
 from tinygpt_tui.cli.main import run
 from tinygpt_tui.errors import ExitCode
-from tinygpt_tui.planning.machine import Machine, keep_machine
+from tinygpt_tui.planning.machine import Machine, save_machine
 from tinygpt_tui.runs.index import find_run
 
 pytestmark = pytest.mark.torch
@@ -48,7 +48,7 @@ def test_a_dry_run_says_what_it_would_take_and_starts_nothing(corpus: Path) -> N
 
 
 def test_minutes_choose_the_net_and_what_is_typed_wins(corpus: Path) -> None:
-    keep_machine(Machine())  # this machine is known: nothing is measured beforehand
+    save_machine(Machine())  # this machine is known: nothing is measured beforehand
     done = train("--corpus", corpus, "--minutes", "0.03", "--n-embd", "32", "--threads", "1", "--sample-tokens", "5")
     assert done.returncode == 0, done.stderr
     assert "by the clock" in done.stderr

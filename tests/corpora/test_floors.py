@@ -41,7 +41,7 @@ def test_the_published_counts_of_tiny_shakespeare(shakespeare: Path) -> None:
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 5])
-def test_chances_sum_to_one(order: int) -> None:
+def test_probabilities_sum_to_one(order: int) -> None:
     size = 4
     train = some_ids(300, size)
     top = count_grams(train, 5, size)
@@ -49,9 +49,18 @@ def test_chances_sum_to_one(order: int) -> None:
     model = KneserNey(train, top, order, size)
     contexts = np.arange(size ** (order - 1))
     keys = (contexts[:, None] * size + np.arange(size)).ravel()
-    chances = model.chances(keys).reshape(-1, size)
+    chances = model.probabilities(keys).reshape(-1, size)
     np.testing.assert_allclose(chances.sum(axis=1), 1.0, atol=1e-12)
     assert (chances > 0).all()
+
+
+def test_discounts_are_chen_and_goodmans() -> None:
+    """Their equation 17: one discount each for counts of one, two, and three or more."""
+    counts = np.repeat([1, 2, 3, 4, 9], [10, 6, 4, 3, 5])
+    y = 10 / (10 + 2 * 6)
+    wanted = [0.0, 1 - 2 * y * 6 / 10, 2 - 3 * y * 4 / 6, 3 - 4 * y * 3 / 4]
+    np.testing.assert_allclose(floors._discounts(counts), wanted)
+    assert sorted(set(wanted)) == wanted
 
 
 def test_runs_counted_piece_by_piece_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ def test_each_row_goes_on_where_it_stopped() -> None:
     for step in range(1, streams.windows_per_epoch):
         before, after = streams.batch(step - 1), streams.batch(step)
         assert (after[0][:, 0] == before[1][:, -1]).all()
-        assert not streams.begins(step)
+        assert not streams.is_start(step)
 
 
 def test_an_epoch_covers_nearly_all_of_the_text() -> None:
@@ -28,7 +28,7 @@ def test_a_new_epoch_begins_elsewhere() -> None:
     streams = Streams(np.arange(1000), block_size=8, batch_size=4, seed=3)
     starts = [int(streams.batch(epoch * streams.windows_per_epoch)[0][0, 0]) for epoch in range(6)]
     assert len(set(starts)) > 1
-    assert all(streams.begins(epoch * streams.windows_per_epoch) for epoch in range(6))
+    assert all(streams.is_start(epoch * streams.windows_per_epoch) for epoch in range(6))
 
 
 @given(

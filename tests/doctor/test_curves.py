@@ -141,4 +141,4 @@ def test_the_rounds_bring_the_worst_first_and_the_newest_word_on_each() -> None:
     assert [finding.check for finding in findings][:2] == ["replacement", "dead-units"]
     assert findings[1].text == "1 unit"
     assert summary(findings) == "2 to look at, 3 fine"
-    assert summary([]) == "nothing to see yet"
+    assert summary([]) == "no findings yet"

@@ -40,7 +40,7 @@ def said(validation: list[float], train: list[float] | None = None, **more: obje
 @pytest.mark.parametrize(
     ("loss", "sentence"),
     [
-        (4.1, "has learnt nothing yet: still worse than counting letters"),
+        (4.1, "has learned nothing yet: still worse than counting letters"),
         (3.352, "now as good as counting letters"),
         (3.0, "now better than counting letters, not yet than a bigram"),
         (2.3, "now better than a bigram, not yet than a trigram"),
@@ -60,7 +60,7 @@ def test_nothing_is_said_before_the_first_step() -> None:
 
 def test_without_yardsticks_there_is_less_to_say() -> None:
     assert verdict_of(a_run([4.17, 3.0]), []).text == ""
-    assert verdict_of(a_run([4.17, 4.17]), FLOORS[:1]).text == "has learnt nothing yet: no better than guessing"
+    assert verdict_of(a_run([4.17, 4.17]), FLOORS[:1]).text == "has learned nothing yet: no better than guessing"
 
 
 def test_a_run_that_has_ended_is_not_told_of_as_now() -> None:
@@ -74,7 +74,7 @@ def test_tokens_are_not_letters() -> None:
 
 
 def test_near_the_entropy() -> None:
-    assert said([4.17, 0.152], entropy=0.146) == "now within 4% of the entropy: nobody can do better"
+    assert said([4.17, 0.152], entropy=0.146) == "now within 4% of the entropy: no model can do better"
     assert "entropy" not in said([4.17, 0.2], entropy=0.146)
 
 
@@ -82,7 +82,7 @@ def test_overfitting() -> None:
     train = [4.17, 2.5, 2.0, 1.7, 1.5, 1.3, 1.1, 0.9, 0.8]
     validation = [4.17, 2.5, 2.1, 1.92, 1.83, 1.8, 1.82, 1.89, 1.98]
     assert said(validation, train) == (
-        "overfitting since step 500: training falls, validation rises; the best weights (step 500) are kept"
+        "overfitting since step 500: training falls, validation rises; the best weights (step 500) are saved"
     )
     assert verdict_of(a_run(validation, train), FLOORS).mood == "bad"
 
@@ -90,14 +90,14 @@ def test_overfitting() -> None:
 def test_worse_without_training_getting_better_is_not_overfitting() -> None:
     rising = [4.17, 2.5, 2.1, 1.9, 1.8, 1.85, 2.0, 2.2]
     assert said(rising) == (
-        "now better than a bigram, not yet than a trigram; worse since step 400, though training does not fall either; "
-        "the best weights (step 400) are kept"
+        "now better than a bigram, not yet than a trigram; worse since step 400, but training does not fall either; "
+        "the best weights (step 400) are saved"
     )
 
 
 def test_level() -> None:
     assert said([4.17, 2.5, 2.0, 1.902, 1.901, 1.9, 1.899]) == (
-        "now better than a trigram, not yet than a 5-gram; level: hardly better for the last 300 steps"
+        "now better than a trigram, not yet than a 5-gram; level: hardly better in the last 300 steps"
     )
 
 

@@ -28,7 +28,7 @@ EXAMPLES: list[typing.Any] = [
         (generation.SenseToken(0, 1, 5, (0.25, 1.0)),),
         {5: (generation.Sense((generation.Candidate(5, "é", 0.5),), ("a", "\n")),)},
     ),
-    tracing.TraceBegun(1, "gpt", ("a", "\n"), (5, 0), 2, left_out=3, unknown="Ж", begun=False),
+    tracing.TraceStarted(1, "gpt", ("a", "\n"), (5, 0), 2, left_out=3, unknown="Ж", empty=False),
     tracing.Traced(
         1,
         steps=(

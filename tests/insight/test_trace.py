@@ -12,7 +12,7 @@ from makers import VARIANTS, make_model, random_model, tiny_gpt
 from tinygpt_tui.events import wire
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent
 from tinygpt_tui.events.requests import Trace
-from tinygpt_tui.events.tracing import LensRow, TraceBegun, Traced, TraceStep
+from tinygpt_tui.events.tracing import LensRow, Traced, TraceStarted, TraceStep
 from tinygpt_tui.insight.pictures import ROOM, picture_of, rows_for, weights_picture
 from tinygpt_tui.insight.trace import TraceJob
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
@@ -27,8 +27,8 @@ def walk(settings: ArchitectureSettings, text: str) -> list[GenerationEvent]:
     return list(TraceJob(random_model(settings), LETTERS, text, job=4))
 
 
-def begun(events: list[GenerationEvent]) -> TraceBegun:
-    assert isinstance(events[0], TraceBegun)
+def begun(events: list[GenerationEvent]) -> TraceStarted:
+    assert isinstance(events[0], TraceStarted)
     return events[0]
 
 
@@ -82,7 +82,7 @@ def test_a_net_without_a_window_reads_more_than_it_was_trained_on_at_once() -> N
 @pytest.mark.parametrize("text", ["", "Ж∑💥", "\ud800"])
 def test_where_there_is_nothing_to_read_it_begins_as_a_writing_does(text: str) -> None:
     events = walk(tiny_gpt(), text)
-    assert (begun(events).tokens, begun(events).begun) == (("\n",), True)
+    assert (begun(events).tokens, begun(events).empty) == (("\n",), True)
     assert set(begun(events).unknown) == set(text)
     assert steps_of(events)[-1].shape == (1, 1, 13)
 

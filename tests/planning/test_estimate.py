@@ -14,7 +14,7 @@ from makers import small_training
 from tinygpt_tui.planning.cost import EVALUATED_TOKENS, memory_bytes, step_seconds
 from tinygpt_tui.planning.estimate import advice, estimate, in_words, rare_in, warnings
 from tinygpt_tui.planning.fitting import fitted
-from tinygpt_tui.planning.machine import Machine, keep_machine, machine_file, read_machine
+from tinygpt_tui.planning.machine import Machine, machine_file, read_machine, save_machine
 from tinygpt_tui.settings.presets import PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training import measure
@@ -43,6 +43,7 @@ def test_the_native_forms_keep_less(monkeypatch: pytest.MonkeyPatch) -> None:
     modern = PRESETS["modern"].training
     assert memory_bytes(modern, native=True) / 1e6 == pytest.approx(213, rel=0.2)
     assert memory_bytes(modern) / 1e6 == pytest.approx(267, rel=0.2)
+    assert memory_bytes(modern) < memory_bytes(msgspec.structs.replace(modern, optimizer="adamw"))
     monkeypatch.setattr("tinygpt_tui.planning.cost.load_library", lambda: None)
     without = estimate(modern, 1_000_000, HERE).memory
     monkeypatch.setattr("tinygpt_tui.planning.cost.load_library", lambda: object())
@@ -110,14 +111,14 @@ def test_nothing_to_warn_of() -> None:
 def test_warnings() -> None:
     quick = PRESETS["quick"].training
     assert "the text is short: 3 windows of 256" in warned(quick, 1000)
-    assert "only 100 characters judge the model" in warned(quick, 1000)
+    assert "the validation split has only 100 characters" in warned(quick, 1000)
     assert "memorise the text" in warned(quick, 30_000)
     assert "memorise the text" not in warned(
         msgspec.structs.replace(quick, architecture=msgspec.structs.replace(quick.architecture, dropout=0.2)), 30_000
     )
     assert "114 epochs" in warned(msgspec.structs.replace(PRESETS["small"].training, steps=40_000), 100_000)
     assert "of memory" in warned(quick, 1_000_000, free=1e6)
-    assert warned(quick, 1_000_000, rare="é") == "1 character occurs only once (é): nothing can be learnt of it"
+    assert warned(quick, 1_000_000, rare="é") == "1 character occurs only once (é): the model cannot learn it"
     assert "3 characters occur only once (abc)" in warned(quick, 1_000_000, rare="abc")
     assert rare_in(Counter("abracadabra!")) == "!cd"
 
@@ -159,7 +160,7 @@ def test_a_longer_time_a_larger_net_and_a_short_text_a_smaller_one() -> None:
 
 def test_a_machine_is_remembered_and_another_one_is_not_taken_for_it() -> None:
     assert not read_machine().measured
-    keep_machine(Machine(compute=2.0))
+    save_machine(Machine(compute=2.0))
     assert (read_machine().compute, read_machine().measured) == (2.0, True)
     other = msgspec.structs.replace(read_machine(), name="another")
     machine_file().write_bytes(msgspec.json.encode(other))

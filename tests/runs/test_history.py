@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from train_bench import beginning, loss_at, steps
 
-from tinygpt_tui.events.training import Evaluation, Note, RolledBack, RunEnded, RunStarted, Sample, Saved, Step
+from tinygpt_tui.events.training import Evaluation, Finding, Note, RolledBack, RunEnded, RunStarted, Sample, Saved, Step
 from tinygpt_tui.runs.history import LOG_LINES, RunHistory
 from tinygpt_tui.ui.timeline.moments import standing
 from tinygpt_tui.words import bar, duration, ratio, shortened, size
@@ -47,6 +47,13 @@ def test_time_left_counts_evaluations() -> None:
     assert history.remaining_s == pytest.approx(50 * 0.1 + 5 * 1.0)
 
 
+def test_time_left_before_the_second_evaluation_counts_those_to_come() -> None:
+    history = RunHistory(steps=100, evaluate_every=10)
+    history.add([RunStarted(0.0, 0, 100, 1, 1, 1, "cpu", 1), Evaluation(0, 2.0, 2.0, 0, 2.0, seconds=2.0)])
+    history.add(Step(step, 1.0, 1e-3, 0.5, 100.0, step * 0.1) for step in range(1, 6))
+    assert history.remaining_s == pytest.approx(95 * 0.1 + 9 * 2.0)
+
+
 def test_time_left_is_unknown_before_there_are_steps_and_after_the_end() -> None:
     history = RunHistory(steps=100)
     assert history.remaining_s is None
@@ -67,10 +74,12 @@ def test_the_best_is_of_what_still_holds() -> None:
 
 def test_what_was_rolled_back_is_void() -> None:
     history = RunHistory()
-    history.add([*beginning(), *steps(1, 45), RolledBack(40, 45, "the loss", 0.5)])
+    early, late = Finding(40, "windows", "hint", "early"), Finding(43, "step-size", "warning", "late")
+    history.add([*beginning(), *steps(1, 45), early, late, RolledBack(40, 45, "the loss", 0.5)])
+    assert history.findings == {"windows": early}
     assert list(history.losses[0]) == list(range(1, 41))
     assert history.step == 40
-    assert history.log[-1] == "   45  the loss is no number: back to step 40, at 0.5 of the rate"
+    assert history.log[-1] == "   45  the loss is not a number: back to step 40, at 0.5 of the rate"
     history.add(steps(41, 60))
     assert list(history.losses[0]) == list(range(1, 61))
     assert list(history.validation_losses[0]) == [0, 10, 20, 30, 40, 50, 60]
@@ -112,7 +121,7 @@ def test_the_log_has_an_end() -> None:
 def test_kept_weights_stand_beside_their_loss() -> None:
     history = RunHistory()
     history.add([Evaluation(10, 1.5, 1.6, 10, 1.5, 0.1), Saved(10, "best")])
-    assert history.log == ["   10  validation 1.5000 ◆ best, kept"]
+    assert history.log == ["   10  validation 1.5000 ◆ best, saved"]
 
 
 @pytest.mark.parametrize(

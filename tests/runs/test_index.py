@@ -79,13 +79,13 @@ def test_a_trainer_that_is_gone_without_a_word_has_failed(state: RunState) -> No
     say(make_run(), state, pid_created=process_started_at() - 3600)
     (card,) = list_runs()
     assert (card.state, card.live) == ("failed", False)
-    assert "without a word" in card.message
+    assert "ended unexpectedly" in card.message
 
 
 def test_a_run_that_never_began_says_so() -> None:
     make_run()
     (card,) = list_runs()
-    assert (card.state, card.message, card.step) == ("failed", "it never began", 0)
+    assert (card.state, card.message, card.step) == ("failed", "it never started", 0)
 
 
 def test_the_newest_comes_first_and_what_cannot_be_read_comes_last(shipped: Path) -> None:

@@ -95,7 +95,7 @@ def test_thrown_away_and_taken_back_nothing_is_missing() -> None:
 def test_taken_back_it_does_not_cover_a_new_one() -> None:
     thrown = manage.move_to_trash(own())
     own()
-    with pytest.raises(RunError, match="by now"):
+    with pytest.raises(RunError, match="another model called"):
         manage.restore(thrown)
     manage.rename(paths.models_folder() / "cat", "cat-2")
     assert manage.restore(thrown).name == "cat"

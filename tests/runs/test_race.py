@@ -7,7 +7,7 @@ import torch
 
 from tinygpt_tui.architectures.table import build
 from tinygpt_tui.errors import NotFoundError, UsageError
-from tinygpt_tui.runs.race import entrants_of, for_so_long
+from tinygpt_tui.runs.race import contenders_of, with_time
 from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.ladder import LADDER
 from tinygpt_tui.settings.presets import ALL_PRESETS
@@ -15,16 +15,16 @@ from tinygpt_tui.settings.scaling import scaled_to
 
 
 def test_each_trains_as_its_preset_says_unless_told_otherwise() -> None:
-    found = entrants_of(["cnn", "lstm"], 65)
+    found = contenders_of(["cnn", "lstm"], 65)
     assert [one.training.steps for one in found] == [ALL_PRESETS[name].training.steps for name in ("cnn", "lstm")]
-    found = entrants_of(["cnn", "lstm"], 40, steps=7)
+    found = contenders_of(["cnn", "lstm"], 40, steps=7)
     assert [(one.training.steps, one.training.architecture.vocab_size) for one in found] == [(7, 40)] * 2
-    assert [one.training.minutes for one in entrants_of(["cnn", "lstm"], 65, minutes=1.5)] == [1.5, 1.5]
-    assert for_so_long(found[0], 30.0).training.minutes == 0.5
+    assert [one.training.minutes for one in contenders_of(["cnn", "lstm"], 65, minutes=1.5)] == [1.5, 1.5]
+    assert with_time(found[0], 30.0).training.minutes == 0.5
 
 
 def test_equal_parameters_makes_all_as_large_as_the_first() -> None:
-    found = entrants_of(["nanogpt", "rnn", "gru", "lstm", "cnn", "backpack"], 65, equal="parameters")
+    found = contenders_of(["nanogpt", "rnn", "gru", "lstm", "cnn", "backpack"], 65, equal="parameters")
     counts = [count_parameters(one.training.architecture) for one in found]
     assert all(abs(count / counts[0] - 1) < 0.06 for count in counts), counts
 
@@ -43,11 +43,11 @@ def test_a_scaled_net_is_the_nearest_there_is_and_can_be_built(name: str, parame
 
 def test_a_race_wants_two_that_exist_and_one_measure() -> None:
     with pytest.raises(UsageError, match="two"):
-        entrants_of(["cnn"], 65)
+        contenders_of(["cnn"], 65)
     with pytest.raises(NotFoundError, match="cmm"):
-        entrants_of(["cnn", "cmm"], 65)
-    with pytest.raises(UsageError, match="both"):
-        entrants_of(["cnn", "rnn"], 65, steps=3, minutes=1)
+        contenders_of(["cnn", "cmm"], 65)
+    with pytest.raises(UsageError, match="exclude each other"):
+        contenders_of(["cnn", "rnn"], 65, steps=3, minutes=1)
 
 
 def test_the_ladder_is_the_lectures_stages() -> None:
@@ -58,4 +58,4 @@ def test_the_ladder_is_the_lectures_stages() -> None:
     assert counts[1] == counts[0]  # the same numbers, in four heads
     assert counts == sorted(counts)
     assert [stage.published for stage in LADDER] == [2.5, 2.28, 2.24, None, 2.06, None]
-    assert entrants_of(["ladder"], 65)[0].name == "one-head"
+    assert contenders_of(["ladder"], 65)[0].name == "one-head"

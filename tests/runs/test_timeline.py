@@ -65,7 +65,7 @@ def test_the_nearest_moment(tmp_path: Path) -> None:
     assert nearest(run, 600).step == 500
     assert nearest(run, 601).step == 700
     assert nearest(run, 10**9).step == 700
-    with pytest.raises(NotFoundError, match="keeps no checkpoints"):
+    with pytest.raises(NotFoundError, match="has no snapshots"):
         nearest(RunFolder(tmp_path / "dog"), 1)
 
 

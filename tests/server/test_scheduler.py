@@ -101,6 +101,20 @@ def test_who_waits_and_goes_leaves_the_place_to_others(served: Served, model: Op
     assert not gone.events
 
 
+def test_a_job_that_is_cancelled_while_it_waits_never_starts(served: Served, model: OpenedModel) -> None:
+    running = Reader(model, 1, 1_000_000, texts=4)
+    served.scheduler.submit(running.job)
+    wait_until(lambda: len(running.events) > 20)
+    gone, next_one = Reader(model, 2, 3), Reader(model, 3, 3)
+    served.scheduler.submit(gone.job)
+    gone.job.cancel()
+    running.job.cancel()
+    wait_until(lambda: not served.scheduler._waiting)  # the next one's arrival would drop it, too
+    served.scheduler.submit(next_one.job)
+    wait_until(lambda: next_one.reasons == ["length"])
+    assert not gone.events
+
+
 async def test_a_request_too_many_is_answered_429(
     served: Served, client: httpx.AsyncClient, model: OpenedModel
 ) -> None:

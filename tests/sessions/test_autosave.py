@@ -49,7 +49,7 @@ def test_a_change_is_written_at_once_and_the_next_one_soon(disk: Disk) -> None:
     keeper, session = AutoSave(disk), session_of(disk)
     keeper.changed()
     assert keeper.due(100)
-    assert keeper.take(session, 100)() is None
+    assert keeper.start_save(session, 100)() is None
     assert disk.load(session.id) == session
     assert keeper.settled
     keeper.changed()
@@ -60,7 +60,7 @@ def test_a_change_is_written_at_once_and_the_next_one_soon(disk: Disk) -> None:
 def test_streamed_text_waits_longer(disk: Disk) -> None:
     keeper, session = AutoSave(disk), session_of(disk)
     keeper.changed()
-    keeper.take(session, 0)()
+    keeper.start_save(session, 0)()
     keeper.streamed()
     assert not keeper.due(STREAMING_S - 0.1)
     assert keeper.due(STREAMING_S)
@@ -75,7 +75,7 @@ def test_a_large_file_is_written_more_rarely(disk: Disk, size: int, wait_s: floa
     keeper, session = AutoSave(disk), session_of(disk)
     disk.size = size
     keeper.changed()
-    keeper.take(session, 0)()
+    keeper.start_save(session, 0)()
     keeper.streamed()
     assert not keeper.due(wait_s - 0.1)
     assert keeper.due(wait_s)
@@ -84,7 +84,7 @@ def test_a_large_file_is_written_more_rarely(disk: Disk, size: int, wait_s: floa
 def test_it_does_one_thing_at_a_time_and_what_comes_meanwhile_is_written_next(disk: Disk) -> None:
     keeper, session = AutoSave(disk), session_of(disk)
     keeper.changed()
-    save = keeper.take(session, 0)
+    save = keeper.start_save(session, 0)
     keeper.changed()
     assert not keeper.due(1000)
     assert not keeper.settled
@@ -96,7 +96,7 @@ def test_it_does_one_thing_at_a_time_and_what_comes_meanwhile_is_written_next(di
 def test_an_older_state_never_replaces_a_newer_one(disk: Disk) -> None:
     keeper, session = AutoSave(disk), session_of(disk)
     keeper.changed()
-    late = keeper.take(session, 0)
+    late = keeper.start_save(session, 0)
     newer = tree.append(session, 0, " is dead")
     keeper.streamed()
     assert keeper.write_now(newer) is None
@@ -109,25 +109,25 @@ def test_a_refused_write_is_said_once_and_tried_again(disk: Disk) -> None:
     keeper, session = AutoSave(disk), session_of(disk)
     disk.full = True
     keeper.changed()
-    first = keeper.take(session, 0)()
+    first = keeper.start_save(session, 0)()
     assert isinstance(first, StorageError)
     assert keeper.dirty
     assert not keeper.due(RETRY_S - 0.1)
     assert keeper.due(RETRY_S)
-    assert keeper.take(session, RETRY_S)() is None
+    assert keeper.start_save(session, RETRY_S)() is None
     disk.full = False
-    assert keeper.take(session, 2 * RETRY_S)() is None
+    assert keeper.start_save(session, 2 * RETRY_S)() is None
     assert keeper.settled
     assert disk.load(session.id) == session
     disk.full = True
     keeper.changed()
-    assert keeper.take(session, 3 * RETRY_S)() is not None  # another trouble is said again
+    assert keeper.start_save(session, 3 * RETRY_S)() is not None  # another trouble is said again
 
 
 def test_it_holds_the_session_until_it_lets_go(disk: Disk) -> None:
     keeper, session = AutoSave(disk), session_of(disk)
     keeper.changed()
-    keeper.take(session, 0)()
+    keeper.start_save(session, 0)()
     assert disk.open(session.id).notice
     keeper.release()
     assert not disk.open(session.id).notice

@@ -21,7 +21,7 @@ def session() -> Session:
     made = tree.add_root(Session(id="s"), "The *king*", seed=7, reason="length", **about)
     made = tree.append(made, 0, " is\n```\ndead", 3)
     made = tree.append(tree.fork(made, 0, 11, "was", seed=8, **about), 1, " here", 2)
-    return tree.rename(tree.keep(made, 1, True), 1, "Past")
+    return tree.rename(tree.mark(made, 1, True), 1, "Past")
 
 
 def test_text_is_the_text() -> None:
@@ -33,7 +33,7 @@ def test_markdown_says_who_wrote_what() -> None:
     assert as_markdown(session(), 0).decode() == (
         "# The \\*king\\* is \\`\\`\\` dead\n\n"
         "- model: one\n- seed: 7\n- temperature: 0.8\n- top k: 5\n- stop: '\\\\n\\\\n'\n- tokens: 3\n"
-        "- begun: 2027-01-15T12:00:00Z\n- ended: length\n\n"
+        "- started: 2027-01-15T12:00:00Z\n- ended: length\n\n"
         "**Prompt**\n\n> ```text\n> The *king*\n> ```\n\n"
         "**Written**\n\n````text\n is\n```\ndead\n````\n\n"
         "## Branches\n\n"
@@ -41,7 +41,7 @@ def test_markdown_says_who_wrote_what() -> None:
         "└─ ★ Past · one, seed 8, 2 tokens\n````\n\n"
         "## Past\n\n"
         "- model: one\n- seed: 8\n- temperature: 0.8\n- top k: 5\n- stop: '\\\\n\\\\n'\n- tokens: 2\n"
-        "- leaves its parent at character 11\n- begun: 2027-01-15T12:00:00Z\n- ended: unknown\n\n"
+        "- leaves its parent at character 11\n- started: 2027-01-15T12:00:00Z\n- ended: unknown\n\n"
         "**Prompt**\n\n> ```text\n> The *king*\n> ```\n\n"
         "**Written**\n\n```text\n was here\n```\n"
     )
@@ -54,7 +54,7 @@ def test_weights_are_stamped_for_good() -> None:
     assert stamped.branches[0].stamp == "step 1,240 (newest), loss 1.52"
     assert stamped.branches[1].stamp == "step 5,000, loss 1.25"
     told = as_markdown(stamped, 0).decode()
-    assert "- weights: of step 1240, validation loss 1.5234 (its newest weights; it was in training)\n" in told
+    assert "- weights: of step 1240, validation loss 1.5234 (its latest weights; it was in training)\n" in told
     assert "- weights: of step 5000, validation loss 1.2500\n" in told
     branch = json.loads(as_json(stamped))["branches"][0]
     assert {name: branch[name] for name in stamp} == stamp

@@ -28,7 +28,7 @@ def sessions(draw: st.DrawFn) -> Session:
             session = tree.fork(session, branch, at, draw(LETTERS))
         assert session.current is not None
         session = tree.append(session, session.current, draw(LETTERS), 1)
-        session = tree.keep(session, session.current, draw(st.booleans()))
+        session = tree.mark(session, session.current, draw(st.booleans()))
     return session
 
 
@@ -85,6 +85,8 @@ def test_a_deletion_takes_what_it_says_and_leaves_every_other_text(session: Sess
     assert texts(left) == {id: text for id, text in texts(session).items() if id not in going}
     assert left.current not in going
     assert (left.current is None) == (not left.branches)
+    for id, kept in left.branches.items():  # what was given, and what the model wrote, are told apart as before
+        assert (kept.prompt_end, kept.begins_at) == (session.branches[id].prompt_end, session.branches[id].begins_at)
     check(left)
 
 
@@ -102,16 +104,18 @@ def test_deletions_are_undone_one_after_another_though_more_was_written(session:
     for _ in range(data.draw(st.integers(1, 4))):
         if not session.branches:
             break
+        before = session.current
         if data.draw(st.booleans()):
             session, removed = tree.drop_unkept(session)
         else:
             session, removed = tree.delete(session, data.draw(st.sampled_from(sorted(session.branches))))
-        trail.append(removed)
+        trail.append((removed, before))
         if session.branches:
             grown = data.draw(st.sampled_from(sorted(session.branches)))
             session, wanted = tree.append(session, grown, "more"), tree.append(wanted, grown, "more")
-    for removed in reversed(trail):
+    for removed, before in reversed(trail):
         session = tree.undo(session, removed)
+        assert session.current == before
     assert session.branches == wanted.branches
     assert list(session.branches) == sorted(session.branches)
 
@@ -183,7 +187,7 @@ def test_a_chain_of_thousands_is_walked() -> None:
         ({"parent": 9}, "branch 9, which is not there"),
         ({"fork_at": 18}, "after the text's end, 17"),
         ({"prompt_end": 100}, "its prompt ends after its text"),
-        ({"parent": 2}, "in a circle"),
+        ({"parent": 2}, "form a circle"),
     ],
 )
 def test_what_makes_no_tree_is_refused(changes: dict[str, int], words: str) -> None:

@@ -15,7 +15,7 @@ from tinygpt_tui.events.training import RunEnded, Step, TrainingEvent
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.journal import Journal, read_journal
-from tinygpt_tui.training import run as run_module
+from tinygpt_tui.training import recorder
 from tinygpt_tui.training.run import run_training
 from tinygpt_tui.workers.trainer import start_trainer
 
@@ -37,7 +37,7 @@ def train_and(change: Callable[[Path], object], run: RunFolder) -> list[Training
 @pytest.mark.parametrize("told_by", ["the status", "what is saved"])
 @pytest.mark.parametrize("how", GONE)
 def test_it_ends_and_makes_no_folder(how: str, told_by: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "STATUS_EVERY_S", 0.0 if told_by == "the status" else 1e9)
+    monkeypatch.setattr(recorder, "STATUS_EVERY_S", 0.0 if told_by == "the status" else 1e9)
     run = make_run(steps=60, evaluate_every=4, timeline_mb=1)
     end = train_and(GONE[how], run)[-1]
     assert isinstance(end, RunEnded)

@@ -22,7 +22,7 @@ from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.index import find_run
 from tinygpt_tui.runs.journal import read_journal
 from tinygpt_tui.training import distributed
-from tinygpt_tui.training.distributed import ADDING_UP, WAITING, Order, ProcessGroup, Setup, join, rendezvous_store
+from tinygpt_tui.training.distributed import SUMMING, WAITING, Action, ProcessGroup, Setup, join, rendezvous_store
 from tinygpt_tui.training.helper import help_train
 from tinygpt_tui.training.run import run_training
 from tinygpt_tui.workers.processes import process_group_of
@@ -92,7 +92,7 @@ def test_a_process_that_is_gone_ends_the_run_with_a_word() -> None:
                 os.kill(helper.pid, signal.SIGKILL)
     end = ended(events)
     assert end.reason == "failed"
-    assert "a process of this training is gone" in end.message
+    assert "a process of this training ended unexpectedly" in end.message
     assert "resume" in end.hint
     assert run.read_status().state == "failed"
     assert helpers() == []
@@ -174,7 +174,7 @@ def test_a_helper_without_a_gpu_of_its_own_says_so(monkeypatch: pytest.MonkeyPat
     """Under torchrun: the first process cannot know what another machine has."""
     team = ProcessGroup(1, 2)
     setup = Setup(make_run().read_settings().training, "cuda", 1)
-    monkeypatch.setattr(team, "receive", lambda: (Order.START, 0, 0.0))
+    monkeypatch.setattr(team, "receive", lambda: (Action.START, 0, 0.0))
     monkeypatch.setattr(team, "receive_setup", lambda: (setup, None))
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
@@ -192,7 +192,7 @@ def test_gradients_are_waited_for_minutes_and_words_for_days(monkeypatch: pytest
     monkeypatch.delenv("TORCH_NCCL_BLOCKING_WAIT", raising=False)
     team = join(0, 2)
     assert asked["words"]["timeout"] == WAITING
-    assert asked["gradients"] == {"backend": "nccl", "timeout": ADDING_UP}
+    assert asked["gradients"] == {"backend": "nccl", "timeout": SUMMING}
     assert os.environ["TORCH_NCCL_BLOCKING_WAIT"] == "1"  # else NCCL ends the process, and nothing is said
     assert team._on_gpus == "gpus"
 

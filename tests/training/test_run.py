@@ -34,6 +34,7 @@ from tinygpt_tui.runs.folder import RunFolder, RunSettings, RunStatus
 from tinygpt_tui.runs.index import list_runs
 from tinygpt_tui.runs.journal import read_journal
 from tinygpt_tui.settings.training import Extension
+from tinygpt_tui.training import recorder
 from tinygpt_tui.training import run as run_module
 from tinygpt_tui.training.evaluate import whole_loss
 from tinygpt_tui.training.run import run_training
@@ -100,7 +101,7 @@ def test_stopped_and_gone_on_it_is_the_same_run() -> None:
     second = list(run_training(run.model))
     assert isinstance(second[0], RunStarted)
     assert second[0].step == 6
-    assert Note(6, "going on from step 6") in second
+    assert Note(6, "resuming from step 6") in second
     assert (ended(second).reason, ended(second).step) == ("finished", 12)
     assert steps(first) + steps(second) == steps(straight)
     assert read_journal(run.events) == first + second
@@ -186,6 +187,20 @@ def test_save_now_is_done_now() -> None:
     assert [event.step for event in events if event == Saved(event.step, "resume")] == [3, 12]
 
 
+def test_a_pause_saves_the_state_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its user may close the lid."""
+    run = make_run(evaluate_every=100)
+    control = Control(run.control)
+    monkeypatch.setattr("tinygpt_tui.training.commands.time.sleep", lambda seconds: control.cancel("pause"))
+    events: list[TrainingEvent] = []
+    for event in run_training(run.model):
+        events.append(event)
+        if isinstance(event, Step) and event.step == 3:
+            control.send("pause")
+    place = events.index(Paused(3))
+    assert events[place + 1 : place + 3] == [Saved(3, "resume"), Resumed(3)]
+
+
 @pytest.fixture
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """A disk that is full while the list's only element says so; nobody sleeps."""
@@ -198,7 +213,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         plain(handle)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr(run_module, "ROOM_LOOK_S", 0.0)
+    monkeypatch.setattr(recorder, "ROOM_POLL_S", 0.0)
     return full
 
 
@@ -250,7 +265,7 @@ def test_a_really_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         pytest.skip("only root can mount a small disk, and not everywhere")
     try:
         monkeypatch.setenv(paths.HOME_VARIABLE, str(disk))
-        monkeypatch.setattr(run_module, "ROOM_LOOK_S", 0.0)
+        monkeypatch.setattr(recorder, "ROOM_POLL_S", 0.0)
         run = make_run(steps=30, evaluate_every=5)
         filler = disk / "filler"
         events: list[TrainingEvent] = []
@@ -303,7 +318,7 @@ def test_a_text_that_changed_since() -> None:
     stop_at(run, 3)
     Path(run.read_settings().corpus.path).write_text(TEXT + "one more line\n", encoding="utf-8")
     end = failing(run, stays="stopped")
-    assert "is not the text that this run began with" in end.message
+    assert "is not the text that this run started with" in end.message
     assert "put the old text back" in end.hint
 
 
@@ -356,7 +371,8 @@ def test_a_loss_that_is_no_number_goes_back_once_and_keeps_the_best_weights(monk
     end = failing(run)
     assert "not a number, although the rate was halved" in end.message
     assert end.cause == "diverged"
-    assert RolledBack(4, 6, "the loss", 0.5) in read_journal(run.events)
+    journal = read_journal(run.events)
+    assert journal[journal.index(RolledBack(4, 6, "the loss", 0.5)) + 1] == Saved(4, "resume")  # with the lower rate
     assert end.best_loss is not None
     trained = load(run.model).config.trained
     assert trained is not None
@@ -375,7 +391,7 @@ def test_patience_ends_a_run_in_plain_words_and_more_steps_go_on() -> None:
 
 
 def test_a_finished_run_is_made_longer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_module, "RESUME_AFTER_EVALUATION_S", 0.0)
+    monkeypatch.setattr(recorder, "RESUME_AFTER_EVALUATION_S", 0.0)
     rates, weights = [], []
     for name, stop in (("straight", 0), ("stopped", 17)):
         run = make_run(name, dropout=0.2)
@@ -418,8 +434,8 @@ def test_too_little_memory_is_said_as_such(monkeypatch: pytest.MonkeyPatch, erro
     monkeypatch.setattr(run_module.Training, "take_step", refuse)
     monkeypatch.setattr("tinygpt_tui.planning.shortage.free_memory", lambda: 0.45e9)
     end = failing(make_run(batch_size=4096, block_size=64))
-    assert "this machine has not enough memory for this training: about 8" in end.message
-    assert "MB wanted, 450.0 MB free" in end.message
+    assert "this machine has not enough memory for this run: about 8" in end.message
+    assert "MB needed, 450.0 MB free" in end.message
     assert end.hint == "start again with batch_size 1024 (--batch-size 1024)"
 
 

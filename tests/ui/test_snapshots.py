@@ -460,6 +460,6 @@ def test_train_with_the_doctor_before_a_start(picture: Picture, monkeypatch: pyt
     async def play(pilot: Pilot[None]) -> None:
         await train_tab(pilot)
         await pilot.press("ctrl+y")
-        await sees(pilot, "done  enter", "put dropout 0.2 into the form")
+        await sees(pilot, "done  enter", "set dropout 0.2 in the form")
 
     assert picture(play, SMALL)

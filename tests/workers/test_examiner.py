@@ -10,7 +10,7 @@ import pytest
 from makers import TEXT, make_run, wait_until
 
 from tinygpt_tui.corpora.corpus import split
-from tinygpt_tui.doctor.examination import examine, kept_of, read_examination, run_path
+from tinygpt_tui.doctor.examination import examination_of, examine, read_examination, run_path
 from tinygpt_tui.errors import NotFoundError
 from tinygpt_tui.paths import home
 from tinygpt_tui.training.run import run_training
@@ -22,7 +22,7 @@ def test_it_is_done_in_another_process_and_found() -> None:
     run = make_run()
     start_examiner(run)
     wait_until(lambda: read_examination(run_path(run)) is not None)
-    kept = kept_of(run, run.read_settings())
+    kept = examination_of(run, run.read_settings())
     assert kept == examine(TEXT, split(TEXT, 8, 0.1))
     assert [floor.name for floor in kept.floors][:3] == ["guessing", "unigram", "bigram"]
 
@@ -35,7 +35,7 @@ def test_it_is_done_once_for_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
     examine_run(first)
     monkeypatch.setattr(examiner, "examine", lambda text, corpus: pytest.fail("examined again"))
-    assert kept_of(second, second.read_settings()) is not None
+    assert examination_of(second, second.read_settings()) is not None
     examine_run(second)
     assert run_path(second).read_bytes() == run_path(first).read_bytes()
 
@@ -64,7 +64,7 @@ def test_another_text_under_the_same_path_is_not_taken() -> None:
 def test_a_damaged_file_is_none() -> None:
     run = make_run()
     run_path(run).write_bytes(b"{")
-    assert kept_of(run, run.read_settings()) is None
+    assert examination_of(run, run.read_settings()) is None
     run_path(run).write_bytes(b'{"format": 99}')
     assert read_examination(run_path(run)) is None
 

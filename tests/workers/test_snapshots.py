@@ -91,7 +91,7 @@ def test_a_model_without_a_timeline_ends_the_job_with_a_way_out(tmp_path: Path) 
     make_model(tmp_path / "dog")
     _, events = text_of(EngineService(), tmp_path / "dog", 5)
     assert isinstance(events[-1], GenerationEnded)
-    assert (events[-1].reason, events[-1].message) == ("failed", "dog keeps no checkpoints along the way")
+    assert (events[-1].reason, events[-1].message) == ("failed", "dog has no snapshots")
     assert events[-1].hint
 
 

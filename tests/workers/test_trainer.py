@@ -162,7 +162,7 @@ def test_killed_it_goes_on_from_the_saved_state_to_the_end(watch: Watched) -> No
     assert status.step == reached
     end = watch.end()
     assert (end.reason, end.step) == ("finished", 800)
-    assert Note(saved, f"going on from step {saved}") in watch.seen
+    assert Note(saved, f"resuming from step {saved}") in watch.seen
     assert watch.steps() == [*range(1, reached + 1), *range(saved + 1, 801)]  # and the pause was not left over
 
 

@@ -67,7 +67,7 @@ class Curve:
         return mask
 
     def letters(self, x: Scale, cell: int) -> Floats:
-        """The xs (K,) at which a ghost's letter stands: every few cells of `cell` dots, at least once."""
+        """The xs (K,) at which a ghost's letter is drawn: every few cells of `cell` dots, at least once."""
         ends = np.rint(x.place(self.xs[[0, -1]])).astype(np.int64) // cell
         shift = LETTERS.index(self.sign) * LETTER_SHIFT % LETTER_SPACING if self.sign in LETTERS else 0
         first = ends[0] + shift if ends[0] + shift <= ends[1] else (ends[0] + ends[1]) // 2
@@ -97,11 +97,11 @@ def marks(cells: Integers) -> Integers:
     if not len(cells):
         return cells
     changes = np.flatnonzero(np.append(cells[1:] != cells[:-1], True))
-    kept = [int(changes[-1])]
+    chosen = [int(changes[-1])]
     for index in changes[-2::-1]:
-        if cells[kept[-1]] - cells[index] >= MARK_SPACING:
-            kept.append(int(index))
-    return np.array(kept[::-1], dtype=np.int64)
+        if cells[chosen[-1]] - cells[index] >= MARK_SPACING:
+            chosen.append(int(index))
+    return np.array(chosen[::-1], dtype=np.int64)
 
 
 def _dot(mask: Mask, every: int = 2) -> None:

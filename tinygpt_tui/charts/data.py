@@ -36,8 +36,8 @@ class Series:
     """One curve: `xs` and `ys` of the same length, in any order; where an x is repeated, the later y wins.
 
     `line` is solid, `dashes` is broken, `points` are marks joined by dots; what the chart smooths are lines and dashes.
-    A `ghost` is a faint curve to compare with, known by its letter, which stands on it here and there.
-    Give numpy arrays of float64 where the history is long: a list is converted at every drawing.
+    A `ghost` is a faint curve to compare with, marked with its letter at some places.
+    Give numpy arrays of float64 if the history is long: a list is converted at every drawing.
     """
 
     name: str

@@ -14,7 +14,7 @@ from tinygpt_tui.charts.sheet import shortened
 
 @dataclass(frozen=True)
 class Label:
-    """A name with the value it stands at, as text and as `y`; `sign` shows how its curve is drawn."""
+    """A name with its value, as text and as `y`; `sign` shows how its curve is drawn."""
 
     sign: str
     name: str

@@ -1,4 +1,4 @@
-"""How a chart divides its space: the smaller it is, the fewer words stand around the plot."""
+"""How a chart divides its space: the smaller it is, the fewer words are around the plot."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def lay_out(width: int, height: int, y: Scale, labels: Sequence[Label], ascii: b
 
 
 def y_ticks(y: Scale, rows: int, ascii: bool) -> list[Tick]:
-    """The numbers of a y axis of so many rows, less dense the taller it is."""
+    """The numbers of a y axis of `rows` rows, less dense the taller it is."""
     # Round numbers are uneven on a logarithmic axis: asked for much room, the few that are left say too little.
     room = 2 if rows < 12 or y.log else 3 if rows < 28 else 4
     dots = 1 if ascii else DOTS_HIGH

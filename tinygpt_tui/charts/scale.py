@@ -43,7 +43,7 @@ class Scale:
         return self.low <= value <= self.high
 
     def borders(self) -> Floats:
-        """The values (dots + 1,) between which each dot lies."""
+        """The values (dots + 1,) at the edges of the dots."""
         low, high = self._ends()
         borders = low + (np.arange(self.dots + 1) - 0.5) / max(1, self.dots - 1) * (high - low)
         return np.power(10.0, borders) if self.log else borders

@@ -73,7 +73,7 @@ class Sheet:
             start = end
 
     def _joined(self, styles: list[Style | None]) -> NDArray[np.int64]:
-        """The numbers of the styles (height, width), where blanks go on with the style before them.
+        """The numbers of the styles (height, width), where blanks have the style before them.
 
         It cannot be seen, as long as a style is only ink, and halves the number of segments.
         """

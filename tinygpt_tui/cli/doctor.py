@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _of_run(name: str, one_batch: bool) -> list[Finding]:
-    from tinygpt_tui.doctor.examination import kept_of, read_one_batch
+    from tinygpt_tui.doctor.examination import examination_of, read_one_batch
     from tinygpt_tui.doctor.rounds import findings_of, verdict_words, worst_first
     from tinygpt_tui.runs.history import RunHistory
     from tinygpt_tui.runs.index import find_run
@@ -56,7 +56,7 @@ def _of_run(name: str, one_batch: bool) -> list[Finding]:
     history = RunHistory(settings.training.steps)
     history.add(read_journal(run.events))
     try:
-        examination = kept_of(run, settings) or examine_run(run)
+        examination = examination_of(run, settings) or examine_run(run)
     except TinyGPTError as error:
         notify(f"the text could not be examined: {error.message}")
         examination = None

@@ -19,9 +19,7 @@ from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.files import check_new, write_text
 from tinygpt_tui.packages import TRAINING, require
 from tinygpt_tui.runs.history import RunHistory
-from tinygpt_tui.runs.race import LADDER_NAME, Result, for_so_long, result_of
-from tinygpt_tui.runs.race import Entrant as Contender
-from tinygpt_tui.runs.race import entrants_of as contenders_of
+from tinygpt_tui.runs.race import LADDER_NAME, Contender, Result, contenders_of, result_of, with_time
 from tinygpt_tui.settings.fields import checked
 from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
@@ -88,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     results: list[Result] = []
     for number, contender in enumerate(contenders, start=1):
         if arguments.equal == "seconds" and results and not arguments.minutes:
-            contender = for_so_long(contender, results[0].seconds)
+            contender = with_time(contender, results[0].seconds)
         if arguments.seed is not None:
             seeded = msgspec.structs.replace(contender.training, seed=arguments.seed)
             contender = msgspec.structs.replace(contender, training=seeded)

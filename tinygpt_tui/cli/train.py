@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from tinygpt_tui.corpora.catalog import require_corpus
     from tinygpt_tui.corpora.corpus import check_length
-    from tinygpt_tui.runs.index import check_name, create_run, discard_unbegun, free_name
+    from tinygpt_tui.runs.index import check_name, create_run, discard_unstarted, free_name
     from tinygpt_tui.runs.new_run import new_run, reference
     from tinygpt_tui.tokenizers.char import CharTokenizer
 
@@ -118,7 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         return train_here(run, corpus=corpus)
     except TinyGPTError:
-        discard_unbegun(run)
+        discard_unstarted(run)
         raise
 
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from tinygpt_tui.charts import LossChart
 from tinygpt_tui.cli.output import notify, write
-from tinygpt_tui.doctor.examination import Examination, kept_of
+from tinygpt_tui.doctor.examination import Examination, examination_of
 from tinygpt_tui.doctor.rounds import remedy_in_words, verdict_words
 from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.events.training import (
@@ -84,7 +84,7 @@ class RunView:
         self.history.add(events)
         if any(isinstance(event, RunStarted) for event in events):
             self._settings = self._run.read_settings()  # the trainer has filled in the size of the vocabulary
-            self._examination = kept_of(self._run, self._settings)
+            self._examination = examination_of(self._run, self._settings)
             if self._examination is None and is_here(self._settings.corpus):
                 start_examiner(self._run)
 
@@ -94,7 +94,7 @@ class RunView:
         now = time.monotonic()
         if self._examination is None and self.history.started and now - self._checked_at > EXAMINED_POLL_S:
             self._checked_at = now
-            self._examination = kept_of(self._run, self._settings)
+            self._examination = examination_of(self._run, self._settings)
         return self._examination
 
     @property

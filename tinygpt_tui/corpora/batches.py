@@ -1,7 +1,7 @@
-"""Which windows of the corpus make up which step: decided by seed and step alone.
+"""Which windows of the corpus make up which step; it depends on seed and step alone.
 
 Windows are drawn without replacement: in each epoch every window once, in a new order, cut at a new phase. Because a
-step's batch follows from its number, going on after a kill needs no saved data order.
+step's batch depends on its number alone, resuming after a kill needs no saved data order.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Windows:
         self._starts: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
     def batch(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return inputs and targets of `step` (from 0), each (B, T); the targets are one token further on."""
+        """Return inputs and targets of `step` (from 0), each (B, T); the targets are one token later."""
         first = step * self._batch_size
         starts = np.array([self._start(first + i) for i in range(self._batch_size)])
         places = starts[:, None] + np.arange(self._block_size + 1)

@@ -1,4 +1,4 @@
-"""A text to learn from, as ids: read, checked, and split by position."""
+"""A training text as ids: read, checked, and split by position."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from tinygpt_tui.tokenizers.char import CharTokenizer, Ids, counting, exhausted,
 R = TypeVar("R")
 
 BYTES_AT_ONCE = 1 << 22
-READING_SHARE = 0.3  # of the time that a text takes; the rest is for counting its characters
+READING_SHARE = 0.3  # of the time a text takes; the rest is for counting its characters
 
 
 @dataclass(frozen=True)
 class CorpusText:
-    """What was read: the text, how often it has each character, and notes about what had to be done to read it."""
+    """A text as it was read, with its character counts, and notes on what had to be done to read it."""
 
     text: str = field(repr=False)
     sha256: str
@@ -36,9 +36,9 @@ class CorpusText:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Ids in two parts: the model learns from `train` (N,) and is judged by `validation` (M,).
+    """Ids in two parts: the model is trained on `train` (N,) and evaluated on `validation` (M,).
 
-    They take one, two or four bytes each, as few as the vocabulary permits; a net needs them as int64.
+    They take one, two or four bytes each, as few as the vocabulary permits; a model needs them as int64.
     """
 
     tokenizer: Tokenizer
@@ -47,16 +47,16 @@ class Corpus:
 
 
 def read_text(path: Path, encoding: str = AUTO) -> CorpusText:
-    """Read a text file; UTF-8, or any other encoding that can be told, converted with a note; or the one named.
+    """Read a text file; in UTF-8, or any other encoding that is recognised, converted with a note; or the one named.
 
-    Raises CorpusError where the file is empty or no text, StorageError where it cannot be read; UsageError where there
-    is no such `encoding`.
+    Raises CorpusError if the file is empty or not a text, StorageError if it cannot be read; UsageError if there is no
+    such `encoding`.
     """
     return exhausted(reading(path, encoding))
 
 
 def reading(path: Path, encoding: str = AUTO) -> Generator[float, None, CorpusText]:
-    """Yield the share that is done, again and again, and return what `read_text` does: it can be left between two."""
+    """Yield the share that is done, and return what `read_text` does; a caller can stop in between."""
     digest, content = hashlib.sha256(), bytearray()
     try:
         with open_file(path) as file:
@@ -74,7 +74,7 @@ def reading(path: Path, encoding: str = AUTO) -> Generator[float, None, CorpusTe
     except OSError as error:
         raise storage_error(error, path) from error
     text, notes, guessed = decode(content, path.name, encoding)
-    del content  # before its characters are counted: it may be large
+    del content  # before the characters are counted: it may be large
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
         notes.append("line ends made uniform")
@@ -92,13 +92,13 @@ def reading(path: Path, encoding: str = AUTO) -> Generator[float, None, CorpusTe
 
 
 def sha256_of(path: Path) -> str:
-    """Return the hash by which a run knows its text. Raises OSError."""
+    """Return the hash by which a run identifies its text. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _later(steps: Generator[float, None, R], start: float) -> Generator[float, None, R]:
-    """Let the shares of `steps` run from `start` to 1."""
+    """Map the shares of `steps` to the range from `start` to 1."""
     while True:
         try:
             yield start + (1 - start) * next(steps)
@@ -107,11 +107,11 @@ def _later(steps: Generator[float, None, R], start: float) -> Generator[float, N
 
 
 def split(text: str, block_size: int, validation_share: float, tokenizer: Tokenizer | None = None) -> Corpus:
-    """Turn `text` into ids and cut it once: the last `validation_share` is never trained on.
+    """Turn `text` into ids and split it once: the last `validation_share` is never trained on.
 
     Without a `tokenizer`, one of the text's own characters is made.
 
-    Raises CorpusError where a part is too short for one window of `block_size` tokens and the one after it.
+    Raises CorpusError if a part is too short for one window of `block_size` tokens and the next token.
     """
     return exhausted(splitting(text, block_size, validation_share, tokenizer))
 
@@ -119,7 +119,7 @@ def split(text: str, block_size: int, validation_share: float, tokenizer: Tokeni
 def splitting(
     text: str, block_size: int, validation_share: float, tokenizer: Tokenizer | None = None
 ) -> Generator[float, None, Corpus]:
-    """Yield the share that is done, again and again, and return what `split` does: it can be left between two."""
+    """Yield the share that is done, and return what `split` does; a caller can stop in between."""
     tokenizer = tokenizer or CharTokenizer.of(text)
     if isinstance(tokenizer, CharTokenizer):
         ids = yield from tokenizer.encoding(text)
@@ -132,7 +132,7 @@ def splitting(
 
 
 def check_length(count: int, block_size: int, validation_share: float, what: str = "characters") -> None:
-    """Raise CorpusError where a text of `count` tokens is too short for windows of `block_size` in both its parts."""
+    """Raise CorpusError if a text of `count` tokens is too short for windows of `block_size` in both its parts."""
     train, validation = _parts(count, validation_share)
     if not _long_enough(count, block_size, validation_share):
         smaller = f", or a block size of at most {train // 2}" if train >= 2 and validation >= 2 else ""
@@ -144,7 +144,7 @@ def check_length(count: int, block_size: int, validation_share: float, what: str
 
 
 def _parts(length: int, validation_share: float) -> tuple[int, int]:
-    """Return how many of `length` ids are learnt from, and how many judge."""
+    """Return how many of `length` ids are trained on, and how many are for validation."""
     cut = int(length * (1 - validation_share))
     return cut, length - cut
 
@@ -155,7 +155,7 @@ def _long_enough(length: int, block_size: int, validation_share: float) -> bool:
 
 
 def _shortest(block_size: int, validation_share: float) -> int:
-    # The parts are rounded, so that a formula would be one off; it says where to begin to look.
+    # The parts are rounded, so a formula may be one off; it says where to start searching.
     guess = max(int((block_size + 1) / (1 - validation_share)), int(1 / validation_share))
     near = range(guess, guess + 8)
     return next((length for length in near if _long_enough(length, block_size, validation_share)), near.stop)

@@ -1,4 +1,4 @@
-"""Fetch a corpus of the catalogue: with progress, and checked before it is kept."""
+"""Download a corpus of the catalogue: with progress, and checked before it is saved."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TIMEOUT_S = 20.0
 
 
 class Downloaded(msgspec.Struct, frozen=True):
-    """So many bytes of so many have come; `path` is set with the last one, when the file is whole and checked."""
+    """`done` of `total` bytes have arrived; `path` is set with the last one, when the file is complete and checked."""
 
     done: int
     total: int
@@ -26,9 +26,9 @@ class Downloaded(msgspec.Struct, frozen=True):
 
 
 def download(entry: CorpusEntry) -> Iterator[Downloaded]:
-    """Fetch `entry` into the data folder; stop pulling to cancel, and nothing is left behind.
+    """Download `entry` into the data folder; stop iterating to cancel, and nothing is left behind.
 
-    Raises DownloadError where it does not arrive, or is not what the catalogue says; StorageError.
+    Raises DownloadError if it does not arrive, or differs from the catalogue; StorageError.
     """
     row = entry.row
     if not row.url:
@@ -45,7 +45,7 @@ def download(entry: CorpusEntry) -> Iterator[Downloaded]:
             for chunk in answer.iter_bytes(1 << 16):
                 done += len(chunk)
                 if done > row.bytes:
-                    break  # whatever this is, it is not our file, and it may have no end
+                    break  # this is not the file, and it may be endless
                 file.write(chunk)
                 digest.update(chunk)
                 yield Downloaded(done, row.bytes)

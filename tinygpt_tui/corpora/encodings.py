@@ -1,4 +1,4 @@
-"""Which encoding a text file is in: UTF-8 wherever nearly all of it decodes, else the one named, else a guess."""
+"""The encoding of a text file: UTF-8 if nearly all of it decodes, else the one named, else a guess."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from charset_normalizer import CharsetMatch, from_bytes
 from tinygpt_tui.errors import CorpusError, UsageError
 
 AUTO = "auto"
-# A text rarely has so many control characters; a program, a picture or a zip always does.
+# A text rarely has this share of control characters; a program, a picture or a zip always does.
 LARGEST_SHARE_OF_CONTROLS = 0.01
-HEAD = 65_536  # bytes that tell a text from a program
-WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # UTF-32-LE begins like UTF-16-LE
-# What text files are really written in; among all that Python knows, a curly quote makes French look like MacLatin2.
+HEAD = 65_536  # bytes that are examined for it
+WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # UTF-32-LE starts like UTF-16-LE
+# Common encodings of text files; among all that Python has, a curly quote makes French look like MacLatin2.
 LIKELY_ENCODINGS = (
     *("utf_16", "utf_32", "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r"),
     *("iso8859_2", "cp932", "euc_jp", "gb18030", "big5", "cp949"),
 )
-WESTERN = "cp1252"  # by far the commonest of them, with latin-1 inside it
-WESTERN_LEAD = 0.07  # so much more of a mess (charset-normalizer's measure) may it look than the best reading
-LARGEST_MESS = 0.4  # its own 0.2 gives up where a text ends with a few quotes and dashes
+WESTERN = "cp1252"  # by far the most common one, with latin-1 inside it
+WESTERN_LEAD = 0.07  # how much worse than the best reading (charset-normalizer's measure of mess) it may be
+LARGEST_MESS = 0.4  # its own 0.2 fails if a text ends with a few quotes and dashes
 # Text in another encoding forms a valid UTF-8 sequence about once in ten; UTF-8 with a fault nearly always.
 VALID_FOR_EACH_BAD = 4
 LARGEST_BAD_SHARE = 0.01  # of a file in the encoding that the user names
 LONGEST_SEQUENCE = 4
-FIRST_LEAD = 0xC0  # bytes from here on begin a character of several
+FIRST_LEAD = 0xC0  # bytes from here on start a character of several bytes
 SHOWN = 48  # characters of the line that a guess shows
 
-# Offered in a form; a flag takes all that Python knows.
+# Offered in a form; a flag accepts all that Python has.
 COMMON = (
     *(AUTO, "utf-8", "cp1252", "cp1250", "iso8859-2", "cp1251", "koi8-r", "cp1253", "iso8859-7", "cp1254", "cp1255"),
     *("cp1256", "cp850", "mac-roman", "cp932", "euc-jp", "gb18030", "big5", "cp949", "utf-16-le", "utf-16-be"),
@@ -51,7 +51,7 @@ class Decoded(NamedTuple):
 def decode(content: bytes | bytearray, name: str, encoding: str = AUTO) -> Decoded:
     """Return the text of a file called `name`; line ends stay as they are.
 
-    Raises CorpusError where it is no text, or none in this `encoding`; UsageError where Python has no such encoding.
+    Raises CorpusError if it is not a text, or not in this `encoding`; UsageError if Python has no such encoding.
     """
     if encoding != AUTO:
         return _named(bytes(content), name, encoding)
@@ -62,7 +62,7 @@ def decode(content: bytes | bytearray, name: str, encoding: str = AUTO) -> Decod
     if (nearly := _nearly_utf8(raw)) is not None:
         text, bad = nearly
         return Decoded(text, [f"{name} is UTF-8 except for {_bytes(bad)}, left out"])
-    best = None if looks_binary(raw) and not raw.startswith(WIDE) else _likeliest(raw)
+    best = None if looks_binary(raw) and not raw.startswith(WIDE) else _most_likely(raw)
     if best is None:
         raise not_a_text(name)
     text = str(best)
@@ -114,7 +114,7 @@ def _named(raw: bytes, name: str, encoding: str) -> Decoded:
 
 
 def _nearly_utf8(raw: bytes) -> tuple[str, int] | None:
-    """Return the text without the bytes that are not UTF-8, and how many they are; None where it is not UTF-8."""
+    """Return the text without the bytes that are not UTF-8, and how many they are; None if it is not UTF-8."""
     if looks_binary(raw):
         return None
     text = raw.decode("utf-8", "ignore")
@@ -129,11 +129,11 @@ def _nearly_utf8(raw: bytes) -> tuple[str, int] | None:
 
 
 def _is_cut(raw: bytes) -> bool:
-    """Whether nothing is wrong but the first bytes, which end a character, and the last ones, which begin one."""
+    """Whether only the first bytes, which end a character, and the last ones, which start one, are wrong."""
     start = 0
     while start < LONGEST_SEQUENCE - 1 and start < len(raw) and 0x80 <= raw[start] < 0xC0:
         start += 1
-    # A decoder that is told of more to come leaves an unfinished character at the end alone.
+    # A decoder that expects more leaves an unfinished character at the end alone.
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         decoder.decode(raw[start:], final=False)
@@ -142,8 +142,8 @@ def _is_cut(raw: bytes) -> bool:
     return True
 
 
-def _likeliest(content: bytes) -> CharsetMatch | None:
-    """Return the most likely reading of bytes that are not UTF-8, or None where there is none."""
+def _most_likely(content: bytes) -> CharsetMatch | None:
+    """Return the most likely reading of bytes that are not UTF-8, or None if there is none."""
     likely = from_bytes(content, cp_isolation=list(LIKELY_ENCODINGS), threshold=LARGEST_MESS)
     readings = list(likely) or list(from_bytes(content))
     if not readings:
@@ -154,7 +154,7 @@ def _likeliest(content: bytes) -> CharsetMatch | None:
 
 
 def _telling_line(text: str) -> str:
-    """Return the piece of text around the first character that another encoding would read otherwise."""
+    """Return the text around the first character that another encoding would read differently."""
     found = _NOT_ASCII.search(text)
     place = found.start() if found else 0
     start = text.rfind("\n", 0, place) + 1

@@ -19,18 +19,18 @@ from tinygpt_tui.tokenizers.char import Ids
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-# How it is smoothed, for those who read the chart.
+# How it is smoothed, for readers of the chart.
 SMOOTHING = "interpolated Kneser–Ney, modified (Chen and Goodman 1998)"
 NAMES = {1: "unigram", 2: "bigram", 3: "trigram", 5: "5-gram"}
 HIGHEST = max(NAMES)
 TOKENS_AT_ONCE = 1 << 22
-# Beyond so many different runs their order is left out: they would need gigabytes, and hardly any comes back.
+# An order with more different runs is left out: they would need gigabytes, and hardly any occurs twice.
 MOST_GRAMS = 1 << 24
 LARGEST_KEY = (1 << 63) - 1
 
 
 class Floor(msgspec.Struct, frozen=True):
-    """What somebody who knows only the last `order` - 1 tokens loses on the validation split, nats per token."""
+    """The loss on the validation split, in nats per token, of a model that knows only the last `order` - 1 tokens."""
 
     name: str
     order: int
@@ -52,10 +52,10 @@ class Grams:
 
 
 def floors_of(train: Ids, validation: Ids, size: int) -> list[Floor]:
-    """Return the yardsticks of a corpus with `size` different tokens, the best last.
+    """Return the baselines of a corpus with `size` different tokens, the best last.
 
-    Guessing, which knows nothing, is the first: ln `size`. An order is left out where its runs cannot be counted, or
-    where knowing more does not help (too short a text for so long a run).
+    Guessing, which knows nothing, is the first: ln `size`. An order is left out if its runs cannot be counted, or if
+    knowing more does not help (the text is too short for runs of that length).
     """
     found = [Floor("guessing", 0, math.log(size))] if size > 1 else []
     top = _count_highest(train, size, max(order for order in NAMES if order <= max(1, len(train) - 1)))
@@ -102,13 +102,13 @@ class KneserNey:
         # Text repeats itself: each different run is asked for once.
         seen = count_grams(ids, self._order, self._size, most=len(ids))
         assert seen is not None, "runs that could be counted can be asked for"
-        return float(-(np.log(self.chances(seen.keys)) @ seen.counts) / seen.counts.sum())
+        return float(-(np.log(self.probabilities(seen.keys)) @ seen.counts) / seen.counts.sum())
 
-    def chances(self, keys: Integers) -> Floats:
+    def probabilities(self, keys: Integers) -> Floats:
         """Return the probability (Q,) of the last token of each packed run (Q,) after the others."""
         found = np.full(len(keys), 1.0 / self._size)
         for level in self._levels:
-            found = level.chances(keys % self._size**level.order, found)
+            found = level.probabilities(keys % self._size**level.order, found)
         return found
 
 
@@ -126,7 +126,7 @@ class _Level:
         self._totals = totals
         self._left = np.add.reduceat(discounts[np.minimum(grams.counts, 3)], starts) / totals
 
-    def chances(self, keys: Integers, below: Floats) -> Floats:
+    def probabilities(self, keys: Integers, below: Floats) -> Floats:
         """Return p (Q,) of the runs `keys` (Q,), given what the level below says (Q,)."""
         at, known = _places(self._contexts, keys // self._size)
         place, seen = _places(self._grams.keys, keys)
@@ -141,16 +141,16 @@ def additive_loss(train: Ids, validation: Ids, order: int, size: int, share: flo
     assert asked is not None, "too many runs"
     contexts = Grams(order - 1, *_summed(grams.keys // size, grams.counts))
     counts, totals = (
-        np.where(seen, kept.counts[place], 0)
-        for kept, keys in ((grams, asked.keys), (contexts, asked.keys // size))
-        for place, seen in [_places(kept.keys, keys)]
+        np.where(seen, grams_of.counts[place], 0)
+        for grams_of, keys in ((grams, asked.keys), (contexts, asked.keys // size))
+        for place, seen in [_places(grams_of.keys, keys)]
     )
-    chances = (counts + share) / (totals + share * size)
-    return float(-(np.log(chances) @ asked.counts) / asked.counts.sum())
+    probabilities = (counts + share) / (totals + share * size)
+    return float(-(np.log(probabilities) @ asked.counts) / asked.counts.sum())
 
 
 def _count_highest(train: Ids, size: int, order: int) -> Grams | None:
-    """Return the longest runs that can be counted, not longer than `order`: what is shorter follows from them."""
+    """Return the longest runs that can be counted, not longer than `order`: shorter ones follow from them."""
     while order and (found := count_grams(train, order, size)) is None:
         order -= 1
     return found if order else None

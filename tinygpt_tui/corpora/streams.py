@@ -1,8 +1,8 @@
-"""Windows that follow one another, for nets whose memory is carried from each to the next.
+"""Windows that follow each other, for models whose memory is carried from each to the next.
 
-The text is cut into as many streams as a batch has rows; step after step each row goes on where it stopped. At the end
-of the streams a new epoch begins, cut at a new phase, with an empty memory. As with `Windows` the batch follows from
-seed and step alone.
+The text is cut into as many streams as a batch has rows; at each step every row continues where it stopped. At the end
+of the streams a new epoch starts, cut at a new phase, with an empty memory. As with `Windows` the batch depends on seed
+and step alone.
 """
 
 from __future__ import annotations
@@ -14,25 +14,25 @@ from tinygpt_tui.tokenizers.char import Ids
 
 
 class Streams:
-    """The streams of one split; `batch(step)` gives inputs and targets, `begins(step)` says where memories are new."""
+    """The streams of one split; `batch(step)` gives inputs and targets, `is_start(step)` says where an epoch starts."""
 
     def __init__(self, ids: Ids, block_size: int, batch_size: int, seed: int) -> None:
         """`ids` (N,) with N > block_size; a text too short for that many streams has them overlap."""
         assert len(ids) > block_size, "a window needs one token more than its length"
         self._ids, self._block_size, self._seed = ids, block_size, seed
-        self._last_start = len(ids) - 1 - block_size  # where the last window may begin
+        self._last_start = len(ids) - 1 - block_size  # where the last window may start
         self.windows_per_epoch = max(1, (len(ids) - 1) // batch_size // block_size)
         self._phases = max(1, min(block_size, self._last_start + 1))
         # Evenly spread; the last stream still has room for the whole epoch at any phase.
         last = max(0, self._last_start - (self.windows_per_epoch - 1) * block_size - (self._phases - 1))
         self._starts = np.linspace(0, last, batch_size).astype(np.int64)
 
-    def begins(self, step: int) -> bool:
-        """Whether `step` (from 0) begins an epoch."""
+    def is_start(self, step: int) -> bool:
+        """Whether `step` (from 0) starts an epoch."""
         return step % self.windows_per_epoch == 0
 
     def batch(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return inputs and targets of `step` (from 0), each (B, T); the targets are one token further on."""
+        """Return inputs and targets of `step` (from 0), each (B, T); the targets are one token later."""
         epoch, place = divmod(step, self.windows_per_epoch)
         phase = int(np.random.default_rng((self._seed, epoch)).integers(self._phases))
         starts = np.minimum(self._starts + phase + place * self._block_size, self._last_start)

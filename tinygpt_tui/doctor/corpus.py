@@ -1,4 +1,4 @@
-"""What is wrong with a text before anybody learns from it: damage, repetition between its parts, a strange split."""
+"""What is wrong with a text before a model trains on it: damage, repetition between its parts, an odd split."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENTITY = re.compile(r"&(?:#\d{2,5}|#x[0-9a-fA-F]{2,5}|amp|lt|gt|quot|apos|nbsp|[
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
 LONGEST_SHOWN = 24
 
-# Text that stands in both parts word for word: how long a piece must be to be no accident, and how much is too much.
+# Text that is in both parts word for word: how long a piece must be to be no accident, and how much is too much.
 PIECE_CHARACTERS, PIECE_TOKENS = 64, 16
 HINT_SHARE, WARNING_SHARE = 0.01, 0.1
 TOKENS_AT_ONCE = 1 << 22
@@ -45,45 +45,45 @@ DAMAGES = (
     Damage(
         "replacement",
         re.compile(REPLACEMENT),
-        "signs that stand for a character nobody could read (�)",
-        "Somebody read the text in the wrong encoding and saved what came of it: these characters are lost. "
+        "replacement characters (�)",
+        "The text was read in the wrong encoding and saved: these characters are lost. "
         "Get the text again from its source.",
     ),
     Damage(
         "mojibake",
         MOJIBAKE,
         "places where UTF-8 was read as Latin-1",
-        "The model would learn to write them so. Open the text as UTF-8, or put the right letters back, and save it.",
+        "The model would learn to write them. Open the text as UTF-8, or put the right letters back, and save it.",
     ),
     Damage(
         "entities",
         ENTITY,
         "HTML entities",
-        "The text was cut out of a web page. The model would learn to spell them out, letter by letter.",
+        "The text was copied from a web page. The model would learn to spell them out, letter by letter.",
     ),
     Damage(
         "controls",
         CONTROL,
         "control characters",
-        "They cannot be seen, and each takes a place in the vocabulary. They come from a damaged file or a program.",
+        "They are invisible, and each takes a place in the vocabulary. They come from a damaged file or a program.",
     ),
 )
 
 
 def damage_findings(text: str) -> Iterator[Finding]:
-    """Yield one finding for each kind of damage in `text`, or one that there is none."""
+    """Yield a finding for each kind of damage in `text`, or one that says that there is none."""
     clean = True
     for damage in DAMAGES:
         places = [match for match in damage.pattern.finditer(text) if _is_damage(damage.check, match[0])]
         if places:
             clean = False
             first = places[0]
-            said = _shown(damage.check, first[0])
+            example, line = _shown(damage.check, first[0]), text.count("\n", 0, first.start()) + 1
             yield Finding(
                 0,
                 damage.check,
                 "warning" if len(places) > 1 or damage.check == "replacement" else "hint",
-                f"{len(places):,} {damage.what}{said}, the first in line {text.count(chr(10), 0, first.start()) + 1:,}",
+                f"{len(places):,} {damage.what}{example}, the first in line {line:,}",
                 damage.why,
                 place=first.start(),
             )
@@ -92,14 +92,14 @@ def damage_findings(text: str) -> Iterator[Finding]:
 
 
 def split_findings(corpus: Corpus) -> Iterator[Finding]:
-    """Yield what is to be said of how the corpus is cut in two: each part's size, and what only one of them has."""
+    """Yield how the corpus is split: each part's size, and tokens that only the validation part has."""
     train, validation = corpus.train, corpus.validation
     total, size = len(train) + len(validation), corpus.tokenizer.size
     known = _which(train, size)
     unseen = np.flatnonzero(_which(validation, size) & ~known)
     share = float(np.isin(validation, unseen).mean()) if len(unseen) else 0.0
     parts = (
-        f"learns from {len(train):,} of {total:,} tokens ({len(train) / total:.0%}) "
+        f"trains on {len(train):,} of {total:,} tokens ({len(train) / total:.0%}) "
         f"with {int(known.sum()):,} of {size:,} different ones"
     )
     if len(train) < len(validation):
@@ -107,8 +107,8 @@ def split_findings(corpus: Corpus) -> Iterator[Finding]:
             0,
             "split",
             "warning",
-            f"the model {parts}: less than it is judged by",
-            "Most of the text is kept to judge the model and never learnt from.",
+            f"the model {parts}: less than the validation split",
+            "Most of the text is held out to evaluate the model, and never trained on.",
             {"validation_share": "0.1"},
         )
     elif share > UNSEEN_SHARE:
@@ -117,8 +117,8 @@ def split_findings(corpus: Corpus) -> Iterator[Finding]:
             0,
             "split",
             "warning",
-            f"{len(unseen):,} different tokens come only in the part that judges ({examples}): {share:.1%} of it",
-            "The text is not the same kind of text at its end: nothing can be learnt about what is only there.",
+            f"{len(unseen):,} different tokens are only in the validation split ({examples}): {share:.1%} of it",
+            "The end of the text differs from the rest: nothing can be learned about what is only there.",
             place=_place(corpus, int(np.argmax(np.isin(validation, unseen)))),
         )
     else:
@@ -126,7 +126,7 @@ def split_findings(corpus: Corpus) -> Iterator[Finding]:
 
 
 def repetition_findings(corpus: Corpus) -> Iterator[Finding]:
-    """Yield how much of the validation split stands word for word in the training split."""
+    """Yield how much of the validation split is also in the training split, word for word."""
     length = PIECE_CHARACTERS if corpus.tokenizer.name == "char" else PIECE_TOKENS
     pieces = _pieces(corpus.validation, length)
     if not len(pieces):
@@ -140,22 +140,22 @@ def repetition_findings(corpus: Corpus) -> Iterator[Finding]:
         0,
         "repetition",
         "warning" if share >= WARNING_SHARE else "hint",
-        f"{share:.0%} of the text that judges stands word for word in the text that is learnt from",
-        "What was learnt by heart counts as understood there, so that the validation loss looks better than it is. "
-        "Take doubled passages out of the text, where they are not its nature.",
+        f"{share:.0%} of the validation split is also in the training split, word for word",
+        "The model can memorise it, so the validation loss looks better than it is. "
+        "Remove repeated passages from the text, unless they belong to it.",
         place=_place(corpus, int(np.argmax(seen)) * length),
     )
 
 
 def repeated(ids: Ids, pieces: Ids, size: int) -> NDArray[np.bool_]:
-    """Return which of the pieces (P, L) stand anywhere in `ids` (N,), as (P,).
+    """Return which of the pieces (P, L) are anywhere in `ids` (N,), as (P,).
 
-    By a rolling polynomial hash modulo 2**64 over random numbers for the tokens; a chance meeting of different pieces
-    has a probability of about N * P / 2**64.
+    By a rolling polynomial hash modulo 2**64 over random numbers for the tokens; the probability of a collision is
+    about N * P / 2**64.
     """
     count, length = pieces.shape
     table = np.random.default_rng(0).integers(1 << 63, size=size, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-    base = 0x9E3779B97F4A7C15  # odd, so that it can be undone
+    base = 0x9E3779B97F4A7C15  # odd, so that it has an inverse
     most = TOKENS_AT_ONCE + length
     powers = np.cumprod(np.full(most, base, dtype=np.uint64))
     undone = np.cumprod(np.full(most, pow(base, -1, 1 << 64), dtype=np.uint64))
@@ -166,7 +166,7 @@ def repeated(ids: Ids, pieces: Ids, size: int) -> NDArray[np.bool_]:
         part = ids[start : start + TOKENS_AT_ONCE + length - 1]
         sums = np.append(np.uint64(0), np.cumsum(table[part] * powers[: len(part)], dtype=np.uint64))
         here = sums[length:] - sums[:-length]
-        here[1:] *= undone[: len(here) - 1]  # each as if it stood at the beginning
+        here[1:] *= undone[: len(here) - 1]  # each as if it were at the start
         places = np.minimum(np.searchsorted(wanted[order], here), count - 1)
         found[places[wanted[order][places] == here]] = True
     # `found` counts by the sorted hashes; equal pieces have one place there and all of them are found.
@@ -182,7 +182,7 @@ def _which(ids: Ids, size: int) -> NDArray[np.bool_]:
 
 
 def _place(corpus: Corpus, token: int) -> int | None:
-    """Return which character a token of the validation split is; None where a token is no character."""
+    """Return which character a token of the validation split is; None if tokens are not characters."""
     return len(corpus.train) + token if corpus.tokenizer.name == "char" else None
 
 
@@ -204,7 +204,7 @@ def _shown(check: str, text: str) -> str:
 
 
 def _mended(text: str) -> str:
-    """What a piece of text was before UTF-8 was read as cp1252 or latin-1; empty where it was not."""
+    """What a piece of text was before UTF-8 was read as cp1252 or latin-1; empty if it was not."""
     for length in range(len(text), 1, -1):
         # cp1252 leaves five bytes open, which programs read as latin-1 does.
         raw = b"".join(sign.encode("cp1252", "ignore") or sign.encode("latin-1", "ignore") for sign in text[:length])

@@ -1,4 +1,4 @@
-"""What a run's curves say of its settings: its beginning, its rate, learning by heart."""
+"""What a run's curves say about its settings: the start, the rate, memorising."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tinygpt_tui.settings.training import TrainingSettings
 Floats = NDArray[np.float64]
 
 INITIAL_LOW, INITIAL_HIGH = 0.9, 1.1  # of ln V
-# A training loss is averaged over so many pieces of the run, of at least so many steps, before it is judged.
+# A training loss is averaged over this many pieces of the run, of at least this many steps, before it is judged.
 PIECES, LEAST_STEPS = 50, 10
 JUMP_NATS, JUMP_SHARE = 0.3, 0.15
 RECOVERED_NATS = 0.05
@@ -32,16 +32,16 @@ FIRST_DROPOUT, MORE_DROPOUT, MOST_DROPOUT = 0.1, 0.1, 0.4
 def curve_findings(
     history: RunHistory, settings: TrainingSettings, floors: Sequence[Floor], start: str = ""
 ) -> Iterator[Finding]:
-    """Yield what can be told from the events of a run, live or ended; `start` is the model that it started from."""
+    """Yield findings from the events of a run, live or ended; `start` is the model that it started from."""
     yield from _initial_loss(history, settings, start)
     yield from _rate_too_high(history, settings)
     yield from _stuck(history, settings, floors)
-    yield from _by_heart(history, settings, floors)
+    yield from _memorising(history, settings, floors)
     yield from _ended_too_soon(history, settings)
 
 
 def other_rate(settings: TrainingSettings, factor: float) -> dict[str, str]:
-    """Return all rates of a training times `factor`, as one would type them; 0 goes on meaning "as the others"."""
+    """Return all rates of a run times `factor`, as the user would type them; 0 still means "as the others"."""
     names = ("learning_rate", "embedding_rate", "head_rate")
     rates = {name: min(1.0, getattr(settings, name) * factor) for name in names}
     return {name: f"{rate:.2g}" for name, rate in rates.items() if rate}
@@ -54,32 +54,32 @@ def _initial_loss(history: RunHistory, settings: TrainingSettings, start: str) -
 
 
 def _known_loss(loss: float, settings: TrainingSettings, start: str) -> Finding:
-    """Say what the loss of a model that has learnt already tells, before it learns this text."""
+    """Judge the first loss of a model that was trained before on another text."""
     guessing = math.log(max(2, settings.architecture.vocab_size))
     if loss < guessing:
         return Finding(
-            0, "initial-loss", "fine", f"what {start} knows is of use: {loss:.2f}, where guessing loses {guessing:.2f}"
+            0, "initial-loss", "fine", f"what {start} knows helps: its loss is {loss:.2f}, guessing has {guessing:.2f}"
         )
     return Finding(
         0,
         "initial-loss",
         "hint",
-        f"what {start} knows is of no use here yet: {loss:.2f}, where guessing loses {guessing:.2f}",
-        "It is surer of other texts than of this one. That passes soon; where it does not, a fresh net may do better.",
+        f"what {start} knows does not help here yet: its loss is {loss:.2f}, guessing has {guessing:.2f}",
+        "It expects another kind of text. That passes soon; if it does not, an untrained model may do better.",
     )
 
 
 def initial_loss(loss: float, settings: TrainingSettings) -> Finding:
-    """Say what the loss of an untrained model tells: it should be that of guessing."""
+    """Judge the loss of an untrained model: it should be that of guessing."""
     guessing = math.log(max(2, settings.architecture.vocab_size))
     if loss > guessing * INITIAL_HIGH:
         return Finding(
             0,
             "initial-loss",
             "warning",
-            f"the untrained model loses {loss:.2f} where guessing loses {guessing:.2f}",
-            "It begins sure of what it cannot know: its first weights are too large, and the first steps are spent on "
-            "taking that back.",
+            f"the loss of the untrained model is {loss:.2f}, guessing has {guessing:.2f}",
+            "It starts certain of what it cannot know: its first weights are too large, and the first steps only undo "
+            "that.",
             {"start": "zero_residual"} if getattr(settings.architecture, "start", "") == "gpt2" else {},
         )
     if loss < guessing * INITIAL_LOW:
@@ -87,8 +87,8 @@ def initial_loss(loss: float, settings: TrainingSettings) -> Finding:
             0,
             "initial-loss",
             "bad",
-            f"the untrained model loses only {loss:.2f} where guessing loses {guessing:.2f}",
-            "Nobody can know a text before reading it: either these weights were trained before, or the model sees "
+            f"the loss of the untrained model is only {loss:.2f}, guessing has {guessing:.2f}",
+            "No model can know a text before reading it: either these weights were trained before, or the model sees "
             "the token that it should predict.",
         )
     return Finding(0, "initial-loss", "fine", f"the untrained model guesses: {loss:.3f}, ln V is {guessing:.3f}")
@@ -103,8 +103,8 @@ def _rate_too_high(history: RunHistory, settings: TrainingSettings) -> Iterator[
             "rate",
             "bad",
             f"the loss blew up at step {ended.step:,}",
-            "Each step was so large that it made things worse, and the next one larger still, until nothing was a "
-            "number any more. A smaller rate is calmer.",
+            "Each step was too large and made the loss worse, the next one even more, until it was not a number. "
+            "A smaller rate avoids this.",
             calmer,
         )
         return
@@ -113,7 +113,7 @@ def _rate_too_high(history: RunHistory, settings: TrainingSettings) -> Iterator[
         return
     lowest = np.minimum.accumulate(means)
     rises = means - lowest
-    # The first pieces are left out: while the rate warms up anything may happen.
+    # The first piece is left out: while the rate warms up anything may happen.
     worst = 1 + int(np.argmax(rises[1:]))
     limit = max(JUMP_NATS, JUMP_SHARE * float(lowest[worst]))
     if rises[worst] > limit:
@@ -123,8 +123,8 @@ def _rate_too_high(history: RunHistory, settings: TrainingSettings) -> Iterator[
             "rate",
             "hint" if back else "warning",
             f"the training loss jumped by {rises[worst]:.2f} nats near step {step:,}"
-            + (", and came back" if back else ""),
-            "Steps that are too large leap out of the valley that they should descend into. A smaller rate is calmer.",
+            + (", and recovered" if back else ""),
+            "Steps that are too large jump over the minimum that they should reach. A smaller rate avoids this.",
             calmer,
         )
     elif (worse := trend_of(history).worse) is not None:
@@ -132,8 +132,8 @@ def _rate_too_high(history: RunHistory, settings: TrainingSettings) -> Iterator[
             worse,
             "rate",
             "warning",
-            f"nothing gets better since step {worse:,}, neither in training nor in validation",
-            "The steps are too large to go down any further. A smaller rate, or one that falls, helps.",
+            f"no improvement since step {worse:,}, neither in training nor in validation",
+            "The steps are too large to lower the loss any further. A smaller rate, or one that decays, helps.",
             calmer,
         )
     else:
@@ -141,9 +141,9 @@ def _rate_too_high(history: RunHistory, settings: TrainingSettings) -> Iterator[
 
 
 def _stuck(history: RunHistory, settings: TrainingSettings, floors: Sequence[Floor]) -> Iterator[Finding]:
-    """Yield whether the model has learnt more than how often each letter comes; the whole curve counts, not its end.
+    """Yield whether the model has learned more than how frequent each letter is, by the whole curve, not its end.
 
-    A run that was better before has another fault (it over-fits, or its rate is too high), and so has one whose
+    A run that was better before has another problem (it overfits, or its rate is too high), and so has one whose
     training loss is far lower: a larger rate would make either worse.
     """
     unigram = next((floor.loss for floor in floors if floor.order == 1), None)
@@ -152,7 +152,7 @@ def _stuck(history: RunHistory, settings: TrainingSettings, floors: Sequence[Flo
         return
     limit = unigram * (1 - STUCK_SHARE)
     if losses[-1] < limit:
-        yield Finding(int(steps[-1]), "stuck", "fine", "the model uses what stands before a letter")
+        yield Finding(int(steps[-1]), "stuck", "fine", "the model uses the context before a letter")
     elif (
         losses[1:].min() >= limit
         and np.all(losses[-STUCK_EVALUATIONS:] < unigram * (1 + STUCK_SHARE))
@@ -166,11 +166,11 @@ def _stuck(history: RunHistory, settings: TrainingSettings, floors: Sequence[Flo
             "stuck",
             "warning",
             f"the loss is stuck at what counting letters gives ({unigram:.2f})",
-            "The model has learnt how often each letter comes, and nothing of what stands before it. "
+            "The model has learned how frequent each letter is, but does not use what comes before it. "
             + (
-                "Its gradients are cut short at nearly every step: a smaller rate lets it find its way."
+                "Its gradients are clipped at nearly every step: a smaller rate helps."
                 if clipped
-                else "Its gradients are small: a larger rate gets it moving."
+                else "Its gradients are small: a larger rate helps."
             ),
             other_rate(settings, 1 / RATE_FACTOR if clipped else RATE_FACTOR),
         )
@@ -182,24 +182,24 @@ def _train_loss(history: RunHistory) -> float:
     return float(history.comparable_losses[1][-1] - gaps[-1]) if len(steps) else math.inf
 
 
-def _by_heart(history: RunHistory, settings: TrainingSettings, floors: Sequence[Floor]) -> Iterator[Finding]:
+def _memorising(history: RunHistory, settings: TrainingSettings, floors: Sequence[Floor]) -> Iterator[Finding]:
     since, text = trend_of(history).overfitting, "training falls, validation rises"
     if since is None and (since := _never_general(history, floors)) is not None:
-        text = "training falls, validation never has"
+        text = "training falls, validation never did"
     clockless = {"minutes": "0"} if settings.minutes else {}
     if since is None:
         return
     dropout: float | None = getattr(settings.architecture, "dropout", None)
     if dropout is None:
-        return  # a table has none
+        return  # a bigram table has none
     more = min(MOST_DROPOUT, dropout + MORE_DROPOUT if dropout else FIRST_DROPOUT)
     yield Finding(
         since,
         "overfitting",
         "warning",
-        f"the model over-fits since step {since:,}: {text}",
-        f"It is memorising its training text. The best weights (step {since:,}) are saved, so only time is lost. "
-        "Dropout, a smaller model or more text delay over-fitting.",
+        f"overfitting since step {since:,}: {text}",
+        f"The model memorises its training text. The best weights (step {since:,}) are saved, so only time is lost. "
+        "Dropout, a smaller model or more text delay overfitting.",
         {"dropout": f"{more:g}"} if more > dropout else {"steps": str(since)} | clockless,
     )
 
@@ -217,7 +217,7 @@ def _never_general(history: RunHistory, floors: Sequence[Floor]) -> int | None:
 
 
 def _ended_too_soon(history: RunHistory, settings: TrainingSettings) -> Iterator[Finding]:
-    """A run that was still getting better quickly in its last tenth would have profited from more steps."""
+    """Yield whether the run was still improving quickly in its last tenth: more steps would have helped."""
     steps, losses = history.comparable_losses
     if history.ended is None or history.ended.reason != "finished" or len(steps) < 5:
         return
@@ -230,8 +230,8 @@ def _ended_too_soon(history: RunHistory, settings: TrainingSettings) -> Iterator
             int(steps[-1]),
             "short",
             "hint",
-            f"it was still getting better when it ended: by {before - losses[-1]:.2f} nats in the last tenth",
-            "More steps, with a rate that falls over all of them, reach a lower loss.",
+            f"the loss was still falling at the end: by {before - losses[-1]:.2f} nats in the last tenth",
+            "More steps, with a rate that decays over all of them, reach a lower loss.",
             {"minutes": f"{settings.minutes * 2:g}"} if settings.minutes else {"steps": str(settings.steps * 2)},
         )
 

@@ -1,6 +1,6 @@
-"""A corpus measured once: its yardsticks and what is wrong with it, kept by the text's hash and how it is cut.
+"""The examination of a corpus: its baselines and what is wrong with it, cached by the text's hash and its split.
 
-A run keeps a copy in its own folder, so that it can be compared with them where its text is not.
+A run has a copy in its own folder, so that it can be compared with the baselines without its text.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FORMAT = 1
 
 
 class Examination(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found: nats per token on the validation split, best last, and the doctor's words."""
+    """The baselines, in nats per token on the validation split and the best last, and the doctor's findings."""
 
     format: int = FORMAT
     smoothing: str = SMOOTHING
@@ -34,48 +34,48 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def examine(text: str, corpus: Corpus) -> Examination:
-    """Measure a text that was read and split."""
+    """Examine a text that was read and split."""
     findings = [*damage_findings(text), *split_findings(corpus), *repetition_findings(corpus)]
     floors = floors_of(corpus.train, corpus.validation, corpus.tokenizer.size)
     return Examination(floors=floors, findings=findings)
 
 
 def key_of(sha256: str, validation_share: float, tokenizer: dict[str, object]) -> str:
-    """Return the name under which the examination of a text is kept: its hash, how it is cut, how it is read."""
+    """Return the name under which an examination is cached: the text's hash, its split, its tokenizer."""
     read = json.dumps(tokenizer, sort_keys=True).encode()
     return f"{sha256[:32]}-{validation_share:g}-{hashlib.sha256(read).hexdigest()[:8]}"
 
 
 def cache_path(key: str) -> Path:
-    """Return where an examination is kept for all runs of the same text."""
+    """Return where an examination is cached for all runs of the same text."""
     return paths.home() / "examined" / f"{key}.json"
 
 
 def run_path(run: RunFolder) -> Path:
-    """Return where a run keeps its own copy."""
+    """Return where a run's own copy is."""
     return run.folder / FILE
 
 
 def one_batch_path(run: RunFolder) -> Path:
-    """Return where it is kept whether the run's net can learn one batch by heart."""
+    """Return where the result of a run's one-batch test is."""
     return run.folder / ONE_BATCH_FILE
 
 
 def read_one_batch(run: RunFolder) -> Finding | None:
-    """Return what came of trying to learn one batch; None where nobody has tried."""
+    """Return the result of a run's one-batch test; None if it was not run."""
     try:
         return read_json(one_batch_path(run), Finding)
     except (OSError, Damage):
         return None
 
 
-def keep_one_batch(run: RunFolder, finding: Finding) -> None:
-    """Write down what came of trying to learn one batch. Raises StorageError."""
+def write_one_batch(run: RunFolder, finding: Finding) -> None:
+    """Save the result of a run's one-batch test. Raises StorageError."""
     write_bytes(one_batch_path(run), msgspec.json.encode(finding) + b"\n", within=run.folder)
 
 
 def read_examination(path: Path) -> Examination | None:
-    """Return a kept examination; None where there is none, or one that this version cannot read."""
+    """Return a saved examination; None if there is none, or one that this version cannot read."""
     try:
         found = read_json(path, Examination)
     except (OSError, Damage):
@@ -83,15 +83,15 @@ def read_examination(path: Path) -> Examination | None:
     return found if found.format == FORMAT else None
 
 
-def keep(examination: Examination, *places: Path, within: Path | None = None) -> None:
-    """Write an examination down; `within` as for `whole_file`. Raises StorageError."""
+def write_examination(examination: Examination, *places: Path, within: Path | None = None) -> None:
+    """Save an examination; `within` as for `whole_file`. Raises StorageError."""
     content = msgspec.json.format(msgspec.json.encode(examination), indent=2) + b"\n"
     for place in places:
         write_bytes(place, content, within=within)
 
 
-def kept_of(run: RunFolder, settings: RunSettings) -> Examination | None:
-    """Return the examination of a run's corpus, if somebody made it."""
+def examination_of(run: RunFolder, settings: RunSettings) -> Examination | None:
+    """Return the examination of a run's corpus, if there is one."""
     if (own := read_examination(run_path(run))) is not None:
         return own
     try:

@@ -1,4 +1,4 @@
-"""Can the net learn at all? It must be able to learn one small batch by heart, and it takes seconds to see."""
+"""The one-batch overfit test: a model that can learn at all memorises one small batch, within seconds."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tinygpt_tui.settings.training import TrainingSettings
 
 ROWS, LONGEST = 4, 64
 STEPS, RATE, WARMUP = 200, 3e-3, 10
-LEARNT, HARDLY = 0.25, 0.7  # of the loss at the start
+LEARNED, HARDLY = 0.25, 0.7  # of the loss at the start
 CHECK = "one-batch"
 
 
 def one_batch_finding(settings: TrainingSettings, corpus: Corpus, patience_s: float = 30.0) -> Finding:
-    """Train a fresh net of these settings on one small batch; say whether it learns it by heart.
+    """Train an untrained model of these settings on one small batch; return whether it memorises the batch.
 
-    The net is its own, without dropout; weights, optimizer and random numbers of any run are left alone.
+    The model is a new one, without dropout; weights, optimizer and random numbers of any run are left alone.
     """
     architecture = settings.architecture
     if architecture.context_length == 1:
-        return Finding(0, CHECK, "fine", "a net that sees one token learns no batch by heart, and need not")
+        return Finding(0, CHECK, "fine", "a model that sees one token cannot memorise a batch, and need not")
     length = max(1, min(architecture.block_size or LONGEST, LONGEST, len(corpus.train) - 1))
     rows = max(1, min(ROWS, (len(corpus.train) - 1) // length))
     ids = torch.from_numpy(corpus.train[: rows * length + 1].astype(np.int64))
@@ -45,26 +45,26 @@ def one_batch_finding(settings: TrainingSettings, corpus: Corpus, patience_s: fl
             value = F.cross_entropy(logits.float().flatten(0, 1), y.flatten())
             loss = float(value.detach())
             first = first or loss
-            if loss < first * LEARNT / 2 or not loss < float("inf") or time.monotonic() > until:
+            if loss < first * LEARNED / 2 or not loss < float("inf") or time.monotonic() > until:
                 break
             value.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-            if step == 1:  # torch imports half of itself for the first step, which says nothing about the net
+            if step == 1:  # torch imports much for the first step, which says nothing about the model
                 until = time.monotonic() + patience_s
     text = f"one batch of {x.numel():,} tokens: {first:.2f} to {loss:.2f} nats in {step:,} steps"
-    if loss < first * LEARNT:
-        return Finding(0, CHECK, "fine", f"the net can learn a batch by heart ({text})")
-    if step < STEPS and loss < float("inf"):  # it was on its way when patience ended
-        return Finding(0, CHECK, "hint", f"too slow a machine just now to see whether the net learns a batch ({text})")
+    if loss < first * LEARNED:
+        return Finding(0, CHECK, "fine", f"the model can memorise a batch ({text})")
+    if step < STEPS and loss < float("inf"):  # it was making progress when the time was over
+        return Finding(0, CHECK, "hint", f"the machine is too slow now to test one batch ({text})")
     if loss < first * HARDLY:
-        return Finding(0, CHECK, "hint", f"the net learns a batch slowly ({text})", SLOW)
-    return Finding(0, CHECK, "bad", f"the net cannot learn even one batch by heart ({text})", CANNOT)
+        return Finding(0, CHECK, "hint", f"the model memorises a batch slowly ({text})", SLOW)
+    return Finding(0, CHECK, "bad", f"the model cannot memorise even one batch ({text})", CANNOT)
 
 
-SLOW = "It is on its way, but a net of this size should be there by now. A wider net learns by heart more easily."
+SLOW = "It makes progress, but a model of this size should be faster. A wider model memorises more easily."
 CANNOT = (
-    "Something between the text and the loss is broken, or the net is far too small: no amount of training will help "
-    "before this does."
+    "Something between the text and the loss is broken, or the model is far too small: no amount of training will help "
+    "until this works."
 )

@@ -1,4 +1,4 @@
-"""The doctor's rounds: everything that can be said of a run, the worst first."""
+"""Everything that the doctor finds in a run, the worst first."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ SIGNS = {"bad": "✗", "warning": "!", "hint": "·", "fine": "✓"}
 def findings_of(
     history: RunHistory, settings: TrainingSettings, examination: Examination | None, start: str = ""
 ) -> list[Finding]:
-    """Return what the curves, the trainer and the text say, the worst first, one finding for each check.
+    """Return the findings from curves, trainer and text, the worst first, one for each check.
 
-    `start` is the name of the model that the run started from, where it did.
+    `start` is the name of the model that the run started from, if it did.
     """
     found: dict[str, Finding] = {}
     for finding in examination.findings if examination else []:
@@ -34,7 +34,7 @@ def findings_of(
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
-    """Return findings in the order in which they matter."""
+    """Return findings in order of importance."""
 
     def weight(finding: Finding) -> tuple[int, int]:
         return LEVELS.index(finding.level), ORDER.index(finding.check) if finding.check in ORDER else len(ORDER)
@@ -43,31 +43,31 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def verdict_words(history: RunHistory, examination: Examination | None, entropy: float | None) -> str:
-    """Say where a run stands, as a sentence; empty where there is nothing to say."""
-    said = verdict_of(history, examination.floors if examination else [], entropy).text
-    return f"{said[:1].upper()}{said[1:]}." if said else ""
+    """Return the state of a run as a sentence; empty if there is nothing to say."""
+    text = verdict_of(history, examination.floors if examination else [], entropy).text
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def summary(findings: list[Finding]) -> str:
-    """Say in a few words how a run is."""
+    """Return the state of a run in a few words."""
     wrong = [finding for finding in findings if finding.level != "fine"]
     if not findings:
-        return "nothing to see yet"
+        return "no findings yet"
     if not wrong:
-        return "all is well"
+        return "all fine"
     return f"{len(wrong)} to look at, {len(findings) - len(wrong)} fine" if len(wrong) < len(findings) else "look at it"
 
 
 def changes_in_words(remedy: dict[str, str]) -> str:
-    """Say which settings a remedy changes."""
+    """Return which settings a remedy changes, in words."""
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in remedy.items())
 
 
 def remedy_in_words(finding: Finding, before: bool = False) -> str:
-    """Say what would help, where something would; `before` the training has begun its settings can be changed."""
+    """Return what would help, if anything; `before` the run has started its settings can be changed."""
     if finding.remedy:
         changes = changes_in_words(finding.remedy)
-        return f"put {changes} into the form" if before else f"a new training with {changes}"
+        return f"set {changes} in the form" if before else f"start a new run with {changes}"
     if finding.action == "try-one-batch":
         return "try it: it takes a few seconds and leaves this run alone"
     return "look at the place in the text" if finding.place is not None else ""

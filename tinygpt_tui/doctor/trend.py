@@ -1,4 +1,4 @@
-"""Where a curve of validation losses is going, told apart from its noise."""
+"""The trend of a curve of validation losses, separated from its noise."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tinygpt_tui.runs.history import RunHistory
 
 Floats = NDArray[np.float64]
 
-# Less than this, in nats, is nothing that anybody would notice in the text; seeds differ by more.
+# A difference below this, in nats, cannot be noticed in the text; seeds differ by more.
 LEAST_RISE, LEAST_NOISE = 0.01, 0.002
 # The best of forty noisy points is two deviations too good by luck alone.
 CLEAR = 5.0
@@ -22,10 +22,10 @@ FEWEST_RISING = 2  # evaluations after the best one
 
 @dataclass(frozen=True)
 class Trend:
-    """`overfitting`: since the step with the best validation loss, training goes on falling and validation rises.
+    """`overfitting`: since the step with the best validation loss, training still falls and validation rises.
 
-    `worse`: validation rises since then, and training does not fall. `level`: no news since that step. All None where
-    the curve says nothing of the kind.
+    `worse`: validation rises since then, and training does not fall. `level`: no change since that step. All None if
+    the curve shows nothing of the kind.
     """
 
     overfitting: int | None = None
@@ -34,7 +34,7 @@ class Trend:
 
 
 def trend_of(history: RunHistory) -> Trend:
-    """Say where the validation loss is going. The untrained model does not count."""
+    """Return the trend of the validation loss. The untrained model does not count."""
     steps, losses = history.comparable_losses
     _, gaps = history.gaps
     trained = slice(len(steps) - len(gaps), None)
@@ -42,7 +42,7 @@ def trend_of(history: RunHistory) -> Trend:
 
 
 def trend(steps: Floats, validation: Floats, train: Floats) -> Trend:
-    """Say where a validation loss (N,) at `steps` (N,) is going; `train` (N,) is the mean since the one before."""
+    """Return the trend of a validation loss (N,) at `steps` (N,); `train` (N,) is the mean since the one before."""
     count = len(steps)
     if count < FEWEST_RISING + 1:
         return Trend()
@@ -60,7 +60,7 @@ def noise_of(losses: Floats) -> float:
     """How much a curve (N,) jumps from point to point: a standard deviation, from how it bends.
 
     A smooth curve hardly bends and hardly changes its bend; noise of deviation s makes third differences of deviation
-    s * sqrt(20). The median forgets the steep beginning, once there are enough of them.
+    s * sqrt(20). The median ignores the steep start, once there are enough of them.
     """
     changes = np.abs(np.diff(losses, 3))
     if not len(changes):
@@ -70,7 +70,7 @@ def noise_of(losses: Floats) -> float:
 
 
 def _level(steps: Floats, validation: Floats) -> int | None:
-    """The step since which the loss has stayed within a narrow band; None where that is not long."""
+    """The step since which the loss has stayed within a narrow band; None if that is not long."""
     band = max(LEAST_NOISE, LEVEL_SHARE * float(validation[-1]))
     highest, lowest = np.maximum.accumulate(validation[::-1]), np.minimum.accumulate(validation[::-1])
     inside = int(np.argmax(np.append(highest - lowest > band, True)))  # how many of the newest are in the band

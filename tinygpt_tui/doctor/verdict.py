@@ -1,4 +1,4 @@
-"""Where a run stands, as one sentence in plain words."""
+"""The state of a run as one sentence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tinygpt_tui.corpora.floors import Floor
 from tinygpt_tui.doctor.trend import Trend, trend_of
 from tinygpt_tui.runs.history import RunHistory
 
-# As near as this, in nats, two losses are the same for this purpose.
+# Two losses that differ by less, in nats, are the same for this purpose.
 SAME = 0.005
 NEAR_ENTROPY = 1.05
 COUNTING = {1: "counting {units}", 2: "a bigram", 3: "a trigram", 5: "a 5-gram"}
@@ -27,48 +27,52 @@ class Verdict:
 def verdict_of(
     history: RunHistory, floors: Sequence[Floor], entropy: float | None = None, units: str = "letters"
 ) -> Verdict:
-    """Say what the curves mean. `units` are what the tokens are; without `floors` there is less to say."""
+    """Return what the curves mean. `units` names the tokens; without `floors` there is less to say."""
     evaluation = history.last_evaluation
     if evaluation is None or history.step == 0 or not len(history.gaps[0]):
         return Verdict("")
     trend = trend_of(history)
     loss = evaluation.validation_loss
     if trend.overfitting is not None:
-        kept = f"the best weights (step {trend.overfitting:,}) are kept"
-        return Verdict(f"overfitting since step {trend.overfitting:,}: training falls, validation rises; {kept}", "bad")
+        saved = f"the best weights (step {trend.overfitting:,}) are saved"
+        return Verdict(
+            f"overfitting since step {trend.overfitting:,}: training falls, validation rises; {saved}", "bad"
+        )
     rank = _rank(loss, floors, entropy, units, live=history.ended is None)
-    return Verdict(f"{rank.text}{_going(history, trend, bool(rank.text))}", rank.mood if trend.worse is None else "bad")
+    return Verdict(
+        f"{rank.text}{_progress(history, trend, bool(rank.text))}", rank.mood if trend.worse is None else "bad"
+    )
 
 
 def _rank(loss: float, floors: Sequence[Floor], entropy: float | None, units: str, *, live: bool) -> Verdict:
-    """Where a loss stands among the yardsticks."""
+    """Rank a loss among the baselines."""
     now = "now " if live else ""
     if entropy and loss < entropy * NEAR_ENTROPY:
-        return Verdict(f"{now}within {max(0.0, loss / entropy - 1):.0%} of the entropy: nobody can do better", "good")
+        return Verdict(f"{now}within {max(0.0, loss / entropy - 1):.0%} of the entropy: no model can do better", "good")
     ladder = [floor for floor in floors if floor.order in COUNTING]
     if not ladder:
         guessing = next((floor.loss for floor in floors), None)
         if guessing is None:
             return Verdict("")
-        return Verdict("has learnt nothing yet: no better than guessing" if loss > guessing - SAME else "")
+        return Verdict("has learned nothing yet: no better than guessing" if loss > guessing - SAME else "")
     names = {floor: COUNTING[floor.order].format(units=units) for floor in ladder}
     for floor in ladder:
         if abs(loss - floor.loss) <= SAME:
             return Verdict(f"{now}as good as {names[floor]}")
     beaten = [floor for floor in ladder if loss < floor.loss]
     if not beaten:
-        return Verdict(f"has learnt nothing yet: still worse than {names[ladder[0]]}")
+        return Verdict(f"has learned nothing yet: still worse than {names[ladder[0]]}")
     if len(beaten) == len(ladder):
         return Verdict(f"{now}better than {names[beaten[-1]]}, by {beaten[-1].loss - loss:.2f} nats", "good")
     return Verdict(f"{now}better than {names[beaten[-1]]}, not yet than {names[ladder[len(beaten)]]}")
 
 
-def _going(history: RunHistory, trend: Trend, after: bool) -> str:
-    """How it goes on, to be said after the rank."""
+def _progress(history: RunHistory, trend: Trend, after: bool) -> str:
+    """Return how the loss develops, to follow the rank."""
     start = "; " if after else ""
     if trend.worse is not None:
-        kept = f"the best weights (step {trend.worse:,}) are kept"
-        return f"{start}worse since step {trend.worse:,}, though training does not fall either; {kept}"
+        saved = f"the best weights (step {trend.worse:,}) are saved"
+        return f"{start}worse since step {trend.worse:,}, but training does not fall either; {saved}"
     if trend.level is not None and (long := history.step - trend.level) > 0:
-        return f"{start}level: hardly better for the last {long:,} steps"
+        return f"{start}level: hardly better in the last {long:,} steps"
     return ""

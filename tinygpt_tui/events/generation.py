@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from tinygpt_tui.events.tracing import TraceBegun, Traced
+from tinygpt_tui.events.tracing import Traced, TraceStarted
 
 
 class EngineReady(msgspec.Struct, frozen=True, tag=True):
@@ -38,9 +38,9 @@ class Candidate(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TokenProbabilities(msgspec.Struct, frozen=True, array_like=True):
-    """What the model thought of a token before it stood there: its own opinion, before temperature and filters.
+    """The model's own probability of a token given what comes before it, without temperature and filters.
 
-    `rank` counts from 1; `entropy` of the whole distribution in nats; `candidates` are the likeliest, best first.
+    `rank` counts from 1; `entropy` of the whole distribution in nats; `candidates` are the most likely ones.
     """
 
     probability: float
@@ -53,8 +53,8 @@ class GenerationStarted(msgspec.Struct, frozen=True, tag=True):
     """The prompt is encoded.
 
     `unknown` are the characters of the prompt that the model does not know, each once, in order; they are left out.
-    `seed` is the seed in use, also where none was chosen. `step` and `validation_loss` are those of the weights, where
-    they are known; `in_training` says that these are the newest ones of a run that goes on.
+    `seed` is the seed in use, also if none was chosen. `step` and `validation_loss` are those of the weights, if known;
+    `in_training` says that these are the latest ones of a run in training.
     `window`, `weights` and `engine` are what `auto` came to: see settings/sampling.py; `native` or `torch`. `sample` as
     in Token.
     """
@@ -91,7 +91,7 @@ class Token(msgspec.Struct, frozen=True, tag=True):
 
 
 class TokenSeen(msgspec.Struct, frozen=True, array_like=True):
-    """A token of a text that stands already: characters `start` to `end` of it.
+    """A token of an existing text: its characters `start` to `end`.
 
     `chance` is None for the first token, which nothing came before, and for what the model does not know (id -1).
     """
@@ -130,9 +130,7 @@ class Compared(msgspec.Struct, frozen=True, tag=True):
 
 
 class Sense(msgspec.Struct, frozen=True, array_like=True):
-    """What one sense of a token says of the next token where it alone is meant: the likeliest, and what it speaks most
-    against.
-    """
+    """What one sense of a token alone predicts: the most likely next tokens, and the least likely ones."""
 
     candidates: tuple[Candidate, ...]
     against: tuple[str, ...]
@@ -195,7 +193,7 @@ GenerationEvent = (
     | Explained
     | Compared
     | SensesSeen
-    | TraceBegun
+    | TraceStarted
     | Traced
     | GenerationEnded
     | EngineFailed

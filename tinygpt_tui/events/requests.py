@@ -77,7 +77,7 @@ class LookAtSenses(msgspec.Struct, frozen=True, tag=True):
 class Trace(msgspec.Struct, frozen=True, tag=True):
     """Show each step of the forward pass of the model at this path over `text`, or as much as it sees at once.
 
-    Answered by TraceBegun, Traced, several times, and a GenerationEnded.
+    Answered by TraceStarted, Traced, several times, and a GenerationEnded.
     """
 
     job: int

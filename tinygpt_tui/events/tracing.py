@@ -57,7 +57,7 @@ class Guess(msgspec.Struct, frozen=True, array_like=True):
 
 
 class LensRow(msgspec.Struct, frozen=True, array_like=True):
-    """What the net would guess if it ended after a layer: for each token in the pictures the likeliest next ones.
+    """What the model would predict if it ended after a layer: the most likely next tokens, for each token shown.
 
     `step` is the number of the step that the guess was made from.
     """
@@ -67,11 +67,11 @@ class LensRow(msgspec.Struct, frozen=True, array_like=True):
     guesses: tuple[tuple[Guess, ...], ...]
 
 
-class TraceBegun(msgspec.Struct, frozen=True, tag=True):
-    """A text is walked through: `tokens` are those that the net reads, as text; the pictures show the last `rows`.
+class TraceStarted(msgspec.Struct, frozen=True, tag=True):
+    """A text is traced: `tokens` are those that the model reads, as text; the pictures show the last `rows`.
 
     `left_out` tokens before them did not fit the window; `unknown` are the characters that the model does not know;
-    `begun` says that there was no text, and that it reads what a model is shown then.
+    `empty` says that there was no text, and that the model reads what it gets in that case.
     """
 
     job: int
@@ -81,7 +81,7 @@ class TraceBegun(msgspec.Struct, frozen=True, tag=True):
     rows: int
     left_out: int = 0
     unknown: str = ""
-    begun: bool = False
+    empty: bool = False
 
 
 class Traced(msgspec.Struct, frozen=True, tag=True):

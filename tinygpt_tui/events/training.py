@@ -14,7 +14,7 @@ Number = Annotated[float, Meta(ge=-1e38, le=1e38)]
 
 
 class RunStarted(msgspec.Struct, frozen=True, tag=True):
-    """Training begins, or goes on from `step`. `time` is seconds since 1970."""
+    """Training starts, or resumes from `step`. `time` is seconds since 1970."""
 
     time: Time
     step: Count
@@ -30,7 +30,7 @@ class Step(msgspec.Struct, frozen=True, tag=True):
     """One optimizer step is done.
 
     `loss` is nats per token over the step's batch (with dropout, where there is some); `elapsed_s` is the time spent
-    training so far, pauses left out, over all goings-on of the run.
+    training so far, without pauses, over all resumptions of the run.
     """
 
     step: Count
@@ -42,7 +42,7 @@ class Step(msgspec.Struct, frozen=True, tag=True):
 
 
 class Planned(msgspec.Struct, frozen=True, tag=True):
-    """How many `steps` in all fit the time that the run was given, as it looks after `step`; `step_s` each of late."""
+    """How many `steps` in all fit the run's time, estimated after `step`; `step_s` is how long one takes lately."""
 
     step: Count
     steps: Count
@@ -52,9 +52,9 @@ class Planned(msgspec.Struct, frozen=True, tag=True):
 class Evaluation(msgspec.Struct, frozen=True, tag=True):
     """The loss over the validation split, nats per token, each token predicted once.
 
-    `tokens` is how many were predicted where that was a part of the split, always the same one; 0: all of them. Where
-    evaluations on the way read less than this one, `part_loss` is the loss over their part alone, to be compared with
-    theirs. `best_tokens` is to `best_loss` what `tokens` is to `validation_loss`.
+    `tokens` is how many were predicted if that was a part of the split, always the same one; 0: all of them. If interim
+    evaluations read less than this one, `part_loss` is the loss over their part alone, comparable with theirs.
+    `best_tokens` is to `best_loss` what `tokens` is to `validation_loss`.
     """
 
     step: Count
@@ -76,14 +76,14 @@ class Sample(msgspec.Struct, frozen=True, tag=True):
 
 
 class Saved(msgspec.Struct, frozen=True, tag=True):
-    """The weights of `step` are on the disk, whole. `what`: the best weights or the state to go on from."""
+    """The weights of `step` are on the disk. `what`: the best weights, or the state to resume from."""
 
     step: Count
     what: Literal["best", "resume"]
 
 
 class Paused(msgspec.Struct, frozen=True, tag=True):
-    """Somebody asked for a pause, or something (`reason`) forces one."""
+    """The user asked for a pause, or something (`reason`) forces one."""
 
     step: Count
     reason: str = ""
@@ -96,9 +96,9 @@ class Resumed(msgspec.Struct, frozen=True, tag=True):
 
 
 class RolledBack(msgspec.Struct, frozen=True, tag=True):
-    """`what` (the loss, the gradient) was no number after step `reached`: back to `step`, the last good one.
+    """`what` (the loss, the gradient) was not a number after step `reached`: back to `step`, the last good one.
 
-    What was told of later steps is void. `rate_scale` is the share of its rate that the training uses from here on.
+    Events of later steps no longer count. `rate_scale` is the share of its rate that the run uses from here on.
     """
 
     step: Count
@@ -124,9 +124,9 @@ class Progress(msgspec.Struct, frozen=True, tag=True):
 
 
 class Finding(msgspec.Struct, frozen=True, tag=True):
-    """The doctor's word on one thing; a later one on the same `check` takes its place.
+    """The result of one of the doctor's checks; a later one of the same `check` replaces it.
 
-    `text` is what was found, `why` what it means, both in plain words. `remedy` holds settings, as one would type them,
+    `text` is what was found, `why` what it means, both in plain words. `remedy` holds settings, as the user types them,
     of another run that would do better; `place` is where in the text to look, in characters from its start; `action` is
     what the user can do about it at once.
     """

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.events.generation import EndReason, GenerationEnded, GenerationEvent
-from tinygpt_tui.events.tracing import Guess, LensRow, TraceBegun, Traced, TraceStep
+from tinygpt_tui.events.tracing import Guess, LensRow, Traced, TraceStarted, TraceStep
 from tinygpt_tui.generation.text import first_ids
 from tinygpt_tui.insight.lens import logits_after_layers
 from tinygpt_tui.insight.pictures import rows_for
@@ -27,7 +27,7 @@ GUESSES = 8
 class TraceJob:
     """One walk: iterate for its events; `stop` ends it at the next one.
 
-    Its answers are TraceBegun, Traced, several times, and a GenerationEnded; what breaks inside is raised.
+    Its answers are TraceStarted, Traced, several times, and a GenerationEnded; what breaks inside is raised.
     """
 
     def __init__(self, model: LanguageModel, tokenizer: Tokenizer, text: str, *, job: int = 0) -> None:
@@ -47,7 +47,7 @@ class TraceJob:
         window = model.block_size or max(settings.block_size, SHORTEST_WINDOW)
         ids = ids[-window:]
         rows = min(rows_for(settings), len(ids))
-        yield TraceBegun(
+        yield TraceStarted(
             job=self.job,
             architecture=name_of(settings),
             tokens=tuple(tokenizer.bytes_of(id).decode("utf-8", "replace") for id in ids),
@@ -55,7 +55,7 @@ class TraceJob:
             rows=rows,
             left_out=max(0, len(whole) - window),
             unknown=tokenizer.unknown_in(self._text),
-            begun=not whole,
+            empty=not whole,
         )
         read = torch.tensor([ids], device=model.device)
         recorder = Recorder(model, rows)

@@ -1,4 +1,4 @@
-"""What a training would take, and what may be wrong with it, before it starts; no torch: a form shows it live."""
+"""What a run would take, and what may be wrong with it, before it starts; no torch: a form shows it live."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from tinygpt_tui.events.training import Finding
-from tinygpt_tui.planning.cost import evaluation_seconds, learns_natively, memory_bytes, sample_seconds, step_seconds
+from tinygpt_tui.planning.cost import evaluation_seconds, memory_bytes, sample_seconds, step_seconds, trains_natively
 from tinygpt_tui.planning.evaluation_plan import evaluation_spacing, evaluation_tokens, judged_tokens
 from tinygpt_tui.planning.machine import Machine
 from tinygpt_tui.planning.time_budget import EVALUATIONS_SHARE, FEWEST, MOST
@@ -19,17 +19,17 @@ from tinygpt_tui.words import duration, ratio, shortened, size
 
 FEW_JUDGES = 3000  # characters in the validation split
 FEW_WINDOWS = 4  # batches in one round through the text
-POOR = 1.0  # characters of text per parameter, below which a net can learn a text by heart …
-MANY_ROUNDS = 8  # … where it reads it so often
+POOR = 1.0  # characters of text per parameter, below which a model can memorise a text …
+MANY_ROUNDS = 8  # … if it reads it this often
 TOO_MANY_ROUNDS = 100
 MANY_EPOCHS_FROM_MODEL = 12
 TORCH_BYTES = 320e6  # what importing torch takes
 ONCE_SHOWN = 12
-LARGEST_SHARE = 0.25  # of a short text that may judge
+LARGEST_SHARE = 0.25  # of a short text that may be its validation split
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """What a training would take; `memory` in bytes, in addition to what torch and the text take."""
+    """What a run would take; `memory` in bytes, in addition to what torch and the text take."""
 
     parameters: int
     train_tokens: int
@@ -49,7 +49,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tokens(self) -> int:
-        """All tokens that are learnt from, with repetitions."""
+        """All tokens that are trained on, with repetitions."""
         return self.tokens_per_step * self.steps
 
     @property
@@ -59,14 +59,14 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tokens_per_parameter(self) -> float:
-        """Different tokens of text for each number that is learnt."""
+        """Different tokens of text for each parameter."""
         return self.train_tokens / max(1, self.parameters)
 
 
 def estimate(
     settings: TrainingSettings, characters: int, machine: Machine, measured_step_s: float | None = None
 ) -> Estimate:
-    """Return what `settings` would take on a text of so many characters; a measured step is believed first."""
+    """Return what `settings` would take on a text of `characters`; a measured step time replaces the computed one."""
     train = int(characters * (1 - settings.validation_share))
     validation = characters - train
     per_step = settings.batch_size * settings.architecture.training_length
@@ -97,7 +97,7 @@ def estimate(
         step_s=step_s,
         evaluations=evaluations,
         seconds=seconds,
-        memory=memory_bytes(settings, learns_natively(settings, machine.threads)),
+        memory=memory_bytes(settings, trains_natively(settings, machine.threads)),
         text_memory=characters * id_type(settings.architecture.vocab_size).itemsize,
     )
 
@@ -110,7 +110,7 @@ def warnings(
     *,
     fine_tuned: bool = False,
 ) -> list[str]:
-    """Say in words what may be wrong; `rare` are the characters that the text has only once."""
+    """Return what may be wrong, in words; `rare` are the characters that the text has only once."""
     return [finding.text for finding in advice(settings, found, rare, free_memory, fine_tuned=fine_tuned)]
 
 
@@ -122,27 +122,27 @@ def advice(
     *,
     fine_tuned: bool = False,
 ) -> list[Finding]:
-    """Return what may be wrong, with the settings that would mend it where some would.
+    """Return what may be wrong, with the settings that would help, if any.
 
     `fine_tuned`: the run starts from a model, which needs few epochs.
     """
-    said: list[Finding] = []
+    found_wrong: list[Finding] = []
 
-    def say(check: str, text: str, remedy: dict[str, str] | None = None) -> None:
-        said.append(Finding(0, check, "warning", text, remedy=remedy or {}))
+    def warn(check: str, text: str, remedy: dict[str, str] | None = None) -> None:
+        found_wrong.append(Finding(0, check, "warning", text, remedy=remedy or {}))
 
     net = settings.architecture
     windows = found.train_tokens // max(1, net.training_length)
     if found.all_memory > free_memory:
         smaller = {"batch_size": str(settings.batch_size // 2)} if settings.batch_size > 1 else {}
-        say(
+        warn(
             "memory",
             f"it needs about {size(found.all_memory)} of memory, and {size(free_memory)} are free: lower batch size",
             smaller,
         )
     if windows < FEW_WINDOWS * settings.batch_size:
         fewer = max(1, windows // FEW_WINDOWS)
-        say(
+        warn(
             "short-text",
             f"the text is short: {windows} window{'s' * (windows != 1)} of {net.training_length}, and a step takes "
             f"{settings.batch_size}; a smaller block size or batch size would show more of it",
@@ -150,22 +150,22 @@ def advice(
         )
     if found.validation_tokens < FEW_JUDGES:
         share = round(min(LARGEST_SHARE, FEW_JUDGES / max(1, found.train_tokens + found.validation_tokens)), 2)
-        say(
+        warn(
             "judges",
-            f"only {found.validation_tokens:,} characters judge the model: take its validation loss for a rough figure",
+            f"the validation split has only {found.validation_tokens:,} characters: its loss is a rough figure",
             {"validation_share": f"{share:g}"} if share > settings.validation_share else {},
         )
     poor = found.tokens_per_parameter < POOR and found.epochs > MANY_ROUNDS
     most = MANY_EPOCHS_FROM_MODEL if fine_tuned else TOO_MANY_ROUNDS
     if fine_tuned and found.epochs > most:
-        say(
+        warn(
             "rounds",
             f"{ratio(found.epochs)} epochs: a run that starts from a model needs {most:g} at most, then it memorises "
             "the text",
             {"steps": str(max(1, int(found.steps * most / found.epochs)))},
         )
     elif poor and net.dropout < 0.1:
-        say(
+        warn(
             "by-heart",
             f"{ratio(found.tokens_per_parameter)} characters for each parameter and {ratio(found.epochs)} epochs: it "
             "will memorise the text; a smaller model or a dropout of 0.2 helps",
@@ -173,19 +173,19 @@ def advice(
         )
     elif found.epochs > most:
         enough = max(1, int(found.steps * most / found.epochs))
-        say(
+        warn(
             "rounds",
             f"{ratio(found.epochs)} epochs: fewer steps would do, or a longer text",
             {"steps": str(enough)} | ({"minutes": "0"} if settings.minutes else {}),
         )
     if rare:
         several = len(rare) > 1
-        say(
+        warn(
             "rare",
             f"{len(rare)} character{'s' * several} {'occur' if several else 'occurs'} only once "
-            f"({shortened(''.join(sorted(rare)), ONCE_SHOWN)}): nothing can be learnt of {'them' if several else 'it'}",
+            f"({shortened(''.join(sorted(rare)), ONCE_SHOWN)}): the model cannot learn {'them' if several else 'it'}",
         )
-    return said
+    return found_wrong
 
 
 def rare_in(counts: Mapping[str, int]) -> str:

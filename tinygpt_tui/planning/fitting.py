@@ -1,8 +1,8 @@
-"""Which net, batch and rates suit so many minutes, this text and this machine; no torch.
+"""Which model, batch and rates suit a number of minutes, a text and this machine; no torch.
 
-At a fixed time smaller and shallower wins: a net too large for its time has seen too little when it is over. And a text
-that is read many times is learnt by heart, unless the net is small or forgets (dropout); n-gram tables do so soonest of
-all, and pay only where a text is read a few times.
+At a fixed time smaller and shallower wins: a model too large for its time has seen too little at the end. And a text
+that is read many times is memorised, unless the model is small or has dropout; n-gram tables memorise fastest, and pay
+only if a text is read a few times.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from tinygpt_tui.settings.presets import PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
 
 NGRAM_ROWS = 16_384
-TABLES_PAY_ROUNDS = 4.0  # rounds through the text beyond which n-gram tables only learn it by heart
+TABLES_PAY_ROUNDS = 4.0  # rounds through the text beyond which n-gram tables only memorise it
 SMALLEST_BLOCK = 8
-WINDOWS_IN_TEXT = 16  # at least so many windows must fit the text
+WINDOWS_IN_TEXT = 16  # at least this many windows must fit the text
 
 
 @dataclass(frozen=True)
 class Size:
-    """What suits trainings of up to so many seconds on the core of the cost model."""
+    """What suits runs of up to `seconds` on the core of the cost model."""
 
     seconds: float
     n_layer: int
@@ -46,20 +46,20 @@ SIZES = (
     Size(10_800, 4, 4, 128, 128, 8, 1.2e-2, 1e-2, 2e-2),
     Size(float("inf"), 6, 6, 192, 256, 8, 8e-3, 8e-3, 1.5e-2),
 )
-# A text this short teaches no larger net anything, however long it has: characters, and the largest place in SIZES.
+# A larger model learns nothing more from a text this short: characters, and the largest index in SIZES.
 LARGEST = ((60_000, 1), (300_000, 2), (3_000_000, 3))
 # Dropout by rounds through the text.
 DROPOUTS = ((4.0, 0.0), (12.0, 0.1), (40.0, 0.2), (100.0, 0.3), (float("inf"), 0.4))
-# With so much dropout the weights are held small too.
+# With this much dropout the weights are decayed more, too.
 FORGETFUL, STRONG_DECAY = 0.3, 0.5
-# A text read so often has nothing new to tell: a run that no longer gets better may end before its time.
+# A text read this often has nothing new: a run that no longer improves may end before its time.
 WORN_OUT_ROUNDS, PATIENCE = 300.0, 10
-# A long text's last tenth can take longer to be judged by than there is time: then less of it judges.
+# Evaluating on a tenth of a long text can take longer than there is time: then the validation split is smaller.
 JUDGING_SHARE, FEWEST_JUDGES = 0.2, 10_000
 
 
 def fitted(minutes: float, characters: int, vocab_size: int, machine: Machine) -> TrainingSettings:
-    """Return the training that learns most of such a text in so many minutes on `machine`."""
+    """Return the training that learns most of such a text in `minutes` on `machine`."""
     base = PRESETS["modern"].training
     slowness = step_seconds(base, machine) / step_seconds(base, Machine())
     place = next(i for i, size in enumerate(SIZES) if minutes * 60 / slowness <= size.seconds)
@@ -106,5 +106,5 @@ def _with(settings: TrainingSettings, **changes: float) -> TrainingSettings:
 
 
 def _with_steps(settings: TrainingSettings, characters: int, machine: Machine) -> TrainingSettings:
-    """Put in how many steps will fit: where the schedule begins, before the first ones are measured."""
+    """Set how many steps will fit: the schedule uses it until the first steps are measured."""
     return msgspec.structs.replace(settings, steps=estimate(settings, characters, machine).steps)

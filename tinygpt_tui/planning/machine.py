@@ -21,7 +21,7 @@ from tinygpt_tui.reading import Damage, read_json
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """How many times slower than there are matrix products (`compute`), passes over `memory`, and small `calls`.
 
-    `threads` is how many are quickest for a small net. `name` tells one machine from another where homes are shared.
+    `threads` is the fastest number for a small model. `name` distinguishes machines that share a home folder.
     """
 
     compute: float = 1.0
@@ -32,14 +32,14 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
 
     def scaled(self, by: float) -> Machine:
-        """Return a machine that is so many times slower in all."""
+        """Return a machine that is `by` times slower in everything."""
         return msgspec.structs.replace(
             self, compute=self.compute * by, memory=self.memory * by, calls=self.calls * by, measured=True
         )
 
 
 def this_machine() -> str:
-    """Return what tells this machine from others that may share a home folder."""
+    """Return a name that distinguishes this machine from others that share a home folder."""
     return f"{platform.node()} {platform.machine()} {os.cpu_count()} cores"
 
 
@@ -49,21 +49,21 @@ def free_memory() -> float:
 
 
 def machine_file() -> Path:
-    """Return where the measurement is kept."""
+    """Return where the measurement is saved."""
     return paths.home() / "machine.json"
 
 
 def read_machine() -> Machine:
-    """Return what was measured here, or the machine of the fit where nothing was."""
+    """Return what was measured here, or the machine of the fit if nothing was."""
     try:
-        kept = read_json(machine_file(), Machine)
+        saved = read_json(machine_file(), Machine)
     except (OSError, Damage):
         return Machine()
-    return kept if kept.name == this_machine() else Machine()
+    return saved if saved.name == this_machine() else Machine()
 
 
-def keep_machine(machine: Machine) -> None:
-    """Keep a measurement; a disk that is full is no reason to fail."""
+def save_machine(machine: Machine) -> None:
+    """Save a measurement; a full disk is ignored."""
     named = msgspec.structs.replace(machine, name=this_machine(), measured=True)
     try:
         write_bytes(machine_file(), msgspec.json.encode(named) + b"\n")

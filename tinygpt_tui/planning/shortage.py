@@ -1,4 +1,4 @@
-"""Too little memory, in words: which setting to lower, and how far."""
+"""What to do if memory is too small: which setting to lower, and how far."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from tinygpt_tui.planning.machine import free_memory
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.words import size
 
-# What torch says on the processor, on Linux and macOS, on Windows, and on Apple's accelerator.
-SAID = ("can't allocate memory", "not enough memory", "out of memory")
-ROOM = 0.8  # of what is free may be planned with; the estimate is within a fifth
+# torch's messages on the processor, on Linux and macOS, on Windows, and on Apple's accelerator.
+MESSAGES = ("can't allocate memory", "not enough memory", "out of memory")
+ROOM = 0.8  # of the free memory may be planned with; the estimate is within a fifth
 SMALLEST_WINDOW, SMALLEST_WIDTH = 16, 32
 
 
 def is_shortage(error: BaseException) -> bool:
-    """Whether `error` says that there is too little memory."""
+    """Whether `error` means that there is too little memory."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in SAID)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in MESSAGES)
 
 
 def shortage(settings: TrainingSettings, device: torch.device) -> tuple[str, str]:
     """Return what happened, and what to do about it."""
     wanted, free = memory_bytes(settings), _free(device)
     where = "this machine" if device.type == "cpu" else f"the device {device}"
-    message = f"{where} has not enough memory for this training: about {size(wanted)} wanted, {size(free)} free"
-    # What failed needs less than it did, whatever the estimate says.
+    message = f"{where} has not enough memory for this run: about {size(wanted)} needed, {size(free)} free"
+    # It must need less than what failed, whatever the estimate is.
     room = min(ROOM * free, ROOM * wanted)
     for smaller, words in _smaller(settings):
         if memory_bytes(smaller) <= room:
             return message, f"start again with {words}"
-    return message, "close other programs, or choose a much smaller net"
+    return message, "close other programs, or choose a much smaller model"
 
 
 def _smaller(settings: TrainingSettings) -> Iterator[tuple[TrainingSettings, str]]:
-    """Yield ever smaller trainings, those first that change least what is learnt."""
+    """Yield smaller and smaller settings, first those that change the result least."""
     net = settings.architecture
     batch = settings.batch_size
     while batch > 1:

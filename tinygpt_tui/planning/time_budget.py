@@ -1,14 +1,12 @@
-"""How many steps a run has, and where in its schedule each of them stands: as the settings say, or by the clock.
+"""How many steps a run has, and the position of each in its schedule: by the settings, or by the clock.
 
-A run of so many minutes does not know beforehand how many steps fit. It plans: what is left of the time, less what the
-evaluations to come will take (the last of them may read more than the others), through what a step has taken lately.
-The first plans come quickly (after 1, 2, 4 … steps), later ones as often as a fortieth of the time is over, because a
-machine has other things to do as well. A plan is kept in the run's state and told in its journal: going on from a saved
-state is going on with that moment's plan.
+A timed run does not know beforehand how many steps fit. It plans: the time that is left, less what the remaining
+evaluations will take (the last one may read more than the others), divided by what a step has taken lately. The first
+plans come early (after 1, 2, 4 … steps), later ones each time a fortieth of the time is over, because the machine's
+speed varies. A plan is saved in the run's state and in its journal: a resumed run continues with it.
 
-What counts is the time from the first step to the end: evaluations, samples and writing to the disk with it, pauses
-without. What comes before the first step (reading the text, measuring the machine, the evaluation of the untrained net)
-does not.
+The time from the first step to the end counts, with evaluations, samples and writing to the disk, but without pauses.
+What comes before the first step (reading the text, measuring the machine, evaluating the untrained model) does not.
 """
 
 from __future__ import annotations
@@ -22,16 +20,16 @@ from typing import Any
 from tinygpt_tui.events.training import Planned
 from tinygpt_tui.settings.training import TrainingSettings
 
-YOUNG_SHARE = 0.02  # of the time: until then a plan is a guess, and the schedule is drawn anew with each
-PLANS = 40  # about so many after that
-RECENT_STEPS = 64  # that say what the next ones will take
-OUTLIER = 8.0  # times the median: compiling, a laptop's lid; it is over and will not come again
+YOUNG_SHARE = 0.02  # of the time: until then a plan is a guess, and each one replaces the whole schedule
+PLANS = 40  # about this many after that
+RECENT_STEPS = 64  # whose mean predicts the next ones
+OUTLIER = 8.0  # times the median: compiling, a closed lid; it will not happen again
 EVALUATIONS_SHARE = 0.05  # of the time may go into evaluations …
 FEWEST, MOST = 3, 25  # … but a curve needs points
 
 
 class TimeBudget:
-    """`steps` is the plan as it stands; `place` says where in a schedule of so many steps a step stands."""
+    """`steps` is the current plan; `place` gives the position of a step in a schedule of that many steps."""
 
     def __init__(self, settings: TrainingSettings, clock: Callable[[], float] | None = None) -> None:
         """Without `minutes` the plan is `settings.steps` and never changes."""
@@ -54,29 +52,29 @@ class TimeBudget:
         return self.budget_s > 0
 
     def place(self, step: int) -> float:
-        """Return where in a schedule of `steps` steps `step` stands: the step itself, unless plans have changed."""
+        """Return the position of `step` in a schedule of `steps` steps: the step itself, unless plans have changed."""
         if not self._anchor:
             return step
         share = (step - self._anchor) / max(1, self.steps - self._anchor)
         return (self._anchor_place + (1 - self._anchor_place) * share) * self.steps
 
     def evaluation_due(self, step: int) -> bool:
-        """Whether an evaluation comes after `step` steps, where the clock spaces them."""
+        """Whether an evaluation comes after `step` steps, if the clock spaces them."""
         if step >= self.steps:
             return True
         return bool(self._anchor) and self._passed_by(step) > self._passed
 
     def start_clock(self) -> None:
-        """The clock runs from here, or runs again."""
+        """Start the clock, or start it again."""
         self._last = self._clock()
 
     def stop_clock(self) -> None:
-        """A pause begins, whose time does not count."""
+        """Stop the clock for a pause, whose time does not count."""
         self._tick()
         self._last = None
 
     def evaluated(self, step: int) -> None:
-        """An evaluation has ended; the one before the first step counts as measured, not as used."""
+        """Note that an evaluation has ended; the one before the first step is measured, but uses no time."""
         seconds = self._tick()
         self._passed = self._passed_by(step)
         if step:
@@ -87,11 +85,11 @@ class TimeBudget:
             self._evaluation_s.append(seconds)
 
     def last_takes_longer(self, seconds: float) -> None:
-        """The last evaluation will take so much more than the one that has just been made: it reads more."""
+        """Note how many `seconds` more the last evaluation takes than the others, because it reads more."""
         self._longer_s = seconds
 
     def stepped(self, step: int) -> Planned | None:
-        """Count a step; return the new plan where this was the time to make one."""
+        """Count a step; return the new plan if it was time to make one."""
         seconds = self._tick()
         if seconds is not None:
             self._learn(seconds)
@@ -121,7 +119,7 @@ class TimeBudget:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on with the plan of the moment when `state` was taken; a run whose steps are set has none."""
+        """Continue with the plan of a saved state; a run with a set number of steps has none."""
         if not self.timed:
             return
         self.steps, self.used_s = state["steps"], state["used_s"]
@@ -136,7 +134,7 @@ class TimeBudget:
         return int(self.place(step) / self.steps * self._evaluations) if self.timed else 0
 
     def _tick(self) -> float | None:
-        """Count the time since the last look; None where the clock did not run."""
+        """Count and return the time since the last call; None if the clock did not run."""
         if self._last is None:
             return None
         now = self._clock()
@@ -146,12 +144,12 @@ class TimeBudget:
         return seconds
 
     def _learn(self, seconds: float) -> None:
-        usual = median(self._step_s) if self._step_s else seconds
+        typical = median(self._step_s) if self._step_s else seconds
         if self._just_evaluated and self._evaluation_s:
-            # What was kept on the disk after the evaluation fell into this step.
+            # Writing to the disk after the evaluation fell into this step.
             self._just_evaluated = False
-            self._evaluation_s[-1] += max(0.0, seconds - usual)
-        elif seconds < OUTLIER * usual:
+            self._evaluation_s[-1] += max(0.0, seconds - typical)
+        elif seconds < OUTLIER * typical:
             self._step_s.append(seconds)
 
     def _plan(self, step: int, young: bool) -> Planned | None:
@@ -168,7 +166,7 @@ class TimeBudget:
         left_s = self.budget_s - self.used_s - to_come * evaluation_s - self._longer_s
         steps = step + max(0, round(left_s / step_s))
         if not young:
-            # From here on what is over of the schedule stays over; only the rest is stretched or squeezed.
+            # From here on the finished part of the schedule is fixed; only the rest is stretched or compressed.
             self._anchor_place = share if self._anchor else step / steps
             self._anchor = step
         self.steps, self._planned_at_s = steps, self.used_s

@@ -1,4 +1,4 @@
-"""What can be drawn of a run: its losses in one unit or another with what they are compared to, and all else measured.
+"""What can be drawn of a run: its losses in several units, with baselines, and everything else that is measured.
 
 One place for the app, the terminal and the exported picture.
 """
@@ -39,7 +39,7 @@ ASPECTS: dict[str, Aspect] = {
     "bits": Aspect("bits per {token}", "bits per {token}", unit=lambda nats: nats / math.log(2)),
     "perplexity": Aspect(
         "perplexity",
-        "perplexity, as if drawing from so many {token}s",
+        "perplexity, as if choosing among N {token}s",
         unit=lambda nats: np.exp(np.minimum(nats, 100.0)),
     ),
     "gap": Aspect("generalisation gap", "gap, validation over train"),
@@ -51,7 +51,7 @@ ASPECTS: dict[str, Aspect] = {
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What a run's losses stand beside: yardsticks of its corpus, its true entropy, other runs and published ones."""
+    """What a run's losses are compared to: baselines of its corpus, its true entropy, other runs and published ones."""
 
     floors: Sequence[Floor] = ()
     entropy: float | None = None
@@ -69,7 +69,7 @@ def chart_of(
 ) -> LossChart:
     """Return an aspect of a run as a chart; how it is smoothed, zoomed and titled is the caller's.
 
-    `styles` has one for "train", "validation", "level" and "ghost"; in `width` cells the names must have room.
+    `styles` has one for "train", "validation", "level" and "ghost"; the names must fit into `width` cells.
     """
     label = aspect.label.format(token=beside.token)
     if aspect.measured:
@@ -79,7 +79,7 @@ def chart_of(
         gaps = Series("gap", *history.gaps, styles["validation"], "points")
         return LossChart([gaps], [Level("no gap", 0.0, styles["level"])], y_label=label, empty=NO_GAP)
     if not len(history.losses[0]):
-        # The loss of the untrained model alone is no curve.
+        # The loss of the untrained model alone is not a curve.
         return LossChart(y_label=label)
     unit = aspect.unit
     steps, losses = history.losses
@@ -104,14 +104,14 @@ NO_GAP = "the gap is known at the second evaluation"
 def _ghosts(
     history: RunHistory, overlays: Sequence[Overlay], unit: Callable[[Floats], Floats], style: StyleType
 ) -> list[Series]:
-    """The curves of others, as far as this run means to go: beyond it they would only squeeze it."""
+    """The curves of other runs, up to the end of this one: longer ones would only squeeze it."""
     end = _end(history)
     ghosts = []
     for overlay in overlays:
         steps, losses = np.asarray(overlay.steps, np.float64), np.asarray(overlay.losses, np.float64)
         inside = int(np.searchsorted(steps, end, "right"))
         if inside < len(steps) and inside:
-            # Where it is cut it is still on its way to the next point.
+            # It is cut between two points.
             losses = np.append(losses[:inside], np.interp(end, steps, losses))
             steps = np.append(steps[:inside], float(end))
         else:
@@ -139,7 +139,7 @@ def _levels(
 
 
 def _end(history: RunHistory) -> int:
-    """The step that a run means to end at."""
+    """The step at which a run is to end."""
     return max(history.steps, history.step)
 
 

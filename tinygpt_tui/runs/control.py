@@ -1,6 +1,6 @@
-"""How any terminal tells a trainer what it wants: an empty file per command in the run's control folder.
+"""Commands to a trainer from any terminal: an empty file for each in the run's control folder.
 
-A file is there or not: a command said twice is one command, and looking costs a few microseconds a step.
+A command sent twice is one command, and a check costs a few microseconds a step.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from tinygpt_tui.runs.folder import LIVE, RunFolder, RunStatus
 
 Command = Literal["stop", "pause", "save", "sample"]
 COMMANDS: tuple[Command, ...] = get_args(Command)
-# A process's birth is reckoned from the machine's start, which moves a little when the clock is set.
+# A process's start is computed from the machine's start, which moves a little when the clock is set.
 START_TOLERANCE_S = 10.0
 TICK_S = 0.1
 
 
 class Control:
-    """Both ends of the control folder: senders `send` and `cancel`, the trainer looks at `pending` and `consume`s."""
+    """Both ends of the control folder: others `send` and `cancel`, the trainer checks `pending` and `consume`s."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def send(self, command: Command) -> None:
-        """Leave a command. Raises StorageError."""
+        """Send a command. Raises StorageError."""
         try:
             self._folder.mkdir(exist_ok=True)  # not the run's folder: the user may have deleted that
             (self._folder / command).touch()
@@ -37,18 +37,18 @@ class Control:
             raise storage_error(error, self._folder) from error
 
     def cancel(self, command: Command) -> None:
-        """Take a command back (a pause ends); nothing happens where there is none. Raises StorageError."""
+        """Cancel a command (which ends a pause), if there is one. Raises StorageError."""
         try:
             remove(self._folder / command)
         except OSError as error:
             raise storage_error(error, self._folder / command) from error
 
     def pending(self, command: Command) -> bool:
-        """Whether somebody wants this."""
+        """Whether this command was sent and not consumed."""
         return (self._folder / command).exists()
 
     def consume(self, command: Command) -> bool:
-        """Whether somebody wanted this; the command is gone. False for one that cannot be removed now: it waits."""
+        """Remove a command; return whether it was there. False if it cannot be removed now: it stays pending."""
         if not self.pending(command):
             return False
         try:
@@ -58,13 +58,13 @@ class Control:
         return True
 
     def clear(self) -> None:
-        """Forget commands that were meant for an earlier trainer. Raises StorageError."""
+        """Cancel commands that were meant for an earlier trainer. Raises StorageError."""
         for command in COMMANDS:
             self.cancel(command)
 
 
 def process_started_at() -> float:
-    """Return when this process began, seconds since 1970; with the pid it names the process for good."""
+    """Return when this process started, seconds since 1970; with the pid it identifies the process."""
     return float(psutil.Process().create_time())
 
 
@@ -82,7 +82,7 @@ def is_alive(status: RunStatus) -> bool:
 
 
 def live_status(run: RunFolder) -> RunStatus | None:
-    """Return the status of a run whose trainer lives, else None."""
+    """Return the status of a run whose trainer is alive, else None."""
     try:
         status = run.read_status()
     except TinyGPTError:
@@ -91,16 +91,14 @@ def live_status(run: RunFolder) -> RunStatus | None:
 
 
 def status_of_live(run: RunFolder) -> RunStatus:
-    """Return the status of a run that is being trained now. Raises RunError where it is not."""
+    """Return the status of a run that is being trained now. Raises RunError if it is not."""
     status = live_status(run)
     if status is None:
-        raise RunError(
-            f"{run.model.name} is not being trained now", "`tinygpt-tui runs` shows which trainings are live"
-        )
+        raise RunError(f"{run.model.name} is not being trained now", "`tinygpt-tui runs` shows which runs are live")
     return status
 
 
 def control_of_live(run: RunFolder) -> Control:
-    """Return the control of a run that is being trained now. Raises RunError where it is not."""
+    """Return the control of a run that is being trained now. Raises RunError if it is not."""
     status_of_live(run)
     return Control(run.control)

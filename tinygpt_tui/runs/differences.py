@@ -1,4 +1,4 @@
-"""In which settings two runs differ, in words; no torch."""
+"""Which settings differ between two runs, in words; no torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOTHING = "–"
 
 
 class Difference(NamedTuple):
-    """A setting that two runs have differently: its name as people read it, and either's value."""
+    """A setting that differs between two runs: its name as shown, and both values."""
 
     name: str
     first: str
@@ -22,7 +22,7 @@ class Difference(NamedTuple):
 
 
 def differences(first: RunSettings, second: RunSettings) -> list[Difference]:
-    """Return what differs between two runs: text, preset, every setting of training and net, versions, machine."""
+    """Return what differs between two runs: text, preset, all settings, versions, machine."""
     one, other = dict(_flat(first)), dict(_flat(second))
     return [
         Difference(name, one.get(name, NOTHING), other.get(name, NOTHING))
@@ -31,9 +31,9 @@ def differences(first: RunSettings, second: RunSettings) -> list[Difference]:
     ]
 
 
-def changed_from(settings: msgspec.Struct, usual: msgspec.Struct) -> dict[str, str]:
-    """Return the fields of `settings` that are not as in `usual`, as a user would type them; structs in it too."""
-    known = dict(_values(usual))
+def changed_from(settings: msgspec.Struct, default: msgspec.Struct) -> dict[str, str]:
+    """Return the fields of `settings` that differ from `default`, as a user would type them; nested structs, too."""
+    known = dict(_values(default))
     return {name: value for name, value in _values(settings) if known.get(name) != value}
 
 

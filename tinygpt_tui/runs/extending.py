@@ -1,4 +1,4 @@
-"""A run is given another number of steps: more than it was to make, or fewer; no torch.
+"""Changing a run's number of steps, to more or fewer; no torch.
 
 What that means for the learning rate is in training/schedule.py.
 """
@@ -20,34 +20,32 @@ from tinygpt_tui.runs.folder import RunFolder, RunSettings, steps_of
 from tinygpt_tui.settings.fields import changed
 from tinygpt_tui.settings.training import Extension
 
-LARGEST_CHECKED = 1 << 26  # bytes of a text that are read once more before it is trained on
+LARGEST_CHECKED = 1 << 26  # bytes of a text that is read again before it is trained on
 STEPS = re.compile(r"(\+?)\s*([\d_,]+)")
 
 
 def check_own(run: RunFolder) -> None:
-    """Raise RunError where a run is not the user's, so that it cannot be gone on with."""
+    """Raise RunError if a run is not the user's own: then it cannot be resumed."""
     if run.model.parent.resolve() != paths.models_folder().resolve():
         raise RunError(
-            f"{run.model.name} came with the program and is left as it is",
+            f"{run.model.name} came with the program and stays as it is",
             f"start a new run from it: `{own_command('train', '--from', run.model.name)} --corpus NAME|FILE`",
         )
 
 
 def new_steps(text: str, step: int, steps: int) -> int:
-    """Return the number of steps in all that `text` means, `+2000` or `5000`, for a run at `step` of `steps`.
+    """Return the total number of steps that `text` means, `+2000` or `5000`, for a run at `step` of `steps`.
 
-    Raises UsageError where that is no number, or not beyond where the run stands.
+    Raises UsageError if that is not a number, or not beyond `step`.
     """
     typed = STEPS.fullmatch(text.strip())
     if typed is None:
-        raise UsageError(
-            f"steps: {text!r} is no number of steps", "write +2000 for so many more, or 5000 for all of them"
-        )
+        raise UsageError(f"steps: {text!r} is not a number of steps", "+2000 adds steps; 5000 sets the total")
     count = int(re.sub("[_,]", "", typed[2]))
     found = steps + count if typed[1] else count
     if found <= step:
         raise UsageError(
-            f"steps: {found:,} are no more than the {step:,} that are done", f"+{max(1000, steps // 2)} adds some"
+            f"steps: {found:,} are not more than the {step:,} that are done", f"+{max(1000, steps // 2)} adds some"
         )
     return found
 
@@ -55,7 +53,7 @@ def new_steps(text: str, step: int, steps: int) -> int:
 def extended(run: RunFolder, text: str) -> RunSettings:
     """Return the run's settings with the steps that `text` means; nothing is written: its next trainer does that.
 
-    A run by the clock becomes one by steps. Raises UsageError, RunError where it is being trained or cannot continue.
+    A timed run becomes one of a number of steps. Raises UsageError, RunError if it is being trained or cannot continue.
     """
     check_own(run)
     if live_status(run) is not None:
@@ -69,7 +67,7 @@ def extended(run: RunFolder, text: str) -> RunSettings:
         step, steps = 0, training.steps
     if step and not run.resume.is_file():
         raise RunError(
-            f"{run.model.name} has no state to go on from: {run.resume} is missing",
+            f"{run.model.name} has no state to resume from: {run.resume} is missing",
             f"start a new run from its weights: `{own_command('train', '--from', run.model.name)} --corpus NAME|FILE`",
         )
     total = new_steps(text, step, steps)
@@ -82,9 +80,9 @@ def extended(run: RunFolder, text: str) -> RunSettings:
 
 
 def check_resumable(run: RunFolder) -> None:
-    """Raise what a trainer of a run that has begun would fail with: its text is gone or changed, its state damaged.
+    """Raise what would make the trainer of a started run fail: a missing or changed text, a damaged state.
 
-    A very large text is only looked for.
+    Of a very large text only the existence is checked.
     """
     if not run.resume.is_file():
         return
@@ -107,12 +105,12 @@ def check_resumable(run: RunFolder) -> None:
 
 
 def text_changed(run: RunFolder, path: Path) -> CorpusError:
-    """Return the error for a run whose text is another one now."""
-    return CorpusError(f"{path} is not the text that this run began with", text_hint(run, path))
+    """Return the error for a run whose text has changed."""
+    return CorpusError(f"{path} is not the text that this run started with", text_hint(run, path))
 
 
 def text_hint(run: RunFolder, path: Path | None = None) -> str:
-    """Return what helps where a run's text has changed (its `path`) or is gone."""
+    """Return what helps if a run's text has changed (its `path`) or is missing."""
     place = str(path) if path else "FILE"
     start = own_command("train", "--from", run.model.name, "--corpus", place)
     return f"put the old text back, or start a new run from these weights: `{start}`"

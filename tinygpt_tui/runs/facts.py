@@ -1,7 +1,7 @@
-"""What a table of runs tells of each: its card, what it has reached, how large its model is; no torch.
+"""What a table of runs shows of each: its card, what it has reached, how large its model is; no torch.
 
-Of a journal only the start and the end are read, and again only when it has grown: a table of a hundred runs is looked
-at twice a second.
+Of a journal only the start and the end are read, and again only when it has grown: a table of a hundred runs is
+refreshed twice a second.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ HEAD, TAIL = 16_384, 131_072  # bytes of a journal that are read
 
 
 class Reached(NamedTuple):
-    """What a journal tells at its ends. `elapsed_s` is time spent training; None where nothing was measured yet."""
+    """What the ends of a journal contain. `elapsed_s` is time spent training; None: nothing was measured yet."""
 
     parameters: int = 0
     best_loss: float | None = None
@@ -44,7 +44,7 @@ class RunFacts(NamedTuple):
 
 
 class FactsReader:
-    """Reads all runs again and again; made for a thread."""
+    """Reads all runs repeatedly; made for a thread."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[tuple[int, int], Reached]] = {}
@@ -70,7 +70,7 @@ class FactsReader:
 
 
 def bytes_of(model: Path) -> int:
-    """Return how much of the disk a model and its run take, as far as that can be read."""
+    """Return how many bytes of the disk a model and its run take, as far as they can be read."""
     total = 0
     for folder, _, names in os.walk(model):
         for name in names:
@@ -80,7 +80,7 @@ def bytes_of(model: Path) -> int:
 
 
 def read_facts(run: RunFolder) -> RunFacts | None:
-    """Return the facts of one run; None where there is no such run any more."""
+    """Return the facts of one run; None if the run is gone."""
     for card in list_runs():
         if Path(card.path) == run.model:
             return RunFacts(card, reached(run.events), read_notes(run), len(list_moments(run)))
@@ -88,7 +88,7 @@ def read_facts(run: RunFolder) -> RunFacts | None:
 
 
 def reached(journal: Path) -> Reached:
-    """Return what a journal tells at its ends; of one without an evaluation near its end all is read."""
+    """Return what the ends of a journal contain; if there is no evaluation near its end, all of it is read."""
     events = _ends(journal)
     if not any(isinstance(event, Evaluation | RunEnded) for event in events[1:]):
         events = read_journal(journal)
@@ -113,7 +113,7 @@ def _best(found: Reached, loss: float, event: Evaluation | RunEnded) -> Reached:
 
 
 def settings_of(card: RunCard) -> RunSettings | None:
-    """Return a run's settings; None where they cannot be read."""
+    """Return a run's settings; None if they cannot be read."""
     try:
         return RunFolder(Path(card.path)).read_settings()
     except TinyGPTError:

@@ -1,4 +1,4 @@
-"""A model's run folder: where each thing lies, and what was decided before the first step."""
+"""A model's run folder: its paths, and what was decided before the first step."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ LIVE: frozenset[str] = frozenset({"starting", "running", "paused"})
 
 
 class CorpusReference(msgspec.Struct, frozen=True, kw_only=True):
-    """Which text a run learns from, and in which encoding it is, `auto` where that was not said.
+    """The text that a run trains on, and its encoding, `auto` if none was given.
 
-    `entropy` is its true entropy, nats per character, where that is known.
+    `entropy` is its true entropy, nats per character, if known.
     """
 
     name: str
@@ -35,7 +35,7 @@ class CorpusReference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartingModel(msgspec.Struct, frozen=True, kw_only=True):
-    """The model whose weights a run begins with, and the step they were of, where that is known."""
+    """The model whose weights a run starts from, and their step, if known."""
 
     name: str
     path: str
@@ -43,7 +43,7 @@ class StartingModel(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def words(self) -> str:
-        """Its name, and of which step its weights were."""
+        """Its name, and the step of its weights."""
         return self.name if self.step is None else f"{self.name}, step {self.step:,}"
 
 
@@ -63,9 +63,9 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """`run/status.json`: the trainer's last word. `pid_created` tells a reused process number from the trainer's.
+    """`run/status.json`: the trainer's last report. `pid_created` distinguishes a reused process number.
 
-    So does `pid_since_boot`, where the platform tells it (0 elsewhere), whatever is done to the clock.
+    So does `pid_since_boot`, if the platform has it (else 0), even if the clock is changed.
     """
 
     state: RunState
@@ -79,9 +79,9 @@ class RunStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def steps_of(settings: RunSettings, earlier: RunStatus | None) -> int:
-    """Return how many steps a run is to make, as far as is known; `earlier` is what its last trainer said.
+    """Return how many steps a run has in all, as far as known; `earlier` is its last trainer's status.
 
-    Of a run by the clock the last plan stands, not the guess in its settings: whoever makes it longer builds on it.
+    For a timed run that is the last plan, not the guess in its settings: extending it builds on the plan.
     """
     by_plan = earlier is not None and earlier.step and settings.training.minutes
     return earlier.steps if by_plan and earlier is not None else settings.training.steps
@@ -89,13 +89,13 @@ def steps_of(settings: RunSettings, earlier: RunStatus | None) -> int:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The paths inside `MODEL/run`; asking creates nothing."""
+    """The paths inside `MODEL/run`; nothing is created."""
 
     model: Path
 
     @property
     def folder(self) -> Path:
-        """Everything about the run lies here."""
+        """The folder with everything about the run."""
         return self.model / "run"
 
     @property
@@ -105,7 +105,7 @@ class RunFolder:
 
     @property
     def status(self) -> Path:
-        """The trainer's last word, written whole."""
+        """The trainer's last report, written whole."""
         return self.folder / "status.json"
 
     @property
@@ -115,17 +115,17 @@ class RunFolder:
 
     @property
     def resume(self) -> Path:
-        """What is needed to go on exactly."""
+        """What is needed to resume exactly."""
         return self.folder / "resume.pt"
 
     @property
     def live_weights(self) -> Path:
-        """The weights of a run that is being trained, where they are newer than its best ones; one moment's file."""
+        """The latest weights of a run in training, if they are newer than its best ones; a snapshot's file."""
         return self.folder / "newest.safetensors"
 
     @property
     def control(self) -> Path:
-        """Where any terminal leaves its commands."""
+        """Where any terminal sends its commands."""
         return self.folder / "control"
 
     @property
@@ -140,7 +140,7 @@ class RunFolder:
 
     @property
     def notes(self) -> Path:
-        """What somebody wrote about the run."""
+        """The user's notes on the run."""
         return self.folder / "notes.txt"
 
     @property
@@ -149,20 +149,20 @@ class RunFolder:
         return self.folder / "trainer.log"
 
     def write_settings(self, settings: RunSettings) -> None:
-        """Keep what was decided. Raises StorageError."""
+        """Write the settings. Raises StorageError."""
         write_bytes(
             self.settings, msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n", within=self.model
         )
 
     def read_settings(self) -> RunSettings:
-        """Return what was decided. Raises NotFoundError, RunError where the file is damaged."""
+        """Return the settings. Raises NotFoundError, RunError if the file is damaged."""
         return self._read(self.settings, RunSettings)
 
     def write_status(self, status: RunStatus) -> None:
-        """Replace the trainer's last word. Raises StorageError.
+        """Replace the trainer's last report. Raises StorageError.
 
-        Where there is no room for a new file, which is when this word matters most, or a program has the old one open,
-        that is written over: the trainer, which says it every second, waits for nobody.
+        If there is no room for a new file, which is when the report matters most, or a program has the old one open,
+        the old file is overwritten: the trainer, which reports every second, must not wait.
         """
         content = msgspec.json.encode(status) + b"\n"
         try:
@@ -172,7 +172,7 @@ class RunFolder:
                 raise
 
     def read_status(self) -> RunStatus:
-        """Return the trainer's last word. Raises NotFoundError, RunError where the file is damaged."""
+        """Return the trainer's last report. Raises NotFoundError, RunError if the file is damaged."""
         return self._read(self.status, RunStatus)
 
     def _read(self, path: Path, kind: type[K]) -> K:
@@ -180,7 +180,7 @@ class RunFolder:
             return read_json(path, kind)
         except FileNotFoundError:
             raise NotFoundError(
-                f"{self.model.name} was not trained here: {path} is missing", "`tinygpt-tui runs` lists the trainings"
+                f"{self.model.name} was not trained here: {path} is missing", "`tinygpt-tui runs` lists the runs"
             ) from None
         except OSError as error:
             raise storage_error(error, path) from error
@@ -191,7 +191,7 @@ class RunFolder:
 
 
 def _written_over(path: Path, content: bytes) -> bool:
-    """Put `content` where the bytes of `path` are; spaces, which mean nothing in JSON, fill up what was longer."""
+    """Overwrite the bytes of `path` with `content`; if it is shorter, spaces, which JSON ignores, fill the rest."""
     try:
         with path.open("rb+", buffering=0) as file:
             return file.write(content.rstrip().ljust(path.stat().st_size - 1) + b"\n") >= len(content)

@@ -1,7 +1,7 @@
-"""Published results on tiny Shakespeare, to be drawn as faint targets beside a run of one's own.
+"""Published results on tiny Shakespeare, drawn as faint targets beside the user's run.
 
-All are validation losses in nats per character, first 90 % of the text to learn from; theirs are means over some random
-batches, not over the whole split as ours are.
+All are validation losses in nats per character, trained on the first 90 % of the text; most are means over some random
+batches, not over the whole split as ours.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Overlay:
 
 @dataclass(frozen=True)
 class Ghost:
-    """A published result: what it was, who says so, and the figures."""
+    """A published result: what it was, its source, and the figures."""
 
     overlay: Overlay
     about: str

@@ -1,7 +1,7 @@
-"""A run as it is shown: its events gathered into curves, samples, a log and a few numbers; no torch.
+"""A run as it is shown: its events collected into curves, samples, a log and a few numbers; no torch.
 
-Points go into buffers that grow by doubling, so that a journal of a hundred thousand steps
-costs as much as it has lines, whether it comes at once or one event at a time.
+Points go into buffers that grow by doubling, so the cost of a journal is proportional to its lines, whether they come
+at once or one by one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from tinygpt_tui.events.training import (
     Evaluation,
@@ -30,42 +29,19 @@ from tinygpt_tui.events.training import (
     Step,
     TrainingEvent,
 )
+from tinygpt_tui.runs.columns import Columns, Floats
 from tinygpt_tui.words import part_words, threads
 
-Floats = NDArray[np.float64]
 RECENT_STEPS = 20
 LOG_LINES = 1000
 BEST = " ◆ best"
-NEWS = 1.1  # how many times more or fewer steps than told last are worth a line
+NEWS = 1.1  # a plan that differs by this factor from the last one logged is worth a line
 MEASURED = Step.__struct_fields__  # the columns of `RunHistory.measured`, `step` first
-
-
-class Columns:
-    """Rows of numbers (N, width) that are appended one by one."""
-
-    def __init__(self, width: int) -> None:
-        self._rows: Floats = np.empty((1024, width))
-        self.count = 0
-
-    def append(self, *row: float) -> None:
-        """Add one row; the buffer doubles where it is full."""
-        if self.count == len(self._rows):
-            self._rows = np.concatenate((self._rows, np.empty_like(self._rows)))
-        self._rows[self.count] = row
-        self.count += 1
-
-    def column(self, index: int) -> Floats:
-        """One column (N,), without a copy: valid until the next row comes."""
-        return self._rows[: self.count, index]
-
-    def cut(self, last: float) -> None:
-        """Forget the rows whose first number is above `last`."""
-        self.count = int(np.searchsorted(self.column(0), last, "right"))
 
 
 @dataclass(frozen=True)
 class SampleText:
-    """What the model wrote at `step`; where it was measured, the loss it had there, `tokens` as an Evaluation's."""
+    """What the model wrote at `step`, and the loss if it was measured there; `tokens` as in an Evaluation."""
 
     step: int
     text: str
@@ -74,10 +50,10 @@ class SampleText:
 
 
 class RunHistory:
-    """Everything that was heard of one run; `add` hears more."""
+    """Everything known of one run; `add` adds events."""
 
     def __init__(self, steps: int = 0, evaluate_every: int = 0) -> None:
-        """`steps` and `evaluate_every` as the run's settings have them, until the run says more itself."""
+        """`steps` and `evaluate_every` as in the run's settings, until events say more."""
         self.steps = steps
         self._evaluate_every = evaluate_every
         self._steps = Columns(len(MEASURED))
@@ -93,48 +69,48 @@ class RunHistory:
         self.progress: Progress | None = None  # of what is done now, where it takes long
         self._from_step = 0
         self._recent_tokens_per_s: list[float] = []
-        self._told_steps = 0
+        self._logged_steps = 0
 
     def add(self, events: Iterable[TrainingEvent]) -> None:
-        """Hear `events`, in their order."""
+        """Add `events`, in their order."""
         for event in events:
             self.progress = event if isinstance(event, Progress) else None
             match event:
                 case Step():
-                    self._hear_step(event)
+                    self._add_step(event)
                 case Evaluation():
-                    self._hear_evaluation(event)
+                    self._add_evaluation(event)
                 case Sample():
-                    self._hear_sample(event)
+                    self._add_sample(event)
                 case RunStarted():
-                    self._hear_start(event)
+                    self._add_start(event)
                 case RunEnded():
                     self.ended, self.paused = event, None
-                    self._say(event.step, _ending(event))
+                    self._log_line(event.step, _ending(event))
                 case Planned():
-                    self._hear_plan(event)
+                    self._add_plan(event)
                 case Saved():
-                    self._hear_saved(event)
+                    self._add_saved(event)
                 case Paused():
                     self.paused = event
-                    self._say(event.step, f"paused: {event.reason}" if event.reason else "paused")
+                    self._log_line(event.step, f"paused: {event.reason}" if event.reason else "paused")
                 case Resumed():
                     self.paused = None
-                    self._say(event.step, "goes on")
+                    self._log_line(event.step, "resumed")
                 case Finding():
-                    self._hear_finding(event)
+                    self._add_finding(event)
                 case RolledBack():
                     self._forget_after(event.step)
-                    self._say(
+                    self._log_line(
                         event.reached,
-                        f"{event.what} is no number: back to step {event.step}, at {event.rate_scale:g} of the rate",
+                        f"{event.what} is not a number: back to step {event.step}, at {event.rate_scale:g} of the rate",
                     )
                 case Note():
-                    self._say(event.step, f"warning: {event.text}" if event.level == "warning" else event.text)
+                    self._log_line(event.step, f"warning: {event.text}" if event.level == "warning" else event.text)
 
     @property
     def progress_words(self) -> str:
-        """What is done now and how far it is, where it takes long; empty elsewhere."""
+        """What is done now and its progress, if it takes long; else empty."""
         if self.progress is None:
             return ""
         if self.progress.what == "reading":
@@ -152,7 +128,7 @@ class RunHistory:
         return self._steps.column(0), self._steps.column(1)
 
     def elapsed_until(self, step: int) -> float:
-        """The time spent training up to `step`, as far as it is known; pauses left out."""
+        """The time spent training up to `step`, as far as known, without pauses."""
         known = int(np.searchsorted(self._steps.column(0), step, "right"))
         return float(self._steps.column(2)[known - 1]) if known else 0.0
 
@@ -162,7 +138,7 @@ class RunHistory:
         return self._evaluations.column(0), self._evaluations.column(1)
 
     def tokens_read(self, index: int) -> int:
-        """Of how many tokens the evaluation of that number tells, as events have it."""
+        """Return how many tokens evaluation number `index` has read, as in its event."""
         return self._evaluated[index].tokens
 
     @property
@@ -171,7 +147,7 @@ class RunHistory:
         return self._evaluations.column(0), self._evaluations.column(3)
 
     def read_words(self, tokens: int) -> str:
-        """How much of the validation split gave a loss, `tokens` as events have it; empty where it was all of it."""
+        """Return how much of the validation split gave a loss, `tokens` as in events; empty if it was all of it."""
         return part_words(tokens, self.started.validation_tokens if self.started else 0) if tokens else ""
 
     def measured(self, what: str) -> tuple[Floats, Floats]:
@@ -181,7 +157,7 @@ class RunHistory:
     @property
     def gaps(self) -> tuple[Floats, Floats]:
         """Steps (M,) of evaluations and by how much validation was above training there (M,), nats per token."""
-        trained = slice(int(np.searchsorted(self._evaluations.column(0), 1)), None)  # before it there is no training
+        trained = slice(int(np.searchsorted(self._evaluations.column(0), 1)), None)  # before it nothing is trained
         steps, validation, train = (self._evaluations.column(index)[trained] for index in (0, 3, 2))
         return steps, validation - train
 
@@ -197,20 +173,20 @@ class RunHistory:
 
     @property
     def tokens_per_s(self) -> float | None:
-        """The mean of the last steps, evaluations left out."""
+        """The mean of the last steps, without evaluations."""
         recent = self._recent_tokens_per_s
         return sum(recent) / len(recent) if recent else None
 
     @property
     def elapsed_s(self) -> float:
-        """The time spent training so far, pauses left out."""
+        """The time spent training so far, without pauses."""
         if self.ended:
             return self.ended.elapsed_s
         return self.last_step.elapsed_s if self.last_step else 0.0
 
     @property
     def remaining_s(self) -> float | None:
-        """An estimate of the time left, evaluations and samples included; None where nothing is known yet."""
+        """An estimate of the time left, with evaluations and samples; None if nothing is known yet."""
         if self.ended or not self._steps.count or self.steps <= 0:
             return None
         if self.progress is not None and self.step >= self.steps:
@@ -218,7 +194,7 @@ class RunHistory:
         left = self.steps - self.step
         every = self._evaluate_every or self._between_evaluations()
         steps, elapsed = self._steps.column(0), self._steps.column(2)
-        # A whole number of intervals holds a whole number of evaluations, so neither is counted too often.
+        # A whole number of intervals has a whole number of evaluations, so neither is counted too often.
         whole = min(4, (len(steps) - 1) // every) * every
         if whole:
             return float((elapsed[-1] - elapsed[-1 - whole]) / (steps[-1] - steps[-1 - whole])) * left
@@ -228,23 +204,23 @@ class RunHistory:
         return float((elapsed[-1] - elapsed[0]) / (steps[-1] - steps[0])) * left + overhead * (left // every)
 
     def _between_evaluations(self) -> int:
-        """Steps from one evaluation to the next, as far as it can be seen; settings may leave it open."""
+        """Steps from one evaluation to the next, as far as known; settings may leave it open."""
         steps = self._evaluations.column(0)[-2:]
         return max(1, int(steps[1] - steps[0])) if len(steps) == 2 else max(1, self.steps)
 
-    def _hear_start(self, event: RunStarted) -> None:
-        # A run that goes on after a kill repeats what came after its last save; the first telling of that is void.
-        # A run that begins again repeats its very first evaluation too.
+    def _add_start(self, event: RunStarted) -> None:
+        # A run resumed after a kill repeats what came after its last save; those events are replaced.
+        # A run that starts again repeats its very first evaluation, too.
         self._forget_after(event.step or -1)
         self._recent_tokens_per_s.clear()
         self._from_step = event.step
         again = self.started is not None
         self.started, self.ended, self.paused, self.steps = event, None, None, event.steps
         cores = f", {threads(event.threads)}" if event.device == "cpu" else ""
-        self._say(event.step, f"{'goes on' if again else 'begins'}: {event.device}{cores}")
+        self._log_line(event.step, f"{'resumed' if again else 'started'}: {event.device}{cores}")
 
     def _forget_after(self, step: int) -> None:
-        """What was told of later steps is void: they are made again."""
+        """Remove what is known of later steps: they are made again."""
         self._steps.cut(step)
         self._evaluations.cut(step)
         _drop_from(self._evaluated, step + 1)
@@ -254,20 +230,20 @@ class RunHistory:
             self.last_step = None
             self._from_step = max(step, 0)
 
-    def _hear_step(self, event: Step) -> None:
+    def _add_step(self, event: Step) -> None:
         self.last_step = event
         self._steps.append(*msgspec.structs.astuple(event))
         self._recent_tokens_per_s.append(event.tokens_per_s)
         del self._recent_tokens_per_s[:-RECENT_STEPS]
 
-    def _hear_plan(self, event: Planned) -> None:
+    def _add_plan(self, event: Planned) -> None:
         self.steps = event.steps
-        if not max(event.step, self._told_steps / NEWS) < event.steps < self._told_steps * NEWS:
-            self._told_steps = event.steps
-            self._say(event.step, f"about {event.steps:,} steps fit the time")
+        if not max(event.step, self._logged_steps / NEWS) < event.steps < self._logged_steps * NEWS:
+            self._logged_steps = event.steps
+            self._log_line(event.step, f"about {event.steps:,} steps fit the time")
 
-    def _hear_evaluation(self, event: Evaluation) -> None:
-        # An evaluation, or a sample, may be told twice: its run was killed after it, and went on from before it.
+    def _add_evaluation(self, event: Evaluation) -> None:
+        # An evaluation, or a sample, may come twice: its run was killed after it, and resumed from before it.
         self._evaluations.cut(event.step - 1)
         _drop_from(self._evaluated, event.step)
         self._evaluated.append(event)
@@ -275,9 +251,9 @@ class RunHistory:
         self._evaluations.append(event.step, event.validation_loss, event.train_loss, alike)
         read = f" on {event.tokens:,} tokens" if event.tokens else ""
         best = BEST if event.best_step == event.step else ""
-        self._say(event.step, f"validation {event.validation_loss:.4f}{read}{best}")
+        self._log_line(event.step, f"validation {event.validation_loss:.4f}{read}{best}")
 
-    def _hear_sample(self, event: Sample) -> None:
+    def _add_sample(self, event: Sample) -> None:
         evaluation = self.last_evaluation
         _drop_from(self.samples, event.step)
         if evaluation and evaluation.step == event.step:
@@ -285,29 +261,29 @@ class RunHistory:
         else:
             self.samples.append(SampleText(event.step, event.text, None))
 
-    def _hear_finding(self, event: Finding) -> None:
+    def _add_finding(self, event: Finding) -> None:
         before = self.findings.get(event.check)
         self.findings[event.check] = event
         if event.level != "fine" or (before is not None and before.level != "fine"):
-            self._say(event.step, f"doctor: {event.text}")
+            self._log_line(event.step, f"doctor: {event.text}")
 
-    def _hear_saved(self, event: Saved) -> None:
+    def _add_saved(self, event: Saved) -> None:
         if event.what == "resume":
-            self._say(event.step, "state saved, to go on from")
+            self._log_line(event.step, "state saved")
         elif self.log and self.log[-1].endswith(BEST):
-            self.log[-1] += ", kept"
+            self.log[-1] += ", saved"
         else:
-            self._say(event.step, "best weights kept")
+            self._log_line(event.step, "best weights saved")
 
-    def _say(self, step: int, text: str) -> None:
+    def _log_line(self, step: int, text: str) -> None:
         self.log.append(f"{step:>5}  {text}")
         if len(self.log) > LOG_LINES:
             del self.log[: LOG_LINES // 10]
 
 
-def _drop_from(told: list[Evaluation] | list[SampleText], step: int) -> None:
-    while told and told[-1].step >= step:
-        told.pop()
+def _drop_from(known: list[Evaluation] | list[SampleText], step: int) -> None:
+    while known and known[-1].step >= step:
+        known.pop()
 
 
 def _ending(event: RunEnded) -> str:

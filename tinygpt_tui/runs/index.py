@@ -1,4 +1,4 @@
-"""All the runs there are: live and past, and how to make a new one; no torch."""
+"""All runs, live and past, and how to create one; no torch."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tinygpt_tui.runs.control import is_alive
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunSettings, RunState, RunStatus
 
 LONGEST_NAME = 64
-MOST_NAMED = 5  # runs, where none has a name like the one that was not found
+MOST_NAMED = 5  # runs that an error names if none has a similar name
 GOOD_NAME = re.compile(r"[^\W_][\w .-]*", re.UNICODE)
 
 
 class RunCard(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the table of runs. A trainer that is gone without a word shows as "failed"."""
+    """One line of the table of runs. A trainer that ended without a report shows as "failed"."""
 
     name: str
     path: str
@@ -55,7 +55,7 @@ def list_runs() -> list[RunCard]:
                 cards.append(_card(run, origin))
             except NotFoundError:
                 continue  # deleted while we looked
-            except Exception as error:  # whatever it is: the other runs are there all the same
+            except Exception as error:  # of any kind: the other runs must still be listed
                 cards.append(_problem_card(run, origin, error))
     return sorted(cards, key=lambda card: -card.created)
 
@@ -73,10 +73,10 @@ def find_run(name: str) -> RunFolder:
 
 
 def create_run(settings: RunSettings) -> RunFolder:
-    """Make a new model folder with the run's settings in it, ready for a trainer.
+    """Create a model folder with the run's settings in it, ready for a trainer.
 
-    Raises UsageError for a name that is no good as a folder's, RunError where it is taken, StorageError, also where its
-    trainer could not lock it: then no folder is left, and the name stays free.
+    Raises UsageError for an invalid name, RunError if it is taken, StorageError, also if its trainer could not lock it:
+    then no folder is left, and the name stays free.
     """
     name = check_name(settings.name)
     settings = msgspec.structs.replace(settings, name=name)
@@ -102,23 +102,23 @@ def create_run(settings: RunSettings) -> RunFolder:
     return run
 
 
-def discard_unbegun(run: RunFolder) -> None:
-    """Remove the folder of a new run whose training could not begin; one that has a journal is left."""
+def discard_unstarted(run: RunFolder) -> None:
+    """Remove the folder of a new run that could not start; one that has a journal stays."""
     if not (run.events.exists() and run.events.stat().st_size):
         remove_folder(run.model)
 
 
 def check_name(name: str) -> str:
-    """Return `name` as a new model's, its accents composed.
+    """Return `name` for a new model, its accents composed.
 
-    Raises UsageError where no folder can have it, or it would hide a model that comes with the program.
+    Raises UsageError if no folder can have it, or if it would hide a model that comes with the program.
     """
     name = paths.composed(name)
     letters = "".join(one for one in name if not unicodedata.category(one).startswith("M"))  # vowel signs, as in हिन्दी
     if not GOOD_NAME.fullmatch(letters) or len(name) > LONGEST_NAME or name.endswith((" ", ".")):
         raise UsageError(
             f"name: {name!r} cannot be a folder's name",
-            f"use letters, digits, spaces, dots, _ and -, beginning with a letter or digit; {LONGEST_NAME} characters "
+            f"use letters, digits, spaces, dots, _ and -, starting with a letter or digit; {LONGEST_NAME} characters "
             "at most",
         )
     if paths.is_reserved(name):
@@ -132,16 +132,16 @@ def check_name(name: str) -> str:
 
 
 def taken(model: Path) -> RunError:
-    """Return the error that says why no model can be made at `model`: something has this name."""
+    """Return the error for a name that is taken: no model can be created at `model`."""
     if is_file(model) or any(is_file(path) for path in (RunFolder(model).settings, *model.glob("*.*"))):
         return RunError(f"there is a model called {model.name!r} already", "choose another name")
     return RunError(f"the folder {model} is in the way: it holds no model", "delete it, or choose another name")
 
 
-def free_name(wish: str) -> str:
-    """Return `wish`, or `wish-2`, `wish-3` … if models of that name exist, or names that some file system takes for it.
+def free_name(name: str) -> str:
+    """Return `name`, or `name-2`, `name-3` … if a model has that name, or one that a file system takes for the same.
 
-    Those of macOS and Windows do not tell capitals apart.
+    Those of macOS and Windows ignore case.
     """
     found = {
         paths.composed(path.name).casefold()
@@ -149,18 +149,18 @@ def free_name(wish: str) -> str:
         if place.is_dir()
         for path in place.iterdir()
     }
-    wish = paths.composed(wish)
-    name, number = wish, 2
-    while paths.composed(name).casefold() in found or paths.is_reserved(name):
-        name, number = f"{wish}-{number}", number + 1
-    return name
+    free = name = paths.composed(name)
+    number = 2
+    while paths.composed(free).casefold() in found or paths.is_reserved(free):
+        free, number = f"{name}-{number}", number + 1
+    return free
 
 
 def _card(run: RunFolder, origin: Literal["shipped", "yours"]) -> RunCard:
     settings = run.read_settings()
     try:
-        status, message = _true_status(run), "it never began"
-    except RunError as error:  # damaged; what the run has made is there all the same
+        status, message = _true_status(run), "it never started"
+    except RunError as error:  # damaged; what the run has written is still there
         status, message = None, error.message
     return RunCard(
         name=run.model.name,
@@ -191,7 +191,7 @@ def _true_status(run: RunFolder) -> RunStatus | None:
     except NotFoundError:
         return None
     if status.state in LIVE and not is_alive(status):
-        return msgspec.structs.replace(status, state="failed", message="its trainer ended without a word")
+        return msgspec.structs.replace(status, state="failed", message="its trainer ended unexpectedly")
     return status
 
 

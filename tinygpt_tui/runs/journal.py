@@ -15,21 +15,21 @@ LONGEST_LINE = 1 << 20  # bytes; no event's line is nearly so long
 
 
 class Journal:
-    """The writing end; a line is flushed before anybody is shown its event."""
+    """The writing end; a line is flushed before its event is shown anywhere."""
 
     def __init__(self, path: Path) -> None:
         """Open `path` to append; a last line cut off by a kill is removed first. Raises StorageError."""
         self._path = path
         try:
             path.parent.mkdir(exist_ok=True)
-            # Unbuffered: what was not written whole is cut off at once, and nothing waits to be written later.
+            # Unbuffered: an incomplete line is cut off at once, and nothing is written later.
             self._file = path.open("ab", buffering=0)
             _mend(path)
         except OSError as error:
             raise storage_error(error, path) from error
 
     def append(self, events: Iterable[TrainingEvent]) -> None:
-        """Write `events`, whole lines or none. Raises StorageError where the disk is full."""
+        """Write `events`, whole lines or none. Raises StorageError if the disk is full."""
         place = os.fstat(self._file.fileno()).st_size
         rest = memoryview(b"".join(to_line(event) for event in events))
         try:
@@ -40,7 +40,7 @@ class Journal:
             raise storage_error(error, self._path) from error
 
     def sync(self) -> None:
-        """Have what was written survive a power cut too. Raises StorageError."""
+        """Make what was written survive a power cut, too. Raises StorageError."""
         try:
             os.fsync(self._file.fileno())
         except OSError as error:
@@ -59,10 +59,10 @@ class JournalFollower:
         self._place = 0
 
     def poll(self) -> list[TrainingEvent]:
-        """Return the new events; nothing where the journal has not grown, or is not there yet.
+        """Return the new events; none if the journal has not grown, or is not there yet.
 
-        A line still being written waits for its end. A journal that shrank (mended, or begun anew) is read again from
-        its start. Lines of a newer version that this one cannot read are left out.
+        An incomplete line is read when it is complete. A journal that shrank (repaired, or started again) is read again
+        from its start. Lines of a newer version that this one cannot read are left out.
         """
         try:
             size = self._path.stat().st_size
@@ -86,7 +86,7 @@ def read_journal(path: Path) -> list[TrainingEvent]:
 
 
 def last_event(path: Path) -> TrainingEvent | None:
-    """Return the last event of a journal; None where there is none that can be read."""
+    """Return the last event of a journal; None if there is none that can be read."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - LONGEST_LINE))

@@ -1,7 +1,6 @@
-"""What can be done with a model's folder as a whole: rename, copy, throw away and take back, and notes; no torch.
+"""Managing a model's folder as a whole: rename, copy, move to the trash and restore, and notes; no torch.
 
-Only the user's own models can be changed, and none while it is being trained. What is thrown away waits for somebody
-to regret it; see trash.py.
+Only the user's own models can be changed, and none while it is being trained. The trash can be undone; see trash.py.
 """
 
 from __future__ import annotations
@@ -26,52 +25,52 @@ from tinygpt_tui.runs.control import live_status
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.index import check_name, taken
 
-OF_A_TRAINER = ("lock", "control", "*.log", ".*")  # what a copy does without
+OF_A_TRAINER = ("lock", "control", "*.log", ".*")  # not copied
 LONGEST_NOTES = 100_000  # characters
 
 
 @dataclass(frozen=True)
 class TrashedModel:
-    """A model that was thrown away: where it was, and where it lies now."""
+    """A model in the trash: where it was, and where it is now."""
 
     model: Path
     place: Path
 
 
 def is_own(model: Path) -> bool:
-    """Whether a model folder is the user's own, to rename and to throw away; shipped ones are not."""
-    # By links: on macOS /tmp is one. Not of the model itself, which may be a link to somewhere else.
+    """Whether a model folder is the user's own, to rename and to delete; shipped ones are not."""
+    # Resolve links of the folder (on macOS /tmp is one), but not of the model, which may be a link to somewhere else.
     return real_path(model.absolute().parent) == real_path(paths.models_folder().absolute())
 
 
 def rename(model: Path, name: str) -> Path:
     """Give a model another name; return its new folder.
 
-    Raises UsageError for a name that cannot be, RunError where it is taken or the model is being trained,
-    NotFoundError, StorageError.
+    Raises UsageError for an invalid name, RunError if it is taken or the model is being trained, NotFoundError,
+    StorageError.
     """
     name = check_name(name)
     with _free(model, "renamed"):
         target = model.with_name(name)
         if name == model.name:
             return model
-        # On a disk that does not tell capitals apart, `Cat` for `cat` is the same folder and no other's name.
+        # On a disk that ignores case, `Cat` and `cat` are the same folder.
         if target.exists() and not target.samefile(model):
             raise taken(target)
     _move(model, target)
-    _say_name(target)
+    _write_name(target)
     return target
 
 
 def duplicate(model: Path, name: str) -> Path:
-    """Copy a model, any model, to one of the user's own; return its folder.
+    """Copy any model to one of the user's own; return its folder.
 
-    Its run comes with it as it stands, but for what belongs to a trainer. Raises UsageError for a name that cannot be,
-    RunError where it is taken or the model is being trained, NotFoundError, StorageError.
+    Its run is copied, too, except for what belongs to a trainer. Raises UsageError for an invalid name, RunError if it
+    is taken or the model is being trained, NotFoundError, StorageError.
     """
     name = check_name(name)
     if live_status(RunFolder(model)) is not None:
-        raise RunError(f"{model.name} is being trained now", "stop it first: a copy would be neither here nor there")
+        raise RunError(f"{model.name} is being trained now", "stop it first: a copy would be incomplete")
     target = paths.models_folder() / name
     part = target.with_name(f".{name}.part")
     if target.exists():
@@ -87,40 +86,40 @@ def duplicate(model: Path, name: str) -> Path:
         raise storage_error(error, target) from error
     finally:
         remove_folder(part)
-    _say_name(target)
+    _write_name(target)
     return target
 
 
 def move_to_trash(model: Path) -> TrashedModel:
     """Move a model, or a loose file among the models, to the trash; `restore` undoes it.
 
-    Raises RunError where the model is being trained, or not the user's own; NotFoundError, StorageError.
+    Raises RunError if the model is being trained, or not the user's own; NotFoundError, StorageError.
     """
-    thrown = TrashedModel(model, trash.place_for(model))
+    trashed = TrashedModel(model, trash.place_for(model))
     with _free(model, "deleted"):
         try:
-            thrown.place.parent.mkdir(exist_ok=True)
+            trashed.place.parent.mkdir(exist_ok=True)
         except OSError as error:
-            raise storage_error(error, thrown.place.parent) from error
-    _move(model, thrown.place)
+            raise storage_error(error, trashed.place.parent) from error
+    _move(model, trashed.place)
     with contextlib.suppress(OSError):
-        os.utime(thrown.place)
-    trash.make_room(thrown.place.parent)
-    return thrown
+        os.utime(trashed.place)
+    trash.make_room(trashed.place.parent)
+    return trashed
 
 
-def restore(thrown: TrashedModel) -> Path:
-    """Take a model back out of the trash. Raises RunError where its name was taken meanwhile, NotFoundError."""
-    if thrown.model.exists():
+def restore(trashed: TrashedModel) -> Path:
+    """Move a model back from the trash. Raises RunError if its name was taken meanwhile, NotFoundError."""
+    if trashed.model.exists():
         raise RunError(
-            f"there is another model called {thrown.model.name!r} by now", f"rename it first: yours is {thrown.place}"
+            f"there is another model called {trashed.model.name!r} now", f"rename it first: yours is {trashed.place}"
         )
-    _move(thrown.place, thrown.model)
-    return thrown.model
+    _move(trashed.place, trashed.model)
+    return trashed.model
 
 
 def read_notes(run: RunFolder) -> str:
-    """Return what somebody wrote about a run; nothing where nobody did or it cannot be read."""
+    """Return the user's notes on a run; empty if there are none or they cannot be read."""
     try:
         with io.TextIOWrapper(open_file(run.notes), encoding="utf-8", errors="replace") as file:
             return file.read(LONGEST_NOTES)
@@ -129,9 +128,9 @@ def read_notes(run: RunFolder) -> str:
 
 
 def write_notes(run: RunFolder, notes: str) -> None:
-    """Keep notes on a run; empty ones go. Raises StorageError."""
+    """Save notes on a run; empty ones are removed. Raises StorageError."""
     if notes.strip():
-        # A terminal may hand on halves of surrogate pairs, which no file can hold.
+        # A terminal may pass halves of surrogate pairs, which no file can hold.
         write_text(run.notes, notes.encode("utf-8", "replace").decode("utf-8"), within=run.folder)
         return
     try:
@@ -142,7 +141,7 @@ def write_notes(run: RunFolder, notes: str) -> None:
 
 @contextlib.contextmanager
 def _free(model: Path, what: str) -> Iterator[None]:
-    """Hold a model's run while somebody looks whether it may be changed; nobody trains it meanwhile."""
+    """Lock a model's run while it is changed, so that no trainer starts. Raises RunError if it may not be changed."""
     if not model.exists():
         raise _gone(model)
     if not is_own(model):
@@ -172,8 +171,8 @@ def _move(model: Path, target: Path) -> None:
         raise storage_error(error, model) from error
 
 
-def _say_name(model: Path) -> None:
-    """Let a run's settings tell the name of its folder; a folder without a run has none to tell."""
+def _write_name(model: Path) -> None:
+    """Write the folder's name into its run's settings, if it has a run."""
     run = RunFolder(model)
     with contextlib.suppress(TinyGPTError):
         run.write_settings(msgspec.structs.replace(run.read_settings(), name=model.name))

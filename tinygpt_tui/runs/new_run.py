@@ -16,7 +16,7 @@ from tinygpt_tui.settings.training import TrainingSettings
 def new_run(
     name: str, preset: str, training: TrainingSettings, corpus: CorpusReference, start: StartingModel | None = None
 ) -> RunSettings:
-    """Return the settings of a new run of `training` on `corpus`, ready for `create_run`; its weights are `start`'s."""
+    """Return the settings of a new run, ready for `create_run`; it starts from the weights of `start`, if given."""
     return RunSettings(
         name=name,
         created=time.time(),
@@ -30,8 +30,8 @@ def new_run(
 
 
 def reference(entry: CorpusEntry, text: CorpusText, encoding: str) -> CorpusReference:
-    """Return what a run keeps of a corpus that is on this machine: where its text is, and how to know it again."""
-    assert entry.path is not None, "a corpus must be downloaded before it can be learnt from"
+    """Return how a run refers to a corpus of this machine: where its text is, and how to recognise it."""
+    assert entry.path is not None, "a corpus must be downloaded before a run can train on it"
     return CorpusReference(
         name=entry.name,
         path=entry.path,
@@ -43,7 +43,7 @@ def reference(entry: CorpusEntry, text: CorpusText, encoding: str) -> CorpusRefe
 
 
 def _versions() -> dict[str, str]:
-    """Return the versions that decide a result; what is not installed has none (the trainer will say so)."""
+    """Return the versions that influence a result; packages that are not installed are left out."""
     versions = {"python": platform.python_version(), "tinygpt-tui": tinygpt_tui.__version__}
     for package in ("torch", "numpy"):
         try:

@@ -1,4 +1,4 @@
-"""A race of trainings: who takes part, and how each of them did; no torch."""
+"""A race of runs: its contenders, and the result of each; no torch."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Equal = Literal["parameters", "seconds"]
 LADDER_NAME = "ladder"
 
 
-class Entrant(msgspec.Struct, frozen=True, kw_only=True):
-    """One of those who race; `target` is a published loss to be measured against."""
+class Contender(msgspec.Struct, frozen=True, kw_only=True):
+    """A training in a race; `target` is a published loss to compare with."""
 
     name: str
     training: TrainingSettings
@@ -29,7 +29,7 @@ class Entrant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """How an entrant did; `seconds` with its evaluations, `validation_loss` the best, nats per token."""
+    """The result of a contender; `seconds` with its evaluations, `validation_loss` the best, nats per token."""
 
     name: str
     model: str
@@ -42,57 +42,57 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-def entrants_of(
+def contenders_of(
     names: Sequence[str], vocab_size: int, *, steps: int = 0, minutes: float = 0.0, equal: Equal | None = None
-) -> list[Entrant]:
-    """Return who races: presets by name, or "ladder", the lecture's stages one after another.
+) -> list[Contender]:
+    """Return the contenders: presets by name, or "ladder", the lecture's stages one after another.
 
-    `steps` and `minutes` are put over the presets' own, where they are not 0; with `equal` "parameters" all nets become
-    as large as the first. Raises NotFoundError for an unknown preset, UsageError where there is nobody to race.
+    `steps` and `minutes` replace the presets' own, if not 0; with `equal` "parameters" all models become as large as
+    the first. Raises NotFoundError for an unknown preset, UsageError if there are fewer than two.
     """
-    entrants = [entrant for name in names for entrant in _named(name)]
-    if len(entrants) < 2:
-        raise UsageError("a race wants at least two", f"name another preset, or {LADDER_NAME}")
+    contenders = [contender for name in names for contender in _named(name)]
+    if len(contenders) < 2:
+        raise UsageError("a race needs at least two contenders", f"name another preset, or {LADDER_NAME}")
     if steps and minutes:
-        raise UsageError("steps and minutes cannot both be", "give one of them")
+        raise UsageError("steps and minutes exclude each other", "give one of them")
     changes: dict[str, float] = {"minutes": minutes} if minutes else {"steps": steps} if steps else {}
     if steps:
         changes["minutes"] = 0.0
-    fitted: list[Entrant] = []
-    for entrant in entrants:
-        net = msgspec.structs.replace(entrant.training.architecture, vocab_size=vocab_size)
+    fitted: list[Contender] = []
+    for contender in contenders:
+        net = msgspec.structs.replace(contender.training.architecture, vocab_size=vocab_size)
         if equal == "parameters" and fitted:
             net = scaled_to(net, count_parameters(fitted[0].training.architecture))
-        training = msgspec.structs.replace(entrant.training, architecture=net, **changes)
+        training = msgspec.structs.replace(contender.training, architecture=net, **changes)
         if steps:
             training = msgspec.structs.replace(training, evaluate_every=min(training.evaluate_every, steps))
-        fitted.append(msgspec.structs.replace(entrant, training=training))
+        fitted.append(msgspec.structs.replace(contender, training=training))
     return fitted
 
 
-def for_so_long(entrant: Entrant, seconds: float) -> Entrant:
-    """Return the entrant with as much time as another one had."""
-    training = msgspec.structs.replace(entrant.training, minutes=seconds / 60)
-    return msgspec.structs.replace(entrant, training=training)
+def with_time(contender: Contender, seconds: float) -> Contender:
+    """Return the contender with `seconds` of time."""
+    training = msgspec.structs.replace(contender.training, minutes=seconds / 60)
+    return msgspec.structs.replace(contender, training=training)
 
 
-def result_of(entrant: Entrant, model: str, history: RunHistory) -> Result:
-    """Return how `entrant`, which became the model of that name, did."""
-    net, best = entrant.training.architecture, history.best
+def result_of(contender: Contender, model: str, history: RunHistory) -> Result:
+    """Return the result of `contender`, which became the model of that name."""
+    net, best = contender.training.architecture, history.best
     return Result(
-        name=entrant.name,
+        name=contender.name,
         model=model,
         architecture=name_of(net),
         parameters=count_parameters(net),
         steps=history.step,
         seconds=history.elapsed_s,
         validation_loss=best[1] if best else None,
-        target=entrant.target,
+        target=contender.target,
         reason=history.ended.reason if history.ended else "stopped",
     )
 
 
-def _named(name: str) -> list[Entrant]:
+def _named(name: str) -> list[Contender]:
     if name == LADDER_NAME:
-        return [Entrant(name=stage.name, training=stage.training, target=stage.published) for stage in LADDER]
-    return [Entrant(name=name, training=find_preset(name).training)]
+        return [Contender(name=stage.name, training=stage.training, target=stage.published) for stage in LADDER]
+    return [Contender(name=name, training=find_preset(name).training)]

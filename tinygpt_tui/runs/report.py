@@ -1,4 +1,4 @@
-"""A run on one page, to share: as Markdown, and as a picture; no torch."""
+"""A report of a run on one page: as Markdown, and as a picture; no torch."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ from tinygpt_tui.words import duration, printable
 
 WIDTH, CHART_HEIGHT, PICTURE_HEIGHT = 100, 22, 44
 SAMPLE_LINES, SAMPLE_LENGTH = 6, 400
-# What a machine decides, and not who trains.
+# Decided by the machine, not by the user.
 OF_A_MACHINE = frozenset({"device", "threads", "precision", "compile", "vocab_size", "architecture", "name"})
 
 
 class RunReport:
-    """Everything a page about one run says; both of its forms are made from it."""
+    """Everything on the page about a run; both of its forms are made from it."""
 
     def __init__(self, run: RunFolder) -> None:
         """Read a run. Raises NotFoundError, RunError."""
         self.settings: RunSettings = run.read_settings()
         facts = read_facts(run)
         if facts is None:
-            raise NotFoundError(f"{run.model.name} is gone", "`tinygpt-tui runs` lists the trainings")
+            raise NotFoundError(f"{run.model.name} is gone", "`tinygpt-tui runs` lists the runs")
         self.facts: RunFacts = facts
         self.name = run.model.name
         self.history = RunHistory(self.settings.training.steps, self.settings.training.evaluate_every)
         self.history.add(read_journal(run.events))
 
     def rows(self) -> list[tuple[str, str]]:
-        """Return what there is to say of the run, a name and a value each."""
+        """Return the facts of the run, a name and a value each."""
         card, reached, corpus = self.facts.card, self.facts.reached, self.settings.corpus
         best = "not measured" if reached.best_loss is None else f"{reached.best_loss:.4f} at step {reached.best_step:,}"
         part = self.history.read_words(reached.best_tokens)
@@ -62,31 +62,31 @@ class RunReport:
             ("text", text),
             ("preset", card.preset or "none"),
             ("time spent", duration(reached.elapsed_s)),
-            ("begun", time.strftime("%Y-%m-%d %H:%M", time.localtime(card.created))),
+            ("started", time.strftime("%Y-%m-%d %H:%M", time.localtime(card.created))),
             ("machine", where or "not known"),
         ]
         return [*rows[:3], ("started from", start.words), *rows[3:]] if start else rows
 
     def command(self) -> str:
-        """Return the command that trains the same again."""
+        """Return the command that starts the same run again."""
         preset, start = self.settings.preset, self.settings.start
         if start is not None:
             return self._command_from(start)
         try:
-            usual = find_preset(preset).training
+            default = find_preset(preset).training
         except TinyGPTError:
-            usual, preset = TrainingSettings(), ""
+            default, preset = TrainingSettings(), ""
         words = ["tinygpt-tui", "train", "--corpus", self.settings.corpus.name, "--name", f"{self.name}-again"]
         words += ["--preset", preset] if preset else []
-        for name, value in changed_from(self.settings.training, usual).items():
+        for name, value in changed_from(self.settings.training, default).items():
             if name not in OF_A_MACHINE:
                 words += [f"--{name.replace('_', '-')}", value]
         return platforms.command_line(*words)
 
     def _command_from(self, start: StartingModel) -> str:
-        """Return the command for a run that starts from a model: that one decides the net, and its recipe is its own.
+        """Return the command for a run that starts from a model, which decides the architecture and has its own recipe.
 
-        So every setting of the training is named.
+        So every setting of the training is given.
         """
         words = ["tinygpt-tui", "train", "--from", start.name, "--corpus", self.settings.corpus.name]
         words += ["--name", f"{self.name}-again"]
@@ -99,7 +99,7 @@ class RunReport:
         return platforms.command_line(*words)
 
     def samples(self) -> list[SampleText]:
-        """Return the first, a middle and the last sample, as far as there are."""
+        """Return the first, a middle and the last sample, as far as they exist."""
         found = self.history.samples
         return list(
             {
@@ -132,7 +132,7 @@ class RunReport:
         parts.append("| | |\n|---|---|\n" + "\n".join(f"| {name} | {_cell(value)} |" for name, value in self.rows()))
         parts += ["## Loss", _fenced(_plain(self.chart()))]
         if samples := self.samples():
-            parts.append("## What it wrote on the way\n\nAlways with the same random numbers.")
+            parts.append("## Samples during training\n\nAlways with the same random numbers.")
             parts += [f"Step {sample.step:,}:\n\n{_fenced(_shortened(sample.text))}" for sample in samples]
         parts += ["## Again", _fenced(self.command())]
         parts.append("Made with tinygpt-tui.")
@@ -153,7 +153,7 @@ class RunReport:
 
 
 def suffix_of(path: Path) -> str:
-    """Return which form a file's name asks for: `.svg` for the picture, anything else for Markdown."""
+    """Return the form for a file's name: `.svg` for the picture, anything else for Markdown."""
     return ".svg" if path.suffix.lower() == ".svg" else ".md"
 
 

@@ -1,4 +1,4 @@
-"""What a form needs to know of a text before a run learns from it; no torch."""
+"""What a form needs to know of a text before a run trains on it; no torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tinygpt_tui.runs.folder import CorpusReference
 
 @dataclass(frozen=True)
 class CorpusFacts:
-    """What the form needs to know of a text that was read; `notes` say what had to be done to read it."""
+    """The facts of a text that was read; `notes` say what had to be done to read it."""
 
     reference: CorpusReference
     vocab_size: int
@@ -32,7 +32,7 @@ class CorpusFacts:
 def reading_facts(
     path: Path, name: str, entropy: float | None = None, encoding: str = AUTO
 ) -> Generator[float, None, CorpusFacts]:
-    """Yield the share of a text that is read, again and again; return its facts. Raises CorpusError, StorageError."""
+    """Yield the share of a text that is read so far; return its facts. Raises CorpusError, StorageError."""
     found = yield from reading(path, encoding)
     reference = CorpusReference(
         name=name,

@@ -1,7 +1,7 @@
-"""A run's checkpoints along the way: at which steps they are due, which there are, which give way; no torch here.
+"""The snapshots of a run: at which steps they are due, which exist, which are removed; no torch here.
 
-A moment is a file `timeline/step-0000500.safetensors`, written whole by `checkpoints/moment.py`. Moments lie closer at
-the start of a run than at its end, as far apart as a learning curve drawn over log steps is long.
+A moment is a file `timeline/step-0000500.safetensors`, written whole by `checkpoints/moment.py`. They are closer at
+the start of a run than at its end: evenly spaced on a logarithmic axis of steps.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tinygpt_tui.files import remove
 from tinygpt_tui.runs.folder import RunFolder
 
 MOST = 40  # moments of a run
-FIRST_STEPS = 10  # up to about here steps are spaced evenly: nobody needs each of the first ten
+FIRST_STEPS = 10  # up to about here steps are spaced evenly: not each of the first ten is needed
 NAME = re.compile(r"step-(\d{7,})\.safetensors")
 
 
@@ -42,17 +42,17 @@ def planned(steps: int, count: int = MOST) -> tuple[int, ...]:
 
 
 def affordable(room_bytes: int, moment_bytes: int) -> int:
-    """Return how many moments of this size have room."""
+    """Return how many snapshots of this size fit."""
     return min(MOST, room_bytes // max(1, moment_bytes))
 
 
 def path_of(run: RunFolder, step: int) -> Path:
-    """Return where the moment of `step` lies, if it was kept."""
+    """Return the path of the snapshot of `step`, if it was written."""
     return run.timeline / f"step-{step:07}.safetensors"
 
 
 def list_moments(run: RunFolder) -> list[Moment]:
-    """Return the moments there are, in the order of their steps; none where the folder cannot be read."""
+    """Return the snapshots by step; none if the folder cannot be read."""
     try:
         names = [(NAME.fullmatch(path.name), path) for path in run.timeline.iterdir()]
     except OSError:
@@ -61,20 +61,20 @@ def list_moments(run: RunFolder) -> list[Moment]:
 
 
 def nearest(run: RunFolder, step: int) -> Moment:
-    """Return the moment nearest to `step`, the earlier one of two. Raises NotFoundError where there is none."""
+    """Return the moment nearest to `step`, the earlier one of two. Raises NotFoundError if there is none."""
     moments = list_moments(run)
     if not moments:
         raise NotFoundError(
-            f"{run.model.name} keeps no checkpoints along the way",
+            f"{run.model.name} has no snapshots",
             "models trained with `timeline mb` above 0 do; train it again, or leave the step out",
         )
     return min(moments, key=lambda moment: abs(moment.step - step))
 
 
 def keep_to(run: RunFolder, step: int, count: int) -> None:
-    """Make a timeline fit a run that goes on from `step`, at most `count` moments. Raises StorageError.
+    """Make a timeline fit a run that resumes from `step`, with at most `count` snapshots. Raises StorageError.
 
-    What an earlier trainer wrote beyond `step` was never reached by this one, and half a file is nobody's.
+    Snapshots of later steps, and incomplete files, are removed.
     """
     try:
         for part in run.timeline.glob(".*.part"):
@@ -91,13 +91,13 @@ def keep_to(run: RunFolder, step: int, count: int) -> None:
 def thinned(steps: list[int], count: int) -> list[int]:
     """Return `count` of `steps` (ascending), the first and the last among them, spaced as evenly as they allow.
 
-    One by one the step goes whose neighbours are closest to each other, as the plan measures distance.
+    One by one the step is removed whose neighbours are closest to each other on the plan's axis.
     """
-    kept = list(steps)
+    left = list(steps)
     if count < 2:
-        return kept[-count:] if count else []
-    while len(kept) > count:
-        places = [math.log(step + FIRST_STEPS) for step in kept]
-        gaps = [places[i + 1] - places[i - 1] for i in range(1, len(kept) - 1)]
-        del kept[1 + gaps.index(min(gaps))]
-    return kept
+        return left[-count:] if count else []
+    while len(left) > count:
+        places = [math.log(step + FIRST_STEPS) for step in left]
+        gaps = [places[i + 1] - places[i - 1] for i in range(1, len(left) - 1)]
+        del left[1 + gaps.index(min(gaps))]
+    return left

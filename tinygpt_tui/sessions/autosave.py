@@ -1,6 +1,7 @@
-"""When an open session is written to its file: soon after each end, now and then while text streams.
+"""When an open session is written to its file: soon after each generation, and at intervals while text streams.
 
-The larger the file, the rarer: a session of a megabyte must not keep a disk busy. Time is told by the caller.
+The larger the file, the longer the intervals: a session of a megabyte must not keep a disk busy. The caller passes the
+time.
 """
 
 from __future__ import annotations
@@ -27,28 +28,28 @@ Save = Callable[[], TinyGPTError | None]
 class AutoSave:
     """Writes one open session.
 
-    `streamed` and `changed` say that there is something to write; `take` returns the work for a thread. It returns an
-    error to show the first time that writing fails; the session is kept in memory and tried again.
+    `streamed` and `changed` note that there is something to write; `start_save` returns what writes it, which
+    returns an error to show the first time that writing fails; the session stays in memory and is tried again.
     """
 
     def __init__(self, store: SessionStore, lock: filelock.BaseFileLock | None = None) -> None:
-        """`lock`: the session's, where it is ours already; else it is taken with the first write."""
+        """`lock`: the session's, if it is locked already; else it is locked with the first write."""
         self._store, self._lock = store, lock
         self._version = self._written = 0
         self._urgent = self._busy = False
-        self.error: TinyGPTError | None = None  # why the last write failed; None where it did not
+        self.error: TinyGPTError | None = None  # why the last write failed; None if it did not
         self._tried_at = -math.inf
         self._size_bytes = 0
         self._one_at_a_time = threading.Lock()
 
     @property
     def dirty(self) -> bool:
-        """Whether something is not on the disk yet."""
+        """Whether something is not saved yet."""
         return self._version != self._written
 
     @property
     def settled(self) -> bool:
-        """Whether all is on the disk and nobody is at work."""
+        """Whether everything is saved and no write is running."""
         return not self.dirty and not self._busy
 
     @property
@@ -57,11 +58,11 @@ class AutoSave:
         return min(LONGEST_S, max(STREAMING_S, self._size_bytes / BYTES_PER_S))
 
     def streamed(self) -> None:
-        """Some text came."""
+        """Note that text was added."""
         self._version += 1
 
     def changed(self) -> None:
-        """Something happened that is worth writing at once: a beginning, an end, a name."""
+        """Note a change that should be saved soon: a start, an end, a name."""
         self._version += 1
         self._urgent = True
 
@@ -72,26 +73,26 @@ class AutoSave:
         wait_s = RETRY_S if self.error is not None else SOON_S if self._urgent else self.interval_s
         return now - self._tried_at >= wait_s
 
-    def take(self, session: Session, now: float) -> Save:
-        """Return the work of writing `session` as it is now."""
+    def start_save(self, session: Session, now: float) -> Save:
+        """Return the function that writes `session` as it is now; call it in a thread."""
         self._busy, self._urgent, self._tried_at = True, False, now
         version = self._version
         return lambda: self._write(session, version)
 
     def write_now(self, session: Session) -> TinyGPTError | None:
-        """Write `session` here and now, if there is something to write; return what went wrong."""
+        """Write `session` now, if something is not saved; return the error, if any."""
         self._write(session, self._version)
         return self.error
 
     def release(self) -> None:
-        """Let others have the session."""
+        """Unlock the session for other processes."""
         self._store.release(self._lock)
         self._lock = None
 
     def _write(self, session: Session, version: int) -> TinyGPTError | None:
         with self._one_at_a_time:
             try:
-                if version > self._written:  # else what was taken later was written sooner
+                if version > self._written:  # else a later version was written before
                     if self._lock is None:
                         self._lock = self._store.claim(session.id)
                     self._size_bytes = self._store.save(session)

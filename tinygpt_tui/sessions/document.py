@@ -1,8 +1,8 @@
-"""A session: everything that was written in the Generate tab since it was begun, as a tree of branches.
+"""A session: everything written in the Generate tab since the session was started, as a tree of branches.
 
-A branch is one writing: one model, one way of sampling, one seed. A root begins with a prompt; every other branch
-leaves its parent at a character and says what stands there instead, or goes on at the parent's end. Offsets count the
-characters of a branch's full text, from the root's first on.
+A branch is one generation: one model, one set of sampling settings, one seed. A root starts with a prompt; every other
+branch leaves its parent at a character and replaces the text from there on, or continues at the parent's end. Offsets
+count the characters of a branch's full text, from the first of the root.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Count = Annotated[int, Meta(ge=0)]
 
 
 class Branch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One writing.
+    """One generation.
 
-    `fork_at` is where it leaves its parent's full text (a root: 0); `text` is what it adds from there on (a root: the
-    prompt too). Up to `prompt_end` the full text was given by the user. The first `chosen` characters of `text` stood
-    there before anything was generated: the alternative that was chosen where it forks. `tokens` were generated, with
-    `seed` (None until it is known); `reason` is why that ended, empty where the end was never heard of. `step` and
-    `validation_loss` are those of the weights that wrote it, if known; `in_training`: they were a live run's newest;
+    `fork_at` is where it leaves its parent's full text (a root: 0); `text` is what it adds from there on (a root: with
+    the prompt). Up to `prompt_end` the full text was given by the user. The first `chosen` characters of `text` are not
+    generated: they are the alternative that was chosen at the fork. `tokens` were generated, with `seed` (None until it
+    is known); `reason` is why that ended, empty if no end was recorded. `step` and `validation_loss` are those of the
+    weights that wrote it, if known; `in_training`: they were a live run's newest;
     `untrained`: they were those that the model's training started with.
     """
 
@@ -60,12 +60,12 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     @property
     def begins_at(self) -> int:
-        """Where what the model wrote begins in the full text."""
+        """Where the generated text starts in the full text."""
         return max(self.prompt_end, self.fork_at + self.chosen)
 
     @property
     def stamp(self) -> str:
-        """Which weights wrote it: their step, and their validation loss as last measured; empty where unknown."""
+        """Which weights wrote it: their step, and their validation loss as last measured; empty if unknown."""
         if self.step is None:
             return ""
         newest = " (newest)" if self.in_training else ""
@@ -74,9 +74,9 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """Branches by id, in the order of their making; `current` is the one that was looked at last.
+    """Branches by id, in the order of their creation; `current` is the one that was shown last.
 
-    `title` is empty until the user gives one. `next_id` was never used, also not by a branch that was deleted. Times
+    `title` is empty until the user gives one. `next_id` was never used, not even by a deleted branch. Times
     are UTC, in ISO format.
     """
 
@@ -100,12 +100,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def characters(self) -> int:
-        """How much text its branches hold, what they share counted once."""
+        """How much text its branches have; shared text counts once."""
         return sum(len(branch.text) for branch in self.branches.values())
 
 
 def moment(time: datetime) -> str:
-    """Return a UTC time as a session keeps it: `2027-01-15T12:00:00Z`."""
+    """Return a UTC time in a session's format: `2027-01-15T12:00:00Z`."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -132,8 +132,8 @@ def children(session: Session) -> dict[int | None, list[Branch]]:
 
 
 def words_of(branch: Branch, length: int = TITLE_LENGTH) -> str:
-    """Return a branch's first words of its own, on one line; empty where it has none."""
-    # Spaces may be many: more is read than is shown, but never all of a long text.
+    """Return the first words of a branch's own text, on one line; empty if it has none."""
+    # There may be many spaces: more is read than is shown, but not all of a long text.
     return shortened(" ".join(branch.text[: 8 * length].split()), length)
 
 
@@ -144,7 +144,7 @@ def first_words(session: Session) -> str:
 
 
 def check(session: Session) -> None:
-    """Raise SessionError where the branches make no tree of texts."""
+    """Raise SessionError if the branches do not form a tree of texts."""
     branches = session.branches
     for branch in branches.values():
         parent = None if branch.parent is None else branches.get(branch.parent)
@@ -152,7 +152,7 @@ def check(session: Session) -> None:
             raise SessionError(f"branch {branch.id} leaves branch {branch.parent}, which is not there")
         room = 0 if parent is None else parent.end
         if branch.fork_at > room:
-            raise SessionError(f"branch {branch.id} begins at character {branch.fork_at}, after the text's end, {room}")
+            raise SessionError(f"branch {branch.id} starts at character {branch.fork_at}, after the text's end, {room}")
         if branch.begins_at > branch.end:
             raise SessionError(f"branch {branch.id}: its prompt ends after its text")
         if branch.id >= session.next_id:
@@ -160,7 +160,7 @@ def check(session: Session) -> None:
     if session.current is not None and session.current not in branches:
         raise SessionError(f"the current branch, {session.current}, is not there")
     if len(_rooted(session)) != len(branches):
-        raise SessionError("some branches leave one another in a circle")
+        raise SessionError("some branches form a circle")
 
 
 def _rooted(session: Session) -> set[int]:

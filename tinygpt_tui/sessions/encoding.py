@@ -24,7 +24,7 @@ K = TypeVar("K", bound=msgspec.Struct)
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """The first line: the session but for its branches, and what there is to say of those."""
+    """The first line: the session without its branches, and a summary of those."""
 
     format: int = FORMAT
     title: str = ""
@@ -49,7 +49,7 @@ def to_bytes(session: Session) -> bytes:
 
 
 def from_bytes(content: bytes, id: str) -> Session:
-    """Read what `to_bytes` made. Raises SessionError, with the line where it can be told."""
+    """Read what `to_bytes` wrote. Raises SessionError, with the line if it is known."""
     first, *rest = content.removesuffix(b"\n").split(b"\n")
     head = head_from_bytes(first)
     if len(rest) != head.branches:
@@ -77,7 +77,7 @@ def from_bytes(content: bytes, id: str) -> Session:
 
 
 def head_of(session: Session) -> Head:
-    """Return what the first line says."""
+    """Return the first line's content."""
     return Head(
         title=session.title,
         created_at=session.created_at,

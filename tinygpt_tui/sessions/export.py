@@ -26,7 +26,7 @@ WORDS = 48
 
 
 def exports_of(session: Session, branch: int) -> Mapping[str, Callable[[], bytes]]:
-    """Return, by suffix, what makes a file of a session that is looked at in `branch`."""
+    """Return, by suffix, what makes a file of a session whose current branch is `branch`."""
     return {
         ".txt": lambda: as_text(session, branch),
         ".md": lambda: as_markdown(session, branch),
@@ -40,7 +40,7 @@ def as_text(session: Session, branch: int) -> bytes:
 
 
 def plain(text: str) -> bytes:
-    """Return text as UTF-8; what that cannot say (halves of surrogate pairs) becomes question marks."""
+    """Return text as UTF-8; halves of surrogate pairs become question marks."""
     return text.encode("utf-8", "replace")
 
 
@@ -59,12 +59,12 @@ def as_json(session: Session) -> bytes:
         "current": session.current,
         "branches": branches,
     }
-    # Halves of surrogate pairs become \udXXX, which is how JSON says them.
+    # Halves of surrogate pairs become \udXXX, as in JSON.
     return json.dumps(whole, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def as_markdown(session: Session, branch: int) -> bytes:
-    """Return a branch's text with what made it, the tree of all, and the kept ones' texts."""
+    """Return a branch's text and settings, the tree of all branches, and the texts of those marked with a star."""
     parts = [f"# {_escaped(session.heading or 'Untitled')}", *_section(session, session.branches[branch])]
     tree = rows(session)
     if len(tree) > 1:
@@ -89,7 +89,7 @@ def _section(session: Session, branch: Branch) -> list[str]:
 
 
 def facts_of(branch: Branch) -> list[str]:
-    """Return what made a branch, a line each: model, seed, settings that are not the default, end."""
+    """Return how a branch was made, a line each: model, seed, settings that are not the default, end."""
     defaults: dict[str, Any] = {name: field.default for name, field in fields_of(SamplingSettings).items()}
     chosen = {name: value for name in defaults if (value := getattr(branch.sampling, name)) != defaults[name]}
     chosen = {"temperature": branch.sampling.temperature, **chosen}
@@ -97,19 +97,19 @@ def facts_of(branch: Branch) -> list[str]:
     facts = [f"model: {branch.model or 'unknown'}"]
     if branch.step is not None:
         loss = "" if branch.validation_loss is None else f", validation loss {branch.validation_loss:.4f}"
-        training = " (its newest weights; it was in training)" if branch.in_training else ""
+        training = " (its latest weights; it was in training)" if branch.in_training else ""
         facts.append(f"weights: of step {branch.step}{loss}{training}")
     if branch.seed is not None:
         facts.append(f"seed: {branch.seed}")
-    facts += [f"{name.replace('_', ' ')}: {_said(value)}" for name, value in chosen.items()]
+    facts += [f"{name.replace('_', ' ')}: {_in_words(value)}" for name, value in chosen.items()]
     if branch.tokens:
         facts.append(f"tokens: {branch.tokens}")
     if branch.parent is not None:
         facts.append(f"leaves its parent at character {branch.fork_at}")
-    return [*facts, f"begun: {branch.created_at}", f"ended: {branch.reason or 'unknown'}"]
+    return [*facts, f"started: {branch.created_at}", f"ended: {branch.reason or 'unknown'}"]
 
 
-def _said(value: object) -> str:
+def _in_words(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(repr(part) for part in value)
     return repr(value) if isinstance(value, str) and not value.isalnum() else str(value)

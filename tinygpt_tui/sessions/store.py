@@ -1,6 +1,6 @@
-"""Where sessions live: a file each, written whole or not at all, and a trash beside them.
+"""The folder of sessions: a file each, written whole or not at all, and a trash.
 
-The process that has a session open holds its lock, so that two windows on one home cannot write over one another: the
+The process that has a session open holds its lock, so that two windows on one home cannot overwrite each other: the
 second one gets a copy.
 """
 
@@ -26,7 +26,7 @@ from tinygpt_tui.sessions.encoding import Head, from_bytes, head_from_bytes, to_
 from tinygpt_tui.sessions.tree import one_line
 
 SUFFIX = ".session"
-TRASH_HOLDS = 100  # sessions; the one that was thrown away first goes for good
+TRASH_HOLDS = 100  # sessions; the oldest is deleted for good
 COPY = "another window has this session open: this is a copy"
 HEAD_BYTES, LONGEST_HEAD = 16_384, 16 << 20
 LARGEST = 1 << 30  # bytes
@@ -35,7 +35,7 @@ Clock = Callable[[], datetime]
 
 
 class SessionCard(NamedTuple):
-    """One line of the list of sessions; `problem` is why it cannot be opened, where it cannot."""
+    """One line of the list of sessions; `problem` is why it cannot be opened, if it cannot."""
 
     id: str
     head: Head
@@ -49,7 +49,7 @@ class SessionCard(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """A session as it was opened: with the lock that makes it ours (None: not yet on the disk), and what to say."""
+    """A session as it was opened, with its lock (None: not saved yet), and a notice for the user."""
 
     session: Session
     lock: filelock.BaseFileLock | None = None
@@ -57,7 +57,7 @@ class Opened(NamedTuple):
 
 
 class SessionStore:
-    """The folder of sessions. Everything but `new` and `release` touches the disk: call it in a thread."""
+    """The folder of sessions. All methods except `new` and `release` use the disk: call them in a thread."""
 
     def __init__(self, folder: Path | None = None, clock: Clock = lambda: datetime.now(UTC)) -> None:
         self.folder = folder or paths.sessions_folder()
@@ -79,7 +79,7 @@ class SessionStore:
         return Session(id=id, created_at=moment(now), changed_at=moment(now))
 
     def cards(self) -> list[SessionCard]:
-        """Return a card a session, what changed last first; reads no more than each file's first line."""
+        """Return a card for each session, the last changed first; reads only each file's first line."""
         try:
             names = [entry.name for entry in os.scandir(self.folder) if entry.name.endswith(SUFFIX)]
         except FileNotFoundError:
@@ -90,7 +90,7 @@ class SessionStore:
         return sorted(found, key=lambda card: (card.head.changed_at, card.id), reverse=True)
 
     def load(self, id: str) -> Session:
-        """Read a session. Raises NotFoundError, StorageError, SessionError where it is damaged or too new."""
+        """Read a session. Raises NotFoundError, StorageError, SessionError if it is damaged or too new."""
         path = self.path(id)
         try:
             return from_bytes(self._read(id), id)
@@ -98,7 +98,7 @@ class SessionStore:
             raise SessionError(f"{path.name} cannot be opened: {error.message}", error.hint) from None
 
     def open(self, id: str) -> Opened:
-        """Read a session and lock it; where somebody else has, open a copy under another id. Raises as `load` does."""
+        """Read a session and lock it; if another process has it open, open a copy. Raises as `load`."""
         notice, lock = "", None
         try:
             lock = self.claim(id)
@@ -123,20 +123,20 @@ class SessionStore:
         return len(content)
 
     def rename(self, id: str, title: str) -> None:
-        """Give a session that is not open another title. Raises SessionError where somebody has it open."""
+        """Give a session that is not open another title. Raises SessionError if it is open."""
         with self._claimed(id):
             content = self._read(id)
             head = head_from_bytes(content.split(b"\n", 1)[0])
             files.write_bytes(self.path(id), with_head(content, msgspec.structs.replace(head, title=one_line(title))))
 
     def delete(self, id: str) -> None:
-        """Move a session that is not open to the trash. Raises SessionError where somebody has it open."""
-        path, thrown = self.path(id), self.trash / f"{id}{SUFFIX}"
+        """Move a session that is not open to the trash. Raises SessionError if it is open."""
+        path, trashed = self.path(id), self.trash / f"{id}{SUFFIX}"
         with self._claimed(id) as lock:
             try:
                 self.trash.mkdir(parents=True, exist_ok=True)
-                files.patiently(lambda: path.replace(thrown), path)
-                os.utime(thrown, (time.time(), time.time()))
+                files.patiently(lambda: path.replace(trashed), path)
+                os.utime(trashed, (time.time(), time.time()))
             except FileNotFoundError:
                 raise self._gone(id) from None
             except OSError as error:
@@ -146,7 +146,7 @@ class SessionStore:
         self._empty_trash()
 
     def restore(self, id: str) -> None:
-        """Take a session back out of the trash. Raises NotFoundError where it is not there."""
+        """Move a session back from the trash. Raises NotFoundError if it is not there."""
         try:
             files.move(self.trash / f"{id}{SUFFIX}", self.path(id))
         except FileNotFoundError:
@@ -155,7 +155,7 @@ class SessionStore:
             raise storage_error(error, self.path(id)) from error
 
     def claim(self, id: str) -> filelock.BaseFileLock:
-        """Make a session ours until `release`, or the process's end. Raises SessionError where it is another's."""
+        """Lock a session until `release`, or the process's end. Raises SessionError if it is locked."""
         path = self.folder / ".locks" / id
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -167,7 +167,7 @@ class SessionStore:
 
     @staticmethod
     def release(lock: filelock.BaseFileLock | None) -> None:
-        """Let others have a session."""
+        """Unlock a session."""
         if lock is not None:
             lock.release()
 
@@ -204,7 +204,7 @@ class SessionStore:
             return None  # deleted while we looked
         except OSError as error:
             return SessionCard(id, Head(), problem=storage_error(error, self.path(id)).message)
-        except Exception as error:  # whatever it is: the other sessions are there all the same
+        except Exception as error:  # of any kind: the other sessions must still be listed
             words = error.message if isinstance(error, TinyGPTError) else f"{type(error).__name__}: {error}"
             return SessionCard(id, Head(), size, problem=words)
 

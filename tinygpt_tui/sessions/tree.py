@@ -1,8 +1,8 @@
-"""What can be done with a session: each is a function from a session to a new one.
+"""Operations on a session: each is a function from a session to a new one.
 
-Where a branch goes, what the user kept stays: it is hung on the nearest branch that is left, with the text that it
-read there now its own. Offsets into full texts mean the same before and after, so that a deletion can be undone after
-other things have happened.
+When a branch is deleted, branches below it that the user keeps stay: they are attached to the nearest branch that is
+left, and the text that they shared becomes their own. Offsets into full texts mean the same before and after, so that a
+deletion can be undone after other changes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NAME_LENGTH = 200
 
 
 class Removed(msgspec.Struct, frozen=True):
-    """What a deletion took: the `gone` branches, those it `moved` as they had been, and the current one of then."""
+    """What a deletion removed: the `gone` branches, those it `moved` as they were, and the branch that was current."""
 
     gone: tuple[Branch, ...]
     moved: tuple[Branch, ...]
@@ -27,18 +27,18 @@ class Removed(msgspec.Struct, frozen=True):
 
 
 def add_root(session: Session, prompt: str, **about: Any) -> Session:
-    """Begin with a prompt; the new branch is the current one. `about`: the other fields of Branch."""
+    """Start with a prompt; the new branch is the current one. `about`: the other fields of Branch."""
     return _add(session, Branch(id=session.next_id, text=prompt, prompt_end=len(prompt), **about))
 
 
 def fork(session: Session, branch: int, at: int, alternative: str = "", **about: Any) -> Session:
     """Leave `branch` at offset `at` of its full text, with `alternative` there; the new branch is the current one.
 
-    It hangs on the branch whose own text it leaves, which may be an ancestor of `branch`.
+    Its parent is the branch whose own text it leaves, which may be an ancestor of `branch`.
     """
     parent = session.branches[branch]
     prompt_end = min(at, parent.prompt_end)
-    assert 0 <= at <= parent.end, "a fork lies inside the text"
+    assert 0 <= at <= parent.end, "a fork must be inside the text"
     while parent.parent is not None and at <= parent.fork_at:
         parent = session.branches[parent.parent]
     new = Branch(
@@ -54,7 +54,7 @@ def fork(session: Session, branch: int, at: int, alternative: str = "", **about:
 
 
 def append(session: Session, branch: int, text: str, tokens: int = 0) -> Session:
-    """Add generated text; costs the length of the branch, so that many small pieces are best joined before."""
+    """Add generated text; costs the length of the branch, so join many small pieces first."""
     before = session.branches[branch]
     return change(session, branch, text=before.text + text, tokens=before.tokens + tokens)
 
@@ -70,13 +70,13 @@ def rename(session: Session, branch: int, name: str) -> Session:
     return change(session, branch, name=one_line(name))
 
 
-def keep(session: Session, branch: int, kept: bool) -> Session:
+def mark(session: Session, branch: int, marked: bool) -> Session:
     """Mark a branch as worth keeping, or not."""
-    return change(session, branch, kept=kept)
+    return change(session, branch, kept=marked)
 
 
 def going_with(session: Session, branch: int) -> set[int]:
-    """Return the branches that deleting `branch` takes: itself and what hangs on it, but for kept ones and theirs."""
+    """Return the branches that deleting `branch` removes: itself and those below, except kept ones and theirs."""
     below, gone, waiting = children(session), set[int](), [branch]
     while waiting:
         taken = waiting.pop()
@@ -86,24 +86,24 @@ def going_with(session: Session, branch: int) -> set[int]:
 
 
 def unkept(session: Session, spare: Collection[int] = ()) -> set[int]:
-    """Return the branches that `drop_unkept` takes."""
+    """Return the branches that `drop_unkept` removes."""
     return {branch.id for branch in session.branches.values() if not branch.kept and branch.id not in spare}
 
 
 def delete(session: Session, branch: int) -> tuple[Session, Removed]:
-    """Take a branch away with what hangs on it (`going_with`)."""
+    """Delete a branch with those below it (`going_with`)."""
     return _remove(session, going_with(session, branch))
 
 
 def drop_unkept(session: Session, spare: Collection[int] = ()) -> tuple[Session, Removed]:
-    """Take away all branches that are not kept, but for those in `spare`."""
+    """Delete all branches that are not kept, except those in `spare`."""
     return _remove(session, unkept(session, spare))
 
 
 def undo(session: Session, removed: Removed) -> Session:
-    """Bring back what the last deletion took, whatever has happened to the other branches since.
+    """Restore what the last deletion removed, whatever has happened to the other branches since.
 
-    Deletions are undone in the order opposite to theirs.
+    Deletions are undone in reverse order.
     """
     branches = dict(session.branches)
     for before in removed.moved:
@@ -118,12 +118,12 @@ def undo(session: Session, removed: Removed) -> Session:
 
 def choose(session: Session, branch: int) -> Session:
     """Make a branch the current one."""
-    assert branch in session.branches, "only a branch that is there can be chosen"
+    assert branch in session.branches, "only an existing branch can be chosen"
     return replace(session, current=branch)
 
 
 def one_line(name: str) -> str:
-    """Return a name as it can be kept: one line, no spaces around it, not too long."""
+    """Return a name as it is saved: one line, no spaces around it, not too long."""
     return " ".join(name[: 4 * NAME_LENGTH].split())[:NAME_LENGTH]
 
 
@@ -136,7 +136,7 @@ def _remove(session: Session, gone: set[int]) -> tuple[Session, Removed]:
     before = session.branches
     moved = tuple(branch for branch in before.values() if branch.id not in gone and branch.parent in gone)
     left = {id: branch for id, branch in before.items() if id not in gone}
-    left.update({branch.id: _rehung(session, branch, gone) for branch in moved})
+    left.update({branch.id: _moved_up(session, branch, gone) for branch in moved})
     removed = Removed(tuple(before[id] for id in sorted(gone)), moved, session.current)
     current = session.current
     while current in gone:
@@ -146,8 +146,8 @@ def _remove(session: Session, gone: set[int]) -> tuple[Session, Removed]:
     return replace(session, branches=left, current=current), removed
 
 
-def _rehung(session: Session, branch: Branch, gone: set[int]) -> Branch:
-    """Return `branch` hung on its nearest ancestor that stays, its text what it reads from there on."""
+def _moved_up(session: Session, branch: Branch, gone: set[int]) -> Branch:
+    """Return `branch` attached to its nearest ancestor that stays; its text is everything from there on."""
     parent, fork_at = branch.parent, branch.fork_at
     while parent is not None and parent in gone:
         fork_at = min(fork_at, session.branches[parent].fork_at)

@@ -10,7 +10,7 @@ FORK, LAST_FORK, PAST, BLANK, ON = "├─ ", "└─ ", "│  ", "   ", "↳ "
 
 
 class Row(NamedTuple):
-    """A branch, the lines that lead to it (`│  ├─ `), and how deep it lies."""
+    """A branch, the lines that lead to it (`│  ├─ `), and its depth."""
 
     branch: Branch
     guides: str
@@ -20,8 +20,8 @@ class Row(NamedTuple):
 def rows(session: Session) -> list[Row]:
     """Return the branches in the order in which the tree is read.
 
-    What only goes on where its parent ended, and is alone in that, stands under it at the same depth: somebody who
-    wrote on twenty times has a list, no staircase.
+    An only child that continues where its parent ended has the same depth: twenty continuations are a list, not a
+    staircase.
     """
     below = children(session)
     found: list[Row] = []

@@ -1,7 +1,7 @@
-"""When torch.compile pays: measured on the first steps, and only where a long run repays its half minute.
+"""When torch.compile pays: decided by the first steps, and only in runs long enough to repay its half minute.
 
 A machine may have a compiler that torch cannot use (no Python headers, a stub, no Triton). So the first compiled step
-is a trial: where it fails the run continues without, and only a choice that has worked is saved with the run's state.
+is a trial: if it fails the run continues without, and only a choice that worked is saved with the run's state.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from tinygpt_tui.words import in_one_line
 MEASURED_STEPS = 20
 COMPILE_S = 40.0  # what compiling costs, on a slow core
 GAIN = 0.2  # what it saves of a step, at least
-REPAYS = 1.5  # how many times over it must pay
+REPAYS = 1.5  # how many times the cost it must save
 
 
 class Compiling:
-    """Hands out the model's forward pass, compiled or plain, and decides between them."""
+    """Returns the model's forward pass, compiled or plain, and decides between them."""
 
     def __init__(self, settings: TrainingSettings, device: torch.device, *, fused: bool = False) -> None:
-        """`fused`: the model computes by native parts already, and a compiled one was measured to be slower."""
+        """`fused`: the model uses native kernels already; compiled code was measured to be slower."""
         self.choice: str = settings.compile  # "auto" until it is decided
-        self.is_due = self.choice == "always"  # the next step is to be the first compiled one
+        self.is_due = self.choice == "always"  # the next step is the first compiled one
         if fused and self.choice == "auto":
             self.choice = "never"
         self._device = device
@@ -44,7 +44,7 @@ class Compiling:
         return model if self._compiled is None else self._compiled
 
     def keep_to(self, choice: str) -> None:
-        """Compute as the run did before: the last bits differ between compiled and plain. The settings come first."""
+        """Compute as the run did before: compiled and plain differ in the last bits. The settings come first."""
         if self.choice == "auto":
             self.choice = choice
             self.is_due = choice == "always"
@@ -76,7 +76,7 @@ class Compiling:
         return ""
 
     def after_step(self, steps_left: int) -> str:
-        """Count a step; return a note for the log where this one changed the decision."""
+        """Count a step; return a note for the log if it changed the decision."""
         if self.choice != "auto" or self.is_due:
             return ""
         self._steps += 1

@@ -1,4 +1,4 @@
-"""Where a training computes: the processor, or an accelerator where there is one."""
+"""Where a training computes: the processor, or an accelerator if there is one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tinygpt_tui.errors import UsageError
 
 
 def devices() -> list[torch.device]:
-    """Return what there is to compute on, the processor first."""
+    """Return the devices of this machine, the processor first."""
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     return [torch.device(name) for name, here in there.items() if here]
 
@@ -34,9 +34,9 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def placed(ids: NDArray[np.int64], device: torch.device) -> Tensor:
-    """Return a batch's `ids` (B, T) where they are computed with.
+    """Return a batch's `ids` (B, T) on `device`.
 
-    A GPU fetches them by itself out of memory that stays where it is, while the processor prepares what comes next.
+    A GPU copies them from pinned memory by itself while the processor prepares the next batch.
     """
     here = torch.from_numpy(ids.copy())
     if device.type != "cuda":
@@ -52,7 +52,7 @@ def device_random(device: torch.device) -> Tensor | None:
 
 
 def set_device_random(device: torch.device, state: Tensor | None) -> None:
-    """Go back to where `state` was taken; None, where that was on the processor, changes nothing."""
+    """Return to a state of the accelerator's random numbers; None, taken on the processor, changes nothing."""
     if state is None:
         return
     if device.type == "cuda":
@@ -62,7 +62,7 @@ def set_device_random(device: torch.device, state: Tensor | None) -> None:
 
 
 def seed_device_random(device: torch.device, seed: int, step: int) -> None:
-    """Begin the accelerator's random numbers anew, by `seed` and `step`: those of another kind of device do not fit."""
+    """Seed the accelerator's random numbers from `seed` and `step`: a state of another kind of device does not fit."""
     own = int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0] >> 1)
     if device.type == "cuda":
         with torch.cuda.device(device):

@@ -1,13 +1,13 @@
-"""One training in several processes: each takes its share of every batch, and all take the same step.
+"""One training in several processes: each computes its share of every batch, and all take the same step.
 
-The first process (rank 0) is the training that everybody knows: it alone reads the text and the wishes, evaluates,
-writes samples, journal and weights, and decides. The others are helpers: they wait for its word, which is "take step
-N", "take over this state" or "end", and never touch the disk, so that they may run on other machines. Gradients are
-added up over all processes in one go (data parallelism), each weighted by its share of the batch's windows: the sum is
-the gradient of the whole batch, and every process moves its weights by the same arithmetic.
+The leader (rank 0) alone reads the text and the commands, evaluates, writes samples, journal and weights, and decides.
+The others are helpers: they wait for its orders, "take step N", "load this state" or "end", and never touch the disk,
+so that they may run on other machines. Gradients are summed over all processes at once (data parallelism), each
+weighted by its share of the batch's windows: the sum is the gradient of the whole batch, and every process updates its
+weights by the same arithmetic.
 
-Words and states travel as plain bytes over gloo; gradients over NCCL where the processes have a GPU each (untested: no
-such machine was at hand).
+Orders and states are sent as plain bytes over gloo; gradients over NCCL if each process has a GPU (untested: no such
+machine was available).
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ from tinygpt_tui.tokenizers.char import Ids
 from tinygpt_tui.training.device import choose_device
 
 HERE = "127.0.0.1"
-JOINING = timedelta(minutes=5)  # for all to be there
-WAITING = timedelta(days=30)  # for a word: somebody may have paused the run. A process that is gone is noticed at once
-ADDING_UP = timedelta(minutes=2)  # gradients, in the middle of a step: NCCL does not notice by itself who is gone
-GONE = "a process of this training is gone"
-HINT = "the best weights are kept; resume goes on from the state that was saved last"
+JOINING = timedelta(minutes=5)  # until all processes are there
+WAITING = timedelta(days=30)  # for an order: the run may be paused. A process that ended is noticed at once
+SUMMING = timedelta(minutes=2)  # gradients, in the middle of a step: NCCL does not notice that a process ended
+GONE = "a process of this training ended unexpectedly"
+HINT = "the best weights are saved; resume continues from the state that was saved last"
 
 
-class Order(enum.IntEnum):
-    """What the first process tells the others to do."""
+class Action(enum.IntEnum):
+    """What the leader orders the helpers to do."""
 
     START = 1
     STEP = 2
@@ -53,7 +53,7 @@ class Order(enum.IntEnum):
 
 
 class Setup(msgspec.Struct, frozen=True):
-    """What a helper needs to know before the first step, besides the text's ids."""
+    """What a helper needs before the first step, besides the text's ids."""
 
     training: TrainingSettings
     device: str
@@ -62,10 +62,10 @@ class Setup(msgspec.Struct, frozen=True):
 
 
 class ProcessGroup:
-    """The processes of one training as one of them sees it; a group of one costs nothing."""
+    """The processes of one training, seen from one of them; a group of one costs nothing."""
 
     def __init__(self, rank: int = 0, size: int = 1, on_gpus: dist.ProcessGroup | None = None) -> None:
-        """`on_gpus` is the group over which gradients travel between GPUs, where there are any."""
+        """`on_gpus` is the group over which gradients are summed between GPUs, if there are any."""
         self.rank, self.size = rank, size
         self._on_gpus = on_gpus
         self._in_step = True  # whether the helpers have the weights of the first process
@@ -76,11 +76,11 @@ class ProcessGroup:
         return self.size > 1 and self.rank == 0
 
     def check(self, settings: TrainingSettings) -> None:
-        """Raise UsageError where a training cannot be shared among so many."""
+        """Raise UsageError if this many processes cannot share the training."""
         check(settings, self.size)
 
     def device(self, wanted: str) -> torch.device:
-        """Return where these processes compute, each on a GPU of its own. Raises UsageError where that cannot be."""
+        """Return where these processes compute, each on a GPU of its own. Raises UsageError if that is impossible."""
         if wanted == "auto":
             wanted = "cuda" if torch.cuda.is_available() else "cpu"
         device = choose_device(wanted)
@@ -102,16 +102,16 @@ class ProcessGroup:
         return tuple(part[count * self.rank // self.size : count * (self.rank + 1) // self.size] for part in parts)
 
     def share(self, count: int) -> float:
-        """Return which share of `count` windows this process has."""
+        """Return this process's share (0 to 1) of `count` windows."""
         return (count * (self.rank + 1) // self.size - count * self.rank // self.size) / count
 
     def seed_own_random(self, seed: int, step: int) -> None:
-        """Give each process its own random numbers (dropout), which follow from seed and step alone."""
+        """Give each process its own random numbers (dropout), determined by seed and step alone."""
         if self.size > 1:
             torch.manual_seed(int(np.random.SeedSequence((seed, step, self.rank)).generate_state(1, np.uint64)[0] >> 1))
 
     def mean(self, model: nn.Module, loss: Tensor, count: int) -> Tensor:
-        """Replace every gradient by the whole batch's; return the whole batch's loss. `count` windows it has."""
+        """Replace every gradient by that of the whole batch of `count` windows; return its loss, a scalar."""
         if self.size == 1:
             return loss.detach()
         gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
@@ -125,18 +125,18 @@ class ProcessGroup:
             place += gradient.numel()
         return flat[-1]
 
-    # The first process's words
+    # Sent by the leader
 
     def start(self, setup: Setup, ids: Ids) -> None:
-        """Tell the helpers what is trained."""
+        """Send the helpers what they train."""
         if self.is_leader:
             self._in_step = False
-            self._send_order(Order.START)
+            self._send_order(Action.START)
             self._send_bytes(msgspec.json.encode(setup))
             self._send_bytes(ids.tobytes())
 
     def invalidate(self) -> None:
-        """The weights are others now than the helpers have (gone on, gone back)."""
+        """Note that the helpers' weights are old: the leader has loaded another state."""
         self._in_step = self.size == 1
 
     def step(self, step: int, share: float, state: Callable[[], dict[str, Any]]) -> None:
@@ -146,41 +146,41 @@ class ProcessGroup:
         if not self._in_step:
             content = io.BytesIO()
             torch.save(state(), content)
-            self._send_order(Order.LOAD_STATE)
+            self._send_order(Action.LOAD_STATE)
             self._send_bytes(content.getvalue())
             self._in_step = True
-        self._send_order(Order.STEP, step, share)
+        self._send_order(Action.STEP, step, share)
 
     def end(self) -> None:
-        """Send the helpers home; those that are gone already do not matter any more."""
+        """End the helpers; those that ended already do not matter."""
         if not self.is_leader:
             return
         try:
-            self._send_order(Order.END)
+            self._send_order(Action.END)
         except RunError:
             return
 
-    # A helper's ears
+    # Received by a helper
 
     def receive_setup(self) -> tuple[Setup, Ids]:
-        """Return what is trained, and the ids (N,) it learns from."""
+        """Return what is trained, and the training ids (N,)."""
         setup = reading.decode(self._receive_bytes(), Setup)
         return setup, np.frombuffer(self._receive_bytes(), dtype=setup.ids)
 
-    def receive(self) -> tuple[Order, int, float]:
-        """Return the next order, its step and its share of the rates."""
+    def receive(self) -> tuple[Action, int, float]:
+        """Return the next action, its step and its share of the rates."""
         word = torch.zeros(3, dtype=torch.float64)
         with peer_errors():
             dist.broadcast(word, src=0)
-        return Order(int(word[0])), int(word[1]), float(word[2])
+        return Action(int(word[0])), int(word[1]), float(word[2])
 
     def receive_state(self) -> dict[str, Any]:
-        """Return the state that the first process sent."""
+        """Return the state that the leader sent."""
         state: dict[str, Any] = torch.load(io.BytesIO(self._receive_bytes()), map_location="cpu", weights_only=True)
         return state
 
     @staticmethod
-    def _send_order(order: Order, step: int = 0, share: float = 0.0) -> None:
+    def _send_order(order: Action, step: int = 0, share: float = 0.0) -> None:
         with peer_errors():
             dist.broadcast(torch.tensor([order, step, share], dtype=torch.float64), src=0)
 
@@ -205,7 +205,7 @@ ALONE = ProcessGroup()
 
 @contextmanager
 def peer_errors() -> Iterator[None]:
-    """Say in words that another process is gone."""
+    """Raise RunError if another process ended."""
     try:
         yield
     except RuntimeError as error:
@@ -213,12 +213,12 @@ def peer_errors() -> Iterator[None]:
 
 
 def rank_and_size() -> tuple[int, int]:
-    """Return rank and size as torchrun (or a starter of ours) has put them into the environment; alone it is 0 of 1."""
+    """Return rank and size from the environment, where torchrun (or our own launcher) puts them; alone: 0 and 1."""
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def join(rank: int, size: int, store: Store | None = None) -> ProcessGroup:
-    """Meet the other processes. Raises RunError where they do not come."""
+    """Join the other processes. Raises RunError if they do not come."""
     on_gpus = None
     try:
         if not platforms.store_uses_libuv():
@@ -228,20 +228,20 @@ def join(rank: int, size: int, store: Store | None = None) -> ProcessGroup:
             store.wait([f"here {other}" for other in range(size)], JOINING)
         dist.init_process_group("gloo", rank=rank, world_size=size, store=store, timeout=WAITING)
         if torch.cuda.is_available() and dist.is_nccl_available():
-            os.environ.setdefault("TORCH_NCCL_BLOCKING_WAIT", "1")  # an error that can be told, where time is over
-            on_gpus = dist.new_group(backend="nccl", timeout=ADDING_UP)
+            os.environ.setdefault("TORCH_NCCL_BLOCKING_WAIT", "1")  # on a timeout: an error that can be reported
+            on_gpus = dist.new_group(backend="nccl", timeout=SUMMING)
     except RuntimeError as error:
-        raise RunError(f"the {size} processes of this training did not meet: {error}", "try again") from error
+        raise RunError(f"the {size} processes of this training did not connect: {error}", "try again") from error
     return ProcessGroup(rank, size, on_gpus)
 
 
 def leave() -> None:
-    """Take leave of the other processes, where there are any."""
+    """Leave the other processes, if there are any."""
     if dist.is_initialized():
         dist.destroy_process_group()
 
 
 def rendezvous_store(port: int, size: int, first: bool) -> TCPStore:
-    """Return the store over which `size` processes of this machine find one another; the first one keeps it."""
+    """Return the store over which `size` processes of this machine find each other; the `first` one hosts it."""
     uses_libuv = platforms.store_uses_libuv()
     return TCPStore(HERE, port, size, first, JOINING, wait_for_workers=False, use_libuv=uses_libuv)

@@ -1,4 +1,4 @@
-"""The honest loss: the whole split, each token predicted once; and a part of it that is read first."""
+"""The loss over a whole split, each token predicted once; a part of it can be read first."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.tokenizers.char import Ids
 
 TOKENS_AT_ONCE = 2048  # enough rows to keep the matrix products busy, few enough to stay in the cache
-TOKENS_ELSEWHERE = 32_768  # an accelerator is waited for after each piece, and is quicker with large ones …
+TOKENS_ELSEWHERE = 32_768  # waiting for an accelerator after each piece costs time, and it is faster with large ones …
 LOGITS_ELSEWHERE = 1 << 26  # … whose logits must fit: a quarter of a gigabyte
 
 
 def judged_windows(tokens: int, block_size: int, judged: int, first: NDArray[np.int64]) -> NDArray[np.int64] | None:
     """Return the windows that a final evaluation of about `judged` tokens reads after the `first` ones.
 
-    They are evenly spread over the split; None where all of its `tokens` are read.
+    They are evenly spread over the split; None if all of its `tokens` are read.
     """
     if judged >= tokens:
         return None
@@ -64,14 +64,14 @@ def summed_losses(
 
 
 def tokens_at_once(model: LanguageModel) -> int:
-    """Return how many tokens an evaluation reads in one piece where `model` is."""
+    """Return how many tokens an evaluation reads in one piece on the device of `model`."""
     if model.device.type == "cpu":
         return TOKENS_AT_ONCE
     return min(TOKENS_ELSEWHERE, LOGITS_ELSEWHERE // model.vocab_size)
 
 
 def _summed_loss(model: LanguageModel, windows: Ids, training: bool) -> tuple[float, int]:
-    """Return the summed loss and its tokens over `windows` (B, T + 1); the net is in `training` mode again after."""
+    """Return the summed loss and its tokens over `windows` (B, T + 1); the model is in `training` mode again after."""
     plain = windows.astype(np.int64)
     wanted = torch.from_numpy(plain[:, 1:].reshape(-1)).to(model.device)
     model.eval()

@@ -1,4 +1,4 @@
-"""A run that begins with another model's weights: its net, its recipe, its vocabulary; no torch."""
+"""A run that starts from another model's weights: its architecture, recipe and vocabulary; no torch."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
-FREE = CHANGES_NO_WEIGHT  # of the net's settings, those that may be others than the model's
-RATE = 0.3  # of the recipe's rates: what is known already is not to be shaken out
+FREE = CHANGES_NO_WEIGHT  # settings that may differ from the starting model's
+RATE = 0.3  # of the recipe's rates: what the model knows must not be lost
 STEPS = 0.25  # of the recipe's steps, at most
 FEWEST_STEPS = 16
-# Epochs by the size of the text in characters: a short one is memorised soon, a long one says something new for longer.
+# Epochs by the size of the text in characters: a short one is memorised soon, a long one stays new for longer.
 EPOCHS = ((30_000, 6.0), (300_000, 8.0), (3_000_000, 4.0), (math.inf, 1.0))
 PATIENCE = 5  # evaluations without a better one, of some eight to twenty-five
 
@@ -41,7 +41,7 @@ class Origin:
     recipe: TrainingSettings | None
 
     def training(self, other: TrainingSettings, characters: int | None = None) -> TrainingSettings:
-        """Return a training of this model on a text of so many characters, where that is known.
+        """Return the settings to train this model on a text of `characters`, if known.
 
         It follows the recipe that the model was trained with, else `other`, at lower rates, for a few epochs.
         """
@@ -66,12 +66,12 @@ class Origin:
         )
 
     def vocabulary_for(self, text: str) -> Tokenizer:
-        """Return the model's tokenizer, with what `text` has besides where it can be given more."""
+        """Return the model's tokenizer, extended by what `text` has besides, if it can be extended."""
         return for_text(self.tokenizer, text)
 
 
 def epochs_for(characters: int) -> float:
-    """Return how often a run that starts from a model reads a text of so many characters by default."""
+    """Return how often a run that starts from a model reads a text of `characters` by default."""
     return next(epochs for most, epochs in EPOCHS if characters <= most)
 
 
@@ -80,12 +80,12 @@ def origin_of(name: str) -> Origin:
     path = find_model(name)
     if not is_native(path):
         inspected = inspect_checkpoint(path)
-        found = cached_calibration(inspected) or inspected  # what headers do not tell, the trainer measures
+        found = cached_calibration(inspected) or inspected  # what headers leave open, the trainer measures
         return Origin(StartingModel(name=found.name, path=str(path)), found.settings, found.tokenizer, None)
     path = path.parent if path.is_file() else path
     config = read_config(path)
     if not (path / WEIGHTS).is_file():
-        raise CheckpointError(f"{path.name} has no weights yet", "its training has just begun; try again soon")
+        raise CheckpointError(f"{path.name} has no weights yet", "its training has just started; try again soon")
     start = StartingModel(
         name=path.name, path=str(path.resolve()), step=config.trained.step if config.trained else None
     )
@@ -93,19 +93,19 @@ def origin_of(name: str) -> Origin:
 
 
 def check_typed(typed: dict[str, Any], origin: Origin) -> None:
-    """Raise UsageError where something was typed that the model decides."""
+    """Raise UsageError if the user typed a setting that the starting model decides."""
     for name in typed.keys() & fields_of(type(origin.architecture)).keys() - FREE:
         if typed[name] != getattr(origin.architecture, name):
             raise UsageError(
                 f"{name.replace('_', ' ')}: {origin.model.name} has {getattr(origin.architecture, name)}",
-                "a run that starts from a model has its net; leave the setting out",
+                "a run that starts from a model keeps its architecture; leave the setting out",
             )
 
 
-def with_net(training: TrainingSettings, architecture: ArchitectureSettings) -> TrainingSettings:
-    """Return `training` with the net of the model it starts from, but for what changes no weight."""
-    kept = {name: getattr(training.architecture, name, None) for name in FREE & set(architecture.__struct_fields__)}
-    known = {name: value for name, value in kept.items() if value is not None}
+def with_architecture(training: TrainingSettings, architecture: ArchitectureSettings) -> TrainingSettings:
+    """Return `training` with the architecture of its starting model, except for settings that change no weight."""
+    free = {name: getattr(training.architecture, name, None) for name in FREE & set(architecture.__struct_fields__)}
+    known = {name: value for name, value in free.items() if value is not None}
     return msgspec.structs.replace(training, architecture=msgspec.structs.replace(architecture, **known))
 
 

@@ -1,6 +1,6 @@
-"""What only the trainer can see: dead units, how far a step moves the weights, which windows are drawn.
+"""What only the trainer can measure: dead units, how far a step moves the weights, which windows are drawn.
 
-Looks at each evaluation; costs a forward pass over a few windows, draws no random numbers and changes nothing.
+Measured at each evaluation; costs a forward pass over a few windows, draws no random numbers and changes nothing.
 """
 
 from __future__ import annotations
@@ -23,42 +23,42 @@ DEAD_HINT, DEAD_WARNING = 0.02, 0.2
 CAN_DIE = frozenset({"relu", "relu_squared"})
 # A healthy step moves a weight by about a thousandth of its size; these are far from it.
 STEP_LOW, STEP_HIGH = 1e-5, 0.1
-# Near its end a schedule takes steps as small as it likes.
+# Near the end of a schedule small steps are intended.
 FULL_RATE = 0.5
 RATE_FACTOR = 3.0
 BATCHES = 32
 
 
 class HealthCheck:
-    """Asked at evaluations and after steps; what it has to say is said when it changes."""
+    """Findings about a training, each reported when it changes; call `after` after each event of the loop."""
 
     def __init__(self, settings: TrainingSettings, train: Ids, validation: Ids) -> None:
         self._settings, self._train = settings, train
         length = max(1, min(settings.architecture.block_size or TOKENS, len(validation)))
         rows = max(1, min(TOKENS // length, len(validation) // length))
         self._windows = torch.from_numpy(validation[: rows * length].reshape(rows, length).astype(np.int64))
-        self._said: dict[str, str] = {}
+        self._reported: dict[str, str] = {}
         self._before: dict[str, Tensor] | None = None
         self._moved_level = "fine"
 
     def after(self, event: TrainingEvent, model: LanguageModel) -> Iterator[Finding]:
-        """Yield what there is to say after an event of the loop; most cost nothing."""
+        """Yield what is new after an event of the loop; most events cost nothing."""
         if isinstance(event, Evaluation):
             yield from self.at_evaluation(model, event.step)
         elif isinstance(event, Step) and self._before is not None:
             yield from self.after_step(model, event.step, event.learning_rate)
 
     def at_evaluation(self, model: LanguageModel, step: int) -> Iterator[Finding]:
-        """Yield what is new at an evaluation, and be ready to measure the next step."""
+        """Yield what is new at an evaluation, and prepare to measure the next step."""
         if step == 0:
-            # The first step is no measure: AdamW moves everything by its whole rate, and some weights begin near 0.
+            # The first step says nothing: AdamW moves everything by its whole rate, and some weights start near 0.
             yield from self._news(self._drawn())
             return
         yield from self._news(self._dead(model, step))
         self._before = {name: weight.detach().clone() for name, weight in _matrices(model)}
 
     def after_step(self, model: LanguageModel, step: int, rate: float) -> Iterator[Finding]:
-        """Yield what is new about the step just taken at `rate`, where one is to be measured."""
+        """Yield what is new about the step just taken at `rate`, if it was to be measured."""
         before, self._before = self._before, None
         if before is None or rate < FULL_RATE * self._settings.learning_rate:
             return
@@ -67,21 +67,21 @@ class HealthCheck:
             for name, weight in _matrices(model)
             if name in before
         ]
-        shares = [moved / size for moved, size in sizes if size > 0]
-        if shares:
-            found = self._moved(step, float(np.median(shares)))
-            # While the rate warms up one large step is nothing; two measurements in a row are.
+        moves = [moved / size for moved, size in sizes if size > 0]
+        if moves:
+            found = self._moved(step, float(np.median(moves)))
+            # One large step means nothing while the rate warms up; two measurements in a row do.
             if found.level in ("fine", self._moved_level):
                 yield from self._news(found)
             self._moved_level = found.level
 
     def _news(self, finding: Finding | None) -> Iterator[Finding]:
-        if finding is not None and self._said.get(finding.check) != finding.level:
-            self._said[finding.check] = finding.level
+        if finding is not None and self._reported.get(finding.check) != finding.level:
+            self._reported[finding.check] = finding.level
             yield finding
 
     def _drawn(self) -> Finding:
-        """Whether the first batches come from all over the text, and not from a corner of it."""
+        """Whether the first batches come from all over the text, rather than from one part of it."""
         settings = self._settings
         length = settings.architecture.training_length
         windows = Windows(self._train, length, settings.batch_size, settings.seed)
@@ -94,21 +94,21 @@ class HealthCheck:
                 0,
                 "windows",
                 "bad",
-                f"only {different:,} of the first {drawn:,} windows differ from one another; the text has {possible:,}",
-                "The model would learn a corner of its text by heart. Either the text repeats itself over and over, "
-                "or the windows are drawn from the wrong place.",
+                f"only {different:,} of the first {drawn:,} windows are different; the text has {possible:,}",
+                "The model would memorise a small part of its text. Either the text repeats itself, or the windows are "
+                "drawn from the wrong place.",
             )
-        return Finding(0, "windows", "fine", f"{different:,} of the first {drawn:,} windows differ from one another")
+        return Finding(0, "windows", "fine", f"{different:,} of the first {drawn:,} windows are different")
 
     def _dead(self, model: LanguageModel, step: int) -> Finding | None:
-        """Which units never wake on a piece of the validation text, where the activation can be silent for good."""
-        awake: list[Tensor] = []
+        """Which units are never active on a piece of the validation text, if the activation can stay at zero."""
+        active: list[Tensor] = []
 
-        def look(module: nn.Module, inputs: object, output: Tensor) -> None:
-            awake.append((output.detach() > 0).flatten(0, -2).any(dim=0))
+        def note_active(module: nn.Module, inputs: object, output: Tensor) -> None:
+            active.append((output.detach() > 0).flatten(0, -2).any(dim=0))
 
         hooks = [
-            wide.register_forward_hook(look)
+            wide.register_forward_hook(note_active)
             for part in model.modules()
             for wide in [getattr(part, "c_fc", None)]
             if getattr(part, "activation", None) in CAN_DIE and isinstance(wide, nn.Module)
@@ -124,10 +124,10 @@ class HealthCheck:
             model.train(training)
             for hook in hooks:
                 hook.remove()
-        units = torch.cat(awake)
+        units = torch.cat(active)
         dead = int((~units).sum())
         share = dead / len(units)
-        text = f"{dead:,} of {len(units):,} units never wake on {self._windows.numel():,} tokens ({share:.0%})"
+        text = f"{dead:,} of {len(units):,} units are never active on {self._windows.numel():,} tokens ({share:.0%})"
         if share < DEAD_HINT:
             return Finding(step, "dead-units", "fine", text)
         return Finding(
@@ -135,24 +135,24 @@ class HealthCheck:
             "dead-units",
             "warning" if share >= DEAD_WARNING else "hint",
             text,
-            "A unit behind ReLU that is silent on every input gets no gradient and stays silent: the net is smaller "
-            "than it looks. Large steps early on kill them; a smaller rate or another activation does not.",
+            "A unit behind ReLU that is zero on every input gets no gradient and stays zero: the model is smaller than "
+            "it seems. Large steps early on cause this; a smaller rate or another activation avoids it.",
             ({} if share < DEAD_WARNING else {"activation": "gelu"}) | other_rate(self._settings, 1 / RATE_FACTOR),
         )
 
     def _moved(self, step: int, share: float) -> Finding:
         text = f"a step moves the weights by {share:.2g} of their size"
         if share > STEP_HIGH:
-            why = "That is far more than the usual thousandth: what was learnt is thrown about. A smaller rate helps."
+            why = "That is far more than the usual thousandth, and undoes what was learned. A smaller rate helps."
             return Finding(step, "step-size", "warning", text, why, other_rate(self._settings, 1 / RATE_FACTOR))
         if share < STEP_LOW:
-            why = "That is far less than the usual thousandth: learning takes for ever. A larger rate is quicker."
+            why = "That is far less than the usual thousandth: learning is very slow. A larger rate is faster."
             return Finding(step, "step-size", "warning", text, why, other_rate(self._settings, RATE_FACTOR))
         return Finding(step, "step-size", "fine", text)
 
 
 def _matrices(model: LanguageModel) -> Iterator[tuple[str, Tensor]]:
-    """Every matrix of the net with its name; of a step their moves say enough."""
+    """Every matrix of the model with its name: their moves are enough to judge a step."""
     for name, weight in model.named_parameters():
         if weight.dim() == 2:
             yield name, weight

@@ -1,6 +1,6 @@
-"""A helper of a training in several processes: it does what the first process says, and writes nothing.
+"""A helper of a training in several processes: it does what the leader orders, and writes nothing.
 
-`python -m tinygpt_tui.training.helper` is one, with torchrun's variables in its environment.
+Run it as `python -m tinygpt_tui.training.helper` with torchrun's variables in its environment.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from tinygpt_tui import platforms
 from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.errors import RunError
 from tinygpt_tui.tokenizers.char import CharTokenizer
-from tinygpt_tui.training.distributed import Order, ProcessGroup, join, leave, rank_and_size, rendezvous_store
+from tinygpt_tui.training.distributed import Action, ProcessGroup, join, leave, rank_and_size, rendezvous_store
 from tinygpt_tui.training.evaluations import NotANumber
 from tinygpt_tui.training.loop import Training
 
 
 def help_train(group: ProcessGroup) -> None:
-    """Take part in a training until the first process says that it is over. Raises RunError where that one is gone."""
-    if group.receive()[0] is Order.END:
-        return  # it could not begin
+    """Take part in a training until the leader ends it. Raises RunError if the leader ended unexpectedly."""
+    if group.receive()[0] is Action.END:
+        return  # the leader could not start
     setup, ids = group.receive_setup()
     torch.set_num_threads(setup.threads)
     device = torch.device(setup.device)
@@ -37,24 +37,24 @@ def help_train(group: ProcessGroup) -> None:
     corpus = Corpus(CharTokenizer("\n"), ids, ids[:2])
     training = Training(settings, corpus, device, group=group)
     while True:
-        order, step, share = group.receive()
-        if order is Order.END:
+        action, step, share = group.receive()
+        if action is Action.END:
             return
-        if order is Order.LOAD_STATE:
+        if action is Action.LOAD_STATE:
             training.load_place(group.receive_state())
             continue
         try:
             training.follow(step, share)
         except NotANumber:
-            continue  # the first process has met it too, and decides
+            continue  # the leader has found it too, and decides
 
 
 def main() -> int:
-    """Help, and leave quietly where the first process is gone: it is for that one to say why."""
-    platforms.ignore_signals(["SIGINT", platforms.HANG_UP])  # Ctrl-C is for the first process, which ends us
+    """Help, and end quietly if the leader ended: the leader reports why."""
+    platforms.ignore_signals(["SIGINT", platforms.HANG_UP])  # Ctrl-C is for the leader, which ends us
     rank, size = rank_and_size()
     try:
-        # Under torchrun all meet as torch's own rules say; a starter of ours keeps a store for it.
+        # Under torchrun all processes connect by torch's own rules; our own launcher hosts a store for it.
         by_torchrun = dist.is_torchelastic_launched()
         store = None if by_torchrun else rendezvous_store(int(os.environ["MASTER_PORT"]), size, first=False)
         help_train(join(rank, size, store))

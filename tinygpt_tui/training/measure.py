@@ -1,6 +1,6 @@
-"""How fast this machine takes steps, tried out on texts of random letters; nothing of it reaches a run.
+"""How fast this machine takes steps, measured on texts of random letters; no run is affected.
 
-`python -m tinygpt_tui.training.measure` measures the machine once, for whoever cannot import torch.
+`python -m tinygpt_tui.training.measure` measures the machine once, for processes that do not import torch.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.events.training import Step
 from tinygpt_tui.planning.cost import step_seconds
-from tinygpt_tui.planning.machine import Machine, keep_machine, read_machine
+from tinygpt_tui.planning.machine import Machine, read_machine, save_machine
 from tinygpt_tui.reading import convert
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.training import TrainingSettings
@@ -32,14 +32,14 @@ from tinygpt_tui.words import in_one_line
 from tinygpt_tui.words import threads as threads_in_words
 
 FIRST_STEPS = 2  # warm up and do not count
-FIRST_STEPS_ELSEWHERE = 5  # of an accelerator, which makes its context and loads its kernels meanwhile
+FIRST_STEPS_ELSEWHERE = 5  # on an accelerator, which makes its context and loads its kernels meanwhile
 FEWEST_STEPS, MOST_STEPS = 3, 60
-LEANING = 0.3  # how far a factor leans towards what all three have in common
+LEANING = 0.3  # how far a factor is drawn to what all three have in common
 
 TRIAL_S = 0.7  # for each number of threads
-WORTH = 1.08  # how many times quicker more threads must be to be worth taking them from everybody else
+WORTH = 1.08  # how many times faster more threads must be, to be worth taking them from other programs
 
-# One net for each of a machine's factors: many small calls, passes over the activations, large matrices.
+# One model for each of a machine's factors: many small calls, passes over the activations, large matrices.
 _SHIFTING = {"positions": "rotary", "norm_weight": False, "qk_norm": True, "token_shift": 2, "tied_head": False}
 _NETS = (
     TrainingSettings(architecture=GPTSettings(n_layer=4, n_embd=16, n_head=2, block_size=8), batch_size=1),
@@ -56,8 +56,8 @@ _NETS = (
 def try_steps(settings: TrainingSettings, device: torch.device, seconds: float, hopeless_s: float = math.inf) -> float:
     """Return how long a step of this training takes here and now; about `seconds` are spent on it.
 
-    A step that takes longer than `hopeless_s` is enough to know. The global random state and the number of threads are
-    as before afterwards.
+    One step that takes longer than `hopeless_s` is enough. The global random state and the number of threads are as
+    before afterwards.
     """
     architecture = settings.architecture
     rng = np.random.default_rng(0)
@@ -83,13 +83,13 @@ def try_steps(settings: TrainingSettings, device: torch.device, seconds: float, 
                 break
             last = taken[-1] - taken[-2] if len(taken) > 1 else 0.0
             if last > hopeless_s or (len(taken) > 1 and (spent if on_processor else last) > 4 * seconds):
-                break  # so slow that one step tells enough
+                break  # so slow that one step is enough
     each = np.diff([0.0, *taken])
     return float(median(each[min(warm_up, len(each) - 1) :]))
 
 
 def measure_machine(seconds: float = 1.0, threads: int = 1) -> Machine:
-    """Measure this machine's three factors, keep and return them; takes about three times `seconds`."""
+    """Measure this machine's three factors, save and return them; takes about three times `seconds`."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -99,19 +99,19 @@ def measure_machine(seconds: float = 1.0, threads: int = 1) -> Machine:
     units = [Machine(compute=c, memory=m, calls=k) for c, m, k in np.eye(3)]
     parts = np.array([[step_seconds(net, unit) for unit in units] for net in _NETS])  # (net, kind)
     overall = float(np.exp(np.mean(np.log(taken / parts.sum(1)))))
-    # Each net's time is explained (relative to itself), and no factor strays far from the others without need.
+    # The factors explain each model's time (relative to itself) and stay as near to each other as that allows.
     rows = np.concatenate((parts / taken[:, None], LEANING * np.eye(3) / overall))
     wanted = np.concatenate((np.ones(3), LEANING * np.ones(3)))
     factors = np.linalg.lstsq(rows, wanted, rcond=None)[0].clip(overall / 4, overall * 4)
     compute, memory, calls = (float(factor) for factor in factors)
     machine = Machine(compute=compute, memory=memory, calls=calls, threads=threads, measured=True)
-    keep_machine(machine)
+    save_machine(machine)
     return machine
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Where a training computes and with how many threads, how long a step takes there, and why, in words."""
+    """Where a training computes, with how many threads, how long a step takes there, and why, in words."""
 
     device: torch.device
     threads: int
@@ -121,20 +121,20 @@ class Choice:
 
 
 def choose(settings: TrainingSettings, seconds: float = TRIAL_S) -> Choice:
-    """Try this training's own steps on what there is, and take the quickest; about `seconds` for each try.
+    """Try this training's own steps on each device, and choose the fastest; about `seconds` for each try.
 
-    A device on which a trial fails is ruled out with a note. Where none is left the first is taken all the same: it is
-    for the training itself to say what is wrong. Leaves torch with the chosen number of threads. Raises UsageError
-    where the device that was asked for is missing, or no training can have these settings.
+    A device on which a trial fails is ruled out with a note. If none is left the first is chosen: the training itself
+    will report what is wrong. Leaves torch with the chosen number of threads. Raises UsageError if the requested device
+    is missing, or the settings are invalid.
     """
-    asked = settings.device
-    places = devices() if asked == "auto" else [choose_device(asked)]
+    requested = settings.device
+    places = devices() if requested == "auto" else [choose_device(requested)]
     tries: list[Choice] = []
     notes: list[str] = []
-    # Accelerators first: a processor that cannot catch up with them is not measured any further.
+    # Accelerators first: a processor that cannot keep up with them is not measured any further.
     for place in sorted(places, key=lambda place: place.type == "cpu"):
         try:
-            # What succeeded before a failure counts.
+            # Tries before a failure count.
             tries.extend(_tries(settings, place, seconds, min((tried.step_s for tried in tries), default=math.inf)))
         except UsageError:
             raise
@@ -154,17 +154,17 @@ def choose(settings: TrainingSettings, seconds: float = TRIAL_S) -> Choice:
             chosen = other
     torch.set_num_threads(chosen.threads)
     if chosen.device.type == "cpu":
-        _remember(settings, chosen)
+        _save_speed(settings, chosen)
     tokens = settings.batch_size * settings.architecture.training_length
     speeds = ", ".join(f"{each.words} {tokens / each.step_s:,.0f}" for each in tries)
     what = chosen.words if chosen.device.type != "cpu" else f"{chosen.device}, {chosen.words}"
-    only = "; there is no accelerator here" if asked == "auto" and len(places) == 1 else ""
+    only = "; there is no accelerator here" if requested == "auto" and len(places) == 1 else ""
     words = f"{what} (tokens a second: {speeds}){only}"
     return Choice(chosen.device, chosen.threads, chosen.step_s, words, tuple(notes))
 
 
 def _tries(settings: TrainingSettings, place: torch.device, seconds: float, to_beat_s: float) -> Iterator[Choice]:
-    """Try steps on `place`: on the processor with ever more threads, until more of them do not help."""
+    """Try steps on `place`: on the processor with more and more threads, until more do not help."""
     if place.type != "cpu":
         yield Choice(place, torch.get_num_threads(), try_steps(settings, place, seconds), str(place))
         return
@@ -176,7 +176,7 @@ def _tries(settings: TrainingSettings, place: torch.device, seconds: float, to_b
         step_s = try_steps(settings, place, seconds, hopeless_s)
         yield Choice(place, count, step_s, threads_in_words(count))
         if step_s > min(best_s, hopeless_s):
-            return  # more would only wait for one another
+            return  # more threads would only wait for each other
         best_s = step_s
 
 
@@ -188,12 +188,12 @@ def _thread_counts() -> list[int]:
     return [*counts, cores] if cores > 1 else counts
 
 
-def _remember(settings: TrainingSettings, chosen: Choice) -> None:
-    """Let the next estimate know how this training did against the last one."""
+def _save_speed(settings: TrainingSettings, chosen: Choice) -> None:
+    """Correct the machine's factors by this training's measured speed, for the next estimate."""
     known = read_machine()
     off = chosen.step_s / step_seconds(settings, known)
-    # Half of the way (in proportions): a busy minute must not spoil what was measured in quiet ones.
-    keep_machine(msgspec.structs.replace(known.scaled(off**0.5 if known.measured else off), threads=chosen.threads))
+    # By the square root: a busy minute must not spoil what was measured in quiet ones.
+    save_machine(msgspec.structs.replace(known.scaled(off**0.5 if known.measured else off), threads=chosen.threads))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""In which numbers a net computes while it learns: bfloat16 where a GPU is built for it, float32 everywhere else.
+"""The precision of the forward pass in training: bfloat16 on a GPU that is built for it, float32 everywhere else.
 
-Weights, gradients and optimizers stay in float32, and so does every evaluation: the loss that is told is that of the
+Weights, gradients and optimizers stay in float32, and so does every evaluation: the reported loss is that of the
 weights on the disk. bfloat16 has float32's range, so no gradient needs to be scaled (Kalamkar et al. 2019).
-On a GPU it also lets `scaled_dot_product_attention` take its flash kernel. No GPU was at hand: that is untested.
+On a GPU it also lets `scaled_dot_product_attention` use its flash kernel. No GPU was available: that is untested.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from tinygpt_tui.settings.training import TrainingSettings
 
 
 class Precision:
-    """What a training's settings mean on its device."""
+    """The precision that the settings ask for, on this device."""
 
     def __init__(self, settings: TrainingSettings, device: torch.device) -> None:
-        """Raises UsageError where a recurrent net is asked to learn in bf16: its cells do not know it everywhere."""
+        """Raises UsageError if a recurrent model is to train in bf16, which its cells do not support everywhere."""
         stateful, wanted = settings.architecture.is_stateful, settings.precision
         check(settings, processes=1)
         self._device = device
         self.halved = not stateful and (wanted == "bf16" or (wanted == "auto" and _is_built_for_it(device)))
 
     def __call__(self) -> AbstractContextManager[object]:
-        """Return what a forward pass of learning runs in; with float32 it changes nothing at all."""
+        """Return the context for a forward pass in training; with float32 it does nothing."""
         if not self.halved:
             return nullcontext()
         return torch.autocast(self._device.type, dtype=torch.bfloat16)
@@ -50,8 +50,8 @@ class Precision:
 
     @property
     def words(self) -> str:
-        """What there is to say about it before the first step; nothing about float32."""
-        return "the net's products are computed in bfloat16" if self.halved else ""
+        """A note for the log before the first step; empty for float32."""
+        return "matrix products are computed in bfloat16" if self.halved else ""
 
 
 def _is_built_for_it(device: torch.device) -> bool:

@@ -1,4 +1,4 @@
-"""From a run's settings to a training in memory: its text, its net, and the state it goes on from."""
+"""From a run's settings to a training in memory: its text, its model, and the state it resumes from."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tinygpt_tui.tokenizers.table import tokenizer_from
 from tinygpt_tui.training.device import choose_device, devices
 from tinygpt_tui.training.distributed import ALONE, ProcessGroup, Setup
 from tinygpt_tui.training.evaluations import PROGRESS_S
-from tinygpt_tui.training.fine_tuning import for_text, with_net
+from tinygpt_tui.training.fine_tuning import for_text, with_architecture
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.measure import choose
 from tinygpt_tui.words import threads
@@ -40,15 +40,15 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Prepared:
-    """A training that can begin, and what there is to say before it does."""
+    """A training that can start, and notes for its log."""
 
     training: Training
     notes: list[str]
-    keep_at_once: bool = False  # the first state cannot be drawn again from the settings alone
+    save_at_once: bool = False  # the first state cannot be drawn again from the settings alone
 
 
 class StoppedEarly(Exception):
-    """A stop came before the training could begin."""
+    """A stop came before the first step."""
 
 
 def preparing(
@@ -58,16 +58,16 @@ def preparing(
     group: ProcessGroup = ALONE,
     corpus: Corpus | None = None,
 ) -> Generator[TrainingEvent, None, Prepared]:
-    """Read text and state, build the net, and at last write down what was decided; yields its progress.
+    """Read text and state, build the model, and write down what was decided; yields its progress.
 
-    A `corpus` that was read already is taken where its tokenizer is the right one. Raises CorpusError, UsageError,
-    StorageError; RunError where the state is damaged, or another run's; StoppedEarly.
+    A `corpus` that was read already is used if its tokenizer is the right one. Raises CorpusError, UsageError,
+    StorageError; RunError if the state is damaged, or another run's; StoppedEarly.
     """
     chosen = settings.training
     state = _read_state(folder.resume) if folder.resume.exists() else None
     base = _base_of(settings) if state is None else None
     if base is not None:
-        chosen = with_net(chosen, base.config.architecture)  # what a foreign file's headers did not tell is known now
+        chosen = with_architecture(chosen, base.config.architecture)  # what its headers left open is known now
         settings = msgspec.structs.replace(settings, training=chosen)
     tokenizer = _tokenizer_of(folder, settings, base)
     if corpus is None or (tokenizer is not None and tokenizer.to_dict() != corpus.tokenizer.to_dict()):
@@ -88,12 +88,12 @@ def preparing(
     notes += [training.evaluations.reads] if training.evaluations.reads else []
     group.start(Setup(training.settings, str(device), torch.get_num_threads(), str(corpus.train.dtype)), corpus.train)
     if state is not None:
-        _go_on(training, state, folder.resume)
-        notes.append(f"going on from step {training.step}")
+        _load_state(training, state, folder.resume)
+        notes.append(f"resuming from step {training.step}")
         if training.came_from:
             notes.append(
-                f"until now it computed on {training.came_from}, from here on {device.type}: it learns as well, but "
-                "the numbers are not bit for bit those that it would have had there"
+                f"until now it computed on {training.came_from}, from here on {device.type}: it trains as well, but "
+                "the numbers are not bit for bit the same"
             )
         notes += [
             f"{chosen.steps:,} steps instead of {longer.steps_before:,}, as of step {longer.at:,}: the rate rises, "
@@ -102,25 +102,25 @@ def preparing(
         ]
     else:
         if base is not None:
-            notes.append(_take_weights(training, base))
+            notes.append(_load_weights(training, base))
         write_beginning(folder.model, architecture, training.model.count_parameters(), corpus.tokenizer)
     folder.write_settings(msgspec.structs.replace(settings, training=chosen, corpus=reference))
-    return Prepared(training, notes, keep_at_once=base is not None)
+    return Prepared(training, notes, save_at_once=base is not None)
 
 
 def _place(
     chosen: TrainingSettings, state: dict[str, Any] | None, group: ProcessGroup
 ) -> tuple[TrainingSettings, torch.device, list[str]]:
-    """Decide where to compute, and with how many threads; a run that goes on keeps to what it began with.
+    """Decide where to compute, and with how many threads; a resumed run uses what it started with.
 
-    Sums are added up in as many parts as there are threads: another number, and the last bits differ.
+    Sums are computed in as many parts as there are threads: with another number the last bits differ.
     """
     one_place = chosen.device != "auto" or len(devices()) == 1
     if state is not None or (chosen.threads and one_place and group.size == 1):
         torch.set_num_threads(chosen.threads or (state or {}).get("threads") or torch.get_num_threads())
         return chosen, group.device(chosen.device) if group.size > 1 else choose_device(chosen.device), []
     if group.size > 1:
-        # Trying steps out says nothing while the others wait: each process takes its share of the cores.
+        # Trial steps say nothing while the other processes wait: each one gets its share of the cores.
         torch.set_num_threads(chosen.threads or max(1, (os.cpu_count() or 1) // group.size))
         device = group.device(chosen.device)
         chosen = msgspec.structs.replace(chosen, threads=torch.get_num_threads(), device=str(device))
@@ -133,7 +133,7 @@ def _place(
 
 
 def _base_of(settings: RunSettings) -> Checkpoint | None:
-    """Open the model that the run starts from, where it does."""
+    """Open the model that the run starts from, if it does."""
     if settings.start is None:
         return None
     try:
@@ -143,45 +143,45 @@ def _base_of(settings: RunSettings) -> Checkpoint | None:
 
 
 def _tokenizer_of(folder: RunFolder, settings: RunSettings, base: Checkpoint | None) -> Tokenizer | None:
-    """Return the tokenizer that the run must use; None where its text makes one."""
+    """Return the tokenizer that the run must use; None if one is made from its text."""
     if base is not None:
         return base.tokenizer
     return tokenizer_from(read_tokenizer(folder.model)) if settings.start is not None else None
 
 
-def _take_weights(training: Training, base: Checkpoint) -> str:
-    """Give the training the weights of `base`; return a word about it."""
+def _load_weights(training: Training, base: Checkpoint) -> str:
+    """Give the training the weights of `base`; return a note for the log."""
     old, size = base.config.architecture, training.settings.architecture.vocab_size
     training.model.load_state_dict(widened(base.model.state_dict(), old, size, training.settings.seed))
     more = size - old.vocab_size
-    return f"begins with the weights of a model of {old.vocab_size} tokens" + (f", and {more} new ones" if more else "")
+    return f"starts from the weights of a model of {old.vocab_size} tokens" + (f", and {more} new ones" if more else "")
 
 
 def _read_corpus(
     folder: RunFolder, settings: RunSettings, tokenizer: Tokenizer | None, control: Control
 ) -> Generator[TrainingEvent, None, tuple[Corpus, CorpusReference, list[str]]]:
-    """Return the corpus, what it is known by from now on, and what there is to say of it."""
+    """Return the corpus, how the run refers to it from now on, and notes for the log."""
     reference, chosen = settings.corpus, settings.training
     path = Path(reference.path)
-    told = _Told(control)
-    found = yield from told.while_(reading(path, reference.encoding), 0.0)
+    reporter = _ProgressReporter(control)
+    found = yield from reporter.progress_of(reading(path, reference.encoding), 0.0)
     if reference.sha256 and found.sha256 != reference.sha256:
         raise text_changed(folder, path)
     tokenizer = for_text(tokenizer, found.text) if tokenizer else CharTokenizer.of_counts(found.counts)
     length = chosen.architecture.training_length
-    corpus = yield from told.while_(splitting(found.text, length, chosen.validation_share, tokenizer), 0.5)
+    corpus = yield from reporter.progress_of(splitting(found.text, length, chosen.validation_share, tokenizer), 0.5)
     reference = msgspec.structs.replace(reference, sha256=found.sha256, characters=len(found.text))
     return corpus, reference, list(found.notes)
 
 
-class _Told:
-    """Says how far the reading is, at most once a second, and heeds a stop."""
+class _ProgressReporter:
+    """Reports the progress of reading at most once a second, and obeys a stop."""
 
     def __init__(self, control: Control) -> None:
         self._control, self._at = control, time.monotonic()
 
-    def while_(self, steps: Generator[float, None, R], start: float) -> Generator[TrainingEvent, None, R]:
-        """Exhaust `steps`, whose shares are a half of the whole from `start` on. Raises StoppedEarly."""
+    def progress_of(self, steps: Generator[float, None, R], start: float) -> Generator[TrainingEvent, None, R]:
+        """Exhaust `steps`, which are half of the work, from `start` (a share of it) on. Raises StoppedEarly."""
         while True:
             try:
                 share = next(steps)
@@ -195,7 +195,7 @@ class _Told:
 
 
 def _read_state(path: Path) -> dict[str, Any]:
-    """Read the saved state of a run. Raises RunError where it is damaged, StorageError."""
+    """Read the saved state of a run. Raises RunError if it is damaged, StorageError."""
     try:
         with open_file(path) as file:
             state = torch.load(file, map_location="cpu", weights_only=True)
@@ -203,14 +203,14 @@ def _read_state(path: Path) -> dict[str, Any]:
         if isinstance(error, UnfitFile) or error.errno is not None:
             raise storage_error(error, path) from error
         raise _damaged_state(path, "is damaged or was cut off") from error
-    except Exception as error:  # torch's own, a zip's or a pickle's: what is in the file decides which
+    except Exception as error:  # torch's own, zip's or pickle's, depending on the damage
         raise _damaged_state(path, "is damaged or was cut off") from error
     if not isinstance(state, dict):
-        raise _damaged_state(path, "holds no state of a training")
+        raise _damaged_state(path, "is not the state of a training")
     return state
 
 
-def _go_on(training: Training, state: dict[str, Any], path: Path) -> None:
+def _load_state(training: Training, state: dict[str, Any], path: Path) -> None:
     try:
         training.load_state(state)
     except (KeyError, ValueError, TypeError, IndexError, AttributeError, RuntimeError) as error:
@@ -218,10 +218,10 @@ def _go_on(training: Training, state: dict[str, Any], path: Path) -> None:
 
 
 def _damaged_state(path: Path, what: str) -> RunError:
-    """Say that a run cannot be resumed from its saved state; its best weights are another file, and are fine."""
+    """Return the error of a run that cannot resume from its saved state; its best weights are in another file."""
     again = platforms.own_command("train", "--from", path.parent.parent.name, "--corpus", "TEXT")
     return RunError(
         f"the saved state {path} {what}",
-        f"its best weights are unharmed: {again} trains on from them; or delete that file to train again from the "
+        f"its best weights are unharmed: {again} starts a run from them; or delete that file to train again from the "
         "first step",
     )

@@ -21,13 +21,13 @@ from tinygpt_tui.settings.windows import Policy, policy_for
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 NATIVE_PARAMETERS = 20_000_000  # beyond that an accelerator writes faster than the native engine on one core
-SHORT_WINDOW = 32  # tokens: reading so many again for every new one costs little
+SHORT_WINDOW = 32  # tokens: reading this many again for every new one costs little
 
 
 def sample_text(
     model: LanguageModel, tokenizer: Tokenizer, settings: TrainingSettings, stop: Callable[[], bool]
 ) -> str:
-    """Return `settings.sample_tokens` of text from an empty prompt; shorter where `stop` says so meanwhile."""
+    """Return `settings.sample_tokens` of text from an empty prompt; shorter if `stop` returns True meanwhile."""
     training = model.training
     sampling = SamplingSettings(max_new_tokens=settings.sample_tokens, seed=settings.seed)
     block_size = settings.architecture.block_size
@@ -44,10 +44,10 @@ def sample_text(
 
 
 def _open_engine(model: LanguageModel, settings: TrainingSettings) -> Engine:
-    """Return the quickest engine for weights that the next step will change."""
+    """Return the fastest engine for weights that the next step will change."""
     policy: Policy = policy_for("auto", settings.architecture)
     if policy == "exact" and settings.architecture.block_size > SHORT_WINDOW:
-        policy = "reanchor"  # a sample is to show what was learnt, at a tenth of the time
+        policy = "reanchor"  # a sample must show what was learned, at a tenth of the time
     library, weights = load_library(), model.state_dict()
     plain = all(weight.dtype == torch.float32 for weight in weights.values())
     large = model.device.type != "cpu" and model.count_parameters() > NATIVE_PARAMETERS

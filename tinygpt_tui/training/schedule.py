@@ -11,13 +11,13 @@ from tinygpt_tui.settings.training import Extension, TrainingSettings
 
 
 def rate_share(step: float, settings: TrainingSettings, extensions: Sequence[Extension] = ()) -> float:
-    """Return the share (0, 1] of the peak rate at `step` (from 0); between two steps, where a plan has changed.
+    """Return the share (0, 1] of the peak rate at `step` (from 0); between two steps if a plan has changed.
 
     Linear warm-up over `warmup_share` of the steps, then the decay that the settings name, to `final_rate` at the end.
 
-    A run that was made longer is not begun anew, and its rate may have come down to nothing. So it rises, over
-    `warmup_share` of the steps that are left, from where it was to where it would be had the run been this long from
-    the start, and falls from there. (Re-warming and decaying again: Ibrahim et al. 2024.)
+    The rate of a run that is extended may have decayed to almost zero. So it rises again, over `warmup_share` of the
+    steps that are left, to where it would be had the run been this long from the start, and decays from there.
+    (Re-warming and decaying again: Ibrahim et al. 2024.)
     """
     if not extensions:
         return _plain(step, settings)

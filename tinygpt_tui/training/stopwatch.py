@@ -1,16 +1,16 @@
-"""How long something worked: a laptop's sleep, or a process that was held, is no work."""
+"""How long something worked; the sleep of a laptop, or of a stopped process, does not count."""
 
 from __future__ import annotations
 
 import time
 
-# Some clocks go on while a machine sleeps (Windows) and all do while a process is held; its processor time does not.
+# Some clocks run while a machine sleeps (Windows), and all do while a process is stopped; processor time does not.
 SUSPICIOUS_S = 30.0
 IDLE_SHARE = 0.05
 
 
 class Stopwatch:
-    """Starts when it is made. `waits`: the process works little meanwhile, because it waits for an accelerator."""
+    """Starts when it is created. `waits`: the process itself works little, because it waits for an accelerator."""
 
     def __init__(self, waits: bool = False) -> None:
         self._waits = waits

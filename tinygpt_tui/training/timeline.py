@@ -1,4 +1,4 @@
-"""Keeps a training's checkpoints along the way, for its time machine."""
+"""Writes a training's snapshots at the steps where they are due, for its time machine."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tinygpt_tui.training.loop import Training
 
 HALF = 2  # bytes of a parameter
 MEGABYTE = 1_000_000
-OTHER_PLAN = 0.2  # a run by the clock that is to be so much longer or shorter spaces its moments anew
+OTHER_PLAN = 0.2  # a timed run whose plan changes by more than this share spaces its snapshots again
 
 
 class Timeline:
-    """Says after each event of a training whether a moment is to be written, and how."""
+    """The snapshots of a training; call `after` after each event of the loop."""
 
     def __init__(self, run: RunFolder, training: Training) -> None:
-        """Clears away what lies beyond where `training` stands. Raises StorageError."""
+        """Removes snapshots of later steps than that of `training`. Raises StorageError."""
         self._run, self._training = run, training
         self._measured: Evaluation | None = None
         self._due: list[int] = []
@@ -35,19 +35,19 @@ class Timeline:
         self._begin()
 
     def after(self, event: TrainingEvent) -> Callable[[], None] | None:
-        """Return what writes the moment that is due, if one is; it raises StorageError, and may be called again."""
+        """Return what writes the snapshot that is due, if one is; it raises StorageError, and may be called again."""
         training = self._training
         if isinstance(event, Evaluation):
             self._measured = event
-        # The training's own step, not the event's: the weights are where the training is, if events come late.
+        # The training's own step, not the event's: if events come late, the weights are of the training's step.
         step = training.step
-        if step < self._step:  # it went back to an earlier state
+        if step < self._step:  # it was rolled back
             self._begin()
         self._step = step
         due = bool(self._due) and step >= self._due[0]
         if isinstance(event, Planned) and abs(event.steps / self._planned_for - 1) > OTHER_PLAN:
             self._plan(step)
-        # Measured after it was written: the stamp tells the newer loss. Or the run ends here, wherever its plan did.
+        # Evaluated after it was written: the stamp gets the newer loss. Or the run ends here, whatever was planned.
         ends = training.stopped or bool(training.evaluations.ends_early) or step >= training.settings.steps
         again = isinstance(event, Evaluation) and (step == self._written or (ends and self._count > 0))
         if not due and not again:
@@ -66,7 +66,7 @@ class Timeline:
         self._plan(there[-1].step if there else -1)
 
     def _plan(self, last: int) -> None:
-        """Say which moments are due after the `last` one, for a run of as many steps as it is to make now."""
+        """Plan the snapshots after the `last` one, for the number of steps that the run has now."""
         self._planned_for = self._training.settings.steps
         self._due = [step for step in planned(self._planned_for, self._count) if step > last]
 
@@ -75,7 +75,7 @@ class Timeline:
 
 
 def write_now(run: RunFolder, path: Path, training: Training, step: int, measured: Evaluation | None) -> None:
-    """Write the weights as they are, after `step` steps, as a moment; `measured` is the last evaluation by then.
+    """Write the weights after `step` steps as a snapshot; `measured` is the last evaluation by then.
 
     Raises StorageError.
     """
@@ -83,5 +83,5 @@ def write_now(run: RunFolder, path: Path, training: Training, step: int, measure
     state = training.model.state_dict()
     tensors = {name: tensor.detach().float().cpu().numpy() for name, tensor in state.items()}
     if training.settings.architecture.tied_head:
-        del tensors[HEAD]  # the same tensor as the embedding: kept once
+        del tensors[HEAD]  # the same tensor as the embedding: stored once
     write_snapshot(path, tensors, stamp, within=run.folder)

@@ -22,13 +22,13 @@ from tinygpt_tui.corpora.corpus import Corpus, CorpusText, read_text, split
 from tinygpt_tui.doctor.examination import (
     Examination,
     cache_path,
+    examination_of,
     examine,
-    keep,
-    keep_one_batch,
-    kept_of,
     key_of,
     read_examination,
     run_path,
+    write_examination,
+    write_one_batch,
 )
 from tinygpt_tui.errors import MissingPackageError, NotFoundError, TinyGPTError
 from tinygpt_tui.events.training import Finding
@@ -77,7 +77,7 @@ class Examiner:
 def start_examiner(run: RunFolder, *, one_batch: bool = False) -> None:
     """Start to examine the corpus of a run, or to try its model on one batch.
 
-    `kept_of` and `read_one_batch` find the results. Errors are ignored: the results are an extra.
+    `examination_of` and `read_one_batch` find the results. Errors are ignored: the results are an extra.
     """
     with contextlib.suppress(OSError, TinyGPTError):
         examiner = Examiner(case_of(run, one_batch=one_batch))
@@ -97,7 +97,7 @@ def examine_case(case: Case) -> Iterator[Finding]:
     run = RunFolder(Path(case.run)) if case.run else None
     if run is not None and case.one_batch:
         finding = try_one_batch(run)
-        keep_one_batch(run, finding)
+        write_one_batch(run, finding)
         yield finding
     elif run is not None:
         yield from examine_run(run).findings
@@ -109,11 +109,11 @@ def examine_case(case: Case) -> Iterator[Finding]:
 
 def examine_run(run: RunFolder) -> Examination:
     """Return the examination of a run's text, which is made only once; save it in the run. Raises TinyGPTError."""
-    found = kept_of(run, run.read_settings())
+    found = examination_of(run, run.read_settings())
     if found is None:
         found, _ = _examined(case_of(run))
     if is_own(run.model):
-        keep(found, run_path(run), within=run.folder)
+        write_examination(found, run_path(run), within=run.folder)
     return found
 
 
@@ -149,7 +149,7 @@ def _examined(case: Case) -> tuple[Examination, Corpus]:
     found = read_examination(place)
     if found is None:
         found = examine(text.text, corpus)
-        keep(found, place)
+        write_examination(found, place)
     return found, corpus
 
 

@@ -11,7 +11,7 @@ from train_bench import ScriptedRun, steps, train_tab
 from wait import wait_until
 
 from tinygpt_tui.corpora.floors import Floor
-from tinygpt_tui.doctor.examination import Examination, keep, run_path
+from tinygpt_tui.doctor.examination import Examination, run_path, write_examination
 from tinygpt_tui.events.training import Finding
 from tinygpt_tui.ui.shared.loss_chart import TrainChart
 from tinygpt_tui.ui.train.doctor import TrainDoctor
@@ -30,7 +30,7 @@ DEAD = Finding(
 @pytest.fixture
 def run() -> ScriptedRun:
     run = ScriptedRun()
-    keep(Examination(floors=FLOORS, findings=[DAMAGE]), run_path(run.folder))
+    write_examination(Examination(floors=FLOORS, findings=[DAMAGE]), run_path(run.folder))
     run.live(until=40)
     run.write([DEAD])
     return run
@@ -92,7 +92,7 @@ async def test_the_doctor_and_what_helps(run: ScriptedRun, tmp_path: Path, monke
         assert "4 Doctor: 2 !" in bench.shown
         await bench.pilot.press("4")
         await bench.sees("40 of 100 units never wake")
-        assert "⏎ a new training with activation gelu" in bench.shown
+        assert "⏎ start a new run with activation gelu" in bench.shown
         doctor = bench.screen.query_one(TrainDoctor)
         words = [str(doctor.get_option_at_index(index).prompt) for index in range(doctor.option_count)]
         assert words[0].lstrip(" ▸").startswith("! 2 places where UTF-8")
@@ -101,7 +101,7 @@ async def test_the_doctor_and_what_helps(run: ScriptedRun, tmp_path: Path, monke
         await bench.sees("▸Ã© and m")
         await bench.pilot.press("escape")
         await bench.until(lambda: not bench.app.screen.is_modal)
-        last = next(index for index, text in enumerate(words) if "Nobody has tried" in text)
+        last = next(index for index, text in enumerate(words) if "overfit test not run" in text)
         doctor.highlighted = last
         await bench.pilot.press("enter")
         await bench.until(lambda: started == [{"one_batch": True}])

@@ -13,7 +13,7 @@ from train_bench import ScriptedRun, TrainBench, train_tab
 from tinygpt_tui.corpora.catalog import CorpusEntry
 from tinygpt_tui.corpora.download import Downloaded
 from tinygpt_tui.errors import DownloadError
-from tinygpt_tui.planning.machine import Machine, keep_machine
+from tinygpt_tui.planning.machine import Machine, save_machine
 from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.ui.train import corpus as train_corpus
@@ -300,7 +300,7 @@ async def test_the_cost_follows_what_is_typed_and_the_machine() -> None:
         await bench.set("steps", "50000")
         assert bench.text("#form-summary") != before
         assert " h " in bench.text("#form-summary")
-        keep_machine(Machine(compute=0.01, memory=0.01, calls=0.01))
+        save_machine(Machine(compute=0.01, memory=0.01, calls=0.01))
         bench.form.update_machine()
         assert "as measured here" in bench.text("#budget")
         assert " h " not in bench.text("#form-summary")

@@ -132,7 +132,7 @@ class SessionEditor:
 
     def set_starred(self, branch: int, starred: bool) -> None:
         """Star a branch, or remove its star."""
-        self._change(tree.keep(self.session, branch, starred))
+        self._change(tree.mark(self.session, branch, starred))
 
     def delete_branch(self, branch: int) -> int:
         """Delete a branch and the branches below it, except starred ones; return how many.
@@ -213,11 +213,11 @@ class SessionEditor:
         The function returns an error to show, or None. `now`: a monotonic clock, in seconds.
         """
         if self._saver.due(now):
-            return self._saver.take(self.session, now)
+            return self._saver.start_save(self.session, now)
         for entry in list(self._left):
             session, saver = entry
             if saver.due(now):
-                return saver.take(session, now)
+                return saver.start_save(session, now)
             if saver.settled:
                 saver.release()
                 self._left.remove(entry)
@@ -230,7 +230,7 @@ class SessionEditor:
 
     def save_all(self, now: float) -> Callable[[], TinyGPTError | None]:
         """Return a function for a thread that saves everything; it returns why some text was not saved."""
-        unsaved = [(saver, saver.take(session, now)) for session, saver in self._all() if saver.dirty]
+        unsaved = [(saver, saver.start_save(session, now)) for session, saver in self._all() if saver.dirty]
 
         def write() -> TinyGPTError | None:
             for _, save in unsaved:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tinygpt_tui.events.generation import GenerationEvent
-from tinygpt_tui.events.tracing import LensRow, TraceBegun, Traced, TraceStep
+from tinygpt_tui.events.tracing import LensRow, Traced, TraceStarted, TraceStep
 
 MOST_LANES = 6  # wires beside the trunk; more would leave no room for the names
 
@@ -68,7 +68,7 @@ class Pass:
     """Collects the events of one walk."""
 
     def __init__(self) -> None:
-        self.begun: TraceBegun | None = None
+        self.begun: TraceStarted | None = None
         self.steps: list[TraceStep] = []
         self.lens: list[LensRow] = []
 
@@ -76,7 +76,7 @@ class Pass:
         """Take in what belongs here; return whether there was anything."""
         new = False
         for event in events:
-            if isinstance(event, TraceBegun):
+            if isinstance(event, TraceStarted):
                 self.begun, new = event, True
             elif isinstance(event, Traced):
                 self.steps += event.steps

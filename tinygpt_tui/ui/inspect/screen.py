@@ -296,7 +296,7 @@ class InspectScreen(TabScreen):
         count = len(begun.tokens)
         labels = self.walked.labels
         notes = [f"token {count - begun.rows + self._token + 1} of {count}: {name_of(labels[self._token])}"]
-        if begun.begun:
+        if begun.empty:
             notes.append("the prompt is empty: a net must see something, and begins with this")
         if begun.left_out:
             notes.append(f"{begun.left_out} before its window left out")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import psutil
 
 from tinygpt_tui.checkpoints.card import WEIGHTS
-from tinygpt_tui.doctor.examination import Examination, kept_of, read_one_batch
+from tinygpt_tui.doctor.examination import Examination, examination_of, read_one_batch
 from tinygpt_tui.doctor.rounds import findings_of, worst_first
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.training import Finding, RunStarted, TrainingEvent
@@ -261,7 +261,7 @@ class TrainingSession:
             return self.examination
         self._examined_at = now
         self._text_here = self._text_here or is_here(settings.corpus)
-        found = kept_of(self.run, settings)
+        found = examination_of(self.run, settings)
         if found is None and not self._examining:
             self._examining = True
             if self._text_here:

@@ -1,0 +1,183 @@
+"""What a training leaves on the disk while it runs: journal, status, best weights, and the state to resume from."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+import traceback
+from collections.abc import Callable, Generator, Iterator
+from typing import TypeVar
+
+import torch
+
+from tinygpt_tui.checkpoints.native import write_trained, write_weights
+from tinygpt_tui.errors import InUseError, RunError, StorageError
+from tinygpt_tui.events.training import Evaluation, Paused, Resumed, RolledBack, Saved, TrainingEvent
+from tinygpt_tui.files import write_bytes
+from tinygpt_tui.platforms import since_boot
+from tinygpt_tui.runs.control import Control, process_started_at
+from tinygpt_tui.runs.folder import RunFolder, RunState, RunStatus
+from tinygpt_tui.runs.journal import Journal
+from tinygpt_tui.settings.model_config import TrainedOn
+from tinygpt_tui.training.loop import Training
+
+R = TypeVar("R")
+STATUS_EVERY_S = 1.0
+RESUME_EVERY_S = 20.0
+RESUME_AFTER_EVALUATION_S = 5.0  # what was just measured is worth saving sooner
+RESUME_SHARE = 0.01  # of the time, at most
+ROOM_POLL_S = 2.0
+
+
+class Recorder:
+    """The files of a run in training. If storage refuses, the run pauses until there is room again."""
+
+    def __init__(self, folder: RunFolder, control: Control) -> None:
+        """Open the journal. Raises StorageError."""
+        self.journal = Journal(folder.events)
+        self.step = 0  # where an earlier trainer left the run, until there is a training
+        self.steps = 0
+        self._folder, self._control = folder, control
+        self._started_at, self._since_boot = process_started_at(), since_boot(os.getpid())
+        self._status_at = self._resume_at = time.monotonic()
+        self._saving_s = 0.0
+        self._saved_choice = ""
+        self._state: RunState = "running"  # or paused
+        self._training: Training | None = None
+
+    def begin(self, training: Training) -> None:
+        """Record this training from here on."""
+        self._training = training
+        self._saved_choice = training.compiling.choice
+
+    def log(self, event: TrainingEvent) -> Iterator[TrainingEvent]:
+        """Write an event to the journal and yield it."""
+        yield from self.write(lambda: self.journal.append([event]))
+        yield event
+
+    def logged(self, events: Generator[TrainingEvent, None, R]) -> Generator[TrainingEvent, None, R]:
+        """Log and yield what a generator yields; return what it returns."""
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            yield from self.log(event)
+
+    def save(self, event: TrainingEvent, corpus: str) -> Iterator[TrainingEvent]:
+        """Write the weights if they are the best so far, and the state if it is time; `corpus` names the text."""
+        training = self._training
+        assert training is not None
+        if isinstance(event, Evaluation):
+            trained = TrainedOn(
+                corpus=corpus, step=event.best_step, validation_loss=event.best_loss, tokens=event.best_tokens
+            )
+            if event.best_step == event.step:
+                yield from self.write(lambda: write_weights(self._folder.model, training.model, trained))
+                yield from self.log(Saved(event.step, "best"))
+            elif event.part_loss is not None:  # the best ones were measured again, on all that a final one reads
+                yield from self.write(lambda: write_trained(self._folder.model, trained))
+        if self._control.consume("save") or self._is_time_to_save(event, training):
+            yield from self.save_resume()
+
+    def save_resume(self) -> Iterator[TrainingEvent]:
+        """Write the state to resume from."""
+        training = self._training
+        assert training is not None
+        started = time.perf_counter()
+        content = io.BytesIO()
+        torch.save(training.state(), content)
+        yield from self.write(self.journal.sync)  # the journal must not lack what comes before the state
+        yield from self.write(lambda: write_bytes(self._folder.resume, content.getbuffer(), within=self._folder.folder))
+        self._resume_at, self._saving_s = time.monotonic(), time.perf_counter() - started
+        self._saved_choice = training.compiling.choice
+        yield from self.log(Saved(training.step, "resume"))
+
+    def write(self, write: Callable[[], None]) -> Iterator[TrainingEvent]:
+        """Call `write`; if storage refuses, pause the run until there is room again or the user stops it."""
+        step = self.current_step
+        waiting = False
+        while True:
+            try:
+                write()
+                break
+            except StorageError as error:
+                self._check_there()
+                if self._control.pending("stop"):
+                    raise
+                message = error.message
+                self.attempt(lambda: self.report("paused", message))  # noqa: B023
+                if not waiting:
+                    waiting = True
+                    if self._training:
+                        self._training.time_budget.stop_clock()
+                    paused = Paused(step, f"{error.message}; {error.hint}")
+                    self.attempt(lambda: self.journal.append([paused]))  # noqa: B023
+                    yield paused
+                if not isinstance(error, InUseError):  # that one waits a second by itself
+                    time.sleep(ROOM_POLL_S)
+        if waiting:
+            if self._training:
+                self._training.time_budget.start_clock()
+            yield from self.log(Resumed(step))
+
+    def report(self, state: RunState, message: str = "") -> None:
+        """Write the status. Raises StorageError."""
+        self._status_at = time.monotonic()
+        self._folder.write_status(
+            RunStatus(
+                state=state,
+                step=self.current_step,
+                steps=self._training.settings.steps if self._training else self.steps,
+                pid=os.getpid(),
+                pid_created=self._started_at,
+                pid_since_boot=self._since_boot,
+                time=time.time(),
+                message=message,
+            )
+        )
+
+    def report_progress(self, event: TrainingEvent) -> None:
+        """Write the status after an event, if it is time. Raises RunError if the model is gone."""
+        if isinstance(event, Paused | Resumed):
+            self._state = "paused" if isinstance(event, Paused) else "running"
+            self.attempt(lambda: self.report(self._state))
+        elif time.monotonic() - self._status_at > STATUS_EVERY_S:
+            self._check_there()
+            self.attempt(lambda: self.report(self._state))
+
+    def write_traceback(self) -> bool:
+        """Append the current traceback to the log, unless stderr goes there; return whether the log has it."""
+        try:
+            with self._folder.log.open("a", encoding="utf-8", errors="replace") as log:
+                if not os.path.sameopenfile(log.fileno(), 2):
+                    traceback.print_exc(file=log)
+        except OSError:
+            return False
+        return True
+
+    @staticmethod
+    def attempt(write: Callable[[], None]) -> None:
+        """Call `write`, which may fail: a full disk must not end the training for a status."""
+        try:
+            write()
+        except (StorageError, OSError):
+            return
+
+    def _is_time_to_save(self, event: TrainingEvent, training: Training) -> bool:
+        if isinstance(event, Paused | RolledBack) or training.compiling.choice != self._saved_choice:
+            return True  # a user who pauses may close the lid; and a decision must not be made twice
+        wait_s = RESUME_AFTER_EVALUATION_S if isinstance(event, Evaluation) else RESUME_EVERY_S
+        return time.monotonic() - self._resume_at > max(wait_s, self._saving_s / RESUME_SHARE)
+
+    def _check_there(self) -> None:
+        """Raise RunError if the model was deleted or renamed; if its whole disk is gone, it may come back."""
+        model = self._folder.model
+        if model.parent.is_dir() and not self._folder.folder.is_dir():
+            raise RunError(f"{model} is gone", "it was deleted or renamed while it was being trained")
+
+    @property
+    def current_step(self) -> int:
+        """How many steps are done, here or by an earlier trainer."""
+        return self._training.step if self._training else self.step
