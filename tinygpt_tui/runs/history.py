@@ -130,7 +130,7 @@ class RunHistory:
     def elapsed_until(self, step: int) -> float:
         """The time spent training up to `step`, as far as known, without pauses."""
         known = int(np.searchsorted(self._steps.column(0), step, "right"))
-        return float(self._steps.column(2)[known - 1]) if known else 0.0
+        return float(self.measured("elapsed_s")[1][known - 1]) if known else 0.0
 
     @property
     def validation_losses(self) -> tuple[Floats, Floats]:
@@ -193,7 +193,7 @@ class RunHistory:
             return None  # the final evaluation has its own progress
         left = self.steps - self.step
         every = self._evaluate_every or self._between_evaluations()
-        steps, elapsed = self._steps.column(0), self._steps.column(2)
+        steps, elapsed = self.measured("elapsed_s")
         # A whole number of intervals has a whole number of evaluations, so neither is counted too often.
         whole = min(4, (len(steps) - 1) // every) * every
         if whole:
