@@ -177,7 +177,7 @@ def test_the_api_and_the_server_say_it(found: Any) -> None:
     calls = found["calls"]
     for name in ("generate", "samples", "int8", "loss"):
         assert calls[name]["value"], name
-    for name in ("logits", "module", "device", "recurrent", "shelf"):
+    for name in ("logits", "module", "device", "recurrent", "models"):
         assert calls[name]["error"] == "MissingPackageError", (name, calls[name])
         assert says_what_to_install(calls[name]["message"], calls[name]["hint"])
         assert calls[name]["status"] == 501

@@ -1,7 +1,7 @@
 """What the program does in an interpreter that cannot import torch: `python torchless.py FOLDER [--with-torch]`.
 
 Runs the command lines in FOLDER/lines.json one after another, then asks the engine's service, the API and the server's
-shelf; writes what came of each to FOLDER/found.json. One interpreter does it all: its start is what takes long.
+models; writes what came of each to FOLDER/found.json. One interpreter does it all: its start is what takes long.
 """
 
 from __future__ import annotations
@@ -82,9 +82,8 @@ def requests() -> dict[str, Any]:
 
 
 def calls() -> dict[str, Any]:
-    """Use the API, and the server's shelf; return a value as text, or an error's kind, words and HTTP status."""
-    from tinygpt_tui.server.shelf import Shelf
-
+    """Use the API, and the server's models; return a value as text, or an error's kind, words and HTTP status."""
+    from tinygpt_tui.server.models import ServedModels
     from tinygpt_tui.server.problems import problem_of
 
     gpt = load("shakespeare-small")
@@ -97,8 +96,8 @@ def calls() -> dict[str, Any]:
         "module": lambda: gpt.module,
         "device": lambda: load("shakespeare-small", "cuda"),
         "recurrent": lambda: load("shakespeare-rnn"),
-        "served": lambda: sorted(card.name for card in Shelf().cards()),
-        "shelf": lambda: Shelf().open("shakespeare-rnn"),
+        "served": lambda: sorted(card.name for card in ServedModels().cards()),
+        "models": lambda: ServedModels().open("shakespeare-rnn"),
     }
     found: dict[str, Any] = {}
     for name, call in tried.items():
