@@ -57,17 +57,17 @@ def requests() -> dict[str, Any]:
     gpt, senses, rnn = (str(shipped / name) for name in ("shakespeare", "shakespeare-senses", "shakespeare-rnn"))
     few = SamplingSettings(max_new_tokens=5)
     asked: dict[str, Asking] = {
-        "generate": Generate(1, gpt, TEXT, few, candidates=3),
-        "generate at a step": Generate(1, gpt, TEXT, few, at_step=100),
-        "generate untrained": Generate(1, gpt, TEXT, few, untrained=True),
-        "generate with a recurrent net": Generate(1, rnn, TEXT, few),
-        "generate with senses turned": Generate(1, senses, TEXT, few, gains=((1, 0, 2.0),)),
-        "explain": Explain(1, gpt, TEXT, 0, 5, few),
-        "explain untrained": Explain(1, gpt, TEXT, 0, 5, few, untrained=True),
-        "compare": CompareWeights(1, gpt, rnn),
-        "senses": LookAtSenses(1, senses, TEXT),
-        "senses of a gpt": LookAtSenses(1, gpt, TEXT),
-        "trace": Trace(1, gpt, TEXT),
+        "generate": Generate(gpt, TEXT, few, candidates=3, job=1),
+        "generate at a step": Generate(gpt, TEXT, few, at_step=100, job=1),
+        "generate untrained": Generate(gpt, TEXT, few, untrained=True, job=1),
+        "generate with a recurrent net": Generate(rnn, TEXT, few, job=1),
+        "generate with senses turned": Generate(senses, TEXT, few, gains=((1, 0, 2.0),), job=1),
+        "explain": Explain(gpt, TEXT, 0, 5, few, job=1),
+        "explain untrained": Explain(gpt, TEXT, 0, 5, few, untrained=True, job=1),
+        "compare": CompareWeights(gpt, rnn, job=1),
+        "senses": LookAtSenses(senses, TEXT, job=1),
+        "senses of a gpt": LookAtSenses(gpt, TEXT, job=1),
+        "trace": Trace(gpt, TEXT, job=1),
     }
     found = {}
     for name, request in asked.items():

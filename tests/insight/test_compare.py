@@ -52,14 +52,14 @@ def test_other_shapes_and_missing_tensors_are_told(tmp_path: Path) -> None:
 def test_the_engine_answers(tmp_path: Path) -> None:
     make_model(tmp_path / "one")
     service = EngineService()
-    assert service.handle(0.0, CompareWeights(4, str(tmp_path / "one"), str(tmp_path / "one"))) == []
+    assert service.handle(0.0, CompareWeights(str(tmp_path / "one"), str(tmp_path / "one"), job=4)) == []
     events = []
     while service.busy:
         events += list(service.advance())
     assert isinstance(events[0], Compared)
     assert isinstance(events[-1], GenerationEnded)
     assert (events[-1].job, events[-1].reason) == (4, "length")
-    service.handle(0.0, CompareWeights(5, str(tmp_path / "one"), str(tmp_path / "gone")))
+    service.handle(0.0, CompareWeights(str(tmp_path / "one"), str(tmp_path / "gone"), job=5))
     (ended,) = service.advance()
     assert isinstance(ended, GenerationEnded)
     assert ended.reason == "failed"

@@ -52,7 +52,7 @@ def answer(*requests: Generate | LookAtSenses) -> list[GenerationEvent]:
 def test_a_text_longer_than_what_is_seen(folder: str) -> None:
     block = NETS["sliding"].block_size
     text = "abc z" * block  # z is not known
-    seen, ended = answer(LookAtSenses(1, folder, text, candidates=3))
+    seen, ended = answer(LookAtSenses(folder, text, candidates=3, job=1))
     assert isinstance(seen, SensesSeen)
     assert isinstance(ended, GenerationEnded)
     assert (ended.reason, len(seen.tokens)) == ("length", block)
@@ -65,14 +65,14 @@ def test_a_text_longer_than_what_is_seen(folder: str) -> None:
 
 
 def test_a_text_of_nothing_has_no_senses(folder: str) -> None:
-    seen, _ = answer(LookAtSenses(1, folder, "zzz"))
+    seen, _ = answer(LookAtSenses(folder, "zzz", job=1))
     assert seen == SensesSeen(1, (), {})
 
 
 def test_a_sense_that_is_turned_changes_the_text(folder: str) -> None:
     def text(*gains: Gain) -> str:
         sampling = SamplingSettings(max_new_tokens=40, seed=1, temperature=1.0)
-        events = answer(Generate(1, folder, "abc", sampling, gains=gains))
+        events = answer(Generate(folder, "abc", sampling, gains=gains, job=1))
         return "".join(event.text for event in events if isinstance(event, Token))
 
     plain = text()
@@ -83,7 +83,7 @@ def test_a_sense_that_is_turned_changes_the_text(folder: str) -> None:
 
 @pytest.mark.parametrize("gain", [(13, 0, 1.0), (-2, 0, 1.0), (0, 2, 1.0), (0, -1, 1.0)])
 def test_a_sense_that_is_not_there_is_refused(folder: str, gain: Gain) -> None:
-    (ended,) = answer(Generate(1, folder, "abc", SamplingSettings(), gains=(gain,)))
+    (ended,) = answer(Generate(folder, "abc", SamplingSettings(), gains=(gain,), job=1))
     assert isinstance(ended, GenerationEnded)
     assert f"token {gain[0]} has no sense {gain[1]}" in ended.message
 
@@ -91,8 +91,8 @@ def test_a_sense_that_is_not_there_is_refused(folder: str, gain: Gain) -> None:
 def test_other_nets_have_no_senses(tmp_path: Path) -> None:
     make_model(tmp_path / "gpt")
     for request in (
-        LookAtSenses(1, str(tmp_path / "gpt"), "abc"),
-        Generate(1, str(tmp_path / "gpt"), "abc", SamplingSettings(), gains=((0, 0, 2.0),)),
+        LookAtSenses(str(tmp_path / "gpt"), "abc", job=1),
+        Generate(str(tmp_path / "gpt"), "abc", SamplingSettings(), gains=((0, 0, 2.0),), job=1),
     ):
         (ended,) = answer(request)
         assert isinstance(ended, GenerationEnded)

@@ -136,20 +136,20 @@ def answer(service: EngineService, request: Trace) -> list[GenerationEvent]:
 def test_the_engine_walks_through_a_model_and_its_untrained_twin(tmp_path: Path) -> None:
     make_model(tmp_path / "net", tiny_gpt())
     service, model = EngineService(), str(tmp_path / "net")
-    own, twin, again = (answer(service, Trace(number, model, "abc", untrained=number > 1)) for number in (1, 2, 3))
+    own, twin, again = (answer(service, Trace(model, "abc", untrained=number > 1, job=number)) for number in (1, 2, 3))
     assert steps_of(own)[-1].pictures != steps_of(twin)[-1].pictures
     assert steps_of(twin) == steps_of(again)
 
 
 def test_what_cannot_be_opened_ends_the_walk_with_a_word(tmp_path: Path) -> None:
-    (end,) = answer(EngineService(), Trace(1, str(tmp_path / "nothing"), "abc"))
+    (end,) = answer(EngineService(), Trace(str(tmp_path / "nothing"), "abc", job=1))
     assert isinstance(end, GenerationEnded)
     assert (end.reason, bool(end.message)) == ("failed", True)
 
 
 def test_a_checkpoint_of_another_program_is_walked_as_what_it_is(fixtures: Path) -> None:
     for path in ("hf-gpt2", "nanogpt"):
-        events = answer(EngineService(), Trace(1, str(fixtures / path), "the cat"))
+        events = answer(EngineService(), Trace(str(fixtures / path), "the cat", job=1))
         assert isinstance(events[-1], GenerationEnded)
         assert events[-1].reason == "length", events[-1]
         assert begun(events).architecture == "gpt"

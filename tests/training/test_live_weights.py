@@ -18,7 +18,9 @@ from tinygpt_tui.workers.service import EngineService
 
 def said(service: EngineService, run: RunFolder) -> GenerationStarted:
     """Have the model write a letter; return what was said of its weights."""
-    events: list[GenerationEvent] = service.handle(0.0, Generate(1, str(run.model), "the", SamplingSettings(seed=1)))
+    events: list[GenerationEvent] = service.handle(
+        0.0, Generate(str(run.model), "the", SamplingSettings(seed=1), job=1)
+    )
     while service.busy:
         events += service.advance()
     return next(event for event in events if isinstance(event, GenerationStarted))

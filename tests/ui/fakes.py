@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from tinygpt_tui import paths
+from tinygpt_tui.events import wire
 from tinygpt_tui.events.generation import (
     Candidate,
     EngineFailed,
@@ -22,129 +22,98 @@ from tinygpt_tui.events.generation import (
     TokenProbabilities,
     TokenSeen,
 )
-from tinygpt_tui.events.requests import Gain, Trace
+from tinygpt_tui.events.requests import (
+    CompareWeights,
+    Explain,
+    Generate,
+    LookAtSenses,
+    OpenModel,
+    Request,
+    StopJob,
+    Trace,
+)
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.model_config import NativeConfig, TrainedOn
-from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.workers.client import Engine, Listener
 
 BLOCK_SIZE = 16
 
 
-class Asked(msgspec.Struct):
-    """A request for text, as the fake engine got it."""
+class ScriptedEnd:
+    """The other end of a fake engine: takes requests down, as the engine process would read them."""
 
-    job: int
-    model: str
-    prompt: str
-    sampling: SamplingSettings
-    candidates: int | None = None
-    untrained: bool = False
-    at_step: int | None = None
-    gains: tuple[Gain, ...] = ()
+    pid = 1
 
-
-class AskedWhy(msgspec.Struct):
-    """A request for an explanation, as the fake engine got it."""
-
-    job: int
-    model: str
-    text: str
-    start: int
-    end: int
-    sampling: SamplingSettings
-    candidates: int
-    untrained: bool
-
-
-class FakeEngine:
-    """Takes requests down; a test says what comes back, and when."""
-
-    def __init__(self, ready: bool = True) -> None:
-        self.asked: list[Asked] = []
-        self.asked_why: list[AskedWhy] = []
-        self.asked_senses: list[tuple[int, str]] = []
-        self.compared: list[tuple[str, str]] = []
-        self.traced: list[Trace] = []
-        self.opened: list[str] = []
-        self.stopped: list[int] = []
+    def __init__(self) -> None:
+        self.receive: Listener = lambda _events: None
+        self.requests: list[Request] = []
         self.closed = False
-        self._events: asyncio.Queue[list[GenerationEvent]] = asyncio.Queue()
-        self._written: dict[int, int] = {}  # tokens by job
-        self._prompt_tokens: dict[int, int] = {}
-        if ready:
-            self.say(EngineReady(pid=1, versions={}))
-
-    @property
-    def pid(self) -> int | None:
-        return 1
 
     async def start(self) -> None:
         pass
 
-    async def open(self, model: str) -> None:
-        self.opened.append(model)
+    async def write(self, line: bytes) -> None:
+        self.requests.append(wire.request(line))
 
-    async def generate(
-        self,
-        model: str,
-        prompt: str,
-        sampling: SamplingSettings,
-        *,
-        candidates: int | None = None,
-        untrained: bool = False,
-        at_step: int | None = None,
-        gains: Sequence[Gain] = (),
-    ) -> int:
-        job = self._next_job()
-        self.asked.append(Asked(job, model, prompt, sampling, candidates, untrained, at_step, tuple(gains)))
-        return job
-
-    async def senses(self, model: str, text: str) -> int:
-        job = self._next_job()
-        self.asked_senses.append((job, text))
-        return job
-
-    async def explain(
-        self,
-        model: str,
-        text: str,
-        start: int,
-        end: int,
-        sampling: SamplingSettings,
-        *,
-        candidates: int = 10,
-        untrained: bool = False,
-    ) -> int:
-        job = self._next_job()
-        self.asked_why.append(AskedWhy(job, model, text, start, end, sampling, candidates, untrained))
-        return job
-
-    async def compare(self, model: str, other: str) -> int:
-        job = self._next_job()
-        self.compared.append((model, other))
-        return job
-
-    async def trace(self, model: str, text: str, *, untrained: bool = False) -> int:
-        job = self._next_job()
-        self.traced.append(Trace(job, model, text, untrained))
-        return job
-
-    def _next_job(self) -> int:
-        return len(self.asked) + len(self.asked_why) + len(self.compared) + len(self.traced) + 1
-
-    async def stop(self, job: int) -> None:
-        self.stopped.append(job)
-
-    async def batches(self) -> AsyncIterator[list[GenerationEvent]]:
-        while True:
-            yield await self._events.get()
-
-    async def close(self, patience_s: float = 0.0) -> None:
+    async def close(self, patience_s: float) -> None:
         self.closed = True
+
+
+R = TypeVar("R", bound=Request)
+
+
+class FakeEngine(Engine):
+    """The app's engine with an end that a test speaks for: it says what comes back, and when."""
+
+    def __init__(self, ready: bool = True) -> None:
+        self.script = ScriptedEnd()
+        super().__init__(self.script)
+        self._written: dict[int, int] = {}  # tokens by job
+        self._prompt_tokens: dict[int, int] = {}
+        self._ready = ready
+
+    async def launch(self) -> None:
+        if self._ready:
+            self.say(EngineReady(pid=1, versions={}))
+
+    def _all(self, kind: type[R]) -> list[R]:
+        return [request for request in self.script.requests if isinstance(request, kind)]
+
+    @property
+    def asked(self) -> list[Generate]:
+        return self._all(Generate)
+
+    @property
+    def asked_why(self) -> list[Explain]:
+        return self._all(Explain)
+
+    @property
+    def asked_senses(self) -> list[LookAtSenses]:
+        return self._all(LookAtSenses)
+
+    @property
+    def compared(self) -> list[CompareWeights]:
+        return self._all(CompareWeights)
+
+    @property
+    def traced(self) -> list[Trace]:
+        return self._all(Trace)
+
+    @property
+    def opened(self) -> list[str]:
+        return [request.model for request in self._all(OpenModel)]
+
+    @property
+    def stopped(self) -> list[int]:
+        return [request.job for request in self._all(StopJob)]
+
+    @property
+    def closed(self) -> bool:
+        return self.script.closed
 
     def say(self, *events: GenerationEvent) -> None:
         """Have these events arrive as one batch."""
-        self._events.put_nowait(list(events))
+        self.script.receive(list(events))
 
     def begin(
         self,
@@ -180,7 +149,7 @@ class FakeEngine:
         tokens = self._written.get(number, 0)
         self.say(GenerationEnded(number, reason, tokens, 2.0, 0.5, "", message, hint))  # type: ignore[arg-type]
 
-    def _of(self, job: int | None) -> Asked:
+    def _of(self, job: int | None) -> Generate:
         return self.asked[-1] if job is None else next(asked for asked in self.asked if asked.job == job)
 
     def explain_next(self) -> None:
@@ -198,8 +167,7 @@ class FakeEngine:
     def die(self) -> None:
         """Die, as the client reports it."""
         message, hint = "the engine process ended unexpectedly (signal 9)", "your text is safe"
-        job = self.asked[-1].job
-        self.say(GenerationEnded(job, "failed", 0, 0.0, None, "", message, hint), EngineFailed(message, hint))
+        self.say(EngineFailed(message, hint))
 
 
 def make_model(

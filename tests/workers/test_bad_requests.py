@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from makers import LECTURE, make_model, tiny_gpt
 
-from tinygpt_tui.errors import UsageError
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted, Token
 from tinygpt_tui.events.requests import Generate, StopJob
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.workers.client import EngineClient
+from tinygpt_tui.workers.client import Engine, Job
+from tinygpt_tui.workers.engine_process import EngineProcess
 from tinygpt_tui.workers.service import EngineService
 
 FEW = SamplingSettings(max_new_tokens=5, seed=1)
@@ -65,7 +65,7 @@ def ends(events: list[GenerationEvent]) -> list[GenerationEnded]:
     ],
 )
 def test_any_prompt_is_written_on_from(model: str, prompt: str, known: int, unknown: str) -> None:
-    events = answer(EngineService(), Generate(1, model, prompt, FEW))
+    events = answer(EngineService(), Generate(model, prompt, FEW, job=1))
     (started,) = [event for event in events if isinstance(event, GenerationStarted)]
     assert (started.prompt_tokens, started.unknown) == (known, unknown)
     assert len(tokens(events)) == 5
@@ -73,13 +73,13 @@ def test_any_prompt_is_written_on_from(model: str, prompt: str, known: int, unkn
 
 
 def test_no_new_tokens_is_an_end_at_once(model: str) -> None:
-    events = answer(EngineService(), Generate(1, model, "a", SamplingSettings(max_new_tokens=0)))
+    events = answer(EngineService(), Generate(model, "a", SamplingSettings(max_new_tokens=0), job=1))
     assert [type(event) for event in events] == [GenerationStarted, GenerationEnded]
 
 
 def test_a_million_new_tokens_are_stopped_when_asked(model: str) -> None:
     service = EngineService()
-    service.handle(0.0, Generate(1, model, "a", SamplingSettings(max_new_tokens=1_000_000, seed=1)))
+    service.handle(0.0, Generate(model, "a", SamplingSettings(max_new_tokens=1_000_000, seed=1), job=1))
     events = [event for _ in range(2000) for event in service.advance()]
     service.handle(0.0, StopJob(1))
     while service.busy:
@@ -90,7 +90,7 @@ def test_a_million_new_tokens_are_stopped_when_asked(model: str) -> None:
 
 def test_greedy_is_the_same_with_every_seed(model: str) -> None:
     service = EngineService()
-    requests = [Generate(n, model, "a", SamplingSettings(temperature=0, max_new_tokens=20, seed=n)) for n in (1, 2)]
+    requests = [Generate(model, "a", SamplingSettings(temperature=0, max_new_tokens=20, seed=n), job=n) for n in (1, 2)]
     events = answer(service, *requests)
     assert tokens(events, 1) == tokens(events, 2)
 
@@ -98,20 +98,22 @@ def test_greedy_is_the_same_with_every_seed(model: str) -> None:
 def test_more_than_the_vocabulary_keeps_all_of_it(model: str) -> None:
     wide = SamplingSettings(top_k=10_000, max_new_tokens=20, seed=3)
     plain = SamplingSettings(max_new_tokens=20, seed=3)
-    events = answer(EngineService(), Generate(1, model, "a", wide), Generate(2, model, "a", plain))
+    events = answer(EngineService(), Generate(model, "a", wide, job=1), Generate(model, "a", plain, job=2))
     assert tokens(events, 1) == tokens(events, 2)
 
 
 @pytest.mark.parametrize("temperature", [-1.0, math.nan, math.inf])
 async def test_a_temperature_that_cannot_be_is_refused_before_it_is_sent(model: str, temperature: float) -> None:
-    client = EngineClient()
-    with pytest.raises(UsageError, match="temperature"):
-        await client.generate(model, "a", SamplingSettings(temperature=temperature))
-    assert client.pid is None
+    engine = Engine(EngineProcess())
+    job = engine.start(Generate(model, "a", SamplingSettings(temperature=temperature)))
+    ((ended,),) = [batch async for batch in job]
+    assert isinstance(ended, GenerationEnded)
+    assert (ended.reason, "temperature" in ended.message) == ("failed", True)
+    assert engine.pid is None
 
 
 def test_ten_at_once_take_turns_and_each_is_what_it_would_be_alone(model: str) -> None:
-    requests = [Generate(n, model, "a", SamplingSettings(max_new_tokens=30, seed=n)) for n in range(1, 11)]
+    requests = [Generate(model, "a", SamplingSettings(max_new_tokens=30, seed=n), job=n) for n in range(1, 11)]
     together = answer(EngineService(), *requests)
     first_ends = [event.job for event in together if isinstance(event, Token)][:10]
     assert sorted(first_ends) == list(range(1, 11))
@@ -121,7 +123,7 @@ def test_ten_at_once_take_turns_and_each_is_what_it_would_be_alone(model: str) -
 
 
 def test_a_model_replaced_while_it_writes_finishes_as_it_began(model: str, tmp_path: Path) -> None:
-    request = Generate(1, model, "a", SamplingSettings(max_new_tokens=40, seed=5))
+    request = Generate(model, "a", SamplingSettings(max_new_tokens=40, seed=5), job=1)
     whole = tokens(answer(EngineService(), request))
     service = EngineService()
     events = service.handle(0.0, request)
@@ -138,16 +140,16 @@ def test_a_model_replaced_while_it_writes_finishes_as_it_began(model: str, tmp_p
 
 def test_a_model_that_is_gone_ends_the_job_with_a_word(model: str) -> None:
     shutil.rmtree(model)
-    (end,) = ends(answer(EngineService(), Generate(1, model, "a", FEW)))
+    (end,) = ends(answer(EngineService(), Generate(model, "a", FEW, job=1)))
     assert end.reason == "failed"
     assert end.message
 
 
 def test_the_untrained_twin_is_another_model_of_the_same_kind(model: str) -> None:
     service = EngineService()
-    twin = Generate(2, model, "abc", SamplingSettings(max_new_tokens=30, seed=1), untrained=True)
-    again = Generate(3, model, "abc", SamplingSettings(max_new_tokens=30, seed=1), untrained=True)
-    trained = Generate(1, model, "abc", SamplingSettings(max_new_tokens=30, seed=1))
+    twin = Generate(model, "abc", SamplingSettings(max_new_tokens=30, seed=1), untrained=True, job=2)
+    again = Generate(model, "abc", SamplingSettings(max_new_tokens=30, seed=1), untrained=True, job=3)
+    trained = Generate(model, "abc", SamplingSettings(max_new_tokens=30, seed=1), job=1)
     events = answer(service, trained, twin, again)
     assert len(tokens(events, 2)) == 30
     assert tokens(events, 2) == tokens(events, 3) != tokens(events, 1)
@@ -156,24 +158,30 @@ def test_the_untrained_twin_is_another_model_of_the_same_kind(model: str) -> Non
 def test_rolling_is_refused_where_the_model_was_not_trained_to_slide(tmp_path: Path) -> None:
     make_model(tmp_path / "net", LECTURE)
     sampling = SamplingSettings(window="rolling")
-    (end,) = ends(answer(EngineService(), Generate(1, str(tmp_path / "net"), "a", sampling)))
+    (end,) = ends(answer(EngineService(), Generate(str(tmp_path / "net"), "a", sampling, job=1)))
     assert (end.reason, "slide" in end.message) == ("failed", True)
 
 
 async def test_jobs_of_a_killed_process_end_each_with_a_word(model: str) -> None:
-    client = EngineClient()
-    jobs = [await client.generate(model, "a", SamplingSettings(max_new_tokens=1_000_000)) for _ in range(10)]
-    found: list[GenerationEvent] = []
+    process = EngineProcess()
+    engine = Engine(process)
+    jobs = [engine.start(Generate(model, "a", SamplingSettings(max_new_tokens=1_000_000))) for _ in range(10)]
+    writing: set[int] = set()
+
+    async def read(job: Job) -> list[GenerationEvent]:
+        found: list[GenerationEvent] = []
+        async for batch in job:
+            found += batch
+            if any(isinstance(event, Token) for event in batch):
+                writing.add(job.number)
+            if len(writing) == 10 and process.pid is not None:
+                assert process._process is not None
+                process._process.kill()
+        return found
+
     async with asyncio.timeout(60):
-        async for batch in client.batches():
-            found += batch
-            if len({event.job for event in found if isinstance(event, Token)}) == 10:
-                assert client._process is not None
-                client._process.kill()
-                break
-        async for batch in client.batches():
-            found += batch
-            if len(ends(found)) == 10:
-                break
-    await client.close()
-    assert sorted(end.job for end in ends(found)) == jobs
+        found = await asyncio.gather(*(read(job) for job in jobs))
+    await engine.close()
+    for job, events in zip(jobs, found, strict=True):
+        (end,) = ends(events)
+        assert (end.job, end.reason, bool(end.message)) == (job.number, "failed", True)

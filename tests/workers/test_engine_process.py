@@ -31,7 +31,8 @@ from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.generation.text import GenerationJob, TextGeneration
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
-from tinygpt_tui.workers.client import EngineClient
+from tinygpt_tui.workers.client import Engine, Job
+from tinygpt_tui.workers.engine_process import EngineProcess
 from tinygpt_tui.workers.process import ENGINE_LOG, command, environment
 
 LONG = SamplingSettings(max_new_tokens=1_000_000, seed=1)
@@ -39,31 +40,52 @@ SHORT = SamplingSettings(max_new_tokens=20, seed=1)
 
 
 class Listener:
-    """A client whose events are all kept."""
+    """An engine whose events are all kept: those of its jobs, and its news."""
 
     def __init__(self) -> None:
-        self.client = EngineClient()
+        self.process = EngineProcess()
+        self.client = Engine(self.process)
         self.events: list[GenerationEvent] = []
-        self._batches = self.client.batches()
+        self._of: dict[int, list[GenerationEvent]] = {}
+        self._come = asyncio.Event()
+        self._readers: list[asyncio.Task[None]] = []
+        self.client.listen(self._take)
+
+    def generate(self, model: str, prompt: str, sampling: SamplingSettings) -> Job:
+        """Start a job whose events are read."""
+        job = self.client.start(Generate(model, prompt, sampling))
+        self._of[job.number] = []
+        self._readers.append(asyncio.create_task(self._read(job)))
+        return job
+
+    async def _read(self, job: Job) -> None:
+        async for events in job:
+            self._of[job.number] += events
+            self._take(events)
+
+    def _take(self, events: list[GenerationEvent]) -> None:
+        self.events += events
+        self._come.set()
 
     async def until(self, there: Callable[[], bool]) -> None:
-        """Take events in until `there` holds."""
+        """Wait until `there` holds."""
         async with asyncio.timeout(90):
             while not there():
-                self.events += await anext(self._batches)
+                self._come.clear()
+                await self._come.wait()
 
-    async def until_end(self, job: int) -> GenerationEnded:
-        """Take events in until the job has ended."""
+    async def until_end(self, job: Job) -> GenerationEnded:
+        """Wait until the job has ended."""
         await self.until(lambda: bool(self.ends(job)))
         return self.ends(job)[0]
 
-    def of(self, job: int) -> list[GenerationEvent]:
-        return [event for event in self.events if getattr(event, "job", None) == job]
+    def of(self, job: Job) -> list[GenerationEvent]:
+        return self._of[job.number]
 
-    def ends(self, job: int) -> list[GenerationEnded]:
+    def ends(self, job: Job) -> list[GenerationEnded]:
         return [event for event in self.of(job) if isinstance(event, GenerationEnded)]
 
-    def tokens(self, job: int) -> list[Token]:
+    def tokens(self, job: Job) -> list[Token]:
         return [event for event in self.of(job) if isinstance(event, Token)]
 
 
@@ -94,8 +116,9 @@ in_one_process = pytest.mark.asyncio(loop_scope="module")
 
 @in_one_process
 async def test_it_greets_and_opens_a_model_once(shared: Listener, model: str) -> None:
-    await asyncio.gather(*(shared.client.open(model) for _ in range(3)))
-    job = await shared.client.generate(model, "abc", SHORT)
+    for _ in range(3):
+        shared.client.open(model)
+    job = shared.generate(model, "abc", SHORT)
     await shared.until_end(job)
     ready, opened = shared.events[:2]
     assert isinstance(ready, EngineReady)
@@ -110,7 +133,7 @@ async def test_it_greets_and_opens_a_model_once(shared: Listener, model: str) ->
 
 @in_one_process
 async def test_it_writes_what_the_same_model_writes_here(shared: Listener, model: str) -> None:
-    job = await shared.client.generate(model, "abcZ", SHORT)
+    job = shared.generate(model, "abcZ", SHORT)
     ended = await shared.until_end(job)
     started = shared.of(job)[0]
     assert isinstance(started, GenerationStarted)
@@ -126,40 +149,39 @@ async def test_it_writes_what_the_same_model_writes_here(shared: Listener, model
 
 @in_one_process
 async def test_stop_ends_a_job_at_its_next_token(shared: Listener, model: str) -> None:
-    job = await shared.client.generate(model, "a", LONG)
+    job = shared.generate(model, "a", LONG)
     await shared.until(lambda: len(shared.tokens(job)) > 3)
-    await shared.client.stop(job)
+    job.stop()
     ended = await shared.until_end(job)
     assert ended.reason == "stopped"
     assert ended.tokens == len(shared.tokens(job))
-    await shared.client.stop(job)  # once more does nothing
-    await shared.client.stop(12345)
+    job.stop()  # once more does nothing
 
 
 @in_one_process
 async def test_two_jobs_take_turns(shared: Listener, model: str) -> None:
-    long = await shared.client.generate(model, "a", LONG)
-    short = await shared.client.generate(model, "b", SHORT)
+    long = shared.generate(model, "a", LONG)
+    short = shared.generate(model, "b", SHORT)
     ended = await shared.until_end(short)
     assert (ended.reason, ended.tokens) == ("length", 20)
     assert shared.ends(long) == []
-    await shared.client.stop(long)
+    long.stop()
     assert (await shared.until_end(long)).reason == "stopped"
     assert len(shared.ends(long)) == len(shared.ends(short)) == 1
 
 
 @in_one_process
 async def test_an_unknown_model_ends_the_job_with_a_message(shared: Listener, model: str) -> None:
-    job = await shared.client.generate("/no/such/model", "a", SHORT)
+    job = shared.generate("/no/such/model", "a", SHORT)
     ended = await shared.until_end(job)
     assert (ended.reason, ended.tokens) == ("failed", 0)
     assert "/no/such/model" in ended.message
     assert ended.hint
-    await shared.client.open("/no/such/model")
+    shared.client.open("/no/such/model")
     await shared.until(lambda: any(isinstance(event, EngineFailed) for event in shared.events))
     failed = next(event for event in shared.events if isinstance(event, EngineFailed))
     assert failed.model == "/no/such/model"
-    assert (await shared.until_end(await shared.client.generate(model, "a", SHORT))).reason == "length"
+    assert (await shared.until_end(shared.generate(model, "a", SHORT))).reason == "length"
 
 
 @in_one_process
@@ -170,30 +192,30 @@ async def test_weights_that_changed_are_read_again(shared: Listener, tmp_path: P
         make_model(folder, seed=seed)
         stamp = 1_000_000_000 + seed
         os.utime(folder / "weights.safetensors", (stamp, stamp))
-        job = await shared.client.generate(str(folder), "abc", SHORT)
+        job = shared.generate(str(folder), "abc", SHORT)
         await shared.until_end(job)
         ids.append([token.id for token in shared.tokens(job)])
     assert ids[0] != ids[1]
 
 
 @in_one_process
-async def test_a_prompt_that_cannot_be_sent_leaves_no_job_behind(shared: Listener, model: str) -> None:
-    with pytest.raises(UnicodeEncodeError):
-        await shared.client.generate(model, "\udcff", SHORT)
-    job = await shared.client.generate(model, "€" * 200_000 + "a", SHORT)  # but a long one can
+async def test_a_prompt_that_cannot_be_sent_ends_its_job_alone(shared: Listener, model: str) -> None:
+    ended = await shared.until_end(shared.generate(model, "a\udcff", SHORT))
+    assert (ended.reason, "half a character at 1" in ended.message) == ("failed", True)
+    job = shared.generate(model, "€" * 200_000 + "a", SHORT)  # but a long one can
     assert (await shared.until_end(job)).tokens == 20
 
 
 async def test_killed_in_mid_word_every_job_ends_once_and_the_next_works(listener: Listener, model: str) -> None:
     client = listener.client
-    first, second = await client.generate(model, "a", LONG), await client.generate(model, "b", LONG)
+    first, second = listener.generate(model, "a", LONG), listener.generate(model, "b", LONG)
     await listener.until(lambda: bool(listener.tokens(first) and listener.tokens(second)))
     assert client.pid is not None
     os.kill(client.pid, signal.SIGKILL)
-    third = await client.generate(model, "c", SHORT)  # before its death is known
+    third = listener.generate(model, "c", SHORT)  # before its death is known
     for job in (first, second, third):
         await listener.until_end(job)
-    fourth = await client.generate(model, "d", SHORT)
+    fourth = listener.generate(model, "d", SHORT)
     assert (await listener.until_end(fourth)).reason == "length"
     assert listener.ends(third)[0].reason in ("failed", "length")
     for job in (first, second):
@@ -222,18 +244,17 @@ async def test_no_other_process_is_started_before_the_death_of_the_last_is_told(
         raise OSError("enough")
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
-    listener.client._reader = asyncio.create_task(tell())
+    listener.process._reader = asyncio.create_task(tell())
     with pytest.raises(EngineError, match="could not be started: enough"):
-        await listener.client.start()
+        await listener.process.start()
     assert told == ["death", "start"]
 
 
-async def test_closing_kills_what_does_not_listen(listener: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tinygpt_tui.workers.client.GOODBYE_S", 0.0)
-    await listener.client.start()
+async def test_closing_kills_what_does_not_listen(listener: Listener) -> None:
+    await listener.client.launch()
     pid = listener.client.pid
     assert pid is not None
-    await listener.client.close()
+    await listener.client.close(0.0)
     assert listener.client.pid is None
     assert not psutil.pid_exists(pid)
 
@@ -244,7 +265,7 @@ def test_the_process_ends_with_its_stdin(model: str) -> None:
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(b"noise\n" + wire.to_line(Generate(1, model, "a", LONG)))
+        process.stdin.write(b"noise\n" + wire.to_line(Generate(model, "a", LONG, job=1)))
         process.stdin.flush()
         assert isinstance(wire.generation_event(process.stdout.readline()), EngineReady)
         assert isinstance(wire.generation_event(process.stdout.readline()), GenerationStarted)
@@ -267,17 +288,17 @@ def test_a_file_in_the_current_folder_is_not_imported(tmp_path: Path) -> None:
 
 
 def test_the_engines_log_keeps_the_last_death(home: Path) -> None:
-    from tinygpt_tui.workers import client
+    from tinygpt_tui.workers import engine_process
 
     log = paths.logs_folder() / ENGINE_LOG
     for content in (b"one\n", b"two\n"):
-        opened = client._open_log()
+        opened = engine_process._open_log()
         assert not isinstance(opened, int)
         opened.write(content)
         opened.close()
     assert log.read_bytes() == b"one\ntwo\n"
-    log.write_bytes(bytes(client.LONGEST_LOG + 1))
-    opened = client._open_log()
+    log.write_bytes(bytes(engine_process.LONGEST_LOG + 1))
+    opened = engine_process._open_log()
     assert not isinstance(opened, int)
     opened.close()
     assert log.read_bytes() == b""

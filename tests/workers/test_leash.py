@@ -19,7 +19,7 @@ from tinygpt_tui.workers.process import environment
 STARTERS = {
     "platforms.py": "a trainer",
     "workers/process.py": "the one way",
-    "workers/client.py": "the engine, which reads its requests from the same pipe",
+    "workers/engine_process.py": "the engine, which reads its requests from the same pipe",
     "workers/exporter.py": "the same, asynchronously",
     "workers/device_check.py": "the same, watched",
     "native/build.py": "a compiler",
@@ -32,11 +32,11 @@ import asyncio, json, sys, threading
 from pathlib import Path
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.workers import exporter
-from tinygpt_tui.workers.client import EngineClient
+from tinygpt_tui.workers.engine_process import EngineProcess
 from tinygpt_tui.workers.process import Child
 
 async def main():
-    engine = EngineClient()
+    engine = EngineProcess()
     await engine.start()
     export = asyncio.create_task(exporter.export("no model", "onnx", "nowhere"))
     children = [Child("timeit", "-n", "1", "-r", "1", "-s", "import time", "time.sleep(600)")]

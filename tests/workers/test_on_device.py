@@ -69,7 +69,7 @@ def test_a_device_that_is_missing_is_said_in_words(letters: Path, capsys: pytest
         assert tinygpt([*command, "--device", "cuda"]) == ExitCode.USAGE
         assert "this machine has no cuda" in capsys.readouterr().err
     service = EngineService("cuda")
-    (failed,) = service.handle(0.0, Generate(1, str(letters), "a", SAMPLING))
+    (failed,) = service.handle(0.0, Generate(str(letters), "a", SAMPLING, job=1))
     assert isinstance(failed, GenerationEnded)
     assert "this machine has no cuda" in failed.message
 
@@ -119,11 +119,11 @@ def test_the_senses_of_a_backpack_on_an_accelerator() -> None:
     seen = []
     for device in ("auto", NAME):
         service = EngineService(device)
-        service.handle(0.0, LookAtSenses(1, str(folder), "abcd", 2))
+        service.handle(0.0, LookAtSenses(str(folder), "abcd", 2, job=1))
         events = list(service.advance())
         assert isinstance(events[0], SensesSeen)
         seen.append(events[0])
-        service.handle(0.0, Generate(2, str(folder), "ab", SAMPLING, gains=((3, 0, 2.0),)))
+        service.handle(0.0, Generate(str(folder), "ab", SAMPLING, gains=((3, 0, 2.0),), job=2))
         ended: list[GenerationEnded] = []
         while not ended:
             ended = [event for event in service.advance() if isinstance(event, GenerationEnded)]
@@ -135,7 +135,7 @@ def test_the_apps_engine_gets_the_device(monkeypatch: pytest.MonkeyPatch) -> Non
     """From the command line to the process, without opening a terminal."""
     from tinygpt_tui.cli import main
     from tinygpt_tui.ui import app
-    from tinygpt_tui.workers.client import EngineClient
+    from tinygpt_tui.workers.engine_process import EngineProcess
 
     asked: list[str] = []
     show: Callable[[str], int] = lambda device: asked.append(device) or 0  # type: ignore[func-returns-value]  # noqa: E731
@@ -144,5 +144,5 @@ def test_the_apps_engine_gets_the_device(monkeypatch: pytest.MonkeyPatch) -> Non
     assert tinygpt([]) == ExitCode.OK
     assert asked == ["cuda:1", "auto"]
     engine = app._engine_process(30, "cuda:1")
-    assert isinstance(engine, EngineClient)
-    assert engine._device == "cuda:1"
+    assert isinstance(engine._end, EngineProcess)
+    assert engine._end._device == "cuda:1"

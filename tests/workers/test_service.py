@@ -42,10 +42,10 @@ def test_what_nobody_expected_fails_the_request_and_not_the_process(
         (failed,) = service.handle(0.0, OpenModel(model))
         assert isinstance(failed, EngineFailed)
         assert (failed.message, failed.model) == ("ZeroDivisionError: oh", model)
-        (ended,) = service.handle(0.0, Generate(1, model, "a", SamplingSettings()))
+        (ended,) = service.handle(0.0, Generate(model, "a", SamplingSettings(), job=1))
         assert isinstance(ended, GenerationEnded)
 
-    assert service.handle(0.0, Generate(2, model, "a", SamplingSettings())) == []
+    assert service.handle(0.0, Generate(model, "a", SamplingSettings(), job=2)) == []
     list(service.advance())
     for engine in (TorchEngine, NativeEngine):
         monkeypatch.setattr(engine, "prefill", break_down)

@@ -43,7 +43,7 @@ def run() -> RunFolder:
 
 def text_of(service: EngineService, model: Path, at_step: int | None) -> tuple[str, list[GenerationEvent]]:
     events = service.handle(
-        0.0, Generate(1, str(model), "ab", SamplingSettings(max_new_tokens=12, seed=1), at_step=at_step)
+        0.0, Generate(str(model), "ab", SamplingSettings(max_new_tokens=12, seed=1), at_step=at_step, job=1)
     )
     while service.busy:
         events += service.advance()

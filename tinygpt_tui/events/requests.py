@@ -16,8 +16,17 @@ class OpenModel(msgspec.Struct, frozen=True, tag=True):
     model: str
 
 
-class Generate(msgspec.Struct, frozen=True, tag=True):
-    """Write on from `prompt` with the model at this path; `job` is the asker's number for it.
+class JobRequest(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """A request that becomes a job: its events carry the number `job`, and the last one is a GenerationEnded.
+
+    `workers.client.Engine.start` sets the number.
+    """
+
+    job: int = 0
+
+
+class Generate(JobRequest, frozen=True):
+    """Write on from `prompt` with the model at this path.
 
     With `candidates` each token carries its TokenProbabilities with that many candidates; None: neither, at no cost.
     `untrained` asks for the same model with the weights that its training began with; `at_step` with those that its
@@ -25,7 +34,6 @@ class Generate(msgspec.Struct, frozen=True, tag=True):
     backpack up or down.
     """
 
-    job: int
     model: str
     prompt: str
     sampling: SamplingSettings
@@ -35,13 +43,12 @@ class Generate(msgspec.Struct, frozen=True, tag=True):
     gains: tuple[Gain, ...] = ()
 
 
-class Explain(msgspec.Struct, frozen=True, tag=True):
+class Explain(JobRequest, frozen=True):
     """Say what the model at this path thought of characters `start` to `end` of `text`, as it would have written them.
 
-    Answered by Explained, several times, and a GenerationEnded. Only `window` and `weights` of `sampling` count.
+    Answered by Explained, several times. Only `window` and `weights` of `sampling` count.
     """
 
-    job: int
     model: str
     text: str
     start: int
@@ -51,36 +58,33 @@ class Explain(msgspec.Struct, frozen=True, tag=True):
     untrained: bool = False
 
 
-class CompareWeights(msgspec.Struct, frozen=True, tag=True):
+class CompareWeights(JobRequest, frozen=True):
     """Say how far the weights of the model at `other` are from those of the model at `model`.
 
-    Answered by Compared, several times, and a GenerationEnded.
+    Answered by Compared, several times.
     """
 
-    job: int
     model: str
     other: str
 
 
-class LookAtSenses(msgspec.Struct, frozen=True, tag=True):
+class LookAtSenses(JobRequest, frozen=True):
     """Say which senses the tokens of `text` have, and how much of each is meant at its end; of a backpack alone.
 
-    Answered by SensesSeen and a GenerationEnded.
+    Answered by SensesSeen.
     """
 
-    job: int
     model: str
     text: str
     candidates: int = 8
 
 
-class Trace(msgspec.Struct, frozen=True, tag=True):
+class Trace(JobRequest, frozen=True):
     """Show each step of the forward pass of the model at this path over `text`, or as much as it sees at once.
 
-    Answered by TraceStarted, Traced, several times, and a GenerationEnded.
+    Answered by TraceStarted and Traced, several times.
     """
 
-    job: int
     model: str
     text: str
     untrained: bool = False
@@ -92,4 +96,5 @@ class StopJob(msgspec.Struct, frozen=True, tag=True):
     job: int
 
 
-Request = OpenModel | Generate | Explain | CompareWeights | LookAtSenses | Trace | StopJob
+Work = Generate | Explain | CompareWeights | LookAtSenses | Trace  # what becomes a job
+Request = OpenModel | Work | StopJob

@@ -20,9 +20,7 @@ from textual.worker import Worker, WorkerState
 from tinygpt_tui.errors import TinyGPTError, UsageError
 from tinygpt_tui.events.generation import EngineReady
 from tinygpt_tui.settings.computing import AUTO
-from tinygpt_tui.ui.jobs.bridge import Bridge
-from tinygpt_tui.ui.jobs.engine import GOODBYE_S, Engine
-from tinygpt_tui.ui.jobs.messages import EngineBatch
+from tinygpt_tui.ui.jobs.news import EngineNews, NewsFeed
 from tinygpt_tui.ui.shared.contrast import readable
 from tinygpt_tui.ui.shared.prompt_history import PromptHistory
 from tinygpt_tui.ui.shell.commands import ActionCommands
@@ -42,7 +40,9 @@ if TYPE_CHECKING:
     from tinygpt_tui.ui.runs.screen import RunsScreen
     from tinygpt_tui.ui.shell.tab_screen import TabScreen
     from tinygpt_tui.ui.train.screen import TrainScreen
+    from tinygpt_tui.workers.client import Engine
 
+GOODBYE_S = 2.0  # for the engine to end by itself
 AT_ONCE_S = 0.3  # for the engine to end by itself where nobody is there to wait for it
 SAVES = ("settings", "history", "session", "sessions-disk")  # groups of workers that write what the user made
 
@@ -153,7 +153,7 @@ class TinyGPTApp(App[None]):
         self.prompts = PromptHistory.load()
         self.selection: Callable[[], Selection | None] = lambda: None
         self.engine: Engine = engine or _engine_process(self.preferences.settings.frames_per_second, device)
-        self.bridge = Bridge(self.engine)
+        self.news = NewsFeed(self.engine)
         for theme in THEMES:
             self.register_theme(theme)
         if self.no_color:
@@ -202,14 +202,14 @@ class TinyGPTApp(App[None]):
         """What waits for the first picture."""
         if not gc.isenabled():  # as the command line left it
             self._garbage.take_over()
-            self.bridge.listen(self)
+            self.news.listen(self)
             self.set_interval(CHECK_EVERY_S, self._garbage.collect_if_due)
-        self._carry()
+        self._launch()
 
-    def on_engine_batch(self, message: EngineBatch) -> None:
+    def on_engine_news(self, message: EngineNews) -> None:
         """The start is over when the engine is ready."""
         if any(isinstance(event, EngineReady) for event in message.events):
-            self.bridge.leave(self)
+            self.news.leave(self)
             self._garbage.started()
 
     async def on_event(self, event: events.Event) -> None:
@@ -223,9 +223,9 @@ class TinyGPTApp(App[None]):
         elif self.screen_stack or not isinstance(event, events.InputEvent):  # there is none when the app ends
             await super().on_event(event)
 
-    @work(exclusive=True, group="bridge", exit_on_error=False)
-    async def _carry(self) -> None:
-        await self.bridge.carry()
+    @work(exit_on_error=False)
+    async def _launch(self) -> None:
+        await self.engine.launch()
 
     def save_preferences(self, **changes: object) -> None:
         """Keep some settings for the next start."""
@@ -385,6 +385,8 @@ class TinyGPTApp(App[None]):
 
 
 def _engine_process(frames_per_second: int, device: str) -> Engine:
-    from tinygpt_tui.workers.client import EngineClient
+    from tinygpt_tui.ui.jobs.pace import Pace
+    from tinygpt_tui.workers.client import Engine
+    from tinygpt_tui.workers.engine_process import EngineProcess
 
-    return EngineClient(frames_per_second, device)
+    return Engine(EngineProcess(frames_per_second, device), Pace())

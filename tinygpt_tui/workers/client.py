@@ -1,239 +1,302 @@
-"""The other end of the engine process: starts it, asks, and hands its events on; no torch here."""
+"""From a caller to an engine and back: `start` sends a request; the job that it returns yields the answer. No torch."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import subprocess
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
-from typing import IO
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
-from tinygpt_tui import paths
-from tinygpt_tui.errors import EngineError
+import msgspec
+
+from tinygpt_tui.errors import EngineError, TinyGPTError, UsageError
 from tinygpt_tui.events import wire
-from tinygpt_tui.events.generation import EngineFailed, GenerationEnded, GenerationEvent
-from tinygpt_tui.events.requests import (
-    CompareWeights,
-    Explain,
-    Gain,
-    Generate,
-    LookAtSenses,
-    OpenModel,
-    Request,
-    StopJob,
-    Trace,
-)
-from tinygpt_tui.reading import Damage
-from tinygpt_tui.settings.computing import AUTO
+from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded, GenerationEvent
+from tinygpt_tui.events.requests import Explain, Generate, OpenModel, Request, StopJob, Work
 from tinygpt_tui.settings.fields import changed
-from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.workers.process import ENGINE_LOG, command, environment
 
-LONGEST_LOG = 1 << 20  # bytes
 GOODBYE_S = 2.0
 
+Listener = Callable[[list[GenerationEvent]], None]
 
-class EngineClient:
-    """Asks one engine process; starts another on the next request when it has died.
 
-    Every job that was asked for gets exactly one GenerationEnded, also where the process was killed in mid-word.
+class End(Protocol):
+    """The other end: what reads request lines and answers with events. It calls `receive` for each batch of events.
+
+    If it dies, it reports an EngineFailed without a model before `start` starts another one.
     """
 
-    def __init__(self, frames_per_second: int = 30, device: str = AUTO) -> None:
-        """Tokens are passed on at most `frames_per_second` times a second; models compute on `device`."""
-        self._device = device
-        self._frames_per_second = frames_per_second
-        self._process: asyncio.subprocess.Process | None = None
-        self._reader: asyncio.Task[None] | None = None
-        self._events: asyncio.Queue[list[GenerationEvent]] = asyncio.Queue()
-        self._running: set[int] = set()
-        self._starting = asyncio.Lock()
+    receive: Listener
+
+    @property
+    def pid(self) -> int | None:
+        """The number of its process; None if it is not running."""
+        ...
+
+    async def start(self) -> None:
+        """Start it if it is not running. Raises EngineError."""
+        ...
+
+    async def write(self, line: bytes) -> None:
+        """Send one request."""
+        ...
+
+    async def close(self, patience_s: float) -> None:
+        """End it, by force after `patience_s`."""
+        ...
+
+
+class Pace(Protocol):
+    """Limits how often events are passed on; see ui/jobs/pace.py."""
+
+    def begin(self) -> None:
+        """Events are passed on now."""
+        ...
+
+    def rest_s(self) -> float:
+        """Return how long to wait before passing on more."""
+        ...
+
+
+class Job:
+    """One request: `async for events in job` yields its events in batches until its GenerationEnded. For one reader.
+
+    If the reader is cancelled, the job is stopped.
+    """
+
+    def __init__(self, number: int, stop: Callable[[Job], None]) -> None:
+        self.number = number
+        self._stop = stop
+        self._events: list[GenerationEvent] = []
+        self._due = asyncio.Event()
+        self._ended = self._stopping = False
+
+    @property
+    def running(self) -> bool:
+        """Whether events may still come: it has not ended, and no stop was requested."""
+        return not (self._ended or self._stopping)
+
+    def stop(self) -> None:
+        """End the job at its next token; its GenerationEnded follows. A second stop does nothing."""
+        if self.running:
+            self._stopping = True
+            self._stop(self)
+
+    def __aiter__(self) -> Job:
+        return self
+
+    async def __anext__(self) -> list[GenerationEvent]:
+        """Return the events since the last batch."""
+        while not self._due.is_set() or not self._events:
+            if self._ended and not self._events:
+                raise StopAsyncIteration
+            self._due.clear()
+            try:
+                await self._due.wait()
+            except asyncio.CancelledError:
+                self.stop()
+                raise
+        self._due.clear()
+        events, self._events = self._events, []
+        return events
+
+    def add(self, event: GenerationEvent) -> None:
+        """Add an event; the engine's part, like `release`."""
+        self._events.append(event)
+        self._ended = self._ended or isinstance(event, GenerationEnded)
+
+    def release(self) -> None:
+        """Let the reader have the events."""
+        self._due.set()
+
+
+class Unsent(NamedTuple):
+    """A request on its way out; `job` is 0 for one that is no job."""
+
+    job: int
+    line: bytes
+    is_stop: bool = False
+
+
+class Engine:
+    """Sends requests to one end and gives each job its own events; all others go to the listeners.
+
+    Every started job gets exactly one GenerationEnded, also if the other end dies or cannot be started.
+    """
+
+    def __init__(self, end: End, pace: Pace | None = None) -> None:
+        self._end, self._pace = end, pace
+        end.receive = self._receive
+        self.is_ready = False  # whether it reads requests
         self._last_job = 0
+        self._jobs: dict[int, Job] = {}  # those that have not ended
+        self._sent: set[int] = set()  # those of them that the end knows
+        self._unsent: deque[Unsent] = deque()
+        self._sender: asyncio.Task[None] | None = None
+        self._due: dict[int, Job] = {}
+        self._news: list[GenerationEvent] = []
+        self._delivery: asyncio.TimerHandle | None = None
+        self._listeners: list[Listener] = []
         self._closing = False
 
     @property
     def pid(self) -> int | None:
-        """The engine's process number while it lives."""
-        alive = self._process is not None and self._process.returncode is None
-        return self._process.pid if alive and self._process else None
+        """The process number of the engine while it runs."""
+        return self._end.pid
 
-    async def start(self) -> None:
-        """Start the process if there is none; returns before it is ready. What is asked meanwhile waits in its pipe.
+    def start(self, request: Work) -> Job:
+        """Send a request and return its job at once; the job gives the request its number.
 
-        Raises EngineError where it cannot be started, as all that asks does.
+        A request that cannot be sent ends the job as failed, like one that the engine refuses.
         """
-        async with self._starting:  # two that ask at once get one process
-            if self.pid is not None:
-                return
-            if self._reader is not None:
-                await self._reader  # the jobs of a dead one end before the first of the next begins
-            log = _open_log()
-            try:
-                self._process = await asyncio.create_subprocess_exec(
-                    *command("tinygpt_tui.workers.host", str(self._frames_per_second), self._device),
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    env=environment(),
-                )
-            except OSError as error:
-                raise EngineError(
-                    f"the engine process could not be started: {error}", "close other programs"
-                ) from error
-            finally:
-                if not isinstance(log, int):
-                    log.close()
-            self._reader = asyncio.create_task(self._read(self._process))
-
-    async def open(self, model: str) -> None:
-        """Have the model at this path ready. ModelOpened or EngineFailed follows among the events."""
-        await self._ask(OpenModel(model))
-
-    async def generate(
-        self,
-        model: str,
-        prompt: str,
-        sampling: SamplingSettings,
-        *,
-        candidates: int | None = None,
-        untrained: bool = False,
-        at_step: int | None = None,
-        gains: Sequence[Gain] = (),
-    ) -> int:
-        """Begin a job with the model at this path; return its number. Its events follow.
-
-        Raises UsageError for a setting that cannot be: the process would not understand the request.
-        """
-        sampling, job = changed(sampling, {}), self._next_job()
-        await self._ask(Generate(job, model, prompt, sampling, candidates, untrained, at_step, tuple(gains)))
+        self._last_job += 1
+        request = msgspec.structs.replace(request, job=self._last_job)
+        job = self._jobs[request.job] = Job(request.job, self._stop)
+        try:
+            line = _line_of(request)
+        except TinyGPTError as error:
+            self._receive([_ended(request.job, "failed", error.message, error.hint)])
+        else:
+            self._queue(Unsent(request.job, line))
         return job
 
-    async def explain(
-        self,
-        model: str,
-        text: str,
-        start: int,
-        end: int,
-        sampling: SamplingSettings,
-        *,
-        candidates: int = 10,
-        untrained: bool = False,
-    ) -> int:
-        """Ask what the model thought of characters `start` to `end` of `text`; return the job's number."""
-        job = self._next_job()
-        await self._ask(Explain(job, model, text, start, end, sampling, candidates, untrained))
-        return job
+    def open(self, model: str) -> None:
+        """Have the model at this path ready. The listeners get ModelOpened or EngineFailed."""
+        try:
+            self._queue(Unsent(0, _line_of(OpenModel(model))))
+        except TinyGPTError as error:
+            self._receive([EngineFailed(error.message, error.hint, model)])
 
-    async def compare(self, model: str, other: str) -> int:
-        """Ask how far the weights of one model are from another's; return the job's number."""
-        job = self._next_job()
-        await self._ask(CompareWeights(job, model, other))
-        return job
+    def listen(self, listener: Listener) -> None:
+        """Have events that belong to no job passed to `listener`, in batches."""
+        self._listeners.append(listener)
 
-    async def senses(self, model: str, text: str) -> int:
-        """Ask for the senses of a text's tokens; return the job's number."""
-        job = self._next_job()
-        await self._ask(LookAtSenses(job, model, text))
-        return job
-
-    async def trace(self, model: str, text: str, *, untrained: bool = False) -> int:
-        """Ask for each step of the forward pass over `text`; return the job's number."""
-        job = self._next_job()
-        await self._ask(Trace(job, model, text, untrained))
-        return job
-
-    async def stop(self, job: int) -> None:
-        """End a job at its next token; its GenerationEnded follows."""
-        if job in self._running and self.pid is not None:
-            await self._ask(StopJob(job))
-
-    async def batches(self) -> AsyncIterator[list[GenerationEvent]]:
-        """Yield events in batches, for ever, over restarts of the process."""
-        while True:
-            yield await self._events.get()
+    async def launch(self) -> None:
+        """Start the other end before the first request; returns before it is ready. The listeners hear of a failure."""
+        try:
+            await self._end.start()
+        except EngineError as error:
+            self._fail_unsent(error)
 
     async def close(self, patience_s: float = GOODBYE_S) -> None:
-        """End the process: its stdin ends, and if that does not help within `patience_s`, it is killed."""
+        """End the engine; if it has not ended within `patience_s`, it is killed."""
         self._closing = True
-        process = self._process
-        if process is None:
+        if self._delivery is not None:
+            self._delivery.cancel()
+        if self._sender is not None:
+            self._sender.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._sender
+        await self._end.close(patience_s)
+
+    # Out
+
+    def _queue(self, unsent: Unsent) -> None:
+        if self._closing:
             return
-        if process.stdin is not None:
-            process.stdin.close()
-        try:
-            await asyncio.wait_for(process.wait(), patience_s)
-        except TimeoutError:  # importing torch, or deep in a long prompt
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
-        if self._reader is not None:
-            await self._reader
+        self._unsent.append(unsent)
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.get_running_loop().create_task(self._send())
 
-    def _next_job(self) -> int:
-        self._last_job += 1
-        return self._last_job
+    def _stop(self, job: Job) -> None:
+        waiting = next((unsent for unsent in self._unsent if unsent.job == job.number), None)
+        if waiting is None:
+            self._queue(Unsent(job.number, wire.to_line(StopJob(job.number)), is_stop=True))
+        else:
+            self._unsent.remove(waiting)
+            self._receive([_ended(job.number, "stopped")])
 
-    async def _ask(self, request: Request) -> None:
-        line = wire.to_line(request)
-        await self.start()
-        assert self._process is not None
-        assert self._process.stdin is not None
-        if isinstance(request, Generate | Explain | CompareWeights | LookAtSenses | Trace):
-            self._running.add(request.job)
-        try:
-            self._process.stdin.write(line)
-            await self._process.stdin.drain()
-        except (BrokenPipeError, ConnectionResetError):
-            return  # it died just now; the reader says so, and ends the job
-
-    async def _read(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None
-        rest = b""
-        while chunk := await process.stdout.read(1 << 16):
-            *lines, rest = (rest + chunk).split(b"\n")
-            self._hand_on(lines)
-        await process.wait()
-        if not self._closing:
-            self._events.put_nowait(self._death(process.returncode))
-
-    def _hand_on(self, lines: list[bytes]) -> None:
-        events: list[GenerationEvent] = []
-        for line in lines:
+    async def _send(self) -> None:
+        while self._unsent:
+            if self._unsent[0].is_stop and (self._unsent[0].job not in self._jobs or self.pid is None):
+                self._unsent.popleft()
+                continue
             try:
-                event = wire.generation_event(line)
-            except Damage:
-                continue  # not ours: a library that writes to the descriptor itself
-            if isinstance(event, GenerationEnded):
-                self._running.discard(event.job)
-            events.append(event)
-        if events:
-            self._events.put_nowait(events)
+                await self._end.start()
+            except EngineError as error:
+                self._fail_unsent(error)
+                return
+            if not self._unsent:  # stopped meanwhile
+                return
+            unsent = self._unsent.popleft()
+            if unsent.job in self._jobs:
+                self._sent.add(unsent.job)
+            await self._end.write(unsent.line)
 
-    def _death(self, code: int | None) -> list[GenerationEvent]:
-        message = f"the engine process ended unexpectedly ({_how(code)})"
-        hint = "your text is safe; the next request starts another"
-        ended: list[GenerationEvent] = [
-            GenerationEnded(
-                job=job, reason="failed", tokens=0, seconds=0.0, seconds_to_first=None, message=message, hint=hint
-            )
-            for job in sorted(self._running)
-        ]
-        self._running.clear()
-        return [*ended, EngineFailed(message, hint)]
+    def _fail_unsent(self, error: EngineError) -> None:
+        jobs = [unsent.job for unsent in self._unsent if unsent.job in self._jobs and not unsent.is_stop]
+        self._unsent.clear()
+        ended = [_ended(job, "failed", error.message, error.hint) for job in jobs]
+        self._receive([*ended, EngineFailed(error.message, error.hint)])
+
+    # In
+
+    def _receive(self, events: list[GenerationEvent]) -> None:
+        if self._closing:
+            return
+        for event in events:
+            job = getattr(event, "job", None)
+            if job is None:
+                self._note(event)
+            elif job in self._jobs:
+                self._add(job, event)
+        if self._delivery is None:
+            self._delivery = asyncio.get_running_loop().call_later(0.0, self._deliver)
+
+    def _add(self, number: int, event: GenerationEvent) -> None:
+        job = self._due[number] = self._jobs[number]
+        job.add(event)
+        if isinstance(event, GenerationEnded):
+            del self._jobs[number]
+            self._sent.discard(number)
+
+    def _note(self, event: GenerationEvent) -> None:
+        if isinstance(event, EngineReady):
+            self.is_ready = True
+        elif isinstance(event, EngineFailed) and not event.model:  # a model that cannot be opened leaves it alive
+            self.is_ready = False
+            for job in sorted(self._sent):
+                self._add(job, _ended(job, "failed", event.message, event.hint))
+        self._news.append(event)
+
+    def _deliver(self) -> None:
+        rest_s = self._pace.rest_s() if self._pace is not None else 0.0
+        if rest_s > 0:  # what is received meanwhile costs, too
+            self._delivery = asyncio.get_running_loop().call_later(rest_s, self._deliver)
+            return
+        self._delivery = None
+        if self._pace is not None:
+            self._pace.begin()
+        due, self._due = self._due, {}
+        for job in due.values():
+            job.release()
+        if self._news:
+            news, self._news = self._news, []
+            for listener in self._listeners:
+                listener(news)
 
 
-def _how(code: int | None) -> str:
-    return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-
-
-def _open_log() -> IO[bytes] | int:
-    """Return where the engine's stderr goes: the log file, or nowhere where that cannot be written."""
-    path: Path = paths.logs_folder() / ENGINE_LOG
+def _line_of(request: Request) -> bytes:
+    """Return a request as the engine reads it. Raises UsageError if a setting is out of range or a text is broken."""
+    if isinstance(request, Generate | Explain):
+        request = msgspec.structs.replace(request, sampling=changed(request.sampling, {}))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # The last process's traceback must outlive the next one's start, but not fill the disk.
-        long = path.exists() and path.stat().st_size > LONGEST_LOG
-        return path.open("wb" if long else "ab")
-    except OSError:
-        return subprocess.DEVNULL
+        return wire.to_line(request)
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"the text or the path has half a character at {error.start}: {error.object[error.start]!r}",
+            "remove it from the text, or rename the file",
+        ) from error
+
+
+def _ended(job: int, reason: str, message: str = "", hint: str = "") -> GenerationEnded:
+    return GenerationEnded(
+        job=job,
+        reason=reason,  # type: ignore[arg-type]
+        tokens=0,
+        seconds=0.0,
+        seconds_to_first=None,
+        message=message,
+        hint=hint,
+    )

@@ -11,11 +11,12 @@ import queue
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import IO
 
 from tinygpt_tui.events import wire
-from tinygpt_tui.events.generation import GenerationEvent, Token
-from tinygpt_tui.events.requests import Request
+from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, Token
+from tinygpt_tui.events.requests import JobRequest, Request, StopJob
 from tinygpt_tui.reading import Damage
 from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.workers.leash import leave_soon
@@ -50,7 +51,7 @@ def main(frames_per_second: str = "30", device: str = AUTO) -> int:
     say(service.ready())
     try:
         while True:
-            for asked in _waiting(requests, block=not service.busy):
+            for asked in _without_stopped(_waiting(requests, block=not service.busy), say):
                 if asked is None:
                     return 0
                 for event in service.handle(*asked):
@@ -77,6 +78,18 @@ def _waiting(requests: queue.SimpleQueue[Asked], block: bool) -> list[Asked]:
     while not requests.empty():
         found.append(requests.get())
     return found
+
+
+def _without_stopped(found: list[Asked], say: Callable[[GenerationEvent], None]) -> list[Asked]:
+    """End jobs whose stop is among the requests that were found, too: no model is opened for them."""
+    stopped = {asked[1].job for asked in found if asked and isinstance(asked[1], StopJob)}
+    left = []
+    for asked in found:
+        if asked and isinstance(asked[1], JobRequest) and asked[1].job in stopped:
+            say(GenerationEnded(asked[1].job, "stopped", tokens=0, seconds=0.0, seconds_to_first=None))
+        else:
+            left.append(asked)
+    return left
 
 
 def _write(output: IO[bytes], events: list[GenerationEvent]) -> None:

@@ -18,11 +18,13 @@ from tinygpt_tui.events.requests import (
     CompareWeights,
     Explain,
     Generate,
+    JobRequest,
     LookAtSenses,
     OpenModel,
     Request,
     StopJob,
     Trace,
+    Work,
 )
 from tinygpt_tui.insight.compare import CompareJob
 from tinygpt_tui.insight.explain import ExplainJob
@@ -33,8 +35,6 @@ from tinygpt_tui.workers.models import OpenedModel
 from tinygpt_tui.workers.process import ENGINE_LOG
 from tinygpt_tui.workers.snapshots import SnapshotCache
 from tinygpt_tui.workers.traces import Traces
-
-JobRequest = Generate | Explain | CompareWeights | LookAtSenses | Trace  # those that start a job
 
 
 class Job(Protocol):
@@ -76,7 +76,7 @@ class EngineService:
         match request:
             case OpenModel(model=model):
                 return self._open(model)
-            case Generate() | Explain() | CompareWeights() | LookAtSenses() | Trace():
+            case JobRequest():
                 return self._begin(asked_at, request)
             case StopJob(job=job):
                 if job in self._jobs:
@@ -112,7 +112,7 @@ class EngineService:
             )
         ]
 
-    def _begin(self, asked_at: float, request: JobRequest) -> list[GenerationEvent]:
+    def _begin(self, asked_at: float, request: Work) -> list[GenerationEvent]:
         try:
             job = self._job(asked_at, request)
         except Exception as error:
@@ -120,7 +120,7 @@ class EngineService:
         self._jobs[request.job] = (job, iter(job))
         return []
 
-    def _job(self, asked_at: float, request: JobRequest) -> Job:
+    def _job(self, asked_at: float, request: Work) -> Job:
         if isinstance(request, CompareWeights):
             return CompareJob(Path(request.model), Path(request.other), job=request.job)
         if isinstance(request, LookAtSenses):

@@ -147,7 +147,6 @@ class Clock:
 def written(tokens: int, block_size: int = 128) -> tuple[Writing, Clock]:
     clock = Clock()
     writing = Writing(Asked("ab", 2), "reading", clock)
-    writing.job = 1
     writing.take(GenerationStarted(1, 2, block_size, 7), 2)
     clock.now = 0.5
     for index in range(tokens):
@@ -163,16 +162,6 @@ def test_the_speed_counts_from_the_first_token() -> None:
     writing.take(GenerationEnded(1, "length", 101, seconds=1.5, seconds_to_first=0.5), 103)
     assert writing.tokens_per_s == 100
     assert writing.reason == "stopped at the 101-token limit"
-
-
-def test_events_wait_until_the_job_is_known_and_others_are_left_out() -> None:
-    writing = Writing(Asked("a", 1), "reading")
-    early, other = GenerationStarted(2, 1, 16, 7), GenerationStarted(1, 1, 16, 7)
-    assert writing.mine([early, other]) == []
-    writing.job = 2
-    late = Token(2, 0, 0, "b", 1)
-    assert writing.mine([late]) == [early, late]
-    assert writing.mine([]) == []
 
 
 @pytest.mark.parametrize("width", [*range(1, 30), 48, 78, 200])

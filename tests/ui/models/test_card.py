@@ -108,7 +108,8 @@ async def test_two_models_are_compared_by_the_engine() -> None:
         await sees(bench, "compare one with", "two")
         await bench.pilot.press("enter")
         await bench.until(lambda: bench.engine.compared)
-        assert [Path(path).name for path in bench.engine.compared[0]] == ["one", "two"]
+        request = bench.engine.compared[0]
+        assert (Path(request.model).name, Path(request.other).name) == ("one", "two")
         rows = (
             TensorCompared("a.weight", (2, 3), (2, 3), 0.5, 0.9),
             TensorCompared("b.weight", (2, 3), (2, 3), 1.5, -0.25),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygpt_tui.events.generation import EngineReady, GenerationEnded, GenerationEvent, GenerationStarted, Token
+from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted, Token
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.race.lanes import FEWEST, MOST, Entrant, Race, differences, report, share, verdict
 
@@ -17,13 +17,20 @@ JOBS = 100  # the number of the first lane's job
 
 
 def running(lanes: int = 2, prompt: str = "x", **kinds: Any) -> Race:
-    """A race whose jobs are known."""
+    """A race whose lanes have started."""
     race = Race([Entrant(f"model {number}", f"/{number}") for number in range(1, lanes + 1)])
     race.start(prompt, "reading", **kinds)
-    for number, lane in enumerate(race.lanes):
-        lane.writing.job = JOBS + number
-        race.take([GenerationStarted(JOBS + number, len(prompt), 16, race.seed or 0)])
+    for number in range(lanes):
+        take(race, [GenerationStarted(JOBS + number, len(prompt), 16, race.seed or 0)])
     return race
+
+
+def take(race: Race, events: list[GenerationEvent]) -> None:
+    """Give each lane its own events, as its job would."""
+    for number, lane in enumerate(race.lanes):
+        mine = [event for event in events if getattr(event, "job", None) == JOBS + number]
+        if mine:
+            race.take(lane, mine)
 
 
 def tokens(lane: int, text: str) -> list[GenerationEvent]:
@@ -57,10 +64,10 @@ def test_however_the_texts_arrive_the_first_difference_is_the_same(lanes: list[t
         lane = order.choice(sorted(open_lanes))
         count = order.randint(0, 4)
         if left[lane]:
-            race.take(tokens(lane, left[lane][:count]))
+            take(race, tokens(lane, left[lane][:count]))
             left[lane] = left[lane][count:]
         else:
-            race.take([ended(lane, "end of text" if lanes[lane][1] else "length")])
+            take(race, [ended(lane, "end of text" if lanes[lane][1] else "length")])
             open_lanes.remove(lane)
     texts, whole = [text for text, _ in lanes], [is_whole for _, is_whole in lanes]
     expected = told(texts, whole)
@@ -79,13 +86,13 @@ def test_however_the_texts_arrive_the_first_difference_is_the_same(lanes: list[t
 def test_without_a_lane_the_others_are_compared_as_if_it_had_never_run(texts: list[str], data: st.DataObject) -> None:
     race = running(len(texts))
     for lane, text in enumerate(texts):
-        race.take(tokens(lane, text))
+        take(race, tokens(lane, text))
     gone = data.draw(st.integers(0, len(texts) - 1))
     race.remove(gone)
     rest = [text for lane, text in enumerate(texts) if lane != gone]
     fresh = running(len(rest))
     for lane, text in enumerate(rest):
-        fresh.take(tokens(lane, text))
+        take(fresh, tokens(lane, text))
     facts = [(lane.text, lane.differs_at, lane.compared, lane.same) for lane in race.lanes[1:]]
     assert facts == [(lane.text, lane.differs_at, lane.compared, lane.same) for lane in fresh.lanes[1:]]
 
@@ -103,27 +110,10 @@ def test_one_seed_for_all_and_another_when_asked_again() -> None:
     assert race.lanes[0].entrant.sampling.seed == 41
 
 
-def test_jobs_of_others_are_nobodys() -> None:
-    race = running()
-    assert race.take([Token(7, 0, 0, "a", 1), GenerationEnded(7, "failed", 0, 0.0, None)]) == {}
-    assert race.busy
-    assert not any(lane.text for lane in race.lanes)
-
-
-def test_events_that_come_before_the_job_is_known_wait_for_it() -> None:
-    race = Race([Entrant("one", "/1"), Entrant("two", "/2")])
-    race.start("x", "starting")
-    assert race.take([GenerationStarted(1, 1, 16, 7), Token(1, 0, 0, "a", 1), Token(2, 0, 0, "b", 1)]) == {}
-    race.lanes[1].writing.job = 2
-    race.lanes[0].writing.job = 1
-    assert race.take([]) == {0: "a", 1: "b"}
-    assert race.first_difference == 0
-
-
 def test_the_engine_getting_ready_is_seen_in_all_lanes() -> None:
     race = Race([Entrant("one", "/1"), Entrant("two", "/2")])
     race.start("x", "starting")
-    race.take([EngineReady(1, {})])
+    race.engine_is_ready()
     assert [lane.writing.phase for lane in race.lanes] == ["reading", "reading"]
 
 
@@ -158,14 +148,14 @@ def test_differences_are_said_as_one_would_type_them() -> None:
 def test_the_verdict_is_a_sentence(texts: tuple[str, str], sentence: str) -> None:
     race = running()
     for lane, text in enumerate(texts):
-        race.take(tokens(lane, text))
+        take(race, tokens(lane, text))
     assert verdict(race) == sentence
 
 
 def test_a_text_that_ended_where_another_goes_on_differs_there_unless_it_was_cut() -> None:
     race = running(3)
-    race.take([*tokens(0, "abc"), *tokens(1, "ab"), *tokens(2, "ab")])
-    race.take([ended(1, "stop text"), ended(2, "stopped")])
+    take(race, [*tokens(0, "abc"), *tokens(1, "ab"), *tokens(2, "ab")])
+    take(race, [ended(1, "stop text"), ended(2, "stopped")])
     assert verdict(race) == "first differs at character 3: 'c' / end / …"
     assert race.marks(0) == race.marks(1) == (2,)
     assert race.marks(2) == ()
@@ -173,17 +163,17 @@ def test_a_text_that_ended_where_another_goes_on_differs_there_unless_it_was_cut
 
 def test_equal_to_the_end_is_said_so() -> None:
     race = running()
-    race.take([*tokens(0, "ab"), *tokens(1, "ab"), ended(0), ended(1)])
+    take(race, [*tokens(0, "ab"), *tokens(1, "ab"), ended(0), ended(1)])
     assert verdict(race) == "the same: 2 characters"
     assert share(race.lanes[1]) == "100% as in 1"
 
 
 def test_a_lane_that_fails_says_why_and_the_others_go_on() -> None:
     race = running()
-    race.take([*tokens(0, "ab"), ended(1, "failed", message="no weights", hint="train it")])
+    take(race, [*tokens(0, "ab"), ended(1, "failed", message="no weights", hint="train it")])
     assert race.lanes[1].problem == "no weights; train it"
     assert race.busy
-    race.fail(0, "no engine", "")
+    take(race, [ended(0, "failed", message="no engine")])
     assert race.lanes[0].problem == "no engine"
     assert race.lanes[0].text == "ab"
     assert not race.busy
@@ -192,7 +182,7 @@ def test_a_lane_that_fails_says_why_and_the_others_go_on() -> None:
 def test_who_wrote_is_kept_apart_from_who_comes_next() -> None:
     race = running()
     race.change(1, name="other", model="/other")
-    race.take(tokens(1, "abc"))
+    take(race, tokens(1, "abc"))
     assert race.lanes[1].asked == Entrant("model 2", "/2", sampling=SamplingSettings(seed=race.seed))
     assert "2. model 2" in report(race)
 
@@ -202,9 +192,7 @@ def test_the_report_has_all_that_is_needed_to_do_it_again() -> None:
     race.set_sampling(0, SamplingSettings(seed=41, temperature=0.9))
     race.set_sampling(1, SamplingSettings(seed=41, temperature=1.2))
     race.start("ROMEO:", "reading")
-    for number, lane in enumerate(race.lanes):
-        lane.writing.job = JOBS + number
-    race.take([*tokens(0, "abcd"), *tokens(1, "abxy"), ended(0), ended(1)])
+    take(race, [*tokens(0, "abcd"), *tokens(1, "abxy"), ended(0), ended(1)])
     race.add(Entrant("two", "/2"))
     assert report(race) == (
         "seed 41; first differs at character 3: 'c' / 'x'\n\n"

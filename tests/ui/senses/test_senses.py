@@ -74,9 +74,9 @@ async def senses(size: tuple[int, int] = (80, 24)) -> AsyncIterator[Bench]:
         bench.screen.query_one(PromptBox).text = "bad"
         await bench.pilot.press("ctrl+d")
         await bench.until(lambda: isinstance(bench.app.screen, SensesScreen) and bench.engine.asked_senses)
-        job, text = bench.engine.asked_senses[-1]
-        assert text == "bad"
-        bench.engine.say(seen(job, text))
+        request = bench.engine.asked_senses[-1]
+        assert request.text == "bad"
+        bench.engine.say(seen(request.job, request.text))
         await bench.until(lambda: bench.app.screen.query_one(SenseList).option_count == 2)
         yield bench
 
@@ -129,7 +129,7 @@ async def test_what_a_turned_sense_changes_is_in_sight_below_a_long_text() -> No
         await bench.until(lambda: bench.engine.asked[-1].prompt == box.text)
         write(bench, "egg")
         await bench.until(lambda: "egg" in shown(bench))
-        bench.engine.say(seen(bench.engine.asked_senses[-1][0], box.text))
+        bench.engine.say(seen(bench.engine.asked_senses[-1].job, box.text))
         await bench.pilot.press("/", "escape", "down", "plus")
         await bench.until(lambda: bench.engine.asked[-1].gains)
         write(bench, "eel" + " more" * 90 + " end")
@@ -140,10 +140,10 @@ async def test_what_a_turned_sense_changes_is_in_sight_below_a_long_text() -> No
 async def test_another_text_is_typed() -> None:
     async with senses((140, 40)) as bench:
         await bench.pilot.press("slash", "g", "e", "enter")
-        await bench.until(lambda: bench.engine.asked_senses[-1][1] == "badge")
+        await bench.until(lambda: bench.engine.asked_senses[-1].text == "badge")
         await bench.until(lambda: bench.engine.asked[-1].prompt == "badge")
-        job, text = bench.engine.asked_senses[-1]
-        bench.engine.say(seen(job, text))
+        request = bench.engine.asked_senses[-1]
+        bench.engine.say(seen(request.job, request.text))
         await bench.until(lambda: "the senses of e, token 5 of 5" in shown(bench))
         bench.engine.say(GenerationEnded(bench.engine.asked[-1].job, "failed", 0, 0.0, None, message="it is gone"))
         await bench.until(lambda: "it is gone" in shown(bench))
@@ -155,8 +155,8 @@ async def test_no_size_and_no_text_breaks_it() -> None:
             await bench.pilot.resize_terminal(*size)
         await bench.until(lambda: "the senses of d" in shown(bench))
         await bench.pilot.press("slash", "ctrl+u", "enter")  # all of the line
-        await bench.until(lambda: bench.engine.asked_senses[-1][1] == "")
-        bench.engine.say(SensesSeen(bench.engine.asked_senses[-1][0], (), {}))
+        await bench.until(lambda: bench.engine.asked_senses[-1].text == "")
+        bench.engine.say(SensesSeen(bench.engine.asked_senses[-1].job, (), {}))
         await bench.until(lambda: "no character of this text is in its vocabulary" in shown(bench))
         await bench.pilot.press("plus", "0", "left", "x")
         assert bench.engine.asked[-1].gains == ()

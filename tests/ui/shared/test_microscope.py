@@ -24,6 +24,7 @@ from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
 from tinygpt_tui.ui.shared.microscope import Microscope, name_of, panel, percent
 from tinygpt_tui.ui.shared.surprise_index import CharInfo, Question
 from tinygpt_tui.ui.shell.themes import THEMES
+from tinygpt_tui.workers.client import Job
 
 ALPHABET = "et \noa日\ufffdis"  # the ten likeliest; one is half a character
 ACTUAL = 2  # the space is what stands there
@@ -123,7 +124,8 @@ class Glass(App[None]):
     def __init__(self) -> None:
         super().__init__()
         self.questions: list[tuple[Question, str]] = []
-        self.unneeded: list[int] = []
+        self.jobs: list[Job] = []
+        self.stopped: list[Job] = []
         self.forks: list[tuple[int, str]] = []
         self.toggled: list[bool] = []
 
@@ -136,10 +138,8 @@ class Glass(App[None]):
 
     def on_inspectable_output_ask(self, message: InspectableOutput.Ask) -> None:
         self.questions.append((message.question, message.text))
-        self.glass.asked(message.question, len(self.questions))
-
-    def on_inspectable_output_unneeded(self, message: InspectableOutput.Unneeded) -> None:
-        self.unneeded.append(message.job)
+        self.jobs.append(Job(len(self.questions), self.stopped.append))
+        self.glass.asked(message.question, self.jobs[-1])
 
     def on_inspectable_output_toggled(self, message: InspectableOutput.Toggled) -> None:
         self.toggled.append(message.is_open)
@@ -303,10 +303,10 @@ async def test_another_text_or_another_model_gives_up_the_question() -> None:
         app.answer()
         await wait_until(pilot, lambda: len(app.questions) == 2)
         glass.forget()
-        await wait_until(pilot, lambda: app.unneeded == [2] and len(app.questions) == 3)
+        await wait_until(pilot, lambda: app.stopped == app.jobs[1:2] and len(app.questions) == 3)
         assert "…" in shown(app)
         glass.reset("another")
-        await wait_until(pilot, lambda: app.unneeded == [2, 3] and app.toggled == [True, False])
+        await wait_until(pilot, lambda: app.stopped == app.jobs[1:] and app.toggled == [True, False])
         assert len(app.questions) == 3
 
 
@@ -315,7 +315,7 @@ async def test_a_question_is_given_up_when_the_cursor_is_elsewhere() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot, "x" * 5000)
         await pilot.press("ctrl+end")
-        await wait_until(pilot, lambda: app.unneeded == [1])
+        await wait_until(pilot, lambda: app.stopped == app.jobs)
         app.glass.apply_events([GenerationEnded(1, "stopped", 0, 0.1, None)])
         await wait_until(pilot, lambda: len(app.questions) == 2)
         assert app.questions[-1][0].start == 4999

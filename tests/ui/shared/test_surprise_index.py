@@ -21,6 +21,7 @@ from tinygpt_tui.events.generation import (
 )
 from tinygpt_tui.ui.shared import surprise_index as module
 from tinygpt_tui.ui.shared.surprise_index import FAR, NEAR, SURPRISING, Span, SurpriseIndex, level_of, surprise_bits
+from tinygpt_tui.workers.client import Job
 
 EXPECTED, SURPRISE = 0.9, 1 / 512
 NOWHERE = Span(0, 0)
@@ -42,8 +43,7 @@ def explained(length: int, *tokens: TokenSeen) -> SurpriseIndex:
     """What is known of a text of so many characters, all of which were asked about."""
     index = SurpriseIndex()
     index.reset(length)
-    while (question := index.ask(None, Span(0, length))) is not None:
-        index.asked(question, 1)
+    while index.ask(None, Span(0, length)) is not None:
         index.apply_events([Explained(1, tokens), ended(1)])
     return index
 
@@ -67,7 +67,6 @@ def test_the_character_under_the_cursor_comes_first_then_what_is_after_it_then_b
     sight, stretches = Span(100, 500), []
     while (question := index.ask(300, sight)) is not None:
         stretches.append((question.start, question.end))
-        index.asked(question, len(stretches))
         index.apply_events(
             [
                 Explained(len(stretches), tuple(seen(at, at + 1) for at in range(question.start, question.end))),
@@ -100,7 +99,6 @@ def test_asking_comes_to_an_end_when_all_in_sight_is_known(data: st.DataObject) 
     while (question := index.ask(cursor, sight)) is not None:
         questions += 1
         assert 0 <= question.start < question.end <= length
-        index.asked(question, questions)
         answered = data.draw(st.integers(question.start, question.end))  # it may be silent about the rest
         index.apply_events([Explained(questions, tuple(seen(at, at + 1) for at in range(question.start, answered)))])
         index.apply_events([ended(questions)])
@@ -112,34 +110,27 @@ def test_asking_comes_to_an_end_when_all_in_sight_is_known(data: st.DataObject) 
 def test_a_question_that_the_cursor_has_left_is_given_up() -> None:
     index = SurpriseIndex()
     index.reset(1000)
-    sight = Span(0, 400)
+    sight, stopped = Span(0, 400), list[Job]()
     question = index.ask(None, sight)
     assert question is not None
-    assert index.stale_job(300, sight) is None  # not known yet which job it is
-    index.asked(question, 5)
-    assert index.stale_job(100, sight) is None
+    index.stop_stale(300, sight)  # it was not sent yet
+    job = question.job = Job(5, stopped.append)
+    index.stop_stale(100, sight)
     index.apply_events([Explained(5, tuple(seen(at, at + 1) for at in range(200)))])
-    assert index.stale_job(100, sight) is None  # that one is known; the rest is in sight
-    assert index.stale_job(300, sight) == 5
-    assert index.stale_job(300, sight) is None  # once is enough
+    index.stop_stale(100, sight)  # that one is known; the rest is in sight
+    assert stopped == []
+    index.stop_stale(300, sight)
+    index.stop_stale(300, sight)
+    assert stopped == [job]  # once is enough
     index.apply_events([ended(5, "stopped")])
     again = index.ask(300, sight)
     assert again is not None
     assert again.start == 300
-    index.asked(again, 6)
-    assert index.stale_job(None, sight) is None
-    assert index.stale_job(None, Span(600, 800)) == 6
-
-
-def test_answers_that_come_before_the_jobs_number_is_known_are_kept() -> None:
-    index = SurpriseIndex()
-    index.reset(3)
-    question = index.ask(0, Span(0, 3))
-    assert question is not None
-    assert index.apply_events([Explained(9, (seen(0, 1),)), Explained(8, (seen(1, 2),)), ended(8)]) is None
-    assert index.asked(question, 9) == Span(0, 1)
-    assert index.info(1).state == "waiting"
-    assert index.question is question
+    again.job = Job(6, stopped.append)
+    index.stop_stale(None, sight)
+    assert stopped == [job]
+    index.stop_stale(None, Span(600, 800))
+    assert stopped == [job, again.job]
 
 
 def test_answers_about_another_text_are_not_taken() -> None:
@@ -147,8 +138,10 @@ def test_answers_about_another_text_are_not_taken() -> None:
     index.reset(10)
     question = index.ask(0, Span(0, 10))
     assert question is not None
-    index.asked(question, 4)
-    assert index.reset(5) == 4
+    stopped: list[Job] = []
+    question.job = Job(4, stopped.append)
+    index.reset(5)
+    assert stopped == [question.job]
     assert index.apply_events([Explained(4, (seen(0, 1),))]) is None
     assert index.info(0).state == "waiting"
 
@@ -160,7 +153,6 @@ def test_what_stands_before_a_change_stays_known() -> None:
     assert list(index.levels) == [1, 1, 0, 0, 0, 0]
     question = index.ask(None, Span(0, 6))
     assert question is not None
-    index.asked(question, 2)
     index.resize(3, 8)  # while the answer is on its way
     index.apply_events([Explained(2, tuple(seen(at, at + 1) for at in range(2, 6)))])
     assert [index.info(at).state for at in range(8)] == ["known"] * 3 + ["waiting"] * 5
@@ -171,7 +163,6 @@ def test_a_failure_is_said_and_nothing_is_asked_until_it_is_forgiven() -> None:
     index.reset(3)
     question = index.ask(0, NOWHERE)
     assert question is not None
-    index.asked(question, 1)
     index.apply_events([ended(1, "failed", "the engine process ended")])
     assert index.info(0).state == "failed"
     assert index.info(0).problem == "the engine process ended"
@@ -276,9 +267,8 @@ def test_whatever_happens_the_lengths_agree(steps: list[str], data: st.DataObjec
             index.resize(length, length + data.draw(st.integers(0, 5)))
         elif step == "cut":
             index.resize(data.draw(st.integers(0, length)), data.draw(st.integers(length, length + 3)))
-        elif step == "ask" and (new := index.ask(data.draw(st.none() | st.integers(0, length)), Span(0, length))):
+        elif step == "ask" and index.ask(data.draw(st.none() | st.integers(0, length)), Span(0, length)):
             jobs += 1
-            index.asked(new, jobs)
         elif question is not None:
             events: dict[str, GenerationEvent] = {
                 "answer": Explained(jobs, tuple(seen(at, at + 1) for at in range(question.start, question.end))),

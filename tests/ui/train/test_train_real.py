@@ -166,7 +166,9 @@ async def test_another_net_is_trained_stopped_and_gone_on_with(preset: str, text
         await bench.until(lambda: live_status(run) is None)
     assert type(read_config(run.model).architecture) is type(ALL_PRESETS[preset].training.architecture)
     service = EngineService()
-    assert service.handle(0.0, Generate(1, str(run.model), "one", SamplingSettings(max_new_tokens=20, seed=1))) == []
+    assert (
+        service.handle(0.0, Generate(str(run.model), "one", SamplingSettings(max_new_tokens=20, seed=1), job=1)) == []
+    )
     text_written = ""
     while service.busy:
         text_written += "".join(event.text for event in service.advance() if isinstance(event, Token))

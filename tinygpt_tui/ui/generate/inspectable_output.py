@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -17,13 +17,16 @@ from tinygpt_tui.ui.shared.microscope import KEYS, Microscope
 from tinygpt_tui.ui.shared.output_text import OutputText
 from tinygpt_tui.ui.shared.surprise_index import Question, Span, SurpriseIndex
 
+if TYPE_CHECKING:
+    from tinygpt_tui.workers.client import Job
+
 ROOM_FOR_TALL = 28  # lines of output and microscope together
 
 
 class InspectableOutput(Vertical):
     """Holds OutputText and Microscope and synchronises them; the widget around it talks to the engine.
 
-    `Ask` is answered by `asked` and, as events come, `take`; `Unneeded` by stopping the job.
+    `Ask` is answered by `asked` with the job and, as its events come, `take`.
     """
 
     HELP: ClassVar[str | None] = (
@@ -79,13 +82,6 @@ class InspectableOutput(Vertical):
             super().__init__()
             self.question, self.text = question, text
 
-    class Unneeded(Message):
-        """The answer of this job is not needed any more."""
-
-        def __init__(self, job: int) -> None:
-            super().__init__()
-            self.job = job
-
     class Toggled(Message):
         """The microscope was opened or closed."""
 
@@ -136,9 +132,7 @@ class InspectableOutput(Vertical):
 
     def forget(self) -> None:
         """Forget all explanations: another model is used, or another way of reading."""
-        job = self.index.reset(len(self.output.text))
-        if job is not None:
-            self.post_message(self.Unneeded(job))
+        self.index.reset(len(self.output.text))
         self.output.surprise_changed(0, len(self.output.text))
         self.look_on()
 
@@ -186,20 +180,15 @@ class InspectableOutput(Vertical):
 
     # Questions and answers
 
-    def asked(self, question: Question, job: int) -> None:
+    def asked(self, question: Question, job: Job) -> None:
         """The question has become this job."""
-        changed = self.index.asked(question, job)
-        if question is not self.index.question and changed is None:
-            self.post_message(self.Unneeded(job))
-        self._recolour(changed)
+        question.job = job
         self.look_on()
 
     def apply_events(self, events: Iterable[GenerationEvent]) -> None:
-        """Take in what the engine said; what belongs to no question of here is left alone."""
-        waited = self.index.question is not None
+        """Take in events of the question's job."""
         self._recolour(self.index.apply_events(events))
-        if waited:
-            self.look_on()
+        self.look_on()
 
     def look_on(self) -> None:
         """Show the character under the cursor, and request missing explanations."""
@@ -211,10 +200,8 @@ class InspectableOutput(Vertical):
             self.microscope.show_char(look, output.text[look.start : look.end])
         if self._quiet or not (self.is_open or self._colours):
             return
-        stray = index.stale_job(cursor, visible)
-        if stray is not None:
-            self.post_message(self.Unneeded(stray))
-        elif index.question is None and (question := index.ask(cursor, visible)) is not None:
+        index.stop_stale(cursor, visible)
+        if index.question is None and (question := index.ask(cursor, visible)) is not None:
             self.post_message(self.Ask(question, output.text))
 
     def _recolour(self, changed: Span | None) -> None:

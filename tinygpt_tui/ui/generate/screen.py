@@ -24,7 +24,7 @@ from tinygpt_tui.ui.generate.model_chooser import REFRESH_EVERY_S, ModelChooser
 from tinygpt_tui.ui.generate.session_saver import SessionSaver
 from tinygpt_tui.ui.generate.side_panes import SidePanes
 from tinygpt_tui.ui.generate.text_pane import Request, TextPane
-from tinygpt_tui.ui.jobs.messages import EngineBatch
+from tinygpt_tui.ui.jobs.news import EngineNews
 from tinygpt_tui.ui.models.model_picker import NO_MODELS
 from tinygpt_tui.ui.shared.microscope import Microscope
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
@@ -66,7 +66,7 @@ class GenerateScreen(TabScreen):
 
     def on_mount(self) -> None:
         """Listen to the engine; refresh the models and save the session regularly, and before the app quits."""
-        self.workbench.bridge.listen(self)
+        self.workbench.news.listen(self)
         self.workbench.selection = self._selection
         self.workbench.save_text = self._save_all
         self.set_interval(REFRESH_EVERY_S, self.on_screen_resume)
@@ -179,18 +179,15 @@ class GenerateScreen(TabScreen):
 
     # The engine
 
-    def on_engine_batch(self, message: EngineBatch) -> None:
+    def on_engine_news(self, message: EngineNews) -> None:
         """Show what the engine reports."""
         for event in message.events:
             if isinstance(event, EngineReady):
-                self.pane.set_engine_ready(True)
+                self.pane.show_engine_ready()
             elif isinstance(event, EngineFailed):
-                if not event.model:
-                    self.pane.set_engine_ready(False)
                 card = self.chooser.card
                 if self.is_current and (not event.model or (card is not None and event.model == card.path)):
                     self.show_error(TinyGPTError(event.message, event.hint))
-        self.pane.apply_events(message.events)
 
     @on(TextPane.Failed)
     @on(ModelChooser.Failed)

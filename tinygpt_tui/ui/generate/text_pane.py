@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from textual import on, work
@@ -19,6 +19,7 @@ from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.vocabulary import characters_of
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted, Token
+from tinygpt_tui.events.requests import Explain, Generate
 from tinygpt_tui.sessions.document import Branch
 from tinygpt_tui.sessions.store import Opened
 from tinygpt_tui.settings.sampling import SamplingSettings
@@ -27,7 +28,6 @@ from tinygpt_tui.ui.generate.model_chooser import ModelInUse
 from tinygpt_tui.ui.generate.session_editor import SessionEditor
 from tinygpt_tui.ui.generate.session_saver import SessionSaver
 from tinygpt_tui.ui.generate.status_line import StatusLine
-from tinygpt_tui.ui.jobs.engine import Engine
 from tinygpt_tui.ui.shared.generation_view import Asked, Writing
 from tinygpt_tui.ui.shared.output_text import OutputText
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
@@ -35,6 +35,9 @@ from tinygpt_tui.ui.shared.prompt_history import PromptHistory
 from tinygpt_tui.ui.shared.surprise_index import Question
 from tinygpt_tui.ui.shared.wrapping import shown
 from tinygpt_tui.words import parameters
+
+if TYPE_CHECKING:
+    from tinygpt_tui.workers.client import Engine, Job
 
 UNKNOWN_SHOWN = 10
 FIRST_HINT = "Type some text and press Enter. {name} continues it."
@@ -75,7 +78,6 @@ class TextPane(Vertical):
         self.glass = InspectableOutput(id="glass", window_at=lambda offset: self.writing.window.start_at(offset))
         self.status = StatusLine(id="status")
         self.prompt = PromptBox(prompts, id="prompt")
-        self.engine_ready = False
         self.model: ModelInUse | None = None
         self.sampling = SamplingSettings()  # how the text is read
         self._engine = engine
@@ -135,10 +137,9 @@ class TextPane(Vertical):
         if (before.window, before.weights) != (sampling.window, sampling.weights):
             self.glass.forget()
 
-    @work(exit_on_error=False)
-    async def open_model(self, card: ModelCard) -> None:
+    def open_model(self, card: ModelCard) -> None:
         """Have the engine open a model, so that the first token comes sooner."""
-        await self._engine.open(card.path)
+        self._engine.open(card.path)
 
     # Requests
 
@@ -165,53 +166,37 @@ class TextPane(Vertical):
         asked = request.asked
         named = msgspec.structs.replace(model.card, name=model.name)
         request.add_branch(named, settings, untrained=model.untrained)
-        before, self.writing = self.writing, Writing(asked, "reading" if self.engine_ready else "starting")
+        self.writing.stop()
+        self.writing = Writing(asked, "reading" if self._engine.is_ready else "starting")
         if asked.text != self.output.text or asked.prompt_end != self.output.prompt_end:
             self.glass.reset(asked.text, asked.prompt_end)
         self.output.action_follow()
         self.update_status()
         if request.fork_at is not None:
             self.output.mark_fork(request.fork_at)
-        self._send(self.writing, before.job if before.busy else None, model, settings)
+        candidates = 0 if self.glass.colours else None
+        job = self._engine.start(Generate(model.card.path, asked.text, settings, candidates, model.untrained))
+        self.writing.job = job
+        self._follow(self.writing, job)
 
     @work(exit_on_error=False)
-    async def _send(self, writing: Writing, before: int | None, model: ModelInUse, sampling: SamplingSettings) -> None:
-        if before is not None:
-            await self._engine.stop(before)
-        assert writing.asked is not None
-        candidates = 0 if self.glass.colours else None
-        writing.job = await self._engine.generate(
-            model.card.path, writing.asked.text, sampling, candidates=candidates, untrained=model.untrained
-        )
-        if writing is not self.writing or writing.phase == "stopping":
-            await self._engine.stop(writing.job)
-        if writing is self.writing:
-            self._apply(writing.mine([]))
+    async def _follow(self, writing: Writing, job: Job) -> None:
+        async for events in job:
+            if writing is not self.writing:
+                return
+            self._apply(events)
 
     def stop(self) -> None:
         """End at the next token; the text stays."""
         self.writing.stop()
         self.update_status()
-        if self.writing.job is not None:
-            self._stop(self.writing.job)
-
-    @work(exit_on_error=False)
-    async def _stop(self, job: int) -> None:
-        await self._engine.stop(job)
 
     # Events
 
-    def apply_events(self, events: list[GenerationEvent]) -> None:
-        """Show the events of this pane's jobs."""
-        self._apply(self.writing.mine(events))
-        self.glass.apply_events(events)
-
-    def set_engine_ready(self, ready: bool) -> None:
-        """Note that the engine process is ready, or has ended."""
-        self.engine_ready = ready
-        if ready:
-            self.writing.engine_is_ready()
-            self.update_status()
+    def show_engine_ready(self) -> None:
+        """Show that the engine process is ready."""
+        self.writing.engine_is_ready()
+        self.update_status()
 
     def _apply(self, events: list[GenerationEvent]) -> None:
         text, tokens, at = "", [], len(self.output.text)
@@ -224,14 +209,12 @@ class TextPane(Vertical):
                 self._started(event)
             elif isinstance(event, GenerationEnded):
                 ended = event
-        if not events:
-            return
         self.editor.append(text, len(tokens))
         self.glass.append(text, tokens)
         self.output.set_window(self.writing.window.start)
         if ended is not None:
             self.editor.ended(ended.reason)
-            if self.writing.failed and self.engine_ready:
+            if self.writing.failed and self._engine.is_ready:
                 self.post_message(self.Failed(TinyGPTError(ended.message, ended.hint)))
         self.update_status()
 
@@ -260,20 +243,20 @@ class TextPane(Vertical):
     @on(InspectableOutput.Ask)
     def _asked_why(self, message: InspectableOutput.Ask) -> None:
         message.stop()
-        if self.model is not None and not self.model.card.problem:
-            self._explain(self.model, message.question, message.text, self.sampling)
+        model, question = self.model, message.question
+        if model is None or model.card.problem or question is not self.glass.index.question:
+            return
+        path, start, end = model.card.path, question.start, question.end
+        job = self._engine.start(Explain(path, message.text, start, end, self.sampling, untrained=model.untrained))
+        self.glass.asked(question, job)
+        self._follow_answer(question, job)
 
     @work(exit_on_error=False)
-    async def _explain(self, model: ModelInUse, question: Question, text: str, sampling: SamplingSettings) -> None:
-        job = await self._engine.explain(
-            model.card.path, text, question.start, question.end, sampling, untrained=model.untrained
-        )
-        self.glass.asked(question, job)
-
-    @on(InspectableOutput.Unneeded)
-    async def _unneeded(self, message: InspectableOutput.Unneeded) -> None:
-        message.stop()
-        await self._engine.stop(message.job)
+    async def _follow_answer(self, question: Question, job: Job) -> None:
+        async for events in job:
+            if question is not self.glass.index.question:
+                return
+            self.glass.apply_events(events)
 
     # The session
 

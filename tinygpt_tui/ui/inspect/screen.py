@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -13,7 +13,8 @@ from textual.widgets import Static
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import TinyGPTError
-from tinygpt_tui.events.generation import EngineFailed, GenerationEnded, GenerationEvent
+from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent
+from tinygpt_tui.events.requests import Trace
 from tinygpt_tui.insight.model_facts import ModelFacts, model_facts
 from tinygpt_tui.packages import command_in
 from tinygpt_tui.ui.inspect.attention_map import AttentionMap
@@ -22,7 +23,6 @@ from tinygpt_tui.ui.inspect.inspect_bar import VIEWS, InspectBar
 from tinygpt_tui.ui.inspect.pass_diagram import PassDiagram
 from tinygpt_tui.ui.inspect.passes import Pass
 from tinygpt_tui.ui.inspect.step_view import StepView
-from tinygpt_tui.ui.jobs.messages import EngineBatch
 from tinygpt_tui.ui.models.model_list import ModelList, default_model
 from tinygpt_tui.ui.models.model_picker import NO_MODELS
 from tinygpt_tui.ui.models.parts_tree import PartsTree
@@ -31,6 +31,9 @@ from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shell.selection import Selection
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
 from tinygpt_tui.words import parameters
+
+if TYPE_CHECKING:
+    from tinygpt_tui.workers.client import Job
 
 PROMPT_HELP = (
     "## Prompt\n\n"
@@ -80,9 +83,7 @@ class InspectScreen(TabScreen):
         self._models = ModelList()
         self._taken: Selection | None = None  # from another tab
         self._token = LAST
-        self._job: int | None = None
-        self._awaited = False
-        self._held: list[GenerationEvent] = []
+        self._job: Job | None = None
         self._problem = self._told = ""
 
     def compose_body(self) -> ComposeResult:
@@ -100,8 +101,7 @@ class InspectScreen(TabScreen):
         yield prompt
 
     def on_mount(self) -> None:
-        """Listen to the engine."""
-        self.workbench.bridge.listen(self)
+        """Show that nothing was walked yet."""
         self._show()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -198,49 +198,29 @@ class InspectScreen(TabScreen):
     def _walk(self) -> None:
         if self.card is None:
             return
-        before, self._job, self._held, self._problem, self._new = self._job, None, [], "", Pass()
-        self._awaited = True
+        if self._job is not None:
+            self._job.stop()
+        self._problem, self._new = "", Pass()
+        request = Trace(self.card.path, self.query_one(PromptBox).text, self.untrained)
+        self._job = self.workbench.engine.start(request)
+        self._follow(self._job)
         self._show_line()
-        self._ask(self.card.path, self.query_one(PromptBox).text, self.untrained, before)
 
-    @work(exclusive=True, group="walk", exit_on_error=False)
-    async def _ask(self, model: str, prompt: str, untrained: bool, before: int | None) -> None:
-        engine = self.workbench.engine
-        if before is not None:
-            await engine.stop(before)
-        try:
-            self._job = await engine.trace(model, prompt, untrained=untrained)
-        except TinyGPTError as error:
-            self._awaited = False
-            self._fail(error.message, error.hint)
-            return
-        held, self._held = self._held, []
-        self._take(held)
+    @work(exit_on_error=False)
+    async def _follow(self, job: Job) -> None:
+        async for batch in job:
+            if job is not self._job:
+                return
+            self._take(batch)
 
     # Events
 
-    def on_engine_batch(self, message: EngineBatch) -> None:
-        """Show what the engine said of this walk; all else is for other tabs."""
-        if not self._awaited:
-            return
-        if self._job is None:
-            self._held += message.events
-        else:
-            self._take(message.events)
-        for event in message.events:
-            if isinstance(event, EngineFailed) and not event.model and self._awaited:
-                self._awaited = False
-                self._fail(event.message, event.hint)
-
     def _take(self, events: list[GenerationEvent]) -> None:
-        mine = [event for event in events if getattr(event, "job", None) == self._job]
-        if not mine:
-            return
-        self._new.take(mine)
-        ended = next((event for event in mine if isinstance(event, GenerationEnded)), None)
+        self._new.take(events)
+        ended = next((event for event in events if isinstance(event, GenerationEnded)), None)
         if ended is None:
             return
-        self._awaited = False
+        self._job = None
         if ended.reason == "failed":
             self._new = Pass()
             self._fail(ended.message, ended.hint)
@@ -287,7 +267,7 @@ class InspectScreen(TabScreen):
     def _show_line(self) -> None:
         line = self.query_one("#inspect-line", Static)
         line.set_class(bool(self._problem), "-failed")
-        line.update(self._problem or (WAITING if self._awaited else self._notes()), layout=False)
+        line.update(self._problem or (WAITING if self._job is not None else self._notes()), layout=False)
 
     def _notes(self) -> str:
         begun = self.walked.begun

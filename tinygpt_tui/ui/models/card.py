@@ -23,7 +23,7 @@ from tinygpt_tui.runs.aspects import Comparison
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.index import check_name, free_name
 from tinygpt_tui.runs.manage import TrashedModel, duplicate, is_own, move_to_trash, rename, restore
-from tinygpt_tui.ui.jobs.messages import EngineBatch
+from tinygpt_tui.ui.jobs.news import EngineNews
 from tinygpt_tui.ui.models.parts_tree import PartsTree
 from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shared.loss_chart import TrainChart
@@ -90,7 +90,7 @@ class CardScreen(Dialog[str]):
         """Read the files."""
         self.query_one(TrainChart).can_focus = False
         self.query_one(Facts).focus()
-        cast(Workbench, self.app).bridge.listen(self)
+        cast(Workbench, self.app).news.listen(self)
         self._read()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -118,14 +118,14 @@ class CardScreen(Dialog[str]):
     def _foreign(self) -> bool:
         return self.facts is not None and self.facts.foreign
 
-    def on_engine_batch(self, message: EngineBatch) -> None:
+    def on_engine_news(self, message: EngineNews) -> None:
         """Read again what was measured of another program's model when the engine has opened it."""
         if any(isinstance(event, ModelOpened) and event.model == str(self._path) for event in message.events):
             self._read()
 
     def on_unmount(self) -> None:
         """Listen no more."""
-        cast(Workbench, self.app).bridge.leave(self)
+        cast(Workbench, self.app).news.leave(self)
 
     # Reading
 

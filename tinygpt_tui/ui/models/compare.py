@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.events.generation import Compared, GenerationEnded, TensorCompared
-from tinygpt_tui.ui.jobs.messages import EngineBatch
+from tinygpt_tui.events.requests import CompareWeights
 from tinygpt_tui.ui.models.parts_tree import shape_words
 from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shared.row_table import RowTable
@@ -49,8 +49,6 @@ class CompareScreen(Dialog[None]):
         heading = f"{shortened(model.name, 30)} and {shortened(other.name, 30)}"
         super().__init__(heading, "s: sort by distance  esc: back")
         self._model, self._other = model, other
-        self._job: int | None = None
-        self._early: list[Compared | GenerationEnded] = []  # that came before the job's number
         self.rows: list[TensorCompared] = []
         self._by_distance = False
 
@@ -63,40 +61,25 @@ class CompareScreen(Dialog[None]):
         """Ask."""
         self.query_one(WeightsTable).add_columns("tensor", "shape", "distance", "cosine")
         self.query_one(WeightsTable).focus()
-        cast(Workbench, self.app).bridge.listen(self)
-        self._ask()
-
-    def on_unmount(self) -> None:
-        """Listen no more."""
-        cast(Workbench, self.app).bridge.leave(self)
+        self._compare()
 
     @work(exit_on_error=False)
-    async def _ask(self) -> None:
-        self._job = await cast(Workbench, self.app).engine.compare(self._model.path, self._other.path)
-        early, self._early = self._early, []
-        self._apply(early)
+    async def _compare(self) -> None:
+        engine = cast(Workbench, self.app).engine
+        async for events in engine.start(CompareWeights(self._model.path, self._other.path)):
+            for event in events:
+                if isinstance(event, Compared):
+                    self.rows += event.tensors
+                elif isinstance(event, GenerationEnded):
+                    self._end(event)
 
-    def on_engine_batch(self, message: EngineBatch) -> None:
-        """Take what is answered."""
-        mine = [event for event in message.events if isinstance(event, Compared | GenerationEnded)]
-        if self._job is None:
-            self._early += mine
+    def _end(self, event: GenerationEnded) -> None:
+        if any(row.distance is not None for row in self.rows):  # else each row would be dashes
+            self._fill()
+        if event.reason == "failed":
+            self._show_note(f"{event.message}\n{event.hint}".strip(), warning=True)
         else:
-            self._apply(mine)
-
-    def _apply(self, events: list[Compared | GenerationEnded]) -> None:
-        for event in events:
-            if event.job != self._job or not self.is_attached:
-                continue
-            if isinstance(event, Compared):
-                self.rows += event.tensors
-                continue
-            if any(row.distance is not None for row in self.rows):  # else each row would be dashes
-                self._fill()
-            if event.reason == "failed":
-                self._show_note(f"{event.message}\n{event.hint}".strip(), warning=True)
-            else:
-                self._show_note(_summary(self.rows))
+            self._show_note(_summary(self.rows))
 
     def action_sort(self) -> None:
         """Sort by distance, or as the file has them."""

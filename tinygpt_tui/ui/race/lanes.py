@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tinygpt_tui.events.generation import EngineReady, GenerationEnded, GenerationEvent, GenerationStarted
+from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted
 from tinygpt_tui.settings.fields import written
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.shared.generation_view import Asked, Phase, Writing
@@ -165,6 +165,7 @@ class Race:
         self.prompt = prompt
         self.seed = secrets.randbelow(SEED_LIMIT) if new_seed or wished is None else wished
         for lane in self.lanes:
+            lane.writing.stop()
             lane.asked = msgspec.structs.replace(
                 lane.entrant, sampling=msgspec.structs.replace(lane.entrant.sampling, seed=self.seed)
             )
@@ -173,34 +174,18 @@ class Race:
             lane.whole = False
             lane.forget()
 
-    def stop(self) -> list[int]:
-        """Note that all are to stop; return the jobs to be stopped."""
+    def stop(self) -> None:
+        """Stop all lanes at their next token."""
         for lane in self.lanes:
             lane.writing.stop()
-        return self.jobs()
 
-    def jobs(self) -> list[int]:
-        """Return the jobs that still run."""
-        return [lane.writing.job for lane in self.lanes if lane.writing.busy and lane.writing.job is not None]
+    def engine_is_ready(self) -> None:
+        """Note in all lanes that the engine reads requests."""
+        for lane in self.lanes:
+            lane.writing.engine_is_ready()
 
-    def take(self, events: list[GenerationEvent]) -> dict[int, str]:
-        """Take a batch of events; return the new text, which may be empty, of each lane that something happened to."""
-        if any(isinstance(event, EngineReady) for event in events):
-            for lane in self.lanes:
-                lane.writing.engine_is_ready()
-        new = {}
-        for index, lane in enumerate(self.lanes):
-            mine = lane.writing.mine(events)
-            if mine:
-                new[index] = self._take(lane, mine)
-        self._compare()
-        return new
-
-    def fail(self, index: int, message: str, hint: str) -> None:
-        """End a lane that could not even be asked for."""
-        self._take(self.lanes[index], [GenerationEnded(-1, "failed", 0, 0.0, None, message=message, hint=hint)])
-
-    def _take(self, lane: Lane, events: list[GenerationEvent]) -> str:
+    def take(self, lane: Lane, events: list[GenerationEvent]) -> str:
+        """Take a batch of events of a lane's job; return the new text."""
         new, at = [], len(self.prompt or "") + len(lane.text)
         for event in events:
             new.append(lane.writing.take(event, at))
@@ -213,6 +198,7 @@ class Race:
                     lane.problem = f"{event.message}; {event.hint}" if event.hint else event.message
         text = "".join(new)
         lane.text += text  # once a batch: a long text is copied each time
+        self._compare()
         return text
 
     def _compare(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on, work
 from textual.app import ComposeResult
@@ -11,17 +11,21 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Static
 
 from tinygpt_tui.checkpoints.card import ModelCard
-from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EngineReady, GenerationEvent
+from tinygpt_tui.events.requests import Generate
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.ui.jobs.messages import EngineBatch
+from tinygpt_tui.ui.jobs.news import EngineNews
 from tinygpt_tui.ui.models.model_list import ModelList, default_model
 from tinygpt_tui.ui.models.model_picker import NO_MODELS
 from tinygpt_tui.ui.race.lanes import FEWEST, MOST, Entrant, Lane, Race, report, verdict
 from tinygpt_tui.ui.race.pane import RacePane
 from tinygpt_tui.ui.race.track import RaceTrack
+from tinygpt_tui.ui.shared.generation_view import Writing
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
+
+if TYPE_CHECKING:
+    from tinygpt_tui.workers.client import Job
 
 LOOK_EVERY_S = 2.0  # for new models and the progress of those in training
 COUNT_EVERY_S = 0.25  # tokens and their speed, while they come
@@ -71,6 +75,7 @@ class RaceScreen(TabScreen):
         self.panes = [RacePane() for _ in self.race.lanes]  # always as many as lanes, also while one is being put in
         self._models = ModelList()
         self._chosen = 0
+        self._look_due = False
         self._typed_early: str | None = None
         self._keys_for = (False, False, 0)
 
@@ -82,7 +87,7 @@ class RaceScreen(TabScreen):
 
     def on_mount(self) -> None:
         """Look for models now and then; begin with the prompt of the Generate tab."""
-        self.workbench.bridge.listen(self)
+        self.workbench.news.listen(self)
         selection = self.workbench.selection()
         if selection is not None and selection.prompt:
             box = self.query_one(PromptBox)
@@ -218,8 +223,6 @@ class RaceScreen(TabScreen):
         gone, pane = self.race.remove(self._chosen), self.panes.pop(self._chosen)
         had_focus = pane.has_focus_within
         gone.writing.stop()
-        if gone.writing.job is not None:
-            self._end([gone.writing.job])
         self._choose(min(self._chosen, len(self.race.lanes) - 1))
         await self.query_one(RaceTrack).take_out(pane)
         if had_focus:
@@ -275,7 +278,7 @@ class RaceScreen(TabScreen):
 
     def action_stop(self) -> None:
         """End all at their next token; the texts stay."""
-        self._end(self.race.stop())
+        self.race.stop()
         self._look()
 
     def interrupt(self) -> bool:
@@ -292,58 +295,42 @@ class RaceScreen(TabScreen):
         if any(not lane.entrant.model for lane in self.race.lanes):
             self.notify(NOWHERE, severity="warning")
             return
-        before = self.race.jobs()
-        self.race.start(prompt, "reading" if self.workbench.bridge.engine_is_ready else "starting", new_seed=new_seed)
+        engine = self.workbench.engine
+        self.race.start(prompt, "reading" if engine.is_ready else "starting", new_seed=new_seed)
         self.workbench.remember_prompt(prompt)
         for pane in self.panes:
             pane.output.reset(prompt)
         self._show()
-        self._request(list(self.race.lanes), before, prompt)
+        for lane in self.race.lanes:
+            assert lane.asked is not None
+            asked = lane.asked
+            lane.writing.job = engine.start(Generate(asked.model, prompt, asked.sampling, untrained=asked.untrained))
+            self._follow(lane, lane.writing, lane.writing.job)
 
     @work(exit_on_error=False)
-    async def _request(self, lanes: list[Lane], before: list[int], prompt: str) -> None:
-        engine = self.workbench.engine
-        asked = [(lane, lane.writing, lane.asked) for lane in lanes]
-        for job in before:
-            await engine.stop(job)
-        for lane, writing, entrant in asked:
-            assert entrant is not None
-            if not writing.busy or lane.writing is not writing:
-                continue
-            try:
-                writing.job = await engine.generate(
-                    entrant.model, prompt, entrant.sampling, untrained=entrant.untrained
-                )
-            except TinyGPTError as error:
-                if lane.writing is writing and lane in self.race.lanes:
-                    self.race.fail(self.race.lanes.index(lane), error.message, error.hint)
-                    self._show()
-                continue
-            if lane.writing is not writing or lane not in self.race.lanes or writing.phase == "stopping":
-                await engine.stop(writing.job)
-        self._take([])
-
-    @work(exit_on_error=False)
-    async def _end(self, jobs: list[int]) -> None:
-        for job in jobs:
-            await self.workbench.engine.stop(job)
+    async def _follow(self, lane: Lane, writing: Writing, job: Job) -> None:
+        async for batch in job:
+            if writing is not lane.writing or lane not in self.race.lanes:
+                return
+            self._take(lane, batch)
 
     # Events
 
-    def on_engine_batch(self, message: EngineBatch) -> None:
-        """Show what the engine said; jobs of other tabs are nobody's here."""
-        self._take(message.events)
-
-    def _take(self, events: list[GenerationEvent]) -> None:
-        noted = [(lane.problem, lane.unknown) for lane in self.race.lanes]
-        new = self.race.take(events)
-        panes = self.panes
-        for index, text in new.items():
-            panes[index].output.append(text)
-        if noted != [(lane.problem, lane.unknown) for lane in self.race.lanes]:
-            self._show()
-        elif new or any(isinstance(event, EngineReady) for event in events):
+    def on_engine_news(self, message: EngineNews) -> None:
+        """Show that the engine is ready."""
+        if any(isinstance(event, EngineReady) for event in message.events):
+            self.race.engine_is_ready()
             self._look()
+
+    def _take(self, lane: Lane, events: list[GenerationEvent]) -> None:
+        noted = lane.problem, lane.unknown
+        text = self.race.take(lane, events)
+        self.panes[self.race.lanes.index(lane)].output.append(text)
+        if noted != (lane.problem, lane.unknown):
+            self._show()
+        elif not self._look_due:  # one look for all lanes: their batches come together
+            self._look_due = True
+            self.call_next(self._look)
 
     def _count(self) -> None:
         """Show how it goes where text comes: not at every batch, for a border costs as much as a text."""
@@ -359,6 +346,7 @@ class RaceScreen(TabScreen):
 
     def _look(self) -> None:
         """Show how it goes."""
+        self._look_due = False
         race = self.race
         same_until = race.first_difference
         begins = len(race.prompt or "")

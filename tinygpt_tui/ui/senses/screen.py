@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 from textual import on, work
@@ -15,9 +15,9 @@ from textual.widgets import Static, TextArea
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded, GenerationEvent, SensesSeen
-from tinygpt_tui.events.requests import EVERY_TOKEN, Gain
+from tinygpt_tui.events.requests import EVERY_TOKEN, Generate, LookAtSenses
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.ui.jobs.messages import EngineBatch
+from tinygpt_tui.ui.jobs.news import EngineNews
 from tinygpt_tui.ui.senses.sense_list import SenseList, heading
 from tinygpt_tui.ui.senses.sense_text import SenseText
 from tinygpt_tui.ui.senses.sense_tokens import SenseTokens
@@ -26,6 +26,9 @@ from tinygpt_tui.ui.shared.generation_view import Asked, Writing
 from tinygpt_tui.ui.shared.microscope import name_of
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
+
+if TYPE_CHECKING:
+    from tinygpt_tui.workers.client import Job
 
 PAUSE_S = 0.12  # in typing or turning, after which the text follows
 LENGTH = 300  # tokens, at most
@@ -60,8 +63,6 @@ class SensesScreen(TabScreen):
         )
         self._sides = {side: Writing() for side in ("plain", "turned")}
         self._texts = {"plain": "", "turned": ""}
-        self._question: int | None = None
-        self._answers: dict[int, SensesSeen | GenerationEnded] = {}
         self._soon: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
@@ -84,7 +85,7 @@ class SensesScreen(TabScreen):
 
     def on_mount(self) -> None:
         """Listen to the engine, and ask it."""
-        self.workbench.bridge.listen(self)
+        self.workbench.news.listen(self)
         self._output("plain").set_hint(WAITING)
         self._output("turned").set_hint(TURN)
         box = self.query_one(PromptBox)
@@ -95,7 +96,7 @@ class SensesScreen(TabScreen):
 
     def on_unmount(self) -> None:
         """Stop listening."""
-        self.workbench.bridge.leave(self)
+        self.workbench.news.leave(self)
 
     def on_resize(self) -> None:
         """Fit the lines."""
@@ -155,8 +156,7 @@ class SensesScreen(TabScreen):
         senses = self.query_one(SenseList)
         if senses.has_focus:
             for writing in self._sides.values():
-                if writing.busy and writing.job is not None:
-                    self._stop(writing.job)
+                writing.stop()
             self.app.pop_screen()
         else:
             senses.focus()
@@ -201,70 +201,46 @@ class SensesScreen(TabScreen):
 
     def _write(self, side: str) -> None:
         gains = self.dials.gains if side == "turned" else ()
-        before = self._sides[side]
-        ready = self.workbench.bridge.engine_is_ready
-        wanted = side == "plain" or bool(gains)
-        asked = Asked(self._prompt, len(self._prompt))
-        writing = self._sides[side] = Writing(asked, "reading" if ready else "starting") if wanted else Writing()
-        if not wanted:
+        engine = self.workbench.engine
+        self._sides[side].stop()
+        if side == "turned" and not gains:
+            self._sides[side] = Writing()
             self._texts[side] = ""
             self._output(side).reset()
             self._mark()
-        self._request(writing, before.job if before.busy else None, side, gains if wanted else None)
-
-    @work(exit_on_error=False)
-    async def _request(self, writing: Writing, before: int | None, side: str, gains: tuple[Gain, ...] | None) -> None:
-        engine = self.workbench.engine
-        if before is not None:
-            await engine.stop(before)
-        if gains is None or writing is not self._sides[side]:
             return
-        assert writing.asked is not None
-        writing.job = await engine.generate(self.card.path, writing.asked.text, self._sampling, gains=gains)
-        if writing is not self._sides[side]:
-            await engine.stop(writing.job)
-        else:
-            self._apply(side, writing.mine([]))
+        asked = Asked(self._prompt, len(self._prompt))
+        writing = self._sides[side] = Writing(asked, "reading" if engine.is_ready else "starting")
+        writing.job = engine.start(Generate(self.card.path, asked.text, self._sampling, gains=gains))
+        self._follow(side, writing, writing.job)
 
     @work(exit_on_error=False)
-    async def _stop(self, job: int) -> None:
-        await self.workbench.engine.stop(job)
+    async def _follow(self, side: str, writing: Writing, job: Job) -> None:
+        async for batch in job:
+            if writing is not self._sides[side]:
+                return
+            self._apply(side, batch)
 
     @work(exit_on_error=False, exclusive=True, group="senses")
     async def _ask_senses(self) -> None:
-        self._question = await self.workbench.engine.senses(self.card.path, self._prompt)
-        self._take_answer()
+        async for events in self.workbench.engine.start(LookAtSenses(self.card.path, self._prompt)):
+            for event in events:
+                if isinstance(event, SensesSeen):
+                    self.dials.set_seen(event)
+                    self._show_state()
+                elif isinstance(event, GenerationEnded) and event.reason == "failed":
+                    self.show_error(TinyGPTError(event.message, event.hint))
 
-    def on_engine_batch(self, message: EngineBatch) -> None:
-        """Show what the engine said."""
-        if not self.query(SenseList):
-            return  # while the app closes, a screen is still there when its widgets are gone
+    def on_engine_news(self, message: EngineNews) -> None:
+        """Show that the engine is ready, or failed."""
         for event in message.events:
             if isinstance(event, EngineReady):
                 for writing in self._sides.values():
                     writing.engine_is_ready()
             elif isinstance(event, EngineFailed) and not event.model and self.is_current:
                 self.show_error(TinyGPTError(event.message, event.hint))
-            elif isinstance(event, SensesSeen) or (isinstance(event, GenerationEnded) and event.reason == "failed"):
-                self._answers[event.job] = event
-        self._take_answer()
-        for side, writing in self._sides.items():
-            self._apply(side, writing.mine(message.events))
-
-    def _take_answer(self) -> None:
-        answer = self._answers.get(self._question or -1)
-        if answer is None:
-            return
-        self._answers.clear()
-        if isinstance(answer, SensesSeen):
-            self.dials.set_seen(answer)
-            self._show_state()
-        else:
-            self.show_error(TinyGPTError(answer.message, answer.hint))
 
     def _apply(self, side: str, events: list[GenerationEvent]) -> None:
-        if not events:
-            return
         writing, output, new = self._sides[side], self._output(side), ""
         begins = writing.tokens == 0
         for event in events:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted, Token
 from tinygpt_tui.ui.shared.context_window import ContextWindow
+
+if TYPE_CHECKING:
+    from tinygpt_tui.workers.client import Job
 
 Phase = Literal["idle", "starting", "reading", "writing", "stopping", "ended"]
 BUSY: tuple[Phase, ...] = ("starting", "reading", "writing", "stopping")
@@ -28,7 +31,7 @@ class Writing:
     ) -> None:
         self.asked, self.phase = asked, phase
         self._clock = clock
-        self.job: int | None = None
+        self.job: Job | None = None
         self.window = ContextWindow()
         self.tokens = 0
         self.seed: int | None = None
@@ -38,7 +41,6 @@ class Writing:
         self.failed = False
         self._asked_at = self._first_at = clock()
         self._tokens_per_s: float | None = None
-        self._held: list[GenerationEvent] = []
 
     @property
     def busy(self) -> bool:
@@ -64,20 +66,11 @@ class Writing:
             self.phase = "reading"
 
     def stop(self) -> None:
-        """A stop was asked for."""
+        """End at the next token."""
         if self.busy:
             self.phase = "stopping"
-
-    def mine(self, events: list[GenerationEvent]) -> list[GenerationEvent]:
-        """Return this job's events; none once it is over.
-
-        Events may come before it is known which job the request became: they are held until then.
-        """
-        if not self.busy:
-            return []
-        events = [*self._held, *events]
-        self._held = events if self.job is None else []
-        return [] if self.job is None else [event for event in events if getattr(event, "job", None) == self.job]
+            if self.job is not None:
+                self.job.stop()
 
     def take(self, event: GenerationEvent, at: int) -> str:
         """Count one event; return its text, which will begin at offset `at`."""

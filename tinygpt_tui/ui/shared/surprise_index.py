@@ -6,9 +6,12 @@ import math
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tinygpt_tui.events.generation import Candidate, Explained, GenerationEnded, GenerationEvent, Token, TokenSeen
+
+if TYPE_CHECKING:
+    from tinygpt_tui.workers.client import Job
 
 STEPS_BITS = (1.0, 2.0, 4.0, 6.0, 9.0)  # surprise below the first is level 1, from the last on level 6
 SURPRISING = 5  # the level from which a character is worth a jump: less likely than 1 in 64
@@ -68,15 +71,13 @@ class CharInfo(NamedTuple):
 
 
 class Question:
-    """One request to the engine; `job` is its number, once that is known."""
+    """One request to the engine, and its `job` once it was sent."""
 
     def __init__(self, start: int, end: int) -> None:
         self.start, self.end = start, end
-        self.job: int | None = None
+        self.job: Job | None = None
         self.until = end  # the text after it has changed meanwhile
         self.reached = start
-        self.held: list[GenerationEvent] = []
-        self.given_up = False
 
 
 class SurpriseIndex:
@@ -97,12 +98,12 @@ class SurpriseIndex:
     def __len__(self) -> int:
         return len(self.levels)
 
-    def reset(self, length: int = 0) -> int | None:
-        """Start with another text of `length` characters; return the job that is not needed any more."""
-        job = self.question.job if self.question is not None else None
+    def reset(self, length: int = 0) -> None:
+        """Start with another text of `length` characters; the job of a question about the last one is stopped."""
+        if self.question is not None and self.question.job is not None:
+            self.question.job.stop()
         self.question, self.problem = None, ""
         self.resize(0, length)
-        return job
 
     def resize(self, same: int, length: int) -> None:
         """The text has `length` characters now; the first `same` are unchanged."""
@@ -151,42 +152,29 @@ class SurpriseIndex:
             self.question = Question(*stretch)
         return self.question
 
-    def stale_job(self, cursor: int | None, visible: Span) -> int | None:
-        """Return the job on its way if its rest is of no use now, so that it can be stopped; each job once."""
+    def stop_stale(self, cursor: int | None, visible: Span) -> None:
+        """Stop the question's job if the rest of its answer is of no use now."""
         question = self.question
-        if question is None or question.job is None or question.given_up:
-            return None
+        if question is None or question.job is None:
+            return
         if cursor is not None and self._lacks(cursor):
             useful = question.reached <= cursor < question.until
         else:
             useful = question.reached < visible.end and question.until > visible.start
-        question.given_up = not useful
-        return None if useful else question.job
-
-    def asked(self, question: Question, job: int) -> Span | None:
-        """The request has become this job; return what changed by events that came before that was known.
-
-        If `question` is not the one that is waited for any more, the job can be stopped.
-        """
-        question.job = job
-        held, question.held = question.held, []
-        return self.apply_events(held) if question is self.question else None
+        if not useful:
+            question.job.stop()
 
     def apply_events(self, events: Iterable[GenerationEvent]) -> Span | None:
-        """Take in what belongs to the question; return which characters' colours may have changed."""
+        """Take in events of the question's job; return which characters' colours may have changed."""
         changed: Span | None = None
         for event in events:
             question = self.question
-            if question is None or not isinstance(event, Explained | GenerationEnded):
-                continue
-            if question.job is None:
-                question.held.append(event)
-            elif event.job != question.job:
-                continue
-            elif isinstance(event, Explained):
+            if question is None:
+                break
+            if isinstance(event, Explained):
                 question.reached = max(question.reached, event.tokens[-1].end if event.tokens else 0)
                 changed = _both(changed, self._add(event.tokens, question.start, question.until))
-            else:
+            elif isinstance(event, GenerationEnded):
                 self.question = None
                 changed = _both(changed, self._end(question, event))
         return changed

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import ClassVar, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, cast
 
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from tinygpt_tui.errors import TinyGPTError
-from tinygpt_tui.ui.jobs.bridge import Bridge
-from tinygpt_tui.ui.jobs.engine import Engine
+from tinygpt_tui.ui.jobs.news import NewsFeed
 from tinygpt_tui.ui.shared.failed import Failed
 from tinygpt_tui.ui.shared.prompt_history import PromptHistory
 from tinygpt_tui.ui.shell.install import offer_install
@@ -23,12 +22,15 @@ from tinygpt_tui.ui.shell.tab_bar import TabBar
 from tinygpt_tui.ui.shell.unexpected import log_unexpected
 from tinygpt_tui.ui.tabs import TABS
 
+if TYPE_CHECKING:
+    from tinygpt_tui.workers.client import Engine
+
 
 class Workbench(Protocol):
     """What a screen may ask of the app around it."""
 
     engine: Engine
-    bridge: Bridge
+    news: NewsFeed
     preferences: Preferences
     prompts: PromptHistory
     selection: Callable[[], Selection | None]  # what the Generate tab is about

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 from textual import on, work
@@ -14,17 +14,21 @@ from textual.widgets import Static, TextArea
 
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded, GenerationEvent, GenerationStarted
+from tinygpt_tui.events.requests import Generate
 from tinygpt_tui.runs.timeline import Moment, list_moments
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.ui.jobs.messages import EngineBatch
+from tinygpt_tui.ui.jobs.news import EngineNews
 from tinygpt_tui.ui.jobs.training_session import Look, TrainingSession
-from tinygpt_tui.ui.shared.generation_view import Asked, Writing
+from tinygpt_tui.ui.shared.generation_view import Asked, Phase, Writing
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shared.run_head import SIGNS
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
 from tinygpt_tui.ui.timeline.moment_chart import MomentChart
 from tinygpt_tui.ui.timeline.moment_text import MomentText
 from tinygpt_tui.ui.timeline.moments import BIG_STEP, TimeMachine, Wish, slider, standing
+
+if TYPE_CHECKING:
+    from tinygpt_tui.workers.client import Job
 
 LIVE_S, IDLE_S = 0.5, 3.0  # how often the run is looked at
 TYPING_S = 0.12  # a pause in typing after which the text follows
@@ -83,13 +87,13 @@ class TimeMachineScreen(TabScreen):
 
     def on_mount(self) -> None:
         """Listen to the engine, look at the run."""
-        self.workbench.bridge.listen(self)
+        self.workbench.news.listen(self)
         self._show()
         self._follow()
 
     def on_unmount(self) -> None:
         """Listen no longer."""
-        self.workbench.bridge.leave(self)
+        self.workbench.news.leave(self)
 
     def on_resize(self) -> None:
         """Fit the lines."""
@@ -214,19 +218,22 @@ class TimeMachineScreen(TabScreen):
     def _ask(self) -> None:
         """Show what is wished for: at once where it was written before, else as it comes."""
         wish, written = self.machine.wish, self.machine.written()
-        before, self._wish = self._writing, wish
+        self._wish = wish
         if wish is None:
             return
         self.query_one(MomentText).set_hint("")
+        self._writing.stop()
         if written is not None:
             self._writing = Writing()
             self._put(written)
-            self._request(self._writing, before.job if before.busy else None, None)
             return
-        ready = self.workbench.bridge.engine_is_ready
-        writing = self._writing = Writing(Asked(wish.prompt, len(wish.prompt)), "reading" if ready else "starting")
+        engine = self.workbench.engine
+        phase: Phase = "reading" if engine.is_ready else "starting"
+        writing = self._writing = Writing(Asked(wish.prompt, len(wish.prompt)), phase)
         self.set_timer(STALE_AFTER_S, lambda: self._dim(writing))
-        self._request(self._writing, before.job if before.busy else None, wish)
+        model = str(self._session.run.model)
+        writing.job = engine.start(Generate(model, wish.prompt, wish.sampling, at_step=wish.step))
+        self._follow_job(writing, writing.job)
 
     def _dim(self, writing: Writing) -> None:
         """Dim the text of the step before, where that of this one takes long."""
@@ -234,27 +241,19 @@ class TimeMachineScreen(TabScreen):
             self.query_one(MomentText).add_class("-stale")
 
     @work(exit_on_error=False)
-    async def _request(self, writing: Writing, before: int | None, wish: Wish | None) -> None:
-        engine = self.workbench.engine
-        if before is not None:
-            await engine.stop(before)
-        if wish is None or writing is not self._writing:
-            return  # somebody holds an arrow key down: only where he stops counts
-        model = str(self._session.run.model)
-        writing.job = await engine.generate(model, wish.prompt, wish.sampling, at_step=wish.step)
-        if writing is not self._writing:
-            await engine.stop(writing.job)
-        else:
-            self._take(writing.mine([]))
+    async def _follow_job(self, writing: Writing, job: Job) -> None:
+        async for batch in job:
+            if writing is not self._writing:
+                return
+            self._take(batch)
 
-    def on_engine_batch(self, message: EngineBatch) -> None:
-        """Show what the engine said."""
+    def on_engine_news(self, message: EngineNews) -> None:
+        """Show that the engine is ready, or failed."""
         for event in message.events:
             if isinstance(event, EngineReady):
                 self._writing.engine_is_ready()
             elif isinstance(event, EngineFailed) and not event.model and self.is_current:
                 self.show_error(TinyGPTError(event.message, event.hint))
-        self._take(self._writing.mine(message.events))
 
     def _take(self, events: list[GenerationEvent]) -> None:
         text = self.query_one(MomentText)
