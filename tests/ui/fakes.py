@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from tinygpt_tui import paths
+from tinygpt_tui.errors import EngineError
 from tinygpt_tui.events import wire
 from tinygpt_tui.events.generation import (
     Candidate,
@@ -47,10 +48,12 @@ class ScriptedEnd:
     def __init__(self) -> None:
         self.receive: Listener = lambda _events: None
         self.requests: list[Request] = []
+        self.broken: EngineError | None = None  # why it cannot be started
         self.closed = False
 
     async def start(self) -> None:
-        pass
+        if self.broken is not None:
+            raise self.broken
 
     async def write(self, line: bytes) -> None:
         self.requests.append(wire.request(line))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from fakes import BLOCK_SIZE, FakeEngine, make_model
 from generate_bench import Bench, opened
@@ -12,12 +10,14 @@ from textual.widgets import Input, Static
 from wait import wait_until
 
 from tinygpt_tui import paths
-from tinygpt_tui.events.generation import EngineReady
+from tinygpt_tui.events.generation import EngineReady, GenerationEnded, GenerationStarted, Token
+from tinygpt_tui.events.requests import Work
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.shared.confirm import ConfirmScreen
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shared.prompt_history import PromptHistory
 from tinygpt_tui.ui.shared.sampling_form import SamplingForm, SettingBox
+from tinygpt_tui.workers.client import Job
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
 
@@ -383,19 +383,18 @@ async def test_text_follows_until_somebody_scrolls_up() -> None:
 
 
 async def test_a_quick_request_and_its_events_are_not_lost() -> None:
-    """Events may come before the screen knows which job its request became."""
+    """All events may come before the screen has the job of its request."""
 
-    class SlowEngine(FakeEngine):
-        async def generate(self, *asked: object, **options: object) -> int:
-            job = await super().generate(*asked, **options)  # type: ignore[arg-type]
-            self.begin()
-            self.write("bcd")
-            self.end()
-            await asyncio.sleep(0.1)
+    class QuickEngine(FakeEngine):
+        def start(self, request: Work) -> Job:
+            job = super().start(request)
+            self.say(GenerationStarted(job.number, 1, BLOCK_SIZE, 7))
+            self.say(*(Token(job.number, index, 0, text, 2) for index, text in enumerate("bcd")))
+            self.say(GenerationEnded(job.number, "length", 3, 2.0, 0.5))
             return job
 
     make_model("one")
-    engine = SlowEngine()
+    engine = QuickEngine()
     app = TinyGPTApp(engine)
     async with app.run_test() as pilot:
         bench = Bench(app, engine, pilot)

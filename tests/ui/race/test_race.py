@@ -419,11 +419,9 @@ async def test_a_killed_engine_is_said_in_all_panes_and_the_next_enter_works() -
 
 
 async def test_an_engine_that_cannot_be_started_is_said_in_the_panes() -> None:
-    class NoEngine(FakeEngine):
-        async def generate(self, *args: Any, **kinds: Any) -> int:
-            raise EngineError("no process", "close other programs")
-
-    async with opened(engine=NoEngine()) as bench:
+    engine = FakeEngine()
+    engine.script.broken = EngineError("no process", "close other programs")
+    async with opened(engine=engine) as bench:
         await bench.press("enter")
         await bench.until(lambda: all(pane.note == "✗ no process; close other programs" for pane in bench.panes))
         assert not bench.screen.race.busy

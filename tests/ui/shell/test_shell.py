@@ -157,7 +157,7 @@ async def test_quitting_ends_the_engine() -> None:
 
 async def test_an_unforeseen_error_in_a_worker_is_logged_and_said() -> None:
     class BrokenEngine(FakeEngine):
-        async def open(self, model: str) -> None:
+        async def launch(self) -> None:
             raise RuntimeError("nobody foresaw this")
 
     make_model("one")
