@@ -48,7 +48,7 @@ def seen(job: int, text: str) -> SensesSeen:
 def test_dials_turn_within_their_range_and_come_back() -> None:
     dials = SenseDials()
     assert not dials.turn(0, 1)  # nothing is known yet
-    dials.know(seen(1, "aba"))
+    dials.set_seen(seen(1, "aba"))
     assert dials.at == 2
     for _ in FACTORS:
         dials.turn(1, 1)
