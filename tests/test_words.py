@@ -26,6 +26,7 @@ PACKAGE = ROOT / "tinygpt_tui"
 CLEAN = [
     *("cli", "__init__.py", "__main__.py", "errors.py", "files.py", "packages.py", "paths.py", "platforms.py"),
     *("reading.py", "words.py", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs", "Makefile", "tools"),
+    *("ui/generate", "ui/models", "ui/senses", "ui/shell"),
     *("ui/runs", "ui/train"),
     *("api.py", "generation", "native", "server"),
     *("checkpoints", "foreign", "exports", "measuring", "benchmarks"),

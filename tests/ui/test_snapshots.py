@@ -136,7 +136,7 @@ async def generate(pilot: Pilot[None]) -> None:
     engine.begin()
     engine.write(WRITTEN)
     engine.end()
-    await sees(pilot, "reached ", "Capulet.")
+    await sees(pilot, "-token limit", "Capulet.")
 
 
 async def train_tab(pilot: Pilot[None]) -> TrainScreen:
@@ -323,14 +323,14 @@ def test_export_by_day(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> Non
         await sees(pilot, "e Export")
         await pilot.press("e")
         await wait_until(pilot, lambda: isinstance(pilot.app.screen, ExportScreen))
-        await sees(pilot, "nanogpt", "Enter writes it")
+        await sees(pilot, "nanogpt", "Enter to export")
 
     assert picture(play, SMALL)
 
 
 @pytest.mark.usefixtures("others")
 def test_open_a_model(picture: Picture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tinygpt_tui.ui.generate.chooser.models.Path.cwd", staticmethod(lambda: Path("home")))
+    monkeypatch.setattr("tinygpt_tui.ui.generate.model_chooser.Path.cwd", staticmethod(lambda: Path("home")))
 
     async def play(pilot: Pilot[None]) -> None:
         await generate_tab(pilot)

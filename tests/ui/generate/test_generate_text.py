@@ -63,7 +63,7 @@ async def test_again_on_a_reopened_branch_begins_behind_the_alternative_chosen_t
         editor.fork(3, "xy", card, bench.screen.pane.sampling)
         editor.append("z", 1)
         editor.ended("stopped")
-        bench.screen._show_branch()
+        bench.screen.pane.show_branch()
         assert bench.text == "abcxyz"
         await bench.pilot.press("ctrl+r")
         await bench.until(lambda: len(bench.engine.asked) == 2)
