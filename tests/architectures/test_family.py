@@ -11,7 +11,7 @@ from tinygpt_tui.architectures.backpack import Backpack, dialled
 from tinygpt_tui.architectures.cnn import CNN
 from tinygpt_tui.architectures.recurrent import Cell, Recurrent, RecurrentMemory
 from tinygpt_tui.architectures.table import build
-from tinygpt_tui.settings.architecture import BackpackSettings, CNNSettings, RNNSettings
+from tinygpt_tui.settings.architecture import BackpackSettings, CNNSettings, GRUSettings, LSTMSettings, RNNSettings
 from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.presets import ALL_PRESETS
 
@@ -30,9 +30,9 @@ def test_presets_of_equal_size_are_of_equal_size() -> None:
 
 @torch.no_grad()
 def test_a_cell_is_what_torch_s_own_modules_compute() -> None:
-    kinds = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
-    for kind, module in kinds.items():
-        cell, theirs = Cell(kind, 5, 7), module(5, 7, batch_first=True)
+    kinds = {"rnn": (nn.RNN, RNNSettings), "gru": (nn.GRU, GRUSettings), "lstm": (nn.LSTM, LSTMSettings)}
+    for kind, (module, settings) in kinds.items():
+        cell, theirs = Cell(kind, settings.GATES, 5, 7), module(5, 7, batch_first=True)
         theirs.weight_ih_l0.copy_(cell.from_token.weight)
         theirs.weight_hh_l0.copy_(cell.from_state.weight)
         theirs.bias_ih_l0.copy_(cell.from_token.bias)

@@ -18,7 +18,7 @@ from tinygpt_tui.errors import CorpusError
 from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.settings.windows import Policy, kept_after
+from tinygpt_tui.settings.windows import Policy, retained_after
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
 CLASSIC, SLIDING = tiny_gpt(), tiny_gpt(positions="rotary", sliding=True)
@@ -41,7 +41,7 @@ def losses_by_brute_force(model: LanguageModel, policy: Policy) -> list[float]:
         elif policy == "exact":
             context = ids[place + 1 - T : place + 1]
         else:
-            kept = context if len(context) < T else context[-kept_after("reanchor", T) :]
+            kept = context if len(context) < T else context[-retained_after("reanchor", T) :]
             context = [*kept, ids[place]]
     return losses
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.settings.architecture import GPTSettings
-from tinygpt_tui.settings.windows import kept_after
+from tinygpt_tui.settings.windows import retained_after
 
 
 def sliding(**changes: Any) -> GPTSettings:
@@ -95,7 +95,7 @@ def test_reanchor_goes_on_with_half(settings: GPTSettings, twins: Twins) -> None
     engine.prefill(text)
     for id in random_ids(3 * settings.block_size + 4, settings.vocab_size, seed=2):
         if len(text) == settings.block_size:
-            kept = kept_after("reanchor", settings.block_size)
+            kept = retained_after("reanchor", settings.block_size)
             text = text[len(text) - kept :]
         text.append(id)
         np.testing.assert_allclose(engine.step(id), fresh.prefill(text), rtol=0, atol=1e-4)

@@ -3,8 +3,8 @@
     token ids ─┬─ senses: MLP(embedding) ─────────────────────── n_sense vectors a token ─┐
                └─ transformer ── query and key for each sense ── weights over the tokens ─┴─ sum ── head ── logits
 
-A sense vector belongs to the token alone, whatever stands around it, and acts on the logits linearly: turning one up
-or down anywhere has an effect that can be foreseen. Source: Hewitt et al. 2023 (arXiv 2305.16765), section 3.
+A sense vector depends only on its token, not on the text around it, and acts on the logits linearly: turning one up or
+down anywhere has a predictable effect. Source: Hewitt et al. 2023 (arXiv 2305.16765), section 3.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class LanguageModel(nn.Module, ABC):
         return {name: _role(modules[name.rpartition(".")[0]], weight) for name, weight in self.named_parameters()}
 
     def count_parameters(self) -> int:
-        """Return how many numbers are learnt; a tied head counts once."""
+        """Return the number of parameters; a tied head counts once."""
         return sum(parameter.numel() for parameter in self.parameters())
 
     @property

@@ -41,7 +41,7 @@ class GatedConvolution(nn.Module):
     def __init__(self, settings: CNNSettings, dilation: int) -> None:
         super().__init__()
         C, k = settings.n_embd, settings.kernel_size
-        self.offsets = [j * dilation for j in range(k)]  # how far back each place lies; the token itself first
+        self.offsets = [j * dilation for j in range(k)]  # how far back each place is; the token itself first
         self.dropout = settings.dropout
         self.ln = nn.LayerNorm(C, bias=False)
         self.c_fc = nn.Linear(k * C, 2 * C)

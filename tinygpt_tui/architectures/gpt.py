@@ -112,7 +112,7 @@ class GPT(LanguageModel):
                 module.kernels = kernels
 
     def _rope(self, seen: int | Ragged, T: int) -> Tensor:
-        """Return the rotations of T positions after `seen`; far ones, in an endless text, are worked out anew."""
+        """Return the rotations of T positions after `seen`; far ones, in an endless text, are computed each time."""
         table: Tensor = self.rope  # type: ignore[assignment]
         if isinstance(seen, Ragged):
             if seen.longest < len(table):

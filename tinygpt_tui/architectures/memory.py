@@ -12,7 +12,7 @@ from torch import Tensor
 
 @dataclass(kw_only=True)
 class Memory(ABC):
-    """The part of the past that a model needs to go on: a row for each text, of which `lengths` tokens were seen.
+    """The part of the past that a model needs to continue: a row for each text, of which `lengths` tokens were seen.
 
     A call is about the first rows, as many as it has ids for. Texts of different lengths, which `put` may have brought
     together, are read on by one token at a time.
@@ -26,7 +26,7 @@ class Memory(ABC):
         return max(self.lengths)
 
     def seen(self, ids: Tensor) -> int | Ragged:
-        """Return how much stands before `ids` (B, T): one number where the first B texts are equally long."""
+        """Return how many tokens come before `ids` (B, T): one number where the first B texts are equally long."""
         lengths = self.lengths[: len(ids)]
         if lengths.count(lengths[0]) == len(lengths):
             return lengths[0]
@@ -49,7 +49,7 @@ class Memory(ABC):
 
 
 class Ragged:
-    """How many tokens of each text stand before one more, where they differ: `places` (B,)."""
+    """How many tokens of each text come before the next one, if they differ: `places` (B,)."""
 
     def __init__(self, lengths: list[int], device: torch.device) -> None:
         self.longest = max(lengths)
@@ -59,7 +59,7 @@ class Ragged:
         self._visible: dict[int, Tensor] = {}
 
     def slots(self, room: int, back: int = 0) -> Tensor:
-        """Return where the token `back` places before the new one lies in a ring of `room`, for each text (B,)."""
+        """Return where the token `back` places before the new one is in a ring of `room`, for each text (B,)."""
         if (room, back) not in self._slots:
             self._slots[room, back] = (self.places - back) % room
         return self._slots[room, back]

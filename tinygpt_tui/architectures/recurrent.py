@@ -37,7 +37,7 @@ class RecurrentMemory(Memory):
         return RecurrentMemory(self.states.detach(), self.cells.detach(), lengths=list(self.lengths))
 
     def carry(self, states: Tensor, cells: Tensor) -> None:
-        """Go on with these in the first rows."""
+        """Continue with these in the first rows."""
         B = states.shape[1]
         if self.states.shape[1] == B:
             # Not written into the old ones: in training a gradient may still need those.
@@ -143,11 +143,11 @@ class Recurrent(LanguageModel):
         """ids (B, T) -> logits (B, T, V)."""
         assert memory is None or isinstance(memory, RecurrentMemory)
         B = len(ids)
-        kept = memory or self.new_memory(B)
+        state_before = memory or self.new_memory(B)
         x = self.wte(ids)  # (B, T, C)
         states, cells = [], []
         blocks: Iterable[nn.Module] = self.h
-        for block, state, cell in zip(blocks, kept.states[:, :B], kept.cells[:, :B], strict=True):
+        for block, state, cell in zip(blocks, state_before.states[:, :B], state_before.cells[:, :B], strict=True):
             x, state, cell = block(x, state, cell)
             states.append(state)
             cells.append(cell)

@@ -1,4 +1,4 @@
-"""More tokens for a net that has learnt already: old ones keep their ids, their rows and what they mean."""
+"""More tokens for a trained net: old ones keep their ids, their rows and what they mean."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def widened(weights: dict[str, Tensor], old: ArchitectureSettings, vocab_size: i
     """Return the state dict `weights` of a net with `old` settings for one of `vocab_size` tokens, which are more.
 
     A new token's embedding is drawn like the old ones are spread; its row of the head, and its bias, are their mean, so
-    that it is about as likely as any. The n-gram table of pairs is laid out anew: its rows are found by the size of the
+    that it is about as likely as any. The n-gram table of pairs is rearranged: its rows are found by the size of the
     vocabulary. While it has a row for each pair, what the net makes of the old tokens stays the same.
     """
     if vocab_size == old.vocab_size:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.memory import Memory
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.settings.windows import Policy, kept_after, policy_for
+from tinygpt_tui.settings.windows import Policy, policy_for, retained_after
 
 
 class TorchEngine:
@@ -66,7 +66,7 @@ class TorchEngine:
             self._ids.append(id)
             self._seen = len(self._ids)
             return self._last_logits([id], self._memory)
-        self._ids = [*self._ids[size - kept_after(self._policy, size) :], id]
+        self._ids = [*self._ids[size - retained_after(self._policy, size) :], id]
         self._seen = len(self._ids)
         if len(self._ids) == size:  # every token will be read again for the next one
             self._memory = None

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.memory import Memory
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.settings.windows import Policy, kept_after, policy_for
+from tinygpt_tui.settings.windows import Policy, policy_for, retained_after
 
 Logits = NDArray[np.float32]
 POSITIONS_AT_ONCE = 512  # read together on a CPU: more of them compute no faster and leave the caches
@@ -111,7 +111,7 @@ class SlotBatchEngine:
             self._release([text for text in self._active if not self._has_room(text.seen)])
         if full:
             for text in full:
-                text.ids = text.ids[-kept_after(self._policy, self._block_size) - 1 :]
+                text.ids = text.ids[-retained_after(self._policy, self._block_size) - 1 :]
                 text.seen = len(text.ids)
             logits[[place_of[text] for text in full]] = self._read(full)
         return logits

@@ -1,4 +1,4 @@
-"""The inside of a recurrent kernel, reckoned again from what it was given and the states that it gave."""
+"""The inside of a recurrent kernel, computed again from its inputs and the states that it returned."""
 
 from __future__ import annotations
 

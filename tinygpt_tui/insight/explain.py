@@ -1,4 +1,4 @@
-"""What a model thought of a text that stands already, token by token: the job behind the token microscope."""
+"""What a model thought of a text that is already written, token by token: the job behind the token microscope."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tinygpt_tui.generation.base import Engine
 from tinygpt_tui.generation.probabilities import probabilities_of
 from tinygpt_tui.tokenizers.base import Tokenizer
 
-CROWD = 64  # tokens of one event at most, but for a character that is written in more
-PATIENCE_S = 0.05  # slow tokens are not kept waiting for a crowd longer than this
+BATCH = 64  # tokens of one event at most, except for a character that has more
+PATIENCE_S = 0.05  # slow tokens are not kept waiting for a batch longer than this
 LARGEST_TABLE = 1 << 24  # logits of one pass over the window, 64 MiB; above, it is read token by token
 
 Offsets = NDArray[np.int64]
@@ -32,8 +32,8 @@ class ExplainJob:
     Its answers are Explained, in order of the text and never with a character cut between two of them, then one
     GenerationEnded; only what breaks inside the engine is raised instead.
 
-    Each token is judged by the logits that the model has after all that stands before it. Where that is more than the
-    window, the engine's policy decides: under `exact` the last block_size tokens are read anew for every token, which
+    Each token is judged by the logits that the model has after all that comes before it. Where that is more than the
+    window, the engine's policy decides: under `exact` the last block_size tokens are read again for every token, which
     is slow; under `rolling` one pass is enough. Under `reanchor` it depends on where the writing began, which a text
     does not tell: it is judged as under `exact`, with the whole window in sight.
 
@@ -53,7 +53,7 @@ class ExplainJob:
         job: int = 0,
         asked_at: float | None = None,
     ) -> None:
-        """Ask about characters `start` to `end`; what lies outside the text is left out.
+        """Ask about characters `start` to `end`; what is outside the text is left out.
 
         `asked_at` is the perf_counter reading from which the times count; by default now.
         """
@@ -69,21 +69,21 @@ class ExplainJob:
 
     def __iter__(self) -> Iterator[GenerationEvent]:
         """Yield Explained, some tokens each, and GenerationEnded."""
-        crowd: list[TokenSeen] = []
+        batch: list[TokenSeen] = []
         count = 0
         first_at: float | None = None
         handed_on_at = time.perf_counter()
         for seen in self._seen():
             now = time.perf_counter()
-            due = len(crowd) >= CROWD or now - handed_on_at > PATIENCE_S
-            if crowd and due and seen.start >= crowd[-1].end:
-                yield Explained(self.job, tuple(crowd))
-                crowd, handed_on_at = [], now
-            crowd.append(seen)
+            due = len(batch) >= BATCH or now - handed_on_at > PATIENCE_S
+            if batch and due and seen.start >= batch[-1].end:
+                yield Explained(self.job, tuple(batch))
+                batch, handed_on_at = [], now
+            batch.append(seen)
             first_at = first_at or now
             count += seen.id >= 0
-        if crowd:
-            yield Explained(self.job, tuple(crowd))
+        if batch:
+            yield Explained(self.job, tuple(batch))
         reason: EndReason = "stopped" if self._stopped else "length"
         yield GenerationEnded(
             job=self.job,
@@ -121,7 +121,7 @@ class ExplainJob:
         if first == 0:
             yield None
             first = 1
-        inside = min(last, self._block_size + 1)  # what stands before these fits the window
+        inside = min(last, self._block_size + 1)  # what comes before these fits the window
         if first < inside and (inside - 1) * self._tokenizer.size <= LARGEST_TABLE:
             yield from self._engine.every(ids[: inside - 1])[first - 1 :]
             first = inside
@@ -141,7 +141,7 @@ def spans_of(ids: Sequence[int], text: str, tokenizer: Tokenizer) -> tuple[Offse
     """Return where each token begins and ends in `text`, in characters, two arrays (T,), from the first it holds to
     behind the last, also where it holds only a part of them.
 
-    A token whose bytes do not stand where it is (a mark for the beginning) covers none: its start is its end.
+    A token whose bytes are not in the text there (a mark for the beginning) covers none: its start is its end.
     """
     # Half a surrogate pair has no UTF-8, and so no token; it must not keep the others from being found.
     characters = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
@@ -161,7 +161,7 @@ def spans_of(ids: Sequence[int], text: str, tokenizer: Tokenizer) -> tuple[Offse
 
 
 def _sizes_found(pieces: Sequence[bytes], data: bytes) -> list[int]:
-    """Return how many bytes of `data` each piece is, one after the other; 0 for one that does not stand there.
+    """Return how many bytes of `data` each piece is, one after the other; 0 for one that is not there.
 
     A Llama's tokenizer puts a blank before a text; it is none of the text's.
     """

@@ -16,7 +16,7 @@ from tinygpt_tui.architectures.base import Head, LanguageModel
 
 
 def blocks_of(model: LanguageModel) -> list[nn.Module]:
-    """Return the layers that stand on one another; none where there is but a table."""
+    """Return the layers, the first one first; none for a single table."""
     for path, module in model.named_modules():
         if isinstance(module, nn.ModuleList) and path.split(".")[-1] == "h":
             return list(module)

@@ -174,7 +174,7 @@ def _losses(config: NativeConfig, history: RunHistory | None, run: RunSettings |
         yield Row("validation", f"{trained.validation_loss:.4f} nats per token at step {trained.step:,}{read}")
         yield Row("perplexity", f"{math.exp(min(trained.validation_loss, 100)):.2f}")
     if run is not None and run.corpus.entropy is not None:
-        yield Row("floor", f"{run.corpus.entropy:.4f}: nobody can get below it")
+        yield Row("floor", f"{run.corpus.entropy:.4f}: no model can get below it")
     if history is None:
         return
     if history.last_evaluation is not None:

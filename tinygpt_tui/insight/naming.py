@@ -3,7 +3,7 @@
 Only words: which steps there are, their shapes and their numbers come from the pass itself. What has no row here gets
 plain words made of its operation, so that a new architecture can be walked through before anyone writes a row for it.
 
-In a formula `{x}` is the name of the first input, `{y}` that of the second; `{+b}` stands where there is a bias.
+In a formula `{x}` is the name of the first input, `{y}` that of the second; `{+b}` is written if there is a bias.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ IDS = Words("ids", "token ids", "B, T", "ids = the number of each token")
 WEIGHTS = Words("w", "attention", "B, {H}, T, T", "w = softmax(mask({x} {y}ᵀ {scale}))")
 MIXED = Words("o", "values, mixed", "", "o = w {x}")
 
-# What the kernels of recurrent nets compute inside, in the order in which it is reckoned here.
+# What the kernels of recurrent nets compute inside, in the order in which it is computed here.
 CELLS: dict[str, tuple[Words, ...]] = {
     "rnn_tanh": (Words("s", "state", "B, T, N", "s = tanh({x} W + s₋₁ U + b)"),),
     "gru": (

@@ -13,7 +13,7 @@ from tinygpt_tui.settings.architecture import ArchitectureSettings
 
 MOST_ROWS, FEWEST_ROWS = 64, 8
 COLUMNS, HEAD_COLUMNS = 64, 32
-STREAM_STEPS, HEAD_STEPS = 14, 8  # about so many tensors of a block are as wide as the stream, or have heads
+STREAM_STEPS, HEAD_STEPS = 14, 8  # about this many tensors of a block are as wide as the stream, or have heads
 ROOM = 4 << 20  # bytes of all pictures of a trace
 LARGEST_HALF = 65504.0
 
@@ -32,7 +32,7 @@ def rows_for(settings: ArchitectureSettings) -> int:
 
 
 def picture_of(table: Tensor, rows: int, most_columns: int) -> Picture:
-    """Draw (T, C): its last rows, and of columns that have no room the strongest of so many neighbours."""
+    """Draw (T, C): its last rows, and of columns that have no room the strongest of its neighbours."""
     table = table[-rows:].float()
     count = table.shape[1]
     each = math.ceil(count / most_columns) or 1

@@ -1,7 +1,7 @@
 """Listens to one forward pass of any net: which tensors it computes, in which order, each from which others.
 
 Nothing is written into the nets for it: their modules are hooked for the one pass, and the operations between them
-are seen by a TorchFunctionMode. When nobody records, a net is what it always is.
+are seen by a TorchFunctionMode. While nothing is recorded, a net is unchanged.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class Recorder:
         return rows[count] if count < len(rows) else None
 
     def _attended(self, arguments: Sequence[Any], named: dict[str, Any], result: Tensor) -> None:
-        """Attention is one kernel, which keeps its weights to itself: they are reckoned from what it was given."""
+        """Attention is one kernel, which does not return its weights: they are computed from its inputs."""
         q, k, v = arguments[:3]
         mask = arguments[3] if len(arguments) > 3 else named.get("attn_mask")
         scale = named.get("scale") or q.shape[-1] ** -0.5
@@ -202,7 +202,7 @@ class Recorder:
         shape = shape or tuple(tensor.shape)
         if kind is None:
             kind = "ids" if not number else "logits" if words.name == "logits" else "numbers"
-        # The first is what stands first in the formula: the stream, which is the oldest.
+        # The first comes first in the formula: the stream, which is the oldest.
         names = [self.steps[at].name for at in inputs] or ["x"]
         formula = words.formula.replace("{x}", names[0]).replace("{y}", names[-1])
         source, code = _line()

@@ -20,7 +20,7 @@ class SensesJob:
     """One question about a text: iterate over it for SensesSeen and GenerationEnded."""
 
     def __init__(self, model: Backpack, tokenizer: Tokenizer, text: str, *, candidates: int = 8, job: int = 0) -> None:
-        """`candidates` are the likeliest that are told of each sense."""
+        """`candidates` is how many of the most likely tokens are sent for each sense."""
         self._model, self._tokenizer, self._text = model, tokenizer, text
         self._candidates, self.job = candidates, job
         self._asked_at = time.perf_counter()
@@ -35,12 +35,12 @@ class SensesJob:
         ids = tokenizer.encode(self._text)
         starts, ends = spans_of(ids, self._text, tokenizer)
         reach = min(len(ids), model.settings.block_size)
-        felt = ids[-model.settings.receptive_field :] if model.settings.sliding else ids[-reach:]
+        context = ids[-model.settings.receptive_field :] if model.settings.sliding else ids[-reach:]
         tokens: tuple[SenseToken, ...] = ()
         if ids:
-            meant = model.meant(torch.tensor([felt], device=model.device))[0, :, -reach:].T.tolist()
+            meant = model.meant(torch.tensor([context], device=model.device))[0, :, -reach:].T.tolist()
             places = zip(starts[-reach:], ends[-reach:], ids[-reach:], meant, strict=True)
-            tokens = tuple(SenseToken(int(start), int(end), id, tuple(shares)) for start, end, id, shares in places)
+            tokens = tuple(SenseToken(int(start), int(end), id, tuple(weights)) for start, end, id, weights in places)
         yield SensesSeen(self.job, tokens, {id: self._senses(id) for id in sorted(set(ids[-reach:]))})
         seconds = time.perf_counter() - self._asked_at
         yield GenerationEnded(

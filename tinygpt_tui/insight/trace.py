@@ -60,7 +60,7 @@ class TraceJob:
         read = torch.tensor([ids], device=model.device)
         recorder = Recorder(model, rows)
         recorder.record(read)
-        for some in _crowds(recorder.steps):
+        for some in _batches(recorder.steps):
             yield Traced(self.job, steps=some)
         places = _places_of_layers(recorder.steps)
         for row, logits in enumerate(logits_after_layers(model, read, rows)):
@@ -79,7 +79,7 @@ class TraceJob:
         )
 
     def _guesses(self, logits: Tensor) -> Iterator[tuple[Guess, ...]]:
-        """Yield the likeliest next tokens after each of logits (T, V)."""
+        """Yield the most likely next tokens after each of logits (T, V)."""
         chances, ids = logits.float().softmax(-1).nan_to_num().topk(min(GUESSES, logits.shape[-1]))
         for row, likely in zip(chances.tolist(), ids.tolist(), strict=True):
             yield tuple(
@@ -88,17 +88,17 @@ class TraceJob:
             )
 
 
-def _crowds(steps: list[TraceStep]) -> Iterator[tuple[TraceStep, ...]]:
-    crowd: list[TraceStep] = []
+def _batches(steps: list[TraceStep]) -> Iterator[tuple[TraceStep, ...]]:
+    batch: list[TraceStep] = []
     size = 0
     for step in steps:
-        crowd.append(step)
+        batch.append(step)
         size += sum(len(picture.values) for picture in step.pictures)
         if size > AT_ONCE:
-            yield tuple(crowd)
-            crowd, size = [], 0
-    if crowd:
-        yield tuple(crowd)
+            yield tuple(batch)
+            batch, size = [], 0
+    if batch:
+        yield tuple(batch)
 
 
 def _places_of_layers(steps: list[TraceStep]) -> list[int]:

@@ -26,7 +26,7 @@ from tinygpt_tui.native.library import BUILD, Library, load_library
 from tinygpt_tui.native.weights import NativeWeights, arrange
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.sampling import SamplingSettings, Weights
-from tinygpt_tui.settings.windows import Policy, kept_after
+from tinygpt_tui.settings.windows import Policy, retained_after
 
 Generator = Callable[[list[int], int], Iterator[int]]  # (ids, count) -> count new ids, one by one
 NAIVE, HUGGING_FACE = "naive", "Hugging Face"
@@ -176,7 +176,7 @@ def _full_tokens(size: Size, policy: Policy) -> int:
     if policy == "exact":
         return size.full
     # From one cut of reanchor to the next: a turn that ends between them would leave the slow one out.
-    return size.settings.block_size - kept_after("reanchor", size.settings.block_size)
+    return size.settings.block_size - retained_after("reanchor", size.settings.block_size)
 
 
 def _native_ways(

@@ -14,7 +14,7 @@ from tinygpt_tui.native.library import Library, Text
 from tinygpt_tui.native.panels import aligned_zeros, padded
 from tinygpt_tui.native.reader import Logits, Reader
 from tinygpt_tui.native.weights import NativeWeights
-from tinygpt_tui.settings.windows import Policy, kept_after
+from tinygpt_tui.settings.windows import Policy, retained_after
 
 
 class NativeEngine:
@@ -171,7 +171,7 @@ class Tail:
 
     def __init__(self, policy: Policy, block_size: int) -> None:
         self._sliding = policy == "rolling"
-        self._block_size, self._keep_last = block_size, kept_after(policy, block_size)
+        self._block_size, self._keep_last = block_size, retained_after(policy, block_size)
         self._ids: deque[int] = deque(maxlen=block_size)
         self._free = 0.0
 

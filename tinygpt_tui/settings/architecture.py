@@ -177,9 +177,9 @@ class BackpackSettings(BaseArchitecture, frozen=True, tag="backpack"):
     n_head: HeadCount = 4
     n_embd: Width = 128
     n_sense: Annotated[int, Meta(ge=1, le=64, description="sense vectors of each token; must divide n_embd")] = 8
-    sliding: Annotated[
-        bool, Meta(description="each token sees the block_size tokens up to itself, however long the text")
-    ] = True
+    sliding: Annotated[bool, Meta(description="each token sees the last block_size tokens, however long the text")] = (
+        True
+    )
     dropout: Dropout = 0.0
 
     @property

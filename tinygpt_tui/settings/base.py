@@ -10,7 +10,7 @@ from msgspec import Meta
 
 VocabSize = Annotated[int, Meta(ge=1, description="number of different tokens; the corpus decides")]
 BlockSize = Annotated[int, Meta(ge=1, le=8192, description="how many tokens the model sees at once")]
-Layers = Annotated[int, Meta(ge=1, le=48, description="number of blocks, one after another")]
+Layers = Annotated[int, Meta(ge=1, le=48, description="number of blocks")]
 HeadCount = Annotated[int, Meta(ge=1, le=64, description="attention heads in each block; must divide n_embd")]
 Width = Annotated[int, Meta(ge=2, le=4096, description="width: numbers that describe one token")]
 Dropout = Annotated[float, Meta(ge=0, lt=1, description="share of activations set to zero while training")]

@@ -1,4 +1,4 @@
-"""Trainings of the architectures beside GPT, each at a size that can be compared."""
+"""Presets of the architectures beside GPT, each at a size that can be compared."""
 
 from __future__ import annotations
 

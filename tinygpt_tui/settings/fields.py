@@ -168,7 +168,7 @@ def _plain(kind: Any) -> tuple[type, bool, tuple[str, ...], Meta | None]:
 
 
 def _split(text: str) -> list[str]:
-    """Take the texts of one box apart, their escapes still in them but for the bar's."""
+    """Take the texts of one box apart, their escapes still in them, except the bar's."""
     texts = [""]
     for escaped, between, plain in re.findall(r"(\\.)|( \| )|(.)", text, re.DOTALL):
         if between:

@@ -22,7 +22,7 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
     n_embd: Width = 128
     dropout: Dropout = 0.0
     attention_dropout: Annotated[
-        float, Meta(ge=0, lt=1, description="the same inside attention; leaves the fast kernel")
+        float, Meta(ge=0, lt=1, description="the same inside attention; slower, without the fast kernel")
     ] = 0.0
     positions: Annotated[
         Literal["learned", "rotary"], Meta(description="a learned vector per position, or rotation of q and k (RoPE)")
@@ -39,19 +39,17 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
         Literal["head_size", "n_embd"], Meta(description="scores are divided by the root of this")
     ] = "head_size"
     bias: Annotated[bool, Meta(description="biases in norms, projections and MLP")] = False
-    qkv_bias: Annotated[bool, Meta(description="biases in query, key and value")] = False
+    qkv_bias: Annotated[bool, Meta(description="biases in queries, keys and values")] = False
     head_bias: Annotated[bool, Meta(description="a bias in the output head")] = False
     tied_head: Annotated[bool, Meta(description="the output head is the token embedding")] = True
     qk_norm: Annotated[bool, Meta(description="queries and keys are normalised")] = False
     embedding_norm: Annotated[bool, Meta(description="the summed embeddings are normalised")] = False
     token_shift: Annotated[
-        int, Meta(ge=0, le=3, description="each channel adds a learned share of this many previous positions")
+        int, Meta(ge=0, le=3, description="each channel adds a learned weight of this many previous positions")
     ] = 0
     sliding: Annotated[
         bool,
-        Meta(
-            description="attention reaches back block_size tokens from each token, however long the text; wants rotary"
-        ),
+        Meta(description="each token sees the last block_size tokens, however long the text; needs rotary positions"),
     ] = False
     ngram_rows: Annotated[
         int, Meta(ge=0, le=1 << 20, description="rows of a hashed table for the last three tokens; 0: no n-gram tables")
@@ -62,9 +60,10 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
     ] = 0
     head_width: Annotated[int, Meta(ge=0, le=4096, description="width of one head; 0: n_embd / n_head")] = 0
     hidden: Annotated[int, Meta(ge=0, le=65536, description="width inside the MLP; 0: four times n_embd")] = 0
-    projection: Annotated[bool, Meta(description="the heads' results are mixed by a matrix")] = True
+    projection: Annotated[bool, Meta(description="a matrix mixes the heads' results")] = True
     feed_forward: Annotated[
-        Literal["mlp", "one_layer", "none"], Meta(description="after attention: an MLP, half of one, or nothing")
+        Literal["mlp", "one_layer", "none"],
+        Meta(description="after attention: an MLP, its first layer, or nothing"),
     ] = "mlp"
     residual: Annotated[
         Literal["stream", "normed", "none"],
@@ -78,7 +77,7 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
 
     start: Annotated[
         Literal["gpt2", "zero_residual", "torch"],
-        Meta(description="first weights: GPT-2's, blocks that begin by adding nothing, or as torch draws them"),
+        Meta(description="initial weights: GPT-2's, blocks that start by adding nothing, or torch's own"),
     ] = "gpt2"
 
     @property

@@ -20,7 +20,7 @@ FROM_CORPUS = frozenset({"vocab_size"})  # decided by the text, never by hand
 
 
 def architecture_fields() -> dict[str, SettingField]:
-    """Return the settings of all architectures by name; what several have stands once, as the first has it."""
+    """Return the settings of all architectures by name; one that several have is listed once, as the first has it."""
     found: dict[str, SettingField] = {}
     for struct in ARCHITECTURE_SETTINGS:
         found = {**fields_of(struct), **found}

@@ -1,4 +1,4 @@
-"""Trainings that are known to be worth their time, by name."""
+"""Training settings that are known to work well, by name."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset(
             name="timed",
-            title="For so many minutes",
+            title="For a given time",
             description="net, batch and rates chosen for the minutes, the text and this machine",
             training=TrainingSettings(
                 architecture=_modern(128, 96, 4, 3, ngram_rows=16_384),

@@ -1,4 +1,4 @@
-"""The settings of one generation: how to draw the next token, when to end, and how to read the text so far."""
+"""The settings of one generation: how to draw the next token, when to stop, and how to read the text so far."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ Weights = Literal["fp32", "int8"]
 
 
 class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How a text is written on. The filters of the next token work in the order that generation/filters.py says."""
+    """How a text is continued. The filters of the next token work in the order that generation/filters.py says."""
 
     temperature: Annotated[
         float,
-        Meta(ge=0, le=10, description="0 always takes the likeliest; 1 is the model's own opinion; more is wilder"),
+        Meta(
+            ge=0, le=10, description="0 always takes the most likely; 1 samples as the model predicts; more is wilder"
+        ),
     ] = 0.8
-    top_k: Annotated[int, Meta(ge=0, description="draw among the k likeliest only; 0: among all")] = 0
+    top_k: Annotated[int, Meta(ge=0, description="draw only among the k most likely; 0: among all")] = 0
     top_p: Annotated[
         float, Meta(gt=0, le=1, description="draw among the fewest that together have this probability; 1: among all")
     ] = 1.0
     min_p: Annotated[
-        float, Meta(ge=0, le=1, description="leave out what is less likely than this share of the likeliest; 0: none")
+        float, Meta(ge=0, le=1, description="leave out what is less likely than this share of the most likely; 0: none")
     ] = 0.0
     repetition_penalty: Annotated[
-        float, Meta(gt=0, le=10, description="above 1, what already stands in the text is less likely; 1: no penalty")
+        float, Meta(gt=0, le=10, description="above 1, tokens already in the text are less likely; 1: no penalty")
     ] = 1.0
     max_new_tokens: Annotated[int, Meta(ge=0, le=1_000_000, description="stop after this many tokens")] = 500
     seed: Annotated[
@@ -38,18 +40,18 @@ class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         Meta(description="same seed, same text; empty: a new one each time"),
     ] = None
     stop: Annotated[
-        tuple[str, ...], Meta(description="end where one of these texts appears (it is not shown); none: never")
+        tuple[str, ...], Meta(description="stop where one of these texts appears (it is not shown); none: never")
     ] = ()
-    stop_at_blank_line: Annotated[bool, Meta(description="end at an empty line")] = False
-    stop_at_end_of_text: Annotated[bool, Meta(description="end where the model says that a text ends")] = True
+    stop_at_blank_line: Annotated[bool, Meta(description="stop at an empty line")] = False
+    stop_at_end_of_text: Annotated[bool, Meta(description="stop where the model says that a text ends")] = True
     banned: Annotated[str, Meta(description="characters that are never written")] = ""
     allowed: Annotated[str, Meta(description="only these characters are written; empty: all")] = ""
     window: Annotated[
         Window,
         Meta(
-            description="when the window is full: exact reads the last block anew for each token, as nanoGPT does; "
-            "reanchor keeps half and continues, many times faster, at a small loss; rolling "
-            "slides, for models trained so; auto: rolling where it can be, else exact"
+            description="when the window is full: exact reads the last block again for each token, as nanoGPT does; "
+            "reanchor keeps half and continues, many times faster, at a small loss; rolling slides, "
+            "for models trained that way; auto: rolling if the model can, else exact"
         ),
     ] = "auto"
     weights: Annotated[
@@ -68,7 +70,7 @@ def to_lines(settings: SamplingSettings) -> str:
 
 
 def from_lines(lines: str) -> SamplingSettings:
-    """Return the settings in such lines; one that cannot be read is as by default."""
+    """Return the settings in such lines; one that cannot be read keeps its default."""
     settings, known = SamplingSettings(), fields_of(SamplingSettings)
     for line in lines.split("\n"):
         name, _, value = line.partition(" = ")
@@ -86,6 +88,6 @@ def without_effect(settings: SamplingSettings) -> tuple[str, ...]:
     """
     if settings.temperature > 0:
         return ()
-    usual = SamplingSettings()
+    default = SamplingSettings()
     drawing = ("top_k", "top_p", "min_p", "seed")
-    return tuple(name for name in drawing if getattr(settings, name) != getattr(usual, name))
+    return tuple(name for name in drawing if getattr(settings, name) != getattr(default, name))

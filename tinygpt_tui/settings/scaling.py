@@ -1,4 +1,4 @@
-"""The same net at another size: as many parameters as somebody else has, so that a race is fair."""
+"""The same net at another size: as many parameters as another has, so that a race is fair."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def scaled_to(settings: ArchitectureSettings, parameters: int) -> ArchitectureSe
 
 
 def _widths(settings: ArchitectureSettings, unit: int, parameters: int) -> list[int]:
-    """The last width that is too small and the first that is too large; they lie next to each other."""
+    """The last width that is too small and the first that is too large; they are neighbours."""
     low, high = 1, WIDEST // unit
     while low < high:
         middle = (low + high) // 2

@@ -1,4 +1,4 @@
-"""The settings of one training: what to learn from, how long, and how."""
+"""The settings of one run: what to train, how long, and how."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 
 
 class Extension(msgspec.Struct, frozen=True, kw_only=True):
-    """A run was given another number of steps when it stood `at` a step; until then it was to make `steps_before`."""
+    """A run was given another number of steps `at` a step; until then it was planned for `steps_before`."""
 
     at: int
     steps_before: int
 
 
 class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything that decides how a run goes; kept resolved in `run/settings.json`."""
+    """Everything that decides how a run goes; saved, resolved, in `run/settings.json`."""
 
     architecture: ArchitectureSettings = msgspec.field(default_factory=GPTSettings)
-    steps: Annotated[int, Meta(ge=1, le=10_000_000, description="optimizer steps in all")] = 2000
+    steps: Annotated[int, Meta(ge=1, le=10_000_000, description="number of optimizer steps")] = 2000
     minutes: Annotated[
         float,
-        Meta(ge=0, le=100_000, description="train for so long by the clock; 0: as many steps as `steps` says"),
+        Meta(ge=0, le=100_000, description="train for this long by the clock; 0: as many steps as `steps` says"),
     ] = 0.0
     batch_size: Annotated[int, Meta(ge=1, le=4096, description="windows of block_size tokens in one step")] = 16
     optimizer: Annotated[
         Literal["adamw", "muon"],
-        Meta(description="muon turns the blocks' matrices and leaves the rest to AdamW; adamw does all"),
+        Meta(description="muon updates the blocks' matrices and AdamW the rest; adamw updates all"),
     ] = "muon"
     learning_rate: Annotated[
         float, Meta(gt=0, le=1, description="peak rate of the matrices (of everything with adamw)")
@@ -45,9 +45,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     decay: Annotated[
         Literal["linear", "cosine", "constant"], Meta(description="how the rate falls after the warm-up")
     ] = "linear"
-    final_rate: Annotated[
-        float, Meta(ge=0, le=1, description="share of the peak rate that is left at the last step")
-    ] = 0.0
+    final_rate: Annotated[float, Meta(ge=0, le=1, description="share of the peak rate at the last step")] = 0.0
     beta1: Annotated[float, Meta(ge=0, lt=1, description="AdamW's memory of the gradient")] = 0.9
     beta2: Annotated[float, Meta(ge=0, lt=1, description="AdamW's memory of the squared gradient")] = 0.99
     gradient_clip: Annotated[float, Meta(ge=0, description="largest norm of the gradient; 0: no limit")] = 1.0
@@ -61,29 +59,34 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         int,
         Meta(
             ge=0,
-            description="how many of the validation split's tokens evaluations on the way read, always the same ones; "
-            "0: so many that they stay cheap; the last one reads all, and so does each where it is no fewer",
+            description="validation tokens that each evaluation before the last one reads, always the same ones; "
+            "0: few enough to stay fast; the last evaluation reads the whole split",
         ),
     ] = 0
     patience: Annotated[
-        int, Meta(ge=0, le=10_000, description="ends after so many evaluations without a better one; 0: never")
+        int, Meta(ge=0, le=10_000, description="stops after this many evaluations without a better one; 0: never")
     ] = 0
-    stop_at_loss: Annotated[float, Meta(ge=0, description="ends at this validation loss; 0: never")] = 0.0
+    stop_at_loss: Annotated[float, Meta(ge=0, description="stops at this validation loss; 0: never")] = 0.0
     sample_tokens: Annotated[int, Meta(ge=0, le=10_000, description="length of the sample at each evaluation")] = 200
     timeline_mb: Annotated[
-        int, Meta(ge=0, le=100_000, description="room for checkpoints along the way, some 40 at most; 0: none are kept")
+        int,
+        Meta(
+            ge=0,
+            le=100_000,
+            description="disk space for checkpoints along the way, at most about 40; 0: none",
+        ),
     ] = 250
     seed: Annotated[int, Meta(ge=0, le=(1 << 63) - 1, description="same seed, same run")] = 1337
     device: Annotated[str, Meta(description="auto (measured), cpu, cuda or mps")] = "auto"
-    threads: Annotated[int, Meta(ge=0, le=512, description="processor threads; 0: measured, the quickest number")] = 0
+    threads: Annotated[int, Meta(ge=0, le=512, description="processor threads; 0: measured, the fastest number")] = 0
     processes: Annotated[
         int, Meta(ge=1, le=64, description="processes that share each batch, on this machine; under torchrun its own")
     ] = 1
     precision: Annotated[
         Literal["auto", "fp32", "bf16"],
-        Meta(description="numbers of the net's products while it learns; auto: bf16 on GPUs that can, fp32 elsewhere"),
+        Meta(description="number format of matrix products; auto: bf16 on GPUs that support it, else fp32"),
     ] = "auto"
     compile: Annotated[
         Literal["auto", "always", "never"],
-        Meta(description="torch.compile; auto: where a long run repays its half minute"),
+        Meta(description="torch.compile; auto: if the run is long enough to gain from its half minute"),
     ] = "auto"

@@ -35,10 +35,10 @@ def policy_for(window: Window, settings: ArchitectureSettings) -> Policy:
     return window
 
 
-def kept_after(policy: Policy, block_size: int) -> int:
+def retained_after(policy: Policy, block_size: int) -> int:
     """Return how many ids of a full window are read again together with the new one.
 
-    >>> kept_after("exact", 8), kept_after("reanchor", 8)
+    >>> retained_after("exact", 8), retained_after("reanchor", 8)
     (7, 3)
     """
     return block_size - 1 if policy == "exact" else max(1, block_size // 2) - 1

@@ -40,9 +40,9 @@ class BPETokenizer:
         self._engine: Any = None
 
     @classmethod
-    def from_dict(cls, kept: dict[str, Any]) -> BPETokenizer:
+    def from_dict(cls, content: dict[str, Any]) -> BPETokenizer:
         """Make the tokenizer that `to_dict` described. Raises CheckpointError."""
-        vocabulary, merges, special = kept.get("vocabulary"), kept.get("merges"), kept.get("special", [])
+        vocabulary, merges, special = content.get("vocabulary"), content.get("merges"), content.get("special", [])
         if not isinstance(vocabulary, dict) or not isinstance(merges, list) or not isinstance(special, list):
             raise CheckpointError("tokenizer.json has no vocabulary and merges", "the file is damaged")
         return cls(vocabulary, [_pair(merge) for merge in merges], [str(token) for token in special])

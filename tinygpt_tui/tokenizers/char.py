@@ -25,7 +25,7 @@ class CharTokenizer:
     end_of_text: int | None = None  # every id is a character
 
     def __init__(self, characters: str) -> None:
-        """`characters` in the order of their ids, each once. Raises CheckpointError where one stands twice."""
+        """`characters` in the order of their ids, each once. Raises CheckpointError if one appears twice."""
         if len(set(characters)) != len(characters) or not characters:
             raise CheckpointError("the vocabulary names a character twice, or none at all", "the file is damaged")
         self.characters = characters
@@ -44,9 +44,9 @@ class CharTokenizer:
         return cls("".join(sorted(counts)))
 
     @classmethod
-    def from_dict(cls, kept: dict[str, Any]) -> CharTokenizer:
+    def from_dict(cls, content: dict[str, Any]) -> CharTokenizer:
         """Make the tokenizer that `to_dict` described. Raises CheckpointError."""
-        characters = kept.get("characters")
+        characters = content.get("characters")
         if not isinstance(characters, str):
             raise CheckpointError("tokenizer.json has no text under 'characters'", "the file is damaged")
         try:

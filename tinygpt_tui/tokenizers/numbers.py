@@ -1,4 +1,4 @@
-"""For a model whose vocabulary nobody knows: an id is written as its number, ‹17›."""
+"""For a model with an unknown vocabulary: an id is written as its number, ‹17›."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class NumberTokenizer:
         self.size = size
 
     @classmethod
-    def from_dict(cls, kept: dict[str, Any]) -> NumberTokenizer:
+    def from_dict(cls, content: dict[str, Any]) -> NumberTokenizer:
         """Make the tokenizer that `to_dict` described. Raises CheckpointError."""
-        size = kept.get("size")
+        size = content.get("size")
         if type(size) is not int:
             raise CheckpointError("tokenizer.json has no size", "the file is damaged")
         return cls(size)

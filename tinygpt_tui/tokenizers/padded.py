@@ -21,9 +21,9 @@ class PaddedTokenizer:
         self.inner, self.size, self.end_of_text = inner, size, inner.end_of_text
 
     @classmethod
-    def from_dict(cls, kept: dict[str, Any], make: Callable[[dict[str, Any]], Tokenizer]) -> PaddedTokenizer:
+    def from_dict(cls, content: dict[str, Any], make: Callable[[dict[str, Any]], Tokenizer]) -> PaddedTokenizer:
         """Make the tokenizer that `to_dict` described; `make` makes the inner one. Raises CheckpointError."""
-        size, inner = kept.get("size"), kept.get("inner")
+        size, inner = content.get("size"), content.get("inner")
         if type(size) is not int or not isinstance(inner, dict) or inner.get("name") == cls.name:
             raise CheckpointError("tokenizer.json has no size and inner tokenizer", "the file is damaged")
         return cls(make(inner), size)

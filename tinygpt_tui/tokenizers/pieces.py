@@ -1,7 +1,7 @@
 """Llama's tokenizer: pieces of words with scores, joined best first; what has no piece is written byte by byte.
 
 As sentencepiece's BPE and llama2.c do it: a text begins with a mark of its own and, if it is not empty, with a blank.
-Blanks are kept as they are; sentencepiece may be told to drop double ones. Source: Kudo and Richardson 2018.
+Blanks stay as they are; sentencepiece can also drop double ones. Source: Kudo and Richardson 2018.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _WORD = re.compile(" *[^ ]+| +")
 
 
 class PiecesTokenizer:
-    """Knows pieces, a score each; `control` are ids that write nothing, `begin` of them stands before every text."""
+    """Knows pieces, a score each; `control` are ids that write nothing, `begin` of them comes before every text."""
 
     name = "pieces"
 
@@ -57,10 +57,10 @@ class PiecesTokenizer:
         self._words: dict[str, list[int]] = {}
 
     @classmethod
-    def from_dict(cls, kept: dict[str, Any]) -> PiecesTokenizer:
+    def from_dict(cls, content: dict[str, Any]) -> PiecesTokenizer:
         """Make the tokenizer that `to_dict` described. Raises CheckpointError."""
-        pieces, scores, control = (kept.get(name) for name in ("pieces", "scores", "control"))
-        begin, blank_before = kept.get("begin"), kept.get("blank_before", True)
+        pieces, scores, control = (content.get(name) for name in ("pieces", "scores", "control"))
+        begin, blank_before = content.get("begin"), content.get("blank_before", True)
         if not isinstance(pieces, list) or not isinstance(scores, list) or not isinstance(control, list):
             raise CheckpointError("tokenizer.json has no pieces and scores", "the file is damaged")
         if not all(type(id) is int and 0 <= id < len(pieces) for id in control) or not (

@@ -17,17 +17,17 @@ from tinygpt_tui.tokenizers.pieces import PiecesTokenizer
 TOKENIZERS: dict[str, Callable[[dict[str, Any]], Tokenizer]] = {
     "char": CharTokenizer.from_dict,
     "bpe": BPETokenizer.from_dict,
-    "byte": lambda kept: ByteTokenizer(),
-    "padded": lambda kept: PaddedTokenizer.from_dict(kept, tokenizer_from),
+    "byte": lambda content: ByteTokenizer(),
+    "padded": lambda content: PaddedTokenizer.from_dict(content, tokenizer_from),
     "numbers": NumberTokenizer.from_dict,
     "pieces": PiecesTokenizer.from_dict,
 }
 
 
-def tokenizer_from(kept: dict[str, Any]) -> Tokenizer:
+def tokenizer_from(content: dict[str, Any]) -> Tokenizer:
     """Make the tokenizer that its `to_dict` described. Raises CheckpointError."""
-    name = kept.get("name")
+    name = content.get("name")
     if not isinstance(name, str) or name not in TOKENIZERS:
         known = ", ".join(TOKENIZERS)
         raise CheckpointError(f"no tokenizer is called {name!r}", f"this version knows: {known}")
-    return TOKENIZERS[name](kept)
+    return TOKENIZERS[name](content)

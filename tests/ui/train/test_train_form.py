@@ -393,7 +393,7 @@ async def test_every_setting_can_be_reached_on_a_small_screen() -> None:
         await bench.read()
         await bench.set("patience", "3")
         bench.screen.query_one("#setting-patience Input").focus()
-        await bench.sees("patience: ends after so many evaluations without a better one")  # the hint below
+        await bench.sees("patience: stops after this many evaluations without a better one")  # the hint below
         await bench.until(lambda: any(line.split()[:2] == ["patience", "3"] for line in bench.shown.splitlines()))
         await bench.set("stop_at_loss", "1.5")
         bench.screen.query_one("#setting-compile Select").focus()
