@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+from collections.abc import Generator
 from pathlib import Path
 
 import filelock
@@ -37,6 +38,7 @@ from tinygpt_tui.settings.training import Extension
 from tinygpt_tui.training import recorder
 from tinygpt_tui.training import run as run_module
 from tinygpt_tui.training.evaluate import whole_loss
+from tinygpt_tui.training.evaluations import Evaluations
 from tinygpt_tui.training.run import run_training
 
 
@@ -147,6 +149,22 @@ def test_what_a_run_ends_with_was_measured_on_all_of_the_split() -> None:
     assert event.best_loss == pytest.approx(whole_loss(kept.model, validation, 8))
     note = next(event for event in read_journal(run.events) if isinstance(event, Note) and "interim" in event.text)
     assert f"24 of {len(validation)} tokens" in note.text
+
+
+def test_the_best_weights_get_the_loss_that_was_measured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the whole split, at the end: on the way they were the best by a part of it."""
+    found = iter([(3.0, 3.0, False), (2.0, 2.0, False), (2.5, 2.5, False), (2.3, 2.2, True), (2.1, 2.0, True)])
+
+    def measure(*arguments: object) -> Generator[TrainingEvent, None, tuple[float, float, bool]]:
+        yield from ()
+        return next(found)
+
+    monkeypatch.setattr(Evaluations, "_measure", measure)
+    run = make_run(steps=12, evaluate_every=4, evaluation_tokens=24)
+    list(run_training(run.model))
+    trained = load(run.model).config.trained
+    assert trained is not None
+    assert (trained.step, trained.validation_loss, trained.tokens) == (4, 2.1, 0)
 
 
 def test_a_second_trainer_is_refused() -> None:
