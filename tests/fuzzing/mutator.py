@@ -443,21 +443,20 @@ def _child(batch: list[int], mutator: Mutator, place: Path, writing: int) -> Non
         quiet = os.open(os.devnull, os.O_RDWR)
         for handle in (0, 1, 2):
             os.dup2(quiet, handle)
-        pages = int(Path("/proc/self/statm").read_bytes().split()[0]) if sys.platform == "linux" else 0
-        if pages:
-            most = pages * resource.getpagesize() + MEMORY
-            resource.setrlimit(resource.RLIMIT_AS, (most, most))
         sys.addaudithook(lambda event, _: seen.append(event) if event in CODE else None)
         for number in batch:
             with tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder:
                 home = Path(folder) / "home"
                 os.environ["TINYGPT_TUI_HOME"] = str(home)
                 began = time.process_time()
-                resource.setrlimit(resource.RLIMIT_CPU, (int(began + 2 * MOST_CPU_S) + 1, resource.RLIM_INFINITY))
-                seen.clear()
                 try:
+                    _bound_memory(None)  # to make a folder takes more than the program may
+                    resource.setrlimit(resource.RLIMIT_CPU, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
                     put(mutator.make(number), home / "models" / "tried")
-                    began = time.process_time()  # what was done so far is not the program's
+                    _bound_memory(MEMORY)
+                    began = time.process_time()
+                    resource.setrlimit(resource.RLIMIT_CPU, (int(began + 2 * MOST_CPU_S) + 1, resource.RLIM_INFINITY))
+                    seen.clear()
                     words = attempt(home)
                 except BaseException:
                     words = traceback.format_exc(limit=-6)[-3000:]
@@ -468,6 +467,14 @@ def _child(batch: list[int], mutator: Mutator, place: Path, writing: int) -> Non
             os.write(writing, json.dumps([number, words, took, largest]).encode() + b"\n")
     finally:
         os._exit(0)
+
+
+def _bound_memory(more: int | None) -> None:
+    """Let this process have `more` bytes than it has now; None: without a limit. Linux only."""
+    if sys.platform == "linux":
+        pages = int(Path("/proc/self/statm").read_bytes().split()[0])
+        most = resource.RLIM_INFINITY if more is None else pages * resource.getpagesize() + more
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
 
 
 def _warm_up(originals: list[Files], place: Path) -> None:
