@@ -369,7 +369,7 @@ def test_inspect_by_day_with_the_attention_of_all_heads(picture: Picture) -> Non
         await inspect_tab(pilot)
         await pilot.press("2", "ctrl+n")
         await wait_until(pilot, lambda: pilot.app.theme == "tinygpt-light")
-        await sees(pilot, "looks at")
+        await sees(pilot, "attends to")
 
     assert picture(play, SMALL)
 

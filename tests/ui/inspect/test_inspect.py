@@ -64,7 +64,7 @@ class Inspecting:
         """Answer the walk that was asked for last with one through a net."""
         job = self.engine.traced[-1].job
         self.engine.say(*walk(net, text, job))
-        await self.bench.until(lambda: self.screen.walked.begun is not None and self.screen.walked.begun.job == job)
+        await self.bench.until(lambda: self.screen.walked.started is not None and self.screen.walked.started.job == job)
 
 
 @asynccontextmanager
@@ -122,7 +122,7 @@ async def test_keys_lead_forward_into_a_block_into_a_head_and_out() -> None:
         assert tab.at == "block 1"
         await tab.press("end")
         assert tab.at == "output head"
-        await tab.sees("the guess after b", "50.0%")
+        await tab.sees("prediction after b", "50.0%")
         await tab.press("home")
         assert tab.at == "token ids"
 
@@ -145,7 +145,7 @@ async def test_a_place_and_what_is_open_stay_when_another_prompt_is_walked() -> 
 async def test_attention_is_walked_by_layer_head_and_token() -> None:
     async with opened(size=(140, 40)) as tab:
         await tab.press("2")
-        await tab.sees("block 1, layer 1 of 2", "head 1 of 2", "b looks at", "block 2\n")
+        await tab.sees("block 1, layer 1 of 2", "head 1 of 2", "b attends to", "block 2\n")
         await tab.press("down", "right")
         await tab.sees("block 2, layer 2 of 2", "head 2 of 2")
         assert tab.screen.query_one(AttentionMap).chosen == (1, 1)
@@ -157,9 +157,9 @@ async def test_attention_is_walked_by_layer_head_and_token() -> None:
         await tab.press("down", "right")
         assert tab.screen.query_one(AttentionMap).chosen == (0, 0)
         await tab.press("comma", "comma")
-        await tab.sees("d looks at")
+        await tab.sees("d attends to")
         await tab.press(*["comma"] * 9)
-        await tab.sees("a looks at", "a (itself) 100%", "token 1 of 7: a")
+        await tab.sees("a attends to", "a (itself) 100%", "token 1 of 7: a")
         await tab.press("full_stop")
         await tab.sees("token 2 of 7: b")
 
@@ -167,7 +167,7 @@ async def test_attention_is_walked_by_layer_head_and_token() -> None:
 async def test_a_net_without_attention_says_so() -> None:
     async with opened(net="lstm") as tab:
         await tab.press("2")
-        await tab.sees("There is no attention in this net")
+        await tab.sees("This model has no attention")
         await tab.press("down", "right", "1", "down", "down", "right", "down", "right")
         await tab.sees("input gate", "i = σ(h W_i + s₋₁ U_i + b_i)", "B, T, N = 1, 7, 24")
 
@@ -175,9 +175,9 @@ async def test_a_net_without_attention_says_so() -> None:
 async def test_guesses_stand_layer_by_layer() -> None:
     async with opened() as tab:
         await tab.press("3")
-        await tab.sees("▸block 2", "block 1", "embedding", "the net's own guess, after b", "50.0%")
+        await tab.sees("▸block 2", "block 1", "embedding", "the model's prediction, after b", "50.0%")
         await tab.press("down", "left")
-        await tab.sees("▸block 1", "the guess after block 1, after a", "there follows b", "token 6 of 7")
+        await tab.sees("▸block 1", "prediction after block 1, after a", "next is b", "token 6 of 7")
 
 
 async def test_parameters_are_a_tree() -> None:
@@ -201,8 +201,8 @@ async def test_the_untrained_twin_is_a_key_away() -> None:
 
 async def test_what_was_left_out_of_a_prompt_is_said() -> None:
     async with opened(size=(140, 40), prompt="abcdefghijkЖ!") as tab:
-        assert "token 8 of 8: k · 3 before its window left out" in tab.line
-        assert "it knows no Ж !: left out" in tab.line
+        assert "token 8 of 8: k · the first 3 are outside its window" in tab.line
+        assert "unknown characters left out: Ж !" in tab.line
     async with opened(size=(140, 40), prompt="") as tab:
         assert "the prompt is empty" in tab.line
 
@@ -267,7 +267,7 @@ async def test_the_mouse_goes_where_keys_go() -> None:
         assert tab.at == "norm"
         assert "block 2" in (diagram.part.trail if diagram.part else ())
         await tab.pilot.click("#view-guesses")
-        await tab.sees("▌3 Guesses", "the net's own guess")
+        await tab.sees("▌3 Guesses", "the model's prediction")
         await tab.pilot.click("#inspect-model")
         await tab.sees("model to look into")
         await tab.press("enter")

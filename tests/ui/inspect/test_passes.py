@@ -9,7 +9,7 @@ from tinygpt_tui.ui.inspect.passes import MOST_LANES, Part, Pass, Row, rows_of, 
 
 def walked(net: str) -> Pass:
     collected = Pass()
-    collected.take(walk(net, "abc dab", 1))
+    collected.add_events(walk(net, "abc dab", 1))
     return collected
 
 

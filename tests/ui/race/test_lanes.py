@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted, Token
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.ui.race.lanes import FEWEST, MOST, Entrant, Race, differences, report, share, verdict
+from tinygpt_tui.ui.race.lanes import FEWEST, MOST, Contender, Race, differences, report, share, verdict
 
 TEXTS = st.text(alphabet="ab\n", max_size=12)
 JOBS = 100  # the number of the first lane's job
@@ -18,7 +18,7 @@ JOBS = 100  # the number of the first lane's job
 
 def running(lanes: int = 2, prompt: str = "x", **kinds: Any) -> Race:
     """A race whose lanes have started."""
-    race = Race([Entrant(f"model {number}", f"/{number}") for number in range(1, lanes + 1)])
+    race = Race([Contender(f"model {number}", f"/{number}") for number in range(1, lanes + 1)])
     race.start(prompt, "reading", **kinds)
     for number in range(lanes):
         take(race, [GenerationStarted(JOBS + number, len(prompt), 16, race.seed or 0)])
@@ -30,7 +30,7 @@ def take(race: Race, events: list[GenerationEvent]) -> None:
     for number, lane in enumerate(race.lanes):
         mine = [event for event in events if getattr(event, "job", None) == JOBS + number]
         if mine:
-            race.take(lane, mine)
+            race.apply_events(lane, mine)
 
 
 def tokens(lane: int, text: str) -> list[GenerationEvent]:
@@ -107,11 +107,11 @@ def test_one_seed_for_all_and_another_when_asked_again() -> None:
     assert [lane.asked.sampling.seed for lane in race.lanes if lane.asked] == [41] * 3
     race.start("x", "reading", new_seed=True)
     assert [lane.asked.sampling.seed for lane in race.lanes if lane.asked] == [race.seed] * 3
-    assert race.lanes[0].entrant.sampling.seed == 41
+    assert race.lanes[0].contender.sampling.seed == 41
 
 
 def test_the_engine_getting_ready_is_seen_in_all_lanes() -> None:
-    race = Race([Entrant("one", "/1"), Entrant("two", "/2")])
+    race = Race([Contender("one", "/1"), Contender("two", "/2")])
     race.start("x", "starting")
     race.engine_is_ready()
     assert [lane.writing.phase for lane in race.lanes] == ["reading", "reading"]
@@ -121,7 +121,7 @@ def test_the_first_lanes_settings_are_followed_but_for_what_is_ones_own() -> Non
     race = running(3)
     race.set_sampling(1, SamplingSettings(temperature=1.5))
     race.set_sampling(0, SamplingSettings(temperature=0.5, top_k=7))
-    first, second, third = (lane.entrant.sampling for lane in race.lanes)
+    first, second, third = (lane.contender.sampling for lane in race.lanes)
     assert (second.temperature, second.top_k) == (1.5, 7)
     assert third == first
     assert differences(second, first) == "temperature 1.5"
@@ -165,7 +165,7 @@ def test_equal_to_the_end_is_said_so() -> None:
     race = running()
     take(race, [*tokens(0, "ab"), *tokens(1, "ab"), ended(0), ended(1)])
     assert verdict(race) == "the same: 2 characters"
-    assert share(race.lanes[1]) == "100% as in 1"
+    assert share(race.lanes[1]) == "100% same as 1"
 
 
 def test_a_lane_that_fails_says_why_and_the_others_go_on() -> None:
@@ -183,35 +183,35 @@ def test_who_wrote_is_kept_apart_from_who_comes_next() -> None:
     race = running()
     race.change(1, name="other", model="/other")
     take(race, tokens(1, "abc"))
-    assert race.lanes[1].asked == Entrant("model 2", "/2", sampling=SamplingSettings(seed=race.seed))
+    assert race.lanes[1].asked == Contender("model 2", "/2", sampling=SamplingSettings(seed=race.seed))
     assert "2. model 2" in report(race)
 
 
 def test_the_report_has_all_that_is_needed_to_do_it_again() -> None:
-    race = Race([Entrant("one", "/1"), Entrant("one", "/1", untrained=True)])
+    race = Race([Contender("one", "/1"), Contender("one", "/1", untrained=True)])
     race.set_sampling(0, SamplingSettings(seed=41, temperature=0.9))
     race.set_sampling(1, SamplingSettings(seed=41, temperature=1.2))
     race.start("ROMEO:", "reading")
     take(race, [*tokens(0, "abcd"), *tokens(1, "abxy"), ended(0), ended(1)])
-    race.add(Entrant("two", "/2"))
+    race.add(Contender("two", "/2"))
     assert report(race) == (
         "seed 41; first differs at character 3: 'c' / 'x'\n\n"
         "=== 1. one; temperature 0.9; stopped at the 4-token limit\nROMEO:abcd\n\n"
-        "=== 2. one, untrained; temperature 1.2; stopped at the 4-token limit; 50% as in 1\nROMEO:abxy\n"
+        "=== 2. one, untrained; temperature 1.2; stopped at the 4-token limit; 50% same as 1\nROMEO:abxy\n"
     )
 
 
 @given(st.lists(st.tuples(st.from_regex(r"[\w. -]*\w", fullmatch=True), st.booleans()), min_size=2, max_size=4))
 def test_lanes_are_remembered(lanes: list[tuple[str, bool]]) -> None:
-    race = Race([Entrant(name, "/somewhere", untrained=untrained) for name, untrained in lanes])
+    race = Race([Contender(name, "/somewhere", untrained=untrained) for name, untrained in lanes])
     again = Race.remembered(race.to_remember())
-    assert [(lane.entrant.name, lane.entrant.untrained) for lane in again.lanes] == lanes
+    assert [(lane.contender.name, lane.contender.untrained) for lane in again.lanes] == lanes
 
 
 @pytest.mark.parametrize("written", ["", "trained one", "\n\n", "untrained \ntrained "])
 def test_nothing_usable_remembered_is_a_model_and_its_untrained_twin(written: str) -> None:
     race = Race.remembered(written)
-    assert [lane.entrant for lane in race.lanes] == [Entrant(), Entrant(untrained=True)]
+    assert [lane.contender for lane in race.lanes] == [Contender(), Contender(untrained=True)]
 
 
 def test_more_lanes_than_there_may_be_are_left_out() -> None:

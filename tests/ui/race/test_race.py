@@ -118,7 +118,7 @@ async def opened(
         await wait_until(pilot, lambda: isinstance(app.screen, RaceScreen) and app.screen.is_mounted)
         bench = Bench(app, engine, pilot)
         if models:
-            await bench.until(lambda: all(lane.entrant.model for lane in bench.screen.race.lanes))
+            await bench.until(lambda: all(lane.contender.model for lane in bench.screen.race.lanes))
         yield bench
 
 
@@ -140,9 +140,9 @@ async def test_a_model_and_its_untrained_twin_run_from_one_prompt_with_one_seed(
         bench.engine.end(job=1)
         bench.engine.end(job=2)
         await bench.until(
-            lambda: "75% as in 1" in bench.progress[1] and "stopped at the 5-token limit" in bench.progress[0]
+            lambda: "75% same as 1" in bench.progress[1] and "stopped at the 5-token limit" in bench.progress[0]
         )
-        assert "as in 1" not in bench.progress[0]
+        assert "same as 1" not in bench.progress[0]
 
 
 async def test_the_first_difference_is_reversed_and_the_bar_runs_along_what_is_the_same() -> None:
@@ -434,7 +434,7 @@ async def test_characters_that_a_model_does_not_know_are_named_in_its_pane() -> 
         await bench.until(lambda: len(bench.engine.asked) == 2)
         bench.engine.begin(job=1)
         bench.engine.begin(unknown="é\x1b", job=2)
-        await bench.until(lambda: bench.panes[1].note == "knows no é ␛")
+        await bench.until(lambda: bench.panes[1].note == "unknown characters left out: é ␛")
         assert bench.panes[0].note == ""
 
 

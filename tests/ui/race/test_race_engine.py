@@ -31,9 +31,9 @@ async def test_twins_stream_together_and_a_killed_engine_takes_no_text_along() -
         screen = app.screen
         assert isinstance(screen, RaceScreen)
         race = screen.race
-        await wait_until(pilot, lambda: all(lane.entrant.model for lane in race.lanes))
+        await wait_until(pilot, lambda: all(lane.contender.model for lane in race.lanes))
         for index in range(2):
-            sampling = race.lanes[index].entrant.sampling
+            sampling = race.lanes[index].contender.sampling
             race.set_sampling(index, type(sampling)(max_new_tokens=100_000, seed=7))
         await pilot.press(*"ROMEO:", "enter")
         await wait_until(pilot, lambda: all(lane.writing.tokens > 20 for lane in race.lanes), PATIENCE_S)

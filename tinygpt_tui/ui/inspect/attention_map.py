@@ -1,4 +1,4 @@
-"""What each token looks at: the attention weights of heads and layers, as maps over the prompt."""
+"""What each token attends to: the attention weights of heads and layers, as maps over the prompt."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from tinygpt_tui.ui.shared.microscope import name_of
 
 WIDEST = 3  # cells of one weight
 GAP = 2  # cells between two heads
-HEAD_LINES = 4  # of the view beside the maps: title, formula, a gap, what the token looks at
-SOFTER = 0.7  # the power of a weight that is drawn: among many tokens all weights are small
-TOLD = 5  # weights in words
-SMALLEST = 0.005  # of those that are told
+HEAD_LINES = 4  # of the view beside the maps: title, formula, a gap, the weights in words
+SOFTER = 0.7  # the exponent of a weight that is drawn: among many tokens all weights are small
+WORDED = 5  # weights in words
+SMALLEST = 0.005  # weight in words
 BEFORE = "…"  # the column of all tokens before those that are shown
-NONE = ("There is no attention in this net:", "what a token knows of those before it, it has in another way.")
+NONE = ("This model has no attention:", "information passes between its tokens in another way.")
 
 
 class Grid(NamedTuple):
@@ -39,15 +39,15 @@ class Grid(NamedTuple):
 
 
 class AttentionMap(Drawing, can_focus=True):
-    """Draws as many layers and heads as there is room for, the chosen one among them. `Moved` says which that is."""
+    """Draws as many layers and heads as fit, the chosen one among them; posts `Moved` when another is chosen."""
 
     HELP: ClassVar[str | None] = (
         "## Attention\n\n"
-        "A map for each head: a row is a token that looks, a column one that it looks at. The stronger the colour, the "
-        "larger the weight; each row sums to 1, and right of the diagonal lies the future, which nobody sees. The "
-        "weights are reckoned from the very queries and keys that the attention kernel was given.\n\n"
+        "A map for each head: a row is a token, its columns the tokens that it attends to. The stronger the colour, "
+        "the larger the weight; each row sums to 1, and right of the diagonal is the future, which is masked. The "
+        "weights are computed from the same queries and keys that the attention kernel received.\n\n"
         "Left and Right go through the heads, Up and Down through the layers; `,` and `.` go from token to token, and "
-        "the line below says what this one looks at. In a backpack the last maps are its senses' weights."
+        "the line below lists what this one attends to. In a backpack the last maps are its senses' weights."
     )
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "map--title",
@@ -70,12 +70,22 @@ class AttentionMap(Drawing, can_focus=True):
         Binding("down", "go_layer(1)", "Layer", id="attention.layer", key_display="↑↓", tooltip="To the next layer"),
         Binding("j", "go_layer(1)", "Layer", id="attention.layer", show=False, tooltip="To the next layer"),
         Binding(
-            "up,k", "go_layer(-1)", "Layer before", id="attention.layer_back", show=False, tooltip="The layer before"
+            "up,k",
+            "go_layer(-1)",
+            "Previous layer",
+            id="attention.layer_back",
+            show=False,
+            tooltip="To the previous layer",
         ),
         Binding("right", "go_head(1)", "Head", id="attention.head", key_display="←→", tooltip="To the next head"),
         Binding("l", "go_head(1)", "Head", id="attention.head", show=False, tooltip="To the next head"),
         Binding(
-            "left,h", "go_head(-1)", "Head before", id="attention.head_back", show=False, tooltip="To the head before"
+            "left,h",
+            "go_head(-1)",
+            "Previous head",
+            id="attention.head_back",
+            show=False,
+            tooltip="To the previous head",
         ),
     ]
 
@@ -97,8 +107,8 @@ class AttentionMap(Drawing, can_focus=True):
         """The layer and the head, both from 0."""
         return self._at, self._head
 
-    def show(self, walked: Pass, token: int) -> None:
-        """Show a pass; layer and head stay where there are such."""
+    def show_pass(self, walked: Pass, token: int) -> None:
+        """Show a pass; layer and head stay if it has them."""
         self._pass, self._token, self._steps = walked, token, walked.attention
         self._choose(max(0, min(self._at, len(self._steps) - 1)), self._head)
 
@@ -117,12 +127,12 @@ class AttentionMap(Drawing, can_focus=True):
         return True
 
     def action_go_layer(self, direction: int) -> None:
-        """Go a layer up or down, and round."""
+        """Go a layer up or down, cyclically."""
         self._choose((self._at + direction) % len(self._steps), self._head)
         self.post_message(self.Moved(self._steps[self._at], self._head))
 
     def action_go_head(self, direction: int) -> None:
-        """Go to the next head, or the one before, and round."""
+        """Go to the next head or the previous one, cyclically."""
         self._choose(self._at, (self._head + direction) % len(self._steps[self._at].pictures))
         self.post_message(self.Moved(self._steps[self._at], self._head))
 
@@ -163,7 +173,7 @@ class AttentionMap(Drawing, can_focus=True):
         return [*lines, Line(""), Line(self._in_words(table, labels, width))]
 
     def _grid(self, width: int, height: int) -> Grid:
-        """Find the widest cells with which all heads fit, else those with which some do; then how many layers."""
+        """Find the widest cells with which all heads fit, else those with which some do; then how many layers fit."""
         step, labels = self._steps[self._at], self._pass.labels
         count, cells = len(step.pictures), label_cells(labels) + 1
         columns, rows = step.pictures[0].columns, step.pictures[0].rows
@@ -192,7 +202,7 @@ class AttentionMap(Drawing, can_focus=True):
         return line
 
     def _keys(self, heads: range, tables: Sequence[Table], grid: Grid, style: dict[str, Style]) -> Line:
-        """Write over the columns which tokens they are."""
+        """Write the tokens over their columns."""
         labels = self._pass.labels
         line = Line(" " * (label_cells(labels) + 1))
         for head in heads:
@@ -218,20 +228,20 @@ class AttentionMap(Drawing, can_focus=True):
         return line
 
     def _in_words(self, table: Table, labels: Sequence[str], width: int) -> str:
-        """Say what the marked token looks at in the chosen head."""
+        """Return what the marked token attends to in the chosen head."""
         if self._token >= len(table):
             return ""
         row = table[self._token]
         before = len(row) - len(labels)
-        words = f"{name_of(labels[self._token])} looks at"
-        for column in sorted(range(len(row)), key=lambda column: -row[column])[:TOLD]:
+        words = f"{name_of(labels[self._token])} attends to"
+        for column in sorted(range(len(row)), key=lambda column: -row[column])[:WORDED]:
             at = column - before
             back = self._token - at
             name = "all before" if at < 0 else f"{name_of(labels[at])} {f'({back} back)' if back else '(itself)'}"
-            told = f"   {name} {row[column]:.0%}"
-            if row[column] < SMALLEST or cell_len(words + told) > width:
+            entry = f"   {name} {row[column]:.0%}"
+            if row[column] < SMALLEST or cell_len(words + entry) > width:
                 break
-            words += told
+            words += entry
         return words
 
 

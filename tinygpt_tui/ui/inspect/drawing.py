@@ -1,4 +1,4 @@
-"""A widget that draws whole lines and keeps them until something changes; heat pictures have thousands of cells."""
+"""A widget that draws whole lines and caches them until something changes; heat maps have thousands of cells."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Line:
         return self
 
     def pad(self, cells: int) -> Line:
-        """Fill with spaces up to so many cells; return the line."""
+        """Fill with spaces up to that many cells; return the line."""
         return self.append(" " * (cells - self.cells))
 
     def cut(self, cells: int) -> Line:
-        """Leave out what goes beyond so many cells, with a sign that something was; return the line."""
+        """Cut the line to that many cells, with a … at the end; return it."""
         if self.cells <= cells:
             return self
         pieces, self._pieces, self.cells = self._pieces, [], 0
@@ -51,12 +51,12 @@ class Line:
         return self
 
     def strip(self, base: Style, width: int) -> Strip:
-        """Return the line as it is drawn on a ground, exactly so wide."""
+        """Return the line as drawn on a background, exactly that wide."""
         return Strip([Segment(text, base + style) for text, style in self._pieces]).crop_extend(0, width, base)
 
 
 class Drawing(Widget):
-    """Subclasses say in `draw` what is to be seen, and call `redraw` when that is something else."""
+    """Subclasses return the lines in `draw`, and call `redraw` when they change."""
 
     ALLOW_SELECT = False
 
@@ -69,7 +69,7 @@ class Drawing(Widget):
         raise NotImplementedError
 
     def redraw(self) -> None:
-        """Draw anew."""
+        """Draw again."""
         self._drawn = None
         self.refresh()
 
@@ -82,10 +82,10 @@ class Drawing(Widget):
         return self._drawn[y].strip(base, width) if y < len(self._drawn) else Strip.blank(width, base)
 
     def notify_style_update(self) -> None:
-        """Colours may be others."""
+        """Draw again: colours may have changed."""
         super().notify_style_update()
         self._drawn = None
 
     def on_resize(self, event: events.Resize) -> None:
-        """There is another room."""
+        """Draw for the new size."""
         self.redraw()

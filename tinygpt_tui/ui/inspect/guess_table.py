@@ -1,4 +1,4 @@
-"""The guess after each layer: what the net would say comes next if it ended there (the logit lens)."""
+"""The prediction after each layer: what the model would predict if it ended there (the logit lens)."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from tinygpt_tui.words import bar
 
 TITLE_CELLS = 11
 WIDEST = 8  # cells of a guess
-FADED = 0.45  # of the colour's strength: the guess is written on it
+FADED = 0.45  # of the colour's strength, because the guess is written on it
 BAR_CELLS = 30
-BARS_CELLS = 56  # of the bars with all that belongs to them
+BARS_CELLS = 56  # of the bars with names and percentages
 ROOM_FOR_BOTH = 110
 CHANCES = 8
 
 
 class GuessTable(Drawing, can_focus=True):
-    """A row a layer, the last one on top; a column a token. `Moved` says which token was chosen."""
+    """A row for each layer, the last one on top, a column for each token; posts `Moved` for another token."""
 
     HELP: ClassVar[str | None] = (
         "## Guesses\n\n"
-        "What the net would say comes next if it ended after a layer: the stream is handed from there straight to the "
-        "last norm and the head (the *logit lens*). Columns are the tokens of your prompt, each with the guess of what "
-        "follows it; the stronger the colour, the surer. A guess that is what really follows in the prompt is in bold "
-        "and underlined. The row on top is the net's own answer.\n\n"
-        "Left and Right go from token to token, Up and Down from layer to layer; below stand the likeliest tokens "
+        "What the model would predict if it ended after a layer: the residual stream goes from there straight to the "
+        "final norm and the head (the *logit lens*). Columns are the tokens of your prompt, each with the predicted "
+        "next token; the stronger the colour, the higher the probability. A prediction that is correct in the prompt "
+        "is bold and underlined. The top row is the model's own prediction.\n\n"
+        "Left and Right go from token to token, Up and Down from layer to layer; below are the most likely tokens "
         "there."
     )
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -68,12 +68,17 @@ class GuessTable(Drawing, can_focus=True):
         Binding("right", "go_token(1)", "Token", id="guess.token", key_display="←→", tooltip="To the next token"),
         Binding("l", "go_token(1)", "Token", id="guess.token", show=False, tooltip="To the next token"),
         Binding(
-            "left,h", "go_token(-1)", "Token before", id="guess.token_back", show=False, tooltip="To the token before"
+            "left,h",
+            "go_token(-1)",
+            "Previous token",
+            id="guess.token_back",
+            show=False,
+            tooltip="To the previous token",
         ),
     ]
 
     class Moved(Message):
-        """Another token was chosen."""
+        """The user wants another token."""
 
         def __init__(self, direction: int) -> None:
             super().__init__()
@@ -82,16 +87,16 @@ class GuessTable(Drawing, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._pass = Pass()
-        self._row_at: int | None = None  # None: the last there is
+        self._row_at: int | None = None  # None: the last one
         self._token = 0
 
     @property
     def row(self) -> int:
-        """The chosen row, from 0 for what comes before the first layer."""
+        """The chosen row; 0 is before the first layer."""
         last = len(self._pass.lens) - 1
         return last if self._row_at is None else min(self._row_at, last)
 
-    def show(self, walked: Pass, token: int) -> None:
+    def show_pass(self, walked: Pass, token: int) -> None:
         """Show a pass."""
         self._pass, self._token = walked, token
         self.redraw()
@@ -107,7 +112,7 @@ class GuessTable(Drawing, can_focus=True):
         self.redraw()
 
     def action_go_token(self, direction: int) -> None:
-        """Ask for the next token, or the one before."""
+        """Request the next token, or the previous one."""
         self.post_message(self.Moved(direction))
 
     # Drawing
@@ -123,7 +128,7 @@ class GuessTable(Drawing, can_focus=True):
     def _lines_of(self, width: int, height: int, style: dict[str, Style]) -> list[Line]:
         labels, lens = self._pass.labels, self._pass.lens
         wide = min(WIDEST, max(3, 2 + max(cell_len(name_of(one)) for row in lens for one in _tops(row))))
-        # Larger where there is room: it is shown on walls.
+        # Larger if there is room, for projectors.
         wide += 2 if len(labels) * (wide + 2) <= width - TITLE_CELLS else 0
         high = 2 if 2 * len(lens) + CHANCES + 4 <= height else 1
         columns = max(1, (width - TITLE_CELLS) // wide)
@@ -149,7 +154,7 @@ class GuessTable(Drawing, can_focus=True):
     def _guesses(
         self, row: LensRow, at: int, shown: range, wide: int, style: dict[str, Style], *, written: bool = True
     ) -> Line:
-        """Return one layer as a line; without words, to make the line above it higher."""
+        """Return one layer as a line; not `written`, it makes the line above it higher."""
         chosen, palette, labels = at == self.row, palette_of(self), self._pass.labels
         title = f"{'▸' if chosen else ' '}{row.title}" if written else ""
         line = Line().append(set_cell_size(title, TITLE_CELLS), style["title" if chosen else "muted"])
@@ -170,20 +175,22 @@ class GuessTable(Drawing, can_focus=True):
         return line
 
     def _chances(self, room: int, width: int, style: dict[str, Style]) -> list[Line]:
-        """Return the likeliest tokens at the cursor, as bars."""
+        """Return the most likely tokens at the cursor, as bars."""
         row, labels = self._pass.lens[self.row], self._pass.labels
-        where = "the net's own guess" if self.row == len(self._pass.lens) - 1 else f"the guess after {row.title}"
+        where = (
+            "the model's prediction" if self.row == len(self._pass.lens) - 1 else f"the prediction after {row.title}"
+        )
         actual = labels[self._token + 1] if self._token + 1 < len(labels) else None
-        follows = f"  (▸ there follows {name_of(actual)})" if actual is not None else ""
+        follows = f"  (▸ next is {name_of(actual)})" if actual is not None else ""
         lines = [Line(f" {where}, after {name_of(labels[self._token])}{follows}", style["muted"])]
         likely = row.guesses[self._token][: min(CHANCES, room - 1)]
         return lines + [_bar(one.text, one.probability, one.text == actual, width, style) for one in likely]
 
     def _grown(self, room: int, style: dict[str, Style]) -> list[Line]:
-        """Return how the net's own guess came about: its probability after each layer."""
+        """Return the probability of the model's prediction after each layer."""
         lens = self._pass.lens
         final = lens[-1].guesses[self._token][0].text
-        lines = [Line(f"{name_of(final)} from layer to layer", style["muted"])]
+        lines = [Line(f"{name_of(final)} after each layer", style["muted"])]
         for row in list(reversed(lens))[: room - 1]:
             found = next((guess for guess in row.guesses[self._token] if guess.text == final), None)
             line = Line(set_cell_size(row.title, TITLE_CELLS))

@@ -1,4 +1,4 @@
-"""Numbers as cells of colour; where there is no colour, as characters: `░▒▓█` above nothing, `-~=≡` below it."""
+"""Numbers as coloured cells; without colours as characters: `░▒▓█` above zero, `-~=≡` below it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from textual.color import Color
 from tinygpt_tui.events.tracing import Picture
 
 ABOVE, BELOW = " ░▒▓█", " -~=≡"
-BEND = 0.7  # small numbers are to be seen, too: the strength of a colour is this power of the share of the strongest
+EXPONENT = 0.7  # of a number's share of the largest, so that small numbers are visible, too
 ROOM_FOR_SWATCHES = 56  # cells of a legend's line from which its colours are two cells wide
-STEPS = 24  # different strengths of a colour; each cell a style of its own would be slow
+STEPS = 24  # strengths of a colour; a style for each cell would be slow
 
 SWATCHES = (1.0, 0.6, 0.3, 0.1)
 NORMAL, BOLD = Style.null(), Style(bold=True)
@@ -25,7 +25,7 @@ Table = list[tuple[float, ...]]
 
 
 class Palette(NamedTuple):
-    """The colours of numbers below and above nothing, and of nothing; `plain` has none."""
+    """The colours below and above zero, and the background; `plain` has none."""
 
     below: Color
     above: Color
@@ -33,8 +33,8 @@ class Palette(NamedTuple):
     plain: bool
 
     def cell(self, value: float, largest: float, width: int, *, marked: bool = False) -> tuple[str, Style]:
-        """Return the characters and style of one number, measured by the largest."""
-        strength = min(1.0, abs(value) / largest) ** BEND if largest > 0 else 0.0
+        """Return the characters and style of one number, relative to the largest."""
+        strength = min(1.0, abs(value) / largest) ** EXPONENT if largest > 0 else 0.0
         if self.plain:
             ramp = BELOW if value < 0 else ABOVE
             level = min(len(ramp) - 1, math.ceil(strength * len(ramp) - 0.5)) if strength else 0
@@ -54,7 +54,7 @@ def table_of(picture: Picture) -> Table:
 
 
 def narrowed(row: Sequence[float], columns: int) -> list[float]:
-    """Return a row in at most so many columns: of neighbours the strongest.
+    """Return a row in at most that many columns: of neighbours the strongest.
 
     >>> narrowed((1.0, -3.0, 2.0, 0.5), 2)
     [-3.0, 2.0]
@@ -69,7 +69,7 @@ def largest_of(tables: Iterable[Table]) -> float:
 
 
 def legend(palette: Palette, least: float, largest: float, width: int, words: Style) -> list[tuple[str, Style]]:
-    """Return what the colours mean, as pieces of a line of such a width; `words` is how numbers look."""
+    """Return the legend of the colours as pieces of a line of that width; `words` is the style of numbers."""
     swatch = 2 if width >= ROOM_FOR_SWATCHES else 1
     below = [palette.cell(-share * largest, largest, swatch) for share in SWATCHES]
     above = [palette.cell(share * largest, largest, swatch) for share in reversed(SWATCHES)]

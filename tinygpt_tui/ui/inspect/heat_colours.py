@@ -15,7 +15,7 @@ HEAT_CSS = """
 
 
 def palette_of(widget: Widget) -> Palette:
-    """Return the theme's colours; characters where there are none, or only the terminal's own."""
+    """Return the theme's colours; a plain palette if there are none, or only the terminal's own."""
     _, ground = widget.background_colors
     below, above = (widget.get_component_styles(name).color for name in ("heat--below", "heat--above"))
     plain = widget.app.no_color or any(colour.ansi is not None for colour in (below, above, ground))

@@ -1,4 +1,4 @@
-"""One line that says what is looked at in which way."""
+"""One line with the names of the views and the model."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class InspectBar(Horizontal):
             yield Static("", id=f"view-{view}", markup=False)
         yield Static("", id="inspect-model", markup=False)
 
-    def show(self, chosen: str, model: str) -> None:
-        """Mark a view's name, and write the model's."""
+    def show_view(self, chosen: str, model: str) -> None:
+        """Mark the shown view, and write the model's name."""
         for number, (view, title) in enumerate(VIEWS.items(), start=1):
             name = self.query_one(f"#view-{view}", Static)
             name.update(f"{'▌' if view == chosen else ' '}{number} {title}")
@@ -47,7 +47,7 @@ class InspectBar(Horizontal):
         self.query_one("#inspect-model", Static).update(model)
 
     def on_click(self, event: events.Click) -> None:
-        """Ask for what was clicked."""
+        """Post what was clicked."""
         if event.widget is None or not event.widget.id:
             return
         event.stop()

@@ -1,4 +1,4 @@
-"""The architecture as a diagram, drawn from a real forward pass: a box a step, its tensor's sizes on every arrow."""
+"""The architecture as a diagram, drawn from a real forward pass: a box for each step, sizes on every arrow."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tinygpt_tui.ui.inspect.passes import Part, Pass, Row, Wiring, rows_of, tree
 from tinygpt_tui.ui.shared.branch_words import fitted
 
 INDENT = 2
-ROOM_FOR_LANES = 4  # wires with space between them may take the diagram's width by so many
+ROOM_FOR_LANES = 4  # wires with space between them may take this fraction of the width: 1 / 4
 
 
 class Line(NamedTuple):
@@ -30,19 +30,19 @@ class Line(NamedTuple):
 
 
 class PassDiagram(ScrollView, can_focus=True):
-    """Shows a pass; the cursor walks from box to box. `Walked` says where it came to."""
+    """Shows a pass; the cursor goes from box to box and posts `Walked`."""
 
     HELP: ClassVar[str | None] = (
         "## Walk\n\n"
-        "The net as your prompt ran through it, from the token ids at the top to the logits at the bottom. Every box "
-        "is a tensor that was really computed, every arrow carries its sizes; the wires at the left lead past some "
-        "boxes: what a box does not stand right above, it is handed by a wire.\n\n"
+        "The model as your prompt ran through it, from the token ids at the top to the logits at the bottom. Every "
+        "box is a tensor that was computed, every arrow has its sizes; the wires at the left lead past boxes, to "
+        "inputs further down.\n\n"
         "Up and Down go back and forward; Right opens a block, the attention in it, a head; Left closes it and goes "
         "out. Beside it: the tensor's name, its shape in letters and numbers, what was computed in one line, the line "
         "of the program that did it, and the numbers as a picture, a row for each token.\n\n"
         "B batch · T tokens (time) · C channels, the width of the stream · H heads · D width of a head · F width "
-        "inside the MLP · V vocabulary · N state of a recurrent cell · S senses · E width of a sense's "
-        "query · K heads of keys that several heads of queries share."
+        "inside the MLP · V vocabulary · N state of a recurrent cell · S senses · E width of a sense's query · K "
+        "heads of keys that several heads of queries share."
     )
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "diagram--box",
@@ -98,15 +98,15 @@ class PassDiagram(ScrollView, can_focus=True):
         """Where the cursor is."""
         return self._rows[self._at].part if self._at < len(self._rows) else None
 
-    def show(self, walked: Pass) -> None:
-        """Show a pass; what is open, and where the cursor is, stays where the net is the same."""
+    def show_pass(self, walked: Pass) -> None:
+        """Show a pass; open parts and the cursor stay if the model is the same."""
         before = self.part
         self._pass = walked
         self._tree = tree_of(walked.steps)
         self._lay_out(before.key if before is not None else None)
 
     def go_to(self, step: int, head: int) -> None:
-        """Bring the cursor to a head of a step; what it is in opens."""
+        """Move the cursor to a head of a step; the parts around it open."""
         parts, found = self._tree, None
         while inner := next((part for part in parts if part.holds(step) and part.head in (None, head)), None):
             found, parts = inner, inner.parts
@@ -125,7 +125,7 @@ class PassDiagram(ScrollView, can_focus=True):
         return True
 
     def action_walk(self, count: int) -> None:
-        """Go so many steps forward, or back."""
+        """Go that many steps forward, or back."""
         self._go(min(max(self._at + count, 0), len(self._rows) - 1))
 
     def action_edge(self, direction: int) -> None:
@@ -189,7 +189,7 @@ class PassDiagram(ScrollView, can_focus=True):
         self.post_message(self.Walked(self._rows[at].part))
 
     def on_resize(self) -> None:
-        """Keep the cursor in sight."""
+        """Keep the cursor visible."""
         if self._rows:
             self._lay_out(self._rows[self._at].part.key)
 
@@ -226,8 +226,10 @@ class PassDiagram(ScrollView, can_focus=True):
         row = self._rows[at]
         style = self.get_component_rich_style
         starts = any(wire.start == at for wire in self._wiring.wires)
-        goes_on = at in self._wiring.straight
-        trunk = "┤" if starts and goes_on else "╯" if starts else "│" if goes_on else "▾" if at == self._end else " "
+        continues = at in self._wiring.straight
+        trunk = (
+            "┤" if starts and continues else "╯" if starts else "│" if continues else "▾" if at == self._end else " "
+        )
         left = self._wires(at, row.part.depth, is_arrow=True)
         step = row.part.last
         if row.is_open and row.part.step is None:  # what goes in

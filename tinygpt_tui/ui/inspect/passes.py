@@ -1,4 +1,4 @@
-"""A forward pass as it is walked: its parts as a tree, the rows that are open now, and the wires between them."""
+"""A forward pass as a tree of parts, the rows that are open, and the wires between them. No Textual here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_LANES = 6  # wires beside the trunk; more would leave no room for the names
 
 @dataclass(eq=False)
 class Part:
-    """A step, one head of it, or a part of the net that holds steps. `last` is the step whose tensor it hands on."""
+    """A step, one head of it, or a part of the model with steps. `last` is the step whose tensor it passes on."""
 
     title: str
     depth: int
@@ -27,7 +27,7 @@ class Part:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What it is called in every pass of the same net."""
+        """The same in every pass of the same model."""
         own = (self.title, self.head, None if self.step is None else self.step.number)
         return (*(self.above.key if self.above is not None else ()), own)
 
@@ -49,7 +49,7 @@ class Row(NamedTuple):
 
 
 class Wire(NamedTuple):
-    """What a row hands on past its neighbour: from row `start` to each of `ends`, in a lane of its own."""
+    """A connection past neighbours: from row `start` to each of `ends`, in a lane of its own."""
 
     start: int
     ends: tuple[int, ...]
@@ -57,7 +57,7 @@ class Wire(NamedTuple):
 
 
 class Wiring(NamedTuple):
-    """`straight` are the rows that hand on to the next one; `wires` all else; `lanes` how many there are."""
+    """`straight` are the rows connected to the next one; `wires` are all other connections, in that many `lanes`."""
 
     straight: frozenset[int]
     wires: tuple[Wire, ...]
@@ -68,16 +68,16 @@ class Pass:
     """Collects the events of one walk."""
 
     def __init__(self) -> None:
-        self.begun: TraceStarted | None = None
+        self.started: TraceStarted | None = None
         self.steps: list[TraceStep] = []
         self.lens: list[LensRow] = []
 
-    def take(self, events: Iterable[GenerationEvent]) -> bool:
-        """Take in what belongs here; return whether there was anything."""
+    def add_events(self, events: Iterable[GenerationEvent]) -> bool:
+        """Add the events of a walk; return whether there were any."""
         new = False
         for event in events:
             if isinstance(event, TraceStarted):
-                self.begun, new = event, True
+                self.started, new = event, True
             elif isinstance(event, Traced):
                 self.steps += event.steps
                 self.lens += event.lens
@@ -87,8 +87,8 @@ class Pass:
     @property
     def labels(self) -> tuple[str, ...]:
         """The tokens that the pictures show, as text."""
-        begun = self.begun
-        return begun.tokens[len(begun.tokens) - begun.rows :] if begun is not None else ()
+        started = self.started
+        return started.tokens[len(started.tokens) - started.rows :] if started is not None else ()
 
     @property
     def attention(self) -> list[TraceStep]:
@@ -96,14 +96,14 @@ class Pass:
         return [step for step in self.steps if step.kind == "weights"]
 
     def lens_of(self, step: TraceStep) -> LensRow | None:
-        """Return what would be guessed right after a step, where that is known."""
+        """Return what would be predicted right after a step, if that is known."""
         if step.kind == "logits":
             return self.lens[-1] if self.lens else None
         return next((row for row in self.lens if row.step == step.number), None)
 
 
 def tree_of(steps: Sequence[TraceStep]) -> list[Part]:
-    """Return the parts of a pass, in order: steps side by side that are in the same part of the net are one."""
+    """Return the parts of a pass, in order: neighbouring steps of the same part of the model are one."""
     return list(_parts(steps, 0, None))
 
 
@@ -136,7 +136,7 @@ def _parts(steps: Sequence[TraceStep], depth: int, above: Part | None) -> Iterat
 
 
 def rows_of(parts: Iterable[Part], open_keys: set[tuple[object, ...]]) -> list[Row]:
-    """Return the rows that stand there where the parts with these keys are open."""
+    """Return the rows that are visible when the parts with these keys are open."""
     rows: list[Row] = []
     for part in parts:
         is_open = bool(part.parts) and part.key in open_keys
@@ -147,7 +147,7 @@ def rows_of(parts: Iterable[Part], open_keys: set[tuple[object, ...]]) -> list[R
 
 
 def wiring_of(rows: Sequence[Row], steps: Sequence[TraceStep]) -> Wiring:
-    """Find from the steps' inputs which rows hand on to which, and lay those that are no neighbours in lanes."""
+    """Connect rows by the inputs of their steps, and put connections between distant rows in lanes."""
     targets: dict[int, set[int]] = {}
     places = {row.part: at for at, row in enumerate(rows)}
     shown = _shown(rows)
@@ -178,7 +178,7 @@ def wiring_of(rows: Sequence[Row], steps: Sequence[TraceStep]) -> Wiring:
 
 
 def _shown(rows: Sequence[Row]) -> dict[int, int]:
-    """Return for each step the row that hands on its tensor: its own, or that of the closed part that ends with it."""
+    """Return for each step the row that passes on its tensor: its own, or that of the closed part that ends with it."""
     found: dict[int, int] = {}
     for at, row in enumerate(rows):
         if row.part.head is None and not (row.is_open and row.part.step is None):

@@ -27,7 +27,7 @@ HIGHEST = 2  # lines of one number, where there is room
 
 
 class StepView(Drawing):
-    """Draws the step under the cursor; `token` is the row that is marked."""
+    """Draws the step under the cursor, with one token's row marked."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "step--title",
@@ -59,7 +59,7 @@ class StepView(Drawing):
         self._part: Part | None = None
         self._token = 0
 
-    def show(self, walked: Pass, part: Part | None, token: int) -> None:
+    def show_part(self, walked: Pass, part: Part | None, token: int) -> None:
         """Show a part of a pass; `token` counts the rows of the pictures."""
         self._pass, self._part, self._token = walked, part, token
         self.redraw()
@@ -161,9 +161,9 @@ class StepView(Drawing):
         return line
 
     def _ids(self, height: int, style: dict[str, Style]) -> list[Line]:
-        labels, begun = self._pass.labels, self._pass.begun
-        assert begun is not None
-        ids, cells = begun.ids[len(begun.ids) - begun.rows :], label_cells(labels)
+        labels, started = self._pass.labels, self._pass.started
+        assert started is not None
+        ids, cells = started.ids[len(started.ids) - started.rows :], label_cells(labels)
         start = window_of(len(labels), self._token, height)
         return [
             label_of(
@@ -173,7 +173,7 @@ class StepView(Drawing):
         ]
 
     def _chances(self, step: TraceStep, width: int, style: dict[str, Style], *, full: bool) -> list[Line]:
-        """Return what would be guessed after this step: as bars, or as a line."""
+        """Return what would be predicted after this step: as bars, or as a line."""
         lens = self._pass.lens_of(step)
         labels = self._pass.labels
         if lens is None or self._token >= len(lens.guesses):
@@ -181,9 +181,9 @@ class StepView(Drawing):
         after = f"after {name_of(labels[self._token])}"
         guesses = lens.guesses[self._token]
         if not full:
-            words = "the guess" if step.kind == "logits" else "if it ended here,"
+            words = "prediction" if step.kind == "logits" else "if it ended here,"
             return [Line(in_words(f"{words} {after}:", lens, self._token, width), style["muted"])]
-        lines = [Line(f"the guess {after}", style["muted"])]
+        lines = [Line(f"prediction {after}", style["muted"])]
         room = max(4, min(30, width - LABEL_CELLS - 10))
         for guess in guesses[:CHANCES]:
             line = Line(set_cell_size(fitted(name_of(guess.text), LABEL_CELLS), LABEL_CELLS) + " ")
@@ -196,12 +196,12 @@ _STYLES = ("title", "name", "shape", "muted", "token", "bar")
 
 
 def in_words(words: str, lens: LensRow, token: int, width: int) -> str:
-    """Return the likeliest tokens in a line, as many as fit: `after t: e 31%  o 12%`."""
+    """Return the most likely tokens in a line, as many as fit: `after t: e 31%  o 12%`."""
     for guess in lens.guesses[token][:CHANCES]:
-        told = f"  {name_of(guess.text)} {guess.probability:.0%}"
-        if cell_len(words + told) > width:
+        entry = f"  {name_of(guess.text)} {guess.probability:.0%}"
+        if cell_len(words + entry) > width:
             break
-        words += told
+        words += entry
     return words
 
 
@@ -211,13 +211,13 @@ def label_cells(labels: Sequence[str]) -> int:
 
 
 def label_of(labels: Sequence[str], row: int, cells: int, style: Style, *, marked: bool) -> Line:
-    """Return a token's name in so many cells and one, with a mark where it is the one looked at."""
+    """Return a token's name in `cells` and one more for a mark."""
     name = set_cell_size(fitted(name_of(labels[row]), cells - 1), cells - 1)
     return Line().append(("▸" if marked else " ") + name + " ", style)
 
 
 def window_of(count: int, marked: int, room: int) -> int:
-    """Return the first of `count` rows to be shown where there is room for so many: the marked one is among them."""
+    """Return the first of `room` rows to show of `count`, so that the marked one is among them."""
     return max(0, min(marked - room // 2, count - room))
 
 

@@ -1,4 +1,4 @@
-"""A race of models: who runs in which lane, where their texts first differ, how much agrees. No Textual here."""
+"""A race of models: their lanes, where the texts first differ, how much agrees. It knows nothing of Textual."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tinygpt_tui.ui.shared.generation_view import Asked, Phase, Writing
 from tinygpt_tui.ui.shared.wrapping import shown
 
 FEWEST, MOST = 2, 4  # lanes
-SEED_LIMIT = 1 << 32  # a seed that we choose is short enough to be typed again
+SEED_LIMIT = 1 << 32  # so that a drawn seed is short enough to type
 UNTRAINED = "untrained"
-# Reasons after which a text is whole: the model said so, and no limit or failure cut it.
+# Reasons after which a text is complete: the model ended it, not a limit or a failure.
 ENDED_ITSELF = ("stop text", "blank line", "end of text")
 SIGNS = {"\n": "↵", "\t": "⇥", "": "end"}
 
 
-class Entrant(msgspec.Struct, frozen=True):
-    """What runs in a lane. `model` is its path, empty as long as no model of that `name` was seen."""
+class Contender(msgspec.Struct, frozen=True):
+    """A model in a lane. `model` is its path, empty until a model of that `name` is found."""
 
     name: str = ""
     model: str = ""
@@ -32,38 +32,38 @@ class Entrant(msgspec.Struct, frozen=True):
 
     @property
     def title(self) -> str:
-        """Who it is, in words."""
+        """Its name, and whether it is untrained."""
         return f"{self.name}, {UNTRAINED}" if self.untrained else self.name
 
 
 class Lane:
-    """An entrant and what it wrote, compared with the first lane. Offsets count the written characters from 0.
+    """A contender and its text, compared with the first lane. Offsets count the written characters from 0.
 
-    `entrant` runs in the next race; `asked` is who wrote what stands here.
+    `contender` runs in the next race; `asked` wrote the text that is here now.
     """
 
-    def __init__(self, entrant: Entrant) -> None:
-        self.entrant = entrant
-        self.asked: Entrant | None = None
+    def __init__(self, contender: Contender) -> None:
+        self.contender = contender
+        self.asked: Contender | None = None
         self.writing = Writing()
         self.text = ""
         self.whole = False
         self.problem = ""
         self.unknown = ""
-        self.forget()
+        self.reset_comparison()
 
-    def forget(self) -> None:
-        """Forget the comparison; it is made anew from the texts."""
+    def reset_comparison(self) -> None:
+        """Reset the comparison; it is computed again from the texts."""
         self.differs_at: int | None = None
         self.compared = self.same = 0
 
     @property
     def agreement(self) -> float | None:
-        """The share of places at which the same character stands as in the first lane, as far as both have come."""
+        """The share of characters that equal the first lane's, as far as both have come."""
         return self.same / self.compared if self.compared else None
 
     def compare(self, first: Lane) -> None:
-        """Take in what is new in either text; what was compared is not looked at again."""
+        """Compare what is new in either text."""
         until = min(len(first.text), len(self.text))
         if until > self.compared:
             theirs, ours = first.text[self.compared : until], self.text[self.compared : until]
@@ -73,10 +73,10 @@ class Lane:
             self.compared = until
         shorter, longer = sorted((first, self), key=lambda lane: len(lane.text))
         if self.differs_at is None and shorter.whole and len(longer.text) > until:
-            self.differs_at = until  # one ends where the other goes on
+            self.differs_at = until  # one ends where the other continues
 
     def sign_at(self, offset: int) -> str:
-        """Return the character at an offset as it is named in a sentence; … where nothing stands yet."""
+        """Return the character at an offset as it is named in a sentence; … if there is none yet."""
         if offset >= len(self.text):
             return SIGNS[""] if self.whole else "…"
         character = self.text[offset]
@@ -84,71 +84,88 @@ class Lane:
 
 
 class Race:
-    """Two to four lanes, one prompt and one seed for all. Takes the engine's events and keeps the texts."""
+    """Two to four lanes, with one prompt and one seed for all. Holds the texts."""
 
-    def __init__(self, entrants: list[Entrant]) -> None:
-        self.lanes = [Lane(entrant) for entrant in entrants]
+    def __init__(self, contenders: list[Contender]) -> None:
+        self.lanes = [Lane(contender) for contender in contenders]
         self.prompt: str | None = None
         self.seed: int | None = None
 
     @classmethod
     def remembered(cls, written: str) -> Race:
-        """Return a race of the lanes that `written` (as `to_remember` makes it) names; of two, where it is nothing."""
-        entrants = []
+        """Return a race of the lanes in `written` (by `to_remember`); of two lanes if it is empty."""
+        contenders = []
         for line in written.splitlines()[:MOST]:
             kind, _, name = line.partition(" ")
             if name:
-                entrants.append(Entrant(name, untrained=kind == UNTRAINED))
-        return cls(entrants if len(entrants) >= FEWEST else [Entrant(), Entrant(untrained=True)])
+                contenders.append(Contender(name, untrained=kind == UNTRAINED))
+        return cls(contenders if len(contenders) >= FEWEST else [Contender(), Contender(untrained=True)])
 
     def to_remember(self) -> str:
-        """Return the lanes' models, a line each."""
+        """Return the lanes' models, one per line."""
         return "\n".join(
-            f"{UNTRAINED if lane.entrant.untrained else 'trained'} {lane.entrant.name}" for lane in self.lanes
+            f"{UNTRAINED if lane.contender.untrained else 'trained'} {lane.contender.name}" for lane in self.lanes
         )
 
     @property
     def busy(self) -> bool:
-        """Whether text may still come in some lane."""
+        """Whether any lane is still writing."""
         return any(lane.writing.busy for lane in self.lanes)
+
+    def allows(self, action: str) -> bool:
+        """Return whether an action of the race's screen does something now."""
+        match action:
+            case "stop":
+                return self.busy
+            case "again":
+                return self.prompt is not None and not self.busy
+            case "copy" | "save":
+                return self.prompt is not None
+            case "mark":
+                return self.first_difference is not None
+            case "add":
+                return len(self.lanes) < MOST
+            case "remove":
+                return len(self.lanes) > FEWEST
+        return True
 
     @property
     def first_difference(self) -> int | None:
-        """The first offset at which not all lanes have the same."""
+        """The first offset at which the lanes differ."""
         return min((lane.differs_at for lane in self.lanes[1:] if lane.differs_at is not None), default=None)
 
     def marks(self, index: int) -> tuple[int, ...]:
-        """Where a lane leaves the first; in the first lane, where each of the others leaves it."""
+        """Return where a lane first differs from the first one; for the first lane, where each of the others does."""
         lanes = self.lanes[1:] if index == 0 else [self.lanes[index]]
         return tuple(sorted({lane.differs_at for lane in lanes if lane.differs_at is not None}))
 
     # Lanes
 
-    def add(self, entrant: Entrant) -> None:
-        """Put one more lane at the end."""
+    def add(self, contender: Contender) -> None:
+        """Add a lane at the end."""
         assert len(self.lanes) < MOST
-        self.lanes.append(Lane(entrant))
+        self.lanes.append(Lane(contender))
 
     def remove(self, index: int) -> Lane:
-        """Take a lane out and return it; without the first, the others are compared with the second."""
+        """Remove a lane and return it; without the first, the others are compared with the second."""
         assert len(self.lanes) > FEWEST
         gone = self.lanes.pop(index)
         if index == 0:
             for lane in self.lanes:
-                lane.forget()
+                lane.reset_comparison()
         self._compare()
         return gone
 
     def change(self, index: int, **changes: Any) -> None:
-        """Have somebody else run in a lane from the next race on."""
+        """Change a lane's contender from the next race on."""
         lane = self.lanes[index]
-        lane.entrant = msgspec.structs.replace(lane.entrant, **changes)
+        lane.contender = msgspec.structs.replace(lane.contender, **changes)
 
     def set_sampling(self, index: int, sampling: SamplingSettings) -> None:
-        """Give a lane other settings. The seed is everybody's; the others follow the first where they were like it."""
-        before = self.lanes[0].entrant.sampling
+        """Change a lane's settings. All share the seed; settings of others that equalled the first lane's follow it."""
+        before = self.lanes[0].contender.sampling
         for number, lane in enumerate(self.lanes):
-            old = lane.entrant.sampling
+            old = lane.contender.sampling
             new = msgspec.structs.replace(old, seed=sampling.seed)
             if number == index:
                 new = sampling
@@ -160,19 +177,19 @@ class Race:
     # Running
 
     def start(self, prompt: str, phase: Phase, *, new_seed: bool = False) -> None:
-        """Clear all lanes for another race; the settings' seed is taken, or with `new_seed` one is drawn anyway."""
-        wished = self.lanes[0].entrant.sampling.seed
+        """Clear all lanes for another race with the settings' seed; with `new_seed`, or if there is none, draw one."""
+        chosen = self.lanes[0].contender.sampling.seed
         self.prompt = prompt
-        self.seed = secrets.randbelow(SEED_LIMIT) if new_seed or wished is None else wished
+        self.seed = secrets.randbelow(SEED_LIMIT) if new_seed or chosen is None else chosen
         for lane in self.lanes:
             lane.writing.stop()
             lane.asked = msgspec.structs.replace(
-                lane.entrant, sampling=msgspec.structs.replace(lane.entrant.sampling, seed=self.seed)
+                lane.contender, sampling=msgspec.structs.replace(lane.contender.sampling, seed=self.seed)
             )
             lane.writing = Writing(Asked(prompt, len(prompt)), phase)
             lane.text = lane.problem = lane.unknown = ""
             lane.whole = False
-            lane.forget()
+            lane.reset_comparison()
 
     def stop(self) -> None:
         """Stop all lanes at their next token."""
@@ -180,12 +197,12 @@ class Race:
             lane.writing.stop()
 
     def engine_is_ready(self) -> None:
-        """Note in all lanes that the engine reads requests."""
+        """Show in all lanes that the engine reads requests."""
         for lane in self.lanes:
             lane.writing.engine_is_ready()
 
-    def take(self, lane: Lane, events: list[GenerationEvent]) -> str:
-        """Take a batch of events of a lane's job; return the new text."""
+    def apply_events(self, lane: Lane, events: list[GenerationEvent]) -> str:
+        """Apply a batch of events of a lane's job; return the new text."""
         new, at = [], len(self.prompt or "") + len(lane.text)
         for event in events:
             new.append(lane.writing.take(event, at))
@@ -197,7 +214,7 @@ class Race:
                 if event.reason == "failed":
                     lane.problem = f"{event.message}; {event.hint}" if event.hint else event.message
         text = "".join(new)
-        lane.text += text  # once a batch: a long text is copied each time
+        lane.text += text  # once per batch, because it copies the text
         self._compare()
         return text
 
@@ -207,7 +224,7 @@ class Race:
 
 
 def differences(sampling: SamplingSettings, first: SamplingSettings) -> str:
-    """Return what differs from the first lane's settings, in words; the seed never does."""
+    """Return which settings differ from the first lane's, without the seed."""
     return " · ".join(
         f"{name.replace('_', ' ')} {_in_words(getattr(sampling, name))}"
         for name in sampling.__struct_fields__
@@ -227,9 +244,9 @@ def verdict(race: Race) -> str:
 
 
 def report(race: Race) -> str:
-    """Return the whole race as a text to keep: the prompt, the seed, the verdict, and all lanes one below another."""
+    """Return the race as a text: prompt, seed, verdict, and all lanes one below another."""
     parts = [f"seed {race.seed}; {verdict(race)}"]
-    first = race.lanes[0].asked or race.lanes[0].entrant
+    first = race.lanes[0].asked or race.lanes[0].contender
     for number, lane in enumerate(race.lanes, 1):
         if lane.asked is None:
             continue
@@ -240,12 +257,12 @@ def report(race: Race) -> str:
 
 
 def share(lane: Lane) -> str:
-    """Return how much of a lane is as in the first, in words; nothing where there is nothing to compare."""
-    return "" if lane.agreement is None else f"{lane.agreement:.0%} as in 1"
+    """Return how much of a lane equals the first, in words; empty if there is nothing to compare."""
+    return "" if lane.agreement is None else f"{lane.agreement:.0%} same as 1"
 
 
 def _in_words(value: object) -> str:
-    """Return a value as a user would type it; texts in quotes, so that their spaces are seen."""
+    """Return a value as a user would type it; texts in quotes, so that spaces are visible."""
     text = written(value)
     if isinstance(value, str | tuple) and not text.isidentifier():
         return f"'{text}'" if text else "none"

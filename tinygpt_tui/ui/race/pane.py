@@ -1,4 +1,4 @@
-"""A pane of the race: who runs, what differs from the first pane, the text, and how it goes."""
+"""A pane of the race: the model, what differs from the first pane, the text, and the progress."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FRAME = 6  # cells of the border and of the spaces around its words
 
 
 class RacePane(Vertical):
-    """Shows one lane; the title says who wrote the text, a note above it what else there is to say."""
+    """Shows one lane; the title names the model, a note above the text has problems and differences."""
 
     DEFAULT_CSS = """
     RacePane {
@@ -35,7 +35,7 @@ class RacePane(Vertical):
     """
 
     class ModelWanted(Message):
-        """The title was clicked: another model is wanted here."""
+        """The title was clicked to choose another model."""
 
         def __init__(self, pane: RacePane) -> None:
             super().__init__()
@@ -43,7 +43,7 @@ class RacePane(Vertical):
 
     def __init__(self) -> None:
         super().__init__()
-        self._said = ""
+        self._note = ""
         self._progress: tuple[int, Lane] | None = None
 
     def compose(self) -> ComposeResult:
@@ -58,43 +58,43 @@ class RacePane(Vertical):
 
     @property
     def note(self) -> str:
-        """What the note says."""
-        return self._said
+        """The text of the note."""
+        return self._note
 
-    def show(self, number: int, lane: Lane, first: SamplingSettings, *, chosen: bool) -> None:
-        """Say who runs here, counted from 1; `first` are the first lane's settings, `chosen` is what the keys mean."""
-        who = lane.asked or lane.entrant
+    def show_lane(self, number: int, lane: Lane, first: SamplingSettings, *, chosen: bool) -> None:
+        """Show a lane, numbered from 1; `first` are the first lane's settings; the keys apply to the `chosen` pane."""
+        who = lane.asked or lane.contender
         self.set_class(chosen, "-chosen")
         self.border_title = escape(f"{'▸' if chosen else ' '}{number} {who.title or '…'}")
         told = differences(who.sampling, first) if number > 1 else ""
         notes = [lane.problem and f"✗ {lane.problem}", told]
         if lane.unknown:
-            notes.append(f"knows no {' '.join(dict.fromkeys(shown(lane.unknown)))}")
+            notes.append(f"unknown characters left out: {' '.join(dict.fromkeys(shown(lane.unknown)))}")
         if lane.asked is not None and not _alike(lane):
-            follows = differences(lane.entrant.sampling, first) if number > 1 else ""
-            notes.append(f"next: {lane.entrant.title}{' · ' if follows else ''}{follows}")
-        self._say("\n".join(note for note in notes if note), failed=bool(lane.problem))
+            follows = differences(lane.contender.sampling, first) if number > 1 else ""
+            notes.append(f"next: {lane.contender.title}{' · ' if follows else ''}{follows}")
+        self._show_note("\n".join(note for note in notes if note), failed=bool(lane.problem))
         self.show_progress(number, lane)
 
     def show_progress(self, number: int, lane: Lane) -> None:
-        """Say how it goes, as fully as there is room for."""
+        """Show the progress, in the longest form that fits."""
         self._progress = (number, lane)
         room = self.size.width + 2 - FRAME
         self.border_subtitle = escape(next((form for form in _forms(number, lane) if cell_len(form) <= room), ""))
 
     def on_resize(self) -> None:
-        """Say more, or less."""
+        """Choose the form that fits."""
         if self._progress is not None:
             self.show_progress(*self._progress)
 
     def on_click(self, event: events.Click) -> None:
-        """A click on the border's title is a wish for another model."""
+        """Post that the title was clicked."""
         if event.widget is self and event.y == 0:
             self.post_message(self.ModelWanted(self))
 
-    def _say(self, note: str, *, failed: bool) -> None:
-        if note != self._said:
-            self._said = note
+    def _show_note(self, note: str, *, failed: bool) -> None:
+        if note != self._note:
+            self._note = note
             widget = self.query_one(".-note", Static)
             widget.update(note)
             widget.set_class(bool(note), "-said")
@@ -103,15 +103,15 @@ class RacePane(Vertical):
 
 
 def _alike(lane: Lane) -> bool:
-    """Return whether the next race will be run here by who ran the last one; the seed is another thing."""
+    """Return whether the next race uses the same model and settings here as the last one, apart from the seed."""
     assert lane.asked is not None
-    now, then = lane.entrant, lane.asked
+    now, then = lane.contender, lane.asked
     same_one = (now.model, now.untrained) == (then.model, then.untrained)
     return same_one and not differences(now.sampling, then.sampling)
 
 
 def _forms(number: int, lane: Lane) -> Sequence[str]:
-    """Return how it goes in ever shorter forms."""
+    """Return the progress in ever shorter forms."""
     writing = lane.writing
     if writing.phase == "idle":
         return [""]
