@@ -19,7 +19,7 @@ from tinygpt_tui.ui.inspect.step_view import label_cells, label_of, window_of
 from tinygpt_tui.ui.shared.branch_words import fitted
 from tinygpt_tui.ui.shared.microscope import name_of
 
-WIDEST = 3  # cells of one weight
+WIDEST, HIGHEST = 8, 2  # cells and lines of one weight
 GAP = 2  # cells between two heads
 HEAD_LINES = 4  # of the view beside the maps: title, formula, a gap, the weights in words
 SOFTER = 0.7  # the exponent of a weight that is drawn: among many tokens all weights are small
@@ -30,11 +30,12 @@ NONE = ("This model has no attention:", "information passes between its tokens i
 
 
 class Grid(NamedTuple):
-    """Which layers and heads are drawn, how many cells a weight takes, and how many rows a map has."""
+    """Which layers and heads are drawn, how many cells and lines a weight takes, and which rows a map shows."""
 
     layers: range
     heads: range
     wide: int
+    high: int
     rows: range
 
 
@@ -168,7 +169,9 @@ class AttentionMap(Drawing, can_focus=True):
             if len(grid.layers) > 1:
                 lines.append(Line(title_of(self._steps[layer]), style["token" if layer == self._at else "muted"]))
             lines += [self._heads(layer, heads, tables, grid, style), self._keys(heads, tables, grid, style)]
-            lines += [self._row(row, heads, tables, grid, style) for row in grid.rows]
+            for row in grid.rows:
+                line = self._row(row, heads, tables, grid, style, labelled=True)
+                lines += [line, *[self._row(row, heads, tables, grid, style, labelled=False)] * (grid.high - 1)]
         table = table_of(step.pictures[self._head])
         return [*lines, Line(""), Line(self._in_words(table, labels, width))]
 
@@ -177,17 +180,19 @@ class AttentionMap(Drawing, can_focus=True):
         step, labels = self._steps[self._at], self._pass.labels
         count, cells = len(step.pictures), label_cells(labels) + 1
         columns, rows = step.pictures[0].columns, step.pictures[0].rows
-        fits = {wide: max(1, (width - cells + GAP) // (columns * wide + GAP)) for wide in (WIDEST, 2, 1)}
+        widths = range(WIDEST, 0, -1)
+        fits = {wide: max(1, (width - cells + GAP) // (columns * wide + GAP)) for wide in widths}
         wide = next((wide for wide, heads in fits.items() if heads >= count), None)
         if wide is None:
             wide = next((wide for wide, heads in fits.items() if heads > 1), 1)
         heads = min(fits[wide], count)
         first = self._head // heads * heads
         shown = max(1, min(rows, height - 2))
-        layers = min(len(self._steps), max(1, height // (rows + 3)))
+        high = HIGHEST if wide >= 2 * HIGHEST and height >= len(self._steps) * (HIGHEST * rows + 3) else 1
+        layers = min(len(self._steps), max(1, height // (high * rows + 3)))
         top = max(0, min(self._at - layers // 2, len(self._steps) - layers))
         start = window_of(rows, self._token, shown)
-        return Grid(range(top, top + layers), range(first, first + heads), wide, range(start, start + shown))
+        return Grid(range(top, top + layers), range(first, first + heads), wide, high, range(start, start + shown))
 
     def _heads(self, layer: int, heads: range, tables: Sequence[Table], grid: Grid, style: dict[str, Style]) -> Line:
         word = head_word(self._steps[layer])
@@ -213,9 +218,14 @@ class AttentionMap(Drawing, can_focus=True):
             line.append(" " * GAP)
         return line
 
-    def _row(self, row: int, heads: range, tables: Sequence[Table], grid: Grid, style: dict[str, Style]) -> Line:
+    def _row(
+        self, row: int, heads: range, tables: Sequence[Table], grid: Grid, style: dict[str, Style], *, labelled: bool
+    ) -> Line:
         labels, palette, marked = self._pass.labels, palette_of(self), row == self._token
-        line = label_of(labels, row, label_cells(labels), style["token" if marked else "muted"], marked=marked)
+        line = Line()
+        if labelled:
+            line = label_of(labels, row, label_cells(labels), style["token" if marked else "muted"], marked=marked)
+        line.pad(label_cells(labels) + 1)
         for head in heads:
             values = tables[head][row]
             before = len(values) - len(labels)
