@@ -11,7 +11,7 @@ from train_bench import beginning, loss_at, steps
 
 from tinygpt_tui.events.training import Evaluation, Finding, Note, RolledBack, RunEnded, RunStarted, Sample, Saved, Step
 from tinygpt_tui.runs.history import LOG_LINES, RunHistory
-from tinygpt_tui.ui.timeline.moments import standing
+from tinygpt_tui.ui.timeline.time_machine import standing
 from tinygpt_tui.words import bar, duration, ratio, shortened, size
 
 

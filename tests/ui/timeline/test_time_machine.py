@@ -13,8 +13,8 @@ from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.timeline import Moment, path_of
 from tinygpt_tui.ui.timeline.moment_chart import MomentChart
 from tinygpt_tui.ui.timeline.moment_text import MomentText
-from tinygpt_tui.ui.timeline.moments import SAMPLING, TimeMachine, slider, standing
 from tinygpt_tui.ui.timeline.screen import NONE_KEPT, TimeMachineScreen
+from tinygpt_tui.ui.timeline.time_machine import SAMPLING, TimeMachine, slider, state_at
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
 
@@ -132,25 +132,25 @@ def moments(*kept: int) -> list[Moment]:
 
 def test_who_stands_at_the_end_moves_on_with_the_run() -> None:
     machine = TimeMachine()
-    assert (machine.step, machine.wish, machine.move(1)) == (None, None, False)
-    assert machine.know(moments(0, 1, 2))
+    assert (machine.step, machine.request, machine.move(1)) == (None, None, False)
+    assert machine.update_moments(moments(0, 1, 2))
     assert machine.step == 2
-    assert machine.know(moments(0, 1, 2, 4))
+    assert machine.update_moments(moments(0, 1, 2, 4))
     assert machine.step == 4
     machine.move(-1)
-    assert not machine.know(moments(0, 1, 2, 4, 8))
+    assert not machine.update_moments(moments(0, 1, 2, 4, 8))
     assert machine.step == 2
-    assert machine.look_at(100)
+    assert machine.select_step(100)
     assert machine.step == 8
     assert slider(machine, 80) == "┴─┴─┴─┴─◆"
     assert len(slider(machine, 5)) == 5
-    machine.know(moments(0))
+    machine.update_moments(moments(0))
     assert (machine.step, slider(machine, 80)) == (0, "◆")
 
 
 def test_where_a_run_stood() -> None:
     history = RunHistory(100)
     history.add(steps(1, 40))
-    assert standing(history, 20) == "validation 2.400 · train 2.939 · after 2 s"
-    assert standing(history, 25).startswith("validation 2.400 at 20 · train ")
-    assert standing(RunHistory(), 0) == "before the first step"
+    assert state_at(history, 20) == "validation 2.400 · train 2.939 · after 2 s"
+    assert state_at(history, 25).startswith("validation 2.400 at 20 · train ")
+    assert state_at(RunHistory(), 0) == "before the first step"

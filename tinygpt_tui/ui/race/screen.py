@@ -64,7 +64,6 @@ class RaceScreen(TabScreen):
         Binding("s,ctrl+t", "settings", "Settings", id="race.settings", tooltip="The chosen pane's sampling settings"),
         Binding("a", "add", "Add", id="race.add", tooltip="Add a pane; four at most"),
         Binding("x", "remove", "Remove", id="race.remove", tooltip="Remove the chosen pane; at least two stay"),
-        # Alt keys, which also work while the prompt has the focus, and which the palette lists there.
         Binding(
             "alt+u", "untrained", "Untrained", id="race.untrained", show=False, tooltip="Run it untrained, or trained"
         ),

@@ -1,4 +1,4 @@
-"""The loss curve with a cursor on it, that walks from moment to moment."""
+"""The loss curve with a cursor that goes from moment to moment."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from textual.widget import Widget
 
 from tinygpt_tui.charts import LossChart, Series
 from tinygpt_tui.runs.history import RunHistory
-from tinygpt_tui.ui.timeline.moments import BIG_STEP
+from tinygpt_tui.ui.timeline.time_machine import BIG_STEP
 
 SMOOTHING = 0.9
 
 
 class MomentChart(Widget, can_focus=True):
-    """Draws from the history's own buffers; says where somebody wants to go."""
+    """Draws from the history's own buffers; posts where the user wants to go."""
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {"moment-chart--train", "moment-chart--validation", "moment-chart--cursor"}
     DEFAULT_CSS = "MomentChart { height: 1fr; width: 1fr; }"
     HELP = """## Time machine
 
-While a model was trained, its weights were kept now and then: more often at the start, where it learns fastest. The
-cursor ▼ stands at one of these steps, and below is what the model wrote *then* to your prompt, with the same random
-numbers at every step: what differs is what it had learnt.
+During training the weights are saved from time to time: more often at the start, when the model learns fastest. The
+cursor ▼ is at one of these steps, and below is what the model of *that* step writes to your prompt, with the same
+random numbers at every step: the texts differ only by what it had learned.
 
 Left and Right go from step to step, with Shift five at a time; Home is the untrained model, End the last. A click on
-the curve goes there, and so does the wheel. Type into the prompt and the text follows.
+the curve or the mouse wheel moves there, too. Type into the prompt, and the text follows.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "go(-1)", "Earlier", id="time.left", tooltip="The checkpoint before"),
-        Binding("right,l", "go(1)", "Later", id="time.right", tooltip="The checkpoint after"),
+        Binding("left,h", "go(-1)", "Earlier", id="time.left", tooltip="The previous checkpoint"),
+        Binding("right,l", "go(1)", "Later", id="time.right", tooltip="The next checkpoint"),
         Binding("shift+left", f"go(-{BIG_STEP})", "Far back", id="time.far_left", show=False, tooltip="Five back"),
         Binding("shift+right", f"go({BIG_STEP})", "Far on", id="time.far_right", show=False, tooltip="Five on"),
         Binding("home", "go(-1000)", "Untrained", id="time.home", show=False, tooltip="Before the first step"),
@@ -42,14 +42,14 @@ the curve goes there, and so does the wheel. Type into the prompt and the text f
     ]
 
     class Moved(Message):
-        """Somebody wants to go so many moments on."""
+        """The user wants to move by that many moments."""
 
         def __init__(self, by: int) -> None:
             super().__init__()
             self.by = by
 
     class Pointed(Message):
-        """Somebody points at a step."""
+        """The user points at a step."""
 
         def __init__(self, step: float) -> None:
             super().__init__()
@@ -61,8 +61,8 @@ the curve goes there, and so does the wheel. Type into the prompt and the text f
         self._step: int | None = None
         self._empty = ""
 
-    def show(self, history: RunHistory, step: int | None, empty: str) -> None:
-        """Draw `history` with the cursor at `step`; `empty` stands there while it has no points."""
+    def show_step(self, history: RunHistory, step: int | None, empty: str) -> None:
+        """Draw `history` with the cursor at `step`; `empty` is shown while it has no points."""
         self._history, self._step, self._empty = history, step, empty
         self.refresh()
 
@@ -87,11 +87,11 @@ the curve goes there, and so does the wheel. Type into the prompt and the text f
         )
 
     def action_go(self, by: int) -> None:
-        """Ask to go so many moments on."""
+        """Request to move by that many moments."""
         self.post_message(self.Moved(by))
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
-        """Go where somebody points, and follow the mouse while its button is down."""
+        """Go where the user points, and follow the mouse while its button is down."""
         self.capture_mouse()
         self._point(event.x)
 
@@ -101,7 +101,7 @@ the curve goes there, and so does the wheel. Type into the prompt and the text f
             self._point(event.x)
 
     def on_mouse_up(self) -> None:
-        """Let the mouse go."""
+        """Release the mouse."""
         self.release_mouse()
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
@@ -110,7 +110,7 @@ the curve goes there, and so does the wheel. Type into the prompt and the text f
         self.action_go(-1)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Go on by the wheel."""
+        """Go forward by the wheel."""
         event.stop()
         self.action_go(1)
 

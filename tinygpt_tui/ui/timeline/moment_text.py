@@ -1,4 +1,4 @@
-"""What a moment writes: shown from its beginning, which is what is compared from moment to moment."""
+"""What a moment's model writes, shown from its start, which is compared from moment to moment."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from tinygpt_tui.ui.shared.output_text import OutputText
 
 
 class MomentText(OutputText):
-    """The same lines stay in sight whatever text comes into them."""
+    """The same lines stay visible whatever text they have."""
 
     DEFAULT_CSS = "MomentText.-stale { text-opacity: 50%; }"
     HELP = (
-        "What the model of this step writes: your prompt in bold, then its own text. At every step it draws with the "
-        "same random numbers, so what differs is what it had learnt by then."
+        "What the model of this step writes: your prompt in bold, then its own text. Every step uses the same random "
+        "numbers, so the texts differ only by what it had learned by then."
     )
 
     def _to_end(self) -> None:
-        """Nobody follows the end here."""
+        """Do not follow the end."""
 
     def action_follow(self) -> None:
         """Go to the end, once."""

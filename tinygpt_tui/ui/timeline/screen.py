@@ -25,37 +25,37 @@ from tinygpt_tui.ui.shared.run_head import SIGNS
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
 from tinygpt_tui.ui.timeline.moment_chart import MomentChart
 from tinygpt_tui.ui.timeline.moment_text import MomentText
-from tinygpt_tui.ui.timeline.moments import BIG_STEP, TimeMachine, Wish, slider, standing
+from tinygpt_tui.ui.timeline.time_machine import BIG_STEP, MomentRequest, TimeMachine, slider, state_at
 
 if TYPE_CHECKING:
     from tinygpt_tui.workers.client import Job
 
-LIVE_S, IDLE_S = 0.5, 3.0  # how often the run is looked at
+LIVE_S, IDLE_S = 0.5, 3.0  # how often the run is read
 TYPING_S = 0.12  # a pause in typing after which the text follows
 STALE_AFTER_S = 0.4  # from then on the text of another step is dim
-NONE_KEPT = (
-    "This run kept no checkpoints along the way, so there is nothing to travel through. Trainings begun by now keep "
-    "some forty of them, unless `timeline mb` is 0."
+NO_MOMENTS = (
+    "This run has no checkpoints in its history, so there is nothing to show. A new run saves about forty of them, "
+    "unless `timeline mb` is 0."
 )
-NONE_YET = "The first checkpoint comes as soon as the untrained model was measured."
-OF_ALL = "They count for every step alike. An empty seed draws one now; it stays the same from step to step."
+NO_MOMENT_YET = "The first checkpoint is saved once the untrained model is evaluated."
+OF_ALL = "They apply to every step. An empty seed draws one now; it is the same at every step."
 
 
 class TimeMachineScreen(TabScreen):
-    """Moves, asks the engine, and shows what comes; the newest wish alone counts."""
+    """Moves, sends requests to the engine, and shows the text of the newest one."""
 
     CSS_PATH = "screen.tcss"
     VERTICAL_BREAKPOINTS = [(0, "-low"), (22, "-high"), (32, "-tall")]  # noqa: RUF012 (declared so by Textual)
     AUTO_FOCUS = "#moment-chart"
     HELP = MomentChart.HELP
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("alt+left", "go(-1)", "Earlier", id="machine.left", show=False, tooltip="The checkpoint before"),
-        Binding("alt+right", "go(1)", "Later", id="machine.right", show=False, tooltip="The checkpoint after"),
+        Binding("alt+left", "go(-1)", "Earlier", id="machine.left", show=False, tooltip="The previous checkpoint"),
+        Binding("alt+right", "go(1)", "Later", id="machine.right", show=False, tooltip="The next checkpoint"),
         Binding(
             "alt+shift+left", f"go(-{BIG_STEP})", "Far back", id="machine.far_left", show=False, tooltip="Five back"
         ),
         Binding("alt+shift+right", f"go({BIG_STEP})", "Far on", id="machine.far_right", show=False, tooltip="Five on"),
-        Binding("slash,p", "prompt", "Prompt", id="machine.prompt", tooltip="Write another beginning"),
+        Binding("slash,p", "prompt", "Prompt", id="machine.prompt", tooltip="Type another prompt"),
         Binding("ctrl+t", "sampling", "Sampling", id="machine.sampling", tooltip="Temperature, length, seed and more"),
         Binding(
             "ctrl+r", "again", "New seed", id="machine.again", tooltip="Other random numbers, the same at each step"
@@ -67,18 +67,18 @@ class TimeMachineScreen(TabScreen):
     ]
 
     def __init__(self, session: TrainingSession, tab: str) -> None:
-        """`session` is the caller's no longer: it is followed here; `tab` is the one it was opened in."""
+        """The screen follows `session` itself; `tab` is the one it was opened in."""
         self.TAB = tab
         super().__init__()
         self._session = session
         self.machine = TimeMachine()
         self._writing = Writing()
-        self._wish: Wish | None = None  # what is written now
+        self._requested: MomentRequest | None = None  # the text that is being written
         self._text = ""
         self._typing: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
-        """Yield where we are, the curve, the text, the prompt."""
+        """Yield the step, the curve, the text, the prompt."""
         yield Static("", id="moment-head", markup=False)
         yield MomentChart(id="moment-chart")
         yield Static("", id="moment-slider", markup=False)
@@ -86,18 +86,18 @@ class TimeMachineScreen(TabScreen):
         yield PromptBox(self.workbench.prompts, id="moment-prompt")
 
     def on_mount(self) -> None:
-        """Listen to the engine, look at the run."""
+        """Listen to the engine, follow the run."""
         self.workbench.news.listen(self)
-        self._show()
+        self._show_state()
         self._follow()
 
     def on_unmount(self) -> None:
-        """Listen no longer."""
+        """Stop listening."""
         self.workbench.news.leave(self)
 
     def on_resize(self) -> None:
         """Fit the lines."""
-        self.call_after_refresh(self._show)
+        self.call_after_refresh(self._show_state)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Show only the keys that do something now."""
@@ -109,30 +109,30 @@ class TimeMachineScreen(TabScreen):
 
     @work(exit_on_error=False)
     async def _follow(self) -> None:
-        # One for the screen's life, never cancelled between reading the journal and taking what was read.
+        # One for the screen's life, never cancelled between reading the journal and using what was read.
         while self.is_attached:
             if self.is_current:
                 try:
-                    found = await asyncio.to_thread(self._look)
+                    found = await asyncio.to_thread(self._read)
                 except TinyGPTError as error:
                     self.show_error(error)
                     return
-                self._take_look(*found)
+                self._apply_look(*found)
             await asyncio.sleep(LIVE_S if self._session.phase.live else IDLE_S)
 
-    def _look(self) -> tuple[Look, list[Moment]]:
+    def _read(self) -> tuple[Look, list[Moment]]:
         return self._session.look(), list_moments(self._session.run)
 
-    def _take_look(self, look: Look, moments: list[Moment]) -> None:
+    def _apply_look(self, look: Look, moments: list[Moment]) -> None:
         if not self.query(MomentText):
             return  # while the app closes, a screen is still there when its widgets are gone
         news = self._session.take(look)
         first = not self.machine.moments
         grown = len(moments) != len(self.machine.moments)
-        if self.machine.know(moments):
-            self._ask()
+        if self.machine.update_moments(moments):
+            self._request_text()
         if news or grown or first:
-            self._show()
+            self._show_state()
         if first or grown:
             self.refresh_bindings()
 
@@ -144,17 +144,17 @@ class TimeMachineScreen(TabScreen):
 
     @on(MomentChart.Pointed)
     def _pointed(self, message: MomentChart.Pointed) -> None:
-        if self.machine.look_at(message.step):
-            self._arrived()
+        if self.machine.select_step(message.step):
+            self._step_changed()
 
     def action_go(self, by: int) -> None:
-        """Go so many moments on."""
+        """Move by that many moments."""
         if self.machine.move(by):
-            self._arrived()
+            self._step_changed()
 
-    def _arrived(self) -> None:
-        self._show()
-        self._ask()
+    def _step_changed(self) -> None:
+        self._show_state()
+        self._request_text()
 
     def action_prompt(self) -> None:
         """Go to the prompt."""
@@ -173,70 +173,70 @@ class TimeMachineScreen(TabScreen):
         text = self.query_one(MomentText)
         text.scroll_relative(y=pages * max(1, text.size.height - 1), animate=False)
 
-    # What is written
+    # The text
 
     @on(TextArea.Changed, "#moment-prompt")
     def _typed(self, message: TextArea.Changed) -> None:
         message.stop()
         if self._typing is not None:
             self._typing.stop()
-        self._typing = self.set_timer(TYPING_S, self._take_prompt)
+        self._typing = self.set_timer(TYPING_S, self._use_prompt)
 
     @on(PromptBox.Submitted)
     def _submitted(self, message: PromptBox.Submitted) -> None:
         message.stop()
         self.workbench.remember_prompt(message.prompt)
-        self._take_prompt()
+        self._use_prompt()
         self.query_one(MomentChart).focus()
 
-    def _take_prompt(self) -> None:
+    def _use_prompt(self) -> None:
         prompt = self.query_one(PromptBox).text
         if prompt != self.machine.prompt:
             self.machine.prompt = prompt
-            self._ask()
+            self._request_text()
 
     def action_again(self) -> None:
-        """Draw with other random numbers."""
+        """Use other random numbers."""
         seed = (self.machine.sampling.seed or 0) + 1
-        self._use(msgspec.structs.replace(self.machine.sampling, seed=seed))
+        self._use_sampling(msgspec.structs.replace(self.machine.sampling, seed=seed))
 
     def action_sampling(self) -> None:
-        """Let the settings be changed."""
+        """Let the user change the settings."""
         from tinygpt_tui.ui.shared.edit_sampling import EditSampling
 
-        self.app.push_screen(EditSampling(self.machine.sampling, OF_ALL), self._use)
+        self.app.push_screen(EditSampling(self.machine.sampling, OF_ALL), self._use_sampling)
 
-    def _use(self, sampling: SamplingSettings | None) -> None:
+    def _use_sampling(self, sampling: SamplingSettings | None) -> None:
         if sampling is None:
             return
         if sampling.seed is None:
             sampling = msgspec.structs.replace(sampling, seed=(self.machine.sampling.seed or 0) + 1)
         self.machine.sampling = sampling
-        self._show()
-        self._ask()
+        self._show_state()
+        self._request_text()
 
-    def _ask(self) -> None:
-        """Show what is wished for: at once where it was written before, else as it comes."""
-        wish, written = self.machine.wish, self.machine.written()
-        self._wish = wish
-        if wish is None:
+    def _request_text(self) -> None:
+        """Show the text for the selected step and prompt: at once if it is cached, else as it arrives."""
+        request, written = self.machine.request, self.machine.written()
+        self._requested = request
+        if request is None:
             return
         self.query_one(MomentText).set_hint("")
         self._writing.stop()
         if written is not None:
             self._writing = Writing()
-            self._put(written)
+            self._show_text(written)
             return
         engine = self.workbench.engine
         phase: Phase = "reading" if engine.is_ready else "starting"
-        writing = self._writing = Writing(Asked(wish.prompt, len(wish.prompt)), phase)
+        writing = self._writing = Writing(Asked(request.prompt, len(request.prompt)), phase)
         self.set_timer(STALE_AFTER_S, lambda: self._dim(writing))
         model = str(self._session.run.model)
-        writing.job = engine.start(Generate(model, wish.prompt, wish.sampling, at_step=wish.step))
+        writing.job = engine.start(Generate(model, request.prompt, request.sampling, at_step=request.step))
         self._follow_job(writing, writing.job)
 
     def _dim(self, writing: Writing) -> None:
-        """Dim the text of the step before, where that of this one takes long."""
+        """Dim the previous step's text if this one's takes long."""
         if writing is self._writing and writing.busy and not writing.tokens:
             self.query_one(MomentText).add_class("-stale")
 
@@ -245,7 +245,7 @@ class TimeMachineScreen(TabScreen):
         async for batch in job:
             if writing is not self._writing:
                 return
-            self._take(batch)
+            self._apply_events(batch)
 
     def on_engine_news(self, message: EngineNews) -> None:
         """Show that the engine is ready, or failed."""
@@ -255,41 +255,41 @@ class TimeMachineScreen(TabScreen):
             elif isinstance(event, EngineFailed) and not event.model and self.is_current:
                 self.show_error(TinyGPTError(event.message, event.hint))
 
-    def _take(self, events: list[GenerationEvent]) -> None:
+    def _apply_events(self, events: list[GenerationEvent]) -> None:
         text = self.query_one(MomentText)
         new = ""
         for event in events:
             if isinstance(event, GenerationStarted):
                 self._text = ""
             new += self._writing.take(event, len(self._text) + len(new))
-            if isinstance(event, GenerationEnded) and self._wish is not None:
-                self._ended(event, self._wish, self._text + new)
+            if isinstance(event, GenerationEnded) and self._requested is not None:
+                self._ended(event, self._requested, self._text + new)
         if not new:
             return
-        prompt = self._wish.prompt if self._wish else ""
+        prompt = self._requested.prompt if self._requested else ""
         begins = not self._text
         self._text += new
         text.remove_class("-stale")
-        if begins:  # until the first letter comes the text of the step before stays: nothing flickers
+        if begins:  # until the first character arrives, the previous text stays: nothing flickers
             text.reset(prompt + new, len(prompt))
         else:
             text.append(new)
 
-    def _ended(self, event: GenerationEnded, wish: Wish, written: str) -> None:
+    def _ended(self, event: GenerationEnded, request: MomentRequest, written: str) -> None:
         if event.reason == "failed":
             self._text = ""
             self.query_one(MomentText).remove_class("-stale")
             self.query_one(MomentText).reset()
             self.query_one(MomentText).set_hint(f"{event.message}. {event.hint}")
         elif event.reason != "stopped":
-            self.machine.remember(wish, written)
+            self.machine.cache_text(request, written)
             if not written:
-                self._put("")
+                self._show_text("")
 
-    def _put(self, written: str) -> None:
+    def _show_text(self, written: str) -> None:
         self._text = written
         self.query_one(MomentText).remove_class("-stale")
-        prompt = self._wish.prompt if self._wish else ""
+        prompt = self._requested.prompt if self._requested else ""
         self.query_one(MomentText).reset(prompt + written, len(prompt))
 
     def action_copy(self) -> None:
@@ -298,20 +298,22 @@ class TimeMachineScreen(TabScreen):
         self.app.copy_to_clipboard(text.encode("utf-8", "replace").decode("utf-8"))
         self.notify(f"copied {len(text)} characters", timeout=3)
 
-    # Where we are
+    # Showing
 
-    def _show(self) -> None:
+    def _show_state(self) -> None:
         machine, session = self.machine, self._session
         step, text = machine.step, self.query_one(MomentText)
         head, width = self.query_one("#moment-head", Static), self.size.width - 2
         if step is None:
-            words = "reading its journal…" if not session.looked else NONE_YET if session.phase.live else NONE_KEPT
+            words = (
+                "reading its journal…" if not session.looked else NO_MOMENT_YET if session.phase.live else NO_MOMENTS
+            )
             head.update(session.name)
             text.set_hint(words)
         else:
             live = f"{SIGNS[session.phase]} " if session.phase.live else ""
             total = f" of {session.history.steps:,}" if session.history.steps else ""
-            head.update(f"{live}step {step:,}{total} · {standing(session.history, step)}")
+            head.update(f"{live}step {step:,}{total} · {state_at(session.history, step)}")
         sampling = machine.sampling
         count = len(machine.moments)
         said = (
@@ -321,4 +323,4 @@ class TimeMachineScreen(TabScreen):
         )
         self.query_one("#moment-slider", Static).update(slider(machine, width - len(said)) + said)
         text.border_title = session.name if step is None else f"{session.name} at step {step:,} writes"
-        self.query_one(MomentChart).show(session.history, step, "waiting for the first step")
+        self.query_one(MomentChart).show_step(session.history, step, "waiting for the first step")

@@ -1,4 +1,4 @@
-"""Where somebody stands in a run's timeline, and what its models wrote there. It knows nothing of Textual."""
+"""The selected moment of a run's timeline, and what its models wrote. It knows nothing of Textual."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tinygpt_tui.words import duration
 
 BIG_STEP = 5  # moments
 TRAIN_MEAN_OF = 20  # steps: one batch's loss jumps about
-TEXTS_KEPT = 500
-# Long enough to see what it is like; a seed, because only with the same random numbers texts can be compared.
+MOST_TEXTS = 500
+# Long enough to judge; with a seed, because texts are comparable only with the same random numbers.
 SAMPLING = SamplingSettings(max_new_tokens=400, seed=1)
 
 
-class Wish(NamedTuple):
-    """What is to be shown: which moment writes on from which prompt, and how."""
+class MomentRequest(NamedTuple):
+    """A text to show: which moment continues which prompt, and how."""
 
     step: int
     prompt: str
@@ -28,59 +28,59 @@ class Wish(NamedTuple):
 
 
 class TimeMachine:
-    """Moments, the one that is looked at, and the texts that were written already."""
+    """Moments, the selected one, and the texts written so far."""
 
     def __init__(self) -> None:
         self.moments: list[Moment] = []
         self.at = 0
         self.prompt = ""
         self.sampling = SAMPLING
-        self._texts: dict[Wish, str] = {}
+        self._texts: dict[MomentRequest, str] = {}
 
     @property
     def step(self) -> int | None:
-        """The step that is looked at; None where the run keeps no moments."""
+        """The selected step; None if the run has no moments."""
         return self.moments[self.at].step if self.moments else None
 
     @property
-    def wish(self) -> Wish | None:
-        """What is to be shown now."""
-        return None if self.step is None else Wish(self.step, self.prompt, self.sampling)
+    def request(self) -> MomentRequest | None:
+        """The text to show now."""
+        return None if self.step is None else MomentRequest(self.step, self.prompt, self.sampling)
 
-    def know(self, moments: Sequence[Moment]) -> bool:
-        """Take the moments there are by now; return whether another one is looked at.
+    def update_moments(self, moments: Sequence[Moment]) -> bool:
+        """Take the moments there are by now; return whether another one is selected.
 
-        Who stood at the newest one, or saw none, moves on with the run; others stay where they are.
+        If the newest one is selected, or none, the selection moves with the run; else it stays.
         """
         before = self.step
         at_end = self.at >= len(self.moments) - 1
         if [moment.step for moment in moments] < [moment.step for moment in self.moments[: len(moments)]]:
-            self._texts.clear()  # the run began anew
+            self._texts.clear()  # the run was started again
         self.moments = list(moments)
         if at_end or before is None:
             self.at = max(0, len(moments) - 1)
         else:
-            self.look_at(before)
+            self.select_step(before)
         return self.step != before
 
     def move(self, by: int) -> bool:
-        """Move so many moments on; return whether that is another one."""
+        """Move by that many moments; return whether that is another one."""
         return self._go(self.at + by)
 
-    def look_at(self, step: float) -> bool:
-        """Move to the moment nearest to `step`; return whether that is another one."""
+    def select_step(self, step: float) -> bool:
+        """Select the moment nearest to `step`; return whether that is another one."""
         if not self.moments:
             return False
         return self._go(min(range(len(self.moments)), key=lambda at: abs(self.moments[at].step - step)))
 
     def written(self) -> str | None:
-        """Return what was written for this wish, if it was."""
-        return self._texts.get(self.wish) if self.wish else None
+        """Return the text for this request if it was written before."""
+        return self._texts.get(self.request) if self.request else None
 
-    def remember(self, wish: Wish, text: str) -> None:
-        """Keep a text that was written to its end."""
-        self._texts[wish] = text
-        while len(self._texts) > TEXTS_KEPT:
+    def cache_text(self, request: MomentRequest, text: str) -> None:
+        """Cache a text that was written to its end."""
+        self._texts[request] = text
+        while len(self._texts) > MOST_TEXTS:
             del self._texts[next(iter(self._texts))]
 
     def _go(self, at: int) -> bool:
@@ -88,8 +88,8 @@ class TimeMachine:
         return self.at != before
 
 
-def standing(history: RunHistory, step: int) -> str:
-    """Return in one line where a run stood at `step`: losses as they were measured last, and the time spent."""
+def state_at(history: RunHistory, step: int) -> str:
+    """Return the state of a run at `step` in one line: the last measured losses, and the time spent."""
     parts = []
     steps, losses = history.validation_losses
     known = int(np.searchsorted(steps, step, "right"))
@@ -107,7 +107,7 @@ def standing(history: RunHistory, step: int) -> str:
 
 
 def slider(machine: TimeMachine, width: int) -> str:
-    """Return the moments as marks in a line, the one that is looked at among them."""
+    """Return the moments as marks in a line, with the selected one."""
     count = len(machine.moments)
     if not count:
         return ""
