@@ -13,7 +13,7 @@ from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.timeline import Moment, path_of
 from tinygpt_tui.ui.timeline.moment_chart import MomentChart
 from tinygpt_tui.ui.timeline.moment_text import MomentText
-from tinygpt_tui.ui.timeline.screen import NONE_KEPT, TimeMachineScreen
+from tinygpt_tui.ui.timeline.screen import NO_MOMENTS, TimeMachineScreen
 from tinygpt_tui.ui.timeline.time_machine import SAMPLING, TimeMachine, slider, state_at
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
@@ -118,7 +118,7 @@ async def test_a_run_without_a_timeline_says_so_and_the_mouse_points_at_steps() 
         await bench.until(lambda: bench.app.screen.is_modal)
         await bench.pilot.press("enter")
         screen = await travel(bench)
-        await bench.sees(NONE_KEPT[:40])
+        await bench.sees(NO_MOMENTS[:40])
         keep(run.folder, 0, 5, 20, 40)
         await bench.until(lambda: screen.machine.step == 40)
         await bench.pilot.click(MomentChart, offset=(10, 4))

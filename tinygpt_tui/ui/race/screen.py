@@ -260,7 +260,7 @@ class RaceScreen(TabScreen):
         return busy
 
     def _start(self, prompt: str, *, new_seed: bool = False) -> None:
-        if not self._models.looked:
+        if not self._models.loaded:
             self._early_prompt = prompt  # the user types faster than folders are read
             return
         if any(not lane.contender.model for lane in self.race.lanes):
