@@ -27,7 +27,7 @@ CLEAN = [
     *("cli", "__init__.py", "__main__.py", "errors.py", "files.py", "packages.py", "paths.py", "platforms.py"),
     *("reading.py", "words.py", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs", "Makefile", "tools"),
     *("ui/generate", "ui/models", "ui/senses", "ui/shell"),
-    *("ui/runs", "ui/train"),
+    *("ui/inspect", "ui/race", "ui/runs", "ui/timeline", "ui/train"),
     *("api.py", "generation", "native", "server"),
     *("checkpoints", "foreign", "exports", "measuring", "benchmarks"),
     *("architectures", "settings", "tokenizers", "insight"),
