@@ -378,7 +378,7 @@ def test_inspect_with_the_guess_after_each_layer(picture: Picture) -> None:
     async def play(pilot: Pilot[None]) -> None:
         await inspect_tab(pilot)
         await pilot.press("3")
-        await sees(pilot, "from layer to layer")
+        await sees(pilot, "after each layer")
 
     assert picture(play, LARGE)
 
