@@ -269,7 +269,7 @@ async def test_the_mouse_goes_where_keys_go() -> None:
         await tab.pilot.click("#view-guesses")
         await tab.sees("▌3 Guesses", "the model's prediction")
         await tab.pilot.click("#inspect-model")
-        await tab.sees("model to look into")
+        await tab.sees("model to inspect")
         await tab.press("enter")
         await tab.bench.until(lambda: len(tab.engine.traced) == 2)
 
