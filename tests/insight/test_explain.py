@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.events.generation import Explained, GenerationEnded, TokenSeen
 from tinygpt_tui.insight import explain
-from tinygpt_tui.insight.explain import CROWD, ExplainJob, spans_of
+from tinygpt_tui.insight.explain import BATCH, ExplainJob, spans_of
 from tinygpt_tui.settings.windows import Policy
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
@@ -225,7 +225,7 @@ def test_a_question_about_nothing_ends_at_once(text: str, start: int, end: int) 
 
 
 def test_a_long_answer_comes_in_crowds_that_cut_no_character() -> None:
-    text = "👍" * (2 * CROWD)  # four tokens each
+    text = "👍" * (2 * BATCH)  # four tokens each
     tokenizer: Tokenizer = PieceTokenizer([])
     events = list(ExplainJob(FakeEngine(256), tokenizer, BLOCK_SIZE, text, 0, len(text), candidates=0))
     crowds = [event.tokens for event in events if isinstance(event, Explained)]

@@ -11,7 +11,7 @@ from train_bench import beginning, loss_at, steps
 
 from tinygpt_tui.events.training import Evaluation, Finding, Note, RolledBack, RunEnded, RunStarted, Sample, Saved, Step
 from tinygpt_tui.runs.history import LOG_LINES, RunHistory
-from tinygpt_tui.ui.timeline.time_machine import standing
+from tinygpt_tui.ui.timeline.time_machine import state_at
 from tinygpt_tui.words import bar, duration, ratio, shortened, size
 
 
@@ -102,9 +102,9 @@ def test_what_comes_from_a_part_of_the_text_is_said_as_such() -> None:
     assert history.log[-1] == "   10  validation 2.0000 on 40 tokens ◆ best"
     history.add([Sample(10, "ab")])
     assert (history.samples[-1].loss, history.samples[-1].tokens) == (2.0, 40)
-    assert standing(history, 15) == "validation ≈2.000 at 10 · after 0 s"
+    assert state_at(history, 15) == "validation ≈2.000 at 10 · after 0 s"
     history.add([Evaluation(20, 2.05, 1.9, 20, 2.05, 0.2, part_loss=1.95)])
-    assert standing(history, 20) == "validation 2.050 · after 0 s"
+    assert state_at(history, 20) == "validation 2.050 · after 0 s"
     assert list(history.validation_losses[1]) == [3.0, 2.0, 2.05]  # as it was told …
     assert list(history.comparable_losses[1]) == [3.0, 2.0, 1.95]  # … and like with like: it did not rise
     assert list(history.gaps[1]) == pytest.approx([-0.1, 0.05])

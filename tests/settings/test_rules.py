@@ -102,7 +102,7 @@ def test_a_recurrent_run_has_one_process_and_fp32() -> None:
         check(TrainingSettings(architecture=LSTMSettings()), processes=2)
 
 
-@pytest.mark.parametrize("struct", [SamplingSettings, TrainingSettings, *{type(net) for net in VARIANTS.values()}])
+@pytest.mark.parametrize("struct", [SamplingSettings, TrainingSettings, *dict.fromkeys(map(type, VARIANTS.values()))])
 def test_an_error_of_a_single_setting_carries_its_field(struct: type[msgspec.Struct]) -> None:
     for name, field in fields_of(struct).items():
         if field.minimum is None:

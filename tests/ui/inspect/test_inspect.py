@@ -278,7 +278,7 @@ async def test_a_model_from_anywhere_is_walked_through(tmp_path: Path) -> None:
     folder = make_model("far")
     folder.rename(tmp_path / "far")
     async with generate_opened((80, 24)) as bench:
-        bench.screen._visit(tmp_path / "far")
+        bench.screen.chooser._visit(tmp_path / "far")
         await bench.until(lambda: bench.app.screen.is_modal)  # its card
         await bench.pilot.press("escape")
         await bench.until(lambda: bench.screen.chooser.card is not None and bench.screen.chooser.card.name == "far")
