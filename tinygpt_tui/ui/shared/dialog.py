@@ -24,7 +24,7 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
     Dialog {
         align: center middle;
         & > DialogBox {
-            width: 64; max-width: 100%; height: auto; max-height: 96%; padding: 0 1;
+            width: 64; max-width: 100%; height: auto; max-height: 100%; padding: 0 1;
             background: $surface; border: round $border;
             border-title-color: $foreground; border-subtitle-color: $quiet;
         }
