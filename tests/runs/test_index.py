@@ -82,7 +82,7 @@ def test_a_trainer_that_is_gone_without_a_word_has_failed(state: RunState) -> No
     assert "ended unexpectedly" in card.message
 
 
-def test_a_run_that_never_began_says_so() -> None:
+def test_a_run_that_never_started_says_so() -> None:
     make_run()
     (card,) = list_runs()
     assert (card.state, card.message, card.step) == ("failed", "it never started", 0)

@@ -38,7 +38,7 @@ def no_shipped_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have everything shown at once: the tests are many, and draw as fast as they can."""
-    monkeypatch.setattr("tinygpt_tui.ui.jobs.pace.Pace.rest_s", lambda pace: 0.0)
+    monkeypatch.setattr("tinygpt_tui.ui.jobs.draw_pace.DrawPace.rest_s", lambda pace: 0.0)
 
 
 @pytest.fixture(autouse=True)

@@ -100,31 +100,31 @@ class _Norm(torch.autograd.Function):
         x: Tensor,
         weight: Tensor | None,
         bias: Tensor | None,
-        shares: Tensor | None,
+        mix_weights: Tensor | None,
         epsilon: float,
     ) -> Tensor:
         x = x.contiguous()
         B, T, C = x.shape
-        y, kept = torch.empty_like(x), x.new_empty(B, T, 2)
-        reach = 0 if shares is None else len(shares)
-        native.norm(_at(x), _at(weight), _at(bias), _at(shares), _at(y), _at(kept), B, T, C, reach, epsilon)
+        y, statistics = torch.empty_like(x), x.new_empty(B, T, 2)
+        window = 0 if mix_weights is None else len(mix_weights)
+        native.norm(_at(x), _at(weight), _at(bias), _at(mix_weights), _at(y), _at(statistics), B, T, C, window, epsilon)
         ctx.native = native
-        ctx.save_for_backward(x, weight, bias, shares, kept)
+        ctx.save_for_backward(x, weight, bias, mix_weights, statistics)
         return y
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, bias, shares, kept = ctx.saved_tensors
+        x, weight, bias, mix_weights, statistics = ctx.saved_tensors
         gradient = gradients[0].contiguous()
         B, T, C = x.shape
         to_x, row = torch.empty_like(x), x.new_empty(2, C)
         to_weight, to_bias, to_shares = (
-            None if part is None else torch.zeros_like(part) for part in (weight, bias, shares)
+            None if part is None else torch.zeros_like(part) for part in (weight, bias, mix_weights)
         )
-        reach = 0 if shares is None else len(shares)
+        window = 0 if mix_weights is None else len(mix_weights)
         ctx.native.norm_back(
-            _at(x), _at(weight), _at(bias), _at(shares), _at(kept), _at(gradient),
-            _at(to_x), _at(to_weight), _at(to_bias), _at(to_shares), _at(row), B, T, C, reach,
+            _at(x), _at(weight), _at(bias), _at(mix_weights), _at(statistics), _at(gradient),
+            _at(to_x), _at(to_weight), _at(to_bias), _at(to_shares), _at(row), B, T, C, window,
         )  # fmt: skip
         return None, to_x, to_weight, to_bias, to_shares, None
 

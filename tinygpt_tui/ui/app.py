@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from tinygpt_tui.workers.client import Engine
 
 GOODBYE_S = 2.0  # for the engine to end by itself
-AT_ONCE_S = 0.3  # for the engine to end by itself where nobody is there to wait for it
+AT_ONCE_S = 0.3  # for the engine to end by itself when the terminal is gone
 SAVES = ("settings", "history", "session", "sessions-disk")  # groups of workers that write what the user made
 
 
@@ -134,7 +134,7 @@ class TinyGPTApp(App[None]):
             id="app.quit",
             show=False,
             priority=True,
-            tooltip="Leave; trainings go on without the app",
+            tooltip="Quit; runs continue without the app",
         ),
     ]
 
@@ -181,7 +181,7 @@ class TinyGPTApp(App[None]):
     def on_mount(self) -> None:
         """Remember the themes chosen from now on; the engine starts behind the first picture."""
         self.theme_changed_signal.subscribe(self, lambda theme: self.save_preferences(theme=theme.name))
-        self.call_after_refresh(self._settle)
+        self.call_after_refresh(self._finish_start)
         if self.preferences.problem:
             words = f"{self.preferences.problem}\nthe usual settings are used; the file is kept when others are saved"
             self.notify(words, severity="warning", markup=False)
@@ -198,8 +198,8 @@ class TinyGPTApp(App[None]):
         self.set_keymap(keymap)
         return problems
 
-    def _settle(self) -> None:
-        """What waits for the first picture."""
+    def _finish_start(self) -> None:
+        """Do what waits for the first picture."""
         if not gc.isenabled():  # as the command line left it
             self._garbage.take_over()
             self.news.listen(self)
@@ -213,7 +213,7 @@ class TinyGPTApp(App[None]):
             self._garbage.started()
 
     async def on_event(self, event: events.Event) -> None:
-        """Nobody collects garbage between two keys, and each goes where the one before it has led."""
+        """Collect no garbage between two keys; send each key to what the one before it focused."""
         if isinstance(event, events.InputEvent):
             self._garbage.key()
         if isinstance(event, events.Key) and event.key.startswith("alt+"):
@@ -317,7 +317,7 @@ class TinyGPTApp(App[None]):
         self.push_screen(HelpScreen.about(self.screen))
 
     def get_key_display(self, binding: Binding) -> str:
-        """Write function keys as they stand on a keyboard."""
+        """Write function keys as a keyboard shows them."""
         key = super().get_key_display(binding)
         return key.upper() if key[:1] == "f" and key[1:].isdigit() else key
 
@@ -364,7 +364,7 @@ class TinyGPTApp(App[None]):
 
     def leave(self, status: int) -> None:
         """Quit soon and without a question, with an exit status; for signal handlers and other threads."""
-        if self._loop_here is None:  # nothing has begun
+        if self._loop_here is None:  # the app has not started
             raise SystemExit(status)
         with suppress(RuntimeError):  # the loop is closed: it ends already
             self._loop_here.call_soon_threadsafe(self.call_later, self._leave, status)
@@ -374,7 +374,7 @@ class TinyGPTApp(App[None]):
         await self._end(status, AT_ONCE_S)
 
     async def _end(self, status: int = 0, patience_s: float = GOODBYE_S) -> None:
-        # A worker that has not begun when the app exits never begins, and what it would have saved is lost.
+        # A worker that has not started when the app exits never starts, and what it would have saved is lost.
         saving = [worker for worker in self.workers if worker.group in SAVES and not worker.is_finished]
         with suppress(TimeoutError):
             await asyncio.wait_for(
@@ -385,8 +385,8 @@ class TinyGPTApp(App[None]):
 
 
 def _engine_process(frames_per_second: int, device: str) -> Engine:
-    from tinygpt_tui.ui.jobs.pace import Pace
+    from tinygpt_tui.ui.jobs.draw_pace import DrawPace
     from tinygpt_tui.workers.client import Engine
     from tinygpt_tui.workers.engine_process import EngineProcess
 
-    return Engine(EngineProcess(frames_per_second, device), Pace())
+    return Engine(EngineProcess(frames_per_second, device), DrawPace())

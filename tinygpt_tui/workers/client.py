@@ -48,7 +48,7 @@ class End(Protocol):
 
 
 class Pace(Protocol):
-    """Limits how often events are passed on; see ui/jobs/pace.py."""
+    """Limits how often events are passed on; see ui/jobs/draw_pace.py."""
 
     def begin(self) -> None:
         """Events are passed on now."""

@@ -45,21 +45,21 @@ def main(frames_per_second: str = "30", device: str = AUTO) -> int:
     service = EngineService(device)
     pump: Pump[GenerationEvent] = Pump(lambda event: isinstance(event, Token), float(frames_per_second))
 
-    def say(event: GenerationEvent) -> None:
+    def send(event: GenerationEvent) -> None:
         _write(output, pump.push(event))
 
-    say(service.ready())
+    send(service.ready())
     try:
         while True:
-            for asked in _without_stopped(_waiting(requests, block=not service.busy), say):
+            for asked in _without_stopped(_waiting(requests, block=not service.busy), send):
                 if asked is None:
                     return 0
                 for event in service.handle(*asked):
-                    say(event)
+                    send(event)
             for event in service.advance():
-                say(event)
+                send(event)
     except BrokenPipeError:
-        return 0  # nobody listens any more
+        return 0  # the reader is gone
 
 
 def _read_requests(stream: IO[bytes], requests: queue.SimpleQueue[Asked]) -> None:

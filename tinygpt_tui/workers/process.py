@@ -20,7 +20,7 @@ _INSTALLED = ("site-packages", "dist-packages")
 def command(module: str, *arguments: str) -> list[str]:
     """Return the command line that runs `module` of this package.
 
-    -P keeps the current folder off the import path: a `random.py` there is somebody's exercise, not our library.
+    -P keeps the current folder off the import path: a `random.py` there may be the user's own exercise.
     """
     return [sys.executable, "-P", "-m", module, *arguments]
 

@@ -11,7 +11,7 @@ from tinygpt_tui.errors import StorageError
 from tinygpt_tui.events.generation import GenerationEnded, GenerationStarted, Token
 from tinygpt_tui.ui.generate.status_line import status_text
 from tinygpt_tui.ui.shared.context_window import ContextWindow
-from tinygpt_tui.ui.shared.generation_view import Asked, Writing
+from tinygpt_tui.ui.shared.generation_view import Asked, GenerationView
 from tinygpt_tui.ui.shared.prompt_history import LONGEST, MOST_CHARACTERS, PromptHistory
 
 
@@ -144,13 +144,13 @@ class Clock:
         return self.now
 
 
-def written(tokens: int, block_size: int = 128) -> tuple[Writing, Clock]:
+def written(tokens: int, block_size: int = 128) -> tuple[GenerationView, Clock]:
     clock = Clock()
-    writing = Writing(Asked("ab", 2), "reading", clock)
-    writing.take(GenerationStarted(1, 2, block_size, 7), 2)
+    writing = GenerationView(Asked("ab", 2), "reading", clock)
+    writing.apply_event(GenerationStarted(1, 2, block_size, 7), 2)
     clock.now = 0.5
     for index in range(tokens):
-        writing.take(Token(1, index, 0, "c", 3), 2 + index)
+        writing.apply_event(Token(1, index, 0, "c", 3), 2 + index)
     return writing, clock
 
 
@@ -159,7 +159,7 @@ def test_the_speed_counts_from_the_first_token() -> None:
     clock.now = 2.5
     assert writing.seconds_to_first == 0.5
     assert writing.tokens_per_s == 50
-    writing.take(GenerationEnded(1, "length", 101, seconds=1.5, seconds_to_first=0.5), 103)
+    writing.apply_event(GenerationEnded(1, "length", 101, seconds=1.5, seconds_to_first=0.5), 103)
     assert writing.tokens_per_s == 100
     assert writing.reason == "stopped at the 101-token limit"
 

@@ -190,7 +190,7 @@ def test_characters_and_tokens_need_not_be_the_same() -> None:
     assert (index.info(3).start, index.info(3).end) == (2, 4)
 
 
-def test_text_can_go_on_only_from_a_whole_character() -> None:
+def test_text_can_resume_only_from_a_whole_character() -> None:
     index = explained(3, seen(0, 1, texts="ab\ufffd"), seen(1, 2), seen(1, 3, id=8), seen(2, 3))
     assert [index.info(0).other(place) for place in (-1, 0, 1, 2, 3)] == [None, "a", "b", None, None]
     assert index.info(1).whole

@@ -33,7 +33,7 @@ def engine_of(bench: TrainBench) -> FakeEngine:
 
 async def travel(bench: TrainBench) -> TimeMachineScreen:
     """Open the time machine of the run that is looked at."""
-    await bench.until(lambda: bench.screen.session is not None and bench.screen.session.looked)
+    await bench.until(lambda: bench.screen.session is not None and bench.screen.session.was_read)
     await bench.pilot.press("h")
     await bench.until(lambda: isinstance(bench.app.screen, TimeMachineScreen) and bench.app.screen.is_mounted)
     screen = bench.app.screen

@@ -49,23 +49,23 @@ async def look_at(bench: TrainBench, name: str) -> None:
     await bench.until(lambda: bench.app.screen.is_modal)
     assert name in bench.shown
     await bench.pilot.press("enter")
-    await bench.until(lambda: bench.screen.session is not None and bench.screen.session.looked)
+    await bench.until(lambda: bench.screen.session is not None and bench.screen.session.was_read)
 
 
 def test_what_was_read_for_nobody_is_not_lost(run: ScriptedRun) -> None:
     run.live(until=20)
     session = TrainingSession.open(run.folder.model)
-    session.look()  # whoever asked was gone when the answer came
+    session.read_update()  # whoever asked was gone when the answer came
     run.write(steps(21, 30))
-    assert session.take(session.look())
+    assert session.apply_update(session.read_update())
     assert (session.history.step, len(session.history.samples)) == (30, 4)
     run.write(steps(31, 40))
-    session.look()
+    session.read_update()
     run.write(steps(41, 50))
-    session.take(session.look())
+    session.apply_update(session.read_update())
     losses, _ = session.history.measured("loss")
     assert list(losses) == list(range(1, 51))  # each once
-    assert not session.look().events
+    assert not session.read_update().events
 
 
 async def test_a_live_run_is_found_and_followed(run: ScriptedRun) -> None:

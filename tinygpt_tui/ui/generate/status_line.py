@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.widget import Widget
 
 from tinygpt_tui.errors import TinyGPTError
-from tinygpt_tui.ui.shared.generation_view import Writing
+from tinygpt_tui.ui.shared.generation_view import GenerationView
 
 WORDS = {
     "starting": "starting the engine…",
@@ -24,7 +24,7 @@ LONG_WAIT_S = 1.0
 
 
 class StatusLine(Widget):
-    """Draws a `Writing`; `show_progress` draws it again."""
+    """Draws a `GenerationView`; `show_progress` draws it again."""
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {"status-line--unsaved"}
@@ -39,7 +39,7 @@ class StatusLine(Widget):
             "progress; tokens so far, tokens per second, time to the first one, how full the window is and "
             "what happens when it is full: see `window` in the sampling settings"
         )
-        self._writing = Writing()
+        self._writing = GenerationView()
         self._idle = ""
         self._unsaved = ""
 
@@ -47,7 +47,7 @@ class StatusLine(Widget):
         """Count the seconds while waiting."""
         self.set_interval(0.5, self._tick)
 
-    def show_progress(self, writing: Writing) -> None:
+    def show_progress(self, writing: GenerationView) -> None:
         """Show the progress of this generation."""
         self._writing = writing
         self.set_class(writing.failed, "-failed")
@@ -82,7 +82,7 @@ class StatusLine(Widget):
             self.refresh()
 
 
-def status_text(writing: Writing, width: int) -> Text:
+def status_text(writing: GenerationView, width: int) -> Text:
     """Return the line at exactly `width` cells: words at the left, the fullest numbers that fit at the right."""
     words = _words(writing)
     room = width - max(cell_len(words), min(WORDS_ROOM, width // 2)) - GAP
@@ -98,7 +98,7 @@ def shortened(text: str, width: int) -> str:
     return text if cell_len(text) <= width else set_cell_size(text, max(0, width - 1)) + "…"
 
 
-def _words(writing: Writing) -> str:
+def _words(writing: GenerationView) -> str:
     if writing.phase == "ended":
         return writing.reason
     words = WORDS.get(writing.phase, "")
@@ -107,7 +107,7 @@ def _words(writing: Writing) -> str:
     return words
 
 
-def _numbers(writing: Writing) -> list[str]:
+def _numbers(writing: GenerationView) -> list[str]:
     """Return the numbers in shorter and shorter forms; each part has a fixed width, so that nothing jumps."""
     used, size = writing.window.used, writing.window.block_size
     if writing.seed is None:
@@ -136,7 +136,7 @@ def _numbers(writing: Writing) -> list[str]:
     ]
 
 
-def _numbers_without_window(writing: Writing) -> list[str]:
+def _numbers_without_window(writing: GenerationView) -> list[str]:
     """Return the numbers of a model without a window, such as a recurrent one."""
     tokens, per_s, first_s = f"{writing.tokens:>5,}", _per_s(writing), _first(writing)
     return [
@@ -149,11 +149,11 @@ def _numbers_without_window(writing: Writing) -> list[str]:
     ]
 
 
-def _per_s(writing: Writing) -> str:
+def _per_s(writing: GenerationView) -> str:
     speed = writing.tokens_per_s
     return f"{speed:>5.0f}" if speed is not None else "    –"
 
 
-def _first(writing: Writing) -> str:
+def _first(writing: GenerationView) -> str:
     first = writing.seconds_to_first
     return f"{first:>5.2f} s" if first is not None else "    – s"

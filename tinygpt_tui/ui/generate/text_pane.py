@@ -28,7 +28,7 @@ from tinygpt_tui.ui.generate.model_chooser import ModelInUse
 from tinygpt_tui.ui.generate.session_editor import SessionEditor
 from tinygpt_tui.ui.generate.session_saver import SessionSaver
 from tinygpt_tui.ui.generate.status_line import StatusLine
-from tinygpt_tui.ui.shared.generation_view import Asked, Writing
+from tinygpt_tui.ui.shared.generation_view import Asked, GenerationView
 from tinygpt_tui.ui.shared.output_text import OutputText
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shared.prompt_history import PromptHistory
@@ -74,7 +74,7 @@ class TextPane(Vertical):
     def __init__(self, engine: Engine, prompts: PromptHistory, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.editor = SessionEditor()
-        self.writing = Writing()
+        self.writing = GenerationView()
         self.glass = InspectableOutput(id="glass", window_at=lambda offset: self.writing.window.start_at(offset))
         self.status = StatusLine(id="status")
         self.prompt = PromptBox(prompts, id="prompt")
@@ -167,7 +167,7 @@ class TextPane(Vertical):
         named = msgspec.structs.replace(model.card, name=model.name)
         request.add_branch(named, settings, untrained=model.untrained)
         self.writing.stop()
-        self.writing = Writing(asked, "reading" if self._engine.is_ready else "starting")
+        self.writing = GenerationView(asked, "reading" if self._engine.is_ready else "starting")
         if asked.text != self.output.text or asked.prompt_end != self.output.prompt_end:
             self.glass.reset(asked.text, asked.prompt_end)
         self.output.action_follow()
@@ -180,7 +180,7 @@ class TextPane(Vertical):
         self._follow(self.writing, job)
 
     @work(exit_on_error=False)
-    async def _follow(self, writing: Writing, job: Job) -> None:
+    async def _follow(self, writing: GenerationView, job: Job) -> None:
         async for events in job:
             if writing is not self.writing:
                 return
@@ -202,7 +202,7 @@ class TextPane(Vertical):
         text, tokens, at = "", [], len(self.output.text)
         ended: GenerationEnded | None = None
         for event in events:
-            text += self.writing.take(event, at + len(text))
+            text += self.writing.apply_event(event, at + len(text))
             if isinstance(event, Token):
                 tokens.append(event)
             elif isinstance(event, GenerationStarted):
@@ -275,11 +275,11 @@ class TextPane(Vertical):
             return  # it is shown already
         self._end()
         if branch is None:
-            self.writing = Writing()
+            self.writing = GenerationView()
             self.glass.reset()
         else:
             text = self.editor.full_text()
-            self.writing = Writing(Asked(text[: branch.begins_at], branch.prompt_end))
+            self.writing = GenerationView(Asked(text[: branch.begins_at], branch.prompt_end))
             self.glass.reset(text, branch.prompt_end)
         self.output.action_follow()
         self._show_place(None if branch is None else branch.seed)
@@ -290,7 +290,7 @@ class TextPane(Vertical):
     def clear(self) -> None:
         """Clear the text; it stays a branch of the session."""
         self._end()
-        self.writing = Writing()
+        self.writing = GenerationView()
         self.glass.reset()
         self.output.border_subtitle = ""
         self._set_title()

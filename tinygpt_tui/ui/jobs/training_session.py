@@ -26,11 +26,11 @@ from tinygpt_tui.runs.manage import is_own
 from tinygpt_tui.workers.examiner import is_here, start_examiner
 from tinygpt_tui.workers.trainer import RunWatch, start_trainer
 
-LOG_END = 65_536  # bytes of a trainer's log that are looked at
-EXAMINED_LOOK_S = 1.0  # how often somebody looks whether the text was measured
+LOG_END = 65_536  # bytes of a trainer's log that are read
+EXAMINED_LOOK_S = 1.0  # how often to look whether the text has been measured
 ONE_BATCH = "one-batch"
 NOT_TRIED = Finding(0, ONE_BATCH, "hint", "one-batch overfit test not run yet", action="try-one-batch")
-TRYING = Finding(0, ONE_BATCH, "hint", "trying whether a fresh net learns one batch by heart…")
+TRYING = Finding(0, ONE_BATCH, "hint", "testing whether a fresh model can overfit one batch…")
 
 
 class Phase(enum.Enum):
@@ -53,8 +53,8 @@ class Phase(enum.Enum):
         return self in (Phase.STARTING, Phase.TRAINING, Phase.PAUSING, Phase.PAUSED, Phase.STOPPING)
 
 
-class Look(NamedTuple):
-    """What one look at the run folder found; the first one brings the whole `history`, later ones new `events`."""
+class RunUpdate(NamedTuple):
+    """What one read of the run folder found; the first has the whole `history`, later ones new `events`."""
 
     settings: RunSettings
     events: list[TrainingEvent]
@@ -71,7 +71,7 @@ class Look(NamedTuple):
 
 
 class TrainingSession:
-    """`look` reads the disk and may be called in a thread; `take` makes it part of the history, in the app's own."""
+    """`read_update` reads the disk and may be called in a thread; `apply_update` belongs to the app's own thread."""
 
     def __init__(self, run: RunFolder, settings: RunSettings) -> None:
         self.run, self.settings = run, settings
@@ -80,10 +80,10 @@ class TrainingSession:
         self.status_message = ""
         self.has_weights = False
         self.has_state = False
-        self.looked = False
+        self.was_read = False
         self._watch = RunWatch(run)
-        self._looking = threading.Lock()
-        self._unheard: list[TrainingEvent] = []  # read, and not yet taken
+        self._reading = threading.Lock()
+        self._unapplied: list[TrainingEvent] = []  # read, and not yet applied
         self._control = Control(run.control)
         self.examination: Examination | None = None
         self._examined_at = -EXAMINED_LOOK_S
@@ -116,7 +116,7 @@ class TrainingSession:
 
     @property
     def findings(self) -> list[Finding]:
-        """What the doctor says of the run, the worst first."""
+        """The doctor's findings about the run, the worst first."""
         start = self.settings.start.name if self.settings.start else ""
         found = findings_of(self.history, self.settings.training, self.examination, start)
         if self._one_batch is not None:
@@ -126,29 +126,29 @@ class TrainingSession:
         return found
 
     def try_one_batch(self) -> None:
-        """Have a fresh net of the run's settings learn one batch by heart; the run is left alone."""
+        """Test whether a fresh model of the run's settings can overfit one batch; the run is left alone."""
         if not self._trying:
             self._trying = True
             start_examiner(self.run, one_batch=True)
 
     @property
     def own(self) -> bool:
-        """Whether the run is the user's, so that it can be gone on with."""
+        """Whether the run is the user's, so that it can be resumed."""
         return is_own(self.run.model)
 
     @property
-    def can_go_on(self) -> bool:
-        """Whether a trainer can be started again where the last one left off."""
+    def can_resume(self) -> bool:
+        """Whether a trainer can continue where the last one ended."""
         return self.own and self.phase in (Phase.STOPPED, Phase.FAILED, Phase.DIED)
 
     @property
     def can_be_extended(self) -> bool:
-        """Whether the run can be given more steps: there is a state to go on from, and nobody at work."""
+        """Whether the run can be given more steps: it has a saved state and no trainer."""
         return self.own and self.has_state and not self.phase.live
 
     @property
-    def never_began(self) -> bool:
-        """Whether the trainer that was started here last is gone without having said anything."""
+    def never_started(self) -> bool:
+        """Whether the trainer that was started here last is gone and reported nothing."""
         return self.phase is Phase.DIED and (self._launched is not None or self.history.started is None)
 
     def launch(self) -> None:
@@ -167,51 +167,53 @@ class TrainingSession:
         """
         self._start(extended(self.run, steps))
 
-    def look(self) -> Look:
+    def read_update(self) -> RunUpdate:
         """Read what is new on the disk."""
-        with self._looking:
-            return self._look()
+        with self._reading:
+            return self._read_update()
 
-    def _look(self) -> Look:
-        # The journal comes last: a run that ends in between has its last word there, and did not die.
+    def _read_update(self) -> RunUpdate:
+        # The journal comes last: a run that ends in between has its last event there, and did not die.
         status, died = self._watch.status(), self._watch.died()
         runs = self._launched is not None and _runs(self._launched)
         pause, stop = self._control.pending("pause"), self._control.pending("stop")
         weights, state = (self.run.model / WEIGHTS).is_file(), self.run.resume.is_file()
-        # Whoever asked may be gone when the answer comes: what was read stays here until somebody takes it.
-        self._unheard += self._watch.poll()
-        events = list(self._unheard)
+        # The screen may be gone when this returns: what was read stays here until it is applied.
+        self._unapplied += self._watch.poll()
+        events = list(self._unapplied)
         settings = self._settings_after(events)
         history = None
-        if not self.looked:
-            # A journal can have a hundred thousand lines: whoever called this in a thread wants them told there.
+        if not self.was_read:
+            # A journal can have a hundred thousand lines: they are added in this thread, not in the app's.
             history = _empty_history(settings)
             history.add(events)
         examination = self._examine(settings, history or self.history)
         one_batch = self._one_batch or read_one_batch(self.run)
-        return Look(settings, events, history, status, died, runs, pause, stop, weights, state, examination, one_batch)
+        return RunUpdate(
+            settings, events, history, status, died, runs, pause, stop, weights, state, examination, one_batch
+        )
 
-    def take(self, look: Look) -> bool:
-        """Make `look` part of what is known; return whether anything is different now."""
-        before = self.phase, self.status_message, self.has_weights, self.looked, self.examination, self._one_batch
-        self.looked = True
-        del self._unheard[: len(look.events)]
-        self.settings = look.settings
-        if look.history is not None:
-            self.history = look.history
+    def apply_update(self, update: RunUpdate) -> bool:
+        """Apply `update`; return whether anything is different now."""
+        before = self.phase, self.status_message, self.has_weights, self.was_read, self.examination, self._one_batch
+        self.was_read = True
+        del self._unapplied[: len(update.events)]
+        self.settings = update.settings
+        if update.history is not None:
+            self.history = update.history
         else:
-            self.history.add(look.events)
-        if look.events and self._launched is not None:
+            self.history.add(update.events)
+        if update.events and self._launched is not None:
             self._launched = None
-        self.has_weights, self.has_state = look.has_weights, look.has_state
-        self.examination, self._one_batch = look.examination, look.one_batch
-        self._stop_asked = self._stop_asked or look.stop_asked
-        self.phase = self._phase(look)
-        self.status_message = look.status.message if look.status else ""
+        self.has_weights, self.has_state = update.has_weights, update.has_state
+        self.examination, self._one_batch = update.examination, update.one_batch
+        self._stop_asked = self._stop_asked or update.stop_asked
+        self.phase = self._phase(update)
+        self.status_message = update.status.message if update.status else ""
         if not self.phase.live:
             self._stop_asked = False
-        after = self.phase, self.status_message, self.has_weights, self.looked, self.examination, self._one_batch
-        return bool(look.events) or before != after
+        after = self.phase, self.status_message, self.has_weights, self.was_read, self.examination, self._one_batch
+        return bool(update.events) or before != after
 
     def pause(self) -> None:
         """Ask for a pause. Raises StorageError."""
@@ -235,8 +237,8 @@ class TrainingSession:
         """Ask for the state to be saved now. Raises StorageError."""
         self._watch.save()
 
-    def last_words(self) -> str:
-        """The end of what the trainer wrote to its log."""
+    def log_tail(self) -> str:
+        """The last lines of the trainer's log."""
         try:
             with open_file(self.run.log) as file:
                 file.seek(max(0, file.seek(0, os.SEEK_END) - LOG_END))
@@ -246,7 +248,7 @@ class TrainingSession:
         return "\n".join(lines[-3:])
 
     def _settings_after(self, events: list[TrainingEvent]) -> RunSettings:
-        """The settings, read again where a trainer has begun: it fills in the size of the vocabulary."""
+        """The settings, read again after a trainer has started: it fills in the size of the vocabulary."""
         if not any(isinstance(event, RunStarted) for event in events):
             return self.settings
         try:
@@ -255,7 +257,7 @@ class TrainingSession:
             return self.settings
 
     def _examine(self, settings: RunSettings, history: RunHistory) -> Examination | None:
-        """What is known of the run's text; where nobody has measured it, somebody is sent to."""
+        """What is known of the run's text; if it was not measured yet, an examiner is started."""
         now = time.monotonic()
         if self.examination is not None or history.started is None or now - self._examined_at < EXAMINED_LOOK_S:
             return self.examination
@@ -268,21 +270,21 @@ class TrainingSession:
                 start_examiner(self.run)
         return found
 
-    def _phase(self, look: Look) -> Phase:
-        ended, status = self.history.ended, look.status
+    def _phase(self, update: RunUpdate) -> Phase:
+        ended, status = self.history.ended, update.status
         if self._launched is not None:
-            return Phase.STARTING if look.launched_runs else Phase.DIED
-        if status is not None and status.state == "starting" and not look.died:
+            return Phase.STARTING if update.launched_runs else Phase.DIED
+        if status is not None and status.state == "starting" and not update.died:
             return Phase.STARTING
         if ended is not None:
             return {"finished": Phase.FINISHED, "stopped": Phase.STOPPED}.get(ended.reason, Phase.FAILED)
-        if look.died or status is None or status.state not in LIVE:
+        if update.died or status is None or status.state not in LIVE:
             return Phase.DIED
         if self._stop_asked:
             return Phase.STOPPING
         if self.history.paused or (status.state == "paused" and status.message):
             return Phase.PAUSED
-        return Phase.PAUSING if look.pause_asked else Phase.TRAINING
+        return Phase.PAUSING if update.pause_asked else Phase.TRAINING
 
 
 def _empty_history(settings: RunSettings) -> RunHistory:

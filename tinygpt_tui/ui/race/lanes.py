@@ -11,7 +11,7 @@ import msgspec
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted
 from tinygpt_tui.settings.fields import written
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.ui.shared.generation_view import Asked, Phase, Writing
+from tinygpt_tui.ui.shared.generation_view import Asked, GenerationView, Phase
 from tinygpt_tui.ui.shared.wrapping import shown
 
 FEWEST, MOST = 2, 4  # lanes
@@ -45,7 +45,7 @@ class Lane:
     def __init__(self, contender: Contender) -> None:
         self.contender = contender
         self.asked: Contender | None = None
-        self.writing = Writing()
+        self.writing = GenerationView()
         self.text = ""
         self.whole = False
         self.problem = ""
@@ -186,7 +186,7 @@ class Race:
             lane.asked = msgspec.structs.replace(
                 lane.contender, sampling=msgspec.structs.replace(lane.contender.sampling, seed=self.seed)
             )
-            lane.writing = Writing(Asked(prompt, len(prompt)), phase)
+            lane.writing = GenerationView(Asked(prompt, len(prompt)), phase)
             lane.text = lane.problem = lane.unknown = ""
             lane.whole = False
             lane.reset_comparison()
@@ -205,7 +205,7 @@ class Race:
         """Apply a batch of events of a lane's job; return the new text."""
         new, at = [], len(self.prompt or "") + len(lane.text)
         for event in events:
-            new.append(lane.writing.take(event, at))
+            new.append(lane.writing.apply_event(event, at))
             at += len(new[-1])
             if isinstance(event, GenerationStarted):
                 lane.unknown = event.unknown

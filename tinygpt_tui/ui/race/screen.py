@@ -20,7 +20,7 @@ from tinygpt_tui.ui.models.model_picker import NO_MODELS
 from tinygpt_tui.ui.race.lanes import Contender, Lane, Race, report, verdict
 from tinygpt_tui.ui.race.pane import RacePane
 from tinygpt_tui.ui.race.track import RaceTrack
-from tinygpt_tui.ui.shared.generation_view import Writing
+from tinygpt_tui.ui.shared.generation_view import GenerationView
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
 
@@ -278,7 +278,7 @@ class RaceScreen(TabScreen):
             self._follow(lane, lane.writing, lane.writing.job)
 
     @work(exit_on_error=False)
-    async def _follow(self, lane: Lane, writing: Writing, job: Job) -> None:
+    async def _follow(self, lane: Lane, writing: GenerationView, job: Job) -> None:
         async for batch in job:
             if writing is not lane.writing or lane not in self.race.lanes:
                 return

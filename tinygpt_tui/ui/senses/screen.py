@@ -22,7 +22,7 @@ from tinygpt_tui.ui.senses.sense_list import SenseList, heading
 from tinygpt_tui.ui.senses.sense_text import SenseText
 from tinygpt_tui.ui.senses.sense_tokens import SenseTokens
 from tinygpt_tui.ui.senses.token_senses import SenseDials, first_difference
-from tinygpt_tui.ui.shared.generation_view import Asked, Writing
+from tinygpt_tui.ui.shared.generation_view import Asked, GenerationView
 from tinygpt_tui.ui.shared.microscope import name_of
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
@@ -61,7 +61,7 @@ class SensesScreen(TabScreen):
         self._sampling = msgspec.structs.replace(
             sampling, max_new_tokens=few, seed=1 if sampling.seed is None else sampling.seed
         )
-        self._sides = {side: Writing() for side in ("plain", "turned")}
+        self._sides = {side: GenerationView() for side in ("plain", "turned")}
         self._texts = {"plain": "", "turned": ""}
         self._soon: Timer | None = None
 
@@ -204,18 +204,18 @@ class SensesScreen(TabScreen):
         engine = self.workbench.engine
         self._sides[side].stop()
         if side == "turned" and not gains:
-            self._sides[side] = Writing()
+            self._sides[side] = GenerationView()
             self._texts[side] = ""
             self._output(side).reset()
             self._mark()
             return
         asked = Asked(self._prompt, len(self._prompt))
-        writing = self._sides[side] = Writing(asked, "reading" if engine.is_ready else "starting")
+        writing = self._sides[side] = GenerationView(asked, "reading" if engine.is_ready else "starting")
         writing.job = engine.start(Generate(self.card.path, asked.text, self._sampling, gains=gains))
         self._follow(side, writing, writing.job)
 
     @work(exit_on_error=False)
-    async def _follow(self, side: str, writing: Writing, job: Job) -> None:
+    async def _follow(self, side: str, writing: GenerationView, job: Job) -> None:
         async for batch in job:
             if writing is not self._sides[side]:
                 return
@@ -244,7 +244,7 @@ class SensesScreen(TabScreen):
         writing, output, new = self._sides[side], self._output(side), ""
         begins = writing.tokens == 0
         for event in events:
-            new += writing.take(event, len(new))
+            new += writing.apply_event(event, len(new))
         if writing.failed:
             output.reset()
             output.set_hint(writing.reason)

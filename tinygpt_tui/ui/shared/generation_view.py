@@ -23,7 +23,7 @@ class Asked(NamedTuple):
     prompt_end: int
 
 
-class Writing:
+class GenerationView:
     """Counts a job's events; a new one a request. In `starting` the engine process still gets ready."""
 
     def __init__(
@@ -72,7 +72,7 @@ class Writing:
             if self.job is not None:
                 self.job.stop()
 
-    def take(self, event: GenerationEvent, at: int) -> str:
+    def apply_event(self, event: GenerationEvent, at: int) -> str:
         """Count one event; return its text, which will begin at offset `at`."""
         match event:
             case GenerationStarted():

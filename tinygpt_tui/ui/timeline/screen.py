@@ -18,8 +18,8 @@ from tinygpt_tui.events.requests import Generate
 from tinygpt_tui.runs.timeline import Moment, list_moments
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.jobs.news import EngineNews
-from tinygpt_tui.ui.jobs.training_session import Look, TrainingSession
-from tinygpt_tui.ui.shared.generation_view import Asked, Phase, Writing
+from tinygpt_tui.ui.jobs.training_session import RunUpdate, TrainingSession
+from tinygpt_tui.ui.shared.generation_view import Asked, GenerationView, Phase
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shared.run_head import SIGNS
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
@@ -72,7 +72,7 @@ class TimeMachineScreen(TabScreen):
         super().__init__()
         self._session = session
         self.machine = TimeMachine()
-        self._writing = Writing()
+        self._writing = GenerationView()
         self._requested: MomentRequest | None = None  # the text that is being written
         self._text = ""
         self._typing: Timer | None = None
@@ -117,16 +117,16 @@ class TimeMachineScreen(TabScreen):
                 except TinyGPTError as error:
                     self.show_error(error)
                     return
-                self._apply_look(*found)
+                self._apply_update(*found)
             await asyncio.sleep(LIVE_S if self._session.phase.live else IDLE_S)
 
-    def _read(self) -> tuple[Look, list[Moment]]:
-        return self._session.look(), list_moments(self._session.run)
+    def _read(self) -> tuple[RunUpdate, list[Moment]]:
+        return self._session.read_update(), list_moments(self._session.run)
 
-    def _apply_look(self, look: Look, moments: list[Moment]) -> None:
+    def _apply_update(self, update: RunUpdate, moments: list[Moment]) -> None:
         if not self.query(MomentText):
             return  # while the app closes, a screen is still there when its widgets are gone
-        news = self._session.take(look)
+        news = self._session.apply_update(update)
         first = not self.machine.moments
         grown = len(moments) != len(self.machine.moments)
         if self.machine.update_moments(moments):
@@ -224,24 +224,24 @@ class TimeMachineScreen(TabScreen):
         self.query_one(MomentText).set_hint("")
         self._writing.stop()
         if written is not None:
-            self._writing = Writing()
+            self._writing = GenerationView()
             self._show_text(written)
             return
         engine = self.workbench.engine
         phase: Phase = "reading" if engine.is_ready else "starting"
-        writing = self._writing = Writing(Asked(request.prompt, len(request.prompt)), phase)
+        writing = self._writing = GenerationView(Asked(request.prompt, len(request.prompt)), phase)
         self.set_timer(STALE_AFTER_S, lambda: self._dim(writing))
         model = str(self._session.run.model)
         writing.job = engine.start(Generate(model, request.prompt, request.sampling, at_step=request.step))
         self._follow_job(writing, writing.job)
 
-    def _dim(self, writing: Writing) -> None:
+    def _dim(self, writing: GenerationView) -> None:
         """Dim the previous step's text if this one's takes long."""
         if writing is self._writing and writing.busy and not writing.tokens:
             self.query_one(MomentText).add_class("-stale")
 
     @work(exit_on_error=False)
-    async def _follow_job(self, writing: Writing, job: Job) -> None:
+    async def _follow_job(self, writing: GenerationView, job: Job) -> None:
         async for batch in job:
             if writing is not self._writing:
                 return
@@ -261,7 +261,7 @@ class TimeMachineScreen(TabScreen):
         for event in events:
             if isinstance(event, GenerationStarted):
                 self._text = ""
-            new += self._writing.take(event, len(self._text) + len(new))
+            new += self._writing.apply_event(event, len(self._text) + len(new))
             if isinstance(event, GenerationEnded) and self._requested is not None:
                 self._ended(event, self._requested, self._text + new)
         if not new:
@@ -306,7 +306,7 @@ class TimeMachineScreen(TabScreen):
         head, width = self.query_one("#moment-head", Static), self.size.width - 2
         if step is None:
             words = (
-                "reading its journal…" if not session.looked else NO_MOMENT_YET if session.phase.live else NO_MOMENTS
+                "reading its journal…" if not session.was_read else NO_MOMENT_YET if session.phase.live else NO_MOMENTS
             )
             head.update(session.name)
             text.set_hint(words)

@@ -230,7 +230,7 @@ class TrainLive(Vertical):
 
 def _waiting(session: TrainingSession) -> str:
     """Return what the chart says while there is nothing to draw."""
-    if not session.looked:
+    if not session.was_read:
         return "reading its journal…"
     if session.phase is Phase.READING:
         return f"{session.phase.value}"

@@ -33,7 +33,7 @@ def notice_of(session: TrainingSession) -> str:
     ended, best = history.ended, history.best
     saved = f"validation loss {best[1]:.4f} at step {best[0]:,}" if best else "no weights saved yet"
     again = " Resume from the last checkpoint: g." if session.has_state else " Start it again: g."
-    again = again if session.can_go_on else ""
+    again = again if session.can_resume else ""
     talk = "; talk to it in Generate (t)" if session.has_weights else ""
     match phase:
         case Phase.FINISHED:
@@ -44,8 +44,8 @@ def notice_of(session: TrainingSession) -> str:
             message = ended.message if ended else session.status_message
             hint = f"\nWhat helps: {ended.hint}." if ended and ended.hint else ""
             return f"Failed: {message or 'for an unknown reason'}.{hint}\nBest so far: {saved}.{again}"
-        case Phase.DIED if session.never_began:
-            words = session.last_words()
+        case Phase.DIED if session.never_started:
+            words = session.log_tail()
             return f"The trainer ended before the first step.{again}" + (f"\n{words}" if words else "")
         case Phase.DIED:
             return (

@@ -15,7 +15,7 @@ ACTIONS: dict[str, Callable[[TrainingSession], bool]] = {
     "stop": lambda session: session.phase.live and session.phase is not Phase.STARTING,
     "sample_now": lambda session: session.phase in TRAINS_OR_WAITS,
     "save_now": lambda session: session.phase in TRAINS_OR_WAITS,
-    "resume": lambda session: session.can_go_on,
+    "resume": lambda session: session.can_resume,
     "extend": lambda session: session.can_be_extended,
     "talk": lambda session: session.has_weights,
     "time_machine": lambda session: True,

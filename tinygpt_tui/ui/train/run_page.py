@@ -18,7 +18,7 @@ from tinygpt_tui import paths
 from tinygpt_tui.charts import export_svg
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.files import write_text
-from tinygpt_tui.ui.jobs.pace import Pace
+from tinygpt_tui.ui.jobs.draw_pace import DrawPace
 from tinygpt_tui.ui.jobs.training_session import ONE_BATCH, Phase, TrainingSession
 from tinygpt_tui.ui.shared.confirm import ConfirmScreen
 from tinygpt_tui.ui.shared.failed import Failed
@@ -140,17 +140,17 @@ class RunPage(Vertical):
 
     @work(exclusive=True, group="follow", exit_on_error=False)
     async def _follow(self, session: TrainingSession) -> None:
-        pace = Pace(share=SHARE, longest_s=LONGEST_S)
+        pace = DrawPace(share=SHARE, longest_s=LONGEST_S)
         while self._is_shown:
             pace.begin()
             try:
-                look = await asyncio.to_thread(session.look)
+                update = await asyncio.to_thread(session.read_update)
             except TinyGPTError as error:
                 self.post_message(Failed(error))
                 return
             if session is not self.session or not self._is_shown:
                 return
-            if session.take(look):
+            if session.apply_update(update):
                 self.update_run()
             await asyncio.sleep(BUSY_S if session.phase.live else IDLE_S)
             if session.phase is Phase.TRAINING:

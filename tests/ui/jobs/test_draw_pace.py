@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tinygpt_tui.ui.jobs.pace import LONGEST_S, SHARE, Pace
+from tinygpt_tui.ui.jobs.draw_pace import LONGEST_S, SHARE, DrawPace
 
-really_rest_s = Pace.rest_s  # before the fixture that all these tests share puts it out of use
+really_rest_s = DrawPace.rest_s  # before the fixture that all these tests share puts it out of use
 
 
 class Clocks:
@@ -15,8 +15,8 @@ class Clocks:
     def __init__(self) -> None:
         self.now_s = self.cpu_s = 0.0
 
-    def pace(self) -> Pace:
-        return Pace(lambda: self.now_s, lambda: self.cpu_s)
+    def pace(self) -> DrawPace:
+        return DrawPace(lambda: self.now_s, lambda: self.cpu_s)
 
 
 @pytest.mark.parametrize(
