@@ -118,5 +118,5 @@ async def open_everything(runs: int = 3) -> AsyncIterator[tuple[TinyGPTApp, Pilo
             await app.push_screen(screen)
             await wait_until(pilot, lambda screen=screen: screen.is_mounted)  # type: ignore[misc]
             if screen is train:
-                train.look_at(str(made[0].folder.model))
+                train.open_run(str(made[0].folder.model))
         yield app, pilot, [generate, *screens]

@@ -46,7 +46,7 @@ async def test_further_lines_of_a_finding_stand_below_its_first_word() -> None:
     app = Doctor()
     async with app.run_test(size=(40, 20)) as pilot:
         doctor = app.query_one(TrainDoctor)
-        doctor.show([long])
+        doctor.show_findings([long])
         await wait_until(pilot, lambda: doctor.size.width and doctor.option_count == 1)
         for size in ((40, 20), (30, 20)):
             await pilot.resize_terminal(*size)

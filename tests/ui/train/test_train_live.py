@@ -338,7 +338,7 @@ async def test_one_pane_at_a_time_where_it_is_narrow(run: ScriptedRun) -> None:
         await bench.sees("words of step 40")
         await bench.until(lambda: "Log loss" not in bench.shown)
         await bench.pilot.press("3")
-        await bench.sees("begins: cpu")
+        await bench.sees("started: cpu")
         await bench.pilot.click("#pane-chart")
         await bench.sees("▌1 Chart")
         for part in ("Pause", "Stop and keep", "train loss", "time left"):
