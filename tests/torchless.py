@@ -29,7 +29,7 @@ from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import GenerationEnded
 from tinygpt_tui.events.requests import CompareWeights, Explain, Generate, LookAtSenses, Trace
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.workers.service import Asking, EngineService
+from tinygpt_tui.workers.service import EngineService, JobRequest
 
 TEXT = "ROMEO: what light"
 
@@ -56,7 +56,7 @@ def requests() -> dict[str, Any]:
     shipped = paths.shipped_models()
     gpt, senses, rnn = (str(shipped / name) for name in ("shakespeare", "shakespeare-senses", "shakespeare-rnn"))
     few = SamplingSettings(max_new_tokens=5)
-    asked: dict[str, Asking] = {
+    asked: dict[str, JobRequest] = {
         "generate": Generate(gpt, TEXT, few, candidates=3, job=1),
         "generate at a step": Generate(gpt, TEXT, few, at_step=100, job=1),
         "generate untrained": Generate(gpt, TEXT, few, untrained=True, job=1),
