@@ -249,7 +249,7 @@ async def test_a_job_of_the_other_tab_is_none_of_ours_and_the_other_way_round() 
         bench.engine.write("theirs", job=1)
         bench.engine.write("ours", job=2)
         await bench.until(lambda: bench.texts == ["rours", "r"])
-        await bench.until(lambda: generating.output.text == "gtheirs")  # type: ignore[attr-defined]
+        await bench.until(lambda: generating.pane.output.text == "gtheirs")  # type: ignore[attr-defined]
 
 
 async def test_panes_are_added_up_to_four_and_removed_down_to_two() -> None:
