@@ -234,7 +234,7 @@ def test_runs_lists_the_finished_training(trained: Path) -> None:
         (["train", "--corpus", "no-such-file.txt"], ExitCode.NOT_FOUND, "no corpus"),
         (["train", "--corpus", "tales", "--preset", "huge"], ExitCode.NOT_FOUND, "no preset"),
         (["train", "--corpus", "tales", "--steps", "0"], ExitCode.USAGE, "steps"),
-        (["train", "--corpus", "tales", "--n-embd", "10", "--n-head", "4"], ExitCode.USAGE, "multiple of 4"),
+        (["train", "--corpus", "tales", "--n-embd", "10", "--n-head", "4"], ExitCode.USAGE, "divisible by n head (4)"),
         (["train", "--corpus", "tales", "--name", "../up"], ExitCode.USAGE, "folder's name"),
         (["stop", "fox"], ExitCode.RUN, "not being trained"),
         (["stop", "nothing"], ExitCode.NOT_FOUND, "no run"),

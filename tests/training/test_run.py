@@ -345,7 +345,7 @@ def test_a_text_that_is_too_short() -> None:
 
 
 def test_settings_that_cannot_be() -> None:
-    assert "heads" in failing(make_run(n_head=3)).message
+    assert "n head" in failing(make_run(n_head=3)).message
     assert "is not a device" in failing(make_run("dog", device="abacus")).message
 
 
@@ -416,7 +416,7 @@ def test_a_finished_run_is_made_longer(monkeypatch: pytest.MonkeyPatch) -> None:
         first = list(run_training(run.model))
         longer = extended(run, "+12")
         assert longer.training.steps == 24
-        with pytest.raises(UsageError, match="no more than"):
+        with pytest.raises(UsageError, match="not more than"):
             extended(run, "12")
         second = stop_at(run, stop, longer) + (list(run_training(run.model)) if stop else [])
         assert second[-1].step == 24

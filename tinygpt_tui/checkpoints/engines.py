@@ -71,4 +71,4 @@ def shapes_of(settings: ArchitectureSettings, name: str) -> Mapping[str, tuple[i
     try:
         return torch_shapes(settings)
     except UsageError as error:
-        raise CheckpointError(f"the settings of {name} cannot be: {error.message}", error.hint) from None
+        raise CheckpointError(f"the settings of {name} are invalid: {error.message}", error.hint) from None

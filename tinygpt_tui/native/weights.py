@@ -121,7 +121,7 @@ def check_sizes(settings: GPTSettings, name: str) -> None:
         raise CheckpointError(f"the settings of {name} are invalid: a size is out of its limits", "the file is damaged")
     for problem in problems(settings):
         raise CheckpointError(
-            f"the settings of {name} cannot be: {problem.field.replace('_', ' ')} {problem.message}",
+            f"the settings of {name} are invalid: {problem.field.replace('_', ' ')} {problem.message}",
             "the file is damaged",
         )
 

@@ -104,14 +104,14 @@ class HealthCheck:
         """Which units are never active on a piece of the validation text, if the activation can stay at zero."""
         active: list[Tensor] = []
 
-        def note_active(module: nn.Module, inputs: object, output: Tensor) -> None:
-            active.append((output.detach() > 0).flatten(0, -2).any(dim=0))
+        # Before the MLP: kernels that compute all of it at once never call its layers.
+        def note_active(part: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            active.append((part.get_submodule("c_fc")(inputs[0].detach()) > 0).flatten(0, -2).any(dim=0))
 
         hooks = [
-            wide.register_forward_hook(note_active)
+            part.register_forward_pre_hook(note_active)
             for part in model.modules()
-            for wide in [getattr(part, "c_fc", None)]
-            if getattr(part, "activation", None) in CAN_DIE and isinstance(wide, nn.Module)
+            if getattr(part, "activation", None) in CAN_DIE and isinstance(getattr(part, "c_fc", None), nn.Module)
         ]
         if not hooks:
             return None

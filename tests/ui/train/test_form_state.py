@@ -37,10 +37,10 @@ def test_until_a_preset_is_chosen_one_suits_the_text() -> None:
     corpus = CorpusReference(name="diary", path="/nowhere.txt", characters=20_000)
     facts = CorpusFacts(corpus, vocab_size=3, characters="abc")
     state = FormState()
-    state.read_text(facts, own=True)
+    state.apply_text(facts, own=True)
     assert state.preset == "timed"
-    state.read_text(None, own=False)
+    state.apply_text(None, own=False)
     assert state.preset != "timed"
     state.choose_preset("classic")
-    state.read_text(facts, own=True)
+    state.apply_text(facts, own=True)
     assert state.preset == "classic"

@@ -264,7 +264,7 @@ class TrainForm(Vertical):
     def on_train_corpus_read(self, message: TrainCorpus.Read) -> None:
         """Use what is known of the chosen text, and suggest a name."""
         message.stop()
-        self.state.read_text(message.facts, own=message.own)
+        self.state.apply_text(message.facts, own=message.own)
         self.name_row.suggest(self.state.suggested_name(message.name))
         self.refresh_form()
 

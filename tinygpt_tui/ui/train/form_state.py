@@ -114,7 +114,7 @@ class FormState:
                 self._put(training, {name: own[name] if name in fixed else old.get(name, own[name]) for name in own})
         self.check()
 
-    def read_text(self, facts: CorpusFacts | None, *, own: bool) -> None:
+    def apply_text(self, facts: CorpusFacts | None, *, own: bool) -> None:
         """Use a text's facts, and unless the user has chosen a preset, one that suits an `own` or a shipped text."""
         self.facts = facts
         preset = TIMED_PRESET if own else DEFAULT_PRESET
