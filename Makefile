@@ -29,9 +29,9 @@ test-without-native: $(VENV)/.installed-dev
 	TINYGPT_TUI_NATIVE=off $(TEST) tests/workers tests/ui/generate/test_generate_engine.py
 
 # What is open cannot be renamed, replaced or deleted there, nor everything be a name.
-PRETENDED_WINDOWS := tests/test_files.py tests/sessions/test_store.py tests/sessions/test_keeper.py \
-  $(patsubst %,tests/runs/test_%.py,control index journal keeping timeline trash) \
-  tests/checkpoints/test_library.py tests/checkpoints/test_native.py tests/training/test_newest.py \
+PRETENDED_WINDOWS := tests/test_files.py tests/sessions/test_store.py tests/sessions/test_autosave.py \
+  $(patsubst %,tests/runs/test_%.py,control index journal manage timeline trash) \
+  tests/checkpoints/test_library.py tests/checkpoints/test_native.py tests/training/test_live_weights.py \
   tests/workers/test_trainer.py::test_a_whole_training_seen_from_outside
 test-pretended-windows: $(VENV)/.installed-dev
 	$(TEST) --pretended-windows $(PRETENDED_WINDOWS)
