@@ -77,7 +77,7 @@ def test_a_device_that_is_missing_is_said_in_words(letters: Path, capsys: pytest
 def test_what_only_the_native_engine_has(letters: Path) -> None:
     with pytest.raises(UsageError, match="int8") as caught:
         open_model(letters, device="cpu").new_engine(weights="int8")
-    assert "device at auto" in caught.value.hint
+    assert "device to auto" in caught.value.hint
 
 
 def test_the_command_line(letters: Path, capsys: pytest.CaptureFixture[str]) -> None:

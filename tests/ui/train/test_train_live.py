@@ -341,7 +341,7 @@ async def test_one_pane_at_a_time_where_it_is_narrow(run: ScriptedRun) -> None:
         await bench.sees("started: cpu")
         await bench.pilot.click("#pane-chart")
         await bench.sees("▌1 Chart")
-        for part in ("Pause", "Stop and keep", "train loss", "time left"):
+        for part in ("Pause", "Stop and save", "train loss", "time left"):
             assert part in bench.shown
 
 
