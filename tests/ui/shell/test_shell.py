@@ -115,7 +115,7 @@ async def test_help_explains_what_has_the_focus_and_lists_its_keys() -> None:
         await pilot.press("f1")
         await wait_until(pilot, lambda: isinstance(app.screen, HelpScreen))
         assert isinstance(app.screen, HelpScreen)
-        assert "next token is drawn" in app.screen.words
+        assert "next token is sampled" in app.screen.words
 
 
 @pytest.mark.parametrize("tab", TABS)
