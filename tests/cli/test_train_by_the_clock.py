@@ -70,9 +70,9 @@ def test_minutes_that_cannot_be(corpus: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--corpus", "b.txt"], "--corpus is given twice"),
-        (["--steps", "5", "--minutes", "1"], "both say when the training ends"),
-        (["--batch-size", "4", "--batch-size", "8"], "--batch-size is given twice"),
+        (["--corpus", "b.txt"], "--corpus was given twice"),
+        (["--steps", "5", "--minutes", "1"], "both set the end of the run"),
+        (["--batch-size", "4", "--batch-size", "8"], "--batch-size was given twice"),
     ],
 )
 def test_what_would_be_dropped_silently_is_refused(
