@@ -82,7 +82,7 @@ def test_a_character_in_several_tokens_says_so() -> None:
     tokens = tuple(TokenSeen(5, 6, id, chance(0.5)) for id in range(3))
     assert text_of(CharInfo(5, "known", tokens), 78, 7)[0].startswith("␣  12.5%  in 3 tokens")
     inside = CharInfo(5, "known", tokens, whole=False)
-    assert text_of(inside, 78, 7)[-1] == "a part of a character: no text can go on from here"
+    assert text_of(inside, 78, 7)[-1] == "a part of a character: text cannot continue from here"
 
 
 @given(st.integers(0, 150), st.integers(1, 20), st.integers(0, 11), st.none() | st.integers(0, 9))

@@ -63,9 +63,9 @@ async def test_the_ending_decides_and_the_dialog_says_how(tmp_path: Path) -> Non
     async with opened() as bench:
         await bench.sees("Enter to save the text alone", "a name ending in .md or .json")
         await bench.names(tmp_path / "a.MD")
-        await bench.sees("Enter saves Markdown: the text, its settings")
+        await bench.sees("Enter to save Markdown: the text, its settings")
         await bench.names(tmp_path / "a.json")
-        await bench.sees("Enter saves JSON: the whole session")
+        await bench.sees("Enter to save JSON: the whole session")
         await bench.names(tmp_path / "a.doc")
         await bench.sees("Enter to save the text alone")
 
@@ -93,7 +93,7 @@ async def test_markdown_and_json(tmp_path: Path) -> None:
 async def test_without_a_session_it_is_always_the_text(tmp_path: Path) -> None:
     async with opened(None) as bench:
         await bench.names(tmp_path / "a.md")
-        await bench.sees("Enter saves the text")
+        await bench.sees("Enter to save the text")
         await bench.saves()
         assert bench.answers == [tmp_path / "a.md"]
     assert (tmp_path / "a.md").read_text(encoding="utf-8") == TEXT

@@ -117,7 +117,7 @@ class GenerateScreen(TabScreen):
 
     def palette_commands(self) -> Iterator[PaletteCommand]:
         """Yield the command that has a key only in the list of models."""
-        if self.chooser.can_train:
+        if self.chooser.can_train and not self.chooser.has_focus_within:
             yield PaletteCommand("Fine-tune", "Start a new run from this model", self.action_train_on)
 
     # Generating
