@@ -88,7 +88,7 @@ def use_the_app(home: Path) -> str:
         terminal.wait("Generate", "shakespeare")
         first = time.monotonic() - started
         terminal.press(PROMPT + KEYS["enter"])
-        terminal.wait("500 tokens")
+        terminal.wait("500-token limit")
         written = time.monotonic() - started
         for tab in [*TABS.values()][1:]:
             terminal.press(KEYS[tab.key])

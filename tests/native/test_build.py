@@ -153,11 +153,11 @@ def test_it_says_why_torch_decodes(tmp_path: Path, library_path: Path, monkeypat
     missing = loading.why_without()
     assert missing is not None
     assert "not built here" in missing.message
-    assert loading.stands_unused() is None
+    assert loading.why_unused() is None
     shutil.copy(library_path, tmp_path / FILE_NAME)
     assert loading.why_without() is None
     monkeypatch.setattr(loading, "source_mark", lambda: 0)
-    stale = loading.stands_unused()
+    stale = loading.why_unused()
     assert stale is not None
     assert "another version" in stale.message
     assert "native.build" in stale.hint

@@ -13,7 +13,7 @@ from makers import make_run, wait_until
 
 from tinygpt_tui.errors import RunError, StorageError
 from tinygpt_tui.platforms import since_boot
-from tinygpt_tui.runs.control import Control, control_of_live, is_alive, live_status, process_started_at
+from tinygpt_tui.runs.control import Control, is_alive, live_status, process_started_at, status_of_live
 from tinygpt_tui.runs.folder import RunStatus
 
 
@@ -87,17 +87,16 @@ def test_a_process_that_ended_is_dead_also_while_nobody_has_waited_for_it() -> N
     assert not is_alive(status(pid=process.pid, pid_created=born))
 
 
-def test_only_a_live_trainer_takes_wishes() -> None:
+def test_only_a_live_trainer_has_a_status_to_control() -> None:
     run = make_run()
     assert live_status(run) is None
     for dead in (status(state="finished"), status(pid=_free_number())):
         run.write_status(dead)
         with pytest.raises(RunError) as caught:
-            control_of_live(run)
+            status_of_live(run)
         assert caught.value.hint
     run.write_status(status(state="paused"))
-    control_of_live(run).send("stop")
-    assert Control(run.control).pending("stop")
+    assert status_of_live(run).state == "paused"
 
 
 def test_a_damaged_status_is_not_alive() -> None:

@@ -152,6 +152,6 @@ def why_without() -> EngineError | None:
     return None
 
 
-def stands_unused() -> EngineError | None:
+def why_unused() -> EngineError | None:
     """Return why a library in the package cannot be used; the usual reason is that the program has changed."""
     return why_without() if VARIABLE not in os.environ and (FOLDER / FILE_NAME).exists() else None

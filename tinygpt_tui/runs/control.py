@@ -96,9 +96,3 @@ def status_of_live(run: RunFolder) -> RunStatus:
     if status is None:
         raise RunError(f"{run.model.name} is not being trained now", "`tinygpt-tui runs` shows which runs are live")
     return status
-
-
-def control_of_live(run: RunFolder) -> Control:
-    """Return the control of a run that is being trained now. Raises RunError if it is not."""
-    status_of_live(run)
-    return Control(run.control)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, Literal
 
@@ -107,6 +107,17 @@ def parse_values(field: SettingField, texts: Iterable[str]) -> tuple[Any, ...]:
     """
     single = msgspec.structs.replace(field, several=False)
     return tuple(parse_value(single, text) for text in texts if text)
+
+
+def parse_all(settings: msgspec.Struct, texts: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, UsageError]]:
+    """Parse what a user typed for fields of `settings`, each by itself; return the valid values, and what is wrong."""
+    fields, values, wrong = fields_of(type(settings)), {}, {}
+    for name, text in texts.items():
+        try:
+            values[name] = getattr(changed(settings, {name: parse_value(fields[name], text)}), name)
+        except UsageError as error:
+            wrong[name] = error
+    return values, wrong
 
 
 def written(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The combinations of settings that cannot be, each once: forms, command line, files, engines and nets ask here."""
+"""Invalid combinations of settings, each rule once; forms, command line, files, engines and models use them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tinygpt_tui.settings.training import TrainingSettings
 
 
 class Problem(NamedTuple):
-    """What is wrong with a setting beside the others, and what to do about it."""
+    """A setting that does not fit the others: why, and what to do about it."""
 
     field: str
     message: str
@@ -20,13 +20,13 @@ class Problem(NamedTuple):
 
 
 def problems(settings: BaseArchitecture | TrainingSettings, processes: int | None = None) -> list[Problem]:
-    """Return what cannot be in a net's settings, or in a run's and its net's; empty if nothing is wrong.
+    """Return the problems of a model's settings, or of a run's including its model's; empty if all is valid.
 
-    `processes` are those that share the batch, if others than the settings say.
+    `processes` is how many share the batch; by default as many as the settings say.
     """
     if isinstance(settings, TrainingSettings):
-        return [*_of_net(settings.architecture), *_of_run(settings, processes or settings.processes)]
-    return list(_of_net(settings))
+        return [*_of_model(settings.architecture), *_of_run(settings, processes or settings.processes)]
+    return list(_of_model(settings))
 
 
 def check(settings: BaseArchitecture | TrainingSettings, processes: int | None = None) -> None:
@@ -35,7 +35,7 @@ def check(settings: BaseArchitecture | TrainingSettings, processes: int | None =
         raise UsageError(problem.message, problem.hint, setting=problem.field)
 
 
-def _of_net(s: BaseArchitecture) -> Iterator[Problem]:
+def _of_model(s: BaseArchitecture) -> Iterator[Problem]:
     divisors = {"n_head": s.n_head, "n_sense": s.n_sense}
     if isinstance(s, GPTSettings):
         if s.head_width:
@@ -48,7 +48,7 @@ def _of_net(s: BaseArchitecture) -> Iterator[Problem]:
                 "head_width", f"without a projection the heads together must be n embd ({s.n_embd}) wide", "choose 0"
             )
         if s.sliding and not s.is_rotary:
-            yield Problem("sliding", "needs rotary positions", "choose positions rotary, or sliding no")
+            yield Problem("sliding", "needs rotary positions", "set positions to rotary, or sliding to no")
     for name, count in divisors.items():
         if count and s.n_embd % count:
             below = s.n_embd // count * count
@@ -65,7 +65,7 @@ def _of_net(s: BaseArchitecture) -> Iterator[Problem]:
 def _of_run(settings: TrainingSettings, processes: int) -> Iterator[Problem]:
     stateful = settings.architecture.is_stateful
     if stateful and settings.precision == "bf16":
-        yield Problem("precision", "a recurrent net trains in fp32", "choose auto or fp32")
+        yield Problem("precision", "a recurrent model trains in fp32", "choose auto or fp32")
     if processes > settings.batch_size:
         yield Problem(
             "batch_size",
@@ -73,7 +73,7 @@ def _of_run(settings: TrainingSettings, processes: int) -> Iterator[Problem]:
             f"choose {processes} or more",
         )
     if stateful and processes > 1:
-        yield Problem("processes", "a recurrent net passes its memory from step to step in one process", "choose 1")
+        yield Problem("processes", "a recurrent model passes its memory from step to step in one process", "choose 1")
 
 
 def _either(choices: list[str]) -> str:

@@ -6,8 +6,8 @@ so that they may run on other machines. Gradients are summed over all processes 
 weighted by its share of the batch's windows: the sum is the gradient of the whole batch, and every process updates its
 weights by the same arithmetic.
 
-Orders and states are sent as plain bytes over gloo; gradients over NCCL if each process has a GPU (untested: no such
-machine was available).
+Orders and states are sent as plain bytes over gloo; gradients over NCCL if each process has a GPU, which no test
+covers.
 """
 
 from __future__ import annotations

@@ -406,4 +406,4 @@ async def test_every_setting_can_be_reached_on_a_small_screen() -> None:
 async def test_a_recurrent_net_learns_in_fp32() -> None:
     texts = texts_of(ALL_PRESETS["lstm"].training) | {"precision": "bf16"}
     net = type(ALL_PRESETS["lstm"].training.architecture)
-    assert draft_of(texts, None, net).problems == {"precision": "a recurrent net trains in fp32; choose auto or fp32"}
+    assert draft_of(texts, None, net).problems == {"precision": "a recurrent model trains in fp32; choose auto or fp32"}

@@ -230,12 +230,12 @@ class TextPane(Vertical):
 
     def _report_slow_engine(self, event: GenerationStarted) -> None:
         """Report once why torch generates although a faster engine was built."""
-        from tinygpt_tui.native.library import stands_unused
+        from tinygpt_tui.native.library import why_unused
 
         model = self.model
         if event.engine != "torch" or model is None or model.card.architecture != "gpt" or self._slow_reported:
             return
-        self._slow_reported, error = True, stands_unused()
+        self._slow_reported, error = True, why_unused()
         if error is not None:
             text = f"generating with torch, slower than the native engine: {error.message}\n{error.hint}"
             self.notify(text, severity="warning", timeout=15, markup=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -12,8 +12,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from tinygpt_tui.errors import UsageError
-from tinygpt_tui.settings.fields import SettingField, changed, fields_of, parse_value, written
+from tinygpt_tui.settings.fields import SettingField, changed, fields_of, parse_all, written
 from tinygpt_tui.settings.sampling import SamplingSettings, without_effect
 from tinygpt_tui.ui.shared.choice_box import ChoiceBox
 from tinygpt_tui.ui.shared.wrapping import wrap
@@ -121,18 +120,11 @@ class SamplingForm(Vertical):
         self._check()
 
     def _check(self, typed: bool = True) -> None:
-        problems: list[str] = []
-        values: dict[str, Any] = {}
+        values, wrong = parse_all(SamplingSettings(), {name: row.text for name, row in self._rows.items()})
         for name, row in self._rows.items():
-            try:
-                values[name] = parse_value(row.field, row.text)
-                changed(SamplingSettings(), {name: values[name]})
-                row.show_problem("")
-            except UsageError as error:
-                row.show_problem(error.problem)
-                problems.append(error.message)
-        settings = None if problems else changed(SamplingSettings(), values)
-        problem = problems[0] if problems else ""
+            row.show_problem(wrong[name].problem if name in wrong else "")
+        settings = None if wrong else changed(SamplingSettings(), values)
+        problem = next((error.message for error in wrong.values()), "")
         self._explain()
         if (settings, problem) != (self.settings, self.problem):
             self.settings, self.problem = settings, problem

@@ -68,14 +68,13 @@ def own_keys(typed: Mapping[str, object]) -> Own:
             keymap[name] = _checked(name, keys)
         except UsageError as error:
             problems.append(error)
-    for name in list(keymap):
-        if (other := _clash(name, keymap)) is not None:
-            what = f"{other.id} ({other.description})" if other.id else f"{other.description or other.action!r}"
-            message = f'keys: {name} = "{typed[name]}": this key already belongs to {what}'
-            also = f", or give {other.id} another one, too" if other.id else ""
-            problems.append(UsageError(message, f"choose another key{also}"))
-    for problem in problems:
-        keymap = {name: keys for name, keys in keymap.items() if not problem.message.startswith(f"keys: {name} =")}
+    clashes = {name: other for name in keymap if (other := _clash(name, keymap)) is not None}
+    for name, other in clashes.items():
+        what = f"{other.id} ({other.description})" if other.id else f"{other.description or other.action!r}"
+        message = f'keys: {name} = "{typed[name]}": this key already belongs to {what}'
+        also = f", or give {other.id} another one, too" if other.id else ""
+        problems.append(UsageError(message, f"choose another key{also}"))
+    keymap = {name: keys for name, keys in keymap.items() if name not in clashes}
     return Own({**_sharing(keymap), **keymap}, problems)
 
 

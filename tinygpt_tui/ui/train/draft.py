@@ -20,7 +20,7 @@ from tinygpt_tui.runs.text_facts import CorpusFacts
 from tinygpt_tui.settings import rules
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.base import count_parameters
-from tinygpt_tui.settings.fields import SettingField, changed, fields_of, parse_value
+from tinygpt_tui.settings.fields import SettingField, changed, fields_of, parse_all, parse_value
 from tinygpt_tui.settings.presets import ALL_PRESETS, TIMED_PRESET
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
@@ -182,16 +182,13 @@ def limits_of(setting: SettingField) -> str:
 
 def _parsed(texts: Mapping[str, str], kind: Architecture) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the valid values, and why the others are invalid."""
-    values: dict[str, Any] = {}
-    problems = {}
-    for name, setting in form_fields(kind).items():
-        struct: msgspec.Struct = kind() if name in kind.__struct_fields__ else TrainingSettings()
-        try:
-            value = parse_value(setting, texts[name])
-            values[name] = getattr(changed(struct, {name: value}), name)
-        except UsageError as error:
-            problems[name] = error.problem if texts[name].strip() else "is empty"
-    return values, problems
+    names = form_fields(kind)
+    own = fields_of(kind).keys() & names.keys()
+    values, wrong = parse_all(kind(), {name: texts[name] for name in names if name in own})
+    others, wrong_others = parse_all(TrainingSettings(), {name: texts[name] for name in names if name not in own})
+    problems = wrong | wrong_others
+    said = {name: problems[name].problem if texts[name].strip() else "is empty" for name in names if name in problems}
+    return values | others, said
 
 
 def _problems(settings: ArchitectureSettings | TrainingSettings) -> dict[str, str]:
