@@ -1,4 +1,4 @@
-"""tinygpt-tui generate: continue a prompt; only the text goes to stdout."""
+"""tinygpt-tui generate: continue a prompt; only the text goes to stdout. Without a prompt, a terminal gets a loop."""
 
 from __future__ import annotations
 
@@ -28,12 +28,20 @@ Texts of flags except --prompt may hold \n (new line), \t, \r and \\ (backslash)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.usage = "%(prog)s model [--prompt TEXT] [--num-samples N] [--seed N]\n  [--temperature X] [OPTION ...]"
+    parser.usage = "%(prog)s [model] [--prompt TEXT] [--num-samples N] [--seed N]\n  [--temperature X] [OPTION ...]"
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = ESCAPES.strip()
-    parser.add_argument("model", help="a model's name (`tinygpt-tui models`), its folder, or hf:NAME")
     parser.add_argument(
-        "--prompt", default="", type=text_argument, metavar="TEXT", help="the text to continue; - reads it from stdin"
+        "model",
+        nargs="?",
+        default="shakespeare",
+        help="a model's name (`tinygpt-tui models`), its folder, or hf:NAME (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--prompt",
+        type=text_argument,
+        metavar="TEXT",
+        help="the text to continue; - reads it from stdin (default: empty; a terminal is asked for prompts)",
     )
     parser.add_argument("--no-echo", action="store_true", help="do not repeat the prompt in the output")
     parser.add_argument(
@@ -68,7 +76,11 @@ def run(arguments: argparse.Namespace) -> int:
     if names := [*without_effect(sampling), *(["num_samples"] if _all_the_same(sampling, arguments) else [])]:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in names)
         notify(f"tinygpt-tui: ignored at temperature 0, which always chooses the most likely token: {flags}")
-    prompt = sys.stdin.buffer.read().decode("utf-8", "replace") if arguments.prompt == "-" else arguments.prompt
+    if _asks_for_prompts(arguments):
+        return _loop(arguments, sampling, device)
+    prompt = arguments.prompt or ""
+    if prompt == "-":
+        prompt = sys.stdin.buffer.read().decode("utf-8", "replace")
 
     model = _open(arguments.model, arguments.at_step, device)
     events = _events(model, prompt, sampling, arguments.num_samples, arguments.candidates)
@@ -79,6 +91,21 @@ def run(arguments: argparse.Namespace) -> int:
             _write_texts(events, "" if arguments.no_echo else prompt, arguments.num_samples)
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)
+    return int(ExitCode.OK)
+
+
+def _asks_for_prompts(arguments: argparse.Namespace) -> bool:
+    one_text = arguments.num_samples == 1 and not arguments.json
+    return arguments.prompt is None and one_text and sys.stdin.isatty() and sys.stdout.isatty()
+
+
+def _loop(arguments: argparse.Namespace, sampling: SamplingSettings, device: str) -> int:
+    from tinygpt_tui.cli.prompt_loop import PromptLoop
+
+    def write_text(model: OpenedModel, prompt: str, sampling: SamplingSettings) -> None:
+        _write_texts(_events(model, prompt, sampling, 1, None), "" if arguments.no_echo else prompt, 1)
+
+    PromptLoop(arguments.model, sampling, lambda name: _open(name, arguments.at_step, device), write_text).run()
     return int(ExitCode.OK)
 
 

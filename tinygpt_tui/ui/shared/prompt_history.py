@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from pathlib import Path
 
@@ -31,6 +31,10 @@ class PromptHistory:
     def load(cls) -> PromptHistory:
         """Read the file; none, or a damaged one, gives what can be read."""
         return cls(_read()[0])
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the prompts, oldest first."""
+        return iter(self._prompts)
 
     def add(self, prompt: str) -> bool:
         """Keep a prompt, unless it is empty or the last one; return whether there is something to save."""
