@@ -54,9 +54,13 @@ class Listener:
     def generate(self, model: str, prompt: str, sampling: SamplingSettings) -> Job:
         """Start a job whose events are read."""
         job = self.client.start(Generate(model, prompt, sampling))
+        self.follow(job)
+        return job
+
+    def follow(self, job: Job) -> None:
+        """Read a job's events."""
         self._of[job.number] = []
         self._readers.append(asyncio.create_task(self._read(job)))
-        return job
 
     async def _read(self, job: Job) -> None:
         async for events in job:
@@ -129,6 +133,19 @@ async def test_it_greets_and_opens_a_model_once(shared: Listener, model: str) ->
     assert opened.parameters == random_model(CLASSIC).count_parameters()
     assert sum(isinstance(event, ModelOpened) for event in shared.events) == 1
     assert sum(isinstance(event, EngineReady) for event in shared.events) == 1  # three asked at once
+
+
+@in_one_process
+async def test_a_text_that_waits_sends_each_token_at_once_and_lets_others_write(shared: Listener, model: str) -> None:
+    job = shared.client.start(Generate(model, "a", SHORT, allowed=0))
+    shared.follow(job)
+    for count in range(1, 5):
+        job.allow(count)
+        await shared.until(lambda count=count: len(shared.tokens(job)) == count)  # type: ignore[misc]
+    await shared.until_end(shared.generate(model, "a", SHORT))
+    assert len(shared.tokens(job)) == 4
+    job.stop()
+    assert (await shared.until_end(job)).reason == "stopped"
 
 
 @in_one_process

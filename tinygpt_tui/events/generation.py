@@ -40,13 +40,15 @@ class Candidate(msgspec.Struct, frozen=True, array_like=True):
 class TokenProbabilities(msgspec.Struct, frozen=True, array_like=True):
     """The model's own probability of a token given what comes before it, without temperature and filters.
 
-    `rank` counts from 1; `entropy` of the whole distribution in nats; `candidates` are the most likely ones.
+    `rank` counts from 1; `entropy` of the whole distribution in nats; `candidates` are the most likely ones. `drawn`,
+    where requested, has for each candidate the probability with which the sampling settings draw it; 0: excluded.
     """
 
     probability: float
     rank: int
     entropy: float
     candidates: tuple[Candidate, ...] = ()
+    drawn: tuple[float, ...] = ()
 
 
 class GenerationStarted(msgspec.Struct, frozen=True, tag=True):

@@ -29,6 +29,7 @@ class Generate(JobRequest, frozen=True):
     """Write on from `prompt` with the model at this path.
 
     With `candidates` each token carries its TokenProbabilities with that many candidates; None: neither, at no cost.
+    With `drawn` they also say how likely `sampling` makes each candidate. `allowed` as in Allow, from the first token.
     `untrained` asks for the same model with the weights that its training began with; `at_step` with those that its
     run kept nearest to that step: the answer's GenerationStarted says which step that is. `gains` turn senses of a
     backpack up or down.
@@ -39,6 +40,8 @@ class Generate(JobRequest, frozen=True):
     sampling: SamplingSettings
     candidates: int | None = None
     untrained: bool = False
+    drawn: bool = False
+    allowed: int | None = None
     at_step: int | None = None
     gains: tuple[Gain, ...] = ()
 
@@ -46,7 +49,8 @@ class Generate(JobRequest, frozen=True):
 class Explain(JobRequest, frozen=True):
     """Say what the model at this path thought of characters `start` to `end` of `text`, as it would have written them.
 
-    Answered by Explained, several times. Only `window` and `weights` of `sampling` count.
+    Answered by Explained, several times. `window` and `weights` of `sampling` say how the text is read; the others say
+    how likely each candidate is to be drawn.
     """
 
     model: str
@@ -96,5 +100,23 @@ class StopJob(msgspec.Struct, frozen=True, tag=True):
     job: int
 
 
+class Allow(msgspec.Struct, frozen=True, tag=True):
+    """Let a Generate draw this many tokens in all, and then wait for more; None: as many as it wants, at full speed.
+
+    Fewer than it has drawn: it waits before its next token. A job that waits computes nothing, and can be stopped.
+    """
+
+    job: int
+    tokens: int | None
+
+
+class ChangeSampling(msgspec.Struct, frozen=True, tag=True):
+    """Draw the rest of a Generate's tokens with the temperature, top k, top p and min p of `sampling`."""
+
+    job: int
+    sampling: SamplingSettings
+
+
+Control = StopJob | Allow | ChangeSampling  # what is said to a running job
 Work = Generate | Explain | CompareWeights | LookAtSenses | Trace  # what becomes a job
-Request = OpenModel | Work | StopJob
+Request = OpenModel | Work | Control

@@ -9,10 +9,17 @@ from tinygpt_tui.events.generation import Candidate, TokenProbabilities
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 
-def probabilities_of(logits: NDArray[np.float32], id: int, candidates: int, tokenizer: Tokenizer) -> TokenProbabilities:
+def probabilities_of(
+    logits: NDArray[np.float32],
+    id: int,
+    candidates: int,
+    tokenizer: Tokenizer,
+    drawn: NDArray[np.float64] | None = None,
+) -> TokenProbabilities:
     """Return probability and rank of `id`, the entropy, and the most likely `candidates`, from logits (V,).
 
-    Ties are ranked by id. A candidate that is half a character has U+FFFD as its text.
+    Ties are ranked by id. A candidate that is half a character has U+FFFD as its text. `drawn` (V,) are the
+    probabilities by the sampling settings, of which those of the candidates are returned.
     """
     left = logits.astype(np.float64)
     left -= left.max()
@@ -25,14 +32,16 @@ def probabilities_of(logits: NDArray[np.float32], id: int, candidates: int, toke
     # Ranks are those of the raw logits: the difference of two tiny ones can vanish beside a large one.
     own = logits[id]
     rank = 1 + np.count_nonzero(logits > own) + np.count_nonzero(logits[:id] == own)
+    likely = _top_ids(logits, candidates)
     return TokenProbabilities(
         probability=float(probabilities[id]),
         rank=int(rank),
         entropy=max(entropy, 0.0),
         candidates=tuple(
             Candidate(other, tokenizer.bytes_of(other).decode("utf-8", "replace"), float(probabilities[other]))
-            for other in _top_ids(logits, candidates)
+            for other in likely
         ),
+        drawn=() if drawn is None else tuple(drawn[likely].tolist()),
     )
 
 

@@ -33,12 +33,16 @@ class Sampler:
         """`mask` is the TokenMask of `settings.banned` and `settings.allowed`; None if both are empty."""
         self.seed = choose_seed() if settings.seed is None else settings.seed
         self.random = np.random.default_rng(self.seed).random
+        looks_back = mask is not None or settings.repetition_penalty != 1
+        self.past = _Past(settings.repetition_penalty, mask) if looks_back else None
+        self.change(settings)
+        self.rule = (self.temperature, settings.repetition_penalty, id(self.top), id(mask))  # equal: may draw together
+
+    def change(self, settings: SamplingSettings) -> None:
+        """Draw by the temperature and the top filters of other settings; the random numbers continue."""
         self.top = TopFilters.of(settings)
         # 0: greedy, which draws nothing.
         self.temperature = max(settings.temperature, filters.COLDEST) if settings.temperature else 0.0
-        looks_back = mask is not None or settings.repetition_penalty != 1
-        self.past = _Past(settings.repetition_penalty, mask) if looks_back else None
-        self.rule = (self.temperature, settings.repetition_penalty, id(self.top), id(mask))  # equal: may draw together
         self._large: LargeChoice | None = None
 
     def begin(self, ids: Sequence[int]) -> None:
@@ -66,6 +70,24 @@ class Sampler:
         if self.past is not None:
             self.past.add(id)
         return id
+
+    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the probability (V,) with which `draw` takes each id from logits (V,); it draws nothing itself.
+
+        Raises what `draw` raises.
+        """
+        raw: NDArray[np.float32] | Logits = logits if self.past is None else _Past.apply([self.past], logits[None])[0]
+        most_likely = raw.argmax()
+        top = raw.item(most_likely)
+        if not -np.inf < top < np.inf:
+            raise _no_choice(top)
+        if not self.temperature:
+            weights = np.zeros(len(raw))
+            weights[most_likely] = 1.0
+            return weights
+        weights = self.top.apply(np.exp(np.subtract(raw, top, dtype=np.float64) / self.temperature))
+        chances: NDArray[np.float64] = weights / weights.sum()
+        return chances
 
     def _choose(self, left: Logits, share: float) -> int:
         if len(left) > LARGE:

@@ -40,6 +40,7 @@ class TextGeneration:
         job: int = 0,
         sample: int = 0,
         candidates: int | None = None,
+        drawn: bool = False,
         engine_name: str = "",
         step: int | None = None,
         validation_loss: float | None = None,
@@ -48,6 +49,7 @@ class TextGeneration:
     ) -> None:
         """With `candidates` each token carries its TokenProbabilities with that many candidates; None: no cost.
 
+        With `drawn` too, what `draw` returns says how likely the settings made each candidate.
         The times count from `asked_at`, a perf_counter reading; by default from now. The others only go into the
         events. Raises UsageError if banned and allowed characters leave nothing to write.
         """
@@ -58,6 +60,7 @@ class TextGeneration:
         self.job, self.sample = job, sample
         self.error: TinyGPTError | None = None  # what the text failed with
         self._tokenizer, self._candidates, self._limit = tokenizer, candidates, sampling.max_new_tokens
+        self._drawn = drawn and bool(candidates)
         self._text = _GrowingText(tokenizer, sampling)
         self._asked_at = time.perf_counter() if asked_at is None else asked_at
         self._first_at: float | None = None
@@ -86,10 +89,13 @@ class TextGeneration:
 
     def draw(self, logits: NDArray[np.float32], context_used: int) -> Token:
         """Draw the next token from logits (V,). Raises what Sampler.draw raises."""
-        return self.add(self.sampler.draw(logits), logits, context_used)
+        drawn = self.sampler.probabilities(logits) if self._drawn else None
+        return self.add(self.sampler.draw(logits), logits, context_used, drawn)
 
-    def add(self, id: int, logits: NDArray[np.float32], context_used: int) -> Token:
-        """Add the token `id`, which was drawn from logits (V,)."""
+    def add(
+        self, id: int, logits: NDArray[np.float32], context_used: int, drawn: NDArray[np.float64] | None = None
+    ) -> Token:
+        """Add the token `id`, which was drawn from logits (V,); `drawn` (V,) by Sampler.probabilities."""
         if not self.count:
             self._first_at = time.perf_counter()
         self.last = id
@@ -97,7 +103,7 @@ class TextGeneration:
         self.count = place + 1
         chance = None
         if self._candidates is not None:
-            chance = probabilities_of(logits, id, self._candidates, self._tokenizer)
+            chance = probabilities_of(logits, id, self._candidates, self._tokenizer, drawn)
         return Token(self.job, place, id, shown, context_used, chance, self.sample)
 
     @property
@@ -130,19 +136,37 @@ class TextGeneration:
 class GenerationJob:
     """Writes one text with an engine of its own: iterate over it for the events; `stop` ends it at the next token.
 
-    Its last event is GenerationEnded; errors inside the engine are raised instead.
+    Its last event is GenerationEnded; errors inside the engine are raised instead. Do not advance it
+    while it is `waiting`.
     """
 
-    def __init__(self, engine: Engine, text: TextGeneration) -> None:
+    def __init__(self, engine: Engine, text: TextGeneration, allowed: int | None = None) -> None:
+        """`allowed` as for `allow`."""
         self._engine, self._text = engine, text
+        self._allowed, self._started = allowed, False
 
     def stop(self) -> None:
         """End at the next token; safe to call from another thread."""
         self._text.stop()
 
+    def allow(self, tokens: int | None) -> None:
+        """Set how many tokens may be drawn in all; None: any number."""
+        self._allowed = tokens
+
+    def change_sampling(self, sampling: SamplingSettings) -> None:
+        """Draw the next tokens by other settings; see Sampler.change."""
+        self._text.sampler.change(sampling)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the next event is a token that is not allowed yet."""
+        text, allowed = self._text, self._allowed
+        return allowed is not None and self._started and text.count >= allowed and text.ended is None
+
     def __iter__(self) -> Iterator[TextEvent]:
         """Yield GenerationStarted, a Token each, GenerationEnded. Raises CheckpointError if logits are not numbers."""
         engine, text = self._engine, self._text
+        self._started = True
         yield text.start(engine.window)
         while text.ended is None:
             logits = engine.step(text.last) if text.count else engine.prefill(text.ids)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygpt_tui.errors import TinyGPTError, UsageError
 from tinygpt_tui.events.generation import (
     EndReason,
     Explained,
     GenerationEnded,
     GenerationEvent,
+    TokenProbabilities,
     TokenSeen,
 )
 from tinygpt_tui.generation.base import Engine
 from tinygpt_tui.generation.probabilities import probabilities_of
+from tinygpt_tui.generation.sampler import Sampler
+from tinygpt_tui.generation.token_mask import TokenMask
+from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 BATCH = 64  # tokens of one event at most, except for a character that has more
@@ -50,16 +56,22 @@ class ExplainJob:
         end: int,
         *,
         candidates: int = 10,
+        sampling: SamplingSettings | None = None,
         job: int = 0,
         asked_at: float | None = None,
     ) -> None:
         """Ask about characters `start` to `end`; what is outside the text is left out.
 
+        With `sampling` the answer says, too, how likely these settings make each candidate.
         `asked_at` is the perf_counter reading from which the times count; by default now.
         """
         self._engine, self._tokenizer, self._block_size = engine, tokenizer, block_size
         self._text, self._start, self._end = text, max(0, start), min(end, len(text))
         self._candidates, self.job = candidates, job
+        self._sampler: Sampler | None = None
+        if sampling is not None:
+            with contextlib.suppress(UsageError):  # they leave this model no token: nothing is drawn
+                self._sampler = Sampler(sampling, TokenMask.of(sampling, tokenizer))
         self._asked_at = time.perf_counter() if asked_at is None else asked_at
         self._stopped = False
 
@@ -109,12 +121,22 @@ class ExplainJob:
             if start == end:
                 continue
             yield from _unknown(reached, start)
-            id = ids[index]
-            chance = None if logits is None else probabilities_of(logits, id, self._candidates, self._tokenizer)
-            yield TokenSeen(start, end, id, chance)
+            yield TokenSeen(start, end, ids[index], self._chance(ids, index, logits))
             reached = max(reached, end)
         if not self._stopped:
             yield from _unknown(reached, self._end)
+
+    def _chance(self, ids: Sequence[int], index: int, logits: NDArray[np.float32] | None) -> TokenProbabilities | None:
+        """Return what logits (V,) say of the token at `index`; None without them."""
+        if logits is None:
+            return None
+        drawn, sampler = None, self._sampler
+        if sampler is not None:
+            if sampler.past is not None:
+                sampler.begin(ids[:index])
+            with contextlib.suppress(TinyGPTError):
+                drawn = sampler.probabilities(logits)
+        return probabilities_of(logits, ids[index], self._candidates, self._tokenizer, drawn)
 
     def _opinions(self, ids: Sequence[int], first: int, last: int) -> Iterator[NDArray[np.float32] | None]:
         """Yield the logits (V,) before each of tokens `first` to `last`; None for the text's first."""

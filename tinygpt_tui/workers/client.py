@@ -13,8 +13,19 @@ import msgspec
 from tinygpt_tui.errors import EngineError, TinyGPTError, UsageError
 from tinygpt_tui.events import wire
 from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded, GenerationEvent
-from tinygpt_tui.events.requests import Explain, Generate, OpenModel, Request, StopJob, Work
+from tinygpt_tui.events.requests import (
+    Allow,
+    ChangeSampling,
+    Control,
+    Explain,
+    Generate,
+    OpenModel,
+    Request,
+    StopJob,
+    Work,
+)
 from tinygpt_tui.settings.fields import changed
+from tinygpt_tui.settings.sampling import SamplingSettings
 
 GOODBYE_S = 2.0
 
@@ -65,9 +76,9 @@ class Job:
     If the reader is cancelled, the job is stopped.
     """
 
-    def __init__(self, number: int, stop: Callable[[Job], None]) -> None:
+    def __init__(self, number: int, control: Callable[[Control], None]) -> None:
         self.number = number
-        self._stop = stop
+        self._control = control
         self._events: list[GenerationEvent] = []
         self._due = asyncio.Event()
         self._ended = self._stopping = False
@@ -81,7 +92,18 @@ class Job:
         """End the job at its next token; its GenerationEnded follows. A second stop does nothing."""
         if self.running:
             self._stopping = True
-            self._stop(self)
+            self._control(StopJob(self.number))
+
+    def allow(self, tokens: int | None) -> None:
+        """Let it draw this many tokens in all, then wait; None: as many as it wants. See Allow."""
+        if self.running:
+            self._control(Allow(self.number, tokens))
+
+    def change_sampling(self, sampling: SamplingSettings) -> None:
+        """Have the next tokens drawn with other settings; see ChangeSampling."""
+        if self.running:
+            plain = msgspec.structs.replace(sampling, stop=(), banned="", allowed="")  # which may hold broken text
+            self._control(ChangeSampling(self.number, plain))
 
     def __aiter__(self) -> Job:
         return self
@@ -116,7 +138,7 @@ class Unsent(NamedTuple):
 
     job: int
     line: bytes
-    is_stop: bool = False
+    is_control: bool = False  # of no use to an end that does not know its job
 
 
 class Engine:
@@ -152,7 +174,7 @@ class Engine:
         """
         self._last_job += 1
         request = msgspec.structs.replace(request, job=self._last_job)
-        job = self._jobs[request.job] = Job(request.job, self._stop)
+        job = self._jobs[request.job] = Job(request.job, self._control)
         try:
             line = _line_of(request)
         except TinyGPTError as error:
@@ -199,17 +221,18 @@ class Engine:
         if self._sender is None or self._sender.done():
             self._sender = asyncio.get_running_loop().create_task(self._send())
 
-    def _stop(self, job: Job) -> None:
-        waiting = next((unsent for unsent in self._unsent if unsent.job == job.number), None)
-        if waiting is None:
-            self._queue(Unsent(job.number, wire.to_line(StopJob(job.number)), is_stop=True))
+    def _control(self, request: Control) -> None:
+        job = request.job
+        start = next((unsent for unsent in self._unsent if unsent.job == job and not unsent.is_control), None)
+        if isinstance(request, StopJob) and start is not None:
+            self._unsent.remove(start)
+            self._receive([_ended(job, "stopped")])
         else:
-            self._unsent.remove(waiting)
-            self._receive([_ended(job.number, "stopped")])
+            self._queue(Unsent(job, wire.to_line(request), is_control=True))
 
     async def _send(self) -> None:
         while self._unsent:
-            if self._unsent[0].is_stop and (self._unsent[0].job not in self._jobs or self.pid is None):
+            if self._unsent[0].is_control and (self._unsent[0].job not in self._jobs or self.pid is None):
                 self._unsent.popleft()
                 continue
             try:
@@ -225,7 +248,7 @@ class Engine:
             await self._end.write(unsent.line)
 
     def _fail_unsent(self, error: EngineError) -> None:
-        jobs = [unsent.job for unsent in self._unsent if unsent.job in self._jobs and not unsent.is_stop]
+        jobs = [unsent.job for unsent in self._unsent if unsent.job in self._jobs and not unsent.is_control]
         self._unsent.clear()
         ended = [_ended(job, "failed", error.message, error.hint) for job in jobs]
         self._receive([*ended, EngineFailed(error.message, error.hint)])

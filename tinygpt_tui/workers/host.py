@@ -51,6 +51,8 @@ def main(frames_per_second: str = "30", device: str = AUTO) -> int:
     send(service.ready())
     try:
         while True:
+            if not service.busy:
+                _write(output, pump.flush())  # no next event would send them
             for asked in _without_stopped(_waiting(requests, block=not service.busy), send):
                 if asked is None:
                     return 0

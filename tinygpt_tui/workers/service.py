@@ -15,7 +15,10 @@ from tinygpt_tui import paths
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded, GenerationEvent, ModelOpened
 from tinygpt_tui.events.requests import (
+    Allow,
+    ChangeSampling,
     CompareWeights,
+    Control,
     Explain,
     Generate,
     JobRequest,
@@ -26,6 +29,7 @@ from tinygpt_tui.events.requests import (
     Trace,
     Work,
 )
+from tinygpt_tui.generation.text import GenerationJob
 from tinygpt_tui.insight.compare import CompareJob
 from tinygpt_tui.insight.explain import ExplainJob
 from tinygpt_tui.packages import torch_version
@@ -61,8 +65,8 @@ class EngineService:
 
     @property
     def busy(self) -> bool:
-        """Whether a job is running."""
-        return bool(self._jobs)
+        """Whether a job has something to do: not every one waits for more tokens to be allowed."""
+        return any(not _waits(job) for job, _ in self._jobs.values())
 
     def ready(self) -> EngineReady:
         """Return the greeting."""
@@ -78,14 +82,16 @@ class EngineService:
                 return self._open(model)
             case JobRequest():
                 return self._begin(asked_at, request)
-            case StopJob(job=job):
-                if job in self._jobs:
-                    self._jobs[job][0].stop()
+            case StopJob() | Allow() | ChangeSampling():
+                if request.job in self._jobs:
+                    _control(self._jobs[request.job][0], request)
                 return []
 
     def advance(self) -> Iterator[GenerationEvent]:
-        """Yield one event of each running job."""
-        for number, (_, events) in list(self._jobs.items()):
+        """Yield one event of each running job that does not wait."""
+        for number, (job, events) in list(self._jobs.items()):
+            if _waits(job):
+                continue
             try:
                 event = next(events)
             except Exception as error:
@@ -136,8 +142,28 @@ class EngineService:
         if request.gains:
             opened = opened.dialled(request.gains)
         return opened.new_job(
-            request.prompt, request.sampling, job=request.job, candidates=request.candidates, asked_at=asked_at
+            request.prompt,
+            request.sampling,
+            job=request.job,
+            candidates=request.candidates,
+            drawn=request.drawn,
+            allowed=request.allowed,
+            asked_at=asked_at,
         )
+
+
+def _waits(job: Job) -> bool:
+    return isinstance(job, GenerationJob) and job.waiting
+
+
+def _control(job: Job, request: Control) -> None:
+    if isinstance(request, StopJob):
+        job.stop()
+    elif isinstance(job, GenerationJob):
+        if isinstance(request, Allow):
+            job.allow(request.tokens)
+        else:
+            job.change_sampling(request.sampling)
 
 
 def _explain(opened: OpenedModel, request: Explain) -> Job:
@@ -149,6 +175,7 @@ def _explain(opened: OpenedModel, request: Explain) -> Job:
         request.start,
         request.end,
         candidates=request.candidates,
+        sampling=request.sampling,
         job=request.job,
     )
 

@@ -20,6 +20,7 @@ from tinygpt_tui.events.generation import (
     TokenProbabilities,
     TokenSeen,
 )
+from tinygpt_tui.events.requests import Control, StopJob
 from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
 from tinygpt_tui.ui.shared.microscope import Microscope, name_of, panel, percent
 from tinygpt_tui.ui.shared.surprise_index import CharInfo, Question
@@ -125,7 +126,7 @@ class Glass(App[None]):
         super().__init__()
         self.questions: list[tuple[Question, str]] = []
         self.jobs: list[Job] = []
-        self.stopped: list[Job] = []
+        self.stopped: list[Control] = []
         self.forks: list[tuple[int, str]] = []
         self.toggled: list[bool] = []
 
@@ -303,10 +304,10 @@ async def test_another_text_or_another_model_gives_up_the_question() -> None:
         app.answer()
         await wait_until(pilot, lambda: len(app.questions) == 2)
         glass.forget()
-        await wait_until(pilot, lambda: app.stopped == app.jobs[1:2] and len(app.questions) == 3)
+        await wait_until(pilot, lambda: app.stopped == [StopJob(2)] and len(app.questions) == 3)
         assert "…" in shown(app)
         glass.reset("another")
-        await wait_until(pilot, lambda: app.stopped == app.jobs[1:] and app.toggled == [True, False])
+        await wait_until(pilot, lambda: app.stopped == [StopJob(2), StopJob(3)] and app.toggled == [True, False])
         assert len(app.questions) == 3
 
 
@@ -315,7 +316,7 @@ async def test_a_question_is_given_up_when_the_cursor_is_elsewhere() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot, "x" * 5000)
         await pilot.press("ctrl+end")
-        await wait_until(pilot, lambda: app.stopped == app.jobs)
+        await wait_until(pilot, lambda: app.stopped == [StopJob(1)])
         app.glass.apply_events([GenerationEnded(1, "stopped", 0, 0.1, None)])
         await wait_until(pilot, lambda: len(app.questions) == 2)
         assert app.questions[-1][0].start == 4999

@@ -19,6 +19,7 @@ from tinygpt_tui.events.generation import (
     TokenProbabilities,
     TokenSeen,
 )
+from tinygpt_tui.events.requests import Control, StopJob
 from tinygpt_tui.ui.shared import surprise_index as module
 from tinygpt_tui.ui.shared.surprise_index import FAR, NEAR, SURPRISING, Span, SurpriseIndex, level_of, surprise_bits
 from tinygpt_tui.workers.client import Job
@@ -110,27 +111,27 @@ def test_asking_comes_to_an_end_when_all_in_sight_is_known(data: st.DataObject) 
 def test_a_question_that_the_cursor_has_left_is_given_up() -> None:
     index = SurpriseIndex()
     index.reset(1000)
-    sight, stopped = Span(0, 400), list[Job]()
+    sight, stopped = Span(0, 400), list[Control]()
     question = index.ask(None, sight)
     assert question is not None
     index.stop_stale(300, sight)  # it was not sent yet
-    job = question.job = Job(5, stopped.append)
+    question.job = Job(5, stopped.append)
     index.stop_stale(100, sight)
     index.apply_events([Explained(5, tuple(seen(at, at + 1) for at in range(200)))])
     index.stop_stale(100, sight)  # that one is known; the rest is in sight
     assert stopped == []
     index.stop_stale(300, sight)
     index.stop_stale(300, sight)
-    assert stopped == [job]  # once is enough
+    assert stopped == [StopJob(5)]  # once is enough
     index.apply_events([ended(5, "stopped")])
     again = index.ask(300, sight)
     assert again is not None
     assert again.start == 300
     again.job = Job(6, stopped.append)
     index.stop_stale(None, sight)
-    assert stopped == [job]
+    assert stopped == [StopJob(5)]
     index.stop_stale(None, Span(600, 800))
-    assert stopped == [job, again.job]
+    assert stopped == [StopJob(5), StopJob(6)]
 
 
 def test_answers_about_another_text_are_not_taken() -> None:
@@ -138,10 +139,10 @@ def test_answers_about_another_text_are_not_taken() -> None:
     index.reset(10)
     question = index.ask(0, Span(0, 10))
     assert question is not None
-    stopped: list[Job] = []
+    stopped: list[Control] = []
     question.job = Job(4, stopped.append)
     index.reset(5)
-    assert stopped == [question.job]
+    assert stopped == [StopJob(4)]
     assert index.apply_events([Explained(4, (seen(0, 1),))]) is None
     assert index.info(0).state == "waiting"
 
