@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gc
 import sys
+from pathlib import Path
 
 from tinygpt_tui.cli.output import notify, print_error
 from tinygpt_tui.errors import ExitCode, TinyGPTError
 from tinygpt_tui.settings.computing import AUTO
 
 
-def open_app(device: str = AUTO) -> int:
-    """Open the app, whose models compute on `device`; return the exit code. Needs a terminal."""
+def open_app(device: str = AUTO, lessons_from: tuple[Path, str] | None = None) -> int:
+    """Open the app, whose models compute on `device`; return the exit code. Needs a terminal.
+
+    `lessons_from` is a folder of lessons and their language: the app opens with the list of them.
+    """
     if not (sys.stdout.isatty() and sys.stdin.isatty()):
         notify("tinygpt-tui: the app needs a terminal; `tinygpt-tui --help` lists commands that do not")
         return int(ExitCode.USAGE)
@@ -21,7 +25,7 @@ def open_app(device: str = AUTO) -> int:
     from tinygpt_tui.ui.app import run
 
     try:
-        return run(device)
+        return run(device, lessons_from)
     except TinyGPTError as error:  # text that could not be saved
         print_error(error)
         return int(error.exit_code)

@@ -28,6 +28,7 @@ COMMANDS = {
     "serve": "serve models over HTTP: a web page and an OpenAI-compatible API.",
     "models": "list the models.",
     "runs": "list the training runs; compare, rename, delete, export or share them.",
+    "learn": "guided lessons in the app; list them, reset one, or write a report to hand in.",
     "data": "list the corpora, or download one.",
     "watch": "show the live chart of a run; Ctrl-C leaves the run running.",
     "stop": "stop a run and save its best weights.",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
@@ -37,6 +39,7 @@ from tinygpt_tui.ui.tabs import TABS
 
 if TYPE_CHECKING:
     from tinygpt_tui.ui.generate.screen import GenerateScreen
+    from tinygpt_tui.ui.learn.guide import LessonGuide
     from tinygpt_tui.ui.runs.screen import RunsScreen
     from tinygpt_tui.ui.shell.tab_screen import TabScreen
     from tinygpt_tui.ui.train.screen import TrainScreen
@@ -44,15 +47,22 @@ if TYPE_CHECKING:
 
 GOODBYE_S = 2.0  # for the engine to end by itself
 AT_ONCE_S = 0.3  # for the engine to end by itself when the terminal is gone
-SAVES = ("settings", "history", "session", "sessions-disk")  # groups of workers that write what the user made
+SAVES = (
+    "settings",
+    "history",
+    "session",
+    "sessions-disk",
+    "lessons",
+)  # groups of workers that write what the user made
 
 
-def run(device: str = AUTO) -> int:
+def run(device: str = AUTO, lessons_from: tuple[Path, str] | None = None) -> int:
     """Run the app until it is quit; return its exit status. Models compute on `device`.
 
-    Raises what could not be saved at its end.
+    With `lessons_from`, a folder of lessons and their language, it starts with the lessons. Raises what could not be
+    saved at its end.
     """
-    app = TinyGPTApp(device=device)
+    app = TinyGPTApp(device=device, lessons_from=lessons_from)
     with leaving_in_order(app.leave):
         app.run()
     if app.unsaved is not None:
@@ -126,6 +136,15 @@ class TinyGPTApp(App[None]):
             )
             for name, tab in TABS.items()
         ),
+        Binding(
+            "alt+l",
+            "learn",
+            "Learn",
+            id="app.learn",
+            show=False,
+            priority=True,
+            tooltip="Lessons: twenty short ones, in the app; from a lesson back to the app",
+        ),
         Binding("ctrl+n", "night", "Night/day", id="app.night", show=False, tooltip="Change between dark and light"),
         Binding(
             "ctrl+q",
@@ -138,9 +157,13 @@ class TinyGPTApp(App[None]):
         ),
     ]
 
-    def __init__(self, engine: Engine | None = None, device: str = AUTO) -> None:
+    def __init__(
+        self, engine: Engine | None = None, device: str = AUTO, lessons_from: tuple[Path, str] | None = None
+    ) -> None:
         """`engine` stands in for the engine process in tests; the real one computes on `device`."""
         super().__init__()
+        self._lessons_from = lessons_from
+        self._lessons: LessonGuide | None = None
         self._unexpected = ""
         self._loop_here: asyncio.AbstractEventLoop | None = None
         self._quitting = False
@@ -205,6 +228,8 @@ class TinyGPTApp(App[None]):
             self.news.listen(self)
             self.set_interval(CHECK_EVERY_S, self._garbage.collect_if_due)
         self._launch()
+        if self._lessons_from is not None:
+            self._learn(resume=True)
 
     def on_engine_news(self, message: EngineNews) -> None:
         """The start is over when the engine is ready."""
@@ -307,6 +332,25 @@ class TinyGPTApp(App[None]):
     def action_night(self) -> None:
         """Change between the app's dark and light theme."""
         self.theme = LIGHT.name if self.current_theme.dark else DARK.name
+
+    def action_learn(self) -> None:
+        """Show the lessons; go to the lesson that is open, or from there back to the app."""
+        if not self.screen.is_modal:
+            self._learn()
+
+    def _learn(self, *, resume: bool = False) -> None:
+        if self._lessons is None:
+            from tinygpt_tui.lessons.pack import SHIPPED, language_for
+            from tinygpt_tui.ui.learn.guide import LessonGuide
+
+            folder, language = self._lessons_from or (SHIPPED, language_for(os.environ))
+            self._lessons = LessonGuide(self, folder, language)
+        self._lessons.start(resume=resume)
+
+    def show_lesson(self, screen: TabScreen) -> None:
+        """Show the lesson that is open beside a tab; see TabScreen."""
+        if self._lessons is not None:
+            self._lessons.show_on(screen)
 
     def action_help(self) -> None:
         """Explain what has the focus, and list the keys that work now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from textual.app import App
 from textual.binding import ActiveBinding, Binding
@@ -18,7 +18,7 @@ class KeyRow(NamedTuple):
     active: ActiveBinding
 
 
-def shown_key(app: App[object], binding: str, default: str) -> str:
+def shown_key(app: App[Any], binding: str, default: str) -> str:
     """Return the first key of a binding of the app, by its id, as it is shown: the user's own or the `default`."""
     key = app._keymap.get(binding, default).split(",")[0]
     return app.get_key_display(Binding(key, ""))

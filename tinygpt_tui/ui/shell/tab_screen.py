@@ -43,6 +43,9 @@ class Workbench(Protocol):
     def save_preferences(self, **changes: object) -> None:
         """Keep some settings for the next start."""
 
+    def show_lesson(self, screen: TabScreen) -> None:
+        """Show the lesson that is open, if one is, beside a tab."""
+
 
 class PaletteCommand(NamedTuple):
     """A command of the palette that has no key here."""
@@ -81,6 +84,10 @@ class TabScreen(Screen[None]):
     def compose_body(self) -> ComposeResult:
         """Yield the tab's own widgets."""
         raise NotImplementedError
+
+    def on_screen_resume(self) -> None:
+        """Have the lesson that is open beside every tab. Textual calls this besides a tab's own method of that name."""
+        self.workbench.show_lesson(self)
 
     def palette_commands(self) -> Iterable[PaletteCommand]:
         """Return commands for the palette that have no key now."""

@@ -32,6 +32,11 @@ class TrainPaneBar(Horizontal):
         super().__init__()
         self._chosen, self._notes = "", dict.fromkeys(PANES, "")
 
+    @property
+    def chosen(self) -> str:
+        """The pane whose name is marked."""
+        return self._chosen
+
     def show_note(self, pane: str, note: str) -> None:
         """Add a note to a pane's name: that there is something to see."""
         if self._notes[pane] != note:

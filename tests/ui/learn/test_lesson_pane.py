@@ -1,0 +1,66 @@
+"""The lesson beside the app: opened, followed onto other tabs, answered, closed; its keys and its progress."""
+
+from __future__ import annotations
+
+import pytest
+from fakes import FakeEngine, make_model
+from textual.widgets import Static
+from wait import wait_until
+
+from tinygpt_tui.lessons.progress import load_progress, progress_file
+from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.ui.app import TinyGPTApp
+from tinygpt_tui.ui.learn.lesson_list import LessonList
+from tinygpt_tui.ui.learn.pane import LessonPane
+
+pytestmark = pytest.mark.usefixtures("no_shipped_models")
+
+
+def shown(app: TinyGPTApp) -> str:
+    """Return what the pane in front says."""
+    return str(app.screen.query_one("#lesson-text", Static).content)
+
+
+async def test_a_lesson_is_done_by_keys_and_a_near_miss_does_not_pass() -> None:
+    progress_file().parent.mkdir(parents=True, exist_ok=True)
+    progress_file().write_text("{ half a file")
+    make_model("shakespeare", architecture=GPTSettings(vocab_size=3))
+    app = TinyGPTApp(engine := FakeEngine())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await wait_until(pilot, lambda: app.screen.chooser.card is not None)  # type: ignore[attr-defined]
+        await pilot.press("alt+l")
+        await wait_until(pilot, lambda: isinstance(app.screen, LessonList))
+        assert any("damaged" in note.message for note in app._notifications)
+        await pilot.press("enter")
+        await wait_until(pilot, lambda: app.screen.query(LessonPane) and app.screen.query_one(LessonPane).has_focus)
+        pane = app.screen.query_one(LessonPane)
+        assert "What is a token?" in str(pane.border_title)
+        assert pane.region.bottom == 23
+        await pilot.press("enter", *"abc", "enter")
+        await wait_until(pilot, lambda: engine.asked)
+        engine.begin()
+        engine.write("xyz")
+        engine.end()
+        await wait_until(pilot, lambda: "stopped" in str(app.screen.query_one("#status").render()))
+        await pilot.pause(0.3)
+        assert app._lessons is not None
+        assert app._lessons.course.state.stage == "task"  # every character is known
+        await pilot.press("7", "enter")
+        await wait_until(pilot, lambda: len(engine.asked) == 2)
+        engine.begin(unknown="7")
+        engine.write("xyz")
+        engine.end()
+        await wait_until(pilot, lambda: "Question" in shown(app))
+        await pilot.press("alt+l", "h", "h", "enter", *"66", "enter")
+        await wait_until(pilot, lambda: "66" in shown(app))
+        assert "Hint 2" in shown(app)
+        await pilot.press("escape", "f3")
+        await wait_until(pilot, lambda: app.current_mode == "train" and app.screen.query(LessonPane))
+        await pilot.press("alt+l", "q")
+        await wait_until(pilot, lambda: not app.screen.query(LessonPane))
+        await pilot.press("f2")
+        await wait_until(pilot, lambda: app.current_mode == "generate" and not app.screen.query(LessonPane))
+    progress, problem = load_progress()
+    assert not problem
+    assert [attempt.text for attempt in progress.lessons["01-tokens"].attempts] == ["66"]
+    assert progress.lessons["01-tokens"].done == 0

@@ -1,0 +1,267 @@
+"""The lesson beside what it is about: the idea, what to do, a question, hints; a strip where the screen is narrow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.markup import escape
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+if TYPE_CHECKING:
+    from tinygpt_tui.ui.learn.guide import LessonGuide
+
+WIDE_COLUMNS = 120  # from which the pane is beside the tab instead of below it
+STAGES = ("idea", "predict", "task", "question", "solved")
+
+
+class AnswerInput(Input):
+    """A line for a prediction or an answer."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Back", id="lesson.no_answer", tooltip="Back to the lesson, without an answer"),
+    ]
+
+    def action_leave(self) -> None:
+        """Go back to the lesson."""
+        if isinstance(self.parent, LessonPane):
+            self.parent.focus()
+
+
+class LessonPane(Vertical, can_focus=True):
+    """Shows the lesson that is open; its keys work while it has the focus."""
+
+    HELP: ClassVar[str | None] = """## Lesson
+
+Read the idea, do what the task says in the real app, then answer the question: its answer is somewhere in the app. The
+program sees by itself when the task is done.
+
+Enter goes to the next part or to the answer, `h` shows a hint and then a second one, Left and Right show the other
+parts again, `n` opens the next lesson, `l` the list of all, `q` closes the lesson. Esc goes back to the app; the lesson
+stays, and the key in its border comes back to it.
+"""
+    DEFAULT_CSS = """
+    LessonPane {
+        dock: bottom; height: auto; min-height: 3; max-height: 6; margin: 0 0 1 0; padding: 0 1;
+        border: round $border; border-title-color: $accent; border-title-style: bold;
+        border-subtitle-color: $text-muted; background: $surface;
+        & > VerticalScroll { height: auto; max-height: 1fr; scrollbar-size-vertical: 1; background: $surface; }
+        & Static { height: auto; background: $surface; }
+        & > AnswerInput {
+            display: none; border: none; height: 1; padding: 0; background: $panel;
+        }
+        & > AnswerInput:focus { background: $primary 25%; border: none; }
+        &.-answering > AnswerInput { display: block; }
+        &:focus, &:focus-within { border: round $primary; max-height: 10; }
+        &.-wide {
+            dock: right; width: 42; height: 1fr; max-height: 100%; margin: 1 0;
+            & > VerticalScroll { height: 1fr; }
+        }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "go", "Next", id="lesson.next_part", tooltip="The next part, or the line for your answer"),
+        Binding("enter", "answer", "Answer", id="lesson.answer", tooltip="Type your answer"),
+        Binding("h", "hint", "Hint", id="lesson.hint", tooltip="A hint; press again for another one"),
+        Binding("n", "next", "Next lesson", id="lesson.next", tooltip="Open the next lesson that is not done"),
+        Binding("l", "list", "List", id="lesson.list", tooltip="All lessons"),
+        Binding("left", "part(-1)", "Parts", id="lesson.part", key_display="←→", tooltip="The part before this one"),
+        Binding("right", "part(1)", "Part after", id="lesson.part_on", show=False, tooltip="The part after this one"),
+        Binding("up", "scroll(-1)", "Up", id="lesson.up", show=False, tooltip="Scroll the lesson up"),
+        Binding("down", "scroll(1)", "Down", id="lesson.down", show=False, tooltip="Scroll the lesson down"),
+        Binding("q", "close", "Close", id="lesson.close", tooltip="Close the lesson; its progress is saved"),
+        Binding("escape", "leave", "App", id="lesson.leave", tooltip="Back to the app; the lesson stays"),
+    ]
+
+    def __init__(self, guide: LessonGuide) -> None:
+        super().__init__(id="lesson")
+        self.guide = guide
+        self._part: str | None = None  # None: the newest
+        self._before: Widget | None = None  # what had the focus
+        self.set_class(self.app.size.width >= WIDE_COLUMNS, "-wide")
+
+    def compose(self) -> ComposeResult:
+        """Yield the text, and the line for the answer."""
+        with VerticalScroll(can_focus=False):
+            yield Static("", id="lesson-text", markup=False)
+        yield AnswerInput(id="lesson-answer", compact=True)
+
+    def on_mount(self) -> None:
+        """Show the lesson."""
+        self.show_lesson()
+
+    # Showing
+
+    @property
+    def parts(self) -> list[str]:
+        """The parts that can be read by now."""
+        lesson = self.guide.course.lesson
+        if lesson is None:
+            return []
+        reached = STAGES.index(self.guide.course.state.stage)
+        return [part for part in STAGES[: reached + 1] if part != "predict" or lesson.texts.predict]
+
+    def show_newest(self) -> None:
+        """Show the newest part."""
+        self._part = None
+        self.show_lesson()
+
+    def show_lesson(self) -> None:
+        """Show the lesson as it is now."""
+        course, words = self.guide.course, self.guide.words
+        lesson, parts = course.lesson, self.parts
+        if lesson is None or not self.query("#lesson-text"):
+            return
+        part = self._part if self._part in parts else parts[-1]
+        heading = words["lesson"].format(number=lesson.number, count=len(course.lessons), title=lesson.texts.title)
+        self.border_title = escape(heading)
+        self.border_subtitle = escape("" if self.has_focus_within else self.guide.key)
+        shown = parts if self.has_class("-wide") else [part]
+        text = Text("\n\n").join([self._in_words(one, current=one == part) for one in shown])
+        self.query_one("#lesson-text", Static).update(text)
+        self.refresh_bindings()
+        if self.has_class("-wide"):
+            self.call_after_refresh(self.query_one(VerticalScroll).scroll_end, animate=False)
+
+    def _in_words(self, part: str, *, current: bool) -> Text:
+        lesson, state, words = self.guide.course.lesson, self.guide.course.state, self.guide.words
+        assert lesson is not None
+        text = Text()
+        mark = "✓ " if part == "solved" or STAGES.index(part) < STAGES.index(state.stage) else "▸ "
+        text.append(f"{mark}{words[part]}: ", "bold" if current else "")
+        text.append(getattr(lesson.texts, part))
+        if part == "predict" and state.predicted:
+            text.append(f"\n{words['predicted']}: {state.predicted}")
+        if part == "solved" and state.predicted:
+            text.append(f"\n{words['predicted']}: {state.predicted}")
+        if part == state.stage and part in ("task", "question"):
+            for number, hint in enumerate(lesson.texts.hints[: state.hints], start=1):
+                text.append(f"\n{words['hint']} {number}: {hint}", "italic")
+        if part == "question" and state.stage == "question" and (wrong := self.guide.course.last_wrong):
+            text.append("\n" + words["wrong"].format(answer=wrong), "bold")
+        return text
+
+    # The focus
+
+    def enter(self) -> None:
+        """Give the lesson the focus; Esc gives it back."""
+        if not self.has_focus_within:
+            self._before = self.screen.focused
+        self.focus()
+
+    def action_leave(self) -> None:
+        """Give the focus back to the app."""
+        self._part = None
+        if self._before is not None and self._before.is_attached and self._before.focusable:
+            self.screen.set_focus(self._before)
+        else:
+            self.screen.focus_next()
+
+    def on_focus(self) -> None:
+        """The keys have changed."""
+        self.show_lesson()
+
+    def on_blur(self) -> None:
+        """The keys have changed."""
+        self.call_after_refresh(self.show_lesson)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Be beside the tab, or below it."""
+        wide = self.app.size.width >= WIDE_COLUMNS
+        if wide != self.has_class("-wide"):
+            self.set_class(wide, "-wide")
+            self.show_lesson()
+
+    # Keys
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Show only the keys that do something now."""
+        if self.guide.course.lesson is None:
+            return True
+        stage = self.guide.course.state.stage
+        match action:
+            case "go":
+                return stage in ("idea", "solved")
+            case "answer":
+                return stage in ("predict", "question")
+            case "hint":
+                return stage in ("task", "question") and self.guide.has_hint
+            case "next":
+                return self.guide.course.next_lesson is not None
+            case "part":
+                return len(self.parts) > 1 and not self.has_class("-wide")
+        return True
+
+    def action_go(self) -> None:
+        """Go to the next part; from the idea back to the app, where the task is done."""
+        if self.guide.course.state.stage == "solved":
+            self.guide.open_next()
+            return
+        self.guide.read_idea()
+        if self.guide.course.state.stage == "predict":
+            self.action_answer()
+        else:
+            self.action_leave()
+
+    def action_answer(self) -> None:
+        """Open the line for the answer."""
+        self.show_newest()
+        self.add_class("-answering")
+        line = self.query_one(AnswerInput)
+        line.value, line.placeholder = "", self.guide.words["placeholder"]
+        line.focus()
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        """Take the prediction or the answer."""
+        message.stop()
+        if not message.value.strip():
+            return
+        predicting = self.guide.course.state.stage == "predict"
+        self.guide.submit(message.value)
+        if predicting:
+            self.remove_class("-answering")
+            self.action_leave()
+        elif self.guide.course.state.stage == "solved":
+            self.remove_class("-answering")
+            self.focus()
+        else:
+            message.input.value = ""
+        self.show_newest()
+
+    def on_descendant_blur(self) -> None:
+        """Close the line for the answer when the focus leaves it."""
+        self.remove_class("-answering")
+        self.call_after_refresh(self.show_lesson)
+
+    def action_hint(self) -> None:
+        """Show another hint."""
+        self.guide.show_hint()
+
+    def action_next(self) -> None:
+        """Open the next lesson."""
+        self.guide.open_next()
+
+    def action_list(self) -> None:
+        """Show the list of lessons."""
+        self.guide.open_list()
+
+    def action_close(self) -> None:
+        """Close the lesson."""
+        self.action_leave()
+        self.guide.close()
+
+    def action_part(self, direction: int) -> None:
+        """Show another part of the lesson."""
+        parts = self.parts
+        at = parts.index(self._part) if self._part in parts else len(parts) - 1
+        self._part = parts[min(max(at + direction, 0), len(parts) - 1)]
+        self.show_lesson()
+
+    def action_scroll(self, direction: int) -> None:
+        """Scroll the lesson."""
+        self.query_one(VerticalScroll).scroll_relative(y=direction, animate=False)
