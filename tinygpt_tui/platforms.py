@@ -14,6 +14,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -37,6 +38,8 @@ BELOW_NORMAL_PRIORITY = 0x4000
 ACCESS_DENIED, SHARING_VIOLATION, LOCK_VIOLATION = 5, 32, 33
 
 LOOK_S = 0.02  # between two tries to change a file that is in use
+INTERRUPT_POLL_S = 0.1
+INTERRUPT_AGAIN_S = 1.0  # what is interrupted may need a moment to clean up, and a library may swallow an exception
 
 # A folder on these file systems cannot be synced (or not even opened to be); its files can.
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.EBADF, errno.EISDIR, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -96,6 +99,45 @@ def on_hang_up(handler: Callable[[], None]) -> Iterator[None]:
     """Call `handler` if the terminal is closed during the block, unless that is ignored (nohup). Main thread only."""
     with handling_signals([HANG_UP], lambda number, frame: handler()):
         yield
+
+
+@contextlib.contextmanager
+def interruptible(due: Callable[[], bool], exception: type[BaseException]) -> Iterator[None]:
+    """Raise `exception` in the block once `due()` holds, which another thread checks ten times a second.
+
+    It may be raised between any two lines of the block, or in a system call that waits: what the block leaves behind
+    then is the caller's to undo. It should be no Exception: libraries catch those. Blocks may be nested. Off the main
+    thread, and on Windows, the block runs to its end.
+    """
+    main = threading.main_thread()
+    if not hasattr(signal, "SIGUSR1") or threading.current_thread() is not main:
+        yield
+        return
+    ended, raised_at = threading.Event(), -INTERRUPT_AGAIN_S
+    outer = signal.getsignal(signal.SIGUSR1)
+
+    def watch() -> None:
+        while not ended.wait(INTERRUPT_POLL_S):
+            if due() and main.ident is not None:
+                signal.pthread_kill(main.ident, signal.SIGUSR1)
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal raised_at
+        if ended.is_set() or not due():
+            if callable(outer):
+                outer(number, frame)
+        elif time.monotonic() - raised_at >= INTERRUPT_AGAIN_S:
+            raised_at = time.monotonic()
+            raise exception
+
+    watcher = threading.Thread(target=watch, daemon=True, name="interrupt")
+    with handling_signals(["SIGUSR1"], interrupt):
+        watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watcher.join()
 
 
 # Processes

@@ -521,7 +521,7 @@ def test_an_evaluation_that_takes_long_tells_its_progress_and_ends_soon_after_a_
     monkeypatch: pytest.MonkeyPatch, control: Control
 ) -> None:
     monkeypatch.setattr(evaluate, "TOKENS_AT_ONCE", 8)
-    clock = itertools.count(0.0, 0.6)  # each look at it is more than half a second later
+    clock = itertools.count(0.0, 0.08)  # each look at it is that much later
     monkeypatch.setattr(commands.time, "monotonic", lambda: next(clock))
     settings = small_training(steps=4, evaluation_tokens=20)
     training = training_of(settings, control)

@@ -63,7 +63,10 @@ def report_end(history: RunHistory, run: RunFolder) -> int:
         if ended.hint:
             notify(f"  {ended.hint}")
         return int(ExitCode.RUN)
-    loss = f"loss {ended.best_loss:.4f}" if ended.best_loss is not None else "not measured"
+    if ended.best_loss is None:
+        notify(f"{ended.message or ended.reason}; to start it again: {own_command('resume', name)}")
+        return int(ExitCode.OK)
+    loss = f"loss {ended.best_loss:.4f}"
     read = f" on {history.read_words(ended.best_tokens)}" if ended.best_tokens else ""
     notify(f"{ended.reason} at step {ended.step}; saved the weights of step {ended.best_step}, validation {loss}{read}")
     notify(f"to write with it: {own_command('generate', name)}")

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
 
 from tinygpt_tui.events.training import Note, Paused, Resumed, TrainingEvent
 from tinygpt_tui.planning.time_budget import TimeBudget
+from tinygpt_tui.platforms import interruptible
 from tinygpt_tui.runs.control import Command, Control
 
 PAUSE_POLL_S = 0.1
 STOP_S = 1.0  # an evaluation that takes longer after a stop ends with what it has read
+SLOW_S = 0.3  # what takes longer than this may be abandoned half way when the run is to stop
+
+R = TypeVar("R")
+
+
+class Stopping(BaseException):
+    """A stop came while something that takes long was computed: it is undone. No Exception: libraries catch those."""
 
 
 class Commands:
@@ -25,6 +35,8 @@ class Commands:
     @property
     def is_late(self) -> bool:
         """Whether the stop is so old that everything still due must wait until the run is resumed."""
+        if self._stopped_at == math.inf and self.pending("stop"):
+            self._stopped_at = time.monotonic()
         return time.monotonic() - self._stopped_at > STOP_S
 
     def pending(self, command: Command) -> bool:
@@ -37,7 +49,28 @@ class Commands:
 
     def stop(self) -> None:
         """End the run after the evaluation that is still due."""
-        self.stopped, self._stopped_at = True, time.monotonic()
+        self.stopped, self._stopped_at = True, min(self._stopped_at, time.monotonic())
+
+    def abandonable(self) -> AbstractContextManager[None]:
+        """Return a context that raises Stopping in its block once a stop comes."""
+        return interruptible(lambda: self.pending("stop"), Stopping)
+
+    def until_late(self, pieces: Iterable[R]) -> Iterator[R]:
+        """Yield `pieces` until the stop is late, also in the middle of a piece that takes long."""
+        rest, took_s = iter(pieces), math.inf
+        while not self.is_late:
+            began = time.monotonic()
+            try:
+                with interruptible(lambda: self.is_late, Stopping) if took_s > SLOW_S else nullcontext():
+                    piece = next(rest)
+            except StopIteration:
+                return
+            except Stopping:
+                break
+            took_s = time.monotonic() - began
+            yield piece
+        if self.consume("stop"):
+            self.stop()
 
     def obey(
         self, step: int, time_budget: TimeBudget, sample: Callable[[], Iterator[TrainingEvent]]

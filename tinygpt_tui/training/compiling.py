@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.training.commands import Stopping
 from tinygpt_tui.training.device import device_random, set_device_random
 from tinygpt_tui.words import in_one_line
 
@@ -52,7 +53,7 @@ class Compiling:
     def try_out(self, model: LanguageModel, step: Callable[[], object]) -> str:
         """Take `step`, forward and backward, with `model` compiled; return a note for the log if that fails.
 
-        Gradients and random states are as before afterwards.
+        Gradients and random states are as before afterwards. If it is abandoned (Stopping) it is due again.
         """
         self.is_due = False
         random, on_device = torch.get_rng_state(), device_random(self._device)
@@ -68,6 +69,9 @@ class Compiling:
                 f"torch.compile does not work on this machine: the run continues without it ({in_one_line(error)}). "
                 "It needs a C++ compiler and Python's headers, on a GPU also Triton"
             )
+        except Stopping:
+            self._compiled, self.is_due = None, True
+            raise
         finally:
             model.zero_grad(set_to_none=True)
             torch.set_rng_state(random)

@@ -75,9 +75,11 @@ def _summed_loss(model: LanguageModel, windows: Ids, training: bool) -> tuple[fl
     plain = windows.astype(np.int64)
     wanted = torch.from_numpy(plain[:, 1:].reshape(-1)).to(model.device)
     model.eval()
-    logits = model(torch.from_numpy(plain[:, :-1].copy()).to(model.device))
-    loss = F.cross_entropy(logits.float().view(-1, logits.shape[-1]), wanted, reduction="sum")
-    model.train(training)
+    try:
+        logits = model(torch.from_numpy(plain[:, :-1].copy()).to(model.device))
+        loss = F.cross_entropy(logits.float().view(-1, logits.shape[-1]), wanted, reduction="sum")
+    finally:
+        model.train(training)
     return float(loss), wanted.numel()
 
 

@@ -36,7 +36,7 @@ class NotANumber(Exception):
 
 
 class _CutShort(Exception):
-    """A second stop came during a measurement, and half a measurement is worth nothing."""
+    """A measurement took too long after a stop, or a second stop came: half a measurement is worth nothing."""
 
 
 class Evaluations:
@@ -111,9 +111,9 @@ class Evaluations:
     ) -> Iterator[TrainingEvent]:
         """Measure the loss over what a final evaluation reads (`whole`), or over the part that interim ones read.
 
-        A stop lets it end with that part. A second stop cuts it short: then no Evaluation is yielded, and it is still
-        due. Only `regular` evaluations count against the patience: a run that was stopped and resumed must end where it
-        would have ended. Raises NotANumber if the loss is not a number.
+        A stop lets it end with that part. If that takes too long, or at a second stop, it is cut short: then no
+        Evaluation is yielded, and it is still due. Only `regular` evaluations count against the patience: a run that
+        was stopped and resumed must end where it would have ended. Raises NotANumber if the loss is not a number.
         """
         try:
             value, part, whole = yield from self._measure(model, step, whole)
@@ -212,7 +212,8 @@ class Evaluations:
         total, count, part = 0.0, 0, math.nan
         goal = (self._judged or len(self._validation) - 1) if whole else self.part_tokens
         reported_at = time.monotonic()
-        for loss, tokens in summed_losses(model, self._validation, self._block_size, self._first, self._others):
+        pieces = summed_losses(model, self._validation, self._block_size, self._first, self._others)
+        for loss, tokens in self._commands.until_late(pieces):
             if self._commands.consume("stop"):
                 if self._commands.stopped:
                     raise _CutShort
@@ -221,13 +222,15 @@ class Evaluations:
             if count == self.part_tokens:
                 part = total / count
                 if not whole:
-                    break
+                    return part, part, whole
             now = time.monotonic()
-            if self._commands.is_late and not math.isnan(part):
-                return part, part, False
             if now - reported_at > PROGRESS_S:
                 reported_at = now
                 yield Progress(step, "evaluation", count / goal)
+        if count < goal and self._commands.is_late:
+            if math.isnan(part):
+                raise _CutShort
+            return part, part, False
         return total / count, part if self.part_tokens else total / count, whole
 
     def _is_better(

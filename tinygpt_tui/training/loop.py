@@ -21,9 +21,9 @@ from tinygpt_tui.events.training import Evaluation, Note, RolledBack, Sample, St
 from tinygpt_tui.planning.time_budget import TimeBudget
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.settings.training import Extension, TrainingSettings
-from tinygpt_tui.training.commands import Commands
+from tinygpt_tui.training.commands import SLOW_S, Commands, Stopping
 from tinygpt_tui.training.compiling import Compiling
-from tinygpt_tui.training.device import placed
+from tinygpt_tui.training.device import device_random, placed, set_device_random
 from tinygpt_tui.training.distributed import ALONE, ProcessGroup
 from tinygpt_tui.training.evaluations import Evaluations, NotANumber
 from tinygpt_tui.training.fused import use_fused
@@ -86,6 +86,7 @@ class Training:
         self._tokens_a_step = settings.batch_size * length
         self._sampled = -1  # the step of the last regular sample
         self._good: dict[str, Any] | None = None  # the state at the last regular evaluation
+        self._step_s = math.inf  # what the last step took
 
     def events(self) -> Iterator[TrainingEvent]:
         """Train from `step` to the end; `stopped` says whether the user ended it before."""
@@ -110,6 +111,8 @@ class Training:
                     yield Note(self.step, note)
             except NotANumber as found:
                 yield self._roll_back(str(found))
+            except Stopping:
+                continue  # the step was undone, and the stop comes next
 
     @property
     def stopped(self) -> bool:
@@ -135,7 +138,7 @@ class Training:
         self.group.step(self.step, share, self._place)
         self.group.seed_own_random(settings.seed, self.step)
         rate = set_rate(self.optimizers, share)
-        loss = self._backward()
+        loss = self._abandonable_backward()
         loss = self.group.mean(self.model, loss, settings.batch_size)
         clipped = clip(self.model, settings.gradient_clip)
         value, norm = torch.stack((loss, clipped)).tolist()  # an accelerator is waited for once
@@ -146,7 +149,7 @@ class Training:
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        seconds = watch.seconds()
+        self._step_s = seconds = watch.seconds()
         self.elapsed_s += seconds
         self.evaluations.add_loss(value)
         return Step(
@@ -157,6 +160,23 @@ class Training:
             tokens_per_s=self._tokens_a_step / seconds,
             elapsed_s=self.elapsed_s,
         )
+
+    def _abandonable_backward(self) -> Tensor:
+        """Do what `_backward` does; if that takes long and a stop comes, undo it and raise Stopping."""
+        if self._step_s < SLOW_S or self.group.size > 1:
+            return self._backward()
+        random, on_device = torch.get_rng_state(), device_random(self.device)
+        carried = copied(self._bptt.state()) if self._bptt else None
+        try:
+            with self.commands.abandonable():
+                return self._backward()
+        except Stopping:
+            self.model.zero_grad(set_to_none=True)
+            torch.set_rng_state(random)
+            set_device_random(self.device, on_device)
+            if self._bptt:
+                self._bptt.load_state(carried, self.model.device)
+            raise
 
     def _backward(self) -> Tensor:
         """Add the gradients of this process's share of the step's batch; return its loss, a scalar."""
@@ -180,7 +200,8 @@ class Training:
         if self._bptt or not self.compiling.is_due:
             return
         watch = self._stopwatch()
-        note = self.compiling.try_out(self.model, self._backward)
+        with self.commands.abandonable():
+            note = self.compiling.try_out(self.model, self._backward)
         self.elapsed_s += watch.seconds()
         if note:
             yield Note(self.step, note)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -47,8 +48,13 @@ class Prepared:
     save_at_once: bool = False  # the first state cannot be drawn again from the settings alone
 
 
-class StoppedEarly(Exception):
-    """A stop came before the first step."""
+class StoppedEarly(BaseException):
+    """A stop came before the first step. No Exception: libraries catch those."""
+
+
+def _until_stop(control: Control) -> AbstractContextManager[None]:
+    """Return a context that raises StoppedEarly in its block once a stop comes."""
+    return platforms.interruptible(lambda: control.pending("stop"), StoppedEarly)
 
 
 def preparing(
@@ -64,8 +70,9 @@ def preparing(
     StorageError; RunError if the state is damaged, or another run's; StoppedEarly.
     """
     chosen = settings.training
-    state = _read_state(folder.resume) if folder.resume.exists() else None
-    base = _base_of(settings) if state is None else None
+    with _until_stop(control):
+        state = _read_state(folder.resume) if folder.resume.exists() else None
+        base = _base_of(settings) if state is None else None
     if base is not None:
         chosen = with_architecture(chosen, base.config.architecture)  # what its headers left open is known now
         settings = msgspec.structs.replace(settings, training=chosen)
@@ -77,13 +84,15 @@ def preparing(
     architecture = msgspec.structs.replace(chosen.architecture, vocab_size=corpus.tokenizer.size)
     chosen = msgspec.structs.replace(chosen, architecture=architecture)
     try:
-        chosen, device, measured = _place(chosen, state, group)
+        with _until_stop(control):
+            chosen, device, measured = _place(chosen, state, group)
     except UsageError as error:
         command = platforms.command_line("tinygpt-tui", "resume", folder.model.name, "--device", "auto")
         elsewhere = f"continue it elsewhere: {command}"
         raise error if state is None else UsageError(error.message, elsewhere) from error
     notes += measured
-    training = Training(chosen, corpus, device, control, settings.extensions, group)
+    with _until_stop(control):
+        training = Training(chosen, corpus, device, control, settings.extensions, group)
     notes += [training.precision.words] if training.precision.halved else []
     notes += [training.evaluations.reads] if training.evaluations.reads else []
     group.start(Setup(training.settings, str(device), torch.get_num_threads(), str(corpus.train.dtype)), corpus.train)
@@ -184,10 +193,11 @@ class _ProgressReporter:
         """Exhaust `steps`, which are half of the work, from `start` (a share of it) on. Raises StoppedEarly."""
         while True:
             try:
-                share = next(steps)
+                with _until_stop(self._control):
+                    share = next(steps)
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
-            if self._control.consume("stop"):
+            if self._control.pending("stop"):
                 raise StoppedEarly
             if time.monotonic() - self._at > PROGRESS_S:
                 self._at = time.monotonic()

@@ -27,7 +27,7 @@ STATUS_EVERY_S = 1.0
 RESUME_EVERY_S = 20.0
 RESUME_AFTER_EVALUATION_S = 5.0  # what was just measured is worth saving sooner
 RESUME_SHARE = 0.01  # of the time, at most
-ROOM_POLL_S = 2.0
+ROOM_POLL_S, ROOM_POLLS = 0.1, 20  # looks for a stop, this many between two tries to write
 
 
 class Recorder:
@@ -116,11 +116,17 @@ class Recorder:
                     self.attempt(lambda: self.journal.append([paused]))  # noqa: B023
                     yield paused
                 if not isinstance(error, InUseError):  # that one waits a second by itself
-                    time.sleep(ROOM_POLL_S)
+                    self._wait_for_room()
         if waiting:
             if self._training:
                 self._training.time_budget.start_clock()
             yield from self.log(Resumed(step))
+
+    def _wait_for_room(self) -> None:
+        for _ in range(ROOM_POLLS):
+            if self._control.pending("stop"):
+                return
+            time.sleep(ROOM_POLL_S)
 
     def report(self, state: RunState, message: str = "") -> None:
         """Write the status. Raises StorageError."""

@@ -100,6 +100,7 @@ class _Run:
             message = training.evaluations.ends_early
             reason = "stopped" if training.stopped and not training.complete and not message else "finished"
         except StoppedEarly:
+            self._control.consume("stop")
             reason, message = "stopped", "stopped before the first step"
         except TinyGPTError as error:
             message, hint = error.message, error.hint
@@ -146,9 +147,12 @@ class _Run:
             for write in (timeline.after(event), live_weights.after(event)):
                 if write is not None:
                     yield from recorder.write(write)
-            for finding in health.after(event, training.model):
-                yield from recorder.log(finding)
+            if not training.commands.is_late:
+                for finding in health.after(event, training.model):
+                    yield from recorder.log(finding)
             recorder.report_progress(event)
+        if training.evaluations.last < 0:  # not even the untrained model was measured, or saved
+            raise StoppedEarly
         yield from recorder.save_resume()
 
     def _announce(self, settings: RunSettings) -> None:
