@@ -162,6 +162,9 @@ async def test_resizing_keeps_the_place_of_somebody_who_scrolled_up() -> None:
         pane = app.query_one(OutputText)
         pane.reset("".join(f"line {number} with many words in it\n" for number in range(100)))
         await pilot.pause()
+        pane.focus()
+        await pilot.press("pageup")
+        await wait_until(pilot, lambda: pane.scroll_y < pane.max_scroll_y and not pane.following)
         pane.scroll_to(y=50, animate=False)
         await pilot.pause()
         top = pane.lines[pane.scroll_offset.y].start
@@ -395,7 +398,7 @@ async def test_only_the_last_line_of_a_long_text_is_wrapped_again(monkeypatch: p
             starts.append(start)
             return wrap(text, start, width)
 
-        monkeypatch.setattr("tinygpt_tui.ui.shared.output_text.wrap", watched)
+        monkeypatch.setattr("tinygpt_tui.ui.shared.wrapped_text.wrap", watched)
         for _ in range(10):
             pane.append("and more ")
         assert all(len(pane.text) - start < 200 for start in starts)

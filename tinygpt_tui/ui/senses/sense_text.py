@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from tinygpt_tui.ui.shared.compared_text import RaceText
-from tinygpt_tui.ui.shared.walking import row_of
 
 
 class SenseText(RaceText):
     """Keeps the prompt's end, or the first difference, visible while text arrives, unless the user scrolls."""
 
+    FOLLOWS_END = False
     HELP = (
         "What the model writes: on the left unchanged, on the right with your changes, both with the same random "
         "seed. The reversed character is the first difference; the bar marks what is the same."
@@ -37,13 +37,6 @@ class SenseText(RaceText):
 
     def _show_anchor(self) -> None:
         if round(self.scroll_y) == self._scrolled_to:
-            row = max(0, row_of(self.lines, self._anchor) - 1)
+            row = max(0, self.wrapped.row_of(self._anchor) - 1)
             self.scroll_to(y=row, animate=False, force=True, immediate=True)
             self._scrolled_to = round(self.scroll_y)
-
-    def _to_end(self) -> None:
-        """Do nothing: the end is not followed here."""
-
-    def action_follow(self) -> None:
-        """Go to the end, once."""
-        self.scroll_to(y=self.max_scroll_y, animate=False, force=True)

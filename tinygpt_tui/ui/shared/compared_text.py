@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -10,11 +9,12 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from tinygpt_tui.ui.shared.output_text import GUTTER, OutputText
+from tinygpt_tui.ui.shared.text_painter import GUTTER
+from tinygpt_tui.ui.shared.text_view import TextView
 from tinygpt_tui.ui.shared.wrapping import Line, shown
 
 
-class RaceText(OutputText):
+class RaceText(TextView):
     """Draws over what the output pane drew: the pane's own bar, of the model's window, gives way."""
 
     HELP = (
@@ -49,7 +49,7 @@ class RaceText(OutputText):
     def scroll_to_mark(self) -> None:
         """Bring the first mark into sight, where there is one."""
         if self._marks:
-            row = bisect_right(self.lines, self._marks[0], key=lambda line: line.start) - 1
+            row = self.wrapped.row_of(self._marks[0])
             self.scroll_to(y=row - self.scrollable_content_region.height // 2, animate=False)
 
     def render_line(self, y: int) -> Strip:
