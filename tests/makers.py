@@ -217,6 +217,45 @@ class ScriptedEngine:
         return logits
 
 
+class ContextEngine:
+    """Its logits are made of the ids that it sees, so that a wrong context shows; remembers what it was asked."""
+
+    def __init__(self, vocab_size: int, window: Policy = "exact") -> None:
+        self.vocab_size, self.block_size, self._window = vocab_size, 8, window
+        self.ids: list[int] = []
+        self.calls: list[str] = []
+
+    @property
+    def window(self) -> Policy:
+        return self._window
+
+    @property
+    def context_used(self) -> int:
+        return min(len(self.ids), self.block_size)
+
+    def prefill(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        self.calls.append("prefill")
+        self.ids = list(ids)
+        return self.logits(self.ids)
+
+    def step(self, id: int) -> NDArray[np.float32]:
+        self.calls.append("step")
+        self.ids.append(id)
+        return self.logits(self.ids)
+
+    def every(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        assert len(ids) <= self.block_size
+        self.calls.append("every")
+        self.ids = []
+        return np.stack([self.logits(list(ids[: end + 1])) for end in range(len(ids))])
+
+    def logits(self, ids: list[int]) -> NDArray[np.float32]:
+        """What the last block_size ids, or under rolling the whole text, say of the next."""
+        seen = ids if self._window == "rolling" else ids[-self.block_size :]
+        randomly = np.random.default_rng([len(seen), *seen])
+        return randomly.normal(size=self.vocab_size).astype(np.float32)
+
+
 class ByteTokenizer:
     """An id is a byte: characters come in pieces."""
 

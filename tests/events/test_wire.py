@@ -20,6 +20,7 @@ EXAMPLES: list[typing.Any] = [
         1, 0, 5, "e", 3, generation.TokenProbabilities(0.25, 2, 1.5, (generation.Candidate(5, "é", 0.5),)), sample=3
     ),
     generation.Explained(1, (generation.TokenSeen(0, 1, 5, None), generation.TokenSeen(1, 2, -1, None))),
+    generation.Attributed(1, 0.25, 3, (generation.Attribution(4, 5, -0.5),)),
     generation.Compared(
         1, (generation.TensorCompared("w", (2, 3), None), generation.TensorCompared("v", (2,), (2,), 0.5, 1.0))
     ),
@@ -57,6 +58,7 @@ EXAMPLES: list[typing.Any] = [
     generation.EngineFailed("it died", "ask again"),
     requests.OpenModel("/m"),
     requests.Generate("/m", "To be\r\n", SamplingSettings(seed=3, stop=("\n", "é|")), job=1),
+    requests.Attribute("/m", "To be", 4, SamplingSettings(), untrained=True, job=1),
     requests.Explain("/m", "To be", 2, 5, SamplingSettings(window="reanchor"), 10, untrained=True, job=1),
     requests.Generate("/m", "", SamplingSettings(), gains=((requests.EVERY_TOKEN, 0, 0.5), (5, 1, -1.0)), job=1),
     requests.LookAtSenses("/m", "To be", job=1),

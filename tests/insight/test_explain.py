@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from makers import ContextEngine as FakeEngine
 from numpy.typing import NDArray
 
 from tinygpt_tui.events.generation import Explained, GenerationEnded, TokenSeen
@@ -18,7 +19,7 @@ from tinygpt_tui.settings.windows import Policy
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
-BLOCK_SIZE = 8
+BLOCK_SIZE = 8  # of a ContextEngine
 
 
 class PieceTokenizer:
@@ -49,45 +50,6 @@ class PieceTokenizer:
 
     def to_dict(self) -> dict[str, Any]:
         return {}
-
-
-class FakeEngine:
-    """Its logits are made of the ids that it sees, so that a wrong context shows; remembers what it was asked."""
-
-    def __init__(self, vocab_size: int, window: Policy = "exact") -> None:
-        self.vocab_size, self._window = vocab_size, window
-        self.ids: list[int] = []
-        self.calls: list[str] = []
-
-    @property
-    def window(self) -> Policy:
-        return self._window
-
-    @property
-    def context_used(self) -> int:
-        return min(len(self.ids), BLOCK_SIZE)
-
-    def prefill(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        self.calls.append("prefill")
-        self.ids = list(ids)
-        return self.logits(self.ids)
-
-    def step(self, id: int) -> NDArray[np.float32]:
-        self.calls.append("step")
-        self.ids.append(id)
-        return self.logits(self.ids)
-
-    def every(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        assert len(ids) <= BLOCK_SIZE
-        self.calls.append("every")
-        self.ids = []
-        return np.stack([self.logits(list(ids[: end + 1])) for end in range(len(ids))])
-
-    def logits(self, ids: list[int]) -> NDArray[np.float32]:
-        """What the last BLOCK_SIZE ids, or under rolling the whole text, say of the next."""
-        seen = ids if self._window == "rolling" else ids[-BLOCK_SIZE:]
-        randomly = np.random.default_rng([len(seen), *seen])
-        return randomly.normal(size=self.vocab_size).astype(np.float32)
 
 
 def tokens_of(job: ExplainJob) -> list[TokenSeen]:

@@ -111,6 +111,30 @@ class Explained(msgspec.Struct, frozen=True, tag=True):
     tokens: tuple[TokenSeen, ...]
 
 
+class Attribution(msgspec.Struct, frozen=True, array_like=True):
+    """A token, characters `start` to `end` of a text, and how far it changed the probability of a later one.
+
+    `bits` is log2 of that probability over what it is without this token: 1 where the token doubles it, -1 where it
+    halves it. What "without" means is in insight/attribution.py.
+    """
+
+    start: int
+    end: int
+    bits: float
+
+
+class Attributed(msgspec.Struct, frozen=True, tag=True):
+    """What the token that an Attribute asked about owes to some tokens before it, the nearest first.
+
+    `probability` is its own with all of them; `left` is how many tokens of the window are still to come.
+    """
+
+    job: int
+    probability: float
+    left: int
+    tokens: tuple[Attribution, ...]
+
+
 class TensorCompared(msgspec.Struct, frozen=True, array_like=True):
     """A tensor of two models. `distance` is how far the other's is, as a share of the first's length.
 
@@ -193,6 +217,7 @@ GenerationEvent = (
     | GenerationStarted
     | Token
     | Explained
+    | Attributed
     | Compared
     | SensesSeen
     | TraceStarted

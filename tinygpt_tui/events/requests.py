@@ -62,6 +62,19 @@ class Explain(JobRequest, frozen=True):
     untrained: bool = False
 
 
+class Attribute(JobRequest, frozen=True):
+    """Say what the tokens before character `offset` of `text` did for its probability, by the model at this path.
+
+    Answered by Attributed, several times. Only `window` and `weights` of `sampling` count.
+    """
+
+    model: str
+    text: str
+    offset: int
+    sampling: SamplingSettings
+    untrained: bool = False
+
+
 class CompareWeights(JobRequest, frozen=True):
     """Say how far the weights of the model at `other` are from those of the model at `model`.
 
@@ -118,5 +131,5 @@ class ChangeSampling(msgspec.Struct, frozen=True, tag=True):
 
 
 Control = StopJob | Allow | ChangeSampling  # what is said to a running job
-Work = Generate | Explain | CompareWeights | LookAtSenses | Trace  # what becomes a job
+Work = Generate | Explain | Attribute | CompareWeights | LookAtSenses | Trace  # what becomes a job
 Request = OpenModel | Work | Control

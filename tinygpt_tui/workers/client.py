@@ -15,6 +15,7 @@ from tinygpt_tui.events import wire
 from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded, GenerationEvent
 from tinygpt_tui.events.requests import (
     Allow,
+    Attribute,
     ChangeSampling,
     Control,
     Explain,
@@ -302,7 +303,7 @@ class Engine:
 
 def _line_of(request: Request) -> bytes:
     """Return a request as the engine reads it. Raises UsageError if a setting is out of range or a text is broken."""
-    if isinstance(request, Generate | Explain):
+    if isinstance(request, Generate | Explain | Attribute):
         request = msgspec.structs.replace(request, sampling=changed(request.sampling, {}))
     try:
         return wire.to_line(request)

@@ -25,9 +25,11 @@ from tinygpt_tui.foreign.calibration_cache import cache_calibration, cached_cali
 from tinygpt_tui.foreign.opening import inspect_checkpoint
 from tinygpt_tui.generation.base import BatchEngine, Engine
 from tinygpt_tui.generation.batch import sample_texts
+from tinygpt_tui.generation.replacing import AT_ONCE, BatchReplacer, Replacer
 from tinygpt_tui.generation.text import GenerationJob, TextEvent, TextGeneration
 from tinygpt_tui.native.engine import NativeBatchEngine, NativeEngine
 from tinygpt_tui.native.library import Library
+from tinygpt_tui.native.replacing import NativeReplacer
 from tinygpt_tui.native.weights import NativeWeights, arrange
 from tinygpt_tui.packages import import_torch
 from tinygpt_tui.runs.folder import RunFolder
@@ -67,6 +69,10 @@ class OpenedModel(ABC):
     @abstractmethod
     def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> BatchEngine:
         """Return an engine for at most `texts` texts in shared passes. Raises UsageError."""
+
+    def new_replacer(self, window: Window = "auto", weights: Weights = "fp32") -> Replacer:
+        """Return what reads one text with single tokens replaced. Raises UsageError as `new_engine`."""
+        return BatchReplacer(self.new_batch_engine(AT_ONCE, window, weights))
 
     def new_text(
         self,
@@ -154,6 +160,11 @@ class NativeModel(OpenedModel):
         """See OpenedModel."""
         policy = policy_for(window, self.config.architecture)
         return NativeBatchEngine(self._weights(weights), self._library, texts=texts, policy=policy)
+
+    def new_replacer(self, window: Window = "auto", weights: Weights = "fp32") -> Replacer:
+        """See OpenedModel."""
+        policy = policy_for(window, self.config.architecture)
+        return NativeReplacer(self._weights(weights), self._library, policy=policy)
 
     def _weights(self, weights: Weights) -> NativeWeights:
         if weights not in self._laid_out:

@@ -16,6 +16,7 @@ from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded, GenerationEvent, ModelOpened
 from tinygpt_tui.events.requests import (
     Allow,
+    Attribute,
     ChangeSampling,
     CompareWeights,
     Control,
@@ -30,6 +31,7 @@ from tinygpt_tui.events.requests import (
     Work,
 )
 from tinygpt_tui.generation.text import GenerationJob
+from tinygpt_tui.insight.attribution import AttributionJob
 from tinygpt_tui.insight.compare import CompareJob
 from tinygpt_tui.insight.explain import ExplainJob
 from tinygpt_tui.packages import torch_version
@@ -139,6 +141,8 @@ class EngineService:
             opened = self._models.open(Path(request.model), untrained=request.untrained)
         if isinstance(request, Explain):
             return _explain(opened, request)
+        if isinstance(request, Attribute):
+            return _attribute(opened, request)
         if request.gains:
             opened = opened.dialled(request.gains)
         return opened.new_job(
@@ -176,6 +180,19 @@ def _explain(opened: OpenedModel, request: Explain) -> Job:
         request.end,
         candidates=request.candidates,
         sampling=request.sampling,
+        job=request.job,
+    )
+
+
+def _attribute(opened: OpenedModel, request: Attribute) -> Job:
+    window, weights = request.sampling.window, request.sampling.weights
+    return AttributionJob(
+        opened.new_engine(window, weights),
+        opened.new_replacer(window, weights),
+        opened.tokenizer,
+        opened.config.architecture.block_size,
+        request.text,
+        request.offset,
         job=request.job,
     )
 
