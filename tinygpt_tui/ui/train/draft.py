@@ -20,7 +20,7 @@ from tinygpt_tui.runs.text_facts import CorpusFacts
 from tinygpt_tui.settings import rules
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.base import count_parameters
-from tinygpt_tui.settings.fields import SettingField, changed, fields_of, parse_all, parse_value
+from tinygpt_tui.settings.fields import SettingField, changed, fields_of, parse_all, parse_value, written
 from tinygpt_tui.settings.presets import ALL_PRESETS, TIMED_PRESET
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
@@ -122,7 +122,7 @@ def form_fields(kind: Architecture) -> dict[str, SettingField]:
 def texts_of(settings: TrainingSettings) -> dict[str, str]:
     """Return `settings` as the form shows them."""
     values = {**msgspec.structs.asdict(settings), **msgspec.structs.asdict(settings.architecture)}
-    return {name: _text(values[name]) for name in form_fields(type(settings.architecture))}
+    return {name: written(values[name]) for name in form_fields(type(settings.architecture))}
 
 
 def draft_of(
@@ -177,7 +177,7 @@ def limits_of(setting: SettingField) -> str:
         parts.append(f"from {_limit(setting.minimum)} to {_limit(setting.maximum)}")
     elif setting.minimum is not None:
         parts.append(f"{_limit(setting.minimum)} or more")
-    return "; ".join([*parts, f"default {_text(setting.default)}"])
+    return "; ".join([*parts, f"default {written(setting.default)}"])
 
 
 def _parsed(texts: Mapping[str, str], kind: Architecture) -> tuple[dict[str, Any], dict[str, str]]:
@@ -208,9 +208,3 @@ def _limit(value: float) -> str:
     if value >= 1 << 62:
         return "very large"
     return f"{value:,.0f}" if value == int(value) else f"{value:g}"
-
-
-def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, float) else str(value)
