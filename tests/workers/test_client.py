@@ -107,9 +107,9 @@ async def test_the_answer_waits_for_a_reader_that_comes_late() -> None:
     assert await events_of(job) == []  # and it stays at its end
 
 
-async def test_what_belongs_to_no_job_goes_to_the_listeners() -> None:
+async def test_what_belongs_to_no_job_is_news() -> None:
     engine, heard = Engine(script := Script()), list[GenerationEvent]()
-    engine.listen(heard.extend)
+    engine.on_news = heard.extend
     job = engine.start(CompareWeights("/m", "/n"))
     engine.open("/m")
     await sent(script, 2)
@@ -164,7 +164,7 @@ async def test_a_reader_that_is_cancelled_stops_its_job() -> None:
 
 async def test_the_death_of_the_end_ends_what_it_had_and_nothing_else() -> None:
     engine, heard = Engine(script := Script()), list[GenerationEvent]()
-    engine.listen(heard.extend)
+    engine.on_news = heard.extend
     first = engine.start(GENERATE)
     await sent(script, 1)
     second = engine.start(GENERATE)
@@ -183,7 +183,7 @@ async def test_the_death_of_the_end_ends_what_it_had_and_nothing_else() -> None:
 
 async def test_where_the_end_cannot_be_started_every_job_fails_with_the_reason() -> None:
     engine, heard = Engine(script := Script()), list[GenerationEvent]()
-    engine.listen(heard.extend)
+    engine.on_news = heard.extend
     script.broken = EngineError("no more processes", "close some")
     jobs = [engine.start(GENERATE) for _ in range(2)]
     for job in jobs:

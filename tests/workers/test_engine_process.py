@@ -26,7 +26,7 @@ from tinygpt_tui.events.generation import (
     ModelOpened,
     Token,
 )
-from tinygpt_tui.events.requests import Generate
+from tinygpt_tui.events.requests import Generate, StopJob
 from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.generation.text import GenerationJob, TextGeneration
 from tinygpt_tui.settings.sampling import SamplingSettings
@@ -49,7 +49,7 @@ class Listener:
         self._of: dict[int, list[GenerationEvent]] = {}
         self._come = asyncio.Event()
         self._readers: list[asyncio.Task[None]] = []
-        self.client.listen(self._take)
+        self.client.on_news = self._take
 
     def generate(self, model: str, prompt: str, sampling: SamplingSettings) -> Job:
         """Start a job whose events are read."""
@@ -276,15 +276,19 @@ async def test_closing_kills_what_does_not_listen(listener: Listener) -> None:
     assert not psutil.pid_exists(pid)
 
 
-def test_the_process_ends_with_its_stdin(model: str) -> None:
+def test_a_stopped_job_opens_no_model_and_the_process_ends_with_its_stdin(model: str) -> None:
     with subprocess.Popen(
         command("tinygpt_tui.workers.host"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(b"noise\n" + wire.to_line(Generate(model, "a", LONG, job=1)))
+        stopped = wire.to_line(Generate("/no/such/model", "a", LONG, job=2)) + wire.to_line(StopJob(2))
+        process.stdin.write(b"noise\n" + stopped + wire.to_line(Generate(model, "a", LONG, job=1)))
         process.stdin.flush()
         assert isinstance(wire.generation_event(process.stdout.readline()), EngineReady)
+        ended = wire.generation_event(process.stdout.readline())
+        assert isinstance(ended, GenerationEnded)
+        assert (ended.job, ended.reason, ended.message) == (2, "stopped", "")  # not: there is no such model
         assert isinstance(wire.generation_event(process.stdout.readline()), GenerationStarted)
         process.stdin.close()
         assert process.wait(60) == 0  # in the middle of a million tokens

@@ -143,7 +143,7 @@ class Unsent(NamedTuple):
 
 
 class Engine:
-    """Sends requests to one end and gives each job its own events; all others go to the listeners.
+    """Sends requests to one end and gives each job its own events; all others go to `on_news`, in batches.
 
     Every started job gets exactly one GenerationEnded, also if the other end dies or cannot be started.
     """
@@ -151,6 +151,7 @@ class Engine:
     def __init__(self, end: End, pace: Pace | None = None) -> None:
         self._end, self._pace = end, pace
         end.receive = self._receive
+        self.on_news: Listener = lambda _events: None
         self.is_ready = False  # whether it reads requests
         self._last_job = 0
         self._jobs: dict[int, Job] = {}  # those that have not ended
@@ -160,7 +161,6 @@ class Engine:
         self._due: dict[int, Job] = {}
         self._news: list[GenerationEvent] = []
         self._delivery: asyncio.TimerHandle | None = None
-        self._listeners: list[Listener] = []
         self._closing = False
 
     @property
@@ -185,18 +185,14 @@ class Engine:
         return job
 
     def open(self, model: str) -> None:
-        """Have the model at this path ready. The listeners get ModelOpened or EngineFailed."""
+        """Have the model at this path ready. The news is ModelOpened or EngineFailed."""
         try:
             self._queue(Unsent(0, _line_of(OpenModel(model))))
         except TinyGPTError as error:
             self._receive([EngineFailed(error.message, error.hint, model)])
 
-    def listen(self, listener: Listener) -> None:
-        """Have events that belong to no job passed to `listener`, in batches."""
-        self._listeners.append(listener)
-
     async def launch(self) -> None:
-        """Start the other end before the first request; returns before it is ready. The listeners hear of a failure."""
+        """Start the other end before the first request; returns before it is ready. A failure is in the news."""
         try:
             await self._end.start()
         except EngineError as error:
@@ -297,8 +293,7 @@ class Engine:
             job.release()
         if self._news:
             news, self._news = self._news, []
-            for listener in self._listeners:
-                listener(news)
+            self.on_news(news)
 
 
 def _line_of(request: Request) -> bytes:

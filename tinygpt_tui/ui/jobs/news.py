@@ -26,7 +26,7 @@ class NewsFeed:
 
     def __init__(self, engine: Engine) -> None:
         self._listeners: list[MessagePump] = []
-        engine.listen(self._post)
+        engine.on_news = self._post
 
     def listen(self, pump: MessagePump) -> None:
         """Post all later news to `pump`."""
