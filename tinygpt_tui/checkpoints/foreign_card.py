@@ -11,8 +11,7 @@ from tinygpt_tui.checkpoints.card import NEEDS_TORCH, ModelCard, problem_card
 from tinygpt_tui.checkpoints.engines import no_engine
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.files import is_file, is_folder
-from tinygpt_tui.foreign.calibration_cache import cached_calibration
-from tinygpt_tui.foreign.opening import inspect_checkpoint
+from tinygpt_tui.foreign.calibration_cache import inspect_calibrated
 from tinygpt_tui.foreign.source import holds_weights, may_hold_weights, weights_in
 from tinygpt_tui.packages import torch_version
 from tinygpt_tui.settings.architecture import name_of
@@ -40,8 +39,7 @@ def _card(path: Path, *stamp: float) -> ModelCard:
     """Read the card; `stamp` changes when the files do, or what was measured of them, or torch comes."""
     name = path.name
     try:
-        inspection = inspect_checkpoint(path)
-        inspection = cached_calibration(inspection) or inspection
+        inspection = inspect_calibrated(path)
         settings, size = inspection.settings, inspection.source.size_bytes
     except Exception as error:  # whatever it is: the other models are there all the same
         return problem_card(path, "yours", error, layout="unknown")

@@ -13,7 +13,7 @@ from tinygpt_tui import paths
 from tinygpt_tui.errors import CheckpointError, StorageError
 from tinygpt_tui.files import write_bytes
 from tinygpt_tui.foreign.facts import Fact
-from tinygpt_tui.foreign.opening import Inspection
+from tinygpt_tui.foreign.opening import Inspection, inspect_checkpoint
 from tinygpt_tui.foreign.qkv_order import Reading
 from tinygpt_tui.reading import Damage, read_json, real_path
 from tinygpt_tui.settings.architecture import ArchitectureSettings
@@ -39,6 +39,12 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 class _Cache(msgspec.Struct, kw_only=True):
     version: int = VERSION
     measured: dict[str, Measured] = {}
+
+
+def inspect_calibrated(path: Path) -> Inspection:
+    """Inspect a checkpoint and add what was measured of it before. Raises CheckpointError, StorageError."""
+    inspection = inspect_checkpoint(path)
+    return cached_calibration(inspection) or inspection
 
 
 def cached_calibration(inspection: Inspection) -> Inspection | None:

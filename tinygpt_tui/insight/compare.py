@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from tinygpt_tui.checkpoints.card import WEIGHTS, is_native
 from tinygpt_tui.checkpoints.weights import weight_places
 from tinygpt_tui.events.generation import Compared, GenerationEnded, GenerationEvent, TensorCompared
-from tinygpt_tui.foreign.calibration_cache import cached_calibration
-from tinygpt_tui.foreign.opening import inspect_checkpoint
+from tinygpt_tui.foreign.calibration_cache import inspect_calibrated
 from tinygpt_tui.foreign.readers.safetensors_file import read_tensors
 
 AT_ONCE = 64  # tensors in one event
@@ -77,8 +76,7 @@ class ForeignWeights:
 
     def __init__(self, path: Path) -> None:
         """Raises CheckpointError, StorageError."""
-        inspection = inspect_checkpoint(path)
-        self._tensors = (cached_calibration(inspection) or inspection).weights()
+        self._tensors = inspect_calibrated(path).weights()
         self.shapes: Mapping[str, tuple[int, ...]] = {name: one.shape for name, one in self._tensors.items()}
 
     def read(self, name: str) -> NDArray[np.float64]:

@@ -13,9 +13,9 @@ from tinygpt_tui.checkpoints.card import CONFIG, ORIGIN, TOKENIZER, WEIGHTS, Ori
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.checkpoints.weights import weight_places
 from tinygpt_tui.errors import CheckpointError, TinyGPTError
-from tinygpt_tui.foreign.calibration_cache import cached_calibration
+from tinygpt_tui.foreign.calibration_cache import inspect_calibrated
 from tinygpt_tui.foreign.facts import Fact, source_in_words
-from tinygpt_tui.foreign.opening import Inspection, inspect_checkpoint
+from tinygpt_tui.foreign.opening import Inspection
 from tinygpt_tui.insight.parts import Part, Shape, tree_of
 from tinygpt_tui.reading import Damage, read_json
 from tinygpt_tui.runs.folder import RunFolder, RunSettings
@@ -103,8 +103,7 @@ def _of_ours(path: Path) -> ModelFacts:
 
 def _of_others(path: Path) -> ModelFacts:
     """Gather what the headers of another program's checkpoint tell, and what was measured of it."""
-    inspection = inspect_checkpoint(path)
-    inspection = cached_calibration(inspection) or inspection
+    inspection = inspect_calibrated(path)
     source = inspection.source
     parts = tree_of({name: (place.shape, place.kind) for name, place in source.tensors.items()})
     sections = (

@@ -13,8 +13,7 @@ from tinygpt_tui.checkpoints.card import WEIGHTS, is_native, read_config
 from tinygpt_tui.checkpoints.library import find_model
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.errors import CheckpointError, TinyGPTError, UsageError
-from tinygpt_tui.foreign.calibration_cache import cached_calibration
-from tinygpt_tui.foreign.opening import inspect_checkpoint
+from tinygpt_tui.foreign.calibration_cache import inspect_calibrated
 from tinygpt_tui.runs.folder import RunFolder, StartingModel
 from tinygpt_tui.settings.architecture import CHANGES_NO_WEIGHT, ArchitectureSettings
 from tinygpt_tui.settings.fields import fields_of
@@ -79,8 +78,7 @@ def origin_of(name: str) -> Origin:
     """Return the model that `name` means, to start from. Raises NotFoundError, CheckpointError, StorageError."""
     path = find_model(name)
     if not is_native(path):
-        inspected = inspect_checkpoint(path)
-        found = cached_calibration(inspected) or inspected  # what headers leave open, the trainer measures
+        found = inspect_calibrated(path)  # what headers leave open, the trainer measures
         return Origin(StartingModel(name=found.name, path=str(path)), found.settings, found.tokenizer, None)
     path = path.parent if path.is_file() else path
     config = read_config(path)

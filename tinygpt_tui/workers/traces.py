@@ -9,8 +9,7 @@ from tinygpt_tui.checkpoints.card import is_native, read_config
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.errors import NotFoundError
 from tinygpt_tui.events.requests import Trace
-from tinygpt_tui.foreign.calibration_cache import cached_calibration
-from tinygpt_tui.foreign.opening import inspect_checkpoint
+from tinygpt_tui.foreign.calibration_cache import inspect_calibrated
 from tinygpt_tui.packages import import_torch
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.workers.current_weights import WeightsNow, weights_now
@@ -63,6 +62,5 @@ def _untrained(path: Path) -> Checkpoint:
     if is_native(path):
         config = read_config(path)
         return Checkpoint(config, first_weights(path, config), open_tokenizer(path, config))
-    inspection = inspect_checkpoint(path)
-    inspection = cached_calibration(inspection) or inspection
+    inspection = inspect_calibrated(path)
     return Checkpoint(inspection.config, first_weights(path, inspection.config), inspection.tokenizer)
