@@ -45,7 +45,10 @@ class TokenShift(nn.Module):
 
 
 class _AddShifted(torch.autograd.Function):
-    """`x + sum_j weights[j] * x moved j + 1 positions back`, with fewer passes over memory than autograd makes."""
+    """`x + sum_j weights[j] * x moved j + 1 positions back`, with fewer passes over memory than autograd makes.
+
+    x (B, T, C), weights (window, C) -> (B, T, C).
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weights: Tensor) -> Tensor:

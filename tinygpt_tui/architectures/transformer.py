@@ -77,7 +77,7 @@ def activate(x: Tensor, kind: str) -> Tensor:
 
 
 class _ReluSquared(torch.autograd.Function):
-    """`relu(x) ** 2`; saves only relu(x), which is two passes over memory fewer than autograd's own."""
+    """`relu(x) ** 2` of any shape; saves only relu(x), which is two passes over memory fewer than autograd's own."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

@@ -12,8 +12,9 @@ from torch import Tensor
 def inside_of(name: str, arguments: Sequence[Any], states: Tensor) -> list[Tensor]:
     """Return gates and states, each (B, T, N), in the order of naming.CELLS.
 
-    `arguments` are those of `torch.rnn_tanh`, `torch.gru` or `torch.lstm` with one layer, batch first; `states` are
-    all that it returned. The states before are known, so that the gates of all tokens are one product.
+    `arguments` are those of `torch.rnn_tanh`, `torch.gru` or `torch.lstm` with one layer, batch first: the inputs
+    (B, T, C), the state before them (1, B, N; two of them for an LSTM), and weights and biases. `states` (B, T, N)
+    are all that it returned. The states before are known, so that the gates of all tokens are one product.
     """
     x, first, (from_token, from_state, bias, state_bias) = arguments[0], arguments[1], arguments[2]
     state, cell = (first[0][0], first[1][0]) if name == "lstm" else (first[0], first[0])

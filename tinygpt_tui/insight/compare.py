@@ -101,7 +101,7 @@ def compare(ours: Weights, theirs: Weights) -> Iterator[TensorCompared]:
 
 
 def distance_of(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, float | None]:
-    """Return |a - b| as a share of |a|, and the cosine of the angle between them (None where one is zero).
+    """Return |a - b| as a share of |a|, and the cosine of the angle between a and b, both (N,); None if one is zero.
 
     >>> distance_of(np.array([3.0, 4.0]), np.array([3.0, 4.0]))
     (0.0, 1.0)

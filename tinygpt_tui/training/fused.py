@@ -93,6 +93,11 @@ class FusedKernels(Kernels):
 
 
 class _Norm(torch.autograd.Function):
+    """x (B, T, C), weight and bias (C,), mix_weights (window, C) -> (B, T, C).
+
+    Saves mean and inverse deviation of each row, (B, T, 2).
+    """
+
     @staticmethod
     def forward(
         ctx: Any,
@@ -130,6 +135,8 @@ class _Norm(torch.autograd.Function):
 
 
 class _Attend(torch.autograd.Function):
+    """qkv (B, T, 3 H D), rope (T, D/2, 2) -> (B, T, H D); saves the logarithm of each softmax's sum, (B, H, T)."""
+
     @staticmethod
     def forward(ctx: Any, native: Learning, net: Attention, qkv: Tensor, rope: Tensor | None) -> Tensor:
         qkv = qkv.contiguous()
@@ -150,6 +157,8 @@ class _Attend(torch.autograd.Function):
 
 
 class _Activate(torch.autograd.Function):
+    """x of any shape -> the same shape; saves the slope at each number."""
+
     @staticmethod
     def forward(ctx: Any, native: Learning, kind: int, x: Tensor) -> Tensor:
         x = x.contiguous()
@@ -165,7 +174,10 @@ class _Activate(torch.autograd.Function):
 
 
 class _FeedForward(torch.autograd.Function):
-    """The MLP as one piece, so that what is as wide as four streams is written over instead of made again."""
+    """The MLP as one piece, so that what is as wide as four streams is written over instead of made again.
+
+    x (..., C), widen (F, C) and its bias (F,), narrow (C, F) and its bias (C,) -> (..., C).
+    """
 
     @staticmethod
     def forward(
@@ -198,6 +210,8 @@ class _FeedForward(torch.autograd.Function):
 
 
 class _AddDropped(torch.autograd.Function):
+    """x and y (B, T, C) -> (B, T, C): x plus y after dropout, whose seed is saved instead of its mask."""
+
     @staticmethod
     def forward(ctx: Any, native: Learning, x: Tensor, y: Tensor, dropout: float) -> Tensor:
         x, y = x.contiguous(), y.contiguous()
