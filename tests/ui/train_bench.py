@@ -98,7 +98,7 @@ class TrainBench:
 
     async def choose(self, path: Path) -> None:
         """Choose a text file through the dialog."""
-        await self.pilot.press("ctrl+l")
+        await self.pilot.press("alt+o")
         await self.until(lambda: self.app.screen.is_modal)
         self.app.screen.query_one("#path", Input).value = str(path)
         self.app.screen.query_one("#path").focus()

@@ -122,17 +122,17 @@ class TinyGPTApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f1", "help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
+        Binding("f1,question_mark", "help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
         # With priority: a prompt box has an F7 of its own (select all).
         *(
             Binding(
-                tab.key,
+                tab.keys,
                 f"tab('{name}')",
                 tab.title,
                 id=f"app.{name}",
                 show=False,
                 priority=True,
-                tooltip=f"The {tab.title} tab",
+                tooltip=f"Go to the {tab.title} tab",
             )
             for name, tab in TABS.items()
         ),

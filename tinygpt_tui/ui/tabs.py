@@ -1,4 +1,4 @@
-"""The tabs of the app: title and key; `ui/app.py` has a constructor for the screen of each."""
+"""The tabs of the app: title and keys; `ui/app.py` has a constructor for the screen of each."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ class Tab(NamedTuple):
     """One tab, as the tab bar shows it."""
 
     title: str
-    key: str
+    keys: str  # the first one is shown
 
 
 TABS: dict[str, Tab] = {
-    "generate": Tab("Generate", "f2"),
-    "train": Tab("Train", "f3"),
-    "race": Tab("Race", "f4"),
-    "runs": Tab("Runs", "f7"),
-    "inspect": Tab("Inspect", "f10"),
+    "generate": Tab("Generate", "f2,alt+1"),
+    "train": Tab("Train", "f3,alt+2"),
+    "race": Tab("Race", "f4,alt+3"),
+    "runs": Tab("Runs", "f7,alt+4"),
+    "inspect": Tab("Inspect", "f10,alt+5"),
 }

@@ -163,10 +163,10 @@ async def test_a_branch_is_named_in_place() -> None:
 async def test_keeping_is_a_mark_and_can_be_taken_back() -> None:
     editor = written()
     async with opened(editor) as bench:
-        await bench.press("k")
+        await bench.press("*")
         await bench.sees("▸★ └─ knave", "5 branches, 1 starred")
         assert editor.session.branches[3].kept
-        await bench.press("k")
+        await bench.press("*")
         await bench.sees("5 branches, 0 starred")
         assert not editor.session.branches[3].kept
 
@@ -181,7 +181,7 @@ async def test_one_branch_is_deleted_at_once_and_comes_back() -> None:
         assert 3 not in editor.session.branches
         assert bench.highlighted == 4  # the next one, so that d d d walks down
         await bench.until(lambda: "Undo" in bench.keys)
-        await bench.press("u")
+        await bench.press("z")
         await bench.sees("1 branch restored", "knave")
         assert editor.session.branches == before
         assert bench.highlighted == 3
@@ -210,7 +210,7 @@ async def test_many_are_deleted_after_a_question_and_kept_ones_stay() -> None:
 async def test_keys_quicker_than_the_list_mean_what_was_walked_to() -> None:
     editor = written()
     async with opened(editor) as bench:
-        await bench.pilot.press("up", "up", "k")
+        await bench.pilot.press("up", "up", "*")
         await bench.until(lambda: editor.session.branches[1].kept)
         assert [branch.id for branch in editor.session.branches.values() if branch.kept] == [1]
 
@@ -219,14 +219,14 @@ async def test_what_is_not_kept_is_dropped_after_a_question() -> None:
     editor = written()
     editor.set_starred(3, True)
     async with opened(editor) as bench:
-        await bench.press("x")
+        await bench.press("D")
         await bench.sees("Delete 4 branches without a ★?")
         await bench.press("enter")
         await bench.sees("4 branches deleted")
         assert editor.full_text(3) == "The knave runs."
         assert list(editor.session.branches) == [3]
         await bench.until(lambda: "Drop unstarred" not in bench.keys)
-        await bench.press("u")
+        await bench.press("z")
         await bench.sees("4 branches restored")
         assert len(editor.session.branches) == 5
 
@@ -248,12 +248,12 @@ async def test_what_is_being_written_grows_here_and_cannot_be_deleted() -> None:
 async def test_deleting_everything_leaves_words() -> None:
     editor = written()
     async with opened(editor) as bench:
-        await bench.press("x")
+        await bench.press("D")
         await bench.until(lambda: isinstance(bench.app.screen, ConfirmScreen))
         await bench.press("enter")
         await bench.sees("5 branches deleted", "0 branches")
         assert bench.highlighted is None
-        await bench.press("r", "k", "d")
+        await bench.press("r", "*", "d")
         await bench.press("escape")
         await bench.until(lambda: bench.answers)
         assert bench.answers == [True]

@@ -165,9 +165,9 @@ async def test_a_deleted_session_comes_back() -> None:
             await bench.sees("is in the trash · u to undo")
             await bench.pilot.press("home")
         assert len(editor.store.cards()) == 1
-        await bench.pilot.press("u")
+        await bench.pilot.press("z")
         await bench.sees("restored", "Once upon")
-        await bench.pilot.press("u")
+        await bench.pilot.press("z")
         await bench.sees("The king", "3 sessions")
         assert len(editor.store.cards()) == 3
         await bench.until(lambda: "Undo" not in bench.keys)
@@ -262,7 +262,7 @@ async def test_none_yet() -> None:
     async with opened(SessionEditor()) as bench:
         await bench.sees("No sessions yet", "0 sessions")
         await bench.until(lambda: bench.keys == ["New", "Filter", "Back"])
-        await bench.pilot.press("d", "r", "u", "enter")
+        await bench.pilot.press("d", "r", "z", "enter")
         assert not bench.answers
 
 

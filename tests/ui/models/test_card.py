@@ -77,7 +77,7 @@ async def test_rename_copy_delete_and_take_back() -> None:
         await bench.pilot.press(*"two", "enter")
         await sees(bench, "renamed to “two”")
         assert not (paths.models_folder() / "one").exists()
-        await bench.pilot.press("c")
+        await bench.pilot.press("C")
         await bench.until(lambda: isinstance(bench.app.screen.focused, Input))
         await bench.pilot.press("enter")
         await sees(bench, "copied to “two-2”")
@@ -85,7 +85,7 @@ async def test_rename_copy_delete_and_take_back() -> None:
         await sees(bench, "“two-2” is in the trash · u to undo")
         await bench.until(lambda: keys(bench) == ["Undo", "Back"])
         assert [path.name for path in paths.models_folder().iterdir() if path.name[0] != "."] == ["two"]
-        await bench.pilot.press("u")
+        await bench.pilot.press("z")
         await sees(bench, "restored")
         await bench.pilot.press("r")
         await bench.until(lambda: isinstance(bench.app.screen.focused, Input))
@@ -104,7 +104,7 @@ async def test_a_shipped_model_can_be_copied_and_not_renamed(monkeypatch: pytest
 
 async def test_two_models_are_compared_by_the_engine() -> None:
     async with card(models=("one", "two")) as bench:
-        await bench.pilot.press("w")
+        await bench.pilot.press("c")
         await sees(bench, "compare one with", "two")
         await bench.pilot.press("enter")
         await bench.until(lambda: bench.engine.compared)
@@ -117,7 +117,7 @@ async def test_two_models_are_compared_by_the_engine() -> None:
         )
         bench.engine.say(Compared(9, rows), Compared(1, rows), GenerationEnded(1, "length", 0, 0.1, None))
         await sees(bench, "a.weight", "0.5000", "+0.9000", "2 | –", "2 of 3 tensors have the same shape")
-        await bench.pilot.press("s")
+        await bench.pilot.press("v")
         await bench.until(lambda: shown(bench).index("b.weight") < shown(bench).index("a.weight"))
         await bench.pilot.press("escape")
         await bench.until(lambda: isinstance(bench.app.screen, CardScreen))
@@ -125,7 +125,7 @@ async def test_two_models_are_compared_by_the_engine() -> None:
 
 async def test_a_comparison_that_fails_says_why() -> None:
     async with card(models=("one", "two")) as bench:
-        await bench.pilot.press("w", "enter")
+        await bench.pilot.press("c", "enter")
         await bench.until(lambda: isinstance(bench.app.screen, CompareScreen) and bench.engine.compared)
         bench.engine.say(GenerationEnded(1, "failed", 0, 0.0, None, "", "two is damaged", "copy it again"))
         await sees(bench, "two is damaged", "copy it again")

@@ -65,7 +65,7 @@ async def test_a_foreign_file_is_opened_told_about_and_kept(foreign: Path, monke
         await sees(bench, "nanoGPT", "where each fact comes from", "from the tensors", "k Keep")
         assert bench.screen.chooser.card is not None
         assert bench.screen.chooser.card.path == str(foreign)
-        await bench.pilot.press("k")
+        await bench.pilot.press("C")
         await bench.until(lambda: isinstance(bench.app.screen.focused, Input))
         assert bench.app.screen.focused.value == "out-letters"  # type: ignore[union-attr]
         await bench.pilot.press("enter")
@@ -154,7 +154,7 @@ async def test_the_card_of_a_broken_file_says_what_is_wrong_and_what_to_do(key: 
         assert "Rename" not in shown(bench)
         await bench.pilot.press("d")
         await sees(bench, "“half.pt” is in the trash", "u Undo")
-        await bench.pilot.press("u")
+        await bench.pilot.press("z")
         await sees(bench, "restored", "this cannot be opened")
         await bench.pilot.press("escape")
         assert bench.screen.chooser.card is not None

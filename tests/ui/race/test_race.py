@@ -181,7 +181,7 @@ async def test_a_difference_far_up_is_found_by_a_key() -> None:
         bench.engine.write("b" + "\n" * 99, job=2)
         await bench.until(lambda: all(pane.output.scroll_offset.y > 50 for pane in bench.panes))
         await bench.to_pane(2)
-        await bench.press("d")
+        await bench.press("]")
         await bench.until(lambda: all(pane.output.scroll_offset.y == 0 for pane in bench.panes))
         await bench.press("pagedown")
         await bench.until(lambda: len({pane.output.scroll_offset.y for pane in bench.panes} - {0}) == 1)
@@ -257,17 +257,17 @@ async def test_panes_are_added_up_to_four_and_removed_down_to_two() -> None:
         await bench.to_pane(1)
         assert "Add" in bench.keys
         assert "Remove" not in bench.keys
-        await bench.press("a")
+        await bench.press("n")
         await bench.until(lambda: len(bench.panes) == 3)
         assert bench.titles[2] == "3 two"
         await bench.until(lambda: bench.panes[2].has_focus_within)
-        await bench.press("a")
+        await bench.press("n")
         await bench.until(lambda: len(bench.panes) == 4)
         await bench.until(lambda: "Add" not in bench.keys)
-        await bench.press("a")
+        await bench.press("n")
         assert len(bench.panes) == 4
         for left in (3, 2):
-            await bench.press("x")
+            await bench.press("d")
             await bench.until(lambda left=left: len(bench.panes) == left)
         await bench.until(lambda: "Remove" not in bench.keys)
         assert bench.titles == ["1 one", "2 one, untrained"]
@@ -276,14 +276,14 @@ async def test_panes_are_added_up_to_four_and_removed_down_to_two() -> None:
 async def test_a_removed_pane_ends_its_job_and_the_others_are_compared_anew() -> None:
     async with opened(models=("one", "two")) as bench:
         await bench.to_pane(1)
-        await bench.press("a")
+        await bench.press("n")
         await bench.until(lambda: len(bench.panes) == 3)
         await bench.start()
         for job, text in enumerate(("abc", "aXc", "aXY"), 1):
             bench.engine.write(text, job=job)
         await bench.until(lambda: "'b' / 'X' / 'X'" in bench.line)
         await bench.to_pane(1)
-        await bench.press("x")
+        await bench.press("d")
         await bench.until(lambda: len(bench.panes) == 2)
         await bench.until(lambda: bench.engine.stopped == [1])
         assert bench.titles == ["1 one, untrained", "2 two"]
@@ -338,13 +338,13 @@ async def test_from_the_prompt_the_keys_mean_the_pane_that_had_the_focus() -> No
 async def test_a_pane_shows_how_its_settings_differ_from_the_firsts() -> None:
     async with opened() as bench:
         await bench.to_pane(2)
-        await bench.press("s")
+        await bench.press("ctrl+t")
         dialog = await bench.modal(EditSampling)
         dialog.query_one(TEMPERATURE, Input).value = "1.5"
         await bench.press("enter")
         await bench.until(lambda: bench.panes[1].note == "temperature 1.5")
         await bench.to_pane(1)
-        await bench.press("s")
+        await bench.press("ctrl+t")
         dialog = await bench.modal(EditSampling)
         dialog.query_one("#sampling-top_k", Input).value = "5"
         await bench.press("enter")
@@ -355,9 +355,9 @@ async def test_a_pane_shows_how_its_settings_differ_from_the_firsts() -> None:
             (1.5, 5),
         ]
         await bench.to_pane(2)
-        await bench.press("s")
+        await bench.press("ctrl+t")
         dialog = await bench.modal(EditSampling)
-        await bench.press("ctrl+l")
+        await bench.press("f8")
         await bench.until(lambda: dialog.query_one(TEMPERATURE, Input).value == "0.8")
         await bench.press("enter")
         await bench.until(lambda: bench.panes[1].note == "temperature 1.5\nnext: one, untrained")
@@ -468,7 +468,7 @@ async def test_all_is_copied_and_saved(tmp_path: Path, monkeypatch: pytest.Monke
 async def test_the_panes_are_remembered() -> None:
     async with opened(models=("one", "two")) as bench:
         await bench.to_pane(1)
-        await bench.press("a")
+        await bench.press("n")
         await bench.until(lambda: Preferences().settings.race == "trained one\nuntrained one\ntrained two")
     async with opened(models=("one", "two")) as bench:
         assert bench.titles == ["1 one", "2 one, untrained", "3 two"]

@@ -67,6 +67,6 @@ async def test_runs_are_filtered_by_what_is_typed_and_escape_shows_all() -> None
         await bench.pilot.press("escape")
         await bench.until(lambda: screen.table.row_count == 2)
         assert not screen.query_one("#runs-filter").display
-        await bench.pilot.press("u")
+        await bench.pilot.press("z")
         note = screen.query_one("#naming-note", Static)
         await bench.until(lambda: str(note.content).startswith("nothing was deleted"))

@@ -111,9 +111,9 @@ async def test_a_sense_is_turned_and_the_text_changes() -> None:
         write(bench, " eel")
         await bench.until(lambda: "bad eel" in shown(bench))
         assert "a 2 ×1.5" in shown(bench)
-        await bench.pilot.press("a", "0")
+        await bench.pilot.press("v", "0")
         await bench.until(lambda: bench.engine.asked[-1].gains == ((EVERY_TOKEN, 1, 0.0), (ord("a"), 1, 1.5)))
-        await bench.pilot.press("x")
+        await bench.pilot.press("R")
         await bench.until(lambda: "Turn a sense" in shown(bench))
         await bench.pilot.press("f1")
         await bench.until(lambda: "sense vectors" in shown(bench))
@@ -139,7 +139,7 @@ async def test_what_a_turned_sense_changes_is_in_sight_below_a_long_text() -> No
 
 async def test_another_text_is_typed() -> None:
     async with senses((140, 40)) as bench:
-        await bench.pilot.press("slash", "g", "e", "enter")
+        await bench.pilot.press("p", "g", "e", "enter")
         await bench.until(lambda: bench.engine.asked_senses[-1].text == "badge")
         await bench.until(lambda: bench.engine.asked[-1].prompt == "badge")
         request = bench.engine.asked_senses[-1]
@@ -158,7 +158,7 @@ async def test_no_size_and_no_text_breaks_it() -> None:
         await bench.until(lambda: bench.engine.asked_senses[-1].text == "")
         bench.engine.say(SensesSeen(bench.engine.asked_senses[-1].job, (), {}))
         await bench.until(lambda: "no character of this text is in its vocabulary" in shown(bench))
-        await bench.pilot.press("plus", "0", "left", "x")
+        await bench.pilot.press("plus", "0", "left", "R")
         assert bench.engine.asked[-1].gains == ()
 
 
@@ -182,7 +182,7 @@ async def test_a_real_backpack_shows_its_senses_and_obeys(tmp_path: Path) -> Non
         assert isinstance(screen, SensesScreen)
         await wait_until(pilot, lambda: screen.query_one(SenseList).option_count == 4, 60)
         await wait_until(pilot, lambda: screen.written("plain"), 60)
-        await pilot.press("a", "0")
+        await pilot.press("v", "0")
         await wait_until(pilot, lambda: screen.written("turned"), 60)
         assert screen.written("turned") != screen.written("plain")
     await app.engine.close()

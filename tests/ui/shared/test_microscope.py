@@ -267,7 +267,7 @@ async def test_colours_come_with_a_key_and_stay_when_the_microscope_is_left() ->
     async with app.run_test(size=(80, 24)) as pilot:
         glass = await opened(pilot)
         ground = glass.output.render_line(0)
-        await pilot.press("c")
+        await pilot.press("f6")
         while glass.index.question is not None:
             app.answer(surprising="w")
             await pilot.pause()
@@ -291,7 +291,7 @@ async def test_keys_are_the_apps_while_it_is_not_open() -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         app.glass.reset("text")
         app.glass.output.focus()
-        await pilot.press("c", "]", "tab", "enter", "escape", "1", "left")
+        await pilot.press("f6", "]", "tab", "enter", "escape", "1", "left")
         assert not app.glass.colours
         assert app.glass.output.cursor is None
         assert app.questions == []

@@ -24,7 +24,7 @@ async def test_train_says_it_before_anything_is_filled_in_and_start_offers_the_c
     async with train_tab() as bench:
         assert error.message in bench.text("#form-missing")
         await bench.read()
-        await bench.pilot.press("ctrl+t")
+        await bench.pilot.press("ctrl+g")
         await bench.until(lambda: isinstance(bench.app.screen, ConfirmScreen))
         question = str(bench.app.screen.query_one(Static).content)
         assert error.message in question

@@ -27,7 +27,7 @@ def type_at_once(bench: Bench, *keys: str) -> None:
 
 async def test_a_path_typed_behind_the_keys_that_open_a_dialog_in_another_tab_is_in_its_box() -> None:
     async with opened(size=(80, 24)) as bench:
-        type_at_once(bench, "f3", "ctrl+l", *"diary")
+        type_at_once(bench, "f3", "alt+o", *"diary")
         await bench.until(lambda: isinstance(bench.app.screen, ChooseFileScreen))
         await bench.until(lambda: bench.app.screen.query_one("#path", Input).value == "diary")
 

@@ -15,7 +15,7 @@ from tinygpt_tui.settings.app import AppSettings, check_toml, to_toml
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.shell.help import HelpScreen
 from tinygpt_tui.ui.shell.key_bar import KeyBar
-from tinygpt_tui.ui.shell.keymap import default_bindings, own_keys, widgets
+from tinygpt_tui.ui.shell.keymap import ALIASES, default_bindings, own_keys, widgets
 from tinygpt_tui.ui.shell.keys import keys_of
 
 
@@ -62,7 +62,13 @@ def test_two_bindings_may_change_their_keys() -> None:
 def test_a_binding_that_shares_a_key_keeps_it() -> None:
     keymap, problems = own_keys({"train.pause": "f8"})
     assert not problems
-    assert keymap == {"train.pause": "f8", "train.end-pause": "p"}
+    assert keymap == {"train.pause": "f8", "train.end-pause": "space", "train.go-on": "space"}
+
+
+def test_the_name_of_an_earlier_version_still_works() -> None:
+    for old, new in ALIASES.items():
+        assert old not in default_bindings()
+        assert own_keys({old: "alt+f"}) == ({new: "alt+f"}, [])
 
 
 async def test_the_app_uses_and_shows_the_keys_of_the_file() -> None:

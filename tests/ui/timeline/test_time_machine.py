@@ -92,7 +92,7 @@ async def test_the_text_follows_what_is_typed_and_other_random_numbers_are_the_s
     async with train_tab((80, 24)) as bench:
         screen, engine = await travel(bench), engine_of(bench)
         await bench.until(lambda: len(engine.asked) == 1)
-        await bench.pilot.press("slash", "R", "O", "left", "M")  # the arrow is the prompt's own here
+        await bench.pilot.press("p", "R", "O", "left", "M")  # the arrow is the prompt's own here
         await bench.until(lambda: engine.asked[-1].prompt == "RMO")
         assert screen.machine.at == 1
         engine.begin()

@@ -67,7 +67,7 @@ async def test_yardsticks_and_a_sentence(run: ScriptedRun) -> None:
         await bench.sees("bits per character")
         await bench.pilot.press("V", "V")
         await bench.sees("12.3")  # tokens/s, in thousands
-        await bench.pilot.press("v", "o")
+        await bench.pilot.press("v", "c")
         await bench.until(lambda: bench.app.screen.is_modal)
         assert "TinyGPT" in bench.shown
         await bench.pilot.press("space", "enter")

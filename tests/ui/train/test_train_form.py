@@ -162,7 +162,7 @@ async def test_a_path_can_be_typed_absolute_or_from_the_folder_shown(
     monkeypatch.chdir(tmp_path)
     for typed, name in ((str(tmp_path / "here.txt"), "here"), ("below/there.txt", "there")):
         async with train_tab() as bench:
-            await bench.pilot.press("ctrl+l")
+            await bench.pilot.press("alt+o")
             await bench.until(lambda: bench.app.screen.is_modal)
             await bench.pilot.press(*typed, "enter")
             await bench.until(lambda: not bench.app.screen.is_modal)
@@ -173,7 +173,7 @@ async def test_a_path_can_be_typed_absolute_or_from_the_folder_shown(
 
 async def test_a_path_that_is_not_there_stays_in_the_dialog(tmp_path: Path) -> None:
     async with train_tab() as bench:
-        await bench.pilot.press("ctrl+l")
+        await bench.pilot.press("alt+o")
         await bench.until(lambda: bench.app.screen.is_modal)
         bench.app.screen.query_one("#path", Input).value = str(tmp_path / "nothing.txt")
         await bench.pilot.press("enter")

@@ -101,7 +101,7 @@ async def _type(bench: TrainBench) -> None:
 
 
 async def _choose_a_file(bench: TrainBench) -> None:
-    await bench.pilot.press("ctrl+l")
+    await bench.pilot.press("alt+o")
     await bench.until(lambda: isinstance(bench.app.screen, ChooseFileScreen))
 
 
@@ -175,13 +175,13 @@ async def test_pause_and_go_on(run: ScriptedRun) -> None:
     control = Control(run.folder.control)
     async with train_tab() as bench:
         await bench.sees("step 40 of 100")
-        await bench.pilot.press("p")
+        await bench.pilot.press("space")
         await bench.until(lambda: bench.phase is Phase.PAUSING)
         assert control.pending("pause")
         run.write([Paused(40)])
         await bench.sees("press p to continue")
         assert "Pause" not in bench.keys
-        await bench.pilot.press("p")
+        await bench.pilot.press("space")
         assert not control.pending("pause")
         run.write([Resumed(40)])
         await bench.until(lambda: bench.phase is Phase.TRAINING)
@@ -225,7 +225,7 @@ async def test_finished(run: ScriptedRun) -> None:
         run.end("finished", STEPS)
         await bench.sees(f"Done: validation loss {loss_at(STEPS):.4f} at step 100; talk to it in Generate")
         assert "Pause" not in bench.keys
-        await bench.pilot.press("t")
+        await bench.pilot.press("g")
         await bench.until(lambda: str(run.folder.model) in bench.talked)
 
 
@@ -277,7 +277,7 @@ async def test_a_trainer_that_never_came_to_a_step_is_reported(
     async with train_tab() as bench:
         await look_at(bench, "scripted")
         await bench.sees("Stopped at step 5")
-        await bench.pilot.press("g")
+        await bench.pilot.press("space")
         await bench.until(lambda: bench.phase is Phase.DIED)
         await bench.sees("No module named 'torch'")
 
@@ -302,17 +302,17 @@ async def test_chart_keys(run: ScriptedRun) -> None:
     async with train_tab() as bench:
         await bench.sees("step 40 of 100")
         chart = bench.screen.query_one(TrainChart)
-        await bench.pilot.press("l", "k")
+        await bench.pilot.press("l", "L")
         assert chart.log_x
         assert chart.log_y
         assert "log loss, log steps" in bench.shown
         before = chart.smoothing
-        await bench.pilot.press("m")
+        await bench.pilot.press("M")
         assert chart.smoothing != before
         await bench.pilot.press("plus", "plus", "left")
         assert chart.view.x_min is not None
         await bench.sees("zoomed (0: all)")
-        await bench.pilot.press("0", "l", "k", "f", "ctrl+up", "up", "minus")
+        await bench.pilot.press("0", "l", "L", "f", "ctrl+up", "up", "minus")
         await bench.pilot.press("0")
         assert chart.view.x_min is None
 

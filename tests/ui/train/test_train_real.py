@@ -70,7 +70,7 @@ async def begin(bench: TrainBench, text: Path, **settings: str) -> None:
         await bench.set(name, value)
     assert bench.form.query_one("#name", Input).value == "nursery"
     assert bench.form.problem == ""
-    await bench.pilot.press("ctrl+t")
+    await bench.pilot.press("ctrl+g")
     await bench.sees("starting the trainer…")
 
 
@@ -114,7 +114,7 @@ async def test_a_trainer_outlives_the_app_is_killed_and_goes_on(text: Path, run:
         os.kill(status.pid, signal.SIGKILL)
         await bench.until(lambda: bench.phase is Phase.DIED, PATIENCE_S)
         await bench.sees("The trainer was killed or crashed at step")
-        await bench.pilot.press("g")
+        await bench.pilot.press("space")
         await bench.sees("starting the trainer…")
         await bench.until(lambda: bench.phase is Phase.TRAINING, PATIENCE_S)
         assert session.history.started is not None
@@ -149,7 +149,7 @@ async def test_another_net_is_trained_stopped_and_gone_on_with(preset: str, text
         for name, value in {**SMALL_NETS[preset], **common}.items():
             await bench.set(name, value)
         assert bench.form.problem == ""
-        await bench.pilot.press("ctrl+t")
+        await bench.pilot.press("ctrl+g")
         await bench.until(lambda: bench.screen.session and bench.screen.session.history.step > 5, PATIENCE_S)
         session = bench.screen.session
         assert session is not None
@@ -158,7 +158,7 @@ async def test_another_net_is_trained_stopped_and_gone_on_with(preset: str, text
         await bench.pilot.press("enter")
         await bench.until(lambda: bench.phase is Phase.STOPPED, PATIENCE_S)
         stopped_at = session.history.step
-        await bench.pilot.press("g")
+        await bench.pilot.press("space")
         await bench.until(lambda: session.history.step > stopped_at, PATIENCE_S)
         run.control.mkdir(exist_ok=True)
         (run.control / "stop").touch()
@@ -184,7 +184,7 @@ async def test_a_model_that_was_just_trained_is_talked_to(text: Path, run: RunFo
         await begin(bench, text)
         await bench.until(lambda: bench.phase is Phase.FINISHED, PATIENCE_S)
         await bench.until(lambda: "talk" in bench.screen.page.actions)
-        await pilot.press("t")
+        await pilot.press("g")
         await wait_until(pilot, lambda: isinstance(app.screen, GenerateScreen))
         generate = app.screen
         assert isinstance(generate, GenerateScreen)

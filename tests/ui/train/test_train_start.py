@@ -55,7 +55,7 @@ async def test_a_training_starts_from_a_model(text: Path, monkeypatch: pytest.Mo
         assert "fixed by one" in str(row.query_one(".-note", Static).render())
         await bench.set("dropout", "0.3")  # changes no weight
         assert not bench.form.query_one("#setting-dropout Input", Input).disabled
-        await bench.pilot.press("ctrl+t")
+        await bench.pilot.press("ctrl+g")
         await bench.until(lambda: bench.screen.session is not None)
         made = RunFolder(paths.models_folder() / "one-letters").read_settings()
         assert made.start is not None
@@ -97,7 +97,7 @@ async def test_from_the_list_of_models(text: Path) -> None:
         await bench.until(
             lambda: "Fine-tune" in {b.binding.description for b in bench.app.screen.active_bindings.values()}
         )
-        await bench.pilot.press("t")
+        await bench.pilot.press("g")
         await bench.until(lambda: isinstance(bench.app.screen, train.TrainScreen))
         await bench.until(lambda: bench.form.state.start is not None and bench.form.state.start.name == "one")
 

@@ -38,8 +38,8 @@ Each line is one continuation. The tree shows what it branched from; `▸` in th
 the end of the one above. `▸` in front marks the branch shown in the Generate tab, `{STAR}` a starred one, `●` one
 that is being generated.
 
-Enter shows a branch. Starred branches (`k`) stay when all others are dropped (`x`), and when a branch above them is
-deleted. `u` restores what was deleted last.
+Enter shows a branch. Starred branches (`*`) stay when all others are dropped (`D`), and when a branch above them is
+deleted. `z` restores what was deleted last.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select", "Show", id="branches.choose", tooltip="Show this branch in the Generate tab"),
@@ -57,12 +57,12 @@ class BranchesScreen(Dialog[bool]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 (declared so by Textual)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "rename", "Rename", id="branches.rename", tooltip="Give this branch a name"),
-        Binding("k", "star", f"Star {STAR}", id="branches.keep", tooltip="Star this branch, or remove its star"),
+        Binding("asterisk", "star", f"Star {STAR}", id="branches.keep", tooltip="Star this branch, or remove its star"),
         Binding(
             "d", "delete", "Delete", id="branches.delete", tooltip="Delete it and its children (starred ones stay)"
         ),
-        Binding("u", "undo", "Undo", id="branches.undo", tooltip="Restore what was deleted last"),
-        Binding("x", "drop", "Drop unstarred", id="branches.drop", tooltip="Delete all branches without a star"),
+        Binding("z", "undo", "Undo", id="branches.undo", tooltip="Restore what was deleted last"),
+        Binding("D", "drop", "Drop unstarred", id="branches.drop", tooltip="Delete all branches without a star"),
     ]
 
     def __init__(self, editor: SessionEditor, models: Collection[str] = ()) -> None:
@@ -188,11 +188,11 @@ class BranchesScreen(Dialog[bool]):
             return
         left = self._editor.session.branches
         near = [id for id in (*order[place:], *reversed(order[:place])) if id in left]
-        self._show_tree(f"{_branches(count)} deleted · u to undo", near[0] if near else None)
+        self._show_tree(f"{_branches(count)} deleted · z to undo", near[0] if near else None)
 
     def _drop(self) -> None:
         count = self._editor.drop_unkept()
-        self._show_tree(f"{_branches(count)} deleted · u to undo")
+        self._show_tree(f"{_branches(count)} deleted · z to undo")
 
     # Showing
 

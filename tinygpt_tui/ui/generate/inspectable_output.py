@@ -37,7 +37,7 @@ class InspectableOutput(Vertical):
         "character in the text. Temperature and filters are not applied: these are the model's own probabilities.\n\n"
         "The arrow keys move through the text, a click goes to a character, [ and ] (or Ctrl+Left, Ctrl+Right) jump to "
         "surprising characters: 6 bits and more. Tab, a digit or a click selects an alternative; Enter continues with "
-        "it. `c` colours the text by surprise: plain below 1 bit, then stronger from 1, 2, 4, 6 and 9 bits.\n\n"
+        "it. F6 colours the text by surprise: plain below 1 bit, then stronger from 1, 2, 4, 6 and 9 bits.\n\n"
         "In exact mode every character past the first block needs its own pass, so this can take a moment."
     )
     DEFAULT_CSS = """
@@ -71,7 +71,6 @@ class InspectableOutput(Vertical):
             show=False,
             tooltip="Go to the previous surprising character",
         ),
-        Binding("c", "colours", "Colours", id="microscope.colours", tooltip="Colour the text by surprise"),
         Binding("escape", "leave", "Close", id="microscope.leave", tooltip="Close the microscope"),
     ]
 
@@ -212,7 +211,7 @@ class InspectableOutput(Vertical):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The keys belong to the microscope while it is open."""
-        if action in ("fork", "pick", "jump", "colours", "leave"):
+        if action in ("fork", "pick", "jump", "leave"):
             return self.is_open
         return True
 
@@ -242,10 +241,6 @@ class InspectableOutput(Vertical):
             self.app.bell()
         else:
             self.output.walk(place)
-
-    def action_colours(self) -> None:
-        """Colour the text by surprise, or stop that."""
-        self.set_colours(not self._colours)
 
     def action_leave(self) -> None:
         """Close the microscope."""

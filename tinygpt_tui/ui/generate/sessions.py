@@ -39,7 +39,7 @@ A session is everything written since it was started, with all branches. It is s
 (`r`). Type `/` to search titles and models.
 
 *missing* marks a model that is no longer on this machine: the text is complete, and another model can continue it. `d`
-moves a session to the trash, `u` restores it.
+moves a session to the trash, `z` restores it.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select", "Reopen", id="sessions.open", tooltip="Continue this session"),
@@ -59,7 +59,7 @@ class SessionsScreen(Dialog[Opened]):
         Binding("n", "new", "New", id="sessions.new", tooltip="Start a new, empty session; this one is saved"),
         Binding("r", "rename", "Rename", id="sessions.rename", tooltip="Give this session a title"),
         Binding("d", "delete", "Delete", id="sessions.delete", tooltip="Move this session to the trash"),
-        Binding("u", "undo", "Undo", id="sessions.undo", tooltip="Restore the last one from the trash"),
+        Binding("z", "undo", "Undo", id="sessions.undo", tooltip="Restore the last one from the trash"),
         Binding("slash", "filter", "Filter", id="sessions.filter", tooltip="Search titles and models"),
     ]
 
@@ -262,7 +262,7 @@ class SessionsScreen(Dialog[Opened]):
             self._thrown.append(card.id)
             self._next = near
 
-        self._do(work, f"“{fitted(shown(card.heading or card.id), 40)}” is in the trash · u to undo", done)
+        self._do(work, f"“{fitted(shown(card.heading or card.id), 40)}” is in the trash · z to undo", done)
 
     def action_undo(self) -> None:
         """Restore the session that was deleted last."""

@@ -79,9 +79,8 @@ class AttentionMap(Drawing, can_focus=True):
             tooltip="To the previous layer",
         ),
         Binding("right", "go_head(1)", "Head", id="attention.head", key_display="←→", tooltip="To the next head"),
-        Binding("l", "go_head(1)", "Head", id="attention.head", show=False, tooltip="To the next head"),
         Binding(
-            "left,h",
+            "left",
             "go_head(-1)",
             "Previous head",
             id="attention.head_back",

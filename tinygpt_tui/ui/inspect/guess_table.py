@@ -66,9 +66,8 @@ class GuessTable(Drawing, can_focus=True):
             "down,j", "go_layer(-1)", "Layer below", id="guess.layer_back", show=False, tooltip="To the layer below"
         ),
         Binding("right", "go_token(1)", "Token", id="guess.token", key_display="←→", tooltip="To the next token"),
-        Binding("l", "go_token(1)", "Token", id="guess.token", show=False, tooltip="To the next token"),
         Binding(
-            "left,h",
+            "left",
             "go_token(-1)",
             "Previous token",
             id="guess.token_back",

@@ -68,8 +68,8 @@ class PassDiagram(ScrollView, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "walk(1)", "Forward", id="inspect.forward", tooltip="To the next step"),
         Binding("up,k", "walk(-1)", "Back", id="inspect.back", tooltip="To the step before"),
-        Binding("right,enter,l", "into", "Into", id="inspect.into", tooltip="Into a block, its attention, a head"),
-        Binding("left,backspace,h", "out", "Out", id="inspect.out", tooltip="Out of it, and close it"),
+        Binding("right,enter", "into", "Into", id="inspect.into", tooltip="Into a block, its attention, a head"),
+        Binding("left,backspace", "out", "Out", id="inspect.out", tooltip="Out of it, and close it"),
         Binding("pageup", "walk(-8)", "Page back", id="inspect.page_back", show=False, tooltip="Eight steps back"),
         Binding("pagedown", "walk(8)", "Page on", id="inspect.page_on", show=False, tooltip="Eight steps forward"),
         Binding("home", "edge(-1)", "First", id="inspect.first", show=False, tooltip="To the first step"),

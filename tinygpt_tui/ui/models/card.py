@@ -44,8 +44,8 @@ class Facts(VerticalScroll):
 Details of the model, and the file that each fact is from. The loss is that of the saved weights on the full validation
 split; the curve shows the whole run.
 
-r renames the model, c copies it, d moves it to the trash and u restores it until the program ends; after that it is in
-the system trash. w compares its weights with another model's, e exports it to another program's format. k copies
+r renames the model, C copies it, d moves it to the trash and z restores it until the program ends; after that it is in
+the system trash. c compares its weights with another model's, e exports it to another program's format. C copies
 another program's model into your models.
 """
 
@@ -57,11 +57,11 @@ class CardScreen(Dialog[str]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 (declared so by Textual)
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "rename", "Rename", id="card.rename", tooltip="Rename the model"),
-        Binding("c", "duplicate", "Copy", id="card.duplicate", tooltip="Copy the model under another name"),
+        Binding("C", "duplicate", "Copy", id="card.duplicate", tooltip="Copy the model under another name"),
         Binding("d", "delete", "Delete", id="card.delete", tooltip="Move the model to the trash"),
-        Binding("u", "undo", "Undo", id="card.undo", tooltip="Restore it from the trash"),
-        Binding("w", "compare", "Weights", id="card.compare", tooltip="Compare the weights with another model's"),
-        Binding("k", "adopt", "Keep", id="card.keep", tooltip="Copy another program's model into your models"),
+        Binding("z", "undo", "Undo", id="card.undo", tooltip="Restore it from the trash"),
+        Binding("c", "compare", "Compare", id="card.compare", tooltip="Compare the weights with another model's"),
+        Binding("C", "adopt", "Copy", id="card.keep", tooltip="Copy another program's model into your models"),
         Binding("e", "export", "Export", id="card.export", tooltip="Export it to another program's format"),
         Binding("tab", "app.focus_next", "Other pane", id="card.pane", show=False, tooltip="Facts or parameters"),
     ]
@@ -233,7 +233,7 @@ class CardScreen(Dialog[str]):
             def gone() -> None:
                 self._thrown, self._answer = thrown, None
                 self.add_class("-thrown")
-                self._show_note(f"“{path.name}” is in the trash · u to undo")
+                self._show_note(f"“{path.name}” is in the trash · z to undo")
                 self.refresh_bindings()
 
             return gone

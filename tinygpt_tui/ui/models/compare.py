@@ -42,12 +42,12 @@ class CompareScreen(Dialog[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("s", "sort", "Sort", id="compare.sort", tooltip="By distance, or as in the file"),
+        Binding("v", "sort", "View", id="compare.sort", tooltip="By distance, or as in the file"),
     ]
 
     def __init__(self, model: ModelCard, other: ModelCard) -> None:
         heading = f"{shortened(model.name, 30)} and {shortened(other.name, 30)}"
-        super().__init__(heading, "s: sort by distance  esc: back")
+        super().__init__(heading, "v: sort by distance  esc: back")
         self._model, self._other = model, other
         self.rows: list[TensorCompared] = []
         self._by_distance = False
@@ -84,7 +84,7 @@ class CompareScreen(Dialog[None]):
     def action_sort(self) -> None:
         """Sort by distance, or as the file has them."""
         self._by_distance = not self._by_distance
-        self.set_keys(f"s: {'as in the file' if self._by_distance else 'sort by distance'}  esc: back")
+        self.set_keys(f"v: {'as in the file' if self._by_distance else 'sort by distance'}  esc: back")
         if any(row.distance is not None for row in self.rows):
             self._fill()
 

@@ -61,16 +61,16 @@ class RaceScreen(TabScreen):
         Binding(
             "u", "untrained", "Untrained", id="race.untrained", tooltip="Run the model with random weights, or trained"
         ),
-        Binding("s,ctrl+t", "settings", "Settings", id="race.settings", tooltip="The chosen pane's sampling settings"),
-        Binding("a", "add", "Add", id="race.add", tooltip="Add a pane; four at most"),
-        Binding("x", "remove", "Remove", id="race.remove", tooltip="Remove the chosen pane; at least two stay"),
+        Binding("ctrl+t", "settings", "Sampling", id="race.settings", tooltip="The chosen pane's sampling settings"),
+        Binding("n", "add", "New", id="race.add", tooltip="Add a pane; four at most"),
+        Binding("d", "remove", "Delete", id="race.remove", tooltip="Remove the chosen pane; at least two stay"),
         Binding(
             "alt+u", "untrained", "Untrained", id="race.untrained", show=False, tooltip="Run it untrained, or trained"
         ),
-        Binding("alt+a", "add", "Add", id="race.add", show=False, tooltip="Add a pane; four at most"),
-        Binding("alt+x", "remove", "Remove", id="race.remove", show=False, tooltip="Remove the chosen pane"),
-        Binding("ctrl+r", "again", "Again", id="race.again", tooltip="The same prompt again, with a new seed"),
-        Binding("d,alt+d", "mark", "Difference", id="race.mark", show=False, tooltip="Go to the first difference"),
+        Binding("alt+n", "add", "New", id="race.add", show=False, tooltip="Add a pane; four at most"),
+        Binding("alt+d", "remove", "Delete", id="race.remove", show=False, tooltip="Remove the chosen pane"),
+        Binding("ctrl+r", "again", "Retry", id="race.again", tooltip="The same prompt again, with a new seed"),
+        Binding("right_square_bracket", "mark", "Difference", id="race.mark", show=False, tooltip="Go to the first difference"),
         Binding("f8", "copy", "Copy", id="race.copy", tooltip="Copy the selected text, or all panes"),
         Binding("f9", "save", "Save", id="race.save", tooltip="Save all panes to a file"),
         Binding("pageup", "page(-1)", "Page up", id="race.page_up", show=False, tooltip="Scroll all panes up"),

@@ -40,7 +40,7 @@ class RunDifferencesScreen(Dialog[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("c,q", "cancel", "Close", id="differences.close", show=False, tooltip="Back to the table of runs"),
+        Binding("q", "cancel", "Close", id="differences.close", show=False, tooltip="Back to the table of runs"),
     ]
 
     def __init__(self, first: tuple[RunFacts, RunSettings], second: tuple[RunFacts, RunSettings]) -> None:

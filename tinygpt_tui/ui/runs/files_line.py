@@ -70,7 +70,7 @@ class RunFilesLine(NamingLine):
         """Move a model and its run to the trash."""
         self._do(
             lambda: self._trashed.append(manage.move_to_trash(model)),
-            f"{model.name} moved to the trash · u to undo",
+            f"{model.name} moved to the trash · z to undo",
             self.Changed(str(model)),
         )
 

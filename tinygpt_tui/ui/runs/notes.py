@@ -25,7 +25,7 @@ class RunNotesScreen(Dialog[str]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,ctrl+s", "save", "Save", id="notes.keep", priority=True, tooltip="Save the notes, and close"),
+        Binding("escape,f9", "save", "Save", id="notes.keep", priority=True, tooltip="Save the notes, and close"),
         Binding("ctrl+u", "cancel", "Discard", id="notes.cancel", priority=True, tooltip="Discard the changes"),
     ]
 

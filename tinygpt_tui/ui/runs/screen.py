@@ -47,16 +47,16 @@ class RunsScreen(TabScreen):
     AUTO_FOCUS = "RunsTable"
     HELP = RunsTable.HELP
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("t", "talk", "Talk", id="runs.talk", tooltip="Open this model in Generate"),
+        Binding("g", "talk", "Generate", id="runs.talk", tooltip="Open this model in Generate"),
         Binding("h", "time_machine", "History", id="runs.history", tooltip="Time machine: its text at each step"),
         Binding("space", "mark", "Mark", id="runs.mark", show=False, tooltip="Mark this run, to compare it"),
         Binding("c", "compare", "Compare", id="runs.compare", tooltip="How the marked run differs from this one"),
-        Binding("n", "notes", "Notes", id="runs.notes", tooltip="Write notes on this run"),
+        Binding("N", "notes", "Notes", id="runs.notes", tooltip="Write notes on this run"),
         Binding("r", "rename", "Rename", id="runs.rename", tooltip="Rename this model and its run"),
         Binding("d", "delete", "Delete", id="runs.delete", tooltip="Move this model and its run to the trash"),
-        Binding("u", "undo", "Undo", id="runs.undo", tooltip="Restore the last deleted run"),
-        Binding("u", "undo_nothing", "Undo", id="runs.undo", show=False, tooltip="Restore the last deleted run"),
-        Binding("e", "card", "Card", id="runs.card", tooltip="A page about this run, to share: Markdown or SVG"),
+        Binding("z", "undo", "Undo", id="runs.undo", tooltip="Restore the last deleted run"),
+        Binding("z", "undo_nothing", "Undo", id="runs.undo", show=False, tooltip="Restore the last deleted run"),
+        Binding("e", "card", "Export", id="runs.card", tooltip="A page about this run, to share: Markdown or SVG"),
         *(
             Binding(str(number), f"sort('{name}')", f"By {column.title}", id=f"runs.sort-{name}", show=False,
                     tooltip=f"Sort by {column.title}; press again to reverse")

@@ -46,8 +46,8 @@ class SensesScreen(TabScreen):
     AUTO_FOCUS = "SenseList"
     HELP = SenseList.HELP
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "prompt", "Text", id="senses.prompt", show=False, tooltip="Write another text"),
-        Binding("ctrl+r", "again", "New seed", id="senses.again", tooltip="Another random seed, the same for both"),
+        Binding("p", "prompt", "Prompt", id="senses.prompt", show=False, tooltip="Write another text"),
+        Binding("ctrl+r", "again", "Retry", id="senses.again", tooltip="Another random seed, the same for both"),
         Binding("f8", "copy", "Copy", id="senses.copy", show=False, tooltip="Copy the selected text, or both"),
         Binding("escape", "back", "Back", id="senses.back", tooltip="Back to the senses; from there, leave"),
     ]

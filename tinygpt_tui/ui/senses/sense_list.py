@@ -33,19 +33,19 @@ Each line is a sense of the token marked above: the tokens it *favours* when it 
 *share* is its share at the end of the text; 100% is that sense of all tokens together.
 
 Left and Right go to another token, Up and Down to another sense. `+` and `-` turn its dial, 0 turns it off, 1 resets
-it, and x resets all. `a` switches between two dials: *this* token, wherever it occurs, and *all* tokens. Below is what
+it, and R resets all. `v` switches between two dials: *this* token, wherever it occurs, and *all* tokens. Below is what
 the model writes unchanged and, with the same random seed, with your changes.
 """
     DEFAULT_CSS = "SenseList { border: none; padding: 0; text-wrap: nowrap; text-overflow: ellipsis; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "go(-1)", "Token", id="senses.left", tooltip="The previous token"),
-        Binding("right,l", "go(1)", "Token", id="senses.right", tooltip="The next token"),
+        Binding("left", "go(-1)", "Token", id="senses.left", tooltip="The previous token"),
+        Binding("right", "go(1)", "Token", id="senses.right", tooltip="The next token"),
         Binding("plus,equals_sign", "turn(1)", "Up", id="senses.up", tooltip="Turn this sense up"),
         Binding("minus", "turn(-1)", "Down", id="senses.down", tooltip="Turn this sense down, even below zero"),
         Binding("0", "put(0)", "Off", id="senses.off", tooltip="Turn this sense off"),
         Binding("1", "put(1)", "Reset", id="senses.plain", show=False, tooltip="Reset this sense's dial to 1"),
-        Binding("a", "every", "This/all", id="senses.every", tooltip="Turn the dial of this token, or of all tokens"),
-        Binding("x", "level", "Reset all", id="senses.level", tooltip="Reset all dials to 1"),
+        Binding("v", "every", "View", id="senses.every", tooltip="Turn the dial of this token, or of all tokens"),
+        Binding("R", "level", "Reset all", id="senses.level", tooltip="Reset all dials to 1"),
     ]
 
     class Went(Message):

@@ -26,13 +26,13 @@ class EditSampling(Dialog[SamplingSettings]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "accept", "Use", id="edit-sampling.accept", tooltip="Use these settings"),
-        Binding("ctrl+l", "same", "As in 1", id="edit-sampling.same", tooltip="Use the settings of the first pane"),
+        Binding("f8", "same", "Copy", id="edit-sampling.same", tooltip="Use the settings of the first pane"),
     ]
 
     def __init__(
         self, settings: SamplingSettings, hint: str, heading: str = "sampling", same_as: SamplingSettings | None = None
     ) -> None:
-        """`hint` says what the settings apply to; Ctrl+L copies the settings of `same_as`, if given."""
+        """`hint` says what the settings apply to; F8 copies the settings of `same_as`, if given."""
         super().__init__(heading, "enter: use  esc: cancel")
         self._settings, self._hint, self._same_as = settings, hint, same_as
 

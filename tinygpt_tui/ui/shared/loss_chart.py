@@ -45,7 +45,7 @@ no model can get below it.
 
 v shows other curves: bits, perplexity, the gap between validation and training (below zero where dropout makes training
 harder), learning rate, gradient norm, speed.
-o lays other runs over it, or published results: faint curves, known by the letters on them.
+c lays other runs over it, or published results: faint curves, known by the letters on them.
 
 The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows everything again.
 """

@@ -27,7 +27,8 @@ class HelpScreen(Dialog[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f1,q,enter", "cancel", "Close", id="help.close", tooltip="Close the help"),
+        Binding("q,enter", "cancel", "Close", id="help.close", show=False, tooltip="Close the help"),
+        Binding("f1,question_mark", "cancel", "Help", id="help.toggle", show=False, tooltip="Close the help"),
     ]
 
     def __init__(self, words: str, keys: list[KeyRow]) -> None:

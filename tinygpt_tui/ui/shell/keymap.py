@@ -22,6 +22,8 @@ from tinygpt_tui.errors import UsageError
 
 MODIFIERS = {"ctrl", "shift", "alt", "super", "hyper", "meta"}
 NAMED_KEYS = {key.value for key in Keys if not key.value.startswith("<")}
+# Names of earlier versions, which settings files may have: the binding that does the same now.
+ALIASES = {"microscope.colours": "generate.surprise"}
 
 
 class Own(NamedTuple):
@@ -63,7 +65,8 @@ def own_keys(typed: Mapping[str, object]) -> Own:
     """Check the `[keys]` table, which is given by id; a wrong entry is left out and reported."""
     keymap: dict[str, str] = {}
     problems: list[UsageError] = []
-    for name, keys in typed.items():
+    for written, keys in typed.items():
+        name = ALIASES.get(written, written)
         try:
             keymap[name] = _checked(name, keys)
         except UsageError as error:
@@ -71,7 +74,7 @@ def own_keys(typed: Mapping[str, object]) -> Own:
     clashes = {name: other for name in keymap if (other := _clash(name, keymap)) is not None}
     for name, other in clashes.items():
         what = f"{other.id} ({other.description})" if other.id else f"{other.description or other.action!r}"
-        message = f'keys: {name} = "{typed[name]}": this key already belongs to {what}'
+        message = f'keys: {name} = "{keymap[name]}": this key already belongs to {what}'
         also = f", or give {other.id} another one, too" if other.id else ""
         problems.append(UsageError(message, f"choose another key{also}"))
     keymap = {name: keys for name, keys in keymap.items() if name not in clashes}

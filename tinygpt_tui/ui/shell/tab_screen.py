@@ -75,7 +75,7 @@ class TabScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Lay the frame around the body."""
-        tabs = [(name, tab.title, shown_key(self.app, f"app.{name}", tab.key)) for name, tab in TABS.items()]
+        tabs = [(name, tab.title, shown_key(self.app, f"app.{name}", tab.keys)) for name, tab in TABS.items()]
         of_all = shown_key(self.app, "app.help", "f1"), shown_key(self.app, "app.quit", "ctrl+q")
         yield TabBar(tabs, current=self.TAB, keys=of_all)
         yield from self.compose_body()

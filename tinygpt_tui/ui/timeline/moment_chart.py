@@ -33,8 +33,8 @@ Left and Right go from step to step, with Shift five at a time; Home is the untr
 the curve or the mouse wheel moves there, too. Type into the prompt, and the text follows.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "go(-1)", "Earlier", id="time.left", tooltip="The previous checkpoint"),
-        Binding("right,l", "go(1)", "Later", id="time.right", tooltip="The next checkpoint"),
+        Binding("left", "go(-1)", "Earlier", id="time.left", tooltip="The previous checkpoint"),
+        Binding("right", "go(1)", "Later", id="time.right", tooltip="The next checkpoint"),
         Binding("shift+left", f"go(-{BIG_STEP})", "Far back", id="time.far_left", show=False, tooltip="Five back"),
         Binding("shift+right", f"go({BIG_STEP})", "Far on", id="time.far_right", show=False, tooltip="Five on"),
         Binding("home", "go(-1000)", "Untrained", id="time.home", show=False, tooltip="Before the first step"),

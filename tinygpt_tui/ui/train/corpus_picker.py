@@ -75,7 +75,7 @@ converted. If the encoding had to be guessed, a line of the text shows the resul
         with Horizontal():
             yield Static("corpus", classes="-title")
             yield Select[str]((), prompt="choose a text", compact=True, id="corpus")
-            yield Button("File… ^l", compact=True, id="corpus-file", tooltip="Choose any text file (ctrl+l)")
+            yield Button("File… alt+o", compact=True, id="corpus-file", tooltip="Choose any text file (alt+o)")
         yield Static("", classes="-facts", markup=False)
         with Horizontal(classes="-encoding"):
             yield Static("encoding", classes="-title")

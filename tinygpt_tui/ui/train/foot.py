@@ -9,12 +9,12 @@ from textual.widgets import Button, Static
 
 # Each action that has a button here: its label and its key.
 BUTTONS = {
-    "pause": ("Pause", "p"),
-    "end_pause": ("Continue", "p"),
-    "resume": ("Resume", "g"),
+    "pause": ("Pause", "space"),
+    "end_pause": ("Continue", "space"),
+    "resume": ("Resume", "space"),
     "extend": ("More steps", "x"),
     "stop": ("Stop and save", "s"),
-    "talk": ("Talk to it", "t"),
+    "talk": ("Generate with it", "g"),
     "new": ("New run", "n"),
 }
 

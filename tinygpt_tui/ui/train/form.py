@@ -76,8 +76,8 @@ class TrainForm(Vertical):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+t", "start", "Start", id="train.start", tooltip="Start the run"),
-        Binding("ctrl+l", "choose_file", "Text file", id="train.file", tooltip="Choose a text file to learn from"),
+        Binding("ctrl+g", "start", "Start", id="train.start", tooltip="Start the run"),
+        Binding("alt+o", "choose_file", "Open", id="train.file", tooltip="Choose a text file to learn from"),
         Binding("ctrl+y", "doctor", "Doctor", id="train.doctor", tooltip="Check text and settings before the start"),
         Binding("escape", "cancel", "Cancel", id="train.cancel", tooltip="Stop downloading or reading the text"),
     ]

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
-FIRST_HINT = "corpus: the text to learn from; ^l chooses any text file"
+FIRST_HINT = "corpus: the text to learn from; alt+o opens any text file"
 HINTS = {
     "corpus": FIRST_HINT,
     "name": "name: what the model will be called, here and on the disk",
@@ -38,7 +38,7 @@ class FormFoot(Vertical):
         yield Static(FIRST_HINT, id="form-hint", markup=False)
         with Horizontal(id="form-go"):
             yield Static("", id="form-summary", markup=False)
-            yield Button("Start ^t", id="start", variant="success", compact=True, tooltip="Start the run (ctrl+t)")
+            yield Button("Start ^g", id="start", variant="success", compact=True, tooltip="Start the run (ctrl+g)")
 
     def show_hint(self, hint: str) -> None:
         """Explain what has the focus."""

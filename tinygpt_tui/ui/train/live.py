@@ -59,10 +59,10 @@ class TrainLive(Vertical):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("l", "chart('toggle_log_y')", "Log loss", id="chart.log-y", tooltip="Logarithmic loss axis on or off"),
         Binding(
-            "k", "chart('toggle_log_x')", "Log steps", id="chart.log-x", show=False, tooltip="Logarithmic step axis"
+            "L", "chart('toggle_log_x')", "Log steps", id="chart.log-x", show=False, tooltip="Logarithmic step axis"
         ),
         Binding(
-            "m", "chart('next_smoothing')", "Smooth", id="chart.smooth", tooltip="How much to smooth the training curve"
+            "M", "chart('next_smoothing')", "Smooth", id="chart.smooth", tooltip="How much to smooth the training curve"
         ),
         Binding("v", "chart('next_aspect')", "View", id="chart.view", tooltip="Other curves: bits, gap, rate, speed …"),
         Binding(

@@ -47,17 +47,17 @@ class RunPage(Vertical):
 
     DEFAULT_CSS = "RunPage { height: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("p", "pause", "Pause", id="train.pause", tooltip="The trainer waits in memory"),
-        Binding("p", "end_pause", "Continue", id="train.end-pause", tooltip="End the pause"),
+        Binding("space", "pause", "Pause", id="train.pause", tooltip="The trainer waits in memory"),
+        Binding("space", "end_pause", "Continue", id="train.end-pause", tooltip="End the pause"),
         Binding("s", "stop", "Stop", id="train.stop", tooltip="Evaluate a last time, save the best weights, and end"),
-        Binding("g", "resume", "Resume", id="train.go-on", tooltip="Start the trainer again from the last checkpoint"),
-        Binding("t", "talk", "Talk", id="train.talk", tooltip="Open this model in Generate"),
+        Binding("space", "resume", "Resume", id="train.go-on", tooltip="Start the trainer again from the last checkpoint"),
+        Binding("g", "talk", "Generate", id="train.talk", tooltip="Open this model in Generate"),
         Binding("h", "time_machine", "History", id="train.history", tooltip="Time machine: its text at each step"),
         Binding("w", "sample_now", "Write", id="train.sample", show=False, tooltip="Have the model write a sample now"),
-        Binding("b", "save_now", "Save", id="train.save", show=False, tooltip="Save a checkpoint to resume from, now"),
+        Binding("f9", "save_now", "Save", id="train.save", show=False, tooltip="Save a checkpoint to resume from, now"),
         Binding("x", "extend", "More steps", id="train.extend", tooltip="Give the run more steps, and resume it"),
-        Binding("e", "export", "Picture", id="train.export", show=False, tooltip="Save the chart as an SVG picture"),
-        Binding("o", "compare", "Compare", id="train.compare", tooltip="Add other runs or published results"),
+        Binding("e", "export", "Export", id="train.export", show=False, tooltip="Save the chart as an SVG picture"),
+        Binding("c", "compare", "Compare", id="train.compare", tooltip="Add other runs or published results"),
     ]
 
     class Updated(Message):

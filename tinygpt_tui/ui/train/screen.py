@@ -39,7 +39,7 @@ weights, and you can resume later.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", "New", id="train.new", tooltip="The form of a new run; this one continues"),
         Binding("escape", "back", "Back", id="train.back", tooltip="Back to the run shown before"),
-        Binding("ctrl+o", "runs", "Runs", id="train.runs", tooltip="Open another run, live or past"),
+        Binding("ctrl+o", "runs", "Other run", id="train.runs", tooltip="Open another run, live or past"),
     ]
 
     class TalkTo(Message):
