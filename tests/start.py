@@ -91,7 +91,7 @@ def use_the_app(home: Path) -> str:
         terminal.wait("500-token limit")
         written = time.monotonic() - started
         for tab in [*TABS.values()][1:]:
-            terminal.press(KEYS[tab.key])
+            terminal.press(KEYS[tab.keys.split(",")[0]])
             terminal.wait(f"▌{tab.title}")
         terminal.press(KEYS["ctrl+q"])
         status = terminal.exit_status()

@@ -299,7 +299,7 @@ async def card_of_another(pilot: Pilot[None], *steps: str) -> None:
 def test_card_of_another_programs_model(picture: Picture, size: tuple[int, int]) -> None:
     async def play(pilot: Pilot[None]) -> None:
         await card_of_another(pilot, "up")
-        await sees(pilot, "k Keep", "where each fact comes from", "100.0%")
+        await sees(pilot, "C Copy", "where each fact comes from", "100.0%")
 
     assert picture(play, size)
 

@@ -122,7 +122,9 @@ class TinyGPTApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f1,question_mark", "help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"),
+        Binding(
+            "f1,question_mark", "help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"
+        ),
         # With priority: a prompt box has an F7 of its own (select all).
         *(
             Binding(
@@ -144,6 +146,15 @@ class TinyGPTApp(App[None]):
             show=False,
             priority=True,
             tooltip="Lessons: twenty short ones, in the app; from a lesson back to the app",
+        ),
+        Binding(
+            "ctrl+p",
+            "command_palette",
+            "Find",
+            id="app.palette",
+            show=False,
+            priority=True,
+            tooltip="Find an action, a setting, a model, a run or a text by any word",
         ),
         Binding("ctrl+n", "night", "Night/day", id="app.night", show=False, tooltip="Change between dark and light"),
         Binding(

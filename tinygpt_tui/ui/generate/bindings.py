@@ -35,7 +35,9 @@ BINDINGS: list[BindingType] = [
         priority=True,
         tooltip="A backpack's senses: what each says of the next token, and a dial for each",
     ),
-    Binding("ctrl+b,alt+b", "branches", "Branches", id="generate.branches", tooltip="Everything written in this session"),
+    Binding(
+        "ctrl+b,alt+b", "branches", "Branches", id="generate.branches", tooltip="Everything written in this session"
+    ),
     Binding("ctrl+o", "models", "Models", id="generate.models", tooltip="Choose another model"),
     Binding("ctrl+t", "sampling", "Sampling", id="generate.sampling", tooltip="Show or hide the sampling settings"),
     Binding("ctrl+s", "sessions", "Sessions", id="generate.sessions", tooltip="Earlier sessions, and a new one"),

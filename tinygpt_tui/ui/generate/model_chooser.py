@@ -42,7 +42,9 @@ class ModelChooser(ModelPicker):
 
     # The screen has these actions under other keys, too.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("i", "screen.card", "Model card", id="generate.card", tooltip="Details of this model; rename, export, …"),
+        Binding(
+            "i", "screen.card", "Model card", id="generate.card", tooltip="Details of this model; rename, export, …"
+        ),
         Binding("o", "screen.open", "Open", id="generate.open", tooltip="Open a model from anywhere, or from the Hub"),
         Binding("t", "screen.train_on", "Fine-tune", id="generate.train_on", tooltip="Start a run from this model"),
         Binding(

@@ -46,7 +46,14 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "Back", id="dialog.cancel", tooltip="Close this without a change"),
         # The app's own keys do not reach a modal screen.
-        Binding("f1,question_mark", "app.help", "Help", id="app.help", show=False, tooltip="Help for the focus, and all keys"),
+        Binding(
+            "f1,question_mark",
+            "app.help",
+            "Help",
+            id="app.help",
+            show=False,
+            tooltip="Help for the focus, and all keys",
+        ),
     ]
 
     def __init__(self, heading: str, keys: str = "") -> None:

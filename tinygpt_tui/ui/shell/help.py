@@ -1,38 +1,55 @@
-"""F1: what has the focus, and every key that works now."""
+"""F1: what has the focus, and every key that works now, in groups; typing filters them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.dom import DOMNode
 from textual.screen import Screen
-from textual.widgets import Markdown, Static
+from textual.widgets import Input, Markdown, Static
 
 from tinygpt_tui.ui.shared.dialog import Dialog
-from tinygpt_tui.ui.shell.keys import KeyRow, keys_of
+from tinygpt_tui.ui.shell.keys import KeyRow, groups_of, keys_of
 
 
 class HelpScreen(Dialog[None]):
-    """Shows a text and a table of keys."""
+    """Shows a text and the keys; what is typed filters the keys."""
 
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012 (declared so by Textual)
     DEFAULT_CSS = """
     HelpScreen {
-        & > DialogBox { width: 76; max-height: 92%; padding: 0; }
-        & VerticalScroll { height: auto; padding: 0 1; scrollbar-gutter: stable; scrollbar-size-vertical: 1; }
+        & > DialogBox { width: 96%; max-width: 216; height: auto; max-height: 96%; padding: 0 1; }
+        & #help-body, & VerticalScroll { height: auto; }
+        & VerticalScroll { scrollbar-gutter: stable; scrollbar-size-vertical: 1; }
         & Markdown { padding: 0; margin: 0; background: $surface; height: auto; }
+        & Markdown > *:first-child { margin-top: 0; }
+        & #help-keys { width: 1fr; height: auto; }
+        &.-narrow #help-body { layout: vertical; }
+        &.-narrow #help-keys { width: 100%; }
+        &.-narrow > DialogBox { max-width: 84; }
+        &.-wide #help-words { width: 62; margin: 0 2 0 0; }
+        &.-filtered #help-words, &.-wordless #help-words { display: none; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q,enter", "cancel", "Close", id="help.close", show=False, tooltip="Close the help"),
         Binding("f1,question_mark", "cancel", "Help", id="help.toggle", show=False, tooltip="Close the help"),
+        Binding("enter", "cancel", "Close", id="help.close", show=False, tooltip="Close the help"),
+        Binding("up", "scroll(-1)", "Up", id="help.up", show=False, tooltip="One line up"),
+        Binding("down", "scroll(1)", "Down", id="help.down", show=False, tooltip="One line down"),
+        Binding("pageup", "scroll(-10)", "Page up", id="help.page_up", show=False, tooltip="Ten lines up"),
+        Binding("pagedown", "scroll(10)", "Page down", id="help.page_down", show=False, tooltip="Ten lines down"),
     ]
 
     def __init__(self, words: str, keys: list[KeyRow]) -> None:
-        super().__init__("help", "esc: close")
+        super().__init__("help", "type to filter  ↑↓: scroll  esc: close")
         self.words, self.keys = words, keys
 
     @classmethod
@@ -44,17 +61,47 @@ class HelpScreen(Dialog[None]):
         return cls(str(getattr(node, "HELP", "")), keys_of(screen))
 
     def compose_body(self) -> ComposeResult:
-        """Yield text and keys."""
-        with VerticalScroll():
-            if self.words:
-                yield Markdown(self.words)
-            yield Static(self._table())
+        """Yield the filter, the text and the keys."""
+        yield Input(placeholder="filter the keys", compact=True, id="help-filter")
+        with VerticalScroll(can_focus=False), Horizontal(id="help-body"):
+            yield Markdown(self.words.strip(), id="help-words")
+            yield Static(id="help-keys")
 
-    def _table(self) -> Table:
-        table = Table.grid(padding=(0, 2))
-        table.add_column(no_wrap=True, style="bold")
-        table.add_column(no_wrap=True)
-        table.add_column(style="dim")
-        for row in self.keys:
-            table.add_row(row.keys, row.title, row.tooltip)
-        return table
+    def on_mount(self) -> None:
+        """Show all keys."""
+        self.set_class(not self.words, "-wordless")
+        self.query_one("#help-filter").focus()
+        self._draw()
+
+    @on(Input.Changed)
+    def _filter(self, message: Input.Changed) -> None:
+        if message.value == "?":
+            self.dismiss(None)
+            return
+        self.set_class(bool(message.value), "-filtered")
+        self._draw()
+
+    @on(Input.Submitted)
+    def _done(self) -> None:
+        self.dismiss(None)
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll text and keys."""
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+
+    def _draw(self) -> None:
+        words = self.query_one("#help-filter", Input).value.casefold().split()
+        rows = [row for row in self.keys if all(word in row.searched for word in words)]
+        shown = self.query_one("#help-keys", Static)
+        groups = [_group(title, of_group) for title, of_group in groups_of(rows)]
+        shown.update(Group(*groups) if groups else "No key matches.")
+
+
+def _group(title: str, rows: Iterable[KeyRow]) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, style="bold", max_width=16)
+    table.add_column(no_wrap=True)
+    table.add_column(style="dim")
+    for row in rows:
+        table.add_row(row.keys, row.title, row.tooltip)
+    return Group(Text(title, "bold underline"), table, "")

@@ -1,4 +1,4 @@
-"""The line at the bottom: the keys that work now; a click presses one.
+"""The line at the bottom: the keys that work now, and the palette's at its end; a click presses one.
 
 Textual's own footer has a widget for each key and builds them all again whenever a key comes or goes, which delays keys
 pressed meanwhile. This one is a single widget that draws its line again if it changed.
@@ -17,6 +17,7 @@ from textual.widget import Widget
 
 GAP = 1  # cells after a key
 MORE = "…"  # there are keys that do not fit; the wheel shows them
+PALETTE = "app.palette"  # the binding that is always shown, at the right
 
 
 class ShownKey(NamedTuple):
@@ -53,6 +54,7 @@ class KeyBar(Widget):
     def __init__(self) -> None:
         super().__init__()
         self.keys: list[ShownKey] = []
+        self.palette: ShownKey | None = None  # None in a dialog, which the app's keys do not reach
         self._first = 0  # of those that are drawn
         self._over: ShownKey | None = None  # under the mouse
         self._update_queued = False
@@ -70,9 +72,9 @@ class KeyBar(Widget):
         self._update_queued = False
         if not self.is_attached:
             return
-        keys = self._keys_now()
-        if keys != self.keys:
-            self.keys, self._first = keys, 0
+        keys, palette = self._keys_now(), self._palette_now()
+        if (keys, palette) != (self.keys, self.palette):
+            self.keys, self.palette, self._first = keys, palette, 0
             self._point_at(None)
             self.refresh()
 
@@ -86,23 +88,40 @@ class KeyBar(Widget):
             shown["cancel"] = shown.pop("cancel")
         return list(shown.values())
 
+    def _palette_now(self) -> ShownKey | None:
+        for _, binding, enabled, tooltip in self.screen.active_bindings.values():
+            if binding.id == PALETTE:
+                display = self.app.get_key_display(binding)
+                return ShownKey(binding.key, display, binding.description, tooltip, enabled)
+        return None
+
     def render(self) -> Text:
         """Draw the keys that fit; the one under the mouse is highlighted."""
         style = {name: self.get_component_rich_style(f"key-bar--{name}") for name in ("key", "description", "over")}
         line = Text(no_wrap=True, overflow="crop", end="")
-        for _, key in self._placed():
+        for at, key in self._placed():
             of_key, of_rest = (style["over"],) * 2 if key is self._over else (style["key"], style["description"])
             both = Text.assemble((key.display, of_key), (f" {key.description}", of_rest))
             if not key.enabled:
                 both.stylize("dim")
+            if key is self.palette:
+                cut = self._first + len(self._fitting()) < len(self.keys)
+                line.append(MORE if cut else "", style["description"])
+                line.append(" " * (at - line.cell_len))
             line.append_text(both).append(" " * GAP)
-        if self._first + len(self._placed()) < len(self.keys):
+        if self.palette is None and self._first + len(self._fitting()) < len(self.keys):
             line.append(MORE, style["description"])
         return line
 
     def _placed(self) -> list[tuple[int, ShownKey]]:
-        """Return the keys that fit, each with its first cell; leaves a cell for the sign that there are more."""
-        return list(_placed(self.keys[self._first :], self.content_size.width))
+        """Return the keys that are drawn, each with its first cell."""
+        end = [] if self.palette is None else [(self.content_size.width - self.palette.width, self.palette)]
+        return [*self._fitting(), *end]
+
+    def _fitting(self) -> list[tuple[int, ShownKey]]:
+        """Return the keys that fit; leaves a cell for the sign that there are more, and room for the palette's."""
+        taken = 0 if self.palette is None else GAP + self.palette.width
+        return list(_placed(self.keys[self._first :], self.content_size.width - taken))
 
     def key_at(self, x: int) -> ShownKey | None:
         """Return the key that is drawn at that cell."""
@@ -136,7 +155,7 @@ class KeyBar(Widget):
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Show later keys."""
         event.stop()
-        if self._first + len(self._placed()) < len(self.keys):
+        if self._first + len(self._fitting()) < len(self.keys):
             self._go_to(self._first + 1)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from textual.app import App
 from textual.binding import ActiveBinding, Binding
 from textual.screen import Screen
+
+from tinygpt_tui.ui.shell.other_names import OTHER_NAMES
+
+FIRST = 6  # what one does every day, in front of all others
+# The everyday acts of the Generate tab, in their order; elsewhere they are the first ones of the key bar.
+EVERYDAY = (
+    "generate.generate",
+    "generate.go_on",
+    "generate.microscope",
+    "generate.sampling",
+    "generate.models",
+    "app.palette",
+    "generate.sessions",
+)
 
 
 class KeyRow(NamedTuple):
@@ -16,6 +31,17 @@ class KeyRow(NamedTuple):
     title: str
     tooltip: str
     active: ActiveBinding
+
+    @property
+    def id(self) -> str:
+        """The binding's id."""
+        return self.active.binding.id or ""
+
+    @property
+    def searched(self) -> str:
+        """The words by which it is found, in lower case."""
+        names = OTHER_NAMES.get(self.id, "")
+        return f"{self.title} {self.keys} {self.tooltip} {names}".casefold()
 
 
 def shown_key(app: App[Any], binding: str, default: str) -> str:
@@ -36,3 +62,26 @@ def keys_of(screen: Screen[object]) -> list[KeyRow]:
         keys = f"{known.keys} {key}" if known else key
         rows[binding.id] = KeyRow(keys, binding.description, binding.tooltip, active)
     return list(rows.values())
+
+
+def everyday(rows: Iterable[KeyRow]) -> list[KeyRow]:
+    """Return the few actions that come first."""
+    known = {row.id: row for row in rows}
+    named = [known[id] for id in EVERYDAY if id in known]
+    others = [row for row in known.values() if row.active.binding.show and row not in named]
+    return [*named, *others][:FIRST]
+
+
+def groups_of(rows: list[KeyRow]) -> list[tuple[str, list[KeyRow]]]:
+    """Return the rows in groups with titles: the everyday ones, then by where their keys work; none is empty."""
+    first = everyday(rows)
+    groups: dict[str, list[KeyRow]] = {"Every day": first, "This box": [], "This screen": [], "Everywhere": []}
+    for row in rows:
+        if row not in first:
+            node = row.active.node
+            place = "Everywhere" if isinstance(node, App) else "This screen" if isinstance(node, Screen) else "This box"
+            groups[place].append(row)
+    groups["Everywhere"].sort(
+        key=lambda row: list(row.active.node._bindings.key_to_bindings).index(row.active.binding.key)
+    )
+    return [(title, found) for title, found in groups.items() if found]

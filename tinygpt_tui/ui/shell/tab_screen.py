@@ -18,7 +18,7 @@ from tinygpt_tui.ui.shell.key_bar import KeyBar
 from tinygpt_tui.ui.shell.keys import shown_key
 from tinygpt_tui.ui.shell.preferences import Preferences
 from tinygpt_tui.ui.shell.selection import Selection
-from tinygpt_tui.ui.shell.tab_bar import TabBar
+from tinygpt_tui.ui.shell.tab_bar import ShownTab, TabBar
 from tinygpt_tui.ui.shell.unexpected import log_unexpected
 from tinygpt_tui.ui.tabs import TABS
 
@@ -75,7 +75,10 @@ class TabScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Lay the frame around the body."""
-        tabs = [(name, tab.title, shown_key(self.app, f"app.{name}", tab.keys)) for name, tab in TABS.items()]
+        tabs = [
+            ShownTab(name, tab.title, tab.short, shown_key(self.app, f"app.{name}", tab.keys))
+            for name, tab in TABS.items()
+        ]
         of_all = shown_key(self.app, "app.help", "f1"), shown_key(self.app, "app.quit", "ctrl+q")
         yield TabBar(tabs, current=self.TAB, keys=of_all)
         yield from self.compose_body()

@@ -57,9 +57,7 @@ class TimeMachineScreen(TabScreen):
         Binding("alt+shift+right", f"go({BIG_STEP})", "Far on", id="machine.far_right", show=False, tooltip="Five on"),
         Binding("p", "prompt", "Prompt", id="machine.prompt", tooltip="Type another prompt"),
         Binding("ctrl+t", "sampling", "Sampling", id="machine.sampling", tooltip="Temperature, length, seed and more"),
-        Binding(
-            "ctrl+r", "again", "Retry", id="machine.again", tooltip="Other random numbers, the same at each step"
-        ),
+        Binding("ctrl+r", "again", "Retry", id="machine.again", tooltip="Other random numbers, the same at each step"),
         Binding("f8", "copy", "Copy", id="machine.copy", tooltip="Copy the selected text, or all of it"),
         Binding("pageup", "page(-1)", "Page up", id="machine.page_up", show=False, tooltip="Scroll the text up"),
         Binding("pagedown", "page(1)", "Page down", id="machine.page_down", show=False, tooltip="Scroll the text down"),

@@ -50,7 +50,9 @@ class RunPage(Vertical):
         Binding("space", "pause", "Pause", id="train.pause", tooltip="The trainer waits in memory"),
         Binding("space", "end_pause", "Continue", id="train.end-pause", tooltip="End the pause"),
         Binding("s", "stop", "Stop", id="train.stop", tooltip="Evaluate a last time, save the best weights, and end"),
-        Binding("space", "resume", "Resume", id="train.go-on", tooltip="Start the trainer again from the last checkpoint"),
+        Binding(
+            "space", "resume", "Resume", id="train.go-on", tooltip="Start the trainer again from the last checkpoint"
+        ),
         Binding("g", "talk", "Generate", id="train.talk", tooltip="Open this model in Generate"),
         Binding("h", "time_machine", "History", id="train.history", tooltip="Time machine: its text at each step"),
         Binding("w", "sample_now", "Write", id="train.sample", show=False, tooltip="Have the model write a sample now"),

@@ -1,0 +1,38 @@
+"""Other words for the actions, by the id of their binding: what a user may type to find one."""
+
+from __future__ import annotations
+
+OTHER_NAMES: dict[str, str] = {
+    "app.generate": "write prompt text chat tab",
+    "app.train": "learn run corpus new own text tab",
+    "app.race": "compare models side by side tab",
+    "app.runs": "trainings history list losses tab",
+    "app.inspect": "look inside attention layers tensors walk tab",
+    "app.night": "dark light theme colours",
+    "app.help": "keys shortcuts",
+    "app.quit": "exit leave",
+    "app.learn": "lessons tutorial course teach",
+    "generate.generate": "write run go start",
+    "generate.go_on": "more longer resume",
+    "generate.again": "seed regenerate reroll repeat",
+    "generate.microscope": "probabilities bars next letter alternatives look inspect why",
+    "generate.surprise": "colours bits perplexity likelihood unlikely",
+    "generate.senses": "backpack sense vectors",
+    "generate.branches": "tree fork history undo versions",
+    "generate.models": "choose switch checkpoint",
+    "generate.sampling": "temperature temp seed top-k top-p min-p length settings tokens repetition parameters",
+    "generate.sessions": "earlier texts open history reopen",
+    "generate.save": "export file write markdown json txt",
+    "generate.copy": "clipboard yank",
+    "generate.clear": "empty new reset",
+    "generate.open": "load import file gguf hugging face hub checkpoint",
+    "generate.card": "details export rename delete parameters vocabulary losses facts",
+    "generate.untrained": "random weights initial twin before training",
+    "generate.train_on": "finetune train on",
+    "runs.export": "page markdown svg",
+    "train.export": "picture svg chart",
+    "train.history": "time machine checkpoints",
+    "runs.history": "time machine checkpoints",
+    "train.start": "begin run go",
+    "race.settings": "temperature temp seed top-k top-p",
+}
