@@ -49,11 +49,15 @@ class SessionCard(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """A session as it was opened, with its lock (None: not saved yet), and a notice for the user."""
+    """A session as it was opened, with its lock (None: not saved yet), a notice for the user, and a place.
+
+    The place to show is a branch and a character of its full text.
+    """
 
     session: Session
     lock: filelock.BaseFileLock | None = None
     notice: str = ""
+    place: tuple[int, int] | None = None
 
 
 class SessionStore:
@@ -91,11 +95,18 @@ class SessionStore:
 
     def load(self, id: str) -> Session:
         """Read a session. Raises NotFoundError, StorageError, SessionError if it is damaged or too new."""
-        path = self.path(id)
+        return self._decoded(id, self._read(id))
+
+    def load_if(self, id: str, wanted: Callable[[bytes], bool]) -> Session | None:
+        """Read a session if its file's content is `wanted`; else return None. Raises as `load`."""
+        content = self._read(id)
+        return self._decoded(id, content) if wanted(content) else None
+
+    def _decoded(self, id: str, content: bytes) -> Session:
         try:
-            return from_bytes(self._read(id), id)
+            return from_bytes(content, id)
         except SessionError as error:
-            raise SessionError(f"{path.name} cannot be opened: {error.message}", error.hint) from None
+            raise SessionError(f"{self.path(id).name} cannot be opened: {error.message}", error.hint) from None
 
     def open(self, id: str) -> Opened:
         """Read a session and lock it; if another process has it open, open a copy. Raises as `load`."""

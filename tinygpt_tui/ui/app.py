@@ -14,6 +14,7 @@ from rich.text import Text
 from textual import events, work
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.command import Provider
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.screen import Screen
@@ -25,7 +26,6 @@ from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.ui.jobs.news import EngineNews, NewsFeed
 from tinygpt_tui.ui.shared.contrast import readable
 from tinygpt_tui.ui.shared.prompt_history import PromptHistory
-from tinygpt_tui.ui.shell.commands import ActionCommands
 from tinygpt_tui.ui.shell.gc_policy import CHECK_EVERY_S, GarbagePolicy
 from tinygpt_tui.ui.shell.key_queue import KeyQueue
 from tinygpt_tui.ui.shell.line_filter import NoCommands
@@ -100,6 +100,12 @@ def _inspect() -> TabScreen:
     return InspectScreen()
 
 
+def _palette() -> type[Provider]:
+    from tinygpt_tui.ui.find.palette import Palette
+
+    return Palette
+
+
 # Each imports its screen when the tab is first shown.
 SCREENS: dict[str, str | Callable[[], Screen[Any]]] = {  # as App.MODES has it
     "generate": _generate,
@@ -118,7 +124,7 @@ class TinyGPTApp(App[None]):
     CSS_PATH = ["app.tcss", "generate/screen.tcss", "train/screen.tcss"]  # noqa: RUF012 (declared so by Textual)
     MODES = SCREENS
     DEFAULT_MODE = "generate"
-    COMMANDS = {ActionCommands}  # noqa: RUF012
+    COMMANDS = {_palette}  # noqa: RUF012
     ENABLE_COMMAND_PALETTE = True
 
     BINDINGS: ClassVar[list[BindingType]] = [

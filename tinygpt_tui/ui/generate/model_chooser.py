@@ -207,8 +207,8 @@ class ModelChooser(ModelPicker):
         self.choose(card.path)
         self.show_card(card)
 
-    def show_card(self, card: ModelCard) -> None:
-        """Show a model card; use the model that comes of it (a copy, another name)."""
+    def show_card(self, card: ModelCard, *, export: bool = False) -> None:
+        """Show a model card, or at once its export; use the model that comes of it (a copy, another name)."""
         from tinygpt_tui.ui.models.card import CardScreen
 
         def closed(path: str | None) -> None:
@@ -217,4 +217,4 @@ class ModelChooser(ModelPicker):
             else:
                 self.refresh_models()
 
-        self.app.push_screen(CardScreen(card, self.models.cards), closed)
+        self.app.push_screen(CardScreen(card, self.models.cards, export=export), closed)

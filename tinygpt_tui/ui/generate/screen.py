@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import ClassVar
 
+import msgspec
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -342,6 +343,13 @@ class GenerateScreen(TabScreen):
         if message.typed and message.settings is not None:
             self.own_sampling = message.settings
         self.pane.set_sampling(message.settings or SamplingSettings())
+
+    def set_sampling(self, name: str, value: object) -> None:
+        """Give a sampling setting another value."""
+        self.own_sampling = msgspec.structs.replace(self.form.settings or self.own_sampling, **{name: value})
+        self.form.set_values(self.own_sampling)
+        self.pane.set_sampling(self.own_sampling)
+        self.notify(f"{name.replace('_', ' ')} {written(value)}", timeout=3, markup=False)
 
     def action_sampling(self) -> None:
         """Show or hide the sampling settings."""

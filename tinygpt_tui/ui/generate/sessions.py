@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from threading import Event
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -15,6 +16,7 @@ from textual.widgets.option_list import Option
 
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.sessions.encoding import head_of
+from tinygpt_tui.sessions.search import Place, pattern_of, place_in, search
 from tinygpt_tui.sessions.store import Opened, SessionCard
 from tinygpt_tui.ui.generate.session_editor import SessionEditor
 from tinygpt_tui.ui.shared.branch_words import CURRENT, fitted, local_time
@@ -27,6 +29,7 @@ from tinygpt_tui.words import size
 NONE_YET = "No sessions yet. Text from the Generate tab is saved here."
 NONE_SO = "No session matches."
 UNTITLED = "(empty)"
+SHORTEST = 3  # characters, to search texts for
 
 
 class SessionList(OptionList):
@@ -36,7 +39,7 @@ class SessionList(OptionList):
 
 A session is everything written since it was started, with all branches. It is saved automatically. Enter reopens one;
 `{CURRENT}` marks the one that is open. The title is the first words of the first prompt until you give another one
-(`r`). Type `/` to search titles and models.
+(`r`). Type `/` to search titles, models and all texts; Enter then opens the session at the place that was found.
 
 *missing* marks a model that is no longer on this machine: the text is complete, and another model can continue it. `d`
 moves a session to the trash, `z` restores it.
@@ -60,7 +63,7 @@ class SessionsScreen(Dialog[Opened]):
         Binding("r", "rename", "Rename", id="sessions.rename", tooltip="Give this session a title"),
         Binding("d", "delete", "Delete", id="sessions.delete", tooltip="Move this session to the trash"),
         Binding("z", "undo", "Undo", id="sessions.undo", tooltip="Restore the last one from the trash"),
-        Binding("slash", "filter", "Filter", id="sessions.filter", tooltip="Search titles and models"),
+        Binding("slash", "filter", "Filter", id="sessions.filter", tooltip="Search titles, models and texts"),
     ]
 
     def __init__(self, editor: SessionEditor, models: Collection[str] = ()) -> None:
@@ -73,10 +76,12 @@ class SessionsScreen(Dialog[Opened]):
         self._next: str | None = None  # the session to go to when the list changes
         self._thrown: list[str] = []
         self._loaded_list = False
+        self._places: dict[str, Place] = {}  # in the texts, by session, of what is in the filter
+        self._searching = Event()  # set: the search ends
 
     def compose_body(self) -> ComposeResult:
         """Yield filter, list, the words for an empty list, and a line for notes and names."""
-        yield Input(placeholder="filter  /", compact=True, id="sessions-filter")
+        yield Input(placeholder="search titles and texts  /", compact=True, id="sessions-filter")
         yield SessionList(id="sessions-list")
         yield Static("", id="sessions-none", markup=False)
         yield NamingLine()
@@ -139,7 +144,11 @@ class SessionsScreen(Dialog[Opened]):
         if not self._loaded_list:
             return
         words = self.query_one("#sessions-filter", Input).value.lower().split()
-        found = [card for card in self._cards.values() if all(word in _searched(card) for word in words)]
+        found = [
+            card
+            for card in self._cards.values()
+            if card.id in self._places or all(word in _searched(card) for word in words)
+        ]
         listing = self.query_one(SessionList)
         width = max(20, self.box.content_size.width - 2)  # a scroll bar may come
         rows = [(card.id, self._row(card, width)) for card in found]
@@ -166,7 +175,9 @@ class SessionsScreen(Dialog[Opened]):
         row = Text(no_wrap=True, overflow="ellipsis")
         row.append(mark + title, "bold")
         row.append(" " * max(0, width - 2 - cell_len(title) - len(side)) + side, "dim")
-        row.append("\n  " + fitted(shown(card.problem or self._details(card)), width - 2), "dim")
+        place = self._places.get(card.id)
+        second = f"“{place.excerpt}”" if place else card.problem or self._details(card)
+        row.append("\n  " + fitted(shown(second), width - 2), "" if place else "dim")
         return row
 
     def _details(self, card: SessionCard) -> str:
@@ -194,7 +205,31 @@ class SessionsScreen(Dialog[Opened]):
     @on(Input.Changed, "#sessions-filter")
     def _filter(self, message: Input.Changed) -> None:
         message.stop()
+        self._searching.set()
+        self._places = {}
         self._show_rows()
+        if len(message.value.strip()) >= SHORTEST:
+            self._searching = Event()
+            self._search(message.value, self._searching)
+
+    @work(thread=True, exclusive=True, group="sessions-search", exit_on_error=False)
+    def _search(self, words: str, stopped: Event) -> None:
+        cards = [card for card in self._cards.values() if card.id != self._editor.session.id]
+        found = [*self._in_this_session(words), *search(self._editor.store, words, cards=cards, stopped=stopped.is_set)]
+        if not stopped.is_set():
+            self.app.call_from_thread(self._show_places, stopped, found)
+
+    def _in_this_session(self, words: str) -> list[Place]:
+        """Search the open session, which may be newer than its file."""
+        session, pattern = self._editor.session, pattern_of(words)
+        card = self._cards.get(session.id)
+        place = place_in(session, pattern, card) if card is not None and pattern is not None else None
+        return [] if place is None else [place]
+
+    def _show_places(self, stopped: Event, found: list[Place]) -> None:
+        if self.is_attached and not stopped.is_set():
+            self._places = {place.card.id: place for place in found}
+            self._show_rows()
 
     @on(Input.Submitted, "#sessions-filter")
     def _take_first(self, message: Input.Submitted) -> None:
@@ -288,7 +323,7 @@ class SessionsScreen(Dialog[Opened]):
         self.app.call_from_thread(self._read)
 
     def _open(self, id: str) -> None:
-        if id == self._own == self._editor.session.id:
+        if id == self._own == self._editor.session.id and id not in self._places:
             self.dismiss(None)
         else:
             self._load(id)
@@ -304,6 +339,9 @@ class SessionsScreen(Dialog[Opened]):
         if gone:
             note = f"missing here: {', '.join(gone)}; another model can continue the text"
             opened = opened._replace(notice="\n".join(part for part in (opened.notice, note) if part))
+        place = self._places.get(id)
+        if place is not None:
+            opened = opened._replace(place=(place.branch, place.at))
         self.app.call_from_thread(self._loaded, opened)
 
     def _loaded(self, opened: Opened) -> None:

@@ -261,9 +261,13 @@ class TextPane(Vertical):
     # The session
 
     def open_session(self, opened: Opened) -> None:
-        """Show another session."""
+        """Show another session, at its place if it has one."""
         self._end()
         self.editor.open(opened)
+        branch, at = opened.place or (None, 0)
+        if branch in self.editor.session.branches:  # it may be another one than on the disk
+            self.editor.choose(branch)
+            self.call_after_refresh(self.output.show_place, at)
         self.show_branch()
         if opened.notice:
             self.notify(opened.notice, severity="warning", markup=False)

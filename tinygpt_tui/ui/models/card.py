@@ -66,13 +66,14 @@ class CardScreen(Dialog[str]):
         Binding("tab", "app.focus_next", "Other pane", id="card.pane", show=False, tooltip="Facts or parameters"),
     ]
 
-    def __init__(self, card: ModelCard, cards: list[ModelCard]) -> None:
-        """`cards` are all models, to compare with."""
+    def __init__(self, card: ModelCard, cards: list[ModelCard], *, export: bool = False) -> None:
+        """`cards` are all models, to compare with; `export` opens the export as soon as the files are read."""
         super().__init__(card.name)
         self.card, self._cards = card, cards
         self._path = Path(card.path)
         self._answer: str | None = None
         self._naming = ""
+        self._export = export
         self._thrown: TrashedModel | None = None
         self.facts: ModelFacts | None = None
 
@@ -167,6 +168,9 @@ class CardScreen(Dialog[str]):
         if facts.history is not None and has_curve:
             chart.show_run(facts.history, Comparison(entropy=facts.entropy), "")
         self.query_one("#card-text", Static).update(_facts(facts.sections))
+        if self._export:
+            self._export = False
+            self.action_export()
         self.query_one(PartsTree).show_parts(facts.parts)
         if facts.problem:
             self._show_note(facts.problem, warning=True)

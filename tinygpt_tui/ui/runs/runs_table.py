@@ -32,9 +32,9 @@ title. `/` filters. The rows of live runs update by themselves.
 Losses are comparable only on the same text: {OTHER_TEXT} marks those of another text than the selected run's.
 
 Enter opens a run's curves, samples and log in the Train tab; `g` generates with its model; `h` is its time machine.
-Space marks a run ●, and `c` shows in which settings the marked one differs from this one. Notes are saved with the run. A
-deleted run is in the trash, the last ten of them, and `z` restores it. `e` makes a page about the run to share:
-Markdown, or a picture if the name ends in `.svg`.
+Space marks a run ●, and `c` shows in which settings the marked one differs from this one. Notes are saved with the
+run. A deleted run is in the trash, the last ten of them, and `z` restores it. `e` makes a page about the run to
+share: Markdown, or a picture if the name ends in `.svg`.
 """
 
     def __init__(self) -> None:

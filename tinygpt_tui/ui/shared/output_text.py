@@ -130,6 +130,12 @@ class OutputText(TextView):
         self._text_marks.fork, self._hold_fork = offset, True
         self._refresh_text(offset, offset)
 
+    def show_place(self, offset: int) -> None:
+        """Mark the line of the character at `offset`, and scroll to it."""
+        self.mark_fork(offset)
+        self._following = False
+        self.scroll_to(y=max(0, self.wrapped.row_of(offset) - 2), animate=False)
+
     def set_unknown(self, characters: str) -> None:
         """Strike out these characters of the prompt: the model does not know them and did not read them."""
         if frozenset(characters) != self._text_marks.unknown:

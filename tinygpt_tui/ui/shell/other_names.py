@@ -14,7 +14,7 @@ OTHER_NAMES: dict[str, str] = {
     "app.learn": "lessons tutorial course teach",
     "generate.generate": "write run go start",
     "generate.go_on": "more longer resume",
-    "generate.again": "seed regenerate reroll repeat",
+    "generate.again": "regenerate reroll repeat",
     "generate.microscope": "probabilities bars next letter alternatives look inspect why",
     "generate.surprise": "colours bits perplexity likelihood unlikely",
     "generate.senses": "backpack sense vectors",

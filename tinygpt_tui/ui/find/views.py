@@ -1,0 +1,52 @@
+"""Views of other tabs and other places that have no key where one is: by title, with other words for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+from textual.app import App
+
+from tinygpt_tui.ui import places
+
+EXPORTS = "onnx gguf nanogpt llama2.c hugging face safetensors convert"
+GOOD = "overfitting overfit validation loss yardsticks doctor verdict quality better than"
+
+
+class Found(NamedTuple):
+    """Something that the palette offers; `weight` lowers what comes after the actions."""
+
+    title: str
+    help_text: str
+    run: Callable[[], object]
+    names: str = ""
+    weight: float = 1.0
+    keys: str = ""
+
+
+def views(app: App[Any]) -> list[Found]:
+    """Return them in the order in which they are shown."""
+
+    def inspect(title: str, help_text: str, view: str, names: str) -> Found:
+        return Found(title, help_text, partial(places.to_inspect, app, view), names)
+
+    def place(title: str, help_text: str, go: Callable[[App[Any]], object], names: str) -> Found:
+        return Found(title, help_text, partial(go, app), names)
+
+    watch = "The time machine of the bundled model: its text at each step"
+    found = [
+        place("Watch it learn", watch, places.watch_it_learn, "time machine history checkpoints training replay"),
+        place("How good is it?", "The curve of the model in use against its yardsticks", places.how_good, GOOD),
+        place("Train on my text", "The form of a new run", places.train_on_text, "own corpus file new run learn"),
+        inspect("Attention", "Inspect: which letters each head looks at", "attention", "heads maps look at"),
+        inspect("Walk", "Inspect: the model as a diagram, step by step", "walk", "tensors layers diagram forward pass"),
+        inspect("Guesses", "Inspect: the prediction after each layer", "guesses", "logit lens prediction layers"),
+        inspect("Parameters", "Inspect: where the parameters are", "parameters", "weights size count tree numbers"),
+        place("Export the model", "Write it in another program's format", places.export_model, EXPORTS),
+        Found("Themes", "Choose other colours", app.search_themes, "theme dark light colours nord gruvbox"),
+    ]
+    learn = getattr(app, "action_learn", None)
+    return (
+        found if learn is None else [Found("Learn", "Short lessons in the real app", learn, "tutorial course"), *found]
+    )

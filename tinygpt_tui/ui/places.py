@@ -1,0 +1,122 @@
+"""Ways to a place in the app from anywhere: a view, a setting, a model, a run, a session, a letter."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from textual.app import App
+from textual.screen import Screen
+
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.paths import shipped_models
+
+if TYPE_CHECKING:
+    from tinygpt_tui.ui.generate.screen import GenerateScreen
+    from tinygpt_tui.ui.inspect.screen import InspectScreen
+    from tinygpt_tui.ui.train.screen import TrainScreen
+
+Tab = TypeVar("Tab", bound=Screen[None])
+SHOWN_RUN = "shakespeare"  # the bundled model whose training is shown to those who have no run yet
+
+
+async def to_tab(app: App[Any], name: str, kind: type[Tab]) -> Tab:
+    """Go to a tab, and close what is open over it."""
+    await app.switch_mode(name)
+    while len(app.screen_stack) > 1 and not isinstance(app.screen, kind):
+        await app.pop_screen()
+    assert isinstance(app.screen, kind)
+    return app.screen
+
+
+async def to_generate(app: App[Any]) -> GenerateScreen:
+    """Go to the Generate tab."""
+    from tinygpt_tui.ui.generate.screen import GenerateScreen
+
+    return await to_tab(app, "generate", GenerateScreen)
+
+
+async def to_train(app: App[Any]) -> TrainScreen:
+    """Go to the Train tab."""
+    from tinygpt_tui.ui.train.screen import TrainScreen
+
+    return await to_tab(app, "train", TrainScreen)
+
+
+async def to_inspect(app: App[Any], view: str) -> InspectScreen:
+    """Go to a view of the Inspect tab."""
+    from tinygpt_tui.ui.inspect.screen import InspectScreen
+
+    screen = await to_tab(app, "inspect", InspectScreen)
+    screen.action_view(view)
+    return screen
+
+
+async def watch_it_learn(app: App[Any]) -> None:
+    """Open the time machine of the bundled model."""
+    from tinygpt_tui.ui.jobs.training_session import TrainingSession
+    from tinygpt_tui.ui.timeline.screen import TimeMachineScreen
+
+    screen = await to_generate(app)
+    try:
+        session = TrainingSession.open(Path(shipped_models()) / SHOWN_RUN)
+    except TinyGPTError as error:
+        screen.show_error(error)
+    else:
+        app.push_screen(TimeMachineScreen(session, "generate"))
+
+
+async def train_on_text(app: App[Any]) -> None:
+    """Open the form of a new run."""
+    screen = await to_train(app)
+    if screen.session is not None:
+        screen.action_new()
+
+
+async def how_good(app: App[Any]) -> None:
+    """Open the run of the model in use: its curve, and how it compares."""
+    card = (await to_generate(app)).chooser.card
+    if card is not None:
+        await open_run(app, card.path)
+
+
+async def open_run(app: App[Any], model_path: str) -> None:
+    """Open a run in the Train tab."""
+    (await to_train(app)).open_run(model_path)
+
+
+async def generate_with(app: App[Any], model_path: str) -> None:
+    """Use a model in the Generate tab."""
+    (await to_generate(app)).choose(model_path)
+
+
+async def export_model(app: App[Any]) -> None:
+    """Open the card of the model in use, and from there its export as soon as that is possible."""
+    screen = await to_generate(app)
+    card = screen.chooser.card
+    if card is not None:
+        screen.chooser.show_card(card, export=True)
+
+
+async def set_sampling(app: App[Any], name: str, value: object) -> None:
+    """Give a sampling setting of the Generate tab another value."""
+    (await to_generate(app)).set_sampling(name, value)
+
+
+async def to_letter(app: App[Any], number: int) -> None:
+    """Open the microscope on a letter of the text; the first one is number 1."""
+    screen = await to_generate(app)
+    if not screen.pane.glass.open(number - 1):
+        screen.notify("there is no text yet", severity="warning")
+
+
+async def open_session(app: App[Any], id: str, place: tuple[int, int] | None = None) -> None:
+    """Reopen a session, at a branch and a character of its full text if they are given."""
+    screen = await to_generate(app)
+    try:
+        opened = await asyncio.to_thread(screen.pane.editor.load, id)
+    except TinyGPTError as error:
+        screen.show_error(error)
+    else:
+        screen.pane.open_session(opened._replace(place=place))
