@@ -134,19 +134,6 @@ async def test_every_key_has_an_id_and_says_what_it_does(tab: str) -> None:
         assert keys_of(app.screen)
 
 
-async def test_the_palette_knows_the_actions_and_the_themes() -> None:
-    make_model("one")
-    app = TinyGPTApp(FakeEngine())
-    async with app.run_test(size=(100, 40)) as pilot:
-        await pilot.press("ctrl+p")
-        await pilot.press(*"theme: tinygpt-light")
-        await wait_until(pilot, lambda: len(app.screen.query("CommandList")) == 1)
-        listing = app.screen.query_one("CommandList")
-        await wait_until(pilot, lambda: listing.option_count > 0)  # type: ignore[attr-defined]
-        await pilot.press("enter")
-        await wait_until(pilot, lambda: app.theme == "tinygpt-light")
-
-
 async def test_quitting_ends_the_engine() -> None:
     engine = FakeEngine()
     app = TinyGPTApp(engine)

@@ -53,6 +53,13 @@ def letters(app: App[Any], query: str) -> Iterator[Found]:
         )
 
 
+def themes(app: App[Any], query: str) -> Iterator[Found]:
+    """Yield the themes once a query names them: they are many."""
+    if query.casefold().startswith("theme"):
+        for name in app.available_themes:
+            yield Found(f"Theme {name}", "Change the colours", partial(setattr, app, "theme", name), "", BELOW)
+
+
 def models(app: App[Any], cards: list[ModelCard]) -> Iterator[Found]:
     """Yield the models."""
     for card in cards:

@@ -53,6 +53,7 @@ class Palette(Provider):
         entries: list[Iterable[Found]] = [
             objects.settings(app, query),
             objects.letters(app, query),
+            objects.themes(app, query),
             self._actions(keys_of(self.screen)),
             views(app),
             self._commands(),

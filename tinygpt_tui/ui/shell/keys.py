@@ -81,7 +81,11 @@ def groups_of(rows: list[KeyRow]) -> list[tuple[str, list[KeyRow]]]:
             node = row.active.node
             place = "Everywhere" if isinstance(node, App) else "This screen" if isinstance(node, Screen) else "This box"
             groups[place].append(row)
-    groups["Everywhere"].sort(
-        key=lambda row: list(row.active.node._bindings.key_to_bindings).index(row.active.binding.key)
-    )
+    groups["Everywhere"].sort(key=_place_in_app)
     return [(title, found) for title, found in groups.items() if found]
+
+
+def _place_in_app(row: KeyRow) -> int:
+    """Return where the app lists a binding; a text box may have a key of the app's, which then comes first."""
+    names = [binding.id for bindings in row.active.node._bindings.key_to_bindings.values() for binding in bindings]
+    return names.index(row.id)
