@@ -7,7 +7,16 @@ import sys
 
 
 def main() -> int:
-    """Run the command line; return the exit code."""
+    """Run the command line; return the exit code. Ctrl-C ends it quietly, also while modules are imported."""
+    try:
+        return _run()
+    except KeyboardInterrupt:
+        from tinygpt_tui.errors import ExitCode
+
+        return int(ExitCode.INTERRUPTED)
+
+
+def _run() -> int:
     if "_ARGCOMPLETE" in os.environ:  # a shell asks what can follow
         from tinygpt_tui.cli.completion import complete
 

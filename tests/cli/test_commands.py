@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from makers import make_run
 
+from tinygpt_tui import __main__
 from tinygpt_tui.cli.main import COMMANDS, MODULES, run
 from tinygpt_tui.errors import MEANINGS, ExitCode
 from tinygpt_tui.runs.folder import RunFolder
@@ -344,6 +345,15 @@ def test_ctrl_c_stops_and_keeps_the_model_and_resume_goes_on(home: Path, corpus:
     assert "step 1000/1000" in done.stdout
 
 
+def test_an_interrupt_while_a_command_is_imported_ends_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tinygpt_tui.cli.main.importlib.import_module", interrupted)
+    monkeypatch.setattr(sys, "argv", ["tinygpt-tui", "train", "--help"])
+    assert __main__.main() == ExitCode.INTERRUPTED
+
+
 def test_an_interrupt_while_torch_is_imported_is_heeded_when_the_training_begins(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -364,4 +374,4 @@ def test_an_interrupt_while_torch_is_imported_is_heeded_when_the_training_begins
     finally:
         for name, handler in before.items():
             signal.signal(getattr(signal, name), handler)
-    assert "stopped at step 0" in capsys.readouterr().err
+    assert "stopped before the first step" in capsys.readouterr().err

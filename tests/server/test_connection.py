@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -15,11 +16,13 @@ from tinygpt_tui.server import connection, models
 from tinygpt_tui.server.run import listen, new_server
 from tinygpt_tui.settings.serving import ServingSettings
 
+ENDLESS = 1_000_000  # minutes for the recurrent model
+
 
 @pytest.fixture
 def served(models: None) -> Iterator[tuple[str, int]]:
     """Serve from a thread on a free port; end within the time that answers have to arrive."""
-    settings = ServingSettings(port=0, texts=2, waiting=1, body_kib=4)
+    settings = ServingSettings(port=0, texts=2, waiting=1, body_kib=4, max_tokens=ENDLESS)
     with listen(settings) as listener:
         server = new_server(settings)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -137,3 +140,39 @@ def test_a_model_that_is_slow_to_open_delays_no_other_and_not_the_end(
         answer = httpx.post(f"{url}/v1/completions", json={"model": "letters", **asked})
         assert answer.status_code == 200
     assert not go_on.is_set()  # the fixture ends the server while that file is still being read
+
+
+def send(client: socket.socket, **asked: Any) -> None:
+    """Ask for a text."""
+    body = json.dumps({"model": "state", "prompt": "a", **asked}).encode()
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    client.sendall(head.encode() + body)
+
+
+def all_of(client: socket.socket) -> bytes:
+    """Return all that the server sends until it closes the connection."""
+    return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+@pytest.mark.parametrize(("stream", "last"), [(True, b"data: [DONE]"), (False, b'"finish_reason":"length"')])
+def test_a_client_that_has_only_ended_its_side_gets_its_answer(
+    served: tuple[str, int], stream: bool, last: bytes
+) -> None:
+    with socket.create_connection(served) as client:
+        send(client, max_tokens=1000 if stream else 3, stream=stream)
+        client.shutdown(socket.SHUT_WR)
+        assert last in all_of(client)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_has_vanished_frees_its_place(
+    served: tuple[str, int], stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "ENDED_S", 0.1)
+    for _ in range(3):  # as many as are written and wait at once
+        with socket.create_connection(served) as client:
+            send(client, max_tokens=ENDLESS, stream=stream)
+            if stream:
+                assert client.recv(1)
+    url = f"http://{served[0]}:{served[1]}/v1/completions"
+    wait_until(lambda: httpx.post(url, json={"model": "letters", "prompt": "a", "max_tokens": 3}).status_code == 200)

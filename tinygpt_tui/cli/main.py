@@ -86,8 +86,8 @@ def run(arguments: Sequence[str]) -> int:
             if not stream.isatty():  # no "\r" in files on Windows
                 stream.reconfigure(newline="\n")
     chosen = next((argument for argument in arguments if argument in COMMANDS), None)
-    parsed = make_parser(chosen).parse_args(arguments)
     try:
+        parsed = make_parser(chosen).parse_args(arguments)
         if parsed.command is None:
             return open_app(check_device_name(parsed.app_device or AUTO))
         if parsed.app_device:
@@ -99,8 +99,6 @@ def run(arguments: Sequence[str]) -> int:
     except TinyGPTError as error:
         print_error(error)
         return int(error.exit_code)
-    except KeyboardInterrupt:
-        return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         # The reader of the output has ended (`| head`); the interpreter must not complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

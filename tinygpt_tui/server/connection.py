@@ -13,6 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_S = 20.0  # for a request's head to arrive
 LINGER_S = 5.0  # for a client to read an answer that was sent before its body had ended
+ENDED_S = 1.0  # after a client has ended its side, for its answer to start
 CONNECTIONS = 512  # in all; more are answered 503
 PER_ADDRESS = CONNECTIONS // 2  # from one address; more are closed at once
 
@@ -22,6 +23,7 @@ class Connection(H11Protocol):
 
     _head_timer: asyncio.TimerHandle | None = None
     _linger_timer: asyncio.TimerHandle | None = None
+    _ended_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the time limit for the first request."""
@@ -32,7 +34,7 @@ class Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timers."""
-        for timer in (self._head_timer, self._linger_timer):
+        for timer in (self._head_timer, self._linger_timer, self._ended_timer):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
@@ -43,11 +45,28 @@ class Connection(H11Protocol):
             super().data_received(data)
             self._limit_head()
 
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Let an answer continue if its client has only ended its own side (`nc -N`); return whether it does.
+
+        A client that has vanished looks the same until something is sent to it: then the connection is reset, and the
+        answer ends. So an answer that has not started within a second ends, too.
+        """
+        if self.cycle is None or self.cycle.response_complete or self._linger_timer is not None:
+            return False
+        self._ended_timer = self.loop.call_later(ENDED_S, self._end_unless_answered)
+        return True
+
+    def _end_unless_answered(self) -> None:
+        if not self.cycle.response_started:
+            self.transport.abort()
+
     def on_response_complete(self) -> None:
         """After an answer to an incomplete request, end our side and give the client time to read the answer."""
         incomplete = self.conn.their_state is h11.SEND_BODY
         super().on_response_complete()
-        if incomplete and not self.transport.is_closing():
+        if self._ended_timer is not None:
+            self.transport.close()
+        elif incomplete and not self.transport.is_closing():
             self._unset_keepalive_if_required()
             # Closing with received bytes unread resets the connection, and the client loses the answer.
             if self.transport.can_write_eof():
