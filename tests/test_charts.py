@@ -495,4 +495,5 @@ def test_the_cursor_goes_from_top_to_bottom() -> None:
     assert drawn[0][column] == "v"  # its head
     crossed = [line[column] for line in drawn[1:] if line[column] != "|"]
     assert len(crossed) <= 4  # curves and levels go over it
-    assert set(crossed) <= set("*o.:- ")
+    assert set(crossed) <= set("*o.:- O")
+    assert crossed.count("O") == 1  # a dot on the curve

@@ -1,7 +1,6 @@
 """Make the README's moving picture: `python tools/make_animation.py` writes `docs/tinygpt-tui.svg`.
 
-The app runs with a real engine process and the shipped models. Its screenshots are the frames; a line of the screen
-that stays the same is stored once, with the times at which it is visible.
+The app runs with a real engine process and the shipped models. Its screenshots are the frames.
 """
 
 from __future__ import annotations
@@ -10,12 +9,12 @@ import asyncio
 import os
 import re
 import tempfile
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
 from textual.pilot import Pilot
 
+from tinygpt_tui.charts.film import animate
 from tinygpt_tui.paths import HOME_VARIABLE
 from tinygpt_tui.ui.app import TinyGPTApp
 
@@ -24,10 +23,6 @@ SIZE = (100, 28)
 PATIENCE_S = 120.0
 TOKENS = 330  # fill the pane
 LARGEST_BYTES = 1_500_000
-TEXT = re.compile(r'<text class="(\S+?)" x="([\d.]+)" y="([\d.]+)" textLength="([\d.]+)"[^>]*>(.*?)</text>')
-RECT = re.compile(r'<rect fill="(#\w+)" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"[^>]*/>')
-STYLE = re.compile(r"\.(terminal-\d+-r\d+) \{ (.*?) \}")
-MATRIX = re.compile(r'<g class="terminal-\d+-matrix">(.*)</g>', re.DOTALL)
 
 
 class Film:
@@ -86,61 +81,6 @@ def tokens_of(shown: str) -> int:
     return int(found[1]) if found else 0
 
 
-def lines_of(shown: str, styles: dict[str, str]) -> dict[float, str]:
-    """Return the SVG of each line of a frame by its place from above; `styles` names every style that was met."""
-    own = dict(STYLE.findall(shown))
-    matrix = MATRIX.search(shown)
-    assert matrix is not None, "the screenshot has no text"
-    lines: defaultdict[float, list[str]] = defaultdict(list)
-    for colour, x, y, width, height in RECT.findall(shown):
-        lines[float(y) - 1.5].append(f'<rect fill="{colour}" x="{x}" y="{y}" width="{width}" height="{height}"/>')
-    for name, x, y, length, text in TEXT.findall(matrix[1]):
-        if text.replace("&#160;", "").strip():
-            style = styles.setdefault(own[name], f"s{len(styles)}")
-            top = round((float(y) - 20) / 24.4) * 24.4
-            near = min(lines, key=lambda place: abs(place - top), default=top)
-            place = near if abs(near - top) < 2 else top
-            lines[place].append(f'<text class="{style}" x="{x}" y="{y}" textLength="{length}">{text}</text>')
-    return {place: "".join(parts) for place, parts in lines.items()}
-
-
-def animate(frames: list[tuple[str, float]]) -> str:
-    """Return one SVG that shows the frames one after another, and starts again."""
-    styles: dict[str, str] = {}
-    drawn = [lines_of(shown, styles) for shown, _ in frames]
-    ends = [sum(seconds for _, seconds in frames[: number + 1]) for number in range(len(frames))]
-    total = ends[-1]
-    rules, body = [], []
-    for place in sorted({place for lines in drawn for place in lines}):
-        number = 0
-        while number < len(frames):
-            first, content = number, drawn[number].get(place, "")
-            while number < len(frames) and drawn[number].get(place, "") == content:
-                number += 1
-            if not content:
-                continue
-            if first == 0 and number == len(frames):
-                body.append(f"<g>{content}</g>")
-                continue
-            name = f"f{first}-{number}"
-            start, end = 100 * (ends[first - 1] if first else 0.0) / total, 100 * ends[number - 1] / total
-            before = "0%{visibility:hidden}" if first else ""
-            after = f"{end:.3f}%{{visibility:hidden}}" if number < len(frames) else ""
-            rule = f"@keyframes {name}{{{before}{start:.3f}%{{visibility:visible}}{after}}}"
-            rule += f".{name}{{animation:{name} {total:.2f}s step-end infinite}}"
-            if rule not in rules:
-                rules.append(rule)
-            body.append(f'<g class="{name}">{content}</g>')
-    width, height = SIZE[0] * 12.2 + 20, SIZE[1] * 24.4 + 20
-    looks = "".join(f".{name}{{{style}}}" for style, name in styles.items())
-    return (
-        f'<svg viewBox="0 0 {width:.0f} {height:.0f}" xmlns="http://www.w3.org/2000/svg">'
-        f"<style>text{{font:20px 'Fira Code',Menlo,Consolas,monospace;white-space:pre}}{looks}{''.join(rules)}</style>"
-        '<rect width="100%" height="100%" rx="8" fill="#14171d"/>'
-        f'<g transform="translate(10,10)">{"".join(body)}</g></svg>\n'
-    )
-
-
 async def main() -> None:
     """Make the picture."""
     with tempfile.TemporaryDirectory() as home:
@@ -148,7 +88,7 @@ async def main() -> None:
         async with TinyGPTApp().run_test(size=SIZE) as pilot:
             film = Film(pilot)
             await visit(film)
-    picture = animate(film.frames)
+    picture = animate(film.frames, *SIZE)
     assert len(picture) < LARGEST_BYTES, f"{len(picture):,} bytes; take fewer frames"
     PICTURE.write_text(picture, encoding="utf-8")
     seconds = sum(shown_s for _, shown_s in film.frames)

@@ -34,7 +34,8 @@ class LossChart:
 
     It fills the space it is given: `width` and `height` in cells, where they are set, else what Rich offers.
     `smoothing` in [0, 1) is how many neighbours each point is averaged with; 0 draws what was measured.
-    `cursor` is an x that is pointed at, from top to bottom; one beyond the axis is drawn at its end.
+    `cursor` is an x that is pointed at, from top to bottom and by a dot on the first series; one beyond the axis is
+    drawn at its end.
     In a label of an axis, what follows a comma is left out where space is short: "loss, nats per token".
     `ascii` None asks the console whether it can show braille.
     """
@@ -120,8 +121,8 @@ def _draw(chart: LossChart, sheet: Sheet) -> tuple[Frame, Scale] | None:
     plot.raw(seen)
     plot.level_lines(levels)
     plot.curves(seen)
-    if chart.cursor is not None and np.isfinite(chart.cursor):
-        plot.cursor(min(max(chart.cursor, x.low), x.high), chart.cursor_style)
+    if seen and chart.cursor is not None and np.isfinite(chart.cursor):
+        plot.cursor(min(max(chart.cursor, x.low), x.high), chart.cursor_style, seen[0])
     if chart.best and all(np.isfinite(chart.best)):
         step, value = chart.best
         plot.best(step, value, f"{chart.best_label} {value_text(value)} @ {value_text(step, strip=True)}")

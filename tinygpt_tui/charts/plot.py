@@ -83,8 +83,8 @@ class Plot:
             elif curve.series.kind == "points" or len(curve.xs) == 1:
                 self._marks(curve)
 
-    def cursor(self, x: float, style: StyleType) -> None:
-        """A line from top to bottom, behind what the curves have drawn."""
+    def cursor(self, x: float, style: StyleType, curve: Curve) -> None:
+        """A line from top to bottom, behind what the curves have drawn, and a dot where it meets `curve`."""
         column = self.column(x)
         line = "|" if self.canvas.ascii else "│"
         for row in range(self.canvas.rows):
@@ -92,6 +92,9 @@ class Plot:
                 self.sheet.write(self.top + row, self.left + column, line, style)
             self.cost[row, column] = max(self.cost[row, column], CURVE_COST)
         self.sheet.write(self.top, self.left + column, "v" if self.canvas.ascii else "▼", style)
+        y = float(np.interp(x, curve.xs, curve.line))
+        if self.y.holds(y):
+            self._mark(self.row(y), column, "O" if self.canvas.ascii else "◉", style)
 
     def best(self, step: float, value: float, text: str) -> None:
         """A mark on the best point, and a note of it where it hides the least."""

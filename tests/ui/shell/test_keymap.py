@@ -72,7 +72,7 @@ def test_the_name_of_an_earlier_version_still_works() -> None:
 
 
 async def test_the_app_uses_and_shows_the_keys_of_the_file() -> None:
-    write_keys('app.train = "alt+t"', 'generate.models = "alt+m"', 'app.help = "alt+h"', 'app.nigt = "f9"')
+    write_keys('app.train = "alt+t"', 'generate.models = "alt+m"', 'app.help = "alt+y"', 'app.nigt = "f9"')
     app = TinyGPTApp(FakeEngine())
     async with app.run_test(size=(120, 30), notifications=True) as pilot:
         assert "Train alt+t" in app.export_screenshot().replace("&#160;", " ")
@@ -82,7 +82,7 @@ async def test_the_app_uses_and_shows_the_keys_of_the_file() -> None:
         assert {row.active.binding.id: row.keys for row in keys_of(app.screen)}["generate.models"] == "alt+m"
         await pilot.press("f1")
         assert not isinstance(app.screen, HelpScreen)
-        app.post_message(events.Key("alt+h", "h"))  # as a terminal sends it, and not typed into the prompt
+        app.post_message(events.Key("alt+y", "y"))  # as a terminal sends it, and not typed into the prompt
         await wait_until(pilot, lambda: isinstance(app.screen, HelpScreen))
         await pilot.press("escape", "f3")
         assert app.current_mode == "generate"

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import html
 from pathlib import Path
 
 import pytest
 from fakes import FakeEngine
+from textual.widgets import Input
 from train_bench import ScriptedRun, TrainBench, steps, train_tab
 
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.timeline import Moment, path_of
+from tinygpt_tui.ui.shared.save_dialog import SaveScreen
+from tinygpt_tui.ui.timeline import player
 from tinygpt_tui.ui.timeline.moment_chart import MomentChart
 from tinygpt_tui.ui.timeline.moment_text import MomentText
 from tinygpt_tui.ui.timeline.screen import NO_MOMENTS, TimeMachineScreen
@@ -123,6 +128,80 @@ async def test_a_run_without_a_timeline_says_so_and_the_mouse_points_at_steps() 
         await bench.until(lambda: screen.machine.step == 40)
         await bench.pilot.click(MomentChart, offset=(10, 4))
         await bench.until(lambda: screen.machine.step == 0)
+
+
+async def test_it_plays_from_noise_to_the_last_step_and_saves_the_film(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(player, "LONGEST_S", 0.01)
+    run = ScriptedRun()
+    run.live(until=40)
+    run.end("finished", 40)
+    keep(run.folder, 0, 20, 40)
+    async with train_tab((100, 30)) as bench:
+        bench.screen.open_run(str(run.folder.model))
+        screen, engine = await travel(bench), engine_of(bench)
+        await bench.until(lambda: len(engine.asked) == 1)  # the last step's text, which is not waited for
+        await bench.pilot.press("space")
+        for number, (step, text) in enumerate({0: "q#x", 20: "teh", 40: "the"}.items(), start=2):
+            await bench.until(lambda number=number: len(engine.asked) == number)
+            assert (engine.asked[-1].at_step, engine.asked[-1].sampling) == (step, SAMPLING)
+            assert screen.is_playing
+            engine.begin(step=step)
+            engine.write(text)
+            if step == 0:
+                await bench.sees("0.01 s each")
+            engine.end()
+        await bench.until(lambda: not screen.is_playing)
+        assert screen.machine.step == 40
+
+        await bench.pilot.press("space")  # again from the start: no text is written twice
+        await bench.until(lambda: not screen.is_playing and screen.machine.step == 40)
+        assert len(engine.asked) == 4
+        for name, part in (("film.svg", "@keyframes"), ("film.cast", '"version": 2')):
+            path = tmp_path / name
+            path.write_text("mine")
+            await bench.pilot.press("f9")
+            await bench.until(lambda: isinstance(bench.app.screen, SaveScreen) and bench.app.screen.query(Input))
+            bench.app.screen.query_one(Input).value = str(path)
+            await bench.pilot.press("enter")
+            await bench.sees("this file exists")
+            assert path.read_text() == "mine"
+            await bench.pilot.press("enter")
+            await bench.until(lambda: bench.app.screen is screen)
+            film = html.unescape(path.read_text()).replace("\xa0", " ")
+            assert part in film
+            assert all(text in film for text in ("q#x", "teh", "the", "step 20 of 100"))
+
+
+async def test_missing_texts_of_a_film_are_written_first_and_a_failure_is_reported() -> None:
+    run = ScriptedRun()
+    run.live(until=40)
+    keep(run.folder, 0, 40)
+    async with train_tab((100, 30)) as bench:
+        await travel(bench)
+        engine = engine_of(bench)
+        await bench.until(lambda: len(engine.asked) == 1)
+        await bench.pilot.press("f9")
+        await bench.until(lambda: len(engine.asked) == 2)
+        assert engine.asked[1].at_step == 0
+        engine.begin()
+        engine.end("failed", "a file is damaged", "delete it")
+        await bench.until(lambda: any("a file is damaged" in note.message for note in bench.app._notifications))
+        assert not bench.app.screen.is_modal
+
+
+async def test_a_player_waits_for_each_text() -> None:
+    machine = TimeMachine()
+    machine.update_moments(moments(0, 1))
+    shown: list[int] = []
+    playing = player.Player(machine, lambda: shown.append(machine.at))
+    task = asyncio.create_task(playing.run())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert (shown, machine.step, task.done()) == ([0], 0, False)
+    task.cancel()
+    assert [player.seconds_each(count) for count in (1, 6, 10, 40)] == [3.0, 3.0, 2.0, 1.0]
 
 
 def moments(*kept: int) -> list[Moment]:

@@ -45,6 +45,14 @@ BINDINGS: list[BindingType] = [
     Binding("f8", "copy", "Copy", id="generate.copy", tooltip="Copy the selected text, or all of it"),
     Binding("ctrl+l", "clear", "Clear", id="generate.clear", tooltip="Clear the screen (the text stays in Branches)"),
     Binding(
+        "alt+h",
+        "time_machine",
+        "History",
+        id="generate.history",
+        show=False,
+        tooltip="Time machine: play the steps of this model's run, from noise to text",
+    ),
+    Binding(
         "f11,alt+o",
         "open",
         "Open",

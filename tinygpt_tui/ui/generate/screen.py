@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import ClassVar
 
 import msgspec
@@ -33,6 +34,7 @@ from tinygpt_tui.ui.shared.sampling_form import SamplingForm
 from tinygpt_tui.ui.shell.selection import Selection
 from tinygpt_tui.ui.shell.tab_screen import PaletteCommand, TabScreen
 from tinygpt_tui.ui.shell.unexpected import log_unexpected
+from tinygpt_tui.ui.timeline.opening import open_time_machine
 
 
 class GenerateScreen(TabScreen):
@@ -110,6 +112,8 @@ class GenerateScreen(TabScreen):
                 return chooser.can_train
             case "untrained":
                 return chooser.in_use is not None and not (chooser.has_focus_within and chooser.resting)
+            case "time_machine":
+                return chooser.card is not None and chooser.card.layout == "native" and chooser.card.trained is not None
             case "senses":
                 return chooser.in_use is not None and chooser.in_use.has_senses
             case "branches":
@@ -277,6 +281,11 @@ class GenerateScreen(TabScreen):
     def _open_senses(self) -> None:
         if self.chooser.card is not None:
             dialogs.show_senses(self.app, self.pane, self.chooser.card)
+
+    def action_time_machine(self) -> None:
+        """Play the run of the model in use, with the prompt that is typed."""
+        if self.chooser.card is not None:
+            open_time_machine(self, Path(self.chooser.card.path), prompt=self.pane.prompt.text, play=True)
 
     def action_branches(self) -> None:
         """Show everything written in this session."""

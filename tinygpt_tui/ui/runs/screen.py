@@ -228,17 +228,16 @@ class RunsScreen(TabScreen):
 
     def action_time_machine(self) -> None:
         """Open the run's time machine."""
-        from tinygpt_tui.ui.jobs.training_session import TrainingSession
         from tinygpt_tui.ui.timeline.screen import TimeMachineScreen
 
         if self.facts is None:
             return
         try:
-            session = TrainingSession.open(Path(self.facts.card.path))
+            screen = TimeMachineScreen.of_model(Path(self.facts.card.path), self.TAB)
         except TinyGPTError as error:
             self._line.warn(error)
         else:
-            self.app.push_screen(TimeMachineScreen(session, self.TAB))
+            self.app.push_screen(screen)
 
     # Comparing
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
-from rich.style import Style
+from rich.style import Style, StyleType
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widget import Widget
 
-from tinygpt_tui.charts import LossChart, Series
+from tinygpt_tui.charts import LossChart
 from tinygpt_tui.runs.history import RunHistory
-from tinygpt_tui.ui.timeline.time_machine import BIG_STEP
-
-SMOOTHING = 0.9
+from tinygpt_tui.ui.timeline.time_machine import BIG_STEP, chart_at
 
 
 class MomentChart(Widget, can_focus=True):
@@ -29,8 +28,13 @@ During training the weights are saved from time to time: more often at the start
 cursor ▼ is at one of these steps, and below is what the model of *that* step writes to your prompt, with the same
 random numbers at every step: the texts differ only by what it had learned.
 
+Space plays: the steps follow one another from the untrained model to the last, each shown for one to three seconds
+after its text is complete (the line under the curve says how long). Space again pauses.
+
 Left and Right go from step to step, with Shift five at a time; Home is the untrained model, End the last. A click on
 the curve or the mouse wheel moves there, too. Type into the prompt, and the text follows.
+
+F9 saves all steps as a film: an SVG that moves, or a terminal recording for asciinema (`.cast`).
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "go(-1)", "Earlier", id="time.left", tooltip="The previous checkpoint"),
@@ -68,23 +72,10 @@ the curve or the mouse wheel moves there, too. Type into the prompt, and the tex
 
     def render(self) -> LossChart:
         """Return the chart as it is now."""
-        history = self._history
-        series = [
-            Series("train", *history.losses, self._style("train")),
-            Series("validation", *history.validation_losses, self._style("validation"), "points"),
-        ]
-        return LossChart(
-            series=series if len(history.losses[0]) else [],
-            log_x=True,
-            smoothing=SMOOTHING,
-            y_label="loss, nats per character",
-            x_label="step, logarithmic",
-            empty=self._empty,
-            cursor=self._step,
-            cursor_style=self._style("cursor") + Style(bold=True),
-            width=max(1, self.size.width),
-            height=max(1, self.size.height),
-        )
+        styles: dict[str, StyleType] = {part: self._style(part) for part in ("train", "validation")}
+        styles["cursor"] = self._style("cursor") + Style(bold=True)
+        chart = chart_at(self._history, self._step, styles)
+        return replace(chart, empty=self._empty, width=max(1, self.size.width), height=max(1, self.size.height))
 
     def action_go(self, by: int) -> None:
         """Request to move by that many moments."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.timer import Timer
 from textual.widgets import Static, TextArea
+from textual.worker import Worker
 
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded, GenerationEvent, GenerationStarted
@@ -23,9 +25,11 @@ from tinygpt_tui.ui.shared.generation_view import Asked, GenerationView, Phase
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shared.run_head import SIGNS
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
+from tinygpt_tui.ui.timeline.bindings import BINDINGS
 from tinygpt_tui.ui.timeline.moment_chart import MomentChart
 from tinygpt_tui.ui.timeline.moment_text import MomentText
-from tinygpt_tui.ui.timeline.time_machine import BIG_STEP, MomentRequest, TimeMachine, slider, state_at
+from tinygpt_tui.ui.timeline.player import Player, seconds_each
+from tinygpt_tui.ui.timeline.time_machine import MomentRequest, TimeMachine, slider, state_at
 
 if TYPE_CHECKING:
     from tinygpt_tui.workers.client import Job
@@ -48,32 +52,27 @@ class TimeMachineScreen(TabScreen):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (22, "-high"), (32, "-tall")]  # noqa: RUF012 (declared so by Textual)
     AUTO_FOCUS = "#moment-chart"
     HELP = MomentChart.HELP
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("alt+left", "go(-1)", "Earlier", id="machine.left", show=False, tooltip="The previous checkpoint"),
-        Binding("alt+right", "go(1)", "Later", id="machine.right", show=False, tooltip="The next checkpoint"),
-        Binding(
-            "alt+shift+left", f"go(-{BIG_STEP})", "Far back", id="machine.far_left", show=False, tooltip="Five back"
-        ),
-        Binding("alt+shift+right", f"go({BIG_STEP})", "Far on", id="machine.far_right", show=False, tooltip="Five on"),
-        Binding("p", "prompt", "Prompt", id="machine.prompt", tooltip="Type another prompt"),
-        Binding("ctrl+t", "sampling", "Sampling", id="machine.sampling", tooltip="Temperature, length, seed and more"),
-        Binding("ctrl+r", "again", "Retry", id="machine.again", tooltip="Other random numbers, the same at each step"),
-        Binding("f8", "copy", "Copy", id="machine.copy", tooltip="Copy the selected text, or all of it"),
-        Binding("pageup", "page(-1)", "Page up", id="machine.page_up", show=False, tooltip="Scroll the text up"),
-        Binding("pagedown", "page(1)", "Page down", id="machine.page_down", show=False, tooltip="Scroll the text down"),
-        Binding("escape", "back", "Back", id="machine.back", tooltip="Back to the curve; from there, leave"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = BINDINGS
 
-    def __init__(self, session: TrainingSession, tab: str) -> None:
-        """The screen follows `session` itself; `tab` is the one it was opened in."""
+    def __init__(self, session: TrainingSession, tab: str, *, prompt: str = "", play: bool = False) -> None:
+        """The screen follows `session` itself; `tab` is the one it was opened in. With `play` it plays at once."""
         self.TAB = tab
         super().__init__()
         self._session = session
         self.machine = TimeMachine()
+        self.machine.prompt = prompt
+        self._player = Player(self.machine, self._step_changed)
+        self._playing: Worker[None] | None = None
+        self._play_when_read = play
         self._writing = GenerationView()
         self._requested: MomentRequest | None = None  # the text that is being written
         self._text = ""
         self._typing: Timer | None = None
+
+    @classmethod
+    def of_model(cls, path: Path, tab: str, *, prompt: str = "", play: bool = False) -> TimeMachineScreen:
+        """Return the time machine of the run that trained the model at `path`. Raises NotFoundError, RunError."""
+        return cls(TrainingSession.open(path), tab, prompt=prompt, play=play)
 
     def compose_body(self) -> ComposeResult:
         """Yield the step, the curve, the text, the prompt."""
@@ -86,6 +85,7 @@ class TimeMachineScreen(TabScreen):
     def on_mount(self) -> None:
         """Listen to the engine, follow the run."""
         self.workbench.news.listen(self)
+        self.query_one(PromptBox).text = self.machine.prompt
         self._show_state()
         self._follow()
 
@@ -99,8 +99,13 @@ class TimeMachineScreen(TabScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Show only the keys that do something now."""
-        if action in ("copy", "again"):
-            return self.machine.step is not None
+        match action:
+            case "copy" | "again" | "save":
+                return self.machine.step is not None
+            case "play":
+                return len(self.machine.moments) > 1 and not self.is_playing
+            case "pause":
+                return self.is_playing
         return True
 
     # The run
@@ -129,6 +134,9 @@ class TimeMachineScreen(TabScreen):
         grown = len(moments) != len(self.machine.moments)
         if self.machine.update_moments(moments):
             self._request_text()
+        if moments and self._play_when_read:
+            self._play_when_read = False
+            self.action_play()
         if news or grown or first:
             self._show_state()
         if first or grown:
@@ -142,17 +150,46 @@ class TimeMachineScreen(TabScreen):
 
     @on(MomentChart.Pointed)
     def _pointed(self, message: MomentChart.Pointed) -> None:
+        self.action_pause()
         if self.machine.select_step(message.step):
             self._step_changed()
 
     def action_go(self, by: int) -> None:
         """Move by that many moments."""
+        self.action_pause()
         if self.machine.move(by):
             self._step_changed()
 
     def _step_changed(self) -> None:
         self._show_state()
         self._request_text()
+
+    # Playing
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether the moments follow one another by themselves."""
+        return self._playing is not None and not self._playing.is_finished
+
+    def action_play(self) -> None:
+        """Play from here; from the last moment, all."""
+        self._playing = self._play()
+        self._show_state()
+
+    @work(exclusive=True, group="play", exit_on_error=False)
+    async def _play(self) -> None:
+        await self._player.run()
+
+    def action_pause(self) -> None:
+        """Stay at this moment."""
+        if self._playing is not None:
+            self._playing.cancel()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Show that it plays, or no longer."""
+        if event.worker is self._playing and self.query(MomentText):
+            self._show_state()
+            self.refresh_bindings()
 
     def action_prompt(self) -> None:
         """Go to the prompt."""
@@ -224,7 +261,9 @@ class TimeMachineScreen(TabScreen):
         if written is not None:
             self._writing = GenerationView()
             self._show_text(written)
+            self._player.complete.set()
             return
+        self._player.complete.clear()
         engine = self.workbench.engine
         phase: Phase = "reading" if engine.is_ready else "starting"
         writing = self._writing = GenerationView(Asked(request.prompt, len(request.prompt)), phase)
@@ -275,6 +314,7 @@ class TimeMachineScreen(TabScreen):
 
     def _ended(self, event: GenerationEnded, request: MomentRequest, written: str) -> None:
         if event.reason == "failed":
+            self.action_pause()
             self._text = ""
             self.query_one(MomentText).remove_class("-stale")
             self.query_one(MomentText).reset()
@@ -283,12 +323,31 @@ class TimeMachineScreen(TabScreen):
             self.machine.cache_text(request, written)
             if not written:
                 self._show_text("")
+            self._player.complete.set()
 
     def _show_text(self, written: str) -> None:
         self._text = written
         self.query_one(MomentText).remove_class("-stale")
         prompt = self._requested.prompt if self._requested else ""
         self.query_one(MomentText).reset(prompt + written, len(prompt))
+
+    @work(exclusive=True, group="film", exit_on_error=False)
+    async def action_save(self) -> None:
+        """Save all moments as a film; the texts that are missing are written first."""
+        from tinygpt_tui.ui.timeline.recording import film_dialog, film_of, pages, write_missing
+
+        self.action_pause()
+        model, history = self._session.run.model, self._session.history
+        self.notify("writing the texts of all steps for the film…", timeout=3)
+        failed = await write_missing(self.machine, self.workbench.engine, str(model))
+        if failed is not None:
+            self.show_error(TinyGPTError(failed.message, failed.hint))
+            return
+        frames = film_of(self.machine, history, model.name)
+        dialog = film_dialog(model.name, await asyncio.to_thread(pages, frames, model.name), self._text)
+        path = await self.app.push_screen_wait(dialog)
+        if path is not None:
+            self.notify(f"saved {path}", markup=False)
 
     def action_copy(self) -> None:
         """Copy the selection, or all."""
@@ -314,8 +373,9 @@ class TimeMachineScreen(TabScreen):
             head.update(f"{live}step {step:,}{total} · {state_at(session.history, step)}")
         sampling = machine.sampling
         count = len(machine.moments)
+        pace = f"▶ {seconds_each(count):.2g} s each · " if self.is_playing else ""
         said = (
-            f"  {machine.at + 1} of {count} · seed {sampling.seed} · temperature {sampling.temperature:g}"
+            f"  {pace}{machine.at + 1} of {count} · seed {sampling.seed} · temperature {sampling.temperature:g}"
             if count
             else ""
         )

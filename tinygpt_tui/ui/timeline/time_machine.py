@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from rich.style import StyleType
 
+from tinygpt_tui.charts import LossChart, Series
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.timeline import Moment
 from tinygpt_tui.settings.sampling import SamplingSettings
@@ -15,6 +17,7 @@ from tinygpt_tui.words import duration
 BIG_STEP = 5  # moments
 TRAIN_MEAN_OF = 20  # steps: one batch's loss jumps about
 MOST_TEXTS = 500
+SMOOTHING = 0.9
 # Long enough to judge; with a seed, because texts are comparable only with the same random numbers.
 SAMPLING = SamplingSettings(max_new_tokens=400, seed=1)
 
@@ -53,7 +56,7 @@ class TimeMachine:
         If the newest one is selected, or none, the selection moves with the run; else it stays.
         """
         before = self.step
-        at_end = self.at >= len(self.moments) - 1
+        at_end = self.at_end
         if [moment.step for moment in moments] < [moment.step for moment in self.moments[: len(moments)]]:
             self._texts.clear()  # the run was started again
         self.moments = list(moments)
@@ -73,9 +76,20 @@ class TimeMachine:
             return False
         return self._go(min(range(len(self.moments)), key=lambda at: abs(self.moments[at].step - step)))
 
-    def written(self) -> str | None:
-        """Return the text for this request if it was written before."""
-        return self._texts.get(self.request) if self.request else None
+    @property
+    def requests(self) -> list[MomentRequest]:
+        """The texts of all moments for this prompt and these settings."""
+        return [MomentRequest(moment.step, self.prompt, self.sampling) for moment in self.moments]
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the last moment is selected, or there is none."""
+        return self.at >= len(self.moments) - 1
+
+    def written(self, request: MomentRequest | None = None) -> str | None:
+        """Return the text for a request, if none is given for the selected moment's; None if it was not written."""
+        request = request or self.request
+        return self._texts.get(request) if request else None
 
     def cache_text(self, request: MomentRequest, text: str) -> None:
         """Cache a text that was written to its end."""
@@ -86,6 +100,23 @@ class TimeMachine:
     def _go(self, at: int) -> bool:
         before, self.at = self.at, min(max(at, 0), max(0, len(self.moments) - 1))
         return self.at != before
+
+
+def chart_at(history: RunHistory, step: int | None, styles: Mapping[str, StyleType]) -> LossChart:
+    """Return the losses of a run with the cursor at `step`, in the styles for "train", "validation" and "cursor"."""
+    series = [
+        Series("train", *history.losses, styles["train"]),
+        Series("validation", *history.validation_losses, styles["validation"], "points"),
+    ]
+    return LossChart(
+        series=series if len(history.losses[0]) else [],
+        log_x=True,
+        smoothing=SMOOTHING,
+        y_label="loss, nats per character",
+        x_label="step, logarithmic",
+        cursor=step,
+        cursor_style=styles["cursor"],
+    )
 
 
 def state_at(history: RunHistory, step: int) -> str:

@@ -17,6 +17,7 @@ from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.runs.index import RunCard
 from tinygpt_tui.ui.jobs.training_session import TrainingSession
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
+from tinygpt_tui.ui.timeline.opening import open_time_machine
 from tinygpt_tui.ui.train.choose_run import ChooseRunScreen
 from tinygpt_tui.ui.train.foot import TrainFoot
 from tinygpt_tui.ui.train.form import TrainForm
@@ -180,16 +181,8 @@ weights, and you can resume later.
     def on_run_page_history_requested(self, message: RunPage.HistoryRequested) -> None:
         """Open the run's time machine."""
         message.stop()
-        if self.session is None:
-            return
-        from tinygpt_tui.ui.timeline.screen import TimeMachineScreen
-
-        try:
-            session = TrainingSession.open(self.session.run.model)
-        except TinyGPTError as error:
-            self.show_error(error)
-        else:
-            self.app.push_screen(TimeMachineScreen(session, self.TAB))
+        if self.session is not None:
+            open_time_machine(self, self.session.run.model)
 
     @work(exclusive=True, group="list", exit_on_error=False)
     async def action_runs(self) -> None:
