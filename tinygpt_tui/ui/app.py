@@ -22,7 +22,6 @@ from textual.worker import Worker, WorkerState
 
 from tinygpt_tui.errors import TinyGPTError, UsageError
 from tinygpt_tui.events.generation import EngineReady
-from tinygpt_tui.paths import shipped_models
 from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.ui.jobs.news import EngineNews, NewsFeed
 from tinygpt_tui.ui.shared.contrast import readable
@@ -369,14 +368,6 @@ class TinyGPTApp(App[None]):
         """Show the lesson that is open beside a tab; see TabScreen."""
         if self._lessons is not None:
             self._lessons.show_on(screen)
-
-    def action_watch_it_learn(self) -> None:
-        """Play the run of the shipped model, from noise to text."""
-        from tinygpt_tui.ui.shell.tab_screen import TabScreen
-        from tinygpt_tui.ui.timeline.opening import open_time_machine
-
-        if isinstance(self.screen, TabScreen):
-            open_time_machine(self.screen, shipped_models() / "shakespeare", play=True)
 
     def action_help(self) -> None:
         """Explain what has the focus, and list the keys that work now."""

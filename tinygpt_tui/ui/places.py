@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.app import App
@@ -11,6 +10,7 @@ from textual.screen import Screen
 
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.paths import shipped_models
+from tinygpt_tui.ui.timeline.opening import open_time_machine
 
 if TYPE_CHECKING:
     from tinygpt_tui.ui.generate.screen import GenerateScreen
@@ -54,17 +54,8 @@ async def to_inspect(app: App[Any], view: str) -> InspectScreen:
 
 
 async def watch_it_learn(app: App[Any]) -> None:
-    """Open the time machine of the bundled model."""
-    from tinygpt_tui.ui.jobs.training_session import TrainingSession
-    from tinygpt_tui.ui.timeline.screen import TimeMachineScreen
-
-    screen = await to_generate(app)
-    try:
-        session = TrainingSession.open(Path(shipped_models()) / SHOWN_RUN)
-    except TinyGPTError as error:
-        screen.show_error(error)
-    else:
-        app.push_screen(TimeMachineScreen(session, "generate"))
+    """Play the run of the bundled model in the time machine."""
+    open_time_machine(await to_generate(app), shipped_models() / SHOWN_RUN, play=True)
 
 
 async def train_on_text(app: App[Any]) -> None:
