@@ -47,6 +47,7 @@ def test_the_real_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
     held, busy = Stopwatch(), Stopwatch()
     time.sleep(0.1)  # what is measured, not what is waited for
     assert held.seconds() < 0.05
-    while time.process_time() - busy._work < 0.02:
+    # on a loaded machine the loop below gets a small part of the time
+    while time.process_time() - busy._work < max(0.02, 2 * stopwatch.IDLE_SHARE * (time.perf_counter() - busy._wall)):
         sum(range(1000))
     assert busy.seconds() > 0.1

@@ -79,7 +79,7 @@ def test_enter_writes_and_the_keyboard_alone_does_it(terminal: Terminal) -> None
     assert "Traceback" not in first
     terminal.keys("-l", "ROMEO:")
     terminal.keys("Enter")
-    written = terminal.wait(lambda screen: re.search(r"500 tokens", screen))
+    written = terminal.wait(lambda screen: re.search(r"500-token limit", screen))
     assert "ROMEO:" in written
     terminal.keys("C-q")
     terminal.wait(lambda screen: "Generate" not in screen)

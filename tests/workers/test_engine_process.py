@@ -305,7 +305,7 @@ def test_a_file_in_the_current_folder_is_not_imported(tmp_path: Path) -> None:
         timeout=60,
         check=False,
     )
-    assert (done.returncode, b"imported" in done.stderr) == (0, False)
+    assert (done.returncode, b"imported" in done.stderr) == (0, False), done.stderr
 
 
 def test_the_engines_log_keeps_the_last_death(home: Path) -> None:
