@@ -24,6 +24,7 @@ from tinygpt_tui.events.generation import (
     TokenSeen,
 )
 from tinygpt_tui.events.requests import (
+    Attribute,
     CompareWeights,
     Explain,
     Generate,
@@ -89,6 +90,10 @@ class FakeEngine(Engine):
     @property
     def asked_why(self) -> list[Explain]:
         return self._all(Explain)
+
+    @property
+    def attributed(self) -> list[Attribute]:
+        return self._all(Attribute)
 
     @property
     def asked_senses(self) -> list[LookAtSenses]:

@@ -39,6 +39,7 @@ from tinygpt_tui.ui.tabs import TABS
 
 if TYPE_CHECKING:
     from tinygpt_tui.ui.generate.screen import GenerateScreen
+    from tinygpt_tui.ui.inspect.screen import InspectScreen
     from tinygpt_tui.ui.learn.guide import LessonGuide
     from tinygpt_tui.ui.runs.screen import RunsScreen
     from tinygpt_tui.ui.shell.tab_screen import TabScreen
@@ -326,6 +327,18 @@ class TinyGPTApp(App[None]):
         await self.switch_mode("train")
         if isinstance(self.screen, TrainScreen):
             self.screen.start_from(message.card.path, message.card.name)
+
+    async def on_generate_screen_inspect(self, message: GenerateScreen.Inspect) -> None:
+        """Go to Inspect with a place in a text."""
+        from tinygpt_tui.ui.inspect.screen import InspectScreen
+
+        await self.switch_mode("inspect")
+        if isinstance(self.screen, InspectScreen):
+            self.screen.show_place(message.place)
+
+    async def on_inspect_screen_return(self, message: InspectScreen.Return) -> None:
+        """Go back to the text whose place was inspected."""
+        await self.switch_mode("generate")
 
     async def _talk_to(self, model_path: str) -> None:
         from tinygpt_tui.ui.generate.screen import GenerateScreen

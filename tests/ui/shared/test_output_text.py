@@ -327,7 +327,7 @@ async def test_each_level_of_surprise_has_its_own_colours_and_the_first_is_plain
         pane.reset("abcdefg\nh", prompt_end=0)
         await pilot.pause()
         levels = bytearray([0, 1, 2, 3, 4, 5, 6, 6])  # shorter than the text
-        pane.set_surprise(levels)
+        pane.set_levels(levels)
         segments = list(pane.render_line(0))[2:]
         assert [segment.text for segment in segments[:8]] == ["a", "b", "c", "d", "e", "f", "g", " "]
         grounds = [segment.style.bgcolor for segment in segments[:8] if segment.style]
@@ -335,11 +335,11 @@ async def test_each_level_of_surprise_has_its_own_colours_and_the_first_is_plain
         assert len(set(grounds)) == 6
         assert grounds[7] == grounds[6]  # a surprising newline shows at the line's end
         levels[0] = 6
-        pane.surprise_changed(0, 1)
+        pane.levels_changed(0, 1)
         style = list(pane.render_line(0))[2].style
         assert style
         assert style.bgcolor == grounds[6]
-        pane.set_surprise(None)
+        pane.set_levels(None)
         plain = list(pane.render_line(0))[2:]
         assert {segment.style.bgcolor for segment in plain if segment.style} == {grounds[0]}
 
@@ -366,7 +366,7 @@ async def test_surprise_can_be_read_by_day_and_by_night(theme: Theme) -> None:
         app.theme = theme.name
         pane = app.query_one(OutputText)
         pane.reset("abcdef", prompt_end=0)
-        pane.set_surprise(bytearray(range(1, 7)))
+        pane.set_levels(bytearray(range(1, 7)))
         await pilot.pause()
         styles = [segment.style for segment in list(pane.render_line(0))[2:8] if segment.style]
         assert all(contrast(style) >= 4.5 for style in styles)
@@ -378,7 +378,7 @@ async def test_without_colour_surprise_is_marked(monkeypatch: pytest.MonkeyPatch
     async with app.run_test(size=(30, 10)) as pilot:
         pane = app.query_one(OutputText)
         pane.reset("abcdef", prompt_end=0)
-        pane.set_surprise(bytearray(range(1, 7)))
+        pane.set_levels(bytearray(range(1, 7)))
         await pilot.pause()
         styles = [segment.style for segment in list(pane.render_line(0))[2:8] if segment.style]
         marks = [(bool(style.underline), bool(style.bold), bool(style.italic)) for style in styles]

@@ -13,6 +13,7 @@ from textual.message import Message
 
 from tinygpt_tui.events.generation import GenerationEvent, Token
 from tinygpt_tui.ui.generate.surprise_legend import SurpriseLegend
+from tinygpt_tui.ui.generate.why_line import WhyLine, WhyQuestion
 from tinygpt_tui.ui.shared.microscope import KEYS, Microscope
 from tinygpt_tui.ui.shared.output_text import OutputText
 from tinygpt_tui.ui.shared.surprise_index import Question, Span, SurpriseIndex
@@ -38,6 +39,9 @@ class InspectableOutput(Vertical):
         "The arrow keys move through the text, a click goes to a character, [ and ] (or Ctrl+Left, Ctrl+Right) jump to "
         "surprising characters: 6 bits and more. Tab, a digit or a click selects an alternative; Enter continues with "
         "it. F6 colours the text by surprise: plain below 1 bit, then stronger from 1, 2, 4, 6 and 9 bits.\n\n"
+        "`a` asks *why this character?*: each character before it is replaced in turn by others that the model held "
+        "likely there, and all others stay in place. Underlined in green made it more likely, italic in red less "
+        "likely. `A` shows the attention of each layer and head for it, in Inspect.\n\n"
         "In exact mode every character past the first block needs its own pass, so this can take a moment."
     )
     DEFAULT_CSS = """
@@ -45,6 +49,7 @@ class InspectableOutput(Vertical):
         height: 1fr;
         & Microscope, & SurpriseLegend { display: none; }
         &.-coloured SurpriseLegend { display: block; }
+        &.-why SurpriseLegend { display: none; }
         &.-open Microscope { display: block; }
     }
     """
@@ -71,6 +76,10 @@ class InspectableOutput(Vertical):
             show=False,
             tooltip="Go to the previous surprising character",
         ),
+        Binding("a", "why", "Why", id="microscope.why", tooltip="Why this character? Colours what made it likely"),
+        Binding(
+            "A", "attention", "Attention", id="microscope.attention", tooltip="Its attention, head by head, in Inspect"
+        ),
         Binding("escape", "leave", "Close", id="microscope.leave", tooltip="Close the microscope"),
     ]
 
@@ -80,6 +89,20 @@ class InspectableOutput(Vertical):
         def __init__(self, question: Question, text: str) -> None:
             super().__init__()
             self.question, self.text = question, text
+
+    class AskWhy(Message):
+        """Requests what made a character likely; answered by `why.follow`."""
+
+        def __init__(self, question: WhyQuestion) -> None:
+            super().__init__()
+            self.question = question
+
+    class AttentionWanted(Message):
+        """Show the attention with which the model wrote the character at `offset`."""
+
+        def __init__(self, offset: int) -> None:
+            super().__init__()
+            self.offset = offset
 
     class Toggled(Message):
         """The microscope was opened or closed."""
@@ -95,12 +118,14 @@ class InspectableOutput(Vertical):
         self._window_at = window_at
         self.output = OutputText(id="output")
         self.microscope = Microscope(id="microscope")
+        self.why = WhyLine(self.output)
         self._colours = self._quiet = False
 
     def compose(self) -> ComposeResult:
         """Yield the output and, below it, what its colours mean and the microscope."""
         yield self.output
         yield SurpriseLegend(self.output)
+        yield self.why
         yield self.microscope
 
     @property
@@ -132,7 +157,8 @@ class InspectableOutput(Vertical):
     def forget(self) -> None:
         """Forget all explanations: another model is used, or another way of reading."""
         self.index.reset(len(self.output.text))
-        self.output.surprise_changed(0, len(self.output.text))
+        self.output.levels_changed(0, len(self.output.text))
+        self.why.forget()
         self.look_on()
 
     # The microscope
@@ -161,6 +187,7 @@ class InspectableOutput(Vertical):
             return
         self.output.stop_walking()
         self.remove_class("-open")
+        self._stop_asking_why()
         self.post_message(self.Toggled(False))
         self.look_on()
         self.refresh_bindings()
@@ -169,7 +196,8 @@ class InspectableOutput(Vertical):
         """Colour the text by surprise, or stop that."""
         self._colours = on
         self.set_class(on, "-coloured")
-        self.output.set_surprise(self.index.levels if on else None)
+        self._stop_asking_why()
+        self.output.set_levels(self.index.levels if on else None)
         self.look_on()
 
     def set_quiet(self, quiet: bool) -> None:
@@ -197,6 +225,8 @@ class InspectableOutput(Vertical):
         if cursor is not None:
             look = index.info(cursor)
             self.microscope.show_char(look, output.text[look.start : look.end])
+            if self.why.is_on and (wanted := self.why.show_char(look)) is not None:
+                self.post_message(self.AskWhy(wanted))
         if self._quiet or not (self.is_open or self._colours):
             return
         index.stop_stale(cursor, visible)
@@ -204,14 +234,20 @@ class InspectableOutput(Vertical):
             self.post_message(self.Ask(question, output.text))
 
     def _recolour(self, changed: Span | None) -> None:
-        if changed is not None and self._colours:
-            self.output.surprise_changed(*changed)
+        if changed is not None and self._colours and not self.why.is_on:
+            self.output.levels_changed(*changed)
+
+    def _stop_asking_why(self) -> None:
+        if self.why.is_on:
+            self.remove_class("-why")
+            self.why.switch_off()
+            self.output.set_levels(self.index.levels if self._colours else None)
 
     # Keys and events
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The keys belong to the microscope while it is open."""
-        if action in ("fork", "pick", "jump", "leave"):
+        if action in ("fork", "pick", "jump", "why", "attention", "leave"):
             return self.is_open
         return True
 
@@ -242,9 +278,27 @@ class InspectableOutput(Vertical):
         else:
             self.output.walk(place)
 
+    def action_why(self) -> None:
+        """Show what made the character under the cursor likely, or stop that."""
+        if self.why.is_on:
+            self._stop_asking_why()
+        else:
+            self.add_class("-why")
+            self.why.switch_on()
+            self.look_on()
+        self.call_after_refresh(self.output.keep_in_sight)
+
+    def action_attention(self) -> None:
+        """Show the attention with which the character under the cursor was written."""
+        if self.output.cursor is not None:
+            self.post_message(self.AttentionWanted(self.output.cursor))
+
     def action_leave(self) -> None:
-        """Close the microscope."""
-        self.close()
+        """Stop explaining why; then close the microscope."""
+        if self.why.is_on:
+            self.action_why()
+        else:
+            self.close()
 
     @on(OutputText.Walked)
     def _walked(self, message: OutputText.Walked) -> None:

@@ -31,7 +31,7 @@ from tinygpt_tui.ui.models.model_picker import NO_MODELS
 from tinygpt_tui.ui.shared.microscope import Microscope
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shared.sampling_form import SamplingForm
-from tinygpt_tui.ui.shell.selection import Selection
+from tinygpt_tui.ui.shell.selection import Selection, TextPlace
 from tinygpt_tui.ui.shell.tab_screen import PaletteCommand, TabScreen
 from tinygpt_tui.ui.shell.unexpected import log_unexpected
 from tinygpt_tui.ui.timeline.opening import open_time_machine
@@ -51,6 +51,13 @@ class GenerateScreen(TabScreen):
         def __init__(self, card: ModelCard) -> None:
             super().__init__()
             self.card = card
+
+    class Inspect(Message):
+        """The user wants to see how the model comes to a character."""
+
+        def __init__(self, place: TextPlace) -> None:
+            super().__init__()
+            self.place = place
 
     def __init__(self) -> None:
         super().__init__()
@@ -269,6 +276,13 @@ class GenerateScreen(TabScreen):
         self.set_class(message.is_open, "-looking")
         if not message.is_open and self.pane.output.has_focus:
             self.pane.prompt.focus()
+
+    @on(InspectableOutput.AttentionWanted)
+    def _attention_wanted(self, message: InspectableOutput.AttentionWanted) -> None:
+        model = self.chooser.in_use
+        if model is not None:
+            place = TextPlace(model.card.path, model.untrained, self.pane.output.text, message.offset)
+            self.post_message(self.Inspect(place))
 
     def action_surprise(self) -> None:
         """Colour the text by surprise, or stop that."""

@@ -26,7 +26,7 @@ class SurpriseLegend(Widget):
     def render(self) -> Text:
         """Return the line; where it is narrow, without its title."""
         names = legend_names()
-        levels = [(f" {name} ", self._output.surprise_style(level)) for level, name in enumerate(names, start=1)]
+        levels = [(f" {name} ", self._output.level_style(level)) for level, name in enumerate(names, start=1)]
         line = Text.assemble(*levels, no_wrap=True, overflow="crop")
         title = Text(TITLE)
         return Text.assemble(title, line) if title.cell_len + line.cell_len <= self.content_size.width else line

@@ -19,7 +19,7 @@ from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.vocabulary import characters_of
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted, Token
-from tinygpt_tui.events.requests import Explain, Generate
+from tinygpt_tui.events.requests import Attribute, Explain, Generate
 from tinygpt_tui.sessions.document import Branch
 from tinygpt_tui.sessions.store import Opened
 from tinygpt_tui.settings.sampling import SamplingSettings
@@ -257,6 +257,14 @@ class TextPane(Vertical):
             if question is not self.glass.index.question:
                 return
             self.glass.apply_events(events)
+
+    @on(InspectableOutput.AskWhy)
+    def _asked_influences(self, message: InspectableOutput.AskWhy) -> None:
+        message.stop()
+        model, (text, offset) = self.model, message.question
+        if model is not None and not model.card.problem:
+            request = Attribute(model.card.path, text, offset, self.sampling, model.untrained)
+            self.glass.why.follow(message.question, self._engine.start(request))
 
     # The session
 

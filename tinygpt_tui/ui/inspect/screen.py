@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.widgets import Static
 
 from tinygpt_tui.checkpoints.card import ModelCard
@@ -22,8 +23,9 @@ from tinygpt_tui.ui.inspect.views import LAST, PassViews
 from tinygpt_tui.ui.models.model_list import ModelList, default_model
 from tinygpt_tui.ui.models.model_picker import NO_MODELS
 from tinygpt_tui.ui.models.parts_tree import PartsTree
+from tinygpt_tui.ui.shared.microscope import name_of
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
-from tinygpt_tui.ui.shell.selection import Selection
+from tinygpt_tui.ui.shell.selection import Selection, TextPlace
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
 from tinygpt_tui.words import parameters
 
@@ -35,6 +37,7 @@ PROMPT_HELP = (
     "The text that the model reads; Enter walks through it. It is the Generate tab's prompt until you type another "
     "here. Of a text longer than the model's window only the end is used."
 )
+LONGEST = 20_000  # characters before a place that are read; no model sees as many
 WAITING = "the model is reading your prompt; the first time takes some seconds…"
 
 
@@ -92,11 +95,16 @@ class InspectScreen(TabScreen):
         ),
         Binding("enter", "walk_prompt", "Walk", id="inspect.walk_prompt", tooltip="Walk through this prompt"),
         Binding("escape", "leave_prompt", "Back", id="inspect.leave", tooltip="Back to the view"),
+        Binding("escape", "return", "Back", id="inspect.return", tooltip="Back to the text in Generate"),
         Binding("tab", "app.focus_next", "Prompt", id="inspect.next", show=False, tooltip="View or prompt"),
     ]
 
+    class Return(Message):
+        """The user wants to go back to where the text came from."""
+
     def __init__(self) -> None:
         super().__init__()
+        self._place: TextPlace | None = None  # whose next character this is about
         self._new = Pass()  # that is arriving
         self.card: ModelCard | None = None
         self.untrained = False
@@ -132,6 +140,8 @@ class InspectScreen(TabScreen):
         """Show only the keys that do something now."""
         if action in ("walk_prompt", "leave_prompt"):
             return self.is_mounted and self.query_one(PromptBox).has_focus
+        if action == "return":
+            return self._place is not None and self.is_mounted and not self.query_one(PromptBox).has_focus
         if action == "token":
             return bool(self.query(PassViews)) and len(self.walked.labels) > 1
         return True
@@ -140,7 +150,7 @@ class InspectScreen(TabScreen):
         """Use the model and prompt of the Generate tab if they have changed."""
         selection = self.workbench.selection()
         if selection is not None and selection != self._selection:
-            self._selection = selection
+            self._selection, self._place = selection, None
             self.untrained = selection.untrained
             if selection.prompt:
                 self.query_one(PromptBox).text = selection.prompt
@@ -149,12 +159,23 @@ class InspectScreen(TabScreen):
             self._problem = ""
         self._find_models()
 
+    def show_place(self, place: TextPlace) -> None:
+        """Show the attention of the last token before a character, from which the model predicted it."""
+        self._place = place
+        self._selection = self.workbench.selection()  # of which nothing is used until it changes
+        self.untrained, self.card, self._problem = place.untrained, None, ""
+        self.query_one(PromptBox).text = place.text[max(0, place.offset - LONGEST) : place.offset]
+        self.views.token = LAST
+        self.action_view("attention")
+        self._find_models()
+
     # The model
 
     @work(thread=True, exclusive=True, group="models", exit_on_error=False)
     def _find_models(self) -> None:
         self._models.refresh()
-        path = self._selection.model if self._selection is not None else ""
+        source = self._place or self._selection
+        path = source.model if source is not None else ""
         if path and all(card.path != path for card in self._models.cards):
             self._models.visit(Path(path))
             self._models.refresh()
@@ -215,6 +236,7 @@ class InspectScreen(TabScreen):
     def _submitted(self, message: PromptBox.Submitted) -> None:
         if message.prompt:
             self.workbench.remember_prompt(message.prompt)
+        self._place = None
         self.views.token = LAST
         self.views.focus_view()
         self._walk()
@@ -274,7 +296,11 @@ class InspectScreen(TabScreen):
     def _show_line(self) -> None:
         line = self.query_one("#inspect-line", Static)
         line.set_class(bool(self._problem), "-failed")
-        line.update(self._problem or (WAITING if self._job is not None else self.views.notes()), layout=False)
+        notes = self.views.notes()
+        if self._place is not None and notes:
+            place = self._place
+            notes = f"the next one is {name_of(place.text[place.offset])}, character {place.offset + 1:,} · {notes}"
+        line.update(self._problem or (WAITING if self._job is not None else notes), layout=False)
 
     # Keys
 
@@ -307,3 +333,8 @@ class InspectScreen(TabScreen):
     def action_leave_prompt(self) -> None:
         """Go back to the view."""
         self.views.focus_view()
+
+    def action_return(self) -> None:
+        """Go back to the text; from now on this tab follows the Generate tab's prompt again."""
+        self._place = self._selection = None
+        self.post_message(self.Return())

@@ -27,7 +27,8 @@ class OutputText(TextView):
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "output--unknown",
         "output--cursor",
-        *(f"output--surprise-{level}" for level in range(1, LEVELS + 1)),
+        "output--copied",
+        *(f"output--{kind}-{level}" for kind in ("surprise", "influence") for level in range(1, LEVELS + 1)),
     }
     DEFAULT_CSS = """
     OutputText {
@@ -38,9 +39,22 @@ class OutputText(TextView):
         & .output--surprise-4 { background: $error 34%; color: $foreground; }
         & .output--surprise-5 { background: $error 56%; color: $foreground; }
         & .output--surprise-6 { background: $error; color: $background; text-style: bold; }
+        & .output--influence-1 { background: $success 14%; color: $foreground; text-style: underline; }
+        & .output--influence-2 { background: $success 34%; color: $foreground; text-style: underline; }
+        & .output--influence-3 { background: $success; color: $background; text-style: bold underline; }
+        & .output--influence-4 { background: $error 14%; color: $foreground; text-style: italic; }
+        & .output--influence-5 { background: $error 34%; color: $foreground; text-style: italic; }
+        & .output--influence-6 { background: $error; color: $background; text-style: bold italic; }
+        & .output--copied { text-style: underline; }
         &.-walking .output--edge { text-style: underline; }
         &:nocolor .output--surprise-4 { text-style: underline; }
         &:nocolor .output--surprise-5 { text-style: bold underline; }
+        &:nocolor .output--influence-2 { text-style: bold underline; }
+        &:nocolor .output--influence-5 { text-style: bold italic; }
+        &:nocolor .output--influence-3, &:nocolor .output--influence-6 {
+            background: $success 56%; color: $foreground; text-style: bold underline reverse;
+        }
+        &:nocolor .output--influence-6 { text-style: bold italic reverse; }
         &:nocolor .output--surprise-6 {
             background: $error 56%; color: $foreground; text-style: bold italic underline;
         }
@@ -142,23 +156,29 @@ class OutputText(TextView):
             self._text_marks.unknown = frozenset(characters)
             self.refresh()
 
-    def set_surprise(self, levels: bytearray | None) -> None:
-        """Colour the text: each character by its level, 1 (expected) to 6 (not at all), 0 where it is not known.
+    def set_levels(self, levels: bytearray | None, kind: str = "surprise") -> None:
+        """Colour the text by `surprise` or by `influence`: each character by its level, 0 where it has none.
 
-        The array is read whenever a line is drawn, and may be shorter than the text; say `surprise_changed` when its
-        content changes. None: no colours.
+        Surprise is 1 (expected) to 6 (not at all); see why_words.py for influence. The array is read whenever a line is
+        drawn, and may be shorter than the text; call `levels_changed` when its content changes. None: no colours.
         """
         self._text_marks.levels = bytearray() if levels is None else levels
+        self._text_marks.kind = kind
         self.refresh()
 
-    def surprise_changed(self, start: int, end: int) -> None:
+    def levels_changed(self, start: int, end: int) -> None:
         """Draw characters `start` to `end` in their new colours."""
         self._refresh_text(start, max(start, end - 1))
 
-    def surprise_style(self, level: int) -> Style:
+    def level_style(self, level: int, kind: str = "surprise") -> Style:
         """Return how written text of a level looks."""
         written = self.get_component_rich_style("output--written")
-        return self.rich_style + written + self._painter.surprise(level)
+        return self.rich_style + written + self._painter.level_style(kind, level)
+
+    def set_copied(self, copied: bytearray | None) -> None:
+        """Underline the characters that have a 1 here; None: none."""
+        self._text_marks.copied = bytearray() if copied is None else copied
+        self.refresh()
 
     # The cursor
 

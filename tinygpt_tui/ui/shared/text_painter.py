@@ -1,4 +1,4 @@
-"""How lines of a text are drawn: its prompt, the model's window, a cursor, a fork, and colours of surprise."""
+"""How lines of a text are drawn: prompt, window, cursor, fork, copied passages, and colours by level."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tinygpt_tui.ui.shared.wrapped_text import WrappedText
 from tinygpt_tui.ui.shared.wrapping import Line, shown, shown_index, source_index
 
 GUTTER = 2  # cells: the mark of the window and a space
-LEVELS = 6  # steps of surprise
+LEVELS = 6  # of each kind of colours
 FORK = "▸"
 NEWLINE, SPACE = "↵", "␣"  # the cursor on a newline, and on spaces that hang over the edge
 
@@ -31,7 +31,10 @@ class TextMarks:
     cursor: int | None = None
     fork: int | None = None
     unknown: frozenset[str] = frozenset()  # characters of the prompt that the model does not know
-    levels: bytearray = field(default_factory=bytearray)  # of surprise, 0 unknown; may be shorter than the text
+    # Of each character its level, 1 to LEVELS, or 0 for none; may be shorter than the text.
+    levels: bytearray = field(default_factory=bytearray)
+    kind: str = "surprise"  # what the levels are of: the styles are `output--KIND-LEVEL`
+    copied: bytearray = field(default_factory=bytearray)  # 1 for each character that is underlined; may be shorter
 
 
 class TextPainter:
@@ -40,7 +43,7 @@ class TextPainter:
     def __init__(self, widget: Widget, text: WrappedText, marks: TextMarks) -> None:
         self._widget, self._text, self._marks = widget, text, marks
         self._strips: LRUCache[tuple[object, ...], Strip] = LRUCache(128)  # a page and what was above it
-        self._styles: dict[tuple[str, int], Style] = {}
+        self._styles: dict[tuple[str, str, int], Style] = {}
 
     def clear(self) -> None:
         """Draw everything again: the colours or the size changed."""
@@ -56,7 +59,9 @@ class TextPainter:
             tuple(_clamp(line, at) for at in (marks.prompt_end, marks.window_start, _offset(marks.cursor))),
             marks.window_start > 0,
             marks.cursor is None,
+            marks.kind,
             bytes(marks.levels[line.start : line.end + 1]),  # its newline is surprising, too
+            bytes(marks.copied[line.start : line.end]),
             selected,
             width,
             base,
@@ -68,13 +73,12 @@ class TextPainter:
             strip = self._strips[key] = self._draw(row, line, selected, width, base)
         return strip
 
-    def surprise(self, level: int) -> Style:
+    def level_style(self, kind: str, level: int) -> Style:
         """Return the ink and the ground of a level; only what its rules name."""
         if not level:
             return Style.null()
-        name = f"output--surprise-{level}"
-        style = self._component(f"surprise-{level}", partial=True)
-        colours = self._widget.get_component_styles(name)
+        style = self._component(f"{kind}-{level}", partial=True)
+        colours = self._widget.get_component_styles(f"output--{kind}-{level}")
         if colours.background.a:  # a partial style leaves out how much of the ground below shines through
             ground = self._widget.background_colors[1] + colours.background
             style += Style(color=ink_on(ground, colours.color).rich_color, bgcolor=ground.rich_color)
@@ -87,11 +91,13 @@ class TextPainter:
         source = self._text.source(line)
         text = shown(source)
         levels = self._marks.levels[line.start : line.end + 1].ljust(len(source) + 1, b"\0")
+        copied = self._marks.copied[line.start : line.end].ljust(len(source), b"\0")
         unknown, cursor = self._unknown_in(line), self._cursor_in(line, source)
         selected = range(0) if span is None else range(span[0], len(text) if span[1] < 0 else span[1])
         window = self._marks.window_start - line.start
         offsets = {self._marks.prompt_end - line.start, window, window + 1, *unknown, *(at + 1 for at in unknown)}
-        offsets.update(at for at in range(1, len(source)) if levels[at] != levels[at - 1])
+        for marked in (levels, copied):
+            offsets.update(at for at in range(1, len(source)) if marked[at] != marked[at - 1])
         cuts = {0, len(text), *(shown_index(source, offset) for offset in offsets if 0 < offset < len(source))}
         cuts.update(x for x in (selected.start, selected.stop) if 0 < x < len(text))
         cuts.update((cursor.start, cursor.stop) if cursor.stop <= len(text) else ())
@@ -99,6 +105,8 @@ class TextPainter:
         for begin, end in pairwise(sorted(cuts)):
             at = source_index(source, begin)
             style = base + self._style_at(line.start + at, levels[at])
+            if at < len(source) and copied[at]:
+                style += self._component("copied", partial=True)
             if at in unknown:
                 style += self._component("unknown")
             if begin in selected:
@@ -141,12 +149,13 @@ class TextPainter:
             kind += " outside"
         elif offset == self._marks.window_start and offset:
             kind += " edge"
-        style = self._styles.get((kind, level))
+        key = kind, self._marks.kind, level
+        style = self._styles.get(key)
         if style is None:
             parts = [self._component(part) for part in kind.split()]
             if level and kind.endswith("edge"):  # in reverse a strong colour would look weak
                 parts[-1] = Style(underline=True)
-            style = self._styles[kind, level] = Style.combine([*parts, self.surprise(level)])
+            style = self._styles[key] = Style.combine([*parts, self.level_style(self._marks.kind, level)])
         return style
 
     def _bar(self, row: int, line: Line, base: Style) -> list[Segment]:

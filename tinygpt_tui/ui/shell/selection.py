@@ -1,4 +1,4 @@
-"""What is selected in the Generate tab, for other tabs."""
+"""What is selected in the Generate tab, for other tabs, and a place in a text there."""
 
 from __future__ import annotations
 
@@ -11,3 +11,12 @@ class Selection(NamedTuple):
     model: str
     untrained: bool
     prompt: str
+
+
+class TextPlace(NamedTuple):
+    """The character at `offset` of `text`, and the model that is to say how it comes to it."""
+
+    model: str
+    untrained: bool
+    text: str
+    offset: int
