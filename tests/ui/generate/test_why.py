@@ -78,7 +78,8 @@ async def test_it_asks_colours_says_and_shows_the_attention(size: tuple[int, int
 async def test_a_failure_is_said_and_another_model_is_asked_anew() -> None:
     async with opened((80, 24)) as bench:
         await bench.write("ab", "cab")
-        await bench.pilot.press("f5", "a")
+        why = next(one for one in bench.screen.palette_commands() if one.title == "Why this character?")
+        why.run()
         await bench.until(lambda: bench.engine.attributed)
         job = bench.engine.attributed[-1].job
         bench.engine.say(GenerationEnded(job, "failed", 0, 0.0, None, "", "the weights are gone"))

@@ -181,6 +181,11 @@ class InspectableOutput(Vertical):
         self.refresh_bindings()
         return True
 
+    def ask_why(self) -> None:
+        """Open the microscope and show what made its character likely."""
+        if self.open() and not self.why.is_on:
+            self.action_why()
+
     def close(self) -> None:
         """Close the microscope; the colours stay."""
         if not self.is_open:

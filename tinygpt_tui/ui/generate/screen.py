@@ -128,9 +128,12 @@ class GenerateScreen(TabScreen):
         return True
 
     def palette_commands(self) -> Iterator[PaletteCommand]:
-        """Yield the command that has a key only in the list of models."""
+        """Yield the commands that have a key only in the list of models or in the microscope."""
         if self.chooser.can_train and not self.chooser.has_focus_within:
             yield PaletteCommand("Fine-tune", "Start a new run from this model", self.action_train_on)
+        if self.pane.output.text and not self.pane.glass.is_open:
+            help_text = "Colours what made a character likely; the microscope opens"
+            yield PaletteCommand("Why this character?", help_text, self.pane.glass.ask_why)
 
     # Generating
 

@@ -296,11 +296,13 @@ class InspectScreen(TabScreen):
     def _show_line(self) -> None:
         line = self.query_one("#inspect-line", Static)
         line.set_class(bool(self._problem), "-failed")
-        notes = self.views.notes()
-        if self._place is not None and notes:
-            place = self._place
-            notes = f"the next one is {name_of(place.text[place.offset])}, character {place.offset + 1:,} · {notes}"
-        line.update(self._problem or (WAITING if self._job is not None else notes), layout=False)
+        line.update(self._problem or (WAITING if self._job is not None else self._notes()), layout=False)
+
+    def _notes(self) -> str:
+        notes, place = self.views.notes(), self._place
+        if place is None or not notes:
+            return notes
+        return f"the next one is {name_of(place.text[place.offset])}, character {place.offset + 1:,} · {notes}"
 
     # Keys
 

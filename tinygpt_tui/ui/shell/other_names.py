@@ -16,6 +16,8 @@ OTHER_NAMES: dict[str, str] = {
     "generate.go_on": "more longer resume",
     "generate.again": "regenerate reroll repeat",
     "generate.microscope": "probabilities bars next letter alternatives look inspect why",
+    "microscope.why": "explain reason influence attribution leave one out because",
+    "microscope.attention": "heads layers look inspect",
     "generate.surprise": "colours bits perplexity likelihood unlikely",
     "generate.senses": "backpack sense vectors",
     "generate.branches": "tree fork history undo versions",
