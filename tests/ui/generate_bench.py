@@ -14,7 +14,7 @@ from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.generate.screen import GenerateScreen
 from tinygpt_tui.ui.generate.status_line import StatusLine
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
-from tinygpt_tui.ui.shared.sampling_form import SettingBox
+from tinygpt_tui.ui.shared.setting_row import SettingRow
 
 
 class Bench:
@@ -79,5 +79,5 @@ async def opened(
         bench = Bench(app, engine, pilot)
         if models:
             await bench.until(lambda: bench.screen.pane.output.border_title in models)
-        await bench.until(lambda: bench.screen.query(SettingBox))  # they come behind the first picture
+        await bench.until(lambda: bench.screen.query(SettingRow))  # they come behind the first picture
         yield bench

@@ -34,7 +34,7 @@ from tinygpt_tui.ui.models.card import CardScreen
 from tinygpt_tui.ui.models.export import ExportScreen
 from tinygpt_tui.ui.models.open_model import OpenModelScreen
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
-from tinygpt_tui.ui.shared.sampling_form import SettingBox
+from tinygpt_tui.ui.shared.setting_row import SettingRow
 from tinygpt_tui.ui.shell.help import HelpScreen
 from tinygpt_tui.ui.timeline.screen import TimeMachineScreen
 from tinygpt_tui.ui.train.screen import TrainScreen
@@ -122,7 +122,7 @@ async def generate_tab(pilot: Pilot[None]) -> GenerateScreen:
     screen = pilot.app.screen
     assert isinstance(screen, GenerateScreen)
     await wait_until(pilot, lambda: screen.pane.output.border_title == "shakespeare")
-    await wait_until(pilot, lambda: screen.query(SettingBox) and screen.query("SettingBox Input"))
+    await wait_until(pilot, lambda: screen.query(SettingRow) and screen.query("SettingRow Input"))
     await sees(pilot, "block size")
     return screen
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from fakes import FakeEngine
 from textual.message import Message
 from textual.pilot import Pilot
-from textual.widgets import Button, Collapsible, Input, Select, Static
+from textual.widgets import Button, Collapsible, Input, Static
 from wait import wait_until
 
 from tinygpt_tui.events.training import Evaluation, RunEnded, RunStarted, Sample, Step, TrainingEvent
@@ -23,9 +23,9 @@ from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.jobs.training_session import Phase
+from tinygpt_tui.ui.shared.setting_row import SettingRow
 from tinygpt_tui.ui.train.form import TrainForm
 from tinygpt_tui.ui.train.screen import TrainScreen
-from tinygpt_tui.ui.train.setting_row import TrainSettingRow
 
 STEPS = 100
 
@@ -73,7 +73,11 @@ class TrainBench:
 
     def problem(self, name: str) -> str:
         """What the form says is wrong with a setting."""
-        return self.screen.query_one(f"#setting-{name}", TrainSettingRow).problem
+        return self.row(name).problem
+
+    def row(self, name: str) -> SettingRow:
+        """The form's row of a setting."""
+        return next(row for row in self.screen.query(SettingRow) if row.setting.name == name)
 
     async def until(self, condition: object, patience_s: float = 20.0) -> None:
         await wait_until(self.pilot, condition, patience_s)  # type: ignore[arg-type]
@@ -90,10 +94,8 @@ class TrainBench:
         """Type a setting, after opening the drawer it is in."""
         if not self.screen.query(f"#setting-{name}"):
             self.screen.query_one(Collapsible).collapsed = False
-            await self.until(lambda: self.screen.query(f"#setting-{name} Input, #setting-{name} Select"))
-        box = self.screen.query_one(f"#setting-{name}").query_one("Input, Select")
-        assert isinstance(box, Input | Select)
-        box.value = text
+            await self.until(lambda: self.screen.query(f"#setting-{name}"))
+        self.row(name).box.value = text
         await self.pilot.pause()
 
     async def choose(self, path: Path) -> None:

@@ -16,7 +16,8 @@ from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.shared.confirm import ConfirmScreen
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shared.prompt_history import PromptHistory
-from tinygpt_tui.ui.shared.sampling_form import SamplingForm, SettingBox
+from tinygpt_tui.ui.shared.sampling_form import SamplingForm
+from tinygpt_tui.ui.shared.setting_row import SettingRow
 from tinygpt_tui.workers.client import Job
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
@@ -234,7 +235,7 @@ async def test_a_value_that_cannot_be_blocks_with_its_reason() -> None:
         bench.screen.query_one("#sampling-top_p", Input).value = "2"
         form = bench.screen.query_one(SamplingForm)
         await bench.until(lambda: form.settings is None)
-        box = next(box for box in form.query(SettingBox) if box.field.name == "top_p")
+        box = next(box for box in form.query(SettingRow) if box.setting.name == "top_p")
         assert box.problem.startswith("must be at most 1")
         await bench.pilot.press("enter")
         await bench.until(lambda: "top p: must be at most 1" in bench.notes)

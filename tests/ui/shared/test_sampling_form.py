@@ -15,7 +15,8 @@ from wait import wait_until
 from tinygpt_tui.settings.fields import fields_of
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.shared.choice_box import ChoiceBox
-from tinygpt_tui.ui.shared.sampling_form import SamplingForm, SettingBox
+from tinygpt_tui.ui.shared.sampling_form import SamplingForm
+from tinygpt_tui.ui.shared.setting_row import SettingRow
 
 CHANGED = SamplingSettings(
     temperature=0.5, top_k=3, min_p=0.1, repetition_penalty=1.2, seed=4, stop=("\n\n", "a | b", "\\n"),
@@ -58,11 +59,11 @@ def note(app: FormApp) -> str:
 
 async def test_there_is_a_box_for_every_setting_and_all_are_seen_at_once() -> None:
     async with form() as (app, _):
-        boxes = list(app.form.query(SettingBox))
-        assert [box.field.name for box in boxes] == list(fields_of(SamplingSettings))
+        boxes = list(app.form.query(SettingRow))
+        assert [box.setting.name for box in boxes] == list(fields_of(SamplingSettings))
         assert all(box.region.height == 1 and app.screen.region.contains_region(box.region) for box in boxes)
         titles = [box.query_one(Static) for box in boxes]
-        assert all(len(box.field.title) + 2 < title.size.width for box, title in zip(boxes, titles, strict=True))
+        assert all(len(box.setting.title) + 2 < title.size.width for box, title in zip(boxes, titles, strict=True))
 
 
 @pytest.mark.parametrize("settings", [SamplingSettings(), CHANGED])
@@ -150,7 +151,7 @@ async def test_a_value_that_cannot_be_is_marked_named_and_mended() -> None:
     async with form() as (app, pilot):
         await pilot.press("down", "down", "end", "9")  # 19
         await wait_until(pilot, lambda: app.form.settings is None)
-        box = next(box for box in app.form.query(SettingBox) if box.field.name == "top_p")
+        box = next(box for box in app.form.query(SettingRow) if box.setting.name == "top_p")
         assert box.problem == "must be at most 1.0"
         assert str(box.query_one(Static).content).startswith("✗ ")
         assert note(app) == "✗ top p: must be at most 1.0"
@@ -174,7 +175,7 @@ async def test_enter_in_a_box_is_told() -> None:
 
 async def test_a_click_on_a_name_means_its_box() -> None:
     async with form() as (app, pilot):
-        row = next(box for box in app.form.query(SettingBox) if box.field.name == "banned")
+        row = next(box for box in app.form.query(SettingRow) if box.setting.name == "banned")
         await pilot.click(row.query_one(".-title"))
         await wait_until(pilot, lambda: app.focused is not None and app.focused.id == "sampling-banned")
 
@@ -205,7 +206,7 @@ async def test_a_long_note_leaves_the_boxes_their_lines() -> None:
         await wait_until(pilot, lambda: app.focused is not None)
         app.form.query_one("#sampling-window").focus()
         await wait_until(pilot, lambda: note(app).endswith("… F1"))
-        boxes = list(app.form.query(SettingBox))
+        boxes = list(app.form.query(SettingRow))
         await wait_until(pilot, lambda: all(app.form.region.contains_region(box.region) for box in boxes))
         below = app.form.query_one(".-note").region
         assert below.height == 18 - len(boxes)

@@ -206,7 +206,7 @@ async def test_a_typed_name_outlives_another_corpus(sixty_five: Path) -> None:
 async def test_the_focus_explains_itself() -> None:
     async with train_tab() as bench:
         await bench.read()
-        bench.screen.query_one("#setting-block_size Input").focus()
+        bench.screen.query_one("#setting-block_size").focus()
         await bench.until(lambda: "how many tokens the model sees" in bench.text("#form-hint"))
         assert "1 to 8,192" in bench.text("#form-hint")
         await bench.pilot.press("f1")
@@ -253,14 +253,14 @@ async def test_a_download_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_the_row_in_use_is_told_by_more_than_colour() -> None:
-    def bold(row: str) -> bool:
-        return bool(bench.screen.query_one(f"{row} > .-title").rich_style.bold)
+    def bold(name: str) -> bool:
+        return bool(bench.row(name).query_one(".-title").rich_style.bold)
 
     async with train_tab() as bench:
         await bench.read()
-        rows = ["#setting-n_layer", "#setting-n_head"]
+        rows = ["n_layer", "n_head"]
         for wanted in rows:
-            bench.screen.query_one(f"{wanted} Input", Input).focus()
+            bench.row(wanted).focus_box()
             await bench.until(lambda wanted=wanted: [row for row in rows if bold(row)] == [wanted])
 
 
@@ -359,18 +359,18 @@ async def test_another_net_brings_its_own_settings(tmp_path: Path) -> None:
             ("quick", "ngram rows", "ngram_rows", "n_sense"),
         ):
             bench.form.query_one("#preset", Select).value = preset
-            await bench.until(lambda own=own: bench.screen.query(f"#setting-{own} Input"))
+            await bench.until(lambda own=own: bench.screen.query(f"#setting-{own}"))
             await bench.until(lambda others=others: not bench.screen.query(f"#setting-{others}"))
-            assert bench.screen.query("#setting-beta1 Input")
+            assert bench.screen.query("#setting-beta1")
             assert bench.form.state.preset_name == preset
             assert bench.start_enabled
             settings = bench.form.settings
             assert settings is not None
             assert type(settings.architecture) is type(ALL_PRESETS[preset].training.architecture)
-            bench.screen.query_one(f"#setting-{own} Input").focus()  # it may have been scrolled away
+            bench.screen.query_one(f"#setting-{own}").focus()  # it may have been scrolled away
             await bench.sees(title)
         bench.form.query_one("#preset", Select).value = "backpack"
-        await bench.until(lambda: bench.screen.query("#setting-n_sense Input"))
+        await bench.until(lambda: bench.screen.query("#setting-n_sense"))
         await bench.set("n_sense", "5")
         assert "must be divisible by n sense (5); choose 95 or 100" in bench.problem("n_embd")
         await bench.set("n_sense", "6")
@@ -382,7 +382,7 @@ async def test_another_training_s_settings_may_be_another_net_s() -> None:
     async with train_tab() as bench:
         await bench.read()
         bench.form.fill(ALL_PRESETS["lstm"].training, {"steps": "7"})
-        await bench.until(lambda: bench.screen.query("#setting-n_hidden Input"))
+        await bench.until(lambda: bench.screen.query("#setting-n_hidden"))
         await bench.until(lambda: "another architecture than the preset's: lstm" in bench.text("#preset-note"))
         assert bench.form.state.preset_name == ""
         assert bench.form.settings is not None
@@ -394,12 +394,12 @@ async def test_every_setting_can_be_reached_on_a_small_screen() -> None:
     async with train_tab((80, 24)) as bench:
         await bench.read()
         await bench.set("patience", "3")
-        bench.screen.query_one("#setting-patience Input").focus()
+        bench.screen.query_one("#setting-patience").focus()
         await bench.sees("patience: stops after this many evaluations without a better one")  # the hint below
         await bench.until(lambda: any(line.split()[:2] == ["patience", "3"] for line in bench.shown.splitlines()))
         await bench.set("stop_at_loss", "1.5")
-        bench.screen.query_one("#setting-compile Select").focus()
-        await bench.until(lambda: any(line.split()[:2] == ["compile", "auto"] for line in bench.shown.splitlines()))
+        bench.screen.query_one("#setting-compile").focus()
+        await bench.until(lambda: any(line.split()[:2] == ["compile", "‹"] for line in bench.shown.splitlines()))
         settings = bench.form.settings
         assert settings is not None
         assert (settings.patience, settings.stop_at_loss) == (3, 1.5)

@@ -50,11 +50,11 @@ async def test_a_training_starts_from_a_model(text: Path, monkeypatch: pytest.Mo
         assert settings is not None
         assert settings.architecture == msgspec.structs.replace(MODERN, vocab_size=MODERN.vocab_size + 2)
         assert settings.learning_rate == pytest.approx(RATE * own_rate)
-        row = bench.form.query_one("#setting-n_layer")
-        assert row.query_one(Input).disabled
+        row = bench.row("n_layer")
+        assert row.box.disabled
         assert "fixed by one" in str(row.query_one(".-note", Static).render())
         await bench.set("dropout", "0.3")  # changes no weight
-        assert not bench.form.query_one("#setting-dropout Input", Input).disabled
+        assert not bench.form.query_one("#setting-dropout", Input).disabled
         await bench.pilot.press("ctrl+g")
         await bench.until(lambda: bench.screen.session is not None)
         made = RunFolder(paths.models_folder() / "one-letters").read_settings()
@@ -66,7 +66,7 @@ async def test_a_training_starts_from_a_model(text: Path, monkeypatch: pytest.Mo
         # Another one of the same kind, and then from nothing again.
         bench.screen.action_new()
         choose(bench, NOTHING)
-        await bench.until(lambda: not bench.form.query_one("#setting-n_layer Input", Input).disabled)
+        await bench.until(lambda: not bench.form.query_one("#setting-n_layer", Input).disabled)
         assert bench.form.state.preset_name == "timed"
         assert bench.form.name_row.text == "letters"
 
@@ -80,12 +80,12 @@ async def test_a_model_of_another_kind_and_one_that_is_gone(text: Path) -> None:
         await bench.choose(text)
         await bench.until(lambda: bench.form.state.facts and bench.form.state.facts.reference.name == "letters")
         choose(bench, str(paths.models_folder() / "gru"))
-        await bench.until(lambda: bench.form.query("#setting-n_hidden Input"))
-        await bench.until(lambda: bench.form.query_one("#setting-n_hidden Input", Input).disabled)
+        await bench.until(lambda: bench.form.query("#setting-n_hidden"))
+        await bench.until(lambda: bench.form.query_one("#setting-n_hidden", Input).disabled)
         (paths.models_folder() / "broken" / "weights.safetensors").unlink()
         choose(bench, str(paths.models_folder() / "broken"))
         await bench.sees("✗ broken has no weights yet")
-        await bench.until(lambda: bench.form.query("#setting-n_head Input"))
+        await bench.until(lambda: bench.form.query("#setting-n_head"))
         await bench.until(lambda: bench.start_enabled)
 
 
@@ -124,5 +124,5 @@ async def test_the_doctor_before_a_start(tmp_path: Path) -> None:
         doctor.highlighted = list(found).index("by-heart")
         await bench.pilot.press("enter")
         await bench.until(lambda: not bench.app.screen.is_modal)
-        assert bench.form.query_one("#setting-dropout Input", Input).value == "0.2"
+        assert bench.form.query_one("#setting-dropout", Input).value == "0.2"
         await bench.sees("changed: ")

@@ -16,7 +16,13 @@ class ChoiceBox(Widget, can_focus=True):
     """One line, one value; much lighter than a Select, which has a list of its own."""
 
     DEFAULT_CSS = """
-    ChoiceBox { height: 1; width: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }
+    ChoiceBox {
+        height: 1;
+        width: 1fr;
+        text-wrap: nowrap;
+        text-overflow: ellipsis;
+        &:focus { text-style: bold reverse; }
+    }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space,right", "go(1)", "Next", id="choice.next", show=False, tooltip="The next value"),
@@ -53,7 +59,7 @@ class ChoiceBox(Widget, can_focus=True):
 
     def render(self) -> Text:
         """Draw the value between two marks, which show that there are others."""
-        return Text(f"‹ {self._value} ›", no_wrap=True)
+        return Text(f"‹ {self._value.replace('_', ' ')} ›", no_wrap=True)
 
     def action_go(self, by: int) -> None:
         """Select the next or the previous value; wraps around."""

@@ -5,23 +5,20 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual import events, on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
-from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from tinygpt_tui.settings.fields import SettingField, changed, fields_of, parse_all, written
+from tinygpt_tui.settings.fields import changed, fields_of, parse_all, written
 from tinygpt_tui.settings.sampling import SamplingSettings, without_effect
-from tinygpt_tui.ui.shared.choice_box import ChoiceBox
+from tinygpt_tui.ui.shared.setting_row import WRONG, SettingRow
 from tinygpt_tui.ui.shared.wrapping import wrap
 
 FILL_AFTER_S = 0.15
 PLACEHOLDERS = {"seed": "new", "stop": "never", "banned": "none", "allowed": "all"}
 LEAST_NOTE = 2  # lines
 MORE = "… F1"
-WRONG, RIGHT = "✗ ", "  "
 HINTS = {
     "stop": r"Several with ` | ` between; \n is a new line, \| a bar.",
     "banned": r"\n is a new line.",
@@ -80,10 +77,15 @@ class SamplingForm(Vertical):
         self.settings: SamplingSettings | None = settings or SamplingSettings()
         self.problem = ""
         self._rows = {
-            name: SettingBox(field, written(getattr(self.settings, name)))
+            name: SettingRow(
+                field,
+                written(getattr(self.settings, name)),
+                box_id=f"sampling-{name}",
+                placeholder=PLACEHOLDERS.get(name, ""),
+            )
             for name, field in fields_of(SamplingSettings).items()
         }
-        self._focused: SettingBox | None = None
+        self._focused: SettingRow | None = None
         self._note = Static("", classes="-note", markup=False)
 
     def on_mount(self) -> None:
@@ -114,7 +116,7 @@ class SamplingForm(Vertical):
             row.set_text(written(getattr(settings, name)))
         self._check(typed=False)
 
-    def on_setting_box_changed(self, message: SettingBox.Changed) -> None:
+    def on_setting_row_changed(self, message: SettingRow.Changed) -> None:
         """Check the new value."""
         message.stop()
         self._check()
@@ -147,10 +149,10 @@ class SamplingForm(Vertical):
         if row is None:
             said = ""
         elif wrong:
-            said = f"{WRONG}{row.field.title}: {row.problem}"
+            said = f"{WRONG}{row.setting.title}: {row.problem}"
         else:
-            said = f"{row.field.title}: {row.field.description}. {HINTS.get(row.field.name, '')}".strip()
-            if self.settings is not None and row.field.name in without_effect(self.settings):
+            said = f"{row.setting.title}: {row.setting.description}. {HINTS.get(row.setting.name, '')}".strip()
+            if self.settings is not None and row.setting.name in without_effect(self.settings):
                 said = f"{said} No effect at temperature 0."
         self._note.set_class(wrong, "-wrong")
         self._note.update(self._fitted(said))
@@ -177,85 +179,3 @@ class SamplingForm(Vertical):
 
 class SettingBoxes(VerticalScroll, can_focus=False, inherit_bindings=False):
     """The boxes; they scroll only to show the focused one, as the arrows go from box to box."""
-
-
-class SettingBox(Horizontal):
-    """A setting's name and box, always one line."""
-
-    DEFAULT_CSS = """
-    SettingBox {
-        height: 1;
-        margin: 0 1 0 0;
-        & > .-title { width: 22; height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
-        & > Input { width: 1fr; height: 1; border: none; padding: 0; }
-    }
-    """
-
-    class Changed(Message):
-        """The value changed."""
-
-    def __init__(self, field: SettingField, text: str) -> None:
-        super().__init__()
-        self.field = field
-        self.problem = ""
-        self.text = text
-        self.tooltip = field.description
-
-    def compose(self) -> ComposeResult:
-        """Yield name and box."""
-        field, id = self.field, f"sampling-{self.field.name}"
-        yield Static(self._title, classes="-title", markup=False)
-        choices = ("yes", "no") if field.kind is bool else field.choices
-        if choices:
-            yield ChoiceBox(choices, self.text, id=id)
-        else:
-            placeholder = PLACEHOLDERS.get(field.name, "")
-            yield Input(self.text, placeholder=placeholder, compact=True, id=id)
-
-    @property
-    def _title(self) -> str:
-        return f"{WRONG if self.problem else RIGHT}{self.field.title}"
-
-    @property
-    def _box(self) -> Widget:
-        return self.query_one("Input, ChoiceBox")
-
-    def focus_box(self) -> None:
-        """Focus the box at once; `focus` would do it later, after waiting keys."""
-        self.screen.set_focus(self._box)
-
-    def on_input_changed(self, message: Input.Changed) -> None:
-        """Pass the typed value on; an Input also reports its first value when mounted."""
-        message.stop()
-        self._set(message.value)
-
-    def on_choice_box_changed(self, message: ChoiceBox.Changed) -> None:
-        """Pass the chosen value on."""
-        message.stop()
-        self._set(message.value)
-
-    def _set(self, text: str) -> None:
-        if text != self.text:
-            self.text = text
-            self.post_message(self.Changed())
-
-    def set_text(self, text: str) -> None:
-        """Set the value without a message."""
-        self.text = text
-        if self.is_mounted:
-            box = self._box
-            if isinstance(box, Input | ChoiceBox):
-                box.value = text
-
-    def show_problem(self, problem: str) -> None:
-        """Mark the value as invalid; an empty `problem` marks it as valid."""
-        if problem == self.problem:
-            return
-        self.problem = problem
-        self.set_class(bool(problem), "-invalid")
-        if self.is_mounted:
-            self.query_one(".-title", Static).update(self._title)
-
-    def on_click(self, event: events.Click) -> None:
-        """A click on the name focuses the box."""
-        self.focus_box()

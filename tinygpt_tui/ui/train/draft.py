@@ -168,18 +168,6 @@ def name_problem(name: str) -> str:
     return ""
 
 
-def limits_of(setting: SettingField) -> str:
-    """Return the limits of a setting and its default, in words."""
-    parts = []
-    if setting.choices:
-        parts.append(f"one of {', '.join(setting.choices)}")
-    elif setting.minimum is not None and setting.maximum is not None:
-        parts.append(f"from {_limit(setting.minimum)} to {_limit(setting.maximum)}")
-    elif setting.minimum is not None:
-        parts.append(f"{_limit(setting.minimum)} or more")
-    return "; ".join([*parts, f"default {written(setting.default)}"])
-
-
 def _parsed(texts: Mapping[str, str], kind: Architecture) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the valid values, and why the others are invalid."""
     names = form_fields(kind)
@@ -202,9 +190,3 @@ def _length_problem(characters: int, block_size: int, validation_share: float) -
     except CorpusError as error:
         return {"block_size": f"{error.message}; {error.hint}"}
     return {}
-
-
-def _limit(value: float) -> str:
-    if value >= 1 << 62:
-        return "very large"
-    return f"{value:,.0f}" if value == int(value) else f"{value:g}"

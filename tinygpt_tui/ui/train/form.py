@@ -23,15 +23,15 @@ from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.ui.jobs.training_session import TrainingSession
 from tinygpt_tui.ui.shared.failed import Failed
+from tinygpt_tui.ui.shared.setting_row import SettingRow, limits_of
 from tinygpt_tui.ui.train.base_model import NOTHING, TrainStart
 from tinygpt_tui.ui.train.budget import TrainBudget, summary
 from tinygpt_tui.ui.train.corpus import TrainCorpus
-from tinygpt_tui.ui.train.draft import form_fields, limits_of, words_of_origin
+from tinygpt_tui.ui.train.draft import words_of_origin
 from tinygpt_tui.ui.train.draft_doctor import DraftDoctorScreen
 from tinygpt_tui.ui.train.form_foot import HINTS, FormFoot
 from tinygpt_tui.ui.train.form_state import OWN_RECIPE, FormState
 from tinygpt_tui.ui.train.name_row import TrainNameRow
-from tinygpt_tui.ui.train.setting_row import TrainSettingRow
 from tinygpt_tui.ui.train.settings_rows import SettingsRows
 from tinygpt_tui.ui.train.start import start_run
 from tinygpt_tui.workers.examiner import Case
@@ -268,7 +268,7 @@ class TrainForm(Vertical):
         self.name_row.suggest(self.state.suggested_name(message.name))
         self.refresh_form()
 
-    def on_train_setting_row_changed(self, message: TrainSettingRow.Changed) -> None:
+    def on_setting_row_changed(self, message: SettingRow.Changed) -> None:
         """Use one typed value."""
         message.stop()
         if message.name in self.state.texts:  # a row that is being replaced may still have sent one
@@ -336,18 +336,15 @@ class TrainForm(Vertical):
         self.query_one(TrainBudget).display = event.size.width >= WIDE_COLUMNS
         self._show_warnings()
 
-    def on_train_setting_row_focused(self, message: TrainSettingRow.Focused) -> None:
-        """Explain the setting that has the focus."""
-        message.stop()
-        setting = form_fields(self.state.architecture).get(message.name)
-        if setting is not None:
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Explain what has the focus."""
+        self._last_focus = event.widget
+        row = event.widget.parent
+        if isinstance(row, SettingRow):
+            setting = row.setting
             hint = f"{setting.title}: {setting.description} ({limits_of(setting)})"
             self.query_one(FormFoot).show_hint(hint)
-
-    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Explain what has the focus and is no setting."""
-        self._last_focus = event.widget
-        if event.widget.id in HINTS:
+        elif event.widget.id in HINTS:
             self.query_one(FormFoot).show_hint(HINTS[event.widget.id])
 
     def on_click(self) -> None:

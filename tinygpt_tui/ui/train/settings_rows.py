@@ -9,9 +9,9 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Collapsible, Static
 
+from tinygpt_tui.ui.shared.setting_row import SettingRow
 from tinygpt_tui.ui.train.draft import form_fields, important
 from tinygpt_tui.ui.train.form_state import FormState
-from tinygpt_tui.ui.train.setting_row import TrainSettingRow
 
 
 class SettingsRows(Vertical):
@@ -53,7 +53,7 @@ class SettingsRows(Vertical):
             self._change_rows()
             return
         fixed = self._state.fixed_settings()
-        for row in self.query(TrainSettingRow):
+        for row in self.query(SettingRow):
             name = row.setting.name
             row.set_text(self._state.texts[name])
             row.show_problem(self._state.draft.problems.get(name, ""))
@@ -83,11 +83,11 @@ class SettingsRows(Vertical):
                 self._shown = shown
             self.update_rows()
 
-    def _rows(self, *, first: bool) -> list[TrainSettingRow]:
+    def _rows(self, *, first: bool) -> list[SettingRow]:
         """Make a row for each setting: the important ones, or the others."""
         names = important(self._state.architecture)
         return [
-            TrainSettingRow(setting, self._state.texts[name])
+            SettingRow(setting, self._state.texts[name], box_id=f"setting-{name}", explained=True)
             for name, setting in form_fields(self._state.architecture).items()
             if (name in names) == first
         ]
