@@ -159,6 +159,13 @@ def test_what_cannot_be_opened_comes_with_a_way_out(
     assert len(printed.err.splitlines()) >= 2  # what was found, and what to do
 
 
+def test_a_vocabulary_with_a_name_that_is_too_long_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["open", str(nanogpt_file(tmp_path)), "--vocabulary", f"{'x' * 300}.json"]) == ExitCode.STORAGE
+    assert "x.json" in capsys.readouterr().err
+
+
 def test_a_vocabulary_that_does_not_fit_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "letters.txt").write_text("abcdefghijklmnop", encoding="utf-8")
     arguments = ["open", str(nanogpt_file(tmp_path)), "--vocabulary", str(tmp_path / "letters.txt")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygpt_tui.corpora.corpus import read_text, split
+from tinygpt_tui.corpora.corpus import read_text, reading, split
 from tinygpt_tui.errors import CorpusError, StorageError
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
@@ -161,3 +162,14 @@ def test_an_absurd_share_is_refused_at_once() -> None:
 def test_one_repeated_character_is_no_text(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(CorpusError, match="repeats one character"):
         read_text(written(tmp_path, content))
+
+
+@pytest.mark.parametrize(("content", "words"), [(b"\0" * 9_000_000, "not a text"), (b"a", "of memory")])
+def test_a_file_that_is_no_text_or_too_large_is_not_read_to_its_end(content: bytes, words: str, tmp_path: Path) -> None:
+    path = written(tmp_path, content)
+    if len(content) == 1:
+        os.truncate(path, 1 << 42)  # without a place on the disk
+    shares = []
+    with pytest.raises(CorpusError, match=words):
+        shares.extend(reading(path))
+    assert not shares

@@ -1,4 +1,7 @@
-"""tinygpt-tui generate: continue a prompt; only the text goes to stdout. Without a prompt, a terminal gets a loop."""
+"""tinygpt-tui generate: continue a prompt; only the text goes to stdout.
+
+Without a prompt, a terminal gets a loop.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import msgspec
 from tinygpt_tui import paths
 from tinygpt_tui.cli.output import notify, table, write, write_data
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.files import check_new, write_text
+from tinygpt_tui.files import check_new, is_file, write_text
 from tinygpt_tui.runs.facts import FactsReader, RunFacts
 from tinygpt_tui.runs.index import find_run
 from tinygpt_tui.words import loss_words
@@ -131,7 +131,7 @@ def _delete(name: str) -> None:
 
 def _export(name: str, program: str, folder: str, follow: bool) -> None:
     place = paths.typed_path(folder)
-    if place.is_file():
+    if is_file(place):
         raise UsageError(f"{place} is a file", "give a folder")
     run = find_run(name)
     if program == "trackio":

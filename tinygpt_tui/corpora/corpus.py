@@ -10,16 +10,19 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import psutil
 
-from tinygpt_tui.corpora.encodings import AUTO, HEAD, decode, looks_binary, not_a_text
+from tinygpt_tui.corpora.encodings import AUTO, HEAD, check_beginning, decode, looks_binary, not_a_text
 from tinygpt_tui.errors import CorpusError, storage_error
 from tinygpt_tui.reading import open_file
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer, Ids, counting, exhausted, id_type
+from tinygpt_tui.words import size
 
 R = TypeVar("R")
 
 BYTES_AT_ONCE = 1 << 22
+COPIES_IN_MEMORY = 2  # of the file at least: its bytes, and its characters
 READING_SHARE = 0.3  # of the time a text takes; the rest is for counting its characters
 
 
@@ -60,11 +63,14 @@ def reading(path: Path, encoding: str = AUTO) -> Generator[float, None, CorpusTe
     digest, content = hashlib.sha256(), bytearray()
     try:
         with open_file(path) as file:
-            size = max(1, os.fstat(file.fileno()).st_size)
+            file_bytes = max(1, os.fstat(file.fileno()).st_size)
+            _check_room(path.name, file_bytes)
             while part := file.read(BYTES_AT_ONCE):
+                if not content:
+                    check_beginning(part, path.name, encoding)
                 digest.update(part)
                 content += part
-                yield READING_SHARE * min(1.0, len(content) / size)
+                yield READING_SHARE * min(1.0, len(content) / file_bytes)
     except FileNotFoundError:
         raise CorpusError(
             f"there is no file {path}", "check the path; `tinygpt-tui data` lists the known corpora"
@@ -89,6 +95,16 @@ def reading(path: Path, encoding: str = AUTO) -> Generator[float, None, CorpusTe
             "there is nothing to learn from it: choose another text",
         )
     return CorpusText(text, digest.hexdigest(), tuple(notes), counts, guessed)
+
+
+def _check_room(name: str, file_bytes: int) -> None:
+    """Raise CorpusError if a file of this size cannot fit in the free memory."""
+    wanted, free = COPIES_IN_MEMORY * file_bytes, psutil.virtual_memory().available
+    if wanted > free:
+        raise CorpusError(
+            f"{name} has {size(file_bytes)}: reading it takes at least {size(wanted)} of memory, {size(free)} are free",
+            "choose a part of it: head -c 1000000000",
+        )
 
 
 def sha256_of(path: Path) -> str:

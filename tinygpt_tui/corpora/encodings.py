@@ -90,6 +90,12 @@ def looks_binary(content: bytes) -> bool:
     return b"\0" in head or controls > len(head) * LARGEST_SHARE_OF_CONTROLS
 
 
+def check_beginning(content: bytes, name: str, encoding: str = AUTO) -> None:
+    """Raise CorpusError if the first bytes of a file called `name` show already that it is not a text."""
+    if encoding == AUTO and looks_binary(content) and not content.startswith(WIDE):
+        raise not_a_text(name)
+
+
 def not_a_text(name: str) -> CorpusError:
     """Return the error for a file that is no text."""
     return CorpusError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,7 +74,7 @@ def _check_place(path: Path, single: bool, force: bool) -> None:
     if single:
         check_new(path, force)
         return
-    if path.exists() and not is_folder(path):
+    if os.path.lexists(path) and not is_folder(path):
         raise UsageError(f"{path} is a file already", "give a folder that is not there yet")
     strangers = sorted(entry.name for entry in path.iterdir() if entry.name not in WRITTEN) if is_folder(path) else []
     if strangers:

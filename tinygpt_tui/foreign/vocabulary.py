@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tinygpt_tui.errors import CheckpointError
+from tinygpt_tui.files import is_file, is_folder
 from tinygpt_tui.foreign.characters import SHAKESPEARE
 from tinygpt_tui.foreign.facts import Fact, FactSource
 from tinygpt_tui.foreign.readers.sentencepiece import read_tokenizer_bin, read_tokenizer_model
@@ -60,9 +61,9 @@ def vocabulary_from(path: Path, size: int) -> Tokenizer:
 
     Raises CheckpointError where it does not fit a model of `size` ids, StorageError.
     """
-    if path.is_dir():
+    if is_folder(path):
         for name in _FILES:
-            if (path / name).is_file():
+            if is_file(path / name):
                 return vocabulary_from(path / name, size)
         raise CheckpointError(f"{path} holds no vocabulary", f"known are {', '.join(_FILES)}")
     if path.name in _FILES:

@@ -96,6 +96,11 @@ async def test_a_folder_without_a_model_is_shown_not_opened(tmp_path: Path) -> N
         await open_dialog(bench, str(tmp_path / "empty"))
         await bench.until(lambda: bench.app.screen.query_one("ModelTree").path == tmp_path / "empty")  # type: ignore[attr-defined]
         assert isinstance(bench.app.screen, OpenModelScreen)
+        for typed in ("x" * 300, "~nobody of this name/x"):  # what the system refuses to look for
+            bench.app.screen.query_one("#path", Input).value = typed
+            await bench.pilot.press("enter")
+            await sees(bench, f"there is no file {tmp_path}"[:60])
+            assert isinstance(bench.app.screen, OpenModelScreen)
 
 
 @pytest.mark.parametrize("key", ["enter", "o"])

@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.widgets import DirectoryTree, Input
 from textual.worker import get_current_worker
 
+from tinygpt_tui import paths
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.files import is_file, is_folder
 from tinygpt_tui.foreign.hub import fetch, is_hub_name
@@ -88,7 +89,7 @@ class OpenModelScreen(ChooseFileScreen):
                 self._show_problem(f"looking for {typed} …")
                 self._fetch(typed)
             return
-        path = self._folder / Path(typed).expanduser()
+        path = self._folder / paths.typed_path(typed)
         if typed and is_folder(path) and _is_model(path):
             self.dismiss(path.resolve())
         else:

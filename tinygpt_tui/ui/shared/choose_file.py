@@ -11,6 +11,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Button, DirectoryTree, Input, Static
 
+from tinygpt_tui import paths
+from tinygpt_tui.files import is_file, is_folder
 from tinygpt_tui.ui.shared.dialog import Dialog
 
 
@@ -103,10 +105,10 @@ class ChooseFileScreen(Dialog[Path]):
 
     def _choose(self, typed: str) -> None:
         # Joining keeps an absolute path as it is.
-        path = self._folder / Path(typed.strip()).expanduser()
-        if path.is_file():
+        path = self._folder / paths.typed_path(typed.strip())
+        if is_file(path):
             self.dismiss(path.resolve())
-        elif path.is_dir():
+        elif is_folder(path):
             self._show_folder(path.resolve())
         else:
             self._show_problem(f"✗ there is no file {path}")
