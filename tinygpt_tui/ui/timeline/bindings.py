@@ -17,6 +17,7 @@ BINDINGS: list[BindingType] = [
     Binding("ctrl+t", "sampling", "Sampling", id="machine.sampling", tooltip="Temperature, length, seed and more"),
     Binding("ctrl+r", "again", "Retry", id="machine.again", tooltip="Other random numbers, the same at each step"),
     Binding("f9", "save", "Save", id="machine.save", tooltip="Save all steps as a film: SVG or terminal recording"),
+    Binding("P", "project", "Projector", id="machine.project", tooltip="Large, for a class: the curve and the text"),
     Binding("f8", "copy", "Copy", id="machine.copy", tooltip="Copy the selected text, or all of it"),
     Binding("pageup", "page(-1)", "Page up", id="machine.page_up", show=False, tooltip="Scroll the text up"),
     Binding("pagedown", "page(1)", "Page down", id="machine.page_down", show=False, tooltip="Scroll the text down"),

@@ -17,6 +17,7 @@ from textual.worker import Worker
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded, GenerationEvent, GenerationStarted
 from tinygpt_tui.events.requests import Generate
+from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.timeline import Moment, list_moments
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.jobs.news import EngineNews
@@ -74,6 +75,11 @@ class TimeMachineScreen(TabScreen):
         """Return the time machine of the run that trained the model at `path`. Raises NotFoundError, RunError."""
         return cls(TrainingSession.open(path), tab, prompt=prompt, play=play)
 
+    @property
+    def history(self) -> RunHistory:
+        """The run's history so far."""
+        return self._session.history
+
     def compose_body(self) -> ComposeResult:
         """Yield the step, the curve, the text, the prompt."""
         yield Static("", id="moment-head", markup=False)
@@ -114,7 +120,7 @@ class TimeMachineScreen(TabScreen):
     async def _follow(self) -> None:
         # One for the screen's life, never cancelled between reading the journal and using what was read.
         while self.is_attached:
-            if self.is_current:
+            if self in self.app.screen_stack:
                 try:
                     found = await asyncio.to_thread(self._read)
                 except TinyGPTError as error:
@@ -150,8 +156,12 @@ class TimeMachineScreen(TabScreen):
 
     @on(MomentChart.Pointed)
     def _pointed(self, message: MomentChart.Pointed) -> None:
+        self.select_step(message.step)
+
+    def select_step(self, step: float) -> None:
+        """Move to the moment nearest to `step`."""
         self.action_pause()
-        if self.machine.select_step(message.step):
+        if self.machine.select_step(step):
             self._step_changed()
 
     def action_go(self, by: int) -> None:
@@ -190,6 +200,12 @@ class TimeMachineScreen(TabScreen):
         if event.worker is self._playing and self.query(MomentText):
             self._show_state()
             self.refresh_bindings()
+
+    def action_project(self) -> None:
+        """Show the curve and the text in large, and nothing else."""
+        from tinygpt_tui.ui.timeline.projector import MomentProjector
+
+        self.app.push_screen(MomentProjector(self))
 
     def action_prompt(self) -> None:
         """Go to the prompt."""
@@ -337,13 +353,13 @@ class TimeMachineScreen(TabScreen):
         from tinygpt_tui.ui.timeline.recording import film_dialog, film_of, pages, write_missing
 
         self.action_pause()
-        model, history = self._session.run.model, self._session.history
+        model = self._session.run.model
         self.notify("writing the texts of all steps for the film…", timeout=3)
         failed = await write_missing(self.machine, self.workbench.engine, str(model))
         if failed is not None:
             self.show_error(TinyGPTError(failed.message, failed.hint))
             return
-        frames = film_of(self.machine, history, model.name)
+        frames = film_of(self.machine, self.history, model.name)
         dialog = film_dialog(model.name, await asyncio.to_thread(pages, frames, model.name), self._text)
         path = await self.app.push_screen_wait(dialog)
         if path is not None:

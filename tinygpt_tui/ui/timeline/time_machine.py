@@ -128,13 +128,27 @@ def state_at(history: RunHistory, step: int) -> str:
         at = int(steps[known - 1])
         about = "≈" if history.tokens_read(known - 1) else ""
         parts.append(f"validation {about}{losses[known - 1]:.3f}" + ("" if at == step else f" at {at:,}"))
-    steps, losses = history.losses
-    known = int(np.searchsorted(steps, step, "right"))
-    if known:
-        parts.append(f"train {losses[max(0, known - TRAIN_MEAN_OF) : known].mean():.3f}")
+    train = _train_loss_at(history, step)
+    if train is not None:
+        parts.append(f"train {train:.3f}")
     if step:
         parts.append(f"after {duration(history.elapsed_until(step))}")
     return " · ".join(parts) or "before the first step"
+
+
+def loss_at(history: RunHistory, step: int) -> float | None:
+    """Return the validation loss after `step` steps, or the training loss if it was not evaluated there."""
+    steps, losses = history.validation_losses
+    known = int(np.searchsorted(steps, step))
+    if known < len(steps) and steps[known] == step:
+        return float(losses[known])
+    return _train_loss_at(history, step)
+
+
+def _train_loss_at(history: RunHistory, step: int) -> float | None:
+    steps, losses = history.losses
+    known = int(np.searchsorted(steps, step, "right"))
+    return float(losses[max(0, known - TRAIN_MEAN_OF) : known].mean()) if known else None
 
 
 def slider(machine: TimeMachine, width: int) -> str:

@@ -57,6 +57,7 @@ class RunPage(Vertical):
         Binding("h", "time_machine", "History", id="train.history", tooltip="Time machine: its text at each step"),
         Binding("w", "sample_now", "Write", id="train.sample", show=False, tooltip="Have the model write a sample now"),
         Binding("f9", "save_now", "Save", id="train.save", show=False, tooltip="Save a checkpoint to resume from, now"),
+        Binding("P", "project", "Projector", id="train.project", tooltip="Large, for a class: the curve and numbers"),
         Binding("x", "extend", "More steps", id="train.extend", tooltip="Give the run more steps, and resume it"),
         Binding("e", "export", "Export", id="train.export", show=False, tooltip="Save the chart as an SVG picture"),
         Binding("c", "compare", "Compare", id="train.compare", tooltip="Add other runs or published results"),
@@ -272,6 +273,13 @@ class RunPage(Vertical):
     def action_time_machine(self) -> None:
         """Open the time machine."""
         self.post_message(self.HistoryRequested())
+
+    def action_project(self) -> None:
+        """Show the curve and the verdict in large, and nothing else."""
+        from tinygpt_tui.ui.train.projector import TrainProjector
+
+        if self.session is not None:
+            self.app.push_screen(TrainProjector(self))
 
     @work(exclusive=True, group="compare", exit_on_error=False)
     async def action_compare(self) -> None:
