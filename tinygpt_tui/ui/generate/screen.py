@@ -20,12 +20,14 @@ from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EngineFailed, EngineReady
 from tinygpt_tui.settings.fields import fields_of, written
 from tinygpt_tui.settings.sampling import SamplingSettings, from_lines, to_lines
+from tinygpt_tui.ui import places
 from tinygpt_tui.ui.generate import bindings, dialogs
 from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
 from tinygpt_tui.ui.generate.model_chooser import REFRESH_EVERY_S, ModelChooser
 from tinygpt_tui.ui.generate.session_saver import SessionSaver
 from tinygpt_tui.ui.generate.side_panes import SidePanes
 from tinygpt_tui.ui.generate.text_pane import Request, TextPane
+from tinygpt_tui.ui.generate.welcome import Welcome
 from tinygpt_tui.ui.jobs.news import EngineNews
 from tinygpt_tui.ui.models.model_picker import NO_MODELS
 from tinygpt_tui.ui.shared.microscope import Microscope
@@ -35,6 +37,8 @@ from tinygpt_tui.ui.shell.selection import Selection, TextPlace
 from tinygpt_tui.ui.shell.tab_screen import PaletteCommand, TabScreen
 from tinygpt_tui.ui.shell.unexpected import log_unexpected
 from tinygpt_tui.ui.timeline.opening import open_time_machine
+
+FEW = 120  # tokens, to have a text for the microscope
 
 
 class GenerateScreen(TabScreen):
@@ -69,6 +73,7 @@ class GenerateScreen(TabScreen):
         self.form = SamplingForm(self.own_sampling, id="sampling")
         self._show_settings = preferences.show_settings
         self._typed_early: str | None = None
+        self._inspect_next = False  # the microscope opens when the text has ended
 
     def compose_body(self) -> ComposeResult:
         """Yield models, text and sampling."""
@@ -108,10 +113,12 @@ class GenerateScreen(TabScreen):
             case "stop":
                 return busy
             case "go_on":
-                return has_text and not busy
+                return (has_text and not busy) or (pane.is_new and pane.welcome.last is not None)
             case "again":
                 return pane.can_retry
-            case "clear" | "copy" | "save" | "microscope" | "surprise":
+            case "microscope":
+                return has_text or pane.is_new
+            case "clear" | "copy" | "save" | "surprise":
                 return has_text
             case "card":
                 return chooser.focused_card is not None
@@ -153,8 +160,12 @@ class GenerateScreen(TabScreen):
             self.workbench.remember_prompt(prompt)
 
     def action_go_on(self) -> None:
-        """Continue from the end of the text."""
-        self._write(self.pane.continued())
+        """Continue from the end of the text; without one, reopen the last session."""
+        last = self.pane.welcome.last
+        if self.pane.output.text:
+            self._write(self.pane.continued())
+        elif last is not None:
+            self.run_worker(places.open_session(self.app, last.id), exit_on_error=False)
 
     def action_again(self) -> None:
         """Repeat the last request with a new seed."""
@@ -178,7 +189,10 @@ class GenerateScreen(TabScreen):
             self._open_sampling()
             return False
         self._save_own_sampling()
-        self.pane.write(request, model, self.form.settings)
+        settings = self.form.settings
+        if self._inspect_next:
+            settings = msgspec.structs.replace(settings, max_new_tokens=min(FEW, settings.max_new_tokens))
+        self.pane.write(request, model, settings)
         return True
 
     def action_stop(self) -> None:
@@ -213,13 +227,17 @@ class GenerateScreen(TabScreen):
     @on(TextPane.Changed)
     def _keys_changed(self) -> None:
         self.refresh_bindings()
+        if self._inspect_next and self.pane.output.text and not self.pane.writing.busy:
+            self._inspect_next = False
+            text, at = self.pane.output.text, self.pane.output.prompt_end
+            self.pane.glass.open(next((place for place in range(at, len(text)) if text[place].isalpha()), at))
 
     # Models
 
     @on(ModelChooser.Refreshed)
     def _refreshed(self, message: ModelChooser.Refreshed) -> None:
         if self.chooser.card is None:
-            self.pane.output.set_hint(NO_MODELS)
+            self.pane.show_hint(NO_MODELS)
         elif message.gone:
             words = f"{message.gone} is missing; {self.chooser.card.name} is used now"
             self.notify(words, severity="warning", markup=False)
@@ -266,9 +284,21 @@ class GenerateScreen(TabScreen):
 
     # The text
 
+    @on(Welcome.Chosen)
+    async def _card_chosen(self, message: Welcome.Chosen) -> None:
+        await self.run_action(message.action)
+
+    async def action_watch(self) -> None:
+        """Open the time machine of the bundled model."""
+        await places.watch_it_learn(self.app)
+
     def action_microscope(self) -> None:
-        """Open the microscope, or close it."""
+        """Open the microscope, or close it; without a text, the model writes a short one first."""
         glass = self.pane.glass
+        if not self.pane.output.text:
+            self._inspect_next = True
+            self._generate(self.pane.prompt.text)
+            return
         if glass.is_open:
             glass.close()
         else:
@@ -358,7 +388,8 @@ class GenerateScreen(TabScreen):
         self.workbench.save_preferences(sampling=to_lines(self.own_sampling))
 
     async def _save_all(self) -> TinyGPTError | None:
-        self.workbench.remember_prompt(self.pane.prompt.text)  # typed, and perhaps not submitted yet
+        if not self.pane.prompt.is_untouched:
+            self.workbench.remember_prompt(self.pane.prompt.text)  # typed, and perhaps not submitted yet
         self._save_own_sampling()
         return await asyncio.to_thread(self.pane.editor.save_all(time.monotonic()))
 

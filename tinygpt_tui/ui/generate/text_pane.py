@@ -28,6 +28,7 @@ from tinygpt_tui.ui.generate.model_chooser import ModelInUse
 from tinygpt_tui.ui.generate.session_editor import SessionEditor
 from tinygpt_tui.ui.generate.session_saver import SessionSaver
 from tinygpt_tui.ui.generate.status_line import StatusLine
+from tinygpt_tui.ui.generate.welcome import Welcome, opening_for
 from tinygpt_tui.ui.shared.generation_view import Asked, GenerationView
 from tinygpt_tui.ui.shared.output_text import OutputText
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
@@ -76,6 +77,7 @@ class TextPane(Vertical):
         self.editor = SessionEditor()
         self.writing = GenerationView()
         self.glass = InspectableOutput(id="glass", window_at=lambda offset: self.writing.window.start_at(offset))
+        self.welcome = Welcome(id="welcome")
         self.status = StatusLine(id="status")
         self.prompt = PromptBox(prompts, id="prompt")
         self.model: ModelInUse | None = None
@@ -83,9 +85,12 @@ class TextPane(Vertical):
         self._engine = engine
         self._state = (False, False, False)
         self._slow_reported = False
+        self._hint = ""
+        self.add_class("-welcome")  # before the first layout, so that the first picture is right at once
 
     def compose(self) -> ComposeResult:
-        """Yield text, status and prompt."""
+        """Yield text, status and prompt; before there is a text, the first screen."""
+        yield self.welcome
         yield self.glass
         yield self.status
         yield self.prompt
@@ -95,6 +100,21 @@ class TextPane(Vertical):
     def output(self) -> OutputText:
         """The text."""
         return self.glass.output
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was written or typed yet: the first screen is shown."""
+        return not self.output.text and not self.editor.session.branches and self.prompt.is_untouched
+
+    def update_welcome(self) -> None:
+        """Show the first screen, or the text."""
+        self.set_class(self.is_new and not self._hint, "-welcome")
+
+    def show_hint(self, hint: str) -> None:
+        """Show this in the place of a text and of the first screen, until there is a model."""
+        self._hint = hint
+        self.output.set_hint(hint)
+        self.update_welcome()
 
     @property
     def can_retry(self) -> bool:
@@ -117,7 +137,11 @@ class TextPane(Vertical):
         if before is not None and (before.card.path, before.untrained) != (model.card.path, model.untrained):
             self.glass.forget()
         card = model.card
+        self._hint = ""
         self.output.set_hint(FIRST_HINT.format(name=card.name))
+        if self.is_new:
+            self.prompt.fill_in(opening_for(card.name, card.origin))
+        self.update_welcome()
         size, block, vocabulary = parameters(card.parameters), card.block_size, card.vocab_size
         self.status.set_idle(f"{size} {card.architecture} · block size {block} · vocabulary {vocabulary}")
         self._set_title()
@@ -140,6 +164,10 @@ class TextPane(Vertical):
     def open_model(self, card: ModelCard) -> None:
         """Have the engine open a model, so that the first token comes sooner."""
         self._engine.open(card.path)
+
+    @on(PromptBox.Changed)
+    def _typed(self) -> None:
+        self.update_welcome()
 
     # Requests
 
@@ -318,6 +346,7 @@ class TextPane(Vertical):
         """Show the progress."""
         self.glass.set_quiet(self.writing.busy and not self.glass.is_open)
         self.status.show_progress(self.writing)
+        self.update_welcome()
         state = (self.writing.busy, bool(self.output.text), self.writing.asked is not None)
         if state != self._state:  # the keys are found again each time: too slow for every batch
             self._state = state
@@ -326,6 +355,7 @@ class TextPane(Vertical):
     def _set_title(self) -> None:
         name = self.model.name if self.model is not None else "output"
         self.output.border_title = escape(f"{name}{self.stamp}")
+        self.welcome.border_title = escape(name)
 
     def _show_place(self, seed: int | None) -> None:
         """Write seed and branch under the text, and its model if the title names another one."""

@@ -62,6 +62,19 @@ class PromptBox(TextArea):
         self.border_title = "prompt"
         self._history = history
         self._known: frozenset[str] | None = None
+        self._opening = ""
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether the user has typed nothing: it is empty, or has what `fill_in` wrote."""
+        return self.text in ("", self._opening)
+
+    def fill_in(self, opening: str) -> None:
+        """Write a prompt, selected, so that typing replaces it; nothing if the user has typed one."""
+        if self.is_untouched and self.text != opening:
+            self._opening = opening
+            self.text = opening
+            self.select_all()
 
     def set_known(self, characters: frozenset[str] | None) -> None:
         """Strike out all characters but these, which the model knows; None: no character."""
