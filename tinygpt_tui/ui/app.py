@@ -32,7 +32,7 @@ from tinygpt_tui.ui.shell.line_filter import NoCommands
 from tinygpt_tui.ui.shell.preferences import Preferences
 from tinygpt_tui.ui.shell.selection import Selection
 from tinygpt_tui.ui.shell.tab_bar import TabBar
-from tinygpt_tui.ui.shell.terminal import TolerantOutput, leaving_in_order
+from tinygpt_tui.ui.shell.terminal import TolerantOutput, has_few_colours, leaving_in_order
 from tinygpt_tui.ui.shell.themes import DARK, LIGHT, THEMES
 from tinygpt_tui.ui.shell.unexpected import log_unexpected
 from tinygpt_tui.ui.tabs import TABS
@@ -63,6 +63,8 @@ def run(device: str = AUTO, lessons_from: tuple[Path, str] | None = None) -> int
     With `lessons_from`, a folder of lessons and their language, it starts with the lessons. Raises what could not be
     saved at its end.
     """
+    if has_few_colours():
+        os.environ["NO_COLOR"] = "1"  # as Textual reads it
     app = TinyGPTApp(device=device, lessons_from=lessons_from)
     with leaving_in_order(app.leave):
         app.run()

@@ -186,7 +186,7 @@ async def test_clear_keeps_the_prompt() -> None:
 
 async def test_the_footer_shows_only_what_works_now() -> None:
     async with opened() as bench:
-        assert bench.keys == {"Generate", "Models", "Sampling", "Sessions"}
+        assert bench.keys == {"Generate", "Microscope", "Models", "Sampling", "Sessions"}
         await bench.ask("a")
         bench.engine.begin()
         bench.engine.write("b")

@@ -1,4 +1,4 @@
-"""Panes side by side; without room for that, the outer ones are drawers over the middle."""
+"""Panes side by side; with less room one of the outer ones is beside the middle, or they are drawers over it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from textual.message import Message
 from textual.widget import Widget
 
 LEFT_FROM, RIGHT_FROM = 88, 112  # columns from which a pane is beside the middle
+BOTH_FROM = 140  # columns from which both are; below, the right one is in the place of the left one when opened
 
 
 class SidePanes(Horizontal):
-    """Left, middle and right. With room, left is always shown and right if wanted; without, when opened."""
+    """Left, middle and right. With room, left is always shown and right if wanted; with less, right when opened."""
 
     DEFAULT_CSS = """
     SidePanes {
@@ -55,18 +56,20 @@ class SidePanes(Horizontal):
         """Whether an outer pane is visible."""
         if self.is_drawer(pane):
             return pane is self._open
+        if RIGHT_FROM <= self._width < BOTH_FROM:
+            return (pane is self._right) == (self._open is self._right)
         return pane is self._left or self._right_wanted
 
     def open(self, pane: Widget) -> None:
         """Show an outer pane."""
         self._open = pane
-        if pane is self._right and not self.is_drawer(pane):
+        if pane is self._right and self._width >= BOTH_FROM:
             self._set_right(True)
         self._arrange()
 
     def close(self, pane: Widget) -> None:
         """Hide an outer pane; the left one stays if there is room for it."""
-        if pane is self._right and not self.is_drawer(pane):
+        if pane is self._right and self._width >= BOTH_FROM:
             self._set_right(False)
         self.close_drawers()
 

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import IO
 
+from rich.console import Console
+
 from tinygpt_tui import platforms
 
 LOOK_EVERY_S = 0.25
@@ -23,7 +25,14 @@ GRACE_S = 0.5  # for the process to end once the app has
 SIGNALLED = 128  # and the signal's number: the exit status of what a signal ended, as shells count
 HUNG_UP = SIGNALLED + 1
 
+FEW_COLOURS = ("standard", "windows", None)  # Rich's names of palettes of sixteen colours, and of none
+
 Leave = Callable[[int], None]  # quits with an exit status; for any thread
+
+
+def has_few_colours() -> bool:
+    """Whether the terminal has at most 16 colours: the shades of a theme would fall together."""
+    return not os.environ.get("TEXTUAL_COLOR_SYSTEM") and Console(force_terminal=True).color_system in FEW_COLOURS
 
 
 class TolerantOutput:

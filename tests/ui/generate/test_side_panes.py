@@ -1,0 +1,32 @@
+"""Which panes are beside the text: both with room, one with less, none with little."""
+
+from __future__ import annotations
+
+import pytest
+from generate_bench import opened
+from textual.geometry import Size
+
+pytestmark = pytest.mark.usefixtures("no_shipped_models")
+
+
+async def test_a_pane_is_beside_the_text_where_there_is_room_for_it() -> None:
+    async with opened((140, 30)) as bench:
+        screen = bench.screen
+
+        async def shown(width: int) -> tuple[bool, bool]:
+            await bench.pilot.resize_terminal(width, 30)
+            await bench.until(lambda: screen.size == Size(width, 30))
+            await bench.pilot.pause()
+            return screen.chooser.display, screen.form.display
+
+        assert await shown(140) == (True, True)
+        assert await shown(139) == (True, False)
+        assert screen.pane.size.width >= 100
+        await bench.pilot.press("ctrl+t")
+        await bench.until(lambda: screen.form.has_focus_within)
+        assert await shown(130) == (False, True)  # in the place of the models
+        assert await shown(100) == (True, True)  # over the text
+        await bench.pilot.press("escape")
+        assert await shown(120) == (True, False)
+        assert await shown(80) == (False, False)
+        assert await shown(140) == (True, True)
