@@ -179,7 +179,7 @@ async def test_pause_and_go_on(run: ScriptedRun) -> None:
         await bench.until(lambda: bench.phase is Phase.PAUSING)
         assert control.pending("pause")
         run.write([Paused(40)])
-        await bench.sees("press p to continue")
+        await bench.sees("press Space to continue")
         assert "Pause" not in bench.keys
         await bench.pilot.press("space")
         assert not control.pending("pause")
@@ -223,7 +223,7 @@ async def test_finished(run: ScriptedRun) -> None:
         run.write(steps(41, STEPS))
         (run.folder.model / "weights.safetensors").write_bytes(b"weights")
         run.end("finished", STEPS)
-        await bench.sees(f"Done: validation loss {loss_at(STEPS):.4f} at step 100; talk to it in Generate")
+        await bench.sees(f"Done: validation loss {loss_at(STEPS):.4f} at step 100; generate with it")
         assert "Pause" not in bench.keys
         await bench.pilot.press("g")
         await bench.until(lambda: str(run.folder.model) in bench.talked)

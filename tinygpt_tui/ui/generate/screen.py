@@ -18,6 +18,7 @@ from textual.widgets import OptionList
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EngineFailed, EngineReady
+from tinygpt_tui.paths import shipped_models
 from tinygpt_tui.settings.fields import fields_of, written
 from tinygpt_tui.settings.sampling import SamplingSettings, from_lines, to_lines
 from tinygpt_tui.ui import places
@@ -126,8 +127,6 @@ class GenerateScreen(TabScreen):
                 return chooser.can_train
             case "untrained":
                 return chooser.in_use is not None and not (chooser.has_focus_within and chooser.resting)
-            case "time_machine":
-                return chooser.card is not None and chooser.card.layout == "native" and chooser.card.trained is not None
             case "senses":
                 return chooser.in_use is not None and chooser.in_use.has_senses
             case "branches":
@@ -288,10 +287,6 @@ class GenerateScreen(TabScreen):
     async def _card_chosen(self, message: Welcome.Chosen) -> None:
         await self.run_action(message.action)
 
-    async def action_watch(self) -> None:
-        """Open the time machine of the bundled model."""
-        await places.watch_it_learn(self.app)
-
     def action_microscope(self) -> None:
         """Open the microscope, or close it; without a text, the model writes a short one first."""
         glass = self.pane.glass
@@ -330,9 +325,11 @@ class GenerateScreen(TabScreen):
             dialogs.show_senses(self.app, self.pane, self.chooser.card)
 
     def action_time_machine(self) -> None:
-        """Play the run of the model in use, with the prompt that is typed."""
-        if self.chooser.card is not None:
-            open_time_machine(self, Path(self.chooser.card.path), prompt=self.pane.prompt.text, play=True)
+        """Play the run of the model in use, or of the bundled one if it has none, with the prompt that is typed."""
+        card, prompt = self.chooser.card, self.pane.prompt.text
+        has_run = card is not None and card.layout == "native" and card.trained is not None
+        model = Path(card.path) if card is not None and has_run else shipped_models() / places.SHOWN_RUN
+        open_time_machine(self, model, prompt=prompt, play=True)
 
     def action_branches(self) -> None:
         """Show everything written in this session."""

@@ -37,7 +37,7 @@ WRITE = "It continues the prompt below; or type your own"
 CARDS = (
     Card("generate", "generate.generate", "enter", "Let it write", WRITE),
     Card("microscope", "generate.microscope", "f5", "See inside a letter", "What else it could have written"),
-    Card("watch", "generate.history", "alt+h", "Watch it learn", "Its text at each step, from noise to verse"),
+    Card("time_machine", "generate.history", "alt+h", "Watch it learn", "Its text at each step, from noise to verse"),
     Card("app.tab('train')", "app.train", "f3", "Train on my text", "A model of your own, from any text file"),
     Card("app.learn", "app.learn", "alt+l", "Learn", "Short lessons in the real app"),
 )

@@ -34,7 +34,7 @@ def notice_of(session: TrainingSession) -> str:
     saved = f"validation loss {best[1]:.4f} at step {best[0]:,}" if best else "no weights saved yet"
     again = " Resume from the last checkpoint: g." if session.has_state else " Start it again: g."
     again = again if session.can_resume else ""
-    talk = "; talk to it in Generate (t)" if session.has_weights else ""
+    talk = "; generate with it (g)" if session.has_weights else ""
     match phase:
         case Phase.FINISHED:
             return f"Done: {saved}{talk}."
@@ -55,6 +55,6 @@ def notice_of(session: TrainingSession) -> str:
         case Phase.PAUSED:
             reason = history.paused.reason if history.paused else ""
             why = reason or session.status_message
-            return f"Paused: {why}" if why else "Paused. The trainer waits in memory; press p to continue."
+            return f"Paused: {why}" if why else "Paused. The trainer waits in memory; press Space to continue."
         case _:
             return ""
