@@ -177,7 +177,7 @@ async def test_one_branch_is_deleted_at_once_and_comes_back() -> None:
     async with opened(editor) as bench:
         assert "Undo" not in bench.keys
         await bench.press("d")
-        await bench.sees("1 branch deleted · u to undo")
+        await bench.sees("1 branch deleted · z to undo")
         assert 3 not in editor.session.branches
         assert bench.highlighted == 4  # the next one, so that d d d walks down
         await bench.until(lambda: "Undo" in bench.keys)

@@ -67,7 +67,7 @@ async def test_the_list_of_models_shows_its_keys_first_and_a_text_keeps_its_writ
         await bench.pilot.press("ctrl+o")
         await bench.until(lambda: isinstance(bench.screen.focused, OptionList))
         bar = bench.screen.query_one(KeyBar)
-        await bench.until(lambda: all(key in bar.render().plain for key in ("i Card", "o Open…", "t Fine-tune")))
+        await bench.until(lambda: all(key in bar.render().plain for key in ("i Model card", "o Open", "t Fine-tune")))
         written_by = bench.screen.chooser.in_use.name
         assert "by" not in str(bench.screen.pane.output.border_subtitle)
         await bench.pilot.press("down" if written_by == "one" else "up")

@@ -162,7 +162,7 @@ async def test_a_deleted_session_comes_back() -> None:
             await bench.goes_to(heading)
             await bench.pilot.press("d")
             await bench.until(lambda heading=heading: f"  {heading}" not in bench.text)
-            await bench.sees("is in the trash · u to undo")
+            await bench.sees("is in the trash · z to undo")
             await bench.pilot.press("home")
         assert len(editor.store.cards()) == 1
         await bench.pilot.press("z")

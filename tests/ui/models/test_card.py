@@ -67,7 +67,7 @@ async def test_the_letter_is_a_letter_in_the_prompt() -> None:
         await bench.pilot.press("i")
         await bench.pilot.pause()
         assert bench.app.screen is bench.screen
-        assert "Card" not in bench.keys
+        assert "Model card" not in bench.keys
 
 
 async def test_rename_copy_delete_and_take_back() -> None:
@@ -82,7 +82,7 @@ async def test_rename_copy_delete_and_take_back() -> None:
         await bench.pilot.press("enter")
         await sees(bench, "copied to “two-2”")
         await bench.pilot.press("d")
-        await sees(bench, "“two-2” is in the trash · u to undo")
+        await sees(bench, "“two-2” is in the trash · z to undo")
         await bench.until(lambda: keys(bench) == ["Undo", "Back"])
         assert [path.name for path in paths.models_folder().iterdir() if path.name[0] != "."] == ["two"]
         await bench.pilot.press("z")
@@ -99,7 +99,7 @@ async def test_a_shipped_model_can_be_copied_and_not_renamed(monkeypatch: pytest
     monkeypatch.setattr(paths, "shipped_models", lambda: tmp_path / "shipped")
     make_model(tmp_path / "shipped" / "one")
     async with card(models=()) as bench:
-        await bench.until(lambda: keys(bench) == ["Copy", "Weights", "Export", "Back"])
+        await bench.until(lambda: keys(bench) == ["Copy", "Compare", "Export", "Back"])
 
 
 async def test_two_models_are_compared_by_the_engine() -> None:

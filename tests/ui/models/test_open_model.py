@@ -158,7 +158,7 @@ async def test_the_card_of_a_broken_file_says_what_is_wrong_and_what_to_do(key: 
         await sees(bench, "this cannot be opened", "half.pt is damaged", "copy it again", "d Delete")
         assert "Rename" not in shown(bench)
         await bench.pilot.press("d")
-        await sees(bench, "“half.pt” is in the trash", "u Undo")
+        await sees(bench, "“half.pt” is in the trash", "z Undo")
         await bench.pilot.press("z")
         await sees(bench, "restored", "this cannot be opened")
         await bench.pilot.press("escape")

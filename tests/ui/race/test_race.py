@@ -218,7 +218,7 @@ async def test_again_takes_the_same_prompt_and_another_seed() -> None:
         await bench.start("a")
         bench.engine.end(job=1)
         bench.engine.end(job=2)
-        await bench.until(lambda: "Again" in bench.keys)
+        await bench.until(lambda: "Retry" in bench.keys)
         bench.screen.query_one(PromptBox).text = "something else"
         await bench.press("ctrl+r")
         await bench.until(lambda: len(bench.engine.asked) == 4)
@@ -255,21 +255,21 @@ async def test_a_job_of_the_other_tab_is_none_of_ours_and_the_other_way_round() 
 async def test_panes_are_added_up_to_four_and_removed_down_to_two() -> None:
     async with opened(models=("one", "two")) as bench:
         await bench.to_pane(1)
-        assert "Add" in bench.keys
-        assert "Remove" not in bench.keys
+        assert "New" in bench.keys
+        assert "Delete" not in bench.keys
         await bench.press("n")
         await bench.until(lambda: len(bench.panes) == 3)
         assert bench.titles[2] == "3 two"
         await bench.until(lambda: bench.panes[2].has_focus_within)
         await bench.press("n")
         await bench.until(lambda: len(bench.panes) == 4)
-        await bench.until(lambda: "Add" not in bench.keys)
+        await bench.until(lambda: "New" not in bench.keys)
         await bench.press("n")
         assert len(bench.panes) == 4
         for left in (3, 2):
             await bench.press("d")
             await bench.until(lambda left=left: len(bench.panes) == left)
-        await bench.until(lambda: "Remove" not in bench.keys)
+        await bench.until(lambda: "Delete" not in bench.keys)
         assert bench.titles == ["1 one", "2 one, untrained"]
 
 
@@ -483,16 +483,16 @@ async def test_a_remembered_model_that_is_gone_gives_way_to_the_usual_one() -> N
 
 async def test_the_footer_shows_only_what_works_now() -> None:
     async with opened() as bench:
-        assert bench.keys == {"Race", "Model", "Settings"}
+        assert bench.keys == {"Race", "Model", "Sampling"}
         await bench.to_pane(1)
-        assert bench.keys == {"Race", "Model", "Settings", "Untrained", "Add"}
+        assert bench.keys == {"Race", "Model", "Sampling", "Untrained", "New"}
         await bench.start()
         await bench.until(
-            lambda: bench.keys == {"Race", "Stop", "Model", "Settings", "Untrained", "Add", "Copy", "Save"}
+            lambda: bench.keys == {"Race", "Stop", "Model", "Sampling", "Untrained", "New", "Copy", "Save"}
         )
         bench.engine.end(job=1)
         bench.engine.end(job=2)
-        await bench.until(lambda: "Again" in bench.keys and "Stop" not in bench.keys)
+        await bench.until(lambda: "Retry" in bench.keys and "Stop" not in bench.keys)
 
 
 async def test_help_explains_the_pane() -> None:
@@ -501,7 +501,7 @@ async def test_help_explains_the_pane() -> None:
         await bench.press("f1")
         help_screen = await bench.modal(HelpScreen)
         assert "same random numbers" in " ".join(help_screen.words.split())
-        assert {"Race", "Untrained", "Add", "Next pane"} <= {row.title for row in help_screen.keys}
+        assert {"Race", "Untrained", "New", "Next pane"} <= {row.title for row in help_screen.keys}
 
 
 @pytest.mark.parametrize(

@@ -218,9 +218,9 @@ async def test_no_size_breaks_the_form(size: tuple[int, int]) -> None:
     async with train_tab(size) as bench:
         await bench.read()
         if size[0] >= 80:
-            await bench.sees("Start ^t")
+            await bench.sees("Start ^g")
         await bench.pilot.resize_terminal(140, 40)
-        await bench.sees("Start ^t")
+        await bench.sees("Start ^g")
 
 
 def fetching(*parts: Downloaded | Exception) -> object:

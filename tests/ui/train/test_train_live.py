@@ -88,7 +88,7 @@ async def test_a_live_run_is_found_and_followed(run: ScriptedRun) -> None:
         history = bench.screen.session.history  # type: ignore[union-attr]
         np.testing.assert_array_equal(history.losses[0], np.arange(1, 71))
         assert history.best == (70, loss_at(70))
-        assert {"Pause", "Stop", "New", "Runs"} <= bench.keys
+        assert {"Pause", "Stop", "New", "Other run"} <= bench.keys
         assert not {"Continue", "Resume"} & bench.keys
 
 

@@ -85,7 +85,7 @@ async def test_a_model_is_trained(text: Path, run: RunFolder) -> None:
         assert len(losses) == 200
         assert losses[-10:].mean() < losses[:10].mean() / 2
         assert history.best is not None
-        assert "Talk" in bench.keys
+        assert "Generate" in bench.keys
     assert (run.model / "weights.safetensors").is_file()
     config = read_config(run.model)
     assert config.trained is not None
