@@ -21,6 +21,7 @@ EXAMPLES: list[typing.Any] = [
     ),
     generation.Explained(1, (generation.TokenSeen(0, 1, 5, None), generation.TokenSeen(1, 2, -1, None))),
     generation.Attributed(1, 0.25, 3, (generation.Attribution(4, 5, -0.5),)),
+    generation.TextChecked(1, 1.0, 5, 8, "a text", "", 9, 8, ("é",), ((0, 20),), generation.CopiedPassage(0, 20, 3)),
     generation.Compared(
         1, (generation.TensorCompared("w", (2, 3), None), generation.TensorCompared("v", (2,), (2,), 0.5, 1.0))
     ),
@@ -59,6 +60,7 @@ EXAMPLES: list[typing.Any] = [
     requests.OpenModel("/m"),
     requests.Generate("/m", "To be\r\n", SamplingSettings(seed=3, stop=("\n", "é|")), job=1),
     requests.Attribute("/m", "To be", 4, SamplingSettings(), untrained=True, job=1),
+    requests.CheckText("/m", "To be", 2, quick=True, job=1),
     requests.Explain("/m", "To be", 2, 5, SamplingSettings(window="reanchor"), 10, untrained=True, job=1),
     requests.Generate("/m", "", SamplingSettings(), gains=((requests.EVERY_TOKEN, 0, 0.5), (5, 1, -1.0)), job=1),
     requests.LookAtSenses("/m", "To be", job=1),

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygpt_tui.corpora.corpus import Corpus
+from tinygpt_tui.corpora.rolling_hash import RollingHash
 from tinygpt_tui.events.training import Finding
 from tinygpt_tui.tokenizers.char import Ids
 
@@ -155,18 +156,13 @@ def repeated(ids: Ids, pieces: Ids, size: int) -> NDArray[np.bool_]:
     """
     count, length = pieces.shape
     table = np.random.default_rng(0).integers(1 << 63, size=size, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-    base = 0x9E3779B97F4A7C15  # odd, so that it has an inverse
-    most = TOKENS_AT_ONCE + length
-    powers = np.cumprod(np.full(most, base, dtype=np.uint64))
-    undone = np.cumprod(np.full(most, pow(base, -1, 1 << 64), dtype=np.uint64))
-    wanted = (table[pieces] * powers[:length]).sum(axis=1, dtype=np.uint64)
+    rolling = RollingHash(length, TOKENS_AT_ONCE + length)
+    wanted = rolling.whole(table[pieces])
     order = np.argsort(wanted)
     found = np.zeros(count, dtype=np.bool_)
     for start in range(0, len(ids) - length + 1, TOKENS_AT_ONCE):
         part = ids[start : start + TOKENS_AT_ONCE + length - 1]
-        sums = np.append(np.uint64(0), np.cumsum(table[part] * powers[: len(part)], dtype=np.uint64))
-        here = sums[length:] - sums[:-length]
-        here[1:] *= undone[: len(here) - 1]  # each as if it were at the start
+        here = rolling.windows(table[part])
         places = np.minimum(np.searchsorted(wanted[order], here), count - 1)
         found[places[wanted[order][places] == here]] = True
     # `found` counts by the sorted hashes; equal pieces have one place there and all of them are found.

@@ -135,6 +135,35 @@ class Attributed(msgspec.Struct, frozen=True, tag=True):
     tokens: tuple[Attribution, ...]
 
 
+class CopiedPassage(msgspec.Struct, frozen=True, array_like=True):
+    """Characters `start` to `end` of a text, word for word in line `line` (from 1) of the training text."""
+
+    start: int
+    end: int
+    line: int
+
+
+class TextChecked(msgspec.Struct, frozen=True, tag=True):
+    """What a CheckText has found by now; `done` is 1 in the last one, and the fields after `source` count only there.
+
+    From character `loop_start` to its end the text repeats `loop_period` characters; 0: it does not. `source` is the
+    name of the training text, empty if it is not known; `missing` says why the text was not compared with it. `copied`
+    are the passages that it has word for word; `unknown` the words that it has nowhere, each once.
+    """
+
+    job: int
+    done: float
+    loop_start: int = 0
+    loop_period: int = 0
+    source: str = ""
+    missing: str = ""
+    words: int = 0
+    known_words: int = 0
+    unknown: tuple[str, ...] = ()
+    copied: tuple[tuple[int, int], ...] = ()
+    longest: CopiedPassage | None = None
+
+
 class TensorCompared(msgspec.Struct, frozen=True, array_like=True):
     """A tensor of two models. `distance` is how far the other's is, as a share of the first's length.
 
@@ -218,6 +247,7 @@ GenerationEvent = (
     | Token
     | Explained
     | Attributed
+    | TextChecked
     | Compared
     | SensesSeen
     | TraceStarted

@@ -75,6 +75,18 @@ class Attribute(JobRequest, frozen=True):
     untrained: bool = False
 
 
+class CheckText(JobRequest, frozen=True):
+    """Say whether `text` repeats itself, and what of it from character `start` on is in the model's training text.
+
+    Answered by TextChecked, several times. With `quick`, a large training text is left out.
+    """
+
+    model: str
+    text: str
+    start: int = 0
+    quick: bool = False
+
+
 class CompareWeights(JobRequest, frozen=True):
     """Say how far the weights of the model at `other` are from those of the model at `model`.
 
@@ -131,5 +143,5 @@ class ChangeSampling(msgspec.Struct, frozen=True, tag=True):
 
 
 Control = StopJob | Allow | ChangeSampling  # what is said to a running job
-Work = Generate | Explain | Attribute | CompareWeights | LookAtSenses | Trace  # what becomes a job
+Work = Generate | Explain | Attribute | CheckText | CompareWeights | LookAtSenses | Trace  # what becomes a job
 Request = OpenModel | Work | Control

@@ -129,12 +129,20 @@ def try_one_batch(run: RunFolder) -> Finding:
 
 def is_here(corpus: CorpusReference) -> bool:
     """Whether the text of a run seems to be on this machine."""
-    return bool(_places(corpus))
+    return bool(places_of(corpus))
+
+
+def places_of(corpus: CorpusReference) -> list[Path]:
+    """Return the files that may be the text of a run."""
+    # A shipped run knows only the name of its file.
+    own = [Path(corpus.path)] if Path(corpus.path).is_absolute() else []
+    known = [Path(entry.path) for entry in list_corpora() if entry.path and entry.row.sha256 == corpus.sha256]
+    return [path for path in [*own, *known] if is_file(path)]
 
 
 def text_of(corpus: CorpusReference) -> CorpusText:
     """Read the text of a run, where it was or where the catalogue has it. Raises NotFoundError, CorpusError."""
-    for path in _places(corpus):
+    for path in places_of(corpus):
         text = read_text(path, corpus.encoding)
         if corpus.sha256 in ("", text.sha256):
             return text
@@ -176,14 +184,6 @@ def _sized(training: TrainingSettings, corpus: Corpus) -> TrainingSettings:
     """Return the settings with the vocabulary size of `corpus`."""
     architecture = msgspec.structs.replace(training.architecture, vocab_size=corpus.tokenizer.size)
     return msgspec.structs.replace(training, architecture=architecture)
-
-
-def _places(corpus: CorpusReference) -> list[Path]:
-    """Return the files that may be a text."""
-    # A shipped run knows only the name of its file.
-    own = [Path(corpus.path)] if Path(corpus.path).is_absolute() else []
-    known = [Path(entry.path) for entry in list_corpora() if entry.path and entry.row.sha256 == corpus.sha256]
-    return [path for path in [*own, *known] if is_file(path)]
 
 
 def _read_all(examiner: Examiner) -> None:

@@ -18,6 +18,7 @@ from tinygpt_tui.events.requests import (
     Allow,
     Attribute,
     ChangeSampling,
+    CheckText,
     CompareWeights,
     Control,
     Explain,
@@ -40,6 +41,7 @@ from tinygpt_tui.workers.model_cache import ModelCache
 from tinygpt_tui.workers.models import OpenedModel
 from tinygpt_tui.workers.process import ENGINE_LOG
 from tinygpt_tui.workers.snapshots import SnapshotCache
+from tinygpt_tui.workers.text_checks import TextChecks
 from tinygpt_tui.workers.traces import Traces
 
 
@@ -63,6 +65,7 @@ class EngineService:
         self._models = ModelCache(device)
         self._snapshots = SnapshotCache(device=device)
         self._traces = Traces()
+        self._text_checks = TextChecks()
         self._jobs: dict[int, tuple[Job, Iterator[GenerationEvent]]] = {}
 
     @property
@@ -135,6 +138,8 @@ class EngineService:
             return _senses(self._models.open(Path(request.model)), request)
         if isinstance(request, Trace):
             return self._traces.job(request)
+        if isinstance(request, CheckText):
+            return self._text_checks.job(request)
         if isinstance(request, Generate) and request.at_step is not None:
             opened = self._snapshots.open(Path(request.model), request.at_step)
         else:
