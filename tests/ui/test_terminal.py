@@ -81,5 +81,7 @@ def test_enter_writes_and_the_keyboard_alone_does_it(terminal: Terminal) -> None
     terminal.keys("Enter")
     written = terminal.wait(lambda screen: re.search(r"500-token limit", screen))
     assert "ROMEO:" in written
+    terminal.keys("M-4")  # Alt and a digit
+    terminal.wait(lambda screen: "▌Runs" in screen)
     terminal.keys("C-q")
     terminal.wait(lambda screen: "Generate" not in screen)

@@ -8,10 +8,11 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.text import Text
 from textual import events, work
+from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.command import Provider
@@ -32,7 +33,7 @@ from tinygpt_tui.ui.shell.line_filter import NoCommands
 from tinygpt_tui.ui.shell.preferences import Preferences
 from tinygpt_tui.ui.shell.selection import Selection
 from tinygpt_tui.ui.shell.tab_bar import TabBar
-from tinygpt_tui.ui.shell.terminal import TolerantOutput, has_few_colours, leaving_in_order
+from tinygpt_tui.ui.shell.terminal import TolerantOutput, has_few_colours, leaving_in_order, let_alt_have_digits
 from tinygpt_tui.ui.shell.themes import DARK, LIGHT, THEMES
 from tinygpt_tui.ui.shell.unexpected import log_unexpected
 from tinygpt_tui.ui.tabs import TABS
@@ -416,6 +417,7 @@ class TinyGPTApp(App[None]):
         file = getattr(driver, "_file", None)  # what the drivers of real terminals write to
         if file is not None:
             driver._file = TolerantOutput(file)  # type: ignore[attr-defined]
+            let_alt_have_digits(cast(dict[str, Any], ANSI_SEQUENCES_KEYS))
         return driver
 
     async def action_quit(self) -> None:

@@ -17,6 +17,7 @@ from tinygpt_tui.ui.shell.help import HelpScreen
 from tinygpt_tui.ui.shell.keys import keys_of
 from tinygpt_tui.ui.shell.preferences import Preferences
 from tinygpt_tui.ui.shell.tab_bar import TabTitle
+from tinygpt_tui.ui.shell.terminal import has_few_colours
 from tinygpt_tui.ui.tabs import TABS
 from tinygpt_tui.ui.train.screen import TrainScreen
 
@@ -63,6 +64,18 @@ async def test_without_colour_no_theme_is_black_on_black(monkeypatch: pytest.Mon
     async with app.run_test():
         assert app.theme == "tinygpt-dark"
         assert not app.current_theme.ansi
+
+
+@pytest.mark.parametrize(
+    ("term", "colorterm", "few"),
+    [("xterm", "", True), ("linux", "", True), ("xterm", "truecolor", False), ("xterm-256color", "", False)],
+)
+def test_sixteen_colours_are_few(monkeypatch: pytest.MonkeyPatch, term: str, colorterm: str, few: bool) -> None:
+    monkeypatch.delenv("TEXTUAL_COLOR_SYSTEM", raising=False)
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setenv("COLORTERM", colorterm)
+    assert has_few_colours() == few
 
 
 def test_the_settings_of_an_earlier_version_are_taken_over() -> None:

@@ -11,9 +11,9 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from types import FrameType
-from typing import IO
+from typing import IO, Any
 
 from rich.console import Console
 
@@ -33,6 +33,15 @@ Leave = Callable[[int], None]  # quits with an exit status; for any thread
 def has_few_colours() -> bool:
     """Whether the terminal has at most 16 colours: the shades of a theme would fall together."""
     return not os.environ.get("TEXTUAL_COLOR_SYSTEM") and Console(force_terminal=True).color_system in FEW_COLOURS
+
+
+def let_alt_have_digits(sequences: MutableMapping[str, Any]) -> None:
+    """Have Alt and a digit arrive as such.
+
+    Textual's table of what terminals send has them as the characters that Option types on a Mac: ¡ for Alt+1.
+    """
+    for digit in range(10):
+        sequences.pop(f"\x1b{digit}", None)
 
 
 class TolerantOutput:
