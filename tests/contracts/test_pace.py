@@ -34,9 +34,8 @@ class Paced:
     def __init__(self, folder: Path, *, allowed: int | None, sampling: SamplingSettings = SAMPLING) -> None:
         self.service = EngineService()
         self.events: list[GenerationEvent] = []
-        request = Generate(str(folder), "abc", sampling, candidates=3, drawn=True, allowed=allowed, job=1)
-        self.service.handle(0.0, request)
-        self.run()
+        self.service.handle(0.0, Generate(str(folder), "abc", sampling, allowed=0, job=1))
+        self.allow(allowed)
 
     def run(self) -> None:
         """Advance while there is something to do."""
@@ -44,7 +43,7 @@ class Paced:
             self.events += self.service.advance()
 
     def allow(self, tokens: int | None) -> None:
-        self.service.handle(0.0, Allow(1, tokens))
+        self.service.handle(0.0, Allow(1, tokens, candidates=3))
         self.run()
 
     @property

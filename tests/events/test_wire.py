@@ -67,7 +67,7 @@ EXAMPLES: list[typing.Any] = [
     requests.CompareWeights("/m", "/n", job=1),
     requests.Trace("/m", "To be", untrained=True, job=1),
     requests.StopJob(1),
-    requests.Allow(1, None),
+    requests.Allow(1, None, 10),
     requests.ChangeSampling(1, SamplingSettings(temperature=1.5)),
     training.RunStarted(1.5, 0, 10, 100, 90, 10, "cpu", 1),
     training.Step(1, 2.5, 1e-3, 0.5, 1000.0, 0.1),

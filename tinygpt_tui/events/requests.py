@@ -29,7 +29,7 @@ class Generate(JobRequest, frozen=True):
     """Write on from `prompt` with the model at this path.
 
     With `candidates` each token carries its TokenProbabilities with that many candidates; None: neither, at no cost.
-    With `drawn` they also say how likely `sampling` makes each candidate. `allowed` as in Allow, from the first token.
+    `allowed`: how many tokens it may draw until an Allow says otherwise; None: all.
     `untrained` asks for the same model with the weights that its training began with; `at_step` with those that its
     run kept nearest to that step: the answer's GenerationStarted says which step that is. `gains` turn senses of a
     backpack up or down.
@@ -40,7 +40,6 @@ class Generate(JobRequest, frozen=True):
     sampling: SamplingSettings
     candidates: int | None = None
     untrained: bool = False
-    drawn: bool = False
     allowed: int | None = None
     at_step: int | None = None
     gains: tuple[Gain, ...] = ()
@@ -128,11 +127,13 @@ class StopJob(msgspec.Struct, frozen=True, tag=True):
 class Allow(msgspec.Struct, frozen=True, tag=True):
     """Let a Generate draw this many tokens in all, and then wait for more; None: as many as it wants, at full speed.
 
-    Fewer than it has drawn: it waits before its next token. A job that waits computes nothing, and can be stopped.
+    Fewer than it has drawn: it waits before its next token. A job that waits computes nothing, and can be stopped. With
+    `candidates` each of these tokens carries its TokenProbabilities, `drawn` included; 0: what its Generate asked for.
     """
 
     job: int
     tokens: int | None
+    candidates: int = 0
 
 
 class ChangeSampling(msgspec.Struct, frozen=True, tag=True):

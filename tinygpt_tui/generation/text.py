@@ -40,7 +40,6 @@ class TextGeneration:
         job: int = 0,
         sample: int = 0,
         candidates: int | None = None,
-        drawn: bool = False,
         engine_name: str = "",
         step: int | None = None,
         validation_loss: float | None = None,
@@ -48,8 +47,6 @@ class TextGeneration:
         asked_at: float | None = None,
     ) -> None:
         """With `candidates` each token carries its TokenProbabilities with that many candidates; None: no cost.
-
-        With `drawn` too, what `draw` returns says how likely the settings made each candidate.
         The times count from `asked_at`, a perf_counter reading; by default from now. The others only go into the
         events. Raises UsageError if banned and allowed characters leave nothing to write.
         """
@@ -60,7 +57,7 @@ class TextGeneration:
         self.job, self.sample = job, sample
         self.error: TinyGPTError | None = None  # what the text failed with
         self._tokenizer, self._candidates, self._limit = tokenizer, candidates, sampling.max_new_tokens
-        self._drawn = drawn and bool(candidates)
+        self._detailed = 0
         self._text = _GrowingText(tokenizer, sampling)
         self._asked_at = time.perf_counter() if asked_at is None else asked_at
         self._first_at: float | None = None
@@ -83,13 +80,17 @@ class TextGeneration:
         """End at the next token; safe to call from another thread."""
         self._stopped = True
 
+    def detail(self, candidates: int) -> None:
+        """Have the next tokens carry this many candidates, with the probability that the settings draw each; 0: end."""
+        self._detailed = candidates
+
     def start(self, window: Policy) -> GenerationStarted:
         """Return the first event; `window` is the engine's."""
         return msgspec.structs.replace(self._started, window=window)
 
     def draw(self, logits: NDArray[np.float32], context_used: int) -> Token:
         """Draw the next token from logits (V,). Raises what Sampler.draw raises."""
-        drawn = self.sampler.probabilities(logits) if self._drawn else None
+        drawn = self.sampler.probabilities(logits) if self._detailed else None
         return self.add(self.sampler.draw(logits), logits, context_used, drawn)
 
     def add(
@@ -102,8 +103,9 @@ class TextGeneration:
         shown, place = self._text.push(id), self.count
         self.count = place + 1
         chance = None
-        if self._candidates is not None:
-            chance = probabilities_of(logits, id, self._candidates, self._tokenizer, drawn)
+        candidates = self._detailed or self._candidates
+        if candidates is not None:
+            chance = probabilities_of(logits, id, candidates, self._tokenizer, drawn)
         return Token(self.job, place, id, shown, context_used, chance, self.sample)
 
     @property
@@ -149,9 +151,10 @@ class GenerationJob:
         """End at the next token; safe to call from another thread."""
         self._text.stop()
 
-    def allow(self, tokens: int | None) -> None:
-        """Set how many tokens may be drawn in all; None: any number."""
+    def allow(self, tokens: int | None, candidates: int = 0) -> None:
+        """Set how many tokens may be drawn in all, None: any number, and how many candidates they carry."""
         self._allowed = tokens
+        self._text.detail(candidates)
 
     def change_sampling(self, sampling: SamplingSettings) -> None:
         """Draw the next tokens by other settings; see Sampler.change."""

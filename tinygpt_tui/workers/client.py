@@ -95,10 +95,10 @@ class Job:
             self._stopping = True
             self._control(StopJob(self.number))
 
-    def allow(self, tokens: int | None) -> None:
+    def allow(self, tokens: int | None, candidates: int = 0) -> None:
         """Let it draw this many tokens in all, then wait; None: as many as it wants. See Allow."""
         if self.running:
-            self._control(Allow(self.number, tokens))
+            self._control(Allow(self.number, tokens, candidates))
 
     def change_sampling(self, sampling: SamplingSettings) -> None:
         """Have the next tokens drawn with other settings; see ChangeSampling."""

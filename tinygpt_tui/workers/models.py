@@ -82,7 +82,6 @@ class OpenedModel(ABC):
         job: int = 0,
         sample: int = 0,
         candidates: int | None = None,
-        drawn: bool = False,
         asked_at: float | None = None,
     ) -> TextGeneration:
         """Return a text that this model is to write; see TextGeneration. Raises UsageError."""
@@ -94,7 +93,6 @@ class OpenedModel(ABC):
             job=job,
             sample=sample,
             candidates=candidates,
-            drawn=drawn,
             engine_name=self.engine_name,
             step=self.step,
             validation_loss=self.validation_loss,
@@ -109,12 +107,11 @@ class OpenedModel(ABC):
         *,
         job: int = 0,
         candidates: int | None = None,
-        drawn: bool = False,
         allowed: int | None = None,
         asked_at: float | None = None,
     ) -> GenerationJob:
         """Return the job that writes one text with an engine of its own. Raises UsageError."""
-        text = self.new_text(prompt, sampling, job=job, candidates=candidates, drawn=drawn, asked_at=asked_at)
+        text = self.new_text(prompt, sampling, job=job, candidates=candidates, asked_at=asked_at)
         return GenerationJob(self.new_engine(sampling.window, sampling.weights), text, allowed)
 
     def samples(

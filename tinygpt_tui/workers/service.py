@@ -155,7 +155,6 @@ class EngineService:
             request.sampling,
             job=request.job,
             candidates=request.candidates,
-            drawn=request.drawn,
             allowed=request.allowed,
             asked_at=asked_at,
         )
@@ -170,7 +169,7 @@ def _control(job: Job, request: Control) -> None:
         job.stop()
     elif isinstance(job, GenerationJob):
         if isinstance(request, Allow):
-            job.allow(request.tokens)
+            job.allow(request.tokens, request.candidates)
         else:
             job.change_sampling(request.sampling)
 

@@ -1,4 +1,8 @@
-"""The token microscope: how likely a character was, and what the alternatives were, as bars."""
+"""The token microscope: how likely a character was, and what the alternatives were, as bars.
+
+Each alternative has two bars: the model's own probability, and the one that the sampling settings make of it. What they
+exclude is grey. While text is written slowly, the same panel shows each draw.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +26,11 @@ KEYS = "1234567890"  # of the alternatives, in their order
 NAME_CELLS = 14  # of an alternative's name, at most
 TALL = 12  # lines, from which the alternatives are in one column
 GAP = 3  # cells between two columns
+BOTH_PERCENTS = 26  # cells from which both bars have a number
+PERCENT = 7  # cells of one, with a space before it
+EXCLUDED = "–"
 
-Part = Literal["name", "text", "muted", "bar", "actual", "picked"]
+Part = Literal["name", "text", "muted", "bar", "drawn", "actual", "picked"]
 
 
 class Piece(NamedTuple):
@@ -44,6 +51,7 @@ class Microscope(Widget):
         "microscope--text",
         "microscope--muted",
         "microscope--bar",
+        "microscope--drawn",
         "microscope--actual",
         "microscope--picked",
     }
@@ -61,6 +69,7 @@ class Microscope(Widget):
         & .microscope--text { color: $foreground; }
         & .microscope--muted { color: $text-muted; }
         & .microscope--bar { color: $primary; }
+        & .microscope--drawn { color: $success; }
         & .microscope--actual { color: $accent; text-style: bold; }
         & .microscope--picked { text-style: reverse; }
     }
@@ -218,17 +227,20 @@ def _rows(look: CharInfo, width: int, columns: int) -> list[list[Piece]]:
     names = [name_of(candidate.text) for candidate in candidates]
     name_cells = min(max((cell_len(name) for name in names), default=1), NAME_CELLS)
     cells = (width - GAP * (columns - 1)) // columns
-    room = max(1, cells - name_cells - len("1 ▸  ") - len("100.0%") - 1)
     entries = []
     for place, (candidate, name) in enumerate(zip(candidates, names, strict=True)):
         actual = candidate.id == look.tokens[0].id
-        filled = bar(candidate.probability, room)
+        drawn = look.drawn[place] if look.drawn else None
+        excluded = drawn == 0
         entries.append(
             [
                 Piece(f"{KEYS[place]} {'▸' if actual else ' '} ", "actual" if actual else "muted", place),
-                Piece(set_cell_size(shortened(name, name_cells), name_cells), "actual" if actual else "name", place),
-                Piece(f" {filled}{' ' * (room - cell_len(filled))}", "actual" if actual else "bar", place, is_bar=True),
-                Piece(f" {percent(candidate.probability):>6}", "text", place),
+                Piece(
+                    set_cell_size(shortened(name, name_cells), name_cells),
+                    "actual" if actual else "muted" if excluded else "name",
+                    place,
+                ),
+                *_bars(place, candidate.probability, drawn, actual, cells - name_cells - len("1 ▸ ")),
             ]
         )
     rows = math.ceil(len(KEYS) / columns)
@@ -240,6 +252,29 @@ def _rows(look: CharInfo, width: int, columns: int) -> list[list[Piece]]:
             line += [*(gap if column else []), *entry]
         lines.append(line)
     return lines
+
+
+def _bars(place: int, own: float, drawn: float | None, actual: bool, width: int) -> list[Piece]:
+    """Return the bar of the model's own probability and, if it is known, that of the draw; in `width` cells."""
+
+    def filled(share: float, room: int, part: Part) -> Piece:
+        cells = bar(share, room)
+        return Piece(f" {cells}{' ' * (room - cell_len(cells))}", part, place, is_bar=True)
+
+    if drawn is None:
+        return [
+            filled(own, max(1, width - 1 - PERCENT), "actual" if actual else "bar"),
+            Piece(f" {percent(own):>6}", "text", place),
+        ]
+    both = width >= BOTH_PERCENTS
+    room = max(1, (width - 2 - PERCENT * (1 + both)) // 2)
+    excluded = drawn == 0
+    return [
+        filled(own, room, "muted" if excluded else "bar"),
+        *([Piece(f" {percent(own):>6}", "muted" if excluded else "text", place)] if both else []),
+        filled(drawn, room, "actual" if actual else "drawn"),
+        Piece(f" {EXCLUDED if excluded else percent(drawn):>6}", "muted" if excluded else "text", place),
+    ]
 
 
 def _what_next(look: CharInfo, picked: int | None) -> str:

@@ -62,6 +62,12 @@ class CharInfo(NamedTuple):
         chance = self.tokens[0].chance if self.tokens else None
         return chance.candidates if chance is not None else ()
 
+    @property
+    def drawn(self) -> tuple[float, ...]:
+        """The probability of each alternative by the sampling settings, 0 for what they exclude; empty: not known."""
+        chance = self.tokens[0].chance if self.tokens else None
+        return chance.drawn if chance is not None else ()
+
     def other(self, place: int) -> str | None:
         """Return the text of a candidate, by its place from 0; None where there is none, or half a character."""
         if not self.whole or not 0 <= place < len(self.candidates):
