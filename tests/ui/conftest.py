@@ -11,6 +11,7 @@ from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
 
 from tinygpt_tui import paths
+from tinygpt_tui.ui.generate.pace import FULL
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -39,6 +40,12 @@ def no_shipped_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have everything shown at once: the tests are many, and draw as fast as they can."""
     monkeypatch.setattr("tinygpt_tui.ui.jobs.draw_pace.DrawPace.rest_s", lambda pace: 0.0)
+
+
+@pytest.fixture(autouse=True)
+def first_text_at_full_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no text wait: every test has a home of its own, and with it a first text."""
+    monkeypatch.setattr("tinygpt_tui.ui.generate.pacer.FIRST", FULL)
 
 
 @pytest.fixture(autouse=True)

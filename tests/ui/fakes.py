@@ -25,6 +25,7 @@ from tinygpt_tui.events.generation import (
 )
 from tinygpt_tui.events.requests import (
     Attribute,
+    Allow,
     CompareWeights,
     Explain,
     Generate,
@@ -110,6 +111,11 @@ class FakeEngine(Engine):
     @property
     def opened(self) -> list[str]:
         return [request.model for request in self._all(OpenModel)]
+
+    @property
+    def allowed(self) -> list[int | None]:
+        """What was allowed after the requests, in order."""
+        return [request.tokens for request in self._all(Allow)]
 
     @property
     def stopped(self) -> list[int]:

@@ -40,9 +40,9 @@ class Generate(JobRequest, frozen=True):
     sampling: SamplingSettings
     candidates: int | None = None
     untrained: bool = False
-    allowed: int | None = None
     at_step: int | None = None
     gains: tuple[Gain, ...] = ()
+    allowed: int | None = None
 
 
 class Explain(JobRequest, frozen=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -35,6 +35,13 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     race: Annotated[
         str, Meta(description="the panes of the last race, one a line: trained or untrained, and the model's name")
     ] = ""
+    pace: Annotated[
+        Literal["first", "step", "5", "20", "60", "full"],
+        Meta(
+            description="how fast text is written: tokens per second, or step (one token a key), or full speed; first: "
+            "the first text slowly, then full"
+        ),
+    ] = "first"
     keys: dict[str, Any] = {}
 
     def own_keys(self) -> dict[str, object]:

@@ -7,6 +7,7 @@ that belongs to a text; a flag is given once for each.
 
 from __future__ import annotations
 
+import math
 import re
 import types
 import typing
@@ -21,6 +22,7 @@ from tinygpt_tui.errors import UsageError
 from tinygpt_tui.reading import convert
 
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
+STEPS: dict[type, float] = {int: 1, float: 0.1}  # how far a key moves a number, unless its field says otherwise
 BETWEEN = " | "  # texts in one box
 TRUTHS = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
 
@@ -29,7 +31,8 @@ class SettingField(msgspec.Struct, frozen=True):
     """One setting, as a form or a flag needs it.
 
     `kind` is the Python type of the value (`choices` are its values where they are few); `optional` says that it may
-    be None, which a user writes as nothing at all; `several` that the value is a tuple of that kind.
+    be None, which a user writes as nothing at all; `several` that the value is a tuple of that kind. `step` is how far
+    a key moves a number; 0 for what is no number.
     """
 
     name: str
@@ -41,6 +44,7 @@ class SettingField(msgspec.Struct, frozen=True):
     several: bool = False
     minimum: float | None = None
     maximum: float | None = None
+    step: float = 0.0
 
     @property
     def title(self) -> str:
@@ -76,6 +80,7 @@ def _read(struct: type[msgspec.Struct]) -> dict[str, SettingField]:
             several=several,
             minimum=limits.ge if limits.ge is not None else limits.gt,
             maximum=limits.le if limits.le is not None else limits.lt,
+            step=(annotated.__metadata__[0].extra or {}).get("step", STEPS.get(kind, 0.0)),
         )
     return found
 
@@ -132,6 +137,27 @@ def written(value: Any) -> str:
         for letter, character in reversed(ESCAPES.items()):  # the backslash first
             value = value.replace(character, f"\\{letter}")
     return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+def stepped(field: SettingField, text: str, by: int) -> str:
+    """Return the number in `text` moved by so many steps, on the grid of the steps and within the field's limits.
+
+    What is no number counts as the default.
+
+    >>> stepped(SettingField("share", float, 1.0, "", minimum=0.0, maximum=1.0, step=0.05), "0.72", -1)
+    '0.7'
+    """
+    try:
+        value = parse_value(field, text)
+    except UsageError:
+        value = field.default
+    steps = (value or 0) / field.step
+    whole = math.floor(steps + 1e-6) if by > 0 else math.ceil(steps - 1e-6)
+    moved = (whole + by) * field.step
+    low, high = field.minimum, field.maximum
+    moved = max(moved, low) if low is not None else moved
+    moved = min(moved, high) if high is not None else moved
+    return written(field.kind(round(moved, 6)))
 
 
 S = typing.TypeVar("S", bound=msgspec.Struct)

@@ -26,15 +26,29 @@ class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     ] = 0.8
     top_k: Annotated[int, Meta(ge=0, description="draw only among the k most likely; 0: among all")] = 0
     top_p: Annotated[
-        float, Meta(gt=0, le=1, description="draw among the fewest that together have this probability; 1: among all")
+        float,
+        Meta(
+            gt=0,
+            le=1,
+            description="draw among the fewest that together have this probability; 1: among all",
+            extra={"step": 0.05},
+        ),
     ] = 1.0
     min_p: Annotated[
-        float, Meta(ge=0, le=1, description="leave out what is less likely than this share of the most likely; 0: none")
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="leave out what is less likely than this share of the most likely; 0: none",
+            extra={"step": 0.01},
+        ),
     ] = 0.0
     repetition_penalty: Annotated[
         float, Meta(gt=0, le=10, description="above 1, tokens already in the text are less likely; 1: no penalty")
     ] = 1.0
-    max_new_tokens: Annotated[int, Meta(ge=0, le=1_000_000, description="stop after this many tokens")] = 500
+    max_new_tokens: Annotated[
+        int, Meta(ge=0, le=1_000_000, description="stop after this many tokens", extra={"step": 100})
+    ] = 500
     seed: Annotated[
         Annotated[int, Meta(ge=0, le=(1 << 63) - 1)] | None,
         Meta(description="same seed, same text; empty: a new one each time"),

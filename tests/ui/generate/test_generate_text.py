@@ -71,7 +71,7 @@ async def test_again_on_a_reopened_branch_begins_behind_the_alternative_chosen_t
 
 
 async def test_another_branch_chosen_while_it_writes_stops_it_and_keeps_what_was_written() -> None:
-    async with opened() as bench:
+    async with opened((120, 40)) as bench:
         await bench.write("ab", "cd")
         await bench.ask("ef")
         bench.engine.begin()
@@ -113,7 +113,7 @@ async def test_the_session_is_on_the_disk_and_can_be_reopened() -> None:
         await bench.until(lambda: bench.app.screen.query_one(OptionList).option_count == 1)
         await bench.pilot.press("enter")
         await bench.until(lambda: bench.text == "abcd")
-        assert bench.screen.pane.output.border_subtitle == "seed 7"
+        assert bench.screen.pane.output.border_subtitle == "T 0.8 · ┄┄┄┄● full · seed 7"
         await bench.write("pq", "r")
     (card,) = SessionStore().cards()
     assert card.heading.startswith("ab")
@@ -184,7 +184,7 @@ async def test_coloured_text_asks_for_the_chances_of_what_is_written() -> None:
 
 
 async def test_another_model_is_asked_anew() -> None:
-    async with opened(models=("one", "two")) as bench:
+    async with opened((120, 40), models=("one", "two")) as bench:
         await bench.write("ab", "cd")
         await bench.pilot.press("f5")
         await bench.until(lambda: bench.engine.asked_why)

@@ -89,26 +89,47 @@ async def test_values_shown_before_the_boxes_are_there_are_not_lost() -> None:
         assert app.form.query_one("#sampling-window", ChoiceBox).value == "reanchor"
 
 
-async def test_arrows_go_from_box_to_box_and_the_note_explains_each() -> None:
+async def test_tab_goes_from_box_to_box_and_the_note_explains_each() -> None:
     async with form() as (app, pilot):
         for name, field in fields_of(SamplingSettings).items():
             assert app.focused is not None
             assert app.focused.id == f"sampling-{name}"
             assert note(app).startswith(f"{field.title}: {field.description}")
-            await pilot.press("down")
-        await pilot.press("up")
+            await pilot.press("tab")
+        await pilot.press("shift+tab")
         assert app.focused is not None
         assert app.focused.id == "sampling-weights"
+        await pilot.press("up", "up")  # no numbers there
+        assert app.focused.id == "sampling-allowed"
 
 
 async def test_keys_that_come_in_one_breath_go_where_they_belong() -> None:
     async with form() as (app, pilot):
-        for key in ("5", "down", "7", "down", "down", "9"):  # each takes the place of what is there
+        app.form.query_one("#sampling-banned").focus()
+        for key in ("5", "down", "7", "up", "9"):  # each takes the place of what is there
             app.post_message(events.Key(key, key if key.isdigit() else None))
-        wanted = SamplingSettings(temperature=5, top_k=7)
-        await wait_until(pilot, lambda: app.form.problem == "min p: must be at most 1.0")
-        await pilot.press("ctrl+u", "0")
-        await wait_until(pilot, lambda: app.form.settings == wanted)
+        await wait_until(pilot, lambda: app.form.settings == SamplingSettings(banned="9", allowed="7"))
+
+
+async def test_up_and_down_change_a_number_and_a_key_puts_the_default_back() -> None:
+    async with form() as (app, pilot):
+        row = app.form.query(SettingBox).first()
+        await pilot.press("up", "up", "up", "up")
+        assert app.form.settings == SamplingSettings(temperature=1.2)
+        assert row.has_class("-changed")
+        await pilot.press("1", ".", "2", "5", "down")  # typing replaces what a key has put in; then on to the grid
+        assert app.form.settings == SamplingSettings(temperature=1.2)
+        await pilot.press("ctrl+z")
+        assert app.form.settings == SamplingSettings()
+        assert not row.has_class("-changed")
+        await pilot.press("0", "down")
+        assert app.form.settings == SamplingSettings(temperature=0)
+        await pilot.press("x", "ctrl+z", "tab", "up", "tab", "down", "tab", "tab", "tab", "up")
+        assert app.form.settings == SamplingSettings(top_k=1, top_p=0.95, max_new_tokens=600)
+        app.form.query_one("#sampling-top_p", Input).value = "0.05"
+        app.form.query_one("#sampling-top_p").focus()
+        await pilot.press("down")  # 0 is no value for it
+        assert app.form.settings == SamplingSettings(top_k=1, top_p=0.05, max_new_tokens=600)
 
 
 async def test_space_and_arrows_go_round_the_values() -> None:
@@ -149,13 +170,13 @@ async def test_several_stop_texts_are_typed_into_one_box() -> None:
 
 async def test_a_value_that_cannot_be_is_marked_named_and_mended() -> None:
     async with form() as (app, pilot):
-        await pilot.press("down", "down", "end", "9")  # 19
+        await pilot.press("tab", "tab", "end", "9")  # 19
         await wait_until(pilot, lambda: app.form.settings is None)
         box = next(box for box in app.form.query(SettingRow) if box.setting.name == "top_p")
         assert box.problem == "must be at most 1.0"
         assert str(box.query_one(Static).content).startswith("✗ ")
         assert note(app) == "✗ top p: must be at most 1.0"
-        await pilot.press("down")
+        await pilot.press("tab")
         assert note(app).startswith("min p: ")
         app.set_focus(None)
         await wait_until(pilot, lambda: note(app) == "✗ top p: must be at most 1.0")
@@ -188,7 +209,7 @@ def test_the_help_names_every_setting() -> None:
 async def test_a_setting_without_effect_says_so() -> None:
     async with form(SamplingSettings(temperature=0, top_k=3)) as (app, pilot):
         assert "No effect" not in note(app)
-        await pilot.press("down")
+        await pilot.press("tab")
         await wait_until(pilot, lambda: note(app).startswith("top k"))
         assert note(app).endswith("No effect at temperature 0.")
 

@@ -39,7 +39,6 @@ BINDINGS: list[BindingType] = [
         "ctrl+b,alt+b", "branches", "Branches", id="generate.branches", tooltip="Everything written in this session"
     ),
     Binding("ctrl+o", "models", "Models", id="generate.models", tooltip="Choose another model"),
-    Binding("ctrl+t", "sampling", "Sampling", id="generate.sampling", tooltip="Show or hide the sampling settings"),
     Binding("ctrl+s", "sessions", "Sessions", id="generate.sessions", tooltip="Earlier sessions, and a new one"),
     Binding("f9", "save", "Save", id="generate.save", tooltip="Save as text, Markdown or JSON"),
     Binding("f8", "copy", "Copy", id="generate.copy", tooltip="Copy the selected text, or all of it"),

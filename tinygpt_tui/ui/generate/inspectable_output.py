@@ -12,16 +12,22 @@ from textual.containers import Vertical
 from textual.message import Message
 
 from tinygpt_tui.events.generation import GenerationEvent, Token
+from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.generate.surprise_legend import SurpriseLegend
 from tinygpt_tui.ui.generate.why_line import WhyLine, WhyQuestion
 from tinygpt_tui.ui.shared.microscope import KEYS, Microscope
 from tinygpt_tui.ui.shared.output_text import OutputText
+from tinygpt_tui.ui.shared.sampling_words import draw_words
 from tinygpt_tui.ui.shared.surprise_index import Question, Span, SurpriseIndex
 
 if TYPE_CHECKING:
     from tinygpt_tui.workers.client import Job
 
 ROOM_FOR_TALL = 28  # lines of output and microscope together
+DOCKED_FROM = 140  # columns of the terminal from which the microscope is always open
+LAST_DRAW = "F5 looks at any character"
+AT_FULL_SPEED = "Alt+↓ slows down: then each draw appears here"
+NOTHING_YET = "The probabilities of each draw appear here"
 
 
 class InspectableOutput(Vertical):
@@ -35,7 +41,10 @@ class InspectableOutput(Vertical):
         "The model's prediction at the moment it wrote the character under the cursor: its *probability*, its *rank* "
         "among all tokens, its *surprise* (one bit for each halving of the probability: 1 bit is one in 2, 6 bits one "
         "in 64), and the *entropy*, the expected surprise. The bars are the ten most likely tokens; ▸ marks the "
-        "character in the text. Temperature and filters are not applied: these are the model's own probabilities.\n\n"
+        "character in the text. The first bar is the model's own probability, the second what temperature, top k, top "
+        "p and min p make of it; `–` marks what they exclude. Alt+← and Alt+→ turn the temperature, and the bars "
+        "follow. While text is written below full speed, the same panel shows each draw; from 140 columns on it is "
+        "always open.\n\n"
         "The arrow keys move through the text, a click goes to a character, [ and ] (or Ctrl+Left, Ctrl+Right) jump to "
         "surprising characters: 6 bits and more. Tab, a digit or a click selects an alternative; Enter continues with "
         "it. F6 colours the text by surprise: plain below 1 bit, then stronger from 1, 2, 4, 6 and 9 bits.\n\n"
@@ -50,7 +59,8 @@ class InspectableOutput(Vertical):
         & Microscope, & SurpriseLegend { display: none; }
         &.-coloured SurpriseLegend { display: block; }
         &.-why SurpriseLegend { display: none; }
-        &.-open Microscope { display: block; }
+        &.-open Microscope, &.-live Microscope, &.-docked Microscope { display: block; }
+        &.-open.-tall Microscope { height: 15; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -120,9 +130,13 @@ class InspectableOutput(Vertical):
         self.microscope = Microscope(id="microscope")
         self.why = WhyLine(self.output)
         self._colours = self._quiet = False
+        self._live = False  # each draw is shown
+        self._redrawing = False  # what is shown is of other sampling settings; the answer is on its way
+        self._drawn_by = draw_words(SamplingSettings())
 
     def compose(self) -> ComposeResult:
         """Yield the output and, below it, what its colours mean and the microscope."""
+        self.set_class(self._docked, "-docked")
         yield self.output
         yield SurpriseLegend(self.output)
         yield self.why
@@ -137,6 +151,19 @@ class InspectableOutput(Vertical):
     def colours(self) -> bool:
         """Whether the text is coloured by surprise."""
         return self._colours
+
+    @property
+    def _docked(self) -> bool:
+        return self.app.size.width >= DOCKED_FROM
+
+    @property
+    def _place(self) -> int | None:
+        """The character that the microscope shows: under the cursor, or the one that was written last."""
+        output = self.output
+        if output.cursor is not None:
+            return output.cursor
+        seen = self._live or (self._docked and not self._quiet)
+        return len(output.text) - 1 if seen and len(output.text) > output.prompt_end else None
 
     # The text
 
@@ -156,6 +183,7 @@ class InspectableOutput(Vertical):
 
     def forget(self) -> None:
         """Forget all explanations: another model is used, or another way of reading."""
+        self._redrawing = False
         self.index.reset(len(self.output.text))
         self.output.levels_changed(0, len(self.output.text))
         self.why.forget()
@@ -205,10 +233,21 @@ class InspectableOutput(Vertical):
         self.output.set_levels(self.index.levels if on else None)
         self.look_on()
 
-    def set_quiet(self, quiet: bool) -> None:
-        """Request nothing while `quiet`: the engine has more important work."""
-        self._quiet = quiet
+    def set_pace(self, *, writing: bool, slow: bool) -> None:
+        """While it is `writing` nothing is requested: the engine has more important work. `slow`: show each draw."""
+        self._quiet, self._live = writing, slow
+        self.set_class(slow, "-live")
         self.look_on()
+
+    def set_sampling(self, sampling: SamplingSettings) -> None:
+        """Explain with the temperature and the filters of these settings."""
+        words = draw_words(sampling)
+        if words != self._drawn_by:
+            self._drawn_by, self._redrawing = words, True
+            self.index.forget_draws()
+            if self.is_mounted:
+                self.look_on()
+                self._show_title()
 
     # Questions and answers
 
@@ -224,19 +263,39 @@ class InspectableOutput(Vertical):
 
     def look_on(self) -> None:
         """Show the character under the cursor, and request missing explanations."""
-        output, index = self.output, self.index
-        cursor, visible = output.cursor, Span(*output.in_sight)
-        output.set_cursor_window(None if cursor is None else self._window_at(cursor))
-        if cursor is not None:
-            look = index.info(cursor)
-            self.microscope.show_char(look, output.text[look.start : look.end])
-            if self.why.is_on and (wanted := self.why.show_char(look)) is not None:
-                self.post_message(self.AskWhy(wanted))
-        if self._quiet or not (self.is_open or self._colours):
+        output, index, place = self.output, self.index, self._place
+        output.set_cursor_window(self._window_at(place) if self.is_open and place is not None else None)
+        self._show(place)
+        if self._quiet and not self.is_open:
             return
-        index.stop_stale(cursor, visible)
-        if index.question is None and (question := index.ask(cursor, visible)) is not None:
+        if self.is_open or self._colours:
+            visible = Span(*output.in_sight)
+        elif place is not None:
+            visible = Span(place, place + 1)
+        else:
+            return
+        index.stop_stale(place, visible)
+        if index.question is None and (question := index.ask(place, visible)) is not None:
             self.post_message(self.Ask(question, output.text))
+
+    def _show(self, place: int | None) -> None:
+        """Show a character in the microscope; one that is being explained anew stays until it is."""
+        glass = self.microscope
+        self._show_title()
+        if place is None:
+            glass.show_char(None, hint=AT_FULL_SPEED if self._quiet else NOTHING_YET)
+            return
+        look = self.index.info(place)
+        self._redrawing = self._redrawing and look.state == "waiting"
+        if not self._redrawing:
+            glass.show_char(look, self.output.text[look.start : look.end], None if self.is_open else LAST_DRAW)
+        if self.is_open and self.why.is_on and (wanted := self.why.show_char(look)) is not None:
+            self.post_message(self.AskWhy(wanted))
+
+    def _show_title(self) -> None:
+        name = "microscope" if self.is_open else "last draw"
+        sampling = ", ".join(word for word, _ in self._drawn_by)
+        self.microscope.border_title = f"{name}: model → with {sampling}"
 
     def _recolour(self, changed: Span | None) -> None:
         if changed is not None and self._colours and not self.why.is_on:
@@ -264,7 +323,8 @@ class InspectableOutput(Vertical):
 
     def on_resize(self, event: events.Resize) -> None:
         """Fit the microscope to the height."""
-        self.microscope.set_class(event.size.height >= ROOM_FOR_TALL, "-tall")
+        self.set_class(event.size.height >= ROOM_FOR_TALL, "-tall")
+        self.set_class(self._docked, "-docked")
 
     def action_fork(self) -> None:
         """Continue from here with the selected alternative."""

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-import msgspec
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -25,10 +24,12 @@ from tinygpt_tui.ui import places
 from tinygpt_tui.ui.generate import bindings, dialogs
 from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
 from tinygpt_tui.ui.generate.model_chooser import REFRESH_EVERY_S, ModelChooser
+from tinygpt_tui.ui.generate.pacer import Pacer
 from tinygpt_tui.ui.generate.session_saver import SessionSaver
 from tinygpt_tui.ui.generate.side_panes import SidePanes
 from tinygpt_tui.ui.generate.text_pane import Request, TextPane
 from tinygpt_tui.ui.generate.welcome import Welcome
+from tinygpt_tui.ui.generate.workspace import Workspace
 from tinygpt_tui.ui.jobs.news import EngineNews
 from tinygpt_tui.ui.models.model_picker import NO_MODELS
 from tinygpt_tui.ui.shared.microscope import Microscope
@@ -68,17 +69,17 @@ class GenerateScreen(TabScreen):
         super().__init__()
         preferences = self.workbench.preferences.settings
         self.chooser = ModelChooser(preferences.model, id="models")
-        self.pane = TextPane(self.workbench.engine, self.workbench.prompts, id="centre")
+        self.pane = TextPane(self.workbench.engine, self.workbench.prompts, preferences.pace, id="centre")
         self.own_sampling = from_lines(preferences.sampling)  # the user's own, whatever a session brings
-        self.pane.sampling = self.own_sampling
+        self.pane.set_sampling(self.own_sampling)
         self.form = SamplingForm(self.own_sampling, id="sampling")
-        self._show_settings = preferences.show_settings
+        self.panes = Workspace(self.chooser, self.pane, self.form, right_wanted=preferences.show_settings)
         self._typed_early: str | None = None
         self._inspect_next = False  # the microscope opens when the text has ended
 
     def compose_body(self) -> ComposeResult:
         """Yield models, text and sampling."""
-        yield SidePanes(self.chooser, self.pane, self.form, right_wanted=self._show_settings)
+        yield self.panes
 
     def on_mount(self) -> None:
         """Listen to the engine; refresh the models and save the session regularly, and before the app quits."""
@@ -134,7 +135,8 @@ class GenerateScreen(TabScreen):
         return True
 
     def palette_commands(self) -> Iterator[PaletteCommand]:
-        """Yield the commands that have a key only in the list of models or in the microscope."""
+        """Yield the commands that have no key, or have one only in the list of models or in the microscope."""
+        yield from self.panes.palette_commands()
         if self.chooser.can_train and not self.chooser.has_focus_within:
             yield PaletteCommand("Fine-tune", "Start a new run from this model", self.action_train_on)
         if self.pane.output.text and not self.pane.glass.is_open:
@@ -185,7 +187,7 @@ class GenerateScreen(TabScreen):
             return False
         if self.form.settings is None:
             self.notify(self.form.problem, title="sampling", severity="error", markup=False)
-            self._open_sampling()
+            self.panes.open_sampling()
             return False
         self._save_own_sampling()
         settings = self.form.settings
@@ -396,27 +398,17 @@ class GenerateScreen(TabScreen):
     def _sampling_changed(self, message: SamplingForm.Changed) -> None:
         if message.typed and message.settings is not None:
             self.own_sampling = message.settings
-        self.pane.set_sampling(message.settings or SamplingSettings())
+        if message.settings is not None:
+            self.pane.set_sampling(message.settings)
 
     def set_sampling(self, name: str, value: object) -> None:
         """Give a sampling setting another value."""
-        self.own_sampling = msgspec.structs.replace(self.form.settings or self.own_sampling, **{name: value})
-        self.form.set_values(self.own_sampling)
-        self.pane.set_sampling(self.own_sampling)
+        self.form.put(name, value)
         self.notify(f"{name.replace('_', ' ')} {written(value)}", timeout=3, markup=False)
 
-    def action_sampling(self) -> None:
-        """Show or hide the sampling settings."""
-        panes = self.query_one(SidePanes)
-        if panes.is_shown(self.form):
-            panes.close(self.form)
-            self.pane.prompt.focus()
-        else:
-            self._open_sampling()
-
-    def _open_sampling(self) -> None:
-        self.query_one(SidePanes).open(self.form)
-        self.form.focus_first()
+    @on(Pacer.Chosen)
+    def _save_pace(self, message: Pacer.Chosen) -> None:
+        self.workbench.save_preferences(pace=message.pace)
 
     @on(SidePanes.RightToggled)
     def _save_show_settings(self, message: SidePanes.RightToggled) -> None:
@@ -427,18 +419,18 @@ class GenerateScreen(TabScreen):
         if self.chooser.has_focus_within:
             self.action_back()
         else:
-            self.query_one(SidePanes).open(self.chooser)
+            self.panes.open(self.chooser)
             self.chooser.query_one(OptionList).focus()
 
     def action_filter(self) -> None:
         """Focus the models' filter."""
-        self.query_one(SidePanes).open(self.chooser)
+        self.panes.open(self.chooser)
         self.chooser.action_filter()
 
     @on(ModelChooser.Done)
     def action_back(self) -> None:
         """Close the panes over the output; back to the prompt."""
-        self.query_one(SidePanes).close_drawers()
+        self.panes.close_drawers()
         self.pane.prompt.focus()
 
     def on_click(self, event: events.Click) -> None:

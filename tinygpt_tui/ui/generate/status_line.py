@@ -17,6 +17,7 @@ WORDS = {
     "writing": "generating…",
     "stopping": "stopping…",
 }
+PAUSED = "paused · → next token"
 GAUGE = 8  # cells
 GAP = 2
 WORDS_ROOM = 20  # cells reserved for the words, so that the numbers do not move
@@ -101,6 +102,8 @@ def shortened(text: str, width: int) -> str:
 def _words(writing: GenerationView) -> str:
     if writing.phase == "ended":
         return writing.reason
+    if writing.paused and writing.phase in ("reading", "writing"):
+        return PAUSED
     words = WORDS.get(writing.phase, "")
     if writing.phase in ("starting", "reading") and writing.waited_s >= LONG_WAIT_S:
         words += f" {writing.waited_s:.0f} s"

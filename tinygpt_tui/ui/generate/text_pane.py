@@ -23,8 +23,10 @@ from tinygpt_tui.events.requests import Attribute, Explain, Generate
 from tinygpt_tui.sessions.document import Branch
 from tinygpt_tui.sessions.store import Opened
 from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.ui.generate import output_border
 from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
 from tinygpt_tui.ui.generate.model_chooser import ModelInUse
+from tinygpt_tui.ui.generate.pacer import Pacer
 from tinygpt_tui.ui.generate.session_editor import SessionEditor
 from tinygpt_tui.ui.generate.session_saver import SessionSaver
 from tinygpt_tui.ui.generate.status_line import StatusLine
@@ -72,7 +74,8 @@ class TextPane(Vertical):
             super().__init__()
             self.branch = branch
 
-    def __init__(self, engine: Engine, prompts: PromptHistory, *, id: str | None = None) -> None:
+    def __init__(self, engine: Engine, prompts: PromptHistory, pace: str = "full", *, id: str | None = None) -> None:
+        """`pace` as for a Pacer."""
         super().__init__(id=id)
         self.editor = SessionEditor()
         self.writing = GenerationView()
@@ -80,10 +83,12 @@ class TextPane(Vertical):
         self.welcome = Welcome(id="welcome")
         self.status = StatusLine(id="status")
         self.prompt = PromptBox(prompts, id="prompt")
+        self.pacer = Pacer(pace)
         self.model: ModelInUse | None = None
         self.sampling = SamplingSettings()  # how the text is read
         self._engine = engine
-        self._state = (False, False, False)
+        self._place: list[str] = []  # seed and branch of the text, for its border
+        self._state: tuple[bool, ...] = ()
         self._slow_reported = False
         self._hint = ""
         self.add_class("-welcome")  # before the first layout, so that the first picture is right at once
@@ -95,6 +100,7 @@ class TextPane(Vertical):
         yield self.status
         yield self.prompt
         yield SessionSaver(self.editor, self.status)
+        yield self.pacer
 
     @property
     def output(self) -> OutputText:
@@ -156,10 +162,14 @@ class TextPane(Vertical):
             self.prompt.set_known(known)
 
     def set_sampling(self, sampling: SamplingSettings) -> None:
-        """Explain the text with these settings; another window or other weights need new explanations."""
+        """Draw and explain with these settings; another window or other weights need new explanations."""
         before, self.sampling = self.sampling, sampling
         if (before.window, before.weights) != (sampling.window, sampling.weights):
             self.glass.forget()
+        self.glass.set_sampling(sampling)
+        if self.writing.job is not None:
+            self.writing.job.change_sampling(sampling)
+        self._show_border()
 
     def open_model(self, card: ModelCard) -> None:
         """Have the engine open a model, so that the first token comes sooner."""
@@ -203,8 +213,12 @@ class TextPane(Vertical):
         if request.fork_at is not None:
             self.output.mark_fork(request.fork_at)
         candidates = 0 if self.glass.colours else None
-        job = self._engine.start(Generate(model.card.path, asked.text, settings, candidates, model.untrained))
+        allowed = self.pacer.first_permits()
+        job = self._engine.start(
+            Generate(model.card.path, asked.text, settings, candidates, model.untrained, allowed=allowed)
+        )
         self.writing.job = job
+        self.pacer.follow(job)
         self._follow(self.writing, job)
 
     @work(exit_on_error=False)
@@ -217,6 +231,7 @@ class TextPane(Vertical):
     def stop(self) -> None:
         """End at the next token; the text stays."""
         self.writing.stop()
+        self.pacer.end()
         self.update_status()
 
     # Events
@@ -240,7 +255,9 @@ class TextPane(Vertical):
         self.editor.append(text, len(tokens))
         self.glass.append(text, tokens)
         self.output.set_window(self.writing.window.start)
+        self.pacer.shown(self.writing.tokens)
         if ended is not None:
+            self.pacer.end()
             self.editor.ended(ended.reason)
             if self.writing.failed and self._engine.is_ready:
                 self.post_message(self.Failed(TinyGPTError(ended.message, ended.hint)))
@@ -332,7 +349,7 @@ class TextPane(Vertical):
         self._end()
         self.writing = GenerationView()
         self.glass.reset()
-        self.output.border_subtitle = ""
+        self._place = []
         self._set_title()
         self.update_status()
 
@@ -344,30 +361,38 @@ class TextPane(Vertical):
 
     def update_status(self) -> None:
         """Show the progress."""
-        self.glass.set_quiet(self.writing.busy and not self.glass.is_open)
+        pacer, busy = self.pacer, self.writing.busy
+        self.writing.paused = pacer.paused
+        self.glass.set_pace(writing=busy and not pacer.paused, slow=pacer.slow)
         self.status.show_progress(self.writing)
         self.update_welcome()
-        state = (self.writing.busy, bool(self.output.text), self.writing.asked is not None)
+        state = (busy, pacer.active, pacer.paused, bool(self.output.text), self.writing.asked is not None)
         if state != self._state:  # the keys are found again each time: too slow for every batch
             self._state = state
             self.post_message(self.Changed())
+
+    @on(Pacer.Changed)
+    def _pace_changed(self, message: Pacer.Changed) -> None:
+        message.stop()
+        self._show_border()
+        self.update_status()
 
     def _set_title(self) -> None:
         name = self.model.name if self.model is not None else "output"
         self.output.border_title = escape(f"{name}{self.stamp}")
         self.welcome.border_title = escape(name)
+        self._show_border()
+
+    def _show_border(self) -> None:
+        dials = output_border.dials(self.sampling, self.pacer.dial)
+        self.output.border_subtitle = output_border.subtitle(dials, self._place)
+        self.welcome.border_subtitle = output_border.subtitle(dials)
 
     def _show_place(self, seed: int | None) -> None:
         """Write seed and branch under the text, and its model if the title names another one."""
-        parts = [] if seed is None else [f"seed {seed}"]
-        session, current = self.editor.session, self.editor.current
         name = "" if self.model is None else self.model.name
-        if current is not None and current.tokens and current.model not in ("", name):
-            parts.insert(0, f"by {escape(current.model)}")
-        if session.current is not None and len(session.branches) > 1:
-            place = list(session.branches).index(session.current) + 1
-            parts.append(f"branch {place} of {len(session.branches)}")
-        self.output.border_subtitle = " · ".join(parts)
+        self._place = output_border.place(self.editor.session, seed, name)
+        self._show_border()
 
 
 def _listed(characters: str) -> str:

@@ -38,7 +38,7 @@ class GenerationView:
         self.policy, self.weights = "", "fp32"
         self.seconds_to_first: float | None = None
         self.reason = ""
-        self.failed = False
+        self.failed = self.paused = False
         self._asked_at = self._first_at = clock()
         self._tokens_per_s: float | None = None
 

@@ -57,14 +57,13 @@ class Microscope(Widget):
     }
     DEFAULT_CSS = """
     Microscope {
-        height: 8;
+        height: 8;  /* InspectableOutput makes it taller */
         padding: 0 1;
         border-top: solid $border;
         border-title-color: $accent;
         border-title-style: bold;
         border-subtitle-color: $text-muted;
         background: $background;
-        &.-tall { height: 15; }
         & .microscope--name { color: $foreground; text-style: bold; }
         & .microscope--text { color: $foreground; }
         & .microscope--muted { color: $text-muted; }
@@ -92,6 +91,7 @@ class Microscope(Widget):
         self.border_title = "microscope"
         self._look: CharInfo | None = None
         self._text = ""
+        self._hint: str | None = None
         self._picked: int | None = None
 
     @property
@@ -99,11 +99,14 @@ class Microscope(Widget):
         """The place of the selected alternative, from 0."""
         return self._picked
 
-    def show_char(self, look: CharInfo, text: str) -> None:
-        """Show a character; `text` is the text of its tokens, or the character itself."""
-        if self._look is None or look.offset != self._look.offset:
+    def show_char(self, look: CharInfo | None, text: str = "", hint: str | None = None) -> None:
+        """Show a character, or none; `text` is the text of its tokens, or the character itself.
+
+        `hint` is the last line while no alternative is selected; by default how to select one.
+        """
+        if self._look is None or look is None or look.offset != self._look.offset:
             self._picked = None
-        self._look, self._text = look, text
+        self._look, self._text, self._hint = look, text, hint
         self.refresh()
 
     def pick(self, place: int | None) -> None:
@@ -145,7 +148,7 @@ class Microscope(Widget):
     def render_line(self, y: int) -> Strip:
         """Draw one line of the panel."""
         width, base = self.content_size.width, self.rich_style
-        lines = panel(self._look, self._text, self._picked, width, self.content_size.height)
+        lines = panel(self._look, self._text, self._picked, width, self.content_size.height, self._hint)
         if y >= len(lines):
             return Strip.blank(width, base)
         segments = [Segment(piece.text, base + self._style(piece)) for piece in lines[y]]
@@ -176,10 +179,12 @@ def percent(probability: float) -> str:
     return f"{probability:.2%}" if probability >= 0.00005 else "<0.01%"
 
 
-def panel(look: CharInfo | None, text: str, picked: int | None, width: int, height: int) -> list[list[Piece]]:
+def panel(
+    look: CharInfo | None, text: str, picked: int | None, width: int, height: int, hint: str | None = None
+) -> list[list[Piece]]:
     """Return the panel's lines: the numbers, the alternatives in one or two columns, and the next step."""
     if look is None:
-        return []
+        return [[Piece(shortened(hint, max(1, width)), "muted")]] if hint else []
     name = Piece(shortened(name_of(text), NAME_CELLS * 2), "name")
     if look.state != "known":
         return [[name, Piece("  " + _why_not(look), "muted")]]
@@ -190,7 +195,8 @@ def panel(look: CharInfo | None, text: str, picked: int | None, width: int, heig
         lines += [[], *rows, []]
     else:
         lines += rows
-    return [*lines, [Piece(shortened(_what_next(look, picked), max(1, width)), "muted")]]
+    next_step = hint if hint is not None and picked is None else _what_next(look, picked)
+    return [*lines, [Piece(shortened(next_step, max(1, width)), "muted")]]
 
 
 def _why_not(look: CharInfo) -> str:

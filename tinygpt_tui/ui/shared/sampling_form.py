@@ -10,7 +10,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from tinygpt_tui.settings.fields import changed, fields_of, parse_all, written
+from tinygpt_tui.settings.fields import changed, fields_of, parse_all, stepped, written
 from tinygpt_tui.settings.sampling import SamplingSettings, without_effect
 from tinygpt_tui.ui.shared.setting_row import WRONG, SettingRow
 from tinygpt_tui.ui.shared.wrapping import wrap
@@ -32,8 +32,9 @@ class SamplingForm(Vertical):
     HELP: ClassVar[str | None] = (
         "How the next token is sampled, and when the text ends. Changes apply from the next Enter. Invalid values are "
         "marked ✗; the reason is shown below.\n\n"
-        "↑ and ↓ go from box to box; in a box with `‹ ›`, Space, → and ← change the value. `\\n` is a new line, `\\t` "
-        "a tab, `\\\\` a backslash; put ` | ` between several texts in `stop`.\n\n"
+        "Tab goes from box to box. ↑ and ↓ change a number; in a box with `‹ ›`, Space, → and ← change the value. "
+        "Ctrl+Z puts a box back to its default; what differs from it is in colour. `\\n` is a new line, `\\t` a tab, "
+        "`\\\\` a backslash; put ` | ` between several texts in `stop`.\n\n"
         + "\n".join(f"- **{field.title}**: {field.description}" for field in fields_of(SamplingSettings).values())
     )
     DEFAULT_CSS = """
@@ -42,10 +43,13 @@ class SamplingForm(Vertical):
         padding: 0 0 0 1;
         & > SettingBoxes { height: 1fr; scrollbar-size-vertical: 1; }
         & > .-note { height: auto; padding: 0 1 0 0; }
+        & .-changed > .-title { color: $accent; text-style: bold; }
     }
     """
     # With priority, so that keys typed right after an arrow go to the next box.
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "step(1)", "More", id="sampling.more", priority=True, tooltip="A larger number"),
+        Binding("down", "step(-1)", "Less", id="sampling.less", priority=True, tooltip="A smaller number"),
         Binding("down", "go(1)", "Next box", id="sampling.next", show=False, priority=True, tooltip="The next box"),
         Binding(
             "up",
@@ -55,6 +59,14 @@ class SamplingForm(Vertical):
             show=False,
             priority=True,
             tooltip="The previous box",
+        ),
+        Binding(
+            "ctrl+z",
+            "default",
+            "Default",
+            id="sampling.default",
+            priority=True,
+            tooltip="This box's default value",
         ),
     ]
 
@@ -85,6 +97,7 @@ class SamplingForm(Vertical):
             )
             for name, field in fields_of(SamplingSettings).items()
         }
+        self._mark_changed()
         self._focused: SettingRow | None = None
         self._note = Static("", classes="-note", markup=False)
 
@@ -101,10 +114,49 @@ class SamplingForm(Vertical):
 
     def action_go(self, by: int) -> None:
         """Focus the next box, or the previous one; wraps around."""
-        rows = list(self._rows.values())
-        focused = self.screen.focused
-        here = next((place for place, row in enumerate(rows) if focused and row in focused.ancestors), -by)
+        rows, row = list(self._rows.values()), self._row_in_focus
+        here = -by if row is None else rows.index(row)
         rows[(here + by) % len(rows)].focus_box()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Up and Down change a number, and go from box to box elsewhere."""
+        row = self._row_in_focus
+        in_number = row is not None and bool(row.setting.step)
+        return in_number if action == "step" else not in_number if action == "go" else True
+
+    @property
+    def _row_in_focus(self) -> SettingRow | None:
+        focused = self.screen.focused
+        return next((row for row in self._rows.values() if focused and row in focused.ancestors), None)
+
+    def action_step(self, by: int) -> None:
+        """Move the number in the focused box."""
+        row = self._row_in_focus
+        if row is not None:
+            self.turn(row.setting.name, by)
+
+    def action_default(self) -> None:
+        """Put the focused box back to its default."""
+        row = self._row_in_focus
+        if row is not None:
+            self.put(row.setting.name, row.setting.default)
+
+    def turn(self, name: str, by: int) -> None:
+        """Move a number by so many steps, as Up and Down in its box do."""
+        row = self._rows[name]
+        values, _ = parse_all(SamplingSettings(), {name: stepped(row.setting, row.text, by)})
+        self.put(name, values.get(name, row.text))
+
+    def put(self, name: str, value: object) -> None:
+        """Set one value, as if the user had typed it."""
+        row, text = self._rows[name], written(value)
+        if text == row.text:
+            self.app.bell()
+            return
+        row.set_text(text)
+        if row.is_mounted and isinstance(row.box, Input):
+            row.box.select_all()  # so that typing replaces it
+        self._check()
 
     def _fill(self) -> None:
         if not self.children:
@@ -125,12 +177,17 @@ class SamplingForm(Vertical):
         values, wrong = parse_all(SamplingSettings(), {name: row.text for name, row in self._rows.items()})
         for name, row in self._rows.items():
             row.show_problem(wrong[name].problem if name in wrong else "")
+        self._mark_changed()
         settings = None if wrong else changed(SamplingSettings(), values)
         problem = next((error.message for error in wrong.values()), "")
         self._explain()
         if (settings, problem) != (self.settings, self.problem):
             self.settings, self.problem = settings, problem
             self.post_message(self.Changed(settings, problem, typed))
+
+    def _mark_changed(self) -> None:
+        for row in self._rows.values():
+            row.set_class(row.text != written(row.setting.default), "-changed")
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Explain the focused setting."""

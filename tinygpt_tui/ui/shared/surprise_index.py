@@ -106,9 +106,8 @@ class SurpriseIndex:
 
     def reset(self, length: int = 0) -> None:
         """Start with another text of `length` characters; the job of a question about the last one is stopped."""
-        if self.question is not None and self.question.job is not None:
-            self.question.job.stop()
-        self.question, self.problem = None, ""
+        self._stop_question()
+        self.problem = ""
         self.resize(0, length)
 
     def resize(self, same: int, length: int) -> None:
@@ -139,6 +138,16 @@ class SurpriseIndex:
             return CharInfo(offset, "first", tokens)
         before = self._details.get(tokens[0].start, tokens)
         return CharInfo(offset, "known", tokens, whole=before[:1] == tokens[:1])
+
+    def forget_draws(self) -> None:
+        """The candidates are of other sampling settings; how surprising each character was stays."""
+        self._stop_question()
+        self._details.clear()
+
+    def _stop_question(self) -> None:
+        if self.question is not None and self.question.job is not None:
+            self.question.job.stop()
+        self.question = None
 
     # Asking
 
