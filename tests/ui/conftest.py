@@ -11,7 +11,7 @@ from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
 
 from tinygpt_tui import paths
-from tinygpt_tui.ui.generate.pace import FULL
+from tinygpt_tui.ui.generate.permits import FULL
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -140,7 +140,7 @@ def written(value: Any) -> str:
 
 
 def stepped(field: SettingField, text: str, by: int) -> str:
-    """Return the number in `text` moved by so many steps, on the grid of the steps and within the field's limits.
+    """Return the number in `text` moved by this many steps, on the grid of the steps and within the field's limits.
 
     What is no number counts as the default.
 

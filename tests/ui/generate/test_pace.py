@@ -11,7 +11,7 @@ from tinygpt_tui import paths
 from tinygpt_tui.events.generation import Candidate, Token, TokenProbabilities
 from tinygpt_tui.events.requests import ChangeSampling
 from tinygpt_tui.ui.generate import pacer
-from tinygpt_tui.ui.generate.pace import FULL, LEAD_S, PACES, Permits, dial
+from tinygpt_tui.ui.generate.permits import FULL, LEAD_S, PACES, Permits, dial
 from tinygpt_tui.ui.generate.workspace import PRESETS
 from tinygpt_tui.ui.shared.microscope import Microscope
 from tinygpt_tui.ui.shared.sampling_form import SamplingForm
@@ -171,7 +171,7 @@ async def test_the_temperature_is_turned_from_anywhere_and_always_seen() -> None
         await bench.pilot.press("alt+shift+left", "alt+shift+left")
         await bench.until(lambda: shows("T 0"))
         titles = {command.title: command for command in bench.screen.palette_commands()}
-        titles["Temperature: normal"].run()
+        titles["Normal sampling"].run()
         await bench.until(lambda: shows("T 0.8", differs=False))
         await bench.pilot.press("ctrl+o", "alt+left", "escape")
         await bench.until(lambda: shows("T 0.7"))
@@ -181,6 +181,7 @@ async def test_the_temperature_is_turned_from_anywhere_and_always_seen() -> None
 
 
 async def test_the_bars_under_the_cursor_follow_the_temperature() -> None:
+    paths.settings_file().write_text('pace = "full"\n', encoding="utf-8")
     async with opened((100, 40)) as bench:
         await bench.write("ab", "cd")
         await bench.pilot.press("f5")

@@ -265,7 +265,7 @@ class InspectableOutput(Vertical):
         """Show the character under the cursor, and request missing explanations."""
         output, index, place = self.output, self.index, self._place
         output.set_cursor_window(self._window_at(place) if self.is_open and place is not None else None)
-        self._show(place)
+        self._show_char_at(place)
         if self._quiet and not self.is_open:
             return
         if self.is_open or self._colours:
@@ -278,8 +278,8 @@ class InspectableOutput(Vertical):
         if index.question is None and (question := index.ask(place, visible)) is not None:
             self.post_message(self.Ask(question, output.text))
 
-    def _show(self, place: int | None) -> None:
-        """Show a character in the microscope; one that is being explained anew stays until it is."""
+    def _show_char_at(self, place: int | None) -> None:
+        """Show a character in the microscope; one that is explained again stays until it is."""
         glass = self.microscope
         self._show_title()
         if place is None:

@@ -8,7 +8,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widget import Widget
 
-from tinygpt_tui.ui.generate.pace import FIRST, FULL, PACES, Permits, dial, name_of, neighbour
+from tinygpt_tui.ui.generate.permits import FIRST, FULL, PACES, Permits, dial, name_of, neighbour
 
 if TYPE_CHECKING:
     from tinygpt_tui.workers.client import Job
@@ -87,7 +87,7 @@ class Pacer(Widget):
         self._allow()
 
     def shown(self, tokens: int) -> None:
-        """So many tokens of the job are on the screen."""
+        """This many tokens of the job are on the screen."""
         self._permits.shown(tokens)
 
     def end(self) -> None:

@@ -68,7 +68,7 @@ class Workspace(SidePanes):
         """Yield the temperatures that have names."""
         for name, temperature in PRESETS.items():
             yield PaletteCommand(
-                f"Temperature: {name}",
+                f"{name.capitalize()} sampling",
                 f"Set the temperature to {temperature:g}",
                 lambda temperature=temperature: self._form.put("temperature", temperature),  # type: ignore[misc]
             )

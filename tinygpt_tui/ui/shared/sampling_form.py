@@ -142,7 +142,7 @@ class SamplingForm(Vertical):
             self.put(row.setting.name, row.setting.default)
 
     def turn(self, name: str, by: int) -> None:
-        """Move a number by so many steps, as Up and Down in its box do."""
+        """Move a number by this many steps, as Up and Down in its box do."""
         row = self._rows[name]
         values, _ = parse_all(SamplingSettings(), {name: stepped(row.setting, row.text, by)})
         self.put(name, values.get(name, row.text))

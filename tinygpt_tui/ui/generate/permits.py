@@ -86,7 +86,7 @@ class Permits:
         self.allowed = self._whole()
 
     def shown(self, tokens: int) -> None:
-        """So many tokens are on the screen."""
+        """This many tokens are on the screen."""
         self._shown = tokens
         if self.allowed is None:
             self._credit = tokens
