@@ -24,8 +24,8 @@ from tinygpt_tui.events.generation import (
     TokenSeen,
 )
 from tinygpt_tui.events.requests import (
-    Attribute,
     Allow,
+    Attribute,
     CompareWeights,
     Explain,
     Generate,

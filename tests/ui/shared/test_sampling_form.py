@@ -113,7 +113,7 @@ async def test_keys_that_come_in_one_breath_go_where_they_belong() -> None:
 
 async def test_up_and_down_change_a_number_and_a_key_puts_the_default_back() -> None:
     async with form() as (app, pilot):
-        row = app.form.query(SettingBox).first()
+        row = app.form.query(SettingRow).first()
         await pilot.press("up", "up", "up", "up")
         assert app.form.settings == SamplingSettings(temperature=1.2)
         assert row.has_class("-changed")
