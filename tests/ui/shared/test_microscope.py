@@ -267,7 +267,7 @@ async def test_colours_come_with_a_key_and_stay_when_the_microscope_is_left() ->
     async with app.run_test(size=(80, 24)) as pilot:
         glass = await opened(pilot)
         ground = glass.output.render_line(0)
-        await pilot.press("f6")
+        glass.set_colours(True)  # its key is the screen's
         while glass.index.question is not None:
             app.answer(surprising="w")
             await pilot.pause()
