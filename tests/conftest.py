@@ -19,6 +19,7 @@ from tinygpt_tui.runs import trash
 
 # The nets of the tests are so small that a second thread only waits; set before anything imports torch.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["TERM"] = "xterm"  # a terminal that can only print changes what commands write
 
 # A machine that does other things, too, is slow: that is no failure.
 hypothesis.settings.register_profile("tests", deadline=None)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from tinygpt_tui.cli.output import notify, write_data
+from tinygpt_tui.cli.output import can_draw, notify, write_data
 from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.words import duration
 
@@ -46,7 +46,7 @@ def measured(benchmark: Benchmark[R], in_words: Callable[[R], str], *, as_json: 
 
 def watch(benchmark: Iterable[Progress]) -> None:
     """Run `benchmark` to its end, and show how far it is."""
-    if not sys.stderr.isatty():
+    if not can_draw(sys.stderr):
         last = ""
         for progress in benchmark:
             if progress.words != last:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tinygpt_tui.cli.output import notify, table, write
+from tinygpt_tui.cli.output import is_plain, notify, table, write
 from tinygpt_tui.corpora.catalog import find_corpus, list_corpora
 from tinygpt_tui.platforms import own_command
 
@@ -45,7 +45,7 @@ def _download(name: str) -> int:
         notify(f"{entry.row.title} is already downloaded: {entry.path}")
         return 0
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as progress:
+    with Progress(*columns, console=Console(file=sys.stderr), transient=True, disable=is_plain()) as progress:
         bar = progress.add_task(entry.row.title, total=entry.row.bytes)
         for state in download(entry):
             progress.update(bar, completed=state.done)

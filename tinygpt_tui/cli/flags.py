@@ -125,6 +125,15 @@ def _fields(settings: type[msgspec.Struct] | dict[str, SettingField]) -> dict[st
     return settings if isinstance(settings, dict) else fields_of(settings)
 
 
+def add_plain_flag(parser: argparse.ArgumentParser) -> None:
+    """Add the flag for plain mode; see cli/output.py."""
+    parser.add_argument(
+        "--plain",
+        action="store_true",
+        help="one line a fact: no chart, no columns, no colour, no moving cursor (automatic where TERM=dumb)",
+    )
+
+
 def add_encoding_flag(parser: argparse.ArgumentParser) -> None:
     """Add the flag for a text's encoding."""
     parser.add_argument(

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import tinygpt_tui
 from tinygpt_tui.cli.app import open_app
-from tinygpt_tui.cli.flags import Parser
-from tinygpt_tui.cli.output import print_error
+from tinygpt_tui.cli.flags import Parser, add_plain_flag
+from tinygpt_tui.cli.output import choose_plain, print_error
 from tinygpt_tui.errors import MEANINGS, ExitCode, TinyGPTError, UsageError
 from tinygpt_tui.settings.computing import AUTO, ComputingSettings, check_device_name
 from tinygpt_tui.settings.fields import fields_of
@@ -43,6 +43,7 @@ COMMANDS = {
     "completion": "print the script with which your shell completes commands, flags and names.",
     "man": "print the manual page: tinygpt-tui man | man -l -",
 }
+PLAIN = ("generate", "train", "race", "runs", "watch", "resume")  # those that draw
 MODULES = dict.fromkeys(("stop", "pause", "save", "sample"), "control")
 
 EPILOG = """\
@@ -74,6 +75,8 @@ def make_parser(chosen: str | None = None) -> argparse.ArgumentParser:
         if name == chosen:
             module = importlib.import_module(f"tinygpt_tui.cli.{MODULES.get(name, name).replace('-', '_')}")
             module.add_arguments(command)
+            if name in PLAIN:
+                add_plain_flag(command)
             command.set_defaults(run=module.run)
     return parser
 
@@ -88,6 +91,8 @@ def run(arguments: Sequence[str]) -> int:
     chosen = next((argument for argument in arguments if argument in COMMANDS), None)
     try:
         parsed = make_parser(chosen).parse_args(arguments)
+        if getattr(parsed, "plain", False):
+            choose_plain()
         if parsed.command is None:
             return open_app(check_device_name(parsed.app_device or AUTO))
         if parsed.app_device:

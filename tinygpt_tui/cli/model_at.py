@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from tinygpt_tui.checkpoints.library import find_model
-from tinygpt_tui.cli.output import notify
+from tinygpt_tui.cli.output import can_draw, notify
 from tinygpt_tui.foreign.hub import fetch, is_hub_name
 
 
@@ -14,7 +14,7 @@ def model_at(name: str) -> Path:
     """Return the path of the model. Raises NotFoundError, DownloadError, StorageError."""
     if not is_hub_name(name):
         return find_model(name)
-    if not sys.stderr.isatty():
+    if not can_draw(sys.stderr):
         return find_model(name)
 
     from rich.console import Console

@@ -14,7 +14,7 @@ from rich.console import Console
 from tinygpt_tui import paths
 from tinygpt_tui.charts import LEVEL_STYLE, SERIES_STYLES, Level, LossChart, Series, export_svg
 from tinygpt_tui.cli.flags import add_encoding_flag
-from tinygpt_tui.cli.output import notify, table, write, write_data
+from tinygpt_tui.cli.output import is_plain, notify, table, write, write_data
 from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.files import check_new, write_text
 from tinygpt_tui.packages import TRAINING, require
@@ -103,7 +103,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         write_data(msgspec.json.encode(results).decode() + "\n")
     else:
-        Console(file=sys.stdout, width=None if sys.stdout.isatty() else WIDTH).print(chart)
+        if not is_plain():
+            Console(file=sys.stdout, width=None if sys.stdout.isatty() else WIDTH).print(chart)
         write(table_of(results, floors))
     return int(ExitCode.OK if all(result.reason != "failed" for result in results) else ExitCode.RUN)
 

@@ -8,6 +8,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import TypeVar
 
+from tinygpt_tui.cli.output import can_draw
 from tinygpt_tui.corpora.corpus import Corpus, CorpusText, reading, splitting
 from tinygpt_tui.corpora.encodings import AUTO, check_encoding
 from tinygpt_tui.tokenizers.base import Tokenizer
@@ -38,6 +39,6 @@ def _with_progress(steps: Generator[float, None, R], what: str) -> R:
             if shown:
                 print("\r\x1b[K", end="", file=sys.stderr, flush=True)
             return end.value  # type: ignore[no-any-return]
-        if time.monotonic() > next_at and sys.stderr.isatty():
+        if time.monotonic() > next_at and can_draw(sys.stderr):
             next_at, shown = time.monotonic() + EACH_S, True
             print(f"\r{what}  {share:.0%}\x1b[K", end="", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Show a run: a live chart if stdout and stderr are a terminal, else plain lines."""
+"""Show a run: a live chart where stdout and stderr can be drawn on, else plain lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from tinygpt_tui.charts import LossChart
-from tinygpt_tui.cli.output import notify, write
+from tinygpt_tui.cli.output import can_draw, is_plain, notify, write
 from tinygpt_tui.doctor.examination import Examination, examination_of
 from tinygpt_tui.doctor.rounds import remedy_in_words, verdict_words
 from tinygpt_tui.errors import ExitCode
@@ -43,10 +43,11 @@ Batches = Iterator[Sequence[TrainingEvent]]
 
 def show_run(batches: Batches, run: RunFolder, *, footer: str) -> int:
     """Show the events of a run until it ends; return the exit code. `footer` is for a live chart."""
-    console = Console(stderr=True)
     view = RunView(run)
-    if console.is_terminal and sys.stdout.isatty():
-        _live(batches, view, console, footer)  # returns early if the terminal is closed
+    if can_draw(sys.stdout, sys.stderr):
+        _live(batches, view, Console(stderr=True), footer)  # returns early if the terminal is closed
+    elif sys.stderr.isatty():
+        notify(footer)
     _plain(batches, view)
     return report_end(view.history, run)
 
@@ -138,21 +139,21 @@ def _picture(view: RunView, console: Console, footer: str) -> RenderableType:
     return Group(
         view.chart(console.width, height),
         Text(view.verdict, style="bold", no_wrap=True, overflow="ellipsis"),
-        Text(numbers(history), no_wrap=True, overflow="ellipsis"),
+        Text("  ".join(numbers(history)), no_wrap=True, overflow="ellipsis"),
         Text(sample, style="dim", no_wrap=True, overflow="ellipsis"),
         *([] if history.ended else [Text(footer, style="italic")]),
     )
 
 
-def numbers(history: RunHistory) -> str:
-    """Return the state of a run in one line of numbers."""
+def numbers(history: RunHistory) -> list[str]:
+    """Return the state of a run in numbers, each with a word."""
     step, best, evaluation = history.last_step, history.best, history.last_evaluation
     parts = [f"step {history.step}/{history.steps}"]
     if step:
         parts.append(f"train {evaluation.train_loss if evaluation else step.loss:.3f}")
     if evaluation and best:
         read = f" on {evaluation.tokens:,} tokens" if evaluation.tokens else ""
-        parts += [f"val {evaluation.validation_loss:.4f}{read}", f"best {best[1]:.4f} at {best[0]}"]
+        parts += [f"validation {evaluation.validation_loss:.4f}{read}", f"best {best[1]:.4f} at {best[0]}"]
     if step:
         parts += [f"rate {step.learning_rate:.2g}", f"{step.tokens_per_s:,.0f} tokens/s"]
         parts.append(f"{duration(history.elapsed_s)} gone")
@@ -160,7 +161,7 @@ def numbers(history: RunHistory) -> str:
         parts.append(history.progress_words)
     elif history.remaining_s is not None:
         parts.append(f"{duration(history.remaining_s)} left")
-    return "  ".join(parts)
+    return parts
 
 
 def _plain(batches: Batches, view: RunView) -> None:
@@ -172,7 +173,7 @@ def _plain(batches: Batches, view: RunView) -> None:
             if line := _line(event, starting=True):
                 notify(line)
             elif isinstance(event, Evaluation):
-                write(numbers(view.history) + "\n")
+                write(("\n" if is_plain() else "  ").join(numbers(view.history)) + "\n")
                 if view.verdict not in ("", said):
                     said = view.verdict
                     notify(said)
