@@ -6,7 +6,6 @@ into a dict. It raises Failed where the device does not do what it should, and S
 
 from __future__ import annotations
 
-import math
 import os
 import platform
 import subprocess
@@ -17,7 +16,6 @@ import traceback
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,16 +27,13 @@ import torch
 import tinygpt_tui
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.table import build
-from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.errors import ExitCode, TinyGPTError
 from tinygpt_tui.generation.engine import TorchEngine
+from tinygpt_tui.measuring.device_bench import VOCABULARY, Bench, apart, steps
 from tinygpt_tui.measuring.device_report import CheckResult, DeviceFacts, Message, Status
 from tinygpt_tui.planning.shortage import is_shortage, shortage
-from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.settings.presets import ALL_PRESETS
-from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.settings.windows import policy_for
-from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.training.device import choose_device
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.state import copied
@@ -47,8 +42,6 @@ from tinygpt_tui.words import in_one_line, size
 # One preset for each architecture.
 NAMES = ("nanogpt", "modern", "rnn-nano", "gru", "lstm", "cnn", "backpack-nano", "bigram")
 CPU = torch.device("cpu")
-VOCABULARY = 65
-SMALL = {"n_layer": 2, "n_embd": 32, "n_head": 2, "n_hidden": 32, "block_size": 32, "ngram_rows": 256, "n_sense": 2}
 FP32_LOSS, BF16_LOSS = 1e-3, 0.1  # how far losses may be from the processor's, from those in fp32
 LOGITS = 1e-2
 WAITS_A_STEP = 1
@@ -56,7 +49,7 @@ WARM_UP, MEASURED_S, MOST_STEPS = 4, 1.0, 50
 LEFT_BYTES = 256 << 20
 
 Found = dict[str, Any]
-Check = Callable[["Bench", Found], Iterator[str]]
+Check = Callable[[Bench, Found], Iterator[str]]
 
 
 class Failed(Exception):
@@ -65,60 +58,6 @@ class Failed(Exception):
 
 class Skipped(Exception):
     """There is nothing to check here; in words."""
-
-
-@dataclass(frozen=True)
-class Bench:
-    """The device under test, and runs on it."""
-
-    device: torch.device
-    quick: bool = False
-    ends_at: float = math.inf  # by time.monotonic
-
-    @property
-    def seconds_left(self) -> float:
-        """How long the check that runs may still take."""
-        return self.ends_at - time.monotonic()
-
-    def settings(self, name: str, **changes: Any) -> TrainingSettings:
-        """Return a preset for a training whose steps are taken one by one; in the quick form it is small."""
-        whole = ALL_PRESETS[name].training
-        fields: dict[str, Any] = {"vocab_size": VOCABULARY, "dropout": 0.0, "attention_dropout": 0.0}
-        if self.quick:
-            fields |= {field: most for field, most in SMALL.items() if getattr(whole.architecture, field, 0) > most}
-        known = whole.architecture.__struct_fields__
-        fields = {field: value for field, value in fields.items() if field in known}
-        plain: dict[str, Any] = {"steps": 10_000, "minutes": 0.0, "evaluate_every": 10_000, "sample_tokens": 0}
-        plain |= {"compile": "never", "precision": "fp32"}
-        net: ArchitectureSettings = msgspec.structs.replace(whole.architecture, **fields)
-        return msgspec.structs.replace(whole, **{**plain, "architecture": net, **changes})
-
-    def training(self, name: str, device: torch.device | None = None, **changes: Any) -> Training:
-        """Return a training of a preset, on this device where no other one is named."""
-        letters = "".join(map(chr, range(0x4E00, 0x4E00 + VOCABULARY)))
-        verse = np.random.default_rng(0).integers(VOCABULARY, size=997)
-        ids = np.tile(verse, 60)  # it can be learned, so that losses move
-        return Training(
-            self.settings(name, **changes), Corpus(CharTokenizer(letters), ids, ids[:2000]), device or self.device
-        )
-
-    def wait(self) -> None:
-        """Wait until the device has done what it was given."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        elif self.device.type == "mps":
-            torch.mps.synchronize()
-
-
-def steps(training: Training, count: int) -> list[float]:
-    """Take steps; return their losses."""
-    return [training.take_step().loss for _ in range(count)]
-
-
-def apart(one: list[float], other: list[float]) -> float:
-    """Return the largest difference; infinite where a loss is no number."""
-    differences = [abs(a - b) for a, b in zip(one, other, strict=True)]
-    return max(difference if math.isfinite(difference) else math.inf for difference in differences)
 
 
 def losses(bench: Bench, found: Found) -> Iterator[str]:

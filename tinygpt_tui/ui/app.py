@@ -11,20 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.text import Text
-from textual import events, work
+from textual import events
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.command import Provider
 from textual.driver import Driver
 from textual.filter import LineFilter
-from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from tinygpt_tui.errors import TinyGPTError, UsageError
 from tinygpt_tui.events.generation import EngineReady
 from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.ui.jobs.news import EngineNews, NewsFeed
+from tinygpt_tui.ui.screens import SCREENS, palette
 from tinygpt_tui.ui.shared.contrast import readable
 from tinygpt_tui.ui.shared.prompt_history import PromptHistory
 from tinygpt_tui.ui.shell.gc_policy import CHECK_EVERY_S, GarbagePolicy
@@ -44,18 +43,17 @@ if TYPE_CHECKING:
     from tinygpt_tui.ui.learn.guide import LessonGuide
     from tinygpt_tui.ui.runs.screen import RunsScreen
     from tinygpt_tui.ui.shell.tab_screen import TabScreen
-    from tinygpt_tui.ui.train.screen import TrainScreen
     from tinygpt_tui.workers.client import Engine
 
 GOODBYE_S = 2.0  # for the engine to end by itself
 AT_ONCE_S = 0.3  # for the engine to end by itself when the terminal is gone
-SAVES = (
-    "settings",
-    "history",
-    "session",
-    "sessions-disk",
-    "lessons",
-)  # groups of workers that write what the user made
+# Groups of workers that write what the user made.
+SAVES = ("settings", "history", "session", "sessions-disk", "lessons")
+
+
+def _anywhere(keys: str, action: str, title: str, id: str, tooltip: str) -> Binding:
+    """Return a key that works in every tab, before the focus has it: a prompt box has an F7 of its own."""
+    return Binding(keys, action, title, id=f"app.{id}", show=False, priority=True, tooltip=tooltip)
 
 
 def run(device: str = AUTO, lessons_from: tuple[Path, str] | None = None) -> int:
@@ -74,52 +72,6 @@ def run(device: str = AUTO, lessons_from: tuple[Path, str] | None = None) -> int
     return app.return_code or 0
 
 
-def _generate() -> TabScreen:
-    from tinygpt_tui.ui.generate.screen import GenerateScreen
-
-    return GenerateScreen()
-
-
-def _train() -> TabScreen:
-    from tinygpt_tui.ui.train.screen import TrainScreen
-
-    return TrainScreen()
-
-
-def _race() -> TabScreen:
-    from tinygpt_tui.ui.race.screen import RaceScreen
-
-    return RaceScreen()
-
-
-def _runs() -> TabScreen:
-    from tinygpt_tui.ui.runs.screen import RunsScreen
-
-    return RunsScreen()
-
-
-def _inspect() -> TabScreen:
-    from tinygpt_tui.ui.inspect.screen import InspectScreen
-
-    return InspectScreen()
-
-
-def _palette() -> type[Provider]:
-    from tinygpt_tui.ui.find.palette import Palette
-
-    return Palette
-
-
-# Each imports its screen when the tab is first shown.
-SCREENS: dict[str, str | Callable[[], Screen[Any]]] = {  # as App.MODES has it
-    "generate": _generate,
-    "train": _train,
-    "race": _race,
-    "runs": _runs,
-    "inspect": _inspect,
-}
-
-
 class TinyGPTApp(App[None]):
     """The shell around the tabs."""
 
@@ -128,54 +80,28 @@ class TinyGPTApp(App[None]):
     CSS_PATH = ["app.tcss", "generate/screen.tcss", "train/screen.tcss"]  # noqa: RUF012 (declared so by Textual)
     MODES = SCREENS
     DEFAULT_MODE = "generate"
-    COMMANDS = {_palette}  # noqa: RUF012
-    ENABLE_COMMAND_PALETTE = True
+    COMMANDS = {palette}  # noqa: RUF012
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "f1,question_mark", "help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"
         ),
-        # With priority: a prompt box has an F7 of its own (select all).
         *(
-            Binding(
-                tab.keys,
-                f"tab('{name}')",
-                tab.title,
-                id=f"app.{name}",
-                show=False,
-                priority=True,
-                tooltip=f"Go to the {tab.title} tab",
-            )
+            _anywhere(tab.keys, f"tab('{name}')", tab.title, name, f"Go to the {tab.title} tab")
             for name, tab in TABS.items()
         ),
-        Binding(
-            "alt+l",
-            "learn",
-            "Learn",
-            id="app.learn",
-            show=False,
-            priority=True,
-            tooltip="Lessons: twenty short ones, in the app; from a lesson back to the app",
+        _anywhere(
+            "alt+l", "learn", "Learn", "learn", "Lessons: twenty short ones, in the app; from a lesson back to the app"
         ),
-        Binding(
+        _anywhere(
             "ctrl+p",
             "command_palette",
             "Find",
-            id="app.palette",
-            show=False,
-            priority=True,
-            tooltip="Find an action, a setting, a model, a run or a text by any word",
+            "palette",
+            "Find an action, a setting, a model, a run or a text by any word",
         ),
         Binding("ctrl+n", "night", "Night/day", id="app.night", show=False, tooltip="Change between dark and light"),
-        Binding(
-            "ctrl+q",
-            "quit",
-            "Quit",
-            id="app.quit",
-            show=False,
-            priority=True,
-            tooltip="Quit; runs continue without the app",
-        ),
+        _anywhere("ctrl+q", "quit", "Quit", "quit", "Quit; runs continue without the app"),
     ]
 
     def __init__(
@@ -248,7 +174,7 @@ class TinyGPTApp(App[None]):
             self._garbage.take_over()
             self.news.listen(self)
             self.set_interval(CHECK_EVERY_S, self._garbage.collect_if_due)
-        self._launch()
+        self.run_worker(self.engine.launch(), exit_on_error=False)
         if self._lessons_from is not None:
             self._learn(resume=True)
 
@@ -269,33 +195,25 @@ class TinyGPTApp(App[None]):
         elif self.screen_stack or not isinstance(event, events.InputEvent):  # there is none when the app ends
             await super().on_event(event)
 
-    @work(exit_on_error=False)
-    async def _launch(self) -> None:
-        await self.engine.launch()
-
     def save_preferences(self, **changes: object) -> None:
         """Keep some settings for the next start."""
         if self.preferences.change(**changes):
-            self._save_settings()
-
-    @work(thread=True, exclusive=True, group="settings", exit_on_error=False)
-    def _save_settings(self) -> None:
-        try:
-            self.preferences.save()
-        except TinyGPTError as error:
-            self.call_from_thread(self.notify, f"{error.message}\n{error.hint}", severity="warning", markup=False)
+            self._save(self.preferences.save, "settings")
 
     def remember_prompt(self, prompt: str) -> None:
         """Keep a prompt for those who look for it later."""
         if self.prompts.add(prompt):
-            self._save_prompts()
+            self._save(self.prompts.save, "history")
 
-    @work(thread=True, group="history", exit_on_error=False)
-    def _save_prompts(self) -> None:
-        try:
-            self.prompts.save()
-        except TinyGPTError as error:
-            self.call_from_thread(self.notify, f"{error.message}\n{error.hint}", severity="error", markup=False)
+    def _save(self, save: Callable[[], object], group: str) -> None:
+        def attempt() -> None:
+            try:
+                save()
+            except TinyGPTError as error:
+                words = f"{error.message}\n{error.hint}"
+                self.call_from_thread(self.notify, words, severity="warning", markup=False)
+
+        self.run_worker(attempt, group=group, thread=True, exclusive=True, exit_on_error=False)
 
     def on_tab_bar_chosen(self, message: TabBar.Chosen) -> None:
         """Go to a tab that was clicked."""
@@ -315,13 +233,13 @@ class TinyGPTApp(App[None]):
             if isinstance(screen, TrainScreen):
                 screen.open_run(message.model_path)
 
-    async def on_runs_screen_talk_to(self, message: RunsScreen.TalkTo) -> None:
-        """Go to Generate with a model of the table of runs."""
-        await self._talk_to(message.model_path)
+    async def on_tab_screen_talk_to(self, message: TabScreen.TalkTo) -> None:
+        """Go to Generate with a model."""
+        from tinygpt_tui.ui.generate.screen import GenerateScreen
 
-    async def on_train_screen_talk_to(self, message: TrainScreen.TalkTo) -> None:
-        """Go to Generate with a model that was just trained."""
-        await self._talk_to(message.model_path)
+        await self.switch_mode("generate")
+        if isinstance(self.screen, GenerateScreen):
+            self.screen.choose(message.model_path)
 
     async def on_generate_screen_train_on(self, message: GenerateScreen.TrainOn) -> None:
         """Go to Train with a model to start from."""
@@ -342,13 +260,6 @@ class TinyGPTApp(App[None]):
     async def on_inspect_screen_return(self, message: InspectScreen.Return) -> None:
         """Go back to the text whose place was inspected."""
         await self.switch_mode("generate")
-
-    async def _talk_to(self, model_path: str) -> None:
-        from tinygpt_tui.ui.generate.screen import GenerateScreen
-
-        await self.switch_mode("generate")
-        if isinstance(self.screen, GenerateScreen):
-            self.screen.choose(model_path)
 
     def get_css_variables(self) -> dict[str, str]:
         """Return the theme's variables, with colours that can be read whatever the theme."""

@@ -1,4 +1,4 @@
-"""The tabs of the app: title and keys; `ui/app.py` has a constructor for the screen of each."""
+"""The tabs of the app: title and keys; `ui/screens.py` has a constructor for the screen of each."""
 
 from __future__ import annotations
 

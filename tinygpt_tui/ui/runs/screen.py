@@ -29,14 +29,6 @@ NO_RUNS = "No runs yet: start one in the Train tab (F3)."
 NO_MATCH = "No run matches the filter. Esc shows all."
 
 
-class ModelMessage(Message):
-    """A message about the model of a folder."""
-
-    def __init__(self, model_path: str) -> None:
-        super().__init__()
-        self.model_path = model_path
-
-
 class RunsScreen(TabScreen):
     """Reads the runs, shows them, and does what the user wants with the selected one."""
 
@@ -67,11 +59,12 @@ class RunsScreen(TabScreen):
         Binding("escape", "unmark", "Unmark", id="runs.unmark", show=False, tooltip="Unmark the run"),
     ]  # fmt: skip
 
-    class OpenRequested(ModelMessage):
+    class OpenRequested(Message):
         """The user wants to see this run in the Train tab."""
 
-    class TalkTo(ModelMessage):
-        """The user wants to generate with this model."""
+        def __init__(self, model_path: str) -> None:
+            super().__init__()
+            self.model_path = model_path
 
     def __init__(self) -> None:
         super().__init__()

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, cast
 
 from textual.app import ComposeResult
+from textual.message import Message
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
@@ -64,6 +65,13 @@ class TabScreen(Screen[None]):
 
     TAB: str
     HELP: ClassVar[str | None] = ""
+
+    class TalkTo(Message):
+        """The user wants to generate with this model."""
+
+        def __init__(self, model_path: str) -> None:
+            super().__init__()
+            self.model_path = model_path
 
     def __init__(self) -> None:
         super().__init__()

@@ -9,7 +9,6 @@ from typing import ClassVar
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.message import Message
 from textual.widgets import ContentSwitcher
 
 from tinygpt_tui.doctor.rounds import changes_in_words
@@ -42,13 +41,6 @@ weights, and you can resume later.
         Binding("escape", "back", "Back", id="train.back", tooltip="Back to the run shown before"),
         Binding("ctrl+o", "runs", "Other run", id="train.runs", tooltip="Open another run, live or past"),
     ]
-
-    class TalkTo(Message):
-        """The user wants to generate with this model."""
-
-        def __init__(self, model_path: str) -> None:
-            super().__init__()
-            self.model_path = model_path
 
     def __init__(self) -> None:
         super().__init__()
