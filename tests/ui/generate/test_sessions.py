@@ -219,6 +219,19 @@ async def test_the_filter_looks_in_titles_and_models() -> None:
         assert answer.session.heading == "The king and so on"
 
 
+async def test_the_filter_looks_in_all_texts_and_enter_goes_to_the_place() -> None:
+    long = "Once upon " + "la " * 60 + "far away"  # of which the title has the beginning
+    async with opened(written("The king", long, "Now then")) as bench:
+        await bench.sees("3 sessions")
+        await bench.pilot.press("slash", *"away")
+        await bench.sees("1 of 3 sessions", "“…", "far away and so on”")
+        await bench.pilot.press("enter")
+        await bench.until(lambda: bench.answers)
+        (answer,) = bench.answers
+        assert answer is not None
+        assert answer.place == (0, long.index("away"))
+
+
 async def test_a_session_of_another_window_is_a_copy_and_is_not_touched() -> None:
     other = written("The king")
     editor = SessionEditor()
