@@ -296,7 +296,7 @@ async def test_a_pane_added_while_they_write_waits_for_the_next_race() -> None:
         bench.engine.write("ab", job=1)
         bench.engine.write("ab", job=2)
         await bench.until(lambda: bench.texts == ["xab", "xab"])
-        await bench.press("alt+a")
+        await bench.press("alt+n")
         await bench.until(lambda: len(bench.panes) == 3)
         assert "the same so far: 2 characters" in bench.line
         await bench.start()
@@ -519,7 +519,7 @@ async def test_panes_stand_as_the_width_allows(
 ) -> None:
     async with opened(size) as bench:
         for count in range(3, panes + 1):
-            await bench.press("alt+a")
+            await bench.press("alt+n")
             await bench.until(lambda count=count: len(bench.panes) == count)
         rows = sorted({pane.region.y for pane in bench.panes})
         assert [(pane.region.x, rows.index(pane.region.y)) for pane in bench.panes] == places
@@ -528,16 +528,16 @@ async def test_panes_stand_as_the_width_allows(
 
 async def test_a_third_pane_of_two_columns_takes_the_whole_row_until_a_fourth_comes() -> None:
     async with opened((80, 24)) as bench:
-        await bench.press("alt+a")
+        await bench.press("alt+n")
         await bench.until(lambda: len(bench.panes) == 3 and bench.panes[2].region.width == 80)
-        await bench.press("alt+a")
+        await bench.press("alt+n")
         await bench.until(lambda: len(bench.panes) == 4 and bench.panes[2].region.width == 40)
 
 
 async def test_with_no_room_for_all_the_panes_scroll() -> None:
     async with opened((60, 16)) as bench:
         for count in (3, 4):
-            await bench.press("alt+a")
+            await bench.press("alt+n")
             await bench.until(lambda count=count: len(bench.panes) == count)
         assert bench.screen.query_one(RaceTrack).max_scroll_y > 0
         assert all(pane.region.height == 6 for pane in bench.panes)
