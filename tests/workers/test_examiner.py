@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
 from makers import TEXT, make_run, wait_until
 
-from tinygpt_tui.corpora.corpus import split
-from tinygpt_tui.doctor.examination import examination_of, examine, read_examination, run_path
+from tinygpt_tui.corpora.corpus import Corpus, split
+from tinygpt_tui.doctor.examination import Examination, examination_of, examine, read_examination, run_path
 from tinygpt_tui.errors import NotFoundError
 from tinygpt_tui.paths import home
 from tinygpt_tui.training.run import run_training
@@ -38,6 +41,22 @@ def test_it_is_done_once_for_a_text(monkeypatch: pytest.MonkeyPatch) -> None:
     assert examination_of(second, second.read_settings()) is not None
     examine_run(second)
     assert run_path(second).read_bytes() == run_path(first).read_bytes()
+
+
+def test_of_two_views_of_a_run_only_one_examines_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    run, calls, meet = make_run("one"), [], threading.Barrier(2)
+
+    def slowly(text: str, corpus: Corpus) -> Examination:
+        calls.append(text)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            meet.wait(0.3)  # until the other one is here, too, if it comes
+        return examine(text, corpus)
+
+    monkeypatch.setattr(examiner, "examine", slowly)
+    with ThreadPoolExecutor(2) as views:
+        first, second = views.map(examine_run, [run, run])
+    assert first == second
+    assert len(calls) == 1
 
 
 def test_a_process_reports_its_findings_and_what_it_cannot_read() -> None:

@@ -32,7 +32,7 @@ from tinygpt_tui.doctor.examination import (
 )
 from tinygpt_tui.errors import MissingPackageError, NotFoundError, TinyGPTError
 from tinygpt_tui.events.training import Finding
-from tinygpt_tui.files import is_file
+from tinygpt_tui.files import is_file, locked
 from tinygpt_tui.packages import ONE_BATCH, import_torch
 from tinygpt_tui.reading import decode
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, StartingModel
@@ -40,6 +40,7 @@ from tinygpt_tui.runs.manage import is_own
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.workers.process import ONE_THREAD, Child
 
+WAIT_S = 600.0  # for another examiner
 FIRST_TOKENS = 4096  # of the validation split, for the loss of the untrained model
 
 
@@ -108,10 +109,18 @@ def examine_case(case: Case) -> Iterator[Finding]:
 
 
 def examine_run(run: RunFolder) -> Examination:
-    """Return the examination of a run's text, which is made only once; save it in the run. Raises TinyGPTError."""
-    found = examination_of(run, run.read_settings())
-    if found is None:
-        found, _ = _examined(case_of(run))
+    """Return the examination of a run's text, which is made only once; save it in the run. Raises TinyGPTError.
+
+    Every view of a run starts an examiner; they work one after another, so that a large text is in memory once.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # no lock here, or another one is slow: better twice than never
+            place = cache_path("examining").with_suffix(".lock")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(place, WAIT_S))
+        found = examination_of(run, run.read_settings())
+        if found is None:
+            found, _ = _examined(case_of(run))
     if is_own(run.model):
         write_examination(found, run_path(run), within=run.folder)
     return found
