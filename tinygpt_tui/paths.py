@@ -101,6 +101,11 @@ def measured_file() -> Path:
     return home() / "measured.json"
 
 
+def pictures_folder() -> Path:
+    """Return the folder of the pictures that were saved of the app's screens."""
+    return home() / "pictures"
+
+
 def sessions_folder() -> Path:
     """Return the folder of sessions, the texts of the Generate tab, one file each."""
     return home() / "sessions"

@@ -84,9 +84,30 @@ class TraceStarted(msgspec.Struct, frozen=True, tag=True):
     empty: bool = False
 
 
+class Neighbour(msgspec.Struct, frozen=True, array_like=True):
+    """Another token of the vocabulary; `likeness` is the cosine of the two embeddings."""
+
+    text: str
+    likeness: float
+
+
+class TokenPlace(msgspec.Struct, frozen=True, array_like=True):
+    """Where a token of the vocabulary is on the map of its embeddings, x and y in -1..1; the nearest ones first."""
+
+    text: str
+    x: float
+    y: float
+    near: tuple[Neighbour, ...]
+
+
 class Traced(msgspec.Struct, frozen=True, tag=True):
-    """Some steps of the pass, or rows of the lens; more may follow."""
+    """Some steps of the pass, rows of the lens, or the map of the embeddings; more may follow.
+
+    `share` is how much of the embeddings' variance the two axes of the map show.
+    """
 
     job: int
     steps: tuple[TraceStep, ...] = ()
     lens: tuple[LensRow, ...] = ()
+    places: tuple[TokenPlace, ...] = ()
+    share: float = 0.0

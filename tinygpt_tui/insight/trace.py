@@ -16,6 +16,7 @@ from tinygpt_tui.generation.text import first_ids
 from tinygpt_tui.insight.lens import logits_after_layers
 from tinygpt_tui.insight.pictures import rows_for
 from tinygpt_tui.insight.recorder import Recorder
+from tinygpt_tui.insight.token_map import token_map
 from tinygpt_tui.settings.architecture import name_of
 from tinygpt_tui.tokenizers.base import Tokenizer
 
@@ -27,7 +28,8 @@ GUESSES = 8
 class TraceJob:
     """One walk: iterate for its events; `stop` ends it at the next one.
 
-    Its answers are TraceStarted, Traced, several times, and a GenerationEnded; what breaks inside is raised.
+    Its answers are TraceStarted, Traced, several times (steps, the map of the embeddings, the lens), and a
+    GenerationEnded; what breaks inside is raised.
     """
 
     def __init__(self, model: LanguageModel, tokenizer: Tokenizer, text: str, *, job: int = 0) -> None:
@@ -62,6 +64,8 @@ class TraceJob:
         recorder.record(read)
         for some in _batches(recorder.steps):
             yield Traced(self.job, steps=some)
+        tokens, share = token_map(model, tokenizer)
+        yield Traced(self.job, places=tokens, share=share)
         places = _places_of_layers(recorder.steps)
         for row, logits in enumerate(logits_after_layers(model, read, rows)):
             if self._stopped:

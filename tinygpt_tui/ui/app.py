@@ -100,6 +100,14 @@ class TinyGPTApp(App[None]):
             "palette",
             "Find an action, a setting, a model, a run or a text by any word",
         ),
+        Binding(
+            "alt+e",
+            "save_picture",
+            "Export",
+            id="app.picture",
+            show=False,
+            tooltip="Save a picture of this screen as an SVG file",
+        ),
         Binding("ctrl+n", "night", "Night/day", id="app.night", show=False, tooltip="Change between dark and light"),
         _anywhere("ctrl+q", "quit", "Quit", "quit", "Quit; runs continue without the app"),
     ]
@@ -295,6 +303,15 @@ class TinyGPTApp(App[None]):
         """Show the lesson that is open beside a tab; see TabScreen."""
         if self._lessons is not None:
             self._lessons.show_on(screen)
+
+    def action_save_picture(self) -> None:
+        """Save what the screen shows as a picture."""
+        from tinygpt_tui.ui.shell.picture import save_picture
+
+        try:
+            self.notify(f"The picture is in {save_picture(self)}", markup=False)
+        except TinyGPTError as error:
+            self.notify(error.message, title=error.hint, severity="error", markup=False)
 
     def action_help(self) -> None:
         """Explain what has the focus, and list the keys that work now."""

@@ -16,11 +16,14 @@ from textual.theme import Theme
 from textual.widgets import Static
 from walk_bench import walk
 
+from tinygpt_tui import paths
 from tinygpt_tui.events.generation import GenerationEnded
+from tinygpt_tui.events.tracing import Neighbour, TokenPlace, Traced
 from tinygpt_tui.ui.inspect import heat
 from tinygpt_tui.ui.inspect.attention_map import AttentionMap
 from tinygpt_tui.ui.inspect.pass_diagram import PassDiagram
 from tinygpt_tui.ui.inspect.screen import InspectScreen
+from tinygpt_tui.ui.inspect.token_map import TokenMap
 from tinygpt_tui.ui.models import parts_tree
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shell.themes import THEMES
@@ -285,3 +288,26 @@ async def test_a_model_from_anywhere_is_walked_through(tmp_path: Path) -> None:
         await bench.pilot.press("f10")
         await bench.until(lambda: bench.engine.traced)
         assert bench.engine.traced[-1].model == str(tmp_path / "far")
+
+
+async def test_a_walk_over_the_map() -> None:
+    async with opened() as tab:
+        job = tab.engine.traced[-1].job
+        near = (Neighbour("z", 0.5),)
+        at = {"a": (-1, 0), "b": (0, 0), "c": (1, 0), "d": (0, 1)}
+        places = tuple(TokenPlace(text, x, y, near) for text, (x, y) in at.items())
+        tab.screen.walked.add_events([Traced(job, places=places, share=0.25)])
+        tab.screen.views.move_token(0)
+        await tab.press("5")
+        await tab.sees("4 embeddings · two components, with 25% of their variance", "nearest to “b”:   z 0.50")
+        for key, chosen in (("right", "c"), ("right", "c"), ("left", "b"), ("up", "d"), ("down", "b")):
+            await tab.press(key)
+            await tab.sees(f"nearest to “{chosen}”")
+        await tab.press("comma")  # the token of the prompt before, "a"
+        await tab.sees("nearest to “a”")
+        assert tab.screen.focused is tab.screen.query_one(TokenMap)
+
+        await tab.press("alt+e", "alt+e")
+        await tab.bench.until(lambda: len([*paths.pictures_folder().glob("inspect-*.svg")]) == 2)
+        picture = next(paths.pictures_folder().glob("inspect-*.svg")).read_text(encoding="utf-8")
+        assert "embeddings" in picture

@@ -8,7 +8,7 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Static
 
-VIEWS = {"walk": "Walk", "attention": "Attention", "guesses": "Guesses", "parameters": "Parameters"}
+VIEWS = {"walk": "Walk", "attention": "Attention", "guesses": "Guesses", "parameters": "Parameters", "map": "Map"}
 
 
 class InspectBar(Horizontal):

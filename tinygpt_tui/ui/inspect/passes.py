@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tinygpt_tui.events.generation import GenerationEvent
-from tinygpt_tui.events.tracing import LensRow, Traced, TraceStarted, TraceStep
+from tinygpt_tui.events.tracing import LensRow, TokenPlace, Traced, TraceStarted, TraceStep
 
 MOST_LANES = 6  # wires beside the trunk; more would leave no room for the names
 
@@ -71,6 +71,8 @@ class Pass:
         self.started: TraceStarted | None = None
         self.steps: list[TraceStep] = []
         self.lens: list[LensRow] = []
+        self.places: tuple[TokenPlace, ...] = ()  # of the vocabulary, on the map of its embeddings
+        self.share = 0.0  # of their variance, that the map shows
 
     def add_events(self, events: Iterable[GenerationEvent]) -> bool:
         """Add the events of a walk; return whether there were any."""
@@ -81,6 +83,8 @@ class Pass:
             elif isinstance(event, Traced):
                 self.steps += event.steps
                 self.lens += event.lens
+                if event.places:
+                    self.places, self.share = event.places, event.share
                 new = True
         return new
 

@@ -69,6 +69,7 @@ class InspectScreen(TabScreen):
             show=False,
             tooltip="The parameters as a tree",
         ),
+        Binding("5", "view('map')", "Map", id="inspect.map", show=False, tooltip="The embeddings as a map"),
         Binding(
             "full_stop", "token(1)", "Token", id="inspect.token", key_display=", .", tooltip="Select the next token"
         ),

@@ -1,4 +1,4 @@
-"""The four views of a forward pass; the selected token is the same in all of them."""
+"""The five views of a forward pass; the selected token is the same in all of them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tinygpt_tui.ui.inspect.inspect_bar import VIEWS
 from tinygpt_tui.ui.inspect.pass_diagram import PassDiagram
 from tinygpt_tui.ui.inspect.passes import Pass
 from tinygpt_tui.ui.inspect.step_view import StepView
+from tinygpt_tui.ui.inspect.token_map import TokenMap
 from tinygpt_tui.ui.models.parts_tree import PartsTree
 from tinygpt_tui.ui.shared.microscope import name_of
 
@@ -42,6 +43,7 @@ class PassViews(Vertical):
         yield AttentionMap(id="inspect-attention")
         yield GuessTable(id="inspect-guesses")
         yield PartsTree(id="inspect-parameters")
+        yield TokenMap(id="inspect-map")
 
     def on_mount(self) -> None:
         """Show the first view."""
@@ -102,6 +104,7 @@ class PassViews(Vertical):
         self.query_one(StepView).show_part(self.walked, self.query_one(PassDiagram).part, self.token)
         self.query_one(AttentionMap).show_pass(self.walked, self.token)
         self.query_one(GuessTable).show_pass(self.walked, self.token)
+        self.query_one(TokenMap).show_pass(self.walked, self.token)
 
     @on(GuessTable.Moved)
     def _token_requested(self, message: GuessTable.Moved) -> None:
