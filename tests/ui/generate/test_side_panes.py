@@ -30,3 +30,17 @@ async def test_a_pane_is_beside_the_text_where_there_is_room_for_it() -> None:
         assert await shown(120) == (True, False)
         assert await shown(80) == (False, False)
         assert await shown(140) == (True, True)
+
+
+async def test_with_much_room_the_branches_are_beside_the_text() -> None:
+    async with opened((200, 40)) as bench:
+        pane = bench.screen.pane
+        assert not pane.branches.display  # the first screen has all the width
+        await bench.write("one", "abc")
+        await bench.write("two", "def")
+        await bench.until(lambda: pane.branches.display and pane.branches.option_count == 2)
+        pane.branches.focus()
+        await bench.pilot.press("up", "enter")
+        await bench.until(lambda: bench.text == "oneabc")
+        await bench.pilot.resize_terminal(199, 40)
+        await bench.until(lambda: not pane.branches.display)

@@ -5,49 +5,25 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import ClassVar
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import OptionList, Static
-from textual.widgets.option_list import Option
 
 from tinygpt_tui.errors import SessionError
 from tinygpt_tui.sessions import tree
 from tinygpt_tui.sessions.document import Branch, words_of
-from tinygpt_tui.sessions.walk import rows
+from tinygpt_tui.ui.generate.branch_list import LOOK_EVERY_S, BranchList
 from tinygpt_tui.ui.generate.session_editor import SessionEditor
-from tinygpt_tui.ui.shared.branch_words import STAR, facts_line, fitted, preview_text, row_text
+from tinygpt_tui.ui.shared.branch_words import STAR, facts_line, fitted, preview_text
 from tinygpt_tui.ui.shared.confirm import ConfirmScreen
 from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shared.naming_line import NamingLine
 from tinygpt_tui.ui.shared.wrapping import shown
 from tinygpt_tui.ui.shell.key_bar import KeyBar
 
-LOOK_EVERY_S = 0.5  # while text streams into a branch
 BEFORE_WIDE, BEFORE_NARROW = 400, 70  # characters of shared text in the preview
 EMPTY = "No text yet. Type a prompt and press Enter."
-
-
-class BranchList(OptionList):
-    """A branch per line; the guides lead to the branch it forked from."""
-
-    HELP = f"""## Branches
-
-Each line is one continuation. The tree shows what it branched from; `▸` in the preview marks where. `↳` continues at
-the end of the one above. `▸` in front marks the branch shown in the Generate tab, `{STAR}` a starred one, `●` one
-that is being generated.
-
-Enter shows a branch. Starred branches (`*`) stay when all others are dropped (`D`), and when a branch above them is
-deleted. `z` restores what was deleted last.
-"""
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select", "Show", id="branches.choose", tooltip="Show this branch in the Generate tab"),
-    ]
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """An empty list has nothing to choose."""
-        return bool(self.option_count) if action == "select" else True
 
 
 class BranchesScreen(Dialog[bool]):
@@ -71,12 +47,11 @@ class BranchesScreen(Dialog[bool]):
         self._editor, self._models = editor, models
         self._before = editor.session.current
         self._version = -1
-        self._shown: list[tuple[int, Text]] = []
 
     def compose_body(self) -> ComposeResult:
         """Yield the tree, the text of the highlighted branch, and a line for notes and names."""
         with Horizontal(id="branches-panes"):
-            yield BranchList(id="branches-list")
+            yield BranchList(self._editor, id="branches-list")
             with VerticalScroll(id="branches-preview", can_focus=False):
                 yield Static("", id="branches-facts", markup=False)
                 yield Static("", id="branches-text", markup=False)
@@ -85,7 +60,7 @@ class BranchesScreen(Dialog[bool]):
 
     def on_mount(self) -> None:
         """Show the tree, and text as it arrives."""
-        self.query_one(BranchList).focus()
+        self.listing.focus()
         self.set_interval(LOOK_EVERY_S, self._show_changes)
 
     def on_resize(self) -> None:
@@ -93,11 +68,14 @@ class BranchesScreen(Dialog[bool]):
         self.call_after_refresh(self._show_tree)
 
     @property
+    def listing(self) -> BranchList:
+        """The tree."""
+        return self.query_one(BranchList)
+
+    @property
     def branch(self) -> Branch | None:
         """The highlighted branch."""
-        at = self.query_one(BranchList).highlighted  # not stored: keys may arrive before messages
-        id = self._shown[at][0] if at is not None and at < len(self._shown) else None
-        return None if id is None else self._editor.session.branches.get(id)
+        return self.listing.branch
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Show only the keys that do something now."""
@@ -138,7 +116,7 @@ class BranchesScreen(Dialog[bool]):
         branch = self.branch
         if message.name is not None and branch is not None:
             self._editor.rename_branch(branch.id, message.name)
-        self.query_one(BranchList).focus()
+        self.listing.focus()
         self._show_tree()
 
     def action_star(self) -> None:
@@ -179,7 +157,7 @@ class BranchesScreen(Dialog[bool]):
         self.dismiss(self._editor.session.current != self._before)
 
     def _delete(self, branch: int) -> None:
-        order = [id for id, _ in self._shown]
+        order = self.listing.order
         place = order.index(branch) if branch in order else 0
         try:
             count = self._editor.delete_branch(branch)
@@ -202,28 +180,10 @@ class BranchesScreen(Dialog[bool]):
 
     def _show_tree(self, note: str | None = "", at: int | None = None) -> None:
         """Show the session as it is, with the highlight on branch `at`; a `note` of None leaves the last one."""
-        editor, listing = self._editor, self.query_one(BranchList)
-        session, now = editor.session, editor.store.clock()
-        self._version = editor.version
-        width = max(20, listing.scrollable_content_region.width - 2)  # a scroll bar may come
-        found = [
-            (
-                row.branch.id,
-                row_text(row, width, row.branch.id == session.current, row.branch.id == editor.writing, now),
-            )
-            for row in rows(session)
-        ]
-        if at is None:
-            at = session.current if self.branch is None else self.branch.id
-        with self.prevent(OptionList.OptionHighlighted):
-            if [id for id, _ in found] != [id for id, _ in self._shown]:
-                listing.set_options([Option(text, id=str(id)) for id, text in found])
-            else:
-                for index, ((_, text), (_, before)) in enumerate(zip(found, self._shown, strict=True)):
-                    if text != before:
-                        listing.replace_option_prompt_at_index(index, text)
-            listing.highlighted = next((i for i, (id, _) in enumerate(found) if id == at), None)
-        self._shown = found
+        session = self._editor.session
+        self._version = self._editor.version
+        self.listing.show_session(at)
+        found = self.listing.order
         self.set_heading(f"branches · {fitted(shown(session.heading), 40)}" if found else "branches")
         starred = sum(branch.kept for branch in session.branches.values())
         self.set_keys(f"{_branches(len(found))}, {starred} starred")

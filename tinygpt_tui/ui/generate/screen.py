@@ -41,6 +41,7 @@ from tinygpt_tui.ui.shell.tab_screen import PaletteCommand, TabScreen
 from tinygpt_tui.ui.shell.unexpected import log_unexpected
 from tinygpt_tui.ui.timeline.opening import open_time_machine
 
+VERY_WIDE = 200  # columns from which the branches are beside the text
 FEW = 120  # tokens, to have a text for the microscope
 
 
@@ -48,6 +49,7 @@ class GenerateScreen(TabScreen):
     """Connects three panes: the models, the text with its prompt, the sampling settings."""
 
     TAB = "generate"
+    HORIZONTAL_BREAKPOINTS = [(0, "-usual"), (VERY_WIDE, "-very-wide")]  # noqa: RUF012 (declared so by Textual)
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high"), (32, "-tall")]  # noqa: RUF012 (declared so by Textual)
     AUTO_FOCUS = "#prompt"
     BINDINGS: ClassVar[list[BindingType]] = bindings.BINDINGS

@@ -24,6 +24,7 @@ from tinygpt_tui.sessions.document import Branch
 from tinygpt_tui.sessions.store import Opened
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.generate import output_border
+from tinygpt_tui.ui.generate.branch_list import BranchesBeside
 from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
 from tinygpt_tui.ui.generate.model_chooser import ModelInUse
 from tinygpt_tui.ui.generate.pacer import Pacer
@@ -81,6 +82,7 @@ class TextPane(Vertical):
         self.writing = GenerationView()
         self.glass = InspectableOutput(id="glass", window_at=lambda offset: self.writing.window.start_at(offset))
         self.welcome = Welcome(id="welcome")
+        self.branches = BranchesBeside(self.editor, id="beside")
         self.status = StatusLine(id="status")
         self.prompt = PromptBox(prompts, id="prompt")
         self.pacer = Pacer(pace)
@@ -95,6 +97,7 @@ class TextPane(Vertical):
 
     def compose(self) -> ComposeResult:
         """Yield text, status and prompt; before there is a text, the first screen."""
+        yield self.branches
         yield self.welcome
         yield self.glass
         yield self.status
@@ -174,6 +177,13 @@ class TextPane(Vertical):
     def open_model(self, card: ModelCard) -> None:
         """Have the engine open a model, so that the first token comes sooner."""
         self._engine.open(card.path)
+
+    @on(BranchesBeside.Chosen)
+    def _branch_chosen(self, message: BranchesBeside.Chosen) -> None:
+        message.stop()
+        if message.branch != self.editor.session.current:
+            self.editor.choose(message.branch)
+            self.show_branch()
 
     @on(PromptBox.Changed)
     def _typed(self) -> None:

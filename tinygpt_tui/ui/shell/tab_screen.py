@@ -76,10 +76,14 @@ class TabScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         # Textual finds these classes when it first lays the screen out, and then computes every style again.
-        for least, name in reversed(self.VERTICAL_BREAKPOINTS or []):
-            if self.app.size.height >= least:
-                self.add_class(name)
-                break
+        for breakpoints, size in (
+            (self.HORIZONTAL_BREAKPOINTS, self.app.size.width),
+            (self.VERTICAL_BREAKPOINTS, self.app.size.height),
+        ):
+            for least, name in reversed(breakpoints or []):
+                if size >= least:
+                    self.add_class(name)
+                    break
 
     def compose(self) -> ComposeResult:
         """Lay the frame around the body."""
