@@ -72,10 +72,12 @@ class Pacer(Widget):
         """The dial in words."""
         return dial(self._permits.rate, self.active and self._permits.paused)
 
-    def first_permits(self) -> int | None:
-        """Begin a text; return what it is allowed at first."""
+    def first_permits(self, at_once: bool = False) -> int | None:
+        """Begin a text; return what it is allowed at first. `at_once`: at full speed, whatever the pace."""
         self.end()
-        self._permits = Permits(self._first_rate)
+        self._permits = Permits(FULL if at_once else self._first_rate)
+        if at_once:
+            return None
         if self._next == "first":
             self._next = "full"
             self.post_message(self.Chosen(self._next))

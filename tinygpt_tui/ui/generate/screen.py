@@ -196,7 +196,7 @@ class GenerateScreen(TabScreen):
         settings = self.form.settings
         if self._inspect_next:
             settings = msgspec.structs.replace(settings, max_new_tokens=min(FEW, settings.max_new_tokens))
-        self.pane.write(request, model, settings)
+        self.pane.write(request, model, settings, at_once=self._inspect_next)
         return True
 
     def action_stop(self) -> None:

@@ -209,8 +209,8 @@ class TextPane(Vertical):
         asked = Asked(self.output.text[:offset] + text, min(self.output.prompt_end, offset))
         return Request(asked, partial(self.editor.fork, offset, text), offset)
 
-    def write(self, request: Request, model: ModelInUse, settings: SamplingSettings) -> None:
-        """Generate: add the branch, show its beginning, send the request."""
+    def write(self, request: Request, model: ModelInUse, settings: SamplingSettings, *, at_once: bool = False) -> None:
+        """Generate: add the branch, show its beginning, send the request; `at_once`: at full speed."""
         asked = request.asked
         named = msgspec.structs.replace(model.card, name=model.name)
         request.add_branch(named, settings, untrained=model.untrained)
@@ -223,7 +223,7 @@ class TextPane(Vertical):
         if request.fork_at is not None:
             self.output.mark_fork(request.fork_at)
         candidates = 0 if self.glass.colours else None
-        allowed = self.pacer.first_permits()
+        allowed = self.pacer.first_permits(at_once)
         job = self._engine.start(
             Generate(model.card.path, asked.text, settings, candidates, model.untrained, allowed=allowed)
         )

@@ -30,8 +30,8 @@ class SamplingForm(Vertical):
     """One box a setting. `settings` are the values of all boxes; None while one is invalid."""
 
     HELP: ClassVar[str | None] = (
-        "How the next token is sampled, and when the text ends. Changes apply from the next Enter. Invalid values are "
-        "marked ✗; the reason is shown below.\n\n"
+        "How the next token is sampled, and when the text ends. Temperature, top k, top p and min p apply from the "
+        "next token, the others from the next Enter. Invalid values are marked ✗; the reason is shown below.\n\n"
         "Tab goes from box to box. ↑ and ↓ change a number; in a box with `‹ ›`, Space, → and ← change the value. "
         "Ctrl+Z puts a box back to its default; what differs from it is in colour. `\\n` is a new line, `\\t` a tab, "
         "`\\\\` a backslash; put ` | ` between several texts in `stop`.\n\n"
