@@ -26,6 +26,7 @@ from tinygpt_tui.events.generation import (
 from tinygpt_tui.events.requests import (
     Allow,
     Attribute,
+    CheckText,
     CompareWeights,
     Explain,
     Generate,
@@ -95,6 +96,10 @@ class FakeEngine(Engine):
     @property
     def attributed(self) -> list[Attribute]:
         return self._all(Attribute)
+
+    @property
+    def checked(self) -> list[CheckText]:
+        return self._all(CheckText)
 
     @property
     def asked_senses(self) -> list[LookAtSenses]:

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygpt_tui.corpora.rolling_hash import Hashes, RollingHash
+from tinygpt_tui.events.generation import SHORTEST_COPY
 
-SHORTEST = 16  # characters of a passage that counts: shorter ones are common phrases
+SHORTEST = SHORTEST_COPY
 BLOCK = 1 << 20  # characters at once
 MOST_PASSES = 12  # each finds something longer; a text for which they do not suffice was never seen
 _FILTER_BITS = 20

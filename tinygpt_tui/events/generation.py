@@ -135,6 +135,9 @@ class Attributed(msgspec.Struct, frozen=True, tag=True):
     tokens: tuple[Attribution, ...]
 
 
+SHORTEST_COPY = 16  # characters of a passage that counts as copied: shorter ones are common phrases
+
+
 class CopiedPassage(msgspec.Struct, frozen=True, array_like=True):
     """Characters `start` to `end` of a text, word for word in line `line` (from 1) of the training text."""
 
@@ -148,7 +151,8 @@ class TextChecked(msgspec.Struct, frozen=True, tag=True):
 
     From character `loop_start` to its end the text repeats `loop_period` characters; 0: it does not. `source` is the
     name of the training text, empty if it is not known; `missing` says why the text was not compared with it. `copied`
-    are the passages that it has word for word; `unknown` the words that it has nowhere, each once.
+    are the passages of SHORTEST_COPY or more characters that it has word for word; `unknown` the words that it has
+    nowhere, each once.
     """
 
     job: int

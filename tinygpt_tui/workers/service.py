@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tinygpt_tui import paths
 from tinygpt_tui.errors import TinyGPTError
@@ -41,8 +41,10 @@ from tinygpt_tui.workers.model_cache import ModelCache
 from tinygpt_tui.workers.models import OpenedModel
 from tinygpt_tui.workers.process import ENGINE_LOG
 from tinygpt_tui.workers.snapshots import SnapshotCache
-from tinygpt_tui.workers.text_checks import TextChecks
 from tinygpt_tui.workers.traces import Traces
+
+if TYPE_CHECKING:
+    from tinygpt_tui.workers.text_checks import TextChecks
 
 
 class Job(Protocol):
@@ -65,7 +67,7 @@ class EngineService:
         self._models = ModelCache(device)
         self._snapshots = SnapshotCache(device=device)
         self._traces = Traces()
-        self._text_checks = TextChecks()
+        self._text_checks: TextChecks | None = None  # made for the first check, which needs more than writing
         self._jobs: dict[int, tuple[Job, Iterator[GenerationEvent]]] = {}
 
     @property
@@ -139,7 +141,7 @@ class EngineService:
         if isinstance(request, Trace):
             return self._traces.job(request)
         if isinstance(request, CheckText):
-            return self._text_checks.job(request)
+            return self._check_text(request)
         if isinstance(request, Generate) and request.at_step is not None:
             opened = self._snapshots.open(Path(request.model), request.at_step)
         else:
@@ -158,6 +160,13 @@ class EngineService:
             allowed=request.allowed,
             asked_at=asked_at,
         )
+
+    def _check_text(self, request: CheckText) -> Job:
+        from tinygpt_tui.workers.text_checks import TextChecks
+
+        if self._text_checks is None:
+            self._text_checks = TextChecks()
+        return self._text_checks.job(request)
 
 
 def _waits(job: Job) -> bool:

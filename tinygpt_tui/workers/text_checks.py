@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from tinygpt_tui.corpora.catalog import read_catalog
 from tinygpt_tui.corpora.copies import Copy, copies
 from tinygpt_tui.corpora.corpus import reading
 from tinygpt_tui.corpora.known_words import known_words
@@ -16,6 +17,7 @@ from tinygpt_tui.errors import CorpusError, NotFoundError, TinyGPTError
 from tinygpt_tui.events.generation import CopiedPassage, EndReason, GenerationEnded, GenerationEvent, TextChecked
 from tinygpt_tui.events.requests import CheckText
 from tinygpt_tui.insight.loops import find_loop
+from tinygpt_tui.platforms import own_command
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder
 from tinygpt_tui.words import size
 from tinygpt_tui.workers.examiner import places_of
@@ -112,7 +114,15 @@ class TextCheckJob:
             if corpus.sha256 in ("", read.sha256):
                 self._checks.cached = corpus, read.text
                 return read.text
-        raise NotFoundError(f"the training text, {corpus.name}, is not on this machine", f"put it back: {corpus.path}")
+        raise _not_here(corpus)
+
+
+def _not_here(corpus: CorpusReference) -> NotFoundError:
+    message = f"the training text, {corpus.name}, is not on this machine"
+    known = next((name for name, row in read_catalog().items() if row.sha256 == corpus.sha256), None)
+    if known is not None:
+        message += f" ({own_command('data', '--download', known)})"
+    return NotFoundError(message)
 
 
 def _part(steps: Generator[float, None, R], start: float, end: float) -> Generator[float, None, R]:

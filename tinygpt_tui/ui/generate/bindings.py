@@ -35,6 +35,15 @@ BINDINGS: list[BindingType] = [
         priority=True,
         tooltip="A backpack's senses: what each says of the next token, and a dial for each",
     ),
+    # The prompt's own Ctrl+F (delete a word to the right) is overridden if there is a text.
+    Binding(
+        "ctrl+f",
+        "facts",
+        "Facts",
+        id="generate.facts",
+        priority=True,
+        tooltip="Loops, unknown words, and what is copied from the training text",
+    ),
     Binding(
         "ctrl+b,alt+b", "branches", "Branches", id="generate.branches", tooltip="Everything written in this session"
     ),

@@ -123,7 +123,7 @@ class GenerateScreen(TabScreen):
                 return pane.can_retry
             case "microscope":
                 return has_text or pane.is_new
-            case "clear" | "copy" | "save" | "surprise":
+            case "clear" | "copy" | "save" | "facts" | "surprise":
                 return has_text
             case "card":
                 return chooser.focused_card is not None
@@ -316,6 +316,10 @@ class GenerateScreen(TabScreen):
         if model is not None:
             place = TextPlace(model.card.path, model.untrained, self.pane.output.text, message.offset)
             self.post_message(self.Inspect(place))
+
+    def action_facts(self) -> None:
+        """Show what can be said of the text, or hide it."""
+        self.pane.facts.toggle()
 
     def action_surprise(self) -> None:
         """Colour the text by surprise, or stop that."""

@@ -19,12 +19,13 @@ from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.vocabulary import characters_of
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted, Token
-from tinygpt_tui.events.requests import Attribute, Explain, Generate
+from tinygpt_tui.events.requests import Attribute, CheckText, Explain, Generate
 from tinygpt_tui.sessions.document import Branch
 from tinygpt_tui.sessions.store import Opened
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.generate import output_border
 from tinygpt_tui.ui.generate.branch_list import BranchesBeside
+from tinygpt_tui.ui.generate.facts import Facts, Written
 from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
 from tinygpt_tui.ui.generate.model_chooser import ModelInUse
 from tinygpt_tui.ui.generate.pacer import Pacer
@@ -83,6 +84,7 @@ class TextPane(Vertical):
         self.glass = InspectableOutput(id="glass", window_at=lambda offset: self.writing.window.start_at(offset))
         self.welcome = Welcome(id="welcome")
         self.branches = BranchesBeside(self.editor, id="beside")
+        self.facts = Facts(self.output, self._check)
         self.status = StatusLine(id="status")
         self.prompt = PromptBox(prompts, id="prompt")
         self.pacer = Pacer(pace)
@@ -100,6 +102,7 @@ class TextPane(Vertical):
         yield self.branches
         yield self.welcome
         yield self.glass
+        yield self.facts
         yield self.status
         yield self.prompt
         yield SessionSaver(self.editor, self.status)
@@ -145,6 +148,7 @@ class TextPane(Vertical):
         before, self.model = self.model, model
         if before is not None and (before.card.path, before.untrained) != (model.card.path, model.untrained):
             self.glass.forget()
+            self.facts.recheck()
         card = model.card
         self._hint = ""
         self.output.set_hint(FIRST_HINT.format(name=card.name))
@@ -321,6 +325,12 @@ class TextPane(Vertical):
             request = Attribute(model.card.path, text, offset, self.sampling, model.untrained)
             self.glass.why.follow(message.question, self._engine.start(request))
 
+    def _check(self, written: Written, quick: bool) -> Job | None:
+        model = self.model
+        if model is None or model.card.problem:
+            return None
+        return self._engine.start(CheckText(model.card.path, written.text, written.start, quick))
+
     # The session
 
     def open_session(self, opened: Opened) -> None:
@@ -375,6 +385,7 @@ class TextPane(Vertical):
         self.writing.paused = pacer.paused
         self.glass.set_pace(writing=busy and not pacer.paused, slow=pacer.slow)
         self.status.show_progress(self.writing)
+        self._show_facts()
         self.update_welcome()
         state = (busy, pacer.active, pacer.paused, bool(self.output.text), self.writing.asked is not None)
         if state != self._state:  # the keys are found again each time: too slow for every batch
@@ -386,6 +397,12 @@ class TextPane(Vertical):
         message.stop()
         self._show_border()
         self.update_status()
+
+    def _show_facts(self) -> None:
+        branch = self.editor.current
+        greedy = branch is not None and branch.sampling.temperature == 0
+        window = self.writing.window.block_size if greedy else 0
+        self.facts.show_text(Written(self.output.text, self.output.prompt_end, window), self.writing.busy)
 
     def _set_title(self) -> None:
         name = self.model.name if self.model is not None else "output"

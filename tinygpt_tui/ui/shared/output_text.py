@@ -17,6 +17,8 @@ HELP_TEXT = (
     "the model still sees. Text outside the window is dim, and its first character inside is reversed. `window 128 of "
     "128` below the text means that the window is full: each new token pushes the oldest one out. In the microscope "
     "the bar marks what the model saw when it wrote the character under the cursor. ▸ marks the line of a fork.\n\n"
+    "Ctrl+F shows facts: whether the text repeats itself, how many of its words the training text has, and the longest "
+    "passage copied from it; while they are shown, what is copied is underlined.\n\n"
     "Scroll up to stop following the text, press End to follow again. Drag with the mouse to select."
 )
 
@@ -177,8 +179,9 @@ class OutputText(TextView):
 
     def set_copied(self, copied: bytearray | None) -> None:
         """Underline the characters that have a 1 here; None: none."""
-        self._text_marks.copied = bytearray() if copied is None else copied
-        self.refresh()
+        if (wanted := bytearray() if copied is None else copied) != self._text_marks.copied:
+            self._text_marks.copied = wanted
+            self.refresh()
 
     # The cursor
 

@@ -18,6 +18,7 @@ OTHER_NAMES: dict[str, str] = {
     "generate.go_on": "more longer resume",
     "generate.again": "regenerate reroll repeat",
     "generate.microscope": "probabilities bars next letter alternatives look inspect why",
+    "generate.facts": "loop repeat memorised copied plagiarism training text words check overfitting corpus",
     "microscope.why": "explain reason influence attribution leave one out because",
     "microscope.attention": "heads layers look inspect",
     "generate.surprise": "colours bits perplexity likelihood unlikely",
