@@ -21,6 +21,8 @@ WRITERS = {
     "runs card": ("runs", "card", "cat", "--out", "{}"),
     "race": ("race", "small", "rnn", "--corpus", "{}", "--svg", "{}"),
     "export": ("export", "cat", "{}", "--to", "safetensors"),
+    "learn": ("learn", "--report", "{}"),
+    "check-device": ("check-device", "--json", "{}"),
 }
 
 

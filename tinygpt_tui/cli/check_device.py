@@ -9,7 +9,7 @@ import msgspec
 
 from tinygpt_tui.cli.output import notify, table, write
 from tinygpt_tui.errors import ExitCode
-from tinygpt_tui.files import write_bytes
+from tinygpt_tui.files import check_new, write_bytes
 from tinygpt_tui.measuring.device_report import DeviceReport
 from tinygpt_tui.packages import require
 from tinygpt_tui.words import size
@@ -30,12 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="cuda, cuda:1, mps or cpu (default: the GPU, else the processor)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the full report to FILE")
+    parser.add_argument("--force", action="store_true", help="overwrite the file of --json")
     parser.add_argument("--quick", action="store_true", help="tiny models and no compilation: a few seconds")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check and print. Raises UsageError where the device is missing, StorageError."""
+    """Check and print. Raises UsageError where the device is missing or the file exists, StorageError."""
     require("torch", "check-device")
+    if arguments.json:
+        check_new(arguments.json, arguments.force)  # before minutes of work
 
     from tinygpt_tui.workers.device_check import DeviceCheck
 
