@@ -51,4 +51,4 @@ def first_text_at_full_speed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def nothing_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave the machine alone: measuring it takes a process and seconds, and every test has a home of its own."""
-    monkeypatch.setattr("tinygpt_tui.ui.train.form.measure_in_child", lambda: False)
+    monkeypatch.setattr("tinygpt_tui.ui.train.form.Measurer.measure", lambda self: False)

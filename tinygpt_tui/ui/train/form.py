@@ -35,7 +35,7 @@ from tinygpt_tui.ui.train.name_row import TrainNameRow
 from tinygpt_tui.ui.train.settings_rows import SettingsRows
 from tinygpt_tui.ui.train.start import start_run
 from tinygpt_tui.workers.examiner import Case
-from tinygpt_tui.workers.measurer import measure_in_child
+from tinygpt_tui.workers.measurer import Measurer
 
 # From this width on the budget is shown beside the settings.
 WIDE_COLUMNS = 120
@@ -96,6 +96,7 @@ class TrainForm(Vertical):
         super().__init__(id="form")
         self.state = FormState()
         self.touched = False
+        self._measurer = Measurer()
         self._last_focus: Widget | None = None
 
     def compose(self) -> ComposeResult:
@@ -122,9 +123,13 @@ class TrainForm(Vertical):
         if not self.state.machine.measured:
             self._measure()
 
+    def on_unmount(self) -> None:
+        """End a measurement."""
+        self._measurer.close()
+
     @work(thread=True, exclusive=True, group="measure")
     def _measure(self) -> None:
-        if measure_in_child():
+        if self._measurer.measure():
             self.app.call_from_thread(self.update_machine)
 
     def update_machine(self) -> None:
