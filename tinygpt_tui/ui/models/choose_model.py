@@ -22,7 +22,6 @@ class ChooseModel(Dialog[ModelCard]):
     ChooseModel {
         & > DialogBox { width: 46; max-width: 96%; height: 80%; padding: 0; }
         & ModelPicker { width: 1fr; height: 1fr; }
-        & ModelPicker > Static { color: $text-muted; }
     }
     """
 

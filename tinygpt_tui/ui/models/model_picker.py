@@ -39,9 +39,10 @@ class ModelPicker(Vertical):
     DEFAULT_CSS = """
     ModelPicker {
         width: 32;
-        & > Input { height: 1; border: none; padding: 0 1; }
+        & > Input { height: 1; border: none; padding: 0 1; background: $panel; }
+        & > Input:focus { background: $primary 25%; }
         & > OptionList { height: 1fr; max-height: 100%; border: none; padding: 0; scrollbar-size-vertical: 1; }
-        & > Static { display: none; padding: 1; height: auto; }
+        & > Static { display: none; padding: 1; height: auto; color: $text-muted; }
         &.-empty > Static { display: block; }
         &.-empty > OptionList { display: none; }
     }

@@ -19,6 +19,14 @@ from tinygpt_tui.runs.history import RunHistory
 SMOOTHINGS = (0.0, 0.9, 0.98)
 # What the y axis fits until the user zooms.
 FITS = ("the floor", "the curves", "the newest half")
+CHOICES: dict[str, tuple[object, ...]] = {
+    "aspect": tuple(ASPECTS),
+    "yardsticks": (True, False),
+    "log_x": (False, True),
+    "log_y": (False, True),
+    "smoothing": SMOOTHINGS,
+    "fit": FITS,
+}
 ZOOM_FACTOR, PAN_SHARE = 1.5, 0.25
 
 
@@ -124,33 +132,12 @@ The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows 
         title = ASPECTS[self.aspect].title.format(token=self._beside.token)
         return f"{title}: {', '.join(parts)}"
 
-    def next_aspect(self) -> None:
-        """Draw the next of the things that were measured."""
-        self._turn(1)
-
-    def previous_aspect(self) -> None:
-        """Draw the one before."""
-        self._turn(-1)
-
-    def toggle_yardsticks(self) -> None:
-        """Show what the losses can be compared with, or not."""
-        self.yardsticks = not self.yardsticks
-
-    def toggle_log_y(self) -> None:
-        """Change between a linear and a logarithmic loss axis."""
-        self.log_y = not self.log_y
-
-    def toggle_log_x(self) -> None:
-        """Change between a linear and a logarithmic step axis."""
-        self.log_x = not self.log_x
-
-    def next_smoothing(self) -> None:
-        """Smooth the train curve more, or from the strongest not at all."""
-        self.smoothing = SMOOTHINGS[(SMOOTHINGS.index(self.smoothing) + 1) % len(SMOOTHINGS)]
-
-    def next_fit(self) -> None:
-        """Let the loss axis follow something else."""
-        self.fit = FITS[(FITS.index(self.fit) + 1) % len(FITS)]
+    def cycle(self, what: str, by: int = 1) -> None:
+        """Use the next of the `CHOICES` of a property, or with -1 the previous one."""
+        choices = CHOICES[what]
+        setattr(self, what, choices[(choices.index(getattr(self, what)) + by) % len(choices)])
+        if what == "aspect":  # what was seen of one unit says nothing about another
+            self.view = replace(self.view, y_min=None, y_max=None)
 
     def zoom_steps(self, direction: int) -> None:
         """Zoom the step axis in (1) or out (-1); the newest step stays."""
@@ -174,12 +161,6 @@ The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows 
     def action_zoom_loss(self, direction: int) -> None:
         """Zoom the loss axis; the lowest loss stays."""
         self._zoom(direction, "y")
-
-    def _turn(self, direction: int) -> None:
-        names = list(ASPECTS)
-        self.aspect = names[(names.index(self.aspect) + direction) % len(names)]
-        # What was seen of one unit says nothing about another.
-        self.view = replace(self.view, y_min=None, y_max=None)
 
     def _zoom(self, direction: int, axis: str) -> None:
         extent = self.chart(1, 1).extent()

@@ -42,8 +42,12 @@ class SamplingForm(Vertical):
         width: 38;
         padding: 0 0 0 1;
         & > SettingBoxes { height: 1fr; scrollbar-size-vertical: 1; }
-        & > .-note { height: auto; padding: 0 1 0 0; }
+        & > .-note { height: auto; padding: 0 1 0 0; color: $text-muted; }
         & .-changed > .-title { color: $accent; text-style: bold; }
+        & > .-note.-wrong, & .-invalid > .-title { color: $text-error; text-style: bold; }
+        & Input, & ChoiceBox { background: $panel; }
+        & Input:focus, & ChoiceBox:focus { background: $primary 25%; }
+        & .-invalid > Input { background: $error 25%; }
     }
     """
     # With priority, so that keys typed right after an arrow go to the next box.

@@ -57,31 +57,27 @@ class TrainLive(Vertical):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("l", "chart('toggle_log_y')", "Log loss", id="chart.log-y", tooltip="Logarithmic loss axis on or off"),
+        Binding("l", "cycle('log_y')", "Log loss", id="chart.log-y", tooltip="Logarithmic loss axis on or off"),
+        Binding("L", "cycle('log_x')", "Log steps", id="chart.log-x", show=False, tooltip="Logarithmic step axis"),
         Binding(
-            "L", "chart('toggle_log_x')", "Log steps", id="chart.log-x", show=False, tooltip="Logarithmic step axis"
+            "M", "cycle('smoothing')", "Smooth", id="chart.smooth", tooltip="How much to smooth the training curve"
         ),
-        Binding(
-            "M", "chart('next_smoothing')", "Smooth", id="chart.smooth", tooltip="How much to smooth the training curve"
-        ),
-        Binding("v", "chart('next_aspect')", "View", id="chart.view", tooltip="Other curves: bits, gap, rate, speed …"),
+        Binding("v", "cycle('aspect')", "View", id="chart.view", tooltip="Other curves: bits, gap, rate, speed …"),
         Binding(
             "V",
-            "chart('previous_aspect')",
+            "cycle('aspect', -1)",
             "View back",
             id="chart.view-back",
             show=False,
             tooltip="The previous curves",
         ),
-        Binding(
-            "y", "chart('toggle_yardsticks')", "Yardsticks", id="chart.yardsticks", tooltip="Reference losses on or off"
-        ),
-        Binding("f", "chart('next_fit')", "Fit", id="chart.fit", show=False, tooltip="What the loss axis is fitted to"),
+        Binding("y", "cycle('yardsticks')", "Yardsticks", id="chart.yardsticks", tooltip="Reference losses on or off"),
+        Binding("f", "cycle('fit')", "Fit", id="chart.fit", show=False, tooltip="What the loss axis is fitted to"),
         Binding("plus,equals_sign", "zoom(1)", "Zoom", key_display="+", id="chart.zoom-in", tooltip="See fewer steps"),
         Binding(
             "minus", "zoom(-1)", "Zoom out", key_display="-", id="chart.zoom-out", show=False, tooltip="See more steps"
         ),
-        Binding("0", "chart('reset')", "All", id="chart.reset", show=False, tooltip="See everything again"),
+        Binding("0", "reset_chart", "All", id="chart.reset", show=False, tooltip="See everything again"),
         Binding(
             "left_square_bracket",
             "sample(-1)",
@@ -178,7 +174,7 @@ class TrainLive(Vertical):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The chart's keys do nothing while only another pane is shown."""
-        return self._pane == "chart" or not self.has_class("-narrow") or action not in ("chart", "zoom")
+        return self._pane == "chart" or not self.has_class("-narrow") or action not in ("cycle", "reset_chart", "zoom")
 
     def on_click(self) -> None:
         """Keep the keys working when the user clicks where nothing can have the focus."""
@@ -201,9 +197,13 @@ class TrainLive(Vertical):
         self.query_one(TrainPaneBar).show_chosen(pane)
         self.call_after_refresh(self.focus_pane)
 
-    def action_chart(self, method: str) -> None:
+    def action_cycle(self, what: str, by: int = 1) -> None:
         """Change how the chart is drawn."""
-        getattr(self.query_one(TrainChart), method)()
+        self.query_one(TrainChart).cycle(what, by)
+
+    def action_reset_chart(self) -> None:
+        """Show everything again."""
+        self.query_one(TrainChart).reset()
 
     def action_zoom(self, direction: int) -> None:
         """Zoom the chart's steps."""
