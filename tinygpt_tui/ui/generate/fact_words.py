@@ -24,12 +24,12 @@ def brief(found: TextChecked) -> str:
     return " · ".join(parts)
 
 
-def sentences(found: TextChecked, text: str, start: int, window: int) -> Iterator[str]:
+def sentences(found: TextChecked, text: str, start: int, greedy: bool, window: int) -> Iterator[str]:
     """Yield the facts of `text`, written from `start` on.
 
-    `window`: of how many characters the same always give the same next one; 0: they do not, the draws are random.
+    `greedy`: at temperature 0; `window`: how many characters decide the next one, 0 if that is not known exactly.
     """
-    yield _loop_sentence(found, window)
+    yield _loop_sentence(found, greedy, window)
     if found.missing:
         yield f"Words and copies are not checked: {found.missing}."
         return
@@ -42,12 +42,13 @@ def sentences(found: TextChecked, text: str, start: int, window: int) -> Iterato
     yield _copy_sentence(found, text, start)
 
 
-def _loop_sentence(found: TextChecked, window: int) -> str:
+def _loop_sentence(found: TextChecked, greedy: bool, window: int) -> str:
     if not found.loop_period:
         return "It does not repeat itself at its end."
     sentence = f"Repeats every {found.loop_period:,} characters since character {found.loop_start + 1:,}"
-    if window:
-        sentence += f": at temperature 0 the same {window:,} characters always give the same next one"
+    if greedy:
+        what = f"{window:,} characters always give" if window else "text always gives"
+        sentence += f": at temperature 0 the same {what} the same next one"
     return f"{sentence}."
 
 

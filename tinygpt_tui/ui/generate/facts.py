@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual import work
 from textual.widget import Widget
@@ -13,6 +14,7 @@ from tinygpt_tui.events.generation import GenerationEnded, TextChecked
 from tinygpt_tui.ui.generate.fact_words import brief, sentences
 from tinygpt_tui.ui.generate.status_line import shortened
 from tinygpt_tui.ui.shared.output_text import OutputText
+from tinygpt_tui.ui.shell.keys import shown_key
 
 if TYPE_CHECKING:
     from tinygpt_tui.workers.client import Job
@@ -22,11 +24,12 @@ MOST_LINES = 9
 
 
 class Written(NamedTuple):
-    """A text, written from `start` on; `window` as in fact_words.sentences."""
+    """A text, written from `start` on; `greedy` and `window` as in fact_words.sentences."""
 
-    text: str
-    start: int
-    window: int
+    text: str = ""
+    start: int = 0
+    greedy: bool = False
+    window: int = 0
 
 
 class Facts(Widget):
@@ -45,7 +48,7 @@ class Facts(Widget):
         super().__init__()
         self.border_title = "facts"
         self._output, self._check = output, check
-        self._written = Written("", 0, 0)
+        self._written = Written()
         self._busy = False
         self._found: TextChecked | None = None
         self._quick = False
@@ -79,7 +82,7 @@ class Facts(Widget):
     def recheck(self) -> None:
         """Forget what was found: another model is used."""
         self._forget()
-        self._written = Written("", 0, 0)
+        self._written = Written()
 
     def _forget(self) -> None:
         if self._job is not None:
@@ -126,7 +129,8 @@ class Facts(Widget):
     def render(self) -> Text:
         """Return the line, or all sentences."""
         if not self.is_open:
-            return Text(shortened(self._brief(), self.content_size.width), no_wrap=True)
+            key = f"  {shown_key(self.app, 'generate.facts', 'ctrl+f')} more"
+            return Text(shortened(self._brief(), self.content_size.width - cell_len(key)) + key, no_wrap=True)
         return Text("\n".join(self._lines()))
 
     def _lines(self) -> list[str]:

@@ -401,8 +401,8 @@ class TextPane(Vertical):
     def _show_facts(self) -> None:
         branch = self.editor.current
         greedy = branch is not None and branch.sampling.temperature == 0
-        window = self.writing.window.block_size if greedy else 0
-        self.facts.show_text(Written(self.output.text, self.output.prompt_end, window), self.writing.busy)
+        window = self.writing.window.block_size if self.writing.policy == "exact" else 0
+        self.facts.show_text(Written(self.output.text, self.output.prompt_end, greedy, window), self.writing.busy)
 
     def _set_title(self) -> None:
         name = self.model.name if self.model is not None else "output"

@@ -53,10 +53,10 @@ class OutputText(TextView):
         &:nocolor .output--surprise-5 { text-style: bold underline; }
         &:nocolor .output--influence-2 { text-style: bold underline; }
         &:nocolor .output--influence-5 { text-style: bold italic; }
-        &:nocolor .output--influence-3, &:nocolor .output--influence-6 {
-            background: $success 56%; color: $foreground; text-style: bold underline reverse;
+        &:nocolor .output--influence-3 {
+            background: $success 56%; color: $foreground; text-style: bold underline;
         }
-        &:nocolor .output--influence-6 { text-style: bold italic reverse; }
+        &:nocolor .output--influence-6 { background: $error 56%; color: $foreground; text-style: bold italic; }
         &:nocolor .output--surprise-6 {
             background: $error 56%; color: $foreground; text-style: bold italic underline;
         }
