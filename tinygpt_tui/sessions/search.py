@@ -11,7 +11,7 @@ from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.sessions.document import Session
 from tinygpt_tui.sessions.store import SessionCard, SessionStore
 
-LONGEST_S = 1.0  # for a search; what was found until then is shown
+LONGEST_S = 2.0  # for a search; what was found until then is shown
 LARGEST = 64 << 20  # bytes of a session that is searched
 AROUND = 30  # characters of an excerpt on each side
 

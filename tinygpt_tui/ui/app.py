@@ -15,6 +15,7 @@ from textual import events
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.filter import LineFilter
 from textual.worker import Worker, WorkerState
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from tinygpt_tui.ui.shell.tab_screen import TabScreen
     from tinygpt_tui.workers.client import Engine
 
+PALETTE_HINT = "any word: export, attention, temp 1.2, use tales, words of a text…"
 GOODBYE_S = 2.0  # for the engine to end by itself
 AT_ONCE_S = 0.3  # for the engine to end by itself when the terminal is gone
 # Groups of workers that write what the user made.
@@ -280,6 +282,11 @@ class TinyGPTApp(App[None]):
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Return what themes in the terminal's own colours lack."""
         return {"quiet": "ansi_default", "on-primary": "ansi_default", "on-success": "ansi_default"}
+
+    def action_command_palette(self) -> None:
+        """Find an action, a setting, a model, a run or a text."""
+        if not isinstance(self.screen, CommandPalette):
+            self.push_screen(CommandPalette(id="--command-palette", placeholder=PALETTE_HINT))
 
     def action_night(self) -> None:
         """Change between the app's dark and light theme."""

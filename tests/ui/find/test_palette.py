@@ -65,7 +65,7 @@ async def test_what_is_typed_finds_the_right_thing_first_and_does_it() -> None:
         await wait_until(pilot, lambda: screen.chooser.in_use)
         await pilot.press("ctrl+p")
         await wait_until(pilot, lambda: isinstance(app.screen, CommandPalette) and listed(pilot))
-        assert [line.split("  ")[0] for line in listed(pilot)[:4]] == ["Generate", "Sampling", "Models", "Sessions"]
+        assert [line.split("  ")[0] for line in listed(pilot)[:4]] == ["Generate", "Continue", "Microscope", "Sampling"]
         assert sum(line.startswith("Theme") for line in listed(pilot)) == 1
         for words, expected in FIRST.items():
             await find(pilot, words, expected)

@@ -62,7 +62,7 @@ async def test_a_foreign_file_is_opened_told_about_and_kept(foreign: Path, monke
     async with opened(size=(80, 24)) as bench:
         await open_dialog(bench, str(foreign))
         await bench.until(lambda: isinstance(bench.app.screen, CardScreen))
-        await sees(bench, "nanoGPT", "where each fact comes from", "from the tensors", "k Keep")
+        await sees(bench, "nanoGPT", "where each fact comes from", "from the tensors", "C Copy")
         assert bench.screen.chooser.card is not None
         assert bench.screen.chooser.card.path == str(foreign)
         await bench.pilot.press("C")

@@ -25,7 +25,7 @@ from tinygpt_tui.ui.shell.tab_screen import TabScreen
 
 SHORTEST_TEXT = 3  # characters, to search texts for
 MOST_TEXTS = 8
-SEARCH_S = 0.5
+SEARCH_S = 1.0
 
 Lists = tuple[list[ModelCard], list[RunCard], list[SessionCard]]
 
@@ -41,6 +41,7 @@ class Palette(Provider):
         """Yield what is done every day, then the views, then the other actions."""
         rows = keys_of(self.screen)
         first = everyday(rows)
+        first += [row for row in rows if row.id == "app.learn"]
         others = [row for row in rows if row not in first]
         found = [*self._actions(first), *views(self.app), *self._commands(), *self._actions(others)]
         for entry in found:

@@ -35,7 +35,7 @@ def views(app: App[Any]) -> list[Found]:
         return Found(title, help_text, partial(go, app), names)
 
     watch = "The time machine of the bundled model: its text at each step"
-    found = [
+    return [
         place("Watch it learn", watch, places.watch_it_learn, "time machine history checkpoints training replay"),
         place("How good is it?", "The curve of the model in use against its yardsticks", places.how_good, GOOD),
         place("Train on my text", "The form of a new run", places.train_on_text, "own corpus file new run learn"),
@@ -43,10 +43,7 @@ def views(app: App[Any]) -> list[Found]:
         inspect("Walk", "Inspect: the model as a diagram, step by step", "walk", "tensors layers diagram forward pass"),
         inspect("Guesses", "Inspect: the prediction after each layer", "guesses", "logit lens prediction layers"),
         inspect("Parameters", "Inspect: where the parameters are", "parameters", "weights size count tree numbers"),
+        inspect("Map of the embeddings", "Inspect: which letters are alike to the model", "map", "vectors similar pca"),
         place("Export the model", "Write it in another program's format", places.export_model, EXPORTS),
         Found("Themes", "Choose other colours", app.search_themes, "theme dark light colours nord gruvbox"),
     ]
-    learn = getattr(app, "action_learn", None)
-    return (
-        found if learn is None else [Found("Learn", "Short lessons in the real app", learn, "tutorial course"), *found]
-    )
