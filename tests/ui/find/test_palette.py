@@ -19,7 +19,8 @@ pytestmark = pytest.mark.usefixtures("no_shipped_models")
 FIRST = {
     "temp": "Sampling",
     "seed": "Sampling",
-    "export": "Export the model",
+    "export": "Export",
+    "onnx": "Export the model",
     "attention": "Attention",
     "modles": "Models",  # misspelt
     "themes": "Themes",

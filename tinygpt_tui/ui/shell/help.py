@@ -35,7 +35,7 @@ class HelpScreen(Dialog[None]):
         &.-narrow #help-body { layout: vertical; }
         &.-narrow #help-keys { width: 100%; }
         &.-narrow > DialogBox { max-width: 84; }
-        &.-wide #help-words { width: 62; margin: 0 2 0 0; }
+        &.-wide #help-words { width: 50; margin: 0 2 0 0; }
         &.-filtered #help-words, &.-wordless #help-words { display: none; }
     }
     """
