@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from textual.app import App
 
 from tinygpt_tui.checkpoints.card import ModelCard
@@ -46,13 +44,9 @@ def save_text(app: App[object], pane: TextPane, card: ModelCard | None) -> None:
     from tinygpt_tui.sessions.export import exports_of
     from tinygpt_tui.ui.shared.save_dialog import SaveScreen
 
-    def saved(path: Path | None) -> None:
-        if path is not None:
-            app.notify(f"saved to {path}", markup=False)
-
     current = pane.editor.current
     name = f"{card.name if card else 'text'}-{(current.seed if current else None) or 0}"
     if current is not None and current.in_training and current.step is not None:
         name += f"-step-{current.step}"  # a plain text has no other trace of it
     exports = None if current is None else exports_of(pane.editor.session, current.id)
-    app.push_screen(SaveScreen(f"{name}.txt", pane.output.text, exports), saved)
+    app.push_screen(SaveScreen(f"{name}.txt", pane.output.text, exports))

@@ -369,11 +369,7 @@ class GenerateScreen(TabScreen):
 
     def action_copy(self) -> None:
         """Copy the selection, or all."""
-        selected = self.get_selected_text()
-        text = selected or self.pane.output.text
-        # A terminal takes only UTF-8, which has no halves of surrogate pairs.
-        self.app.copy_to_clipboard(text.encode("utf-8", "replace").decode("utf-8"))
-        self.notify(f"copied {'the selection' if selected else 'all'}: {len(text)} characters", timeout=3)
+        self.copy_or_all(self.pane.output.text)
 
     def action_save(self) -> None:
         """Ask for a file name and save the text."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
@@ -328,18 +327,10 @@ class RaceScreen(TabScreen):
 
     def action_copy(self) -> None:
         """Copy the selection, or all panes."""
-        selected = self.get_selected_text()
-        text = selected or report(self.race)
-        # A terminal takes UTF-8 alone, which has no halves of surrogate pairs.
-        self.app.copy_to_clipboard(text.encode("utf-8", "replace").decode("utf-8"))
-        self.notify(f"copied {'the selection' if selected else 'all'}: {len(text)} characters", timeout=3)
+        self.copy_or_all(report(self.race))
 
     def action_save(self) -> None:
         """Save all panes to a file that the user chooses."""
         from tinygpt_tui.ui.shared.save_dialog import SaveScreen
 
-        self.app.push_screen(SaveScreen(f"race-{self.race.seed}.txt", report(self.race)), self._saved)
-
-    def _saved(self, path: Path | None) -> None:
-        if path is not None:
-            self.notify(f"saved to {path}", markup=False)
+        self.app.push_screen(SaveScreen(f"race-{self.race.seed}.txt", report(self.race)))

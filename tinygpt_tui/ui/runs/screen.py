@@ -317,16 +317,12 @@ class RunsScreen(TabScreen):
 
     @work(thread=True, exclusive=True, group="card", exit_on_error=False)
     def _make_card(self, run: RunFolder) -> None:
-        def saved(path: Path | None) -> None:
-            if path is not None:
-                self._line.report(f"the card of {run.model.name} is in {path}")
-
         try:
             dialog = card_dialog(run.model.name, read_card(run))
         except TinyGPTError as error:
             self.app.call_from_thread(self._line.warn, error)
         else:
-            self.app.call_from_thread(self.app.push_screen, dialog, saved)
+            self.app.call_from_thread(self.app.push_screen, dialog)
 
 
 OWN_ACTIONS = {binding.action for binding in RunsScreen.BINDINGS if isinstance(binding, Binding)}

@@ -169,10 +169,7 @@ class SensesScreen(TabScreen):
 
     def action_copy(self) -> None:
         """Copy the selection, or both texts."""
-        both = "\n\n".join(self._prompt + text for text in self._texts.values() if text)
-        text = self.get_selected_text() or both
-        self.app.copy_to_clipboard(text.encode("utf-8", "replace").decode("utf-8"))
-        self.notify(f"copied {len(text)} characters", timeout=3)
+        self.copy_or_all("\n\n".join(self._prompt + text for text in self._texts.values() if text))
 
     # Asking
 

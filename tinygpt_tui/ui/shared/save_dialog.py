@@ -23,7 +23,7 @@ OTHERS = "a name ending in .md or .json also saves settings and branches"
 
 
 class SaveScreen(Dialog[Path]):
-    """Saves a text in the format of the file name's suffix; dismisses with the path, or None."""
+    """Saves a text in the format of the file name's suffix, and reports it; dismisses with the path, or None."""
 
     HELP: ClassVar[str | None] = (
         "Where to save the text. `~` is your home folder; Enter saves, Esc cancels.\n\n"
@@ -91,6 +91,7 @@ class SaveScreen(Dialog[Path]):
         except TinyGPTError as error:
             self._show_note(f"{error.message}\n{error.hint}", warning=True)
         else:
+            self.app.notify(f"saved to {path}", markup=False)
             self.dismiss(path)
 
     def _bytes(self, path: Path) -> bytes:

@@ -112,6 +112,14 @@ class TabScreen(Screen[None]):
         """End what is being written in this tab; return whether anything was."""
         return False
 
+    def copy_or_all(self, whole: str) -> None:
+        """Copy the selection; without one, the `whole` text of this tab."""
+        selected = self.get_selected_text()
+        text = selected or whole
+        # A terminal takes only UTF-8, which has no halves of surrogate pairs.
+        self.app.copy_to_clipboard(text.encode("utf-8", "replace").decode("utf-8"))
+        self.notify(f"copied {'the selection' if selected else 'all'}: {len(text)} characters", timeout=3)
+
     def action_copy_text(self) -> None:
         """Copy what is selected. With nothing selected, Ctrl+C means what it means in a terminal: stop writing."""
         if self.get_selected_text() is not None or not self.interrupt():

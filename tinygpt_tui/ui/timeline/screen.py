@@ -361,15 +361,11 @@ class TimeMachineScreen(TabScreen):
             return
         frames = film_of(self.machine, self.history, model.name)
         dialog = film_dialog(model.name, await asyncio.to_thread(pages, frames, model.name), self._text)
-        path = await self.app.push_screen_wait(dialog)
-        if path is not None:
-            self.notify(f"saved {path}", markup=False)
+        await self.app.push_screen(dialog)
 
     def action_copy(self) -> None:
         """Copy the selection, or all."""
-        text = self.get_selected_text() or self.query_one(MomentText).text
-        self.app.copy_to_clipboard(text.encode("utf-8", "replace").decode("utf-8"))
-        self.notify(f"copied {len(text)} characters", timeout=3)
+        self.copy_or_all(self.query_one(MomentText).text)
 
     # Showing
 
