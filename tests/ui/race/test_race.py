@@ -16,6 +16,7 @@ from wait import wait_until
 from tinygpt_tui import paths
 from tinygpt_tui.errors import EngineError
 from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded
+from tinygpt_tui.events.requests import Allow
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.models.choose_model import ChooseModel
 from tinygpt_tui.ui.race.pane import RacePane
@@ -62,6 +63,10 @@ class Bench:
     @property
     def line(self) -> str:
         return str(self.screen.query_one("#race-line", Static).render())
+
+    @property
+    def judgement(self) -> str:
+        return str(self.screen.query_one("#race-judgement", Static).render())
 
     @property
     def notes(self) -> str:
@@ -143,6 +148,46 @@ async def test_a_model_and_its_untrained_twin_run_from_one_prompt_with_one_seed(
             lambda: "75% same as 1" in bench.progress[1] and "stopped at the 5-token limit" in bench.progress[0]
         )
         assert "same as 1" not in bench.progress[0]
+
+
+async def test_all_panes_are_written_in_step_and_then_each_model_judges_all_texts() -> None:
+    async with opened((80, 24)) as bench:
+
+        def allowed() -> dict[int, int | None]:
+            return {
+                request.job: request.tokens for request in bench.engine.script.requests if isinstance(request, Allow)
+            }
+
+        await bench.start("ab")
+        assert [asked.allowed for asked in bench.engine.asked] == [0, 0]  # a token only when its time has come
+        await bench.until(
+            lambda: "20/s" in bench.judgement and allowed().get(1) == allowed().get(2) == 3
+        )  # no more before one is shown
+        bench.engine.write("h", job=1)
+        bench.engine.write("h", job=2)
+        await bench.until(lambda: allowed()[1] == allowed()[2] == 4)
+        await bench.press("ctrl+@")
+        await bench.until(lambda: "Ⅱ" in bench.judgement)
+        await bench.press("ctrl+@", *["alt+up"] * 2)
+        await bench.until(lambda: "full" in bench.judgement and allowed() == {1: None, 2: None})
+        for job, text in ((1, "ello!"), (2, "elpx")):
+            bench.engine.write(text, job=job)
+            bench.engine.end(job=job)
+        for questions in range(1, 5):  # two models, two texts
+            await bench.until(lambda questions=questions: len(bench.engine.asked_why) == questions)
+            bench.engine.explain_next()
+        await bench.until(lambda: "own" in bench.judgement)
+        assert bench.judgement == "surprise, bits a character: 1 own 5.5, others 5.0 · 2 own 5.0, others 5.5"
+        asked = bench.engine.asked_why
+        assert [(why.text, why.untrained) for why in asked] == [
+            ("abhello!", False), ("abhelpx", False), ("abhello!", True), ("abhelpx", True),
+        ]  # fmt: skip
+        assert {(why.start, why.end) for why in asked} == {(2, 8), (2, 7)}
+        colours = [pane.output.get_component_styles("output--differs-1").color.rich_color for pane in bench.panes]
+        rows = [pane.output.render_line(0) for pane in bench.panes]
+        for row, colour, differs in zip(rows, colours, ("o", "x"), strict=True):
+            coloured = [segment.text for segment in row if segment.style and segment.style.color == colour]
+            assert "".join(coloured).strip() == differs
 
 
 async def test_the_first_difference_is_reversed_and_the_bar_runs_along_what_is_the_same() -> None:
@@ -488,7 +533,7 @@ async def test_the_footer_shows_only_what_works_now() -> None:
         assert bench.keys == {"Race", "Model", "Sampling", "Untrained", "New"}
         await bench.start()
         await bench.until(
-            lambda: bench.keys == {"Race", "Stop", "Model", "Sampling", "Untrained", "New", "Copy", "Save"}
+            lambda: bench.keys == {"Race", "Stop", "Pause", "Model", "Sampling", "Untrained", "New", "Copy", "Save"}
         )
         bench.engine.end(job=1)
         bench.engine.end(job=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from textual.message import Message
 from textual.timer import Timer
@@ -10,11 +10,15 @@ from textual.widget import Widget
 
 from tinygpt_tui.ui.generate.permits import FIRST, FULL, PACES, Permits, dial, name_of, neighbour
 
-if TYPE_CHECKING:
-    from tinygpt_tui.workers.client import Job
-
 TICKS_PER_S = 60
 CANDIDATES = 10  # of each token while they are slow enough to be seen
+
+
+class Paced(Protocol):
+    """A job, or several that are written in step."""
+
+    def allow(self, tokens: int | None, candidates: int = 0) -> None:
+        """Let it draw this many tokens in all; see Allow."""
 
 
 class Pacer(Widget):
@@ -39,7 +43,7 @@ class Pacer(Widget):
         super().__init__()
         self._next = pace
         self._permits = Permits(self._first_rate)
-        self._job: Job | None = None
+        self._job: Paced | None = None
         self._sent: int | None = None
         self._timer: Timer | None = None
 
@@ -83,7 +87,7 @@ class Pacer(Widget):
             self.post_message(self.Chosen(self._next))
         return None if self._permits.allowed is None else 0
 
-    def follow(self, job: Job) -> None:
+    def follow(self, job: Paced) -> None:
         """Pace this job."""
         self._job, self._sent = job, None
         self._allow()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from operator import eq
+from operator import eq, ne
 from typing import Any
 
 import msgspec
@@ -56,6 +56,7 @@ class Lane:
         """Reset the comparison; it is computed again from the texts."""
         self.differs_at: int | None = None
         self.compared = self.same = 0
+        self.differs = bytearray()  # of each compared character: 1 where it differs, else 0
 
     @property
     def agreement(self) -> float | None:
@@ -69,7 +70,8 @@ class Lane:
             theirs, ours = first.text[self.compared : until], self.text[self.compared : until]
             if self.differs_at is None and theirs != ours:
                 self.differs_at = self.compared + list(map(eq, theirs, ours)).index(False)
-            self.same += sum(map(eq, theirs, ours))
+            self.differs += bytes(map(ne, theirs, ours))
+            self.same = self.differs.count(0)
             self.compared = until
         shorter, longer = sorted((first, self), key=lambda lane: len(lane.text))
         if self.differs_at is None and shorter.whole and len(longer.text) > until:
@@ -138,6 +140,12 @@ class Race:
         """Return where a lane first differs from the first one; for the first lane, where each of the others does."""
         lanes = self.lanes[1:] if index == 0 else [self.lanes[index]]
         return tuple(sorted({lane.differs_at for lane in lanes if lane.differs_at is not None}))
+
+    def colours(self, index: int) -> bytearray:
+        """Return where a lane differs from the first one; for the first, from the second if there are only two."""
+        if index == 0:
+            return self.lanes[1].differs if len(self.lanes) == FEWEST else bytearray()
+        return self.lanes[index].differs
 
     # Lanes
 

@@ -6,18 +6,23 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widgets import Static
+from textual.worker import Worker
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.events.generation import EngineReady, GenerationEvent
 from tinygpt_tui.events.requests import Generate
 from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.ui.generate.pacer import Pacer
 from tinygpt_tui.ui.jobs.news import EngineNews
 from tinygpt_tui.ui.models.model_list import ModelList, default_model
 from tinygpt_tui.ui.models.model_picker import NO_MODELS
+from tinygpt_tui.ui.race.bindings import BINDINGS
+from tinygpt_tui.ui.race.judging import judge, sentence
 from tinygpt_tui.ui.race.lanes import Contender, Lane, Race, report, verdict
 from tinygpt_tui.ui.race.pane import RacePane
+from tinygpt_tui.ui.race.together import PACE, Together
 from tinygpt_tui.ui.race.track import RaceTrack
 from tinygpt_tui.ui.shared.generation_view import GenerationView
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
 
 FIND_EVERY_S = 2.0  # for new models and the progress of those in training
 COUNT_EVERY_S = 0.25  # tokens and speed, while text arrives
+PACE_KEYS = " · alt+↑ faster · alt+↓ slower"
 HINT = "Type a prompt below and press Enter: all continue it with the same random numbers."
 KEYS = "Enter starts all · Tab goes to the panes, to change models and settings"
 NO_MODEL = "there is no model yet; train one in the Train tab (F3)"
@@ -43,46 +49,7 @@ class RaceScreen(TabScreen):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high"), (32, "-tall")]  # noqa: RUF012 (declared so by Textual)
     AUTO_FOCUS = "#race-prompt"
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "start", "Race", id="race.start", tooltip="Have all panes continue the prompt"),
-        Binding("escape", "stop", "Stop", id="race.stop", tooltip="Stop all panes; the texts stay"),
-        Binding("escape", "back", "Back", id="race.back", show=False, tooltip="Back to the prompt"),
-        Binding("tab", "app.focus_next", "Next pane", id="race.next", show=False, tooltip="Go to the next pane"),
-        Binding(
-            "shift+tab",
-            "app.focus_previous",
-            "Previous pane",
-            id="race.last",
-            show=False,
-            tooltip="Go to the previous pane",
-        ),
-        Binding("m,ctrl+o", "model", "Model", id="race.model", tooltip="Choose the model of the chosen pane (▸)"),
-        Binding(
-            "u", "untrained", "Untrained", id="race.untrained", tooltip="Run the model with random weights, or trained"
-        ),
-        Binding("ctrl+t", "settings", "Sampling", id="race.settings", tooltip="The chosen pane's sampling settings"),
-        Binding("n", "add", "New", id="race.add", tooltip="Add a pane; four at most"),
-        Binding("d", "remove", "Delete", id="race.remove", tooltip="Remove the chosen pane; at least two stay"),
-        Binding(
-            "alt+u", "untrained", "Untrained", id="race.untrained", show=False, tooltip="Run it untrained, or trained"
-        ),
-        Binding("alt+n", "add", "New", id="race.add", show=False, tooltip="Add a pane; four at most"),
-        Binding("alt+d", "remove", "Delete", id="race.remove", show=False, tooltip="Remove the chosen pane"),
-        Binding("ctrl+r", "again", "Retry", id="race.again", tooltip="The same prompt again, with a new seed"),
-        Binding(
-            "right_square_bracket",
-            "mark",
-            "Difference",
-            id="race.mark",
-            show=False,
-            tooltip="Go to the first difference",
-        ),
-        Binding("f8", "copy", "Copy", id="race.copy", tooltip="Copy the selected text, or all panes"),
-        Binding("f9", "save", "Save", id="race.save", tooltip="Save all panes to a file"),
-        Binding("pageup", "page(-1)", "Page up", id="race.page_up", show=False, tooltip="Scroll all panes up"),
-        Binding("pagedown", "page(1)", "Page down", id="race.page_down", show=False, tooltip="Scroll all panes down"),
-        Binding("ctrl+end", "follow", "Follow", id="race.follow", show=False, tooltip="Follow the end in all panes"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = BINDINGS
 
     def __init__(self) -> None:
         super().__init__()
@@ -91,12 +58,17 @@ class RaceScreen(TabScreen):
         self._update_due = False
         self._early_prompt: str | None = None  # submitted before the models were known
         self._keys_for = (False, False, 0)
+        self._pacer = Pacer(PACE)
+        self._judging: Worker[None] | None = None
+        self._judgement = ""
 
     def compose_body(self) -> ComposeResult:
         """Yield the panes, a line about their difference, the prompt."""
         yield RaceTrack(self.race)
         yield Static("", id="race-line", markup=False)
+        yield Static("", id="race-judgement", markup=False)
         yield PromptBox(self.workbench.prompts, id="race-prompt")
+        yield self._pacer
 
     def on_mount(self) -> None:
         """Find models regularly; start with the prompt of the Generate tab."""
@@ -129,7 +101,7 @@ class RaceScreen(TabScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Show only the keys that do something now."""
-        return self.race.allows(action)
+        return self._pacer.active if action == "pause" else self.race.allows(action)
 
     # Models
 
@@ -273,15 +245,52 @@ class RaceScreen(TabScreen):
             self.notify(NO_MODEL, severity="warning")
             return
         engine = self.workbench.engine
+        if self._judging is not None:
+            self._judging.cancel()
         self.race.start(prompt, "reading" if engine.is_ready else "starting", new_seed=new_seed)
         self.workbench.remember_prompt(prompt)
         self.track.reset(prompt)
         self._show_lanes()
+        jobs, allowed = [], self._pacer.first_permits()
         for lane in self.race.lanes:
             asked = lane.asked
             assert asked is not None
-            lane.writing.job = engine.start(Generate(asked.model, prompt, asked.sampling, untrained=asked.untrained))
-            self._follow(lane, lane.writing, lane.writing.job)
+            job = lane.writing.job = engine.start(
+                Generate(asked.model, prompt, asked.sampling, untrained=asked.untrained, allowed=allowed)
+            )
+            jobs.append(job)
+            self._follow(lane, lane.writing, job)
+        self._pacer.follow(Together(jobs))
+
+    # Pace
+
+    def action_pause(self) -> None:
+        """Pause all panes, or continue; at one token a key, draw one in each."""
+        self._pacer.pause()
+
+    def action_pace(self, direction: int) -> None:
+        """Write faster or slower."""
+        self._pacer.turn(direction)
+
+    @on(Pacer.Changed)
+    def _pace_changed(self) -> None:
+        self._show_state()
+        self.refresh_bindings()
+
+    # Judgement
+
+    @work(exclusive=True, group="judge", exit_on_error=False)
+    async def _judge(self) -> None:
+        assert self.race.prompt is not None
+        self._show_judgement("each model reads all texts…")
+        self._show_judgement(sentence(await judge(self.workbench.engine, self.race.prompt, self.race.lanes)))
+
+    def _show_judgement(self, words: str) -> None:
+        if words != self._judgement:
+            self._judgement = words
+            line = self.query_one("#race-judgement", Static)
+            line.update(words)
+            line.display = bool(words)
 
     @work(exit_on_error=False)
     async def _follow(self, lane: Lane, writing: GenerationView, job: Job) -> None:
@@ -302,6 +311,8 @@ class RaceScreen(TabScreen):
         noted = lane.problem, lane.unknown
         text = self.race.apply_events(lane, events)
         self.panes[self.race.lanes.index(lane)].output.append(text)
+        if self.race.busy:
+            self._pacer.shown(min(lane.writing.tokens for lane in self.race.lanes if lane.writing.busy))
         if noted != (lane.problem, lane.unknown):
             self._show_lanes()
         elif not self._update_due:  # one update for all lanes, whose batches come together
@@ -317,6 +328,11 @@ class RaceScreen(TabScreen):
         """Show the differences and what can be done now."""
         self._update_due = False
         race = self.race
+        if race.busy:
+            self._show_judgement(f"{self._pacer.dial}{PACE_KEYS}")
+        elif self._pacer.active:
+            self._pacer.end()
+            self._judging = self._judge()
         self.track.show_differences()
         line = KEYS if race.prompt is None else f"{verdict(race)} · seed {race.seed}"
         self.query_one("#race-line", Static).update(line, layout=False)

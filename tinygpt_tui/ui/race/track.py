@@ -100,6 +100,7 @@ class RaceTrack(Container):
             until = same_until if index == 0 else lane.differs_at
             marks = tuple(begins + offset for offset in race.marks(index))
             pane.output.mark(marks, None if until is None else begins + until)
+            pane.output.colour(race.colours(index), begins)
             if not lane.writing.busy:
                 pane.show_progress(index + 1, lane)
 

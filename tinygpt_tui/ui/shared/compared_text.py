@@ -21,9 +21,12 @@ class RaceText(TextView):
         "One pane of the race: your prompt in bold, then what its model writes.\n\n"
         "All panes have the same prompt and the same random numbers, so what differs is the models' or the settings' "
         "doing. The reversed character is the first one that differs from pane 1; the bar at the left runs along what "
-        "is the same. In pane 1 the places are marked where each of the others leaves it."
+        "is the same, and what differs is coloured. In pane 1 the places are marked where each of the others leaves "
+        "it.\n\nAt the end each model reads all texts. The line below says how surprised it is by its own text and by "
+        "the others', in bits a character: 1 is as surprising as a coin toss, and a model finds its own text the least "
+        "surprising."
     )
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"race-text--mark"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"race-text--mark", "output--differs-1"}
     DEFAULT_CSS = """
     RaceText {
         & .race-text--mark { text-style: bold underline reverse; }
@@ -34,16 +37,28 @@ class RaceText(TextView):
         super().__init__()
         self._marks: tuple[int, ...] = ()
         self._same_until: int | None = None
+        self._differs = bytearray()
 
     def reset(self, text: str = "", prompt_end: int | None = None) -> None:
         """Show another text, without marks."""
         self._marks, self._same_until = (), None
+        self._text_marks.levels, self._text_marks.kind = bytearray(), "differs"
         super().reset(text, prompt_end)
 
     def mark(self, marks: tuple[int, ...], same_until: int | None) -> None:
         """Mark these offsets; the bar ends at `same_until`, or nowhere."""
         if (marks, same_until) != (self._marks, self._same_until):
             self._marks, self._same_until = marks, same_until
+            self.refresh()
+
+    def colour(self, differs: bytearray, begins: int) -> None:
+        """Colour the characters that are 1 in `differs`, the first of which is at offset `begins` of the text."""
+        levels = self._text_marks.levels
+        if differs is not self._differs or not levels:
+            self._differs, levels = differs, bytearray(begins)
+            self._text_marks.levels = levels
+        if len(levels) < begins + len(differs):
+            levels += differs[len(levels) - begins :]
             self.refresh()
 
     def scroll_to_mark(self) -> None:
