@@ -14,6 +14,10 @@ from wait import wait_until
 
 from tinygpt_tui.checkpoints.library import list_models
 from tinygpt_tui.events.generation import GenerationStarted
+from tinygpt_tui.lessons.course import Course
+from tinygpt_tui.lessons.labels import ENGLISH
+from tinygpt_tui.lessons.pack import read_pack
+from tinygpt_tui.lessons.progress import Progress
 from tinygpt_tui.runs.facts import FactsReader, settings_of
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.sampling import SamplingSettings
@@ -23,6 +27,7 @@ from tinygpt_tui.ui.generate.screen import GenerateScreen
 from tinygpt_tui.ui.generate.sessions import SessionsScreen
 from tinygpt_tui.ui.inspect.screen import InspectScreen
 from tinygpt_tui.ui.jobs.training_session import TrainingSession
+from tinygpt_tui.ui.learn.lesson_list import LessonList
 from tinygpt_tui.ui.models.card import CardScreen
 from tinygpt_tui.ui.models.choose_model import ChooseModel
 from tinygpt_tui.ui.models.compare import CompareScreen
@@ -107,6 +112,7 @@ async def open_everything(runs: int = 3) -> AsyncIterator[tuple[TinyGPTApp, Pilo
             RunDifferencesScreen(first, second),
             RunNotesScreen("one", "notes"),
             TextPlaceScreen("a text", "/nowhere.txt", TEXT, 100),
+            LessonList(Course(read_pack(), Progress()), ENGLISH, is_open=False),
             HelpScreen.about(generate),
         ]
         # Each dialog is drawn over what is below it: no more than a few above one another.

@@ -99,10 +99,11 @@ def run_vocabulary(facts: Facts, *, own_text: bool = True) -> float | None:
     return _newest(facts, lambda one: one.vocabulary if one.own_text or not own_text else None)
 
 
-def first_loss(facts: Facts, *, corpus: str = "", start: str = "") -> float | None:
+def first_loss(facts: Facts, *, corpus: str = "", fine_tuned: bool = False) -> float | None:
     """The loss of the newest such run before its first step."""
     return _newest(
-        facts, lambda one: one.first_loss if (not corpus or one.corpus == corpus) and one.start == start else None
+        facts,
+        lambda one: one.first_loss if corpus in ("", one.corpus) and bool(one.start) == fine_tuned else None,
     )
 
 
@@ -152,24 +153,22 @@ NUMBERS: dict[str, Callable[..., float | None]] = {
 HEADS: dict[str, Callable[..., list[tuple[int, int]]]] = {"head_looks_back": head_looks_back}
 
 
-def typed_number(text: str) -> float | None:
-    """Return the number in what was typed, written as in English or as in German; None if there is none.
+def typed_numbers(text: str) -> list[float]:
+    """Return what the first number in a typed text may mean: "1,437" is one number in English, another in German.
 
-    >>> typed_number("about 1,328,192"), typed_number("2,07 bits"), typed_number("12 %"), typed_number("x")
-    (1328192.0, 2.07, 12.0, None)
+    >>> typed_numbers("about 1,328,192"), typed_numbers("1,437"), typed_numbers("2,07 bits"), typed_numbers("x")
+    ([1328192.0], [1437.0, 1.437], [2.07], [])
     """
     found = NUMBER.search(text)
     if found is None:
-        return None
+        return []
     digits = re.sub(r"['\s]", "", found[0]).rstrip(".,")
-    if re.fullmatch(r"[-+]?\d{1,3}([.,]\d{3})+", digits) and not digits.lstrip("+-").startswith("0"):
-        groups = re.split(r"[.,]", digits)
-        if len(groups) > 2 or "," in digits:  # 1.234 is a number with a point, 1,234 one with thousands
-            return float("".join(groups))
-    try:
-        return float(digits.replace(",", "."))
-    except ValueError:
-        return None
+    readings = []
+    if re.fullmatch(r"[-+]?\d{1,3}([.,]\d{3})+", digits):
+        readings.append(float(re.sub("[.,]", "", digits)))
+    if re.fullmatch(r"[-+]?\d+([.,]\d+)?", digits):
+        readings.append(float(digits.replace(",", ".")))
+    return readings
 
 
 def typed_head(text: str) -> tuple[int, int] | None:

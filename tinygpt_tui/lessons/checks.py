@@ -16,12 +16,19 @@ def wrote_unknown(facts: Facts, *, model: str = "") -> bool:
 
 
 def wrote_with(
-    facts: Facts, *, model: str = "", least_temperature: float = 0.0, most_top_p: float = 1.0, tokens: int = 1
+    facts: Facts,
+    *,
+    model: str = "",
+    least_temperature: float = 0.0,
+    most_temperature: float = 100.0,
+    least_top_p: float = 0.0,
+    most_top_p: float = 1.0,
+    tokens: int = 1,
 ) -> bool:
     """A text has these sampling settings."""
     return any(
-        one.temperature >= least_temperature
-        and one.top_p <= most_top_p
+        least_temperature <= one.temperature <= most_temperature
+        and least_top_p <= one.top_p <= most_top_p
         and one.tokens >= tokens
         and _is(one.model, model)
         for one in facts.wrote
@@ -111,7 +118,7 @@ def trained(
     corpus: str = "",
     own_text: bool = False,
     characters: int = 0,
-    start: str = "",
+    fine_tuned: bool = False,
     better_than: int = 0,
     steps: int = 1,
 ) -> bool:
@@ -120,7 +127,7 @@ def trained(
         _is(one.corpus, corpus)
         and (one.own_text or not own_text)
         and one.characters >= characters
-        and _is(one.start, start)
+        and (one.start or not fine_tuned)
         and one.steps >= steps
         and one.best_loss is not None
         and (not better_than or one.best_loss < one.floors.get(better_than, 0.0))

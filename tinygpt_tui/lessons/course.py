@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from tinygpt_tui.lessons.answers import HEADS, NUMBERS, typed_head, typed_number
+from tinygpt_tui.lessons.answers import HEADS, NUMBERS, typed_head, typed_numbers
 from tinygpt_tui.lessons.checks import CHECKS
 from tinygpt_tui.lessons.facts import Facts, Seen
 from tinygpt_tui.lessons.lesson import Lesson
@@ -143,5 +143,5 @@ def is_right(lesson: Lesson, text: str, facts: Facts) -> bool:
     answer = lesson.answer
     if answer.of in HEADS:
         return typed_head(text) in HEADS[answer.of](facts, **answer.arguments)
-    typed, value = typed_number(text), NUMBERS[answer.of](facts, **answer.arguments)
-    return typed is not None and value is not None and abs(typed - value) <= answer.within + ROUNDING
+    value = NUMBERS[answer.of](facts, **answer.arguments)
+    return value is not None and any(abs(typed - value) <= answer.within + ROUNDING for typed in typed_numbers(text))

@@ -18,6 +18,7 @@ from tinygpt_tui.lessons.lesson import Lesson
 from tinygpt_tui.lessons.pack import pack_name, read_pack
 from tinygpt_tui.lessons.progress import load_progress, save_progress
 from tinygpt_tui.ui.generate.screen import GenerateScreen
+from tinygpt_tui.ui.learn.key_names import with_keys
 from tinygpt_tui.ui.learn.lesson_list import Chosen, LessonList
 from tinygpt_tui.ui.learn.observer import seen_on, written_on
 from tinygpt_tui.ui.learn.pane import LessonPane
@@ -57,6 +58,10 @@ class LessonGuide:
         """Whether there is a hint that was not shown yet."""
         lesson = self.course.lesson
         return lesson is not None and self.course.state.hints < len(lesson.texts.hints)
+
+    def with_keys(self, text: str) -> str:
+        """Return a text of a lesson with the keys that its bindings have now."""
+        return with_keys(self._app, text)
 
     # Opening
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from textual.screen import Screen
-from textual.widgets import ContentSwitcher
 
 from tinygpt_tui.checkpoints.vocabulary import characters_of
 from tinygpt_tui.lessons.facts import Coloured, Inspected, Looked, Raced, RunViewed, Seen, Wrote
@@ -30,7 +29,9 @@ LONGEST_TEXT = 20_000  # characters of a text that are looked at: its end
 
 
 def seen_on(screen: Screen[object]) -> Iterator[Seen]:
-    """Yield what is in sight on a screen."""
+    """Yield what is in sight on a screen; nothing while it comes or goes."""
+    if not screen.is_attached or not screen.is_mounted:
+        return
     match getattr(screen, "TAB", ""), type(screen).__name__:
         case "generate", "GenerateScreen":
             yield from _generate(screen)  # type: ignore[arg-type]
@@ -132,12 +133,12 @@ def _train(screen: TrainScreen) -> Iterator[Seen]:
     from tinygpt_tui.ui.shared.loss_chart import TrainChart
     from tinygpt_tui.ui.train.panes import TrainPaneBar
 
-    if screen.session is None or screen.query_one(ContentSwitcher).current != "live":
+    charts, bars = screen.query(TrainChart), screen.query(TrainPaneBar)
+    if not charts or not bars or (session := screen.session) is None:
         return
-    chart = screen.query_one(TrainChart)
+    chart = charts.first()
     names = tuple(overlay.name for overlay in chart.overlays)
-    pane = screen.query_one(TrainPaneBar).chosen
-    yield RunViewed(screen.session.name, pane, chart.aspect, chart.yardsticks, names)
+    yield RunViewed(session.name, bars.first().chosen, chart.aspect, chart.yardsticks, names)
 
 
 def _race(screen: RaceScreen) -> Iterator[Seen]:

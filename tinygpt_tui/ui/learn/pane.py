@@ -134,14 +134,14 @@ stays, and the key in its border comes back to it.
         text = Text()
         mark = "✓ " if part == "solved" or STAGES.index(part) < STAGES.index(state.stage) else "▸ "
         text.append(f"{mark}{words[part]}: ", "bold" if current else "")
-        text.append(getattr(lesson.texts, part))
+        text.append(self.guide.with_keys(getattr(lesson.texts, part)))
         if part == "predict" and state.predicted:
             text.append(f"\n{words['predicted']}: {state.predicted}")
         if part == "solved" and state.predicted:
             text.append(f"\n{words['predicted']}: {state.predicted}")
         if part == state.stage and part in ("task", "question"):
             for number, hint in enumerate(lesson.texts.hints[: state.hints], start=1):
-                text.append(f"\n{words['hint']} {number}: {hint}", "italic")
+                text.append(f"\n{words['hint']} {number}: {self.guide.with_keys(hint)}", "italic")
         if part == "question" and state.stage == "question" and (wrong := self.guide.course.last_wrong):
             text.append("\n" + words["wrong"].format(answer=wrong), "bold")
         return text
