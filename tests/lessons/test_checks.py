@@ -115,7 +115,7 @@ CASES: dict[str, tuple[Facts, tuple[str, ...], list[Facts], tuple[str, ...]]] = 
         [
             of(run(), run(learning_rate=0.0021)),
             of(run(), run(learning_rate=0.0002, corpus="shakespeare")),
-            of(run(), run(learning_rate=0.0002, preset="quick")),
+            of(run(), run(learning_rate=0.0002, recipe="quick")),
             of(run(), run(learning_rate=0.0002, best_loss=None)),
         ],
         ("1.25", "1.04"),

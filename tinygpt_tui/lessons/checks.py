@@ -149,7 +149,7 @@ def overfitted(facts: Facts) -> bool:
 
 
 def two_rates(facts: Facts, *, factor: float) -> bool:
-    """Two runs on the same text, with the same preset, differ this much in their learning rate."""
+    """Two runs on the same text differ this much in their learning rate, and in nothing else."""
     return rate_pair(facts, factor) is not None
 
 
@@ -202,7 +202,7 @@ def rate_pair(facts: Facts, factor: float) -> tuple[Trained, Trained] | None:
     for late in reversed(facts.trained):
         for early in reversed(facts.trained):
             slow, fast = sorted((early, late), key=lambda one: one.learning_rate)
-            alike = (early.corpus, early.preset, early.start) == (late.corpus, late.preset, late.start)
+            alike = (early.corpus, early.recipe, early.start) == (late.corpus, late.recipe, late.start)
             measured = slow.best_loss is not None and fast.best_loss is not None
             if alike and measured and fast.learning_rate >= slow.learning_rate * factor * (1 - SAME_RATE):
                 return slow, fast

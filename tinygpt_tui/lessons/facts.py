@@ -80,7 +80,8 @@ class Trained(msgspec.Struct, frozen=True):
     """One of the user's own runs that has ended; losses are in nats per token, None where nothing was measured.
 
     `floors` are the baselines by order (1: letters, 2: bigram, 3: trigram, 5: 5-gram). `overfits_from` is the step of
-    the best weights where the run overfits. `own_text`: the text is not one of the catalogue's.
+    the best weights where the run overfits. `own_text`: the text is not one of the catalogue's. `recipe` is equal for
+    two runs that differ at most in their learning rates and their seed.
     """
 
     name: str
@@ -90,7 +91,7 @@ class Trained(msgspec.Struct, frozen=True):
     seconds: float
     learning_rate: float
     vocabulary: int
-    preset: str = ""
+    recipe: str = ""
     characters: int = 0
     own_text: bool = False
     start: str = ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
+
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.library import list_models
 from tinygpt_tui.corpora.catalog import read_catalog
@@ -18,6 +20,7 @@ from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.index import RunCard, list_runs
 from tinygpt_tui.runs.journal import read_journal
+from tinygpt_tui.settings.training import TrainingSettings
 
 
 class RunReader:
@@ -80,7 +83,7 @@ def _trained(card: RunCard, run: RunFolder, catalog: set[str]) -> Trained | None
         seconds=history.elapsed_s,
         learning_rate=settings.training.learning_rate,
         vocabulary=settings.training.architecture.vocab_size,
-        preset=settings.preset,
+        recipe=_recipe(settings.training),
         characters=settings.corpus.characters,
         own_text=settings.corpus.name not in catalog,
         start=settings.start.name if settings.start else "",
@@ -89,6 +92,11 @@ def _trained(card: RunCard, run: RunFolder, catalog: set[str]) -> Trained | None
         overfits_from=trend_of(history).overfitting,
         floors={floor.order: floor.loss for floor in examination.floors} if examination else {},
     )
+
+
+def _recipe(training: TrainingSettings) -> str:
+    alike = msgspec.structs.replace(training, learning_rate=0.0, embedding_rate=0.0, head_rate=0.0, seed=0)
+    return msgspec.json.encode(alike).decode()
 
 
 def _model(card: ModelCard) -> Model:

@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from tinygpt_tui.lessons.course import Course
-from tinygpt_tui.lessons.facts import Facts, Model, Trained
+from tinygpt_tui.lessons.facts import Facts, Model, Seen, Trained
 from tinygpt_tui.lessons.gather import RunReader, read_models
 from tinygpt_tui.lessons.labels import labels_of
 from tinygpt_tui.lessons.lesson import Lesson
@@ -20,7 +20,7 @@ from tinygpt_tui.lessons.progress import load_progress, save_progress
 from tinygpt_tui.ui.generate.screen import GenerateScreen
 from tinygpt_tui.ui.learn.key_names import with_keys
 from tinygpt_tui.ui.learn.lesson_list import Chosen, LessonList
-from tinygpt_tui.ui.learn.observer import seen_on, written_on
+from tinygpt_tui.ui.learn.observer import seen_on, texts_of, written_on
 from tinygpt_tui.ui.learn.pane import LessonPane
 from tinygpt_tui.ui.shell.keys import shown_key
 
@@ -43,6 +43,9 @@ class LessonGuide:
         self._app = app
         self._facts, self._runs = Facts(), RunReader()
         self._reading = False
+        self._in_sight: tuple[Seen, ...] = ()
+        self._texts: tuple[object, ...] = ()  # what tells whether a text is new
+        self._news = True  # there is something that was not checked yet
         self._timers: list[Timer] = []
         self._saving, self._saved, self._to_save = threading.Lock(), 0, 0
         if problem:
@@ -90,7 +93,7 @@ class LessonGuide:
         """Open a lesson, beside the tab that is shown."""
         self.course.open(lesson)
         self.is_open = True
-        self._facts = msgspec.structs.replace(self._facts, wrote=())
+        self._forget_sight()
         self._save()
         if not self._timers:
             self._timers = [
@@ -100,6 +103,10 @@ class LessonGuide:
         self.read_disk()
         self.show_on(self._app.screen)
         self._app.call_after_refresh(self._enter)
+
+    def _forget_sight(self) -> None:
+        self._facts = msgspec.structs.replace(self._facts, wrote=())
+        self._in_sight, self._texts, self._news = (), (), True
 
     def _enter(self) -> None:
         if (pane := self._pane) is not None:
@@ -149,12 +156,14 @@ class LessonGuide:
     def read_idea(self) -> None:
         """The idea was read."""
         self.course.read()
+        self._news = True
         self._changed()
 
     def submit(self, text: str) -> None:
         """Take a prediction or an answer."""
         if self.course.state.stage == "predict":
             self.course.predict(text)
+            self._news = True
         else:
             self.watch()
             self.course.answer(text, self._facts)
@@ -173,15 +182,21 @@ class LessonGuide:
 
     def watch(self) -> None:
         """See what is in sight; go to the question when the task is done."""
-        if self.course.lesson is None or self.course.state.stage not in ("task", "question"):
+        stack = self._app.screen_stack  # empty while the app ends
+        if not stack or self.course.lesson is None or self.course.state.stage not in ("task", "question"):
             return
-        screen = self._app.screen
-        self.course.add_seen(seen_on(screen))
-        for tab in self._app.screen_stack:
-            if isinstance(tab, GenerateScreen):
-                self._facts = msgspec.structs.replace(
-                    self._facts, wrote=tuple(written_on(tab, self.course.state.opened))
-                )
+        in_sight = tuple(seen_on(stack[-1]))
+        if in_sight != self._in_sight:
+            self._in_sight, self._news = in_sight, True
+            self.course.add_seen(in_sight)
+        for tab in stack:
+            if isinstance(tab, GenerateScreen) and (texts := texts_of(tab)) != self._texts:
+                self._texts, self._news = texts, True
+                wrote = tuple(written_on(tab, self.course.state.opened))
+                self._facts = msgspec.structs.replace(self._facts, wrote=wrote)
+        if not self._news:
+            return
+        self._news = False
         if self.course.check_task(self._facts):
             self._changed()
             if self._pane is None or not self._pane.has_focus_within:
@@ -204,6 +219,7 @@ class LessonGuide:
             self._reading = False
 
     def _apply(self, trained: tuple[Trained, ...], models: dict[str, Model]) -> None:
+        self._news = self._news or trained != self._facts.trained
         self._facts = msgspec.structs.replace(self._facts, trained=trained, models=models)
 
     # Saving

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tinygpt_tui.ui.race.screen import RaceScreen
     from tinygpt_tui.ui.train.screen import TrainScreen
 
-LONGEST_TEXT = 20_000  # characters of a text that are looked at: its end
+LONGEST_TEXT = 4_000  # characters of a text that are looked at: its end
 
 
 def seen_on(screen: Screen[object]) -> Iterator[Seen]:
@@ -41,6 +41,12 @@ def seen_on(screen: Screen[object]) -> Iterator[Seen]:
             yield from _train(screen)  # type: ignore[arg-type]
         case "race", _:
             yield from _race(screen)  # type: ignore[arg-type]
+
+
+def texts_of(screen: GenerateScreen) -> tuple[object, ...]:
+    """Return what changes when a text of the session is finished; quick, as it is compared often."""
+    session = screen.pane.editor.session
+    return session.id, *((branch.id, branch.tokens) for branch in session.branches.values() if branch.reason)
 
 
 def written_on(screen: GenerateScreen, since: float) -> Iterator[Wrote]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -83,7 +82,6 @@ stays, and the key in its border comes back to it.
         self.guide = guide
         self._part: str | None = None  # None: the newest
         self._before: Widget | None = None  # what had the focus
-        self.set_class(self.app.size.width >= WIDE_COLUMNS, "-wide")
 
     def compose(self) -> ComposeResult:
         """Yield the text, and the line for the answer."""
@@ -117,6 +115,7 @@ stays, and the key in its border comes back to it.
         lesson, parts = course.lesson, self.parts
         if lesson is None or not self.query("#lesson-text"):
             return
+        self.set_class(self.app.size.width >= WIDE_COLUMNS, "-wide")
         part = self._part if self._part in parts else parts[-1]
         heading = words["lesson"].format(number=lesson.number, count=len(course.lessons), title=lesson.texts.title)
         self.border_title = escape(heading)
@@ -169,13 +168,6 @@ stays, and the key in its border comes back to it.
     def on_blur(self) -> None:
         """The keys have changed."""
         self.call_after_refresh(self.show_lesson)
-
-    def on_resize(self, event: events.Resize) -> None:
-        """Be beside the tab, or below it."""
-        wide = self.app.size.width >= WIDE_COLUMNS
-        if wide != self.has_class("-wide"):
-            self.set_class(wide, "-wide")
-            self.show_lesson()
 
     # Keys
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, cast
 
+from textual import events, on
 from textual.app import ComposeResult
 from textual.message import Message
 from textual.screen import Screen
@@ -100,8 +101,10 @@ class TabScreen(Screen[None]):
         """Yield the tab's own widgets."""
         raise NotImplementedError
 
-    def on_screen_resume(self) -> None:
-        """Have the lesson that is open beside every tab. Textual calls this besides a tab's own method of that name."""
+    @on(events.ScreenResume)
+    @on(events.Resize)
+    def _show_lesson(self) -> None:
+        """Have the lesson that is open beside every tab, where there is room for it."""
         self.workbench.show_lesson(self)
 
     def palette_commands(self) -> Iterable[PaletteCommand]:
