@@ -10,6 +10,7 @@ from newcomer import Newcomer, scripted_trainer, write_text
 from textual.widgets import Input, OptionList, Select
 from wait import wait_until
 
+from tinygpt_tui import files, paths
 from tinygpt_tui.lessons.progress import load_progress
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.learn.lesson_list import LessonList
@@ -22,6 +23,7 @@ async def test_a_newcomer_does_all_lessons(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tinygpt_tui.ui.jobs.training_session.start_trainer", scripted_trainer)
     own = write_text(tmp_path / "own.txt")
+    files.write_text(paths.settings_file(), 'pace = "full"\n')
     app = TinyGPTApp()
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_until(pilot, lambda: app.screen.chooser.card is not None)  # type: ignore[attr-defined]
@@ -89,8 +91,7 @@ async def _sample(me: Newcomer, **values: str) -> None:
         await me.press("generate.sampling")
     await me.until(lambda: isinstance(me.app.screen.focused, Input) and form.has_focus_within)
     for name, value in values.items():
-        while me.app.screen.focused.id != f"sampling-{name}":  # type: ignore[union-attr]
-            await me.press("down")
+        await _tab_to(me, f"#sampling-{name}")
         await me.type(value)
     await me.press("enter")
     await _written(me, texts)
