@@ -90,22 +90,36 @@ async def test_a_line_at_the_end_and_all_of_it_with_a_key(size: tuple[int, int])
         assert "Facts" in bench.keys
 
         await bench.pilot.press("ctrl+f")
-        await bench.until(lambda: len(bench.engine.checked) == 2)
-        assert not bench.engine.checked[-1].quick
-        await bench.until(lambda: "Comparing with the training text" in shown(bench.app))
-        answer(bench)
         await bench.until(lambda: "90% of its 10 words are in tales; not there: bac." in shown(bench.app))
         assert underlined(bench) == TEXT[4:24]
+        await bench.pilot.press("ctrl+f")
+        await bench.until(lambda: "^f more" in shown(bench.app) and not underlined(bench))
+        await bench.pilot.press("ctrl+f")
+        await bench.until(lambda: underlined(bench) == TEXT[4:24])
+        assert len(bench.engine.checked) == 1  # nothing is computed again
 
-        await bench.ask("ab")  # while another text is written, nothing is said of it
+        await bench.ask("ab")  # while another text is written, nothing is reported of it
         await bench.until(lambda: "still being written" in shown(bench.app))
         assert not underlined(bench)
         bench.engine.begin()
         bench.engine.write("c" * 50)
         bench.engine.end()
+        await bench.until(lambda: len(bench.engine.checked) == 2)
+        assert not bench.engine.checked[-1].quick  # while the facts are open, all is checked
+        await bench.until(lambda: "Comparing with the training text" in shown(bench.app))
+        await bench.pilot.press("alt+u")  # another model is asked again
         await bench.until(lambda: len(bench.engine.checked) == 3)
+
+
+async def test_a_large_training_text_is_read_only_on_request() -> None:
+    async with opened((80, 24)) as bench:
+        await bench.write(TEXT[:4], TEXT[4:])
+        await bench.until(lambda: bench.engine.checked)
+        answer(bench, missing="tales is large (9.0 MB)")
+        await bench.until(lambda: "^f more" in shown(bench.app))
         await bench.pilot.press("ctrl+f")
-        await bench.until(lambda: "Comparing" not in shown(bench.app))
+        await bench.until(lambda: len(bench.engine.checked) == 2)
+        assert [asked.quick for asked in bench.engine.checked] == [True, False]
 
 
 async def test_a_check_is_stopped_by_the_next_text_and_a_short_one_is_not_checked() -> None:

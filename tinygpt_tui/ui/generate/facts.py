@@ -68,28 +68,33 @@ class Facts(Widget):
         self._written = written
         if ended and not self.is_open and len(written.text) - written.start >= SHORTEST:
             self._start(quick=True)
-        elif self.is_open and not busy and self._found is None and self._job is None:
-            self._start(quick=False)
+        elif not self._problem:
+            self._complete()
 
     def toggle(self) -> None:
         """Show all facts, or none."""
         self.set_class(not self.is_open, "-open")
-        self.remove_class("-brief")
-        if self.is_open and not self._busy and (self._found is None or self._quick):
-            self._start(quick=False)
+        self._complete()
         self._redraw()
 
     def recheck(self) -> None:
         """Forget what was found: another model is used."""
         self._forget()
-        self._written = Written()
+        self._complete()
+
+    def _complete(self) -> None:
+        """While all facts are shown, check the text, unless that is done, and not only quickly."""
+        found, quick = self._found, self._quick
+        done = found is not None and found.done == 1 and not (quick and found.missing)
+        running = self._job is not None and not quick
+        if self.is_open and not self._busy and self._written.text and not (done or running):
+            self._start(quick=False)
 
     def _forget(self) -> None:
         if self._job is not None:
             self._job.stop()
         self._job = self._found = None
         self._problem = ""
-        self.remove_class("-brief")
         self._redraw()
 
     def _start(self, quick: bool) -> None:
@@ -108,7 +113,6 @@ class Facts(Widget):
                     self._found = event
                 elif isinstance(event, GenerationEnded) and event.reason == "failed":
                     self._problem = event.message
-            self.set_class(not self.is_open and bool(self._brief()), "-brief")
             self._redraw()
         if job is self._job:
             self._job = None
@@ -120,6 +124,7 @@ class Facts(Widget):
             copied = bytearray(len(self._written.text))
             for start, end in found.copied:
                 copied[start:end] = b"\1" * (end - start)
+        self.set_class(not self.is_open and bool(self._brief()), "-brief")
         self._output.set_copied(copied)
         self.refresh(layout=True)
 
