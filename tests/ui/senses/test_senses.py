@@ -130,7 +130,7 @@ async def test_what_a_turned_sense_changes_is_in_sight_below_a_long_text() -> No
         write(bench, "egg")
         await bench.until(lambda: "egg" in shown(bench))
         bench.engine.say(seen(bench.engine.asked_senses[-1].job, box.text))
-        await bench.pilot.press("/", "escape", "down", "plus")
+        await bench.pilot.press("p", "escape", "down", "plus")
         await bench.until(lambda: bench.engine.asked[-1].gains)
         write(bench, "eel" + " more" * 90 + " end")
         await bench.until(lambda: "eel" in shown(bench))
@@ -154,7 +154,7 @@ async def test_no_size_and_no_text_breaks_it() -> None:
         for size in ((20, 5), (3, 2), (140, 40)):
             await bench.pilot.resize_terminal(*size)
         await bench.until(lambda: "the senses of d" in shown(bench))
-        await bench.pilot.press("slash", "ctrl+u", "enter")  # all of the line
+        await bench.pilot.press("p", "ctrl+u", "enter")  # all of the line
         await bench.until(lambda: bench.engine.asked_senses[-1].text == "")
         bench.engine.say(SensesSeen(bench.engine.asked_senses[-1].job, (), {}))
         await bench.until(lambda: "no character of this text is in its vocabulary" in shown(bench))
