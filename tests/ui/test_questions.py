@@ -7,6 +7,7 @@ from fakes import FakeEngine
 from textual.pilot import Pilot
 from wait import wait_until
 
+from tinygpt_tui.events.generation import TextChecked
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.generate.screen import GenerateScreen
 from tinygpt_tui.ui.inspect.screen import InspectScreen
@@ -84,6 +85,13 @@ async def test_each_question_is_answered_within_five_keys() -> None:
         assert engine.asked[-1].untrained
         await pilot.press("alt+u")
 
+        # Why does it repeat itself?
+        await asker.press("ctrl+f")
+        await wait_until(pilot, lambda: engine.checked)
+        engine.say(TextChecked(engine.checked[-1].job, 1.0, loop_start=4, loop_period=153))
+        await asker.sees("Repeats every 153 characters")
+        await asker.press("ctrl+f")
+
         # How did it become what it is?
         await asker.press("alt+h")
         await wait_until(pilot, lambda: isinstance(app.screen, TimeMachineScreen))
@@ -95,7 +103,7 @@ async def test_each_question_is_answered_within_five_keys() -> None:
         await asker.sees("Better than a 5-gram", "validation")
         await asker.goes_back()
 
-        # What does it look at, and where are its parameters?
+        # What does it look at, also for a letter that it wrote, and where are its parameters?
         await asker.press("alt+5", "2")
         await wait_until(pilot, lambda: isinstance(app.screen, InspectScreen) and engine.traced)
         await asker.sees("▌2 Attention")
