@@ -60,6 +60,60 @@ BINDINGS: list[BindingType] = [
         show=False,
         tooltip="Time machine: play the steps of this model's run, from noise to text",
     ),
+]
+
+# Of the panes together: pace, temperature, and what has no place in the line of keys.
+WORKSPACE: list[BindingType] = [
+    Binding("space", "pause", "Pause", id="pace.pause", tooltip="Pause the text, or continue it"),
+    Binding(  # where Space is typed
+        "ctrl+@,ctrl+space",
+        "pause",
+        "Pause",
+        id="pace.pause",
+        key_display="^Space",
+        tooltip="Pause the text, or continue it",
+    ),
+    Binding("right,full_stop", "step", "Next token", id="pace.step", tooltip="Draw one token, then wait"),
+    Binding("alt+up", "pace(1)", "Faster", id="pace.faster", show=False, tooltip="More tokens a second"),
+    Binding("alt+down", "pace(-1)", "Slower", id="pace.slower", show=False, tooltip="Fewer, to one token a key"),
+    # With priority: a key of the focused box must not take them.
+    Binding(
+        "alt+right",
+        "temperature(1)",
+        "Warmer",
+        id="sampling.warmer",
+        show=False,
+        priority=True,
+        tooltip="A higher temperature: more random",
+    ),
+    Binding(
+        "alt+left",
+        "temperature(-1)",
+        "Cooler",
+        id="sampling.cooler",
+        show=False,
+        priority=True,
+        tooltip="A lower temperature: the most likely letters",
+    ),
+    Binding(
+        "alt+shift+right",
+        "preset(1)",
+        "Next preset",
+        id="sampling.preset_up",
+        show=False,
+        priority=True,
+        tooltip="Temperature: greedy, normal, wild",
+    ),
+    Binding(
+        "alt+shift+left",
+        "preset(-1)",
+        "Preset before",
+        id="sampling.preset_down",
+        show=False,
+        priority=True,
+        tooltip="Temperature: wild, normal, greedy",
+    ),
+    Binding("ctrl+t", "sampling", "Sampling", id="generate.sampling", tooltip="The sampling settings"),
     Binding(
         "f11,alt+o",
         "open",

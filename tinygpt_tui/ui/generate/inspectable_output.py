@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
 
 from tinygpt_tui.events.generation import GenerationEvent, Token
 from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.ui.generate import microscope_keys
 from tinygpt_tui.ui.generate.surprise_legend import SurpriseLegend
 from tinygpt_tui.ui.generate.why_line import WhyLine, WhyQuestion
 from tinygpt_tui.ui.shared.microscope import KEYS, Microscope
@@ -36,23 +37,7 @@ class InspectableOutput(Vertical):
     `Ask` is answered by `asked` with the job and, as its events come, `take`.
     """
 
-    HELP: ClassVar[str | None] = (
-        "## Microscope\n\n"
-        "The model's prediction at the moment it wrote the character under the cursor: its *probability*, its *rank* "
-        "among all tokens, its *surprise* (one bit for each halving of the probability: 1 bit is one in 2, 6 bits one "
-        "in 64), and the *entropy*, the expected surprise. The bars are the ten most likely tokens; ▸ marks the "
-        "character in the text. The first bar is the model's own probability, the second what temperature, top k, top "
-        "p and min p make of it; `–` marks what they exclude. Alt+← and Alt+→ turn the temperature, and the bars "
-        "follow. While text is written below full speed, the same panel shows each draw; from 140 columns on it is "
-        "always open.\n\n"
-        "The arrow keys move through the text, a click goes to a character, [ and ] (or Ctrl+Left, Ctrl+Right) jump to "
-        "surprising characters: 6 bits and more. Tab, a digit or a click selects an alternative; Enter continues with "
-        "it. F6 colours the text by surprise: plain below 1 bit, then stronger from 1, 2, 4, 6 and 9 bits.\n\n"
-        "`a` asks *why this character?*: each character before it is replaced in turn by others that the model held "
-        "likely there, and all others stay in place. Underlined in green made it more likely, italic in red less "
-        "likely. `A` shows the attention of each layer and head for it, in Inspect.\n\n"
-        "In exact mode every character past the first block needs its own pass, so this can take a moment."
-    )
+    HELP: ClassVar[str | None] = microscope_keys.HELP
     DEFAULT_CSS = """
     InspectableOutput {
         height: 1fr;
@@ -63,35 +48,7 @@ class InspectableOutput(Vertical):
         &.-open.-tall Microscope { height: 15; }
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "enter", "fork", "Fork", id="microscope.fork", tooltip="Continue from here with the selected character"
-        ),
-        Binding("tab", "pick(1)", "Pick", id="microscope.pick", tooltip="Select an alternative; so does its digit"),
-        Binding(
-            "shift+tab", "pick(-1)", "Pick back", id="microscope.pick_back", show=False, tooltip="Select the one above"
-        ),
-        Binding(
-            "right_square_bracket,ctrl+right",
-            "jump(1)",
-            "Surprise",
-            id="microscope.next",
-            tooltip="Go to the next surprising character",
-        ),
-        Binding(
-            "left_square_bracket,ctrl+left",
-            "jump(-1)",
-            "Surprise before",
-            id="microscope.before",
-            show=False,
-            tooltip="Go to the previous surprising character",
-        ),
-        Binding("a", "why", "Why", id="microscope.why", tooltip="Why this character? Colours what made it likely"),
-        Binding(
-            "A", "attention", "Attention", id="microscope.attention", tooltip="Its attention, head by head, in Inspect"
-        ),
-        Binding("escape", "leave", "Close", id="microscope.leave", tooltip="Close the microscope"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = microscope_keys.BINDINGS
 
     class Ask(Message):
         """Requests an explanation of characters `question.start` to `question.end` of `text`."""

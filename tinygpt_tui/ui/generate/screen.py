@@ -22,13 +22,14 @@ from tinygpt_tui.paths import shipped_models
 from tinygpt_tui.settings.fields import fields_of, written
 from tinygpt_tui.settings.sampling import SamplingSettings, from_lines, to_lines
 from tinygpt_tui.ui import places
-from tinygpt_tui.ui.generate import bindings, dialogs
+from tinygpt_tui.ui.generate import bindings, dialogs, requests
 from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
 from tinygpt_tui.ui.generate.model_chooser import REFRESH_EVERY_S, ModelChooser
 from tinygpt_tui.ui.generate.pacer import Pacer
+from tinygpt_tui.ui.generate.requests import Request
 from tinygpt_tui.ui.generate.session_saver import SessionSaver
 from tinygpt_tui.ui.generate.side_panes import SidePanes
-from tinygpt_tui.ui.generate.text_pane import Request, TextPane
+from tinygpt_tui.ui.generate.text_pane import TextPane
 from tinygpt_tui.ui.generate.welcome import Welcome
 from tinygpt_tui.ui.generate.workspace import Workspace
 from tinygpt_tui.ui.jobs.news import EngineNews
@@ -125,12 +126,8 @@ class GenerateScreen(TabScreen):
                 return has_text or pane.is_new
             case "clear" | "copy" | "save" | "facts" | "surprise":
                 return has_text
-            case "card":
-                return chooser.focused_card is not None
             case "train_on":
                 return chooser.can_train
-            case "untrained":
-                return chooser.in_use is not None and not (chooser.has_focus_within and chooser.resting)
             case "senses":
                 return chooser.in_use is not None and chooser.in_use.has_senses
             case "branches":
@@ -160,26 +157,26 @@ class GenerateScreen(TabScreen):
     def _generate(self, prompt: str) -> None:
         if not self.chooser.models.loaded:
             self._typed_early = prompt  # typed faster than the models were read
-        elif self._write(self.pane.fresh(prompt)):
+        elif self._write(requests.fresh(self.pane, prompt)):
             self.workbench.remember_prompt(prompt)
 
     def action_go_on(self) -> None:
         """Continue from the end of the text; without one, reopen the last session."""
         last = self.pane.welcome.last
         if self.pane.output.text:
-            self._write(self.pane.continued())
+            self._write(requests.continued(self.pane))
         elif last is not None:
             self.run_worker(places.open_session(self.app, last.id), exit_on_error=False)
 
     def action_again(self) -> None:
         """Repeat the last request with a new seed."""
-        request = self.pane.retried()
+        request = requests.retried(self.pane)
         if request is not None:
             self._write(request)
 
     @on(Microscope.Fork)
     def _fork(self, message: Microscope.Fork) -> None:
-        self._write(self.pane.forked(message.offset, message.text))
+        self._write(requests.forked(self.pane, message.offset, message.text))
 
     def _write(self, request: Request) -> bool:
         """Generate, or report why that is impossible."""
@@ -266,25 +263,11 @@ class GenerateScreen(TabScreen):
         """Use the model at `path` as soon as it is in the list."""
         self.chooser.choose(path)
 
-    def action_untrained(self) -> None:
-        """Switch between the trained model and its untrained copy."""
-        self.chooser.switch_untrained()
-
-    def action_open(self) -> None:
-        """Open a model from anywhere: a file, a folder, the Hub."""
-        self.chooser.ask_for_file()
-
     def action_train_on(self) -> None:
         """Start a run from the model in use."""
         card = self.chooser.focused_card
         if card is not None:
             self.post_message(self.TrainOn(card))
-
-    def action_card(self) -> None:
-        """Show the card of the highlighted model if the list has the focus; else of the model in use."""
-        card = self.chooser.focused_card
-        if card is not None:
-            self.chooser.show_card(card)
 
     # The text
 
@@ -375,15 +358,6 @@ class GenerateScreen(TabScreen):
         """Ask for a file name and save the text."""
         dialogs.save_text(self.app, self.pane, self.chooser.card)
 
-    def action_page(self, direction: int) -> None:
-        """Scroll the output by a page."""
-        output = self.pane.output
-        (output.scroll_page_up if direction < 0 else output.scroll_page_down)(animate=False)
-
-    def action_follow(self) -> None:
-        """Follow the output's end again."""
-        self.pane.output.action_follow()
-
     # Saving
 
     def _save_own_sampling(self) -> None:
@@ -424,11 +398,6 @@ class GenerateScreen(TabScreen):
         else:
             self.panes.open(self.chooser)
             self.chooser.query_one(OptionList).focus()
-
-    def action_filter(self) -> None:
-        """Focus the models' filter."""
-        self.panes.open(self.chooser)
-        self.chooser.action_filter()
 
     @on(ModelChooser.Done)
     def action_back(self) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 from textual import on, work
@@ -28,7 +26,9 @@ from tinygpt_tui.ui.generate.branch_list import BranchesBeside
 from tinygpt_tui.ui.generate.facts import Facts, Written
 from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
 from tinygpt_tui.ui.generate.model_chooser import ModelInUse
+from tinygpt_tui.ui.generate.notices import StartNotices
 from tinygpt_tui.ui.generate.pacer import Pacer
+from tinygpt_tui.ui.generate.requests import Request
 from tinygpt_tui.ui.generate.session_editor import SessionEditor
 from tinygpt_tui.ui.generate.session_saver import SessionSaver
 from tinygpt_tui.ui.generate.status_line import StatusLine
@@ -38,22 +38,12 @@ from tinygpt_tui.ui.shared.output_text import OutputText
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shared.prompt_history import PromptHistory
 from tinygpt_tui.ui.shared.surprise_index import Question
-from tinygpt_tui.ui.shared.wrapping import shown
 from tinygpt_tui.words import parameters
 
 if TYPE_CHECKING:
     from tinygpt_tui.workers.client import Engine, Job
 
-UNKNOWN_SHOWN = 10
 FIRST_HINT = "Type some text and press Enter. {name} continues it."
-
-
-class Request(NamedTuple):
-    """Text to generate: what the model is given, how its branch is made, and where it leaves another branch."""
-
-    asked: Asked
-    add_branch: Callable[..., int]  # (card, sampling settings, untrained=…)
-    fork_at: int | None = None
 
 
 class TextPane(Vertical):
@@ -93,7 +83,7 @@ class TextPane(Vertical):
         self._engine = engine
         self._place: list[str] = []  # seed and branch of the text, for its border
         self._state: tuple[bool, ...] = ()
-        self._slow_reported = False
+        self._notices = StartNotices(self)
         self._hint = ""
         self.add_class("-welcome")  # before the first layout, so that the first picture is right at once
 
@@ -195,24 +185,6 @@ class TextPane(Vertical):
 
     # Requests
 
-    def fresh(self, prompt: str) -> Request:
-        """Return the request for a text that continues a prompt."""
-        return Request(Asked(prompt, len(prompt)), partial(self.editor.begin, prompt))
-
-    def continued(self) -> Request:
-        """Return the request for more text after all that is shown."""
-        return Request(Asked(self.output.text, self.output.prompt_end), self.editor.go_on)
-
-    def retried(self) -> Request | None:
-        """Return the last request again; None if there is none."""
-        asked = self.writing.asked
-        return None if asked is None else Request(asked, partial(self.editor.fork, len(asked.text), ""))
-
-    def forked(self, offset: int, text: str) -> Request:
-        """Return the request for a text that has `text` at `offset` and continues from there."""
-        asked = Asked(self.output.text[:offset] + text, min(self.output.prompt_end, offset))
-        return Request(asked, partial(self.editor.fork, offset, text), offset)
-
     def write(self, request: Request, model: ModelInUse, settings: SamplingSettings, *, at_once: bool = False) -> None:
         """Generate: add the branch, show its beginning, send the request; `at_once`: at full speed."""
         asked = request.asked
@@ -282,22 +254,8 @@ class TextPane(Vertical):
         self._show_place(event.seed)
         self._set_title()
         self.output.set_unknown(event.unknown)
-        if event.unknown and not self.prompt.border_subtitle:  # which names them already
-            words = f"not in this model's vocabulary, ignored: {_listed(event.unknown)}"
-            self.notify(words, severity="warning", markup=False)
-        self._report_slow_engine(event)
-
-    def _report_slow_engine(self, event: GenerationStarted) -> None:
-        """Report once why torch generates although a faster engine was built."""
-        from tinygpt_tui.native.library import why_unused
-
-        model = self.model
-        if event.engine != "torch" or model is None or model.card.architecture != "gpt" or self._slow_reported:
-            return
-        self._slow_reported, error = True, why_unused()
-        if error is not None:
-            text = f"generating with torch, slower than the native engine: {error.message}\n{error.hint}"
-            self.notify(text, severity="warning", timeout=15, markup=False)
+        architecture = "" if self.model is None else self.model.card.architecture
+        self._notices.report(event, architecture, unknown=not self.prompt.border_subtitle)  # which names them already
 
     @on(InspectableOutput.Ask)
     def _asked_why(self, message: InspectableOutput.Ask) -> None:
@@ -420,9 +378,3 @@ class TextPane(Vertical):
         name = "" if self.model is None else self.model.name
         self._place = output_border.place(self.editor.session, seed, name)
         self._show_border()
-
-
-def _listed(characters: str) -> str:
-    names = ", ".join(f"`{shown(character)}`" for character in characters[:UNKNOWN_SHOWN])
-    more = len(characters) - UNKNOWN_SHOWN
-    return f"{names} and {more} more" if more > 0 else names

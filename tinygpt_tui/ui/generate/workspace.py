@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.ui.generate import bindings
 from tinygpt_tui.ui.generate.model_chooser import ModelChooser
 from tinygpt_tui.ui.generate.side_panes import SidePanes
 from tinygpt_tui.ui.generate.text_pane import TextPane
@@ -21,47 +22,25 @@ PRESETS = {"greedy": 0.0, "normal": 0.8, "wild": 1.3}  # temperatures
 class Workspace(SidePanes):
     """Models, text and sampling; turns what the keys mean into calls of the panes."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "pause", "Pause", id="pace.pause", tooltip="Pause the text, or continue it"),
-        Binding(  # where Space is typed
-            "ctrl+@,ctrl+space", "pause", "Pause", id="pace.pause", key_display="^Space",
-            tooltip="Pause the text, or continue it",
-        ),
-        Binding("right,full_stop", "step", "Next token", id="pace.step", tooltip="Draw one token, then wait"),
-        Binding("alt+up", "pace(1)", "Faster", id="pace.faster", show=False, tooltip="More tokens a second"),
-        Binding("alt+down", "pace(-1)", "Slower", id="pace.slower", show=False, tooltip="Fewer, to one token a key"),
-        # With priority: a key of the focused box must not take them.
-        Binding(
-            "alt+right", "temperature(1)", "Warmer", id="sampling.warmer", show=False, priority=True,
-            tooltip="A higher temperature: more random",
-        ),
-        Binding(
-            "alt+left", "temperature(-1)", "Cooler", id="sampling.cooler", show=False, priority=True,
-            tooltip="A lower temperature: the most likely letters",
-        ),
-        Binding(
-            "alt+shift+right", "preset(1)", "Next preset", id="sampling.preset_up", show=False, priority=True,
-            tooltip="Temperature: greedy, normal, wild",
-        ),
-        Binding(
-            "alt+shift+left", "preset(-1)", "Preset before", id="sampling.preset_down", show=False, priority=True,
-            tooltip="Temperature: wild, normal, greedy",
-        ),
-        Binding("ctrl+t", "sampling", "Sampling", id="generate.sampling", tooltip="The sampling settings"),
-    ]  # fmt: skip
+    BINDINGS: ClassVar[list[BindingType]] = bindings.WORKSPACE
 
     def __init__(self, chooser: ModelChooser, pane: TextPane, form: SamplingForm, *, right_wanted: bool) -> None:
         super().__init__(chooser, pane, form, right_wanted=right_wanted)
-        self._pane, self._form = pane, form
+        self._chooser, self._pane, self._form = chooser, pane, form
         self._focus_lent = False  # the output has the focus so that Space and → control the text
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Pause while a text is written; step while it is paused."""
-        pacer = self._pane.pacer
-        if action == "pause":
-            return pacer.active
-        if action == "step":
-            return pacer.paused and not isinstance(self.screen.focused, type(self._pane.prompt))
+        """Show only the keys that do something now."""
+        pacer, chooser = self._pane.pacer, self._chooser
+        match action:
+            case "pause":
+                return pacer.active
+            case "step":
+                return pacer.paused and not self._pane.prompt.has_focus
+            case "card":
+                return chooser.focused_card is not None
+            case "untrained":
+                return chooser.in_use is not None and not (chooser.has_focus_within and chooser.resting)
         return True
 
     def palette_commands(self) -> Iterator[PaletteCommand]:
@@ -141,3 +120,33 @@ class Workspace(SidePanes):
         if self.is_drawer(self._form):
             self.close(self._form)
             self._pane.prompt.focus()
+
+    # Models and places
+
+    def action_untrained(self) -> None:
+        """Switch between the trained model and its untrained copy."""
+        self._chooser.switch_untrained()
+
+    def action_open(self) -> None:
+        """Open a model from anywhere: a file, a folder, the Hub."""
+        self._chooser.ask_for_file()
+
+    def action_card(self) -> None:
+        """Show the card of the highlighted model if the list has the focus; else of the model in use."""
+        card = self._chooser.focused_card
+        if card is not None:
+            self._chooser.show_card(card)
+
+    def action_filter(self) -> None:
+        """Focus the models' filter."""
+        self.open(self._chooser)
+        self._chooser.action_filter()
+
+    def action_page(self, direction: int) -> None:
+        """Scroll the output by a page."""
+        output = self._pane.output
+        (output.scroll_page_up if direction < 0 else output.scroll_page_down)(animate=False)
+
+    def action_follow(self) -> None:
+        """Follow the output's end again."""
+        self._pane.output.action_follow()
