@@ -1,4 +1,4 @@
-"""What the user is told when a text starts."""
+"""Notifications at the start of a text: unknown characters, a slow engine."""
 
 from __future__ import annotations
 
