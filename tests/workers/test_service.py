@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from makers import make_model
 
-from tinygpt_tui.events.generation import EngineFailed, GenerationEnded, ModelOpened
-from tinygpt_tui.events.requests import Generate, OpenModel
+from tinygpt_tui.events.generation import Attributed, EngineFailed, GenerationEnded, ModelOpened, TextChecked
+from tinygpt_tui.events.requests import Attribute, CheckText, Generate, OpenModel
 from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.native.engine import NativeEngine
 from tinygpt_tui.settings.sampling import SamplingSettings
@@ -55,3 +55,17 @@ def test_what_nobody_expected_fails_the_request_and_not_the_process(
     assert "engine.log" in ended.hint
     assert not service.busy
     assert capsys.readouterr().err.count("Traceback") == 3
+
+
+def test_a_text_can_be_explained_and_checked(tmp_path: Path) -> None:
+    make_model(tmp_path / "net")
+    service, model = EngineService(), str(tmp_path / "net")
+    assert service.handle(0.0, Attribute(model, "abcabc", 5, SamplingSettings(), job=1)) == []
+    assert service.handle(0.0, CheckText(model, "abc" * 9, job=2)) == []
+    events = []
+    while service.busy:
+        events += list(service.advance())
+    tokens = [token for event in events if isinstance(event, Attributed) for token in event.tokens]
+    assert [token.start for token in tokens] == [4, 3, 2, 1, 0]
+    assert [event.loop_period for event in events if isinstance(event, TextChecked)] == [3]
+    assert sorted(event.job for event in events if isinstance(event, GenerationEnded)) == [1, 2]

@@ -140,7 +140,7 @@ class GenerateScreen(TabScreen):
         if self.chooser.can_train and not self.chooser.has_focus_within:
             yield PaletteCommand("Fine-tune", "Start a new run from this model", self.action_train_on)
         if self.pane.output.text and not self.pane.glass.is_open:
-            help_text = "Colours what made a character likely; the microscope opens"
+            help_text = "Explain it: the influence of each character before it, in the microscope"
             yield PaletteCommand("Why this character?", help_text, self.pane.glass.ask_why)
 
     # Generating

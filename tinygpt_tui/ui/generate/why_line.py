@@ -124,4 +124,4 @@ class WhyLine(Widget):
             parts.append(title)
             for level, bits in enumerate(STEPS_BITS, first):
                 parts.append(Text(f" {bits:g} ", self._output.level_style(level, "influence")))
-        return Text.assemble(*parts, " bits and more", no_wrap=True, overflow="crop")
+        return Text.assemble(*parts, " bits", no_wrap=True, overflow="crop")
