@@ -366,10 +366,12 @@ async def test_surprise_can_be_read_by_day_and_by_night(theme: Theme) -> None:
         app.theme = theme.name
         pane = app.query_one(OutputText)
         pane.reset("abcdef", prompt_end=0)
-        pane.set_levels(bytearray(range(1, 7)))
-        await pilot.pause()
-        styles = [segment.style for segment in list(pane.render_line(0))[2:8] if segment.style]
-        assert all(contrast(style) >= 4.5 for style in styles)
+        for kind in ("surprise", "influence"):
+            pane.set_levels(bytearray(range(1, 7)), kind)
+            await pilot.pause()
+            styles = [segment.style for segment in list(pane.render_line(0))[2:8] if segment.style]
+            assert len(styles) == 6
+            assert all(contrast(style) >= 4.5 for style in styles)
 
 
 async def test_without_colour_surprise_is_marked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -384,6 +386,28 @@ async def test_without_colour_surprise_is_marked(monkeypatch: pytest.MonkeyPatch
         marks = [(bool(style.underline), bool(style.bold), bool(style.italic)) for style in styles]
         assert marks[:3] == [(False, False, False)] * 3
         assert marks[3:] == [(True, False, False), (True, True, False), (True, True, True)]
+        pane.set_levels(bytearray(range(1, 7)), "influence")
+        styles = [segment.style for segment in list(pane.render_line(0))[2:8] if segment.style]
+        marks = [(bool(style.underline), bool(style.bold), bool(style.italic)) for style in styles]
+        assert marks == [(True, bold, False) for bold in (False, True, True)] + [
+            (False, bold, True) for bold in (False, True, True)
+        ]
+        assert styles[1].bgcolor != styles[2].bgcolor
+        assert styles[4].bgcolor != styles[5].bgcolor
+
+
+async def test_copied_passages_are_underlined_in_any_colours() -> None:
+    app = Pane()
+    async with app.run_test(size=(30, 10)) as pilot:
+        pane = app.query_one(OutputText)
+        pane.reset("abcdef\nghi", prompt_end=0)
+        pane.set_copied(bytearray([0, 1, 1, 1, 0, 0, 0, 1]))  # shorter than the text
+        await pilot.pause()
+        for levels in (None, bytearray([6] * 10)):
+            pane.set_levels(levels)
+            lines = [list(pane.render_line(y))[2:] for y in (0, 1)]
+            marked = ["".join(one.text for one in line if one.style and one.style.underline) for line in lines]
+            assert marked == ["bcd", "g"]
 
 
 async def test_only_the_last_line_of_a_long_text_is_wrapped_again(monkeypatch: pytest.MonkeyPatch) -> None:
