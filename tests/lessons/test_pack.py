@@ -8,7 +8,11 @@ from pathlib import Path
 import pytest
 
 from tinygpt_tui.errors import UsageError
+from tinygpt_tui.lessons.answers import HEADS, NUMBERS
+from tinygpt_tui.lessons.checks import CHECKS
 from tinygpt_tui.lessons.pack import SHIPPED, language_for, languages_of, pack_name, read_pack
+from tinygpt_tui.ui.learn.key_names import KEY
+from tinygpt_tui.ui.shell.keymap import default_bindings
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 from test_words import in_prose
@@ -97,3 +101,21 @@ def test_a_folder_without_lessons_or_without_the_language_is_refused(tmp_path: P
     with pytest.raises(UsageError, match=r"fr.01-a\.toml"):
         read_pack(tmp_path, "fr")
     assert language_for({"LANG": "fr_FR.UTF-8"}, tmp_path) == "fr"
+
+
+def test_the_page_for_teachers_has_a_lesson_that_works_and_names_all_that_can_be_checked(tmp_path: Path) -> None:
+    page = (SHIPPED.parents[2] / "docs" / "lessons.md").read_text(encoding="utf-8")
+    (tmp_path / "01-gamble.toml").write_text(page.split("```toml\n")[1].split("```")[0], encoding="utf-8")
+    assert read_pack(tmp_path)[0].texts.title == "A wild text"
+    assert not [name for name in [*CHECKS, *NUMBERS, *HEADS] if f"`{name}`" not in page]
+
+
+def test_the_keys_in_the_lessons_are_bindings() -> None:
+    """What a page would print as a key, the prediction and the question, names none: the report has no keys."""
+    known = default_bindings()
+    for language in languages_of():
+        for lesson in read_pack(language=language):
+            texts = lesson.texts
+            named = KEY.findall(" ".join([texts.idea, texts.task, texts.solved, *texts.hints]))
+            assert not set(named) - set(known), lesson.id
+            assert not KEY.search(texts.predict + texts.question), lesson.id

@@ -93,6 +93,12 @@ class Newcomer:
     async def is_done(self) -> None:
         await self.until(lambda: self.course.state.stage == "question", "the task is not done")
 
+    def is_not_done(self) -> None:
+        """See all that was done so far, and that it is not enough."""
+        assert self.app._lessons is not None
+        self.app._lessons.watch()
+        assert self.course.state.stage == "task"
+
     async def answer(self, *answers: str) -> None:
         """Type answers; only the last one is right."""
         await self.is_done()

@@ -42,8 +42,8 @@ async def test_a_lesson_is_done_by_keys_and_a_near_miss_does_not_pass() -> None:
         engine.write("xyz")
         engine.end()
         await wait_until(pilot, lambda: "stopped" in str(app.screen.query_one("#status").render()))
-        await pilot.pause(0.3)
         assert app._lessons is not None
+        app._lessons.watch()
         assert app._lessons.course.state.stage == "task"  # every character is known
         await pilot.press("7", "enter")
         await wait_until(pilot, lambda: len(engine.asked) == 2)
