@@ -48,7 +48,7 @@ class Newcomer:
         limit = time.monotonic() + PATIENCE_S
         while not condition():
             assert time.monotonic() < limit, f"{what}\n{self.shown}"
-            await self.pilot.pause(0.05)  # not at once again: to read the screen takes time, too
+            await self.pilot.pause(0.1)  # reading the screen takes time, too
 
     async def sees(self, text: str) -> None:
         await self.until(lambda: text in self.shown, f"never saw {text!r}")
