@@ -7,13 +7,16 @@ import html
 from pathlib import Path
 
 import pytest
-from fakes import FakeEngine
+from fakes import FakeEngine, make_model
 from textual.widgets import Input
 from train_bench import ScriptedRun, TrainBench, steps, train_tab
+from wait import wait_until
 
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.timeline import Moment, path_of
+from tinygpt_tui.ui.app import TinyGPTApp
+from tinygpt_tui.ui.generate.screen import GenerateScreen
 from tinygpt_tui.ui.shared.save_dialog import SaveScreen
 from tinygpt_tui.ui.timeline import player
 from tinygpt_tui.ui.timeline.moment_chart import MomentChart
@@ -172,6 +175,25 @@ async def test_it_plays_from_noise_to_the_last_step_and_saves_the_film(
             film = html.unescape(path.read_text()).replace("\xa0", " ")
             assert part in film
             assert all(text in film for text in ("q#x", "teh", "the", "step 20 of 100"))
+
+
+async def test_one_key_in_generate_plays_the_run_of_the_model_with_the_prompt() -> None:
+    run = ScriptedRun()
+    run.live(until=40)
+    run.end("finished", 40)
+    keep(run.folder, 0, 40)
+    make_model("scripted")
+    engine = FakeEngine()
+    app = TinyGPTApp(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        generate = app.screen
+        assert isinstance(generate, GenerateScreen)
+        await wait_until(pilot, lambda: generate.check_action("time_machine", ()))
+        generate.pane.prompt.text = "ROMEO:"
+        await pilot.press("alt+h")
+        await wait_until(pilot, lambda: isinstance(app.screen, TimeMachineScreen) and app.screen.is_playing)
+        await wait_until(pilot, lambda: [asked.at_step for asked in engine.asked][-1:] == [0])
+        assert engine.asked[-1].prompt == "ROMEO:"
 
 
 async def test_missing_texts_of_a_film_are_written_first_and_a_failure_is_reported() -> None:

@@ -8,7 +8,6 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Static
-from textual.worker import Worker
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.events.generation import EngineReady, GenerationEvent
@@ -19,7 +18,7 @@ from tinygpt_tui.ui.jobs.news import EngineNews
 from tinygpt_tui.ui.models.model_list import ModelList, default_model
 from tinygpt_tui.ui.models.model_picker import NO_MODELS
 from tinygpt_tui.ui.race.bindings import BINDINGS
-from tinygpt_tui.ui.race.judging import judge, sentence
+from tinygpt_tui.ui.race.judgement_line import JudgementLine
 from tinygpt_tui.ui.race.lanes import Contender, Lane, Race, report, verdict
 from tinygpt_tui.ui.race.pane import RacePane
 from tinygpt_tui.ui.race.together import PACE, Together
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 FIND_EVERY_S = 2.0  # for new models and the progress of those in training
 COUNT_EVERY_S = 0.25  # tokens and speed, while text arrives
-PACE_KEYS = " · alt+↑ faster · alt+↓ slower"
 HINT = "Type a prompt below and press Enter: all continue it with the same random numbers."
 KEYS = "Enter starts all · Tab goes to the panes, to change models and settings"
 NO_MODEL = "there is no model yet; train one in the Train tab (F3)"
@@ -59,14 +57,12 @@ class RaceScreen(TabScreen):
         self._early_prompt: str | None = None  # submitted before the models were known
         self._keys_for = (False, False, 0)
         self._pacer = Pacer(PACE)
-        self._judging: Worker[None] | None = None
-        self._judgement = ""
 
     def compose_body(self) -> ComposeResult:
         """Yield the panes, a line about their difference, the prompt."""
         yield RaceTrack(self.race)
         yield Static("", id="race-line", markup=False)
-        yield Static("", id="race-judgement", markup=False)
+        yield JudgementLine()
         yield PromptBox(self.workbench.prompts, id="race-prompt")
         yield self._pacer
 
@@ -245,8 +241,6 @@ class RaceScreen(TabScreen):
             self.notify(NO_MODEL, severity="warning")
             return
         engine = self.workbench.engine
-        if self._judging is not None:
-            self._judging.cancel()
         self.race.start(prompt, "reading" if engine.is_ready else "starting", new_seed=new_seed)
         self.workbench.remember_prompt(prompt)
         self.track.reset(prompt)
@@ -276,21 +270,6 @@ class RaceScreen(TabScreen):
     def _pace_changed(self) -> None:
         self._show_state()
         self.refresh_bindings()
-
-    # Judgement
-
-    @work(exclusive=True, group="judge", exit_on_error=False)
-    async def _judge(self) -> None:
-        assert self.race.prompt is not None
-        self._show_judgement("each model reads all texts…")
-        self._show_judgement(sentence(await judge(self.workbench.engine, self.race.prompt, self.race.lanes)))
-
-    def _show_judgement(self, words: str) -> None:
-        if words != self._judgement:
-            self._judgement = words
-            line = self.query_one("#race-judgement", Static)
-            line.update(words)
-            line.display = bool(words)
 
     @work(exit_on_error=False)
     async def _follow(self, lane: Lane, writing: GenerationView, job: Job) -> None:
@@ -329,10 +308,10 @@ class RaceScreen(TabScreen):
         self._update_due = False
         race = self.race
         if race.busy:
-            self._show_judgement(f"{self._pacer.dial}{PACE_KEYS}")
+            self.query_one(JudgementLine).show_pace(self._pacer.dial)
         elif self._pacer.active:
             self._pacer.end()
-            self._judging = self._judge()
+            self.query_one(JudgementLine).judge(self.workbench.engine, race)
         self.track.show_differences()
         line = KEYS if race.prompt is None else f"{verdict(race)} · seed {race.seed}"
         self.query_one("#race-line", Static).update(line, layout=False)

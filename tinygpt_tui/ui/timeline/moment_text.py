@@ -2,15 +2,106 @@
 
 from __future__ import annotations
 
-from tinygpt_tui.ui.shared.text_view import TextView
+from typing import TYPE_CHECKING
+
+from textual import work
+from textual.message import Message
+from textual.worker import Worker
+
+from tinygpt_tui.events.generation import GenerationEnded, Token
+from tinygpt_tui.events.requests import Generate
+from tinygpt_tui.ui.shared.output_text import OutputText
+from tinygpt_tui.ui.timeline.time_machine import MomentRequest
+
+if TYPE_CHECKING:
+    from tinygpt_tui.workers.client import Engine, Job
+
+STALE_AFTER_S = 0.4  # from then on the text of another step is dim
 
 
-class MomentText(TextView):
+class MomentText(OutputText):
     """The same lines stay visible whatever text they have."""
 
-    FOLLOWS_END = False
     DEFAULT_CSS = "MomentText.-stale { text-opacity: 50%; }"
     HELP = (
         "What the model of this step writes: your prompt in bold, then its own text. Every step uses the same random "
         "numbers, so the texts differ only by what it had learned by then."
     )
+
+    class Ended(Message):
+        """The text of a request is complete, or failed."""
+
+        def __init__(self, request: MomentRequest, text: str, failed: bool) -> None:
+            super().__init__()
+            self.request, self.text, self.failed = request, text, failed
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._job: Job | None = None
+        self._has_started = False
+
+    def show_written(self, request: MomentRequest, written: str) -> None:
+        """Show a text that was written before."""
+        self._stop()
+        self._show_text(request, written)
+
+    def write(self, request: MomentRequest, engine: Engine, model: str) -> None:
+        """Have the engine write a text; the previous one stays until the first character arrives."""
+        self._stop()
+        self._has_started = False
+        job = self._job = engine.start(Generate(model, request.prompt, request.sampling, at_step=request.step))
+        self.set_timer(STALE_AFTER_S, lambda: self._dim(job))
+        self._follow(request, job)
+
+    @work(exit_on_error=False)
+    async def _follow(self, request: MomentRequest, job: Job) -> None:
+        written = ""
+        async for batch in job:
+            if job is not self._job:
+                return
+            new = "".join(event.text for event in batch if isinstance(event, Token | GenerationEnded))
+            if written:
+                self.append(new)
+            elif new:
+                self._show_text(request, new)
+            written += new
+            if isinstance(ended := batch[-1], GenerationEnded):
+                self._end(request, written, ended)
+
+    def _end(self, request: MomentRequest, written: str, ended: GenerationEnded) -> None:
+        failed = ended.reason == "failed"
+        if failed:
+            self._show_text(request, "")
+            self.reset()
+            self.set_hint(f"{ended.message}. {ended.hint}")
+        elif not written:
+            self._show_text(request, "")
+        if ended.reason != "stopped":
+            self.post_message(self.Ended(request, written, failed))
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Pass on to the screen what it logs and shows: an unexpected error."""
+        self.screen.post_message(event)
+
+    def _show_text(self, request: MomentRequest, written: str) -> None:
+        self._has_started = True
+        self.remove_class("-stale")
+        self.reset(request.prompt + written, len(request.prompt))
+
+    def _dim(self, job: Job) -> None:
+        """Dim the previous step's text if this one's takes long."""
+        if job is self._job and not self._has_started:
+            self.add_class("-stale")
+
+    def _stop(self) -> None:
+        self.set_hint("")
+        if self._job is not None:
+            self._job.stop()
+            self._job = None
+
+    def _to_end(self) -> None:
+        """Do not follow the end."""
+
+    def action_follow(self) -> None:
+        """Go to the end, once."""
+        self.scroll_to(y=self.max_scroll_y, animate=False, force=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import msgspec
 from textual import on, work
@@ -15,14 +15,12 @@ from textual.widgets import Static, TextArea
 from textual.worker import Worker
 
 from tinygpt_tui.errors import TinyGPTError
-from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded, GenerationEvent, GenerationStarted
-from tinygpt_tui.events.requests import Generate
+from tinygpt_tui.events.generation import EngineFailed
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.timeline import Moment, list_moments
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.jobs.news import EngineNews
 from tinygpt_tui.ui.jobs.training_session import RunUpdate, TrainingSession
-from tinygpt_tui.ui.shared.generation_view import Asked, GenerationView, Phase
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shared.run_head import SIGNS
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
@@ -30,14 +28,10 @@ from tinygpt_tui.ui.timeline.bindings import BINDINGS
 from tinygpt_tui.ui.timeline.moment_chart import MomentChart
 from tinygpt_tui.ui.timeline.moment_text import MomentText
 from tinygpt_tui.ui.timeline.player import Player, seconds_each
-from tinygpt_tui.ui.timeline.time_machine import MomentRequest, TimeMachine, slider, state_at
-
-if TYPE_CHECKING:
-    from tinygpt_tui.workers.client import Job
+from tinygpt_tui.ui.timeline.time_machine import TimeMachine, slider, state_at
 
 LIVE_S, IDLE_S = 0.5, 3.0  # how often the run is read
 TYPING_S = 0.12  # a pause in typing after which the text follows
-STALE_AFTER_S = 0.4  # from then on the text of another step is dim
 NO_MOMENTS = (
     "This run has no checkpoints in its history, so there is nothing to show. A new run saves about forty of them, "
     "unless `timeline mb` is 0."
@@ -65,9 +59,6 @@ class TimeMachineScreen(TabScreen):
         self._player = Player(self.machine, self._step_changed)
         self._playing: Worker[None] | None = None
         self._play_when_read = play
-        self._writing = GenerationView()
-        self._requested: MomentRequest | None = None  # the text that is being written
-        self._text = ""
         self._typing: Timer | None = None
 
     @classmethod
@@ -269,83 +260,31 @@ class TimeMachineScreen(TabScreen):
     def _request_text(self) -> None:
         """Show the text for the selected step and prompt: at once if it is cached, else as it arrives."""
         request, written = self.machine.request, self.machine.written()
-        self._requested = request
         if request is None:
             return
-        self.query_one(MomentText).set_hint("")
-        self._writing.stop()
+        text = self.query_one(MomentText)
         if written is not None:
-            self._writing = GenerationView()
-            self._show_text(written)
+            text.show_written(request, written)
             self._player.complete.set()
+        else:
+            self._player.complete.clear()
+            text.write(request, self.workbench.engine, str(self._session.run.model))
+
+    @on(MomentText.Ended)
+    def _text_ended(self, message: MomentText.Ended) -> None:
+        message.stop()
+        if message.failed:
+            self.action_pause()
             return
-        self._player.complete.clear()
-        engine = self.workbench.engine
-        phase: Phase = "reading" if engine.is_ready else "starting"
-        writing = self._writing = GenerationView(Asked(request.prompt, len(request.prompt)), phase)
-        self.set_timer(STALE_AFTER_S, lambda: self._dim(writing))
-        model = str(self._session.run.model)
-        writing.job = engine.start(Generate(model, request.prompt, request.sampling, at_step=request.step))
-        self._follow_job(writing, writing.job)
-
-    def _dim(self, writing: GenerationView) -> None:
-        """Dim the previous step's text if this one's takes long."""
-        if writing is self._writing and writing.busy and not writing.tokens:
-            self.query_one(MomentText).add_class("-stale")
-
-    @work(exit_on_error=False)
-    async def _follow_job(self, writing: GenerationView, job: Job) -> None:
-        async for batch in job:
-            if writing is not self._writing:
-                return
-            self._apply_events(batch)
+        self.machine.cache_text(message.request, message.text)
+        if message.request == self.machine.request:
+            self._player.complete.set()
 
     def on_engine_news(self, message: EngineNews) -> None:
-        """Show that the engine is ready, or failed."""
+        """Show that the engine failed."""
         for event in message.events:
-            if isinstance(event, EngineReady):
-                self._writing.engine_is_ready()
-            elif isinstance(event, EngineFailed) and not event.model and self.is_current:
+            if isinstance(event, EngineFailed) and not event.model and self.is_current:
                 self.show_error(TinyGPTError(event.message, event.hint))
-
-    def _apply_events(self, events: list[GenerationEvent]) -> None:
-        text = self.query_one(MomentText)
-        new = ""
-        for event in events:
-            if isinstance(event, GenerationStarted):
-                self._text = ""
-            new += self._writing.apply_event(event, len(self._text) + len(new))
-            if isinstance(event, GenerationEnded) and self._requested is not None:
-                self._ended(event, self._requested, self._text + new)
-        if not new:
-            return
-        prompt = self._requested.prompt if self._requested else ""
-        begins = not self._text
-        self._text += new
-        text.remove_class("-stale")
-        if begins:  # until the first character arrives, the previous text stays: nothing flickers
-            text.reset(prompt + new, len(prompt))
-        else:
-            text.append(new)
-
-    def _ended(self, event: GenerationEnded, request: MomentRequest, written: str) -> None:
-        if event.reason == "failed":
-            self.action_pause()
-            self._text = ""
-            self.query_one(MomentText).remove_class("-stale")
-            self.query_one(MomentText).reset()
-            self.query_one(MomentText).set_hint(f"{event.message}. {event.hint}")
-        elif event.reason != "stopped":
-            self.machine.cache_text(request, written)
-            if not written:
-                self._show_text("")
-            self._player.complete.set()
-
-    def _show_text(self, written: str) -> None:
-        self._text = written
-        self.query_one(MomentText).remove_class("-stale")
-        prompt = self._requested.prompt if self._requested else ""
-        self.query_one(MomentText).reset(prompt + written, len(prompt))
 
     @work(exclusive=True, group="film", exit_on_error=False)
     async def action_save(self) -> None:
@@ -360,7 +299,9 @@ class TimeMachineScreen(TabScreen):
             self.show_error(TinyGPTError(failed.message, failed.hint))
             return
         frames = film_of(self.machine, self.history, model.name)
-        dialog = film_dialog(model.name, await asyncio.to_thread(pages, frames, model.name), self._text)
+        dialog = film_dialog(
+            model.name, await asyncio.to_thread(pages, frames, model.name), self.query_one(MomentText).text
+        )
         await self.app.push_screen(dialog)
 
     def action_copy(self) -> None:

@@ -1,0 +1,53 @@
+"""The line under a race: its pace while it is written, then how surprised each model is by all texts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import work
+from textual.widgets import Static
+from textual.worker import Worker
+
+from tinygpt_tui.ui.race.judging import judge, sentence
+
+if TYPE_CHECKING:
+    from tinygpt_tui.ui.race.lanes import Race
+    from tinygpt_tui.workers.client import Engine
+
+KEYS = " · alt+↑ faster · alt+↓ slower"
+
+
+class JudgementLine(Static):
+    """Hidden until there is something to say."""
+
+    DEFAULT_CSS = "JudgementLine { display: none; height: auto; max-height: 2; padding: 0 1; }"
+
+    def __init__(self) -> None:
+        super().__init__("", id="race-judgement", markup=False)
+        self._words = ""
+        self._judging: Worker[None] | None = None
+
+    def show_pace(self, dial: str) -> None:
+        """Show how fast the race is written."""
+        if self._judging is not None:
+            self._judging.cancel()
+        self._show_words(f"{dial}{KEYS}")
+
+    def judge(self, engine: Engine, race: Race) -> None:
+        """Have each model read all texts."""
+        self._show_words("each model reads all texts…")
+        self._judging = self._judge(engine, race)
+
+    @work(exclusive=True, exit_on_error=False)
+    async def _judge(self, engine: Engine, race: Race) -> None:
+        self._show_words(sentence(await judge(engine, race.prompt or "", race.lanes)))
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Pass on to the screen what it logs and shows: an unexpected error."""
+        self.screen.post_message(event)
+
+    def _show_words(self, words: str) -> None:
+        if words != self._words:  # drawing is too slow for every batch
+            self._words = words
+            self.update(words)
+            self.display = bool(words)
