@@ -15,6 +15,7 @@ from tinygpt_tui.sessions.walk import rows
 from tinygpt_tui.ui.generate.session_editor import SessionEditor
 from tinygpt_tui.ui.shared.branch_words import STAR, row_text
 
+VERY_WIDE = 200  # columns of the terminal from which the branches are beside the text
 LOOK_EVERY_S = 0.5  # while text streams into a branch
 
 

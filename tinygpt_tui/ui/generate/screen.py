@@ -23,6 +23,7 @@ from tinygpt_tui.settings.fields import fields_of, written
 from tinygpt_tui.settings.sampling import SamplingSettings, from_lines, to_lines
 from tinygpt_tui.ui import places
 from tinygpt_tui.ui.generate import bindings, dialogs, requests
+from tinygpt_tui.ui.generate.branch_list import VERY_WIDE
 from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
 from tinygpt_tui.ui.generate.model_chooser import REFRESH_EVERY_S, ModelChooser
 from tinygpt_tui.ui.generate.pacer import Pacer
@@ -42,7 +43,6 @@ from tinygpt_tui.ui.shell.tab_screen import PaletteCommand, TabScreen
 from tinygpt_tui.ui.shell.unexpected import log_unexpected
 from tinygpt_tui.ui.timeline.opening import open_time_machine
 
-VERY_WIDE = 200  # columns from which the branches are beside the text
 FEW = 120  # tokens, to have a text for the microscope
 
 

@@ -22,7 +22,7 @@ from tinygpt_tui.sessions.document import Branch
 from tinygpt_tui.sessions.store import Opened
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.generate import output_border
-from tinygpt_tui.ui.generate.branch_list import BranchesBeside
+from tinygpt_tui.ui.generate.branch_list import VERY_WIDE, BranchesBeside
 from tinygpt_tui.ui.generate.facts import Facts, Written
 from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
 from tinygpt_tui.ui.generate.model_chooser import ModelInUse
@@ -89,7 +89,6 @@ class TextPane(Vertical):
 
     def compose(self) -> ComposeResult:
         """Yield text, status and prompt; before there is a text, the first screen."""
-        yield self.branches
         yield self.welcome
         yield self.glass
         yield self.facts
@@ -102,6 +101,11 @@ class TextPane(Vertical):
     def output(self) -> OutputText:
         """The text."""
         return self.glass.output
+
+    def on_resize(self) -> None:
+        """Have the branches beside the text from the first time on that it is so wide."""
+        if self.app.size.width >= VERY_WIDE and not self.branches.is_attached:
+            self.mount(self.branches)
 
     @property
     def is_new(self) -> bool:
