@@ -23,6 +23,7 @@ from textual.worker import Worker, WorkerState
 from tinygpt_tui.errors import TinyGPTError, UsageError
 from tinygpt_tui.events.generation import EngineReady
 from tinygpt_tui.settings.computing import AUTO
+from tinygpt_tui.ui import places
 from tinygpt_tui.ui.jobs.news import EngineNews, NewsFeed
 from tinygpt_tui.ui.screens import SCREENS, palette
 from tinygpt_tui.ui.shared.contrast import readable
@@ -170,12 +171,12 @@ class TinyGPTApp(App[None]):
 
     def _use_own_keys(self) -> list[UsageError]:
         """Give bindings the keys of the settings file; return what is wrong with it."""
-        if not (typed := self.preferences.settings.own_keys()):
-            return []
-        from tinygpt_tui.ui.shell.keymap import own_keys
+        problems: list[UsageError] = []
+        if typed := self.preferences.settings.own_keys():
+            from tinygpt_tui.ui.shell.keymap import own_keys
 
-        keymap, problems = own_keys(typed)
-        self.set_keymap(keymap)
+            keymap, problems = own_keys(typed)
+            self.set_keymap(keymap)
         return problems
 
     def _finish_start(self) -> None:
@@ -236,36 +237,19 @@ class TinyGPTApp(App[None]):
 
     async def on_runs_screen_open_requested(self, message: RunsScreen.OpenRequested) -> None:
         """Go to Train with a run of the table."""
-        from tinygpt_tui.ui.train.screen import TrainScreen
-
-        await self.switch_mode("train")
-        for screen in self.screen_stack:
-            if isinstance(screen, TrainScreen):
-                screen.open_run(message.model_path)
+        await places.open_run(self, message.model_path)
 
     async def on_tab_screen_talk_to(self, message: TabScreen.TalkTo) -> None:
         """Go to Generate with a model."""
-        from tinygpt_tui.ui.generate.screen import GenerateScreen
-
-        await self.switch_mode("generate")
-        if isinstance(self.screen, GenerateScreen):
-            self.screen.choose(message.model_path)
+        await places.generate_with(self, message.model_path)
 
     async def on_generate_screen_train_on(self, message: GenerateScreen.TrainOn) -> None:
         """Go to Train with a model to start from."""
-        from tinygpt_tui.ui.train.screen import TrainScreen
-
-        await self.switch_mode("train")
-        if isinstance(self.screen, TrainScreen):
-            self.screen.start_from(message.card.path, message.card.name)
+        (await places.to_train(self)).start_from(message.card.path, message.card.name)
 
     async def on_generate_screen_inspect(self, message: GenerateScreen.Inspect) -> None:
         """Go to Inspect with a place in a text."""
-        from tinygpt_tui.ui.inspect.screen import InspectScreen
-
-        await self.switch_mode("inspect")
-        if isinstance(self.screen, InspectScreen):
-            self.screen.show_place(message.place)
+        (await places.to_inspect(self)).show_place(message.place)
 
     async def on_inspect_screen_return(self, message: InspectScreen.Return) -> None:
         """Go back to the text whose place was inspected."""
@@ -324,9 +308,8 @@ class TinyGPTApp(App[None]):
         """Explain what has the focus, and list the keys that work now."""
         from tinygpt_tui.ui.shell.help import HelpScreen
 
-        if isinstance(self.screen, HelpScreen):
-            return
-        self.push_screen(HelpScreen.about(self.screen))
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen.about(self.screen))
 
     def get_key_display(self, binding: Binding) -> str:
         """Write function keys as a keyboard shows them."""

@@ -44,12 +44,13 @@ async def to_train(app: App[Any]) -> TrainScreen:
     return await to_tab(app, "train", TrainScreen)
 
 
-async def to_inspect(app: App[Any], view: str) -> InspectScreen:
-    """Go to a view of the Inspect tab."""
+async def to_inspect(app: App[Any], view: str = "") -> InspectScreen:
+    """Go to the Inspect tab, and there to a view."""
     from tinygpt_tui.ui.inspect.screen import InspectScreen
 
     screen = await to_tab(app, "inspect", InspectScreen)
-    screen.action_view(view)
+    if view:
+        screen.action_view(view)
     return screen
 
 
