@@ -97,7 +97,7 @@ async def test_from_the_list_of_models(text: Path) -> None:
         await bench.until(
             lambda: "Fine-tune" in {b.binding.description for b in bench.app.screen.active_bindings.values()}
         )
-        await bench.pilot.press("g")
+        await bench.pilot.press("t")
         await bench.until(lambda: isinstance(bench.app.screen, train.TrainScreen))
         await bench.until(lambda: bench.form.state.start is not None and bench.form.state.start.name == "one")
 
