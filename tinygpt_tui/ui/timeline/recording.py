@@ -29,8 +29,8 @@ COLUMNS, ROWS, CHART_ROWS = 100, 30, 12
 LAST_S = 4.0  # the last moment is shown for longer: then the film starts again
 FILM_STYLES: dict[str, StyleType] = {**STYLES, "cursor": CURSOR_STYLE}
 KINDS = {
-    ".svg": "an SVG that moves, for a browser or a README",
-    ".cast": "a terminal recording for asciinema",
+    ".svg": "an SVG that moves; .cast: a terminal recording for asciinema",
+    ".cast": "a terminal recording for asciinema; .svg: an SVG that moves",
 }
 OTHERS = "end the name in .svg or .cast to save the film"
 
