@@ -69,11 +69,14 @@ class EngineService:
         self._traces = Traces()
         self._text_checks: TextChecks | None = None  # made for the first check, which needs more than writing
         self._jobs: dict[int, tuple[Job, Iterator[GenerationEvent]]] = {}
+        self._paced: dict[int, GenerationJob] = {}  # those that may have to wait; the others cost no time for it
 
     @property
     def busy(self) -> bool:
         """Whether a job has something to do: not every one waits for more tokens to be allowed."""
-        return any(not _waits(job) for job, _ in self._jobs.values())
+        return bool(self._jobs) and (
+            len(self._paced) < len(self._jobs) or not all(job.waiting for job in self._paced.values())
+        )
 
     def ready(self) -> EngineReady:
         """Return the greeting."""
@@ -91,13 +94,13 @@ class EngineService:
                 return self._begin(asked_at, request)
             case StopJob() | Allow() | ChangeSampling():
                 if request.job in self._jobs:
-                    _control(self._jobs[request.job][0], request)
+                    self._control(self._jobs[request.job][0], request)
                 return []
 
     def advance(self) -> Iterator[GenerationEvent]:
         """Yield one event of each running job that does not wait."""
-        for number, (job, events) in list(self._jobs.items()):
-            if _waits(job):
+        for number, (_, events) in list(self._jobs.items()):
+            if number in self._paced and self._paced[number].waiting:
                 continue
             try:
                 event = next(events)
@@ -105,6 +108,7 @@ class EngineService:
                 event = _failed(number, error)
             if isinstance(event, GenerationEnded):
                 del self._jobs[number]
+                self._paced.pop(number, None)
             yield event
 
     def _open(self, model: str) -> list[GenerationEvent]:
@@ -131,7 +135,21 @@ class EngineService:
         except Exception as error:
             return [_failed(request.job, error)]
         self._jobs[request.job] = (job, iter(job))
+        if isinstance(job, GenerationJob) and isinstance(request, Generate) and request.allowed is not None:
+            self._paced[request.job] = job
         return []
+
+    def _control(self, job: Job, request: Control) -> None:
+        if isinstance(request, StopJob):
+            job.stop()
+        elif isinstance(job, GenerationJob):
+            if isinstance(request, ChangeSampling):
+                job.change_sampling(request.sampling)
+            else:
+                job.allow(request.tokens, request.candidates)
+                self._paced.pop(request.job, None)
+                if request.tokens is not None:
+                    self._paced[request.job] = job
 
     def _job(self, asked_at: float, request: Work) -> Job:
         if isinstance(request, CompareWeights):
@@ -167,20 +185,6 @@ class EngineService:
         if self._text_checks is None:
             self._text_checks = TextChecks()
         return self._text_checks.job(request)
-
-
-def _waits(job: Job) -> bool:
-    return isinstance(job, GenerationJob) and job.waiting
-
-
-def _control(job: Job, request: Control) -> None:
-    if isinstance(request, StopJob):
-        job.stop()
-    elif isinstance(job, GenerationJob):
-        if isinstance(request, Allow):
-            job.allow(request.tokens, request.candidates)
-        else:
-            job.change_sampling(request.sampling)
 
 
 def _explain(opened: OpenedModel, request: Explain) -> Job:
