@@ -40,16 +40,14 @@ class ModelInUse(NamedTuple):
 class ModelChooser(ModelPicker):
     """The model list of the Generate tab. `in_use` is the model that generates; None while there is none."""
 
-    # The screen has these actions under other keys, too.
+    # The panes have these actions under other keys, too.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "i", "screen.card", "Model card", id="generate.card", tooltip="Details of this model; rename, export, …"
-        ),
-        Binding("o", "screen.open", "Open", id="generate.open", tooltip="Open a model from anywhere, or from the Hub"),
+        Binding("i", "card", "Model card", id="generate.card", tooltip="Details of this model; rename, export, …"),
+        Binding("o", "open", "Open", id="generate.open", tooltip="Open a model from anywhere, or from the Hub"),
         Binding("t", "screen.train_on", "Fine-tune", id="generate.train_on", tooltip="Start a run from this model"),
         Binding(
             "u",
-            "screen.untrained",
+            "untrained",
             "Untrained",
             id="generate.untrained",
             tooltip="Trained, or before its training",
@@ -184,6 +182,19 @@ class ModelChooser(ModelPicker):
         """Switch between the trained model and its untrained copy."""
         if self.in_use is not None:
             self.use_model(self.in_use.card, untrained=not self.in_use.untrained)
+
+    def action_untrained(self) -> None:
+        """Switch between the trained model and its untrained copy."""
+        self.switch_untrained()
+
+    def action_open(self) -> None:
+        """Open a model from anywhere."""
+        self.ask_for_file()
+
+    def action_card(self) -> None:
+        """Show the card of the highlighted model if the list has the focus; else of the model in use."""
+        if self.focused_card is not None:
+            self.show_card(self.focused_card)
 
     def ask_for_file(self) -> None:
         """Open a model from anywhere: a file, a folder, the Hub."""

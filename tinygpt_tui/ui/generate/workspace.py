@@ -133,9 +133,7 @@ class Workspace(SidePanes):
 
     def action_card(self) -> None:
         """Show the card of the highlighted model if the list has the focus; else of the model in use."""
-        card = self._chooser.focused_card
-        if card is not None:
-            self._chooser.show_card(card)
+        self._chooser.action_card()
 
     def action_filter(self) -> None:
         """Focus the models' filter."""
