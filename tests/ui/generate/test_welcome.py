@@ -32,7 +32,7 @@ async def test_the_first_screen_offers_what_one_key_does() -> None:
         assert pane.prompt.text == "x"
         await pilot.press("backspace")
         await wait_until(pilot, lambda: "See inside" in shown(pilot))
-        screen.chooser.switch_untrained()
+        screen.chooser.action_untrained()
         await wait_until(pilot, lambda: pane.prompt.text == "ROMEO:")
         await pilot.click("#welcome", offset=(12, 5))  # "See inside a letter", as F5 does
         await wait_until(pilot, lambda: engine.asked)

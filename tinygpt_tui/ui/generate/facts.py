@@ -32,14 +32,14 @@ class Written(NamedTuple):
     window: int = 0
 
 
-class Facts(Widget):
+class TextFacts(Widget):
     """One line when a text has been written; all of it, and what is copied underlined, when the user opens it."""
 
     ALLOW_SELECT = False
     DEFAULT_CSS = f"""
-    Facts {{ height: auto; max-height: {MOST_LINES}; padding: 0 1; color: $text-muted; display: none; }}
-    Facts.-brief, Facts.-open {{ display: block; }}
-    Facts.-open {{ border-top: solid $border; border-title-color: $accent; border-title-style: bold;
+    TextFacts {{ height: auto; max-height: {MOST_LINES}; padding: 0 1; color: $text-muted; display: none; }}
+    TextFacts.-brief, TextFacts.-open {{ display: block; }}
+    TextFacts.-open {{ border-top: solid $border; border-title-color: $accent; border-title-style: bold;
         color: $foreground; }}
     """
 

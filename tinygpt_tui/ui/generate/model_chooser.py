@@ -40,7 +40,7 @@ class ModelInUse(NamedTuple):
 class ModelChooser(ModelPicker):
     """The model list of the Generate tab. `in_use` is the model that generates; None while there is none."""
 
-    # The panes have these actions under other keys, too.
+    # The workspace has these actions under other keys, too, the screen `train_on`.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i", "card", "Model card", id="generate.card", tooltip="Details of this model; rename, export, …"),
         Binding("o", "open", "Open", id="generate.open", tooltip="Open a model from anywhere, or from the Hub"),
@@ -178,25 +178,26 @@ class ModelChooser(ModelPicker):
         if self.card is card and not card.problem:
             self.post_message(self.Opened(card))
 
-    def switch_untrained(self) -> None:
-        """Switch between the trained model and its untrained copy."""
-        if self.in_use is not None:
-            self.use_model(self.in_use.card, untrained=not self.in_use.untrained)
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Show only the keys that do something now."""
+        match action:
+            case "card":
+                return self.focused_card is not None
+            case "untrained":
+                return self.in_use is not None and not (self.has_focus_within and self.resting)
+        return super().check_action(action, parameters)
 
     def action_untrained(self) -> None:
         """Switch between the trained model and its untrained copy."""
-        self.switch_untrained()
-
-    def action_open(self) -> None:
-        """Open a model from anywhere."""
-        self.ask_for_file()
+        if self.in_use is not None:
+            self.use_model(self.in_use.card, untrained=not self.in_use.untrained)
 
     def action_card(self) -> None:
         """Show the card of the highlighted model if the list has the focus; else of the model in use."""
         if self.focused_card is not None:
             self.show_card(self.focused_card)
 
-    def ask_for_file(self) -> None:
+    def action_open(self) -> None:
         """Open a model from anywhere: a file, a folder, the Hub."""
         from tinygpt_tui.ui.models.open_model import OpenModelScreen
 

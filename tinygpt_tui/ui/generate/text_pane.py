@@ -23,7 +23,7 @@ from tinygpt_tui.sessions.store import Opened
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.generate import output_border
 from tinygpt_tui.ui.generate.branch_list import VERY_WIDE, BranchesBeside
-from tinygpt_tui.ui.generate.facts import Facts, Written
+from tinygpt_tui.ui.generate.facts import TextFacts, Written
 from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
 from tinygpt_tui.ui.generate.model_chooser import ModelInUse
 from tinygpt_tui.ui.generate.notices import StartNotices
@@ -74,7 +74,7 @@ class TextPane(Vertical):
         self.glass = InspectableOutput(id="glass", window_at=lambda offset: self.writing.window.start_at(offset))
         self.welcome = Welcome(id="welcome")
         self.branches = BranchesBeside(self.editor, id="beside")
-        self.facts = Facts(self.output, self._check)
+        self.facts = TextFacts(self.output, self._check)
         self.status = StatusLine(id="status")
         self.prompt = PromptBox(prompts, id="prompt")
         self.pacer = Pacer(pace)

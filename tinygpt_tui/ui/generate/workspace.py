@@ -37,10 +37,8 @@ class Workspace(SidePanes):
                 return pacer.active
             case "step":
                 return pacer.paused and not self._pane.prompt.has_focus
-            case "card":
-                return chooser.focused_card is not None
-            case "untrained":
-                return chooser.in_use is not None and not (chooser.has_focus_within and chooser.resting)
+            case "card" | "untrained":
+                return chooser.check_action(action, parameters)
         return True
 
     def palette_commands(self) -> Iterator[PaletteCommand]:
@@ -125,11 +123,11 @@ class Workspace(SidePanes):
 
     def action_untrained(self) -> None:
         """Switch between the trained model and its untrained copy."""
-        self._chooser.switch_untrained()
+        self._chooser.action_untrained()
 
     def action_open(self) -> None:
         """Open a model from anywhere: a file, a folder, the Hub."""
-        self._chooser.ask_for_file()
+        self._chooser.action_open()
 
     def action_card(self) -> None:
         """Show the card of the highlighted model if the list has the focus; else of the model in use."""

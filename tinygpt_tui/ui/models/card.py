@@ -36,7 +36,7 @@ MOST_FILES = 12  # shown of a folder that cannot be opened
 NAME_HELP = "The model's name, which is also its folder's. Enter saves it, Esc changes nothing."
 
 
-class Facts(VerticalScroll):
+class ModelDetails(VerticalScroll):
     """The facts, section by section."""
 
     HELP = """## Card
@@ -80,7 +80,7 @@ class CardScreen(Dialog[str]):
     def compose_body(self) -> ComposeResult:
         """Yield curve and facts beside the tree, a line for notes and names, the keys."""
         with Container(id="card-panes"):
-            with Facts(id="card-facts"):
+            with ModelDetails(id="card-facts"):
                 yield TrainChart(RunHistory())
                 yield Static(id="card-text", markup=False)
             yield PartsTree(id="card-parts")
@@ -90,7 +90,7 @@ class CardScreen(Dialog[str]):
     def on_mount(self) -> None:
         """Read the files."""
         self.query_one(TrainChart).can_focus = False
-        self.query_one(Facts).focus()
+        self.query_one(ModelDetails).focus()
         cast(Workbench, self.app).news.listen(self)
         self._read()
 
@@ -197,7 +197,7 @@ class CardScreen(Dialog[str]):
 
     def on_naming_line_named(self, message: NamingLine.Named) -> None:
         """Rename or copy."""
-        self.query_one(Facts).focus()
+        self.query_one(ModelDetails).focus()
         self.refresh_bindings()
         name = (message.name or "").strip()
         if not name or (self._naming == "rename" and name == self._path.name):

@@ -1,0 +1,45 @@
+"""Each key does something: the action of every binding is there where the key looks for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from textual.app import App
+from textual.binding import Binding, BindingsMap
+from textual.dom import DOMNode
+from textual.screen import Screen
+
+from tinygpt_tui.ui.shell.keymap import widgets
+
+
+def bindings_of(kind: type[DOMNode]) -> list[Binding]:
+    own = BindingsMap(kind.__dict__.get("BINDINGS", ())).key_to_bindings.values()
+    return [binding for bindings in own for binding in bindings]
+
+
+def has_action(kind: type[DOMNode], action: str) -> bool:
+    """Whether the class has an action, or for `app.x` and `screen.x` the app or a screen of the same folder."""
+    target, _, name = action.partition("(")[0].rpartition(".")
+    package = kind.__module__.rpartition(".")[0]
+    match target:
+        case "":
+            kinds = [kind]
+        case "app":
+            kinds = [one for one in widgets() if issubclass(one, App)]
+        case "screen":
+            kinds = [one for one in widgets() if issubclass(one, Screen) and one.__module__.startswith(package)]
+        case _:
+            return False
+    return any(hasattr(one, f"{prefix}action_{name}") for one in kinds for prefix in ("", "_"))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in widgets() if bindings_of(kind)], ids=lambda kind: kind.__name__)
+def test_every_binding_finds_its_action(kind: type[DOMNode]) -> None:
+    assert [binding for binding in bindings_of(kind) if not has_action(kind, binding.action)] == []
+
+
+def test_no_two_widgets_have_one_name() -> None:
+    """A style sheet that names a class would style the other one, too."""
+    names = Counter(kind.__name__ for kind in widgets())
+    assert [name for name, count in names.items() if count > 1] == []
