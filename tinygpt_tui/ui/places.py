@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.app import App
 from textual.screen import Screen
 
-from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.paths import shipped_models
-from tinygpt_tui.ui.timeline.opening import open_time_machine
+from tinygpt_tui.ui.timeline.opening import SHOWN_RUN, open_time_machine
 
 if TYPE_CHECKING:
     from tinygpt_tui.ui.generate.screen import GenerateScreen
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
     from tinygpt_tui.ui.train.screen import TrainScreen
 
 Tab = TypeVar("Tab", bound=Screen[None])
-SHOWN_RUN = "shakespeare"  # the bundled model whose training is shown to those who have no run yet
 
 
 async def to_tab(app: App[Any], name: str, kind: type[Tab]) -> Tab:
@@ -105,10 +102,4 @@ async def to_letter(app: App[Any], number: int) -> None:
 
 async def open_session(app: App[Any], id: str, place: tuple[int, int] | None = None) -> None:
     """Reopen a session, at a branch and a character of its full text if they are given."""
-    screen = await to_generate(app)
-    try:
-        opened = await asyncio.to_thread(screen.pane.editor.load, id)
-    except TinyGPTError as error:
-        screen.show_error(error)
-    else:
-        screen.pane.open_session(opened._replace(place=place))
+    await (await to_generate(app)).load_session(id, place)

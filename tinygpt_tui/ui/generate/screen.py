@@ -21,7 +21,6 @@ from tinygpt_tui.events.generation import EngineFailed, EngineReady
 from tinygpt_tui.paths import shipped_models
 from tinygpt_tui.settings.fields import fields_of, written
 from tinygpt_tui.settings.sampling import SamplingSettings, from_lines, to_lines
-from tinygpt_tui.ui import places
 from tinygpt_tui.ui.generate import bindings, dialogs, requests
 from tinygpt_tui.ui.generate.branch_list import VERY_WIDE
 from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
@@ -41,7 +40,7 @@ from tinygpt_tui.ui.shared.sampling_form import SamplingForm
 from tinygpt_tui.ui.shell.selection import Selection, TextPlace
 from tinygpt_tui.ui.shell.tab_screen import PaletteCommand, TabScreen
 from tinygpt_tui.ui.shell.unexpected import log_unexpected
-from tinygpt_tui.ui.timeline.opening import open_time_machine
+from tinygpt_tui.ui.timeline.opening import SHOWN_RUN, open_time_machine
 
 FEW = 120  # tokens, to have a text for the microscope
 
@@ -166,7 +165,16 @@ class GenerateScreen(TabScreen):
         if self.pane.output.text:
             self._write(requests.continued(self.pane))
         elif last is not None:
-            self.run_worker(places.open_session(self.app, last.id), exit_on_error=False)
+            self.run_worker(self.load_session(last.id), exit_on_error=False)
+
+    async def load_session(self, id: str, place: tuple[int, int] | None = None) -> None:
+        """Reopen a session, at a branch and a character of its full text if they are given."""
+        try:
+            opened = await asyncio.to_thread(self.pane.editor.load, id)
+        except TinyGPTError as error:
+            self.show_error(error)
+        else:
+            self.pane.open_session(opened._replace(place=place))
 
     def action_again(self) -> None:
         """Repeat the last request with a new seed."""
@@ -320,7 +328,7 @@ class GenerateScreen(TabScreen):
         """Play the run of the model in use, or of the bundled one if it has none, with the prompt that is typed."""
         card, prompt = self.chooser.card, self.pane.prompt.text
         has_run = card is not None and card.layout == "native" and card.trained is not None
-        model = Path(card.path) if card is not None and has_run else shipped_models() / places.SHOWN_RUN
+        model = Path(card.path) if card is not None and has_run else shipped_models() / SHOWN_RUN
         open_time_machine(self, model, prompt=prompt, play=True)
 
     def action_branches(self) -> None:

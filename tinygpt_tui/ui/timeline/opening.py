@@ -7,6 +7,8 @@ from pathlib import Path
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
 
+SHOWN_RUN = "shakespeare"  # the bundled model whose training is shown to those who have no run yet
+
 
 def open_time_machine(screen: TabScreen, model: Path, *, prompt: str = "", play: bool = False) -> None:
     """Open the time machine of the run that trained `model`; `screen` shows why that is impossible."""
