@@ -70,6 +70,7 @@ LINES = {
     "completion bash": OK,
     "man": OK,
     "config path": OK,
+    "learn --list": OK,
     "train --corpus tales --minutes 1": NEEDED,
     "train --corpus tales --detach": NEEDED,
     "train --corpus tales --from shakespeare": NEEDED,

@@ -86,7 +86,7 @@ class KeyBar(Widget):
                 shown[binding.action] = ShownKey(binding.key, display, binding.description, tooltip, enabled)
         if "cancel" in shown:  # a dialog inherits it from its frame; the way out comes last
             shown["cancel"] = shown.pop("cancel")
-        return list(shown.values())
+        return sorted(shown.values(), key=lambda key: key.key != "enter")  # what one came to do is first
 
     def _palette_now(self) -> ShownKey | None:
         for _, binding, enabled, tooltip in self.screen.active_bindings.values():
