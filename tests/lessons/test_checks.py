@@ -15,6 +15,7 @@ from tinygpt_tui.lessons.pack import read_pack
 from tinygpt_tui.lessons.progress import Progress
 
 LESSONS = {lesson.id: lesson for lesson in read_pack()}
+TINY = "shakespeare-small"
 LOOP = "ROMEO:\n" + "the " * 60
 TEXT = "To be, or not to be, that is the question: whether it is nobler in the mind to suffer the slings of fortune"
 FLOORS = {1: 2.9, 2: 2.1, 3: 1.6, 5: 1.0}
@@ -66,13 +67,23 @@ CASES: dict[str, tuple[Facts, tuple[str, ...], list[Facts], tuple[str, ...]]] = 
         ("4.2", "3.9"),
     ),
     "03-temperature": (
-        of(wrote(text=LOOP, temperature=0.0), wrote(temperature=1.5, top_p=0.5)),
+        of(wrote(text=LOOP, model=TINY, temperature=0.0), wrote(model=TINY, temperature=1.5, top_p=0.5)),
         ("1", "rank 1"),
         [
-            of(wrote(text=LOOP, temperature=0.1), wrote(temperature=1.5, top_p=0.5)),
-            of(wrote(temperature=0.0), wrote(temperature=1.5, top_p=0.5)),
-            of(wrote(text=LOOP, temperature=0.0), wrote(temperature=1.4, top_p=0.5)),
-            of(wrote(text=LOOP, temperature=0.0), wrote(temperature=1.5, top_p=0.6)),
+            of(wrote(text=LOOP, model=TINY, temperature=0.1), wrote(model=TINY, temperature=1.5, top_p=0.5)),
+            of(wrote(model=TINY, temperature=0.0), wrote(model=TINY, temperature=1.5, top_p=0.5)),
+            of(wrote(text=LOOP, model=TINY, temperature=0.0), wrote(model=TINY, temperature=1.4, top_p=0.5)),
+            of(wrote(text=LOOP, model=TINY, temperature=0.0), wrote(model=TINY, temperature=1.5, top_p=0.6)),
+            of(wrote(text=LOOP, temperature=0.0), wrote(model=TINY, temperature=1.5, top_p=0.5)),
+            of(wrote(text=LOOP, model=TINY, temperature=0.0), wrote(temperature=1.5, top_p=0.5)),
+            of(
+                wrote(text=LOOP, model=TINY, temperature=0.0, untrained=True),
+                wrote(model=TINY, temperature=1.5, top_p=0.5),
+            ),
+            of(
+                wrote(text=LOOP, model=TINY, temperature=0.0),
+                wrote(model=TINY, temperature=1.5, top_p=0.5, untrained=True),
+            ),
         ],
         ("2", "10"),
     ),

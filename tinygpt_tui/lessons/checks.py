@@ -25,9 +25,10 @@ def wrote_with(
     most_top_p: float = 1.0,
     tokens: int = 1,
 ) -> bool:
-    """A text has these sampling settings."""
+    """A trained model wrote a text with these sampling settings."""
     return any(
-        least_temperature <= one.temperature <= most_temperature
+        not one.untrained
+        and least_temperature <= one.temperature <= most_temperature
         and least_top_p <= one.top_p <= most_top_p
         and one.tokens >= tokens
         and _is(one.model, model)
@@ -46,9 +47,13 @@ def wrote_past_window(facts: Facts, *, model: str = "") -> bool:
 
 
 def text_loops(facts: Facts, *, model: str = "", temperature: float = 0.0) -> bool:
-    """A text that was written at most at this temperature repeats itself."""
+    """A text that a trained model wrote at most at this temperature repeats itself."""
     return any(
-        one.temperature <= temperature and one.tokens and _is(one.model, model) and loop_length(one.text)
+        not one.untrained
+        and one.temperature <= temperature
+        and one.tokens
+        and _is(one.model, model)
+        and loop_length(one.text)
         for one in facts.wrote
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual.binding import Binding, BindingType
 
 BINDINGS: list[BindingType] = [
@@ -142,4 +144,11 @@ WORKSPACE: list[BindingType] = [
     Binding("pageup", "page(-1)", "Page up", id="generate.page_up", show=False, tooltip="Scroll the output up"),
     Binding("pagedown", "page(1)", "Page down", id="generate.page_down", show=False, tooltip="Scroll it down"),
     Binding("ctrl+end", "follow", "Follow", id="generate.follow", show=False, tooltip="Follow the output's end"),
+]
+
+# The same where the focus is outside the panes, as in a lesson: only keys that nothing else there could mean.
+FROM_OUTSIDE: list[BindingType] = [
+    replace(binding, action=f"in_panes({binding.action!r})", show=False)
+    for binding in WORKSPACE
+    if isinstance(binding, Binding) and ("+" in binding.key or binding.key[:1] == "f")
 ]

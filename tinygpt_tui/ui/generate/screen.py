@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import msgspec
 from textual import events, on
+from textual.actions import parse
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
@@ -52,7 +53,7 @@ class GenerateScreen(TabScreen):
     HORIZONTAL_BREAKPOINTS = [(0, "-usual"), (VERY_WIDE, "-very-wide")]  # noqa: RUF012 (declared so by Textual)
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high"), (32, "-tall")]  # noqa: RUF012 (declared so by Textual)
     AUTO_FOCUS = "#prompt"
-    BINDINGS: ClassVar[list[BindingType]] = bindings.BINDINGS
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings.BINDINGS, *bindings.FROM_OUTSIDE]
 
     class TrainOn(Message):
         """The user wants to start a run from this model."""
@@ -112,6 +113,9 @@ class GenerateScreen(TabScreen):
         """Show only the keys that do something now."""
         if not self.is_mounted:
             return True
+        if action == "in_panes":
+            _, name, arguments = parse(str(parameters[0]))
+            return self.panes.check_action(name, arguments)
         pane, chooser = self.pane, self.chooser
         has_text, busy = bool(pane.output.text), pane.writing.busy
         match action:
@@ -378,6 +382,10 @@ class GenerateScreen(TabScreen):
         return await asyncio.to_thread(self.pane.editor.save_all(time.monotonic()))
 
     # Panes
+
+    async def action_in_panes(self, action: str) -> None:
+        """Do what a key of the panes does."""
+        await self.app.run_action(action, self.panes)
 
     @on(SamplingForm.Changed)
     def _sampling_changed(self, message: SamplingForm.Changed) -> None:

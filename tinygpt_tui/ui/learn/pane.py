@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -87,7 +88,7 @@ stays, and the key in its border comes back to it.
         """Yield the text, and the line for the answer."""
         with VerticalScroll(can_focus=False):
             yield Static("", id="lesson-text", markup=False)
-        yield AnswerInput(id="lesson-answer", compact=True)
+        yield AnswerInput(select_on_focus=False, id="lesson-answer", compact=True)
 
     def on_mount(self) -> None:
         """Show the lesson."""
@@ -200,13 +201,20 @@ stays, and the key in its border comes back to it.
         else:
             self.action_leave()
 
-    def action_answer(self) -> None:
-        """Open the line for the answer."""
+    def on_key(self, event: events.Key) -> None:
+        """Open the line for the answer also with the answer's first digit."""
+        if self.has_focus and event.character and event.character.isdigit() and self.check_action("answer", ()):
+            event.stop()
+            self.action_answer(event.character)
+
+    def action_answer(self, typed: str = "") -> None:
+        """Open the line for the answer, with what was typed of it."""
         self.show_newest()
         self.add_class("-answering")
         line = self.query_one(AnswerInput)
-        line.value, line.placeholder = "", self.guide.words["placeholder"]
+        line.value, line.placeholder = typed, self.guide.words["placeholder"]
         line.focus()
+        line.cursor_position = len(typed)
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Take the prediction or the answer."""
@@ -218,11 +226,9 @@ stays, and the key in its border comes back to it.
         if predicting:
             self.remove_class("-answering")
             self.action_leave()
-        elif self.guide.course.state.stage == "solved":
+        else:  # also after a wrong answer: the lesson's keys show a hint, or this line again
             self.remove_class("-answering")
             self.focus()
-        else:
-            message.input.value = ""
         self.show_newest()
 
     def on_descendant_blur(self) -> None:
