@@ -129,6 +129,7 @@ def _no_trash(path: Path) -> None:
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Move everything that the program writes into the test's own folder."""
+    monkeypatch.setenv("TERM", "xterm")  # also takes back what `--plain` does to it
     folder = tmp_path / "home"
     monkeypatch.setenv(paths.HOME_VARIABLE, str(folder))
     monkeypatch.setattr(trash, "_send", _no_trash)

@@ -18,7 +18,7 @@ from tinygpt_tui.ui.learn.lesson_list import LessonList
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 async def test_a_newcomer_does_all_lessons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tinygpt_tui.ui.jobs.training_session.start_trainer", scripted_trainer)
