@@ -18,7 +18,7 @@ MOST_KEYS = 5
 
 
 class Asker:
-    """Somebody with questions, in front of the app with the models that come with it."""
+    """A beginner with questions: the app with the shipped models, and ways to press keys and read the screen."""
 
     def __init__(self, pilot: Pilot[None], engine: FakeEngine) -> None:
         self.pilot, self.engine = pilot, engine

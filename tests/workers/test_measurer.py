@@ -1,4 +1,4 @@
-"""The measurement of the machine's speed ends with whoever asked for it."""
+"""The measurement of the machine's speed ends when its caller closes it."""
 
 from __future__ import annotations
 

@@ -6,12 +6,12 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from io import StringIO
 from typing import NamedTuple
 
 from rich.console import Console, RenderableType
 from rich.segment import Segment, SegmentLines
 
+from tinygpt_tui.charts.export import recording_console
 from tinygpt_tui.words import printable
 
 TEXT = re.compile(r'<text class="(\S+?)" x="([\d.]+)" y="([\d.]+)" textLength="([\d.]+)"[^>]*>(.*?)</text>')
@@ -91,16 +91,7 @@ def animate(frames: Sequence[tuple[str, float]], width: int, height: int) -> str
 
 def _drawn(frame: Frame, width: int, height: int) -> Console:
     """Draw a frame, cut or filled to width x height cells, in a console that recorded it."""
-    console = Console(
-        file=StringIO(),
-        record=True,
-        width=width,
-        height=height,
-        color_system="truecolor",
-        force_terminal=True,
-        legacy_windows=False,
-        _environ={},  # NO_COLOR is about the terminal, not about pictures
-    )
+    console = recording_console(width, height)
     lines = console.render_lines(frame.drawing, console.options.update(height=None))
     console.print(SegmentLines(Segment.set_shape(lines, width, height), new_lines=True), end="")
     return console

@@ -2,8 +2,8 @@
 
 A pass over the long text, a block at a time, finds where a passage of a given length begins: by rolling hashes, and
 then character by character. The first pass, for the shortest passages that count, marks all that is copied. Another one
-looks for something longer than the longest that is known, until there is nothing: the longest is exact. The memory is
-that of a block, however long the text.
+looks for something longer than the longest that is known, until there is nothing or after MOST_PASSES, which bounds the
+time. The memory is that of a block, however long the text.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tinygpt_tui.events.generation import SHORTEST_COPY
 
 SHORTEST = SHORTEST_COPY
 BLOCK = 1 << 20  # characters at once
-MOST_PASSES = 12  # each finds something longer; a text for which they do not suffice was never seen
+MOST_PASSES = 12  # each finds something longer
 _FILTER_BITS = 20
 
 

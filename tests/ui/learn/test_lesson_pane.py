@@ -12,6 +12,7 @@ from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.learn.lesson_list import LessonList
 from tinygpt_tui.ui.learn.pane import LessonPane
+from tinygpt_tui.ui.models.card import CardScreen
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
 
@@ -51,9 +52,15 @@ async def test_a_lesson_is_done_by_keys_and_a_near_miss_does_not_pass() -> None:
         engine.write("xyz")
         engine.end()
         await wait_until(pilot, lambda: "Question" in shown(app))
-        await pilot.press("alt+l", "h", "h", "enter", *"66", "enter")
+        await pilot.press("alt+l", "h", *"66", "enter")  # the first digit opens the line for the answer
         await wait_until(pilot, lambda: "66" in shown(app))
-        assert "Hint 2" in shown(app)
+        await pilot.press("h")  # a key of the lesson again, not a letter of the answer
+        await wait_until(pilot, lambda: "Hint 2" in shown(app))
+        await pilot.press("alt+right", "f12")  # keys of the panes, which have not the focus
+        await wait_until(pilot, lambda: isinstance(app.screen, CardScreen))
+        await pilot.press("escape")
+        await wait_until(pilot, lambda: not app.screen.is_modal)
+        assert app.screen.form.settings.temperature == 0.9  # type: ignore[attr-defined]
         await pilot.press("escape", "f3")
         await wait_until(pilot, lambda: app.current_mode == "train" and app.screen.query(LessonPane))
         await pilot.press("alt+l", "q")

@@ -96,7 +96,7 @@ async def test_a_folder_without_a_model_is_shown_not_opened(tmp_path: Path) -> N
         await open_dialog(bench, str(tmp_path / "empty"))
         await bench.until(lambda: bench.app.screen.query_one("ModelTree").path == tmp_path / "empty")  # type: ignore[attr-defined]
         assert isinstance(bench.app.screen, OpenModelScreen)
-        for typed in ("x" * 300, "~nobody of this name/x"):  # what the system refuses to look for
+        for typed in ("x" * 300, "~no-such-user/x"):  # paths that the system refuses to look up
             bench.app.screen.query_one("#path", Input).value = typed
             await bench.pilot.press("enter")
             await sees(bench, f"there is no file {tmp_path}"[:60])
