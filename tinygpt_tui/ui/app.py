@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.text import Text
-from textual import events
+from textual import events, work
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual.app import App
 from textual.binding import Binding, BindingType
@@ -185,9 +185,13 @@ class TinyGPTApp(App[None]):
             self._garbage.take_over()
             self.news.listen(self)
             self.set_interval(CHECK_EVERY_S, self._garbage.collect_if_due)
-        self.run_worker(self.engine.launch(), exit_on_error=False)
+        self._launch_engine()
         if self._lessons_from is not None:
             self._learn(resume=True)
+
+    @work(exit_on_error=False)
+    async def _launch_engine(self) -> None:
+        await self.engine.launch()
 
     def on_engine_news(self, message: EngineNews) -> None:
         """The start is over when the engine is ready."""

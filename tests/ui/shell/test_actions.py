@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 from collections import Counter
 
 import pytest
+from sources import trees
 from textual.app import App
 from textual.binding import Binding, BindingsMap
 from textual.dom import DOMNode
@@ -43,3 +45,15 @@ def test_no_two_widgets_have_one_name() -> None:
     """A style sheet that names a class would style the other one, too."""
     names = Counter(kind.__name__ for kind in widgets())
     assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_workers_are_given_functions() -> None:
+    """A coroutine object is left unawaited, with a warning, where the app ends before its worker begins."""
+    workers = [
+        node
+        for tree in trees().values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "run_worker"
+    ]
+    assert workers
+    assert [ast.unparse(node) for node in workers if isinstance(node.args[0], ast.Call)] == []

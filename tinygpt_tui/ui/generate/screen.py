@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import msgspec
-from textual import events, on
+from textual import events, on, work
 from textual.actions import parse
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -169,7 +169,11 @@ class GenerateScreen(TabScreen):
         if self.pane.output.text:
             self._write(requests.continued(self.pane))
         elif last is not None:
-            self.run_worker(self.load_session(last.id), exit_on_error=False)
+            self._reopen(last.id)
+
+    @work(exit_on_error=False)
+    async def _reopen(self, id: str) -> None:
+        await self.load_session(id)
 
     async def load_session(self, id: str, place: tuple[int, int] | None = None) -> None:
         """Reopen a session, at a branch and a character of its full text if they are given."""
