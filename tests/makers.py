@@ -88,6 +88,15 @@ GPT_VARIANTS: dict[str, GPTSettings] = {
         epsilon=1e-6,
         rotary_base=500.0,
     ),
+    "llama, with all else": tiny_gpt(
+        positions="rotary", norm="rmsnorm", activation="swiglu", n_kv_head=1, head_width=12, hidden=20, qkv_bias=True,
+        qk_norm=True, qk_norm_weight=True, rotary_width=8, rotary_factors=(1.0, 1.5, 4.0, 8.0), epsilon=1e-3,
+    ),
+    "attention beside the MLP, alternately local": tiny_gpt(
+        parallel=True, positions="rotary", rotary_width=4, bias=True, qkv_bias=True, local_windows=(0, 3)
+    ),
+    "gated by GELU, local": tiny_gpt(activation="geglu", local_windows=(5,), hidden=24, bias=True),
+    "gated by tanh GELU, shifted": tiny_gpt(activation="geglu_tanh", token_shift=1, parallel=True),
     "wide heads": tiny_gpt(head_width=12, hidden=40, n_kv_head=1, positions="rotary", sliding=True),
     "one head, nothing else": tiny_gpt(
         n_layer=1, n_head=1, norm="none", projection=False, feed_forward="none", residual="none", final_norm=False

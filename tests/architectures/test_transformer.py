@@ -11,6 +11,8 @@ from torch import Tensor
 from tinygpt_tui.architectures.extras import NgramTables, TokenShift
 from tinygpt_tui.architectures.transformer import CausalSelfAttention, activate, attend, rope_table, rotate
 
+FREQUENCIES = tiny_gpt(head_width=6).rotary_frequencies
+
 
 def gradients(y: Tensor, *leaves: Tensor) -> tuple[Tensor, ...]:
     weights = torch.arange(y.numel(), dtype=y.dtype).view_as(y).sin()
@@ -58,7 +60,7 @@ def test_activations_at_one(kind: str, at_one: float) -> None:
 
 def test_the_compilers_rotation_is_the_eager_one(monkeypatch: pytest.MonkeyPatch) -> None:
     x = torch.randn(2, 3, 8, 6, generator=torch.Generator().manual_seed(0))
-    rope = rope_table(8, 6)
+    rope = rope_table(8, FREQUENCIES)
     eager = rotate(x, rope)
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
     torch.testing.assert_close(rotate(x, rope), eager)
@@ -66,7 +68,7 @@ def test_the_compilers_rotation_is_the_eager_one(monkeypatch: pytest.MonkeyPatch
 
 def test_rotation_sees_distances_only() -> None:
     q, k = torch.randn(2, 1, 1, 1, 6, generator=torch.Generator().manual_seed(0))
-    rope = rope_table(20, 6)
+    rope = rope_table(20, FREQUENCIES)
     scores = [(rotate(q, rope[i + 5 : i + 6]) * rotate(k, rope[i : i + 1])).sum().item() for i in (0, 3, 14)]
     assert scores == pytest.approx([scores[0]] * 3, abs=1e-5)
     torch.testing.assert_close(rotate(q, rope[:1]), q)
@@ -86,7 +88,7 @@ def test_queries_and_keys_are_normalised_and_turned_values_are_not() -> None:
     settings = tiny_gpt(positions="rotary", qk_norm=True)
     attention = CausalSelfAttention(settings)
     x = torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(0))
-    rope = rope_table(5, 8)
+    rope = rope_table(5, settings.rotary_frequencies)
     q, k, v = (part.view(2, 5, 2, 8).transpose(1, 2) for part in attention.c_attn(x).split(16, dim=2))
     q, k = (rotate(F.layer_norm(part, (8,)), rope) for part in (q, k))
     mixed = attend(q, k, v, 8**-0.5).transpose(1, 2).reshape(2, 5, 16)

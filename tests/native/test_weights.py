@@ -12,7 +12,6 @@ import safetensors.torch
 import torch
 from makers import CLASSIC, STANDARD_VARIANTS, make_model, random_ids, random_model, tiny_gpt
 
-from tinygpt_tui.architectures import transformer
 from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.checkpoints.weights import read_weights
 from tinygpt_tui.errors import CheckpointError
@@ -20,7 +19,7 @@ from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.native.engine import NativeEngine
 from tinygpt_tui.native.library import LAYER_MATRICES, LAYER_PARTS, NET_MATRICES, NET_PARTS, Library
 from tinygpt_tui.native.panels import LANES, PANEL
-from tinygpt_tui.native.weights import arrange, rotation_frequencies, shapes, supports
+from tinygpt_tui.native.weights import arrange, shapes, supports
 from tinygpt_tui.settings.architecture import GPTSettings
 
 
@@ -59,12 +58,6 @@ def test_panels_hold_every_weight_at_its_place(width: int) -> None:
             panel = column // PANEL * PANEL
             place = panel * 16 + row * min(PANEL, padded - panel) + column - panel
             assert head[place] == state["lm_head.weight"][column, row]
-
-
-def test_the_rotation_is_torchs() -> None:
-    angles = np.outer(np.arange(300), rotation_frequencies(48))
-    turns = np.stack((np.cos(angles), np.sin(angles)), axis=-1)
-    np.testing.assert_allclose(turns, transformer.rope_table(300, 48).numpy(), rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])

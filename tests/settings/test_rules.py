@@ -30,6 +30,13 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "positions": ("learned", "rotary"),
     "sliding": (False, False, True),
     "projection": (True, True, False),
+    "qk_norm": (True, True, False),
+    "qk_norm_weight": (False, False, True),
+    "rotary_width": (0, 0, 2, 3),
+    "rotary_factors": ((), (), (2.0, 3.0)),
+    "local_windows": ((), (), (3, 0)),
+    "parallel": (False, False, True),
+    "feed_forward": ("mlp", "mlp", "none"),
 }
 
 
@@ -41,7 +48,7 @@ def drawn(count: int) -> list[dict[str, Any]]:
 def test_a_net_without_problems_computes_and_one_with_problems_is_refused_by_the_setting() -> None:
     computed, refused = 0, set()
     ids = torch.zeros(1, 20, dtype=torch.long, device="meta")
-    for changes in drawn(300):
+    for changes in drawn(600):
         settings = tiny_gpt(**changes, n_layer=1)
         found = problems(settings)
         if found:
@@ -55,7 +62,7 @@ def test_a_net_without_problems_computes_and_one_with_problems_is_refused_by_the
             model = build(settings)
         assert model(ids[:, : 20 if settings.sliding else 8]).shape[-1] == settings.vocab_size
     assert computed > 50
-    assert refused == {"n_embd", "n_kv_head", "head_width", "sliding"}
+    assert refused == CHOICES.keys() - {"n_head", "positions", "projection", "qk_norm", "feed_forward"}
 
 
 @pytest.mark.parametrize("settings", VARIANTS.values(), ids=VARIANTS.keys())

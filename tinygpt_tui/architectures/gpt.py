@@ -56,12 +56,12 @@ class GPT(LanguageModel):
             parts["wpe"] = nn.Embedding(T, C)
         if settings.ngram_rows:
             parts["ngrams"] = NgramTables(V, settings.ngram_rows, C)
-        parts["h"] = nn.ModuleList(Block(settings) for _ in range(settings.n_layer))
+        parts["h"] = nn.ModuleList(Block(settings, layer) for layer in range(settings.n_layer))
         parts["ln_f"] = Norm(settings, present=settings.final_norm)
         self.transformer = nn.ModuleDict(parts)
         self.lm_head = Head(C, V, bias=settings.head_bias)
         if settings.positions == "rotary":
-            table = rope_table(settings.training_length, settings.head_size, settings.rotary_base)
+            table = rope_table(settings.training_length, settings.rotary_frequencies)
             self.register_buffer("rope", table, persistent=False)
         self._start_weights()
         if settings.tied_head:
@@ -117,11 +117,11 @@ class GPT(LanguageModel):
         if isinstance(seen, Ragged):
             if seen.longest < len(table):
                 return table[seen.places][:, None, None]
-            far = rope_at(seen.places.cpu(), self.settings.head_size, self.settings.rotary_base)
+            far = rope_at(seen.places.cpu(), self.settings.rotary_frequencies)
             return far.to(table.device)[:, None, None]
         if seen + T <= len(table):
             return table[seen : seen + T]
-        return rope_table(T, self.settings.head_size, self.settings.rotary_base, start=seen).to(table.device)
+        return rope_table(T, self.settings.rotary_frequencies, start=seen).to(table.device)
 
     def new_memory(self, batch: int) -> GPTMemory:
         """Return an empty memory for `batch` texts; the shifts see zeros before the first token."""

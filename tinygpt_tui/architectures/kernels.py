@@ -11,6 +11,7 @@ class Heads(NamedTuple):
     """The sizes of an attention layer: heads of queries, heads of keys and values, numbers in each.
 
     `norm` is the kind of norm of queries and keys, `window` how many tokens each one sees; None: no norm, all.
+    `rotary` is how many numbers of a head rotate, where positions are rotary.
     """
 
     queries: int
@@ -19,6 +20,8 @@ class Heads(NamedTuple):
     norm: str | None
     window: int | None
     scale: float
+    epsilon: float
+    rotary: int
 
 
 class Matrix(NamedTuple):

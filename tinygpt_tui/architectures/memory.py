@@ -56,7 +56,7 @@ class Ragged:
         self.places = torch.tensor(lengths, device=device)
         self.rows = torch.arange(len(lengths), device=device)
         self._slots: dict[tuple[int, int], Tensor] = {}
-        self._visible: dict[int, Tensor] = {}
+        self._visible: dict[tuple[int, int | None], Tensor] = {}
 
     def slots(self, room: int, back: int = 0) -> Tensor:
         """Return where the token `back` places before the new one is in a ring of `room`, for each text (B,)."""
@@ -64,9 +64,15 @@ class Ragged:
             self._slots[room, back] = (self.places - back) % room
         return self._slots[room, back]
 
-    def visible(self, room: int) -> Tensor:
-        """Return which columns of a ring of `room` each text has filled with the new token, (B, 1, 1, n)."""
-        if room not in self._visible:
+    def visible(self, room: int, window: int | None = None) -> Tensor:
+        """Return which columns of a ring of `room` the new token of each text sees, (B, 1, 1, n).
+
+        All that are filled, or where no ring is full the last `window` of them.
+        """
+        if (room, window) not in self._visible:
             columns = torch.arange(min(self.longest + 1, room), device=self.places.device)
-            self._visible[room] = (columns <= self.places[:, None])[:, None, None]
-        return self._visible[room]
+            seen = columns <= self.places[:, None]
+            if window is not None:
+                seen &= columns > self.places[:, None] - window
+            self._visible[room, window] = seen[:, None, None]
+        return self._visible[room, window]

@@ -6,6 +6,7 @@ values, F numbers inside the MLP.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -62,10 +63,12 @@ class Norm(nn.Module):
 
 
 def activate(x: Tensor, kind: str) -> Tensor:
-    """Apply the non-linearity `kind` to every number of x (any shape).
+    """Apply the non-linearity `kind`, of a gated MLP that of the gate, to every number of x (any shape).
 
-    Sources: Hendrycks and Gimpel 2016 (gelu, and its tanh form); So et al. 2021 (squared ReLU).
+    Sources: Hendrycks and Gimpel 2016 (gelu, and its tanh form); So et al. 2021 (squared ReLU); Shazeer 2020 (gates).
     """
+    if kind == "swiglu":
+        return F.silu(x)
     if kind == "relu_squared":
         if torch.compiler.is_compiling() or not torch.is_grad_enabled():
             return F.relu(x).square()
@@ -73,7 +76,7 @@ def activate(x: Tensor, kind: str) -> Tensor:
         return squared
     if kind == "relu":
         return F.relu(x)
-    return F.gelu(x, approximate="tanh" if kind == "gelu_tanh" else "none")
+    return F.gelu(x, approximate="tanh" if kind in ("gelu_tanh", "geglu_tanh") else "none")
 
 
 class _ReluSquared(torch.autograd.Function):
@@ -96,27 +99,27 @@ class _ReluSquared(torch.autograd.Function):
 # Rotary positions
 
 
-def rope_table(positions: int, head_size: int, base: float = 10_000.0, start: int = 0) -> Tensor:
-    """Return `rope_at` for `positions` places from `start`, (T, D/2, 2)."""
-    return rope_at(torch.arange(start, start + positions), head_size, base)
+def rope_table(positions: int, frequencies: Sequence[float], start: int = 0) -> Tensor:
+    """Return `rope_at` for `positions` places from `start`, (T, R/2, 2)."""
+    return rope_at(torch.arange(start, start + positions), frequencies)
 
 
-def rope_at(places: Tensor, head_size: int, base: float = 10_000.0) -> Tensor:
-    """Return cosine and sine of RoPE's angles at `places` (N,), (N, D/2, 2) float32.
-
-    Pair i of a head is rotated by `place * base ** (-2 i / D)`. Source: Su et al. 2021, eq. 15.
-    """
-    frequencies = base ** (-torch.arange(0, head_size, 2, dtype=torch.float64) / head_size)
-    angles = torch.outer(places.double(), frequencies)
+def rope_at(places: Tensor, frequencies: Sequence[float]) -> Tensor:
+    """Return cosine and sine of RoPE's angles, `frequencies` (R/2,) times `places` (N,): (N, R/2, 2) float32."""
+    angles = torch.outer(places.double(), torch.tensor(frequencies, dtype=torch.float64, device=places.device))
     return torch.stack((angles.cos(), angles.sin()), dim=-1).float()
 
 
 def rotate(x: Tensor, rope: Tensor) -> Tensor:
-    """Rotate neighbouring pairs of x (B, H, T, D) by `rope` (T, D/2, 2) or (B, 1, T, D/2, 2); returns (B, H, T, D).
+    """Rotate neighbouring pairs of x (B, H, T, D) by `rope` (T, R/2, 2) or (B, 1, T, R/2, 2); returns (B, H, T, D).
 
+    Of a head only the first R numbers are rotated; they may be all.
     One complex product is fastest on the processor, where operations run one by one. A compiler cannot fuse complex
     numbers, and not every accelerator has them: there it is the same arithmetic in real ones.
     """
+    width = 2 * rope.shape[-2]
+    if width < x.shape[-1]:
+        return torch.cat((rotate(x[..., :width], rope), x[..., width:]), dim=-1)
     if torch.compiler.is_compiling() or x.device.type != "cpu":
         even, odd = x[..., 0::2], x[..., 1::2]
         cosine, sine = rope.unbind(-1)
@@ -132,20 +135,25 @@ def rotate(x: Tensor, rope: Tensor) -> Tensor:
 class CausalSelfAttention(nn.Module):
     """Each token sends a query to all earlier ones; the better a key matches it, the more of that value it takes."""
 
-    def __init__(self, settings: GPTSettings) -> None:
+    def __init__(self, settings: GPTSettings, layer: int = 0) -> None:
         super().__init__()
         C, D, H, K = settings.n_embd, settings.head_size, settings.n_head, settings.kv_heads
         # Query, key and value in one product.
         self.c_attn = nn.Linear(C, (H + 2 * K) * D, bias=settings.qkv_bias)
         self.c_proj = nn.Linear(H * D, C, bias=settings.bias) if settings.projection else nn.Identity()
+        self.q_norm = nn.Parameter(torch.ones(D)) if settings.qk_norm_weight else None
+        self.k_norm = nn.Parameter(torch.ones(D)) if settings.qk_norm_weight else None
         self.dropout = settings.attention_dropout
+        self.is_local = settings.window_of(layer) < settings.block_size
         self.heads = Heads(
             queries=H,
             keys=K,
             size=D,
             norm=settings.norm if settings.qk_norm else None,
-            window=settings.block_size if settings.sliding else None,
+            window=settings.window_of(layer) if settings.sliding or self.is_local else None,
             scale=(C if settings.attention_scale == "n_embd" else D) ** -0.5,
+            epsilon=settings.epsilon,
+            rotary=settings.rotary_width or D,
         )
 
     def forward(self, x: Tensor, rope: Tensor | None, cache: KVCache | None = None, kernels: Kernels = PLAIN) -> Tensor:
@@ -155,23 +163,26 @@ class CausalSelfAttention(nn.Module):
         written into `cache`, where there is one; where attention slides, they replace the oldest.
         """
         B, T, _ = x.shape
-        H, K, D, norm, window, scale = self.heads
+        H, K, D, norm, window, scale, epsilon, _ = self.heads
         dropout = self.dropout if self.training else 0.0
         qkv = self.c_attn(x)  # (B, T, (H + 2 K) D)
-        y = kernels.attention(qkv, rope, self.heads, dropout) if cache is None else None
+        fusible = cache is None and self.q_norm is None
+        y = kernels.attention(qkv, rope, self.heads, dropout) if fusible else None
         if y is None:
             q, k, v = (
                 part.view(B, T, -1, D).transpose(1, 2) for part in torch.split(qkv, [H * D, K * D, K * D], dim=2)
             )  # q (B, H, T, D); k and v (B, K, T, D)
             if norm is not None:
-                q, k = normalise(q, norm), normalise(k, norm)
+                q = normalise(q, norm, self.q_norm, epsilon=epsilon)
+                k = normalise(k, norm, self.k_norm, epsilon=epsilon)
             if rope is not None:
                 q, k = rotate(q, rope), rotate(k, rope)
             visible = None
             if cache is not None:
                 keys, values, seen = cache
                 k, v = update_kv_cache(keys, k, seen), update_kv_cache(values, v, seen)  # (B, K, S, D)
-                visible = seen.visible(keys.shape[2]) if isinstance(seen, Ragged) else None
+                if isinstance(seen, Ragged):
+                    visible = seen.visible(keys.shape[2], window if self.is_local else None)
             if K < H:  # a group of queries shares one head of keys and values
                 k, v = k.repeat_interleave(H // K, dim=1), v.repeat_interleave(H // K, dim=1)
             y = attend(q, k, v, scale, dropout, window, visible)  # (B, H, T, D)
@@ -253,14 +264,14 @@ def update_kv_cache(cache: Tensor, new: Tensor, seen: int | Ragged) -> Tensor:
 class MLP(nn.Module):
     """Each token by itself: wider, a non-linearity, and back.
 
-    With a gate (SwiGLU) a third matrix says how much of each number passes. Source: Shazeer 2020, eq. 6.
+    With a gate (SwiGLU, GEGLU) a third matrix says how much of each number passes. Source: Shazeer 2020, eq. 6.
     """
 
     def __init__(self, settings: GPTSettings) -> None:
         super().__init__()
         C, hidden = settings.n_embd, settings.hidden_size
         self.c_fc = nn.Linear(C, hidden, bias=settings.bias)
-        self.c_gate = nn.Linear(C, hidden, bias=settings.bias) if settings.activation == "swiglu" else None
+        self.c_gate = nn.Linear(C, hidden, bias=settings.bias) if settings.has_gate else None
         self.c_proj = nn.Linear(hidden, C, bias=settings.bias) if settings.feed_forward == "mlp" else nn.Identity()
         self.activation = settings.activation
 
@@ -271,21 +282,22 @@ class MLP(nn.Module):
             if fast is not None:
                 return fast
         h = self.c_fc(x)  # (B, T, F)
-        h = activate(h, self.activation) if self.c_gate is None else F.silu(self.c_gate(x)) * h
+        h = activate(h, self.activation) if self.c_gate is None else activate(self.c_gate(x), self.activation) * h
         y: Tensor = self.c_proj(h)  # (B, T, C)
         return y
 
 
 class Block(nn.Module):
-    """Attention, then the MLP: the result of each is added to the stream."""
+    """Attention, then the MLP, or both at once: the result of each is added to the stream."""
 
-    def __init__(self, settings: GPTSettings) -> None:
+    def __init__(self, settings: GPTSettings, layer: int = 0) -> None:
         super().__init__()
         self.ln_1 = Norm(settings)
-        self.attn = CausalSelfAttention(settings)
+        self.attn = CausalSelfAttention(settings, layer)
         self.ln_2 = self.mlp = None
         if settings.feed_forward != "none":
             self.ln_2, self.mlp = Norm(settings), MLP(settings)
+        self.parallel = settings.parallel
         self.residual, self.dropout = settings.residual, settings.dropout
         self.kernels = PLAIN
         window, C = settings.token_shift, settings.n_embd
@@ -302,10 +314,12 @@ class Block(nn.Module):
         """x (B, T, C) -> (B, T, C); `rows` are what the two token shifts saw last, each (B, window, C)."""
         kernels = self.kernels if cache is None and not torch.compiler.is_compiling() else PLAIN
         h = _normed(kernels, x, self.ln_1, self.shift_1, rows[0] if rows else None)
+        before = x
         x = self._add(kernels, x, self.attn(h, rope, cache, kernels), self.ln_1)
         if self.ln_2 is None or self.mlp is None:
             return x
-        h = _normed(kernels, x, self.ln_2, self.shift_2, rows[1] if rows else None)
+        read = before if self.parallel else x
+        h = _normed(kernels, read, self.ln_2, self.shift_2, rows[1] if rows else None)
         return self._add(kernels, x, self.mlp(h, kernels), self.ln_2)
 
     def _add(self, kernels: Kernels, x: Tensor, y: Tensor, norm: Norm) -> Tensor:

@@ -186,9 +186,7 @@ class _Net:
 
     def _rope_tables(self) -> tuple[str, str]:
         """Cosine and sine of RoPE's angles, each (T, D/2, 1); the angles in double precision, as they grow."""
-        g, D = self.graph, self.settings.head_size
-        base = self.settings.rotary_base
-        frequencies = base ** (-np.arange(0, D, 2, dtype=np.float64) / D)
+        g, frequencies = self.graph, np.array(self.settings.rotary_frequencies)
         places = g.add("Unsqueeze", g.add("Cast", self.positions, to=11), g.integers(1))  # 11: double
         angles = g.add("Mul", places, g.weight("frequencies", frequencies))
         whole = g.add("Floor", g.add("Div", angles, g.number(2 * np.pi, np.float64)))

@@ -65,7 +65,7 @@ def arrange(
         {laid: where for part in parts.items() for laid, where in block.put(*part)} for parts in (net, *layers)
     )
     if settings.positions == "rotary":
-        net_laid["frequencies"] = rotation_frequencies(settings.head_size)
+        net_laid["frequencies"] = np.array(settings.rotary_frequencies, dtype=np.float64)
     return NativeWeights(settings, net_laid, tuple(layers_laid), precision)
 
 
@@ -106,11 +106,6 @@ def shapes(settings: GPTSettings) -> dict[str, tuple[int, ...]]:
 def ngram_rows(settings: GPTSettings) -> tuple[int, int]:
     """Return the rows of the pair table and of the triple table; see architectures/extras.py."""
     return min((settings.vocab_size + 1) ** 2, settings.ngram_rows), settings.ngram_rows
-
-
-def rotation_frequencies(head_size: int, base: float = 10_000.0) -> NDArray[np.float64]:
-    """Return how far RoPE turns each pair of a head from one position to the next, (D/2,); see transformer.py."""
-    return base ** (-np.arange(0, head_size, 2, dtype=np.float64) / head_size)
 
 
 def check_sizes(settings: GPTSettings, name: str) -> None:

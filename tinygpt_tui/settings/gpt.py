@@ -9,6 +9,9 @@ from msgspec import Meta
 from tinygpt_tui.settings.base import BaseArchitecture, BlockSize, Dropout, HeadCount, Layers, Part, VocabSize, Width
 
 
+GATED = ("swiglu", "geglu", "geglu_tanh")  # activations with a gate, a third matrix
+
+
 class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
     """A decoder-only transformer, from the lecture's to the modern form.
 
@@ -32,8 +35,8 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
     )
     norm_weight: Annotated[bool, Meta(description="norms carry learned weights")] = True
     activation: Annotated[
-        Literal["gelu", "gelu_tanh", "relu", "relu_squared", "swiglu"],
-        Meta(description="non-linearity inside the MLP; swiglu has a gate, a third matrix"),
+        Literal["gelu", "gelu_tanh", "relu", "relu_squared", "swiglu", "geglu", "geglu_tanh"],
+        Meta(description="non-linearity inside the MLP; swiglu and geglu have a gate, a third matrix"),
     ] = "gelu"
     attention_scale: Annotated[
         Literal["head_size", "n_embd"], Meta(description="scores are divided by the root of this")
@@ -43,6 +46,7 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
     head_bias: Annotated[bool, Meta(description="a bias in the output head")] = False
     tied_head: Annotated[bool, Meta(description="the output head is the token embedding")] = True
     qk_norm: Annotated[bool, Meta(description="queries and keys are normalised")] = False
+    qk_norm_weight: Annotated[bool, Meta(description="the norms of queries and keys carry learned weights")] = False
     embedding_norm: Annotated[bool, Meta(description="the summed embeddings are normalised")] = False
     token_shift: Annotated[
         int, Meta(ge=0, le=3, description="each channel adds a learned weight of this many previous positions")
@@ -69,11 +73,25 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
         Literal["stream", "normed", "none"],
         Meta(description="what a sublayer's result is added to: the stream, its norm, or nothing"),
     ] = "stream"
+    parallel: Annotated[
+        bool, Meta(description="attention and MLP both read the stream as it comes into the block")
+    ] = False
     final_norm: Annotated[bool, Meta(description="a norm before the output head")] = True
     epsilon: Annotated[float, Meta(gt=0, lt=1, description="what a norm adds to the variance")] = 1e-5
     rotary_base: Annotated[
         float, Meta(gt=1, description="rotary positions: the slowest pair turns once in 2π of these")
     ] = 10_000.0
+    rotary_width: Annotated[
+        int, Meta(ge=0, le=4096, description="rotary positions: the first numbers of a head that rotate; 0: all")
+    ] = 0
+    rotary_factors: Annotated[
+        tuple[float, ...],
+        Meta(description="rotary positions: how many times slower each pair turns, for longer texts; none: not slower"),
+    ] = ()
+    local_windows: Annotated[
+        tuple[int, ...],
+        Meta(description="how many tokens each layer sees, again from the first for more layers; 0: the whole window"),
+    ] = ()
 
     start: Annotated[
         Literal["gpt2", "zero_residual", "torch"],
@@ -107,13 +125,38 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
         return self.n_embd if self.feed_forward == "one_layer" else self.hidden or 4 * self.n_embd
 
     @property
+    def has_gate(self) -> bool:
+        """Whether a third matrix of the MLP says how much of each number passes."""
+        return self.activation in GATED
+
+    @property
+    def rotary_frequencies(self) -> tuple[float, ...]:
+        """By what angle each pair of a head turns from one position to the next (radians), the fastest first.
+
+        Source: Su et al. 2021, eq. 15.
+        """
+        width = self.rotary_width or self.head_size
+        factors = self.rotary_factors or (1.0,) * (width // 2)
+        return tuple(self.rotary_base ** (-2 * pair / width) / factor for pair, factor in enumerate(factors))
+
+    def window_of(self, layer: int) -> int:
+        """Return how many tokens a position of this layer sees, itself included."""
+        windows = self.local_windows
+        return min(self.block_size, (windows[layer % len(windows)] if windows else 0) or self.block_size)
+
+    @property
     def is_standard(self) -> bool:
         """Whether the native engine knows its blocks; torch runs all others."""
         return (
             self.kv_heads == self.n_head
             and self.head_size * self.n_head == self.n_embd
             and self.hidden_size == 4 * self.n_embd
-            and self.activation != "swiglu"
+            and not self.has_gate
+            and not self.qk_norm_weight
+            and not self.parallel
+            and not self.rotary_width
+            and not self.rotary_factors
+            and not self.local_windows
             and self.norm != "none"
             and self.projection
             and self.feed_forward == "mlp"
@@ -129,7 +172,8 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
         heads, hidden, has_mlp = self.n_head * self.head_size, self.hidden_size, self.feed_forward != "none"
         norm = C * (self.norm_weight and self.norm != "none") * (2 if bias and self.norm == "layernorm" else 1)
         qkv = heads + 2 * self.kv_heads * self.head_size
-        widening = has_mlp * (1 + (self.activation == "swiglu"))
+        qk_norm = L * 2 * self.head_size * self.qk_norm_weight
+        widening = has_mlp * (1 + self.has_gate)
         narrowing = self.feed_forward == "mlp"
         pair_rows = min((V + 1) ** 2, self.ngram_rows)
         return {
@@ -139,6 +183,6 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
             Part.ATTENTION: L * (qkv * (C + self.qkv_bias) + self.projection * (heads * C + C * bias)),
             Part.MLP: L * (widening * hidden * (C + bias) + narrowing * (hidden * C + C * bias)),
             Part.TOKEN_SHIFT: L * (1 + has_mlp) * self.token_shift * C,
-            Part.NORMS: (L * (1 + has_mlp) + self.final_norm) * norm,
+            Part.NORMS: (L * (1 + has_mlp) + self.final_norm) * norm + qk_norm,
             Part.HEAD: (0 if self.tied_head else V * C) + V * self.head_bias,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import NamedTuple
 
 from tinygpt_tui.errors import UsageError
@@ -47,6 +48,7 @@ def _of_model(s: BaseArchitecture) -> Iterator[Problem]:
             yield Problem(
                 "head_width", f"without a projection the heads together must be n embd ({s.n_embd}) wide", "choose 0"
             )
+        yield from _of_attention(s)
         if s.sliding and not s.is_rotary:
             yield Problem("sliding", "needs rotary positions", "set positions to rotary, or sliding to no")
     for name, count in divisors.items():
@@ -60,6 +62,22 @@ def _of_model(s: BaseArchitecture) -> Iterator[Problem]:
         field = "head_width" if isinstance(s, GPTSettings) and s.head_width else "n_embd"
         message = f"gives heads of {s.head_size} numbers, and rotary positions rotate pairs"
         yield Problem(field, message, "choose one that gives an even number")
+
+
+def _of_attention(s: GPTSettings) -> Iterator[Problem]:
+    pairs = (s.rotary_width or s.head_size) // 2
+    if s.qk_norm_weight and not s.qk_norm:
+        yield Problem("qk_norm_weight", "needs normalised queries and keys", "set qk norm to yes")
+    if s.rotary_width > s.head_size or s.rotary_width % 2:
+        yield Problem("rotary_width", f"must be an even part of a head of {s.head_size}", "choose 0 for the whole head")
+    elif s.rotary_factors and (len(s.rotary_factors) != pairs or not all(0 < one < inf for one in s.rotary_factors)):
+        yield Problem("rotary_factors", f"must be {pairs} numbers above zero, one for each pair", "choose none")
+    if any(window < 0 for window in s.local_windows):
+        yield Problem("local_windows", "must not be negative", "choose 0 for the whole window")
+    if s.local_windows and s.sliding:
+        yield Problem("local_windows", "cannot be combined with sliding", "set sliding to no, or choose none")
+    if s.parallel and (s.residual != "stream" or s.feed_forward == "none"):
+        yield Problem("parallel", "needs an MLP and a residual of the stream", "set parallel to no")
 
 
 def _of_run(settings: TrainingSettings, processes: int) -> Iterator[Problem]:

@@ -18,7 +18,6 @@ from tinygpt_tui.architectures.backpack import Backpack
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.gpt import GPT
 from tinygpt_tui.architectures.kernels import Heads, Kernels, Matrix
-from tinygpt_tui.architectures.transformer import EPSILON
 from tinygpt_tui.native.learning import KINDS, Attention, Learning, load_learning
 
 _HALF = 1 << 31  # a share of it is compared with 31 random bits
@@ -47,8 +46,10 @@ class FusedKernels(Kernels):
         return y
 
     def attention(self, qkv: Tensor, rope: Tensor | None, heads: Heads, dropout: float) -> Tensor | None:
-        """As in Kernels, qkv (B, T, 3 H D); as many heads of keys as of queries, and no dropout inside."""
+        """As in Kernels, qkv (B, T, 3 H D); as many heads of keys as of queries, rotated whole, and no dropout."""
         if dropout or heads.keys < heads.queries or heads.norm not in (None, "layernorm"):
+            return None
+        if heads.rotary < heads.size:
             return None
         y: Tensor = _Attend.apply(self.native, self._net(qkv, rope, heads), qkv, rope)  # type: ignore[no-untyped-call]
         return y
@@ -73,17 +74,18 @@ class FusedKernels(Kernels):
     def _net(self, qkv: Tensor, rope: Tensor | None, heads: Heads) -> Attention:
         """Return the sizes of this attention for a batch like qkv (B, T, 3 H D), with room to work in."""
         batch, T, width = qkv.shape
-        key = (batch, T, width, heads.queries, 0 if rope is None else rope.data_ptr())
+        reach = T if heads.window is None else min(T, heads.window)
+        key = (batch, T, width, heads.queries, reach, 0 if rope is None else rope.data_ptr())
         if key not in self._nets:
             net = Attention(
                 batch=batch,
                 T=T,
                 n_head=heads.queries,
                 head_size=heads.size,
-                reach=T if heads.window is None else min(T, heads.window),
+                reach=reach,
                 normed=heads.norm is not None,
                 scale=heads.scale,
-                epsilon=EPSILON,
+                epsilon=heads.epsilon,
                 turns=None if rope is None else rope.data_ptr(),
             )
             work = torch.zeros(self.native.attention_floats(ctypes.byref(net)))
