@@ -89,8 +89,18 @@ GPT_VARIANTS: dict[str, GPTSettings] = {
         rotary_base=500.0,
     ),
     "llama, with all else": tiny_gpt(
-        positions="rotary", norm="rmsnorm", activation="swiglu", n_kv_head=1, head_width=12, hidden=20, qkv_bias=True,
-        qk_norm=True, qk_norm_weight=True, rotary_width=8, rotary_factors=(1.0, 1.5, 4.0, 8.0), epsilon=1e-3,
+        positions="rotary",
+        norm="rmsnorm",
+        activation="swiglu",
+        n_kv_head=1,
+        head_width=12,
+        hidden=20,
+        qkv_bias=True,
+        qk_norm=True,
+        qk_norm_weight=True,
+        rotary_width=8,
+        rotary_factors=(1.0, 1.5, 4.0, 8.0),
+        epsilon=1e-3,
     ),
     "attention beside the MLP, alternately local": tiny_gpt(
         parallel=True, positions="rotary", rotary_width=4, bias=True, qkv_bias=True, local_windows=(0, 3)

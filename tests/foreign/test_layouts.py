@@ -157,7 +157,13 @@ def test_its_logits_are_the_programs(
 
 
 def test_every_layout_is_tested() -> None:
-    assert {case[2] for case in CASES.values()} | {"hf-gpt2", "nanochat", "litgpt", "safetensors"} == LAYOUTS.keys()
+    assert {case[2] for case in CASES.values()} | {
+        "gguf",
+        "hf-gpt2",
+        "nanochat",
+        "litgpt",
+        "safetensors",
+    } == LAYOUTS.keys()
 
 
 def in_tar(state: dict[str, Tensor], path: Path) -> None:

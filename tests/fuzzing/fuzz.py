@@ -156,6 +156,7 @@ KINDS: dict[str, tuple[Callable[[], list[dict[str, bytes]]], Callable[[dict[str,
     "hugging-face": (whole_files.hugging_face, damage_plain(*_JSONS)),
     "llama2c": (whole_files.llama2c, damage_plain("stories.bin")),
     "pieces": (whole_files.pieces, damage_plain("tokenizer.bin", "tokenizer.model")),
+    "gguf": (whole_files.gguf, damage_plain("model.gguf")),
 }
 
 

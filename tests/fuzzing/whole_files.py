@@ -215,3 +215,39 @@ def llama2c() -> list[dict[str, bytes]]:
     numbers = vocabulary * dim + layers * (2 * dim + 2 * dim * dim + 2 * 2 * dim + 3 * hidden * dim) + dim + 2 * window
     header = struct.pack("<7i", dim, hidden, layers, heads, kv_heads, vocabulary, window)
     return [{"stories.bin": header + struct.pack("<f", 0.5) * numbers}]
+
+
+def gguf() -> list[dict[str, bytes]]:
+    """Return a llama of one layer in a GGUF, with Llama's pieces and with characters."""
+    V, C, hidden = 5, 4, 8
+    shapes: dict[str, tuple[int, ...]] = {
+        "token_embd": (V, C), "output_norm": (C,), "output": (V, C), "blk.0.attn_norm": (C,), "blk.0.ffn_norm": (C,),
+        **{f"blk.0.attn_{part}": (C, C) for part in ("q", "k", "v", "output")},
+        "blk.0.ffn_gate": (hidden, C), "blk.0.ffn_up": (hidden, C), "blk.0.ffn_down": (C, hidden),
+    }  # fmt: skip
+    sizes = {"context_length": 8, "embedding_length": C, "block_count": 1, "feed_forward_length": hidden,
+             "attention.head_count": 2}  # fmt: skip
+
+    def text(content: str) -> bytes:
+        return struct.pack("<Q", len(content.encode())) + content.encode()
+
+    def texts(name: str, *row: str) -> bytes:
+        return text(name) + struct.pack("<IIQ", 9, 8, len(row)) + b"".join(map(text, row))
+
+    entries = [text("general.architecture") + struct.pack("<I", 8) + text("llama")]
+    entries += [text(f"llama.{name}") + struct.pack("<II", 4, size) for name, size in sizes.items()]
+    scores = text("tokenizer.ggml.scores") + struct.pack("<IIQ5f", 9, 6, 5, 0, 0, 0, -1, -2)
+    pieces = [texts("tokenizer.ggml.tokens", "<unk>", "<s>", "</s>", "▁", "a"), scores]
+    characters = [texts("tokenizer.ggml.tokens", "\\n", " ", "a", "b", "\\xc3\\xa9")]
+    found = []
+    for model, rows in (("llama", pieces), ("rwkv", characters)):
+        told = [*entries, text("tokenizer.ggml.model") + struct.pack("<I", 8) + text(model), *rows]
+        described, numbers = b"", b""
+        for name, shape in shapes.items():
+            described += text(f"{name}.weight") + struct.pack(f"<I{len(shape)}Q", len(shape), *reversed(shape))
+            described += struct.pack("<IQ", 0, len(numbers))
+            count = shape[0] * (shape[1] if len(shape) == 2 else 1)
+            numbers += struct.pack("<f", 0.5) * count + b"\0" * (-4 * count % 32)
+        head = b"GGUF" + struct.pack("<IQQ", 3, len(shapes), len(told)) + b"".join(told) + described
+        found.append({"model.gguf": head + b"\0" * (-len(head) % 32) + numbers})
+    return found

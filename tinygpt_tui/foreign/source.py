@@ -12,6 +12,7 @@ from typing import Any
 from tinygpt_tui.errors import CheckpointError, NotFoundError, storage_error
 from tinygpt_tui.files import is_file, is_folder
 from tinygpt_tui.foreign.hub import folder_name
+from tinygpt_tui.foreign.readers.gguf import MAGIC, read_gguf
 from tinygpt_tui.foreign.readers.llama2c import HEADER, read_llama2c
 from tinygpt_tui.foreign.readers.pickled import PickledObject, TensorRef
 from tinygpt_tui.foreign.readers.safetensors_file import read_safetensors
@@ -20,14 +21,16 @@ from tinygpt_tui.foreign.sidecars import check_inside, read_json, sidecar
 from tinygpt_tui.foreign.tensors import MOST_TENSORS, TensorPlace, checked
 from tinygpt_tui.reading import open_file
 
-SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
+SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".gguf")
 # The names that programs give to a folder's weights, the most common first.
 USUAL_NAMES = (
     "model.safetensors", "pytorch_model.bin", "ckpt.pt", "model.pth", "model.pt", "model.ckpt", "lit_model.pth",
+    "model.gguf",
 )  # fmt: skip
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 WRAPPERS = ("model", "model_state_dict", "state_dict", "model_state", "weights", "params", "net", "network", "ema")
 PREFIXES = ("_orig_mod.", "module.")
+GGUF = "gguf"  # under which a GGUF's metadata are in `extras`
 DEEPEST_WRAPPING = 3
 # Other files with such names: llama2.c's vocabularies, and the state of trainers.
 NO_WEIGHTS = re.compile(r"tok(enizer|\d+)\.bin|(optimizer|scheduler)\.(pt|bin)|training_args\.bin|rng_state.*\.pth")
@@ -115,6 +118,11 @@ def open_source(path: Path) -> Source:
         if _is_safetensors(file):
             found, metadata = read_safetensors(file)
             places.extend(found.values())
+            continue
+        if _begins(file, MAGIC):
+            of_file, of_header = read_gguf(file)
+            places.extend(of_file)
+            extras = {GGUF: of_header}
             continue
         plain = _of_llama2c(file)
         if plain is not None:
@@ -214,6 +222,14 @@ def _of_llama2c(file: Path) -> tuple[list[TensorPlace], dict[str, int]] | None:
         with open_file(file) as opened:
             beginning = opened.read(HEADER.size)
         return None if is_torch_file(beginning) else read_llama2c(file, beginning, file.stat().st_size)
+    except OSError as error:
+        raise storage_error(error, file) from error
+
+
+def _begins(file: Path, magic: bytes) -> bool:
+    try:
+        with open_file(file) as opened:
+            return opened.read(len(magic)) == magic
     except OSError as error:
         raise storage_error(error, file) from error
 

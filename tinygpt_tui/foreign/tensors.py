@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygpt_tui.errors import CheckpointError, storage_error
+from tinygpt_tui.foreign.ggml_blocks import BLOCKS, byte_count, dequantised
 from tinygpt_tui.reading import open_file
 
 # numpy's form of each kind of number, and of bfloat16 its 16 bits: it is the upper half of a float32.
@@ -23,7 +24,7 @@ ITEM_SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16"
 MOST_TENSORS = 20_000
 LONGEST_NAME = 500
 MUCH = 1 << 30  # bytes; less is had without asking
-FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
+FLOATS = frozenset({"F64", "F32", "F16", "BF16", *BLOCKS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,11 @@ class TensorPlace:
     def numel(self) -> int:
         """How many numbers it has."""
         return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes its numbers take in the file, where they are behind one another."""
+        return byte_count(self.kind, self.numel) if self.kind in BLOCKS else self.numel * ITEM_SIZES[self.kind]
 
     @property
     def is_float(self) -> bool:
@@ -95,6 +101,17 @@ def _check_inside(place: TensorPlace) -> None:
         )
 
 
+def check_apart(places: Iterable[TensorPlace]) -> None:
+    """Check that no two tensors of one file share bytes, where the format forbids it. Raises CheckpointError."""
+    end, before = 0, ""
+    for place in sorted((place for place in places if place.numel), key=lambda place: place.origin):
+        if place.origin < end:
+            raise CheckpointError(
+                f"{place.file.name} is damaged: {place.name} overlaps {before}", "copy the file again"
+            )
+        end, before = place.origin + place.nbytes, place.name
+
+
 def check_memory(name: str, wanted: int) -> None:
     """Raise CheckpointError where `wanted` bytes are more memory than the machine has free."""
     if wanted < MUCH:
@@ -113,6 +130,8 @@ def read(place: TensorPlace) -> NDArray[np.float32]:
     """Return a tensor's numbers as float32, laid out row by row. Raises CheckpointError, StorageError."""
     if not place.is_float:
         raise CheckpointError(f"{place.file.name}: {place.name} is made of {place.kind}, not of floats", "")
+    if place.kind in BLOCKS:
+        return dequantised(place.kind, _content(place, place.origin, place.nbytes)).reshape(place.shape)
     raw = _rows(place)
     if place.kind == "BF16":
         return (raw.astype(np.uint32) << 16).view(np.float32)
@@ -129,17 +148,23 @@ def _rows(place: TensorPlace) -> NDArray[Any]:
     last = place.numel - 1
     if place.stride is not None:
         last = sum((size - 1) * step for size, step in zip(place.shape, place.stride, strict=True))
-    content = bytearray((last + 1) * form.itemsize)  # no more than the file holds: `checked` has seen to it
-    try:
-        with open_file(place.file) as file:
-            file.seek(place.origin + place.start * form.itemsize)
-            count = file.readinto(content)
-    except OSError as error:
-        raise storage_error(error, place.file) from error
-    if count < len(content):
-        raise CheckpointError(f"{place.file.name} ends before {place.name} does", "it was not copied to its end")
+    content = _content(place, place.origin + place.start * form.itemsize, (last + 1) * form.itemsize)
     flat = np.frombuffer(content, dtype=form)
     if place.stride is None:
         return flat.reshape(place.shape)
     steps = tuple(step * form.itemsize for step in place.stride)
     return np.lib.stride_tricks.as_strided(flat, place.shape, steps, writeable=False).copy()
+
+
+def _content(place: TensorPlace, origin: int, count: int) -> bytearray:
+    """Read bytes of a tensor: no more than the file holds, `checked` has seen to it."""
+    content = bytearray(count)
+    try:
+        with open_file(place.file) as file:
+            file.seek(origin)
+            read_bytes = file.readinto(content)
+    except OSError as error:
+        raise storage_error(error, place.file) from error
+    if read_bytes < count:
+        raise CheckpointError(f"{place.file.name} ends before {place.name} does", "it was not copied to its end")
+    return content

@@ -8,7 +8,6 @@ from msgspec import Meta
 
 from tinygpt_tui.settings.base import BaseArchitecture, BlockSize, Dropout, HeadCount, Layers, Part, VocabSize, Width
 
-
 GATED = ("swiglu", "geglu", "geglu_tanh")  # activations with a gate, a third matrix
 
 
@@ -73,9 +72,9 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
         Literal["stream", "normed", "none"],
         Meta(description="what a sublayer's result is added to: the stream, its norm, or nothing"),
     ] = "stream"
-    parallel: Annotated[
-        bool, Meta(description="attention and MLP both read the stream as it comes into the block")
-    ] = False
+    parallel: Annotated[bool, Meta(description="attention and MLP both read the stream as it comes into the block")] = (
+        False
+    )
     final_norm: Annotated[bool, Meta(description="a norm before the output head")] = True
     epsilon: Annotated[float, Meta(gt=0, lt=1, description="what a norm adds to the variance")] = 1e-5
     rotary_base: Annotated[

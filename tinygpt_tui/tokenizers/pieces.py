@@ -32,12 +32,14 @@ class PiecesTokenizer:
         control: Iterable[int],
         begin: int | None = None,
         blank_before: bool = True,
+        end: int | None = None,
     ) -> None:
-        """`begin` also ends a text, as llama2.c's models have it. Raises CheckpointError where they cannot be."""
+        """`end` ends a text; None: `begin` does, as in llama2.c's models. Raises CheckpointError for what cannot be."""
         self._control = frozenset(control)
-        _check(pieces, scores, self._control, begin)
+        _check(pieces, scores, self._control, {begin, end} - {None})
         self.size, self._pieces, self._score_list = len(pieces), list(pieces), list(scores)
-        self.end_of_text = self._begin = begin
+        self._begin, self._end = begin, end
+        self.end_of_text = begin if end is None else end
         self._blank_before = blank_before
         self._bytes, self._ids, self._scores = list[bytes](), dict[str, int](), dict[str, float]()
         self._of_byte: dict[int, int] = {}
@@ -60,14 +62,13 @@ class PiecesTokenizer:
     def from_dict(cls, content: dict[str, Any]) -> PiecesTokenizer:
         """Make the tokenizer that `to_dict` described. Raises CheckpointError."""
         pieces, scores, control = (content.get(name) for name in ("pieces", "scores", "control"))
-        begin, blank_before = content.get("begin"), content.get("blank_before", True)
+        begin, end, blank_before = content.get("begin"), content.get("end"), content.get("blank_before", True)
         if not isinstance(pieces, list) or not isinstance(scores, list) or not isinstance(control, list):
             raise CheckpointError("tokenizer.json has no pieces and scores", "the file is damaged")
-        if not all(type(id) is int and 0 <= id < len(pieces) for id in control) or not (
-            begin is None or type(begin) is int
-        ):
+        marks = [mark for mark in (begin, end) if mark is not None]
+        if not all(type(id) is int and 0 <= id < len(pieces) for id in (*control, *marks)):
             raise CheckpointError("tokenizer.json has marks that are no ids", "the file is damaged")
-        return cls(pieces, scores, control, begin, blank_before is True)
+        return cls(pieces, scores, control, begin, blank_before is True, end)
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text` behind the mark of a beginning; what has neither piece nor bytes is left out."""
@@ -95,6 +96,7 @@ class PiecesTokenizer:
             "scores": self._score_list,
             "control": sorted(self._control),
             "begin": self._begin,
+            "end": self._end,
             "blank_before": self._blank_before,
         }
 
@@ -147,14 +149,14 @@ class PiecesTokenizer:
         return [part for part in parts if part is not None]
 
 
-def _check(pieces: Sequence[Any], scores: Sequence[Any], control: frozenset[int], begin: int | None) -> None:
+def _check(pieces: Sequence[Any], scores: Sequence[Any], control: frozenset[int], marks: Iterable[int | None]) -> None:
     if not 0 < len(pieces) <= MOST_PIECES or len(scores) != len(pieces):
         raise CheckpointError(f"a vocabulary of {len(pieces):,} pieces cannot be", "the file is damaged")
     if not all(isinstance(piece, str) and _encodable(piece) for piece in pieces):
         raise CheckpointError("the vocabulary has a piece that is no text", "the file is damaged")
     if not all(type(score) in (int, float) and math.isfinite(score) for score in scores):
         raise CheckpointError("the vocabulary has a score that is no number", "the file is damaged")
-    if not all(0 <= id < len(pieces) for id in control) or (begin is not None and begin not in control):
+    if not all(0 <= id < len(pieces) for id in control) or not control.issuperset(marks):
         raise CheckpointError("the vocabulary marks an id that is not there", "the file is damaged")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.foreign.layouts.base import Layout
 from tinygpt_tui.foreign.layouts.bigram import BigramTable
+from tinygpt_tui.foreign.layouts.gguf import GGUFLayout
 from tinygpt_tui.foreign.layouts.gptnano import NanoRecurrent, NanoReversed
 from tinygpt_tui.foreign.layouts.hugging_face import HuggingFace
 from tinygpt_tui.foreign.layouts.lecture import Lecture
@@ -18,8 +19,8 @@ from tinygpt_tui.foreign.source import Source
 LAYOUTS: dict[str, Layout] = {
     layout.name: layout
     for layout in (
-        OwnExport(), Lecture(), BigramTable(), NanoGPT(), MinGPT(), MinGPT2020(), HuggingFace(), Llama2C(),
-        NanoReversed(), NanoRecurrent(), NANOCHAT, LITGPT,
+        OwnExport(), GGUFLayout(), Lecture(), BigramTable(), NanoGPT(), MinGPT(), MinGPT2020(), HuggingFace(),
+        Llama2C(), NanoReversed(), NanoRecurrent(), NANOCHAT, LITGPT,
     )
 }  # fmt: skip
 MOST_SHOWN = 4

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tinygpt_tui import reading
 from tinygpt_tui.errors import CheckpointError, NotFoundError, storage_error
 from tinygpt_tui.foreign.readers.pickled import MOST_DIMENSIONS
-from tinygpt_tui.foreign.tensors import ITEM_SIZES, KINDS, MOST_TENSORS, TensorPlace, check_memory, checked
+from tinygpt_tui.foreign.tensors import ITEM_SIZES, KINDS, MOST_TENSORS, TensorPlace, check_apart, check_memory, checked
 from tinygpt_tui.reading import Damage
 
 LARGEST_HEADER = 16 << 20
@@ -61,7 +61,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, TensorPlace], dict[str, str]
     entries.pop("__metadata__", None)
     body = 8 + length
     places = [_place(path, name, entry, body, size - body) for name, entry in entries.items()]
-    _check_apart(path, places)
+    check_apart(places)
     return checked(places), words
 
 
@@ -70,7 +70,7 @@ def read_tensors(path: Path, places: Mapping[str, TensorPlace]) -> dict[str, NDA
 
     Raises CheckpointError where the file was cut since, or there is not enough memory; StorageError.
     """
-    check_memory(path.name, sum(place.numel * ITEM_SIZES[place.kind] for place in places.values()))
+    check_memory(path.name, sum(place.nbytes for place in places.values()))
     try:
         with reading.open_file(path) as file:
             return {name: _numbers(file, place) for name, place in places.items()}
@@ -100,15 +100,6 @@ def _place(path: Path, name: str, entry: _Entry, body: int, room: int) -> Tensor
     if not start <= end <= room or place.numel * item != end - start:
         raise _damaged(path, f"{name} does not fit its place")
     return place
-
-
-def _check_apart(path: Path, places: list[TensorPlace]) -> None:
-    """Check that no two tensors share bytes: the format forbids it."""
-    end, before = 0, ""
-    for place in sorted((place for place in places if place.numel), key=lambda place: place.origin):
-        if place.origin < end:
-            raise _damaged(path, f"{place.name} overlaps {before}")
-        end, before = place.origin + place.numel * ITEM_SIZES[place.kind], place.name
 
 
 def _in_range(row: list[int]) -> bool:

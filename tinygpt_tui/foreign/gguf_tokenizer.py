@@ -1,0 +1,86 @@
+"""The tokenizer in a GGUF's metadata: byte-level BPE, Llama's pieces, or characters as RWKV's tokenizer has them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tinygpt_tui.errors import CheckpointError
+from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.bpe import BPETokenizer
+from tinygpt_tui.tokenizers.byte import ByteTokenizer
+from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.tokenizers.pieces import PiecesTokenizer
+
+PREFIX = "tokenizer.ggml."
+NORMAL, UNKNOWN, CONTROL, BYTE = 1, 2, 3, 6  # llama.cpp's kinds of token
+_ESCAPE, _ESCAPED = re.compile(rb"\\(x[0-9a-f]{2}|.)", re.DOTALL), {b"n": b"\n", b"t": b"\t", b"r": b"\r"}
+GPT2_PRE = ("gpt-2", "default")  # how a text is split before byte pairs are joined
+
+
+def stored_tokenizer(told: Mapping[str, Any], name: str) -> Tokenizer | None:
+    """Return the tokenizer that a GGUF holds; None where it holds none. Raises CheckpointError."""
+    kind = told.get(f"{PREFIX}model", "none")
+    if kind in ("none", "no_vocab"):
+        return None
+    tokens, types = told.get(f"{PREFIX}tokens"), told.get(f"{PREFIX}token_type")
+    if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
+        raise CheckpointError(f"{name} has no list of tokens", "the file is damaged")
+    if not isinstance(types, list) or len(types) != len(tokens):
+        types = [NORMAL] * len(tokens)
+    if kind == "rwkv":
+        return _characters(tokens, name)
+    if kind == "gpt2":
+        return _byte_pairs(told, tokens, types, name)
+    if kind == "llama":
+        return _pieces(told, tokens, types)
+    raise CheckpointError(f"{name} has a tokenizer of the kind {str(kind)[:40]!r}, which is not read", "")
+
+
+def _characters(tokens: list[str], name: str) -> Tokenizer:
+    """Read a list in which each token is one character, or which has all bytes."""
+    content = [_unescaped(token) for token in tokens]
+    if content == [bytes([byte]) for byte in range(256)]:
+        return ByteTokenizer()
+    characters = [one.decode("utf-8", "replace") for one in content]
+    if not characters or any(len(character) != 1 for character in characters):
+        raise CheckpointError(f"{name} has RWKV's tokenizer, which is only read where its tokens are characters", "")
+    return CharTokenizer("".join(characters))
+
+
+def _unescaped(token: str) -> bytes:
+    """Return the bytes of a token that is written as Python writes bytes between quotes."""
+
+    def byte(found: re.Match[bytes]) -> bytes:
+        return bytes([int(found[1][1:], 16)]) if len(found[1]) == 3 else _ESCAPED.get(found[1], found[1])
+
+    return _ESCAPE.sub(byte, token.encode("utf-8"))
+
+
+def _byte_pairs(told: Mapping[str, Any], tokens: list[str], types: list[Any], name: str) -> Tokenizer:
+    before = told.get(f"{PREFIX}pre", "default")
+    if before not in GPT2_PRE:
+        raise CheckpointError(f"{name} splits texts in the manner {str(before)[:40]!r}, which is not read", "")
+    return BPETokenizer.from_dict(
+        {
+            "vocabulary": {token: id for id, token in enumerate(tokens)},
+            "merges": told.get(f"{PREFIX}merges", []),
+            "special": [token for token, kind in zip(tokens, types, strict=True) if kind == CONTROL],
+        }
+    )
+
+
+def _pieces(told: Mapping[str, Any], tokens: list[str], types: list[Any]) -> Tokenizer:
+    begin, end = told.get(f"{PREFIX}bos_token_id", 1), told.get(f"{PREFIX}eos_token_id", 2)
+    control = {id for id, kind in enumerate(types) if kind in (UNKNOWN, CONTROL)} | {begin, end}
+    return PiecesTokenizer.from_dict(
+        {
+            "pieces": [token.replace("▁", " ") for token in tokens],
+            "scores": told.get(f"{PREFIX}scores"),
+            "control": [id for id in control if type(id) is int],
+            "begin": begin if told.get(f"{PREFIX}add_bos_token", True) else None,
+            "end": end,
+            "blank_before": told.get(f"{PREFIX}add_space_prefix", True),
+        }
+    )
