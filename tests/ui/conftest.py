@@ -11,7 +11,7 @@ from textual.css.model import RuleSet
 from textual.css.stylesheet import Stylesheet
 
 from tinygpt_tui import paths
-from tinygpt_tui.ui.generate.permits import FULL
+from tinygpt_tui.ui.shared.permits import FULL
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -45,7 +45,7 @@ def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def first_text_at_full_speed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have no text wait: every test has a home of its own, and with it a first text."""
-    monkeypatch.setattr("tinygpt_tui.ui.generate.pacer.FIRST", FULL)
+    monkeypatch.setattr("tinygpt_tui.ui.shared.pacer.FIRST", FULL)
 
 
 @pytest.fixture(autouse=True)

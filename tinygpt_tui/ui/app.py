@@ -287,11 +287,7 @@ class TinyGPTApp(App[None]):
 
     def _learn(self, *, resume: bool = False) -> None:
         if self._lessons is None:
-            from tinygpt_tui.lessons.pack import SHIPPED, language_for
-            from tinygpt_tui.ui.learn.guide import LessonGuide
-
-            folder, language = self._lessons_from or (SHIPPED, language_for(os.environ))
-            self._lessons = LessonGuide(self, folder, language)
+            self._lessons = places.lessons(self, self._lessons_from)
         self._lessons.start(resume=resume)
 
     def show_lesson(self, screen: TabScreen) -> None:
@@ -375,13 +371,15 @@ class TinyGPTApp(App[None]):
 
     async def _end(self, status: int = 0, patience_s: float = GOODBYE_S) -> None:
         # A worker that has not started when the app exits never starts, and what it would have saved is lost.
-        saving = [worker for worker in self.workers if worker.group in SAVES and not worker.is_finished]
-        with suppress(TimeoutError):
-            await asyncio.wait_for(
-                asyncio.gather(*(worker.wait() for worker in saving), return_exceptions=True), patience_s
-            )
+        await _finished([worker for worker in self.workers if worker.group in SAVES], patience_s)
         await self.engine.close(patience_s)
         self.exit(return_code=status)
+
+
+async def _finished(workers: list[Worker[Any]], patience_s: float) -> None:
+    waits = (worker.wait() for worker in workers if not worker.is_finished)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.gather(*waits, return_exceptions=True), patience_s)
 
 
 def _engine_process(frames_per_second: int, device: str) -> Engine:

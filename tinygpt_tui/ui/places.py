@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from textual.app import App
@@ -11,8 +13,10 @@ from tinygpt_tui.paths import shipped_models
 from tinygpt_tui.ui.timeline.opening import SHOWN_RUN, open_time_machine
 
 if TYPE_CHECKING:
+    from tinygpt_tui.ui.app import TinyGPTApp
     from tinygpt_tui.ui.generate.screen import GenerateScreen
     from tinygpt_tui.ui.inspect.screen import InspectScreen
+    from tinygpt_tui.ui.learn.guide import LessonGuide
     from tinygpt_tui.ui.train.screen import TrainScreen
 
 Tab = TypeVar("Tab", bound=Screen[None])
@@ -49,6 +53,15 @@ async def to_inspect(app: App[Any], view: str = "") -> InspectScreen:
     if view:
         screen.action_view(view)
     return screen
+
+
+def lessons(app: TinyGPTApp, lessons_from: tuple[Path, str] | None) -> LessonGuide:
+    """Return the lessons of a folder in a language; by default those that come with the program, in the user's."""
+    from tinygpt_tui.lessons.pack import SHIPPED, language_for
+    from tinygpt_tui.ui.learn.guide import LessonGuide
+
+    folder, language = lessons_from or (SHIPPED, language_for(os.environ))
+    return LessonGuide(app, folder, language)
 
 
 async def watch_it_learn(app: App[Any]) -> None:
@@ -90,7 +103,7 @@ async def export_model(app: App[Any]) -> None:
 
 async def set_sampling(app: App[Any], name: str, value: object) -> None:
     """Give a sampling setting of the Generate tab another value."""
-    (await to_generate(app)).set_sampling(name, value)
+    (await to_generate(app)).panes.set_sampling(name, value)
 
 
 async def to_letter(app: App[Any], number: int) -> None:
@@ -102,4 +115,7 @@ async def to_letter(app: App[Any], number: int) -> None:
 
 async def open_session(app: App[Any], id: str, place: tuple[int, int] | None = None) -> None:
     """Reopen a session, at a branch and a character of its full text if they are given."""
-    await (await to_generate(app)).load_session(id, place)
+    from tinygpt_tui.ui.generate.dialogs import reopen
+
+    screen = await to_generate(app)
+    await reopen(screen, screen.pane, id, place)

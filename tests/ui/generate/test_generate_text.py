@@ -228,7 +228,7 @@ async def test_own_settings_are_remembered_and_a_session_s_are_said_and_do_not_o
         await bench.write("ab", "cd")
         await bench.until(lambda: SessionStore().cards())
         bench.screen.query_one("#sampling-temperature", Input).value = "1.5"
-        await bench.until(lambda: bench.screen.own_sampling.temperature == 1.5)
+        await bench.until(lambda: bench.screen.panes.own_sampling.temperature == 1.5)
         await bench.pilot.press("ctrl+q")
         await bench.until(lambda: bench.engine.closed)
     async with opened() as bench:

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from tinygpt_tui import paths
 from tinygpt_tui.events.generation import Candidate, Token, TokenProbabilities
 from tinygpt_tui.events.requests import ChangeSampling
-from tinygpt_tui.ui.generate import pacer
-from tinygpt_tui.ui.generate.permits import FULL, LEAD_S, PACES, Permits, dial
 from tinygpt_tui.ui.generate.workspace import PRESETS
+from tinygpt_tui.ui.shared import pacer
 from tinygpt_tui.ui.shared.microscope import Microscope
+from tinygpt_tui.ui.shared.permits import FULL, LEAD_S, PACES, Permits, dial
 from tinygpt_tui.ui.shared.sampling_form import SamplingForm
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")

@@ -9,7 +9,8 @@ from wait import wait_until
 from tinygpt_tui.sessions import tree
 from tinygpt_tui.sessions.store import SessionStore
 from tinygpt_tui.ui.app import TinyGPTApp
-from tinygpt_tui.ui.generate.screen import FEW, GenerateScreen
+from tinygpt_tui.ui.generate.requests import FEW
+from tinygpt_tui.ui.generate.screen import GenerateScreen
 
 
 def shown(pilot: Pilot[None]) -> str:

@@ -7,11 +7,13 @@ from collections import Counter
 
 import pytest
 from sources import trees
+from textual.actions import parse
 from textual.app import App
 from textual.binding import Binding, BindingsMap
 from textual.dom import DOMNode
 from textual.screen import Screen
 
+from tinygpt_tui.ui.generate.workspace import Workspace
 from tinygpt_tui.ui.shell.keymap import widgets
 
 
@@ -21,8 +23,13 @@ def bindings_of(kind: type[DOMNode]) -> list[Binding]:
 
 
 def has_action(kind: type[DOMNode], action: str) -> bool:
-    """Whether the class has an action, or for `app.x` and `screen.x` the app or a screen of the same folder."""
-    target, _, name = action.partition("(")[0].rpartition(".")
+    """Whether the class has an action, or for `app.x` and `screen.x` the app or a screen of the same folder.
+
+    `panes('x')` is an action of the Generate tab's panes.
+    """
+    target, name, parameters = parse(action)
+    if name == "panes" and not target:
+        kind, name = Workspace, parameters[0]
     package = kind.__module__.rpartition(".")[0]
     match target:
         case "":

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from textual.binding import Binding, BindingType
 
 BINDINGS: list[BindingType] = [
     Binding("enter", "generate", "Generate", id="generate.generate", tooltip="Generate text from the prompt"),
     Binding("escape", "stop", "Stop", id="generate.stop", tooltip="Stop at the next token; the text stays"),
-    Binding("escape", "back", "Back", id="generate.back", show=False, tooltip="Back to the prompt"),
+    Binding("escape", "panes('back')", "Back", id="generate.back", show=False, tooltip="Back to the prompt"),
     Binding("ctrl+g", "go_on", "Continue", id="generate.go_on", tooltip="Keep generating from the end of this text"),
     Binding("ctrl+r", "again", "Retry", id="generate.again", tooltip="Same prompt, new seed"),
     Binding(
@@ -49,7 +47,7 @@ BINDINGS: list[BindingType] = [
     Binding(
         "ctrl+b,alt+b", "branches", "Branches", id="generate.branches", tooltip="Everything written in this session"
     ),
-    Binding("ctrl+o", "models", "Models", id="generate.models", tooltip="Choose another model"),
+    Binding("ctrl+o", "panes('models')", "Models", id="generate.models", tooltip="Choose another model"),
     Binding("ctrl+s", "sessions", "Sessions", id="generate.sessions", tooltip="Earlier sessions, and a new one"),
     Binding("f9", "save", "Save", id="generate.save", tooltip="Save as text, Markdown or JSON"),
     Binding("f8", "copy", "Copy", id="generate.copy", tooltip="Copy the selected text, or all of it"),
@@ -62,26 +60,25 @@ BINDINGS: list[BindingType] = [
         show=False,
         tooltip="Time machine: play the steps of this model's run, from noise to text",
     ),
-]
-
-# Of the panes together: pace, temperature, and what has no place in the line of keys.
-WORKSPACE: list[BindingType] = [
-    Binding("space", "pause", "Pause", id="pace.pause", tooltip="Pause the text, or continue it"),
+    # Of the panes together: pace, temperature, and what has no place in the line of keys.
+    Binding("space", "panes('pause')", "Pause", id="pace.pause", tooltip="Pause the text, or continue it"),
     Binding(  # where Space is typed
         "ctrl+@,ctrl+space",
-        "pause",
+        "panes('pause')",
         "Pause",
         id="pace.pause",
         key_display="^Space",
         tooltip="Pause the text, or continue it",
     ),
-    Binding("right,full_stop", "step", "Next token", id="pace.step", tooltip="Draw one token, then wait"),
-    Binding("alt+up", "pace(1)", "Faster", id="pace.faster", show=False, tooltip="More tokens a second"),
-    Binding("alt+down", "pace(-1)", "Slower", id="pace.slower", show=False, tooltip="Fewer, to one token a key"),
+    Binding("right,full_stop", "panes('step')", "Next token", id="pace.step", tooltip="Draw one token, then wait"),
+    Binding("alt+up", "panes('pace', 1)", "Faster", id="pace.faster", show=False, tooltip="More tokens a second"),
+    Binding(
+        "alt+down", "panes('pace', -1)", "Slower", id="pace.slower", show=False, tooltip="Fewer, to one token a key"
+    ),
     # With priority: a key of the focused box must not take them.
     Binding(
         "alt+right",
-        "temperature(1)",
+        "panes('temperature', 1)",
         "Warmer",
         id="sampling.warmer",
         show=False,
@@ -90,7 +87,7 @@ WORKSPACE: list[BindingType] = [
     ),
     Binding(
         "alt+left",
-        "temperature(-1)",
+        "panes('temperature', -1)",
         "Cooler",
         id="sampling.cooler",
         show=False,
@@ -99,7 +96,7 @@ WORKSPACE: list[BindingType] = [
     ),
     Binding(
         "alt+shift+right",
-        "preset(1)",
+        "panes('preset', 1)",
         "Next preset",
         id="sampling.preset_up",
         show=False,
@@ -108,17 +105,17 @@ WORKSPACE: list[BindingType] = [
     ),
     Binding(
         "alt+shift+left",
-        "preset(-1)",
+        "panes('preset', -1)",
         "Preset before",
         id="sampling.preset_down",
         show=False,
         priority=True,
         tooltip="Temperature: wild, normal, greedy",
     ),
-    Binding("ctrl+t", "sampling", "Sampling", id="generate.sampling", tooltip="The sampling settings"),
+    Binding("ctrl+t", "panes('sampling')", "Sampling", id="generate.sampling", tooltip="The sampling settings"),
     Binding(
         "f11,alt+o",
-        "open",
+        "panes('open')",
         "Open",
         id="generate.open",
         show=False,
@@ -126,7 +123,7 @@ WORKSPACE: list[BindingType] = [
     ),
     Binding(
         "f12,alt+i",
-        "card",
+        "panes('card')",
         "Model card",
         id="generate.card",
         show=False,
@@ -134,21 +131,25 @@ WORKSPACE: list[BindingType] = [
     ),
     Binding(
         "alt+u",
-        "untrained",
+        "panes('untrained')",
         "Untrained",
         id="generate.untrained",
         show=False,
         tooltip="Switch between the trained model and its untrained copy",
     ),
-    Binding("slash", "filter", "Filter models", id="generate.filter", show=False, tooltip="Type to filter the models"),
-    Binding("pageup", "page(-1)", "Page up", id="generate.page_up", show=False, tooltip="Scroll the output up"),
-    Binding("pagedown", "page(1)", "Page down", id="generate.page_down", show=False, tooltip="Scroll it down"),
-    Binding("ctrl+end", "follow", "Follow", id="generate.follow", show=False, tooltip="Follow the output's end"),
-]
-
-# The same where the focus is outside the panes, as in a lesson: only keys that nothing else there could mean.
-FROM_OUTSIDE: list[BindingType] = [
-    replace(binding, action=f"in_panes({binding.action!r})", show=False)
-    for binding in WORKSPACE
-    if isinstance(binding, Binding) and ("+" in binding.key or binding.key[:1] == "f")
+    Binding(
+        "slash",
+        "panes('filter')",
+        "Filter models",
+        id="generate.filter",
+        show=False,
+        tooltip="Type to filter the models",
+    ),
+    Binding(
+        "pageup", "panes('page', -1)", "Page up", id="generate.page_up", show=False, tooltip="Scroll the output up"
+    ),
+    Binding("pagedown", "panes('page', 1)", "Page down", id="generate.page_down", show=False, tooltip="Scroll it down"),
+    Binding(
+        "ctrl+end", "panes('follow')", "Follow", id="generate.follow", show=False, tooltip="Follow the output's end"
+    ),
 ]

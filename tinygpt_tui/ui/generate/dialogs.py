@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 from textual.app import App
 
 from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.paths import shipped_models
 from tinygpt_tui.sessions.store import Opened
 from tinygpt_tui.ui.generate.text_pane import TextPane
+from tinygpt_tui.ui.shell.tab_screen import TabScreen
+from tinygpt_tui.ui.timeline.opening import SHOWN_RUN, open_time_machine
 
 
 def show_branches(app: App[object], pane: TextPane, cards: list[ModelCard]) -> None:
@@ -31,12 +38,32 @@ def show_sessions(app: App[object], pane: TextPane, cards: list[ModelCard]) -> N
     app.push_screen(SessionsScreen(pane.editor, [card.name for card in cards]), closed)
 
 
+async def reopen(screen: TabScreen, pane: TextPane, id: str, place: tuple[int, int] | None = None) -> None:
+    """Reopen a session, at a branch and a character of its full text if they are given."""
+    try:
+        opened = await asyncio.to_thread(pane.editor.load, id)
+    except TinyGPTError as error:
+        screen.show_error(error)
+    else:
+        pane.open_session(opened._replace(place=place))
+
+
 def show_senses(app: App[object], pane: TextPane, card: ModelCard) -> None:
     """Show the senses of the text up to the microscope's cursor, if it is open; of the prompt without a text."""
     from tinygpt_tui.ui.senses.screen import SensesScreen
 
-    cursor, text = pane.output.cursor, pane.output.text or pane.prompt.text
-    app.push_screen(SensesScreen(card, text if cursor is None else text[: cursor + 1], pane.sampling))
+    def open_senses() -> None:
+        cursor, text = pane.output.cursor, pane.output.text or pane.prompt.text
+        app.push_screen(SensesScreen(card, text if cursor is None else text[: cursor + 1], pane.sampling))
+
+    pane.prompt.call_later(open_senses)  # after keys that are still waiting
+
+
+def play_run(screen: TabScreen, pane: TextPane, card: ModelCard | None) -> None:
+    """Play the run of a model in the time machine, of the bundled one if it has none, with the prompt that is typed."""
+    has_run = card is not None and card.layout == "native" and card.trained is not None
+    model = Path(card.path) if card is not None and has_run else shipped_models() / SHOWN_RUN
+    open_time_machine(screen, model, prompt=pane.prompt.text, play=True)
 
 
 def save_text(app: App[object], pane: TextPane, card: ModelCard | None) -> None:

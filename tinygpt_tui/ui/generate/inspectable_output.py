@@ -32,10 +32,7 @@ NOTHING_YET = "The probabilities of each draw appear here"
 
 
 class InspectableOutput(Vertical):
-    """Holds OutputText and Microscope and synchronises them; the widget around it talks to the engine.
-
-    `Ask` is answered by `asked` with the job and, as its events come, `take`.
-    """
+    """Holds OutputText and Microscope and synchronises them; the widget around it talks to the engine."""
 
     HELP: ClassVar[str | None] = microscope_keys.HELP
     DEFAULT_CSS = """
@@ -51,7 +48,7 @@ class InspectableOutput(Vertical):
     BINDINGS: ClassVar[list[BindingType]] = microscope_keys.BINDINGS
 
     class Ask(Message):
-        """Requests an explanation of characters `question.start` to `question.end` of `text`."""
+        """Requests an explanation of some characters of `text`; answered by `asked`, then `apply_events`."""
 
         def __init__(self, question: Question, text: str) -> None:
             super().__init__()

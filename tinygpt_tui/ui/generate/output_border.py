@@ -1,13 +1,13 @@
-"""What the border of the output says: temperature and pace, seed and branch."""
+"""What the border of the output says: the model above; below temperature and pace, seed and branch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from textual.markup import escape
+from textual.widget import Widget
 
 from tinygpt_tui.sessions.document import Session
 from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.ui.generate.session_editor import SessionEditor
 from tinygpt_tui.ui.shared.sampling_words import draw_words
 
 BETWEEN = " · "
@@ -31,6 +31,49 @@ def place(session: Session, seed: int | None, model: str) -> list[str]:
     return parts
 
 
-def subtitle(*parts: Sequence[str]) -> str:
-    """Return the parts as one line."""
-    return BETWEEN.join(part for some in parts for part in some)
+class OutputBorder:
+    """The border of the text, and of the first screen in its place."""
+
+    def __init__(self, editor: SessionEditor, output: Widget, welcome: Widget) -> None:
+        self._editor, self._output, self._welcome = editor, output, welcome
+        self._model = ""
+        self._dials: list[str] = []
+        self._place: list[str] = []  # seed and branch of the text
+        self._has_text = False
+
+    def set_model(self, name: str) -> None:
+        """Name the model in use, and the text's own where it is another one."""
+        self._model = name
+        if (branch := self._editor.current) is not None and self._has_text:
+            self._place = place(self._editor.session, branch.seed, name)
+        self._update()
+
+    def set_dials(self, sampling: SamplingSettings, pace: str) -> None:
+        """Show how tokens are drawn now, and how fast."""
+        self._dials = dials(sampling, pace)
+        self._update()
+
+    def show_text(self, seed: int | None) -> None:
+        """Show the seed and the branch of a text."""
+        self._has_text = self._editor.current is not None
+        self._place = place(self._editor.session, seed, self._model)
+        self._update()
+
+    def clear(self) -> None:
+        """There is no text."""
+        self._place, self._has_text = [], False
+        self._update()
+
+    def _update(self) -> None:
+        self._output.border_title = escape(f"{self._model or 'output'}{self._stamp}")
+        self._welcome.border_title = escape(self._model or "output")
+        self._output.border_subtitle = BETWEEN.join([*self._dials, *self._place])
+        self._welcome.border_subtitle = BETWEEN.join(self._dials)
+
+    @property
+    def _stamp(self) -> str:
+        """The training step at which the model in use wrote the text, if it was in training; else empty."""
+        branch = self._editor.current
+        if branch is None or not branch.in_training or not self._has_text:
+            return ""
+        return f" · {branch.stamp}" if branch.model == self._model else ""

@@ -6,10 +6,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from tinygpt_tui.ui.shared.generation_view import Asked
 
 if TYPE_CHECKING:
     from tinygpt_tui.ui.generate.text_pane import TextPane
+    from tinygpt_tui.ui.generate.workspace import Workspace
+
+FEW = 120  # tokens, to have a text for the microscope
 
 
 class Request(NamedTuple):
@@ -40,3 +45,55 @@ def forked(pane: TextPane, offset: int, text: str) -> Request:
     """Return the request for a text that has `text` at `offset` and continues from there."""
     asked = Asked(pane.output.text[:offset] + text, min(pane.output.prompt_end, offset))
     return Request(asked, partial(pane.editor.fork, offset, text), offset)
+
+
+class Writer:
+    """Starts texts with the model in use and the settings of the form; reports why where that is impossible."""
+
+    def __init__(self, panes: Workspace) -> None:
+        self._panes, self._chooser, self._pane, self._form = panes, panes.chooser, panes.pane, panes.form
+        self._early: str | None = None  # typed faster than the models were read
+        self._look_next = False  # the microscope opens when the text has ended
+
+    def generate(self, prompt: str) -> bool:
+        """Continue a prompt; return whether that has started."""
+        if not self._chooser.models.loaded:
+            self._early = prompt
+            return False
+        return self.write(fresh(self._pane, prompt))
+
+    def early(self) -> str | None:
+        """Return the prompt that came before the models, once."""
+        prompt, self._early = self._early, None
+        return prompt
+
+    def look_inside(self, prompt: str) -> bool:
+        """Continue a prompt with a short text, and open the microscope at its end."""
+        self._look_next = True
+        return self.generate(prompt)
+
+    def text_changed(self) -> None:
+        """Open the microscope on the first letter of the text that was written for it, when that has ended."""
+        output = self._pane.output
+        if self._look_next and output.text and not self._pane.writing.busy:
+            self._look_next = False
+            text, at = output.text, output.prompt_end
+            self._pane.glass.open(next((place for place in range(at, len(text)) if text[place].isalpha()), at))
+
+    def write(self, request: Request | None) -> bool:
+        """Generate, or report why that is impossible; return whether it has started."""
+        model, settings = self._chooser.in_use, self._form.settings
+        if request is None:
+            return False
+        if model is None or model.card.problem:
+            words = model.card.problem if model else "there is no model yet; train one in the Train tab (F3)"
+            self._pane.notify(words, severity="warning")
+            return False
+        if settings is None:
+            self._pane.notify(self._form.problem, title="sampling", severity="error", markup=False)
+            self._panes.open_sampling()
+            return False
+        if self._look_next:
+            settings = msgspec.structs.replace(settings, max_new_tokens=min(FEW, settings.max_new_tokens))
+        self._pane.write(request, model, settings, at_once=self._look_next)
+        return True

@@ -176,16 +176,9 @@ class SessionsScreen(Dialog[Opened]):
         row.append(mark + title, "bold")
         row.append(" " * max(0, width - 2 - cell_len(title) - len(side)) + side, "dim")
         place = self._places.get(card.id)
-        second = f"“{place.excerpt}”" if place else card.problem or self._details(card)
+        second = f"“{place.excerpt}”" if place else card.problem or _details(card, self._gone)
         row.append("\n  " + fitted(shown(second), width - 2), "" if place else "dim")
         return row
-
-    def _details(self, card: SessionCard) -> str:
-        head = card.head
-        models = ", ".join(f"{name} (missing)" if self._gone(name) else name for name in head.models)
-        branches = "1 branch" if head.branches == 1 else f"{head.branches} branches"
-        on_disk = size(card.size_bytes) if card.size_bytes else "not saved yet"
-        return " · ".join(part for part in (branches, f"{head.characters:,} characters", on_disk, models) if part)
 
     def _gone(self, name: str) -> bool:
         return bool(self._models) and name not in self._models
@@ -360,3 +353,11 @@ class SessionsScreen(Dialog[Opened]):
 
 def _searched(card: SessionCard) -> str:
     return f"{card.heading} {' '.join(card.head.models)} {card.id}".lower()
+
+
+def _details(card: SessionCard, gone: Callable[[str], bool]) -> str:
+    head = card.head
+    models = ", ".join(f"{name} (missing)" if gone(name) else name for name in head.models)
+    branches = "1 branch" if head.branches == 1 else f"{head.branches} branches"
+    on_disk = size(card.size_bytes) if card.size_bytes else "not saved yet"
+    return " · ".join(part for part in (branches, f"{head.characters:,} characters", on_disk, models) if part)

@@ -10,24 +10,23 @@ import msgspec
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.markup import escape
 from textual.message import Message
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.vocabulary import characters_of
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted, Token
-from tinygpt_tui.events.requests import Attribute, CheckText, Explain, Generate
+from tinygpt_tui.events.requests import Generate
 from tinygpt_tui.sessions.document import Branch
 from tinygpt_tui.sessions.store import Opened
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.ui.generate import output_border
 from tinygpt_tui.ui.generate.branch_list import VERY_WIDE, BranchesBeside
 from tinygpt_tui.ui.generate.facts import TextFacts, Written
 from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
 from tinygpt_tui.ui.generate.model_chooser import ModelInUse
 from tinygpt_tui.ui.generate.notices import StartNotices
-from tinygpt_tui.ui.generate.pacer import Pacer
+from tinygpt_tui.ui.generate.output_border import OutputBorder
+from tinygpt_tui.ui.generate.questions import Questions
 from tinygpt_tui.ui.generate.requests import Request
 from tinygpt_tui.ui.generate.session_editor import SessionEditor
 from tinygpt_tui.ui.generate.session_saver import SessionSaver
@@ -35,6 +34,7 @@ from tinygpt_tui.ui.generate.status_line import StatusLine
 from tinygpt_tui.ui.generate.welcome import Welcome, opening_for
 from tinygpt_tui.ui.shared.generation_view import Asked, GenerationView
 from tinygpt_tui.ui.shared.output_text import OutputText
+from tinygpt_tui.ui.shared.pacer import Pacer
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shared.prompt_history import PromptHistory
 from tinygpt_tui.ui.shared.surprise_index import Question
@@ -74,14 +74,15 @@ class TextPane(Vertical):
         self.glass = InspectableOutput(id="glass", window_at=lambda offset: self.writing.window.start_at(offset))
         self.welcome = Welcome(id="welcome")
         self.branches = BranchesBeside(self.editor, id="beside")
-        self.facts = TextFacts(self.output, self._check)
+        self._questions = Questions(engine)
+        self.facts = TextFacts(self.output, self._questions.check)
         self.status = StatusLine(id="status")
         self.prompt = PromptBox(prompts, id="prompt")
         self.pacer = Pacer(pace)
         self.model: ModelInUse | None = None
         self.sampling = SamplingSettings()  # how the text is read
         self._engine = engine
-        self._place: list[str] = []  # seed and branch of the text, for its border
+        self._border = OutputBorder(self.editor, self.output, self.welcome)
         self._state: tuple[bool, ...] = ()
         self._notices = StartNotices(self)
         self._hint = ""
@@ -127,19 +128,12 @@ class TextPane(Vertical):
         """Whether the last request can be repeated."""
         return self.writing.asked is not None and not self.writing.busy
 
-    @property
-    def stamp(self) -> str:
-        """The training step at which the model in use wrote the text, if it was in training; else empty."""
-        branch, model = self.editor.current, self.model
-        if branch is None or model is None or not branch.in_training or self.writing.asked is None:
-            return ""
-        return f" · {branch.stamp}" if branch.model == model.name else ""
-
     # Model and settings
 
     def set_model(self, model: ModelInUse) -> None:
         """Generate and explain with this model from now on."""
         before, self.model = self.model, model
+        self._questions.model = model
         if before is not None and (before.card.path, before.untrained) != (model.card.path, model.untrained):
             self.glass.forget()
             self.facts.recheck()
@@ -151,9 +145,7 @@ class TextPane(Vertical):
         self.update_welcome()
         size, block, vocabulary = parameters(card.parameters), card.block_size, card.vocab_size
         self.status.set_idle(f"{size} {card.architecture} · block size {block} · vocabulary {vocabulary}")
-        self._set_title()
-        if self.editor.current is not None and self.output.text:
-            self._show_place(self.editor.current.seed)
+        self._border.set_model(model.name)
         self._read_vocabulary(card)
 
     @work(exclusive=True, group="characters", exit_on_error=False)
@@ -165,12 +157,13 @@ class TextPane(Vertical):
     def set_sampling(self, sampling: SamplingSettings) -> None:
         """Draw and explain with these settings; another window or other weights need new explanations."""
         before, self.sampling = self.sampling, sampling
+        self._questions.sampling = sampling
         if (before.window, before.weights) != (sampling.window, sampling.weights):
             self.glass.forget()
         self.glass.set_sampling(sampling)
         if self.writing.job is not None:
             self.writing.job.change_sampling(sampling)
-        self._show_border()
+        self._border.set_dials(sampling, self.pacer.dial)
 
     def open_model(self, card: ModelCard) -> None:
         """Have the engine open a model, so that the first token comes sooner."""
@@ -255,8 +248,7 @@ class TextPane(Vertical):
 
     def _started(self, event: GenerationStarted) -> None:
         self.editor.started(event)
-        self._show_place(event.seed)
-        self._set_title()
+        self._border.show_text(event.seed)
         self.output.set_unknown(event.unknown)
         architecture = "" if self.model is None else self.model.card.architecture
         self._notices.report(event, architecture, unknown=not self.prompt.border_subtitle)  # which names them already
@@ -264,13 +256,10 @@ class TextPane(Vertical):
     @on(InspectableOutput.Ask)
     def _asked_why(self, message: InspectableOutput.Ask) -> None:
         message.stop()
-        model, question = self.model, message.question
-        if model is None or model.card.problem or question is not self.glass.index.question:
-            return
-        path, start, end = model.card.path, question.start, question.end
-        job = self._engine.start(Explain(path, message.text, start, end, self.sampling, untrained=model.untrained))
-        self.glass.asked(question, job)
-        self._follow_answer(question, job)
+        question = message.question
+        if question is self.glass.index.question and (job := self._questions.explain(question, message.text)):
+            self.glass.asked(question, job)
+            self._follow_answer(question, job)
 
     @work(exit_on_error=False)
     async def _follow_answer(self, question: Question, job: Job) -> None:
@@ -282,16 +271,8 @@ class TextPane(Vertical):
     @on(InspectableOutput.AskWhy)
     def _asked_influences(self, message: InspectableOutput.AskWhy) -> None:
         message.stop()
-        model, (text, offset) = self.model, message.question
-        if model is not None and not model.card.problem:
-            request = Attribute(model.card.path, text, offset, self.sampling, model.untrained)
-            self.glass.why.follow(message.question, self._engine.start(request))
-
-    def _check(self, written: Written, quick: bool) -> Job | None:
-        model = self.model
-        if model is None or model.card.problem:
-            return None
-        return self._engine.start(CheckText(model.card.path, written.text, written.start, quick))
+        if job := self._questions.attribute(message.question):
+            self.glass.why.follow(message.question, job)
 
     # The session
 
@@ -321,8 +302,7 @@ class TextPane(Vertical):
             self.writing = GenerationView(Asked(text[: branch.begins_at], branch.prompt_end))
             self.glass.reset(text, branch.prompt_end)
         self.output.action_follow()
-        self._show_place(None if branch is None else branch.seed)
-        self._set_title()
+        self._border.show_text(None if branch is None else branch.seed)
         self.update_status()
         self.post_message(self.BranchShown(branch))
 
@@ -331,8 +311,7 @@ class TextPane(Vertical):
         self._end()
         self.writing = GenerationView()
         self.glass.reset()
-        self._place = []
-        self._set_title()
+        self._border.clear()
         self.update_status()
 
     def _end(self) -> None:
@@ -357,7 +336,7 @@ class TextPane(Vertical):
     @on(Pacer.Changed)
     def _pace_changed(self, message: Pacer.Changed) -> None:
         message.stop()
-        self._show_border()
+        self._border.set_dials(self.sampling, self.pacer.dial)
         self.update_status()
 
     def _show_facts(self) -> None:
@@ -365,20 +344,3 @@ class TextPane(Vertical):
         greedy = branch is not None and branch.sampling.temperature == 0
         window = self.writing.window.block_size if self.writing.policy == "exact" else 0
         self.facts.show_text(Written(self.output.text, self.output.prompt_end, greedy, window), self.writing.busy)
-
-    def _set_title(self) -> None:
-        name = self.model.name if self.model is not None else "output"
-        self.output.border_title = escape(f"{name}{self.stamp}")
-        self.welcome.border_title = escape(name)
-        self._show_border()
-
-    def _show_border(self) -> None:
-        dials = output_border.dials(self.sampling, self.pacer.dial)
-        self.output.border_subtitle = output_border.subtitle(dials, self._place)
-        self.welcome.border_subtitle = output_border.subtitle(dials)
-
-    def _show_place(self, seed: int | None) -> None:
-        """Write seed and branch under the text, and its model if the title names another one."""
-        name = "" if self.model is None else self.model.name
-        self._place = output_border.place(self.editor.session, seed, name)
-        self._show_border()

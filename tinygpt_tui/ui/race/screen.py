@@ -13,7 +13,6 @@ from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.events.generation import EngineReady, GenerationEvent
 from tinygpt_tui.events.requests import Generate
 from tinygpt_tui.settings.sampling import SamplingSettings
-from tinygpt_tui.ui.generate.pacer import Pacer
 from tinygpt_tui.ui.jobs.news import EngineNews
 from tinygpt_tui.ui.models.model_list import ModelList, default_model
 from tinygpt_tui.ui.models.model_picker import NO_MODELS
@@ -24,6 +23,7 @@ from tinygpt_tui.ui.race.pane import RacePane
 from tinygpt_tui.ui.race.together import PACE, Together
 from tinygpt_tui.ui.race.track import RaceTrack
 from tinygpt_tui.ui.shared.generation_view import GenerationView
+from tinygpt_tui.ui.shared.pacer import Pacer
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
 

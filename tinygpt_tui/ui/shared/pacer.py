@@ -8,7 +8,7 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widget import Widget
 
-from tinygpt_tui.ui.generate.permits import FIRST, FULL, PACES, Permits, dial, name_of, neighbour
+from tinygpt_tui.ui.shared.permits import FIRST, FULL, PACES, Permits, dial, name_of, neighbour
 
 TICKS_PER_S = 60
 CANDIDATES = 10  # of each token while they are slow enough to be seen
