@@ -82,5 +82,6 @@ def test_characters_that_are_no_sign_are_told() -> None:
 def test_a_tree_of_strange_names_is_no_crash() -> None:
     shape = ((2,), "F32")
     deep = "a." * 20_000
-    tree = tree_of({f"{deep}b": shape, f"{deep}c": shape, "²": shape, "x.²": shape, "x.1": shape})
-    assert tree.count == 10
+    ends = {f"y{'.' * dots}": shape for dots in range(3)}  # one is the beginning of the next
+    tree = tree_of({f"{deep}b": shape, f"{deep}c": shape, "²": shape, "x.²": shape, "x.1": shape, **ends})
+    assert tree.count == 16

@@ -35,13 +35,13 @@ def _joined(name: str, tensors: list[tuple[list[str], Shape, str]]) -> Part:
     if len(tensors) == 1:
         path, shape, kind = tensors[0]
         return Part(".".join([*([name] if name else []), *path]), math.prod(shape), shape, kind)
-    groups: dict[str, list[tuple[list[str], Shape, str]]] = {}
+    groups: dict[str | None, list[tuple[list[str], Shape, str]]] = {}
     for path, shape, kind in tensors:
-        groups.setdefault(path[0] if path else "", []).append((path[1:], shape, kind))
+        groups.setdefault(path[0] if path else None, []).append((path[1:], shape, kind))  # "a" is not "a."
     if len(groups) == 1 and name:
         ((only, inner),) = groups.items()
         return _joined(f"{name}.{only}", inner)
-    parts = tuple(_joined(key, inner) for key, inner in groups.items())
+    parts = tuple(_joined(key or "", inner) for key, inner in groups.items())
     return Part(name, sum(part.count for part in parts), parts=_in_order(parts))
 
 
