@@ -21,6 +21,7 @@ from tinygpt_tui.events.training import (
     Evaluation,
     Note,
     Paused,
+    Progress,
     Resumed,
     RolledBack,
     RunEnded,
@@ -32,6 +33,7 @@ from tinygpt_tui.events.training import (
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.extending import check_resumable, extended
 from tinygpt_tui.runs.folder import RunFolder, RunSettings, RunStatus
+from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.index import list_runs
 from tinygpt_tui.runs.journal import read_journal
 from tinygpt_tui.settings.training import Extension
@@ -521,3 +523,20 @@ def test_a_run_that_cannot_continue_stays_as_it_was(state: str, what: str) -> No
 
 def _place(status: RunStatus) -> tuple[int, int]:
     return status.step, status.steps
+
+
+def test_saving_a_large_state_reports_its_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "STATE_BYTES_AT_ONCE", 4096)
+    monkeypatch.setattr(recorder, "LARGE_MODEL", 0)
+    monkeypatch.setattr(recorder, "PROGRESS_S", -1.0)
+    run = make_run(steps=2)
+    events = list(run_training(run.model))
+    end = max(place for place, event in enumerate(events) if isinstance(event, Saved) and event.what == "resume")
+    start = next(place for place, event in enumerate(events) if isinstance(event, Progress) and event.what == "saving")
+    shares = [event.share for event in events[start:end] if isinstance(event, Progress)]
+    assert len(shares) > 3
+    assert shares == sorted(shares)
+    assert read_journal(run.events) == events
+    history = RunHistory(2)
+    history.add(events[: end - 1])
+    assert history.progress_words.startswith("saving the state ")

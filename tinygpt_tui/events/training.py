@@ -116,10 +116,13 @@ class Note(msgspec.Struct, frozen=True, tag=True):
 
 
 class Progress(msgspec.Struct, frozen=True, tag=True):
-    """How far something is that takes longer than a second, at most one a second: `share` (0 to 1) of `what`."""
+    """How far something is that takes longer than a second, at most one a second: `share` (0 to 1) of `what`.
+
+    Before the first step: the text is read, then the machine is measured (of that, only the start is reported).
+    """
 
     step: Count
-    what: Literal["reading", "evaluation"]
+    what: Literal["reading", "measuring", "evaluation", "saving"]
     share: float
 
 

@@ -113,9 +113,16 @@ class RunHistory:
         """What is done now and its progress, if it takes long; else empty."""
         if self.progress is None:
             return ""
-        if self.progress.what == "reading":
-            return f"reading the text {self.progress.share:.0%}"
-        return f"{'final ' if self.step >= self.steps else ''}evaluation {self.progress.share:.0%}"
+        match self.progress.what:
+            case "measuring":
+                return "measuring this machine…"
+            case "reading":
+                words = "reading the text"
+            case "saving":
+                words = "saving the state"
+            case "evaluation":
+                words = "final evaluation" if self.step >= self.steps else "evaluation"
+        return f"{words} {self.progress.share:.0%}"
 
     @property
     def step(self) -> int:

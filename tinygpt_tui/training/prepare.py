@@ -83,6 +83,8 @@ def preparing(
         reference, notes = settings.corpus, []
     architecture = msgspec.structs.replace(chosen.architecture, vocab_size=corpus.tokenizer.size)
     chosen = msgspec.structs.replace(chosen, architecture=architecture)
+    if not _is_placed(chosen, state, group) and group.size == 1:
+        yield Progress(0, "measuring", 0.0)
     try:
         with _until_stop(control):
             chosen, device, measured = _place(chosen, state, group)
@@ -124,8 +126,7 @@ def _place(
 
     Sums are computed in as many parts as there are threads: with another number the last bits differ.
     """
-    one_place = chosen.device != "auto" or len(devices()) == 1
-    if state is not None or (chosen.threads and one_place and group.size == 1):
+    if _is_placed(chosen, state, group):
         torch.set_num_threads(chosen.threads or (state or {}).get("threads") or torch.get_num_threads())
         return chosen, group.device(chosen.device) if group.size > 1 else choose_device(chosen.device), []
     if group.size > 1:
@@ -139,6 +140,12 @@ def _place(
         chosen = msgspec.structs.replace(chosen, steps=max(1, round(chosen.minutes * 60 / choice.step_s)))
     chosen = msgspec.structs.replace(chosen, threads=choice.threads, device=str(choice.device))
     return chosen, choice.device, [*choice.notes, choice.words]
+
+
+def _is_placed(chosen: TrainingSettings, state: dict[str, Any] | None, group: ProcessGroup) -> bool:
+    """Whether device and threads follow from the settings or the saved `state`, without trial steps."""
+    one_place = chosen.device != "auto" or len(devices()) == 1
+    return state is not None or bool(chosen.threads and one_place and group.size == 1)
 
 
 def _base_of(settings: RunSettings) -> Checkpoint | None:

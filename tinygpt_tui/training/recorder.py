@@ -6,20 +6,21 @@ import io
 import os
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TypeVar
 
 import torch
 
 from tinygpt_tui.checkpoints.native import write_trained, write_weights
 from tinygpt_tui.errors import InUseError, RunError, StorageError
-from tinygpt_tui.events.training import Evaluation, Paused, Resumed, RolledBack, Saved, TrainingEvent
-from tinygpt_tui.files import write_bytes
+from tinygpt_tui.events.training import Evaluation, Paused, Progress, Resumed, RolledBack, Saved, TrainingEvent
+from tinygpt_tui.files import whole_file
 from tinygpt_tui.platforms import since_boot
 from tinygpt_tui.runs.control import Control, process_started_at
 from tinygpt_tui.runs.folder import RunFolder, RunState, RunStatus
 from tinygpt_tui.runs.journal import Journal
 from tinygpt_tui.settings.model_config import TrainedOn
+from tinygpt_tui.training.evaluations import PROGRESS_S
 from tinygpt_tui.training.loop import Training
 
 R = TypeVar("R")
@@ -27,6 +28,8 @@ STATUS_EVERY_S = 1.0
 RESUME_EVERY_S = 20.0
 RESUME_AFTER_EVALUATION_S = 5.0  # what was just measured is worth saving sooner
 RESUME_SHARE = 0.01  # of the time, at most
+STATE_BYTES_AT_ONCE = 1 << 25
+LARGE_MODEL = 20_000_000  # parameters; its state takes more than a second to put together and to write
 ROOM_POLL_S, ROOM_POLLS = 0.1, 20  # looks for a stop, this many between two tries to write
 
 
@@ -86,21 +89,41 @@ class Recorder:
         training = self._training
         assert training is not None
         started = time.perf_counter()
+        if training.model.count_parameters() > LARGE_MODEL:
+            yield from self._progress(0.0)
         content = io.BytesIO()
         torch.save(training.state(), content)
         yield from self.write(self.journal.sync)  # the journal must not lack what comes before the state
-        yield from self.write(lambda: write_bytes(self._folder.resume, content.getbuffer(), within=self._folder.folder))
+        yield from self.write(lambda: self._write_state(content.getbuffer()))
         self._resume_at, self._saving_s = time.monotonic(), time.perf_counter() - started
         self._saved_choice = training.compiling.choice
         yield from self.log(Saved(training.step, "resume"))
 
-    def write(self, write: Callable[[], None]) -> Iterator[TrainingEvent]:
+    def _write_state(self, content: memoryview) -> Iterator[TrainingEvent]:
+        """Write the state; yield its progress if that takes long. Raises StorageError."""
+        reported_at = time.monotonic()
+        with whole_file(self._folder.resume, len(content), within=self._folder.folder) as file:
+            for start in range(0, len(content), STATE_BYTES_AT_ONCE):
+                file.write(content[start : start + STATE_BYTES_AT_ONCE])
+                if len(content) <= STATE_BYTES_AT_ONCE:
+                    continue
+                os.fsync(file.fileno())  # now, or all of it would be waited for at the end
+                if time.monotonic() - reported_at > PROGRESS_S:
+                    reported_at = time.monotonic()
+                    yield from self._progress(start / len(content))
+
+    def _progress(self, share: float) -> Iterator[TrainingEvent]:
+        progress = Progress(self.current_step, "saving", share)
+        self.attempt(lambda: self.journal.append([progress]))
+        yield progress
+
+    def write(self, write: Callable[[], Iterable[TrainingEvent] | None]) -> Iterator[TrainingEvent]:
         """Call `write`; if storage refuses, pause the run until there is room again or the user stops it."""
         step = self.current_step
         waiting = False
         while True:
             try:
-                write()
+                yield from write() or ()
                 break
             except StorageError as error:
                 self._check_there()

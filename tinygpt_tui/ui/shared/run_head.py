@@ -57,4 +57,6 @@ def _phase_words(phase: Phase, history: RunHistory) -> str:
     """Return what the run is doing, with the progress of slow steps."""
     if not history.progress_words or not phase.live:
         return phase.value
-    return history.progress_words if phase is Phase.STARTING else f"{phase.value.rstrip('…')}: {history.progress_words}"
+    if phase is Phase.STARTING:
+        return history.progress_words
+    return f"{phase.value.rstrip('…').partition(':')[0]}: {history.progress_words}"
