@@ -44,14 +44,15 @@ def normalise(
 class Norm(nn.Module):
     """The norm of the settings; without learned weights it has no parameters."""
 
-    def __init__(self, settings: GPTSettings, *, present: bool = True) -> None:
-        """With `present` false it returns its input."""
+    def __init__(self, settings: GPTSettings, *, present: bool = True, of_heads: bool = False) -> None:
+        """With `present` false it returns its input; `of_heads`: for queries or keys, which have no bias."""
         super().__init__()
         self.kind = settings.norm if present else "none"
         self.epsilon = settings.epsilon
-        learned = settings.norm_weight and self.kind != "none"
-        biased = learned and settings.bias and self.kind == "layernorm"
-        self.weight = nn.Parameter(torch.ones(settings.n_embd)) if learned else None
+        learned = (settings.qk_norm_weight if of_heads else settings.norm_weight) and self.kind != "none"
+        biased = learned and settings.bias and self.kind == "layernorm" and not of_heads
+        width = settings.head_size if of_heads else settings.n_embd
+        self.weight = nn.Parameter(torch.ones(width)) if learned else None
         self.bias = nn.Parameter(torch.zeros(settings.n_embd)) if biased else None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -141,8 +142,8 @@ class CausalSelfAttention(nn.Module):
         # Query, key and value in one product.
         self.c_attn = nn.Linear(C, (H + 2 * K) * D, bias=settings.qkv_bias)
         self.c_proj = nn.Linear(H * D, C, bias=settings.bias) if settings.projection else nn.Identity()
-        self.q_norm = nn.Parameter(torch.ones(D)) if settings.qk_norm_weight else None
-        self.k_norm = nn.Parameter(torch.ones(D)) if settings.qk_norm_weight else None
+        self.q_norm = Norm(settings, of_heads=True) if settings.qk_norm_weight else None
+        self.k_norm = Norm(settings, of_heads=True) if settings.qk_norm_weight else None
         self.dropout = settings.attention_dropout
         self.is_local = settings.window_of(layer) < settings.block_size
         self.heads = Heads(
@@ -172,9 +173,10 @@ class CausalSelfAttention(nn.Module):
             q, k, v = (
                 part.view(B, T, -1, D).transpose(1, 2) for part in torch.split(qkv, [H * D, K * D, K * D], dim=2)
             )  # q (B, H, T, D); k and v (B, K, T, D)
-            if norm is not None:
-                q = normalise(q, norm, self.q_norm, epsilon=epsilon)
-                k = normalise(k, norm, self.k_norm, epsilon=epsilon)
+            if self.q_norm is not None and self.k_norm is not None:
+                q, k = self.q_norm(q), self.k_norm(k)
+            elif norm is not None:
+                q, k = normalise(q, norm, epsilon=epsilon), normalise(k, norm, epsilon=epsilon)
             if rope is not None:
                 q, k = rotate(q, rope), rotate(k, rope)
             visible = None

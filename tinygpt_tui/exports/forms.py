@@ -15,6 +15,7 @@ import msgspec
 from tinygpt_tui.errors import NotFoundError, UsageError
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.fields import written
+from tinygpt_tui.settings.gpt import GATED
 
 ANY: frozenset[Any] | None = None
 Can = Mapping[str, frozenset[Any] | None]
@@ -89,12 +90,13 @@ FORMS: dict[str, Form] = {
                     (
                         "head_bias", "tied_head", "qk_norm", "embedding_norm", "token_shift", "sliding", "ngram_rows",
                         "n_kv_head", "head_width", "hidden", "projection", "final_norm", "epsilon", "rotary_base",
+                        "rotary_width", "rotary_factors", "qk_norm_weight", "parallel", "local_windows",
                     ),
                     ANY,
                 ),
                 "positions": frozenset({"learned", "rotary"}),
                 "norm": frozenset({"layernorm", "rmsnorm", "none"}),
-                "activation": _ACTIVATIONS | {"swiglu"},
+                "activation": _ACTIVATIONS | set(GATED),
                 "feed_forward": frozenset({"mlp", "one_layer", "none"}),
                 "residual": frozenset({"stream", "normed", "none"}),
             },

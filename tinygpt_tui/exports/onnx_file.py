@@ -65,20 +65,21 @@ class _Net:
             x = g.add("Add", x, self._ngrams())
         if s.embedding_norm:
             x = self._norm(x, "", s.n_embd)
-        self.visible = self._visible()
+        windows = {s.window_of(layer) for layer in range(s.n_layer)}
+        self.visible = {window: self._visible(window) for window in windows}
         for layer in range(s.n_layer):
-            x = self._block(x, f"transformer.h.{layer}")
+            x = self._block(x, f"transformer.h.{layer}", s.window_of(layer))
         if s.final_norm:
             x = self._norm(x, "transformer.ln_f", s.n_embd, s.epsilon)
         g.name(self._head(x, embedding), "logits")
 
-    def _block(self, x: str, name: str) -> str:
-        s = self.settings
+    def _block(self, x: str, name: str, window: int) -> str:
+        s, before = self.settings, x
         normed = self._norm(x, f"{name}.ln_1", s.n_embd, s.epsilon)
-        x = self._joined(x, normed, self._attention(self._shifted(normed, f"{name}.shift_1"), f"{name}.attn"))
+        x = self._joined(x, normed, self._attention(self._shifted(normed, f"{name}.shift_1"), f"{name}.attn", window))
         if s.feed_forward == "none":
             return x
-        normed = self._norm(x, f"{name}.ln_2", s.n_embd, s.epsilon)
+        normed = self._norm(before if s.parallel else x, f"{name}.ln_2", s.n_embd, s.epsilon)
         return self._joined(x, normed, self._mlp(self._shifted(normed, f"{name}.shift_2"), f"{name}.mlp"))
 
     def _joined(self, stream: str, normed: str, result: str) -> str:
@@ -88,11 +89,7 @@ class _Net:
     def _mlp(self, x: str, name: str) -> str:
         g, s = self.graph, self.settings
         h = self._linear(x, f"{name}.c_fc")
-        if s.activation == "swiglu":
-            gate = self._linear(x, f"{name}.c_gate")
-            h = g.add("Mul", g.add("Mul", gate, g.add("Sigmoid", gate)), h)
-        else:
-            h = self._activated(h)
+        h = g.add("Mul", self._activated(self._linear(x, f"{name}.c_gate")), h) if s.has_gate else self._activated(h)
         return self._linear(h, f"{name}.c_proj") if s.feed_forward == "mlp" else h
 
     def _head(self, x: str, embedding: str) -> str:
@@ -137,7 +134,7 @@ class _Net:
             y = g.add("Add", y, g.add("Mul", moved, g.weight(f"{name}.share_{back}", share)))
         return y
 
-    def _attention(self, x: str, name: str) -> str:
+    def _attention(self, x: str, name: str, window: int) -> str:
         g, s = self.graph, self.settings
         D = s.head_size
         widths = g.integers(s.n_head * D, s.kv_heads * D, s.kv_heads * D)
@@ -147,14 +144,14 @@ class _Net:
             parts.append(g.add("Transpose", heads, perm=[0, 2, 1, 3]))  # (B, heads, T, D)
         q, k, v = parts
         if s.qk_norm:
-            q, k = self._norm(q, "", D), self._norm(k, "", D)
+            q, k = (self._norm(part, f"{name}.{of}_norm", D, s.epsilon) for part, of in ((q, "q"), (k, "k")))
         if self.rope is not None:
             q, k = self._turned(q), self._turned(k)
         if s.kv_heads < s.n_head:
             k, v = self._shared(k), self._shared(v)
         scale = (s.n_embd if s.attention_scale == "n_embd" else D) ** -0.5
         scores = g.add("Mul", g.add("MatMul", q, g.add("Transpose", k, perm=[0, 1, 3, 2])), g.number(scale))
-        scores = g.add("Where", self.visible, scores, g.number(-np.inf))
+        scores = g.add("Where", self.visible[window], scores, g.number(-np.inf))
         mixed = g.add("Transpose", g.add("MatMul", g.add("Softmax", scores, axis=-1), v), perm=[0, 2, 1, 3])
         mixed = g.add("Reshape", mixed, g.integers(0, 0, s.n_head * D))
         return self._linear(mixed, f"{name}.c_proj") if s.projection else str(mixed)
@@ -168,19 +165,21 @@ class _Net:
 
     def _activated(self, x: str) -> str:
         g, kind = self.graph, self.settings.activation
+        if kind == "swiglu":
+            return str(g.add("Mul", x, g.add("Sigmoid", x)))
         if kind in ("relu", "relu_squared"):
             positive = str(g.add("Relu", x))
             return positive if kind == "relu" else str(g.add("Mul", positive, positive))
-        return str(g.add("Gelu", x, approximate="tanh" if kind == "gelu_tanh" else "none"))
+        return str(g.add("Gelu", x, approximate="tanh" if kind in ("gelu_tanh", "geglu_tanh") else "none"))
 
-    def _visible(self) -> str:
-        """(T, T): whether the row's position may look at the column's."""
+    def _visible(self, window: int) -> str:
+        """(T, T): whether the row's position sees the column's; `window` counts itself."""
         g = self.graph
         row = g.add("Unsqueeze", self.positions, g.integers(1))
         column = g.add("Unsqueeze", self.positions, g.integers(0))
         visible = g.add("LessOrEqual", column, row)
-        if self.settings.sliding:
-            near = g.add("Less", g.add("Sub", row, column), g.integer(self.settings.block_size))
+        if self.settings.sliding or window < self.settings.block_size:
+            near = g.add("Less", g.add("Sub", row, column), g.integer(window))
             visible = g.add("And", visible, near)
         return str(visible)
 
@@ -195,16 +194,20 @@ class _Net:
         return g.add("Cos", rest), g.add("Sin", rest)
 
     def _turned(self, x: str) -> str:
-        """Turn neighbouring pairs of (B, H, T, D)."""
-        g = self.graph
+        """Turn neighbouring pairs of (B, H, T, D), or of the first numbers of each head."""
+        g, s = self.graph, self.settings
         assert self.rope is not None
         cosine, sine = self.rope
-        pairs = g.add("Reshape", x, g.integers(0, 0, 0, self.settings.head_size // 2, 2))
+        width = s.rotary_width or s.head_size
+        if width < s.head_size:
+            x, rest = g.add("Split", x, g.integers(width, s.head_size - width), outputs=2, axis=-1)
+        pairs = g.add("Reshape", x, g.integers(0, 0, 0, width // 2, 2))
         even, odd = g.add("Split", pairs, outputs=2, axis=-1, num_outputs=2)
         first = g.add("Sub", g.add("Mul", even, cosine), g.add("Mul", odd, sine))
         second = g.add("Add", g.add("Mul", even, sine), g.add("Mul", odd, cosine))
         joined = g.add("Concat", first, second, axis=-1)
-        return str(g.add("Reshape", joined, g.integers(0, 0, 0, self.settings.head_size)))
+        turned = g.add("Reshape", joined, g.integers(0, 0, 0, width))
+        return str(g.add("Concat", turned, rest, axis=-1) if width < s.head_size else turned)
 
     def _ngrams(self) -> str:
         """The two tables' rows for each place, added: see architectures/extras.py, whose arithmetic this is."""
