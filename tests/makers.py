@@ -121,6 +121,8 @@ GPT_VARIANTS: dict[str, GPTSettings] = {
         bias=True,
     ),
     "residual of the norm, shifted": tiny_gpt(residual="normed", final_norm=False, token_shift=1, bias=True),
+    "norms after the sublayers, shifted": tiny_gpt(residual="post_norm", token_shift=2, bias=True, qkv_bias=True),
+    "norms after the sublayers, rotary": tiny_gpt(residual="post_norm", norm="rmsnorm", positions="rotary"),
     "attention alone": tiny_gpt(feed_forward="none", token_shift=2),
     "a window of one": tiny_gpt(block_size=1),
     "one token": tiny_gpt(vocab_size=1),

@@ -315,25 +315,31 @@ class Block(nn.Module):
     ) -> Tensor:
         """x (B, T, C) -> (B, T, C); `rows` are what the two token shifts saw last, each (B, window, C)."""
         kernels = self.kernels if cache is None and not torch.compiler.is_compiling() else PLAIN
-        h = _normed(kernels, x, self.ln_1, self.shift_1, rows[0] if rows else None)
+        h = self._input(kernels, x, self.ln_1, self.shift_1, rows[0] if rows else None)
         before = x
         x = self._add(kernels, x, self.attn(h, rope, cache, kernels), self.ln_1)
         if self.ln_2 is None or self.mlp is None:
             return x
         read = before if self.parallel else x
-        h = _normed(kernels, read, self.ln_2, self.shift_2, rows[1] if rows else None)
+        h = self._input(kernels, read, self.ln_2, self.shift_2, rows[1] if rows else None)
         return self._add(kernels, x, self.mlp(h, kernels), self.ln_2)
 
+    def _input(self, kernels: Kernels, x: Tensor, norm: Norm, shift: TokenShift | None, past: Tensor | None) -> Tensor:
+        """Return what a sublayer reads of x (B, T, C): its norm, except where norms come after the sublayers."""
+        if self.residual == "post_norm":
+            return x if shift is None else shift(x, past)
+        return _normed(kernels, x, norm, shift, past)
+
     def _add(self, kernels: Kernels, x: Tensor, y: Tensor, norm: Norm) -> Tensor:
-        """Add a sublayer's result y to x, or to its norm; both (B, T, C)."""
+        """Add a sublayer's result y to x, or to its norm; both (B, T, C). Source of post_norm: Vaswani et al. 2017."""
         dropout = self.dropout if self.training else 0.0
         if self.residual == "normed":
             x = _normed(kernels, x, norm)
-        if self.residual != "none" and dropout and (fast := kernels.add(x, y, dropout)) is not None:
-            return fast
-        if dropout:
-            y = F.dropout(y, dropout)
-        return y if self.residual == "none" else x + y
+        fast = kernels.add(x, y, dropout) if self.residual != "none" and dropout else None
+        if fast is None:
+            y = F.dropout(y, dropout) if dropout else y
+            fast = y if self.residual == "none" else x + y
+        return _normed(kernels, fast, norm) if self.residual == "post_norm" else fast
 
 
 def _normed(

@@ -98,7 +98,7 @@ FORMS: dict[str, Form] = {
                 "norm": frozenset({"layernorm", "rmsnorm", "none"}),
                 "activation": _ACTIVATIONS | set(GATED),
                 "feed_forward": frozenset({"mlp", "one_layer", "none"}),
-                "residual": frozenset({"stream", "normed", "none"}),
+                "residual": frozenset({"stream", "post_norm", "normed", "none"}),
             },
             "a graph from ids (batch, time) to logits",
             package="onnx",

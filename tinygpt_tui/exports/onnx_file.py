@@ -75,16 +75,24 @@ class _Net:
 
     def _block(self, x: str, name: str, window: int) -> str:
         s, before = self.settings, x
-        normed = self._norm(x, f"{name}.ln_1", s.n_embd, s.epsilon)
-        x = self._joined(x, normed, self._attention(self._shifted(normed, f"{name}.shift_1"), f"{name}.attn", window))
+        h = self._input(x, f"{name}.ln_1")
+        y = self._attention(self._shifted(h, f"{name}.shift_1"), f"{name}.attn", window)
+        x = self._joined(x, h, y, f"{name}.ln_1")
         if s.feed_forward == "none":
             return x
-        normed = self._norm(before if s.parallel else x, f"{name}.ln_2", s.n_embd, s.epsilon)
-        return self._joined(x, normed, self._mlp(self._shifted(normed, f"{name}.shift_2"), f"{name}.mlp"))
+        h = self._input(before if s.parallel else x, f"{name}.ln_2")
+        return self._joined(x, h, self._mlp(self._shifted(h, f"{name}.shift_2"), f"{name}.mlp"), f"{name}.ln_2")
 
-    def _joined(self, stream: str, normed: str, result: str) -> str:
-        kind = self.settings.residual
-        return result if kind == "none" else str(self.graph.add("Add", stream if kind == "stream" else normed, result))
+    def _input(self, x: str, norm: str) -> str:
+        s = self.settings
+        return x if s.residual == "post_norm" else self._norm(x, norm, s.n_embd, s.epsilon)
+
+    def _joined(self, stream: str, given: str, result: str, norm: str) -> str:
+        s = self.settings
+        if s.residual == "none":
+            return result
+        total = str(self.graph.add("Add", given if s.residual == "normed" else stream, result))
+        return self._norm(total, norm, s.n_embd, s.epsilon) if s.residual == "post_norm" else total
 
     def _mlp(self, x: str, name: str) -> str:
         g, s = self.graph, self.settings

@@ -30,7 +30,7 @@ typedef struct {
 
 typedef struct {
     int32_t vocab_size, block_size, n_layer, n_head, n_embd, token_shift, pair_rows, triple_rows;
-    int32_t rmsnorm, qk_norm, embedding_norm, activation;
+    int32_t rmsnorm, qk_norm, embedding_norm, activation, post_norm;
     int32_t slots, work_rows; /* a text's keys that are kept; rows that are read at once */
     float scale, epsilon;
     Matrix head;                          /* (C, V) */
@@ -428,6 +428,25 @@ static void normed(const Net *net, const Work *w, int from, int count, const flo
                   bias);
 }
 
+/* h (rows `from` to `count`, C) = what a sublayer reads of x: its norm, or x itself where norms come after sublayers. */
+static void sublayer_input(const Net *net, const Work *w, int from, int count, const float *weight,
+                           const float *bias) {
+    if (!net->post_norm) {
+        normed(net, w, from, count, weight, bias);
+        return;
+    }
+    for (int row = from; row < count; row++)
+        memcpy(w->h + row * w->stride, w->x + row * w->stride, sizeof(float) * (size_t)net->n_embd);
+}
+
+/* x (rows `from` to `count`, C), to which a sublayer was added, is normed where norms come after sublayers. */
+static void sublayer_output(const Net *net, const Work *w, int from, int count, const float *weight,
+                            const float *bias) {
+    for (int row = from; net->post_norm && row < count; row++)
+        normalise(w->x + row * w->stride, w->x + row * w->stride, net->n_embd, net->rmsnorm, net->epsilon, weight,
+                  bias);
+}
+
 /* How many floats a text's memory is, and the work. */
 EXPORT int64_t gpt_memory_floats(const Net *net) { return memory_of(net, NULL).floats; }
 EXPORT int64_t gpt_work_floats(const Net *net) { return work_of(net, NULL).floats; }
@@ -503,7 +522,7 @@ EXPORT void gpt_read(const Job *job) {
         /* The last row's shift looks back at the rows before it. */
         const int from = last && count > reach ? count - 1 - reach : 0, asked = last ? count - 1 : 0;
         const ptrdiff_t first_head = (ptrdiff_t)index * net->n_head, past_1 = (ptrdiff_t)index * 2 * reach * C;
-        normed(net, &w, 0, rows, layer->norm_1_weight, layer->norm_1_bias);
+        sublayer_input(net, &w, 0, rows, layer->norm_1_weight, layer->norm_1_bias);
         for (int text = 0; reach && text < job->n_texts; text++)
             shift(w.h + (ptrdiff_t)text * count * S, S, count, layer->shift_1,
                   memory_of(net, job->texts[text]->memory).rows + past_1, reach, C, !job->texts[text]->position);
@@ -533,7 +552,8 @@ EXPORT void gpt_read(const Job *job) {
         if (layer->projection_bias)
             for (int row = from; row < rows; row++) add(w.x + row * S, layer->projection_bias, C);
         apply(wide, &layer->projection, rows - from, C, width, w.h + from * S, S, w.x + from * S, S);
-        normed(net, &w, from, rows, layer->norm_2_weight, layer->norm_2_bias);
+        sublayer_output(net, &w, from, rows, layer->norm_1_weight, layer->norm_1_bias);
+        sublayer_input(net, &w, from, rows, layer->norm_2_weight, layer->norm_2_bias);
         for (int text = 0; reach && text < job->n_texts; text++)
             shift(w.h + ((ptrdiff_t)text * count + from) * S, S, count - from, layer->shift_2,
                   memory_of(net, job->texts[text]->memory).rows + past_1 + (ptrdiff_t)reach * C, reach, C,
@@ -547,6 +567,7 @@ EXPORT void gpt_read(const Job *job) {
                 for (int row = start; row < start + now; row++) add(w.x + row * S, layer->narrow_bias, C);
             apply(wide, &layer->narrow, now, 4 * C, width, w.wide, w.wide_stride, w.x + start * S, S);
         }
+        sublayer_output(net, &w, asked, rows, layer->norm_2_weight, layer->norm_2_bias);
     }
     for (int index = 0; index < job->n_texts; index++) {
         job->texts[index]->position += count;

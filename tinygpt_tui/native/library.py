@@ -26,7 +26,7 @@ LAYER_PARTS = (
 )  # fmt: skip
 NET_SIZES = (
     "vocab_size", "block_size", "n_layer", "n_head", "n_embd", "token_shift", "pair_rows", "triple_rows",
-    "rmsnorm", "qk_norm", "embedding_norm", "activation", "slots", "work_rows",
+    "rmsnorm", "qk_norm", "embedding_norm", "activation", "post_norm", "slots", "work_rows",
 )  # fmt: skip
 NET_MATRICES = ("head",)
 NET_PARTS = (

@@ -154,6 +154,7 @@ def _structures(weights: NativeWeights, slots: int, work_rows: int) -> tuple[Net
         rmsnorm=settings.norm == "rmsnorm",
         qk_norm=settings.qk_norm,
         embedding_norm=settings.embedding_norm,
+        post_norm=settings.residual == "post_norm",
         activation=ACTIVATIONS.index(settings.activation),
         slots=slots,
         work_rows=work_rows,

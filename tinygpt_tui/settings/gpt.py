@@ -69,8 +69,11 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
         Meta(description="after attention: an MLP, its first layer, or nothing"),
     ] = "mlp"
     residual: Annotated[
-        Literal["stream", "normed", "none"],
-        Meta(description="what a sublayer's result is added to: the stream, its norm, or nothing"),
+        Literal["stream", "post_norm", "normed", "none"],
+        Meta(
+            description="what a sublayer's result is added to: the stream; the stream, and the sum is normed "
+            "(no norm before the sublayer); the stream's norm; nothing"
+        ),
     ] = "stream"
     parallel: Annotated[bool, Meta(description="attention and MLP both read the stream as it comes into the block")] = (
         False
@@ -159,7 +162,7 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
             and self.norm != "none"
             and self.projection
             and self.feed_forward == "mlp"
-            and self.residual == "stream"
+            and self.residual in ("stream", "post_norm")
             and self.final_norm
             and self.epsilon == 1e-5
             and self.rotary_base == 10_000.0
