@@ -152,3 +152,12 @@ def fixtures() -> Path:
     if not path.is_dir():
         pytest.skip("the foreign checkpoints are not on this machine")
     return path
+
+
+@pytest.fixture
+def cases() -> Path:
+    """Return the folder of small files with their right values; skip where it is not there."""
+    path = SHARED / "findings" / "cases"
+    if not path.is_dir():
+        pytest.skip("the cases are not on this machine")
+    return path

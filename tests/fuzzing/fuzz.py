@@ -149,6 +149,7 @@ _JSONS = ("config.json", "vocab.json", "merges.txt", "tokenizer.json", "model.sa
 KINDS: dict[str, tuple[Callable[[], list[dict[str, bytes]]], Callable[[dict[str, bytes], random.Random], None]]] = {
     "zip": (whole_files.pt, damage_zip("model.pt")),
     "legacy": (whole_files.legacy, damage_plain("model.pt")),
+    "pickle": (whole_files.pickled, damage_plain("model.pkl")),
     "tar": (whole_files.tar, damage_plain("model.pt")),
     "module": (whole_files.whole_module, damage_zip("model.pth")),
     "meta": (whole_files.meta, damage_plain("meta.pkl")),

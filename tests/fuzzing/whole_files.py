@@ -7,6 +7,7 @@ import json
 import pickle
 import struct
 import tarfile
+import warnings
 from typing import Any
 
 
@@ -69,6 +70,20 @@ def legacy() -> list[dict[str, bytes]]:
     """Return the same in torch's form until 2020, a row of pickles."""
     state = _state()
     return [{"model.pt": _saved(content, new=False)} for content in (state, {"model": state, "evil": _Evil()})]
+
+
+def pickled() -> list[dict[str, bytes]]:
+    """Return the same as Python's own pickle, and with tensors of other kinds."""
+    import torch
+
+    state = _state()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's, of quantised tensors
+        quantised = torch.quantize_per_tensor(state["lm_head.weight"], 0.1, 0, torch.qint8)
+    numpy, sparse = state["ln_f.bias"].numpy(), state["ln_f.weight"].to_sparse()
+    kinds = {"lm_head.weight": quantised, "ln_f.weight": sparse, "ln_f.bias": numpy}
+    contents = [pickle.dumps(content, protocol) for protocol in (2, 4) for content in (state, state | kinds, _module())]
+    return [*({"model.pkl": content} for content in contents), {"model.pkl": _saved(state | kinds)}]
 
 
 _STORAGES = {

@@ -13,7 +13,7 @@ from tinygpt_tui.errors import CheckpointError, NotFoundError, StorageError
 from tinygpt_tui.files import is_file, is_folder
 from tinygpt_tui.foreign.facts import doubts
 from tinygpt_tui.foreign.hub import find_on_hub, is_hub_name
-from tinygpt_tui.foreign.source import weights_in
+from tinygpt_tui.foreign.source import no_weights_in, weights_in
 
 
 def list_models() -> list[ModelCard]:
@@ -42,7 +42,8 @@ def _card(entry: Path, origin: Literal["shipped", "yours"]) -> ModelCard | None:
 def find_model(name: str) -> Path:
     """Return the folder or the file that `name` means: a model's name, the path of a checkpoint of any layout, hf:NAME.
 
-    Raises NotFoundError, which names the nearest models there are; for the Hub's as `hub.fetch`.
+    Raises NotFoundError, which names the nearest models there are, CheckpointError for a folder without weights; for
+    the Hub's as `hub.fetch`.
     """
     if is_hub_name(name):
         return find_on_hub(name)
@@ -52,6 +53,8 @@ def find_model(name: str) -> Path:
     path = paths.typed_path(name)
     if is_file(path) or is_file(path / CONFIG) or (is_folder(path) and _holds_weights(path)):
         return path
+    if is_folder(path):
+        raise no_weights_in(path)
     near = difflib.get_close_matches(name, known, n=3) or sorted(known)[:5]
     hint = f"there is {', '.join(near)}" if near else "train one: `tinygpt-tui train --corpus FILE --name NAME`"
     raise NotFoundError(f"no model is called {name!r}", hint)

@@ -22,7 +22,7 @@ class BlockKind(NamedTuple):
     read: Callable[[Bytes], NDArray[np.float32]]
 
 
-def dequantised(kind: str, content: bytearray) -> NDArray[np.float32]:
+def dequantised(kind: str, content: bytearray | memoryview) -> NDArray[np.float32]:
     """Return the numbers of whole blocks, flat."""
     block = BLOCKS[kind]
     with np.errstate(over="ignore", invalid="ignore"):  # a scale that is not finite is found with the weights

@@ -14,27 +14,35 @@ from tinygpt_tui.files import is_file, is_folder
 from tinygpt_tui.foreign.hub import folder_name
 from tinygpt_tui.foreign.readers.gguf import MAGIC, read_gguf
 from tinygpt_tui.foreign.readers.llama2c import HEADER, read_llama2c
-from tinygpt_tui.foreign.readers.pickled import PickledObject, TensorRef
+from tinygpt_tui.foreign.readers.pickled import PickledObject
 from tinygpt_tui.foreign.readers.safetensors_file import read_safetensors
-from tinygpt_tui.foreign.readers.torch_zip import Saved, is_torch_file, read_torch
+from tinygpt_tui.foreign.readers.torch_zip import is_torch_file, read_torch
 from tinygpt_tui.foreign.sidecars import check_inside, read_json, sidecar
 from tinygpt_tui.foreign.tensors import MOST_TENSORS, TensorPlace, checked
+from tinygpt_tui.foreign.unwrapping import taken_apart
+from tinygpt_tui.foreign.wrong_files import is_of_a_model, wrong_file
 from tinygpt_tui.reading import open_file
 
-SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".gguf")
+SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt", ".gguf", ".pth.tar", ".pt.tar")
+PICKLES = (".pkl", ".pickle")  # Python's own files, of which most hold other things
 # The names that programs give to a folder's weights, the most common first.
 USUAL_NAMES = (
     "model.safetensors", "pytorch_model.bin", "ckpt.pt", "model.pth", "model.pt", "model.ckpt", "lit_model.pth",
     "model.gguf",
 )  # fmt: skip
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
-WRAPPERS = ("model", "model_state_dict", "state_dict", "model_state", "weights", "params", "net", "network", "ema")
 PREFIXES = ("_orig_mod.", "module.")
 GGUF = "gguf"  # under which a GGUF's metadata are in `extras`
-DEEPEST_WRAPPING = 3
-# Other files with such names: llama2.c's vocabularies, and the state of trainers.
-NO_WEIGHTS = re.compile(r"tok(enizer|\d+)\.bin|(optimizer|scheduler)\.(pt|bin)|training_args\.bin|rng_state.*\.pth")
-DEEPEST_MODULE = 32
+# Other files with such names: vocabularies, and the state of trainers.
+NO_WEIGHTS = re.compile(
+    r"tok\d+\.bin|(optimizer|scheduler)\.(pt|bin)|training_args\.bin|rng_state.*\.pth"
+    r"|(.*[_-])?(vocab|vocabulary|tokeni[sz]er|meta|chars|characters|stoi|itos|encoder|mappings?)\.(pt|pth|bin|pkl|pickle)"
+    r"|(.*[_-])?(data|dataset|train|val|test|config|args|history|loss(es)?|metrics|optimizer|results)\.(pkl|pickle)",
+    re.IGNORECASE,
+)
+PART = re.compile(r"(.+-)(\d{5})(-of-)(\d{5})(\.safetensors|\.bin)")
+MOST_PARTS = 100
+MOST_SHOWN, MOST_EXAMINED = 4, 50  # files of a folder that is no model
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,8 @@ class Source:
     def name(self) -> str:
         """What to call it: its folder's name, or its file's where that was given and is not what all are called."""
         common = {Path(common).stem for common in USUAL_NAMES}
-        return self.path.stem if self.path in self.files and self.path.stem not in common else folder_name(self.folder)
+        alone = self.files == (self.path,)
+        return self.path.stem if alone and self.path.stem not in common else folder_name(self.folder)
 
     def unwrapped(self) -> Source | None:
         """Return it without what all names begin with: `model.`, `net.`, whatever it was called. None: nothing."""
@@ -91,7 +100,7 @@ class Source:
 
 def may_hold_weights(path: Path) -> bool:
     """Whether something is called as a checkpoint's file is; nothing is looked at but the name."""
-    return path.suffix in SUFFIXES and not NO_WEIGHTS.fullmatch(path.name)
+    return path.name.endswith((*SUFFIXES, *PICKLES)) and not NO_WEIGHTS.fullmatch(path.name)
 
 
 def open_source(path: Path) -> Source:
@@ -100,13 +109,13 @@ def open_source(path: Path) -> Source:
     Raises NotFoundError where there is nothing, CheckpointError where it is damaged or no checkpoint, StorageError.
     """
     if is_file(path):
-        files: tuple[Path, ...] = (path,)
+        files = _with_other_parts(path)
         folder = path.parent
     elif is_folder(path):
         files = weights_in(path)
         folder = files[0].parent if files else path
         if not files:
-            raise CheckpointError(f"{path} holds no weights", f"a checkpoint is a {' or '.join(SUFFIXES)} file")
+            raise no_weights_in(path)
     else:
         raise NotFoundError(f"there is no file or folder at {path}", "check the path")
     places: list[TensorPlace] = []
@@ -115,6 +124,9 @@ def open_source(path: Path) -> Source:
     metadata: dict[str, str] = {}
     wrapped: tuple[str, ...] = ()
     for file in files:
+        wrong = wrong_file(file)
+        if wrong is not None:
+            raise wrong
         if _is_safetensors(file):
             found, metadata = read_safetensors(file)
             places.extend(found.values())
@@ -130,7 +142,7 @@ def open_source(path: Path) -> Source:
             extras = {"model_args": plain[1]}
             continue
         saved = read_torch(file)
-        state, extras, module, wrapped = _taken_apart(saved)
+        state, extras, module, wrapped = taken_apart(saved)
         _check_count(file, len(places) + len(state))
         places.extend(saved.place(name, ref) for name, ref in state.items())
     _check_count(files[0], len(places))
@@ -162,6 +174,9 @@ def weights_in(folder: Path) -> tuple[Path, ...]:
     except OSError as error:
         raise storage_error(error, folder) from error
     loose = [entry for entry in entries if may_hold_weights(entry) and is_file(entry)]
+    loose = [entry for entry in loose if entry.suffix not in PICKLES] or loose
+    if loose and (parts := _with_other_parts(loose[0])) == tuple(loose):
+        return parts
     if len(loose) == 1:
         check_inside(loose[0], folder)
         return (loose[0],)
@@ -172,6 +187,51 @@ def weights_in(folder: Path) -> tuple[Path, ...]:
         )
     inside = [entry for entry in entries if is_folder(entry) and not entry.is_symlink() and holds_weights(entry)]
     return weights_in(inside[0]) if len(inside) == 1 else ()
+
+
+def no_weights_in(folder: Path) -> CheckpointError:
+    """Return the error for a folder without a checkpoint: it says what there is instead."""
+    try:
+        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        return CheckpointError(f"no weights in {folder}: {error}", "check the path")
+    shown = ", ".join(repr(entry.name)[1:-1][:60] for entry in entries[:MOST_SHOWN])
+    there = f"there are {shown}" if len(entries) > 1 else f"there is {shown}" if entries else "it is empty"
+    more = f" and {len(entries) - MOST_SHOWN} more" if len(entries) > MOST_SHOWN else ""
+    hint = f"a checkpoint is a {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} file"
+    for entry in entries[:MOST_EXAMINED]:
+        wrong = wrong_file(entry) if is_file(entry) and not may_hold_weights(entry) and is_of_a_model(entry) else None
+        if wrong is not None:
+            hint = f"{wrong.message}: {wrong.hint}"
+            break
+    return CheckpointError(f"no weights in {folder}; {there}{more}", hint)
+
+
+def _with_other_parts(file: Path) -> tuple[Path, ...]:
+    """Return all files of the model of which `file` is a part, by its index or by its name; itself where it is whole.
+
+    Raises CheckpointError where one is missing.
+    """
+    if file.name in INDEXES:
+        return tuple(_named_in(file))
+    for name in INDEXES:
+        index = sidecar(file.parent, name)
+        if index and file in (parts := tuple(_named_in(index))):
+            return parts
+    named = PART.fullmatch(file.name)
+    if not named or not 0 < int(named[4]) <= MOST_PARTS:
+        return (file,)
+    before, _, of, count, suffix = named.groups()
+    parts = tuple(file.with_name(f"{before}{place:05}{of}{count}{suffix}") for place in range(1, int(count) + 1))
+    missing = next((part for part in parts if not is_file(part)), None)
+    if missing is not None:
+        raise CheckpointError(
+            f"{file.name} is one of {len(parts)} parts of a model, and {missing.name} is not there",
+            "copy all parts of the model into one folder",
+        )
+    for part in parts:
+        check_inside(part, file.parent)
+    return parts
 
 
 def models_in(folder: Path) -> list[Path]:
@@ -243,95 +303,6 @@ def _is_safetensors(file: Path) -> bool:
     if file.suffix == ".safetensors":
         return True
     return not is_torch_file(beginning) and beginning[8:9] == b"{"
-
-
-def _taken_apart(
-    saved: Saved,
-) -> tuple[dict[str, TensorRef], dict[str, Any], dict[str, PickledObject], tuple[str, ...]]:
-    """Return the state dict of what was saved, what lay beside it, the parts of a pickled module, and its wrapper."""
-    content = saved.content
-    extras: dict[str, Any] = {}
-    wrapped: tuple[str, ...] = ()
-    if isinstance(content, tuple | list):  # the weights, and something else
-        content = next((value for value in content if isinstance(value, dict) and _is_state(value)), content)
-    while isinstance(content, dict) and not _is_state(content) and len(wrapped) < DEEPEST_WRAPPING:
-        key = _wrapper_in(content)
-        if key is None:
-            raise CheckpointError(
-                f"{saved.path.name} holds no weights", f"it holds {_words(content)}; give a file with a state dict"
-            )
-        extras |= {str(name): value for name, value in content.items() if name != key and isinstance(name, str)}
-        content, wrapped = content[key], (*wrapped, key)
-    if isinstance(content, PickledObject):
-        if content.kind.module.split(".")[0] == "__torch__":
-            raise CheckpointError(
-                f"{saved.path.name} is a program of TorchScript, which is not run here",
-                "give its weights: torch.save(torch.jit.load(FILE).state_dict(), OTHER_FILE)",
-            )
-        parts = dict(_modules(saved, content))
-        if not any(isinstance(part.attribute("_parameters"), dict) for part in parts.values()):
-            raise CheckpointError(
-                f"{saved.path.name} holds a {content.kind}, which is no model", "give a file with a model's weights"
-            )
-        state = {
-            f"{at}.{name}" if at else name: ref
-            for at, part in parts.items()
-            for kind in ("_parameters", "_buffers")
-            for name, ref in _dict(part.attribute(kind)).items()
-            if isinstance(ref, TensorRef) and isinstance(name, str)
-        }
-        return state, extras, parts, wrapped
-    if not isinstance(content, dict) or not _is_state(content):
-        raise CheckpointError(f"{saved.path.name} holds no weights", "give a file with a model's state dict")
-    return {name: ref for name, ref in content.items() if isinstance(ref, TensorRef)}, extras, {}, wrapped
-
-
-def _wrapper_in(content: dict[Any, Any]) -> str | None:
-    """Return the entry that holds the weights: one of the usual names, or the one with the most tensors."""
-    common = next((key for key in WRAPPERS if isinstance(content.get(key), dict | PickledObject)), None)
-    if common is not None:
-        return common
-    held = {key: value for key, value in content.items() if isinstance(key, str)}
-    states = {key: len(value) for key, value in held.items() if isinstance(value, dict) and _is_state(value)}
-    if states:
-        return max(states, key=states.__getitem__)
-    modules = (key for key, value in held.items() if isinstance(value, PickledObject) and value.attribute("_modules"))
-    inside = (key for key, value in held.items() if isinstance(value, dict) and _wraps(value))
-    return next(modules, next(inside, None))
-
-
-def _wraps(content: dict[Any, Any]) -> bool:
-    return any(isinstance(value, dict) and _is_state(value) for value in content.values())
-
-
-def _is_state(content: dict[Any, Any]) -> bool:
-    """Whether a dict is a state dict: names and tensors, and at most a few other things."""
-    refs = sum(isinstance(value, TensorRef) for value in content.values())
-    return refs > 0 and all(isinstance(name, str) for name in content) and 2 * refs >= len(content)
-
-
-def _modules(saved: Saved, whole: PickledObject) -> Iterator[tuple[str, PickledObject]]:
-    """Yield each part of a pickled module with its path; a part that is in itself has no end, and is refused."""
-    waiting: list[tuple[str, PickledObject, int]] = [("", whole, 0)]
-    count = 0
-    while waiting:
-        at, part, depth = waiting.pop()
-        count += 1
-        if depth > DEEPEST_MODULE or count > MOST_TENSORS:
-            raise CheckpointError(f"{saved.path.name}: its module has no end", "the file is damaged; do not trust it")
-        yield at, part
-        for name, inner in reversed(_dict(part.attribute("_modules")).items()):
-            if isinstance(inner, PickledObject) and isinstance(name, str):
-                waiting.append((f"{at}.{name}" if at else name, inner, depth + 1))
-
-
-def _dict(value: Any) -> dict[Any, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _words(content: dict[Any, Any]) -> str:
-    names = [str(name)[:30] for name in list(content)[:5]]
-    return ", ".join(names) or "nothing"
 
 
 def _without_prefixes(tensors: dict[str, TensorPlace]) -> tuple[dict[str, TensorPlace], tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ KINDS = {
 ITEM_SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 MOST_TENSORS = 20_000
 LONGEST_NAME = 500
+MOST_COMPUTED = 1 << 27  # numbers that are not in the file as they are
 MUCH = 1 << 30  # bytes; less is had without asking
 FLOATS = frozenset({"F64", "F32", "F16", "BF16", *BLOCKS})
 
@@ -31,7 +32,8 @@ FLOATS = frozenset({"F64", "F32", "F16", "BF16", *BLOCKS})
 class TensorPlace:
     """One tensor of a file: which kind of numbers, in what shape, and where.
 
-    `start` and `stride` count elements from the byte `origin` of `file`, of which `room` elements may be read.
+    `start` and `stride` count elements from the byte `origin` of `file`, of which `room` elements may be read. What was
+    unpacked is in `held` instead, and has a negative `origin`; `make` computes numbers that are not there as they are.
     """
 
     name: str
@@ -42,6 +44,8 @@ class TensorPlace:
     room: int
     start: int = 0
     stride: tuple[int, ...] | None = None  # None: rows behind one another
+    held: memoryview | None = None
+    make: Callable[[], NDArray[np.float32]] | None = None
 
     @property
     def numel(self) -> int:
@@ -75,19 +79,24 @@ def checked(places: Iterable[TensorPlace]) -> dict[str, TensorPlace]:
             )
         if place.name in found:
             raise CheckpointError(f"{place.file.name} names {place.name} twice", "the file is damaged")
-        _check_inside(place)
+        check_inside(place)
         found[place.name] = place
         if place.numel:
             at = place.file, place.origin
             whole[at] = place.room
             parts.setdefault(at, set()).add((place.start, place.numel))
-    for at, rows in parts.items():
-        if sum(numel for _, numel in rows) > 2 * whole[at]:
+    if sum(place.numel for place in found.values() if place.make) > MOST_COMPUTED:
+        raise CheckpointError(
+            f"its tensors are packed, {MOST_COMPUTED:,} numbers or more", "no tiny model has that many"
+        )
+    for at, runs in parts.items():
+        if sum(numel for _, numel in runs) > 2 * whole[at]:
             raise CheckpointError(f"{at[0].name}: tensors overlap", "the file is damaged; do not trust it")
     return found
 
 
-def _check_inside(place: TensorPlace) -> None:
+def check_inside(place: TensorPlace) -> None:
+    """Raise CheckpointError where a tensor is larger than its part of the file."""
     if any(size < 0 for size in place.shape) or place.start < 0:
         raise CheckpointError(f"{place.file.name}: {place.name} has a negative size", "the file is damaged")
     last = place.numel - 1
@@ -130,9 +139,11 @@ def read(place: TensorPlace) -> NDArray[np.float32]:
     """Return a tensor's numbers as float32, laid out row by row. Raises CheckpointError, StorageError."""
     if not place.is_float:
         raise CheckpointError(f"{place.file.name}: {place.name} is made of {place.kind}, not of floats", "")
+    if place.make:
+        return place.make()
     if place.kind in BLOCKS:
         return dequantised(place.kind, _content(place, place.origin, place.nbytes)).reshape(place.shape)
-    raw = _rows(place)
+    raw = rows(place)
     if place.kind == "BF16":
         return (raw.astype(np.uint32) << 16).view(np.float32)
     with np.errstate(over="ignore"):  # what float64 holds and float32 does not becomes infinite, and is found below
@@ -140,7 +151,7 @@ def read(place: TensorPlace) -> NDArray[np.float32]:
     return numbers.reshape(place.shape)
 
 
-def _rows(place: TensorPlace) -> NDArray[Any]:
+def rows(place: TensorPlace) -> NDArray[Any]:
     """Return the numbers as the file has them, in the tensor's shape."""
     form = np.dtype(KINDS[place.kind])
     if not place.numel:
@@ -156,8 +167,10 @@ def _rows(place: TensorPlace) -> NDArray[Any]:
     return np.lib.stride_tricks.as_strided(flat, place.shape, steps, writeable=False).copy()
 
 
-def _content(place: TensorPlace, origin: int, count: int) -> bytearray:
+def _content(place: TensorPlace, origin: int, count: int) -> bytearray | memoryview:
     """Read bytes of a tensor: no more than the file holds, `checked` has seen to it."""
+    if place.held is not None:
+        return place.held[origin - place.origin :][:count]
     content = bytearray(count)
     try:
         with open_file(place.file) as file:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygpt_tui.errors import CheckpointError
-from tinygpt_tui.foreign.readers.pickled import GlobalName, PickledObject, key_of, result_of, storage_of
+from tinygpt_tui.foreign.readers.pickled import ByteRange, GlobalName, PickledObject, key_of, result_of, storage_of
 
 # Far more than the checkpoint of a tiny model needs, and harmless to a machine.
 LARGEST_PROGRAM = 64 << 20
@@ -25,6 +25,8 @@ CHECK_EVERY = 1024  # steps, or pairs of a dict
 MOST_MEMOS = 1_000_000
 LONGEST_NUMBER = 256  # bytes
 LONGEST_LINE = 1 << 20
+LONG = 4096  # bytes; a longer run of them stays where it is
+_LOAD_FROM_BYTES = GlobalName("torch.storage", "_load_from_bytes")
 
 
 class TimeLimit:
@@ -45,18 +47,24 @@ def read_pickle(
     name: str = "the pickle",
     resolve: Callable[[Any], Any] | None = None,
     limit: TimeLimit | None = None,
+    load: Load | None = None,
 ) -> tuple[Any, int]:
     """Return what the pickle at `start` of `data` (bytes, or a mapped file) describes, and where it ends.
 
     `resolve` returns the object of a persistent id; the default returns storages of torch. Several pickles of one file
-    share a `limit`. Raises CheckpointError if it is damaged, too large, or takes too long.
+    share a `limit`. `load` returns what a file of torch's within the pickle holds. Raises CheckpointError if it is
+    damaged, too large, or takes too long.
     """
-    machine = _Machine(data, start, name, resolve or storage_of, limit or TimeLimit())
+    machine = _Machine(data, start, name, resolve or storage_of, limit or TimeLimit(), load)
     try:
         return machine.run(), machine.place
     except (IndexError, KeyError, ValueError, TypeError, struct.error, OverflowError, AttributeError) as error:
         message = f"{name} is damaged: {type(error).__name__} at byte {machine.place}"
         raise CheckpointError(message, "copy the file again") from None
+
+
+# From (data, first byte, how many, limit) to what torch stored there.
+Load = Callable[[Any, int, int, TimeLimit], Any]
 
 
 class _Mark:
@@ -69,8 +77,17 @@ _MARK = _Mark()
 class _Machine:
     """A stack, a memo, and a position in the data, from which pickletools' readers read as from a file."""
 
-    def __init__(self, data: Any, start: int, name: str, resolve: Callable[[Any], Any], limit: TimeLimit) -> None:
+    def __init__(
+        self,
+        data: Any,
+        start: int,
+        name: str,
+        resolve: Callable[[Any], Any],
+        limit: TimeLimit,
+        load: Load | None,
+    ) -> None:
         self._data, self.place, self._name, self._resolve, self._limit = data, start, name, resolve, limit
+        self._load = load
         self._end = min(len(data), start + LARGEST_PROGRAM)
         self._stack: list[Any] = []
         self.memo: dict[int, Any] = {}
@@ -110,6 +127,20 @@ class _Machine:
         start, end = self.place, self.place + count
         self.place = end if end < self._end else self._end
         taken: bytes = self._data[start : self.place]
+        return taken
+
+    def read_or_range(self, size: int) -> bytes | ByteRange:
+        """Return the next `size` bytes, or where they are if they are many. Raises ValueError if they are not there."""
+        if size <= LONG:
+            content = self.read(size)
+            if len(content) < size:
+                raise ValueError("bytes are missing")
+            return content
+        if self.place + size > len(self._data):
+            raise ValueError("bytes are missing")
+        taken = ByteRange(self.place, size)
+        self.place += size
+        self._end = min(len(self._data), self._end + size)
         return taken
 
     def readline(self) -> bytes:
@@ -220,7 +251,13 @@ class _Machine:
         self._copied += sum(len(value) for value in arguments if isinstance(value, list | dict | tuple | str))
         if self._copied > MOST_STEPS:
             raise self._refused("it copies more than it holds")
-        self.push(result_of(called, arguments))
+        if called == _LOAD_FROM_BYTES and self._load:
+            (stored,) = arguments
+            stored = stored.encode("latin-1") if isinstance(stored, str) else stored  # as Python 2 writes bytes
+            data, start, size = (self._data, *stored) if isinstance(stored, ByteRange) else (stored, 0, len(stored))
+            self.push(self._load(data, start, size, self._limit))
+        else:
+            self.push(result_of(called, arguments))
 
     def call_group(self) -> None:
         """Push the result of a call whose function and arguments are the last group."""
@@ -246,6 +283,16 @@ def _read_quoted(stream: Any) -> str:
     return str(text.decode("unicode_escape"))
 
 
+def _bytes_of(form: str) -> Callable[[Any], Any]:
+    """Return the reader of bytes whose number comes first, in this form."""
+    count = struct.Struct(form)
+
+    def read(machine: Any) -> Any:
+        return machine.read_or_range(count.unpack(machine.read(count.size))[0])
+
+    return read
+
+
 def _name(argument: str) -> GlobalName:
     return GlobalName(*argument.split(" ", 1))
 
@@ -254,7 +301,7 @@ _Read = Callable[[Any], Any]  # a reader of pickletools, which reads from a file
 _Do = Callable[[_Machine, Any], None]
 _STOP = ord(pickle.STOP)
 _PUSHED = (
-    "BINFLOAT BININT BININT1 BININT2 BINBYTES SHORT_BINBYTES BINBYTES8 BINSTRING SHORT_BINSTRING UNICODE "
+    "BINFLOAT BININT BININT1 BININT2 BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8 BINSTRING SHORT_BINSTRING UNICODE "
     "BINUNICODE SHORT_BINUNICODE BINUNICODE8 FLOAT"
 )
 _BY_NAME: dict[str, _Do] = {
@@ -268,7 +315,6 @@ _BY_NAME: dict[str, _Do] = {
     **dict.fromkeys(("APPENDS", "ADDITEMS"), lambda m, _: m.append(m.pop_group())),
     **dict.fromkeys(("REDUCE", "NEWOBJ"), lambda m, _: m.reduce()),
     "MEMOIZE": lambda m, _: m.memoize(len(m.memo)),
-    "BYTEARRAY8": lambda m, value: m.push(bytes(value)),
     "NONE": lambda m, _: m.push(None),
     "NEWTRUE": lambda m, _: m.push(True),
     "NEWFALSE": lambda m, _: m.push(False),
@@ -299,4 +345,9 @@ _OPERATIONS: dict[int, tuple[_Read | None, _Do]] = {
     ord(opcode.code): (opcode.arg.reader if opcode.arg else None, _BY_NAME[opcode.name])
     for opcode in pickletools.opcodes
     if opcode.name in _BY_NAME
-} | {ord(pickle.STRING): (_read_quoted, _Machine.push)}
+} | {
+    ord(pickle.STRING): (_read_quoted, _Machine.push),
+    ord(pickle.BINBYTES): (_bytes_of("<I"), _Machine.push),
+    ord(pickle.BINBYTES8): (_bytes_of("<Q"), _Machine.push),
+    ord(pickle.BYTEARRAY8): (_bytes_of("<Q"), _Machine.push),
+}

@@ -11,49 +11,72 @@ from pathlib import Path
 from typing import Any
 
 from tinygpt_tui.errors import CheckpointError, storage_error
-from tinygpt_tui.foreign.readers.pickled import PickledObject, Storage, TensorRef
-from tinygpt_tui.foreign.readers.pickles import LARGEST_PROGRAM, TimeLimit, read_pickle
+from tinygpt_tui.foreign.made_tensors import dequantized, from_sparse
+from tinygpt_tui.foreign.readers.pickled import AnyTensor, ByteRange, MetaRef, SparseRef, TensorRef
+from tinygpt_tui.foreign.readers.pickles import LARGEST_PROGRAM, read_pickle
+from tinygpt_tui.foreign.readers.torch_legacy import STORAGE_KINDS, load_storage, read_legacy
 from tinygpt_tui.foreign.readers.torch_tar import BLOCK, is_tar, read_tar
-from tinygpt_tui.foreign.tensors import ITEM_SIZES, MOST_TENSORS, TensorPlace
+from tinygpt_tui.foreign.tensors import ITEM_SIZES, TensorPlace
+from tinygpt_tui.foreign.wrong_files import of_zip
 from tinygpt_tui.reading import open_file
 
-LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-LEGACY_PROTOCOL = 1001
-MOST_STORAGES = 4 * MOST_TENSORS  # an optimizer keeps more, for each of a model's
 LARGEST_DIRECTORY = 4 << 20  # bytes: of a zip's list of contents
 _LONGEST_TAIL = (1 << 16) + 22 + 20  # bytes: a comment, the end of the list, and of a large one's
 _HEADER = 30  # bytes of a zip entry's own header, before its name
 
-# torch's kinds of storage and the dtypes that a newer pickle names.
-_KINDS = {
-    "DoubleStorage": "F64", "FloatStorage": "F32", "HalfStorage": "F16", "BFloat16Storage": "BF16",
-    "LongStorage": "I64", "IntStorage": "I32", "ShortStorage": "I16", "CharStorage": "I8", "ByteStorage": "U8",
-    "BoolStorage": "BOOL", "float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16",
-    "int64": "I64", "int32": "I32", "int16": "I16", "int8": "I8", "uint8": "U8", "bool": "BOOL",
-}  # fmt: skip
-
 
 @dataclass(frozen=True)
 class Saved:
-    """What a file holds: plain data with a TensorRef for each tensor, and the place of each storage."""
+    """What a file holds: plain data with a TensorRef for each tensor, and the place of each storage.
+
+    `program` is the pickle itself where it is no part of the file as it is, but was unpacked.
+    """
 
     path: Path
     content: Any
     places: dict[str, tuple[int, int]]  # storage key -> first byte, how many
+    program: bytes | None = None
 
-    def place(self, name: str, ref: TensorRef) -> TensorPlace:
+    def place(self, name: str, tensor: AnyTensor) -> TensorPlace:
         """Return where the numbers of a tensor are. Raises CheckpointError where they are not there."""
-        kind = _KINDS.get(ref.kind)
+        if isinstance(tensor, MetaRef):
+            raise CheckpointError(
+                f"{self.path.name} has no numbers: {name} is on torch's meta device, a shape alone",
+                "load the model on a real device before it is saved",
+            )
+        if isinstance(tensor, SparseRef):
+            parts = [self._plain(name, part) for part in tensor.parts]
+            return from_sparse(name, tensor.layout, parts, tensor.shape)
+        plain = self._plain(name, tensor)
+        if tensor.scale is None:
+            return plain
+        scale, zero = tensor.scale, tensor.zero_point
+        return dequantized(
+            plain,
+            self._plain(name, scale) if isinstance(scale, TensorRef) else scale,
+            self._plain(name, zero) if isinstance(zero, TensorRef) else zero,
+            tensor.axis,
+        )
+
+    def _plain(self, name: str, ref: TensorRef) -> TensorPlace:
+        kind = STORAGE_KINDS.get(ref.kind)
         if kind is None:
             raise CheckpointError(f"{self.path.name}: {name} is a {ref.kind}, which is not read", "")
-        if ref.storage.key not in self.places:
-            raise CheckpointError(
-                f"{self.path.name}: the numbers of {name} are missing", "it was not copied to its end"
-            )
-        first, size = self.places[ref.storage.key]
-        return TensorPlace(
-            name, self.path, kind, ref.shape, first, size // ITEM_SIZES[kind], ref.offset, _plain_stride(ref)
-        )
+        content, held = ref.storage.content, None
+        if content is None:
+            if ref.storage.key not in self.places:
+                raise CheckpointError(
+                    f"{self.path.name}: the numbers of {name} are missing", "it was not copied to its end"
+                )
+            first, size = self.places[ref.storage.key]
+        elif isinstance(content, ByteRange):
+            first, size = content
+            if self.program is not None:
+                held, first = memoryview(self.program)[first : first + size], -1 - first
+        else:
+            held, first, size = memoryview(content), -1 - id(content), len(content)
+        room = size // ITEM_SIZES[kind]
+        return TensorPlace(name, self.path, kind, ref.shape, first, room, ref.offset, _plain_stride(ref), held)
 
 
 def is_torch_file(beginning: bytes) -> bool:
@@ -70,9 +93,9 @@ def read_torch(path: Path) -> Saved:
             file.seek(0)
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 if is_tar(data[:BLOCK]):
-                    sizes = {kind: ITEM_SIZES[_KINDS[kind]] for kind in _KINDS if kind.endswith("Storage")}
+                    sizes = {name: ITEM_SIZES[kind] for name, kind in STORAGE_KINDS.items() if name.endswith("Storage")}
                     return Saved(path, *read_tar(path, data, sizes))
-                return _read_legacy(path, data)
+                return Saved(path, *read_legacy(path.name, data))
     except OSError as error:
         raise storage_error(error, path) from error
     except ValueError as error:  # an empty file cannot be mapped
@@ -91,7 +114,8 @@ def _read_zip(path: Path) -> Saved:
             entries = archive.infolist()
             program = next((entry for entry in entries if entry.filename.endswith("/data.pkl")), None)
             if program is None:
-                raise CheckpointError(f"{path.name} is a zip file, but not one of torch's", "give torch's own file")
+                what, way_out = of_zip([entry.filename for entry in entries])
+                raise CheckpointError(f"{path.name} is {what}", way_out)
             if max(program.file_size, program.compress_size) > LARGEST_PROGRAM:
                 raise CheckpointError(f"{path.name}: its pickle would have {program.file_size:,} bytes", _BOMB)
             with archive.open(program) as stream:
@@ -107,8 +131,8 @@ def _read_zip(path: Path) -> Saved:
         raise CheckpointError(f"{path.name} is damaged: {error}", "copy the file again") from None
     if len(content) > LARGEST_PROGRAM:
         raise CheckpointError(f"{path.name}: its pickle has no end", _BOMB)
-    value, _ = read_pickle(content, name=path.name)
-    return Saved(path, value, places)
+    value, _ = read_pickle(content, name=path.name, load=load_storage)
+    return Saved(path, value, places, content)
 
 
 _BOMB = "no checkpoint is like this; do not trust it"
@@ -164,69 +188,6 @@ def _zip_places(path: Path, entries: list[zipfile.ZipInfo], folder: str) -> Iter
                 raise zipfile.BadZipFile(f"{entry.filename} overlaps another, or is outside the file")
             end = first + entry.file_size
             yield entry.filename.removeprefix(folder), (first, entry.file_size)
-
-
-def _read_legacy(path: Path, data: Any) -> Saved:
-    """Read torch's form from before 1.6: five pickles behind one another, then every storage's numbers."""
-    if data[:1] != b"\x80":
-        raise CheckpointError(f"{path.name} is not a file that torch wrote", "give a .pt, .pth, .bin or .safetensors")
-    place, limit = 0, TimeLimit()
-    parts: list[Any] = []
-    for _ in range(3):
-        value, place = read_pickle(data, place, path.name, limit=limit)
-        if not parts and value != LEGACY_MAGIC:
-            # A pickle of its own, made by Python and not by torch: it may hold no tensors, but it is data.
-            return Saved(path, value, {})
-        parts.append(value)
-    if parts[1] != LEGACY_PROTOCOL or not isinstance(parts[2], dict):
-        raise CheckpointError(f"{path.name} is of a form of torch's that is not read", "save it again with torch")
-    if parts[2].get("little_endian") is False:
-        raise CheckpointError(f"{path.name} was written on a big-endian machine", "save it again on another")
-    content, place = read_pickle(data, place, path.name, limit=limit)
-    keys, place = read_pickle(data, place, path.name, limit=limit)
-    if not isinstance(keys, list) or len(keys) > MOST_STORAGES:
-        raise CheckpointError(f"{path.name} is damaged: no list of storages", "copy the file again")
-    kinds = _storages_in(content)
-    places: dict[str, tuple[int, int]] = {}
-    for key in keys:
-        if not isinstance(key, str) or key not in kinds:
-            raise CheckpointError(f"{path.name} is damaged: a storage that nothing uses", "copy the file again")
-        if place + 8 > len(data):
-            raise CheckpointError(f"{path.name} ends too soon", "it was not copied to its end")
-        (numel,) = struct.unpack("<q", data[place : place + 8])
-        size = numel * kinds[key]
-        if numel < 0 or place + 8 + size > len(data):
-            raise CheckpointError(f"{path.name} ends too soon", "it was not copied to its end")
-        places[key] = (place + 8, size)
-        place += 8 + size
-    return Saved(path, content, places)
-
-
-def _storages_in(content: Any) -> dict[str, int]:
-    """Return the size of an element of each storage that anything in `content` uses; cycles are walked once."""
-    found: dict[str, int] = {}
-    for ref in tensor_refs_in(content):
-        found[ref.storage.key] = ITEM_SIZES[_KINDS.get(ref.storage.kind, "U8")]
-    return found
-
-
-def tensor_refs_in(content: Any) -> Iterator[TensorRef]:
-    """Yield every tensor anywhere in `content`; a loop, because what is nested deep would be too deep for calls."""
-    waiting, seen = [content], set()
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, TensorRef):
-            yield value
-        elif isinstance(value, dict | list | tuple | PickledObject) and not isinstance(value, Storage):
-            if id(value) in seen:
-                continue
-            seen.add(id(value))
-            if isinstance(value, dict):
-                waiting.extend(value.values())
-            elif isinstance(value, PickledObject):
-                waiting.extend([value.arguments, value.state, value.items, value.pairs])
-            else:
-                waiting.extend(value)
 
 
 def _plain_stride(ref: TensorRef) -> tuple[int, ...] | None:
