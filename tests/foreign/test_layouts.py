@@ -15,6 +15,7 @@ import pytest
 import safetensors.torch
 import torch
 import whole_files
+from foreign_families import FAMILIES
 from foreign_programs import GPTnano, GPTnanoRNN, Lecture, Llama, MinGPT2020, NanoGPT, OneHead, made
 from torch import Tensor, nn
 
@@ -157,13 +158,8 @@ def test_its_logits_are_the_programs(
 
 
 def test_every_layout_is_tested() -> None:
-    assert {case[2] for case in CASES.values()} | {
-        "gguf",
-        "hf-gpt2",
-        "nanochat",
-        "litgpt",
-        "safetensors",
-    } == LAYOUTS.keys()
+    elsewhere = {"gguf", "hf-gpt2", "nanochat", "litgpt", "safetensors", *(case[0] for case in FAMILIES.values())}
+    assert {case[2] for case in CASES.values()} | elsewhere == LAYOUTS.keys()
 
 
 def in_tar(state: dict[str, Tensor], path: Path) -> None:

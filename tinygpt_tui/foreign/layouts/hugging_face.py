@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
-
 from tinygpt_tui.errors import CheckpointError
-from tinygpt_tui.foreign.layouts.base import Findings, LayoutMatch, Weights, head_counts, number_in
+from tinygpt_tui.foreign.layouts.base import Findings, LayoutMatch, head_counts, number_in
+from tinygpt_tui.foreign.layouts.hugging_face_config import ACTIVATIONS
+from tinygpt_tui.foreign.layouts.hugging_face_rows import without_scale
 from tinygpt_tui.foreign.rename import Table, To, count, place
 from tinygpt_tui.foreign.sidecars import read_json
 from tinygpt_tui.foreign.source import Source
-from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 
 _MATRICES = ("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj")
-ACTIVATIONS = {
-    "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu_fast": "gelu_tanh", "gelu": "gelu", "relu": "relu",
-    "relu2": "relu_squared",
-}  # fmt: skip
 
 
 def _table() -> dict[str, To | None]:
@@ -92,18 +85,8 @@ class HuggingFace:
         found.known(
             "tied_head", not untied, "sidecar" if config else "convention", "config.json" if config else "GPT-2's"
         )
-        finish = _without_scale if told.get("scale_attn_weights") is False else None
+        finish = without_scale if told.get("scale_attn_weights") is False else None
         if not config:  # with it the file is Hugging Face's own, and no other order was ever written there
             found.unknown_order("qkv", "GPT-2's")
         settings = found.settings(source.name)
         return LayoutMatch(settings, tuple(found.facts), placed, tuple(found.questions), finish, found.reading)
-
-
-def _without_scale(weights: Weights, settings: ArchitectureSettings) -> Weights:
-    """Undo in the queries the scale that our attention has and this model's has not."""
-    assert isinstance(settings, GPTSettings)
-    root = math.sqrt(settings.n_embd if settings.attention_scale == "n_embd" else settings.head_size)
-    factors = np.ones(3 * settings.n_embd, dtype=np.float32)
-    factors[: settings.n_embd] = root
-    fused = {name: (numbers.T * factors).T for name, numbers in weights.items() if ".attn.c_attn." in name}
-    return weights | fused

@@ -8,6 +8,9 @@ from tinygpt_tui.foreign.layouts.bigram import BigramTable
 from tinygpt_tui.foreign.layouts.gguf import GGUFLayout
 from tinygpt_tui.foreign.layouts.gptnano import NanoRecurrent, NanoReversed
 from tinygpt_tui.foreign.layouts.hugging_face import HuggingFace
+from tinygpt_tui.foreign.layouts.hugging_face_config import CONFIG, Config
+from tinygpt_tui.foreign.layouts.hugging_face_llama import MODEL_TYPES, HuggingFaceLlama
+from tinygpt_tui.foreign.layouts.hugging_face_neo import GPTJ, GPTNeo, GPTNeoX, Phi
 from tinygpt_tui.foreign.layouts.lecture import Lecture
 from tinygpt_tui.foreign.layouts.llama2c import Llama2C
 from tinygpt_tui.foreign.layouts.mingpt_2020 import MinGPT2020
@@ -20,7 +23,8 @@ LAYOUTS: dict[str, Layout] = {
     layout.name: layout
     for layout in (
         OwnExport(), GGUFLayout(), Lecture(), BigramTable(), NanoGPT(), MinGPT(), MinGPT2020(), HuggingFace(),
-        Llama2C(), NanoReversed(), NanoRecurrent(), NANOCHAT, LITGPT,
+        HuggingFaceLlama(), GPTNeo(), GPTNeoX(), GPTJ(), Phi(), Llama2C(), NanoReversed(), NanoRecurrent(),
+        NANOCHAT, LITGPT,
     )
 }  # fmt: skip
 MOST_SHOWN = 4
@@ -40,6 +44,13 @@ def layout_of(source: Source) -> tuple[Layout, Source]:
             if layout.recognises(unwrapped):
                 return layout, unwrapped
         unwrapped = unwrapped.unwrapped()
+    model_type = Config(source).model_type
+    if model_type:
+        known = "gpt2", *MODEL_TYPES, *(name for layout in (GPTNeo, GPTNeoX, GPTJ, Phi) for name in layout.model_types)
+        raise CheckpointError(
+            f"{source.name} is a {model_type[:40]!r} ({CONFIG}: model_type), which is not known here",
+            f"known are {', '.join(known)}",
+        )
     names = list(source.tensors)[:MOST_SHOWN]
     raise CheckpointError(
         f"{source.name} has an unknown checkpoint format: {len(source.tensors)} tensors, {', '.join(names)} …",
