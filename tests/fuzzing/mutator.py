@@ -39,6 +39,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 MOST_CPU_S, MOST_WALL_S = 5.0, 120.0
 MEMORY = 1 << 30  # bytes beyond what the process has when it starts
+MOST_REPEATED = 64 << 20  # bytes
 TOKENS = 20
 TOGETHER = 50  # folders are tried in one child, one after another
 CODE = ("os.system", "subprocess.Popen", "os.exec", "os.posix_spawn", "socket.connect", "pickle.find_class")
@@ -262,7 +263,7 @@ class Mutator:
                     other = self.chance.randrange(len(operations))
                     operations[at], operations[other] = operations[other], operations[at]
                 case 3:
-                    operations[at : at + 1] = [operations[at]] * self.chance.choice((2, 50, 20_000))
+                    operations[at : at + 1] = _repeated(operations[at], self.chance.choice((2, 50, 20_000)))
                 case 4:
                     operations.insert(at, self.chance.choice(OPERATIONS))
                 case 5:
@@ -288,7 +289,7 @@ class Mutator:
             (
                 [],
                 [lines[at]] * 2,
-                [lines[at]] * 5000,
+                _repeated(lines[at], 5000),
                 [b"\xff\xfe" + lines[at]],
                 [b" ".join(lines[at : at + 3])],
                 [b"x" * 100_000],
@@ -319,6 +320,11 @@ class Mutator:
             '"@deep"', "[" * 50_000 + "]" * 50_000 if self.chance.random() < 0.5 else '{"a":' * 3000 + "1" + "}" * 3000
         )
         return text.replace('"@many"', "[" + ",".join(["0"] * 200_000) + "]").encode("utf-8", "surrogatepass")
+
+
+def _repeated(part: bytes, many: int) -> list[bytes]:
+    """Return `part` so many times, fewer where that would be more than this machine has room for."""
+    return [part] * max(2, min(many, MOST_REPEATED // max(1, len(part))))
 
 
 HOSTILE: tuple[Any, ...] = (

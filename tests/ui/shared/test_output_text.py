@@ -384,8 +384,8 @@ async def test_without_colour_surprise_is_marked(monkeypatch: pytest.MonkeyPatch
         await pilot.pause()
         styles = [segment.style for segment in list(pane.render_line(0))[2:8] if segment.style]
         marks = [(bool(style.underline), bool(style.bold), bool(style.italic)) for style in styles]
-        assert marks[:3] == [(False, False, False)] * 3
-        assert marks[3:] == [(True, False, False), (True, True, False), (True, True, True)]
+        assert marks[0] == (False, False, False)
+        assert len({*marks}) == 6  # in sixteen colours their greys fall together
         pane.set_levels(bytearray(range(1, 7)), "influence")
         styles = [segment.style for segment in list(pane.render_line(0))[2:8] if segment.style]
         marks = [(bool(style.underline), bool(style.bold), bool(style.italic)) for style in styles]

@@ -49,6 +49,8 @@ class OutputText(TextView):
         & .output--influence-6 { background: $error; color: $background; text-style: bold italic; }
         & .output--copied { text-style: underline; }
         &.-walking .output--edge { text-style: underline; }
+        &:nocolor .output--surprise-2 { text-style: italic; }
+        &:nocolor .output--surprise-3 { text-style: bold; }
         &:nocolor .output--surprise-4 { text-style: underline; }
         &:nocolor .output--surprise-5 { text-style: bold underline; }
         &:nocolor .output--influence-2 { text-style: bold underline; }
