@@ -121,35 +121,41 @@ def _numbers(writing: GenerationView) -> list[str]:
     count = f"{used:>{places}} of {size}"
     filled = round(GAUGE * used / size)
     gauge = "━" * filled + "┄" * (GAUGE - filled)
-    tokens, per_s, first_s = f"{writing.tokens:>5,}", _per_s(writing), _first(writing)
+    (tokens, tok), per_s, first_s = _count(writing), _per_s(writing), _first(writing)
     policy = f"{writing.policy} " if writing.policy else ""
     if writing.weights != "fp32":
         policy = f"≈{writing.weights} {policy}"  # rounded weights: approximate
     return [
-        f"{tokens} tokens  {per_s} tokens/s  first after {first_s}  {policy}window {gauge} {count}",
-        f"{tokens} tokens  {per_s}/s  first {first_s}  {policy}window {gauge} {count}",
-        f"{tokens} tok  {per_s}/s  first {first_s}  {policy}window {gauge} {count}",
-        f"{tokens} tok  {per_s}/s  {policy}window {gauge} {count}",
-        f"{tokens} tok  {per_s}/s  {policy}window {count}",
-        f"{tokens} tok  {per_s}/s  window {count}",
-        f"{tokens} tok  {policy}window {count}",
-        f"{tokens} tok  window {count}",
-        f"{tokens} tok  {used:>{places}}/{size}",
-        f"{tokens} tok",
+        f"{tokens}{per_s} tokens/s  first after {first_s}  {policy}window {gauge} {count}",
+        f"{tokens}{per_s}/s  first {first_s}  {policy}window {gauge} {count}",
+        f"{tok}{per_s}/s  first {first_s}  {policy}window {gauge} {count}",
+        f"{tok}{per_s}/s  {policy}window {gauge} {count}",
+        f"{tok}{per_s}/s  {policy}window {count}",
+        f"{tok}{per_s}/s  window {count}",
+        f"{tok}{policy}window {count}",
+        f"{tok}window {count}",
+        f"{tok}{used:>{places}}/{size}",
+        tok.rstrip(),
     ]
 
 
 def _numbers_without_window(writing: GenerationView) -> list[str]:
     """Return the numbers of a model without a window, such as a recurrent one."""
-    tokens, per_s, first_s = f"{writing.tokens:>5,}", _per_s(writing), _first(writing)
+    (tokens, tok), per_s, first_s = _count(writing), _per_s(writing), _first(writing)
     return [
-        f"{tokens} tokens  {per_s} tokens/s  first after {first_s}  no window",
-        f"{tokens} tokens  {per_s}/s  first {first_s}  no window",
-        f"{tokens} tok  {per_s}/s  first {first_s}  no window",
-        f"{tokens} tok  {per_s}/s  no window",
-        f"{tokens} tok  {per_s}/s",
-        f"{tokens} tok",
+        f"{tokens}{per_s} tokens/s  first after {first_s}  no window",
+        f"{tokens}{per_s}/s  first {first_s}  no window",
+        f"{tok}{per_s}/s  first {first_s}  no window",
+        f"{tok}{per_s}/s  no window",
+        f"{tok}{per_s}/s",
+        tok.rstrip(),
     ]
+
+
+def _count(writing: GenerationView) -> tuple[str, str]:
+    """Return how many tokens there are, in two lengths; empty if the words at the left have said it."""
+    count = f"{writing.tokens:>5,}"
+    return ("", "") if writing.at_limit else (f"{count} tokens  ", f"{count} tok  ")
 
 
 def _per_s(writing: GenerationView) -> str:

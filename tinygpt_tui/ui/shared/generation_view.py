@@ -38,7 +38,7 @@ class GenerationView:
         self.policy, self.weights = "", "fp32"
         self.seconds_to_first: float | None = None
         self.reason = ""
-        self.failed = self.paused = False
+        self.failed = self.paused = self.at_limit = False
         self._asked_at = self._first_at = clock()
         self._tokens_per_s: float | None = None
 
@@ -101,7 +101,7 @@ class GenerationView:
 
     def _end(self, event: GenerationEnded) -> None:
         self.phase = "ended"
-        self.failed = event.reason == "failed"
+        self.failed, self.at_limit = event.reason == "failed", event.reason == "length"
         self.seconds_to_first = event.seconds_to_first or self.seconds_to_first
         after_first = event.seconds - (event.seconds_to_first or 0.0)
         if event.tokens > 1 and after_first > 0:
