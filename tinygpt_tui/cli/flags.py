@@ -15,6 +15,7 @@ import msgspec
 from tinygpt_tui.settings.fields import SettingField, fields_of, parse_value, parse_values, written
 
 METAVARS = {int: "N", float: "X", bool: "yes|no", str: "TEXT"}
+SPELT_ALIKE = 0.65  # of two names, from 0 to 1: less alike, they mean different things
 
 
 class Parser(argparse.ArgumentParser):
@@ -47,8 +48,9 @@ class Parser(argparse.ArgumentParser):
         known = self._option_string_actions
         if not flag.startswith("--") or flag == "--" or " " in flag or any(name.startswith(flag) for name in known):
             return
-        near = difflib.get_close_matches(flag, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"`{self.prog} --help` lists the flags"
+        names = [name.removeprefix("--") for name in known if name.startswith("--")]
+        near = _near_flags(flag.removeprefix("--"), names)
+        hint = f"did you mean --{near[0]}?" if near else f"`{self.prog} --help` lists the flags"
         self.error(f"there is no flag {flag}; {hint}")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -56,6 +58,16 @@ class Parser(argparse.ArgumentParser):
         if action.choices is not None and value not in action.choices and near:
             raise argparse.ArgumentError(action, f"there is no {value!r}; did you mean {near[0]}?")
         super()._check_value(action, value)
+
+
+def _near_flags(given: str, names: Sequence[str]) -> list[str]:
+    """Return the flag whose initials `given` is, or else the one that is spelt most like it; none if neither is.
+
+    >>> [_near_flags(given, ["learning-rate", "n-layer"]) for given in ("lr", "n_layers", "lora")]
+    [['learning-rate'], ['n-layer'], []]
+    """
+    initials = [name for name in names if given == "".join(word[0] for word in name.split("-"))]
+    return initials[:1] or difflib.get_close_matches(given, names, n=1, cutoff=SPELT_ALIKE if len(given) > 3 else 0.5)
 
 
 class Once(argparse.Action):
