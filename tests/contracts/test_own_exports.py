@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
-from makers import VARIANTS, make_model
+from makers import GPT_VARIANTS, VARIANTS, make_model
 
 from tinygpt_tui.checkpoints.card import is_native, read_config
 from tinygpt_tui.events.generation import Token
 from tinygpt_tui.exports.export import export
-from tinygpt_tui.exports.forms import FORMS, Form
+from tinygpt_tui.exports.forms import FORMS, Form, strangers
 from tinygpt_tui.foreign.opening import inspect_checkpoint
 from tinygpt_tui.generation.text import GenerationJob, TextGeneration
 from tinygpt_tui.settings.architecture import ARCHITECTURE_SETTINGS
@@ -49,6 +50,21 @@ def test_an_export_opens_again(form: Form, variant: str, tmp_path: Path) -> None
     assert greedy_ids(file) == greedy_ids(made)
     assert is_native(folder)
     assert read_config(folder) == inspect_checkpoint(file).config == read_config(made)
+
+
+def readable(form: str) -> list[str]:
+    return [name for name, settings in GPT_VARIANTS.items() if not strangers(FORMS[form], settings, approximate=True)]
+
+
+@pytest.mark.parametrize("variant", [name for name in readable("gguf") if GPT_VARIANTS[name].block_size > 1])
+def test_a_gguf_opens_again(variant: str, tmp_path: Path) -> None:
+    pytest.importorskip("gguf", reason="gguf is not installed")
+    settings = msgspec.structs.replace(GPT_VARIANTS[variant], block_size=256)
+    if settings.activation == "gelu":  # GGUF has the tanh form alone
+        settings = msgspec.structs.replace(settings, activation="gelu_tanh")
+    make_model(tmp_path / "model", settings)
+    export(tmp_path / "model", FORMS["gguf"], tmp_path / "file.gguf", checking=False)
+    assert greedy_ids(tmp_path / "file.gguf") == greedy_ids(tmp_path / "model")
 
 
 def test_every_architecture_is_tried() -> None:

@@ -11,13 +11,17 @@ from tinygpt_tui.exports.forms import FORMS, check_form, find_form, unsaid
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 
 CLASSIC_TANH = tiny_gpt(activation="gelu_tanh")
+LLAMA = GPT_VARIANTS["llama"]
+GGUF = {"gguf", "gguf-f16", "gguf-q8_0"}
 
 
 @pytest.mark.parametrize(
     ("settings", "forms"),
     [
         (CLASSIC, {"safetensors", "nanogpt", "hf", "onnx"}),
-        (CLASSIC_TANH, {"safetensors", "hf", "onnx", "gguf"}),
+        (CLASSIC_TANH, {"safetensors", "hf", "onnx", *GGUF}),
+        (LLAMA, {"safetensors", "hf", "onnx", *GGUF}),
+        (msgspec.structs.replace(LLAMA, rotary_factors=(1.0, 2.0)), {"safetensors", "onnx", *GGUF}),
         (LECTURE, {"safetensors", "onnx", "lecture"}),
         (MODERN, {"safetensors", "onnx"}),
         (tiny_gpt(bias=True, qkv_bias=True, attention_scale="n_embd"), {"safetensors", "nanogpt", "hf", "onnx"}),
@@ -51,11 +55,9 @@ def test_a_setting_that_no_form_knows_is_refused_unless_it_is_as_by_default() ->
     class Later(GPTSettings, frozen=True, tag="gpt"):
         echo: int = 0
 
-    known = {name for form in FORMS.values() for name in form.can or ()}
+    known = {name for form in FORMS.values() for can in (form.nets or {}).values() for name in can}
     assert known <= set(GPTSettings.__struct_fields__)
-    for form in FORMS.values():
-        if form.can is not None:
-            assert "echo" not in form.can
+    assert "echo" not in known
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tinygpt_tui.exports.forms.GPTSettings", Later)
         plain = msgspec.convert(msgspec.structs.asdict(CLASSIC), Later)

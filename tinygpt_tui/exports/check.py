@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygpt_tui.checkpoints.engines import forward_of
-from tinygpt_tui.checkpoints.stored import read_folder
-from tinygpt_tui.exports.gguf_file import gguf_names, renamed
+from tinygpt_tui.checkpoints.stored import read_folder, read_model
 from tinygpt_tui.exports.result import Checked
 from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
@@ -55,26 +54,9 @@ def _by_onnxruntime(source: ExportSource, folder: Path, ids: list[int]) -> Logit
     return found
 
 
-def _by_gguf(source: ExportSource, folder: Path, ids: list[int]) -> Logits:
-    """Read with the gguf package; the net that its tensors are put in is GPT-2 as llama.cpp has it."""
-    gguf: Any = importlib.import_module("gguf")
-    reader = gguf.GGUFReader(str(folder / "model.gguf"))
-    read = {tensor.name: tensor.data.copy() for tensor in reader.tensors}
-    number = {name: int(field.contents()) for name, field in reader.fields.items() if name.startswith("gpt2.")
-              and isinstance(field.contents(), int)}  # fmt: skip
-    settings = GPTSettings(
-        vocab_size=len(read["token_embd.weight"]),
-        block_size=number["gpt2.context_length"],
-        n_layer=number["gpt2.block_count"],
-        n_head=number["gpt2.attention.head_count"],
-        n_embd=number["gpt2.embedding_length"],
-        activation="gelu_tanh",
-        bias=True,
-        qkv_bias=True,
-        tied_head=False,
-    )
-    ours = {theirs: name for name, theirs in gguf_names(settings).items()}
-    return _logits(settings, {renamed(name, ours): tensor for name, tensor in read.items()}, ids)
+def _by_our_reader(source: ExportSource, folder: Path, ids: list[int]) -> Logits:
+    read = read_model(next(folder.glob("*.gguf")))
+    return _logits(read.config.architecture, read.weights, ids)
 
 
 def _by_torch(source: ExportSource, folder: Path, ids: list[int]) -> Logits:
@@ -101,5 +83,5 @@ READERS: dict[str, tuple[tuple[str, ...], Reader]] = {
     "nanogpt": (("torch",), _by_torch),
     "hf": (("transformers", "torch"), _by_transformers),
     "onnx": (("onnxruntime",), _by_onnxruntime),
-    "gguf": (("gguf",), _by_gguf),
+    **dict.fromkeys(("gguf", "gguf-f16", "gguf-q8_0"), (("tinygpt_tui",), _by_our_reader)),
 }

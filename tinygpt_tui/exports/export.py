@@ -29,7 +29,7 @@ WRITTEN = frozenset(
     {
         CARD, "weights.safetensors", "config.json", "tokenizer.json", "ckpt.pt", "meta.pkl", "model.safetensors",
         "generation_config.json", "tokenizer_config.json", "vocab.json", "merges.txt", "model.onnx", "model.onnx.data",
-        "model.gguf", "model.pth", "chars.txt",
+        "model.gguf", "model-F16.gguf", "model-Q8_0.gguf", "model.pth", "chars.txt",
     }
 )  # fmt: skip
 
@@ -102,15 +102,15 @@ def _place(path: Path, single: bool, form: Form, force: bool) -> Iterator[Path]:
 
 def _notes(form: Form, source: ExportSource, checked: Checked | None) -> list[str]:
     settings, notes = source.config.architecture, []
-    if isinstance(settings, GPTSettings) and form.name in ("nanogpt", "hf", "gguf"):
+    if isinstance(settings, GPTSettings) and form.name not in ("safetensors", "onnx", "lecture"):
         if settings.attention_scale == "n_embd":
             notes.append(
-                "The model divides attention's scores by the root of n_embd, GPT-2 by the root of head_size: the "
+                "The model divides attention's scores by the root of n_embd, this format by the root of head_size: the "
                 "queries' weights have been multiplied by the difference."
             )
-        if form.name == "gguf" and settings.activation != "gelu_tanh":
+        if form.name.startswith("gguf") and settings.activation == "gelu":
             notes.append("The model's GELU is the exact one, this program's its tanh form: the logits differ.")
-    inexact = bool(strangers(form, settings))
+    inexact = form.rounds or bool(strangers(form, settings))
     if checked is not None and inexact:
         notes.append(f"Read by {checked.program}, they differ by up to {_difference(checked)}.")
     elif checked is not None:

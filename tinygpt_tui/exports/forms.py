@@ -1,7 +1,8 @@
 """The forms a model can be exported to, and what each of them can say; no torch here.
 
-A form lists the settings that it can express. Whatever it does not list must be as the architecture has it by default,
-so that an option added to the architecture tomorrow is refused until the format supports it.
+A form lists the nets that it has a place for, and of each the settings that it can express. Whatever is not listed must
+be as the architecture has it by default, so that an option added to the architecture tomorrow is refused until the
+format supports it.
 """
 
 from __future__ import annotations
@@ -24,31 +25,56 @@ Can = Mapping[str, frozenset[Any] | None]
 _ALWAYS: Can = dict.fromkeys(
     ("vocab_size", "block_size", "n_layer", "n_head", "n_embd", "dropout", "attention_dropout", "start"), ANY
 )
-# GPT-2's skeleton. A norm without weights has ones there, a bias that is not there is zero, and another attention scale
+# GPT-2's net. A norm without weights has ones there, a bias that is not there is zero, and another attention scale
 # is a factor that the queries' weights take in.
 _SCALES = frozenset({"head_size", "n_embd"})
-_SKELETON: Can = {**_ALWAYS, "norm_weight": ANY, "attention_scale": _SCALES, "bias": ANY, "qkv_bias": ANY}
+_GPT2: Can = {**_ALWAYS, "norm_weight": ANY, "attention_scale": _SCALES, "bias": ANY, "qkv_bias": ANY}
 _ACTIVATIONS = frozenset({"gelu", "gelu_tanh", "relu", "relu_squared"})
+_LLAMA: Can = {
+    **_GPT2,
+    **dict.fromkeys(("tied_head", "n_kv_head", "head_width", "hidden", "epsilon", "rotary_base"), ANY),
+    "positions": frozenset({"rotary"}),
+    "norm": frozenset({"rmsnorm"}),
+    "activation": frozenset({"swiglu"}),
+}
 
 
 class Form(NamedTuple):
     """One row of the table.
 
     `file` is the name of the main file in the folder that is written; `alone` whether that file says everything by
-    itself. `can` names the settings and their values that the form has a place for (None: all values); with no `can`
-    at all it has a place for everything. `nearly` are values that it can come close to. `package` is what must be
-    installed, and `extra` the extra of this program that brings it.
+    itself. `nets` names for each net that the form has a place for the settings and their values (None: all values);
+    with no `nets` at all it has a place for everything. `nearly` are values that it can come close to; with `rounds`
+    its numbers have fewer digits than the model's. `package` is what must be installed, and `extra` the extra of this
+    program that brings it.
     """
 
     name: str
     title: str
     file: str
     alone: bool
-    can: Can | None
+    nets: Mapping[str, Can] | None
     description: str
     nearly: Mapping[str, frozenset[Any]] = {}
+    rounds: bool = False
     package: str = ""
     extra: str = ""
+
+
+def _gguf(name: str, file: str, description: str, rounds: bool = True) -> Form:
+    settings: Can = {"activation": frozenset({"gelu_tanh"}), **dict.fromkeys(("tied_head", "hidden", "epsilon"), ANY)}
+    return Form(
+        name,
+        "llama.cpp's GGUF",
+        file,
+        True,
+        {"gpt2": {**_GPT2, **settings}, "llama": {**_LLAMA, "rotary_factors": ANY}},
+        description,
+        nearly={"activation": frozenset({"gelu"})},
+        rounds=rounds,
+        package="gguf",
+        extra="gguf",
+    )
 
 
 FORMS: dict[str, Form] = {
@@ -67,17 +93,20 @@ FORMS: dict[str, Form] = {
             "nanoGPT",
             "ckpt.pt",
             False,
-            {**_SKELETON, "activation": frozenset({"gelu"})},
+            {"gpt2": {**_GPT2, "activation": frozenset({"gelu"})}},
             "ckpt.pt and meta.pkl, for sample.py and train.py",
             package="torch",
         ),
         Form(
             "hf",
-            "Hugging Face's GPT-2",
+            "Hugging Face's folder",
             "model.safetensors",
             False,
-            {**_SKELETON, "activation": _ACTIVATIONS, "tied_head": ANY},
-            "a GPT-2 folder with its tokenizer, for transformers",
+            {
+                "gpt2": {**_GPT2, "activation": _ACTIVATIONS, **dict.fromkeys(("tied_head", "hidden", "epsilon"), ANY)},
+                "llama": _LLAMA,
+            },
+            "a GPT-2 or a Llama with its tokenizer, for transformers",
         ),
         Form(
             "onnx",
@@ -85,49 +114,46 @@ FORMS: dict[str, Form] = {
             "model.onnx",
             True,
             {
-                **_SKELETON,
-                **dict.fromkeys(
-                    (
-                        "head_bias", "tied_head", "qk_norm", "embedding_norm", "token_shift", "sliding", "ngram_rows",
-                        "n_kv_head", "head_width", "hidden", "projection", "final_norm", "epsilon", "rotary_base",
-                        "rotary_width", "rotary_factors", "qk_norm_weight", "parallel", "local_windows",
+                "gpt": {
+                    **_GPT2,
+                    **dict.fromkeys(
+                        (
+                            "head_bias", "tied_head", "qk_norm", "embedding_norm", "token_shift", "sliding",
+                            "ngram_rows", "n_kv_head", "head_width", "hidden", "projection", "final_norm", "epsilon",
+                            "rotary_base", "rotary_width", "rotary_factors", "local_windows", "parallel",
+                            "qk_norm_weight",
+                        ),
+                        ANY,
                     ),
-                    ANY,
-                ),
-                "positions": frozenset({"learned", "rotary"}),
-                "norm": frozenset({"layernorm", "rmsnorm", "none"}),
-                "activation": _ACTIVATIONS | set(GATED),
-                "feed_forward": frozenset({"mlp", "one_layer", "none"}),
-                "residual": frozenset({"stream", "post_norm", "normed", "none"}),
+                    "positions": frozenset({"learned", "rotary"}),
+                    "norm": frozenset({"layernorm", "rmsnorm", "none"}),
+                    "activation": _ACTIVATIONS | set(GATED),
+                    "feed_forward": frozenset({"mlp", "one_layer", "none"}),
+                    "residual": frozenset({"stream", "post_norm", "normed", "none"}),
+                }
             },
             "a graph from ids (batch, time) to logits",
             package="onnx",
             extra="onnx",
         ),
-        Form(
-            "gguf",
-            "llama.cpp's GPT-2",
-            "model.gguf",
-            True,
-            {**_SKELETON, "activation": frozenset({"gelu_tanh"}), "tied_head": ANY},
-            "one file for llama.cpp and what is built on it",
-            nearly={"activation": frozenset({"gelu"})},
-            package="gguf",
-            extra="gguf",
-        ),
+        _gguf("gguf", "model.gguf", "one file for llama.cpp and what is built on it", rounds=False),
+        _gguf("gguf-f16", "model-F16.gguf", "the same in half the size"),
+        _gguf("gguf-q8_0", "model-Q8_0.gguf", "the same in a quarter of the size, eight bits a weight"),
         Form(
             "lecture",
             "the lecture's GPT",
             "model.pth",
             False,
             {
-                **_ALWAYS,
-                "norm_weight": ANY,
-                "attention_scale": _SCALES,
-                "bias": ANY,
-                "head_bias": ANY,
-                "tied_head": ANY,
-                "activation": frozenset({"relu"}),
+                "lecture": {
+                    **_ALWAYS,
+                    "norm_weight": ANY,
+                    "attention_scale": _SCALES,
+                    "bias": ANY,
+                    "head_bias": ANY,
+                    "tied_head": ANY,
+                    "activation": frozenset({"relu"}),
+                }
             },
             "a state dict with a Linear per head, and chars.txt",
             package="torch",
@@ -150,13 +176,29 @@ def strangers(form: Form, settings: ArchitectureSettings, approximate: bool = Fa
 
     With `approximate`, what the form can come close to is no hindrance.
     """
-    if form.can is None:
+    net = net_of(form, settings, approximate)
+    if net is None:
         return []
+    return ["architecture"] if net == "" else _strangers(form, net, settings, approximate)
+
+
+def net_of(form: Form, settings: ArchitectureSettings, approximate: bool = False) -> str | None:
+    """Return the net as which `form` stores the model, or which is the nearest to it.
+
+    Empty where it is no GPT, None where the form has a place for everything.
+    """
+    if form.nets is None:
+        return None
     if settings.__struct_config__.tag != "gpt":
-        return ["architecture"]
-    strange = []
+        return ""
+    return min(form.nets, key=lambda net: len(_strangers(form, net, settings, approximate)))
+
+
+def _strangers(form: Form, net: str, settings: ArchitectureSettings, approximate: bool) -> list[str]:
+    assert form.nets is not None
+    can, strange = form.nets[net], []
     for field in msgspec.structs.fields(GPTSettings):
-        value, allowed = getattr(settings, field.name), form.can.get(field.name, frozenset({field.default}))
+        value, allowed = getattr(settings, field.name), can.get(field.name, frozenset({field.default}))
         near = approximate and value in form.nearly.get(field.name, ())
         if allowed is not None and value not in allowed and not near:
             strange.append(field.name)

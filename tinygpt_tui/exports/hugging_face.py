@@ -1,4 +1,4 @@
-"""A Hugging Face GPT-2 folder: config.json, model.safetensors, and a tokenizer that transformers can load."""
+"""A Hugging Face folder of GPT-2 or Llama: config.json, model.safetensors, and a tokenizer for transformers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from tinygpt_tui.exports.classic import classic_tensors
+from tinygpt_tui.exports.classic import classic_tensors, llama_tensors, renamed
+from tinygpt_tui.exports.forms import FORMS, net_of
 from tinygpt_tui.exports.source import ExportSource
+from tinygpt_tui.foreign.layouts.base import Weights
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.tokenizers.bpe import END_OF_TEXT, BPETokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
@@ -20,16 +22,22 @@ ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new", "relu": "relu", "relu_sq
 TURNED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 
 
+_LLAMA_TOP = {"transformer.wte": "model.embed_tokens", "transformer.ln_f": "model.norm", "lm_head": "lm_head"}
+_LLAMA_BLOCK = {
+    "ln_1": "input_layernorm", "ln_2": "post_attention_layernorm", "attn.q": "self_attn.q_proj",
+    "attn.k": "self_attn.k_proj", "attn.v": "self_attn.v_proj", "attn.c_proj": "self_attn.o_proj",
+    "mlp.c_gate": "mlp.gate_proj", "mlp.c_fc": "mlp.up_proj", "mlp.c_proj": "mlp.down_proj",
+}  # fmt: skip
+
+
 def write(source: ExportSource, folder: Path) -> None:
     """Write config, weights and tokenizer into `folder`."""
     settings = source.gpt
-    tensors = classic_tensors(settings, source.state(), biases=True)
-    turned = {
-        name: np.ascontiguousarray(tensor.T) if name.endswith(TURNED) else tensor for name, tensor in tensors.items()
-    }
-    (folder / "model.safetensors").write_bytes(safetensors.numpy.save(turned, metadata={"format": "pt"}))
+    net = net_of(FORMS["hf"], settings)
+    tensors = _llama(settings, source.state()) if net == "llama" else _gpt2(settings, source.state())
+    (folder / "model.safetensors").write_bytes(safetensors.numpy.save(tensors, metadata={"format": "pt"}))
     end = source.tokenizer.end_of_text
-    _write_json(folder / "config.json", configuration(settings, end))
+    _write_json(folder / "config.json", configuration(settings, net or "", end))
     _write_json(folder / "generation_config.json", {"bos_token_id": end, "eos_token_id": end, "do_sample": True})
     if isinstance(source.tokenizer, CharTokenizer):
         _write_json(folder / "tokenizer.json", character_tokenizer(source.tokenizer.characters))
@@ -49,25 +57,70 @@ def write(source: ExportSource, folder: Path) -> None:
         _write_json(folder / "tokenizer_config.json", kind | special)
 
 
-def configuration(settings: GPTSettings, end_of_text: int | None) -> dict[str, Any]:
-    """Return what transformers' GPT2Config reads."""
+def _gpt2(settings: GPTSettings, state: Weights) -> Weights:
+    tensors = classic_tensors(settings, state, biases=True)
     return {
-        "architectures": ["GPT2LMHeadModel"],
-        "model_type": "gpt2",
+        name: np.ascontiguousarray(tensor.T) if name.endswith(TURNED) else tensor for name, tensor in tensors.items()
+    }
+
+
+def _llama(settings: GPTSettings, state: Weights) -> Weights:
+    """Return the weights under Llama's names; there the halves of a head turn together, here neighbours do."""
+    tensors = llama_tensors(settings, state)
+    for name in tensors:
+        part = name.rpartition(".")[0]
+        if part.endswith((".attn.q", ".attn.k")):
+            pairs = tensors[name].reshape(-1, settings.head_size // 2, 2, *tensors[name].shape[1:])
+            tensors[name] = np.ascontiguousarray(pairs.swapaxes(1, 2)).reshape(tensors[name].shape)
+    return renamed(tensors, _LLAMA_TOP, _LLAMA_BLOCK, "model.layers.{}")
+
+
+def configuration(settings: GPTSettings, net: str, end_of_text: int | None) -> dict[str, Any]:
+    """Return what transformers' GPT2Config or LlamaConfig reads."""
+    return {
+        **(_llama_config(settings) if net == "llama" else _gpt2_config(settings)),
         "vocab_size": settings.vocab_size,
-        "n_positions": settings.block_size,
-        "n_embd": settings.n_embd,
-        "n_layer": settings.n_layer,
-        "n_head": settings.n_head,
-        "activation_function": ACTIVATIONS[settings.activation],
-        "layer_norm_epsilon": 1e-5,
-        "resid_pdrop": settings.dropout,
-        "embd_pdrop": settings.dropout,
-        "attn_pdrop": settings.attention_dropout,
         "tie_word_embeddings": settings.tied_head,
         "bos_token_id": end_of_text,
         "eos_token_id": end_of_text,
         "dtype": "float32",
+    }
+
+
+def _gpt2_config(settings: GPTSettings) -> dict[str, Any]:
+    return {
+        "architectures": ["GPT2LMHeadModel"],
+        "model_type": "gpt2",
+        "n_positions": settings.block_size,
+        "n_embd": settings.n_embd,
+        "n_layer": settings.n_layer,
+        "n_head": settings.n_head,
+        "n_inner": settings.hidden_size,
+        "activation_function": ACTIVATIONS[settings.activation],
+        "layer_norm_epsilon": settings.epsilon,
+        "resid_pdrop": settings.dropout,
+        "embd_pdrop": settings.dropout,
+        "attn_pdrop": settings.attention_dropout,
+    }
+
+
+def _llama_config(settings: GPTSettings) -> dict[str, Any]:
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "max_position_embeddings": settings.block_size,
+        "hidden_size": settings.n_embd,
+        "intermediate_size": settings.hidden_size,
+        "num_hidden_layers": settings.n_layer,
+        "num_attention_heads": settings.n_head,
+        "num_key_value_heads": settings.kv_heads,
+        "head_dim": settings.head_size,
+        "hidden_act": "silu",
+        "rms_norm_eps": settings.epsilon,
+        "rope_theta": settings.rotary_base,
+        "attention_bias": settings.bias or settings.qkv_bias,
+        "mlp_bias": settings.bias,
+        "attention_dropout": settings.attention_dropout,
     }
 
 

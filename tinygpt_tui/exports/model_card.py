@@ -55,7 +55,7 @@ print(characters[logits[0, -1].argmax()])
     "gguf": """With [llama.cpp](https://github.com/ggml-org/llama.cpp):
 
 ```
-llama-completion -m model.gguf -p {prompt} -n {tokens} -no-cnv
+llama-completion -m {file} -p {prompt} -n {tokens} -no-cnv
 ```""",
     "lecture": """In the lecture's `gpt.py`, with its sizes at the top set to
 
@@ -115,7 +115,8 @@ def run_of(folder: RunFolder) -> RunSettings | None:
 
 def _front_matter(name: str, config: NativeConfig, form: Form, run: RunSettings | None) -> list[str]:
     """YAML, whose texts are written as JSON, of which it is a superset."""
-    lines = [f"library_name: {LIBRARIES[form.name]}"] if form.name in LIBRARIES else []
+    kind = form.name.partition("-")[0]
+    lines = [f"library_name: {LIBRARIES[kind]}"] if kind in LIBRARIES else []
     lines += ["pipeline_tag: text-generation", "tags:", *(f"- {tag}" for tag in ("tinygpt-tui", "gpt", form.name))]
     if config.trained is not None:
         corpus = json.dumps(config.trained.corpus, ensure_ascii=False)
@@ -162,7 +163,8 @@ def _usage(name: str, settings: ArchitectureSettings, form: Form, prompt: str) -
             if settings.sliding
             else f"A text has at most {settings.block_size} ids.",
         }
-    use = USES[form.name]
+    words["file"] = form.file
+    use = USES[form.name.partition("-")[0]]
     return use.format(**words) if "{" in use else use
 
 

@@ -13,6 +13,8 @@ WRITERS: dict[str, Callable[[ExportSource, Path], None]] = {
     "nanogpt": nanogpt.write,
     "hf": hugging_face.write,
     "onnx": onnx_file.write,
-    "gguf": gguf_file.write,
+    "gguf": gguf_file.write_f32,
+    "gguf-f16": gguf_file.write_f16,
+    "gguf-q8_0": gguf_file.write_q8_0,
     "lecture": lecture.write,
 }

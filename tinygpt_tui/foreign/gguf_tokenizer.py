@@ -14,7 +14,7 @@ from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.tokenizers.pieces import PiecesTokenizer
 
 PREFIX = "tokenizer.ggml."
-NORMAL, UNKNOWN, CONTROL, BYTE = 1, 2, 3, 6  # llama.cpp's kinds of token
+NORMAL, UNKNOWN, CONTROL, UNUSED, BYTE = 1, 2, 3, 5, 6  # llama.cpp's kinds of token
 _ESCAPE, _ESCAPED = re.compile(rb"\\(x[0-9a-f]{2}|.)", re.DOTALL), {b"n": b"\n", b"t": b"\t", b"r": b"\r"}
 GPT2_PRE = ("gpt-2", "default")  # how a text is split before byte pairs are joined
 
@@ -27,8 +27,10 @@ def stored_tokenizer(told: Mapping[str, Any], name: str) -> Tokenizer | None:
     tokens, types = told.get(f"{PREFIX}tokens"), told.get(f"{PREFIX}token_type")
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise CheckpointError(f"{name} has no list of tokens", "the file is damaged")
-    if not isinstance(types, list) or len(types) != len(tokens):
-        types = [NORMAL] * len(tokens)
+    tokens = list(tokens)
+    types = list(types) if isinstance(types, list) and len(types) == len(tokens) else [NORMAL] * len(tokens)
+    while types and types[-1] == UNUSED:  # what fills the vocabulary up to a round size
+        del tokens[-1], types[-1]
     if kind == "rwkv":
         return _characters(tokens, name)
     if kind == "gpt2":
@@ -73,11 +75,12 @@ def _byte_pairs(told: Mapping[str, Any], tokens: list[str], types: list[Any], na
 
 def _pieces(told: Mapping[str, Any], tokens: list[str], types: list[Any]) -> Tokenizer:
     begin, end = told.get(f"{PREFIX}bos_token_id", 1), told.get(f"{PREFIX}eos_token_id", 2)
+    scores = told.get(f"{PREFIX}scores")
     control = {id for id, kind in enumerate(types) if kind in (UNKNOWN, CONTROL)} | {begin, end}
     return PiecesTokenizer.from_dict(
         {
             "pieces": [token.replace("▁", " ") for token in tokens],
-            "scores": told.get(f"{PREFIX}scores"),
+            "scores": scores[: len(tokens)] if isinstance(scores, list) else None,
             "control": [id for id in control if type(id) is int],
             "begin": begin if told.get(f"{PREFIX}add_bos_token", True) else None,
             "end": end,

@@ -16,7 +16,7 @@ from tinygpt_tui.errors import CheckpointError
 
 MOST_PIECES = 1 << 20
 MOST_REMEMBERED = 50_000  # words
-_BYTE = re.compile("<0x([0-9A-F]{2})>")
+BYTE_PIECE = re.compile("<0x([0-9A-F]{2})>")
 _WORD = re.compile(" *[^ ]+| +")
 
 
@@ -44,7 +44,7 @@ class PiecesTokenizer:
         self._bytes, self._ids, self._scores = list[bytes](), dict[str, int](), dict[str, float]()
         self._of_byte: dict[int, int] = {}
         for id, (piece, score) in enumerate(zip(pieces, scores, strict=True)):
-            byte = _BYTE.fullmatch(piece)
+            byte = BYTE_PIECE.fullmatch(piece)
             if id in self._control:
                 self._bytes.append(b"")
             elif byte:
