@@ -34,7 +34,7 @@ _BLOCKS = {
     | {f"attn.{part}": f"attn_{part}" for part in "qkv"},
 }
 _Q8_0_ROW = 32  # numbers behind one scale
-_KEPT = "position_embd.weight"  # in float32, as llama.cpp's own converter does
+_FULL = "position_embd.weight"  # in float32, as llama.cpp's own converter does
 
 
 def write_f32(source: ExportSource, folder: Path) -> None:
@@ -95,7 +95,7 @@ def _write(source: ExportSource, path: Path, kind: str) -> None:
 
 
 def _add_tensor(gguf: Any, writer: Any, name: str, tensor: NDArray[np.float32], kind: str) -> None:
-    if tensor.ndim == 1 or name == _KEPT or kind == "F32":
+    if tensor.ndim == 1 or name == _FULL or kind == "F32":
         writer.add_tensor(name, tensor)
     elif kind == "F16" or tensor.shape[-1] % _Q8_0_ROW:
         writer.add_tensor(name, tensor.astype(np.float16))
