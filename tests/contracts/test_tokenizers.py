@@ -10,6 +10,7 @@ from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.bpe import END_OF_TEXT, BPETokenizer, letters_of_bytes
 from tinygpt_tui.tokenizers.byte import ByteTokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.tokenizers.hugging_face import HuggingFaceTokenizer
 from tinygpt_tui.tokenizers.numbers import NumberTokenizer
 from tinygpt_tui.tokenizers.padded import PaddedTokenizer
 from tinygpt_tui.tokenizers.pieces import PiecesTokenizer
@@ -34,6 +35,13 @@ EXAMPLES: dict[str, Tokenizer] = {
         blank_before=False,
     ),
 }
+EXAMPLES["hugging-face"] = HuggingFaceTokenizer(
+    {
+        "model": {"type": "BPE", "vocab": {token: id for id, token in enumerate(LETTERS.values())}, "merges": []},
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True},
+    },
+    end_of_text=255,
+)
 every_tokenizer = pytest.mark.parametrize("name", TOKENIZERS)
 
 

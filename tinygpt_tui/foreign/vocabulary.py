@@ -11,6 +11,7 @@ from tinygpt_tui.files import is_file, is_folder
 from tinygpt_tui.foreign.characters import SHAKESPEARE
 from tinygpt_tui.foreign.facts import Fact, FactSource
 from tinygpt_tui.foreign.readers.sentencepiece import read_tokenizer_bin, read_tokenizer_model
+from tinygpt_tui.foreign.readers.tokenizer_json import read_tokenizer_json
 from tinygpt_tui.foreign.sidecars import read_json, read_pickled_dict, read_text, sidecar
 from tinygpt_tui.foreign.source import Source
 from tinygpt_tui.tokenizers.base import Tokenizer
@@ -19,7 +20,6 @@ from tinygpt_tui.tokenizers.byte import ByteTokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.tokenizers.numbers import NumberTokenizer
 from tinygpt_tui.tokenizers.padded import PaddedTokenizer
-from tinygpt_tui.tokenizers.table import tokenizer_from
 
 
 def find_vocabulary(source: Source, size: int, default: str = "", files: str = "") -> tuple[Tokenizer, Fact]:
@@ -75,7 +75,7 @@ def vocabulary_from(path: Path, size: int) -> Tokenizer:
     elif path.suffix == ".bin":
         tokenizer = read_tokenizer_bin(path, size)
     elif path.suffix == ".json":
-        tokenizer = _from_tokenizer_json(path, size)
+        tokenizer = read_tokenizer_json(path, size)
     else:
         tokenizer = _from_characters(path, size)
     if tokenizer is None:
@@ -100,29 +100,6 @@ def fitted(tokenizer: Tokenizer, size: int, name: str) -> Tokenizer:
 def _fact(tokenizer: Tokenizer, source: FactSource, detail: str) -> Fact:
     words = {"char": "characters", "byte": "bytes", "pieces": "pieces"}.get(tokenizer.name, "tokens")
     return Fact(name="vocabulary", value=f"{tokenizer.size:,} {words}", source=source, detail=detail)
-
-
-def _from_tokenizer_json(path: Path, size: int) -> Tokenizer | None:
-    """Read our own tokenizer.json, or Hugging Face's where it is byte-level BPE."""
-    stored = read_json(path)
-    if "name" in stored and "model" not in stored:
-        return tokenizer_from(stored)
-    model = stored.get("model")
-    if not isinstance(model, dict):
-        return None
-    if model.get("type") not in ("BPE", None) or not isinstance(model.get("vocab"), dict):
-        raise CheckpointError(f"{path.name}: a tokenizer of the kind {model.get('type')!r} is not read", "")
-    if "ByteLevel" not in str(stored.get("pre_tokenizer")):
-        raise CheckpointError(f"{path.name}: a BPE that is not byte-level is not read", "")
-    vocabulary = dict(model["vocab"])
-    told = stored.get("added_tokens")
-    added = [token for token in told if isinstance(token, dict)] if isinstance(told, list) else []
-    for token in added:
-        if isinstance(token.get("content"), str):
-            vocabulary.setdefault(token["content"], token.get("id"))
-    special = [str(token.get("content")) for token in added if token.get("special") is True]
-    merges = model.get("merges")
-    return BPETokenizer.from_dict({"vocabulary": vocabulary, "merges": merges, "special": special})
 
 
 def _from_vocab_json(path: Path, size: int) -> Tokenizer | None:
@@ -176,7 +153,7 @@ def _characters_in(stored: Mapping[Any, Any]) -> str | None:
 
 
 _FILES = {
-    "tokenizer.json": _from_tokenizer_json,
+    "tokenizer.json": read_tokenizer_json,
     "vocab.json": _from_vocab_json,
     "chars.txt": _from_characters,
     "meta.pkl": _from_meta,

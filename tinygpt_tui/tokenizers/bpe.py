@@ -35,7 +35,7 @@ class BPETokenizer:
         self.end_of_text = vocabulary.get(END_OF_TEXT) if END_OF_TEXT in self._special else None
         self._bytes = [b""] * self.size
         for token, id in vocabulary.items():
-            self._bytes[id] = token.encode("utf-8") if token in self._special else _bytes_of(token)
+            self._bytes[id] = token.encode("utf-8") if token in self._special else bytes_of_letters(token)
         self._known = frozenset(byte for token in self._bytes for byte in token if len(token) == 1)
         self._engine: Any = None
 
@@ -85,7 +85,7 @@ def letters_of_bytes() -> dict[int, str]:
 _BYTES = {letter: byte for byte, letter in letters_of_bytes().items()}
 
 
-def _bytes_of(token: str) -> bytes:
+def bytes_of_letters(token: str) -> bytes:
     """Return what a token is; one with a letter that stands for no byte is its own UTF-8."""
     if all(letter in _BYTES for letter in token):
         return bytes(_BYTES[letter] for letter in token)

@@ -10,6 +10,7 @@ from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.bpe import BPETokenizer
 from tinygpt_tui.tokenizers.byte import ByteTokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.tokenizers.hugging_face import HuggingFaceTokenizer
 from tinygpt_tui.tokenizers.numbers import NumberTokenizer
 from tinygpt_tui.tokenizers.padded import PaddedTokenizer
 from tinygpt_tui.tokenizers.pieces import PiecesTokenizer
@@ -21,6 +22,7 @@ TOKENIZERS: dict[str, Callable[[dict[str, Any]], Tokenizer]] = {
     "padded": lambda content: PaddedTokenizer.from_dict(content, tokenizer_from),
     "numbers": NumberTokenizer.from_dict,
     "pieces": PiecesTokenizer.from_dict,
+    "hugging-face": HuggingFaceTokenizer.from_dict,
 }
 
 
