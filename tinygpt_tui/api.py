@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinygpt_tui.checkpoints.card import is_native
 from tinygpt_tui.checkpoints.engines import forward_of, torch_for
@@ -113,6 +114,18 @@ class Model:
         A text longer than the window is read in windows, in batches. Raises UsageError if it has fewer than two known
         tokens; MissingPackageError.
         """
+        return float(self._losses(text).mean())
+
+    def loss_per_character(self, text: str) -> float:
+        """Return the same in nats per character: models with different tokenizers can be compared by it.
+
+        Divided by ln 2 it is bits per character. Raises as `loss` does.
+        """
+        first = self.tokenizer.bytes_of(self._ids(text, at_least=2)[0]).decode("utf-8", "ignore")
+        return float(self._losses(text).sum()) / max(1, len(text) - len(first))
+
+    def _losses(self, text: str) -> NDArray[np.float64]:
+        """Return the loss of each token but the first (T - 1,)."""
         ids = np.array(self._ids(text, at_least=2))
         if self._module is None:
             forward = forward_of(self.config.architecture, self._stored.weights, self.name)
@@ -120,7 +133,7 @@ class Model:
             from tinygpt_tui.checkpoints.torch_net import torch_forward
 
             forward = torch_forward(self._module)
-        return float(token_losses(forward, self.config.architecture, ids, self.block_size).mean())
+        return token_losses(forward, self.config.architecture, ids, self.block_size)
 
     def _model(self) -> OpenedModel:
         """Return the model that writes, opened on first use. Raises MissingPackageError."""

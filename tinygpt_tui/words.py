@@ -72,9 +72,17 @@ def threads(count: int) -> str:
     return f"{count} thread" if count == 1 else f"{count} threads"
 
 
-def loss_words(loss: float, tokens: int, digits: int = 4) -> str:
-    """A validation loss: `1.6213`; on `tokens` tokens instead of the whole split, rounded and marked: `≈1.621`."""
-    return f"≈{loss:.{digits - 1}f}" if tokens else f"{loss:.{digits}f}"
+def loss_words(loss: float, tokens: int, digits: int = 4, characters_per_token: float = 1.0) -> str:
+    """A validation loss, nats per character: `1.6213`; where tokens are longer, what it is per token, too.
+
+    One measured on `tokens` tokens instead of the whole split is rounded and marked: `≈1.621`.
+
+    >>> loss_words(1.5, 0, characters_per_token=2.0)
+    '1.5000 (3.0000 a token)'
+    """
+    digits, mark = (digits - 1, "≈") if tokens else (digits, "")
+    beside = f" ({loss * characters_per_token:.{digits}f} a token)" if characters_per_token != 1.0 else ""
+    return f"{mark}{loss:.{digits}f}{beside}"
 
 
 def part_words(tokens: int, of: int) -> str:

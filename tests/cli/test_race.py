@@ -34,6 +34,17 @@ def test_several_are_trained_and_told_apart(text: str, tmp_path: Path, capsys: p
     assert {card.name for card in list_runs()} >= {"race-rnn-nano", "race-small"}
 
 
+def test_tokenizers_are_compared_per_character(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["race", "rnn-nano", "rnn-nano@bpe:280", "--corpus", text, "--steps", "2", "--json"]) == 0
+    plain, pairs = json.loads(capsys.readouterr().out)
+    assert (plain["tokenizer"], plain["characters_per_token"]) == ("characters", 1.0)
+    assert (pairs["tokenizer"], pairs["model"]) == ("bpe:280", "race-rnn-nano-bpe-280")
+    assert pairs["characters_per_token"] > 2
+    assert pairs["validation_loss"] < plain["validation_loss"]  # of untrained models, whose tokens are longer
+    assert run(["race", "small", "small@bpe:7", "--corpus", text]) == 2
+    assert "256 to 65,536" in capsys.readouterr().err
+
+
 def test_results_as_json_and_nothing_else_on_stdout(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["race", "ladder", "--corpus", text, "--steps", "1", "--json"]) == 0
     results = json.loads(capsys.readouterr().out)

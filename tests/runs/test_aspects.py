@@ -10,7 +10,7 @@ import pytest
 from train_bench import STEPS, beginning, loss_at, steps
 
 from tinygpt_tui.corpora.floors import Floor
-from tinygpt_tui.events.training import Step
+from tinygpt_tui.events.training import RunStarted, Step
 from tinygpt_tui.runs.aspects import ASPECTS, Comparison, chart_of
 from tinygpt_tui.runs.ghosts import GHOSTS, Overlay
 from tinygpt_tui.runs.history import RunHistory
@@ -55,6 +55,21 @@ def test_units(history: RunHistory) -> None:
         np.testing.assert_allclose(np.log(perplexity.series[index].ys), nats.series[index].ys)
     assert perplexity.levels[0].y == pytest.approx(math.exp(2.5))
     assert bits.y_label == "bits per character"
+
+
+def test_longer_tokens_are_compared_per_character() -> None:
+    """The yardsticks and the overlays are per character, and so are the curves; one view has them per token."""
+    history = RunHistory(steps=STEPS)
+    started = RunStarted(0.0, 0, STEPS, 9, 900, 100, "cpu", 1, validation_characters=250)
+    history.add([started, *steps(1, 50)])
+    chart = chart_of(history, Comparison(FLOORS, vocab_size=512))
+    token = chart_of(history, Comparison(FLOORS, vocab_size=512), ASPECTS["token"])
+    assert chart.series[1].ys[-1] == pytest.approx(loss_at(50) / 2.5)
+    assert token.series[1].ys[-1] == pytest.approx(loss_at(50))
+    levels = [{level.name: level.y for level in one.levels} for one in (chart, token)]
+    assert (levels[0]["bigram"], levels[1]["bigram"]) == (2.5, 6.25)
+    assert levels[0]["guessing, ln 512 / 2.50"] == pytest.approx(math.log(512) / 2.5)
+    assert "nats per token" in token.y_label
 
 
 @pytest.mark.parametrize(("aspect", "last"), [("rate", 1e-3), ("norm", 0.5), ("speed", 12_345.0)])

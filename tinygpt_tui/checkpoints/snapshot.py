@@ -28,7 +28,7 @@ Tensors = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Stamp:
-    """Of which step a moment is; `validation_loss` was measured at `measured_at`, that step or an earlier one."""
+    """Of which step a moment is; `validation_loss`, nats per character, was measured at `measured_at` or earlier."""
 
     step: int
     validation_loss: float | None = None

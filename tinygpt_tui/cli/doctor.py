@@ -83,7 +83,7 @@ def _of_corpus(name: str, encoding: str, preset: str, one_batch: bool) -> list[F
     corpus = split(text.text, training.architecture.training_length, training.validation_share)
     examination = examine(text.text, corpus)
     floors = ", ".join(f"{floor.name} {floor.loss:z.3f}" for floor in examination.floors)
-    notify(f"baselines in nats per token: {floors} ({examination.smoothing})")
+    notify(f"baselines in nats per character: {floors} ({examination.smoothing})")
     findings = list(examination.findings)
     if one_batch:
         import_torch(ONE_BATCH)

@@ -9,6 +9,7 @@ import msgspec
 from tinygpt_tui.checkpoints.library import list_models
 from tinygpt_tui.cli.engine_words import print_engine
 from tinygpt_tui.cli.output import notify, table, write, write_data
+from tinygpt_tui.settings.model_config import TrainedOn
 from tinygpt_tui.words import loss_words
 
 
@@ -32,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
             card.architecture,
             f"{card.parameters:,}",
             str(card.block_size),
-            loss_words(card.trained.validation_loss, card.trained.tokens, 3) if card.trained else "",
+            _loss(card.trained) if card.trained else "",
             card.trained.corpus if card.trained else "",
             card.origin if not card.problem else f"{card.origin} ({card.problem})",
         )
@@ -42,3 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     write(table(rows, head, right=frozenset({2, 3, 4})))
     print_engine()
     return 0
+
+
+def _loss(trained: TrainedOn) -> str:
+    per = trained.characters_per_token
+    return loss_words(trained.loss_per_character, trained.tokens, 3, characters_per_token=per)

@@ -19,15 +19,25 @@ from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.files import check_new, write_text
 from tinygpt_tui.packages import TRAINING, require
 from tinygpt_tui.runs.history import RunHistory
-from tinygpt_tui.runs.race import LADDER_NAME, Contender, Result, contenders_of, result_of, with_time
+from tinygpt_tui.runs.race import (
+    LADDER_NAME,
+    Contender,
+    Result,
+    contenders_of,
+    model_name,
+    result_of,
+    with_time,
+)
 from tinygpt_tui.settings.fields import checked
 from tinygpt_tui.settings.presets import ALL_PRESETS
+from tinygpt_tui.settings.tokenizer import CHARACTERS
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.words import duration, printable
+from tinygpt_tui.words import duration, loss_words, printable
 
 if TYPE_CHECKING:
     from tinygpt_tui.corpora.floors import Floor
     from tinygpt_tui.runs.folder import CorpusReference
+    from tinygpt_tui.tokenizers.base import Tokenizer
 
 HEIGHT, WIDTH = 24, 110
 HEAD = ("NAME", "ARCHITECTURE", "PARAMETERS", "STEPS", "TIME", "VAL LOSS", "PUBLISHED", "BETTER THAN")
@@ -35,8 +45,16 @@ HEAD = ("NAME", "ARCHITECTURE", "PARAMETERS", "STEPS", "TIME", "VAL LOSS", "PUBL
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.epilog = f"The presets are {', '.join(ALL_PRESETS)}. `{LADDER_NAME}` trains the lecture's stages one by one."
-    parser.add_argument("names", nargs="+", metavar="PRESET", help=f"two or more presets, or `{LADDER_NAME}`")
+    parser.epilog = (
+        f"The presets are {', '.join(ALL_PRESETS)}. `{LADDER_NAME}` trains the lecture's stages one by one. Losses are "
+        "nats per character, so that tokenizers can be compared: race modern modern@bpe:512 modern@bpe:4096"
+    )
+    parser.add_argument(
+        "names",
+        nargs="+",
+        metavar="PRESET",
+        help=f"two or more presets, each with @TOKENIZER if it is not to read characters; or `{LADDER_NAME}`",
+    )
     parser.add_argument(
         "--corpus", required=True, metavar="NAME|FILE", help="a corpus (`tinygpt-tui data` lists them) or a text file"
     )
@@ -62,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tinygpt_tui.corpora.corpus import split
     from tinygpt_tui.corpora.floors import floors_of
     from tinygpt_tui.runs.new_run import reference
+    from tinygpt_tui.training.vocabulary import tokenizer_for
 
     require("torch", TRAINING)
     _check(arguments)
@@ -72,15 +91,23 @@ def run(arguments: argparse.Namespace) -> int:
     for note in text.notes:
         notify(note)
     corpus = split(text.text, 1, 0.1)
+    known: dict[str, Tokenizer] = {CHARACTERS: corpus.tokenizer}
+
+    def size_of(tokenizer: str) -> int:
+        if tokenizer not in known:
+            known[tokenizer] = tokenizer_for(tokenizer, text.text, text.counts)
+        return known[tokenizer].size
+
     contenders = contenders_of(
         arguments.names,
-        corpus.tokenizer.size,
+        size_of,
         steps=arguments.steps,
         minutes=arguments.minutes,
         equal=arguments.equal,
     )
     for contender in contenders:  # fails before a folder is made
-        split(text.text, contender.training.architecture.training_length, contender.training.validation_share)
+        training = contender.training
+        split(text.text, training.architecture.training_length, training.validation_share, known[training.tokenizer])
     floors = floors_of(corpus.train, corpus.validation, corpus.tokenizer.size)
     histories: list[tuple[str, RunHistory]] = []
     results: list[Result] = []
@@ -135,13 +162,17 @@ def table_of(results: Sequence[Result], floors: Sequence[Floor]) -> str:
             f"{one.parameters:,}",
             f"{one.steps:,}",
             duration(one.seconds),
-            "–" if one.validation_loss is None else f"{one.validation_loss:.4f}",
+            "–" if one.validation_loss is None else _loss(one.validation_loss, one.characters_per_token),
             "" if one.target is None else f"{one.target:g}",
             _beaten(one.validation_loss, floors),
         )
         for one in ranked
     ]
     return table(rows, HEAD, right=frozenset({2, 3, 4, 5, 6}))
+
+
+def _loss(loss: float, characters_per_token: float) -> str:
+    return loss_words(loss, 0, characters_per_token=characters_per_token)
 
 
 def _beaten(loss: float | None, floors: Sequence[Floor]) -> str:
@@ -156,7 +187,7 @@ def _train(contender: Contender, prefix: str, corpus: CorpusReference) -> tuple[
     from tinygpt_tui.runs.journal import read_journal
     from tinygpt_tui.runs.new_run import new_run
 
-    folder = create_run(new_run(free_name(f"{prefix}-{contender.name}"), "", contender.training, corpus))
+    folder = create_run(new_run(free_name(f"{prefix}-{model_name(contender)}"), "", contender.training, corpus))
     with contextlib.redirect_stdout(sys.stderr):  # stdout is for the results
         train_here(folder)
     history = RunHistory(contender.training.steps)

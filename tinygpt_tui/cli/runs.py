@@ -12,7 +12,7 @@ from tinygpt_tui import paths
 from tinygpt_tui.cli.output import notify, table, write, write_data
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.files import check_new, is_file, write_text
-from tinygpt_tui.runs.facts import FactsReader, RunFacts
+from tinygpt_tui.runs.facts import FactsReader, Reached, RunFacts
 from tinygpt_tui.runs.index import find_run
 from tinygpt_tui.words import loss_words
 
@@ -79,12 +79,18 @@ def _row(facts: RunFacts) -> tuple[str, ...]:
         card.name,
         card.state,
         f"{card.step}/{card.steps}",
-        "" if reached.best_loss is None else loss_words(reached.best_loss, reached.best_tokens),
+        _best(reached),
         card.corpus,
         card.preset,
         time.strftime("%Y-%m-%d %H:%M", time.localtime(card.created)) if card.created else "",
         card.message or " ".join(facts.notes.split())[:40],
     )
+
+
+def _best(reached: Reached) -> str:
+    if reached.best_loss is None:
+        return ""
+    return loss_words(reached.best_loss, reached.best_tokens, characters_per_token=reached.characters_per_token)
 
 
 def _card(name: str, out: str | None, force: bool) -> None:
@@ -106,7 +112,7 @@ def _compare(name: str, other: str) -> None:
     first, second = find_run(name).read_settings(), find_run(other).read_settings()
     facts = {Path(one.card.path): one for one in FactsReader().read()}
     reached = [facts[find_run(one).model].reached for one in (name, other)]
-    losses = ["" if one.best_loss is None else loss_words(one.best_loss, one.best_tokens) for one in reached]
+    losses = [_best(one) for one in reached]
     rows = [("best validation loss", *losses), ("parameters", *(f"{one.parameters:,}" for one in reached))]
     rows += [tuple(difference) for difference in differences(first, second)]
     write(table(rows, ("", name, other)))

@@ -22,6 +22,7 @@ from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.settings.load import FROM_CORPUS, architecture_fields, read_toml, resolve
 from tinygpt_tui.settings.presets import ALL_PRESETS, DEFAULT_PRESET, TIMED_PRESET, find_preset
+from tinygpt_tui.settings.tokenizer import CHARACTERS
 from tinygpt_tui.settings.training import TrainingSettings
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tinygpt_tui.corpora.corpus import check_length
     from tinygpt_tui.runs.index import check_name, create_run, discard_unstarted, free_name
     from tinygpt_tui.runs.new_run import new_run, reference
-    from tinygpt_tui.tokenizers.char import CharTokenizer
+    from tinygpt_tui.training.vocabulary import count_tokens, tokenizer_for
 
     if arguments.name:
         check_name(arguments.name)  # before anything is measured or read
@@ -86,17 +87,25 @@ def run(arguments: argparse.Namespace) -> int:
 
     from tinygpt_tui.cli.reading import encode, read_corpus_text
 
-    minutes = resolve(base, ending(typed)).minutes or base.minutes  # check the flags before a large text is read
+    wanted = resolve(base, ending(typed))  # check the flags before a large text is read
+    minutes = wanted.minutes or base.minutes
     text = read_corpus_text(path, arguments.encoding)
     if origin is not None:
-        base, preset = origin.training(base, len(text.text)), ""
+        tokenizer = origin.vocabulary_for(text.text)
+    else:
+        tokenizer = tokenizer_for(wanted.tokenizer, text.text, text.counts, wanted.validation_share)
+    tokens = count_tokens(text.text, tokenizer)
+    if origin is not None:
+        base, preset = origin.training(base, tokens), ""
     elif preset == TIMED_PRESET:
-        base = _fitted(minutes, text, measure=not arguments.dry_run)
+        base = _fitted(minutes, tokens, tokenizer.size, measure=not arguments.dry_run)
     training = resolve(base, ending(typed))
-    check_length(len(text.text), training.architecture.training_length, training.validation_share)
-    tokenizer = origin.vocabulary_for(text.text) if origin else CharTokenizer.of_counts(text.counts)
+    if tokens == len(text.text):
+        check_length(tokens, training.architecture.training_length, training.validation_share)
     training = _for_vocabulary(training, tokenizer.size)
-    lines = _estimate(training, text, fine_tuned=origin is not None)
+    lines = _estimate(training, text, tokens, fine_tuned=origin is not None)
+    if tokens != len(text.text):
+        lines = [f"{tokenizer.size:,} different tokens of {len(text.text) / tokens:.2f} characters on average", *lines]
     if arguments.dry_run:
         write("".join(f"{line}\n" for line in lines))
         return int(ExitCode.OK)
@@ -134,7 +143,12 @@ def _typed(arguments: argparse.Namespace) -> dict[str, Any]:
         typed.pop("minutes", None)
     if typed.get("steps") and typed.get("minutes"):
         raise UsageError(f"{arguments.config}: steps and minutes both set the end of the run", "leave one of them out")
-    return typed | by_hand
+    typed |= by_hand
+    if isinstance(name := typed.get("tokenizer"), str):
+        from tinygpt_tui.training.vocabulary import whole_path
+
+        typed["tokenizer"] = whole_path(name)
+    return typed
 
 
 def ending(typed: dict[str, Any]) -> dict[str, Any]:
@@ -147,7 +161,7 @@ def default_preset(own: bool, timed: bool) -> str:
     return TIMED_PRESET if own or timed else DEFAULT_PRESET
 
 
-def _fitted(minutes: float, text: CorpusText, *, measure: bool) -> TrainingSettings:
+def _fitted(minutes: float, tokens: int, vocabulary: int, *, measure: bool) -> TrainingSettings:
     """Choose settings for that many minutes; with `measure`, measure a machine that was not measured yet."""
     from tinygpt_tui.planning.fitting import fitted
     from tinygpt_tui.planning.machine import read_machine
@@ -159,17 +173,18 @@ def _fitted(minutes: float, text: CorpusText, *, measure: bool) -> TrainingSetti
 
         notify("measuring the speed of this machine (a few seconds, only once)")
         machine = measure_machine()
-    return fitted(minutes, len(text.text), len(text.counts), machine)
+    return fitted(minutes, tokens, vocabulary, machine)
 
 
-def _estimate(training: TrainingSettings, text: CorpusText, *, fine_tuned: bool) -> list[str]:
+def _estimate(training: TrainingSettings, text: CorpusText, tokens: int, *, fine_tuned: bool) -> list[str]:
     """Return the time and memory that `training` on `text` needs, and warnings, line by line."""
     from tinygpt_tui.planning.estimate import estimate, in_words, rare_in, warnings
     from tinygpt_tui.planning.machine import free_memory, read_machine
 
     machine, free = read_machine(), free_memory()
-    found = estimate(training, len(text.text), machine)
-    found_problems = warnings(training, found, rare_in(text.counts), free, fine_tuned=fine_tuned)
+    found = estimate(training, tokens, machine)
+    rare = rare_in(text.counts) if training.tokenizer == CHARACTERS else ""
+    found_problems = warnings(training, found, rare, free, fine_tuned=fine_tuned)
     return [*in_words(training, found, machine, free), *(f"warning: {warning}" for warning in found_problems)]
 
 

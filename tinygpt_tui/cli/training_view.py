@@ -67,7 +67,7 @@ def report_end(history: RunHistory, run: RunFolder) -> int:
     if ended.best_loss is None:
         notify(f"{ended.message or ended.reason}; to start it again: {own_command('resume', name)}")
         return int(ExitCode.OK)
-    loss = f"loss {ended.best_loss:.4f}"
+    loss = f"loss {history.loss_words(ended.best_loss)}"
     read = f" on {history.read_words(ended.best_tokens)}" if ended.best_tokens else ""
     notify(f"{ended.reason} at step {ended.step}; saved the weights of step {ended.best_step}, validation {loss}{read}")
     notify(f"to write with it: {own_command('generate', name)}")
@@ -153,7 +153,10 @@ def numbers(history: RunHistory) -> list[str]:
         parts.append(f"train {evaluation.train_loss if evaluation else step.loss:.3f}")
     if evaluation and best:
         read = f" on {evaluation.tokens:,} tokens" if evaluation.tokens else ""
-        parts += [f"validation {evaluation.validation_loss:.4f}{read}", f"best {best[1]:.4f} at {best[0]}"]
+        parts += [
+            f"validation {history.loss_words(evaluation.validation_loss)}{read}",
+            f"best {best[1]:.4f} at {best[0]}",
+        ]
     if step:
         parts += [f"rate {step.learning_rate:.2g}", f"{step.tokens_per_s:,.0f} tokens/s"]
         parts.append(f"{duration(history.elapsed_s)} gone")

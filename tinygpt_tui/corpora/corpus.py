@@ -16,6 +16,8 @@ from tinygpt_tui.corpora.encodings import AUTO, HEAD, check_beginning, decode, l
 from tinygpt_tui.errors import CorpusError, storage_error
 from tinygpt_tui.reading import open_file
 from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.bpe import BPETokenizer
+from tinygpt_tui.tokenizers.byte import ByteTokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer, Ids, counting, exhausted, id_type
 from tinygpt_tui.words import size
 
@@ -41,12 +43,19 @@ class CorpusText:
 class Corpus:
     """Ids in two parts: the model is trained on `train` (N,) and evaluated on `validation` (M,).
 
-    They take one, two or four bytes each, as few as the vocabulary permits; a model needs them as int64.
+    They take one, two or four bytes each, as few as the vocabulary permits; a model needs them as int64. The text is
+    split at the same character whatever the tokenizer. `validation_characters` is 0 where each token is one character.
     """
 
     tokenizer: Tokenizer
     train: Ids = field(repr=False)
     validation: Ids = field(repr=False)
+    validation_characters: int = 0
+
+    @property
+    def characters_per_token(self) -> float:
+        """Characters that a token of the validation split writes on average."""
+        return self.validation_characters / len(self.validation) if self.validation_characters else 1.0
 
 
 def read_text(path: Path, encoding: str = AUTO) -> CorpusText:
@@ -139,21 +148,35 @@ def splitting(
     tokenizer = tokenizer or CharTokenizer.of(text)
     if isinstance(tokenizer, CharTokenizer):
         ids = yield from tokenizer.encoding(text)
-    else:
-        ids = np.array(tokenizer.encode(text), dtype=id_type(tokenizer.size))
-    what = "characters" if isinstance(tokenizer, CharTokenizer) else "tokens"
-    check_length(len(ids), block_size, validation_share, what)
-    train, _ = _parts(len(ids), validation_share)
-    return Corpus(tokenizer, ids[:train], ids[train:])
+        check_length(len(ids), block_size, validation_share)
+        train, _ = _parts(len(ids), validation_share)
+        return Corpus(tokenizer, ids[:train], ids[train:])
+    cut, characters = _parts(len(text), validation_share)
+    learned = yield from _encoding(tokenizer, text[:cut])
+    judged = yield from _encoding(tokenizer, text[cut:])
+    if not _fits(len(learned), len(judged), block_size):
+        raise CorpusError(
+            f"the corpus has {len(learned):,} tokens to train on and {len(judged):,} for validation; a window of "
+            f"{block_size} needs more",
+            f"choose a longer text, a smaller tokenizer, or a block size below {len(learned)}",
+        )
+    return Corpus(tokenizer, learned, judged, characters)
 
 
-def check_length(count: int, block_size: int, validation_share: float, what: str = "characters") -> None:
-    """Raise CorpusError if a text of `count` tokens is too short for windows of `block_size` in both its parts."""
+def _encoding(tokenizer: Tokenizer, text: str) -> Generator[float, None, Ids]:
+    """Yield the share of `text` that is encoded; return its ids."""
+    if isinstance(tokenizer, BPETokenizer | ByteTokenizer):
+        return (yield from tokenizer.encoding(text))
+    return np.array(tokenizer.encode(text), dtype=id_type(tokenizer.size))
+
+
+def check_length(count: int, block_size: int, validation_share: float) -> None:
+    """Raise CorpusError if a text of `count` characters is too short for windows of `block_size` in both its parts."""
     train, validation = _parts(count, validation_share)
     if not _long_enough(count, block_size, validation_share):
         smaller = f", or a block size of at most {train // 2}" if train >= 2 and validation >= 2 else ""
         raise CorpusError(
-            f"the corpus has {count} {what}; a window of {block_size} needs at least "
+            f"the corpus has {count} characters; a window of {block_size} needs at least "
             f"{_shortest(block_size, validation_share)}",
             f"choose a longer text{smaller}",
         )
@@ -166,7 +189,10 @@ def _parts(length: int, validation_share: float) -> tuple[int, int]:
 
 
 def _long_enough(length: int, block_size: int, validation_share: float) -> bool:
-    train, validation = _parts(length, validation_share)
+    return _fits(*_parts(length, validation_share), block_size)
+
+
+def _fits(train: int, validation: int, block_size: int) -> bool:
     return train > block_size and validation >= 2
 
 

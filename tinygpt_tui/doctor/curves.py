@@ -50,7 +50,8 @@ def other_rate(settings: TrainingSettings, factor: float) -> dict[str, str]:
 def _initial_loss(history: RunHistory, settings: TrainingSettings, start: str) -> Iterator[Finding]:
     steps, losses = history.validation_losses
     if len(steps) and steps[0] == 0:
-        yield _known_loss(float(losses[0]), settings, start) if start else initial_loss(float(losses[0]), settings)
+        loss = float(losses[0]) * history.characters_per_token  # guessing is among tokens
+        yield _known_loss(loss, settings, start) if start else initial_loss(loss, settings)
 
 
 def _known_loss(loss: float, settings: TrainingSettings, start: str) -> Finding:

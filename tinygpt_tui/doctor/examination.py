@@ -25,7 +25,7 @@ FORMAT = 1
 
 
 class Examination(msgspec.Struct, frozen=True, kw_only=True):
-    """The baselines, in nats per token on the validation split and the best last, and the doctor's findings."""
+    """The baselines, in nats per character on the validation split and the best last, and the doctor's findings."""
 
     format: int = FORMAT
     smoothing: str = SMOOTHING

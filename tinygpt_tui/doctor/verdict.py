@@ -27,7 +27,7 @@ class Verdict:
 def verdict_of(
     history: RunHistory, floors: Sequence[Floor], entropy: float | None = None, units: str = "letters"
 ) -> Verdict:
-    """Return what the curves mean. `units` names the tokens; without `floors` there is less to say."""
+    """Return what the curves mean. `units` names what is counted; without `floors` there is less to say."""
     evaluation = history.last_evaluation
     if evaluation is None or history.step == 0 or not len(history.gaps[0]):
         return Verdict("")

@@ -14,7 +14,10 @@ Number = Annotated[float, Meta(ge=-1e38, le=1e38)]
 
 
 class RunStarted(msgspec.Struct, frozen=True, tag=True):
-    """Training starts, or resumes from `step`. `time` is seconds since 1970."""
+    """Training starts, or resumes from `step`. `time` is seconds since 1970.
+
+    `validation_characters` is how many the validation tokens write; 0: one each.
+    """
 
     time: Time
     step: Count
@@ -24,6 +27,14 @@ class RunStarted(msgspec.Struct, frozen=True, tag=True):
     validation_tokens: Count
     device: str
     threads: Count
+    validation_characters: Count = 0
+
+    @property
+    def characters_per_token(self) -> float:
+        """Characters that a token of the validation split writes on average: what makes losses comparable."""
+        if not self.validation_characters or not self.validation_tokens:
+            return 1.0
+        return self.validation_characters / self.validation_tokens
 
 
 class Step(msgspec.Struct, frozen=True, tag=True):

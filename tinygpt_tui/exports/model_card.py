@@ -150,7 +150,9 @@ def _summary(config: NativeConfig, run: RunSettings | None) -> str:
     trained = config.trained
     text += f", trained on {trained.corpus}; at step {trained.step:,} its loss was {trained.validation_loss:.4f}"
     read = f"{trained.tokens:,} tokens of the" if trained.tokens else "the whole"
-    return f"{text} nats per token over {read} validation split."
+    per = trained.characters_per_token
+    beside = f" ({trained.loss_per_character:.4f} per character)" if per != 1.0 else ""
+    return f"{text} nats per token{beside} over {read} validation split."
 
 
 def _usage(name: str, settings: ArchitectureSettings, form: Form, prompt: str) -> str:

@@ -57,14 +57,24 @@ def find_vocabulary(source: Source, size: int, default: str = "", files: str = "
 
 
 def vocabulary_from(path: Path, size: int) -> Tokenizer:
+    """Return the tokenizer of `read_vocabulary` for a model of `size` ids.
+
+    Raises CheckpointError where it does not fit, StorageError.
+    """
+    tokenizer = read_vocabulary(path, size)
+    return fitted(tokenizer, size, path.name)
+
+
+def read_vocabulary(path: Path, size: int = 0) -> Tokenizer:
     """Return the tokenizer that a file of the user's describes: one of the known ones, or a text with the characters.
 
-    Raises CheckpointError where it does not fit a model of `size` ids, StorageError.
+    A folder's is that of a known file in it; `size` is the number of the model's ids, where there is one. Raises
+    CheckpointError where there is none, StorageError.
     """
     if is_folder(path):
         for name in _FILES:
             if is_file(path / name):
-                return vocabulary_from(path / name, size)
+                return read_vocabulary(path / name, size)
         raise CheckpointError(f"{path} holds no vocabulary", f"known are {', '.join(_FILES)}")
     if path.name in _FILES:
         tokenizer = _FILES[path.name](path, size)
@@ -80,7 +90,7 @@ def vocabulary_from(path: Path, size: int) -> Tokenizer:
         tokenizer = _from_characters(path, size)
     if tokenizer is None:
         raise CheckpointError(f"{path.name} describes no vocabulary", f"known are {', '.join(_FILES)}")
-    return fitted(tokenizer, size, path.name)
+    return tokenizer
 
 
 def check_stored_tokenizer(tokenizer: Tokenizer, size: int, name: str) -> tuple[Tokenizer, Fact]:

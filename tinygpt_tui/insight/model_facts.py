@@ -171,6 +171,10 @@ def _losses(config: NativeConfig, history: RunHistory | None, run: RunSettings |
     if (trained := config.trained) is not None:
         read = f", on {trained.tokens:,} tokens" if trained.tokens else ""
         yield Row("validation", f"{trained.validation_loss:.4f} nats per token at step {trained.step:,}{read}")
+        if trained.characters_per_token != 1.0:
+            nats = trained.loss_per_character
+            yield Row("per character", f"{nats:.4f} nats, {nats / math.log(2):.4f} bits")
+            yield Row("a token", f"{trained.characters_per_token:.2f} characters in the validation split")
         yield Row("perplexity", f"{math.exp(min(trained.validation_loss, 100)):.2f}")
     if run is not None and run.corpus.entropy is not None:
         yield Row("floor", f"{run.corpus.entropy:.4f}: no model can get below it")

@@ -77,7 +77,7 @@ Seen = Looked | Coloured | Inspected | RunViewed | Raced
 
 
 class Trained(msgspec.Struct, frozen=True):
-    """One of the user's own runs that has ended; losses are in nats per token, None where nothing was measured.
+    """One of the user's own runs that has ended; losses are in nats per character, None where nothing was measured.
 
     `floors` are the baselines by order (1: letters, 2: bigram, 3: trigram, 5: 5-gram). `overfits_from` is the step of
     the best weights where the run overfits. `own_text`: the text is not one of the catalogue's. `recipe` is equal for

@@ -113,7 +113,7 @@ def _model(card: ModelCard) -> Model:
         parameters=card.parameters,
         window=card.block_size,
         vocabulary=card.vocab_size,
-        loss=card.trained.validation_loss if card.trained else None,
+        loss=card.trained.loss_per_character if card.trained else None,
         floors={floor.order: floor.loss for floor in examination.floors} if examination else {},
         parts=dict(_flat(whole, "")),
     )

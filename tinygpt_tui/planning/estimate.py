@@ -13,13 +13,14 @@ from tinygpt_tui.planning.evaluation_plan import evaluation_spacing, evaluation_
 from tinygpt_tui.planning.machine import Machine
 from tinygpt_tui.planning.time_budget import EVALUATIONS_SHARE, FEWEST, MOST
 from tinygpt_tui.settings.base import count_parameters
+from tinygpt_tui.settings.tokenizer import CHARACTERS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.char import id_type
 from tinygpt_tui.words import duration, ratio, shortened, size
 
-FEW_JUDGES = 3000  # characters in the validation split
+FEW_JUDGES = 3000  # tokens in the validation split
 FEW_WINDOWS = 4  # batches in one round through the text
-POOR = 1.0  # characters of text per parameter, below which a model can memorise a text …
+POOR = 1.0  # tokens of text per parameter, below which a model can memorise a text …
 MANY_ROUNDS = 8  # … if it reads it this often
 TOO_MANY_ROUNDS = 100
 MANY_EPOCHS_FROM_MODEL = 12
@@ -64,11 +65,11 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def estimate(
-    settings: TrainingSettings, characters: int, machine: Machine, measured_step_s: float | None = None
+    settings: TrainingSettings, tokens: int, machine: Machine, measured_step_s: float | None = None
 ) -> Estimate:
-    """Return what `settings` would take on a text of `characters`; a measured step time replaces the computed one."""
-    train = int(characters * (1 - settings.validation_share))
-    validation = characters - train
+    """Return what `settings` would take on a text of `tokens`; a measured step time replaces the computed one."""
+    train = int(tokens * (1 - settings.validation_share))
+    validation = tokens - train
     per_step = settings.batch_size * settings.architecture.training_length
     step_s = measured_step_s if measured_step_s is not None else step_seconds(settings, machine)
     slower = step_s / max(step_seconds(settings, machine), 1e-9)
@@ -98,7 +99,7 @@ def estimate(
         evaluations=evaluations,
         seconds=seconds,
         memory=memory_bytes(settings, trains_natively(settings, machine.threads)),
-        text_memory=characters * id_type(settings.architecture.vocab_size).itemsize,
+        text_memory=tokens * id_type(settings.architecture.vocab_size).itemsize,
     )
 
 
@@ -152,9 +153,10 @@ def advice(
         share = round(min(LARGEST_SHARE, FEW_JUDGES / max(1, found.train_tokens + found.validation_tokens)), 2)
         warn(
             "judges",
-            f"the validation split has only {found.validation_tokens:,} characters: its loss is a rough figure",
+            f"the validation split has only {found.validation_tokens:,} {units(settings)}: its loss is a rough figure",
             {"validation_share": f"{share:g}"} if share > settings.validation_share else {},
         )
+    called = units(settings)
     poor = found.tokens_per_parameter < POOR and found.epochs > MANY_ROUNDS
     most = MANY_EPOCHS_FROM_MODEL if fine_tuned else TOO_MANY_ROUNDS
     if fine_tuned and found.epochs > most:
@@ -167,8 +169,8 @@ def advice(
     elif poor and net.dropout < 0.1:
         warn(
             "by-heart",
-            f"{ratio(found.tokens_per_parameter)} characters for each parameter and {ratio(found.epochs)} epochs: it "
-            "will memorise the text; a smaller model or a dropout of 0.2 helps",
+            f"{ratio(found.tokens_per_parameter)} {called} for each parameter and {ratio(found.epochs)} epochs: "
+            "it will memorise the text; a smaller model or a dropout of 0.2 helps",
             {"dropout": "0.2"} if "dropout" in net.__struct_fields__ else {},
         )
     elif found.epochs > most:
@@ -193,6 +195,11 @@ def rare_in(counts: Mapping[str, int]) -> str:
     return "".join(sorted(character for character, count in counts.items() if count == 1))
 
 
+def units(settings: TrainingSettings) -> str:
+    """Return what a run's tokens are called."""
+    return "characters" if settings.tokenizer == CHARACTERS else "tokens"
+
+
 def _step_words(seconds: float) -> str:
     if seconds >= 10:
         return duration(seconds)
@@ -208,11 +215,12 @@ def in_words(settings: TrainingSettings, found: Estimate, machine: Machine, free
         if machine.measured
         else "guessed: not measured here yet"
     )
+    called = units(settings)
     return [
         f"{found.parameters:,} parameters; needs about {size(found.all_memory)} of memory, you have "
         f"{size(free_memory)} free",
-        f"about {duration(found.seconds)} ({how}): {found.steps:,} steps of {found.tokens_per_step:,} characters, "
-        f"{_step_words(found.step_s)} each, "
+        f"about {duration(found.seconds)} ({how}): {found.steps:,} steps of {found.tokens_per_step:,} "
+        f"{called}, {_step_words(found.step_s)} each, "
         f"and {found.evaluations} evaluations",
-        f"{ratio(found.epochs)} epochs, {ratio(found.tokens_per_parameter)} characters of text for each parameter",
+        f"{ratio(found.epochs)} epochs, {ratio(found.tokens_per_parameter)} {called} of text for each parameter",
     ]

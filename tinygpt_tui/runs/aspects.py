@@ -26,20 +26,25 @@ STYLES: dict[str, StyleType] = {"train": BLUE, "validation": ORANGE, "level": GR
 
 @dataclass(frozen=True)
 class Aspect:
-    """One picture of a run. `unit` turns nats into what is shown; `measured` is a field of Step instead."""
+    """One picture of a run. `unit` turns nats per character into what is shown; `measured` is a field of Step instead.
+
+    `per_token`: it differs from another one only where tokens are longer than characters.
+    """
 
     title: str
     label: str
     unit: Callable[[Floats], Floats] | None = None
     measured: str | None = None
+    per_token: bool = False
 
 
 ASPECTS: dict[str, Aspect] = {
-    "loss": Aspect("loss", "loss, nats per {token}", unit=lambda nats: nats),
-    "bits": Aspect("bits per {token}", "bits per {token}", unit=lambda nats: nats / math.log(2)),
+    "loss": Aspect("loss", "loss, nats per character", unit=lambda nats: nats),
+    "token": Aspect("loss per token", "loss, nats per token", unit=lambda nats: nats, per_token=True),
+    "bits": Aspect("bits per character", "bits per character", unit=lambda nats: nats / math.log(2)),
     "perplexity": Aspect(
         "perplexity",
-        "perplexity, as if choosing among N {token}s",
+        "perplexity, as if choosing among N characters",
         unit=lambda nats: np.exp(np.minimum(nats, 100.0)),
     ),
     "gap": Aspect("generalisation gap", "gap, validation over train"),
@@ -51,13 +56,15 @@ ASPECTS: dict[str, Aspect] = {
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What a run's losses are compared to: baselines of its corpus, its true entropy, other runs and published ones."""
+    """What a run's losses are compared to: baselines of its corpus, its true entropy, other runs and published ones.
+
+    All are nats per character.
+    """
 
     floors: Sequence[Floor] = ()
     entropy: float | None = None
     vocab_size: int = 0
     overlays: Sequence[Overlay] = ()
-    token: str = "character"
 
 
 def chart_of(
@@ -71,7 +78,7 @@ def chart_of(
 
     `styles` has one for "train", "validation", "level" and "ghost"; the names must fit into `width` cells.
     """
-    label = aspect.label.format(token=beside.token)
+    label = aspect.label
     if aspect.measured:
         series = [Series(label.split(",")[0], *history.measured(aspect.measured), styles["train"])]
         return LossChart(series, y_label=label)
@@ -81,7 +88,8 @@ def chart_of(
     if not len(history.losses[0]):
         # The loss of the untrained model alone is not a curve.
         return LossChart(y_label=label)
-    unit = aspect.unit
+    scale, plain = history.characters_per_token, aspect.unit
+    unit = (lambda nats: plain(nats * scale)) if aspect.per_token else plain
     steps, losses = history.losses
     evaluated, validation = history.validation_losses
     series = [
@@ -89,10 +97,13 @@ def chart_of(
         Series("validation", evaluated, unit(validation), styles["validation"], "points"),
         *_ghosts(history, beside.overlays, unit, styles["ghost"]),
     ]
-    best = history.best
+    best, brief = history.best, NAMES_BESIDE <= width < ROOM_FOR_LONG_NAMES
     return LossChart(
         series,
-        _levels(beside, unit, styles["level"], end=_end(history), brief=NAMES_BESIDE <= width < ROOM_FOR_LONG_NAMES),
+        [
+            *_guessing(beside.vocab_size, scale, unit, styles["level"], brief=brief),
+            *_levels(beside, unit, styles["level"], end=_end(history), brief=brief),
+        ],
         best=(float(best[0]), _one(unit, best[1])) if best else None,
         y_label=label,
     )
@@ -121,14 +132,22 @@ def _ghosts(
     return ghosts
 
 
+def _guessing(
+    size: int, characters_per_token: float, unit: Callable[[Floats], Floats], style: StyleType, *, brief: bool
+) -> list[Level]:
+    """The loss of a model that knows nothing: all `size` tokens are equally likely."""
+    if size <= 1:
+        return []
+    name = "guessing" if brief else f"guessing, ln {size}"
+    if characters_per_token != 1.0 and not brief:
+        name += f" / {characters_per_token:.2f}"
+    return [Level(name, _one(unit, math.log(size) / characters_per_token), style)]
+
+
 def _levels(
     beside: Comparison, unit: Callable[[Floats], Floats], style: StyleType, *, end: int, brief: bool
 ) -> list[Level]:
-    levels: list[Level] = []
-    if beside.vocab_size > 1:
-        name = "guessing" if brief else f"guessing, ln {beside.vocab_size}"
-        levels.append(Level(name, _one(unit, math.log(beside.vocab_size)), style))
-    levels += [Level(floor.name, _one(unit, floor.loss), style) for floor in beside.floors if floor.order]
+    levels = [Level(floor.name, _one(unit, floor.loss), style) for floor in beside.floors if floor.order]
     if beside.entropy is not None:
         levels.append(Level("entropy" if brief else "entropy of the grammar", _one(unit, beside.entropy), style))
     for overlay in beside.overlays:

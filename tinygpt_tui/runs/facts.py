@@ -28,10 +28,11 @@ class Reached(NamedTuple):
     """What the ends of a journal contain. `elapsed_s` is time spent training; None: nothing was measured yet."""
 
     parameters: int = 0
-    best_loss: float | None = None
+    best_loss: float | None = None  # nats per character
     best_step: int = 0
     elapsed_s: float = 0.0
     best_tokens: int = 0  # of the validation split that gave the loss; 0: all
+    characters_per_token: float = 1.0  # in the validation split
 
 
 class RunFacts(NamedTuple):
@@ -96,7 +97,7 @@ def reached(journal: Path) -> Reached:
     for event in events:
         match event:
             case RunStarted():
-                found = found._replace(parameters=event.parameters)
+                found = found._replace(parameters=event.parameters, characters_per_token=event.characters_per_token)
             case Evaluation():
                 found = _best(found, event.best_loss, event)
             case Step():
@@ -109,6 +110,7 @@ def reached(journal: Path) -> Reached:
 
 
 def _best(found: Reached, loss: float, event: Evaluation | RunEnded) -> Reached:
+    loss /= found.characters_per_token
     return found._replace(best_loss=loss, best_step=event.best_step, best_tokens=event.best_tokens)
 
 

@@ -1,5 +1,8 @@
 """A run as it is shown: its events collected into curves, samples, a log and a few numbers; no torch.
 
+All losses in it are nats per character, so that runs with different tokenizers can be compared with each other and with
+the yardsticks; the events have them per token.
+
 Points go into buffers that grow by doubling, so the cost of a journal is proportional to its lines, whether they come
 at once or one by one.
 """
@@ -30,12 +33,13 @@ from tinygpt_tui.events.training import (
     TrainingEvent,
 )
 from tinygpt_tui.runs.columns import Columns, Floats
-from tinygpt_tui.words import part_words, threads
+from tinygpt_tui.words import loss_words, part_words, threads
 
 RECENT_STEPS = 20
 LOG_LINES = 1000
 BEST = " ◆ best"
 NEWS = 1.1  # a plan that differs by this factor from the last one logged is worth a line
+LOSSES = ("loss", "validation_loss", "train_loss", "best_loss", "part_loss")  # in events, nats per token
 MEASURED = Step.__struct_fields__  # the columns of `RunHistory.measured`, `step` first
 
 
@@ -75,6 +79,8 @@ class RunHistory:
         """Add `events`, in their order."""
         for event in events:
             self.progress = event if isinstance(event, Progress) else None
+            if self.characters_per_token != 1.0 and isinstance(event, Step | Evaluation | RunEnded):
+                event = _per_character(event, self.characters_per_token)
             match event:
                 case Step():
                     self._add_step(event)
@@ -107,6 +113,15 @@ class RunHistory:
                     )
                 case Note():
                     self._log_line(event.step, f"warning: {event.text}" if event.level == "warning" else event.text)
+
+    @property
+    def characters_per_token(self) -> float:
+        """How many characters a token of the validation split writes; 1 where each is one, or before the run starts."""
+        return self.started.characters_per_token if self.started else 1.0
+
+    def loss_words(self, loss: float, tokens: int = 0) -> str:
+        """Return a loss in words, measured on `tokens` as in events; where tokens are longer, per token, too."""
+        return loss_words(loss, tokens, characters_per_token=self.characters_per_token)
 
     @property
     def progress_words(self) -> str:
@@ -163,7 +178,7 @@ class RunHistory:
 
     @property
     def gaps(self) -> tuple[Floats, Floats]:
-        """Steps (M,) of evaluations and by how much validation was above training there (M,), nats per token."""
+        """Steps (M,) of evaluations and by how much validation was above training there (M,), nats per character."""
         trained = slice(int(np.searchsorted(self._evaluations.column(0), 1)), None)  # before it nothing is trained
         steps, validation, train = (self._evaluations.column(index)[trained] for index in (0, 3, 2))
         return steps, validation - train
@@ -258,7 +273,7 @@ class RunHistory:
         self._evaluations.append(event.step, event.validation_loss, event.train_loss, alike)
         read = f" on {event.tokens:,} tokens" if event.tokens else ""
         best = BEST if event.best_step == event.step else ""
-        self._log_line(event.step, f"validation {event.validation_loss:.4f}{read}{best}")
+        self._log_line(event.step, f"validation {self.loss_words(event.validation_loss)}{read}{best}")
 
     def _add_sample(self, event: Sample) -> None:
         evaluation = self.last_evaluation
@@ -286,6 +301,13 @@ class RunHistory:
         self.log.append(f"{step:>5}  {text}")
         if len(self.log) > LOG_LINES:
             del self.log[: LOG_LINES // 10]
+
+
+def _per_character(event: TrainingEvent, characters_per_token: float) -> TrainingEvent:
+    """Return `event` with its losses per character."""
+    losses = {name: getattr(event, name, None) for name in LOSSES}
+    changes = {name: loss / characters_per_token for name, loss in losses.items() if loss is not None}
+    return msgspec.structs.replace(event, **changes)
 
 
 def _drop_from(known: list[Evaluation] | list[SampleText], step: int) -> None:

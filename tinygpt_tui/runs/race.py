@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
@@ -14,6 +15,7 @@ from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.ladder import LADDER
 from tinygpt_tui.settings.presets import find_preset
 from tinygpt_tui.settings.scaling import scaled_to
+from tinygpt_tui.settings.tokenizer import CHARACTERS, tokenizer_choice
 from tinygpt_tui.settings.training import TrainingSettings
 
 Equal = Literal["parameters", "seconds"]
@@ -29,7 +31,10 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a contender; `seconds` with its evaluations, `validation_loss` the best, nats per token."""
+    """The result of a contender; `seconds` with its evaluations, `validation_loss` the best, nats per character.
+
+    `characters_per_token` is that of the validation split.
+    """
 
     name: str
     model: str
@@ -40,12 +45,21 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     validation_loss: float | None
     target: float | None
     reason: str
+    tokenizer: str = CHARACTERS
+    characters_per_token: float = 1.0
 
 
 def contenders_of(
-    names: Sequence[str], vocab_size: int, *, steps: int = 0, minutes: float = 0.0, equal: Equal | None = None
+    names: Sequence[str],
+    vocab_size: int | Callable[[str], int],
+    *,
+    steps: int = 0,
+    minutes: float = 0.0,
+    equal: Equal | None = None,
 ) -> list[Contender]:
     """Return the contenders: presets by name, or "ladder", the lecture's stages one after another.
+
+    `PRESET@TOKENIZER` is a preset with another tokenizer; `vocab_size` is that of all, or tells a tokenizer's.
 
     `steps` and `minutes` replace the presets' own, if not 0; with `equal` "parameters" all models become as large as
     the first. Raises NotFoundError for an unknown preset, UsageError if there are fewer than two.
@@ -60,7 +74,8 @@ def contenders_of(
         changes["minutes"] = 0.0
     fitted: list[Contender] = []
     for contender in contenders:
-        net = msgspec.structs.replace(contender.training.architecture, vocab_size=vocab_size)
+        size = vocab_size if isinstance(vocab_size, int) else vocab_size(contender.training.tokenizer)
+        net = msgspec.structs.replace(contender.training.architecture, vocab_size=size)
         if equal == "parameters" and fitted:
             net = scaled_to(net, count_parameters(fitted[0].training.architecture))
         training = msgspec.structs.replace(contender.training, architecture=net, **changes)
@@ -76,6 +91,11 @@ def with_time(contender: Contender, seconds: float) -> Contender:
     return msgspec.structs.replace(contender, training=training)
 
 
+def model_name(contender: Contender) -> str:
+    """Return what its model is called after the race's prefix: a folder's name has neither `@` nor `:`."""
+    return re.sub(r"[^\w.-]+", "-", contender.name)
+
+
 def result_of(contender: Contender, model: str, history: RunHistory) -> Result:
     """Return the result of `contender`, which became the model of that name."""
     net, best = contender.training.architecture, history.best
@@ -89,10 +109,16 @@ def result_of(contender: Contender, model: str, history: RunHistory) -> Result:
         validation_loss=best[1] if best else None,
         target=contender.target,
         reason=history.ended.reason if history.ended else "stopped",
+        tokenizer=contender.training.tokenizer,
+        characters_per_token=history.characters_per_token,
     )
 
 
 def _named(name: str) -> list[Contender]:
     if name == LADDER_NAME:
         return [Contender(name=stage.name, training=stage.training, target=stage.published) for stage in LADDER]
-    return [Contender(name=name, training=find_preset(name).training)]
+    preset, _, tokenizer = name.partition("@")
+    training = find_preset(preset).training
+    if tokenizer:
+        training = msgspec.structs.replace(training, tokenizer=tokenizer_choice(tokenizer).name)
+    return [Contender(name=name, training=training)]

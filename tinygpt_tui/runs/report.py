@@ -14,7 +14,7 @@ from tinygpt_tui import platforms
 from tinygpt_tui.charts import BLUE, ORANGE, Level, LossChart, Series, export_svg
 from tinygpt_tui.errors import NotFoundError, TinyGPTError
 from tinygpt_tui.runs.differences import changed_from
-from tinygpt_tui.runs.facts import RunFacts, read_facts
+from tinygpt_tui.runs.facts import Reached, RunFacts, read_facts
 from tinygpt_tui.runs.folder import RunFolder, RunSettings, StartingModel
 from tinygpt_tui.runs.history import RunHistory, SampleText
 from tinygpt_tui.runs.journal import read_journal
@@ -22,7 +22,7 @@ from tinygpt_tui.settings.architecture import CHANGES_NO_WEIGHT
 from tinygpt_tui.settings.fields import fields_of, written
 from tinygpt_tui.settings.presets import find_preset
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.words import duration, printable
+from tinygpt_tui.words import duration, loss_words, printable
 
 WIDTH, CHART_HEIGHT, PICTURE_HEIGHT = 100, 22, 44
 SAMPLE_LINES, SAMPLE_LENGTH = 6, 400
@@ -47,7 +47,7 @@ class RunReport:
     def rows(self) -> list[tuple[str, str]]:
         """Return the facts of the run, a name and a value each."""
         card, reached, corpus = self.facts.card, self.facts.reached, self.settings.corpus
-        best = "not measured" if reached.best_loss is None else f"{reached.best_loss:.4f} at step {reached.best_step:,}"
+        best = "not measured" if reached.best_loss is None else f"{_loss(reached)} at step {reached.best_step:,}"
         part = self.history.read_words(reached.best_tokens)
         read = f"{part} of" if part else "the whole of"
         of = f" of {card.steps:,}" if card.steps != card.step else ""
@@ -57,7 +57,7 @@ class RunReport:
         start = self.settings.start
         rows = [
             ("state", f"{card.state}, {card.step:,}{of} steps"),
-            ("best validation loss", f"{best} (nats per token, over {read} the validation split)"),
+            ("best validation loss", f"{best} (nats per character, over {read} the validation split)"),
             ("parameters", f"{reached.parameters:,}" if reached.parameters else "not known"),
             ("text", text),
             ("preset", card.preset or "none"),
@@ -119,7 +119,7 @@ class RunReport:
             levels=() if entropy is None else (Level("entropy of the grammar", entropy),),
             best=history.best,
             smoothing=0.9,
-            y_label="loss, nats per token",
+            y_label="loss, nats per character",
             width=WIDTH,
             height=height,
         )
@@ -176,6 +176,10 @@ def _fenced(text: str) -> str:
 
 def _backticks(text: str) -> list[str]:
     return ["`" * len(run) for run in "".join(sign if sign == "`" else " " for sign in text).split()]
+
+
+def _loss(reached: Reached) -> str:
+    return loss_words(reached.best_loss or 0.0, 0, characters_per_token=reached.characters_per_token)
 
 
 def _cell(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +21,7 @@ class CorpusFacts:
     rare: str = ""  # the characters that occur only once
     characters: str = ""  # all of them, each once
     guessed: bool = False  # the encoding
-
-    @property
-    def uniform_loss(self) -> float:
-        """The loss, in nats, of a model that knows nothing: all characters are equally likely."""
-        return math.log(self.vocab_size)
+    text_bytes: int = 0  # in UTF-8
 
 
 def reading_facts(
@@ -43,4 +38,6 @@ def reading_facts(
         encoding=encoding,
     )
     rare = "".join(sorted(character for character, count in found.counts.items() if count == 1))
-    return CorpusFacts(reference, len(found.counts), found.notes, rare, "".join(sorted(found.counts)), found.guessed)
+    text_bytes = sum(len(one.encode("utf-8", "surrogatepass")) * count for one, count in found.counts.items())
+    characters = "".join(sorted(found.counts))
+    return CorpusFacts(reference, len(found.counts), found.notes, rare, characters, found.guessed, text_bytes)

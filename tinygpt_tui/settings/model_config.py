@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 
@@ -14,7 +17,7 @@ EMBEDDING, HEAD = (
 
 
 class TrainedOn(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a model's weights come from: corpus, step, and the loss over the validation split.
+    """Where a model's weights come from: corpus, step, and the loss over the validation split, nats per token.
 
     `tokens` is how many of the split's tokens gave that loss while the model is still being trained; 0: all of them.
     """
@@ -23,6 +26,12 @@ class TrainedOn(msgspec.Struct, frozen=True, kw_only=True):
     step: int
     validation_loss: float
     tokens: int = 0
+    characters_per_token: Annotated[float, Meta(gt=0)] = 1.0  # in the validation split
+
+    @property
+    def loss_per_character(self) -> float:
+        """The loss, nats per character: comparable among models on one text, whatever their tokens."""
+        return self.validation_loss / self.characters_per_token
 
 
 class NativeConfig(msgspec.Struct, frozen=True, kw_only=True):

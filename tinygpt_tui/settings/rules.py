@@ -9,6 +9,7 @@ from typing import NamedTuple
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.settings.base import BaseArchitecture
 from tinygpt_tui.settings.gpt import GPTSettings
+from tinygpt_tui.settings.tokenizer import tokenizer_choice
 from tinygpt_tui.settings.training import TrainingSettings
 
 
@@ -81,6 +82,10 @@ def _of_attention(s: GPTSettings) -> Iterator[Problem]:
 
 
 def _of_run(settings: TrainingSettings, processes: int) -> Iterator[Problem]:
+    try:
+        tokenizer_choice(settings.tokenizer)
+    except UsageError as error:
+        yield Problem("tokenizer", error.problem, error.hint)
     stateful = settings.architecture.is_stateful
     if stateful and settings.precision == "bf16":
         yield Problem("precision", "a recurrent model trains in fp32", "choose auto or fp32")

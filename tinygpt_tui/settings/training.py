@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
+from tinygpt_tui.settings.tokenizer import CHARACTERS
 
 
 class Extension(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +22,13 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Everything that decides how a run goes; saved, resolved, in `run/settings.json`."""
 
     architecture: ArchitectureSettings = msgspec.field(default_factory=GPTSettings)
+    tokenizer: Annotated[
+        str,
+        Meta(
+            description="what the model reads and writes: characters, bytes, bpe:SIZE (byte pairs trained on the text, "
+            "256 to 65536 tokens), or a tokenizer's file"
+        ),
+    ] = CHARACTERS
     steps: Annotated[int, Meta(ge=1, le=10_000_000, description="number of optimizer steps")] = 2000
     minutes: Annotated[
         float,
@@ -66,7 +74,9 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     patience: Annotated[
         int, Meta(ge=0, le=10_000, description="stops after this many evaluations without a better one; 0: never")
     ] = 0
-    stop_at_loss: Annotated[float, Meta(ge=0, description="stops at this validation loss; 0: never")] = 0.0
+    stop_at_loss: Annotated[
+        float, Meta(ge=0, description="stops at this validation loss, nats per token; 0: never")
+    ] = 0.0
     sample_tokens: Annotated[int, Meta(ge=0, le=10_000, description="length of the sample at each evaluation")] = 200
     timeline_mb: Annotated[
         int,

@@ -1,19 +1,25 @@
 """GPT-2's byte-level BPE: frequent strings of bytes are one token, and any text can be written.
 
-The `tokenizers` library encodes; what each id is in bytes is known here, so that a stream can wait for the rest of a
-character. Source: Radford et al. 2019, section 2.2.
+The `tokenizers` library trains and encodes; what each id is in bytes is known here, so that a stream can wait for the
+rest of a character. Source: Radford et al. 2019, section 2.2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.packages import require
+from tinygpt_tui.tokenizers.char import Ids, id_type
 
 MOST_TOKENS = 1 << 20
 END_OF_TEXT = "<|endoftext|>"
+PIECE = 1 << 16  # characters that are encoded at once: the library needs about 100 bytes for each
+PIECES_AT_ONCE = 16  # the library shares them among the cores
 
 
 class BPETokenizer:
@@ -47,13 +53,38 @@ class BPETokenizer:
             raise CheckpointError("tokenizer.json has no vocabulary and merges", "the file is damaged")
         return cls(vocabulary, [_pair(merge) for merge in merges], [str(token) for token in special])
 
+    @classmethod
+    def trained_on(cls, text: str, size: int) -> BPETokenizer:
+        """Join the most frequent neighbours in `text` until there are `size` tokens, the 256 bytes among them.
+
+        A short or uniform text gives fewer. Raises MissingPackageError.
+        """
+        require("tokenizers", "training a tokenizer")
+        from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+        made = Tokenizer(models.BPE())
+        made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        alphabet = list(letters_of_bytes().values())
+        trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False)
+        made.train_from_iterator(pieces_of(_without_halves(text), PIECE), trainer)
+        model = json.loads(made.to_str())["model"]
+        return cls(model["vocab"], [_pair(merge) for merge in model["merges"]])
+
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text`; characters with a byte that has no token are left out."""
-        unknown = set(self.unknown_in(text))
-        if unknown:
-            text = "".join(character for character in text if character not in unknown)
-        ids: list[int] = self._encoder().encode(text).ids
+        ids: list[int] = self._encoder().encode(self._without_unknown(text)).ids
         return ids
+
+    def encoding(self, text: str) -> Generator[float, None, Ids]:
+        """Yield the share of `text` that is encoded, again and again; return its ids (tokens,)."""
+        parts, done = [np.empty(0, dtype=id_type(self.size))], 0
+        for pieces in _batched(pieces_of(text, PIECE), PIECES_AT_ONCE):
+            known = [self._without_unknown(piece) for piece in pieces]
+            for found in self._encoder().encode_batch_fast(known):
+                parts.append(np.array(found.ids, dtype=parts[0].dtype))
+            done += sum(map(len, pieces))
+            yield done / len(text)
+        return np.concatenate(parts)
 
     def bytes_of(self, id: int) -> bytes:
         """Return the bytes of one id; they may begin or end inside a character."""
@@ -62,12 +93,19 @@ class BPETokenizer:
     def unknown_in(self, text: str) -> str:
         """Return the characters of `text` that have no id, each once, in order of appearance."""
         characters = dict.fromkeys(text)
-        return "".join(character for character in characters if not self._known.issuperset(_utf8(character)))
+        return "".join(character for character in characters if not self._can_write(character))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data for `from_dict`."""
         merges = [" ".join(merge) for merge in self._merges]
         return {"name": self.name, "vocabulary": self._vocabulary, "merges": merges, "special": self._special}
+
+    def _can_write(self, character: str) -> bool:
+        return not "\ud800" <= character <= "\udfff" and self._known.issuperset(character.encode("utf-8"))
+
+    def _without_unknown(self, text: str) -> str:
+        unknown = set(self.unknown_in(text))
+        return "".join(character for character in text if character not in unknown) if unknown else text
 
     def _encoder(self) -> Any:
         if self._engine is None:
@@ -92,11 +130,39 @@ def bytes_of_letters(token: str) -> bytes:
     return token.encode("utf-8", "replace")
 
 
-def _utf8(character: str) -> bytes:
+def pieces_of(text: str, length: int) -> Iterator[str]:
+    """Cut `text` into pieces of about `length` characters, in front of white space; without any, anywhere.
+
+    No token begins before and ends after the first white space behind a word: the pieces have the ids of the whole.
+    """
+    start = 0
+    while start < len(text):
+        end = min(start + length, len(text))
+        while start < end < len(text) and not (text[end].isspace() and not text[end - 1].isspace()):
+            end -= 1
+        end = end if end > start else min(start + length, len(text))
+        yield text[start:end]
+        start = end
+
+
+def _without_halves(text: str) -> str:
+    """Return `text` without halves of surrogate pairs, which have no bytes."""
     try:
-        return character.encode("utf-8")
-    except UnicodeEncodeError:  # half a surrogate pair: no byte stands for it
-        return b"\xff\xfe\xfd"
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "ignore").decode("utf-8")
+    return text
+
+
+def _batched(pieces: Iterable[str], count: int) -> Iterator[list[str]]:
+    batch: list[str] = []
+    for piece in pieces:
+        batch.append(piece)
+        if len(batch) == count:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _pair(merge: object) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from tinygpt_tui.foreign.calibration_cache import inspect_calibrated
 from tinygpt_tui.runs.folder import RunFolder, StartingModel
 from tinygpt_tui.settings.architecture import CHANGES_NO_WEIGHT, ArchitectureSettings
 from tinygpt_tui.settings.fields import fields_of
+from tinygpt_tui.settings.tokenizer import CHARACTERS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
@@ -53,6 +54,7 @@ class Origin:
         return msgspec.structs.replace(
             recipe,
             architecture=self.architecture,
+            tokenizer=self._tokenizer_setting(),
             steps=steps,
             minutes=0.0,
             evaluate_every=0,
@@ -63,6 +65,12 @@ class Origin:
             threads=0,
             device="auto",
         )
+
+    def _tokenizer_setting(self) -> str:
+        """Return what the setting says: the model's own tokenizer is used, whatever made it."""
+        if isinstance(self.tokenizer, CharTokenizer):
+            return CHARACTERS
+        return self.recipe.tokenizer if self.recipe and self.recipe.tokenizer != CHARACTERS else self.model.path
 
     def vocabulary_for(self, text: str) -> Tokenizer:
         """Return the model's tokenizer, extended by what `text` has besides, if it can be extended."""
@@ -92,6 +100,11 @@ def origin_of(name: str) -> Origin:
 
 def check_typed(typed: dict[str, Any], origin: Origin) -> None:
     """Raise UsageError if the user typed a setting that the starting model decides."""
+    if "tokenizer" in typed:
+        raise UsageError(
+            f"tokenizer: {origin.model.name} has its own",
+            "a run that starts from a model keeps its tokenizer; leave the setting out",
+        )
     for name in typed.keys() & fields_of(type(origin.architecture)).keys() - FREE:
         if typed[name] != getattr(origin.architecture, name):
             raise UsageError(

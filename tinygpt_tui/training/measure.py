@@ -25,7 +25,7 @@ from tinygpt_tui.planning.machine import Machine, read_machine, save_machine
 from tinygpt_tui.reading import convert
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.tokenizers.numbers import NumberTokenizer
 from tinygpt_tui.training.device import choose_device, devices
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.words import in_one_line
@@ -62,8 +62,7 @@ def try_steps(settings: TrainingSettings, device: torch.device, seconds: float, 
     architecture = settings.architecture
     rng = np.random.default_rng(0)
     ids = rng.integers(architecture.vocab_size, size=(settings.batch_size + 3) * (architecture.training_length + 1))
-    letters = "".join(map(chr, range(0x4E00, 0x4E00 + architecture.vocab_size)))
-    corpus = Corpus(CharTokenizer(letters), ids, ids[:2])
+    corpus = Corpus(NumberTokenizer(architecture.vocab_size), ids, ids[:2])
     plain = msgspec.structs.replace(
         settings, steps=MOST_STEPS, minutes=0.0, evaluate_every=MOST_STEPS, sample_tokens=0, compile="never"
     )

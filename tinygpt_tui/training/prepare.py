@@ -24,9 +24,9 @@ from tinygpt_tui.reading import open_file
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.extending import text_changed
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings
+from tinygpt_tui.settings.tokenizer import CHARACTERS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
-from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.tokenizers.table import tokenizer_from
 from tinygpt_tui.training.device import choose_device, devices
 from tinygpt_tui.training.distributed import ALONE, ProcessGroup, Setup
@@ -34,6 +34,7 @@ from tinygpt_tui.training.evaluations import PROGRESS_S
 from tinygpt_tui.training.fine_tuning import for_text, with_architecture
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.measure import choose
+from tinygpt_tui.training.vocabulary import tokenizer_for
 from tinygpt_tui.words import threads
 
 R = TypeVar("R")
@@ -159,10 +160,14 @@ def _base_of(settings: RunSettings) -> Checkpoint | None:
 
 
 def _tokenizer_of(folder: RunFolder, settings: RunSettings, base: Checkpoint | None) -> Tokenizer | None:
-    """Return the tokenizer that the run must use; None if one is made from its text."""
+    """Return the tokenizer that the run must use; None if one is made from its text.
+
+    A run that resumes keeps its own, whatever has become of the file that it was read from.
+    """
     if base is not None:
         return base.tokenizer
-    return tokenizer_from(read_tokenizer(folder.model)) if settings.start is not None else None
+    resumes = settings.start is not None or (settings.training.tokenizer != CHARACTERS and folder.resume.exists())
+    return tokenizer_from(read_tokenizer(folder.model)) if resumes else None
 
 
 def _load_weights(training: Training, base: Checkpoint) -> str:
@@ -183,7 +188,11 @@ def _read_corpus(
     found = yield from reporter.progress_of(reading(path, reference.encoding), 0.0)
     if reference.sha256 and found.sha256 != reference.sha256:
         raise text_changed(folder, path)
-    tokenizer = for_text(tokenizer, found.text) if tokenizer else CharTokenizer.of_counts(found.counts)
+    if tokenizer:
+        tokenizer = for_text(tokenizer, found.text)
+    else:
+        with _until_stop(control):
+            tokenizer = tokenizer_for(chosen.tokenizer, found.text, found.counts, chosen.validation_share)
     length = chosen.architecture.training_length
     corpus = yield from reporter.progress_of(splitting(found.text, length, chosen.validation_share, tokenizer), 0.5)
     reference = msgspec.structs.replace(reference, sha256=found.sha256, characters=len(found.text))

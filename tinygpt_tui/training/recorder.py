@@ -74,7 +74,11 @@ class Recorder:
         assert training is not None
         if isinstance(event, Evaluation):
             trained = TrainedOn(
-                corpus=corpus, step=event.best_step, validation_loss=event.best_loss, tokens=event.best_tokens
+                corpus=corpus,
+                step=event.best_step,
+                validation_loss=event.best_loss,
+                tokens=event.best_tokens,
+                characters_per_token=training.corpus.characters_per_token,
             )
             if event.best_step == event.step:
                 yield from self.write(lambda: write_weights(self._folder.model, training.model, trained))

@@ -198,6 +198,7 @@ def _started(training: Training) -> RunStarted:
         parameters=training.model.count_parameters(),
         train_tokens=len(training.corpus.train),
         validation_tokens=len(training.corpus.validation),
+        validation_characters=training.corpus.validation_characters,
         device=str(training.device),
         threads=torch.get_num_threads(),
     )

@@ -79,7 +79,10 @@ def write_now(run: RunFolder, path: Path, training: Training, step: int, measure
 
     Raises StorageError.
     """
-    stamp = Stamp(step) if measured is None else Stamp(step, measured.validation_loss, measured.step)
+    if measured is None:
+        stamp = Stamp(step)
+    else:
+        stamp = Stamp(step, measured.validation_loss / training.corpus.characters_per_token, measured.step)
     state = training.model.state_dict()
     tensors = {name: tensor.detach().float().cpu().numpy() for name, tensor in state.items()}
     if training.settings.architecture.tied_head:

@@ -37,7 +37,10 @@ from tinygpt_tui.packages import ONE_BATCH, import_torch
 from tinygpt_tui.reading import decode
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, StartingModel
 from tinygpt_tui.runs.manage import is_own
+from tinygpt_tui.settings.tokenizer import CHARACTERS
 from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.training.vocabulary import tokenizer_for
 from tinygpt_tui.workers.process import ONE_THREAD, Child
 
 WAIT_S = 600.0  # for another examiner
@@ -103,9 +106,9 @@ def examine_case(case: Case) -> Iterator[Finding]:
     elif run is not None:
         yield from examine_run(run).findings
     else:
-        found, corpus = _examined(case)
+        found, text, corpus = _examined(case)
         yield from found.findings
-        yield from _model_findings(case, corpus)
+        yield from _model_findings(case, _tokens_of(case, text, corpus))
 
 
 def examine_run(run: RunFolder) -> Examination:
@@ -120,7 +123,7 @@ def examine_run(run: RunFolder) -> Examination:
             stack.enter_context(locked(place, WAIT_S))
         found = examination_of(run, run.read_settings())
         if found is None:
-            found, _ = _examined(case_of(run))
+            found, _, _ = _examined(case_of(run))
     if is_own(run.model):
         write_examination(found, run_path(run), within=run.folder)
     return found
@@ -132,7 +135,8 @@ def try_one_batch(run: RunFolder) -> Finding:
     from tinygpt_tui.doctor.one_batch import one_batch_finding
 
     case = case_of(run)
-    corpus = _corpus_of(case, text_of(case.corpus))
+    text = text_of(case.corpus)
+    corpus = _tokens_of(case, text, None)
     return one_batch_finding(_sized(case.training, corpus), corpus)
 
 
@@ -158,8 +162,8 @@ def text_of(corpus: CorpusReference) -> CorpusText:
     raise NotFoundError(f"the text {corpus.name} is not on this machine", f"put it back: {corpus.path}")
 
 
-def _examined(case: Case) -> tuple[Examination, Corpus]:
-    """Return the cached examination of a case's text, or examine it now."""
+def _examined(case: Case) -> tuple[Examination, CorpusText, Corpus]:
+    """Return the cached examination of a case's text, or examine it now: its characters, whatever the tokenizer."""
     text = text_of(case.corpus)
     corpus = _corpus_of(case, text)
     place = cache_path(key_of(text.sha256, case.training.validation_share, corpus.tokenizer.to_dict()))
@@ -167,7 +171,7 @@ def _examined(case: Case) -> tuple[Examination, Corpus]:
     if found is None:
         found = examine(text.text, corpus)
         write_examination(found, place)
-    return found, corpus
+    return found, text, corpus
 
 
 def _model_findings(case: Case, corpus: Corpus) -> Iterator[Finding]:
@@ -185,8 +189,18 @@ def _model_findings(case: Case, corpus: Corpus) -> Iterator[Finding]:
     yield one_batch_finding(training, corpus)
 
 
-def _corpus_of(case: Case, text: CorpusText) -> Corpus:
-    return split(text.text, case.training.architecture.training_length, case.training.validation_share)
+def _corpus_of(case: Case, text: CorpusText, tokenizer: Tokenizer | None = None) -> Corpus:
+    training = case.training
+    return split(text.text, training.architecture.training_length, training.validation_share, tokenizer)
+
+
+def _tokens_of(case: Case, text: CorpusText, characters: Corpus | None) -> Corpus:
+    """Return the text as the run's own tokens; `characters` if they are those."""
+    training = case.training
+    if characters is not None and (case.start is not None or training.tokenizer == CHARACTERS):
+        return characters
+    name = CHARACTERS if case.start is not None else training.tokenizer
+    return _corpus_of(case, text, tokenizer_for(name, text.text, text.counts, training.validation_share))
 
 
 def _sized(training: TrainingSettings, corpus: Corpus) -> TrainingSettings:

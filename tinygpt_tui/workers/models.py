@@ -59,7 +59,7 @@ class OpenedModel(ABC):
         self.config, self.tokenizer = config, tokenizer
         # The step of the weights, and the last validation loss that was measured by then.
         self.step = config.trained.step if config.trained else None
-        self.validation_loss = config.trained.validation_loss if config.trained else None
+        self.validation_loss = config.trained.loss_per_character if config.trained else None
         self.in_training = False  # whether these are the newest weights of a live run
 
     @abstractmethod

@@ -33,6 +33,21 @@ def test_what_was_changed_stays_and_other_names_are_ignored() -> None:
     assert state.draft.settings is None
 
 
+def test_a_tokenizer_decides_the_vocabulary_and_the_number_of_tokens() -> None:
+    corpus = CorpusReference(name="diary", path="/nowhere.txt", characters=200_000)
+    state = FormState()
+    state.apply_text(CorpusFacts(corpus, vocab_size=60, characters="abc", text_bytes=200_000), own=True)
+    assert (state.draft.tokens, state.draft.settings.architecture.vocab_size) == (200_000, 60)
+    state.change({"tokenizer": "bpe 512"})
+    assert (state.draft.settings.tokenizer, state.draft.settings.architecture.vocab_size) == ("bpe:512", 512)
+    assert 90_000 < state.draft.tokens < 120_000
+    assert state.preset == "timed"
+    state.change({"tokenizer": "bpe:1"})
+    assert state.problem.startswith("tokenizer: a BPE has 256 to 65,536")
+    state.change({"tokenizer": "nowhere.json"})
+    assert "there is no file" in state.problem
+
+
 def test_until_a_preset_is_chosen_one_suits_the_text() -> None:
     corpus = CorpusReference(name="diary", path="/nowhere.txt", characters=20_000)
     facts = CorpusFacts(corpus, vocab_size=3, characters="abc")

@@ -201,7 +201,7 @@ class ModelPicker(Vertical):
 def details_of(card: ModelCard, *, untrained: bool) -> str:
     """Return the line under a model's name: its size and kind, and its loss if it was trained."""
     loss = (
-        f" · loss {loss_words(card.trained.validation_loss, card.trained.tokens, 2)}"
+        f" · loss {loss_words(card.trained.loss_per_character, card.trained.tokens, 2)}"
         if card.trained and not untrained
         else ""
     )

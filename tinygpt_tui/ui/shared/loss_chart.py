@@ -51,8 +51,8 @@ The dashed lines are *yardsticks* (y): how well one does on this text by pure gu
 split, with interpolated Kneser–Ney smoothing. Where a grammar of chances wrote the text, a line shows its *entropy*:
 no model can get below it.
 
-v shows other curves: bits, perplexity, the gap between validation and training (below zero where dropout makes training
-harder), learning rate, gradient norm, speed.
+v shows other curves: nats per token where tokens are longer than characters, bits, perplexity, the gap between
+validation and training (below zero where dropout makes training harder), learning rate, gradient norm, speed.
 c lays other runs over it, or published results: faint curves, known by the letters on them.
 
 The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows everything again.
@@ -129,12 +129,13 @@ The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows 
             parts.append(f"fits {self.fit}")
         if not self.yardsticks:
             parts.append("no yardsticks")
-        title = ASPECTS[self.aspect].title.format(token=self._beside.token)
-        return f"{title}: {', '.join(parts)}"
+        return f"{ASPECTS[self.aspect].title}: {', '.join(parts)}"
 
     def cycle(self, what: str, by: int = 1) -> None:
         """Use the next of the `CHOICES` of a property, or with -1 the previous one."""
         choices = CHOICES[what]
+        if what == "aspect" and self._history.characters_per_token == 1.0:
+            choices = tuple(name for name in ASPECTS if not ASPECTS[name].per_token or name == self.aspect)
         setattr(self, what, choices[(choices.index(getattr(self, what)) + by) % len(choices)])
         if what == "aspect":  # what was seen of one unit says nothing about another
             self.view = replace(self.view, y_min=None, y_max=None)

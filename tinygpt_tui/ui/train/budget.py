@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from textual.content import Content
 from textual.widgets import Static
 
+from tinygpt_tui.planning.estimate import units
 from tinygpt_tui.planning.machine import Machine
 from tinygpt_tui.runs.text_facts import CorpusFacts
 from tinygpt_tui.ui.train.draft import Draft
@@ -53,12 +56,13 @@ def _costs(draft: Draft, facts: CorpusFacts | None, machine: Machine) -> list[st
     settings, found = draft.settings, draft.expected(facts, machine)
     if settings is None or facts is None or found is None:
         return []
+    vocabulary = settings.architecture.vocab_size
     how = "by the clock" if settings.minutes else "as measured here" if machine.measured else "a rough guess"
     return [
         f"{duration(found.seconds):>12}  of time, {how}",
         f"{size(found.memory):>12}  of memory, plus PyTorch",
-        f"{found.steps:>12,}  steps of {found.tokens_per_step:,} characters",
+        f"{found.steps:>12,}  steps of {found.tokens_per_step:,} {units(settings)}",
         f"{ratio(found.epochs):>12}  epochs (passes over the text)",
-        f"{ratio(found.tokens_per_parameter):>12}  characters of text per parameter",
-        f"{facts.uniform_loss:>12.3f}  loss of pure guessing (ln {facts.vocab_size})",
+        f"{ratio(found.tokens_per_parameter):>12}  {units(settings)} of text per parameter",
+        f"{math.log(vocabulary):>12.3f}  loss of pure guessing (ln {vocabulary})",
     ]

@@ -10,11 +10,13 @@ from typing import Any
 import msgspec
 
 from tinygpt_tui.corpora.corpus import check_length
-from tinygpt_tui.errors import CorpusError, UsageError
+from tinygpt_tui.errors import CorpusError, StorageError, TinyGPTError, UsageError
 from tinygpt_tui.events.training import Finding
+from tinygpt_tui.paths import typed_path
 from tinygpt_tui.planning.estimate import Estimate, advice, estimate
 from tinygpt_tui.planning.fitting import fitted
 from tinygpt_tui.planning.machine import Machine, free_memory
+from tinygpt_tui.planning.tokens import bytes_per_token
 from tinygpt_tui.runs.index import check_name, free_name
 from tinygpt_tui.runs.text_facts import CorpusFacts
 from tinygpt_tui.settings import rules
@@ -22,9 +24,11 @@ from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.fields import SettingField, changed, fields_of, parse_all, parse_value, written
 from tinygpt_tui.settings.presets import ALL_PRESETS, TIMED_PRESET
+from tinygpt_tui.settings.tokenizer import CHARACTERS, tokenizer_choice
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.training.fine_tuning import FREE, Origin, new_to
+from tinygpt_tui.training.vocabulary import file_size, whole_path
 from tinygpt_tui.ui.shared.wrapping import shown
 from tinygpt_tui.words import shortened
 
@@ -34,7 +38,7 @@ Architecture = type[ArchitectureSettings]
 IMPORTANT_BY_ARCHITECTURE: dict[Architecture, tuple[str, ...]] = {
     GPTSettings: ("n_layer", "n_head", "n_embd", "block_size", "dropout")
 }
-IMPORTANT_OF_TRAINING = ("steps", "minutes", "batch_size", "learning_rate")
+IMPORTANT_OF_TRAINING = ("tokenizer", "steps", "minutes", "batch_size", "learning_rate")
 # Set by the corpus, not by the user.
 DECIDED = frozenset({"vocab_size"})
 NEW_SHOWN = 16  # characters that are new to a model
@@ -51,6 +55,7 @@ class Draft:
     architecture: ArchitectureSettings | None
     problems: dict[str, str] = field(default_factory=dict)
     fine_tuned: bool = False  # it starts from a model
+    tokens: int = 0  # about how many the text has; 0: there is no text
 
     @property
     def parameters(self) -> int | None:
@@ -61,7 +66,7 @@ class Draft:
         """Return what the training would take on that text; None if the settings are invalid or there is no text."""
         if self.settings is None or facts is None:
             return None
-        return estimate(self.settings, facts.reference.characters, machine)
+        return estimate(self.settings, self.tokens, machine)
 
     def warnings(self, facts: CorpusFacts | None, machine: Machine) -> list[str]:
         """Return what may be wrong although all settings are valid."""
@@ -72,7 +77,8 @@ class Draft:
         expected = self.expected(facts, machine)
         if self.settings is None or facts is None or expected is None:
             return []
-        return advice(self.settings, expected, facts.rare, free_memory(), fine_tuned=self.fine_tuned)
+        rare = facts.rare if self.settings.tokenizer == CHARACTERS else ""
+        return advice(self.settings, expected, rare, free_memory(), fine_tuned=self.fine_tuned)
 
 
 def words_of_origin(origin: Origin, facts: CorpusFacts | None) -> str:
@@ -89,14 +95,32 @@ def words_of_origin(origin: Origin, facts: CorpusFacts | None) -> str:
     return f"{size}; adds {len(new)} new character{several}: {shortened(shown(new), NEW_SHOWN)}"
 
 
-def suited(minutes: str, facts: CorpusFacts, machine: Machine) -> TrainingSettings:
-    """Return settings for that many minutes (as typed; if invalid the preset's), a text and a machine."""
+def suited(minutes: str, tokenizer: str, facts: CorpusFacts, machine: Machine) -> TrainingSettings:
+    """Return settings for minutes and tokenizer (as typed; if invalid the preset's), a text and a machine."""
     training = ALL_PRESETS[TIMED_PRESET].training
     try:
         typed = changed(training, {"minutes": parse_value(form_fields(GPTSettings)["minutes"], minutes)}).minutes
     except UsageError:
         return training
-    return fitted(typed or training.minutes, facts.reference.characters, facts.vocab_size, machine)
+    tokens, size = vocabulary_of(tokenizer, facts)
+    return fitted(typed or training.minutes, tokens, size, machine)
+
+
+def vocabulary_of(tokenizer: str, facts: CorpusFacts) -> tuple[int, int]:
+    """Return about how many tokens a text has with a tokenizer (as typed), and how many different ones there are.
+
+    One that cannot be used counts as characters.
+    """
+    try:
+        choice = tokenizer_choice(tokenizer)
+        size = {"bytes": 256, "bpe": choice.size}.get(choice.kind, 0) or (
+            file_size(typed_path(choice.path)) if choice.kind == "file" else 0
+        )
+    except TinyGPTError:
+        size = 0
+    if not size:
+        return facts.reference.characters, facts.vocab_size
+    return max(1, round((facts.text_bytes or facts.reference.characters) / bytes_per_token(size))), size
 
 
 @cache
@@ -134,10 +158,15 @@ def draft_of(
     the architecture is that model's, whatever is typed, and its vocabulary grows by the text's new characters.
     """
     values, problems = _parsed(texts, kind)
+    tokens, size = vocabulary_of(texts["tokenizer"], facts) if facts else (0, 0)
+    if origin is None:
+        problems |= _tokenizer_problem(values.get("tokenizer", ""))
+    elif facts:
+        tokens = facts.reference.characters
     own_names = {name for name in fields_of(kind) if name not in DECIDED}
     architecture = None
     if not own_names & problems.keys():
-        vocabulary = {"vocab_size": facts.vocab_size} if facts else {}
+        vocabulary = {"vocab_size": size} if facts else {}
         if origin is None:
             architecture = changed(kind(), {name: values[name] for name in own_names} | vocabulary)
         else:
@@ -147,14 +176,16 @@ def draft_of(
         problems |= _problems(architecture)
     if facts and architecture is not None and "validation_share" not in problems:
         length = architecture.training_length
-        problems |= _length_problem(facts.reference.characters, length, values["validation_share"])
+        problems |= _length_problem(tokens, length, values["validation_share"])
     if problems or architecture is None:
         return Draft(None, architecture, problems)
     rest = {name: values[name] for name in values if name not in own_names}
+    if origin is None:
+        rest["tokenizer"] = whole_path(rest["tokenizer"])
     training = changed(TrainingSettings(architecture=architecture), rest)
     if problems := _problems(training):
         return Draft(None, architecture, problems)
-    return Draft(training, architecture, fine_tuned=origin is not None)
+    return Draft(training, architecture, fine_tuned=origin is not None, tokens=tokens)
 
 
 def name_problem(name: str) -> str:
@@ -182,6 +213,17 @@ def _parsed(texts: Mapping[str, str], kind: Architecture) -> tuple[dict[str, Any
 def _problems(settings: ArchitectureSettings | TrainingSettings) -> dict[str, str]:
     """Return which settings do not fit together, and why."""
     return {found.field: f"{found.message}; {found.hint}" for found in rules.problems(settings)}
+
+
+def _tokenizer_problem(name: str) -> dict[str, str]:
+    try:
+        choice = tokenizer_choice(name)
+        if choice.kind == "file":
+            file_size(typed_path(choice.path))
+    except (UsageError, StorageError) as error:
+        problem = error.problem if isinstance(error, UsageError) else error.message
+        return {"tokenizer": f"{problem}; {error.hint}"}
+    return {}
 
 
 def _length_problem(characters: int, block_size: int, validation_share: float) -> dict[str, str]:

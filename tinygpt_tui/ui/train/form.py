@@ -18,6 +18,7 @@ from tinygpt_tui.doctor.rounds import changes_in_words
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.packages import TRAINING, missing
 from tinygpt_tui.planning.machine import read_machine
+from tinygpt_tui.planning.tokens import suggestion
 from tinygpt_tui.runs.folder import CorpusReference, StartingModel
 from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
@@ -348,6 +349,8 @@ class TrainForm(Vertical):
         if isinstance(row, SettingRow):
             setting = row.setting
             hint = f"{setting.title}: {setting.description} ({limits_of(setting)})"
+            if setting.name == "tokenizer" and self.state.facts is not None:
+                hint = f"tokenizer: characters, bytes, bpe:SIZE or a file; {suggestion(self.state.facts.text_bytes)}"
             self.query_one(FormFoot).show_hint(hint)
         elif event.widget.id in HINTS:
             self.query_one(FormFoot).show_hint(HINTS[event.widget.id])

@@ -69,7 +69,7 @@ class FormState:
         found = {}
         if self.origin is not None:
             reason = f"fixed by {self.origin.model.name}"
-            found = dict.fromkeys(fields_of(self.architecture).keys() - FREE, reason)
+            found = dict.fromkeys((fields_of(self.architecture).keys() | {"tokenizer"}) - FREE, reason)
         if self.draft.settings is not None and self.draft.settings.minutes:
             found["steps"] = "fixed by minutes; set those to 0 to choose"
         return found
@@ -110,7 +110,7 @@ class FormState:
                 training = self._recommended()
                 own = self._defaults = texts_of(training)
                 old = self.texts if keep else {}
-                fixed = fields_of(type(training.architecture)).keys() - FREE
+                fixed = (fields_of(type(training.architecture)).keys() | {"tokenizer"}) - FREE
                 self._put(training, {name: own[name] if name in fixed else old.get(name, own[name]) for name in own})
         self.check()
 
@@ -168,7 +168,7 @@ class FormState:
         if self.origin is not None:
             own = texts_of(self._recommended())
         else:
-            own = texts_of(suited(self.texts["minutes"], self.facts, self.machine))
+            own = texts_of(suited(self.texts["minutes"], self.texts["tokenizer"], self.facts, self.machine))
         if own != self._defaults and own.keys() == self.texts.keys():
             changed = {name: text for name, text in self.texts.items() if text != self._defaults.get(name)}
             self._defaults, self.texts = own, own | changed

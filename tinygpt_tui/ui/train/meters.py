@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from textual.content import Content
 from textual.widgets import Static
 
@@ -18,7 +20,8 @@ class TrainMeters(Static, can_focus=True):
     DEFAULT_CSS = "TrainMeters { height: auto; }"
     HELP = """## Numbers
 
-*train loss* is that of the last step's batch; *validation loss* is measured on text that the model is not trained on.
+Losses are nats per character, and where tokens are longer also per token and in bits per character. *train loss* is
+that of the last step's batch; *validation loss* is measured on text that the model is not trained on.
 Interim evaluations read a fixed sample of that text, to save time; a loss measured on it has a ≈ before it. The final
 evaluation reads all of it. *time left* is estimated from the last steps, evaluations included. Pauses do not count as
 *time spent*.
@@ -39,6 +42,7 @@ def numbers_of(history: RunHistory) -> dict[str, str]:
     return {
         "train loss": f"{step.loss:.4f}" if step else NOTHING,
         "validation loss": loss_words(evaluation.validation_loss, evaluation.tokens) if evaluation else NOTHING,
+        **_per_token(history),
         **_read(history),
         "best": f"{loss_words(best[1], evaluation.best_tokens)} at step {best[0]:,}"
         if evaluation and best
@@ -51,6 +55,15 @@ def numbers_of(history: RunHistory) -> dict[str, str]:
         "parameters": f"{started.parameters:,}" if started else NOTHING,
         "device": _device(started) if started else NOTHING,
     }
+
+
+def _per_token(history: RunHistory) -> dict[str, str]:
+    """Return the newest loss in other units where tokens are longer than characters."""
+    evaluation, characters = history.last_evaluation, history.characters_per_token
+    if evaluation is None or characters == 1.0:
+        return {}
+    loss = evaluation.validation_loss
+    return {"nats a token": f"{loss * characters:.4f}", "bits a character": f"{loss / math.log(2):.4f}"}
 
 
 def _read(history: RunHistory) -> dict[str, str]:

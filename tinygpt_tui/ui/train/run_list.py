@@ -13,7 +13,7 @@ OTHER_TEXT = "≠"  # before a loss of another text, which cannot be compared
 
 
 class RunRow(NamedTuple):
-    """A card, the loss of the best saved weights, and on how many tokens it was measured (0: the whole split)."""
+    """A card, the best saved weights' loss per character, and on how many tokens it was measured (0: all)."""
 
     card: RunCard
     best_loss: float | None
@@ -43,4 +43,4 @@ def _best_loss(card: RunCard) -> tuple[float | None, int]:
         trained = read_config(Path(card.path)).trained
     except TinyGPTError:
         return None, 0
-    return (trained.validation_loss, trained.tokens) if trained else (None, 0)
+    return (trained.loss_per_character, trained.tokens) if trained else (None, 0)

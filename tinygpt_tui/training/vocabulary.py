@@ -1,0 +1,93 @@
+"""The tokenizer that a run's settings ask for, made from its text or read from a file; no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from tinygpt_tui.errors import CheckpointError, UsageError
+from tinygpt_tui.files import is_file, is_folder
+from tinygpt_tui.foreign.vocabulary import read_vocabulary
+from tinygpt_tui.paths import typed_path
+from tinygpt_tui.settings.tokenizer import LARGEST, tokenizer_choice
+from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.bpe import BPETokenizer
+from tinygpt_tui.tokenizers.byte import ByteTokenizer
+from tinygpt_tui.tokenizers.char import CharTokenizer
+
+# A BPE is trained on the beginning of the text: never on the validation split, and always on the same part unless that
+# is large, so that a smaller split does not change the tokenizer.
+LARGEST_PART = 0.9
+MOST_CHARACTERS = 32 << 20
+SAMPLE = 1 << 18  # characters that tell how long tokens are
+
+
+def tokenizer_for(
+    name: str, text: str, counts: Mapping[str, int], validation_share: float = TrainingSettings().validation_share
+) -> Tokenizer:
+    """Return the tokenizer that a setting's `name` asks for, for a `text` with the character `counts`.
+
+    Raises UsageError for a file that is not there or cannot be used, MissingPackageError.
+    """
+    choice = tokenizer_choice(name)
+    match choice.kind:
+        case "characters":
+            return CharTokenizer.of_counts(counts)
+        case "bytes":
+            return ByteTokenizer()
+        case "bpe":
+            part = min(LARGEST_PART, 1 - validation_share)
+            return BPETokenizer.trained_on(text[: min(int(len(text) * part), MOST_CHARACTERS)], choice.size)
+        case "file":
+            return read_tokenizer_file(typed_path(choice.path))
+
+
+def count_tokens(text: str, tokenizer: Tokenizer) -> int:
+    """Return how many tokens `text` has; of a long one whose tokens are not characters, about how many."""
+    if isinstance(tokenizer, CharTokenizer) or not text:
+        return len(text)
+    sample = text[:SAMPLE]
+    return round(len(tokenizer.encode(sample)) * len(text) / len(sample))
+
+
+def whole_path(name: str) -> str:
+    """Return a tokenizer's name in its one form, a file's path from the root: the trainer works in another folder."""
+    choice = tokenizer_choice(name)
+    if choice.kind == "file":
+        choice = choice._replace(path=str(typed_path(choice.path).absolute()))
+    return choice.name
+
+
+def file_size(path: Path) -> int:
+    """Return how many tokens a tokenizer's file has, read again only if it has changed. Raises as below."""
+    try:
+        stamp = path.stat().st_mtime_ns
+    except OSError:
+        stamp = 0
+    return _file_size(path, stamp)
+
+
+@lru_cache(4)
+def _file_size(path: Path, stamp: int) -> int:
+    return read_tokenizer_file(path).size
+
+
+def read_tokenizer_file(path: Path) -> Tokenizer:
+    """Return the tokenizer in a file, or in a model's folder. Raises UsageError, StorageError."""
+    if not is_file(path) and not is_folder(path):
+        raise UsageError(
+            f"there is no file {path}", "choose characters, bytes, bpe:SIZE, or a tokenizer's file", setting="tokenizer"
+        )
+    try:
+        tokenizer = read_vocabulary(path)
+    except CheckpointError as error:
+        raise UsageError(error.message, error.hint, setting="tokenizer") from error
+    if tokenizer.size > LARGEST:
+        raise UsageError(
+            f"{path.name} has {tokenizer.size:,} tokens; at most {LARGEST:,} can be trained",
+            "choose a smaller one",
+            setting="tokenizer",
+        )
+    return tokenizer
