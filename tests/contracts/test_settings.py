@@ -60,7 +60,7 @@ RUNS: dict[str, tuple[Any, dict[str, Any]]] = {
     "compile": ("always", {}),
 }
 # These need the run's folder: what is saved, where it computes.
-FOLDERS: dict[str, Any] = {"timeline_mb": 10, "device": "no such", "threads": 2}
+FOLDERS: dict[str, Any] = {"calibration_share": 0.6, "timeline_mb": 10, "device": "no such", "threads": 2}
 # Takes seconds to start, and has tests of its own: file, and what is in it.
 ELSEWHERE = {"processes": ("training/test_distributed.py", "processes=2")}
 

@@ -73,7 +73,7 @@ def write_weights(folder: Path, model: LanguageModel, trained: TrainedOn) -> Non
     if config.architecture.tied_head:
         del state[HEAD]  # the same tensor as the embedding: kept once
     write_bytes(folder / WEIGHTS, safetensors.torch.save(state), within=folder)
-    write_config(folder, msgspec.structs.replace(config, trained=trained))
+    write_config(folder, msgspec.structs.replace(config, trained=trained, calibration=None))
 
 
 def write_trained(folder: Path, trained: TrainedOn) -> None:

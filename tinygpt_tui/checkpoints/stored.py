@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
+from tinygpt_tui.checkpoints.calibrated import folded
 from tinygpt_tui.checkpoints.card import WEIGHTS, is_native, read_config
 from tinygpt_tui.checkpoints.engines import forward_of, shapes_of
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
@@ -52,10 +53,14 @@ def read_model(path: Path, overrides: Overrides | None = None) -> StoredModel:
 
 
 def read_folder(folder: Path, state: Mapping[str, NDArray[Any]] | None = None) -> StoredModel:
-    """Read a model folder of ours; with `state`, those weights instead of its own. Raises as `read_model`."""
+    """Read a model folder of ours, calibrated; with `state`, those weights instead, as they are.
+
+    Raises as `read_model`.
+    """
     config = read_config(folder)
     tokenizer = open_tokenizer(folder, config)
     wanted = shapes_of(config.architecture, folder.name)
+    of_its_own = state is None
     if state is None:
         places = weight_places(folder)
         if strange := next((place for place in places.values() if not place.is_float), None):
@@ -64,6 +69,7 @@ def read_folder(folder: Path, state: Mapping[str, NDArray[Any]] | None = None) -
         state = read_tensors(folder / WEIGHTS, places)
     weights = _with_head(config, state)
     check_fit(wanted, weights, folder.name)
+    config, weights = folded(config, weights) if of_its_own else (config, weights)
     return StoredModel(config, weights, tokenizer)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tinygpt_tui.checkpoints.calibrated import folded
 from tinygpt_tui.checkpoints.card import WEIGHTS, read_config
 from tinygpt_tui.errors import CheckpointError, NotFoundError
 from tinygpt_tui.foreign.readers.safetensors_file import read_safetensors, read_tensors
@@ -38,7 +39,8 @@ def read_weights(folder: Path, precision: Precision = "fp32") -> NativeWeights:
 
     Raises CheckpointError where a part is missing, damaged, or does not fit; StorageError.
     """
-    settings: object = read_config(folder).architecture
+    config = read_config(folder)
+    settings: object = config.architecture
     if not isinstance(settings, GPTSettings) or not settings.is_standard:
         raise CheckpointError(f"{folder.name} is not a GPT that gpt.c decodes", "the torch engine reads it")
     check_sizes(settings, folder.name)
@@ -47,4 +49,6 @@ def read_weights(folder: Path, precision: Precision = "fp32") -> NativeWeights:
         raise no_floats(folder.name, strange.name, strange.kind)
     tied = {HEAD: places[EMBEDDING]} if settings.tied_head and EMBEDDING in places else {}
     check_fit(shapes(settings), {**places, **tied}, folder.name)  # before anything is read
-    return arrange(settings, read_tensors(folder / WEIGHTS, places), folder.name, precision)
+    config, tensors = folded(config, read_tensors(folder / WEIGHTS, places))
+    assert isinstance(config.architecture, GPTSettings)
+    return arrange(config.architecture, tensors, folder.name, precision)

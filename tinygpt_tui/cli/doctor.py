@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 import msgspec
 
@@ -65,7 +66,21 @@ def _of_run(name: str, one_batch: bool) -> list[Finding]:
     tried = try_one_batch(run) if one_batch else read_one_batch(run)
     if words := verdict_words(history, examination, settings.corpus.entropy):
         notify(words)
-    return worst_first([*findings, *([tried] if tried else [])])
+    return worst_first([*findings, *([tried] if tried else []), *_sureness(run.model)])
+
+
+def _sureness(model: Path) -> list[Finding]:
+    """Return whether the model is as often right as it says, if its text is here and it has weights."""
+    from tinygpt_tui.cli.reading import with_progress
+    from tinygpt_tui.doctor.sureness import sureness_finding
+    from tinygpt_tui.workers.calibrator import reliability_of
+
+    try:
+        found = with_progress(reliability_of(model), f"measuring how sure {model.name} is")
+    except TinyGPTError as error:
+        notify(f"how sure it is was not measured: {error.message}")
+        return []
+    return [sureness_finding(model.name, found.says, found.is_right)]
 
 
 def _of_corpus(name: str, encoding: str, preset: str, one_batch: bool) -> list[Finding]:

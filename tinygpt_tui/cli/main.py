@@ -38,6 +38,7 @@ COMMANDS = {
     "save": "save the state of a run now.",
     "sample": "print a sample of the model that a live run is training.",
     "doctor": "find what is wrong with a run, or with a text before training on it.",
+    "calibrate": "set right how sure a model is, without training.",
     "check-device": "check that a GPU or the processor trains and generates correctly, and how fast.",
     "bench": "measure how fast this machine generates text.",
     "config": "print the path of the app's settings file, edit it, or list the app's keys.",

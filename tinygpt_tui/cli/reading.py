@@ -21,15 +21,16 @@ def read_corpus_text(path: Path, encoding: str = AUTO) -> CorpusText:
     """Read a text file. Raises CorpusError, StorageError; UsageError for an unknown encoding."""
     if encoding != AUTO:
         check_encoding(encoding)  # before a large file is read
-    return _with_progress(reading(path, encoding), f"reading {path.name}")
+    return with_progress(reading(path, encoding), f"reading {path.name}")
 
 
 def encode(text: CorpusText, block_size: int, validation_share: float, tokenizer: Tokenizer) -> Corpus:
     """Encode a text as the ids of a corpus. Raises CorpusError."""
-    return _with_progress(splitting(text.text, block_size, validation_share, tokenizer), "encoding the text")
+    return with_progress(splitting(text.text, block_size, validation_share, tokenizer), "encoding the text")
 
 
-def _with_progress(steps: Generator[float, None, R], what: str) -> R:
+def with_progress(steps: Generator[float, None, R], what: str) -> R:
+    """Exhaust `steps`, which yield the share that is done; return what they return."""
     next_at = time.monotonic() + FIRST_S
     shown = False
     while True:

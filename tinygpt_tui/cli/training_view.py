@@ -17,6 +17,7 @@ from tinygpt_tui.doctor.examination import Examination, examination_of
 from tinygpt_tui.doctor.rounds import remedy_in_words, verdict_words
 from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.events.training import (
+    Calibrated,
     Evaluation,
     Finding,
     Note,
@@ -192,6 +193,8 @@ def _line(event: TrainingEvent, starting: bool = False) -> str:
             )
         case Note():
             return event.text
+        case Calibrated():
+            return f"calibrated: logits × {event.logit_scale:.3f}; validation loss {event.validation_loss:.4f}"
         case Finding() if event.level != "fine":
             helps = f"; try: {remedy_in_words(event)}" if event.remedy else ""
             return f"doctor: {event.text}{helps}"

@@ -13,7 +13,18 @@ from tinygpt_tui.settings.training import TrainingSettings
 
 LEVELS = ("bad", "warning", "hint", "fine")
 # Among findings of one level: what spoils a run, then what spoils its figures, then what costs time.
-ORDER = ("rate", "overfitting", "stuck", "initial-loss", "windows", "one-batch", "repetition", "split", "step-size")
+ORDER = (
+    "rate",
+    "overfitting",
+    "stuck",
+    "initial-loss",
+    "windows",
+    "one-batch",
+    "repetition",
+    "split",
+    "calibration",
+    "step-size",
+)
 SIGNS = {"bad": "✗", "warning": "!", "hint": "·", "fine": "✓"}
 
 

@@ -93,6 +93,18 @@ class Saved(msgspec.Struct, frozen=True, tag=True):
     what: Literal["best", "resume"]
 
 
+class Calibrated(msgspec.Struct, frozen=True, tag=True):
+    """The logits of the best weights are multiplied by `logit_scale` from here on, as `tokens` set aside decided.
+
+    `validation_loss` is to the calibrated weights what the best loss of the evaluations is to the others.
+    """
+
+    step: Count
+    logit_scale: Number
+    tokens: Count
+    validation_loss: Number
+
+
 class Paused(msgspec.Struct, frozen=True, tag=True):
     """The user asked for a pause, or something (`reason`) forces one."""
 
@@ -133,7 +145,7 @@ class Progress(msgspec.Struct, frozen=True, tag=True):
     """
 
     step: Count
-    what: Literal["reading", "measuring", "evaluation", "saving"]
+    what: Literal["reading", "measuring", "evaluation", "calibration", "saving"]
     share: float
 
 
@@ -182,6 +194,7 @@ TrainingEvent = (
     | Evaluation
     | Sample
     | Saved
+    | Calibrated
     | Paused
     | Resumed
     | RolledBack

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 
 Forward = Callable[[NDArray[np.int64]], NDArray[np.float32]]  # ids (B, T) -> logits (B, T, V), T at most block_size
+Piece = tuple[NDArray[np.int64], NDArray[np.int64]]  # ids and the next ones (B, T)
 MOST_NUMBERS = 4 << 20  # logits of one pass
 
 
@@ -17,19 +18,33 @@ def token_losses(
     forward: Forward, settings: ArchitectureSettings, ids: NDArray[np.int64], window: int
 ) -> NDArray[np.float64]:
     """Return the loss of every token but the first, nats (N - 1,), by windows side by side; the last may be shorter."""
+    losses = []
+    for read, wanted in pieces_of(ids, window, settings.vocab_size):
+        left, right = against_highest(forward(read), wanted.reshape(-1))
+        losses.append(np.log(np.exp(left).sum(axis=1)) - right)
+    found: NDArray[np.float64] = np.nan_to_num(np.concatenate(losses), nan=np.inf, posinf=np.inf)
+    return found
+
+
+def pieces_of(ids: NDArray[np.int64], window: int, vocabulary: int) -> list[Piece]:
+    """Return inputs and targets (B, T) that predict every token of `ids` (N,) but the first, each once.
+
+    A piece has few enough windows that its logits fit; T is `window` but for the last, which may be shorter.
+    """
     whole = (len(ids) - 1) // window * window
     inputs, targets = ids[:whole].reshape(-1, window), ids[1 : whole + 1].reshape(-1, window)
-    rows = max(1, MOST_NUMBERS // (window * settings.vocab_size))
+    rows = max(1, MOST_NUMBERS // (window * vocabulary))
     pieces = [(inputs[at : at + rows], targets[at : at + rows]) for at in range(0, len(inputs), rows)]
     if whole < len(ids) - 1:
         pieces.append((ids[None, whole:-1], ids[None, whole + 1 :]))
-    return np.concatenate([_cross_entropy(forward(read), wanted.reshape(-1)) for read, wanted in pieces])
+    return pieces
 
 
-def _cross_entropy(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the loss of each target (N,) by its logits (…, V); infinite where they are no numbers."""
+def against_highest(
+    logits: NDArray[np.float32], targets: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return logits (…, V) as (N, V) less the highest of each row, and the one of each target (N,)."""
     flat = logits.reshape(len(targets), -1).astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
         flat -= flat.max(axis=1, keepdims=True)
-        losses: NDArray[np.float64] = np.log(np.exp(flat).sum(axis=1)) - flat[np.arange(len(flat)), targets]
-    return np.nan_to_num(losses, nan=np.inf, posinf=np.inf)
+    return flat, flat[np.arange(len(flat)), targets]

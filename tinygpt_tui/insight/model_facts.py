@@ -176,6 +176,8 @@ def _losses(config: NativeConfig, history: RunHistory | None, run: RunSettings |
             yield Row("per character", f"{nats:.4f} nats, {nats / math.log(2):.4f} bits")
             yield Row("a token", f"{trained.characters_per_token:.2f} characters in the validation split")
         yield Row("perplexity", f"{math.exp(min(trained.validation_loss, 100)):.2f}")
+    if (found := config.calibration) is not None:
+        yield Row("calibrated", f"logits × {found.logit_scale:.3f}, decided by {found.text}")
     if run is not None and run.corpus.entropy is not None:
         yield Row("floor", f"{run.corpus.entropy:.4f}: no model can get below it")
     if history is None:

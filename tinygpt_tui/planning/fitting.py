@@ -15,7 +15,7 @@ from tinygpt_tui.planning.cost import evaluation_seconds, step_seconds
 from tinygpt_tui.planning.estimate import estimate
 from tinygpt_tui.planning.machine import Machine
 from tinygpt_tui.planning.time_budget import FEWEST
-from tinygpt_tui.settings.presets import PRESETS
+from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
 
 NGRAM_ROWS = 16_384
@@ -60,7 +60,7 @@ JUDGING_SHARE, FEWEST_JUDGES = 0.2, 10_000
 
 def fitted(minutes: float, characters: int, vocab_size: int, machine: Machine) -> TrainingSettings:
     """Return the training that learns most of such a text in `minutes` on `machine`."""
-    base = PRESETS["modern"].training
+    base = ALL_PRESETS["modern"].training
     slowness = step_seconds(base, machine) / step_seconds(base, Machine())
     place = next(i for i, size in enumerate(SIZES) if minutes * 60 / slowness <= size.seconds)
     place = min([place, *(largest for length, largest in LARGEST if characters < length)])

@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 
 from tinygpt_tui.events.training import (
+    Calibrated,
     Evaluation,
     Finding,
     Note,
@@ -69,6 +70,7 @@ class RunHistory:
         self.started: RunStarted | None = None
         self.ended: RunEnded | None = None
         self.paused: Paused | None = None
+        self.calibrated: Calibrated | None = None
         self.last_step: Step | None = None
         self.progress: Progress | None = None  # of what is done now, where it takes long
         self._from_step = 0
@@ -95,6 +97,9 @@ class RunHistory:
                     self._log_line(event.step, _ending(event))
                 case Planned():
                     self._add_plan(event)
+                case Calibrated():
+                    self.calibrated = event
+                    self._log_line(event.step, _calibration(event))
                 case Saved():
                     self._add_saved(event)
                 case Paused():
@@ -133,6 +138,8 @@ class RunHistory:
                 return "measuring this machine…"
             case "reading":
                 words = "reading the text"
+            case "calibration":
+                words = "calibration"
             case "saving":
                 words = "saving the state"
             case "evaluation":
@@ -292,7 +299,9 @@ class RunHistory:
     def _add_saved(self, event: Saved) -> None:
         if event.what == "resume":
             self._log_line(event.step, "state saved")
-        elif self.log and self.log[-1].endswith(BEST):
+            return
+        self.calibrated = None  # the weights are others now
+        if self.log and self.log[-1].endswith(BEST):
             self.log[-1] += ", saved"
         else:
             self._log_line(event.step, "best weights saved")
@@ -318,3 +327,7 @@ def _drop_from(known: list[Evaluation] | list[SampleText], step: int) -> None:
 def _ending(event: RunEnded) -> str:
     when = time.strftime("%H:%M:%S", time.localtime(event.time))
     return f"{event.reason} at {when}{': ' + event.message if event.message else ''}"
+
+
+def _calibration(event: Calibrated) -> str:
+    return f"calibrated: logits × {event.logit_scale:.3f}, validation {event.validation_loss:.4f}"

@@ -34,6 +34,17 @@ class TrainedOn(msgspec.Struct, frozen=True, kw_only=True):
         return self.validation_loss / self.characters_per_token
 
 
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model's logits are multiplied by, so that its probabilities are as often right as they say.
+
+    `tokens` of `text`, which no step of the training has read, decided it.
+    """
+
+    logit_scale: Annotated[float, Meta(gt=0, le=100)]
+    tokens: Annotated[int, Meta(ge=0, le=1 << 53)]
+    text: str
+
+
 class NativeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`config.json` of a model folder."""
 
@@ -41,3 +52,4 @@ class NativeConfig(msgspec.Struct, frozen=True, kw_only=True):
     architecture: ArchitectureSettings
     parameters: int
     trained: TrainedOn | None = None
+    calibration: Calibration | None = None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 
+import msgspec
+
 from tinygpt_tui.errors import NotFoundError
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.family_presets import FAMILY_PRESETS
@@ -58,6 +60,7 @@ def _modern(
     )
 
 
+CALIBRATION_SHARE = 0.02
 _LECTURE_RECIPE = {"optimizer": "adamw", "decay": "constant", "warmup_share": 0.0, "weight_decay": 0.01, "beta2": 0.999}
 
 PRESETS: dict[str, Preset] = {
@@ -195,7 +198,13 @@ PRESETS: dict[str, Preset] = {
         ),
     )
 }
-ALL_PRESETS = PRESETS | FAMILY_PRESETS
+# Runs of old have no such setting, and set nothing aside.
+ALL_PRESETS = {
+    name: msgspec.structs.replace(
+        preset, training=msgspec.structs.replace(preset.training, calibration_share=CALIBRATION_SHARE)
+    )
+    for name, preset in (PRESETS | FAMILY_PRESETS).items()
+}
 DEFAULT_PRESET = "quick"
 TIMED_PRESET = "timed"  # what stands in its row is only where the choosing begins (training/fitting.py)
 

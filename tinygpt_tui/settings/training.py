@@ -60,6 +60,15 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     validation_share: Annotated[
         float, Meta(gt=0, lt=1, description="share at the end of the corpus that is never trained on")
     ] = 0.1
+    calibration_share: Annotated[
+        float,
+        Meta(
+            ge=0,
+            lt=1,
+            description="share at the end of the training part that no step reads, 50,000 tokens at most: at the end "
+            "it decides how sure the model may be; 0: none",
+        ),
+    ] = 0.0
     evaluate_every: Annotated[
         int, Meta(ge=0, description="steps between two evaluations; 0: nine to twenty-six in all")
     ] = 0

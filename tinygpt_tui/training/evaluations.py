@@ -150,6 +150,14 @@ class Evaluations:
             best_tokens=self.best_tokens,
         )
 
+    def measure_again(self, model: LanguageModel, step: int) -> Generator[TrainingEvent, None, float | None]:
+        """Return the loss of `model` over what gave the best loss; None if a stop cut it short."""
+        try:
+            loss, _, complete = yield from self._measure(model, step, not self.best_on_part)
+        except _CutShort:
+            return None
+        return loss if complete or self.best_on_part else None
+
     def add_loss(self, loss: float) -> None:
         """Count a step's training loss, for the mean until the next evaluation."""
         self._recent.append(loss)

@@ -17,6 +17,7 @@ from tinygpt_tui.foreign.calibration_cache import inspect_calibrated
 from tinygpt_tui.runs.folder import RunFolder, StartingModel
 from tinygpt_tui.settings.architecture import CHANGES_NO_WEIGHT, ArchitectureSettings
 from tinygpt_tui.settings.fields import fields_of
+from tinygpt_tui.settings.presets import CALIBRATION_SHARE
 from tinygpt_tui.settings.tokenizer import CHARACTERS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
@@ -58,6 +59,7 @@ class Origin:
             steps=steps,
             minutes=0.0,
             evaluate_every=0,
+            calibration_share=recipe.calibration_share or CALIBRATION_SHARE,
             patience=PATIENCE,
             learning_rate=recipe.learning_rate * RATE,
             embedding_rate=recipe.embedding_rate * RATE,

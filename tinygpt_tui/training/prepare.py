@@ -17,6 +17,7 @@ from tinygpt_tui import platforms
 from tinygpt_tui.architectures.widening import widened
 from tinygpt_tui.checkpoints.native import Checkpoint, open_checkpoint, write_beginning
 from tinygpt_tui.checkpoints.vocabulary import read_tokenizer
+from tinygpt_tui.corpora.aside import TOO_SHORT, set_aside
 from tinygpt_tui.corpora.corpus import Corpus, reading, splitting
 from tinygpt_tui.errors import RunError, TinyGPTError, UnfitFile, UsageError, storage_error
 from tinygpt_tui.events.training import Progress, TrainingEvent
@@ -27,6 +28,7 @@ from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings
 from tinygpt_tui.settings.tokenizer import CHARACTERS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.char import Ids
 from tinygpt_tui.tokenizers.table import tokenizer_from
 from tinygpt_tui.training.device import choose_device, devices
 from tinygpt_tui.training.distributed import ALONE, ProcessGroup, Setup
@@ -46,6 +48,7 @@ class Prepared:
 
     training: Training
     notes: list[str]
+    aside: Ids  # (K,), which no step reads: they calibrate the best weights
     save_at_once: bool = False  # the first state cannot be drawn again from the settings alone
 
 
@@ -94,6 +97,9 @@ def preparing(
         elsewhere = f"continue it elsewhere: {command}"
         raise error if state is None else UsageError(error.message, elsewhere) from error
     notes += measured
+    corpus, aside = set_aside(corpus, chosen.calibration_share, architecture.training_length)
+    if chosen.calibration_share and not len(aside):
+        notes.append(TOO_SHORT)
     with _until_stop(control):
         training = Training(chosen, corpus, device, control, settings.extensions, group)
     notes += [training.precision.words] if training.precision.halved else []
@@ -117,7 +123,7 @@ def preparing(
             notes.append(_load_weights(training, base))
         write_beginning(folder.model, architecture, training.model.count_parameters(), corpus.tokenizer)
     folder.write_settings(msgspec.structs.replace(settings, training=chosen, corpus=reference))
-    return Prepared(training, notes, save_at_once=base is not None)
+    return Prepared(training, notes, aside, save_at_once=base is not None)
 
 
 def _place(

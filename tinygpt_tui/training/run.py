@@ -12,14 +12,16 @@ from typing import Literal
 import filelock
 import torch
 
+from tinygpt_tui.checkpoints.calibrated import write_calibration
 from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.errors import RunError, TinyGPTError, storage_error
-from tinygpt_tui.events.training import Note, Progress, RunEnded, RunStarted, TrainingEvent
+from tinygpt_tui.events.training import Calibrated, Note, Progress, RunEnded, RunStarted, TrainingEvent
 from tinygpt_tui.files import remove, remove_parts, take_lock
 from tinygpt_tui.planning.shortage import is_shortage, shortage
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder, RunSettings, steps_of
 from tinygpt_tui.runs.journal import last_event
+from tinygpt_tui.training.calibrating import calibrating
 from tinygpt_tui.training.distributed import ALONE, ProcessGroup
 from tinygpt_tui.training.health import HealthCheck
 from tinygpt_tui.training.live_weights import LiveWeights
@@ -154,6 +156,15 @@ class _Run:
         if training.evaluations.last < 0:  # not even the untrained model was measured, or saved
             raise StoppedEarly
         yield from recorder.save_resume()
+        yield from self._calibrate(ready)
+
+    def _calibrate(self, ready: Prepared) -> Iterator[TrainingEvent]:
+        training, recorder, model = ready.training, self._recorder, self._folder.model
+        found = yield from recorder.logged(calibrating(model, training, ready.aside))
+        if found is not None:
+            calibration, loss = found
+            yield from recorder.write(lambda: write_calibration(model, calibration, loss))
+            yield from recorder.log(Calibrated(training.step, calibration.logit_scale, calibration.tokens, loss))
 
     def _announce(self, settings: RunSettings) -> None:
         """Report that the run starts, or continues from where it was left."""
