@@ -51,6 +51,7 @@ LINES = {
     "watch shakespeare-small": OK,
     "data": OK,
     "doctor shakespeare": OK,
+    "calibrate tales --dry-run": OK,
     "doctor --corpus tales": OK,
     "doctor --corpus tales --one-batch": NEEDED,
     "open shakespeare": OK,

@@ -89,7 +89,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["calibrate", "cat", "--dry-run"]) == ExitCode.OK
     said = capsys.readouterr()
     assert "every second window" in said.err
-    assert "cat said" in said.out
+    assert "accuracy" in said.out
     assert read_config(trained.model) == before
 
     assert run(["calibrate", "cat", "--json"]) == ExitCode.OK
@@ -97,7 +97,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     after = read_config(trained.model)
     assert after.calibration is not None
     assert after.calibration.logit_scale == found["logit_scale"]
-    assert found["before"]["is_right"] == found["after"]["is_right"]
+    assert found["before"]["accuracy"] == found["after"]["accuracy"]
     assert after.trained is not None
     assert before.trained is not None
     assert after.trained.validation_loss < before.trained.validation_loss

@@ -47,10 +47,10 @@ def test_the_factor_of_the_text_is_found(scale: float) -> None:
 def test_it_says_how_often_it_is_right() -> None:
     pieces = pieces_of(drawn(0.6, 20_000), T, V)
     too_sure, calibrated = exhausted(measuring(table, pieces)), exhausted(measuring(table, pieces, 0.6))
-    assert too_sure.is_right == calibrated.is_right
-    assert too_sure.says > too_sure.is_right + 0.1
+    assert too_sure.accuracy == calibrated.accuracy
+    assert too_sure.confidence > too_sure.accuracy + 0.1
     assert too_sure.error > 0.1
-    assert calibrated.says == pytest.approx(calibrated.is_right, abs=0.01)
+    assert calibrated.confidence == pytest.approx(calibrated.accuracy, abs=0.01)
     assert calibrated.error < 0.02
     assert calibrated.tokens.sum() == 20_000
     edges = np.linspace(0, 1, BARS + 1)

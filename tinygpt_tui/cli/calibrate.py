@@ -43,16 +43,21 @@ def run(arguments: argparse.Namespace) -> int:
         import json
 
         figures = {
-            name: {"says": one.says, "is_right": one.is_right, "calibration_error": one.error, "loss": one.loss}
+            name: {
+                "confidence": one.confidence,
+                "accuracy": one.accuracy,
+                "calibration_error": one.error,
+                "loss": one.loss,
+            }
             for name, one in (("before", before), ("after", after))
         }
         write_data(json.dumps({"logit_scale": calibration.logit_scale, "text": calibration.text, **figures}) + "\n")
         return 0
     notify(f"logits × {calibration.logit_scale:.3f}, decided by {calibration.text}")
     write(
-        f"{model.name} said {before.says:.1%} of its likeliest token and was right {before.is_right:.1%} of the time; "
-        f"calibrated it says {after.says:.1%}\n"
-        f"loss {before.loss:.4f} → {after.loss:.4f} nats per token, "
+        f"confidence {before.confidence:.1%} → {after.confidence:.1%}: the mean probability of the most likely token\n"
+        f"accuracy {after.accuracy:.1%}: how often that token comes next\n"
         f"expected calibration error {before.error:.1%} → {after.error:.1%}\n"
+        f"loss {before.loss:.4f} → {after.loss:.4f} nats per token\n"
     )
     return 0

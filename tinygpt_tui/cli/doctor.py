@@ -80,7 +80,7 @@ def _sureness(model: Path) -> list[Finding]:
     except TinyGPTError as error:
         notify(f"how sure it is was not measured: {error.message}")
         return []
-    return [sureness_finding(model.name, found.says, found.is_right)]
+    return [sureness_finding(model.name, found.confidence, found.accuracy)]
 
 
 def _of_corpus(name: str, encoding: str, preset: str, one_batch: bool) -> list[Finding]:

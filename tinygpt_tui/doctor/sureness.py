@@ -9,7 +9,7 @@ FAR = 0.03  # between how sure it is and how often it is right
 
 
 def sureness_finding(name: str, says: float, is_right: float) -> Finding:
-    """Return the finding about the model `name`: how sure it is of its likeliest token, and how often that came."""
+    """Return the finding about the model `name`: how sure it is of its most likely token, and how often that came."""
     text = f"it says {says:.0%} and is right {is_right:.0%} of the time"
     if abs(says - is_right) <= FAR:
         return Finding(0, "calibration", "fine", text)

@@ -29,7 +29,7 @@ def token_losses(
 def pieces_of(ids: NDArray[np.int64], window: int, vocabulary: int) -> list[Piece]:
     """Return inputs and targets (B, T) that predict every token of `ids` (N,) but the first, each once.
 
-    A piece has few enough windows that its logits fit; T is `window` but for the last, which may be shorter.
+    A piece has few enough windows that its logits fit; T is `window` except in the last, which may be shorter.
     """
     whole = (len(ids) - 1) // window * window
     inputs, targets = ids[:whole].reshape(-1, window), ids[1 : whole + 1].reshape(-1, window)

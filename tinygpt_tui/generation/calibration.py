@@ -32,7 +32,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Reliability:
-    """By ten bars of how sure the model was of its likeliest token: the tokens, how sure, how often it was right.
+    """By ten bars of how sure the model was of its most likely token: the tokens, how sure, how often it was right.
 
     `sure` and `right` (10,) are means, nan where a bar has no `tokens` (10,). Bar 0 holds what it gave up to 10 %.
     `loss` is that of all tokens, nats a token.
@@ -44,13 +44,13 @@ class Reliability:
     loss: float
 
     @property
-    def says(self) -> float:
-        """The mean probability of its likeliest token."""
+    def confidence(self) -> float:
+        """The mean probability of its most likely token."""
         return self._mean(self.sure)
 
     @property
-    def is_right(self) -> float:
-        """How often its likeliest token was the next one."""
+    def accuracy(self) -> float:
+        """How often its most likely token was the next one."""
         return self._mean(self.right)
 
     @property
@@ -65,7 +65,7 @@ class Reliability:
 def fitting(forward: Forward, pieces: Sequence[Piece]) -> Generator[float, None, Fit]:
     """Yield the share that is done, and return the factor by which the loss of `pieces` is lowest.
 
-    The loss is convex in the factor: all of SCALES are tried in one pass, and Newton's method goes on from the best.
+    The loss is convex in the factor: all of SCALES are tried in one pass, and Newton's method continues from the best.
     """
     sums = np.zeros((3, len(SCALES)))  # of the losses, and of their first and second derivatives
     for done, (read, targets) in enumerate(pieces):
