@@ -296,7 +296,7 @@ class ByteTokenizer:
         return {"name": self.name}
 
 
-def wait_until(predicate: Callable[[], bool], seconds: float = 90) -> None:
+def wait_until(predicate: Callable[[], bool], seconds: float = 240) -> None:
     """Return when `predicate` holds; fail where it does not come to that."""
     ends = time.monotonic() + seconds
     while not predicate():

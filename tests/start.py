@@ -20,7 +20,7 @@ from pathlib import Path
 from tinygpt_tui.sessions.store import SessionStore
 from tinygpt_tui.ui.tabs import TABS
 
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 SIZE = (30, 100)  # lines, columns
 PROGRAM = [sys.executable, "-m", "tinygpt_tui"]
 PROMPT = "ROMEO:"

@@ -109,7 +109,7 @@ def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
         "import os, sys; from pathlib import Path; from tinygpt_tui.files import whole_file\n"
         "with whole_file(Path(sys.argv[1])) as file: file.write(b'half'); file.flush(); os._exit(9)"
     )
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "model.bin")], check=False, timeout=60)
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "model.bin")], check=False, timeout=240)
     with whole_file(tmp_path / "living.bin") as file:  # a process that lives is still at it
         file.write(b"half")
         (tmp_path / ".mine.part").write_bytes(b"")

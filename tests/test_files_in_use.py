@@ -243,7 +243,7 @@ def test_other_processes_count_and_have_the_same_rules(tmp_path: Path) -> None:
         with pytest.raises(PermissionError):
             theirs.rename(tmp_path / "moved")
         child.stdin.close()
-        child.wait(60)
+        child.wait(240)
     theirs.rename(tmp_path / "moved")
     ours.unlink()
 

@@ -160,7 +160,7 @@ for turn in range(100):
 
 
 def test_threads_that_use_a_struct_for_the_first_time_together() -> None:
-    done = subprocess.run([sys.executable, "-c", RACE], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", RACE], capture_output=True, text=True, timeout=240, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -200,7 +200,7 @@ def test_a_torch_that_cannot_be_loaded_is_no_traceback_either(tmp_path: Path, ho
     done = subprocess.run(
         [sys.executable, "-m", "tinygpt_tui", "generate", "shakespeare-rnn"],
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(HERE.parent)])},
-        capture_output=True, encoding="utf-8", timeout=120, check=False,
+        capture_output=True, encoding="utf-8", timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == NEEDED
     assert "cannot be loaded: c10.dll: error 126" in done.stderr

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def bench(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", f"benchmarks.{name}", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=120, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", timeout=240, check=False)
 
 
 def test_window_prints_every_policy_and_json_agrees(

@@ -1,17 +1,18 @@
-"""The command line as people run it: subprocesses, their streams and their exit codes."""
+"""The command line: streams and exit codes of every command, and processes that are stopped."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib
 import json
-import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command_line import tinygpt
 from makers import make_run
 
 from tinygpt_tui import __main__
@@ -24,10 +25,10 @@ TINY = ["--n-layer", "1", "--n-embd", "16", "--n-head", "2", "--block-size", "16
 SHORT = ["--steps", "12", "--evaluate-every", "6", "--sample-tokens", "20", "--threads", "1", "--batch-size", "4"]
 
 
-def tinygpt(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the command line to its end."""
+def start(*arguments: str | Path) -> subprocess.Popen[str]:
+    """Start the command line in a process of its own."""
     command = [sys.executable, "-m", "tinygpt_tui", *map(str, arguments)]
-    return subprocess.run(command, input=stdin, capture_output=True, encoding="utf-8", timeout=120, check=False)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -42,17 +43,12 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained_home(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
     """A home in which `fox` has been trained by the command line."""
     home = tmp_path_factory.mktemp("trained")
-    command = [sys.executable, "-m", "tinygpt_tui", "train", "--corpus", str(corpus), "--name", "fox", *TINY, *SHORT]
-    done = subprocess.run(
-        command,
-        env={**os.environ, "TINYGPT_TUI_HOME": str(home)},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "step 12/12" in done.stdout
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINYGPT_TUI_HOME", str(home))
+        with start("train", "--corpus", corpus, "--name", "fox", *TINY, *SHORT) as training:
+            written, said = training.communicate(timeout=240)
+    assert training.returncode == 0, said
+    assert "step 12/12" in written
     return home
 
 
@@ -132,7 +128,7 @@ def test_help_imports_neither_torch_nor_textual() -> None:
         "except SystemExit: pass\n"
         "print(sorted({'torch', 'textual', 'numpy'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=240, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 
 
@@ -304,18 +300,21 @@ def test_settings_from_a_toml_file_and_typed_ones_win(home: Path, corpus: Path, 
     assert "did you mean learning_rate?" in done.stderr
 
 
+# Steps without an end: however late this process looks, the training has not finished by then.
+ENDLESS = ["--steps", "1000000", "--evaluate-every", "50", "--sample-tokens", "0", "--threads", "1"]
+ENDLESS += ["--preset", "quick"]  # the default has patience, if the machine is fast
+
+
+def wait_for_step_50(training: subprocess.Popen[str]) -> None:
+    assert training.stdout is not None
+    assert any(line.startswith("step 50/") for line in training.stdout)
+
+
 def test_stop_from_another_terminal_keeps_the_model(home: Path, corpus: Path) -> None:
-    command = [sys.executable, "-m", "tinygpt_tui", "train", "--corpus", str(corpus), "--name", "long", *TINY]
-    long = ["--steps", "1000000", "--evaluate-every", "50", "--sample-tokens", "0", "--threads", "1"]
-    with subprocess.Popen(
-        [*command, *long], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
-    ) as training:
-        assert training.stdout is not None
-        for line in training.stdout:
-            if line.startswith("step 50/"):
-                break
+    with start("train", "--corpus", corpus, "--name", "long", *TINY, *ENDLESS) as training:
+        wait_for_step_50(training)
         assert tinygpt("stop", "long").returncode == 0
-        _, said = training.communicate(timeout=60)
+        _, said = training.communicate(timeout=240)
     assert training.returncode == 0
     assert "stopped at step" in said
     assert tinygpt("generate", "long", "--max-new-tokens", "5").returncode == 0
@@ -323,26 +322,17 @@ def test_stop_from_another_terminal_keeps_the_model(home: Path, corpus: Path) ->
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child alone")
 def test_ctrl_c_stops_and_keeps_the_model_and_resume_goes_on(home: Path, corpus: Path) -> None:
-    import signal
-
-    command = [sys.executable, "-m", "tinygpt_tui", "train", "--corpus", str(corpus), "--name", "cut", *TINY]
-    settings = ["--steps", "1000", "--evaluate-every", "50", "--sample-tokens", "0", "--threads", "1"]
-    settings += ["--preset", "quick"]  # the default has patience, if the machine is fast
-    with subprocess.Popen(
-        [*command, *settings], stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8"
-    ) as training:
-        assert training.stdout is not None
-        for line in training.stdout:
-            if line.startswith("step 50/"):
-                break
+    with start("train", "--corpus", corpus, "--name", "cut", *TINY, *ENDLESS) as training:
+        wait_for_step_50(training)
         training.send_signal(signal.SIGINT)
-        _, said = training.communicate(timeout=60)
+        _, said = training.communicate(timeout=240)
     assert training.returncode == 0
     assert "best weights are saved" in said
-    done = tinygpt("resume", "cut")
-    assert done.returncode == 0
-    assert "resuming from step" in done.stderr
-    assert "step 1000/1000" in done.stdout
+    stopped = RunFolder(home / "models" / "cut").read_status().step
+    done = tinygpt("resume", "cut", "--steps", str(stopped + 20))
+    assert done.returncode == 0, done.stderr
+    assert f"resuming from step {stopped:,}" in done.stderr
+    assert f"step {stopped + 20}/{stopped + 20}" in done.stdout
 
 
 def test_an_interrupt_while_a_command_is_imported_ends_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -357,8 +347,6 @@ def test_an_interrupt_while_a_command_is_imported_ends_quietly(monkeypatch: pyte
 def test_an_interrupt_while_torch_is_imported_is_heeded_when_the_training_begins(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import signal
-
     from tinygpt_tui.cli.train import train_here
     from tinygpt_tui.training.distributed import ALONE, ProcessGroup
 

@@ -56,7 +56,7 @@ def complete(shell: str, folder: Path, line: str) -> list[str]:
         "SCRIPT": str(folder / "lines.ps1"), "TYPED": line,
     }  # fmt: skip
     done = subprocess.run(
-        [shell, "-c", ASK[shell]], env=environment, cwd=folder, capture_output=True, encoding="utf-8", timeout=60
+        [shell, "-c", ASK[shell]], env=environment, cwd=folder, capture_output=True, encoding="utf-8", timeout=240
     )
     # A shell may add a description behind a tab (fish) or a colon (zsh).
     return [offer.replace("\t", ":").split(":")[0].strip() for offer in done.stdout.splitlines()]
@@ -87,5 +87,5 @@ def test_what_is_offered(line: str, offered: set[str], tmp_path: Path) -> None:
         **os.environ, "_ARGCOMPLETE": "1", "_ARGCOMPLETE_STDOUT_FILENAME": str(answer), "_ARGCOMPLETE_IFS": "\n",
         "COMP_LINE": line, "COMP_POINT": str(len(line)),
     }  # fmt: skip
-    subprocess.run([sys.executable, "-m", "tinygpt_tui"], env=environment, check=True, timeout=60)
+    subprocess.run([sys.executable, "-m", "tinygpt_tui"], env=environment, check=True, timeout=240)
     assert offered <= {offer.strip() for offer in answer.read_text(encoding="utf-8").split("\n")}

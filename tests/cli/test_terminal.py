@@ -53,7 +53,7 @@ def test_output_that_cannot_be_written_goes_to_the_log(kind: str, tmp_path: Path
     if kind != "full disk":
         assert b"before" in os.read(near, 100)
     os.close(near)
-    process.communicate(b"\n", timeout=60)
+    process.communicate(b"\n", timeout=240)
     assert process.returncode == 0
     for line in ("out 2", "err 2", "by descriptor"):
         assert line in said(log)
@@ -64,7 +64,7 @@ def test_without_a_log_it_continues_silently(tmp_path: Path) -> None:
     process = start("-c", TALK, str(tmp_path / "no folder" / "run.log"), output=far)
     os.close(far)
     os.close(near)
-    process.communicate(b"\n", timeout=60)
+    process.communicate(b"\n", timeout=240)
     assert process.returncode == 0
 
 
@@ -83,7 +83,7 @@ def test_a_training_outlives_its_terminal(moment: str) -> None:
     if moment == "in training":
         wait_until(lambda: any("Step" in str(event) for event in read_journal(run.events)))
     os.close(near)
-    process.communicate(timeout=120)
+    process.communicate(timeout=240)
     assert process.returncode == 0
     last = read_journal(run.events)[-1]
     assert isinstance(last, RunEnded)

@@ -38,6 +38,6 @@ def test_a_prompt_is_utf_8_though_the_locale_is_ascii() -> None:
     plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     command = [sys.executable, "-m", "tinygpt_tui", "generate", "tales", "--max-new-tokens", "1", "--prompt", "“Oh”"]
     done = subprocess.run(
-        [os.fsencode(word) for word in command], env=os.environ | plain, capture_output=True, check=False, timeout=120
+        [os.fsencode(word) for word in command], env=os.environ | plain, capture_output=True, check=False, timeout=240
     )
     assert done.stdout.startswith("“Oh”".encode()), done.stderr

@@ -29,7 +29,7 @@ def corpus(tmp_path: Path) -> Path:
 def train(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tinygpt_tui", "train", *map(str, arguments)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=200, check=False, env=environment)
+    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=240, check=False, env=environment)
 
 
 def test_a_dry_run_says_what_it_would_take_and_starts_nothing(corpus: Path) -> None:
@@ -103,6 +103,6 @@ def test_the_own_text_is_timed_and_a_dry_run_builds_nothing(corpus: Path) -> Non
     huge = ["--preset", "quick", "--n-layer", "48", "--n-embd", "4096"]
     for more, words in (([], "by the clock"), (huge, "GB of memory, you have")):
         command = [sys.executable, "-c", code, "train", "--corpus", str(corpus), "--dry-run", *more]
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=200, check=True)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=240, check=True)
         assert words in done.stdout
         assert done.stderr.strip() == "False"

@@ -111,7 +111,7 @@ def test_the_shipped_file_is_what_the_generator_writes_and_what_the_catalogue_sa
 
 def test_the_command_writes_the_shipped_file(tmp_path: Path) -> None:
     out = tmp_path / "tales.txt"
-    subprocess.run([sys.executable, "-m", "tinygpt_tui.corpora.tales", str(out)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-m", "tinygpt_tui.corpora.tales", str(out)], check=True, timeout=240)
     assert out.read_bytes() == (DATA / "tales.txt").read_bytes()
 
 

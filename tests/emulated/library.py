@@ -34,7 +34,7 @@ class EmulatedLibrary(Library):
         assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.stdout.close()
-        assert self._process.wait(30) == 0
+        assert self._process.wait(240) == 0
 
     def memory_floats(self, net: int) -> int:
         """Return what gpt_memory_floats does."""

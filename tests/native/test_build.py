@@ -171,4 +171,4 @@ def test_it_needs_no_package() -> None:
     """A wheel is built where nothing is installed but the build tool."""
     root = Path(building.__file__).parents[2]
     code = f"import sys; sys.path.insert(0, {str(root)!r}); import tinygpt_tui.native.build"
-    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True, timeout=240)

@@ -215,6 +215,6 @@ def test_it_decodes_without_torch(tmp_path: Path, library_path: Path) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        capture_output=True, text=True, timeout=60, check=True, env={VARIABLE: str(library_path), "PATH": ""},
+        capture_output=True, text=True, timeout=240, check=True, env={VARIABLE: str(library_path), "PATH": ""},
     )  # fmt: skip
     assert done.stdout.strip() == ""

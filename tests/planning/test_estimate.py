@@ -172,7 +172,7 @@ def test_a_machine_is_remembered_and_another_one_is_not_taken_for_it() -> None:
 def test_trying_steps_leaves_no_trace() -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    assert 0 < try_steps(small_training(), CPU, 0.01) < 5
+    assert 0 < try_steps(small_training(), CPU, 0.01) < 60
     assert torch.equal(torch.get_rng_state(), before)
 
 

@@ -22,7 +22,7 @@ Wait: Any = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
 
 DRIVER, BROWSER = shutil.which("chromedriver"), shutil.which("chromium")
 pytestmark = pytest.mark.skipif(not (DRIVER and BROWSER), reason="Chromium and its driver are not on this machine")
-PATIENCE_S = 60
+PATIENCE_S = 240
 WIDTHS = {"desktop": (1280, 900), "phone": (390, 844)}
 OFFLINE = ("background-networking", "component-update", "sync", "default-apps", "quic", "gpu", "dev-shm-usage")
 
@@ -37,7 +37,7 @@ def url(models: None) -> Iterator[str]:
         thread.start()
         yield address(settings, listener)
         server.should_exit = True
-        thread.join(60)
+        thread.join(240)
 
 
 @pytest.fixture(params=WIDTHS)

@@ -27,7 +27,7 @@ def url(models: None) -> Iterator[str]:
         thread.start()
         yield address(settings, listener)
         server.should_exit = True
-        thread.join(60)
+        thread.join(240)
         assert not thread.is_alive()
 
 

@@ -36,7 +36,7 @@ class Reader:
     def _take(self, events: Sequence[TextEvent]) -> None:
         self.events += events
         if self._gate is not None:
-            assert self._gate.wait(60)
+            assert self._gate.wait(240)
 
     @property
     def reasons(self) -> list[str]:

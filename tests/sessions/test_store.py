@@ -202,10 +202,10 @@ def test_another_process_is_another_window(store: SessionStore) -> None:
     code = "import sys; from tinygpt_tui.sessions.store import SessionStore as S; print(S().open(sys.argv[1]).notice)"
     ask = [sys.executable, "-c", code, session.id]
     opened = store.open(session.id)
-    done = subprocess.run(ask, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(ask, capture_output=True, text=True, timeout=240, check=True)
     assert done.stdout.strip() == COPY
     store.release(opened.lock)
-    done = subprocess.run(ask, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(ask, capture_output=True, text=True, timeout=240, check=True)
     assert done.stdout.strip() == ""
 
 

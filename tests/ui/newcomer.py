@@ -21,7 +21,7 @@ from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.learn.key_names import key_of
 from tinygpt_tui.ui.learn.pane import LessonPane
 
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 
 
 class Newcomer:

@@ -16,7 +16,7 @@ import pytest
 from makers import wait_until
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not on this machine")
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 
 
 class Terminal:

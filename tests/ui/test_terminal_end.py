@@ -28,7 +28,7 @@ import pty
 import struct
 import termios
 
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 START = "from tinygpt_tui.__main__ import main; raise SystemExit(main())"
 IGNORE_HANGUP = f"import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); {START}"
 ALTERNATE_SCREEN, MOUSE, CURSOR = b"\x1b[?1049", b"\x1b[?1003", b"\x1b[?25"

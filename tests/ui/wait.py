@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from textual.pilot import Pilot
 
-PATIENCE_S = 20.0
+PATIENCE_S = 240.0  # another process may have both cores for a while; only a failure takes that long
 
 
 async def wait_until(pilot: Pilot[None], condition: Callable[[], object], patience_s: float = PATIENCE_S) -> None:

@@ -179,7 +179,7 @@ async def test_jobs_of_a_killed_process_end_each_with_a_word(model: str) -> None
                 process._process.kill()
         return found
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         found = await asyncio.gather(*(read(job) for job in jobs))
     await engine.close()
     for job, events in zip(jobs, found, strict=True):

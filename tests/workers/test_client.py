@@ -54,13 +54,13 @@ class Script:
 
 async def sent(script: Script, count: int) -> None:
     """Wait until so many requests have arrived."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(240):
         while len(script.requests) < count:
             await asyncio.sleep(0)
 
 
 async def events_of(job: Job) -> list[GenerationEvent]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(240):
         return [event async for batch in job for event in batch]
 
 
@@ -236,7 +236,7 @@ async def test_while_the_pace_rests_events_wait_and_come_as_one_batch() -> None:
     assert batches == []
     pace.resting = False
     script.receive([ended(1)])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(240):
         await reader
     assert batches == [[*(token(1, index) for index in range(5)), ended(1)]]
     assert pace.begun == 1

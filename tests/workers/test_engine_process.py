@@ -74,7 +74,7 @@ class Listener:
 
     async def until(self, there: Callable[[], bool]) -> None:
         """Wait until `there` holds."""
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(240):
             while not there():
                 self._come.clear()
                 await self._come.wait()
@@ -292,7 +292,7 @@ def test_a_stopped_job_opens_no_model_and_the_process_ends_with_its_stdin(model:
         assert (ended.job, ended.reason, ended.message) == (2, "stopped", "")  # not: there is no such model
         assert isinstance(wire.generation_event(process.stdout.readline()), GenerationStarted)
         process.stdin.close()
-        assert process.wait(60) == 0  # in the middle of a million tokens
+        assert process.wait(240) == 0  # in the middle of a million tokens
 
 
 def test_a_file_in_the_current_folder_is_not_imported(tmp_path: Path) -> None:
@@ -303,7 +303,7 @@ def test_a_file_in_the_current_folder_is_not_imported(tmp_path: Path) -> None:
         capture_output=True,
         cwd=tmp_path,
         env=environment(),
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert b"imported" not in done.stderr

@@ -43,6 +43,6 @@ def test_closing_ends_it(before: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         if before:
             one.close()
         done = pool.submit(one.measure)
-        assert started.wait(30)
+        assert started.wait(240)
         one.close()
         assert done.result(30) is False

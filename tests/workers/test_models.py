@@ -30,7 +30,7 @@ def greedy(native: str) -> tuple[str, str]:
     """Return whether a fresh process imported torch, and the ids it wrote past the window's edge."""
     environment = {**os.environ, "TINYGPT_TUI_NATIVE": native}
     done = subprocess.run(
-        [sys.executable, "-c", GREEDY], env=environment, capture_output=True, encoding="utf-8", timeout=120, check=True
+        [sys.executable, "-c", GREEDY], env=environment, capture_output=True, encoding="utf-8", timeout=240, check=True
     )
     imported, _, ids = done.stdout.strip().partition(" ")
     return imported, ids

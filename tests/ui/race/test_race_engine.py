@@ -13,7 +13,7 @@ from tinygpt_tui import paths
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.race.screen import RaceScreen
 
-PATIENCE_S = 120.0  # the engine imports torch, on whatever machine this is
+PATIENCE_S = 240.0  # the engine imports torch, on whatever machine this is
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,7 @@ from tinygpt_tui.workers.service import EngineService
 
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("no_shipped_models"), pytest.mark.slow]
 
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 TINY = {
     "n_layer": "1",
     "n_head": "2",
