@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
+from textual import events
 from textual.pilot import Pilot
+from wait import wait_until
 
 from tinygpt_tui.corpora.floors import Floor
 from tinygpt_tui.doctor.examination import Examination, run_path, write_examination
@@ -20,8 +22,6 @@ from tinygpt_tui.runs.journal import Journal
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.learn.key_names import key_of
 from tinygpt_tui.ui.learn.pane import LessonPane
-
-PATIENCE_S = 240.0
 
 
 class Newcomer:
@@ -45,10 +45,11 @@ class Newcomer:
         return self.app.screen.query_one(LessonPane)
 
     async def until(self, condition: Callable[[], object], what: str = "") -> None:
-        limit = time.monotonic() + PATIENCE_S
-        while not condition():
-            assert time.monotonic() < limit, f"{what}\n{self.shown}"
-            await self.pilot.pause(0.1)  # reading the screen takes time, too
+        """Wait until a condition holds; fail with what is on the screen."""
+        try:
+            await wait_until(self.pilot, condition)
+        except AssertionError:
+            raise AssertionError(f"{what}\n{self.shown}") from None
 
     async def sees(self, text: str) -> None:
         await self.until(lambda: text in self.shown, f"never saw {text!r}")
@@ -67,7 +68,21 @@ class Newcomer:
             await self.pilot.press(key)
 
     async def type(self, text: str) -> None:
-        await self.pilot.press(*text)
+        """Type a letter and paste the rest: the screen is drawn twice, not once a letter."""
+        await self.pilot.press(text[0])
+        if text[1:]:
+            await self._send(events.Paste(text[1:]))
+
+    async def repeat(self, key: str, times: int) -> None:
+        """Press a key several times, faster than the screen is drawn."""
+        await self._send(*(events.Key(key, None) for _ in range(times)))
+
+    async def _send(self, *typed: events.Event) -> None:
+        assert self.app._driver is not None
+        for event in typed:
+            event.set_sender(self.app)
+            self.app._driver.send_message(event)
+        await self.pilot.pause()
 
     async def go(self, tab: str) -> None:
         await self.press(f"app.{tab}")
@@ -123,14 +138,14 @@ def scripted_trainer(run: RunFolder, settings: object = None) -> int:
     run.write_settings(msgspec.structs.replace(read, training=training))
     curve = list(_curve(read.training.learning_rate, read.corpus.characters, bool(read.start)))
     last, best = curve[-1][0], min(curve, key=lambda one: one[1])
-    events: list[TrainingEvent] = [RunStarted(read.created, 0, last, 1, 900, 100, "cpu", 1)]
+    journalled: list[TrainingEvent] = [RunStarted(read.created, 0, last, 1, 900, 100, "cpu", 1)]
     for (step, loss, train), (before, *_) in zip(curve, [(0,), *curve], strict=False):
-        events += [Step(one, train, 0.01, 0.5, 10_000.0, one * 0.03) for one in range(before + 1, step + 1)]
+        journalled += [Step(one, train, 0.01, 0.5, 10_000.0, one * 0.03) for one in range(before + 1, step + 1)]
         so_far = min((seen for seen in curve if seen[0] <= step), key=lambda seen: seen[1])
-        events.append(Evaluation(step, loss, train, so_far[0], so_far[1], 0.1))
-    events.append(RunEnded(time.time(), last, "finished", best[0], best[1], last * 0.03))
+        journalled.append(Evaluation(step, loss, train, so_far[0], so_far[1], 0.1))
+    journalled.append(RunEnded(time.time(), last, "finished", best[0], best[1], last * 0.03))
     journal = Journal(run.events)
-    journal.append(events)
+    journal.append(journalled)
     journal.close()
     floors = [Floor("unigram", 1, 2.9), Floor("bigram", 2, 2.1), Floor("trigram", 3, 1.6), Floor("5-gram", 5, 1.0)]
     write_examination(Examination(floors=floors), run_path(run))

@@ -12,7 +12,7 @@ from fakes import FakeEngine
 from textual.message import Message
 from textual.pilot import Pilot
 from textual.widgets import Button, Collapsible, Input, Static
-from wait import wait_until
+from wait import PATIENCE_S, wait_until
 
 from tinygpt_tui.events.training import Evaluation, RunEnded, RunStarted, Sample, Step, TrainingEvent
 from tinygpt_tui.runs.control import process_started_at
@@ -79,10 +79,10 @@ class TrainBench:
         """The form's row of a setting."""
         return next(row for row in self.screen.query(SettingRow) if row.setting.name == name)
 
-    async def until(self, condition: object, patience_s: float = 20.0) -> None:
+    async def until(self, condition: object, patience_s: float = PATIENCE_S) -> None:
         await wait_until(self.pilot, condition, patience_s)  # type: ignore[arg-type]
 
-    async def sees(self, text: str, patience_s: float = 20.0) -> None:
+    async def sees(self, text: str, patience_s: float = PATIENCE_S) -> None:
         """Wait until `text` stands on the screen."""
         await self.until(lambda: text in self.shown, patience_s)
 

@@ -114,7 +114,7 @@ async def test_the_doctor_before_a_start(tmp_path: Path) -> None:
             await bench.set(name, value)
         await bench.pilot.press("ctrl+y")
         await bench.until(lambda: bench.app.screen.is_modal)
-        await bench.sees("done  enter", 90)
+        await bench.sees("done  enter")
         doctor = bench.app.screen.query_one(TrainDoctor)
         found = {finding.check: finding for finding in doctor._findings}
         assert found["one-batch"].level in ("fine", "hint")
