@@ -192,7 +192,7 @@ def test_what_is_only_near_says_how_near(tmp_path: Path) -> None:
     _, done = written(tmp_path, "gguf", tiny_gpt(), approximate=True)
     assert done.checked is not None
     assert 1e-5 < done.checked.share < 0.01
-    assert any("differ by up to" in note for note in done.notes)
+    assert any(note.startswith("Compared with ") for note in done.notes)
 
 
 @pytest.mark.parametrize("settings", [LECTURE, MODERN, tiny_gpt(head_bias=True)])
@@ -262,7 +262,7 @@ def test_the_command_says_where_and_what(tmp_path: Path, capsys: pytest.CaptureF
     said = capsys.readouterr()
     assert said.out == f"{tmp_path / 'out'}\n"
     assert "ckpt.pt" in said.err
-    assert "Checked: read by torch" in said.err
+    assert "Verified with torch: logits differ by at most" in said.err
     assert run(["export", str(tmp_path / "letters"), "--to", "lecture", str(tmp_path / "other")]) == 2
     assert "the activation gelu" in capsys.readouterr().err
     assert (

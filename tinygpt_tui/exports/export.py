@@ -112,14 +112,14 @@ def _notes(form: Form, source: ExportSource, checked: Checked | None) -> list[st
             notes.append("The model's GELU is the exact one, this program's its tanh form: the logits differ.")
     inexact = form.rounds or bool(strangers(form, settings))
     if checked is not None and inexact:
-        notes.append(f"Read by {checked.program}, they differ by up to {_difference(checked)}.")
+        notes.append(f"Compared with {checked.program}: {_difference(checked)}.")
     elif checked is not None:
-        notes.append(f"Checked: read by {checked.program}, its logits are the model's own to {_difference(checked)}.")
+        notes.append(f"Verified with {checked.program}: {_difference(checked)}.")
     return notes
 
 
 def _difference(checked: Checked) -> str:
-    return f"{checked.difference:.1e} of a spread of {checked.spread:.1f}"
+    return f"logits differ by at most {checked.difference:.1e} (their range is {checked.spread:.1f})"
 
 
 def _prompt(source: ExportSource) -> str:
