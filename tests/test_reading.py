@@ -18,7 +18,9 @@ import pytest
 
 import tinygpt_tui
 from tinygpt_tui import reading
-from tinygpt_tui.errors import storage_error
+from tinygpt_tui.checkpoints.library import find_model
+from tinygpt_tui.corpora.catalog import find_corpus
+from tinygpt_tui.errors import StorageError, storage_error
 from tinygpt_tui.reading import Damage, decode, decode_halves, decode_toml, read_bytes, read_json
 
 PACKAGE = Path(tinygpt_tui.__file__).parent
@@ -115,6 +117,17 @@ def test_what_is_no_regular_file_is_refused_at_once(made: Callable[[Path], Any],
     error = storage_error(caught.value, path)
     assert said in error.message
     assert error.hint
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has none of these")
+@pytest.mark.parametrize("find", [find_model, find_corpus])
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device", "a link to itself"])
+def test_what_is_no_file_is_named_where_a_model_or_a_text_is_expected(
+    find: Callable[[str], Any], kind: str, tmp_path: Path
+) -> None:
+    made, said = UNFIT[kind]
+    with made(tmp_path) as path, pytest.raises(StorageError, match=said):
+        find(str(path))
 
 
 @pytest.mark.parametrize(

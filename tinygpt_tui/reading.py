@@ -29,7 +29,7 @@ from typing import Any, TypeVar, overload
 import msgspec
 
 from tinygpt_tui import platforms
-from tinygpt_tui.errors import UnfitFile
+from tinygpt_tui.errors import UnfitFile, storage_error
 
 T = TypeVar("T")
 
@@ -68,6 +68,21 @@ def read_bytes(path: Path, largest: int) -> bytes:
     if len(content) > largest:  # it has grown meanwhile
         raise _too_large(largest)
     return content
+
+
+def check_kind(path: Path) -> None:
+    """Raise StorageError if there is something at `path` that is neither a file nor a folder: a pipe, a device, …."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - as below
+        if not stat.S_ISDIR(status.st_mode):
+            _check_regular(status)
+    except UnfitFile as error:
+        raise storage_error(error, path) from error
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise storage_error(error, path) from error
+    except ValueError:
+        return  # a name that no file can have
 
 
 def real_path(path: Path) -> Path:

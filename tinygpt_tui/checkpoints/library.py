@@ -14,6 +14,7 @@ from tinygpt_tui.files import is_file, is_folder
 from tinygpt_tui.foreign.facts import doubts
 from tinygpt_tui.foreign.hub import find_on_hub, is_hub_name
 from tinygpt_tui.foreign.source import no_weights_in, weights_in
+from tinygpt_tui.reading import check_kind
 
 
 def list_models() -> list[ModelCard]:
@@ -42,8 +43,8 @@ def _card(entry: Path, origin: Literal["shipped", "yours"]) -> ModelCard | None:
 def find_model(name: str) -> Path:
     """Return the folder or the file that `name` means: a model's name, the path of a checkpoint of any layout, hf:NAME.
 
-    Raises NotFoundError, which names the nearest models there are, CheckpointError for a folder without weights; for
-    the Hub's as `hub.fetch`.
+    Raises NotFoundError, which names the nearest models there are, CheckpointError for a folder without weights,
+    StorageError for what is neither a file nor a folder; for the Hub's as `hub.fetch`.
     """
     if is_hub_name(name):
         return find_on_hub(name)
@@ -55,6 +56,7 @@ def find_model(name: str) -> Path:
         return path
     if is_folder(path):
         raise no_weights_in(path)
+    check_kind(path)
     near = difflib.get_close_matches(name, known, n=3) or sorted(known)[:5]
     hint = f"there is {', '.join(near)}" if near else "train one: `tinygpt-tui train --corpus FILE --name NAME`"
     raise NotFoundError(f"no model is called {name!r}", hint)

@@ -10,7 +10,7 @@ from tinygpt_tui import paths
 from tinygpt_tui.errors import CorpusError, NotFoundError
 from tinygpt_tui.files import is_file, is_folder
 from tinygpt_tui.platforms import own_command
-from tinygpt_tui.reading import decode_toml
+from tinygpt_tui.reading import check_kind, decode_toml
 
 CATALOG = "CATALOG.toml"
 
@@ -70,7 +70,8 @@ def list_corpora() -> list[CorpusEntry]:
 def find_corpus(name: str) -> CorpusEntry:
     """Return the corpus that `name` means: a catalogue name, or the path of a text file.
 
-    Raises NotFoundError, CorpusError for a folder; a corpus that must be downloaded first is returned with `path` None.
+    Raises NotFoundError, CorpusError for a folder, StorageError for what is neither a file nor a folder; a corpus that
+    must be downloaded first is returned with `path` None.
     """
     entries = {entry.name: entry for entry in list_corpora()}
     if (entry := paths.find_named(entries, name)) is not None:
@@ -83,6 +84,7 @@ def find_corpus(name: str) -> CorpusEntry:
         return CorpusEntry(name=path.stem, row=row, path=str(path.resolve()))
     if name and is_folder(path):
         raise CorpusError(f"{path} is a folder", "name a text file in it")
+    check_kind(path)
     raise NotFoundError(
         f"no corpus and no file is called {name!r}", f"corpora: {', '.join(entries)}; or a path to a text file"
     )
