@@ -54,7 +54,7 @@ def find_model(name: str) -> Path:
     path = paths.typed_path(name)
     if is_file(path) or is_file(path / CONFIG) or (is_folder(path) and _holds_weights(path)):
         return path
-    if is_folder(path):
+    if name and is_folder(path):
         raise no_weights_in(path)
     check_kind(path)
     near = difflib.get_close_matches(name, known, n=3) or sorted(known)[:5]

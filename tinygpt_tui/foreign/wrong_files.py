@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from tinygpt_tui.errors import CheckpointError, storage_error
-from tinygpt_tui.reading import open_file
+from tinygpt_tui.reading import Damage, decode, open_file
 
 ENOUGH = 1024  # bytes of a file's beginning tell what it is
 MOST_SHOWN = 5
@@ -113,7 +112,7 @@ def _text(path: Path, beginning: bytes) -> tuple[str, str] | None:
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
-    except (ValueError, RecursionError):
+        decode(text)
+    except Damage:
         return len(text.encode()) >= ENOUGH  # its beginning alone
     return True
