@@ -17,11 +17,16 @@ from torch import Tensor
 from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.cli.main import run
 from tinygpt_tui.errors import MissingPackageError, UsageError
+from tinygpt_tui.events.generation import Token
 from tinygpt_tui.exports.export import export
-from tinygpt_tui.exports.forms import FORMS, unsaid
+from tinygpt_tui.exports.forms import FORMS, net_of, unsaid
+from tinygpt_tui.exports.hugging_face import OWN
 from tinygpt_tui.exports.result import Exported
+from tinygpt_tui.generation.text import GenerationJob, TextGeneration
 from tinygpt_tui.packages import command_in
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
+from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.workers.models import open_model
 
 SAME = 1e-4  # a share of the logits' spread: float32 arithmetic in another order
 IDS = torch.tensor([[3, 1, 4, 1, 5, 9, 2, 6]])
@@ -111,6 +116,40 @@ def test_transformers_reads_a_llama(tmp_path: Path, settings: GPTSettings) -> No
     assert done.checked is not None
     assert done.checked.program == "transformers"
     assert done.checked.share < SAME
+
+
+def own_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Load a folder with its own model file, as a user of transformers would, without leaving that in a cache."""
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    modules = folder.parent / "modules"
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(modules))
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    return transformers.AutoModelForCausalLM.from_pretrained(str(folder), trust_remote_code=True).eval()
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, settings in GPT_VARIANTS.items() if net_of(FORMS["hf"], settings) == OWN]
+)
+def test_any_gpt_runs_in_transformers_by_its_own_model_file(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="transformers is not installed")
+    _, done = written(tmp_path, "hf", GPT_VARIANTS[name])
+    assert done.checked is not None
+    assert done.checked.program == "transformers"
+    assert done.checked.share < SAME
+
+
+@pytest.mark.parametrize("settings", [MODERN, GPT_VARIANTS["sliding, with all else"]], ids=["modern", "sliding"])
+def test_transformers_generates_beyond_the_window(
+    settings: GPTSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = written(tmp_path, "hf", settings, checking=False)
+    theirs = own_model(folder, monkeypatch).generate(IDS, max_new_tokens=40, do_sample=False)[0].tolist()
+    sampling = SamplingSettings(temperature=0.0, max_new_tokens=40)
+    model = open_model(tmp_path / "letters")
+    prompt = b"".join(map(model.tokenizer.bytes_of, IDS[0].tolist())).decode()
+    text = TextGeneration(model.tokenizer, settings.context_length, prompt, sampling)
+    ours = [event.id for event in GenerationJob(model.new_engine(), text) if isinstance(event, Token)]
+    assert theirs[IDS.shape[1] :] == ours
 
 
 @pytest.mark.parametrize("settings", variants_of("nanogpt"))

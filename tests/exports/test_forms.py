@@ -7,8 +7,9 @@ import pytest
 from makers import CLASSIC, GPT_VARIANTS, LECTURE, MODERN, tiny_gpt
 
 from tinygpt_tui.errors import NotFoundError, UsageError
-from tinygpt_tui.exports.forms import FORMS, check_form, find_form, unsaid
+from tinygpt_tui.exports.forms import FORMS, check_form, destinations, find_form, unsaid
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
+from tinygpt_tui.settings.presets import ALL_PRESETS
 
 CLASSIC_TANH = tiny_gpt(activation="gelu_tanh")
 LLAMA = GPT_VARIANTS["llama"]
@@ -21,9 +22,9 @@ GGUF = {"gguf", "gguf-f16", "gguf-q8_0"}
         (CLASSIC, {"safetensors", "nanogpt", "hf", "onnx"}),
         (CLASSIC_TANH, {"safetensors", "hf", "onnx", *GGUF}),
         (LLAMA, {"safetensors", "hf", "onnx", *GGUF}),
-        (msgspec.structs.replace(LLAMA, rotary_factors=(1.0, 2.0)), {"safetensors", "onnx", *GGUF}),
-        (LECTURE, {"safetensors", "onnx", "lecture"}),
-        (MODERN, {"safetensors", "onnx"}),
+        (msgspec.structs.replace(LLAMA, rotary_factors=(1.0, 2.0)), {"safetensors", "hf", "onnx", *GGUF}),
+        (LECTURE, {"safetensors", "hf", "onnx", "lecture"}),
+        (MODERN, {"safetensors", "hf", "onnx"}),
         (tiny_gpt(bias=True, qkv_bias=True, attention_scale="n_embd"), {"safetensors", "nanogpt", "hf", "onnx"}),
         (tiny_gpt(activation="relu", tied_head=False), {"safetensors", "hf", "onnx", "lecture"}),
         (tiny_gpt(activation="relu", qkv_bias=True), {"safetensors", "hf", "onnx"}),
@@ -35,10 +36,10 @@ def test_who_can_say_what(settings: ArchitectureSettings, forms: set[str]) -> No
 
 def test_a_refusal_names_every_setting_and_who_can() -> None:
     with pytest.raises(UsageError) as refused:
-        check_form(FORMS["hf"], "modern", MODERN)
+        check_form(FORMS["gguf"], "modern", MODERN)
     for words in ("rotary positions", "qk_norm", "embedding_norm", "token shift", "n-gram tables"):
         assert words in refused.value.message
-    assert "--to safetensors, --to onnx" in refused.value.hint
+    assert "--to safetensors, --to hf, --to onnx" in refused.value.hint
     assert "tied_head" not in refused.value.message  # that it can say
 
 
@@ -69,6 +70,18 @@ def test_every_variant_can_be_exported_somewhere() -> None:
     for settings in GPT_VARIANTS.values():
         assert not unsaid(FORMS["safetensors"], settings)
         assert not unsaid(FORMS["onnx"], settings)
+
+
+@pytest.mark.parametrize(
+    ("preset", "said"),
+    [
+        ("llama", "Hugging Face ✓  GGUF ✓  nanoGPT –"),
+        ("nanogpt", "Hugging Face ✓  GGUF ≈  nanoGPT ✓"),
+        ("lstm", "Hugging Face –  GGUF –  nanoGPT –"),
+    ],
+)
+def test_where_a_net_can_go_is_known_before_it_is_trained(preset: str, said: str) -> None:
+    assert destinations(ALL_PRESETS[preset].training.architecture) == said
 
 
 def test_an_unknown_form_is_answered_with_the_nearest() -> None:

@@ -16,6 +16,7 @@ from tinygpt_tui.cli.flags import add_encoding_flag, add_setting_flags, typed_se
 from tinygpt_tui.cli.output import notify, write
 from tinygpt_tui.cli.terminal import surviving
 from tinygpt_tui.errors import ExitCode, TinyGPTError, UsageError
+from tinygpt_tui.exports.forms import destinations
 from tinygpt_tui.packages import TRAINING, import_torch, require
 from tinygpt_tui.platforms import own_command
 from tinygpt_tui.runs.control import Control
@@ -35,8 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.usage = "%(prog)s --corpus NAME|FILE [--name NAME] [--preset PRESET]\n  [--minutes X] [OPTION ...]"
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "presets:\n" + "\n".join(
-        f"  {name:<8}  {preset.description}" for name, preset in ALL_PRESETS.items()
+    parser.epilog = "presets, and where their models can be exported to (≈ nearly):\n" + "\n".join(
+        f"  {name:<8}  {preset.description}\n{'':12}{destinations(preset.training.architecture)}"
+        for name, preset in ALL_PRESETS.items()
     )
     parser.add_argument(
         "--corpus", required=True, metavar="NAME|FILE", help="a corpus (`tinygpt-tui data` lists them) or a text file"
@@ -185,7 +187,8 @@ def _estimate(training: TrainingSettings, text: CorpusText, tokens: int, *, fine
     found = estimate(training, tokens, machine)
     rare = rare_in(text.counts) if training.tokenizer == CHARACTERS else ""
     found_problems = warnings(training, found, rare, free, fine_tuned=fine_tuned)
-    return [*in_words(training, found, machine, free), *(f"warning: {warning}" for warning in found_problems)]
+    exports = f"exports: {destinations(training.architecture)}"
+    return [*in_words(training, found, machine, free), exports, *(f"warning: {warning}" for warning in found_problems)]
 
 
 def _for_vocabulary(training: TrainingSettings, size: int) -> TrainingSettings:

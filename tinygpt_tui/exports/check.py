@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.checkpoints.engines import forward_of
 from tinygpt_tui.checkpoints.stored import read_folder, read_model
+from tinygpt_tui.exports.hugging_face import MODEL_FILE
 from tinygpt_tui.exports.result import Checked
 from tinygpt_tui.exports.source import ExportSource
+from tinygpt_tui.files import is_file
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 
 Logits = NDArray[np.float32]
@@ -38,10 +40,21 @@ def _by_transformers(source: ExportSource, folder: Path, ids: list[int]) -> Logi
     transformers: Any = importlib.import_module("transformers")
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    model = transformers.AutoModelForCausalLM.from_pretrained(str(folder), local_files_only=True).eval()
+    kind = _own_class(folder / MODEL_FILE) if is_file(folder / MODEL_FILE) else transformers.AutoModelForCausalLM
+    model = kind.from_pretrained(str(folder), local_files_only=True).eval()
     with torch.inference_mode():
         logits: Logits = model(torch.tensor([ids])).logits[0].float().numpy()
     return logits
+
+
+def _own_class(path: Path) -> Any:
+    """Return the class of the model file that this program has just written."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.TinyGPTForCausalLM
 
 
 def _by_onnxruntime(source: ExportSource, folder: Path, ids: list[int]) -> Logits:

@@ -12,7 +12,8 @@ from tinygpt_tui.checkpoints.card import is_native, read_config
 from tinygpt_tui.checkpoints.stored import read_model
 from tinygpt_tui.errors import UsageError, storage_error
 from tinygpt_tui.exports.check import check
-from tinygpt_tui.exports.forms import Form, check_form, strangers
+from tinygpt_tui.exports.forms import Form, check_form, net_of, strangers
+from tinygpt_tui.exports.hugging_face import MODEL_FILE, OWN
 from tinygpt_tui.exports.model_card import run_of, write_card
 from tinygpt_tui.exports.result import Checked, Exported
 from tinygpt_tui.exports.source import ExportSource
@@ -29,7 +30,7 @@ WRITTEN = frozenset(
     {
         CARD, "weights.safetensors", "config.json", "tokenizer.json", "ckpt.pt", "meta.pkl", "model.safetensors",
         "generation_config.json", "tokenizer_config.json", "vocab.json", "merges.txt", "model.onnx", "model.onnx.data",
-        "model.gguf", "model-F16.gguf", "model-Q8_0.gguf", "model.pth", "chars.txt",
+        MODEL_FILE, "model.gguf", "model-F16.gguf", "model-Q8_0.gguf", "model.pth", "chars.txt",
     }
 )  # fmt: skip
 
@@ -103,7 +104,10 @@ def _place(path: Path, single: bool, form: Form, force: bool) -> Iterator[Path]:
 def _notes(form: Form, source: ExportSource, checked: Checked | None) -> list[str]:
     settings, notes = source.config.architecture, []
     if isinstance(settings, GPTSettings) and form.name not in ("safetensors", "onnx", "lecture"):
-        if settings.attention_scale == "n_embd":
+        net = net_of(form, settings, approximate=True)
+        if net == OWN:
+            notes.append(f"transformers loads it with trust_remote_code=True: {MODEL_FILE} computes the model.")
+        elif settings.attention_scale == "n_embd":
             notes.append(
                 "The model divides attention's scores by the root of n_embd, this format by the root of head_size: the "
                 "queries' weights have been multiplied by the difference."

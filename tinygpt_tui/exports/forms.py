@@ -37,6 +37,23 @@ _LLAMA: Can = {
     "norm": frozenset({"rmsnorm"}),
     "activation": frozenset({"swiglu"}),
 }
+# Every GPT, with all that this program builds.
+_GPT: Can = {
+    **_GPT2,
+    **dict.fromkeys(
+        (
+            "head_bias", "tied_head", "qk_norm", "qk_norm_weight", "embedding_norm", "token_shift", "sliding",
+            "ngram_rows", "n_kv_head", "head_width", "hidden", "projection", "final_norm", "epsilon", "rotary_base",
+            "rotary_width", "rotary_factors", "local_windows", "parallel",
+        ),
+        ANY,
+    ),
+    "positions": frozenset({"learned", "rotary"}),
+    "norm": frozenset({"layernorm", "rmsnorm", "none"}),
+    "activation": _ACTIVATIONS | set(GATED),
+    "feed_forward": frozenset({"mlp", "one_layer", "none"}),
+    "residual": frozenset({"stream", "post_norm", "normed", "none"}),
+}  # fmt: skip
 
 
 class Form(NamedTuple):
@@ -105,8 +122,9 @@ FORMS: dict[str, Form] = {
             {
                 "gpt2": {**_GPT2, "activation": _ACTIVATIONS, **dict.fromkeys(("tied_head", "hidden", "epsilon"), ANY)},
                 "llama": _LLAMA,
+                "gpt": _GPT,
             },
-            "a GPT-2 or a Llama with its tokenizer, for transformers",
+            "a folder for transformers, with its tokenizer; other than GPT-2 and Llama with a model file",
         ),
         Form(
             "onnx",
@@ -114,23 +132,7 @@ FORMS: dict[str, Form] = {
             "model.onnx",
             True,
             {
-                "gpt": {
-                    **_GPT2,
-                    **dict.fromkeys(
-                        (
-                            "head_bias", "tied_head", "qk_norm", "embedding_norm", "token_shift", "sliding",
-                            "ngram_rows", "n_kv_head", "head_width", "hidden", "projection", "final_norm", "epsilon",
-                            "rotary_base", "rotary_width", "rotary_factors", "local_windows", "parallel",
-                            "qk_norm_weight",
-                        ),
-                        ANY,
-                    ),
-                    "positions": frozenset({"learned", "rotary"}),
-                    "norm": frozenset({"layernorm", "rmsnorm", "none"}),
-                    "activation": _ACTIVATIONS | set(GATED),
-                    "feed_forward": frozenset({"mlp", "one_layer", "none"}),
-                    "residual": frozenset({"stream", "post_norm", "normed", "none"}),
-                }
+                "gpt": _GPT
             },
             "a graph from ids (batch, time) to logits",
             package="onnx",
@@ -160,6 +162,9 @@ FORMS: dict[str, Form] = {
         ),
     )
 }  # fmt: skip
+
+
+_DESTINATIONS = {"Hugging Face": "hf", "GGUF": "gguf", "nanoGPT": "nanogpt"}  # the programs that people ask for first
 
 
 def find_form(name: str) -> Form:
@@ -203,6 +208,21 @@ def _strangers(form: Form, net: str, settings: ArchitectureSettings, approximate
         if allowed is not None and value not in allowed and not near:
             strange.append(field.name)
     return strange
+
+
+def destinations(settings: ArchitectureSettings) -> str:
+    """Say in one line where a model of these settings can go, trained or not: ≈ is nearly, – is not.
+
+    >>> destinations(GPTSettings())
+    'Hugging Face ✓  GGUF ≈  nanoGPT ✓'
+    """
+
+    def mark(form: Form) -> str:
+        if not strangers(form, settings):
+            return "✓"
+        return "–" if strangers(form, settings, approximate=True) else "≈"
+
+    return "  ".join(f"{title} {mark(FORMS[name])}" for title, name in _DESTINATIONS.items())
 
 
 def unsaid(form: Form, settings: ArchitectureSettings, approximate: bool = False) -> list[str]:

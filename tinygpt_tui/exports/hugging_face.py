@@ -1,4 +1,8 @@
-"""A Hugging Face folder of GPT-2 or Llama: config.json, model.safetensors, and a tokenizer for transformers."""
+"""A Hugging Face folder: config.json, model.safetensors, and a tokenizer for transformers.
+
+GPT-2 and Llama are loaded by transformers' own classes. Any other GPT brings a small model file of its own, which
+transformers runs if it may (`trust_remote_code=True`).
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import safetensors.numpy
 
@@ -14,6 +19,7 @@ from tinygpt_tui.exports.forms import FORMS, net_of
 from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.foreign.layouts.base import Weights
 from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.settings.model_config import HEAD
 from tinygpt_tui.tokenizers.bpe import END_OF_TEXT, BPETokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
@@ -22,6 +28,8 @@ ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new", "relu": "relu", "relu_sq
 TURNED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 
 
+OWN = "gpt"  # the net in the forms' table that brings its own model file
+MODEL_FILE = "modeling_tinygpt.py"
 _LLAMA_TOP = {"transformer.wte": "model.embed_tokens", "transformer.ln_f": "model.norm", "lm_head": "lm_head"}
 _LLAMA_BLOCK = {
     "ln_1": "input_layernorm", "ln_2": "post_attention_layernorm", "attn.q": "self_attn.q_proj",
@@ -33,12 +41,18 @@ _LLAMA_BLOCK = {
 def write(source: ExportSource, folder: Path) -> None:
     """Write config, weights and tokenizer into `folder`."""
     settings = source.gpt
-    net = net_of(FORMS["hf"], settings)
-    tensors = _llama(settings, source.state()) if net == "llama" else _gpt2(settings, source.state())
+    net = net_of(FORMS["hf"], settings) or ""
+    tensors = _TENSORS[net](settings, source.state())
     (folder / "model.safetensors").write_bytes(safetensors.numpy.save(tensors, metadata={"format": "pt"}))
     end = source.tokenizer.end_of_text
-    _write_json(folder / "config.json", configuration(settings, net or "", end))
-    _write_json(folder / "generation_config.json", {"bos_token_id": end, "eos_token_id": end, "do_sample": True})
+    config = configuration(settings, net, end)
+    generation = {"bos_token_id": end, "eos_token_id": end, "do_sample": True}
+    if net == OWN:
+        config["shapes"] = {name: tensor.shape for name, tensor in tensors.items()}
+        (folder / MODEL_FILE).write_text(model_file(), encoding="utf-8", newline="\n")
+        generation["use_cache"] = False
+    _write_json(folder / "config.json", config)
+    _write_json(folder / "generation_config.json", generation)
     if isinstance(source.tokenizer, CharTokenizer):
         _write_json(folder / "tokenizer.json", character_tokenizer(source.tokenizer.characters))
         kind = {
@@ -75,12 +89,24 @@ def _llama(settings: GPTSettings, state: Weights) -> Weights:
     return renamed(tensors, _LLAMA_TOP, _LLAMA_BLOCK, "model.layers.{}")
 
 
+def _own(settings: GPTSettings, state: Weights) -> Weights:
+    return {name: tensor for name, tensor in state.items() if not (settings.tied_head and name == HEAD)}
+
+
+_TENSORS = {"gpt2": _gpt2, "llama": _llama, OWN: _own}
+
+
+def model_file() -> str:
+    """Return the program that computes any GPT in transformers; it is data here, and never run."""
+    return Path(__file__).with_name(f"{MODEL_FILE}.txt").read_text(encoding="utf-8")
+
+
 def configuration(settings: GPTSettings, net: str, end_of_text: int | None) -> dict[str, Any]:
-    """Return what transformers' GPT2Config or LlamaConfig reads."""
+    """Return what transformers' GPT2Config or LlamaConfig reads, or the one of our own model file."""
     return {
-        **(_llama_config(settings) if net == "llama" else _gpt2_config(settings)),
+        **_CONFIGS[net](settings),
         "vocab_size": settings.vocab_size,
-        "tie_word_embeddings": settings.tied_head,
+        "tie_word_embeddings": settings.tied_head and net != OWN,  # that file ties by itself
         "bos_token_id": end_of_text,
         "eos_token_id": end_of_text,
         "dtype": "float32",
@@ -122,6 +148,23 @@ def _llama_config(settings: GPTSettings) -> dict[str, Any]:
         "mlp_bias": settings.bias,
         "attention_dropout": settings.attention_dropout,
     }
+
+
+def _own_config(settings: GPTSettings) -> dict[str, Any]:
+    windows = [settings.window_of(layer) for layer in range(settings.n_layer)]
+    module, kind = MODEL_FILE.removesuffix(".py"), "TinyGPT"
+    return {
+        "architectures": [f"{kind}ForCausalLM"],
+        "model_type": "tinygpt_tui",
+        "auto_map": {"AutoConfig": f"{module}.{kind}Config", "AutoModelForCausalLM": f"{module}.{kind}ForCausalLM"},
+        "settings": msgspec.structs.asdict(settings),
+        "frequencies": settings.rotary_frequencies if settings.is_rotary else [],
+        "windows": [window if settings.sliding or window < settings.block_size else 0 for window in windows],
+        "sees": settings.receptive_field if settings.sliding else settings.block_size,
+    }
+
+
+_CONFIGS = {"gpt2": _gpt2_config, "llama": _llama_config, OWN: _own_config}
 
 
 def character_tokenizer(characters: str) -> dict[str, Any]:

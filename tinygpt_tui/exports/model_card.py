@@ -9,7 +9,8 @@ import msgspec
 
 import tinygpt_tui
 from tinygpt_tui.errors import TinyGPTError
-from tinygpt_tui.exports.forms import Form
+from tinygpt_tui.exports.forms import Form, net_of
+from tinygpt_tui.exports.hugging_face import OWN
 from tinygpt_tui.runs.folder import RunFolder, RunSettings
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.fields import written
@@ -35,7 +36,7 @@ python sample.py --out_dir=out --device=cpu --compile=False
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained("PATH_OF_THIS_FOLDER")
-model = AutoModelForCausalLM.from_pretrained("PATH_OF_THIS_FOLDER")
+model = AutoModelForCausalLM.from_pretrained("PATH_OF_THIS_FOLDER"{trust})
 ids = tokenizer({prompt}, return_tensors="pt").input_ids
 print(tokenizer.decode(model.generate(ids, max_new_tokens={tokens}, do_sample=True)[0]))
 ```""",
@@ -166,6 +167,7 @@ def _usage(name: str, settings: ArchitectureSettings, form: Form, prompt: str) -
             else f"A text has at most {settings.block_size} ids.",
         }
     words["file"] = form.file
+    words["trust"] = ", trust_remote_code=True" if net_of(form, settings) == OWN else ""
     use = USES[form.name.partition("-")[0]]
     return use.format(**words) if "{" in use else use
 

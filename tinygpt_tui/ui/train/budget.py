@@ -7,6 +7,7 @@ import math
 from textual.content import Content
 from textual.widgets import Static
 
+from tinygpt_tui.exports.forms import destinations
 from tinygpt_tui.planning.estimate import units
 from tinygpt_tui.planning.machine import Machine
 from tinygpt_tui.runs.text_facts import CorpusFacts
@@ -34,6 +35,7 @@ class TrainBudget(Static):
             if count:
                 lines.append(f"{count:>12,}  {part:<18} [$primary]{bar(count / total, BAR_CELLS)}[/]")
         lines += ["", *(f"[$foreground-muted]{line}[/]" for line in _costs(draft, facts, machine))]
+        lines += ["", f"[$foreground-muted]export: {destinations(draft.architecture)}[/]"]
         content = Content.from_markup("\n".join(lines))
         for warning in draft.warnings(facts, machine):
             content += Content("\n\n") + Content(f"! {warning}")

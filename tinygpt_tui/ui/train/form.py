@@ -16,6 +16,7 @@ from textual.worker import Worker
 
 from tinygpt_tui.doctor.rounds import changes_in_words
 from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.exports.forms import destinations
 from tinygpt_tui.packages import TRAINING, missing
 from tinygpt_tui.planning.machine import read_machine
 from tinygpt_tui.planning.tokens import suggestion
@@ -46,7 +47,10 @@ PRESETS = [(preset.title, name) for name, preset in ALL_PRESETS.items()]
 class PresetSelect(Select[str]):
     """The presets by title, and the recipe of the starting model if it has one."""
 
-    HELP = "## Preset\n\n" + "\n\n".join(f"**{preset.title}**: {preset.description}" for preset in ALL_PRESETS.values())
+    HELP = "## Preset\n\nAfter each: where its model can be exported to (≈ nearly).\n\n" + "\n\n".join(
+        f"**{preset.title}**: {preset.description}. {destinations(preset.training.architecture)}"
+        for preset in ALL_PRESETS.values()
+    )
 
     def __init__(self, choice: str) -> None:
         super().__init__(PRESETS, value=choice, allow_blank=False, compact=True, id="preset")
