@@ -146,6 +146,7 @@ PRESETS: dict[str, Preset] = {
                     norm="rmsnorm",
                     activation="swiglu",
                     hidden=352,
+                    start="zero_residual",
                 ),
                 steps=6000,
                 batch_size=8,
