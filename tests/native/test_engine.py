@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 
 from tinygpt_tui import paths
 from tinygpt_tui.architectures.base import LanguageModel
-from tinygpt_tui.architectures.transformer import EPSILON
 from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.checkpoints.weights import read_weights
 from tinygpt_tui.errors import EngineError, UsageError
 from tinygpt_tui.generation.base import Engine
 from tinygpt_tui.generation.engine import TorchEngine
-from tinygpt_tui.native import reader as native
 from tinygpt_tui.native.engine import NativeEngine
-from tinygpt_tui.native.library import VARIABLE, Library, load_library
+from tinygpt_tui.native.library import ACTIVATIONS, VARIABLE, Library, load_library
 from tinygpt_tui.native.weights import arrange
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.presets import PRESETS
@@ -137,7 +135,7 @@ def test_every_preset_is_decoded(library: Library) -> None:
 
 
 def test_large_numbers_do_not_overflow(library: Library) -> None:
-    for activation in ("gelu", "gelu_tanh", "relu", "relu_squared"):
+    for activation in ACTIVATIONS:
         model = random_model(tiny_gpt(activation=activation))
         for parameter in model.parameters():
             parameter.data *= 30
@@ -198,10 +196,6 @@ def test_without_a_library_there_is_no_engine(tmp_path: Path, monkeypatch: pytes
             NativeEngine(read_weights(tmp_path / "cat"))
     finally:
         load_library.cache_clear()
-
-
-def test_the_norms_epsilon_is_torchs() -> None:
-    assert native.EPSILON == EPSILON
 
 
 def test_it_decodes_without_torch(tmp_path: Path, library_path: Path) -> None:

@@ -89,7 +89,7 @@ class GPT(LanguageModel):
         if settings.ngram_rows:
             x = x + parts["ngrams"](ids, memory.last_ids[:B] if memory else None)
         if settings.embedding_norm:
-            x = normalise(x, settings.norm)
+            x = normalise(x, settings.norm, epsilon=settings.epsilon)
         if settings.dropout:
             x = F.dropout(x, settings.dropout, self.training)
         blocks: Iterable[nn.Module] = parts["h"]  # type: ignore[assignment]

@@ -17,7 +17,6 @@ import numpy as np
 from tinygpt_tui.exports.onnx_graph import Graph
 from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.foreign.layouts.base import Weights
-from tinygpt_tui.native.reader import EPSILON
 from tinygpt_tui.settings.architecture import GPTSettings
 
 LARGEST_FILE = 1 << 30  # bytes of weights; a single protobuf must stay below two GiB
@@ -64,7 +63,7 @@ class _Net:
         if s.ngram_rows:
             x = g.add("Add", x, self._ngrams())
         if s.embedding_norm:
-            x = self._norm(x, "", s.n_embd)
+            x = self._norm(x, "", s.n_embd, s.epsilon)
         windows = {s.window_of(layer) for layer in range(s.n_layer)}
         self.visible = {window: self._visible(window) for window in windows}
         for layer in range(s.n_layer):
@@ -115,7 +114,7 @@ class _Net:
         bias = self.state.get(f"{name}.bias")
         return x if bias is None else str(self.graph.add("Add", x, self.graph.weight(f"{name}.bias", bias)))
 
-    def _norm(self, x: str, name: str, width: int, epsilon: float = EPSILON) -> str:
+    def _norm(self, x: str, name: str, width: int, epsilon: float) -> str:
         g = self.graph
         if self.settings.norm == "none":
             return x

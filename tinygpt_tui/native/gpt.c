@@ -10,7 +10,7 @@
 #include <math.h>
 
 enum { QUERY_ROWS = 12, MLP_ROWS = 128, NOTHING = -1 };
-enum { GELU, GELU_TANH, RELU, RELU_SQUARED };
+enum { GELU, GELU_TANH, RELU, RELU_SQUARED, SILU };
 
 /* Floats, or rounded weights where there are scales. Pointers to what the settings leave out are NULL. library.py has
  * all structures field by field. */
@@ -20,22 +20,25 @@ typedef struct {
 } Matrix;
 
 typedef struct {
-    Matrix query, key, value, projection; /* (C, C) each */
-    Matrix widen, narrow;                 /* (C, 4 C), (4 C, C) */
+    Matrix query, key, value, projection; /* (C, H D), (C, K D) twice, (H D, C) */
+    Matrix widen, gate, narrow;           /* (C, F) twice, (F, C); a gate only where the net has gates */
     const float *norm_1_weight, *norm_1_bias, *shift_1; /* (C), (C), (reach, C) */
     const float *query_bias, *key_bias, *value_bias, *projection_bias;
     const float *norm_2_weight, *norm_2_bias, *shift_2;
-    const float *widen_bias, *narrow_bias;
+    const float *widen_bias, *gate_bias, *narrow_bias;
+    const float *query_norm, *key_norm; /* (D) */
+    int64_t window;                     /* tokens that a position sees, itself included */
 } Layer;
 
 typedef struct {
     int32_t vocab_size, block_size, n_layer, n_head, n_embd, token_shift, pair_rows, triple_rows;
-    int32_t rmsnorm, qk_norm, embedding_norm, activation, post_norm;
+    int32_t kv_heads, head_size, hidden_size, rope_pairs; /* K, D, F; the pairs of a head that RoPE turns */
+    int32_t rmsnorm, qk_norm, embedding_norm, activation, has_gate, post_norm, parallel;
     int32_t slots, work_rows; /* a text's keys that are kept; rows that are read at once */
     float scale, epsilon;
     Matrix head;                          /* (C, V) */
     const float *embedding, *positions;   /* (V, C) or NULL: the head's columns; (T, C) */
-    const double *frequencies;            /* (D / 2) */
+    const double *frequencies;            /* (rope_pairs) */
     const float *pairs, *triples;         /* (pair_rows, C), (triple_rows, C) */
     const float *norm_weight, *norm_bias, *head_bias;
     const Layer *layers;
@@ -66,14 +69,14 @@ typedef struct {
 
 /* Where rows are worked on. */
 typedef struct {
-    float *x, *h, *q, *k, *v, *turns, *wide, *scores;
+    float *x, *h, *beside, *q, *k, *v, *turns, *wide, *gates, *scores;
     ptrdiff_t stride, wide_stride, floats;
 } Work;
 
 #define TAKE(name, count) (m.name = end, end = end ? end + (count) : end, m.floats += (count))
 static Memory memory_of(const Net *net, float *end) {
     Memory m;
-    const ptrdiff_t C = net->n_embd, D = C / net->n_head, heads = (ptrdiff_t)net->n_layer * net->n_head;
+    const ptrdiff_t C = net->n_embd, D = net->head_size, heads = (ptrdiff_t)net->n_layer * net->kv_heads;
     m.floats = 0;
     m.positions = padded(net->slots);
     m.key_size = D * m.positions;
@@ -86,18 +89,21 @@ static Memory memory_of(const Net *net, float *end) {
 
 static Work work_of(const Net *net, float *end) {
     Work m;
-    const ptrdiff_t C = net->n_embd, rows = net->work_rows;
+    const ptrdiff_t C = net->n_embd, heads = (ptrdiff_t)net->n_head * net->head_size, rows = net->work_rows;
+    const ptrdiff_t wide_rows = rows < MLP_ROWS ? rows : MLP_ROWS;
     m.floats = 0;
     /* A head's last sums are written up to LANES - 1 numbers beyond its row's end. */
-    m.stride = padded(C) + LANES;
-    m.wide_stride = padded(4 * C) + LANES;
+    m.stride = padded(C > heads ? C : heads) + LANES;
+    m.wide_stride = padded(net->hidden_size) + LANES;
     TAKE(x, rows * m.stride);
     TAKE(h, rows * m.stride);
+    TAKE(beside, net->parallel ? rows * m.stride : 0);
     TAKE(q, rows * m.stride);
     TAKE(k, rows * m.stride);
     TAKE(v, rows * m.stride);
-    TAKE(turns, net->frequencies ? rows * padded(C / net->n_head) : 0);
-    TAKE(wide, (rows < MLP_ROWS ? rows : MLP_ROWS) * m.wide_stride);
+    TAKE(turns, net->frequencies ? rows * padded(2 * net->rope_pairs) : 0);
+    TAKE(wide, wide_rows * m.wide_stride);
+    TAKE(gates, net->has_gate ? wide_rows * m.wide_stride : 0);
     TAKE(scores, QUERY_ROWS * padded(net->slots));
     return m;
 }
@@ -140,7 +146,7 @@ INLINE float tail_below(float x, float height) {
 
 INLINE float normal_tail(float x) { return tail_below(x, exponential(-0.5f * x * x)); }
 
-/* Both GELUs are relu(x) - |x| tail(|x|). */
+/* Both GELUs are relu(x) - |x| tail(|x|), and SiLU is relu(x) less what its sigmoid takes off. */
 HOT void activate(float *x, int count, int kind) {
     if (kind == GELU) {
         SIMD for (int i = 0; i < count; i++) {
@@ -150,6 +156,11 @@ HOT void activate(float *x, int count, int kind) {
     } else if (kind == GELU_TANH) {
         SIMD for (int i = 0; i < count; i++) {
             const float size = fabsf(x[i]), e = exponential(-1.59576912f * (size + 0.044715f * size * size * size));
+            x[i] = 0.5f * (x[i] + size) - size * e / (1.0f + e);
+        }
+    } else if (kind == SILU) {
+        SIMD for (int i = 0; i < count; i++) {
+            const float size = fabsf(x[i]), e = exponential(-size);
             x[i] = 0.5f * (x[i] + size) - size * e / (1.0f + e);
         }
     } else {
@@ -238,6 +249,10 @@ HOT void add(float *to, const float *from, int n) {
     SIMD for (int i = 0; i < n; i++) to[i] += from[i];
 }
 
+HOT void scale_by(float *to, const float *from, int n) {
+    SIMD for (int i = 0; i < n; i++) to[i] *= from[i];
+}
+
 /* Rows of `to` begin a sum: at the bias, or at zero. */
 static void begin(float *to, ptrdiff_t stride, int rows, ptrdiff_t width, const float *bias) {
     for (int row = 0; row < rows; row++) {
@@ -282,23 +297,22 @@ static void embed(const Net *net, Text *text, const int32_t *ids, int count, flo
     }
 }
 
-/* Cosine and sine of RoPE's angles (D / 2, 2) at a position: in doubles, for a text may be endless. */
+/* Cosine and sine of RoPE's angles (rope_pairs, 2) at a position: in doubles, for a text may be endless. */
 static void turn_to(const Net *net, int64_t position, float *turn) {
-    const int half = net->n_embd / net->n_head / 2;
-    for (int i = 0; i < half; i++) {
+    for (int i = 0; i < net->rope_pairs; i++) {
         const double angle = (double)position * net->frequencies[i];
         turn[2 * i] = (float)cos(angle);
         turn[2 * i + 1] = (float)sin(angle);
     }
 }
 
-/* A row of queries or keys, (H, D), is normed and turned to its position, head by head. */
-static void prepare(const Net *net, float *row, const float *turn) {
-    const int D = net->n_embd / net->n_head;
-    for (int head = 0; head < net->n_head; head++, row += D) {
-        if (net->qk_norm) normalise(row, row, D, net->rmsnorm, net->epsilon, NULL, NULL);
+/* A row of queries or keys, (heads, D), is normed and turned to its position, head by head. */
+static void prepare(const Net *net, float *row, int heads, const float *weight, const float *turn) {
+    const int D = net->head_size;
+    for (int head = 0; head < heads; head++, row += D) {
+        if (net->qk_norm) normalise(row, row, D, net->rmsnorm, net->epsilon, weight, NULL);
         if (!net->frequencies) continue;
-        for (int i = 0; i < D; i += 2) {
+        for (int i = 0; i < 2 * net->rope_pairs; i += 2) {
             const float even = row[i], odd = row[i + 1];
             row[i] = even * turn[i] - odd * turn[i + 1];
             row[i + 1] = even * turn[i + 1] + odd * turn[i];
@@ -311,7 +325,7 @@ static void prepare(const Net *net, float *row, const float *turn) {
 static void make_room(const Net *net, Text *text, int count) {
     if (text->slot + count <= net->slots) return;
     const Memory m = memory_of(net, text->memory);
-    const int D = net->n_embd / net->n_head, width = (int)padded(D), heads = net->n_layer * net->n_head;
+    const int D = net->head_size, width = (int)padded(D), heads = net->n_layer * net->kv_heads;
     const int dropped = (text->slot - net->block_size + 1) / PANEL * PANEL, left = text->slot - dropped;
     const size_t columns = (size_t)(left + PANEL - 1) / PANEL * PANEL;
     for (int head = 0; head < heads; head++) {
@@ -329,7 +343,7 @@ static void make_room(const Net *net, Text *text, int count) {
 /* Writes a head's new key and value at a slot. */
 INLINE void remember_head(const Net *net, const Memory *m, float *keys, float *values, const float *k, const float *v,
                           ptrdiff_t slot) {
-    const int D = net->n_embd / net->n_head;
+    const int D = net->head_size;
     const ptrdiff_t value_width = padded(D), panel = slot / PANEL * PANEL;
     const ptrdiff_t columns = m->positions - panel < PANEL ? m->positions - panel : PANEL;
     float *to = keys + panel * D + (slot - panel);
@@ -344,22 +358,23 @@ INLINE void remember_head(const Net *net, const Memory *m, float *keys, float *v
 /* Writes the keys and values of a text's new rows behind those it has. */
 static void remember(const Net *net, const Memory *m, ptrdiff_t first_head, const float *k, const float *v,
                      ptrdiff_t stride, int count, int slot) {
-    const int D = net->n_embd / net->n_head;
+    const int D = net->head_size;
     float *keys = m->keys + first_head * m->key_size, *values = m->values + first_head * m->value_size;
-    for (int head = 0; head < net->n_head; head++, keys += m->key_size, values += m->value_size, k += D, v += D)
+    for (int head = 0; head < net->kv_heads; head++, keys += m->key_size, values += m->value_size, k += D, v += D)
         for (int row = 0; row < count; row++)
             remember_head(net, m, keys, values, k + row * stride, v + row * stride, slot + row);
 }
 
-/* y (rows `from` to `count`, C) = what a text's queries find among the block_size keys up to their own. */
-static void attend(const Net *net, const Memory *m, ptrdiff_t first_head, float *scores, int wide, const float *q,
-                   float *y, ptrdiff_t stride, int from, int count, int slot) {
-    const int D = net->n_embd / net->n_head, P = (int)m->positions, width = (int)padded(D);
-    const float *keys = m->keys + first_head * m->key_size, *values = m->values + first_head * m->value_size;
+/* y (rows `from` to `count`, H D) = what a text's queries find among the `window` keys up to their own. */
+static void attend(const Net *net, const Memory *m, ptrdiff_t first_head, int window, float *scores, int wide,
+                   const float *q, float *y, ptrdiff_t stride, int from, int count, int slot) {
+    const int D = net->head_size, P = (int)m->positions, width = (int)padded(D), group = net->n_head / net->kv_heads;
     float share[QUERY_ROWS], top_score;
-    for (int head = 0; head < net->n_head; head++, keys += m->key_size, values += m->value_size)
+    for (int head = 0; head < net->n_head; head++) {
+        const float *keys = m->keys + (first_head + head / group) * m->key_size;
+        const float *values = m->values + (first_head + head / group) * m->value_size;
         for (int start = from; start < count; start += QUERY_ROWS) {
-            const int rows = smaller(QUERY_ROWS, count - start), first = slot + start - net->block_size + 1;
+            const int rows = smaller(QUERY_ROWS, count - start), first = slot + start - window + 1;
             const int top = first > 0 ? first / PANEL * PANEL : 0, all = slot + start + rows - top;
             const ptrdiff_t offset = start * stride + head * D;
             /* A lone query reads panels to their end: what it finds beyond the last key is not looked at. */
@@ -375,21 +390,23 @@ static void attend(const Net *net, const Memory *m, ptrdiff_t first_head, float 
             for (int row = 0; row < rows; row++)
                 for (int i = 0; i < D; i++) y[offset + row * stride + i] *= share[row];
         }
+    }
 }
 
 /* The same two for a text's lone new row, head by head: what is known of many texts is in no near cache, so each head
  * asks for the next one's keys and values, after the last head those of the next text, `next` floats away. */
-HOT void attend_alone(const Net *net, const Memory *m, ptrdiff_t first_head, ptrdiff_t next, float *scores,
-                      const float *q, const float *k, const float *v, float *y, int slot) {
-    const int D = net->n_embd / net->n_head, width = (int)padded(D), P = (int)m->positions;
-    const int first = smaller(slot, net->block_size - 1), top = (slot - first) / PANEL * PANEL;
+HOT void attend_alone(const Net *net, const Memory *m, ptrdiff_t first_head, int window, ptrdiff_t next,
+                      float *scores, const float *q, const float *k, const float *v, float *y, int slot) {
+    const int D = net->head_size, width = (int)padded(D), P = (int)m->positions;
+    const int group = net->n_head / net->kv_heads;
+    const int first = smaller(slot, window - 1), top = (slot - first) / PANEL * PANEL;
     const int seen = slot + 1 - top, hidden = slot - first - top;
     float *keys = m->keys + first_head * m->key_size, *values = m->values + first_head * m->value_size, top_score;
     for (int head = 0; head < net->n_head; head++) {
-        const int last = head + 1 == net->n_head;
-        const ptrdiff_t key_ahead = last ? next - head * m->key_size : m->key_size;
-        const ptrdiff_t value_ahead = last ? next - head * m->value_size : m->value_size;
-        remember_head(net, m, keys, values, k, v, slot);
+        const int shared = head / group, last = head + 1 == net->n_head, moves = (head + 1) % group == 0;
+        const ptrdiff_t key_ahead = last ? next - shared * m->key_size : moves ? m->key_size : 0;
+        const ptrdiff_t value_ahead = last ? next - shared * m->value_size : moves ? m->value_size : 0;
+        if (head % group == 0) remember_head(net, m, keys, values, k, v, slot);
         for (int column = 0; column < seen; column += PANEL) {
             const int stride = smaller(PANEL, P - top - column);
             const int strips = (smaller(PANEL, seen - column) + LANES - 1) / LANES;
@@ -416,27 +433,27 @@ HOT void attend_alone(const Net *net, const Memory *m, ptrdiff_t first_head, ptr
             }
         }
         for (int i = 0; i < D; i++) y[i] *= share;
-        keys += m->key_size, values += m->value_size;
-        q += D, k += D, v += D, y += D;
+        if (moves) keys += m->key_size, values += m->value_size, k += D, v += D;
+        q += D, y += D;
     }
 }
 
-/* h (rows `from` to `count`, C) = the norm of x. */
-static void normed(const Net *net, const Work *w, int from, int count, const float *weight, const float *bias) {
+/* to (rows `from` to `count`, C) = the norm of x. */
+static void normed(const Net *net, const Work *w, float *to, int from, int count, const float *weight,
+                   const float *bias) {
     for (int row = from; row < count; row++)
-        normalise(w->x + row * w->stride, w->h + row * w->stride, net->n_embd, net->rmsnorm, net->epsilon, weight,
-                  bias);
+        normalise(w->x + row * w->stride, to + row * w->stride, net->n_embd, net->rmsnorm, net->epsilon, weight, bias);
 }
 
-/* h (rows `from` to `count`, C) = what a sublayer reads of x: its norm, or x itself where norms come after sublayers. */
-static void sublayer_input(const Net *net, const Work *w, int from, int count, const float *weight,
+/* to (rows `from` to `count`, C) = what a sublayer reads of x: its norm, or x itself where norms come after sublayers. */
+static void sublayer_input(const Net *net, const Work *w, float *to, int from, int count, const float *weight,
                            const float *bias) {
     if (!net->post_norm) {
-        normed(net, w, from, count, weight, bias);
+        normed(net, w, to, from, count, weight, bias);
         return;
     }
     for (int row = from; row < count; row++)
-        memcpy(w->h + row * w->stride, w->x + row * w->stride, sizeof(float) * (size_t)net->n_embd);
+        memcpy(to + row * w->stride, w->x + row * w->stride, sizeof(float) * (size_t)net->n_embd);
 }
 
 /* x (rows `from` to `count`, C), to which a sublayer was added, is normed where norms come after sublayers. */
@@ -454,7 +471,7 @@ EXPORT int64_t gpt_work_floats(const Net *net) { return work_of(net, NULL).float
 /* Makes a text a copy of another: the used part of its memory is copied. */
 EXPORT void gpt_copy(const Net *net, const Text *from, Text *to) {
     const Memory m = memory_of(net, from->memory), copy = memory_of(net, to->memory);
-    const ptrdiff_t D = net->n_embd / net->n_head, width = padded(D), heads = (ptrdiff_t)net->n_layer * net->n_head;
+    const ptrdiff_t D = net->head_size, width = padded(D), heads = (ptrdiff_t)net->n_layer * net->kv_heads;
     const ptrdiff_t panels = (from->slot + PANEL - 1) / PANEL * PANEL;
     const ptrdiff_t columns = panels < m.positions ? panels : m.positions;
     for (ptrdiff_t head = 0; head < heads; head++) {
@@ -502,9 +519,11 @@ EXPORT int32_t gpt_prefers_avx2(void) {
 EXPORT void gpt_read(const Job *job) {
     const Net *net = job->net;
     const Work w = work_of(net, job->work);
-    const int C = net->n_embd, width = (int)padded(C), hidden = (int)padded(4 * C), reach = net->token_shift;
-    const int wide = WIDE_REGISTERS, count = job->count, rows = job->n_texts * count, D = C / net->n_head;
-    const ptrdiff_t S = w.stride, turn_size = padded(D);
+    const int C = net->n_embd, width = (int)padded(C), reach = net->token_shift;
+    const int F = net->hidden_size, hidden = (int)padded(F), H = net->n_head, K = net->kv_heads, D = net->head_size;
+    const int query_width = (int)padded((ptrdiff_t)H * D), key_width = (int)padded((ptrdiff_t)K * D);
+    const int wide = WIDE_REGISTERS, count = job->count, rows = job->n_texts * count;
+    const ptrdiff_t S = w.stride, turn_size = padded(2 * net->rope_pairs);
     /* Above the last layer only a lone text's last row is asked for. */
     const int trimmed = job->n_texts == 1 && !job->every;
     for (int index = 0; index < job->n_texts; index++) {
@@ -521,21 +540,24 @@ EXPORT void gpt_read(const Job *job) {
         const int last = trimmed && index + 1 == net->n_layer;
         /* The last row's shift looks back at the rows before it. */
         const int from = last && count > reach ? count - 1 - reach : 0, asked = last ? count - 1 : 0;
-        const ptrdiff_t first_head = (ptrdiff_t)index * net->n_head, past_1 = (ptrdiff_t)index * 2 * reach * C;
-        sublayer_input(net, &w, 0, rows, layer->norm_1_weight, layer->norm_1_bias);
+        const ptrdiff_t first_head = (ptrdiff_t)index * K, past_1 = (ptrdiff_t)index * 2 * reach * C;
+        const int window = (int)layer->window;
+        float *mlp_input = net->parallel ? w.beside : w.h;
+        sublayer_input(net, &w, w.h, 0, rows, layer->norm_1_weight, layer->norm_1_bias);
+        if (net->parallel) sublayer_input(net, &w, w.beside, from, rows, layer->norm_2_weight, layer->norm_2_bias);
         for (int text = 0; reach && text < job->n_texts; text++)
             shift(w.h + (ptrdiff_t)text * count * S, S, count, layer->shift_1,
                   memory_of(net, job->texts[text]->memory).rows + past_1, reach, C, !job->texts[text]->position);
-        begin(w.q + from * S, S, rows - from, width, layer->query_bias);
-        begin(w.k, S, rows, width, layer->key_bias);
-        begin(w.v, S, rows, width, layer->value_bias);
-        apply(wide, &layer->query, rows - from, C, width, w.h + from * S, S, w.q + from * S, S);
-        apply(wide, &layer->key, rows, C, width, w.h, S, w.k, S);
-        apply(wide, &layer->value, rows, C, width, w.h, S, w.v, S);
+        begin(w.q + from * S, S, rows - from, query_width, layer->query_bias);
+        begin(w.k, S, rows, key_width, layer->key_bias);
+        begin(w.v, S, rows, key_width, layer->value_bias);
+        apply(wide, &layer->query, rows - from, C, query_width, w.h + from * S, S, w.q + from * S, S);
+        apply(wide, &layer->key, rows, C, key_width, w.h, S, w.k, S);
+        apply(wide, &layer->value, rows, C, key_width, w.h, S, w.v, S);
         if (net->qk_norm || net->frequencies)
             for (int row = 0; row < rows; row++) {
-                prepare(net, w.k + row * S, w.turns + row * turn_size);
-                if (row >= from) prepare(net, w.q + row * S, w.turns + row * turn_size);
+                prepare(net, w.k + row * S, K, layer->key_norm, w.turns + row * turn_size);
+                if (row >= from) prepare(net, w.q + row * S, H, layer->query_norm, w.turns + row * turn_size);
             }
         for (int text = 0; text < job->n_texts; text++) {
             const Memory m = memory_of(net, job->texts[text]->memory);
@@ -543,29 +565,36 @@ EXPORT void gpt_read(const Job *job) {
             const int slot = job->texts[text]->slot;
             if (count == 1) {
                 const ptrdiff_t next = job->texts[text + 1 < job->n_texts ? text + 1 : 0]->memory - m.keys;
-                attend_alone(net, &m, first_head, next, w.scores, w.q + at, w.k + at, w.v + at, w.h + at, slot);
+                attend_alone(net, &m, first_head, window, next, w.scores, w.q + at, w.k + at, w.v + at, w.h + at, slot);
                 continue;
             }
             remember(net, &m, first_head, w.k + at, w.v + at, S, count, slot);
-            attend(net, &m, first_head, w.scores, wide, w.q + at, w.h + at, S, from, count, slot);
+            attend(net, &m, first_head, window, w.scores, wide, w.q + at, w.h + at, S, from, count, slot);
         }
         if (layer->projection_bias)
             for (int row = from; row < rows; row++) add(w.x + row * S, layer->projection_bias, C);
-        apply(wide, &layer->projection, rows - from, C, width, w.h + from * S, S, w.x + from * S, S);
+        apply(wide, &layer->projection, rows - from, H * D, width, w.h + from * S, S, w.x + from * S, S);
         sublayer_output(net, &w, from, rows, layer->norm_1_weight, layer->norm_1_bias);
-        sublayer_input(net, &w, from, rows, layer->norm_2_weight, layer->norm_2_bias);
+        if (!net->parallel) sublayer_input(net, &w, w.h, from, rows, layer->norm_2_weight, layer->norm_2_bias);
         for (int text = 0; reach && text < job->n_texts; text++)
-            shift(w.h + ((ptrdiff_t)text * count + from) * S, S, count - from, layer->shift_2,
+            shift(mlp_input + ((ptrdiff_t)text * count + from) * S, S, count - from, layer->shift_2,
                   memory_of(net, job->texts[text]->memory).rows + past_1 + (ptrdiff_t)reach * C, reach, C,
                   !job->texts[text]->position);
         for (int start = asked; start < rows; start += MLP_ROWS) {
             const int now = smaller(MLP_ROWS, rows - start);
             begin(w.wide, w.wide_stride, now, hidden, layer->widen_bias);
-            apply(wide, &layer->widen, now, C, hidden, w.h + start * S, S, w.wide, w.wide_stride);
-            for (int row = 0; row < now; row++) activate(w.wide + row * w.wide_stride, hidden, net->activation);
+            apply(wide, &layer->widen, now, C, hidden, mlp_input + start * S, S, w.wide, w.wide_stride);
+            if (net->has_gate) {
+                begin(w.gates, w.wide_stride, now, hidden, layer->gate_bias);
+                apply(wide, &layer->gate, now, C, hidden, mlp_input + start * S, S, w.gates, w.wide_stride);
+            }
+            float *activated = net->has_gate ? w.gates : w.wide;
+            for (int row = 0; row < now; row++) activate(activated + row * w.wide_stride, hidden, net->activation);
+            for (int row = 0; net->has_gate && row < now; row++)
+                scale_by(w.wide + row * w.wide_stride, w.gates + row * w.wide_stride, hidden);
             if (layer->narrow_bias)
                 for (int row = start; row < start + now; row++) add(w.x + row * S, layer->narrow_bias, C);
-            apply(wide, &layer->narrow, now, 4 * C, width, w.wide, w.wide_stride, w.x + start * S, S);
+            apply(wide, &layer->narrow, now, F, width, w.wide, w.wide_stride, w.x + start * S, S);
         }
         sublayer_output(net, &w, asked, rows, layer->norm_2_weight, layer->norm_2_bias);
     }

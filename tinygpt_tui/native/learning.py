@@ -18,7 +18,7 @@ _ARGUMENTS = {
     "learn_activation": (_POINTER, _POINTER, _POINTER, _LONG, _INT),
     "learn_drop": (_POINTER, _POINTER, _POINTER, _LONG, _UINT, _UINT, _FLOAT),
 }
-KINDS = {kind: ACTIVATIONS.index(kind) for kind in ("gelu", "relu_squared")}  # the activations that can learn here
+KINDS = {kind: ACTIVATIONS[kind] for kind in ("gelu", "relu_squared")}  # the activations that can learn here
 
 
 class Attention(ctypes.Structure):

@@ -19,20 +19,23 @@ FILE_NAME = platforms.library_name("_gpt")
 AVX2_NAME = platforms.library_name("_gpt_avx2")  # beside it where one library cannot serve every x86-64 processor
 VARIABLE = "TINYGPT_TUI_NATIVE"  # a library's path, or "off"
 
-LAYER_MATRICES = ("query", "key", "value", "projection", "widen", "narrow")
+LAYER_MATRICES = ("query", "key", "value", "projection", "widen", "gate", "narrow")
 LAYER_PARTS = (
     "norm_1_weight", "norm_1_bias", "shift_1", "query_bias", "key_bias", "value_bias", "projection_bias",
-    "norm_2_weight", "norm_2_bias", "shift_2", "widen_bias", "narrow_bias",
+    "norm_2_weight", "norm_2_bias", "shift_2", "widen_bias", "gate_bias", "narrow_bias", "query_norm", "key_norm",
 )  # fmt: skip
 NET_SIZES = (
     "vocab_size", "block_size", "n_layer", "n_head", "n_embd", "token_shift", "pair_rows", "triple_rows",
-    "rmsnorm", "qk_norm", "embedding_norm", "activation", "post_norm", "slots", "work_rows",
+    "kv_heads", "head_size", "hidden_size", "rope_pairs",
+    "rmsnorm", "qk_norm", "embedding_norm", "activation", "has_gate", "post_norm", "parallel", "slots", "work_rows",
 )  # fmt: skip
 NET_MATRICES = ("head",)
 NET_PARTS = (
     "embedding", "positions", "frequencies", "pairs", "triples", "norm_weight", "norm_bias", "head_bias",
 )  # fmt: skip
-ACTIVATIONS = ("gelu", "gelu_tanh", "relu", "relu_squared")
+ACTIVATIONS = {
+    "gelu": 0, "gelu_tanh": 1, "relu": 2, "relu_squared": 3, "swiglu": 4, "geglu": 0, "geglu_tanh": 1,
+}  # fmt: skip
 
 
 class Matrix(ctypes.Structure):
@@ -44,7 +47,11 @@ class Matrix(ctypes.Structure):
 class Layer(ctypes.Structure):
     """gpt.c's `Layer`."""
 
-    _fields_ = [*((name, Matrix) for name in LAYER_MATRICES), *((name, ctypes.c_void_p) for name in LAYER_PARTS)]
+    _fields_ = [
+        *((name, Matrix) for name in LAYER_MATRICES),
+        *((name, ctypes.c_void_p) for name in LAYER_PARTS),
+        ("window", ctypes.c_int64),
+    ]
 
 
 class Net(ctypes.Structure):

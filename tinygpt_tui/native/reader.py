@@ -32,7 +32,6 @@ from tinygpt_tui.settings.windows import Policy, policy_for
 
 Logits = NDArray[np.float32]
 
-EPSILON = 1e-5  # of the norms
 _NGRAM_REACH = 2  # how far the n-gram tables look back
 
 
@@ -143,7 +142,10 @@ def _structures(weights: NativeWeights, slots: int, work_rows: int) -> tuple[Net
     """Return what gpt.c reads: addresses into `weights`, which must outlive them."""
     settings = weights.settings
     layers = (Layer * settings.n_layer)(
-        *(Layer(**_addresses(parts, LAYER_MATRICES, LAYER_PARTS)) for parts in weights.layers)
+        *(
+            Layer(window=settings.window_of(layer), **_addresses(parts, LAYER_MATRICES, LAYER_PARTS))
+            for layer, parts in enumerate(weights.layers)
+        )
     )
     pair_rows, triple_rows = ngram_rows(settings)
     net = Net(
@@ -155,11 +157,17 @@ def _structures(weights: NativeWeights, slots: int, work_rows: int) -> tuple[Net
         qk_norm=settings.qk_norm,
         embedding_norm=settings.embedding_norm,
         post_norm=settings.residual == "post_norm",
-        activation=ACTIVATIONS.index(settings.activation),
+        kv_heads=settings.kv_heads,
+        head_size=settings.head_size,
+        hidden_size=settings.hidden_size,
+        rope_pairs=len(settings.rotary_frequencies),
+        activation=ACTIVATIONS[settings.activation],
+        has_gate=settings.has_gate,
+        parallel=settings.parallel,
         slots=slots,
         work_rows=work_rows,
         scale=(settings.n_embd if settings.attention_scale == "n_embd" else settings.head_size) ** -0.5,
-        epsilon=EPSILON,
+        epsilon=settings.epsilon,
         **_addresses(weights.net, NET_MATRICES, NET_PARTS),
         layers=ctypes.addressof(layers),
     )
@@ -169,4 +177,4 @@ def _structures(weights: NativeWeights, slots: int, work_rows: int) -> tuple[Net
 def _addresses(parts: Mapping[str, NDArray[Any]], matrices: Sequence[str], vectors: Sequence[str]) -> dict[str, Any]:
     at = {name: part.ctypes.data for name, part in parts.items()}
     found: dict[str, Any] = {name: at[name] for name in vectors if name in at}
-    return found | {name: Matrix(at[name], at.get(f"{name}_scales")) for name in matrices}
+    return found | {name: Matrix(at[name], at.get(f"{name}_scales")) for name in matrices if name in at}

@@ -72,7 +72,8 @@ def arrange(
 def shapes(settings: GPTSettings) -> dict[str, tuple[int, ...]]:
     """Return the shape of every tensor in the state dict of a GPT with these settings."""
     s = settings
-    V, T, C = s.vocab_size, s.block_size, s.n_embd
+    V, T, C, F = s.vocab_size, s.block_size, s.n_embd, s.hidden_size
+    qkv = (s.n_head + 2 * s.kv_heads) * s.head_size
     pair_rows, triple_rows = ngram_rows(s)
     found: dict[str, tuple[int, ...] | None] = {
         EMBEDDING: (V, C),
@@ -88,14 +89,18 @@ def shapes(settings: GPTSettings) -> dict[str, tuple[int, ...]]:
         mix_weights = (s.token_shift, C) if s.token_shift else None
         found |= {
             **_norm_shapes(s, f"{at}.ln_1"),
-            f"{at}.attn.c_attn.weight": (3 * C, C),
-            f"{at}.attn.c_attn.bias": (3 * C,) if s.qkv_bias else None,
-            f"{at}.attn.c_proj.weight": (C, C),
+            f"{at}.attn.c_attn.weight": (qkv, C),
+            f"{at}.attn.c_attn.bias": (qkv,) if s.qkv_bias else None,
+            f"{at}.attn.q_norm.weight": (s.head_size,) if s.qk_norm_weight else None,
+            f"{at}.attn.k_norm.weight": (s.head_size,) if s.qk_norm_weight else None,
+            f"{at}.attn.c_proj.weight": (C, s.n_head * s.head_size),
             f"{at}.attn.c_proj.bias": (C,) if s.bias else None,
             **_norm_shapes(s, f"{at}.ln_2"),
-            f"{at}.mlp.c_fc.weight": (4 * C, C),
-            f"{at}.mlp.c_fc.bias": (4 * C,) if s.bias else None,
-            f"{at}.mlp.c_proj.weight": (C, 4 * C),
+            f"{at}.mlp.c_fc.weight": (F, C),
+            f"{at}.mlp.c_fc.bias": (F,) if s.bias else None,
+            f"{at}.mlp.c_gate.weight": (F, C) if s.has_gate else None,
+            f"{at}.mlp.c_gate.bias": (F,) if s.has_gate and s.bias else None,
+            f"{at}.mlp.c_proj.weight": (C, F),
             f"{at}.mlp.c_proj.bias": (C,) if s.bias else None,
             f"{at}.shift_1.shares": mix_weights,
             f"{at}.shift_2.shares": mix_weights,
@@ -158,18 +163,22 @@ def _net_parts(settings: GPTSettings, tensors: Mapping[str, NDArray[Any]], round
 def _layer_parts(
     settings: GPTSettings, tensors: Mapping[str, NDArray[Any]], layer: int, rounded: bool
 ) -> Iterator[tuple[str, Part]]:
-    at, C = f"transformer.h.{layer}", settings.n_embd
-    for place, part in enumerate(("query", "key", "value")):
-        rows = slice(place * C, (place + 1) * C)
+    at, D = f"transformer.h.{layer}", settings.head_size
+    end = 0
+    for part, heads in (("query", settings.n_head), ("key", settings.kv_heads), ("value", settings.kv_heads)):
+        rows = slice(end, end := end + heads * D)
         yield part, Panels(tensors[f"{at}.attn.c_attn.weight"][rows], rounded)
         if settings.qkv_bias:
             yield f"{part}_bias", tensors[f"{at}.attn.c_attn.bias"][rows]
     matrices = {"projection": "attn.c_proj", "widen": "mlp.c_fc", "narrow": "mlp.c_proj"}
+    if settings.has_gate:
+        matrices["gate"] = "mlp.c_gate"
     for part, name in matrices.items():
         yield part, Panels(tensors[f"{at}.{name}.weight"], rounded)
     vectors = {
         "norm_1_weight": "ln_1.weight", "norm_1_bias": "ln_1.bias", "shift_1": "shift_1.shares",
         "norm_2_weight": "ln_2.weight", "norm_2_bias": "ln_2.bias", "shift_2": "shift_2.shares",
+        "query_norm": "attn.q_norm.weight", "key_norm": "attn.k_norm.weight",
         **{f"{part}_bias": f"{name}.bias" for part, name in matrices.items()},
     }  # fmt: skip
     yield from ((part, tensors[f"{at}.{name}"]) for part, name in vectors.items() if f"{at}.{name}" in tensors)

@@ -150,22 +150,11 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
     def is_standard(self) -> bool:
         """Whether the native engine knows its blocks; torch runs all others."""
         return (
-            self.kv_heads == self.n_head
-            and self.head_size * self.n_head == self.n_embd
-            and self.hidden_size == 4 * self.n_embd
-            and not self.has_gate
-            and not self.qk_norm_weight
-            and not self.parallel
-            and not self.rotary_width
-            and not self.rotary_factors
-            and not self.local_windows
-            and self.norm != "none"
+            self.norm != "none"
             and self.projection
             and self.feed_forward == "mlp"
             and self.residual in ("stream", "post_norm")
             and self.final_norm
-            and self.epsilon == 1e-5
-            and self.rotary_base == 10_000.0
         )
 
     def parameter_budget(self) -> dict[Part, int]:
