@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import struct
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -312,33 +311,6 @@ def test_facts_are_plain_data(tmp_path: Path) -> None:
     assert msgspec.json.decode(msgspec.json.encode(facts))[0]["name"] == "layout"
     assert {fact.source for fact in facts} <= {"tensor", "convention"}
     assert json.dumps(msgspec.to_builtins(facts))
-
-
-@pytest.mark.parametrize("model", [Llama(V=30, KV=2, tied=True), Llama(V=21, KV=4, tied=False, L=3)], ids=str)
-def test_llama2cs_own_file_has_no_names_and_is_known_by_its_size(model: Llama, tmp_path: Path) -> None:
-    made(model)
-    state, told = model.state_dict(), model.arguments
-    kinds = ("attention_norm", *(f"attention.w{letter}" for letter in "qkvo"), "ffn_norm",
-             *(f"feed_forward.w{number}" for number in (1, 2, 3)))  # fmt: skip
-    rows = [state["tok_embeddings.weight"]]
-    rows += [state[f"layers.{layer}.{kind}.weight"] for kind in kinds for layer in range(told["n_layers"])]
-    head_size = told["dim"] // told["n_heads"]
-    rows += [state["norm.weight"], torch.zeros(2, told["max_seq_len"], head_size // 2)]
-    tied = model.output.weight is model.tok_embeddings.weight
-    rows += [] if tied else [state["output.weight"]]
-    vocabulary = told["vocab_size"] if tied else -told["vocab_size"]
-    hidden = state["layers.0.feed_forward.w1.weight"].shape[0]
-    header = struct.pack("<7i", told["dim"], hidden, told["n_layers"], told["n_heads"], told["n_kv_heads"], vocabulary,
-                         told["max_seq_len"])  # fmt: skip
-    content = header + b"".join(row.detach().numpy().tobytes() for row in rows)
-    (tmp_path / "stories.bin").write_bytes(content)
-    inspection = inspect_checkpoint(tmp_path)
-    assert inspection.layout.name == "llama2c"
-    assert inspection.settings.block_size == told["max_seq_len"]
-    same_logits(inspection, model)
-    (tmp_path / "stories.bin").write_bytes(content[:-4])
-    with pytest.raises(CheckpointError):
-        inspect_checkpoint(tmp_path)
 
 
 class Settings:

@@ -13,7 +13,7 @@ from tinygpt_tui.errors import CheckpointError, NotFoundError, storage_error
 from tinygpt_tui.files import is_file, is_folder
 from tinygpt_tui.foreign.hub import folder_name
 from tinygpt_tui.foreign.readers.gguf import MAGIC, read_gguf
-from tinygpt_tui.foreign.readers.llama2c import HEADER, read_llama2c
+from tinygpt_tui.foreign.readers.llama2c import BEGINNING, read_llama2c
 from tinygpt_tui.foreign.readers.pickled import PickledObject
 from tinygpt_tui.foreign.readers.safetensors_file import read_safetensors
 from tinygpt_tui.foreign.readers.torch_zip import is_torch_file, read_torch
@@ -280,7 +280,7 @@ def _of_llama2c(file: Path) -> tuple[list[TensorPlace], dict[str, int]] | None:
     """Return what llama2.c's own file holds; None where it is another file."""
     try:
         with open_file(file) as opened:
-            beginning = opened.read(HEADER.size)
+            beginning = opened.read(BEGINNING)
         return None if is_torch_file(beginning) else read_llama2c(file, beginning, file.stat().st_size)
     except OSError as error:
         raise storage_error(error, file) from error
