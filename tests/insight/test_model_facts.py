@@ -42,6 +42,7 @@ def test_blocks_stand_by_their_number() -> None:
 def test_settings_vocabulary_and_losses(tmp_path: Path) -> None:
     make_model(tmp_path / "letters", tiny_gpt(token_shift=2))
     facts = model_facts(tmp_path / "letters")
+    assert rows(facts, "model")["block size"] == f"{tiny_gpt().block_size} tokens at once"
     assert rows(facts, "settings")["token_shift"] == "2"
     assert "positions" not in rows(facts, "settings")  # as by default
     assert rows(facts, "vocabulary")["characters"] == r"\n␣abcdefghijk"
@@ -60,7 +61,7 @@ def test_a_run_brings_its_curve_and_its_settings() -> None:
     assert rows(facts, "training")["steps"] == "4"
     assert rows(facts, "losses")["steps"].startswith("4 of 4 in ")
     began = run.read_settings().created
-    assert rows(facts, "training")["begun"] == time.strftime("%d %b %Y %H:%M", time.localtime(began))
+    assert rows(facts, "training")["started"] == time.strftime("%d %b %Y %H:%M", time.localtime(began))
 
 
 def test_a_damaged_part_leaves_the_others(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_the_shipped_lessons_can_be_read_and_fit_the_pane(language: str) -> None
     assert all(1 <= lesson.minutes <= 5 for lesson in lessons)
     for lesson in lessons:
         texts = lesson.texts
-        for text in (texts.idea, texts.predict, texts.task, texts.question, texts.solved, *texts.hints):
+        for text in (texts.idea, texts.predict, texts.task, texts.question, texts.solved, *texts.hints, *texts.steps):
             assert text == text.strip(), lesson.id
             assert "\n" not in text, lesson.id
 
@@ -77,6 +77,8 @@ def test_a_pack_of_ones_own_is_read_in_the_order_of_its_names(tmp_path: Path) ->
         ("{ value = 2 }", "{}", "answer.arguments: number needs 'value'"),
         ('of = "number"', 'of = "nummer"', "answer.of: there is no 'nummer'"),
         ('hints = ["Look."]', "hints = []", "`hints`"),
+        ("[[done]]", 'steps = ["one", "two"]\n[[done]]', "steps: one for each thing to do, 1"),
+        ("[[done]]", '[predicted]\nof = "head_looks_back"\n[[done]]', "predicted.of: there is no 'head_looks_back'"),
     ],
 )
 def test_a_bad_lesson_is_refused_with_its_file_and_field(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -116,6 +118,6 @@ def test_the_keys_in_the_lessons_are_bindings() -> None:
     for language in languages_of():
         for lesson in read_pack(language=language):
             texts = lesson.texts
-            named = KEY.findall(" ".join([texts.idea, texts.task, texts.solved, *texts.hints]))
+            named = KEY.findall(" ".join([texts.idea, texts.task, texts.solved, *texts.hints, *texts.steps]))
             assert not set(named) - set(known), lesson.id
             assert not KEY.search(texts.predict + texts.question), lesson.id

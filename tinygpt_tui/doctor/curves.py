@@ -59,14 +59,14 @@ def _known_loss(loss: float, settings: TrainingSettings, start: str) -> Finding:
     guessing = math.log(max(2, settings.architecture.vocab_size))
     if loss < guessing:
         return Finding(
-            0, "initial-loss", "fine", f"what {start} knows helps: its loss is {loss:.2f}, guessing has {guessing:.2f}"
+            0, "initial-loss", "fine", f"starting from {start} helps: a loss of {loss:.2f}, guessing has {guessing:.2f}"
         )
     return Finding(
         0,
         "initial-loss",
         "hint",
-        f"what {start} knows does not help here yet: its loss is {loss:.2f}, guessing has {guessing:.2f}",
-        "It expects another kind of text. That passes soon; if it does not, an untrained model may do better.",
+        f"starting from {start} does not help yet: a loss of {loss:.2f}, guessing has {guessing:.2f}",
+        "It was trained on another kind of text. If this does not change soon, random weights may be a better start.",
     )
 
 
@@ -78,9 +78,9 @@ def initial_loss(loss: float, settings: TrainingSettings) -> Finding:
             0,
             "initial-loss",
             "warning",
-            f"the loss of the untrained model is {loss:.2f}, guessing has {guessing:.2f}",
-            "It starts certain of what it cannot know: its first weights are too large, and the first steps only undo "
-            "that.",
+            f"the untrained model is worse than guessing: a loss of {loss:.2f} instead of {guessing:.2f}",
+            "It is confident without having learned anything: its initial weights are too large, and the first steps "
+            "only correct that.",
             {"start": "zero_residual"} if getattr(settings.architecture, "start", "") == "gpt2" else {},
         )
     if loss < guessing * INITIAL_LOW:
@@ -88,8 +88,8 @@ def initial_loss(loss: float, settings: TrainingSettings) -> Finding:
             0,
             "initial-loss",
             "bad",
-            f"the loss of the untrained model is only {loss:.2f}, guessing has {guessing:.2f}",
-            "No model can know a text before reading it: either these weights were trained before, or the model sees "
+            f"the untrained model is better than guessing: a loss of {loss:.2f} instead of {guessing:.2f}",
+            "That is not possible without training: either these weights were trained before, or the model sees "
             "the token that it should predict.",
         )
     return Finding(0, "initial-loss", "fine", f"the untrained model guesses: {loss:.3f}, ln V is {guessing:.3f}")
@@ -103,9 +103,9 @@ def _rate_too_high(history: RunHistory, settings: TrainingSettings) -> Iterator[
             ended.step,
             "rate",
             "bad",
-            f"the loss blew up at step {ended.step:,}",
+            f"the loss diverged at step {ended.step:,}",
             "Each step was too large and made the loss worse, the next one even more, until it was not a number. "
-            "A smaller rate avoids this.",
+            "A smaller learning rate avoids this.",
             calmer,
         )
         return
@@ -125,7 +125,7 @@ def _rate_too_high(history: RunHistory, settings: TrainingSettings) -> Iterator[
             "hint" if back else "warning",
             f"the training loss jumped by {rises[worst]:.2f} nats near step {step:,}"
             + (", and recovered" if back else ""),
-            "Steps that are too large jump over the minimum that they should reach. A smaller rate avoids this.",
+            "Steps that are too large jump over the minimum. A smaller learning rate avoids this.",
             calmer,
         )
     elif (worse := trend_of(history).worse) is not None:
@@ -134,7 +134,7 @@ def _rate_too_high(history: RunHistory, settings: TrainingSettings) -> Iterator[
             "rate",
             "warning",
             f"no improvement since step {worse:,}, neither in training nor in validation",
-            "The steps are too large to lower the loss any further. A smaller rate, or one that decays, helps.",
+            "The steps are too large to lower the loss further. A smaller learning rate helps, or one that decays.",
             calmer,
         )
     else:
@@ -166,12 +166,12 @@ def _stuck(history: RunHistory, settings: TrainingSettings, floors: Sequence[Flo
             int(steps[-1]),
             "stuck",
             "warning",
-            f"the loss is stuck at what counting letters gives ({unigram:.2f})",
+            f"the loss is stuck at that of a unigram, which only counts letters ({unigram:.2f})",
             "The model has learned how frequent each letter is, but does not use what comes before it. "
             + (
-                "Its gradients are clipped at nearly every step: a smaller rate helps."
+                "Its gradients are clipped at nearly every step: a smaller learning rate helps."
                 if clipped
-                else "Its gradients are small: a larger rate helps."
+                else "Its gradients are small: a larger learning rate helps."
             ),
             other_rate(settings, 1 / RATE_FACTOR if clipped else RATE_FACTOR),
         )
@@ -232,7 +232,7 @@ def _ended_too_soon(history: RunHistory, settings: TrainingSettings) -> Iterator
             "short",
             "hint",
             f"the loss was still falling at the end: by {before - losses[-1]:.2f} nats in the last tenth",
-            "More steps, with a rate that decays over all of them, reach a lower loss.",
+            "More steps, with a learning rate that decays over all of them, reach a lower loss.",
             {"minutes": f"{settings.minutes * 2:g}"} if settings.minutes else {"steps": str(settings.steps * 2)},
         )
 

@@ -66,7 +66,8 @@ def summary(findings: list[Finding]) -> str:
         return "no findings yet"
     if not wrong:
         return "all fine"
-    return f"{len(wrong)} to look at, {len(findings) - len(wrong)} fine" if len(wrong) < len(findings) else "look at it"
+    fine = len(findings) - len(wrong)
+    return f"{len(wrong)} to look at" + (f", {fine} fine" if fine else "")
 
 
 def changes_in_words(remedy: dict[str, str]) -> str:

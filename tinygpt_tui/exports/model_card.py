@@ -71,7 +71,7 @@ and the scores in `Head.forward` multiplied by `{scale}` (the same weights under
 model.load_state_dict(torch.load("PATH_OF_THIS_FOLDER/model.pth", weights_only=True))
 ```
 
-The characters are in `chars.txt` (where they can be said there) and in `tokenizer.json`, in the order of their ids.""",
+The characters, in the order of their ids, are in `tokenizer.json`, and in `chars.txt` if a text file can hold them.""",
 }
 
 
@@ -149,11 +149,11 @@ def _summary(config: NativeConfig, run: RunSettings | None) -> str:
     if config.trained is None:
         return f"{text}."
     trained = config.trained
-    text += f", trained on {trained.corpus}; at step {trained.step:,} its loss was {trained.validation_loss:.4f}"
+    text += f", trained on {trained.corpus}: a loss of {trained.validation_loss:.4f}"
     read = f"{trained.tokens:,} tokens of the" if trained.tokens else "the whole"
     per = trained.characters_per_token
     beside = f" ({trained.loss_per_character:.4f} per character)" if per != 1.0 else ""
-    return f"{text} nats per token{beside} over {read} validation split."
+    return f"{text} nats per token{beside} on {read} validation split, after {trained.step:,} steps."
 
 
 def _usage(name: str, settings: ArchitectureSettings, form: Form, prompt: str) -> str:
@@ -162,9 +162,9 @@ def _usage(name: str, settings: ArchitectureSettings, form: Form, prompt: str) -
         words |= msgspec.structs.asdict(settings) | {
             "scale": "C**-0.5" if settings.attention_scale == "n_embd" else "k.shape[-1]**-0.5",
             "tokens": max(1, min(100, settings.block_size - len(prompt))),
-            "window": "Its attention slides: a text may be of any length."
+            "window": "Its attention window slides, so a text may have any length."
             if settings.sliding
-            else f"A text has at most {settings.block_size} ids.",
+            else f"A text may have at most {settings.block_size} tokens.",
         }
     words["file"] = form.file
     words["trust"] = ", trust_remote_code=True" if net_of(form, settings) == OWN else ""

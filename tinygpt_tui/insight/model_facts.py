@@ -119,9 +119,10 @@ def _foreign(inspection: Inspection, parts: Part) -> Iterator[Row]:
     source, config = inspection.source, inspection.config
     yield Row("architecture", name_of(config.architecture))
     yield Row("parameters", f"{config.parameters:,}")
+    yield from _window(inspection.settings)
     if parts.count != config.parameters:
-        yield Row("in the file", f"{parts.count:,}, with what is there twice, and masks")
-    yield Row("numbers", ", ".join(sorted(_kinds(parts))))
+        yield Row("in the file", f"{parts.count:,}, with duplicates and masks")
+    yield Row("precision", ", ".join(sorted(_kinds(parts))))
     yield Row("on disk", size(source.size_bytes))
     yield Row("files", "\n".join(str(file) for file in source.files))
 
@@ -132,7 +133,7 @@ def _origin(path: Path) -> Iterator[Row]:
         origin = read_json(path / ORIGIN, Origin)
     except (OSError, Damage):
         return
-    yield Row("was", origin.path)
+    yield Row("opened from", origin.path)
     yield from _facts(origin.facts)
 
 
@@ -146,7 +147,7 @@ def _known(inspection: Inspection) -> Iterator[Row]:
     yield from _facts(inspection.facts)
     if inspection.questions:
         open_ones = ", ".join(question.setting for question in inspection.questions)
-        yield Row("not told", open_ones, "measured when the model is first used")
+        yield Row("unknown", open_ones, "measured when the model is first used")
 
 
 def tensors_in(folder: Path) -> dict[str, tuple[Shape, str]]:
@@ -157,14 +158,21 @@ def tensors_in(folder: Path) -> dict[str, tuple[Shape, str]]:
 def _model(path: Path, config: NativeConfig, parts: Part) -> Iterator[Row]:
     yield Row("architecture", name_of(config.architecture))
     yield Row("parameters", f"{config.parameters:,}")
+    yield from _window(config.architecture)
     if parts.count and parts.count != config.parameters:
         yield Row("in the file", f"{parts.count:,}", WEIGHTS)
     kinds = sorted(_kinds(parts))
     if kinds:
-        yield Row("numbers", ", ".join(kinds), WEIGHTS)
+        yield Row("precision", ", ".join(kinds), WEIGHTS)
     weights, whole = _bytes(path / WEIGHTS), sum(_bytes(file) for file in path.rglob("*"))
     yield Row("on disk", f"{size(whole)}, of them weights {size(weights)}")
     yield Row("folder", str(path))
+
+
+def _window(settings: ArchitectureSettings) -> Iterator[Row]:
+    """How much text the model sees; nothing for one that carries a state instead."""
+    if length := settings.context_length:
+        yield Row("block size", f"{length:,} tokens at once")
 
 
 def _losses(config: NativeConfig, history: RunHistory | None, run: RunSettings | None) -> Iterator[Row]:
@@ -219,12 +227,12 @@ def _training(run: RunSettings) -> Iterator[Row]:
     characters = f", {corpus.characters:,} characters" if corpus.characters else ""
     yield Row("corpus", f"{corpus.name}{characters}")
     if corpus.sha256:
-        yield Row("its sha256", corpus.sha256)
+        yield Row("SHA-256", corpus.sha256)
     if run.preset:
         yield Row("preset", run.preset)
     if run.start:
         yield Row("started from", run.start.words)
-    yield Row("begun", time.strftime("%d %b %Y %H:%M", time.localtime(run.created)))
+    yield Row("started", time.strftime("%d %b %Y %H:%M", time.localtime(run.created)))
     for name, field in fields_of(type(training)).items():
         value = getattr(training, name)
         if value != field.default or name in ("steps", "batch_size", "optimizer", "learning_rate", "seed"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from tinygpt_tui.lessons.facts import Coloured, Facts, Inspected, Looked, Raced, RunViewed, Trained
 
@@ -10,9 +10,9 @@ LEAST_LOOP = 40  # characters that must repeat
 SAME_RATE = 1e-9
 
 
-def wrote_unknown(facts: Facts, *, model: str = "") -> bool:
+def wrote_unknown(facts: Facts, *, model: str = "", prompt: str = "") -> bool:
     """A prompt had a character that its model does not know."""
-    return any(one.unknown and _is(one.model, model) for one in facts.wrote)
+    return any(one.unknown and _is(one.model, model) and _is(one.prompt.strip(), prompt) for one in facts.wrote)
 
 
 def wrote_with(
@@ -41,9 +41,12 @@ def wrote_untrained(facts: Facts, *, model: str = "", tokens: int = 50) -> bool:
     return any(one.untrained and one.tokens >= tokens and _is(one.model, model) for one in facts.wrote)
 
 
-def wrote_past_window(facts: Facts, *, model: str = "") -> bool:
+def wrote_past_window(facts: Facts, *, model: str = "", prompt: str = "") -> bool:
     """A text has grown longer than what its model sees."""
-    return any(0 < one.window < len(one.text) and one.tokens and _is(one.model, model) for one in facts.wrote)
+    return any(
+        0 < one.window < len(one.text) and one.tokens and _is(one.model, model) and _is(one.prompt.strip(), prompt)
+        for one in facts.wrote
+    )
 
 
 def text_loops(facts: Facts, *, model: str = "", temperature: float = 0.0) -> bool:
@@ -60,17 +63,17 @@ def text_loops(facts: Facts, *, model: str = "", temperature: float = 0.0) -> bo
 
 def looked_surprised(facts: Facts, *, bits: float) -> bool:
     """The microscope was on a character of at least that much surprise."""
-    return any(isinstance(one, Looked) and one.bits >= bits for one in facts.seen)
+    return any(one.bits >= bits for one in _looked(facts))
 
 
 def looked_sure_and_wrong(facts: Facts, *, probability: float) -> bool:
     """The microscope was on a character although the model gave another one at least this probability."""
-    return any(isinstance(one, Looked) and one.rank > 1 and one.top >= probability for one in facts.seen)
+    return any(one.rank > 1 and one.top >= probability for one in _looked(facts))
 
 
-def looked_untrained(facts: Facts) -> bool:
-    """The microscope was on a character with the untrained copy in use."""
-    return any(isinstance(one, Looked) and one.untrained for one in facts.seen)
+def looked_untrained(facts: Facts, *, model: str = "", count: int = 1) -> bool:
+    """The microscope was on `count` characters that an untrained copy wrote, with it in use."""
+    return len({one.offset for one in _looked(facts) if one.untrained and _is(one.model, model)}) >= count
 
 
 def looked_between(facts: Facts, *, low: float, high: float, count: int) -> bool:
@@ -80,7 +83,7 @@ def looked_between(facts: Facts, *, low: float, high: float, count: int) -> bool
 
 def coloured(facts: Facts, *, characters: int = 100) -> bool:
     """A text of this length was coloured by surprise."""
-    return any(isinstance(one, Coloured) and one.characters >= characters for one in facts.seen)
+    return any(isinstance(one, Coloured) and not one.old and one.characters >= characters for one in facts.seen)
 
 
 def inspected(facts: Facts, *, view: str, model: str = "", tokens: int = 1, trained: bool = True) -> bool:
@@ -198,7 +201,7 @@ def loop_length(text: str) -> int:
 
 def between(facts: Facts, low: float, high: float) -> list[Looked]:
     """Return the characters that the microscope was on at which the best guess was this likely, each once."""
-    found = {one.offset: one for one in facts.seen if isinstance(one, Looked) and low <= one.top <= high}
+    found = {one.offset: one for one in _looked(facts) if low <= one.top <= high}
     return list(found.values())
 
 
@@ -212,6 +215,10 @@ def rate_pair(facts: Facts, factor: float) -> tuple[Trained, Trained] | None:
             if alike and measured and fast.learning_rate >= slow.learning_rate * factor * (1 - SAME_RATE):
                 return slow, fast
     return None
+
+
+def _looked(facts: Facts) -> Iterator[Looked]:
+    return (one for one in facts.seen if isinstance(one, Looked) and not one.old)
 
 
 def _is(value: str, expected: str) -> bool:

@@ -11,9 +11,8 @@ from tinygpt_tui.lessons.answers import HEADS, NUMBERS, typed_head, typed_number
 from tinygpt_tui.lessons.checks import CHECKS
 from tinygpt_tui.lessons.facts import Facts, Seen
 from tinygpt_tui.lessons.lesson import Lesson
+from tinygpt_tui.lessons.predictions import ROUNDING, judge
 from tinygpt_tui.lessons.progress import LONGEST_ANSWER, MOST_ATTEMPTS, MOST_SEEN, Attempt, LessonProgress, Progress
-
-ROUNDING = 1e-9
 
 
 class Course:
@@ -79,7 +78,7 @@ class Course:
             self.state.stage = "predict" if self.lesson.texts.predict else "task"
 
     def predict(self, text: str) -> None:
-        """Keep a prediction; it is neither right nor wrong."""
+        """Keep a prediction; how near it was is said at the end."""
         if self.state.stage == "predict" and text.strip():
             self.state.predicted, self.state.stage = text.strip()[:LONGEST_ANSWER], "task"
 
@@ -109,7 +108,7 @@ class Course:
         """Go to the question if all that the lesson asks for was done; return whether that is new."""
         if self.lesson is None or self.state.stage != "task":
             return False
-        if all(one for one in self.done(facts)):
+        if all(self.done(facts)):
             self.state.stage = "question"
             return True
         return False
@@ -119,6 +118,12 @@ class Course:
         assert self.lesson is not None
         found = self.facts(facts)
         return [CHECKS[one.check](found, **one.arguments) for one in self.lesson.done]
+
+    def still_to_do(self, facts: Facts) -> list[str]:
+        """Return the steps of the task that were not done yet, in the words of the lesson."""
+        if self.lesson is None or self.state.stage != "task":
+            return []
+        return [step for step, done in zip(self.lesson.texts.steps, self.done(facts), strict=False) if not done]
 
     def answer(self, text: str, facts: Facts) -> bool:
         """Take an answer; return whether it is right."""
@@ -130,6 +135,8 @@ class Course:
         self.last_wrong = "" if right else text.strip()
         if right:
             self.state.stage = "solved"
+            if self.state.predicted:
+                self.state.outcome = judge(self.lesson, self.state.predicted, self.facts(facts))
             self.state.done = self.state.done or self._now()
         return right
 

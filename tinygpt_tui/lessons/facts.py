@@ -8,7 +8,7 @@ import msgspec
 
 
 class Wrote(msgspec.Struct, frozen=True, tag=True):
-    """A text that was generated: `text` is all of it with the prompt, `tokens` how many the model added last.
+    """A text that was generated since the lesson was opened, with its prompt; `tokens` were added last.
 
     `window` is how many tokens its model sees (0: no limit); `unknown` the prompt's characters that it does not know.
     """
@@ -21,10 +21,14 @@ class Wrote(msgspec.Struct, frozen=True, tag=True):
     untrained: bool = False
     window: int = 0
     unknown: str = ""
+    prompt: str = ""
 
 
 class Looked(msgspec.Struct, frozen=True, tag=True):
-    """A character under the microscope: its probability, its rank, and the probability of the best guess."""
+    """A character under the microscope: its probability, its rank, and the probability of the best guess.
+
+    `untrained`: written and read by the untrained copy of `model`. `old`: of a text from before the lesson.
+    """
 
     offset: int
     text: str
@@ -33,12 +37,15 @@ class Looked(msgspec.Struct, frozen=True, tag=True):
     top: float
     bits: float
     untrained: bool = False
+    model: str = ""
+    old: bool = False
 
 
 class Coloured(msgspec.Struct, frozen=True, tag=True):
-    """A text was coloured by surprise."""
+    """A text was coloured by surprise. `old`: it is from before the lesson."""
 
     characters: int
+    old: bool = False
 
 
 class Inspected(msgspec.Struct, frozen=True, tag=True):

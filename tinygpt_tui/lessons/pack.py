@@ -44,9 +44,22 @@ def read_pack(folder: Path = SHIPPED, language: str = ENGLISH) -> tuple[Lesson, 
         read = _read(path, LessonFile)
         _check_calls(path, read)
         texts: Texts = read if language == ENGLISH else _read(folder / language / path.name, Texts)
-        if len(texts.hints) != len(read.hints) or bool(texts.predict) != bool(read.predict):
-            raise UsageError(f"{folder / language / path.name}: as many hints and predictions as {path}", HELP)
-        lessons.append(Lesson(path.stem, number, texts, read.place, read.minutes, tuple(read.done), read.answer))
+        if _counts(texts) != _counts(read):
+            raise UsageError(f"{folder / language / path.name}: as many hints, steps and predictions as {path}", HELP)
+        done = tuple(read.done)
+        lessons.append(
+            Lesson(
+                path.stem,
+                number,
+                texts,
+                read.place,
+                read.minutes,
+                done,
+                read.answer,
+                read.predicted,
+                read.restore_sampling,
+            )
+        )
     return tuple(lessons)
 
 
@@ -98,7 +111,15 @@ def _near(values: Any, kind: type[T]) -> str:
     return ""
 
 
+def _counts(texts: Texts) -> tuple[object, ...]:
+    return len(texts.hints), len(texts.steps), bool(texts.predict), bool(texts.right_words), bool(texts.wrong_words)
+
+
 def _check_calls(path: Path, read: LessonFile) -> None:
+    if read.steps and len(read.steps) != len(read.done):
+        raise UsageError(f"{path}: steps: one for each thing to do, {len(read.done)}", HELP)
+    if read.predicted is not None:
+        _check_call(f"{path}: predicted", "of", read.predicted.of, read.predicted.arguments, NUMBERS)
     for at, done in enumerate(read.done):
         _check_call(f"{path}: done[{at}]", "check", done.check, done.arguments, CHECKS)
     _check_call(f"{path}: answer", "of", read.answer.of, read.answer.arguments, {**NUMBERS, **HEADS})

@@ -10,6 +10,7 @@ import msgspec
 from tinygpt_tui import files, paths
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.lessons.facts import Seen
+from tinygpt_tui.lessons.predictions import Outcome
 from tinygpt_tui.reading import Damage, read_json
 
 Stage = Literal["idea", "predict", "task", "question", "solved"]
@@ -25,11 +26,16 @@ class Attempt(msgspec.Struct, frozen=True):
 
 
 class LessonProgress(msgspec.Struct):
-    """One lesson: how far it is, what was typed, which hints were read, what was looked at since it was opened."""
+    """One lesson: how far it is, what was typed, which hints were read, what was looked at since it was opened.
+
+    `sampling` are the settings from before the lesson, where it gives them back.
+    """
 
     opened: float = 0.0
     stage: Stage = "idea"
     predicted: str = ""
+    outcome: Outcome = Outcome()
+    sampling: str | None = None
     attempts: list[Attempt] = []
     hints: int = 0
     done: float = 0.0

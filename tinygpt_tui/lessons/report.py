@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from html import escape
 
 from tinygpt_tui.lessons.course import Course
-from tinygpt_tui.lessons.labels import labels_of
+from tinygpt_tui.lessons.labels import labels_of, prediction_words
 from tinygpt_tui.lessons.lesson import Lesson
 from tinygpt_tui.lessons.progress import LessonProgress
 
@@ -59,7 +59,8 @@ def _lines(lesson: Lesson, state: LessonProgress, words: dict[str, str]) -> Iter
         notes.append(words["hints_read"].format(hints=state.hints))
     yield f'<p class="quiet">{escape(" · ".join(notes))}</p>\n'
     if state.predicted:
-        yield f"<p>{escape(lesson.texts.predict)}<br>{words['predict']}: <b>{escape(state.predicted)}</b></p>\n"
+        predicted = prediction_words(state.predicted, state.outcome, words)
+        yield f"<p>{escape(lesson.texts.predict)}<br>{words['predict']}: <b>{escape(predicted)}</b></p>\n"
     if state.attempts:
         yield f"<p>{escape(lesson.texts.question)}</p>\n"
     for attempt in state.attempts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fakes import FakeEngine, make_model
+from textual.pilot import Pilot
 from textual.widgets import Static
 from wait import wait_until
 
@@ -46,8 +47,17 @@ async def test_a_lesson_is_done_by_keys_and_a_near_miss_does_not_pass() -> None:
         assert app._lessons is not None
         app._lessons.watch()
         assert app._lessons.course.state.stage == "task"  # every character is known
+        assert "Still to do: shakespeare continues exactly" in shown(app)
         await pilot.press("7", "enter")
         await wait_until(pilot, lambda: len(engine.asked) == 2)
+        engine.begin(unknown="7")
+        engine.write("xyz")
+        engine.end()
+        await wait_until(pilot, lambda: app.screen.pane.editor.current.reason)  # type: ignore[attr-defined]
+        app._lessons.watch()
+        assert app._lessons.course.state.stage == "task"  # another prompt than the one that is asked for
+        await pilot.press("ctrl+u", *"ROMEO: 7 kings", "enter")
+        await wait_until(pilot, lambda: len(engine.asked) == 3)
         engine.begin(unknown="7")
         engine.write("xyz")
         engine.end()
@@ -61,6 +71,7 @@ async def test_a_lesson_is_done_by_keys_and_a_near_miss_does_not_pass() -> None:
         await pilot.press("escape")
         await wait_until(pilot, lambda: not app.screen.is_modal)
         assert app.screen.form.settings.temperature == 0.9  # type: ignore[attr-defined]
+        await _leaves_a_lesson_that_gives_the_settings_back(app, pilot)
         await pilot.press("escape", "f3")
         await wait_until(pilot, lambda: app.current_mode == "train" and app.screen.query(LessonPane))
         await pilot.press("alt+l", "q")
@@ -71,3 +82,20 @@ async def test_a_lesson_is_done_by_keys_and_a_near_miss_does_not_pass() -> None:
     assert not problem
     assert [attempt.text for attempt in progress.lessons["01-tokens"].attempts] == ["66"]
     assert progress.lessons["01-tokens"].done == 0
+
+
+async def _leaves_a_lesson_that_gives_the_settings_back(app: TinyGPTApp, pilot: Pilot[None]) -> None:
+    guide, form = app._lessons, app.screen.form  # type: ignore[attr-defined]
+    assert guide is not None
+    await pilot.press("alt+left")
+    await wait_until(pilot, lambda: form.settings.temperature == 0.8)
+    guide.open(guide.course.lessons[2])
+    await wait_until(pilot, lambda: app.screen.query_one(LessonPane).has_focus)
+    await pilot.press("enter", *"loops", "enter")
+    await wait_until(pilot, lambda: "To do" in shown(app))
+    guide.watch()
+    await pilot.press("alt+right", "alt+right")
+    await wait_until(pilot, lambda: form.settings.temperature == 1.0)
+    guide.open(guide.course.lessons[0])
+    await wait_until(pilot, lambda: form.settings.temperature == 0.8)
+    await wait_until(pilot, lambda: app.screen.query_one(LessonPane).has_focus)

@@ -10,6 +10,7 @@ from textual.widgets import Input, OptionList, Select
 from wait import wait_until
 
 from tinygpt_tui import files, paths
+from tinygpt_tui.lessons.facts import Looked
 from tinygpt_tui.lessons.progress import load_progress
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.learn.lesson_list import LessonList
@@ -154,7 +155,10 @@ async def _generate_lessons(me: Newcomer) -> None:
     await me.press("generate.untrained")
     await _write(me)
     await _look(me)
-    await me.press("right", "right")
+    seen = me.app._lessons.course.state.seen  # type: ignore[union-attr]
+    for count in (1, 2, 3):
+        await me.until(lambda count=count: len({one.offset for one in seen if isinstance(one, Looked)}) >= count)
+        await me.press("right")
     await me.is_done()
     await me.answer("4.17", me.finds(r"surprise ([\d.]+) bits"))
     await me.press("lesson.leave", "microscope.leave", "generate.untrained")

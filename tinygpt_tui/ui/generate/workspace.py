@@ -117,7 +117,7 @@ class Workspace(SidePanes):
         """Use the settings and the model that wrote the branch."""
         branch = message.branch
         if branch is None:
-            self.form.set_values(self.own_sampling)
+            self.use_own(self.own_sampling)
             return
         if news := _differences(self.pane.sampling, branch.sampling):
             self.notify(f"Using the settings of this text: {news}", markup=False)
@@ -131,6 +131,11 @@ class Workspace(SidePanes):
         """Give a sampling setting another value."""
         self.form.put(name, value)
         self.notify(f"{name.replace('_', ' ')} {written(value)}", timeout=3, markup=False)
+
+    def use_own(self, sampling: SamplingSettings) -> None:
+        """Use these settings as the user's own."""
+        self.own_sampling = sampling
+        self.form.set_values(sampling)
 
     def open_sampling(self) -> None:
         """Show the sampling settings and focus the first box."""

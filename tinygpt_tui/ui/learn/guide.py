@@ -17,6 +17,7 @@ from tinygpt_tui.lessons.labels import labels_of
 from tinygpt_tui.lessons.lesson import Lesson
 from tinygpt_tui.lessons.pack import pack_name, read_pack
 from tinygpt_tui.lessons.progress import load_progress, save_progress
+from tinygpt_tui.settings.sampling import from_lines, to_lines
 from tinygpt_tui.ui.generate.screen import GenerateScreen
 from tinygpt_tui.ui.learn.key_names import with_keys
 from tinygpt_tui.ui.learn.lesson_list import Chosen, LessonList
@@ -46,6 +47,8 @@ class LessonGuide:
         self._in_sight: tuple[Seen, ...] = ()
         self._texts: tuple[object, ...] = ()  # what tells whether a text is new
         self._news = True  # there is something that was not checked yet
+        self.still_to_do: list[str] = []  # of the task
+        self._generate: GenerateScreen | None = None
         self._timers: list[Timer] = []
         self._saving, self._saved, self._to_save = threading.Lock(), 0, 0
         if problem:
@@ -91,6 +94,8 @@ class LessonGuide:
 
     def open(self, lesson: Lesson) -> None:
         """Open a lesson, beside the tab that is shown."""
+        if lesson is not self.course.lesson:
+            self._restore_sampling()
         self.course.open(lesson)
         self.is_open = True
         self._forget_sight()
@@ -107,6 +112,7 @@ class LessonGuide:
     def _forget_sight(self) -> None:
         self._facts = msgspec.structs.replace(self._facts, wrote=())
         self._in_sight, self._texts, self._news = (), (), True
+        self.still_to_do = self.course.still_to_do(self._facts)
 
     def _enter(self) -> None:
         if (pane := self._pane) is not None:
@@ -124,6 +130,7 @@ class LessonGuide:
     def close(self) -> None:
         """Close the lesson; its progress stays."""
         self.is_open = False
+        self._restore_sampling()
         for timer in self._timers:
             timer.stop()
         self._timers = []
@@ -135,6 +142,8 @@ class LessonGuide:
 
     def show_on(self, screen: Screen[Any]) -> None:
         """Put the lesson beside a tab, or take it away."""
+        if isinstance(screen, GenerateScreen):
+            self._generate = screen
         pane = next(iter(screen.query(LessonPane)), None)
         if self.is_open and pane is None and hasattr(screen, "TAB"):
             screen.mount(LessonPane(self))
@@ -156,6 +165,7 @@ class LessonGuide:
     def read_idea(self) -> None:
         """The idea was read."""
         self.course.read()
+        self.still_to_do = self.course.still_to_do(self._facts)
         self._news = True
         self._changed()
 
@@ -163,6 +173,7 @@ class LessonGuide:
         """Take a prediction or an answer."""
         if self.course.state.stage == "predict":
             self.course.predict(text)
+            self.still_to_do = self.course.still_to_do(self._facts)
             self._news = True
         else:
             self.watch()
@@ -185,7 +196,7 @@ class LessonGuide:
         stack = self._app.screen_stack  # empty while the app ends
         if not stack or self.course.lesson is None or self.course.state.stage not in ("task", "question"):
             return
-        in_sight = tuple(seen_on(stack[-1]))
+        in_sight = tuple(seen_on(stack[-1], self.course.state.opened))
         if in_sight != self._in_sight:
             self._in_sight, self._news = in_sight, True
             self.course.add_seen(in_sight)
@@ -197,10 +208,30 @@ class LessonGuide:
         if not self._news:
             return
         self._news = False
-        if self.course.check_task(self._facts):
+        self._note_sampling()
+        is_done = self.course.check_task(self._facts)
+        left = self.course.still_to_do(self._facts)
+        if is_done or left != self.still_to_do:
+            self.still_to_do = left
             self._changed()
-            if self._pane is None or not self._pane.has_focus_within:
-                self._app.notify(self.words["task_done"].format(key=self.key), timeout=6, markup=False)
+        if is_done and (self._pane is None or not self._pane.has_focus_within):
+            self._app.notify(self.words["task_done"].format(key=self.key), timeout=6, markup=False)
+
+    def _note_sampling(self) -> None:
+        """Remember the settings from before a lesson that gives them back."""
+        lesson, state = self.course.lesson, self.course.state
+        if lesson is not None and lesson.restore_sampling and state.sampling is None and self._generate:
+            state.sampling = to_lines(self._generate.panes.own_sampling)
+
+    def _restore_sampling(self) -> None:
+        """Give the user's settings back where the lesson that is left has changed them."""
+        if self.course.lesson is None:
+            return
+        state = self.course.state
+        before, state.sampling = state.sampling, None
+        if before is not None and self._generate and to_lines(self._generate.panes.own_sampling) != before:
+            self._generate.panes.use_own(from_lines(before))
+            self._app.notify(self.words["sampling_restored"], markup=False)
 
     def read_disk(self) -> None:
         """Read runs and models in a thread, one at a time."""

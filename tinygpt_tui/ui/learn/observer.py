@@ -14,7 +14,7 @@ from textual.screen import Screen
 
 from tinygpt_tui.checkpoints.vocabulary import characters_of
 from tinygpt_tui.lessons.facts import Coloured, Inspected, Looked, Raced, RunViewed, Seen, Wrote
-from tinygpt_tui.sessions.document import Branch, full_text
+from tinygpt_tui.sessions.document import Branch, Session, full_text
 from tinygpt_tui.ui.generate.model_chooser import UNTRAINED
 from tinygpt_tui.ui.inspect.passes import Pass
 from tinygpt_tui.ui.inspect.views import PassViews
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 LONGEST_TEXT = 4_000  # characters of a text that are looked at: its end
 
 
-def seen_on(screen: Screen[object]) -> Iterator[Seen]:
-    """Yield what is in sight on a screen; nothing while it comes or goes."""
+def seen_on(screen: Screen[object], since: float) -> Iterator[Seen]:
+    """Yield what is in sight on a screen; nothing while it comes or goes. Texts from before `since` are old."""
     if not screen.is_attached or not screen.is_mounted:
         return
     match getattr(screen, "TAB", ""), type(screen).__name__:
         case "generate", "GenerateScreen":
-            yield from _generate(screen)  # type: ignore[arg-type]
+            yield from _generate(screen, since)  # type: ignore[arg-type]
         case "inspect", _:
             yield from _inspect(screen)  # type: ignore[arg-type]
         case "train", "TrainScreen":
@@ -54,7 +54,7 @@ def written_on(screen: GenerateScreen, since: float) -> Iterator[Wrote]:
     session = screen.pane.editor.session
     windows = {card.path: card.block_size for card in screen.chooser.models.cards}
     for branch in session.branches.values():
-        if branch.reason and branch.tokens and _seconds(branch.created_at) >= int(since):
+        if branch.reason and branch.tokens and not is_old(session, branch, since):
             text = full_text(session, branch.id)
             yield _wrote(branch, text, windows.get(branch.model_path, 0))
 
@@ -71,7 +71,20 @@ def _wrote(branch: Branch, text: str, window: int) -> Wrote:
         branch.untrained,
         window,
         unknown,
+        text[: branch.prompt_end],
     )
+
+
+def is_old(session: Session, branch: Branch, since: float) -> bool:
+    """Whether any of a branch's text was generated before a time."""
+    at: Branch | None = branch
+    limit = branch.end
+    while at is not None:
+        if limit > at.begins_at and _seconds(at.created_at) < int(since):
+            return True
+        limit = min(limit, at.fork_at)
+        at = None if at.parent is None else session.branches[at.parent]
+    return False
 
 
 @lru_cache(16)
@@ -86,12 +99,15 @@ def _seconds(moment: str) -> float:
         return 0.0
 
 
-def _generate(screen: GenerateScreen) -> Iterator[Seen]:
+def _generate(screen: GenerateScreen, since: float) -> Iterator[Seen]:
     glass, model = screen.pane.glass, screen.chooser.in_use
-    if model is None:
+    editor = screen.pane.editor
+    branch = editor.current
+    if model is None or branch is None:
         return
+    old = is_old(editor.session, branch, since)
     if glass.colours and glass.output.text:
-        yield Coloured(len(glass.output.text))
+        yield Coloured(len(glass.output.text), old)
     cursor = glass.output.cursor
     if cursor is None:
         return
@@ -101,9 +117,8 @@ def _generate(screen: GenerateScreen) -> Iterator[Seen]:
         return
     bits = -math.log2(max(info.probability, 1e-12))
     text = glass.output.text[info.start : info.end]
-    yield Looked(
-        cursor, text, info.probability, chance.rank, info.candidates[0].probability, round(bits, 3), model.untrained
-    )
+    best, untrained = info.candidates[0].probability, model.untrained and branch.untrained
+    yield Looked(cursor, text, info.probability, chance.rank, best, round(bits, 3), untrained, model.card.name, old)
 
 
 def _inspect(screen: InspectScreen) -> Iterator[Seen]:

@@ -13,6 +13,8 @@ from textual.markup import escape
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from tinygpt_tui.lessons.labels import prediction_words
+
 if TYPE_CHECKING:
     from tinygpt_tui.ui.learn.guide import LessonGuide
 
@@ -132,13 +134,17 @@ stays, and the key in its border comes back to it.
         lesson, state, words = self.guide.course.lesson, self.guide.course.state, self.guide.words
         assert lesson is not None
         text = Text()
+        left = self.guide.still_to_do if part == "task" else []
+        steps = f"{words['still_to_do']}: {'; '.join(map(self.guide.with_keys, left))}"
+        if left and len(left) < len(lesson.texts.steps) and not self.has_class("-wide") and not self.has_focus_within:
+            return text.append(f"▸ {steps}", "bold")  # in a few lines, what was not done yet matters more
         mark = "✓ " if part == "solved" or STAGES.index(part) < STAGES.index(state.stage) else "▸ "
         text.append(f"{mark}{words[part]}: ", "bold" if current else "")
         text.append(self.guide.with_keys(getattr(lesson.texts, part)))
-        if part == "predict" and state.predicted:
-            text.append(f"\n{words['predicted']}: {state.predicted}")
-        if part == "solved" and state.predicted:
-            text.append(f"\n{words['predicted']}: {state.predicted}")
+        if part in ("predict", "solved") and state.predicted:
+            text.append(f"\n{words['predicted']}: {prediction_words(state.predicted, state.outcome, words)}")
+        if left:
+            text.append(f"\n{steps}", "bold")
         if part == state.stage and part in ("task", "question"):
             for number, hint in enumerate(lesson.texts.hints[: state.hints], start=1):
                 text.append(f"\n{words['hint']} {number}: {self.guide.with_keys(hint)}", "italic")
