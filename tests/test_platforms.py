@@ -100,7 +100,6 @@ def test_priority_is_lowered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_without_proc_nothing_is_told_and_nothing_fails(tmp_path: Path) -> None:
     assert platforms.since_boot(os.getpid(), proc=tmp_path) == 0.0
-    assert not platforms.bound_memory(1 << 40, proc=tmp_path)
     assert platforms.processor_name(proc=tmp_path)
 
 
@@ -111,18 +110,6 @@ def test_with_proc_it_is_told(tmp_path: Path) -> None:
     assert platforms.processor_name(proc=tmp_path) == "Abacus 3"
     if hasattr(os, "sysconf"):
         assert platforms.since_boot(7, proc=tmp_path) == 22 / os.sysconf("SC_CLK_TCK")
-
-
-def test_memory_is_bounded_where_it_can_be() -> None:
-    code = (
-        "import sys; from tinygpt_tui import platforms\n"
-        "if not platforms.bound_memory(64 << 20): sys.exit(3)\n"
-        "try: bytearray(256 << 20)\n"
-        "except MemoryError: sys.exit(0)\n"
-        "sys.exit(1)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], check=False, timeout=240)
-    assert done.returncode == (0 if Path("/proc/self/statm").exists() else 3)
 
 
 def test_one_core_is_given_back() -> None:

@@ -244,19 +244,6 @@ def processor_name(proc: Path = _PROC) -> str:
     return next(named, "") or platform.processor() or platform.machine()
 
 
-def bound_memory(more_bytes: int, proc: Path = _PROC) -> bool:
-    """Let this process have no more than `more_bytes` beyond what it has now; False where the system cannot do that."""
-    try:
-        pages = int((proc / "self" / "statm").read_bytes().split()[0])
-    except OSError:
-        return False
-    import resource
-
-    bound = pages * resource.getpagesize() + more_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
-    return True
-
-
 def _affinity() -> set[int]:
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
 

@@ -10,9 +10,7 @@ import pytest
 
 from tinygpt_tui.corpora import floors
 from tinygpt_tui.corpora.corpus import read_text, split
-from tinygpt_tui.corpora.floors import KneserNey, additive_loss, count_grams, floors_of
-
-PUBLISHED = {1: 3.347, 2: 2.488, 3: 2.066, 4: 1.796, 5: 1.770}
+from tinygpt_tui.corpora.floors import KneserNey, count_grams, floors_of
 
 
 def some_ids(count: int, size: int, seed: int = 0) -> np.ndarray:
@@ -28,8 +26,6 @@ def some_ids(count: int, size: int, seed: int = 0) -> np.ndarray:
 def test_the_published_counts_of_tiny_shakespeare(shakespeare: Path) -> None:
     corpus = split(read_text(shakespeare).text, 128, 0.1)
     size = corpus.tokenizer.size
-    for order, loss in PUBLISHED.items():
-        assert additive_loss(corpus.train, corpus.validation, order, size) == pytest.approx(loss, abs=6e-4)
     found = {floor.name: floor.loss for floor in floors_of(corpus.train, corpus.validation, size)}
     assert list(found) == ["guessing", "unigram", "bigram", "trigram", "5-gram"]
     assert found["guessing"] == pytest.approx(4.174, abs=6e-4)

@@ -21,7 +21,6 @@ from typing import Any
 import whole_files
 from damage import damage_plain, damage_safetensors, damage_zip
 
-from tinygpt_tui import platforms
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.foreign.opening import inspect_checkpoint
 
@@ -169,8 +168,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
     import torch  # noqa: F401 - before memory is bounded
+    from mutator import bound_memory  # which only POSIX has
 
-    platforms.bound_memory(MEMORY)
+    bound_memory(MEMORY)
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
         for kind in chosen.kind or KINDS:

@@ -456,10 +456,10 @@ def _child(batch: list[int], mutator: Mutator, place: Path, writing: int) -> Non
                 os.environ["TINYGPT_TUI_HOME"] = str(home)
                 began = time.process_time()
                 try:
-                    _bound_memory(None)  # to make a folder takes more than the program may
+                    bound_memory(None)  # to make a folder takes more than the program may
                     resource.setrlimit(resource.RLIMIT_CPU, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
                     put(mutator.make(number), home / "models" / "tried")
-                    _bound_memory(MEMORY)
+                    bound_memory(MEMORY)
                     began = time.process_time()
                     resource.setrlimit(resource.RLIMIT_CPU, (int(began + 2 * MOST_CPU_S) + 1, resource.RLIM_INFINITY))
                     seen.clear()
@@ -475,7 +475,7 @@ def _child(batch: list[int], mutator: Mutator, place: Path, writing: int) -> Non
         os._exit(0)
 
 
-def _bound_memory(more: int | None) -> None:
+def bound_memory(more: int | None) -> None:
     """Let this process have `more` bytes than it has now; None: without a limit. Linux only."""
     if sys.platform == "linux":
         pages = int(Path("/proc/self/statm").read_bytes().split()[0])

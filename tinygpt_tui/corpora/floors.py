@@ -134,21 +134,6 @@ class _Level:
         return np.where(known, own + self._left[at] * below, below)
 
 
-def additive_loss(train: Ids, validation: Ids, order: int, size: int, share: float = 0.01) -> float:
-    """Return the loss of plain counts with `share` added to each: the simplest of all estimates, nats per token."""
-    grams, asked = count_grams(train, order, size), count_grams(validation, order, size)
-    assert grams is not None, "too many runs"
-    assert asked is not None, "too many runs"
-    contexts = Grams(order - 1, *_summed(grams.keys // size, grams.counts))
-    counts, totals = (
-        np.where(seen, grams_of.counts[place], 0)
-        for grams_of, keys in ((grams, asked.keys), (contexts, asked.keys // size))
-        for place, seen in [_places(grams_of.keys, keys)]
-    )
-    probabilities = (counts + share) / (totals + share * size)
-    return float(-(np.log(probabilities) @ asked.counts) / asked.counts.sum())
-
-
 def _count_highest(train: Ids, size: int, order: int) -> Grams | None:
     """Return the longest runs that can be counted, not longer than `order`: shorter ones follow from them."""
     while order and (found := count_grams(train, order, size)) is None:

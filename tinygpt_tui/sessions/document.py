@@ -30,7 +30,8 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     generated: they are the alternative that was chosen at the fork. `tokens` were generated, with `seed` (None until it
     is known); `reason` is why that ended, empty if no end was recorded. `step` and `validation_loss` are those of the
     weights that wrote it, if known; `in_training`: they were a live run's newest;
-    `untrained`: they were those that the model's training started with.
+    `untrained`: they were those that the model's training started with. `turned`: `sampling` is how it began; the
+    settings were changed while it was written, so that its seed alone does not repeat it.
     """
 
     id: Count
@@ -48,6 +49,7 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     validation_loss: float | None = None
     in_training: bool = False
     sampling: SamplingSettings = SamplingSettings()
+    turned: bool = False
     seed: int | None = None
     tokens: Count = 0
     created_at: str = ""

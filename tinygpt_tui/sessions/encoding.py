@@ -16,7 +16,8 @@ from tinygpt_tui.errors import SessionError, TinyGPTError
 from tinygpt_tui.reading import Damage, decode_halves
 from tinygpt_tui.sessions.document import Branch, Count, Session, check, first_words
 
-FORMAT = 3  # 1 had no stamps; 2 said "untrained" in the model's name alone
+FORMAT = 4  # 1 had no stamps; 2 said "untrained" in the model's name alone; 3 did not know of changed settings
+TAGGED = 3  # the first that said "untrained" in a field of its own
 OLD_UNTRAINED = ", untrained"
 HINT = "its file was edited or damaged; what can be read of it is plain text"
 
@@ -55,7 +56,7 @@ def from_bytes(content: bytes, id: str) -> Session:
     if len(rest) != head.branches:
         raise SessionError(f"line 1 speaks of {head.branches} branches, but {len(rest)} follow", HINT)
     read = [_read(line, Branch, number) for number, line in enumerate(rest, start=2)]
-    if head.format < FORMAT:
+    if head.format < TAGGED:
         read = [replace(branch, untrained=branch.model.endswith(OLD_UNTRAINED)) for branch in read]
     branches = {branch.id: branch for branch in read}
     if len(branches) != len(read):

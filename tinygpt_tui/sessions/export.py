@@ -102,6 +102,8 @@ def facts_of(branch: Branch) -> list[str]:
     if branch.seed is not None:
         facts.append(f"seed: {branch.seed}")
     facts += [f"{name.replace('_', ' ')}: {_in_words(value)}" for name, value in chosen.items()]
+    if branch.turned:
+        facts.append("settings: changed while it was written; the seed alone does not repeat it")
     if branch.tokens:
         facts.append(f"tokens: {branch.tokens}")
     if branch.parent is not None:

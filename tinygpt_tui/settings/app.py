@@ -42,6 +42,10 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             "the first text slowly, then full"
         ),
     ] = "first"
+    race_pace: Annotated[
+        Literal["step", "5", "20", "60", "full"],
+        Meta(description="how fast each pane of a race is written, as in pace; by default slow enough to watch"),
+    ] = "20"
     keys: dict[str, Any] = {}
 
     def own_keys(self) -> dict[str, object]:

@@ -371,6 +371,7 @@ async def test_resizing_loses_nothing() -> None:
             await bench.pilot.pause()
             assert bench.text == "a" + text
             assert bench.screen.pane.output.following
+            assert ("T 0.8 · " in bench.status) == (size == (49, 11))  # in the border where there is one
 
 
 async def test_text_follows_until_somebody_scrolls_up() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tinygpt_tui import paths
 from tinygpt_tui.events.generation import Candidate, Token, TokenProbabilities
 from tinygpt_tui.events.requests import ChangeSampling
+from tinygpt_tui.sessions.export import facts_of
 from tinygpt_tui.ui.generate.workspace import PRESETS
 from tinygpt_tui.ui.shared import pacer
 from tinygpt_tui.ui.shared.microscope import Microscope
@@ -93,7 +94,7 @@ async def test_a_token_a_key_its_draw_and_the_end(size: tuple[int, int]) -> None
         assert bench.engine.asked[0].allowed == 0
         bench.engine.begin()
         await bench.until(lambda: bench.screen.pane.output.has_focus and "paused" in bench.status)
-        assert {"Pause", "Next token", "Stop"} <= bench.keys
+        assert {"Continue", "Next token", "Stop"} <= bench.keys
         await bench.pilot.press("right")
         await bench.until(lambda: bench.engine.allowed[-1] == 1)
         draw(bench, 0, "t", 0.75, 0.25, *[0.0] * 8)
@@ -132,11 +133,13 @@ async def test_stop_retry_and_a_crash_while_it_is_paused(size: tuple[int, int]) 
         await bench.pilot.press("ctrl+@")
         await bench.until(lambda: pane.pacer.paused and pane.output.has_focus)
         assert "Ⅱ ┄┄●┄┄ 20/s" in str(pane.output.border_subtitle)
+        await bench.until(lambda: "Continue" in bench.keys and "Pause" not in bench.keys)
         allowed = engine.allowed[-1]
         await bench.pilot.press("alt+right")  # the text is drawn on with it
         changes = [request for request in engine.script.requests if isinstance(request, ChangeSampling)]
         await bench.until(lambda: changes or engine.script.requests)
         assert engine.allowed[-1] == allowed
+        await bench.until(lambda: "settings changed" in str(pane.output.border_subtitle))
         await bench.pilot.press("escape")
         await bench.until(lambda: len(engine.stopped) > 0 and not pane.pacer.active)
         engine.end("stopped")
@@ -154,6 +157,8 @@ async def test_stop_retry_and_a_crash_while_it_is_paused(size: tuple[int, int]) 
         assert "ended unexpectedly" in bench.notes
     saved = pane.editor.session  # the app was closed
     assert [pane.editor.full_text(branch) for branch in saved.branches] == ["abc", "abd"]
+    assert [branch.turned for branch in saved.branches.values()] == [True, False]
+    assert "settings: changed while it was written" in " ".join(facts_of(saved.branches[0]))
 
 
 async def test_the_temperature_is_turned_from_anywhere_and_always_seen() -> None:

@@ -23,6 +23,7 @@ from tinygpt_tui.ui.race.pane import RacePane
 from tinygpt_tui.ui.race.screen import RaceScreen
 from tinygpt_tui.ui.race.track import RaceTrack, columns_for
 from tinygpt_tui.ui.shared.edit_sampling import EditSampling
+from tinygpt_tui.ui.shared.pacer import Pacer
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shell.help import HelpScreen
 from tinygpt_tui.ui.shell.preferences import Preferences
@@ -513,9 +514,11 @@ async def test_all_is_copied_and_saved(tmp_path: Path, monkeypatch: pytest.Monke
 async def test_the_panes_are_remembered() -> None:
     async with opened(models=("one", "two")) as bench:
         await bench.to_pane(1)
-        await bench.press("n")
+        await bench.press("n", "alt+up")
         await bench.until(lambda: Preferences().settings.race == "trained one\nuntrained one\ntrained two")
+        await bench.until(lambda: Preferences().settings.race_pace == "60")
     async with opened(models=("one", "two")) as bench:
+        assert "60/s" in bench.screen.query_one(Pacer).dial
         assert bench.titles == ["1 one", "2 one, untrained", "3 two"]
 
 
@@ -535,6 +538,8 @@ async def test_the_footer_shows_only_what_works_now() -> None:
         await bench.until(
             lambda: bench.keys == {"Race", "Stop", "Pause", "Model", "Sampling", "Untrained", "New", "Copy", "Save"}
         )
+        await bench.pilot.press("ctrl+@")
+        await bench.until(lambda: "Continue" in bench.keys and "Pause" not in bench.keys)
         bench.engine.end(job=1)
         bench.engine.end(job=2)
         await bench.until(lambda: "Retry" in bench.keys and "Stop" not in bench.keys)

@@ -61,14 +61,11 @@ BINDINGS: list[BindingType] = [
         tooltip="Time machine: play the steps of this model's run, from noise to text",
     ),
     # Of the panes together: pace, temperature, and what has no place in the line of keys.
-    Binding("space", "panes('pause')", "Pause", id="pace.pause", tooltip="Pause the text, or continue it"),
-    Binding(  # where Space is typed
-        "ctrl+@,ctrl+space",
-        "panes('pause')",
-        "Pause",
-        id="pace.pause",
-        key_display="^Space",
-        tooltip="Pause the text, or continue it",
+    Binding("space", "panes('pause')", "Pause", id="pace.pause", tooltip="Pause the text"),
+    Binding("space", "panes('resume')", "Continue", id="pace.pause", tooltip="Continue the text"),
+    *(  # where Space is typed
+        Binding("ctrl+@,ctrl+space", action, title, id="pace.pause", key_display="^Space", tooltip=f"{title} the text")
+        for action, title in (("panes('pause')", "Pause"), ("panes('resume')", "Continue"))
     ),
     Binding("right,full_stop", "panes('step')", "Next token", id="pace.step", tooltip="Draw one token, then wait"),
     Binding("alt+up", "panes('pace', 1)", "Faster", id="pace.faster", show=False, tooltip="More tokens a second"),

@@ -8,6 +8,7 @@ from textual.widget import Widget
 from tinygpt_tui.sessions.document import Session
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.generate.session_editor import SessionEditor
+from tinygpt_tui.ui.generate.status_line import StatusLine
 from tinygpt_tui.ui.shared.sampling_words import draw_words
 
 BETWEEN = " · "
@@ -19,23 +20,25 @@ def dials(sampling: SamplingSettings, pace: str) -> list[str]:
     return [*words, pace]
 
 
-def place(session: Session, seed: int | None, model: str) -> list[str]:
-    """Return the text's model if it is not `model`, its seed, and which branch it is; as markup."""
-    parts = [] if seed is None else [f"seed {seed}"]
-    current = None if session.current is None else session.branches[session.current]
-    if current is not None and current.tokens and current.model not in ("", model):
-        parts.insert(0, f"by {escape(current.model)}")
-    if session.current is not None and len(session.branches) > 1:
+def place(session: Session, model: str) -> list[str]:
+    """Return the current text's model if it is not `model`, its seed, and which branch it is; as markup."""
+    if session.current is None:
+        return []
+    current = session.branches[session.current]
+    parts = [f"by {escape(current.model)}"] if current.tokens and current.model not in ("", model) else []
+    if current.seed is not None:
+        parts.append(f"seed {current.seed}{', settings changed' if current.turned else ''}")
+    if len(session.branches) > 1:
         number = list(session.branches).index(session.current) + 1
         parts.append(f"branch {number} of {len(session.branches)}")
     return parts
 
 
 class OutputBorder:
-    """The border of the text, and of the first screen in its place."""
+    """The border of the text, and of the first screen in its place; the status line where there is no border."""
 
-    def __init__(self, editor: SessionEditor, output: Widget, welcome: Widget) -> None:
-        self._editor, self._output, self._welcome = editor, output, welcome
+    def __init__(self, editor: SessionEditor, output: Widget, welcome: Widget, status: StatusLine) -> None:
+        self._editor, self._output, self._welcome, self._status = editor, output, welcome, status
         self._model = ""
         self._dials: list[str] = []
         self._place: list[str] = []  # seed and branch of the text
@@ -44,19 +47,20 @@ class OutputBorder:
     def set_model(self, name: str) -> None:
         """Name the model in use, and the text's own where it is another one."""
         self._model = name
-        if (branch := self._editor.current) is not None and self._has_text:
-            self._place = place(self._editor.session, branch.seed, name)
+        if self._has_text:
+            self._place = place(self._editor.session, name)
         self._update()
 
     def set_dials(self, sampling: SamplingSettings, pace: str) -> None:
         """Show how tokens are drawn now, and how fast."""
         self._dials = dials(sampling, pace)
+        self._status.set_dials(BETWEEN.join([*(words for words, _ in draw_words(sampling)), pace]))
         self._update()
 
-    def show_text(self, seed: int | None) -> None:
-        """Show the seed and the branch of a text."""
+    def show_text(self) -> None:
+        """Show the seed and the number of the current branch."""
         self._has_text = self._editor.current is not None
-        self._place = place(self._editor.session, seed, self._model)
+        self._place = place(self._editor.session, self._model)
         self._update()
 
     def clear(self) -> None:

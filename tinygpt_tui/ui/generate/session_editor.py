@@ -101,6 +101,11 @@ class SessionEditor:
             stamp = {"step": event.step, "validation_loss": event.validation_loss, "in_training": event.in_training}
             self._change(tree.change(self.session, self.writing, seed=event.seed, **stamp))
 
+    def settings_changed(self) -> None:
+        """Record that the branch being written is not drawn as it began."""
+        if self.writing is not None and not self.session.branches[self.writing].turned:
+            self._change(tree.change(self.session, self.writing, turned=True))
+
     def append(self, text: str, tokens: int) -> None:
         """Add generated text of this many tokens to the branch being written; fast, whatever its length."""
         if text or tokens:
@@ -264,7 +269,7 @@ class SessionEditor:
     def _write_at(self, branch: Branch, at: int, alternative: str, about: dict[str, Any]) -> int:
         if not branch.tokens and not alternative and at == branch.end:
             # No text was written there (the engine failed, or was stopped): reuse the empty branch.
-            again = tree.change(self.session, branch.id, **about, seed=None, reason="")
+            again = tree.change(self.session, branch.id, **about, seed=None, reason="", turned=False)
             return self._set_writing(tree.choose(again, branch.id))
         return self._set_writing(tree.fork(self.session, branch.id, at, alternative, **about))
 

@@ -43,6 +43,7 @@ class StatusLine(Widget):
         self._writing = GenerationView()
         self._idle = ""
         self._unsaved = ""
+        self._dials = ""
 
     def on_mount(self) -> None:
         """Count the seconds while waiting."""
@@ -59,6 +60,11 @@ class StatusLine(Widget):
         self._idle = words
         self.refresh()
 
+    def set_dials(self, words: str) -> None:
+        """Show temperature and pace at the right where the screen is too low for the border that has them."""
+        self._dials = words
+        self.refresh()
+
     def show_unsaved(self, error: TinyGPTError | None) -> None:
         """Show that text cannot be saved, until it can."""
         unsaved = f"✗ not saved: {error.message}" if error is not None else ""
@@ -68,7 +74,13 @@ class StatusLine(Widget):
 
     def render(self) -> Text:
         """Fit words and numbers into the width; the numbers are shortened first."""
-        width = self.content_size.width
+        dials = self._dials if self.screen.has_class("-low") else ""
+        room = self.content_size.width - (cell_len(dials) + GAP if dials else 0)
+        line = self._line(room)
+        line.truncate(room, overflow="ellipsis", pad=bool(dials))
+        return Text.assemble(line, " " * GAP, dials, no_wrap=True, overflow="crop") if dials else line
+
+    def _line(self, width: int) -> Text:
         mark = Text()
         if self._unsaved:
             style = self.get_component_rich_style("status-line--unsaved", partial=True)

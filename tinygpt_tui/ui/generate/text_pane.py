@@ -37,6 +37,7 @@ from tinygpt_tui.ui.shared.output_text import OutputText
 from tinygpt_tui.ui.shared.pacer import Pacer
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shared.prompt_history import PromptHistory
+from tinygpt_tui.ui.shared.sampling_words import draw_words
 from tinygpt_tui.ui.shared.surprise_index import Question
 from tinygpt_tui.words import parameters
 
@@ -82,7 +83,7 @@ class TextPane(Vertical):
         self.model: ModelInUse | None = None
         self.sampling = SamplingSettings()  # how the text is read
         self._engine = engine
-        self._border = OutputBorder(self.editor, self.output, self.welcome)
+        self._border = OutputBorder(self.editor, self.output, self.welcome, self.status)
         self._state: tuple[bool, ...] = ()
         self._notices = StartNotices(self)
         self._hint = ""
@@ -161,8 +162,10 @@ class TextPane(Vertical):
         if (before.window, before.weights) != (sampling.window, sampling.weights):
             self.glass.forget()
         self.glass.set_sampling(sampling)
-        if self.writing.job is not None:
-            self.writing.job.change_sampling(sampling)
+        if (job := self.writing.job) is not None and job.running and draw_words(before) != draw_words(sampling):
+            job.change_sampling(sampling)
+            self.editor.settings_changed()
+            self._border.show_text()
         self._border.set_dials(sampling, self.pacer.dial)
 
     def open_model(self, card: ModelCard) -> None:
@@ -248,7 +251,7 @@ class TextPane(Vertical):
 
     def _started(self, event: GenerationStarted) -> None:
         self.editor.started(event)
-        self._border.show_text(event.seed)
+        self._border.show_text()
         self.output.set_unknown(event.unknown)
         architecture = "" if self.model is None else self.model.card.architecture
         self._notices.report(event, architecture, unknown=not self.prompt.border_subtitle)  # which names them already
@@ -302,7 +305,7 @@ class TextPane(Vertical):
             self.writing = GenerationView(Asked(text[: branch.begins_at], branch.prompt_end))
             self.glass.reset(text, branch.prompt_end)
         self.output.action_follow()
-        self._border.show_text(None if branch is None else branch.seed)
+        self._border.show_text()
         self.update_status()
         self.post_message(self.BranchShown(branch))
 

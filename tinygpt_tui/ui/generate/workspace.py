@@ -32,7 +32,9 @@ class Workspace(SidePanes):
         pacer, chooser = self.pane.pacer, self.chooser
         match action:
             case "pause":
-                return pacer.active
+                return pacer.active and not pacer.paused
+            case "resume":
+                return pacer.paused
             case "step":
                 return pacer.paused and not self.pane.prompt.has_focus
             case "card" | "untrained":
@@ -51,10 +53,13 @@ class Workspace(SidePanes):
     # Pace
 
     def action_pause(self) -> None:
-        """Pause the text, or continue it. The output takes the focus: Space and → work there."""
+        """Pause the text. The output takes the focus: Space and → work there."""
         self.pane.pacer.pause()
-        if self.pane.pacer.paused:
-            self._lend_focus()
+        self._lend_focus()
+
+    def action_resume(self) -> None:
+        """Continue the text, where each token needs a key with one more."""
+        self.pane.pacer.pause()
 
     def action_step(self) -> None:
         """Draw one token."""

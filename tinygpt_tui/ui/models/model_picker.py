@@ -96,11 +96,6 @@ class ModelPicker(Vertical):
         self._current, self._untrained, self._resting = path, untrained, ""
         self._fill()
 
-    @property
-    def list_has_focus(self) -> bool:
-        """Whether letters are keys here; in the filter they are text."""
-        return self.query_one(OptionList).has_focus
-
     def action_filter(self) -> None:
         """Focus the filter."""
         self.query_one(Input).focus()

@@ -6,14 +6,11 @@ from textual.binding import Binding, BindingType
 
 BINDINGS: list[BindingType] = [
     Binding("enter", "start", "Race", id="race.start", tooltip="Have all panes continue the prompt"),
-    Binding("space", "pause", "Pause", id="race.pause", tooltip="Pause all panes, or continue"),
-    Binding(  # where Space is typed
-        "ctrl+@,ctrl+space",
-        "pause",
-        "Pause",
-        id="race.pause",
-        key_display="^Space",
-        tooltip="Pause all panes, or continue",
+    Binding("space", "pause", "Pause", id="race.pause", tooltip="Pause all panes"),
+    Binding("space", "resume", "Continue", id="race.pause", tooltip="Continue all panes"),
+    *(  # where Space is typed
+        Binding("ctrl+@,ctrl+space", action, title, id="race.pause", key_display="^Space", tooltip=f"{title} all panes")
+        for action, title in (("pause", "Pause"), ("resume", "Continue"))
     ),
     Binding("alt+up", "pace(1)", "Faster", id="race.faster", show=False, tooltip="More tokens a second"),
     Binding("alt+down", "pace(-1)", "Slower", id="race.slower", show=False, tooltip="Fewer, to one token a key"),

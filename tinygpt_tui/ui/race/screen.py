@@ -20,7 +20,7 @@ from tinygpt_tui.ui.race.bindings import BINDINGS
 from tinygpt_tui.ui.race.judgement_line import JudgementLine
 from tinygpt_tui.ui.race.lanes import Contender, Lane, Race, report, verdict
 from tinygpt_tui.ui.race.pane import RacePane
-from tinygpt_tui.ui.race.together import PACE, Together
+from tinygpt_tui.ui.race.together import Together
 from tinygpt_tui.ui.race.track import RaceTrack
 from tinygpt_tui.ui.shared.generation_view import GenerationView
 from tinygpt_tui.ui.shared.pacer import Pacer
@@ -56,7 +56,7 @@ class RaceScreen(TabScreen):
         self._update_due = False
         self._early_prompt: str | None = None  # submitted before the models were known
         self._keys_for = (False, False, 0)
-        self._pacer = Pacer(PACE)
+        self._pacer = Pacer(self.workbench.preferences.settings.race_pace)
 
     def compose_body(self) -> ComposeResult:
         """Yield the panes, a line about their difference, the prompt."""
@@ -97,7 +97,9 @@ class RaceScreen(TabScreen):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Show only the keys that do something now."""
-        return self._pacer.active if action == "pause" else self.race.allows(action)
+        if action in ("pause", "resume"):
+            return self._pacer.active and self._pacer.paused == (action == "resume")
+        return self.race.allows(action)
 
     # Models
 
@@ -262,9 +264,15 @@ class RaceScreen(TabScreen):
         """Pause all panes, or continue; at one token a key, draw one in each."""
         self._pacer.pause()
 
+    action_resume = action_pause
+
     def action_pace(self, direction: int) -> None:
         """Write faster or slower."""
         self._pacer.turn(direction)
+
+    @on(Pacer.Chosen)
+    def _save_pace(self, message: Pacer.Chosen) -> None:
+        self.workbench.save_preferences(race_pace=message.pace)
 
     @on(Pacer.Changed)
     def _pace_changed(self) -> None:

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tinygpt_tui.workers.client import Job
 
-PACE = "20"  # tokens a second in each pane, until the user chooses another: slow enough to watch
-
 
 class Together:
     """The jobs of a race, each of which may draw the same number of tokens."""

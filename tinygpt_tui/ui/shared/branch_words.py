@@ -42,7 +42,7 @@ def facts_line(branch: Branch, missing: bool, now: datetime) -> str:
     parts = [
         model,
         branch.stamp,
-        f"temperature {branch.sampling.temperature:g}",
+        f"temperature {branch.sampling.temperature:g}{', changed while writing' if branch.turned else ''}",
         seed,
         f"{branch.tokens:,} tokens",
         local_time(branch.created_at, now),

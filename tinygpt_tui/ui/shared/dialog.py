@@ -54,6 +54,15 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
             show=False,
             tooltip="Help for the focus, and all keys",
         ),
+        Binding(
+            "ctrl+p",
+            "app.command_palette",
+            "Find",
+            id="app.palette",
+            show=False,
+            priority=True,
+            tooltip="Find an action, a setting, a model, a run or a text by any word",
+        ),
     ]
 
     def __init__(self, heading: str, keys: str = "") -> None:
