@@ -66,8 +66,8 @@ async def race(pilot: Pilot[None]) -> None:
     await until(pilot, lambda: isinstance(pilot.app.screen, RaceScreen))
     screen = pilot.app.screen
     assert isinstance(screen, RaceScreen)
-    await until(pilot, lambda: all(lane.entrant.model for lane in screen.race.lanes))
-    await pilot.press(*"To be", "enter")
+    await until(pilot, lambda: all(lane.contender.model for lane in screen.race.lanes))
+    await pilot.press(*"To be", "enter", "alt+up", "alt+up")  # at full speed
     await until(pilot, lambda: all(len(pane.output.text) > 400 for pane in screen.panes))
     (DOCS / "race.svg").write_text(pilot.app.export_screenshot(title="tinygpt-tui"), encoding="utf-8")
     await pilot.press("escape")

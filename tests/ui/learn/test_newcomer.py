@@ -28,7 +28,7 @@ async def test_a_newcomer_does_all_lessons(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tinygpt_tui.ui.jobs.training_session.start_trainer", scripted_trainer)
     own = write_text(tmp_path / "own.txt")
-    files.write_text(paths.settings_file(), 'pace = "full"\n')
+    files.write_text(paths.settings_file(), 'pace = "full"\nrace_pace = "full"\n')
     app = TinyGPTApp()
     async with app.run_test(size=(80, 24)) as pilot:
         await wait_until(pilot, lambda: app.screen.chooser.card is not None)  # type: ignore[attr-defined]
