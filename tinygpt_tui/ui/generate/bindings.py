@@ -5,61 +5,6 @@ from __future__ import annotations
 from textual.binding import Binding, BindingType
 
 BINDINGS: list[BindingType] = [
-    Binding("enter", "generate", "Generate", id="generate.generate", tooltip="Generate text from the prompt"),
-    Binding("escape", "stop", "Stop", id="generate.stop", tooltip="Stop at the next token; the text stays"),
-    Binding("escape", "panes('back')", "Back", id="generate.back", show=False, tooltip="Back to the prompt"),
-    Binding("ctrl+g", "go_on", "Continue", id="generate.go_on", tooltip="Keep generating from the end of this text"),
-    Binding("ctrl+r", "again", "Retry", id="generate.again", tooltip="Same prompt, new seed"),
-    Binding(
-        "f5",
-        "microscope",
-        "Microscope",
-        id="generate.microscope",
-        tooltip="See the model's probabilities for each character",
-    ),
-    # The prompt's own F6 (select a line) is overridden.
-    Binding(
-        "f6",
-        "surprise",
-        "Surprise",
-        id="generate.surprise",
-        priority=True,
-        tooltip="Colour the text by surprise",
-    ),
-    # The prompt's own Ctrl+D (delete to the right, as Del does) is overridden if there are senses.
-    Binding(
-        "ctrl+d",
-        "senses",
-        "Senses",
-        id="generate.senses",
-        priority=True,
-        tooltip="A backpack's senses: what each says of the next token, and a dial for each",
-    ),
-    # The prompt's own Ctrl+F (delete a word to the right) is overridden if there is a text.
-    Binding(
-        "ctrl+f",
-        "facts",
-        "Facts",
-        id="generate.facts",
-        priority=True,
-        tooltip="Loops, unknown words, and what is copied from the training text",
-    ),
-    Binding(
-        "ctrl+b,alt+b", "branches", "Branches", id="generate.branches", tooltip="Everything written in this session"
-    ),
-    Binding("ctrl+o", "panes('models')", "Models", id="generate.models", tooltip="Choose another model"),
-    Binding("ctrl+s", "sessions", "Sessions", id="generate.sessions", tooltip="Earlier sessions, and a new one"),
-    Binding("f9", "save", "Save", id="generate.save", tooltip="Save as text, Markdown or JSON"),
-    Binding("f8", "copy", "Copy", id="generate.copy", tooltip="Copy the selected text, or all of it"),
-    Binding("ctrl+l", "clear", "Clear", id="generate.clear", tooltip="Clear the screen (the text stays in Branches)"),
-    Binding(
-        "alt+h",
-        "time_machine",
-        "History",
-        id="generate.history",
-        show=False,
-        tooltip="Time machine: play the steps of this model's run, from noise to text",
-    ),
     # Of the panes together: pace, temperature, and what has no place in the line of keys.
     Binding("space", "panes('pause')", "Pause", id="pace.pause", tooltip="Pause the text"),
     Binding("space", "panes('resume')", "Continue", id="pace.pause", tooltip="Continue the text"),
@@ -148,5 +93,61 @@ BINDINGS: list[BindingType] = [
     Binding("pagedown", "panes('page', 1)", "Page down", id="generate.page_down", show=False, tooltip="Scroll it down"),
     Binding(
         "ctrl+end", "panes('follow')", "Follow", id="generate.follow", show=False, tooltip="Follow the output's end"
+    ),
+    # Of the text and the screen.
+    Binding("enter", "generate", "Generate", id="generate.generate", tooltip="Generate text from the prompt"),
+    Binding("escape", "stop", "Stop", id="generate.stop", tooltip="Stop at the next token; the text stays"),
+    Binding("escape", "panes('back')", "Back", id="generate.back", show=False, tooltip="Back to the prompt"),
+    Binding("ctrl+g", "go_on", "Continue", id="generate.go_on", tooltip="Keep generating from the end of this text"),
+    Binding("ctrl+r", "again", "Retry", id="generate.again", tooltip="Same prompt, new seed"),
+    Binding(
+        "f5",
+        "microscope",
+        "Microscope",
+        id="generate.microscope",
+        tooltip="See the model's probabilities for each character",
+    ),
+    # The prompt's own F6 (select a line) is overridden.
+    Binding(
+        "f6",
+        "surprise",
+        "Surprise",
+        id="generate.surprise",
+        priority=True,
+        tooltip="Colour the text by surprise",
+    ),
+    # The prompt's own Ctrl+D (delete to the right, as Del does) is overridden if there are senses.
+    Binding(
+        "ctrl+d",
+        "senses",
+        "Senses",
+        id="generate.senses",
+        priority=True,
+        tooltip="A backpack's senses: what each says of the next token, and a dial for each",
+    ),
+    # The prompt's own Ctrl+F (delete a word to the right) is overridden if there is a text.
+    Binding(
+        "ctrl+f",
+        "facts",
+        "Facts",
+        id="generate.facts",
+        priority=True,
+        tooltip="Loops, unknown words, and what is copied from the training text",
+    ),
+    Binding(
+        "ctrl+b,alt+b", "branches", "Branches", id="generate.branches", tooltip="Everything written in this session"
+    ),
+    Binding("ctrl+o", "panes('models')", "Models", id="generate.models", tooltip="Choose another model"),
+    Binding("ctrl+s", "sessions", "Sessions", id="generate.sessions", tooltip="Earlier sessions, and a new one"),
+    Binding("f9", "save", "Save", id="generate.save", tooltip="Save as text, Markdown or JSON"),
+    Binding("f8", "copy", "Copy", id="generate.copy", tooltip="Copy the selected text, or all of it"),
+    Binding("ctrl+l", "clear", "Clear", id="generate.clear", tooltip="Clear the screen (the text stays in Branches)"),
+    Binding(
+        "alt+h",
+        "time_machine",
+        "History",
+        id="generate.history",
+        show=False,
+        tooltip="Time machine: play the steps of this model's run, from noise to text",
     ),
 ]
