@@ -21,27 +21,23 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygpt_tui.errors import CheckpointError, UsageError
-from tinygpt_tui.foreign.calibration_texts import (
-    LEAST_KNOWN,
-    CalibrationText,
-    calibration_texts,
-    character_sets,
-    known_share,
-)
+from tinygpt_tui.errors import CheckpointError, TinyGPTError, UsageError
+from tinygpt_tui.foreign.calibration_texts import CalibrationText
+from tinygpt_tui.foreign.candidates import candidates
 from tinygpt_tui.foreign.facts import Fact, in_words
 from tinygpt_tui.foreign.layouts.base import Question
 from tinygpt_tui.foreign.losses import Forward, token_losses
 from tinygpt_tui.foreign.opening import Inspection, with_answers
+from tinygpt_tui.foreign.verdict import Verdict, untrained, verdict
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
-from tinygpt_tui.tokenizers.char import CharTokenizer
 
 LONGEST_WINDOW = 256
 WORK = 4e11  # multiplications that one reading may cost: a second or two
 MOST_TOGETHER = 128  # readings that are tried together; with more, some questions are settled after the others
 FEWEST, GLANCE = 128, 512  # tokens on which each of many readings is tried
 MOST_LEFT = 6  # of them are measured on all tokens
+MOST_LETTERS = 5000  # a vocabulary of more is not one of characters
 GLANCE_AT = 2000  # characters of each text are judged to find the one that fits best
 SURE, LIKELY, BEHIND = 6.0, 3.0, 8.0  # standard errors
 UNLESS_CLEAR = frozenset({"activation", "qkv_order"})  # stay as the layout's programs have them, unless it is clear
@@ -70,7 +66,7 @@ def calibrate(inspection: Inspection, build: Build, corpus: str = "") -> Inspect
     """
     fitting = _fitting(inspection, corpus)
     if not fitting:
-        return inspection
+        return _with_untrained(inspection, build)
     chosen = _least_surprising(inspection, build, fitting)
     answered = _answered(inspection, build, chosen)
     if (answered.settings, answered.reading) != (inspection.settings, inspection.reading):
@@ -79,7 +75,7 @@ def calibrate(inspection: Inspection, build: Build, corpus: str = "") -> Inspect
         if again != chosen:
             chosen, answered = again, _answered(inspection, build, again)
     found = _score(answered, build, {}, _ids(answered, chosen))
-    return _with_loss(_with_vocabulary(answered, chosen), found, chosen)
+    return _with_loss(answered, build, found, chosen)
 
 
 @dataclass(frozen=True)
@@ -201,16 +197,7 @@ def _together(inspection: Inspection) -> Iterable[list[Question]]:
 
 def _fitting(inspection: Inspection, corpus: str) -> list[_Fitting]:
     """Return the texts whose characters the vocabulary has, or could have where nothing tells it."""
-    tokenizers: list[tuple[str, Tokenizer]] = [("", inspection.tokenizer)]
-    if inspection.tokenizer.name == "numbers":
-        sets = character_sets(inspection.tokenizer.size, corpus)
-        tokenizers = [(name, CharTokenizer(characters)) for name, characters in sets]
-    return [
-        _Fitting(text, tokenizer, name)
-        for name, tokenizer in tokenizers
-        for text in calibration_texts(corpus)
-        if known_share(tokenizer, text.text) >= LEAST_KNOWN and len(tokenizer.encode(text.text)) > 1
-    ]
+    return [_Fitting(*found) for found in candidates(inspection, corpus)]
 
 
 def _least_surprising(inspection: Inspection, build: Build, fitting: Sequence[_Fitting]) -> _Fitting:
@@ -267,19 +254,54 @@ def reading_in_words(answers: Mapping[str, Any]) -> str:
     return ", ".join(words.get(name, in_words)(value) for name, value in answers.items())
 
 
-def _with_loss(inspection: Inspection, found: Score, chosen: _Fitting) -> Inspection:
-    """Add what the model's loss on the text is, and say so where it is worse than counting letters."""
+def _with_loss(inspection: Inspection, build: Build, found: Score, chosen: _Fitting) -> Inspection:
+    """Add the model's loss on the text, and where it is worse than counting letters, what may be the reason.
+
+    A vocabulary that nothing tells is confirmed only by a loss that is better.
+    """
     text, tokenizer = chosen.text, chosen.tokenizer
-    value = f"{found.loss:.3f} nats per token"
-    detail, doubt = f"on {len(found.losses):,} tokens of {text.name}", ""
-    if isinstance(tokenizer, CharTokenizer):
-        unigram = _unigram(tokenizer.encode(text.text))
-        if found.loss > unigram:
-            value = f"{value}: wrong vocabulary, or another language"
-            detail += f"; counting letters alone gives {unigram:.3f}"
-            doubt = f"on {text.name} it is worse than counting letters ({found.loss:.2f}, {unigram:.2f}); see `open`"
-    fact = Fact(name="loss", value=value, source="calibrated", detail=detail, doubt=doubt)
+    counting = _unigram(tokenizer.encode(text.text))
+    measured, detail = f"{found.loss:.3f} nats per token", f"on {len(found.losses):,} tokens of {text.name}"
+    reason: Verdict | None = None
+    if not found.loss <= counting:
+        forward, size = build(inspection), inspection.config.parameters
+        reason = untrained(forward, inspection.settings)
+        if reason is None and _is_of_letters(tokenizer):
+            trusted = any(fact.name == "vocabulary" and fact.source == "file" for fact in inspection.facts)
+            reason = verdict(forward, inspection.settings, size, text.name, trusted=trusted)
+    if reason is None:
+        fact = Fact(name="loss", value=measured, source="calibrated", detail=detail)
+        return _with_fact(_with_vocabulary(inspection, chosen), fact)
+    if chosen.named:
+        measured = f"{measured} with the letters of {chosen.named}, which are not used"
+        reason = reason if reason.sure else Verdict("they are not its letters")
+    detail = "; ".join(filter(None, (f"{detail}; counting letters alone gives {counting:.3f}", reason.detail)))
+    return _with_fact(inspection, _loss_fact(f"{measured}: {reason.words}", detail, reason))
+
+
+def _with_untrained(inspection: Inspection, build: Build) -> Inspection:
+    """Say of a model that no text fits if it is untrained, which its predictions tell alone."""
+    try:
+        reason = untrained(build(inspection), inspection.settings)
+    except TinyGPTError:  # nothing here can run it
+        return inspection
+    return inspection if reason is None else _with_fact(inspection, _loss_fact(reason.words, reason.detail, reason))
+
+
+def _with_fact(inspection: Inspection, fact: Fact) -> Inspection:
     return dataclasses.replace(inspection, facts=(*inspection.facts, fact))
+
+
+def _loss_fact(value: str, detail: str, reason: Verdict) -> Fact:
+    return Fact(name="loss", value=value, source="calibrated", detail=detail, doubt=reason.doubt)
+
+
+def _is_of_letters(tokenizer: Tokenizer) -> bool:
+    """Whether no token is more than a character, so that counting tokens is counting letters."""
+    ids = range(tokenizer.size)
+    return tokenizer.size <= MOST_LETTERS and all(
+        len(tokenizer.bytes_of(i).decode("utf-8", "replace")) < 2 for i in ids
+    )
 
 
 def _unigram(ids: Sequence[int]) -> float:

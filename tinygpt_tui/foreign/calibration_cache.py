@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,7 @@ from tinygpt_tui.tokenizers.table import tokenizer_from
 
 MOST_ENTRIES = 300
 LARGEST = 64 << 20  # bytes; a larger file is forgotten
-BESIDE = (
-    "config.json", "tokenizer.json", "vocab.json", "chars.txt", "meta.pkl", "tokenizer.model", "tokenizer.bin"
-)  # fmt: skip
-VERSION = 3  # of how readings are measured: another number forgets them all
+VERSION = 5  # of how readings are measured: another number forgets them all
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,9 +81,12 @@ def cache_calibration(inspection: Inspection) -> None:
 
 
 def _key(inspection: Inspection) -> str:
-    """Name the files and when they were last written, and those beside them that may say more."""
-    files = [*inspection.source.files, *(inspection.source.folder / name for name in BESIDE)]
-    return "|".join(f"{real_path(file)}:{_stamp(file)}" for file in files)
+    """Name the files and when they were last written, and the vocabulary that is known of them or may be theirs."""
+    source = inspection.source
+    files = [*source.files, source.folder / "config.json", *(one.text for one in inspection.possible if one.text)]
+    vocabulary = msgspec.json.encode([inspection.tokenizer.to_dict(), [one.named for one in inspection.possible]])
+    known = hashlib.blake2s(vocabulary, digest_size=8).hexdigest()
+    return "|".join([*(f"{real_path(file)}:{_stamp(file)}" for file in files), known])
 
 
 def _stamp(file: Path) -> str:

@@ -39,6 +39,11 @@ def calibration_texts(corpus: str = "") -> list[CalibrationText]:
     return [text for text in found[:MOST_TEXTS] if len(text.text) > 1]
 
 
+def text_at(path: Path) -> CalibrationText:
+    """Return a piece of the text at `path`; an empty one where it cannot be read."""
+    return CalibrationText(path.name, _piece(path))
+
+
 def known_share(tokenizer: Tokenizer, text: str) -> float:
     """Return which share of a text's characters the tokenizer knows."""
     unknown = set(tokenizer.unknown_in(text))

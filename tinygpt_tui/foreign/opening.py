@@ -23,7 +23,7 @@ from tinygpt_tui.foreign.layouts.table import layout_of
 from tinygpt_tui.foreign.qkv_order import READINGS, Reading, in_order
 from tinygpt_tui.foreign.rename import assemble
 from tinygpt_tui.foreign.source import Source, open_source
-from tinygpt_tui.foreign.vocabulary import check_stored_tokenizer, find_vocabulary, vocabulary_from
+from tinygpt_tui.foreign.vocabulary import Possible, check_stored_tokenizer, find_vocabulary, vocabulary_from
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.fields import changed, fields_of
@@ -46,6 +46,7 @@ class Inspection:
     facts: tuple[Fact, ...]
     questions: tuple[Question, ...]
     match: LayoutMatch
+    possible: tuple[Possible, ...] = ()  # vocabularies that the loss may confirm
 
     @property
     def name(self) -> str:
@@ -100,17 +101,22 @@ def inspect_checkpoint(path: Path, overrides: Overrides | None = None) -> Inspec
     layout, source = layout_of(open_source(path))
     match = with_name(layout.match(source), source.folder.name, overrides.settings)
     settings, reading, facts = _with_overrides(match, overrides.settings)
+    possible: tuple[Possible, ...] = ()
     if overrides.vocabulary is None and match.tokenizer is not None:
         tokenizer, vocabulary = check_stored_tokenizer(match.tokenizer, settings.vocab_size, source.name)
     elif overrides.vocabulary is None:
-        tokenizer, vocabulary = find_vocabulary(source, settings.vocab_size, match.characters, match.vocabulary_files)
+        tokenizer, vocabulary, possible = find_vocabulary(
+            source, settings.vocab_size, match.characters, match.vocabulary_files
+        )
     else:
         tokenizer = vocabulary_from(overrides.vocabulary, settings.vocab_size)
         words = f"{tokenizer.size:,} tokens"
         vocabulary = Fact(name="vocabulary", value=words, source="typed", detail=overrides.vocabulary.name)
     first = Fact(name="layout", value=layout.title, source="tensor", detail=_wrapping(source))
     questions = tuple(question for question in match.questions if question.setting not in overrides.settings)
-    return Inspection(source, layout, settings, reading, tokenizer, (first, *facts, vocabulary), questions, match)
+    return Inspection(
+        source, layout, settings, reading, tokenizer, (first, *facts, vocabulary), questions, match, possible
+    )
 
 
 def with_answers(inspection: Inspection, answers: Mapping[str, Any], evidence: str) -> Inspection:

@@ -8,9 +8,12 @@ from typing import Any
 from tinygpt_tui.errors import CheckpointError, storage_error
 from tinygpt_tui.files import is_file
 from tinygpt_tui.foreign.readers.pickles import read_pickle
+from tinygpt_tui.foreign.readers.torch_legacy import load_storage
+from tinygpt_tui.foreign.readers.torch_zip import read_torch
 from tinygpt_tui.reading import Damage, decode, read_bytes, real_path
 
 LARGEST = 16 << 20
+PICKLED = (".pkl", ".pickle", ".p")
 
 
 def sidecar(folder: Path, name: str) -> Path | None:
@@ -58,18 +61,22 @@ def read_text(path: Path) -> str:
 
 def read_json(path: Path) -> dict[str, Any]:
     """Return a JSON object. Raises CheckpointError, StorageError."""
-    try:
-        found = decode(read_small(path))
-    except Damage as error:
-        raise CheckpointError(f"{path.name} is no JSON: {error}", "the file is damaged") from None
+    found = read_stored(path)
     if not isinstance(found, dict):
         raise CheckpointError(f"{path.name} holds no object", "the file is damaged")
     return found
 
 
-def read_pickled_dict(path: Path) -> dict[Any, Any]:
-    """Return the dict of a pickle, as plain data; nothing in it is run. Raises CheckpointError, StorageError."""
-    found, _ = read_pickle(read_small(path), name=path.name)
-    if not isinstance(found, dict):
-        raise CheckpointError(f"{path.name} holds no dict", "the file is damaged")
-    return found
+def read_stored(path: Path) -> Any:
+    """Return what a JSON file, a pickle or a file of torch's holds, as plain data; nothing in it is run.
+
+    Raises CheckpointError, StorageError.
+    """
+    if path.suffix in (".pt", ".pth"):
+        return read_torch(path).content
+    if path.suffix in PICKLED:
+        return read_pickle(read_small(path), name=path.name, load=load_storage)[0]
+    try:
+        return decode(read_small(path))
+    except Damage as error:
+        raise CheckpointError(f"{path.name} is no JSON: {error}", "the file is damaged") from None

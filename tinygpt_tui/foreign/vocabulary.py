@@ -2,58 +2,141 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tinygpt_tui.errors import CheckpointError
+from tinygpt_tui.errors import CheckpointError, StorageError
 from tinygpt_tui.files import is_file, is_folder
-from tinygpt_tui.foreign.characters import SHAKESPEARE
+from tinygpt_tui.foreign.characters import USUAL, characters_of
 from tinygpt_tui.foreign.facts import Fact, FactSource
 from tinygpt_tui.foreign.readers.sentencepiece import read_tokenizer_bin, read_tokenizer_model
 from tinygpt_tui.foreign.readers.tokenizer_json import read_tokenizer_json
-from tinygpt_tui.foreign.sidecars import read_json, read_pickled_dict, read_text, sidecar
+from tinygpt_tui.foreign.sidecars import PICKLED, read_stored, read_text, sidecar
 from tinygpt_tui.foreign.source import Source
+from tinygpt_tui.foreign.symbols import is_of_words, symbols_of_text, tokenizer_of, vocabulary_in
+from tinygpt_tui.foreign.vocabulary_places import KNOWN, files_beside, files_elsewhere, texts_beside
+from tinygpt_tui.reading import LARGEST_JSON, Damage, decode
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.bpe import END_OF_TEXT, BPETokenizer
 from tinygpt_tui.tokenizers.byte import ByteTokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.tokenizers.numbers import NumberTokenizer
 from tinygpt_tui.tokenizers.padded import PaddedTokenizer
+from tinygpt_tui.tokenizers.table import TOKENIZERS
+
+GPT2_SIZES = (50257, 50304)  # exact, and rounded as nanoGPT does
+MOST_MARKS, FEWEST_CHARACTERS = 4, 10
+_IN_ORDER = re.compile("vocab|token", re.IGNORECASE)
 
 
-def find_vocabulary(source: Source, size: int, default: str = "", files: str = "") -> tuple[Tokenizer, Fact]:
-    """Return the tokenizer of a model of `size` ids, and how it is known.
+@dataclass(frozen=True)
+class Possible:
+    """A vocabulary that nothing tells, but that the loss on a text may confirm; `text` is the one it is made of."""
 
-    `usual` are its layout's usual characters; `kept_in` names the files in which its program keeps a vocabulary.
+    tokenizer: Tokenizer
+    named: str
+    text: Path | None = None
 
-    Raises CheckpointError where a file says it and is damaged, or is of another model.
+
+def find_vocabulary(
+    source: Source, size: int, default: str = "", files: str = ""
+) -> tuple[Tokenizer, Fact, tuple[Possible, ...]]:
+    """Return the tokenizer of a model of `size` ids, how it is known, and which ones it may be if nothing tells.
+
+    `default` are its layout's usual characters; `files` names the files in which its program keeps a vocabulary. A
+    file that cannot be read is passed over, and named if there is no other.
     """
-    of_this_size = {f"tok{size}.model": read_tokenizer_model, f"tok{size}.bin": read_tokenizer_bin}
-    for name, read in (_FILES | of_this_size).items():
-        path = source.sidecar(name)
-        if path is None:
-            continue
-        tokenizer = read(path, size)
-        if tokenizer is not None:
-            return fitted(tokenizer, size, path.name), _fact(tokenizer, "sidecar", path.name)
-    inside = _characters_in(source.extras)
-    if inside is not None and len(inside) == size:
-        tokenizer = CharTokenizer(inside)
-        return tokenizer, _fact(tokenizer, "file", "characters kept with the weights")
-    if default and len(default) == size:
-        tokenizer = CharTokenizer(default)
-        return tokenizer, _fact(tokenizer, "convention", "what its program makes of tiny Shakespeare")
-    if size == len(SHAKESPEARE):
-        tokenizer = CharTokenizer(SHAKESPEARE)
-        return tokenizer, _fact(tokenizer, "convention", "65 characters: tiny Shakespeare's")
+    inside = [source.extras, source.module.get(""), _of_metadata(source.metadata)]
+    found = vocabulary_in(inside, size, exact=True)
+    if found is not None:
+        return found, _fact(found, "file", "stored with the weights"), ()
+    problems: list[str] = []
+    of_this_size = [path for name in (f"tok{size}.model", f"tok{size}.bin") if (path := source.sidecar(name))]
+    for path in (*files_beside(source), *of_this_size):
+        found = _read_or_note(path, size, problems)
+        if found is not None:
+            return found, _fact(found, "sidecar", path.name), ()
+    for path in files_elsewhere(source):
+        found = _read_or_note(path, size, [])
+        if found is not None and not isinstance(found, PaddedTokenizer):
+            return found, _fact(found, "sidecar", _short(path, source.folder)), ()
+    found = vocabulary_in(inside, size)
+    if found is not None:
+        return found, _fact(found, "file", "stored with the weights"), ()
     if size == ByteTokenizer.size:
-        return ByteTokenizer(), _fact(ByteTokenizer(), "convention", "256 ids: bytes")
-    unknown = NumberTokenizer(size)
+        return ByteTokenizer(), _fact(ByteTokenizer(), "convention", "256 ids: bytes"), ()
+    if is_of_words(inside, size):
+        problems.append("the words that are stored with the weights are not read")
+    return NumberTokenizer(size), _unknown(size, files, problems), tuple(_possible(source, size, default))
+
+
+def _unknown(size: int, files: str, problems: Sequence[str]) -> Fact:
     way_out = f"put its {files} beside it, or name it" if files else "name a file"
+    if size in GPT2_SIZES:
+        way_out = "if they are GPT-2's, put its vocab.json and merges.txt beside it, or name one"
     detail = f"nothing tells what its {size:,} ids mean; {way_out}: --vocabulary FILE"
     doubt = f"its {size:,} ids are shown as numbers: no file says what they mean"
-    return unknown, Fact(name="vocabulary", value="unknown", source="guess", detail=detail, doubt=doubt)
+    if problems:
+        detail, doubt = f"{problems[0]}; {detail}", f"{doubt} ({problems[0]})"
+    return Fact(name="vocabulary", value="unknown", source="guess", detail=detail, doubt=doubt)
+
+
+def _possible(source: Source, size: int, default: str) -> Iterator[Possible]:
+    """Yield the vocabularies that a model of this size may have: of the texts near it, and the usual ones."""
+    for path in texts_beside(source):
+        characters = characters_of(path)
+        for tokenizer in _of_text(characters, size):
+            yield Possible(tokenizer, _short(path, source.folder), path)
+    usual = {"its program's usual characters": default, **USUAL}
+    for named, characters in usual.items():
+        if len(characters) == size:
+            yield Possible(CharTokenizer(characters), named)
+
+
+def _of_text(characters: str, size: int) -> Iterator[Tokenizer]:
+    """Yield the tokenizers of a text's characters, and a few marks behind them or one before."""
+    if not size - MOST_MARKS <= len(characters) <= size or len(characters) < FEWEST_CHARACTERS:
+        return
+    tokenizer = CharTokenizer(characters)
+    yield tokenizer if len(characters) == size else PaddedTokenizer(tokenizer, size)
+    if len(characters) == size - 1:
+        before = tokenizer_of(dict(enumerate(characters, 1)), size)
+        if before is not None:
+            yield before
+
+
+def _read_or_note(path: Path, size: int, problems: list[str]) -> Tokenizer | None:
+    """Return the tokenizer in a file; None where there is none for this size, with a note of what is wrong."""
+    try:
+        return _read(path, size)
+    except (CheckpointError, StorageError) as error:
+        problems.append(error.message)
+        return None
+
+
+def _read(path: Path, size: int) -> Tokenizer | None:
+    """Return the tokenizer of a model of `size` ids (0: any) that a file describes; None where it describes none.
+
+    Raises CheckpointError where it is damaged, or of another size, StorageError.
+    """
+    tokenizer: Tokenizer | None
+    if path.suffix == ".model":
+        tokenizer = read_tokenizer_model(path, size)
+    elif path.suffix == ".bin":
+        tokenizer = read_tokenizer_bin(path, size)
+    elif path.suffix in (".json", *PICKLED, ".pt", ".pth"):
+        stored = read_stored(path)
+        tokenizer = _of_program(path, stored, size) if isinstance(stored, dict) else None
+        if tokenizer is None:
+            return vocabulary_in(stored, size)
+    else:
+        return symbols_of_text(read_text(path), size, in_order=bool(_IN_ORDER.search(path.stem)))
+    return tokenizer if tokenizer is None or not size else fitted(tokenizer, size, path.name)
 
 
 def vocabulary_from(path: Path, size: int) -> Tokenizer:
@@ -61,35 +144,27 @@ def vocabulary_from(path: Path, size: int) -> Tokenizer:
 
     Raises CheckpointError where it does not fit, StorageError.
     """
-    tokenizer = read_vocabulary(path, size)
-    return fitted(tokenizer, size, path.name)
+    return fitted(read_vocabulary(path, size), size, path.name)
 
 
 def read_vocabulary(path: Path, size: int = 0) -> Tokenizer:
-    """Return the tokenizer that a file of the user's describes: one of the known ones, or a text with the characters.
+    """Return the tokenizer that a file of the user's describes: a table in any form, or a text with the characters.
 
     A folder's is that of a known file in it; `size` is the number of the model's ids, where there is one. Raises
     CheckpointError where there is none, StorageError.
     """
     if is_folder(path):
-        for name in _FILES:
+        for name in KNOWN:
             if is_file(path / name):
                 return read_vocabulary(path / name, size)
-        raise CheckpointError(f"{path} holds no vocabulary", f"known are {', '.join(_FILES)}")
-    if path.name in _FILES:
-        tokenizer = _FILES[path.name](path, size)
-    elif path.suffix == ".pkl":
-        tokenizer = _from_meta(path, size)
-    elif path.suffix == ".model":
-        tokenizer = read_tokenizer_model(path, size)
-    elif path.suffix == ".bin":
-        tokenizer = read_tokenizer_bin(path, size)
-    elif path.suffix == ".json":
-        tokenizer = read_tokenizer_json(path, size)
-    else:
-        tokenizer = _from_characters(path, size)
+        raise CheckpointError(f"{path} holds no vocabulary", f"known are {', '.join(KNOWN)}")
+    tokenizer = _read(path, size)
     if tokenizer is None:
-        raise CheckpointError(f"{path.name} describes no vocabulary", f"known are {', '.join(_FILES)}")
+        of_size = f" of {size:,} characters or tokens" if size else ""
+        raise CheckpointError(
+            f"{path.name} describes no vocabulary{of_size}",
+            f"known are {', '.join(KNOWN)}, a table of characters as .json, .pkl, .pt or .txt, or the text itself",
+        )
     return tokenizer
 
 
@@ -112,61 +187,36 @@ def _fact(tokenizer: Tokenizer, source: FactSource, detail: str) -> Fact:
     return Fact(name="vocabulary", value=f"{tokenizer.size:,} {words}", source=source, detail=detail)
 
 
-def _from_vocab_json(path: Path, size: int) -> Tokenizer | None:
+def _of_program(path: Path, stored: dict[str, Any], size: int) -> Tokenizer | None:
+    """Read our own tokenizer.json, Hugging Face's, or GPT-2's vocab.json with merges; None for anything else."""
+    if path.name == "vocab.json":
+        return _with_merges(path, stored)
+    ours = "model" not in stored and isinstance(stored.get("name"), str) and stored["name"] in TOKENIZERS
+    theirs = isinstance(stored.get("model"), dict) and (path.name == "tokenizer.json" or "added_tokens" in stored)
+    return read_tokenizer_json(path, size) if ours or theirs else None
+
+
+def _with_merges(path: Path, vocabulary: dict[str, Any]) -> Tokenizer | None:
     """Read GPT-2's vocab.json, with merges.txt beside it."""
     merges = sidecar(path.parent, "merges.txt")
     if merges is None:
         return None
     lines = [line for line in read_text(merges).split("\n") if line.strip() and not line.startswith("#version")]
     return BPETokenizer.from_dict(
-        {"vocabulary": read_json(path), "merges": [line.rstrip("\r") for line in lines], "special": [END_OF_TEXT]}
+        {"vocabulary": vocabulary, "merges": [line.rstrip("\r") for line in lines], "special": [END_OF_TEXT]}
     )
 
 
-def _from_characters(path: Path, size: int) -> Tokenizer:
-    """Read a text that has every character of the vocabulary: TinyGPT puts line ends between them.
-
-    So a line end may be one of them or not: the model's size tells.
-    """
-    characters = "".join(sorted(set(read_text(path))))
-    if len(characters) == size + 1 and "\n" in characters:
-        characters = characters.replace("\n", "")
-    return CharTokenizer(characters)
-
-
-def _from_meta(path: Path, size: int) -> Tokenizer | None:
-    """Read nanoGPT's meta.pkl; nothing in it is run."""
-    characters = _characters_in(read_pickled_dict(path))
-    return None if characters is None else CharTokenizer(characters)
+def _of_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
+    """Return a safetensors file's metadata, where JSON is written in it as data."""
+    found: dict[str, Any] = dict(metadata)
+    for name, text in metadata.items():
+        if text[:1] in ("{", "[") and len(text) < LARGEST_JSON:
+            with contextlib.suppress(Damage):
+                found[name] = decode(text)
+    return found
 
 
-def _characters_in(stored: Mapping[Any, Any]) -> str | None:
-    """Return the characters that a dict tells in any of the usual ways, in the order of their ids."""
-    itos, stoi = stored.get("itos"), stored.get("stoi")
-    if isinstance(itos, dict):
-        pairs = list(itos.items())
-    elif isinstance(stoi, dict):
-        pairs = [(id, character) for character, id in stoi.items()]
-    else:
-        row = itos if isinstance(itos, list | tuple | str) else stored.get("chars", stored.get("characters"))
-        if not isinstance(row, list | tuple | str):
-            return None
-        pairs = list(enumerate(row))
-    by_id = {id: character for id, character in pairs if type(id) is int and 0 <= id < len(pairs)}
-    if not by_id or len(by_id) != len(pairs) or by_id.keys() != set(range(len(by_id))):
-        raise CheckpointError("the vocabulary's ids are not 0, 1, 2 …", "the file is damaged")
-    if not all(isinstance(character, str) and len(character) == 1 for character in by_id.values()):
-        raise CheckpointError(
-            "the vocabulary is not one of single characters", "only those and byte-level BPE are read"
-        )
-    return "".join(by_id[id] for id in range(len(by_id)))
-
-
-_FILES = {
-    "tokenizer.json": read_tokenizer_json,
-    "vocab.json": _from_vocab_json,
-    "chars.txt": _from_characters,
-    "meta.pkl": _from_meta,
-    "tokenizer.model": read_tokenizer_model,
-    "tokenizer.bin": read_tokenizer_bin,
-}
+def _short(path: Path, folder: Path) -> str:
+    """Return a path as people would write it from the weights' folder: `../data/shakespeare/meta.pkl`."""
+    return os.path.relpath(path, folder)

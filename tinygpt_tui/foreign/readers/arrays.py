@@ -20,6 +20,7 @@ from tinygpt_tui.foreign.readers.pickled import (
 
 _ORDERS = ("<", "=", "|")  # little-endian, or of one byte
 MOST_TEXTS = 1 << 16
+LONGEST_SCALAR = 256  # bytes
 
 
 def as_tensor(value: Any) -> AnyTensor | None:
@@ -48,6 +49,19 @@ def texts_in(value: Any) -> list[str] | None:
         return None
     form = np.dtype(f"<U{min(int(kind[1:]), len(content))}")
     return np.frombuffer(content, dtype=form).tolist() if form.itemsize * count == len(content) > 0 else None
+
+
+def scalar_in(value: Any) -> Any:
+    """Return a text or a whole number of numpy's as Python's own; anything else unchanged."""
+    if not isinstance(value, PickledObject) or value.kind.name != "scalar" or len(value.arguments) != 2:
+        return value
+    dtype, content = value.arguments
+    kind = dtype.arguments[0] if isinstance(dtype, PickledObject) and dtype.arguments else ""
+    if not isinstance(kind, str) or not isinstance(content, bytes) or not 0 < len(content) <= LONGEST_SCALAR:
+        return value
+    if kind[:1] == "U":
+        return content.decode("utf-32-le", "replace").rstrip("\0")
+    return int.from_bytes(content, "little", signed=kind[:1] == "i") if kind[:1] in ("i", "u") else value
 
 
 def _described(value: Any) -> tuple[tuple[int, ...], str, bool, Any] | None:

@@ -1,0 +1,43 @@
+"""The texts by which a checkpoint is judged, each with the tokenizer by which it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tinygpt_tui.foreign.calibration_texts import (
+    LEAST_KNOWN,
+    CalibrationText,
+    calibration_texts,
+    character_sets,
+    known_share,
+    text_at,
+)
+from tinygpt_tui.foreign.opening import Inspection
+from tinygpt_tui.foreign.vocabulary_places import texts_beside
+from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.char import CharTokenizer
+
+
+def candidates(inspection: Inspection, corpus: str = "") -> Iterator[tuple[CalibrationText, Tokenizer, str]]:
+    """Yield texts that a model may know, a tokenizer for each, and whose characters those are if nothing tells them.
+
+    The texts are `corpus` alone (a name or a path) where one is given, else those near the weights and on this machine.
+    """
+    usual = calibration_texts(corpus)
+    pairs: list[tuple[str, Tokenizer, list[CalibrationText]]]
+    if inspection.tokenizer.name != "numbers":
+        near = [] if corpus else [text_at(path) for path in texts_beside(inspection.source)]
+        pairs = [("", inspection.tokenizer, [*near, *usual])]
+    else:
+        pairs = [
+            (one.named, one.tokenizer, [text_at(one.text)] if one.text and not corpus else usual)
+            for one in inspection.possible
+        ]
+        pairs += [
+            (name, CharTokenizer(characters), usual)
+            for name, characters in character_sets(inspection.tokenizer.size, corpus)
+        ]
+    for named, tokenizer, texts in pairs:
+        for text in texts:
+            if known_share(tokenizer, text.text) >= LEAST_KNOWN and len(tokenizer.encode(text.text)) > 1:
+                yield text, tokenizer, named
