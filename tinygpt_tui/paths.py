@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,6 +35,28 @@ def typed_path(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError:
         return Path(text)
+
+
+def pasted_path(text: str) -> Path:
+    """Return the path in what a terminal pastes where a file is dropped: in quotes, with escapes, or as file://.
+
+    Of several lines the first counts. What is the name of a file as it is written is that file.
+    """
+    text = next((line for line in text.strip().splitlines()), "")
+    if text.startswith("file://"):
+        from urllib.parse import urlsplit  # late: they cost a start of the program a tenth of a second
+        from urllib.request import url2pathname
+
+        return Path(url2pathname(urlsplit(text).path))
+    plain = typed_path(text)
+    unquoted = text[1:-1] if len(text) > 2 and text[0] == text[-1] and text[0] in "'\"" else text
+    for path in (plain, typed_path(unquoted), typed_path(re.sub(r"\\(.)", r"\1", unquoted))):
+        try:
+            if path.exists():
+                return path
+        except OSError:  # a name that the system refuses to look up
+            continue
+    return plain
 
 
 def composed(name: str) -> str:

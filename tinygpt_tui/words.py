@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+TRYING = "trying "  # before what `open --progress` prints, by which the app knows it
+
 # What moves a terminal's cursor, names its window or writes the other way round: control characters except the tab and
 # the new line, separators of lines, marks of direction, and halves of surrogate pairs, which no terminal can be sent.
 COMMANDS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -22,6 +22,7 @@ from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.checkpoints.stored import weights_of
 from tinygpt_tui.checkpoints.torch_net import filled, tensors_of
 from tinygpt_tui.errors import CheckpointError, UsageError
+from tinygpt_tui.foreign.facts import doubts
 from tinygpt_tui.foreign.layouts.table import LAYOUTS
 from tinygpt_tui.foreign.opening import Inspection, Overrides, inspect_checkpoint
 
@@ -249,8 +250,11 @@ def test_nanogpts_vocabulary_is_read_and_never_run(tmp_path: Path) -> None:
 def test_a_vocabulary_of_another_model_is_said(tmp_path: Path) -> None:
     torch.save(made(Lecture(V=5)).state_dict(), tmp_path / "model.pth")
     (tmp_path / "chars.txt").write_text("a\nb\nc\nd\ne\nf\ng", encoding="utf-8")
+    inspection = inspect_checkpoint(tmp_path)
+    assert inspection.tokenizer.name == "numbers"
+    assert "chars.txt has 8 tokens, the model 5" in doubts(inspection.facts)
     with pytest.raises(CheckpointError, match=r"chars\.txt has 8 tokens, the model 5"):
-        inspect_checkpoint(tmp_path)
+        inspect_checkpoint(tmp_path, Overrides(vocabulary=tmp_path / "chars.txt"))
 
 
 def test_without_a_vocabulary_ids_are_shown(tmp_path: Path) -> None:

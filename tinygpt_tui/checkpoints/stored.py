@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 from numpy.typing import NDArray
 
 from tinygpt_tui.checkpoints.calibrated import folded
@@ -15,8 +16,10 @@ from tinygpt_tui.checkpoints.engines import forward_of, shapes_of
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.checkpoints.weights import weight_places
 from tinygpt_tui.foreign.calibrate import calibrate
-from tinygpt_tui.foreign.facts import Fact
+from tinygpt_tui.foreign.calibration_cache import cache_calibration, cached_calibration
+from tinygpt_tui.foreign.facts import Fact, in_words
 from tinygpt_tui.foreign.layouts.base import Weights
+from tinygpt_tui.foreign.losses import Forward
 from tinygpt_tui.foreign.opening import Inspection, Overrides, check_weights, inspect_checkpoint
 from tinygpt_tui.foreign.readers.safetensors_file import read_tensors
 from tinygpt_tui.native.weights import check_fit, no_floats
@@ -24,6 +27,7 @@ from tinygpt_tui.settings.model_config import EMBEDDING, HEAD, NativeConfig
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 T = TypeVar("T")
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -40,15 +44,26 @@ class StoredModel:
     facts: tuple[Fact, ...] = ()
 
 
-def read_model(path: Path, overrides: Overrides | None = None) -> StoredModel:
+def read_model(
+    path: Path, overrides: Overrides | None = None, *, report: Report | None = None, cached: bool = False
+) -> StoredModel:
     """Read a model folder of ours, or a checkpoint of any known layout.
 
+    `report` is given the settings that are tried, in words. With `cached`, what was measured before is not measured
+    again, and is stored for the next time.
     Raises CheckpointError where it is damaged or unknown, UsageError for overrides that are invalid, NotFoundError,
     StorageError; MissingPackageError for a net that the native engine does not know, where there is no torch.
     """
     if is_native(path):
         return read_folder(path)
-    inspection, weights = read_calibrated(inspect_checkpoint(path, overrides), overrides.corpus if overrides else "")
+    found = inspect_checkpoint(path, overrides)
+    known = cached_calibration(found) if cached else None
+    if known is not None:
+        inspection, weights = known, weights_of(known)
+    else:
+        inspection, weights = read_calibrated(found, overrides.corpus if overrides else "", report)
+        if cached:
+            cache_calibration(inspection)
     return StoredModel(inspection.config, weights, inspection.tokenizer, inspection.layout.name, inspection.facts)
 
 
@@ -78,9 +93,12 @@ def _with_head(config: NativeConfig, tensors: Mapping[str, T]) -> dict[str, T]:
     return {**tensors, HEAD: tensors[EMBEDDING]} if tied else dict(tensors)
 
 
-def read_calibrated(inspection: Inspection, corpus: str = "") -> tuple[Inspection, Weights]:
+def read_calibrated(
+    inspection: Inspection, corpus: str = "", report: Report | None = None
+) -> tuple[Inspection, Weights]:
     """Answer what headers do not tell by measuring, on `corpus` where one is named; return the weights with it.
 
+    `report` is given the settings that are tried, in words.
     Raises CheckpointError where the tensors do not make the net, StorageError, MissingPackageError.
     """
     assembled = inspection.assembled()
@@ -89,7 +107,16 @@ def read_calibrated(inspection: Inspection, corpus: str = "") -> tuple[Inspectio
     def weights(one: Inspection) -> Weights:
         return check_weights(one, one.laid_out(assembled), wanted)
 
-    inspection = calibrate(inspection, lambda one: forward_of(one.settings, weights(one), one.name), corpus)
+    open_settings = [question.setting for question in inspection.questions]
+
+    def build(one: Inspection) -> Forward:
+        if report:
+            values = {**msgspec.structs.asdict(one.settings), **msgspec.structs.asdict(one.reading)}
+            tried = (f"{name.replace('_', ' ')} {in_words(values[name])}" for name in open_settings)
+            report(", ".join(tried) or "its loss on texts")
+        return forward_of(one.settings, weights(one), one.name)
+
+    inspection = calibrate(inspection, build, corpus)
     return inspection, weights(inspection)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,13 +13,14 @@ import msgspec
 
 from tinygpt_tui import paths
 from tinygpt_tui.cli.flags import typed_settings
-from tinygpt_tui.cli.output import notify, print_error, table, write, write_data
+from tinygpt_tui.cli.output import can_draw, notify, print_error, table, write, write_data
 from tinygpt_tui.errors import TinyGPTError, UsageError
 from tinygpt_tui.foreign.facts import source_in_words
 from tinygpt_tui.foreign.qkv_order import Reading
 from tinygpt_tui.platforms import own_command
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.fields import SettingField, fields_of
+from tinygpt_tui.words import TRYING, printable
 
 if TYPE_CHECKING:
     from tinygpt_tui.checkpoints.stored import StoredModel
@@ -29,7 +33,8 @@ HIDDEN = ("n_head", "attention_scale", "activation", "residual", "n_kv_head", "e
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "path", help="a .pt, .pth, .bin, .ckpt or .safetensors file, a folder, a folder of several, or hf:NAME"
+        "path",
+        help="a .pt, .pth, .bin, .ckpt, .pkl, .safetensors or .gguf file, a folder, a folder of several, or hf:NAME",
     )
     parser.add_argument(
         "--keep",
@@ -39,12 +44,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="save it among your models, as NAME or under its own name",
     )
     parser.add_argument(
-        "--vocabulary", metavar="FILE", help="the vocabulary of its ids: chars.txt, meta.pkl, tokenizer.json …"
+        "--vocabulary",
+        metavar="FILE",
+        help="the vocabulary of its ids: tokenizer.json, meta.pkl, vocab.txt, the text …",
     )
     parser.add_argument(
         "--corpus", metavar="NAME|FILE", help="a text like its training text, to test possible settings on"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object for each model")
+    parser.add_argument(
+        "--progress", action="store_true", help="print each setting that is tried, a line each, to stderr"
+    )
     group = parser.add_argument_group("overrides for what is detected")
     for name, setting in _hidden().items():
         group.add_argument(
@@ -70,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     path = paths.typed_path(arguments.path)
     several = models_in(path)
     if len(several) < 2:
-        _open(model_at(arguments.path), typed, arguments.keep, arguments.json)
+        _open(model_at(arguments.path), typed, arguments)
         return 0
     if arguments.keep:
         raise UsageError(
@@ -81,19 +91,21 @@ def run(arguments: argparse.Namespace) -> int:
         if place and not arguments.json:
             write("\n")
         try:
-            _open(one, typed, arguments.keep, arguments.json)
+            _open(one, typed, arguments)
         except TinyGPTError as error:  # open the others all the same
             print_error(error)
             worst = int(error.exit_code)
     return worst
 
 
-def _open(path: Path, typed: Overrides, name: str | None, as_json: bool) -> None:
+def _open(path: Path, typed: Overrides, arguments: argparse.Namespace) -> None:
     from tinygpt_tui.checkpoints.stored import read_model
+    from tinygpt_tui.foreign.opening import Overrides
 
-    stored = read_model(path, typed)
-    saved = None if name is None else _save(stored, path, name)
-    if as_json:
+    with _reporting(arguments.progress) as report:
+        stored = read_model(path, typed, report=report, cached=typed == Overrides())
+    saved = None if arguments.keep is None else _save(stored, path, arguments.keep)
+    if arguments.json:
         write_data(msgspec.json.encode(_plain(stored, path, saved)).decode() + "\n")
         return
     config = stored.config
@@ -109,6 +121,20 @@ def _open(path: Path, typed: Overrides, name: str | None, as_json: bool) -> None
         notify(f"saved as {saved.name}; to write with it: {own_command('generate', saved.name)}")
     elif stored.layout != "native":
         notify("to save it among your models: --keep NAME")
+
+
+@contextlib.contextmanager
+def _reporting(in_lines: bool) -> Iterator[Callable[[str], None]]:
+    """Show what is tried: a line each, or in one line of a terminal that is empty in the end."""
+    if in_lines:
+        yield lambda words: notify(TRYING + words)
+    elif not can_draw(sys.stderr):
+        yield lambda words: None
+    else:
+        from rich.console import Console
+
+        with Console(file=sys.stderr).status("reading") as status:
+            yield lambda words: status.update(printable(TRYING + words))
 
 
 def _save(stored: StoredModel, path: Path, name: str) -> Path:

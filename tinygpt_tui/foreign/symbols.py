@@ -37,13 +37,12 @@ Symbols = dict[int, str]  # by id
 def vocabulary_in(stored: Any, size: int, *, exact: bool = False) -> Tokenizer | None:
     """Return the tokenizer of a model of `size` ids that `stored` describes; None where it describes none.
 
-    `size` 0 is that of the largest table. A table of exactly `size` symbols wins; with `exact` no other does. Of smaller ones it must be called as such tables
-    are, and have more than half.
+    `size` 0 is that of the largest table. A table of exactly `size` symbols wins; with `exact` no other does. Of the
+    smaller ones it must be called as such tables are, and have more than half.
     """
     smaller = None
-    tables = list(_tables(stored))
-    size = size or max((max(symbols) + (min(symbols) < 1) for hinted, symbols in tables if hinted), default=0)
-    for hinted, symbols in tables:
+    size = size or size_of(stored)
+    for hinted, symbols in _tables(stored):
         table = _fitting(symbols, size)
         if table is None:
             continue
@@ -55,6 +54,12 @@ def vocabulary_in(stored: Any, size: int, *, exact: bool = False) -> Tokenizer |
         if hinted and smaller is None and 2 * len(table) > size:
             smaller = found
     return None if exact else smaller
+
+
+def size_of(stored: Any) -> int:
+    """Return how many ids the largest table has that is called as such tables are; 0 where there is none."""
+    sizes = (max(symbols) + (min(symbols) < 1) for hinted, symbols in _tables(stored) if hinted and len(symbols) > 1)
+    return max(sizes, default=0)
 
 
 def is_of_words(stored: Any, size: int) -> bool:

@@ -18,7 +18,7 @@ from tinygpt_tui.foreign.readers.sentencepiece import read_tokenizer_bin, read_t
 from tinygpt_tui.foreign.readers.tokenizer_json import read_tokenizer_json
 from tinygpt_tui.foreign.sidecars import PICKLED, read_stored, read_text, sidecar
 from tinygpt_tui.foreign.source import Source
-from tinygpt_tui.foreign.symbols import is_of_words, symbols_of_text, tokenizer_of, vocabulary_in
+from tinygpt_tui.foreign.symbols import is_of_words, size_of, symbols_of_text, tokenizer_of, vocabulary_in
 from tinygpt_tui.foreign.vocabulary_places import KNOWN, files_beside, files_elsewhere, texts_beside
 from tinygpt_tui.reading import LARGEST_JSON, Damage, decode
 from tinygpt_tui.tokenizers.base import Tokenizer
@@ -133,10 +133,20 @@ def _read(path: Path, size: int) -> Tokenizer | None:
         stored = read_stored(path)
         tokenizer = _of_program(path, stored, size) if isinstance(stored, dict) else None
         if tokenizer is None:
-            return vocabulary_in(stored, size)
+            return vocabulary_in(stored, size) or _of_another_model(path, size_of(stored), size)
     else:
-        return symbols_of_text(read_text(path), size, in_order=bool(_IN_ORDER.search(path.stem)))
+        text = read_text(path)
+        found = symbols_of_text(text, size, in_order=bool(_IN_ORDER.search(path.stem)))
+        return found or _of_another_model(path, len(set(text)), size)
     return tokenizer if tokenizer is None or not size else fitted(tokenizer, size, path.name)
+
+
+def _of_another_model(path: Path, count: int, size: int) -> None:
+    """Raise CheckpointError where a file has more tokens than the model."""
+    if count > size > 0:
+        raise CheckpointError(
+            f"{path.name} has {count:,} tokens, the model {size:,}", "the files are of different models"
+        )
 
 
 def vocabulary_from(path: Path, size: int) -> Tokenizer:
@@ -175,10 +185,7 @@ def check_stored_tokenizer(tokenizer: Tokenizer, size: int, name: str) -> tuple[
 
 def fitted(tokenizer: Tokenizer, size: int, name: str) -> Tokenizer:
     """Return a tokenizer of exactly `size` ids. Raises CheckpointError where it has more."""
-    if tokenizer.size > size:
-        raise CheckpointError(
-            f"{name} has {tokenizer.size:,} tokens, the model {size:,}", "the files are of different models"
-        )
+    _of_another_model(Path(name), tokenizer.size, size)
     return tokenizer if tokenizer.size == size else PaddedTokenizer(tokenizer, size)
 
 

@@ -1,9 +1,10 @@
-"""Exports or saves a model in a process of its own: neither the app nor its engine loads the packages for it."""
+"""Exports, saves or measures a model in its own process: neither the app nor its engine loads the packages for it."""
 
 from __future__ import annotations
 
 import asyncio
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.exports.result import Exported
 from tinygpt_tui.reading import decode
+from tinygpt_tui.words import TRYING
 from tinygpt_tui.workers.process import child_command, environment
 
 PREFIX = "tinygpt-tui: "  # before the message of an error on stderr; the hint is on the line after
@@ -27,11 +29,24 @@ async def save_model(model: str, name: str) -> Path:
     return Path(decode(await _run("open", "--json", f"--keep={name}", "--", model), _Saved).folder)
 
 
+async def measure_model(model: str, report: Callable[[str], None]) -> None:
+    """Run `tinygpt-tui open`, so that what headers do not tell is measured and stored; `report` gets what is tried.
+
+    Raises TinyGPTError with its words; where it is cancelled, the process is ended.
+    """
+
+    def tried(line: str) -> None:
+        if line.startswith(TRYING):
+            report(line)
+
+    await _run("open", "--json", "--progress", "--", model, on_line=tried)
+
+
 class _Saved(msgspec.Struct, frozen=True):
     folder: str = msgspec.field(name="kept")
 
 
-async def _run(*arguments: str) -> bytes:
+async def _run(*arguments: str, on_line: Callable[[str], None] = lambda _line: None) -> bytes:
     try:
         process = await asyncio.create_subprocess_exec(
             *child_command("tinygpt_tui", *arguments),
@@ -46,7 +61,7 @@ async def _run(*arguments: str) -> bytes:
         assert process.stdout is not None
         assert process.stderr is not None
         # Not communicate(): it closes stdin, which ends the process.
-        written, errors = await asyncio.gather(process.stdout.read(), process.stderr.read())
+        written, errors = await asyncio.gather(process.stdout.read(), _lines(process.stderr, on_line))
         await process.wait()
     except asyncio.CancelledError:
         process.kill()
@@ -55,8 +70,17 @@ async def _run(*arguments: str) -> bytes:
         if process.stdin is not None:
             process.stdin.close()
     if process.returncode:
-        raise _error(errors.decode("utf-8", "replace"))
+        raise _error(errors)
     return written
+
+
+async def _lines(stream: asyncio.StreamReader, on_line: Callable[[str], None]) -> str:
+    """Return all that comes, and give each line to `on_line` at once."""
+    lines: list[str] = []
+    async for line in stream:
+        lines.append(line.decode("utf-8", "replace"))
+        on_line(lines[-1].rstrip())
+    return "".join(lines)
 
 
 def _error(errors: str) -> TinyGPTError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
@@ -13,9 +14,12 @@ from textual.widgets import DirectoryTree, Input
 from textual.worker import get_current_worker
 
 from tinygpt_tui import paths
+from tinygpt_tui.checkpoints.card import is_native
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.files import is_file, is_folder
+from tinygpt_tui.foreign.calibration_cache import cached_calibration
 from tinygpt_tui.foreign.hub import fetch, is_hub_name
+from tinygpt_tui.foreign.opening import inspect_checkpoint
 from tinygpt_tui.foreign.source import holds_weights, may_hold_weights, weights_in
 from tinygpt_tui.ui.shared.choose_file import ChooseFileScreen, VisibleTree
 from tinygpt_tui.words import bar, size
@@ -27,8 +31,12 @@ class ModelTree(VisibleTree):
     HELP: ClassVar[str] = """## Folders
 
 Enter opens a file, or a folder that is a model; it unfolds any other folder. Space unfolds every folder. `o` opens what
-the cursor is on. The tree shows files that may be a model: `.pt`, `.pth`, `.bin`, `.ckpt`, `.safetensors`. Files beside
-the model (`meta.pkl`, `chars.txt`, `config.json`, a tokenizer) are read, too. No code in any of them is ever run.
+the cursor is on. The tree shows files that may be a model: `.pt`, `.pth`, `.bin`, `.ckpt`, `.pkl`, `.safetensors`,
+`.gguf`. Files beside the model (`meta.pkl`, `vocab.json`, `config.json`, a tokenizer, its text) are read, too. No code
+in any of them is ever run.
+
+The line below the path shows the settings that are tried where the file does not tell them; Esc cancels. A path that
+you drop on the terminal is taken with its quotes or escapes.
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -69,7 +77,7 @@ class OpenModelScreen(ChooseFileScreen):
         """Open a folder that is a model; else use it for names typed without a path."""
         if _is_one_model(message.path):
             message.stop()
-            self.dismiss(message.path.resolve())
+            self._open(message.path)
         else:
             super().on_directory_tree_directory_selected(message)
 
@@ -79,7 +87,12 @@ class OpenModelScreen(ChooseFileScreen):
         if is_folder(message.path) and not _is_one_model(message.path):
             self._show_problem(f"✗ there is no model in {message.path}")
         else:
-            self.dismiss(message.path.resolve())
+            self._open(message.path)
+
+    def on_directory_tree_file_selected(self, message: DirectoryTree.FileSelected) -> None:
+        """Open the file selected in the tree."""
+        message.stop()
+        self._open(message.path)
 
     def _choose(self, typed: str) -> None:
         typed = typed.strip()
@@ -89,11 +102,32 @@ class OpenModelScreen(ChooseFileScreen):
                 self._show_problem(f"looking for {typed} …")
                 self._fetch(typed)
             return
-        path = self._folder / paths.typed_path(typed)
-        if typed and is_folder(path) and _is_model(path):
-            self.dismiss(path.resolve())
+        path = self._folder / paths.pasted_path(typed)
+        if typed and (is_file(path) or (is_folder(path) and _is_model(path))):
+            self._open(path)
         else:
             super()._choose(typed)
+
+    def _open(self, path: Path) -> None:
+        """Dismiss with a model of ours at once, with another program's when it was measured."""
+        path = path.resolve()
+        if is_native(path):
+            self.dismiss(path)
+        else:
+            self._show_problem(f"reading {path.name} …  esc: cancel")
+            self._measure(path)
+
+    @work(exclusive=True, group="fetch", exit_on_error=False)
+    async def _measure(self, path: Path) -> None:
+        from tinygpt_tui.workers import exporter
+
+        try:
+            if not await asyncio.to_thread(_is_measured, path):
+                await exporter.measure_model(str(path), lambda words: self._show_problem(f"{words}  esc: cancel"))
+        except TinyGPTError as error:
+            self._failed(f"✗ {error.message} · {error.hint}")
+        else:
+            self.dismiss(path)
 
     @work(thread=True, exclusive=True, group="fetch", exit_on_error=False)
     def _fetch(self, name: str) -> None:
@@ -120,9 +154,14 @@ class OpenModelScreen(ChooseFileScreen):
         self.query_one("#path", Input).focus()
 
     def action_cancel(self) -> None:
-        """Open nothing; a download stops, and continues the next time."""
+        """Open nothing; what is tried ends, and a download stops, and continues the next time."""
         self.workers.cancel_group(self, "fetch")
         super().action_cancel()
+
+
+def _is_measured(path: Path) -> bool:
+    """Whether nothing of another program's checkpoint is left to measure. Raises TinyGPTError."""
+    return cached_calibration(inspect_checkpoint(path)) is not None
 
 
 def _is_model(folder: Path) -> bool:

@@ -105,7 +105,7 @@ class ChooseFileScreen(Dialog[Path]):
 
     def _choose(self, typed: str) -> None:
         # Joining keeps an absolute path as it is.
-        path = self._folder / paths.typed_path(typed.strip())
+        path = self._folder / paths.pasted_path(typed)
         if is_file(path):
             self.dismiss(path.resolve())
         elif is_folder(path):
