@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,21 @@ def test_without_the_variable_it_is_the_platforms_folder(monkeypatch: pytest.Mon
     monkeypatch.delenv(paths.HOME_VARIABLE)
     assert paths.home().name == "tinygpt-tui"
     assert paths.home().is_absolute()
+
+
+@pytest.mark.parametrize("wrap", ["{}", "'{}'", '"{}"', " {} ", "'{}' \n", "{}\n{}", "escaped", "uri"])
+def test_a_pasted_path_is_taken_however_a_terminal_writes_it(wrap: str, tmp_path: Path) -> None:
+    file = tmp_path / "my model (1).pt"
+    file.write_bytes(b"")
+    escaped = re.sub(r"([ ()])", r"\\\1", str(file))
+    text = {"escaped": escaped, "uri": file.as_uri()}.get(wrap) or wrap.format(file, file)
+    assert paths.pasted_path(text) == file
+
+
+def test_a_name_that_has_quotes_or_escapes_is_itself(tmp_path: Path) -> None:
+    assert paths.pasted_path("'not there'") == Path("'not there'")
+    assert paths.pasted_path("x" * 5000) == Path("x" * 5000)
+    assert paths.pasted_path(" ") == Path()
+    file = tmp_path / "'quoted'"
+    file.write_bytes(b"")
+    assert paths.pasted_path(str(file)) == file

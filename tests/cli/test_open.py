@@ -142,8 +142,8 @@ def test_a_folder_of_models_is_saved_at_once(tmp_path: Path, capsys: pytest.Capt
     ("content", "code", "said"),
     [
         (None, ExitCode.NOT_FOUND, "no model is called"),
-        (b"", ExitCode.CHECKPOINT, "copy the file again"),
-        (b"just text", ExitCode.CHECKPOINT, "give a .pt, .pth, .bin or .safetensors"),
+        (b"", ExitCode.CHECKPOINT, "copy or download it again"),
+        (b"just text", ExitCode.CHECKPOINT, "give the file with the weights"),
     ],
 )
 def test_what_cannot_be_opened_comes_with_a_way_out(
@@ -178,3 +178,17 @@ def test_the_hub_offline_is_said_in_words(monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert run(["open", "hf:nobody/nothing-of-that-name"]) == ExitCode.DOWNLOAD
     assert "HF_HUB_OFFLINE" in capsys.readouterr().err
+
+
+def test_what_is_tried_is_printed_and_what_was_measured_is_not_measured_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINYGPT_TUI_HOME", str(tmp_path / "home"))
+    folder = tinygpt_folder(tmp_path)
+    assert run(["open", str(folder), "--json", "--progress"]) == 0
+    first = capsys.readouterr()
+    assert "trying attention scale" in first.err or "trying its loss on texts" in first.err
+    assert run(["open", str(folder), "--json", "--progress"]) == 0
+    again = capsys.readouterr()
+    assert again.out == first.out
+    assert "trying" not in again.err

@@ -148,4 +148,4 @@ def test_weights_that_know_nothing_are_left_as_their_program_has_them(seed: int,
     facts = {fact.name: fact for fact in opened.facts}
     assert (facts["qkv_order"].value, facts["qkv_order"].source) == ("qkv", "convention")
     assert "counting tokens" in facts["activation"].detail
-    assert "wrong vocabulary" in facts["loss"].value
+    assert "they are not its letters" in facts["loss"].value

@@ -313,7 +313,7 @@ def test_facts_are_plain_data(tmp_path: Path) -> None:
     torch.save(made(NanoGPT()).state_dict(), tmp_path / "model.pth")
     facts = inspect_checkpoint(tmp_path).facts
     assert msgspec.json.decode(msgspec.json.encode(facts))[0]["name"] == "layout"
-    assert {fact.source for fact in facts} <= {"tensor", "convention"}
+    assert {fact.source for fact in facts} <= {"tensor", "convention", "guess"}
     assert json.dumps(msgspec.to_builtins(facts))
 
 

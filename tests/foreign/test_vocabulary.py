@@ -211,8 +211,8 @@ def test_a_vocabulary_of_words_and_one_that_is_damaged_are_named(tmp_path: Path)
     torch.save(weights() | {"stoi": {f"word{id}": id for id in range(V)}}, tmp_path / "ckpt.pt")
     assert "words" in doubts(inspect_checkpoint(tmp_path).facts)
     torch.save(weights(), tmp_path / "ckpt.pt")
-    (tmp_path / "meta.pkl").write_bytes(b"\x80\x04no")
-    assert "meta.pkl" in doubts(inspect_checkpoint(tmp_path).facts)
+    (tmp_path / "stoi.pkl").write_bytes(b"\x80\x04no")
+    assert "stoi.pkl" in doubts(inspect_checkpoint(tmp_path).facts)
 
 
 def test_a_file_without_a_vocabulary_is_refused_as_one(tmp_path: Path) -> None:
@@ -231,7 +231,8 @@ def test_65_ids_are_not_taken_for_shakespeares(cases: Path) -> None:
 
 def test_an_untrained_model_is_said_to_be_untrained(tmp_path: Path) -> None:
     for size in (65, 41):  # with letters that could be tried, and without
-        torch.save(weights(size), tmp_path / "ckpt.pt")
+        state = {name: 0.02 * torch.randn(tensor.shape) for name, tensor in weights(size)["model"].items()}
+        torch.save({"model": state}, tmp_path / "ckpt.pt")
         stored = read_model(tmp_path / "ckpt.pt")
         assert stored.tokenizer.name == "numbers"
         assert "untrained" in doubts(stored.facts)

@@ -175,7 +175,7 @@ def hugging_face() -> list[dict[str, bytes]]:
     vocabulary = {"<|endoftext|>": 0, "R": 1, "O": 2, "M": 3, "E": 4, "RO": 5}
     fast = {
         "model": {"type": "BPE", "vocab": vocabulary, "merges": [["R", "O"]]},
-        "pre_tokenizer": {"type": "ByteLevel"},
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False},
         "added_tokens": [{"id": 0, "content": "<|endoftext|>", "special": True}],
     }
     plain = {

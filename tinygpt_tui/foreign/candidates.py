@@ -23,18 +23,18 @@ def candidates(inspection: Inspection, corpus: str = "") -> Iterator[tuple[Calib
 
     The texts are `corpus` alone (a name or a path) where one is given, else those near the weights and on this machine.
     """
-    usual = calibration_texts(corpus)
+    common = calibration_texts(corpus)
     pairs: list[tuple[str, Tokenizer, list[CalibrationText]]]
     if inspection.tokenizer.name != "numbers":
         near = [] if corpus else [text_at(path) for path in texts_beside(inspection.source)]
-        pairs = [("", inspection.tokenizer, [*near, *usual])]
+        pairs = [("", inspection.tokenizer, [*near, *common])]
     else:
         pairs = [
-            (one.named, one.tokenizer, [text_at(one.text)] if one.text and not corpus else usual)
+            (one.named, one.tokenizer, [text_at(one.text)] if one.text and not corpus else common)
             for one in inspection.possible
         ]
         pairs += [
-            (name, CharTokenizer(characters), usual)
+            (name, CharTokenizer(characters), common)
             for name, characters in character_sets(inspection.tokenizer.size, corpus)
         ]
     for named, tokenizer, texts in pairs:

@@ -69,7 +69,7 @@ def is_of_words(stored: Any, size: int) -> bool:
 
 
 def tokenizer_of(symbols: Mapping[int, str], size: int) -> Tokenizer | None:
-    """Return the tokenizer of symbols that are single characters but for a few marks; None for a vocabulary of words.
+    """Return the tokenizer of symbols that are single characters except for a few marks; None for words.
 
     An id without a symbol writes nothing.
     """

@@ -30,6 +30,7 @@ from tinygpt_tui.tokenizers.padded import PaddedTokenizer
 from tinygpt_tui.tokenizers.table import TOKENIZERS
 
 GPT2_SIZES = (50257, 50304)  # exact, and rounded as nanoGPT does
+OTHER_MODEL = "the files are of different models"
 MOST_MARKS, FEWEST_CHARACTERS = 4, 10
 _IN_ORDER = re.compile("vocab|token", re.IGNORECASE)
 
@@ -49,7 +50,8 @@ def find_vocabulary(
     """Return the tokenizer of a model of `size` ids, how it is known, and which ones it may be if nothing tells.
 
     `default` are its layout's usual characters; `files` names the files in which its program keeps a vocabulary. A
-    file that cannot be read is passed over, and named if there is no other.
+    file that cannot be read, or is of another model, is passed over, and named if there is no other. Raises
+    CheckpointError for one of a known name that is damaged.
     """
     inside = [source.extras, source.module.get(""), _of_metadata(source.metadata)]
     found = vocabulary_in(inside, size, exact=True)
@@ -62,7 +64,7 @@ def find_vocabulary(
         if found is not None:
             return found, _fact(found, "sidecar", path.name), ()
     for path in files_elsewhere(source):
-        found = _read_or_note(path, size, [])
+        found = _read_or_note(path, size, problems)
         if found is not None and not isinstance(found, PaddedTokenizer):
             return found, _fact(found, "sidecar", _short(path, source.folder)), ()
     found = vocabulary_in(inside, size)
@@ -87,13 +89,13 @@ def _unknown(size: int, files: str, problems: Sequence[str]) -> Fact:
 
 
 def _possible(source: Source, size: int, default: str) -> Iterator[Possible]:
-    """Yield the vocabularies that a model of this size may have: of the texts near it, and the usual ones."""
+    """Yield the vocabularies that a model of this size may have: of the texts near it, and the common ones."""
     for path in texts_beside(source):
         characters = characters_of(path)
         for tokenizer in _of_text(characters, size):
             yield Possible(tokenizer, _short(path, source.folder), path)
-    usual = {"its program's usual characters": default, **USUAL}
-    for named, characters in usual.items():
+    common = {"its program's common characters": default, **USUAL}
+    for named, characters in common.items():
         if len(characters) == size:
             yield Possible(CharTokenizer(characters), named)
 
@@ -111,10 +113,15 @@ def _of_text(characters: str, size: int) -> Iterator[Tokenizer]:
 
 
 def _read_or_note(path: Path, size: int, problems: list[str]) -> Tokenizer | None:
-    """Return the tokenizer in a file; None where there is none for this size, with a note of what is wrong."""
+    """Return the tokenizer in a file; None where there is none for this size, with a note of what is wrong.
+
+    Raises CheckpointError for a damaged file of a known name, StorageError.
+    """
     try:
         return _read(path, size)
     except (CheckpointError, StorageError) as error:
+        if path.name in KNOWN and error.hint != OTHER_MODEL:
+            raise
         problems.append(error.message)
         return None
 
@@ -133,20 +140,23 @@ def _read(path: Path, size: int) -> Tokenizer | None:
         stored = read_stored(path)
         tokenizer = _of_program(path, stored, size) if isinstance(stored, dict) else None
         if tokenizer is None:
-            return vocabulary_in(stored, size) or _of_another_model(path, size_of(stored), size)
+            found = vocabulary_in(stored, size)
+            if found is None:
+                _check_count(path, size_of(stored), size)
+            return found
     else:
         text = read_text(path)
         found = symbols_of_text(text, size, in_order=bool(_IN_ORDER.search(path.stem)))
-        return found or _of_another_model(path, len(set(text)), size)
+        if found is None:
+            _check_count(path, len(set(text)), size)
+        return found
     return tokenizer if tokenizer is None or not size else fitted(tokenizer, size, path.name)
 
 
-def _of_another_model(path: Path, count: int, size: int) -> None:
+def _check_count(path: Path, count: int, size: int) -> None:
     """Raise CheckpointError where a file has more tokens than the model."""
     if count > size > 0:
-        raise CheckpointError(
-            f"{path.name} has {count:,} tokens, the model {size:,}", "the files are of different models"
-        )
+        raise CheckpointError(f"{path.name} has {count:,} tokens, the model {size:,}", OTHER_MODEL)
 
 
 def vocabulary_from(path: Path, size: int) -> Tokenizer:
@@ -185,7 +195,7 @@ def check_stored_tokenizer(tokenizer: Tokenizer, size: int, name: str) -> tuple[
 
 def fitted(tokenizer: Tokenizer, size: int, name: str) -> Tokenizer:
     """Return a tokenizer of exactly `size` ids. Raises CheckpointError where it has more."""
-    _of_another_model(Path(name), tokenizer.size, size)
+    _check_count(Path(name), tokenizer.size, size)
     return tokenizer if tokenizer.size == size else PaddedTokenizer(tokenizer, size)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,19 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_model(folder / "letters", tiny_gpt())
     export(folder / "letters", FORMS["nanogpt"], folder / "out-letters", checking=False)
     return folder / "out-letters"
+
+
+@pytest.fixture(autouse=True)
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the paths that are measured; no process is started for it."""
+    paths_measured: list[str] = []
+
+    async def measure(model: str, report: Callable[[str], None]) -> None:
+        paths_measured.append(model)
+        report("trying n head 4")
+
+    monkeypatch.setattr("tinygpt_tui.workers.exporter.measure_model", measure)
+    return paths_measured
 
 
 def shown(bench: Bench) -> str:
@@ -85,7 +99,34 @@ async def test_what_is_no_model_says_why(tmp_path: Path, foreign: Path) -> None:
     shutil.copy(foreign / "meta.pkl", tmp_path / "broken.pt")
     async with opened(size=(80, 24)) as bench:
         await open_dialog(bench, str(tmp_path / "broken.pt"))
-        await bench.until(lambda: "broken.pt" in bench.notes)
+        await sees(bench, "✗ broken.pt holds no weights")
+        assert isinstance(bench.app.screen, OpenModelScreen)  # to try another
+        await bench.pilot.press("escape")
+        assert bench.screen.chooser.card is not None
+        assert bench.screen.chooser.card.name == "one"
+
+
+async def test_it_shows_what_is_tried_and_can_be_cancelled(
+    foreign: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+
+    async def endless(model: str, report: Callable[[str], None]) -> None:
+        report("trying n head 4, activation gelu")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(model)
+
+    monkeypatch.setattr("tinygpt_tui.workers.exporter.measure_model", endless)
+    dropped = tmp_path / "a file's name.pt"
+    shutil.copy(foreign / "ckpt.pt", dropped)
+    async with opened(size=(80, 24)) as bench:
+        await open_dialog(bench, str(dropped).replace(" ", "\\ ").replace("'", "\\'") + " ")
+        await sees(bench, "trying n head 4, activation gelu  esc: cancel")
+        await bench.pilot.press("escape")
+        await bench.until(lambda: ended == [str(dropped)])
+        await bench.until(lambda: bench.app.screen is bench.screen)
         assert bench.screen.chooser.card is not None
         assert bench.screen.chooser.card.name == "one"
 
