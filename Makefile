@@ -36,7 +36,8 @@ PRETENDED_WINDOWS := tests/test_files.py tests/sessions/test_store.py tests/sess
 test-pretended-windows: $(VENV)/.installed-dev
 	$(TEST) --pretended-windows $(PRETENDED_WINDOWS)
 
-check: lint wheels pythons test-without-native test-pretended-windows test
+# The longest comes first, for `make --jobs=2`: the others run beside it, and wait a good deal for downloads.
+check: test lint wheels pythons test-without-native test-pretended-windows
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command_line import tinygpt
 from makers import tiny_gpt
 
 from tinygpt_tui.cli import bench as bench_command
@@ -79,7 +80,7 @@ def test_ctrl_c_prints_what_was_measured_by_then_and_json_is_one_object() -> Non
     ],
 )
 def test_what_cannot_be_is_told(arguments: list[str], words: str) -> None:
-    done = bench(*arguments)
+    done = tinygpt("bench", *arguments)
     assert done.returncode == ExitCode.USAGE
     assert words in done.stderr
     assert done.stdout == ""

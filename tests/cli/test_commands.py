@@ -310,6 +310,7 @@ def wait_for_step_50(training: subprocess.Popen[str]) -> None:
     assert any(line.startswith("step 50/") for line in training.stdout)
 
 
+@pytest.mark.slow
 def test_stop_from_another_terminal_keeps_the_model(home: Path, corpus: Path) -> None:
     with start("train", "--corpus", corpus, "--name", "long", *TINY, *ENDLESS) as training:
         wait_for_step_50(training)
@@ -320,6 +321,7 @@ def test_stop_from_another_terminal_keeps_the_model(home: Path, corpus: Path) ->
     assert tinygpt("generate", "long", "--max-new-tokens", "5").returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for a child alone")
 def test_ctrl_c_stops_and_keeps_the_model_and_resume_goes_on(home: Path, corpus: Path) -> None:
     with start("train", "--corpus", corpus, "--name", "cut", *TINY, *ENDLESS) as training:

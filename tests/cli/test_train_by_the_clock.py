@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from command_line import tinygpt
 
 from tinygpt_tui import paths
 from tinygpt_tui.cli.main import run
@@ -26,15 +26,9 @@ def corpus(tmp_path: Path) -> Path:
     return path
 
 
-def train(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tinygpt_tui", "train", *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=240, check=False, env=environment)
-
-
 def test_a_dry_run_says_what_it_would_take_and_starts_nothing(corpus: Path) -> None:
     tiny = ["--n-layer", "1", "--n-embd", "16", "--n-head", "2", "--block-size", "16", "--steps", "200"]
-    done = train("--corpus", corpus, *tiny, "--dry-run", "--threads", "1")
+    done = tinygpt("train", "--corpus", corpus, *tiny, "--dry-run", "--threads", "1")
     assert done.returncode == 0, done.stderr
     for words in (
         "parameters",
@@ -49,7 +43,9 @@ def test_a_dry_run_says_what_it_would_take_and_starts_nothing(corpus: Path) -> N
 
 def test_minutes_choose_the_net_and_what_is_typed_wins(corpus: Path) -> None:
     save_machine(Machine())  # this machine is known: nothing is measured beforehand
-    done = train("--corpus", corpus, "--minutes", "0.03", "--n-embd", "32", "--threads", "1", "--sample-tokens", "5")
+    done = tinygpt(
+        "train", "--corpus", corpus, "--minutes", "0.03", "--n-embd", "32", "--threads", "1", "--sample-tokens", "5"
+    )
     assert done.returncode == 0, done.stderr
     assert "by the clock" in done.stderr
     settings = find_run("fox").read_settings()
@@ -62,7 +58,7 @@ def test_minutes_choose_the_net_and_what_is_typed_wins(corpus: Path) -> None:
 
 
 def test_minutes_that_cannot_be(corpus: Path) -> None:
-    done = train("--corpus", corpus, "--minutes", "-1")
+    done = tinygpt("train", "--corpus", corpus, "--minutes", "-1")
     assert done.returncode == ExitCode.USAGE
     assert "minutes: must be at least 0" in done.stderr
 

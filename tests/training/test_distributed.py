@@ -55,27 +55,29 @@ def ended(events: list[TrainingEvent]) -> RunEnded:
     return events[-1]
 
 
-def test_the_same_curve_as_one_process_and_going_on_is_exact() -> None:
+@pytest.mark.slow
+def test_the_same_curve_as_one_process() -> None:
     one = train(make_run("one", batch_size=5, **MODERN))
     run = make_run("two", batch_size=5, processes=2, **MODERN)  # five windows: two and three
-    first = train(run, stop_at=6)
-    assert (ended(first).reason, ended(first).step, ended(first).message) == ("stopped", 6, "")
+    two = train(run)
+    assert (ended(two).reason, ended(two).step) == ("finished", 12)
+    assert losses(two) == pytest.approx(losses(one), rel=2e-4)
+    assert [event.validation_loss for event in two if isinstance(event, Evaluation)] == pytest.approx(
+        [event.validation_loss for event in one if isinstance(event, Evaluation)], rel=2e-4
+    )
+
+
+@pytest.mark.slow
+def test_going_on_is_exact_with_dropout_too() -> None:
+    straight = train(make_run("straight", batch_size=5, processes=2, dropout=0.3, **MODERN))
+    run = make_run("halved", batch_size=5, processes=2, dropout=0.3, **MODERN)
+    first = train(run, stop_at=5)
+    assert (ended(first).reason, ended(first).step, ended(first).message) == ("stopped", 5, "")
     assert helpers() == []
     second = train(run)
     assert isinstance(second[0], RunStarted)
-    assert (ended(second).reason, ended(second).step) == ("finished", 12)
-    assert losses(first + second) == pytest.approx(losses(one), rel=2e-4)
-    assert [event.validation_loss for event in second if isinstance(event, Evaluation)][-1] == pytest.approx(
-        [event.validation_loss for event in one if isinstance(event, Evaluation)][-1], rel=2e-4
-    )
+    assert losses(first + second) == losses(straight)
     assert read_journal(run.events) == first + second
-
-
-def test_with_dropout_going_on_is_exact_too() -> None:
-    straight = train(make_run("straight", processes=2, dropout=0.3))
-    run = make_run("halved", processes=2, dropout=0.3)
-    halves = train(run, stop_at=5) + train(run)
-    assert losses(halves) == losses(straight)
     one, other = load(run.model), load(paths.models_folder() / "straight")
     assert all(torch.equal(tensor, one.model.state_dict()[name]) for name, tensor in other.model.state_dict().items())
 

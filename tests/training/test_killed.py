@@ -64,6 +64,7 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a life is a fork; a trainer killed on Windows is in test_trainer")
 def test_killed_fifty_times_it_ends_as_if_nothing_had_happened() -> None:
     straight, killed = begin("straight"), begin("killed")

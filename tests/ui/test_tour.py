@@ -20,7 +20,7 @@ from wait import wait_until
 from tinygpt_tui.ui.shared.contrast import REST, TEXT, contrast
 from tinygpt_tui.ui.shared.dialog import Dialog
 
-pytestmark = pytest.mark.usefixtures("no_shipped_models")
+pytestmark = [pytest.mark.usefixtures("no_shipped_models"), pytest.mark.slow]
 
 ROUNDING = 0.05  # of colours to eight bits
 MARKS = re.compile(r"bar|edge|wire|chart|heat|arrow")  # and lines

@@ -60,6 +60,7 @@ def test_every_process_is_started_where_its_end_is_known() -> None:
             assert name in STARTERS
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="a virtual environment's launcher stands between parent and child")
 def test_children_end_with_a_parent_that_is_killed() -> None:
     command = [sys.executable, "-c", PARENT]
@@ -73,6 +74,7 @@ def test_children_end_with_a_parent_that_is_killed() -> None:
         wait_until(lambda: not any(_runs(child) for child in children))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="a virtual environment's launcher stands between parent and child")
 def test_helpers_and_examiner_of_a_training_end_with_it() -> None:
     run = make_run("cat", steps=1_000_000, evaluate_every=500_000, processes=2)

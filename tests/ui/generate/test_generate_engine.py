@@ -16,7 +16,6 @@ from tinygpt_tui.ui.generate.screen import GenerateScreen
 from tinygpt_tui.ui.generate.status_line import StatusLine
 
 LENGTH = "#sampling-max_new_tokens"
-PATIENCE_S = 240.0  # the engine imports torch, on whatever machine this is
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +33,7 @@ async def test_type_enter_stop_and_go_on() -> None:
         await wait_until(pilot, lambda: screen.pane.output.border_title == "shakespeare" and screen.query(LENGTH))
         screen.query_one(LENGTH, Input).value = "100000"
         await pilot.press(*"ROMEO:", "enter")
-        await wait_until(pilot, lambda: len(screen.pane.output.text) > 20, PATIENCE_S)
+        await wait_until(pilot, lambda: len(screen.pane.output.text) > 20)
         await pilot.press("escape")
         await wait_until(pilot, lambda: not screen.pane.writing.busy)
         stopped = screen.pane.output.text
@@ -54,7 +53,7 @@ async def test_a_killed_engine_is_said_and_the_next_enter_works() -> None:
         await wait_until(pilot, lambda: screen.pane.output.border_title == "shakespeare" and screen.query(LENGTH))
         screen.query_one(LENGTH, Input).value = "100000"
         await pilot.press(*"ROMEO:", "enter")
-        await wait_until(pilot, lambda: len(screen.pane.output.text) > 20, PATIENCE_S)
+        await wait_until(pilot, lambda: len(screen.pane.output.text) > 20)
         assert app.engine.pid is not None
         os.kill(app.engine.pid, signal.SIGKILL)
         await wait_until(pilot, lambda: not screen.pane.writing.busy)
@@ -62,7 +61,5 @@ async def test_a_killed_engine_is_said_and_the_next_enter_works() -> None:
         assert len(kept) > 20
         assert "failed: the engine process ended" in screen.query_one(StatusLine).render().plain
         await pilot.press("enter")
-        await wait_until(
-            pilot, lambda: screen.pane.output.text.startswith("ROMEO:") and screen.pane.writing.tokens > 5, PATIENCE_S
-        )
+        await wait_until(pilot, lambda: screen.pane.output.text.startswith("ROMEO:") and screen.pane.writing.tokens > 5)
     await app.engine.close()

@@ -29,7 +29,6 @@ from tinygpt_tui.workers.service import EngineService
 
 pytestmark = [pytest.mark.torch, pytest.mark.usefixtures("no_shipped_models"), pytest.mark.slow]
 
-PATIENCE_S = 240.0
 TINY = {
     "n_layer": "1",
     "n_head": "2",
@@ -74,10 +73,14 @@ async def begin(bench: TrainBench, text: Path, **settings: str) -> None:
     await bench.sees("starting the trainer…")
 
 
-async def test_a_model_is_trained(text: Path, run: RunFolder) -> None:
-    async with train_tab() as bench:
+async def test_a_model_is_trained_and_talked_to(text: Path, run: RunFolder) -> None:
+    app = TinyGPTApp()
+    async with app.run_test(size=(140, 40)) as pilot:
+        await pilot.press("f3")
+        await wait_until(pilot, lambda: isinstance(app.screen, TrainScreen) and app.screen.is_mounted)
+        bench = TrainBench(app, pilot, [])
         await begin(bench, text)
-        await bench.until(lambda: bench.phase is Phase.FINISHED, PATIENCE_S)
+        await bench.until(lambda: bench.phase is Phase.FINISHED)
         await bench.sees("Done: validation loss")
         assert bench.screen.session is not None
         history = bench.screen.session.history
@@ -85,7 +88,16 @@ async def test_a_model_is_trained(text: Path, run: RunFolder) -> None:
         assert len(losses) == 200
         assert losses[-10:].mean() < losses[:10].mean() / 2
         assert history.best is not None
-        assert "Generate" in bench.keys
+        await bench.until(lambda: "Generate" in bench.keys)
+        await pilot.press("g")
+        await wait_until(pilot, lambda: isinstance(app.screen, GenerateScreen))
+        generate = app.screen
+        assert isinstance(generate, GenerateScreen)
+        await wait_until(pilot, lambda: generate.pane.output.border_title == "nursery")
+        await pilot.press(*"one", "enter")
+        await wait_until(pilot, lambda: len(generate.pane.output.text) > 50)
+        assert generate.pane.output.text.startswith("one")
+    await app.engine.close()
     assert (run.model / "weights.safetensors").is_file()
     config = read_config(run.model)
     assert config.trained is not None
@@ -99,33 +111,33 @@ async def test_a_model_is_trained(text: Path, run: RunFolder) -> None:
 async def test_a_trainer_outlives_the_app_is_killed_and_goes_on(text: Path, run: RunFolder) -> None:
     async with train_tab() as bench:
         await begin(bench, text, steps="100000")
-        await bench.until(lambda: bench.screen.session and bench.screen.session.history.step > 5, PATIENCE_S)
+        await bench.until(lambda: bench.screen.session and bench.screen.session.history.step > 5)
     assert live_status(run) is not None
 
     async with train_tab() as bench:
-        await bench.until(lambda: bench.phase is Phase.TRAINING, PATIENCE_S)
+        await bench.until(lambda: bench.phase is Phase.TRAINING)
         session = bench.screen.session
         assert session is not None
         (run.control).mkdir(exist_ok=True)
         (run.control / "save").touch()
-        await bench.until(lambda: run.resume.is_file() and not (run.control / "save").exists(), PATIENCE_S)
+        await bench.until(lambda: run.resume.is_file() and not (run.control / "save").exists())
         status = live_status(run)
         assert status is not None
         os.kill(status.pid, signal.SIGKILL)
-        await bench.until(lambda: bench.phase is Phase.DIED, PATIENCE_S)
+        await bench.until(lambda: bench.phase is Phase.DIED)
         await bench.sees("The trainer was killed or crashed at step")
         await bench.pilot.press("space")
         await bench.sees("starting the trainer…")
-        await bench.until(lambda: bench.phase is Phase.TRAINING, PATIENCE_S)
+        await bench.until(lambda: bench.phase is Phase.TRAINING)
         assert session.history.started is not None
         assert session.history.started.step > 0
         began_again = session.history.started.step
-        await bench.until(lambda: session.history.step > began_again, PATIENCE_S)
+        await bench.until(lambda: session.history.step > began_again)
 
         await bench.pilot.press("s")
         await bench.until(lambda: bench.app.screen.is_modal)
         await bench.pilot.press("enter")
-        await bench.until(lambda: bench.phase is Phase.STOPPED, PATIENCE_S)
+        await bench.until(lambda: bench.phase is Phase.STOPPED)
         await bench.sees("Stopped at step")
         await bench.until(lambda: live_status(run) is None)
 
@@ -150,19 +162,19 @@ async def test_another_net_is_trained_stopped_and_gone_on_with(preset: str, text
             await bench.set(name, value)
         assert bench.form.problem == ""
         await bench.pilot.press("ctrl+g")
-        await bench.until(lambda: bench.screen.session and bench.screen.session.history.step > 5, PATIENCE_S)
+        await bench.until(lambda: bench.screen.session and bench.screen.session.history.step > 5)
         session = bench.screen.session
         assert session is not None
         await bench.pilot.press("s")
         await bench.until(lambda: bench.app.screen.is_modal)
         await bench.pilot.press("enter")
-        await bench.until(lambda: bench.phase is Phase.STOPPED, PATIENCE_S)
+        await bench.until(lambda: bench.phase is Phase.STOPPED)
         stopped_at = session.history.step
         await bench.pilot.press("space")
-        await bench.until(lambda: session.history.step > stopped_at, PATIENCE_S)
+        await bench.until(lambda: session.history.step > stopped_at)
         run.control.mkdir(exist_ok=True)
         (run.control / "stop").touch()
-        await bench.until(lambda: bench.phase is Phase.STOPPED, PATIENCE_S)
+        await bench.until(lambda: bench.phase is Phase.STOPPED)
         await bench.until(lambda: live_status(run) is None)
     assert type(read_config(run.model).architecture) is type(ALL_PRESETS[preset].training.architecture)
     service = EngineService()
@@ -173,23 +185,3 @@ async def test_another_net_is_trained_stopped_and_gone_on_with(preset: str, text
     while service.busy:
         text_written += "".join(event.text for event in service.advance() if isinstance(event, Token))
     assert len(text_written) == 20
-
-
-async def test_a_model_that_was_just_trained_is_talked_to(text: Path, run: RunFolder) -> None:
-    app = TinyGPTApp()
-    async with app.run_test(size=(140, 40)) as pilot:
-        await pilot.press("f3")
-        await wait_until(pilot, lambda: isinstance(app.screen, TrainScreen) and app.screen.is_mounted)
-        bench = TrainBench(app, pilot, [])
-        await begin(bench, text)
-        await bench.until(lambda: bench.phase is Phase.FINISHED, PATIENCE_S)
-        await bench.until(lambda: "talk" in bench.screen.page.actions)
-        await pilot.press("g")
-        await wait_until(pilot, lambda: isinstance(app.screen, GenerateScreen))
-        generate = app.screen
-        assert isinstance(generate, GenerateScreen)
-        await wait_until(pilot, lambda: generate.pane.output.border_title == "nursery")
-        await pilot.press(*"one", "enter")
-        await wait_until(pilot, lambda: len(generate.pane.output.text) > 50, PATIENCE_S)
-        assert generate.pane.output.text.startswith("one")
-    await app.engine.close()
