@@ -31,9 +31,9 @@ TEST_TOOLS = ["pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "hyp
 # What the dependencies do, rather than what our own code does on every version alike.
 TESTS = [
     "tests/settings", "tests/events", "tests/tokenizers", "tests/sessions", "tests/test_files.py",
-    "tests/test_charts.py", "tests/test_imports.py", "tests/test_packages.py",
-    "tests/test_without_torch.py", "tests/workers/test_engine_process.py", "tests/ui/shell/test_shell.py",
-    "tests/ui/test_real_start.py", "tests/ui/shell/test_key_queue.py",
+    "tests/test_charts.py", "tests/test_packages.py", "tests/test_without_torch.py",
+    "tests/workers/test_engine_process.py", "tests/ui/shell/test_shell.py", "tests/ui/test_real_start.py",
+    "tests/ui/shell/test_key_queue.py",
 ]  # fmt: skip
 
 
