@@ -95,7 +95,7 @@ def test_one_address_cannot_take_all_connections(served: tuple[str, int], monkey
 
 def _is_served(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health").status_code == 200
+        return httpx.get(f"{url}/health", timeout=240).status_code == 200
     except httpx.TransportError:
         return False
 
@@ -110,7 +110,7 @@ def test_answers_are_sent_at_once(served: tuple[str, int], monkeypatch: pytest.M
         made(self, transport)
 
     monkeypatch.setattr(connection.Connection, "connection_made", look)
-    assert httpx.get(f"http://{served[0]}:{served[1]}/health").status_code == 200
+    assert httpx.get(f"http://{served[0]}:{served[1]}/health", timeout=240).status_code == 200
     assert options
     assert all(options)
 
@@ -136,8 +136,8 @@ def test_a_model_that_is_slow_to_open_delays_no_other_and_not_the_end(
             b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
         )
         assert opening.wait(240)
-        assert "state" in [model["id"] for model in httpx.get(f"{url}/v1/models").json()["data"]]
-        answer = httpx.post(f"{url}/v1/completions", json={"model": "letters", **asked})
+        assert "state" in [model["id"] for model in httpx.get(f"{url}/v1/models", timeout=240).json()["data"]]
+        answer = httpx.post(f"{url}/v1/completions", json={"model": "letters", **asked}, timeout=240)
         assert answer.status_code == 200
     assert not go_on.is_set()  # the fixture ends the server while that file is still being read
 
@@ -175,4 +175,8 @@ def test_a_client_that_has_vanished_frees_its_place(
             if stream:
                 assert client.recv(1)
     url = f"http://{served[0]}:{served[1]}/v1/completions"
-    wait_until(lambda: httpx.post(url, json={"model": "letters", "prompt": "a", "max_tokens": 3}).status_code == 200)
+    wait_until(
+        lambda: (
+            httpx.post(url, json={"model": "letters", "prompt": "a", "max_tokens": 3}, timeout=240).status_code == 200
+        )
+    )

@@ -140,7 +140,7 @@ def test_a_long_text_is_watched_and_stopped(page: Page) -> None:
     page.find("#halt").click()
     page.until(lambda: "stopped after" in page.state)
     stopped = page.text
-    page.until(lambda: httpx.get(f"{page.url}/health").json()["texts"] == 0)  # the server has heard it
+    page.until(lambda: httpx.get(f"{page.url}/health", timeout=240).json()["texts"] == 0)  # the server has heard it
     assert page.text == stopped
     assert page.find("#copy").is_enabled()
     page.find("#copy").click()

@@ -33,7 +33,7 @@ def url(models: None) -> Iterator[str]:
 
 def texts(url: str) -> int:
     """How many texts the server is writing."""
-    return int(httpx.get(f"{url}/health").json()["texts"])
+    return int(httpx.get(f"{url}/health", timeout=240).json()["texts"])
 
 
 def test_openais_client_lists_writes_streams_and_hears_errors(url: str) -> None:
@@ -75,12 +75,14 @@ def test_openais_client_lists_writes_streams_and_hears_errors(url: str) -> None:
 def test_who_goes_is_not_written_for_and_holds_nobody_up(url: str) -> None:
     headers = {"Authorization": "Bearer secret"}
     endless = {"model": "state", "prompt": "a", "max_tokens": 1_000_000}
-    with httpx.stream("POST", f"{url}/v1/completions", json=endless | {"stream": True}, headers=headers) as answer:
+    with httpx.stream(
+        "POST", f"{url}/v1/completions", json=endless | {"stream": True}, headers=headers, timeout=240
+    ) as answer:
         assert answer.status_code == 200
         lines = answer.iter_lines()  # held: a generator that is let go closes the connection
         next(lines)
         assert texts(url) == 1
-        busy = httpx.post(f"{url}/v1/completions", json=endless, headers=headers)
+        busy = httpx.post(f"{url}/v1/completions", json=endless, headers=headers, timeout=240)
         assert (busy.status_code, busy.headers["retry-after"]) == (429, "1")
     wait_until(lambda: texts(url) == 0)
 
