@@ -15,6 +15,7 @@ from originals import LectureGPT, nanogpt_logits
 from torch import Tensor
 
 from tinygpt_tui.checkpoints.native import load
+from tinygpt_tui.checkpoints.vocabulary import write_tokenizer
 from tinygpt_tui.cli.main import run
 from tinygpt_tui.errors import MissingPackageError, UsageError
 from tinygpt_tui.events.generation import Token
@@ -22,10 +23,16 @@ from tinygpt_tui.exports.export import export
 from tinygpt_tui.exports.forms import FORMS, net_of, unsaid
 from tinygpt_tui.exports.hugging_face import OWN
 from tinygpt_tui.exports.result import Exported
+from tinygpt_tui.foreign.opening import inspect_checkpoint
 from tinygpt_tui.generation.text import GenerationJob, TextGeneration
 from tinygpt_tui.packages import command_in
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.bpe import BPETokenizer, letters_of_bytes
+from tinygpt_tui.tokenizers.byte import ByteTokenizer
+from tinygpt_tui.tokenizers.hugging_face import HuggingFaceTokenizer
+from tinygpt_tui.tokenizers.numbers import NumberTokenizer
 from tinygpt_tui.workers.models import open_model
 
 SAME = 1e-4  # a share of the logits' spread: float32 arithmetic in another order
@@ -116,6 +123,46 @@ def test_transformers_reads_a_llama(tmp_path: Path, settings: GPTSettings) -> No
     assert done.checked is not None
     assert done.checked.program == "transformers"
     assert done.checked.share < SAME
+
+
+BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+LETTERS = {letter: id for id, letter in enumerate(["<|end|>", *map(letters_of_bytes().get, range(256))])}
+
+
+@pytest.mark.parametrize(
+    "tokenizer",
+    [ByteTokenizer(), BPETokenizer.trained_on("a cab, a cab", 260), HuggingFaceTokenizer(
+        {
+            "model": {"type": "BPE", "vocab": LETTERS, "merges": []},
+            "pre_tokenizer": BYTE_LEVEL,
+            "decoder": BYTE_LEVEL,
+            "added_tokens": [{"id": 0, "content": "<|end|>", "special": True, "single_word": False, "lstrip": False,
+                              "rstrip": False, "normalized": False}],
+        },
+        0,
+    )],
+    ids=["bytes", "byte pairs", "tokenizer.json"],
+)  # fmt: skip
+def test_its_tokenizer_goes_along_to_transformers(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers", reason="transformers is not installed")
+    make_model(tmp_path / "letters", tiny_gpt(vocab_size=tokenizer.size))
+    write_tokenizer(tmp_path / "letters", tokenizer)
+    export(tmp_path / "letters", FORMS["hf"], tmp_path / "out", checking=False)
+    theirs = transformers.AutoTokenizer.from_pretrained(str(tmp_path / "out"))
+    text = "a cab é\n"
+    assert theirs(text).input_ids == tokenizer.encode(text)
+    assert theirs.decode(tokenizer.encode(text)) == text
+    assert theirs.eos_token_id == tokenizer.end_of_text
+    again = inspect_checkpoint(tmp_path / "out").tokenizer
+    assert again.encode(text) == tokenizer.encode(text)
+
+
+def test_what_has_no_tokenizer_in_a_format_says_so(tmp_path: Path) -> None:
+    pytest.importorskip("gguf", reason="gguf is not installed")
+    make_model(tmp_path / "letters", GPT_VARIANTS["llama"])
+    write_tokenizer(tmp_path / "letters", NumberTokenizer(13))
+    done = export(tmp_path / "letters", FORMS["gguf"], tmp_path / "one.gguf")
+    assert any("ids go in and out" in note for note in done.notes)
 
 
 def own_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:

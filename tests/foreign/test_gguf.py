@@ -17,6 +17,7 @@ from tinygpt_tui.checkpoints.stored import weights_of
 from tinygpt_tui.checkpoints.torch_net import filled, tensors_of
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.foreign.ggml_blocks import BLOCKS, dequantised
+from tinygpt_tui.foreign.gguf_tokenizer import stored_tokenizer
 from tinygpt_tui.foreign.opening import inspect_checkpoint
 
 gguf = pytest.importorskip("gguf", reason="gguf is not installed")
@@ -144,6 +145,25 @@ def test_its_tokenizer_is_read(tmp_path: Path) -> None:
     assert b"".join(map(tokenizer.bytes_of, ids)) == b" ab caB"
     assert ids == [1, 12, 3, 6, 4, 14]
     assert tokenizer.end_of_text == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "pieces"),
+    [
+        ("gpt-2", ["ab", " ", "123", "4"]),
+        ("qwen2", ["<b>", "ab", " ", "1", "2", "3", "4"]),
+        ("llama-bpe", ["<b>", "ab", " ", "123", "4"]),
+        ("smollm", ["<b>", "ab", " ", "1", "2", "3", "4"]),
+    ],
+)
+def test_byte_pairs_are_joined_as_the_file_says(before: str, pieces: list[str]) -> None:
+    tokens = ["<b>", "<e>", "a", "b", "1", "2", "3", "4", "Ġ", "ab", "12", "123"]
+    told = {"model": "gpt2", "pre": before, "tokens": tokens, "token_type": [3, 3, *[1] * 10],
+            "merges": ["a b", "1 2", "12 3"], "bos_token_id": 0, "eos_token_id": 1, "add_bos_token": True}  # fmt: skip
+    tokenizer = stored_tokenizer({f"tokenizer.ggml.{name}": value for name, value in told.items()}, "one")
+    assert tokenizer is not None
+    assert [tokens[id].replace("Ġ", " ") for id in tokenizer.encode("ab 1234")] == pieces
+    assert tokenizer.end_of_text == (None if before == "gpt-2" else 1)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 from tinygpt_tui.checkpoints.card import is_native, read_config
 from tinygpt_tui.checkpoints.stored import read_model
 from tinygpt_tui.errors import UsageError, storage_error
+from tinygpt_tui.exports import gguf_file, hugging_face
 from tinygpt_tui.exports.check import check
 from tinygpt_tui.exports.forms import Form, check_form, net_of, strangers
 from tinygpt_tui.exports.hugging_face import MODEL_FILE, OWN
@@ -114,6 +115,10 @@ def _notes(form: Form, source: ExportSource, checked: Checked | None) -> list[st
             )
         if form.name.startswith("gguf") and settings.activation == "gelu":
             notes.append("The model's GELU is the exact one, this program's its tanh form: the logits differ.")
+    places = {"hf": hugging_face.has_place_for, "gguf": gguf_file.has_place_for}
+    fits = places.get(form.name.partition("-")[0])
+    if fits is not None and not fits(source.tokenizer):
+        notes.append("The model's tokenizer cannot be stored in this format: ids go in and out, not text.")
     inexact = form.rounds or bool(strangers(form, settings))
     if checked is not None and inexact:
         notes.append(f"Compared with {checked.program}: {_difference(checked)}.")

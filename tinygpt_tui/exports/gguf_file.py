@@ -104,6 +104,13 @@ def _add_tensor(gguf: Any, writer: Any, name: str, tensor: NDArray[np.float32], 
         writer.add_tensor(name, gguf.quants.quantize(tensor, form), raw_dtype=form)
 
 
+def has_place_for(tokenizer: Tokenizer) -> bool:
+    """Whether a tokenizer can go along."""
+    if isinstance(tokenizer, PaddedTokenizer):
+        return has_place_for(tokenizer.inner)
+    return isinstance(tokenizer, CharTokenizer | ByteTokenizer | BPETokenizer | PiecesTokenizer)
+
+
 def _add_tokenizer(writer: Any, tokenizer: Tokenizer) -> None:
     padding = 0
     if isinstance(tokenizer, PaddedTokenizer):

@@ -20,8 +20,11 @@ from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.foreign.layouts.base import Weights
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.model_config import HEAD
-from tinygpt_tui.tokenizers.bpe import END_OF_TEXT, BPETokenizer
+from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.bpe import END_OF_TEXT, BPETokenizer, letters_of_bytes
+from tinygpt_tui.tokenizers.byte import ByteTokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.tokenizers.hugging_face import HuggingFaceTokenizer
 
 ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new", "relu": "relu", "relu_squared": "relu2"}
 # Kept (in, out) there: GPT-2 was written with a Conv1D where others have a Linear.
@@ -53,21 +56,44 @@ def write(source: ExportSource, folder: Path) -> None:
         generation["use_cache"] = False
     _write_json(folder / "config.json", config)
     _write_json(folder / "generation_config.json", generation)
-    if isinstance(source.tokenizer, CharTokenizer):
-        _write_json(folder / "tokenizer.json", character_tokenizer(source.tokenizer.characters))
-        kind = {
-            "tokenizer_class": "PreTrainedTokenizerFast",
-            "model_max_length": settings.block_size,
-            "clean_up_tokenization_spaces": False,
-        }
-        _write_json(folder / "tokenizer_config.json", kind)
-    elif isinstance(source.tokenizer, BPETokenizer):
-        stored = source.tokenizer.to_dict()
+    _write_tokenizer(folder, source.tokenizer, settings.block_size)
+
+
+def has_place_for(tokenizer: Tokenizer) -> bool:
+    """Whether a tokenizer can go along."""
+    return isinstance(tokenizer, CharTokenizer | ByteTokenizer | BPETokenizer | HuggingFaceTokenizer)
+
+
+def _write_tokenizer(folder: Path, tokenizer: Tokenizer, window: int) -> None:
+    fast = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "model_max_length": window,
+        "clean_up_tokenization_spaces": False,
+    }
+    end = tokenizer.end_of_text
+    if isinstance(tokenizer, CharTokenizer):
+        _write_json(folder / "tokenizer.json", character_tokenizer(tokenizer.characters))
+        _write_json(folder / "tokenizer_config.json", fast)
+    elif isinstance(tokenizer, ByteTokenizer):
+        letters = {letter: byte for byte, letter in letters_of_bytes().items()}
+        _write_json(folder / "tokenizer.json", byte_level_tokenizer(letters, [], split=False))
+        _write_json(folder / "tokenizer_config.json", fast)
+    elif isinstance(tokenizer, HuggingFaceTokenizer):
+        _write_json(folder / "tokenizer.json", tokenizer.to_dict()["content"])
+        name = {} if end is None else {"eos_token": tokenizer.bytes_of(end).decode("utf-8", "replace")}
+        _write_json(folder / "tokenizer_config.json", fast | name)
+    elif isinstance(tokenizer, BPETokenizer) and end is None:  # GPT2Tokenizer would give it one, with an id too many
+        stored = tokenizer.to_dict()
+        pairs = [merge.split(" ") for merge in stored["merges"]]
+        _write_json(folder / "tokenizer.json", byte_level_tokenizer(stored["vocabulary"], pairs, split=True))
+        _write_json(folder / "tokenizer_config.json", fast)
+    elif isinstance(tokenizer, BPETokenizer):
+        stored = tokenizer.to_dict()
         _write_json(folder / "vocab.json", stored["vocabulary"])
         merges = "".join(f"{merge}\n" for merge in stored["merges"])
         (folder / "merges.txt").write_text(f"#version: 0.2\n{merges}", encoding="utf-8", newline="\n")
-        kind = {"tokenizer_class": "GPT2Tokenizer", "model_max_length": settings.block_size}
-        special = dict.fromkeys(("bos_token", "eos_token", "unk_token"), END_OF_TEXT) if end is not None else {}
+        kind = {"tokenizer_class": "GPT2Tokenizer", "model_max_length": window}
+        special = dict.fromkeys(("bos_token", "eos_token", "unk_token"), END_OF_TEXT)
         _write_json(folder / "tokenizer_config.json", kind | special)
 
 
@@ -195,6 +221,13 @@ def character_tokenizer(characters: str) -> dict[str, Any]:
             "merges": [],
         },
     }
+
+
+def byte_level_tokenizer(vocabulary: dict[str, int], merges: list[list[str]], *, split: bool) -> dict[str, Any]:
+    """Return a `tokenizer.json` of byte-level BPE; with `split` texts are split as GPT-2's are, before it joins."""
+    letters = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": split}
+    stored = character_tokenizer("") | {"pre_tokenizer": letters, "decoder": letters}
+    return stored | {"model": stored["model"] | {"vocab": vocabulary, "merges": merges}}
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

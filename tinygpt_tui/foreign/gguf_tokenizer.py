@@ -11,12 +11,32 @@ from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.bpe import BPETokenizer
 from tinygpt_tui.tokenizers.byte import ByteTokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.tokenizers.hugging_face import HuggingFaceTokenizer
 from tinygpt_tui.tokenizers.pieces import PiecesTokenizer
 
 PREFIX = "tokenizer.ggml."
-NORMAL, UNKNOWN, CONTROL, UNUSED, BYTE = 1, 2, 3, 5, 6  # llama.cpp's kinds of token
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # llama.cpp's kinds of token
 _ESCAPE, _ESCAPED = re.compile(rb"\\(x[0-9a-f]{2}|.)", re.DOTALL), {b"n": b"\n", b"t": b"\t", b"r": b"\r"}
 GPT2_PRE = ("gpt-2", "default")  # how a text is split before byte pairs are joined
+_LETTERS = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+
+
+def _split(digits: str) -> list[dict[str, Any]]:
+    """Return the split of Llama 3 and Qwen 2, which differ in how many digits are one token at most."""
+    pattern = (
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|" + digits + r"| ?[^\s\p{L}\p{N}]+[\r\n]*|"
+        r"\s*[\r\n]+|\s+(?!\S)|\s+"
+    )
+    return [{"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}, _LETTERS]
+
+
+_PLAIN = dict.fromkeys(("single_word", "lstrip", "rstrip", "normalized"), False)
+# Source: the pre-tokenizers of llama.cpp's llama-vocab.cpp.
+SPLITS: dict[str, list[dict[str, Any]]] = {
+    "llama-bpe": _split(r"\p{N}{1,3}"),
+    "qwen2": _split(r"\p{N}"),
+    "smollm": [{"type": "Digits", "individual_digits": True}, _LETTERS | {"use_regex": True}],
+}
 
 
 def stored_tokenizer(told: Mapping[str, Any], name: str) -> Tokenizer | None:
@@ -61,16 +81,36 @@ def _unescaped(token: str) -> bytes:
 
 
 def _byte_pairs(told: Mapping[str, Any], tokens: list[str], types: list[Any], name: str) -> Tokenizer:
-    before = told.get(f"{PREFIX}pre", "default")
-    if before not in GPT2_PRE:
+    before, merges = told.get(f"{PREFIX}pre", "default"), told.get(f"{PREFIX}merges", [])
+    vocabulary = {token: id for id, token in enumerate(tokens)}
+    special = [token for token, kind in zip(tokens, types, strict=True) if kind in (CONTROL, USER_DEFINED)]
+    if before in GPT2_PRE:
+        return BPETokenizer.from_dict({"vocabulary": vocabulary, "merges": merges, "special": special})
+    if before not in SPLITS:
         raise CheckpointError(f"{name} splits texts in the manner {str(before)[:40]!r}, which is not read", "")
-    return BPETokenizer.from_dict(
-        {
-            "vocabulary": {token: id for id, token in enumerate(tokens)},
-            "merges": told.get(f"{PREFIX}merges", []),
-            "special": [token for token, kind in zip(tokens, types, strict=True) if kind == CONTROL],
-        }
-    )
+    begin = told.get(f"{PREFIX}bos_token_id") if told.get(f"{PREFIX}add_bos_token") is True else None
+    content = {
+        "version": "1.0",
+        "added_tokens": [{"id": vocabulary[token], "content": token, "special": True, **_PLAIN} for token in special],
+        "normalizer": {"type": "NFC"} if before == "qwen2" else None,
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": SPLITS[before]},
+        "post_processor": _beginning(tokens[begin], begin) if type(begin) is int and begin < len(tokens) else None,
+        "decoder": _LETTERS,
+        "model": {"type": "BPE", "vocab": vocabulary, "merges": merges, "ignore_merges": before == "llama-bpe"},
+    }
+    return HuggingFaceTokenizer(content, told.get(f"{PREFIX}eos_token_id"))
+
+
+def _beginning(token: str, id: int) -> dict[str, Any]:
+    mark = {"SpecialToken": {"id": token, "type_id": 0}}
+    text = [{"Sequence": {"id": which, "type_id": 0}} for which in "AB"]
+    special = {token: {"id": token, "ids": [id], "tokens": [token]}}
+    return {
+        "type": "TemplateProcessing",
+        "single": [mark, text[0]],
+        "pair": [mark, *text],
+        "special_tokens": special,
+    }
 
 
 def _pieces(told: Mapping[str, Any], tokens: list[str], types: list[Any]) -> Tokenizer:
