@@ -16,6 +16,7 @@ from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.insight.model_facts import tensors_in
 from tinygpt_tui.insight.parts import Part, tree_of
 from tinygpt_tui.lessons.facts import Model, Trained
+from tinygpt_tui.runs.facts import reached
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.index import RunCard, list_runs
@@ -109,11 +110,13 @@ def _model(card: ModelCard) -> Model:
         whole = tree_of(tensors_in(Path(card.path))) if card.layout == "native" else Part("", 0)
     except TinyGPTError:
         whole = Part("", 0)
+    best = reached(run.events).best_loss  # as its run shows it; the card has the loss of the calibrated model
+    of_card = card.trained.loss_per_character if card.trained else None
     return Model(
         parameters=card.parameters,
         window=card.block_size,
         vocabulary=card.vocab_size,
-        loss=card.trained.loss_per_character if card.trained else None,
+        loss=of_card if best is None else best,
         floors={floor.order: floor.loss for floor in examination.floors} if examination else {},
         parts=dict(_flat(whole, "")),
     )
