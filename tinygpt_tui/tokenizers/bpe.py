@@ -6,7 +6,6 @@ rest of a character. Source: Radford et al. 2019, section 2.2.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.packages import require
+from tinygpt_tui.reading import decode
 from tinygpt_tui.tokenizers.char import Ids, id_type
 
 MOST_TOKENS = 1 << 20
@@ -67,7 +67,7 @@ class BPETokenizer:
         alphabet = list(letters_of_bytes().values())
         trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False)
         made.train_from_iterator(pieces_of(_without_halves(text), PIECE), trainer)
-        model = json.loads(made.to_str())["model"]
+        model = decode(made.to_str())["model"]
         return cls(model["vocab"], [_pair(merge) for merge in model["merges"]])
 
     def encode(self, text: str) -> list[int]:
