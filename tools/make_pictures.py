@@ -67,7 +67,7 @@ async def race(pilot: Pilot[None]) -> None:
     screen = pilot.app.screen
     assert isinstance(screen, RaceScreen)
     await until(pilot, lambda: all(lane.contender.model for lane in screen.race.lanes))
-    await pilot.press(*"To be", "enter", "alt+up", "alt+up")  # at full speed
+    await pilot.press("ctrl+u", *"To be", "enter", "alt+up", "alt+up")  # at full speed
     await until(pilot, lambda: all(len(pane.output.text) > 400 for pane in screen.panes))
     (DOCS / "race.svg").write_text(pilot.app.export_screenshot(title="tinygpt-tui"), encoding="utf-8")
     await pilot.press("escape")

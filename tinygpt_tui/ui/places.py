@@ -10,6 +10,7 @@ from textual.app import App
 from textual.screen import Screen
 
 from tinygpt_tui.paths import shipped_models
+from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.timeline.opening import SHOWN_RUN, open_time_machine
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ async def to_tab(app: App[Any], name: str, kind: type[Tab]) -> Tab:
     """Go to a tab, and close what is open over it."""
     await app.switch_mode(name)
     while len(app.screen_stack) > 1 and not isinstance(app.screen, kind):
-        await app.pop_screen()
+        over = app.screen
+        await (over.dismiss(over.answer_now) if isinstance(over, Dialog) else app.pop_screen())
     assert isinstance(app.screen, kind)
     return app.screen
 

@@ -13,6 +13,7 @@ from tinygpt_tui.sessions.store import SessionStore
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.find.scoring import score
 from tinygpt_tui.ui.generate.screen import GenerateScreen
+from tinygpt_tui.ui.shared.confirm import ConfirmScreen
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
 
@@ -79,9 +80,13 @@ async def test_what_is_typed_finds_the_right_thing_first_and_does_it() -> None:
         await pilot.press("enter")
         await wait_until(pilot, lambda: screen.pane.output.cursor == 11)
         await pilot.press("escape")
+        answers: list[bool | None] = []
+        app.push_screen(ConfirmScreen("a question", "Is it so?", "It is"), answers.append)
         await find(pilot, "use two", "Use two")
         await pilot.press("enter")
         await wait_until(pilot, lambda: screen.chooser.card and screen.chooser.card.name == "two")
+        assert not app.screen.is_modal
+        assert answers == [None]  # whoever asked knows that the question is closed
         await find(pilot, "theme tinygpt-light", "Theme tinygpt-light")
         await pilot.press("enter")
         await wait_until(pilot, lambda: app.theme == "tinygpt-light")

@@ -152,9 +152,10 @@ class BranchesScreen(Dialog[bool]):
         count = self._editor.undo()
         self._show_tree(f"{_branches(count)} restored", self._editor.session.current)
 
-    def action_cancel(self) -> None:
-        """Close the tree."""
-        self.dismiss(self._editor.session.current != self._before)
+    @property
+    def answer_now(self) -> bool:
+        """Whether another branch is the current one."""
+        return self._editor.session.current != self._before
 
     def _delete(self, branch: int) -> None:
         order = self.listing.order

@@ -246,8 +246,13 @@ class SessionsScreen(Dialog[Opened]):
             search.value = ""
             self.query_one(SessionList).focus()
         else:
-            session = self._editor.session
-            self.dismiss(Opened(session) if session.id != self._own else None)
+            super().action_cancel()
+
+    @property
+    def answer_now(self) -> Opened | None:
+        """The session that is open, if it was changed for another one."""
+        session = self._editor.session
+        return Opened(session) if session.id != self._own else None
 
     def action_new(self) -> None:
         """Start a new session."""

@@ -178,9 +178,10 @@ class CardScreen(Dialog[str]):
 
     # Keys
 
-    def action_cancel(self) -> None:
-        """Close the card."""
-        self.dismiss(self._answer)
+    @property
+    def answer_now(self) -> str | None:
+        """The model that has come of it, if one has."""
+        return self._answer
 
     def action_rename(self) -> None:
         """Ask for a new name."""

@@ -98,6 +98,11 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
         """Write another line under the box."""
         self.box.border_subtitle = escape(keys)
 
+    @property
+    def answer_now(self) -> Answer | None:
+        """The answer if it is closed without a choice."""
+        return None
+
     def action_cancel(self) -> None:
-        """Close the dialog without an answer."""
-        self.dismiss(None)
+        """Close the dialog without a choice."""
+        self.dismiss(self.answer_now)
