@@ -197,7 +197,7 @@ def test_a_pickled_module_tells_its_classes(tmp_path: Path) -> None:
     facts = {fact.name: fact for fact in inspection.facts}
     assert (facts["activation"].value, facts["activation"].source) == ("relu", "module")
     assert (facts["vocabulary"].source, facts["vocabulary"].detail) == ("sidecar", "chars.txt")
-    assert [question.setting for question in inspection.questions] == ["attention_scale"]
+    assert {question.setting for question in inspection.questions} == {"residual", "attention_scale"}
     assert inspection.tokenizer.encode("\nabcd") == [0, 1, 2, 3, 4]
     same_logits(inspection, model)
 

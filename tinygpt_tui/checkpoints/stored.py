@@ -23,6 +23,7 @@ from tinygpt_tui.foreign.losses import Forward
 from tinygpt_tui.foreign.opening import Inspection, Overrides, check_weights, inspect_checkpoint
 from tinygpt_tui.foreign.readers.safetensors_file import read_tensors
 from tinygpt_tui.native.weights import check_fit, no_floats
+from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.settings.model_config import EMBEDDING, HEAD, NativeConfig
 from tinygpt_tui.tokenizers.base import Tokenizer
 
@@ -102,10 +103,12 @@ def read_calibrated(
     Raises CheckpointError where the tensors do not make the net, StorageError, MissingPackageError.
     """
     assembled = inspection.assembled()
-    wanted = shapes_of(inspection.settings, inspection.name)  # the same for every answer
+    wanted: dict[ArchitectureSettings, Mapping[str, tuple[int, ...]]] = {}
 
     def weights(one: Inspection) -> Weights:
-        return check_weights(one, one.laid_out(assembled), wanted)
+        if one.settings not in wanted:
+            wanted[one.settings] = shapes_of(one.settings, one.name)
+        return check_weights(one, one.laid_out(assembled), wanted[one.settings])
 
     open_settings = [question.setting for question in inspection.questions]
 

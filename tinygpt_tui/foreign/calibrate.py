@@ -2,9 +2,10 @@
 
 Every reading judges the same tokens, so two of them are compared token by token: by how many standard errors their
 losses differ. First each judges a few hundred tokens; those that are far behind by then are not measured on all of
-them. The two kinds of GELU are too near to one another for any loss; they, and the order of queries, keys and values,
-stay as the layout's programs have them, where nothing is clearly better; and all does where no reading knows the text
-better than counting its tokens.
+them. Questions are answered together as far as that is few readings, then each again with the others answered. The two
+kinds of GELU are too near to one another for any loss; they, and the order of queries, keys and values, stay as the
+layout's programs have them, where nothing is clearly better; and all does where no reading knows the text better than
+counting its tokens. What the loss does not tell is a guess, and is shown as one.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import dataclasses
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,25 +23,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygpt_tui.errors import CheckpointError, TinyGPTError, UsageError
-from tinygpt_tui.foreign.calibration_texts import CalibrationText
+from tinygpt_tui.foreign.calibration_texts import CalibrationText, documents
 from tinygpt_tui.foreign.candidates import candidates
-from tinygpt_tui.foreign.facts import Fact, in_words
+from tinygpt_tui.foreign.facts import Fact, answers_in_words, assumption
 from tinygpt_tui.foreign.layouts.base import Question
-from tinygpt_tui.foreign.losses import Forward, token_losses
+from tinygpt_tui.foreign.losses import Forward, row_losses
 from tinygpt_tui.foreign.opening import Inspection, with_answers
 from tinygpt_tui.foreign.verdict import Verdict, untrained, verdict
-from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 LONGEST_WINDOW = 256
 WORK = 4e11  # multiplications that one reading may cost: a second or two
-MOST_TOGETHER = 128  # readings that are tried together; with more, some questions are settled after the others
+# Questions that are answered together: a wrong answer to one hides the right one to another.
+TOGETHER = (("n_head", "qkv_order"), ("residual", "attention_scale", "unstored_positions"))
 FEWEST, GLANCE = 128, 512  # tokens on which each of many readings is tried
 MOST_LEFT = 6  # of them are measured on all tokens
 MOST_LETTERS = 5000  # a vocabulary of more is not one of characters
 GLANCE_AT = 2000  # characters of each text are judged to find the one that fits best
 SURE, LIKELY, BEHIND = 6.0, 3.0, 8.0  # standard errors
-UNLESS_CLEAR = frozenset({"activation", "qkv_order"})  # stay as the layout's programs have them, unless it is clear
+MATTERS = 0.003  # nats; by chance a wrong kind of GELU is a little better
+GELUS = frozenset({"gelu", "gelu_tanh"})
+DOCUMENTS_BETTER = 0.95  # of the loss in windows; else windows are read, which have more tokens
+MOST_ROUNDS = 3  # in which each question is asked again
+MOST_SHOWN = 8  # characters
+# Stay as the layout's programs have them, unless it is clear.
+UNLESS_CLEAR = frozenset({"activation", "qkv_order", "residual", "norm_order", "mlp_order", "embedding_scale"})
 
 Build = Callable[[Inspection], Forward]
 Ids = NDArray[np.int64]
@@ -66,7 +73,8 @@ def calibrate(inspection: Inspection, build: Build, corpus: str = "") -> Inspect
     """
     fitting = _fitting(inspection, corpus)
     if not fitting:
-        return _with_untrained(inspection, build)
+        inspection = _with_untrained(inspection, build)
+        return _with_corpus_unused(inspection, corpus) if corpus else inspection
     chosen = _least_surprising(inspection, build, fitting)
     answered = _answered(inspection, build, chosen)
     if (answered.settings, answered.reading) != (inspection.settings, inspection.reading):
@@ -74,69 +82,154 @@ def calibrate(inspection: Inspection, build: Build, corpus: str = "") -> Inspect
         again = _least_surprising(answered, build, fitting)
         if again != chosen:
             chosen, answered = again, _answered(inspection, build, again)
-    found = _score(answered, build, {}, _ids(answered, chosen))
+    found = _Trial(answered, build, chosen.rows(answered)).score({})
     return _with_loss(answered, build, found, chosen)
 
 
 @dataclass(frozen=True)
 class _Fitting:
-    """A text, the tokenizer it is read by, and whose characters those are where the checkpoint does not tell."""
+    """A text, the tokenizer it is read by, and whose characters those are where the checkpoint does not tell.
+
+    `in_documents` reads it as documents that begin where the window begins.
+    """
 
     text: CalibrationText
     tokenizer: Tokenizer
     named: str = ""
+    in_documents: bool = False
+
+    def rows(self, inspection: Inspection, characters: int | None = None) -> list[Ids]:
+        """Return the tokens of the text, or of its first `characters`, in windows; as many as a reading may cost."""
+        room = inspection.settings.context_length or LONGEST_WINDOW
+        text = self.text.text[:characters]
+        if self.in_documents:
+            rows = [ids[: room + 1] for ids in self._documents(text, room) if len(ids) > 1]
+        else:
+            ids = np.array(self.tokenizer.encode(text), dtype=np.int64)
+            size = min(room, LONGEST_WINDOW, len(ids) - 1)
+            rows = [ids[at : at + size + 1] for at in range(0, len(ids) - size, size)] if size > 0 else []
+        return _first(rows, _affordable(inspection))
+
+    def _documents(self, text: str, room: int) -> Iterator[Ids]:
+        """Yield documents between the token that ends them: that of a text's end, the line end, else token 0."""
+        end = self.tokenizer.end_of_text
+        if end is None:
+            line_end = self.tokenizer.encode("\n")
+            end = line_end[0] if len(line_end) == 1 else 0
+        for document in documents(text, room):
+            yield np.array([end, *self.tokenizer.encode(document), end], dtype=np.int64)
+
+    @property
+    def way(self) -> str:
+        """How it is read, for people."""
+        return ", each of its documents from its start" if self.in_documents else ""
+
+
+def _first(rows: Sequence[Ids], count: int) -> list[Ids]:
+    """Return the rows that have the first `count` tokens to be judged; the last one is shortened."""
+    found: list[Ids] = []
+    for row in rows:
+        if count < 1:
+            break
+        found.append(row[: count + 1])
+        count -= len(row) - 1
+    return found
+
+
+class _Trial:
+    """Tries readings of an inspection on rows of tokens, each once."""
+
+    def __init__(self, inspection: Inspection, build: Build, rows: list[Ids]) -> None:
+        self.inspection, self._build, self._rows = inspection, build, rows
+        self._count = sum(len(row) - 1 for row in rows)
+        self._scores: dict[tuple[Any, ...], Score] = {}
+
+    def score(self, answers: Mapping[str, Any], count: int | None = None) -> Score:
+        """Return how a reading does on the first `count` tokens. One that cannot be built is infinitely surprised."""
+        count = self._count if count is None else min(count, self._count)
+        key = (count, *sorted(answers.items()))
+        if key not in self._scores:
+            self._scores[key] = Score(answers, self._losses(answers, count))
+        return self._scores[key]
+
+    def _losses(self, answers: Mapping[str, Any], count: int) -> NDArray[np.float64]:
+        try:
+            reading = with_answers(self.inspection, answers, "")
+            forward = self._build(reading)
+        except (UsageError, CheckpointError):
+            if not answers:
+                raise
+            return np.full(count, np.inf)
+        return row_losses(forward, reading.settings, _first(self._rows, count))
+
+    def ranked(self, readings: Sequence[Mapping[str, Any]]) -> list[list[Score]]:
+        """Return all readings at a glance, and the few not far behind on all tokens; each the best first.
+
+        The first of the readings is measured on all tokens, too.
+        """
+        glance = max(FEWEST, min(GLANCE, self._count // len(readings)))
+        first = sorted((self.score(one, glance) for one in readings), key=_loss)
+        left = [one.answers for one in first if _apart(first[0], one) < BEHIND or one is first[0]][:MOST_LEFT]
+        finalists = left if readings[0] in left else [*left, readings[0]]
+        return [first, sorted((self.score(one) for one in finalists), key=_loss)]
+
+
+def _loss(score: Score) -> float:
+    return score.loss
 
 
 def _answered(inspection: Inspection, build: Build, chosen: _Fitting) -> Inspection:
-    ids = _ids(inspection, chosen)
-    counting = _unigram(ids.tolist())
-    for questions in _together(inspection):
-        scores = _scores(inspection, build, questions, ids)
-        best = scores[-1][0]
-        if best.loss >= counting:
-            inspection = _left(inspection, questions, best, counting)
-            continue
-        for question in questions:
-            found = _settled_by(question, scores)
-            if found is not None:
-                inspection = with_answers(inspection, {question.setting: found[0]}, found[1])
+    """Answer the questions, some together, and again with the others answered, until nothing changes."""
+    questions = inspection.questions
+    if not questions:
+        return inspection
+    rows = chosen.rows(inspection)
+    trial = _Trial(inspection, build, rows)
+    answers: dict[str, Any] = {question.setting: question.candidates[0] for question in questions}
+    settled: dict[str, _Settled | None] = {}
+    for _ in range(MOST_ROUNDS):
+        before = dict(answers)
+        for group in _together(questions):
+            names = [question.setting for question in group]
+            products = itertools.product(*(question.candidates for question in group))
+            scores = trial.ranked([answers | dict(zip(names, values, strict=True)) for values in products])
+            answers = dict(scores[-1][0].answers)
+            for question in group:
+                settled[question.setting] = found = _settled_by(question, answers, scores)
+                if found is not None:
+                    answers[question.setting] = found.answer
+        if answers == before:
+            break
+    best, counting = trial.score(answers), _unigram(np.concatenate([row[1:] for row in rows]).tolist())
+    if best.loss >= counting:
+        return _left(inspection, questions, best, counting)
+    for question in questions:
+        inspection = _with_answer(inspection, question, answers[question.setting], settled[question.setting])
     return inspection
 
 
-def _ids(inspection: Inspection, chosen: _Fitting) -> Ids:
-    """Return the tokens that a reading is measured on: as many as it may cost."""
-    return np.array(chosen.tokenizer.encode(chosen.text.text), dtype=np.int64)[: _affordable(inspection)]
+@dataclass(frozen=True)
+class _Settled:
+    """An answer, the evidence, and whether that is enough to say it is known."""
+
+    answer: Any
+    evidence: str
+    is_known: bool
 
 
-def _score(inspection: Inspection, build: Build, answers: Mapping[str, Any], ids: Ids) -> Score:
-    """Return how a reading does. A reading that cannot be built is infinitely surprised."""
-    try:
-        reading = with_answers(inspection, answers, "")
-        forward = build(reading)
-    except (UsageError, CheckpointError):
-        if not answers:
-            raise
-        return Score(answers, np.full(len(ids) - 1, np.inf))
-    return Score(answers, _losses(forward, reading.settings, ids))
-
-
-def _scores(inspection: Inspection, build: Build, questions: Sequence[Question], ids: Ids) -> list[list[Score]]:
-    """Return all readings at a glance, and the few that were not far behind on all tokens; each the best first."""
-    names = [question.setting for question in questions]
-    readings = [
-        dict(zip(names, answers, strict=True))
-        for answers in itertools.product(*(question.candidates for question in questions))
-    ]
-    glance = ids[: max(FEWEST, min(GLANCE, len(ids) // len(readings)))]
-
-    def in_turn(answers: Iterable[Mapping[str, Any]], ids: Ids) -> list[Score]:
-        return sorted((_score(inspection, build, one, ids) for one in answers), key=lambda one: one.loss)
-
-    first = in_turn(readings, glance)
-    left = [one.answers for one in first if _apart(first[0], one) < BEHIND or one is first[0]]
-    default = {question.setting: question.candidates[0] for question in questions if question.setting in UNLESS_CLEAR}
-    finalists = [one for place, one in enumerate(left) if place < MOST_LEFT or one == {**left[0], **default}]
-    return [first, in_turn(finalists, ids)]
+def _with_answer(inspection: Inspection, question: Question, answer: Any, found: _Settled | None) -> Inspection:
+    """Return it with a question answered: as measured, or as it was assumed where the loss does not tell it."""
+    name = question.setting
+    answered = with_answers(inspection, {name: answer}, found.evidence if found else "it makes no difference")
+    if found is None or found.is_known:
+        return answered
+    before = next(fact for fact in inspection.facts if fact.name == name)
+    detail = "; ".join(filter(None, (before.detail, found.evidence)))
+    unknown = before if not before.doubt else assumption(name, answer)
+    facts = tuple(
+        msgspec.structs.replace(unknown, detail=detail) if fact.name == name else fact for fact in answered.facts
+    )
+    return dataclasses.replace(answered, facts=facts)
 
 
 def _left(inspection: Inspection, questions: Sequence[Question], best: Score, counting: float) -> Inspection:
@@ -155,44 +248,41 @@ def _left(inspection: Inspection, questions: Sequence[Question], best: Score, co
     return dataclasses.replace(inspection, facts=facts)
 
 
-def _settled_by(question: Question, scores: list[list[Score]]) -> tuple[Any, str] | None:
-    """Return the answer to a question, and the evidence; None where there is nothing to compare with.
+def _settled_by(question: Question, answers: Mapping[str, Any], scores: list[list[Score]]) -> _Settled | None:
+    """Return the answer to a question; None where no answer makes a difference.
 
-    Where all other answers were far behind at a glance, that is the evidence.
+    Where all others were far behind at a glance, that is the evidence.
     """
-    name, answers = question.setting, scores[-1][0].answers
+    name, default = question.setting, question.candidates[0]
     for readings in reversed(scores):
-        best = next(one for one in readings if one.answers == answers)
+        best = next((one for one in readings if one.answers == answers), None)
         others = [
             one
             for one in readings
-            if one.answers[name] != answers[name] and not np.array_equal(one.losses, best.losses)
+            if best is not None and one.answers[name] != answers[name] and not np.array_equal(one.losses, best.losses)
         ]
-        if not others:
+        if best is None or not others:
             continue
-        answer, default = answers[name], [one for one in others if one.answers[name] == question.candidates[0]]
-        if name in UNLESS_CLEAR and default and _apart(best, default[0]) < LIKELY:
-            answer = question.candidates[0]
-        return answer, _evidence(best, others[0], _apart(best, others[0]))
+        usual = next((one for one in others if one.answers[name] == default), None)
+        if name in UNLESS_CLEAR and usual is not None and not _is_clear(best, usual):
+            return _Settled(default, _evidence(name, usual, best), is_known=False)
+        # The kinds of GELU are so near that neither speaks against the other.
+        rival = next((one for one in others if not {one.answers[name], answers[name]} <= GELUS), others[0])
+        return _Settled(answers[name], _evidence(name, best, rival), is_known=_apart(best, rival) >= LIKELY)
     return None
 
 
-def _losses(forward: Forward, settings: ArchitectureSettings, ids: Ids) -> NDArray[np.float64]:
-    """Return the loss of every token but the first, nats, in windows side by side; what fills none is left out."""
-    size = min(settings.context_length or LONGEST_WINDOW, LONGEST_WINDOW, len(ids) - 1)
-    return token_losses(forward, settings, ids[: (len(ids) - 1) // size * size + 1], size)
+def _is_clear(best: Score, default: Score) -> bool:
+    """Whether a reading is better than the default: surely, and by what matters."""
+    return _apart(best, default) >= LIKELY and default.loss - best.loss >= MATTERS
 
 
-def _together(inspection: Inspection) -> Iterable[list[Question]]:
-    """Yield questions to be answered together; last the kind of GELU or ReLU, which weighs least."""
-    together: list[Question] = []
-    for question in sorted(inspection.questions, key=lambda one: one.setting == "activation"):
-        if math.prod(len(one.candidates) for one in (*together, question)) > MOST_TOGETHER and together:
-            yield together
-            together = []
-        together.append(question)
-    if together:
-        yield together
+def _together(questions: Iterable[Question]) -> list[list[Question]]:
+    """Return questions in groups to be answered together: those of which one means little while another is wrong."""
+    left = sorted(questions, key=lambda one: one.setting == "activation")
+    groups = [[one for one in left if one.setting in names] for names in TOGETHER]
+    groups += [[one] for one in left if not any(one in group for group in groups)]
+    return [group for group in groups if group]
 
 
 def _fitting(inspection: Inspection, corpus: str) -> list[_Fitting]:
@@ -201,16 +291,17 @@ def _fitting(inspection: Inspection, corpus: str) -> list[_Fitting]:
 
 
 def _least_surprising(inspection: Inspection, build: Build, fitting: Sequence[_Fitting]) -> _Fitting:
-    """Return the text that surprises the model least, as it is read now."""
-    if len(fitting) == 1:
-        return fitting[0]
+    """Return the text that surprises the model least, as it is read now, and how it is best read."""
     forward = build(inspection)
 
     def loss(one: _Fitting) -> float:
-        ids = np.array(one.tokenizer.encode(one.text.text[:GLANCE_AT]), dtype=np.int64)
-        return float(_losses(forward, inspection.settings, ids).mean())
+        return float(row_losses(forward, inspection.settings, one.rows(inspection, GLANCE_AT)).mean())
 
-    return min(fitting, key=loss)
+    chosen = fitting[0] if len(fitting) == 1 else min(fitting, key=loss)
+    in_documents = dataclasses.replace(chosen, in_documents=True)
+    if not in_documents.rows(inspection, GLANCE_AT):
+        return chosen
+    return in_documents if loss(in_documents) < DOCUMENTS_BETTER * loss(chosen) else chosen
 
 
 def _with_vocabulary(inspection: Inspection, chosen: _Fitting) -> Inspection:
@@ -236,22 +327,14 @@ def _apart(best: Score, rival: Score) -> float:
     return float(difference.mean()) / error if error > 0 else 0.0
 
 
-def _evidence(best: Score, rival: Score, apart: float) -> str:
-    sure = "sure" if apart > SURE else "likely" if apart > LIKELY else "the loss does not tell them apart"
-    ours, theirs = (reading_in_words(one.answers) for one in (best, rival))
+def _evidence(name: str, best: Score, rival: Score) -> str:
+    apart = _apart(best, rival)
+    ours, theirs = (answers_in_words({name: one.answers[name]}) for one in (best, rival))
+    if apart < LIKELY:
+        return f"{ours}: {best.loss:.4g}, {theirs}: {rival.loss:.4g}: the loss does not tell them apart"
+    sure = "sure" if apart > SURE else "likely"
     measured = f"{ours}: {best.loss:.4g}; next best {theirs}: {rival.loss:.4g}"
     return f"{measured} ({sure}, {min(apart, 999):.1f} standard errors)"
-
-
-def reading_in_words(answers: Mapping[str, Any]) -> str:
-    """Return answers as people read them: "4 heads, scale 1/√n_embd"."""
-    words = {
-        "n_head": lambda value: f"{value} head{'s' if value > 1 else ''}",
-        "attention_scale": lambda value: f"scale 1/√{value}",
-        "qkv_order": lambda value: "q, k, v of each head" if value == "per_head" else f"order {', '.join(value)}",
-        "residual": lambda value: "no residual" if value == "none" else f"residual of the {value}",
-    }
-    return ", ".join(words.get(name, in_words)(value) for name, value in answers.items())
 
 
 def _with_loss(inspection: Inspection, build: Build, found: Score, chosen: _Fitting) -> Inspection:
@@ -262,6 +345,7 @@ def _with_loss(inspection: Inspection, build: Build, found: Score, chosen: _Fitt
     text, tokenizer = chosen.text, chosen.tokenizer
     counting = _unigram(tokenizer.encode(text.text))
     measured, detail = f"{found.loss:.3f} nats per token", f"on {len(found.losses):,} tokens of {text.name}"
+    detail += f"{chosen.way}{_without(tokenizer, text)}"
     reason: Verdict | None = None
     if not found.loss <= counting:
         forward, size = build(inspection), inspection.config.parameters
@@ -302,6 +386,24 @@ def _is_of_letters(tokenizer: Tokenizer) -> bool:
     return tokenizer.size <= MOST_LETTERS and all(
         len(tokenizer.bytes_of(i).decode("utf-8", "replace")) < 2 for i in ids
     )
+
+
+def _without(tokenizer: Tokenizer, text: CalibrationText) -> str:
+    """Say which characters of a text that the user named are left out; empty where none is."""
+    unknown = tokenizer.unknown_in(text.text) if text.given else ""
+    if not unknown:
+        return ""
+    shown = " ".join(repr(character)[1:-1] for character in unknown[:MOST_SHOWN])
+    return f", without {shown}{' …' if len(unknown) > MOST_SHOWN else ''}, which the vocabulary lacks"
+
+
+def _with_corpus_unused(inspection: Inspection, corpus: str) -> Inspection:
+    """Say why the text that the user named was not used."""
+    if inspection.tokenizer.name == "numbers":
+        why = f"it has not exactly the {inspection.tokenizer.size} characters of the model"
+    else:
+        why = "the vocabulary lacks most of its characters"
+    return _with_fact(inspection, Fact(name="corpus", value=f"{corpus}: not used", source="typed", detail=why))
 
 
 def _unigram(ids: Sequence[int]) -> float:

@@ -17,6 +17,8 @@ CHARACTERS = 6000  # of each text are looked at
 MOST_TEXTS = 12
 LARGEST_VOCABULARY_FILE = 16 << 20
 LEAST_KNOWN = 0.98  # share of a text's characters that the vocabulary must have
+LEAST_KNOWN_OF_GIVEN = 0.5  # of a text that the user names
+FEWEST_DOCUMENTS = 12
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class CalibrationText:
 
     name: str
     text: str
+    given: bool = False  # by the user
 
 
 def calibration_texts(corpus: str = "") -> list[CalibrationText]:
@@ -34,7 +37,7 @@ def calibration_texts(corpus: str = "") -> list[CalibrationText]:
     """
     if corpus:
         entry = find_corpus(corpus)
-        return [CalibrationText(entry.name, _piece(Path(entry.path)))] if entry.path else []
+        return [CalibrationText(entry.name, _piece(Path(entry.path)), given=True)] if entry.path else []
     found = [*_shipped(), *_on_disk()]
     return [text for text in found[:MOST_TEXTS] if len(text.text) > 1]
 
@@ -48,6 +51,18 @@ def known_share(tokenizer: Tokenizer, text: str) -> float:
     """Return which share of a text's characters the tokenizer knows."""
     unknown = set(tokenizer.unknown_in(text))
     return 1 - sum(text.count(character) for character in unknown) / max(1, len(text))
+
+
+def documents(text: str, longest: int) -> list[str]:
+    """Return the documents of a piece of a text, whole: its lines where most are shorter than `longest` characters,
+    else what is between blank lines. Empty where there are too few.
+    """
+    for separator in ("\n", "\n\n"):
+        inside = [document for document in text.split(separator)[1:-1] if document.strip()]
+        short = sum(len(document) < longest for document in inside)
+        if len(inside) >= FEWEST_DOCUMENTS and (separator == "\n\n" or 2 * short > len(inside)):
+            return inside
+    return []
 
 
 def character_sets(size: int, corpus: str = "") -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from tinygpt_tui.foreign.calibration_texts import (
     LEAST_KNOWN,
+    LEAST_KNOWN_OF_GIVEN,
     CalibrationText,
     calibration_texts,
     character_sets,
@@ -39,5 +40,6 @@ def candidates(inspection: Inspection, corpus: str = "") -> Iterator[tuple[Calib
         ]
     for named, tokenizer, texts in pairs:
         for text in texts:
-            if known_share(tokenizer, text.text) >= LEAST_KNOWN and len(tokenizer.encode(text.text)) > 1:
+            least = LEAST_KNOWN_OF_GIVEN if text.given else LEAST_KNOWN
+            if known_share(tokenizer, text.text) >= least and len(tokenizer.encode(text.text)) > 1:
                 yield text, tokenizer, named

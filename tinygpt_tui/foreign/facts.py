@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
 
 import msgspec
 
@@ -40,14 +40,24 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     doubt: str = ""
 
 
+NOT_KNOWN = "not known: assumed "
+
+
+def assumption(setting: str, value: object, detail: str = "") -> Fact:
+    """Return the fact that a setting is a guess, with the doubt that says so."""
+    doubt = NOT_KNOWN + answers_in_words({setting: value})
+    return Fact(name=setting, value=in_words(value), source="guess", detail=detail, doubt=doubt)
+
+
 def doubts(facts: Iterable[Fact]) -> str:
     """Say what speaks against this reading of a model, in one line; empty where nothing does."""
     known = {fact.name: fact for fact in facts}
     vocabulary, loss = known.get("vocabulary"), known.get("loss")
-    found = [fact.doubt for fact in known.values() if fact.doubt]
+    found = [fact.doubt for fact in known.values() if fact.doubt and not fact.doubt.startswith(NOT_KNOWN)]
+    assumed = [fact.doubt.removeprefix(NOT_KNOWN) for fact in known.values() if fact.doubt.startswith(NOT_KNOWN)]
     if vocabulary is not None and vocabulary.source == "convention" and (loss is None or loss.doubt):
         found.insert(0, f"its letters are a guess ({vocabulary.detail})")
-    return "; ".join(found)
+    return "; ".join([*found, *([NOT_KNOWN + ", ".join(assumed)] if assumed else [])])
 
 
 def in_words(value: object) -> str:
@@ -57,3 +67,28 @@ def in_words(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+_RESIDUALS = {
+    "stream": "pre-norm",
+    "post_norm": "post-norm",
+    "normed": "residual of the norm",
+    "none": "no residual",
+}
+
+
+def answers_in_words(answers: Mapping[str, Any]) -> str:
+    """Return settings as people read them: "4 heads, scale 1/√n_embd"."""
+    words: dict[str, Callable[[Any], str]] = {
+        "n_head": lambda value: f"{value} head{'s' if value > 1 else ''}",
+        "attention_scale": lambda value: f"scale 1/√{value}",
+        "qkv_order": lambda value: "q, k, v of each head" if value == "per_head" else f"order {', '.join(value)}",
+        "residual": _RESIDUALS.__getitem__,
+        "norm": lambda value: "no norms" if value == "none" else str(value),
+        "block_size": lambda value: f"a window of {value}",
+        "norm_order": lambda value: f"norms {value.replace('_', ' ')}",
+        "mlp_order": lambda value: f"MLP {value.replace('_', ' ')}",
+        "unstored_positions": lambda value: f"positions: {value.replace('_', ' ')}",
+        "embedding_scale": lambda value: "embeddings times √n_embd" if value != "one" else "embeddings as they are",
+    }
+    return ", ".join(words.get(name, in_words)(value) for name, value in answers.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,8 @@ def token_losses(
     forward: Forward, settings: ArchitectureSettings, ids: NDArray[np.int64], window: int
 ) -> NDArray[np.float64]:
     """Return the loss of every token but the first, nats (N - 1,), by windows side by side; the last may be shorter."""
-    losses = []
-    for read, wanted in pieces_of(ids, window, settings.vocab_size):
-        left, right = against_highest(forward(read), wanted.reshape(-1))
-        losses.append(np.log(np.exp(left).sum(axis=1)) - right)
-    found: NDArray[np.float64] = np.nan_to_num(np.concatenate(losses), nan=np.inf, posinf=np.inf)
-    return found
+    pieces = pieces_of(ids, window, settings.vocab_size)
+    return np.concatenate([_cross_entropy(forward(read), wanted.reshape(-1)) for read, wanted in pieces])
 
 
 def pieces_of(ids: NDArray[np.int64], window: int, vocabulary: int) -> list[Piece]:
@@ -38,6 +34,31 @@ def pieces_of(ids: NDArray[np.int64], window: int, vocabulary: int) -> list[Piec
     if whole < len(ids) - 1:
         pieces.append((ids[None, whole:-1], ids[None, whole + 1 :]))
     return pieces
+
+
+def row_losses(
+    forward: Forward, settings: ArchitectureSettings, rows: Sequence[NDArray[np.int64]]
+) -> NDArray[np.float64]:
+    """Return the loss of every token but the first of each row, nats; each row begins where the window begins."""
+    found: list[NDArray[np.float64]] = []
+    longest = max(len(row) for row in rows) - 1
+    together = max(1, MOST_NUMBERS // (longest * settings.vocab_size))
+    for at in range(0, len(rows), together):
+        some = rows[at : at + together]
+        padded = np.zeros((len(some), max(len(row) for row in some)), dtype=np.int64)
+        real = np.zeros(padded.shape, dtype=bool)
+        for number, row in enumerate(some):
+            padded[number, : len(row)], real[number, 1 : len(row)] = row, True
+        losses = _cross_entropy(forward(padded[:, :-1]), padded[:, 1:].reshape(-1))
+        found.append(losses[real[:, 1:].reshape(-1)])
+    return np.concatenate(found)
+
+
+def _cross_entropy(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the loss of each target (N,) by its logits (…, V); infinite where they are no numbers."""
+    left, right = against_highest(logits, targets)
+    found: NDArray[np.float64] = np.nan_to_num(np.log(np.exp(left).sum(axis=1)) - right, nan=np.inf, posinf=np.inf)
+    return found
 
 
 def against_highest(

@@ -16,11 +16,12 @@ import msgspec
 import numpy as np
 
 from tinygpt_tui.errors import CheckpointError, UsageError
+from tinygpt_tui.foreign.arrangement import arranged
 from tinygpt_tui.foreign.facts import Fact, in_words
 from tinygpt_tui.foreign.folder_names import with_name
 from tinygpt_tui.foreign.layouts.base import Layout, LayoutMatch, Question, Weights
-from tinygpt_tui.foreign.layouts.table import layout_of
-from tinygpt_tui.foreign.qkv_order import READINGS, Reading, in_order
+from tinygpt_tui.foreign.layouts.table import match_of
+from tinygpt_tui.foreign.qkv_order import READINGS, Reading
 from tinygpt_tui.foreign.rename import assemble
 from tinygpt_tui.foreign.source import Source, open_source
 from tinygpt_tui.foreign.vocabulary import Possible, check_stored_tokenizer, find_vocabulary, vocabulary_from
@@ -73,7 +74,7 @@ class Inspection:
 
     def laid_out(self, assembled: Weights) -> Weights:
         """Return what was assembled as it is for these settings and this reading; `assembled` stays as it is."""
-        weights = in_order(assembled, self.reading.qkv_order, self.settings)
+        weights = arranged(assembled, self.reading, self.settings)
         if self.settings.tied_head and EMBEDDING in weights:
             weights[HEAD] = weights[EMBEDDING]
         return self.match.finish(weights, self.settings) if self.match.finish else weights
@@ -98,8 +99,8 @@ def inspect_checkpoint(path: Path, overrides: Overrides | None = None) -> Inspec
     NotFoundError, StorageError.
     """
     overrides = overrides or Overrides()
-    layout, source = layout_of(open_source(path))
-    match = with_name(layout.match(source), source.folder.name, overrides.settings)
+    layout, source, found = match_of(open_source(path))
+    match = with_name(found, source.folder.name, overrides.settings)
     settings, reading, facts = _with_overrides(match, overrides.settings)
     possible: tuple[Possible, ...] = ()
     if overrides.vocabulary is None and match.tokenizer is not None:
@@ -130,10 +131,11 @@ def with_answers(inspection: Inspection, answers: Mapping[str, Any], evidence: s
         for fact in inspection.facts
     )
     left = tuple(question for question in inspection.questions if question.setting not in answers)
+    reading = msgspec.structs.replace(inspection.reading, **of_reading)
     return dataclasses.replace(
         inspection,
-        settings=msgspec.structs.replace(inspection.settings, **of_net),
-        reading=msgspec.structs.replace(inspection.reading, **of_reading),
+        settings=inspection.match.followed(msgspec.structs.replace(inspection.settings, **of_net), reading),
+        reading=reading,
         facts=facts,
         questions=left,
     )
@@ -151,7 +153,7 @@ def _with_overrides(
     reading = changed(match.reading, {name: overrides[name] for name in overrides.keys() & READINGS})
     told = {name: Fact(name=name, value=in_words(value), source="typed") for name, value in overrides.items()}
     facts = [fact for fact in match.facts if fact.name not in told]
-    return settings, reading, (*facts, *told.values())
+    return match.followed(settings, reading), reading, (*facts, *told.values())
 
 
 def _wrapping(source: Source) -> str:

@@ -1,4 +1,4 @@
-"""One matrix for queries, keys and values: in which order it holds them, which neither names nor shapes tell."""
+"""How a file's numbers are to be read where neither names nor shapes tell it, as the order of q, k, v in one matrix."""
 
 from __future__ import annotations
 
@@ -18,12 +18,31 @@ QKVOrder = Literal["qkv", "kqv", "qvk", "kvq", "vqk", "vkq", "per_head"]
 ORDERS: tuple[QKVOrder, ...] = ("qkv", "kqv", "qvk", "kvq", "vqk", "vkq", "per_head")
 
 
+Order = Literal["as_named", "swapped"]
+# As llama2.c rotates pairs of neighbours; as Llama's port to Hugging Face does, the halves of a head; the waves of
+# "Attention is all you need", computed and not stored; nothing.
+UnstoredPositions = Literal["rotary", "rotary_halves", "waves", "none"]
+
+
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """How the file's numbers are to be read, where that is no setting of the net."""
 
     qkv_order: Annotated[
         QKVOrder, Meta(description="which of query, key and value comes first in a fused matrix, or all of each head")
     ] = "qkv"
+    norm_order: Annotated[Order, Meta(description="a block's two norms: as their names are ordered, or swapped")] = (
+        "as_named"
+    )
+    mlp_order: Annotated[
+        Order, Meta(description="two matrices of the MLP of one shape: as their names are ordered, or swapped")
+    ] = "as_named"
+    unstored_positions: Annotated[
+        UnstoredPositions,
+        Meta(description="what tells positions where no tensor does: rotation of neighbours or of halves, waves, none"),
+    ] = "rotary"
+    embedding_scale: Annotated[
+        Literal["one", "root_n_embd"], Meta(description="token embeddings are multiplied by this")
+    ] = "one"
 
 
 READINGS = frozenset(Reading.__struct_fields__)

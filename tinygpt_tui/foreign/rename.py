@@ -28,12 +28,14 @@ class To:
     """Where a tensor goes: our name for it.
 
     `part` is which piece of ours it is, where several make one: they are laid under one another, sorted by it (`0.{h}`
-    for a query, `1.{h}` for a key, `2.{h}` for a value). `turned` says that the file keeps it (in, out).
+    for a query, `1.{h}` for a key, `2.{h}` for a value). `turned` says that the file keeps it (in, out),
+    `squeezed` that it has axes of one number which ours has not.
     """
 
     name: str
     part: str = ""
     turned: bool = False
+    squeezed: bool = False
 
 
 Table = Mapping[str, To | None]
@@ -97,6 +99,7 @@ def assemble(source: Source, placed: Placed) -> dict[str, NDArray[np.float32]]:
         pieces = []
         for _, name, to in parts:
             numbers = read(source.tensors[name])
+            numbers = numbers.squeeze() if to.squeezed else numbers
             pieces.append(np.ascontiguousarray(numbers.T) if to.turned else numbers)
         try:
             made[target] = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)

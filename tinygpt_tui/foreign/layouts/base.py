@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygpt_tui.errors import CheckpointError
-from tinygpt_tui.foreign.facts import Fact, FactSource, in_words
+from tinygpt_tui.foreign.facts import Fact, FactSource, assumption, in_words
 from tinygpt_tui.foreign.qkv_order import READINGS, QKVOrder, Reading, orders
 from tinygpt_tui.foreign.rename import Placed
 from tinygpt_tui.foreign.source import Source
@@ -21,6 +22,8 @@ from tinygpt_tui.settings.model_config import TrainedOn
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 Weights = dict[str, NDArray[np.float32]]
+Follow = Callable[[ArchitectureSettings, Reading], ArchitectureSettings]
+MOST_HEADS = 64
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,12 @@ class LayoutMatch:
     # What a file of our own holds besides.
     tokenizer: Tokenizer | None = None
     trained: TrainedOn | None = None
+    # What follows from other settings: heads of keys from those of queries, rotary positions from a reading.
+    follow: Follow | None = None
+
+    def followed(self, settings: ArchitectureSettings, reading: Reading) -> ArchitectureSettings:
+        """Return the settings with those that follow from the others."""
+        return self.follow(settings, reading) if self.follow else settings
 
 
 class Layout(Protocol):
@@ -85,17 +94,25 @@ class Findings:
         self.values[setting] = value
         self.facts.append(Fact(name=setting, value=in_words(value), source=source, detail=detail))
 
-    def unknown(self, setting: str, candidates: Sequence[Any], detail: str = "") -> None:
-        """Leave a setting open; the first candidate is the default."""
-        (self.readings if setting in READINGS else self.values)[setting] = candidates[0]
-        kind: FactSource = "convention"
-        self.facts.append(Fact(name=setting, value=in_words(candidates[0]), source=kind, detail=detail))
+    def unknown(self, setting: str, candidates: Sequence[Any], detail: str = "", *, usual: bool = False) -> None:
+        """Leave a setting open; the first candidate is assumed. `usual` says that its program does so nearly always."""
+        if len(candidates) < 2 or usual or set(candidates) == {"gelu", "gelu_tanh"}:  # the two are nearly the same
+            (self.readings if setting in READINGS else self.values)[setting] = candidates[0]
+            fact = Fact(name=setting, value=in_words(candidates[0]), source="convention", detail=detail)
+            self.facts.append(fact)
+        else:
+            self.assumed(setting, candidates[0], detail)
         if len(candidates) > 1:
             self.questions.append(Question(setting, tuple(candidates), detail))
 
+    def assumed(self, setting: str, value: Any, detail: str) -> None:
+        """Set a setting that nothing tells: a guess, which is shown as one."""
+        (self.readings if setting in READINGS else self.values)[setting] = value
+        self.facts.append(assumption(setting, value, detail))
+
     def unknown_order(self, first: QKVOrder, detail: str) -> None:
         """Leave open in which order a fused matrix holds queries, keys and values."""
-        self.unknown("qkv_order", orders(first), detail)
+        self.unknown("qkv_order", orders(first), detail, usual=True)
 
     @property
     def reading(self) -> Reading:
@@ -115,14 +132,19 @@ def limited(settings: GPTSettings, name: str) -> GPTSettings:
         raise CheckpointError(f"{name} is of a size that is not opened here: {error}", "") from None
 
 
-def head_counts(n_embd: int, typical: int = 64) -> tuple[int, ...]:
-    """Return how many heads a width may be shared among, the one with heads of about `typical` numbers first.
+def head_counts(n_embd: int, typical: int = 0) -> tuple[int, ...]:
+    """Return how many heads a width may be shared among, the most common first.
+
+    Without a `typical` size of a head: small nets have mostly 4 heads, larger ones heads of 64 numbers.
 
     >>> head_counts(96)
-    (2, 1, 3, 4, 6, 8, 12)
+    (4, 3, 6, 2, 8, 12, 1, 16, 24)
     """
-    likely = [count for count in range(1, 65) if n_embd % count == 0 and (n_embd // count >= 8 or count == 1)]
-    return tuple(sorted(likely, key=lambda count: (abs(n_embd / count - typical) > typical / 2, count)))
+    counts = [
+        count for count in range(1, MOST_HEADS + 1) if n_embd % count == 0 and (n_embd // count >= 4 or count == 1)
+    ]
+    usual = n_embd / typical if typical else 4 if n_embd <= 256 else n_embd / 64
+    return tuple(sorted(counts, key=lambda count: (abs(math.log(count / usual)), count)))
 
 
 def number_in(values: Mapping[Any, Any], *names: str) -> int | None:

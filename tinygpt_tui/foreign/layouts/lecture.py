@@ -144,7 +144,8 @@ def _tell_stage(found: Findings, shapes: dict[str, list[tuple[tuple[int, ...], t
         if hidden != 4 * n_embd:
             found.known("hidden", hidden, "tensor", "net.0")
     if norm:
-        found.known("residual", "stream", "convention", "the lecture added norms last")
+        order = ("stream", "post_norm")
+        found.unknown("residual", order, "the lecture norms before its sublayers, a course after them", usual=True)
     else:
         order = ("stream", "none") if projection else ("none", "stream")
         found.unknown("residual", order, "the lecture added residuals with the projection")

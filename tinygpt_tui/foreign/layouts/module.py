@@ -27,6 +27,12 @@ def epsilon_of(parts: Mapping[str, PickledObject]) -> float | None:
     return value if isinstance(value, float) and 0 < value < 1 else None
 
 
+def norms_first(parts: Mapping[str, PickledObject]) -> bool | None:
+    """Return whether torch's TransformerEncoderLayers norm before their sublayers; None where there are none."""
+    values = {value for part in parts.values() if type(value := part.attribute("norm_first")) is bool}
+    return values.pop() if len(values) == 1 else None
+
+
 def dropout_of(parts: Mapping[str, PickledObject]) -> float | None:
     """Return the share that the module's dropouts set to zero."""
     values = set(_dropouts(parts))

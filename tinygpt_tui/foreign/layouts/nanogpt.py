@@ -59,6 +59,8 @@ class NanoGPT:
             ("gelu_tanh", "gelu") if old else ("gelu", "gelu_tanh"),
             "a file from before 2023-05-17 by its masks" if old else "nanoGPT's since 2023-05-17",
         )
+        if not arguments:
+            found.unknown("residual", ("stream", "post_norm"), "nanoGPT's", usual=True)
         dropout = arguments.get("dropout")
         if isinstance(dropout, float) and 0 <= dropout < 1:
             found.known("dropout", dropout, "file", "model_args")
@@ -84,6 +86,7 @@ class MinGPT:
         shapes = _tell_shapes(found, source)
         find_heads(found, source)
         found.unknown("activation", ("gelu_tanh", "gelu"), "minGPT's")
+        found.unknown("residual", ("stream", "post_norm"), "minGPT's", usual=True)
         found.known("tied_head", False, "tensor", "the head is not the embedding")
         found.unknown_order("qkv", "minGPT's")
         settings = found.settings(source.name)

@@ -28,13 +28,17 @@ NANOCHAT = Refused(
     "nanochat",
     "a model of nanochat",
     "value embeddings, a learned weight for each block's stream, a cap on the logits and its own tokenizer",
-    lambda source: source.has("transformer.wte.weight", "transformer.h.0.attn.c_q.weight"),
+    lambda source: (
+        source.has("transformer.wte.weight", "transformer.h.0.attn.c_q.weight")
+        and not source.has("transformer.wpe.weight")
+    ),
 )
 LITGPT = Refused(
     "litgpt",
     "a model of litgpt",
     "its queries, keys and values, which are interleaved by groups; convert it there: litgpt convert_from_litgpt",
     lambda source: source.has("transformer.wte.weight")
+    and not source.has("transformer.wpe.weight")
     and ("transformer.h.0.attn.qkv.weight" in source.tensors or "transformer.h.0.attn.attn.weight" in source.tensors
          or "transformer.h.0.norm_1.weight" in source.tensors),
 )  # fmt: skip

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tinygpt_tui.errors import CheckpointError
-from tinygpt_tui.foreign.layouts.base import Layout
+from tinygpt_tui.foreign.layouts.base import Layout, LayoutMatch
 from tinygpt_tui.foreign.layouts.bigram import BigramTable
+from tinygpt_tui.foreign.layouts.by_shape import ByShape
 from tinygpt_tui.foreign.layouts.gguf import GGUFLayout
 from tinygpt_tui.foreign.layouts.gptnano import NanoRecurrent, NanoReversed
 from tinygpt_tui.foreign.layouts.hugging_face import HuggingFace
@@ -17,6 +18,7 @@ from tinygpt_tui.foreign.layouts.mingpt_2020 import MinGPT2020
 from tinygpt_tui.foreign.layouts.nanogpt import MinGPT, NanoGPT
 from tinygpt_tui.foreign.layouts.own_export import OwnExport
 from tinygpt_tui.foreign.layouts.refused import LITGPT, NANOCHAT, Refused
+from tinygpt_tui.foreign.roles.inside import NoAttentionError
 from tinygpt_tui.foreign.source import Source
 
 LAYOUTS: dict[str, Layout] = {
@@ -27,8 +29,24 @@ LAYOUTS: dict[str, Layout] = {
         NANOCHAT, LITGPT,
     )
 }  # fmt: skip
+BY_SHAPE = ByShape()  # asked last
+BORROWED = frozenset({"lecture", "nanogpt", "mingpt", "mingpt-2020"})  # whose names others begin with
 MOST_SHOWN = 4
 DEEPEST = 4  # prefixes of all of a checkpoint's names
+
+
+def match_of(source: Source) -> tuple[Layout, Source, LayoutMatch]:
+    """Return the layout, the checkpoint without prefixes, and its match: by shapes where names only begin like theirs.
+
+    Raises CheckpointError.
+    """
+    layout, source = layout_of(source)
+    try:
+        return layout, source, layout.match(source)
+    except CheckpointError:
+        if layout.name not in BORROWED or not BY_SHAPE.recognises(source):
+            raise
+        return BY_SHAPE, source, BY_SHAPE.match(source)
 
 
 def layout_of(source: Source) -> tuple[Layout, Source]:
@@ -51,6 +69,11 @@ def layout_of(source: Source) -> tuple[Layout, Source]:
             f"{source.name} is a {model_type[:40]!r} ({CONFIG}: model_type), which is not known here",
             f"known are {', '.join(known)}",
         )
+    problem = BY_SHAPE.problem(source)
+    if problem is None:
+        return BY_SHAPE, source
+    if not isinstance(problem, NoAttentionError):
+        raise CheckpointError(f"{source.name} is like a GPT, but {problem.message}", problem.hint)
     names = list(source.tensors)[:MOST_SHOWN]
     raise CheckpointError(
         f"{source.name} has an unknown checkpoint format: {len(source.tensors)} tensors, {', '.join(names)} …",

@@ -1,0 +1,135 @@
+"""GPTs of programs that are not known: any names, any arrangement, with the text of their original."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from spellings import MODERN, MODERN_SPELLINGS, POST, PRE, SPELLINGS, Kind, Spelling, State, forward, greedy, trained
+
+from tinygpt_tui import load
+from tinygpt_tui.checkpoints.engines import forward_of
+from tinygpt_tui.checkpoints.foreign_card import foreign_card
+from tinygpt_tui.checkpoints.library import doubts_of
+from tinygpt_tui.checkpoints.stored import read_model
+from tinygpt_tui.errors import CheckpointError
+from tinygpt_tui.foreign.facts import doubts
+from tinygpt_tui.foreign.opening import Overrides, inspect_checkpoint
+
+NETS: dict[str, Kind] = {"pre-norm": PRE, "post-norm": POST, "modern": MODERN}
+CASES = [
+    *((name, net) for name in SPELLINGS for net in ("pre-norm", "post-norm")),
+    *((name, "modern") for name in MODERN_SPELLINGS),
+]
+
+
+@pytest.fixture(scope="session")
+def states() -> dict[str, State]:
+    return {name: trained(kind) for name, kind in NETS.items()}
+
+
+@pytest.fixture(scope="session")
+def texts(states: dict[str, State]) -> dict[str, list[int]]:
+    return {
+        name: greedy(lambda ids, kind=kind, name=name: forward(kind, states[name], ids)) for name, kind in NETS.items()
+    }
+
+
+@pytest.mark.parametrize(("spelling", "net"), CASES)
+def test_any_spelling_writes_its_original_text(
+    spelling: str, net: str, states: dict[str, State], texts: dict[str, list[int]], tmp_path: Path
+) -> None:
+    path = tmp_path / "model.pt"
+    torch.save((SPELLINGS | MODERN_SPELLINGS)[spelling].state_dict(states[net]), path)
+    stored = read_model(path)
+    logits = forward_of(stored.config.architecture, stored.weights, "it")
+    found = greedy(lambda ids: torch.from_numpy(logits(ids.numpy())))
+    assert found == texts[net]
+    assert doubts(stored.facts) in ("", "not known: assumed a window of 256")  # of which rotary positions say nothing
+
+
+# What is like a GPT and is none: said by the names of its tensors, never opened in part.
+REFUSED: dict[str, tuple[State, str]] = {
+    "attention to another text": (
+        {f"blocks.{i}.cross_attn.{part}.weight": torch.ones(32, 32) for i in range(2) for part in "qkvo"},
+        "no role is known for blocks.0.attn.q_proj.weight",
+    ),
+    "experts": (
+        {f"blocks.{i}.mlp.experts.{e}.fc.weight": torch.ones(80, 32) for i in range(2) for e in range(4)},
+        "no role is known for blocks.0.mlp",
+    ),
+    "a third norm": ({f"blocks.{i}.ln3.weight": torch.ones(32) for i in range(2)}, "its blocks have 3 norms"),
+    "segments": ({"segment_emb.weight": torch.ones(2, 32)}, "no role is known for"),
+    "layers of other sizes": ({"blocks.1.more.weight": torch.ones(7, 32)}, "no role is known for"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_has_other_parts_is_refused_by_their_names(name: str, states: dict[str, State], tmp_path: Path) -> None:
+    more, message = REFUSED[name]
+    torch.save(SPELLINGS["separate"].state_dict(states["pre-norm"]) | more, tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match=re.escape(message)):
+        inspect_checkpoint(tmp_path)
+
+
+def test_what_no_text_tells_is_a_guess_everywhere(states: dict[str, State], tmp_path: Path) -> None:
+    """Random weights know no text: the list, the card and the line before a text say what is assumed."""
+    state = {name: torch.randn(tensor.shape) for name, tensor in states["pre-norm"].items()}
+    torch.save(SPELLINGS["rasbt"].state_dict(state), tmp_path / "model.pt")
+    said = "not known: assumed 4 heads, pre-norm, gelu, scale 1/√head_size"
+    assert said in doubts(foreign_card(tmp_path / "model.pt").facts)
+    facts = {fact.name: fact for fact in read_model(tmp_path / "model.pt").facts}
+    assert (facts["n_head"].source, facts["n_head"].doubt) == ("guess", "not known: assumed 4 heads")
+    assert said in doubts_of(tmp_path / "model.pt")
+
+
+def test_a_config_beside_the_weights_is_no_guess(states: dict[str, State], tmp_path: Path) -> None:
+    config = {"vocab_size": 65, "context_length": 24, "emb_dim": 32, "n_heads": 8, "n_layers": 2}
+    state = SPELLINGS["rasbt"].state_dict(states["pre-norm"])
+    torch.save({"model_state_dict": state, "config": config}, tmp_path / "model.pt")
+    facts = {fact.name: fact for fact in inspect_checkpoint(tmp_path / "model.pt").facts}
+    assert (facts["n_head"].value, facts["n_head"].source, facts["n_head"].doubt) == ("8", "file", "")
+
+
+def test_norms_and_matrices_in_any_order_are_told_by_the_text(
+    states: dict[str, State], texts: dict[str, list[int]], tmp_path: Path
+) -> None:
+    """Names that say nothing: the file's order is tried first, and what the text says is used."""
+    odd = Spelling(norms=("second", "first"), q="attn.a", k="attn.b", v="attn.c", o="attn.d")
+    state = odd.state_dict(states["pre-norm"])
+    names = sorted(state, key=lambda name: (".attn.c." in name, ".attn.a." in name, ".attn.d." in name))
+    torch.save({name: state[name] for name in names}, tmp_path / "model.pt")
+    stored = read_model(tmp_path / "model.pt")
+    logits = forward_of(stored.config.architecture, stored.weights, "it")
+    assert greedy(lambda ids: torch.from_numpy(logits(ids.numpy()))) == texts["pre-norm"]
+
+
+@pytest.mark.parametrize("case", ["x-rasbt", "x-rasbt-cfg", "x-notransformer", "x-qkv-separate", "x-slm4096"])
+def test_renamed_fixtures_write_what_their_program_wrote(case: str, cases: Path, fixtures: Path) -> None:
+    expected = json.loads((fixtures / "nanogpt-compiled" / "expected.json").read_text(encoding="utf-8"))
+    model = load(cases / "hand-named-gpts" / case)
+    ids = list(expected["prompt_ids"])
+    for _ in range(40):
+        ids.append(int(model.logits(model.tokenizer.decode(ids))[-1].argmax()))
+    assert ids == expected["greedy_ids"][: len(ids)]
+
+
+def test_a_course_s_post_norm_net_is_opened_as_one(cases: Path) -> None:
+    folder = cases / "post-norm-fcc"
+    expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
+    model = load(folder / "model.pth")
+    np.testing.assert_allclose(model.logits(expected["prompt"])[-1], expected["last_logits"], atol=1e-3)
+
+
+def test_names_that_begin_where_the_window_begins_tell_the_heads(cases: Path) -> None:
+    folder = cases / "makemore-heads"
+    for vocabulary, said in ((None, "each of its documents from its start"), ("v27.txt", "without \\n, which")):
+        typed = Overrides(corpus=str(folder / "names.txt"), vocabulary=folder / vocabulary if vocabulary else None)
+        facts = {fact.name: fact for fact in read_model(folder / "model.pt", typed).facts}
+        assert (facts["n_head"].value, facts["n_head"].source) == ("4", "calibrated")
+        assert said in facts["loss"].detail
+    assert doubts(inspect_checkpoint(folder / "model.pt").facts).endswith("not known: assumed 4 heads")

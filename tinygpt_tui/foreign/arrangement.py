@@ -1,0 +1,62 @@
+"""Puts a file's numbers where our net has them, by what its reading says."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygpt_tui.foreign.qkv_order import Reading, Weights, in_order
+from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
+from tinygpt_tui.settings.model_config import EMBEDDING, HEAD
+
+POSITIONS = "transformer.wpe.weight"
+
+
+def arranged(weights: Weights, reading: Reading, settings: ArchitectureSettings) -> Weights:
+    """Return the weights as our net of these settings has them; those given stay as they are."""
+    found = in_order(weights, reading.qkv_order, settings)
+    if not isinstance(settings, GPTSettings):
+        return found
+    if reading.norm_order == "swapped":
+        found = _swapped(found, ".ln_1.", ".ln_2.")
+    if reading.mlp_order == "swapped":
+        found = _swapped(found, ".mlp.c_fc.", ".mlp.c_gate." if settings.has_gate else ".mlp.c_proj.")
+    if reading.embedding_scale == "root_n_embd":
+        if HEAD not in found:
+            found[HEAD] = found[EMBEDDING]
+        found[EMBEDDING] = found[EMBEDDING] * np.float32(settings.n_embd**0.5)
+    if settings.is_rotary and reading.unstored_positions == "rotary_halves":
+        found = {
+            name: _neighbours(numbers, settings) if ".attn.c_attn." in name else numbers
+            for name, numbers in found.items()
+        }
+    if not settings.is_rotary and POSITIONS not in found:
+        found[POSITIONS] = _waves(settings, present=reading.unstored_positions == "waves")
+    return found
+
+
+def _swapped(weights: Weights, one: str, other: str) -> Weights:
+    def renamed(name: str) -> str:
+        return name.replace(one, other) if one in name else name.replace(other, one)
+
+    return {renamed(name): numbers for name, numbers in weights.items()}
+
+
+def _neighbours(numbers: NDArray[np.float32], settings: GPTSettings) -> NDArray[np.float32]:
+    """Reorder the rows of queries and keys, (.., ...), so that halves of a head that are rotated are neighbours."""
+    size = settings.head_size
+    rows = (settings.n_head + settings.kv_heads) * size
+    if len(numbers) < rows or size % 2:
+        return numbers  # refused later by name
+    halves = numbers[:rows].reshape(-1, 2, size // 2, *numbers.shape[1:])
+    return np.concatenate([halves.swapaxes(1, 2).reshape(rows, *numbers.shape[1:]), numbers[rows:]])
+
+
+def _waves(settings: GPTSettings, *, present: bool) -> NDArray[np.float32]:
+    """Return the sines and cosines of positions (T, C), or zeros. Source: Vaswani et al. 2017, section 3.5."""
+    T, C = settings.block_size, settings.n_embd
+    table = np.zeros((T, C), dtype=np.float32)
+    if present:
+        angles = np.arange(T)[:, None] * 10_000.0 ** (-np.arange(0, C, 2) / C)
+        table[:, 0::2], table[:, 1::2] = np.sin(angles), np.cos(angles)[:, : C // 2]
+    return table

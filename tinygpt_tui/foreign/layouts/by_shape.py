@@ -1,0 +1,269 @@
+"""A GPT of a program that is not known: roles by shapes and structure, which roles/ finds; the rest is asked.
+
+It is asked last. Norms before or after the sublayers, heads, activation, scale: calibrate.py tries what may be.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygpt_tui.errors import CheckpointError
+from tinygpt_tui.foreign.layouts.base import Findings, Follow, LayoutMatch, Weights
+from tinygpt_tui.foreign.layouts.heads import WINDOWS, find_heads, numbers_told
+from tinygpt_tui.foreign.layouts.module import activation_of, dropout_of, epsilon_of, norms_first
+from tinygpt_tui.foreign.qkv_order import ORDERS, Reading
+from tinygpt_tui.foreign.rename import Placed, To
+from tinygpt_tui.foreign.roles.blocks import Blocks, Part, candidates, learned_parts
+from tinygpt_tui.foreign.roles.inside import BlockRoles, NoAttentionError, block_roles, width_of
+from tinygpt_tui.foreign.roles.outside import OutsideRoles, outside_roles
+from tinygpt_tui.foreign.source import Source
+from tinygpt_tui.foreign.tensors import TensorPlace, read
+from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
+from tinygpt_tui.settings.gpt import GATED
+from tinygpt_tui.settings.model_config import EMBEDDING, HEAD
+
+MOST_CANDIDATES = 60
+WINDOW = 256  # where nothing tells one
+LARGEST_HEAD = 4096
+ACTIVATIONS = ("gelu", "relu", "gelu_tanh", "relu_squared")
+_WPE = "transformer.wpe.weight"
+
+
+class ByShape:
+    """Any decoder of blocks with attention."""
+
+    name, title = "by-shape", "a GPT with names of its own, by the shapes of its tensors"
+
+    def recognises(self, source: Source) -> bool:
+        """See Layout."""
+        return self.problem(source) is None
+
+    def problem(self, source: Source) -> CheckpointError | None:
+        """Return why it is none of this kind; None where it is one."""
+        try:
+            _roles(learned_parts(source)[0], source.name)
+        except CheckpointError as error:
+            return error
+        return None
+
+    def match(self, source: Source) -> LayoutMatch:
+        """See Layout."""
+        learned, others = learned_parts(source)
+        blocks, inside, outside, width = _roles(learned, source.name)
+        found = Findings()
+        found.known("vocab_size", outside.vocab_size, "tensor", outside.tokens.name)
+        found.known("n_embd", width, "tensor", outside.tokens.name)
+        found.known("n_layer", len(blocks.layers), "tensor", "counted")
+        _tell_heads(found, source, inside, others)
+        _tell_norms(found, source, inside, outside)
+        _tell_positions(found, source, outside, others)
+        _tell_mlp(found, source, inside)
+        tied = outside.head is None or _same(source, outside.head.name, outside.tokens.name)
+        found.known("bias", inside.bias, "tensor")
+        found.known("qkv_bias", inside.qkv_bias, "tensor")
+        found.known("projection", inside.projection, "tensor")
+        found.known("tied_head", tied, "tensor", "the head is the embedding" if tied else "")
+        found.known("head_bias", outside.head_bias is not None, "tensor")
+        if inside.is_torch_attention:
+            found.known("attention_scale", "head_size", "convention", "torch's MultiheadAttention")
+        else:
+            found.unknown("attention_scale", ("head_size", "n_embd"), "shapes do not tell it")
+        if inside.qkv_order == "fused":
+            found.unknown_order("qkv", "the most common order")
+        elif inside.qkv_order == "unnamed":
+            found.unknown("qkv_order", ORDERS[:6], "the order of its matrices in the file")
+        elif inside.qkv_order == "per_head":
+            found.readings["qkv_order"] = "per_head"
+        if not tied or inside.is_torch_attention:
+            found.unknown("embedding_scale", ("one", "root_n_embd"), "some programs multiply embeddings by √n_embd")
+        follow = _followed(inside, outside, width)
+        return LayoutMatch(
+            follow(found.settings(source.name), found.reading),
+            tuple(found.facts),
+            _placed(blocks, inside, outside, tied),
+            tuple(found.questions),
+            _finish,
+            found.reading,
+            follow=follow,
+        )
+
+
+def _roles(learned: list[Part], name: str) -> tuple[Blocks, BlockRoles, OutsideRoles, int]:
+    """Return the first candidate of blocks of which every tensor has a role, inside and outside.
+
+    Raises CheckpointError of the first that has attention, NoAttentionError where none has.
+    """
+    problem: CheckpointError = NoAttentionError(f"{name} has no blocks with attention", "")
+    for number, blocks in enumerate(candidates(learned)):
+        if number >= MOST_CANDIDATES:
+            break
+        sizes = {size for part in blocks.outside if len(part.shape) == 2 for size in part.shape}
+        for width in sorted(width_of(blocks.layers[0]) & sizes, reverse=True):
+            try:
+                inside = block_roles(blocks.layers[0], width)
+                return blocks, inside, outside_roles(blocks.outside, width), width
+            except CheckpointError as error:
+                problem = error if isinstance(problem, NoAttentionError) else problem
+    raise problem
+
+
+def _tell_heads(found: Findings, source: Source, inside: BlockRoles, others: list[TensorPlace]) -> None:
+    pairs = len(_rotation_frequencies(others))
+    if inside.heads:
+        found.known("n_head", inside.heads, "tensor", "counted")
+    elif pairs and inside.query_width % (2 * pairs) == 0:
+        found.known("n_head", inside.query_width // (2 * pairs), "tensor", "the angles of its rotary positions")
+    else:
+        find_heads(found, source, width=inside.query_width, kv_width=inside.kv_width)
+
+
+def _tell_norms(found: Findings, source: Source, inside: BlockRoles, outside: OutsideRoles) -> None:
+    if not inside.norms:
+        if outside.norm is not None:
+            raise CheckpointError(f"{source.name} has a norm before the head and none with weights in its blocks", "")
+        found.known("norm_weight", False, "tensor")
+        found.unknown("norm", ("none", "rmsnorm", "layernorm"), "norms without weights are in no tensor")
+        found.unknown("residual", ("stream", "none"), "shapes do not tell it")
+        return
+    if inside.norm_bias:
+        found.known("norm", "layernorm", "tensor", "its norms have biases")
+    else:
+        modern = outside.positions is None or inside.layers_of_mlp == 3
+        kinds = ("rmsnorm", "layernorm") if modern else ("layernorm", "rmsnorm")
+        found.unknown("norm", kinds, "its norms have one vector each")
+    found.known("final_norm", outside.norm is not None, "tensor")
+    first = norms_first(source.module)
+    if first is not None:
+        found.known("residual", "stream" if first else "post_norm", "module", "norm_first")
+    else:
+        order = ("post_norm", "stream") if inside.is_torch_attention else ("stream", "post_norm")
+        found.unknown("residual", order, "shapes do not tell whether norms come before or after")
+    if not inside.norm_order_known:
+        found.unknown("norm_order", ("as_named", "swapped"), "their names do not say which is of attention")
+    epsilon = epsilon_of(source.module)
+    if epsilon is not None:
+        found.known("epsilon", epsilon, "module", "LayerNorm")
+
+
+def _tell_positions(found: Findings, source: Source, outside: OutsideRoles, others: list[TensorPlace]) -> None:
+    masks = [place.shape[-1] for place in others if len(place.shape) >= 2 and place.shape[-1] == place.shape[-2]]
+    if outside.positions is not None:
+        rows, columns = outside.positions.shape
+        rows = rows if columns == found.values["n_embd"] else columns
+        window = min([rows, *(size for size in masks if size > 1)])
+        found.known("block_size", window, "tensor", outside.positions.name if window == rows else "its mask")
+        return
+    told = next(numbers_told(source, WINDOWS), None)
+    if told is not None:
+        found.known("block_size", *told)
+    elif masks:
+        found.known("block_size", max(masks), "tensor", "its mask")
+    else:
+        found.assumed("block_size", WINDOW, "no tensor holds positions")
+    frequencies = _rotation_frequencies(others)
+    kinds = ("rotary_halves", "rotary", "waves", "none")
+    found.unknown("unstored_positions", kinds[:2] if len(frequencies) else kinds, "no tensor holds positions")
+    found.known("positions", "rotary", "tensor" if len(frequencies) else "convention", "no tensor holds positions")
+    if len(frequencies) > 1 and 0 < frequencies[1] < 1:
+        found.known("rotary_base", float(round(frequencies[1] ** -len(frequencies))), "tensor", "its angles")
+
+
+def _rotation_frequencies(others: list[TensorPlace]) -> NDArray[np.float32]:
+    """Return how far each pair of a head is turned from one position to the next; empty where no tensor tells it."""
+    for place in others:
+        if place.is_float and len(place.shape) == 1 and place.numel < LARGEST_HEAD:
+            numbers = read(place)
+            if numbers[0] == 1 and (np.diff(numbers) < 0).all():
+                return numbers
+    return np.zeros(0, dtype=np.float32)
+
+
+def _tell_mlp(found: Findings, source: Source, inside: BlockRoles) -> None:
+    kinds = {0: "none", 1: "one_layer"}
+    found.known("feed_forward", kinds.get(inside.layers_of_mlp, "mlp"), "tensor")
+    if not inside.layers_of_mlp:
+        return
+    width = found.values["n_embd"]
+    if inside.layers_of_mlp > 1 and inside.hidden != 4 * width:
+        found.known("hidden", inside.hidden, "tensor", "the MLP's first matrix")
+    if inside.layers_of_mlp == 1 and inside.hidden != width:
+        raise CheckpointError(f"{source.name}: its MLP has one matrix, {inside.hidden} x {width}", "")
+    activation = activation_of(source.module)
+    if inside.layers_of_mlp == 3:
+        found.unknown("activation", GATED, "an MLP of three matrices")
+    elif activation:
+        found.known("activation", activation, "module", "the class inside the MLP")
+    else:
+        found.unknown("activation", ACTIVATIONS, "shapes do not tell it")
+    if not inside.mlp_order_known:
+        found.unknown("mlp_order", ("as_named", "swapped"), "names and shapes do not tell which comes first")
+    dropout = dropout_of(source.module)
+    if dropout is not None:
+        found.known("dropout", dropout, "module", "Dropout")
+        found.known("attention_dropout", dropout, "module", "Dropout")
+
+
+def _followed(inside: BlockRoles, outside: OutsideRoles, width: int) -> Follow:
+    def follow(settings: ArchitectureSettings, reading: Reading) -> ArchitectureSettings:
+        assert isinstance(settings, GPTSettings)
+        changes: dict[str, Any] = {}
+        if inside.query_width != width:
+            changes["head_width"] = inside.query_width // settings.n_head
+        if inside.kv_width != inside.query_width:
+            changes["n_kv_head"] = max(1, inside.kv_width * settings.n_head // inside.query_width)
+        if outside.positions is None:
+            turned = reading.unstored_positions.startswith("rotary")
+            changes["positions"] = "rotary" if turned else "learned"
+        if reading.embedding_scale != "one":
+            changes["tied_head"] = False
+        return msgspec.structs.replace(settings, **changes)
+
+    return follow
+
+
+def _placed(blocks: Blocks, inside: BlockRoles, outside: OutsideRoles, tied: bool) -> Placed:
+    placed: Placed = {}
+
+    def put(part: Part | None, target: str, to: To) -> None:
+        if part is not None:
+            numbers = tuple(int(number) for number in to.part.split(".") if number)
+            placed.setdefault(target, []).append((numbers, part.name, dataclasses.replace(to, squeezed=True)))
+
+    for number, layer in enumerate(blocks.layers):
+        for path, to in inside.places:
+            put(layer[path], f"transformer.h.{number}.{to.name}", to)
+    for parts in placed.values():
+        parts.sort(key=lambda one: one[0])
+    put(outside.tokens, EMBEDDING, To(""))
+    put(outside.positions, _WPE, To(""))
+    put(None if tied else outside.head, HEAD, To(""))
+    put(outside.head_bias, "lm_head.bias", To(""))
+    if outside.norm is not None:
+        put(outside.norm.weight, "transformer.ln_f.weight", To(""))
+        put(outside.norm.bias, "transformer.ln_f.bias", To(""))
+    return placed
+
+
+def _finish(weights: Weights, settings: ArchitectureSettings) -> Weights:
+    """Turn what is (in, out) outside the blocks, and cut positions to the window."""
+    assert isinstance(settings, GPTSettings)
+    made = dict(weights)
+    for name in (EMBEDDING, HEAD, _WPE):
+        if name in made and made[name].shape[1] != settings.n_embd:
+            made[name] = np.ascontiguousarray(made[name].T)
+    if _WPE in made:
+        made[_WPE] = made[_WPE][: settings.block_size]
+    return made
+
+
+def _same(source: Source, one: str, other: str) -> bool:
+    """Whether two tensors are the same: the same place in the file, or the same numbers."""
+    a, b = source.tensors[one], source.tensors[other]
+    if a.shape != b.shape:
+        return False
+    return (a.file, a.origin, a.start) == (b.file, b.origin, b.start) or bool(np.array_equal(read(a), read(b)))
