@@ -56,7 +56,7 @@ def test_any_spelling_writes_its_original_text(
 REFUSED: dict[str, tuple[State, str]] = {
     "attention to another text": (
         {f"blocks.{i}.cross_attn.{part}.weight": torch.ones(32, 32) for i in range(2) for part in "qkvo"},
-        "no role is known for blocks.0.attn.q_proj.weight",
+        "no role is known for blocks.0.attn",
     ),
     "experts": (
         {f"blocks.{i}.mlp.experts.{e}.fc.weight": torch.ones(80, 32) for i in range(2) for e in range(4)},
@@ -101,7 +101,8 @@ def test_norms_and_matrices_in_any_order_are_told_by_the_text(
     """Names that say nothing: the file's order is tried first, and what the text says is used."""
     odd = Spelling(norms=("second", "first"), q="attn.a", k="attn.b", v="attn.c", o="attn.d")
     state = odd.state_dict(states["pre-norm"])
-    names = sorted(state, key=lambda name: (".attn.c." in name, ".attn.a." in name, ".attn.d." in name))
+    order = ("first", "second", "attn.c", "attn.a", "attn.b", "attn.d")
+    names = sorted(state, key=lambda name: next((at for at, part in enumerate(order) if part in name), -1))
     torch.save({name: state[name] for name in names}, tmp_path / "model.pt")
     stored = read_model(tmp_path / "model.pt")
     logits = forward_of(stored.config.architecture, stored.weights, "it")
@@ -114,7 +115,8 @@ def test_renamed_fixtures_write_what_their_program_wrote(case: str, cases: Path,
     model = load(cases / "hand-named-gpts" / case)
     ids = list(expected["prompt_ids"])
     for _ in range(40):
-        ids.append(int(model.logits(model.tokenizer.decode(ids))[-1].argmax()))
+        text = b"".join(map(model.tokenizer.bytes_of, ids)).decode()
+        ids.append(int(model.logits(text)[-1].argmax()))
     assert ids == expected["greedy_ids"][: len(ids)]
 
 

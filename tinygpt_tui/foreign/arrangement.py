@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygpt_tui.foreign.layouts.hugging_face_rows import pairs_together
 from tinygpt_tui.foreign.qkv_order import Reading, Weights, in_order
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.model_config import EMBEDDING, HEAD
@@ -26,10 +27,7 @@ def arranged(weights: Weights, reading: Reading, settings: ArchitectureSettings)
             found[HEAD] = found[EMBEDDING]
         found[EMBEDDING] = found[EMBEDDING] * np.float32(settings.n_embd**0.5)
     if settings.is_rotary and reading.unstored_positions == "rotary_halves":
-        found = {
-            name: _neighbours(numbers, settings) if ".attn.c_attn." in name else numbers
-            for name, numbers in found.items()
-        }
+        found = pairs_together(found, settings)
     if not settings.is_rotary and POSITIONS not in found:
         found[POSITIONS] = _waves(settings, present=reading.unstored_positions == "waves")
     return found
@@ -40,16 +38,6 @@ def _swapped(weights: Weights, one: str, other: str) -> Weights:
         return name.replace(one, other) if one in name else name.replace(other, one)
 
     return {renamed(name): numbers for name, numbers in weights.items()}
-
-
-def _neighbours(numbers: NDArray[np.float32], settings: GPTSettings) -> NDArray[np.float32]:
-    """Reorder the rows of queries and keys, (.., ...), so that halves of a head that are rotated are neighbours."""
-    size = settings.head_size
-    rows = (settings.n_head + settings.kv_heads) * size
-    if len(numbers) < rows or size % 2:
-        return numbers  # refused later by name
-    halves = numbers[:rows].reshape(-1, 2, size // 2, *numbers.shape[1:])
-    return np.concatenate([halves.swapaxes(1, 2).reshape(rows, *numbers.shape[1:]), numbers[rows:]])
 
 
 def _waves(settings: GPTSettings, *, present: bool) -> NDArray[np.float32]:

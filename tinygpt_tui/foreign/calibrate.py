@@ -35,7 +35,10 @@ from tinygpt_tui.tokenizers.base import Tokenizer
 LONGEST_WINDOW = 256
 WORK = 4e11  # multiplications that one reading may cost: a second or two
 # Questions that are answered together: a wrong answer to one hides the right one to another.
-TOGETHER = (("n_head", "qkv_order"), ("residual", "attention_scale", "unstored_positions"))
+TOGETHER = (
+    ("n_head", "qkv_order"),
+    ("residual", "attention_scale", "unstored_positions", "norm_order"),
+)
 FEWEST, GLANCE = 128, 512  # tokens on which each of many readings is tried
 MOST_LEFT = 6  # of them are measured on all tokens
 MOST_LETTERS = 5000  # a vocabulary of more is not one of characters
@@ -263,9 +266,9 @@ def _settled_by(question: Question, answers: Mapping[str, Any], scores: list[lis
         ]
         if best is None or not others:
             continue
-        usual = next((one for one in others if one.answers[name] == default), None)
-        if name in UNLESS_CLEAR and usual is not None and not _is_clear(best, usual):
-            return _Settled(default, _evidence(name, usual, best), is_known=False)
+        assumed = next((one for one in others if one.answers[name] == default), None)
+        if name in UNLESS_CLEAR and assumed is not None and not _is_clear(best, assumed):
+            return _Settled(default, _evidence(name, assumed, best), is_known=False)
         # The kinds of GELU are so near that neither speaks against the other.
         rival = next((one for one in others if not {one.answers[name], answers[name]} <= GELUS), others[0])
         return _Settled(answers[name], _evidence(name, best, rival), is_known=_apart(best, rival) >= LIKELY)

@@ -94,9 +94,13 @@ class Findings:
         self.values[setting] = value
         self.facts.append(Fact(name=setting, value=in_words(value), source=source, detail=detail))
 
-    def unknown(self, setting: str, candidates: Sequence[Any], detail: str = "", *, usual: bool = False) -> None:
-        """Leave a setting open; the first candidate is assumed. `usual` says that its program does so nearly always."""
-        if len(candidates) < 2 or usual or set(candidates) == {"gelu", "gelu_tanh"}:  # the two are nearly the same
+    def unknown(
+        self, setting: str, candidates: Sequence[Any], detail: str = "", *, by_convention: bool = False
+    ) -> None:
+        """Leave a setting open; the first candidate is assumed. `by_convention` says that its program does so."""
+        if (
+            len(candidates) < 2 or by_convention or set(candidates) == {"gelu", "gelu_tanh"}
+        ):  # the two are nearly the same
             (self.readings if setting in READINGS else self.values)[setting] = candidates[0]
             fact = Fact(name=setting, value=in_words(candidates[0]), source="convention", detail=detail)
             self.facts.append(fact)
@@ -112,7 +116,7 @@ class Findings:
 
     def unknown_order(self, first: QKVOrder, detail: str) -> None:
         """Leave open in which order a fused matrix holds queries, keys and values."""
-        self.unknown("qkv_order", orders(first), detail, usual=True)
+        self.unknown("qkv_order", orders(first), detail, by_convention=True)
 
     @property
     def reading(self) -> Reading:
@@ -143,8 +147,8 @@ def head_counts(n_embd: int, typical: int = 0) -> tuple[int, ...]:
     counts = [
         count for count in range(1, MOST_HEADS + 1) if n_embd % count == 0 and (n_embd // count >= 4 or count == 1)
     ]
-    usual = n_embd / typical if typical else 4 if n_embd <= 256 else n_embd / 64
-    return tuple(sorted(counts, key=lambda count: (abs(math.log(count / usual)), count)))
+    likely = n_embd / typical if typical else 4 if n_embd <= 256 else n_embd / 64
+    return tuple(sorted(counts, key=lambda count: (abs(math.log(count / likely)), count)))
 
 
 def number_in(values: Mapping[Any, Any], *names: str) -> int | None:

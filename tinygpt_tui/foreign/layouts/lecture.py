@@ -145,7 +145,9 @@ def _tell_stage(found: Findings, shapes: dict[str, list[tuple[tuple[int, ...], t
             found.known("hidden", hidden, "tensor", "net.0")
     if norm:
         order = ("stream", "post_norm")
-        found.unknown("residual", order, "the lecture norms before its sublayers, a course after them", usual=True)
+        found.unknown(
+            "residual", order, "the lecture norms before its sublayers, a course after them", by_convention=True
+        )
     else:
         order = ("stream", "none") if projection else ("none", "stream")
         found.unknown("residual", order, "the lecture added residuals with the projection")

@@ -60,7 +60,7 @@ class NanoGPT:
             "a file from before 2023-05-17 by its masks" if old else "nanoGPT's since 2023-05-17",
         )
         if not arguments:
-            found.unknown("residual", ("stream", "post_norm"), "nanoGPT's", usual=True)
+            found.unknown("residual", ("stream", "post_norm"), "nanoGPT's", by_convention=True)
         dropout = arguments.get("dropout")
         if isinstance(dropout, float) and 0 <= dropout < 1:
             found.known("dropout", dropout, "file", "model_args")
@@ -86,7 +86,7 @@ class MinGPT:
         shapes = _tell_shapes(found, source)
         find_heads(found, source)
         found.unknown("activation", ("gelu_tanh", "gelu"), "minGPT's")
-        found.unknown("residual", ("stream", "post_norm"), "minGPT's", usual=True)
+        found.unknown("residual", ("stream", "post_norm"), "minGPT's", by_convention=True)
         found.known("tied_head", False, "tensor", "the head is not the embedding")
         found.unknown_order("qkv", "minGPT's")
         settings = found.settings(source.name)
