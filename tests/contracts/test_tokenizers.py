@@ -10,6 +10,7 @@ from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.bpe import END_OF_TEXT, BPETokenizer, letters_of_bytes
 from tinygpt_tui.tokenizers.byte import ByteTokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.tokenizers.documents import DocumentTokenizer
 from tinygpt_tui.tokenizers.hugging_face import HuggingFaceTokenizer
 from tinygpt_tui.tokenizers.numbers import NumberTokenizer
 from tinygpt_tui.tokenizers.padded import PaddedTokenizer
@@ -26,6 +27,7 @@ EXAMPLES: dict[str, Tokenizer] = {
     "bpe": BPETokenizer(
         {token: id for id, token in enumerate([END_OF_TEXT, *LETTERS.values(), *map("".join, MERGES)])}, MERGES
     ),
+    "documents": DocumentTokenizer(CharTokenizer.of(TEXT)),
     "padded": PaddedTokenizer(CharTokenizer.of(TEXT), 64),
     "numbers": NumberTokenizer(17),
     "pieces": PiecesTokenizer(

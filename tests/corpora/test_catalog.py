@@ -10,7 +10,7 @@ import pytest
 
 from tinygpt_tui import paths
 from tinygpt_tui.corpora.catalog import find_corpus, list_corpora, read_catalog
-from tinygpt_tui.errors import CorpusError, NotFoundError
+from tinygpt_tui.errors import NotFoundError
 
 
 def own_text(name: str, content: str = "hello\n") -> Path:
@@ -73,9 +73,12 @@ def test_what_is_not_there_names_what_is(name: str) -> None:
     assert "tales" in caught.value.hint
 
 
-def test_a_folder_is_no_corpus(tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match="folder"):
-        find_corpus(str(tmp_path))
+def test_a_folder_or_a_glob_is_a_corpus_of_its_own_name(tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.md").write_text("a note")
+    for name in ("notes", "notes/*.md"):
+        entry = find_corpus(str(tmp_path / name))
+        assert (entry.name, entry.own, entry.path) == ("notes", True, str(tmp_path / name))
 
 
 def test_a_text_whose_name_spells_its_accents_apart_is_found() -> None:

@@ -12,7 +12,7 @@ from makers import TEXT, make_run
 
 from tinygpt_tui.checkpoints.card import read_config
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
-from tinygpt_tui.corpora.corpus import split
+from tinygpt_tui.corpora.corpus import CorpusText, split
 from tinygpt_tui.errors import CorpusError, UsageError
 from tinygpt_tui.events.training import Evaluation, RunStarted, Step
 from tinygpt_tui.runs.control import Control
@@ -27,7 +27,7 @@ WORDS = "the old fox and the wet dog, naïve as ever, sat on the mat.\n" * 60
 
 
 def made(name: str, text: str = WORDS, share: float = 0.1) -> object:
-    return tokenizer_for(name, text, exhausted(counting(text)), share).to_dict()
+    return tokenizer_for(name, CorpusText(text, "", counts=exhausted(counting(text))), share).to_dict()
 
 
 def with_tokenizer(name: str) -> RunFolder:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from tinygpt_tui.cli.flags import add_encoding_flag
+from tinygpt_tui.cli.flags import add_corpus_flags
 from tinygpt_tui.cli.output import notify, write, write_data
 from tinygpt_tui.errors import TinyGPTError, UsageError
 from tinygpt_tui.events.training import Finding
@@ -18,8 +18,7 @@ from tinygpt_tui.settings.presets import ALL_PRESETS, DEFAULT_PRESET, find_prese
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("name", nargs="?", help="name of a run, as `tinygpt-tui runs` lists it")
-    parser.add_argument("--corpus", metavar="NAME|FILE", help="check a text instead of a run")
-    add_encoding_flag(parser)
+    add_corpus_flags(parser, required=False, words="check a text instead of a run:")
     parser.add_argument(
         "--preset", default=DEFAULT_PRESET, help=f"with --corpus: {', '.join(ALL_PRESETS)} (default: {DEFAULT_PRESET})"
     )
@@ -33,10 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the findings, most severe first. Raises UsageError, NotFoundError, CorpusError."""
     if bool(arguments.name) == bool(arguments.corpus):
         raise UsageError("doctor needs either the name of a run or --corpus", "`tinygpt-tui runs` lists the runs")
-    if arguments.name:
-        findings = _of_run(arguments.name, arguments.one_batch)
-    else:
-        findings = _of_corpus(arguments.corpus, arguments.encoding, arguments.preset, arguments.one_batch)
+    findings = _of_run(arguments.name, arguments.one_batch) if arguments.name else _of_corpus(arguments)
     if arguments.json:
         write_data("".join(msgspec.json.encode(finding).decode() + "\n" for finding in findings))
     else:
@@ -83,24 +79,23 @@ def _sureness(model: Path) -> list[Finding]:
     return [sureness_finding(model.name, found.confidence, found.accuracy)]
 
 
-def _of_corpus(name: str, encoding: str, preset: str, one_batch: bool) -> list[Finding]:
-    from tinygpt_tui.cli.reading import read_corpus_text
-    from tinygpt_tui.corpora.catalog import require_corpus
+def _of_corpus(arguments: argparse.Namespace) -> list[Finding]:
+    from tinygpt_tui.cli.reading import open_corpus
     from tinygpt_tui.corpora.corpus import split
     from tinygpt_tui.doctor.examination import examine
     from tinygpt_tui.doctor.rounds import worst_first
 
-    training = find_preset(preset).training
-    _, path = require_corpus(name)
-    text = read_corpus_text(path, encoding)
+    training = find_preset(arguments.preset).training
+    _, text = open_corpus(arguments)
     for note in text.notes:
         notify(note)
-    corpus = split(text.text, training.architecture.training_length, training.validation_share)
-    examination = examine(text.text, corpus)
+    length, share = training.architecture.training_length, training.validation_share
+    corpus = split(text.text, length, share, documents=bool(text.documents))
+    examination = examine(text.plain, corpus)
     floors = ", ".join(f"{floor.name} {floor.loss:z.3f}" for floor in examination.floors)
     notify(f"baselines in nats per character: {floors} ({examination.smoothing})")
     findings = list(examination.findings)
-    if one_batch:
+    if arguments.one_batch:
         import_torch(ONE_BATCH)
         from tinygpt_tui.doctor.one_batch import one_batch_finding
 

@@ -146,8 +146,24 @@ def add_plain_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_encoding_flag(parser: argparse.ArgumentParser) -> None:
-    """Add the flag for a text's encoding."""
+def add_corpus_flags(parser: argparse.ArgumentParser, *, required: bool, words: str = "the text:") -> None:
+    """Add the flags that say where a text comes from; `words` say what it is for."""
+    parser.add_argument(
+        "--corpus",
+        required=required,
+        nargs="+",
+        metavar="NAME|FILE|FOLDER",
+        help=f"{words} a corpus (`tinygpt-tui data` lists them), a file (.txt .md .html .epub .jsonl .json .csv .tsv, "
+        "also .gz .xz .zip), a folder, a glob, - for stdin; or several of these",
+    )
+    parser.add_argument("--field", default="", metavar="NAME", help="the field of records that is the text, a.b inside")
+    parser.add_argument(
+        "--documents",
+        default="auto",
+        choices=("auto", "lines", "none"),
+        help="what a document is: each file and record, each line, or nothing (all is one text); the model learns "
+        "where documents end (default: auto)",
+    )
     parser.add_argument(
         "--encoding",
         default="auto",

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from tinygpt_tui import paths
 from tinygpt_tui.charts import LEVEL_STYLE, SERIES_STYLES, Level, LossChart, Series, export_svg
-from tinygpt_tui.cli.flags import add_encoding_flag
+from tinygpt_tui.cli.flags import add_corpus_flags
 from tinygpt_tui.cli.output import is_plain, notify, table, write, write_data
 from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.files import check_new, write_text
@@ -30,7 +30,6 @@ from tinygpt_tui.runs.race import (
 )
 from tinygpt_tui.settings.fields import checked
 from tinygpt_tui.settings.presets import ALL_PRESETS
-from tinygpt_tui.settings.tokenizer import CHARACTERS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.words import duration, loss_words, printable
 
@@ -55,10 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PRESET",
         help=f"two or more presets, each with @TOKENIZER if it is not to read characters; or `{LADDER_NAME}`",
     )
-    parser.add_argument(
-        "--corpus", required=True, metavar="NAME|FILE", help="a corpus (`tinygpt-tui data` lists them) or a text file"
-    )
-    add_encoding_flag(parser)
+    add_corpus_flags(parser, required=True)
     parser.add_argument("--name", default="race", help="prefix of the models' names (default: race)")
     parser.add_argument("--steps", type=int, default=0, metavar="N", help="steps for each (default: the preset's own)")
     parser.add_argument("--minutes", type=float, default=0.0, metavar="N", help="minutes for each")
@@ -75,8 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train them all, then print the results. Raises what starting a run can raise."""
-    from tinygpt_tui.cli.reading import read_corpus_text
-    from tinygpt_tui.corpora.catalog import require_corpus
+    from tinygpt_tui.cli.reading import open_corpus
     from tinygpt_tui.corpora.corpus import split
     from tinygpt_tui.corpora.floors import floors_of
     from tinygpt_tui.runs.new_run import reference
@@ -86,16 +81,16 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     if arguments.svg:
         check_new(arguments.svg, arguments.force)
-    entry, path = require_corpus(arguments.corpus)
-    text = read_corpus_text(path, arguments.encoding)
+    entry, text = open_corpus(arguments)
     for note in text.notes:
         notify(note)
-    corpus = split(text.text, 1, 0.1)
-    known: dict[str, Tokenizer] = {CHARACTERS: corpus.tokenizer}
+    documents = bool(text.documents)
+    corpus = split(text.text, 1, 0.1, documents=documents)
+    known: dict[str, Tokenizer] = {}
 
     def size_of(tokenizer: str) -> int:
         if tokenizer not in known:
-            known[tokenizer] = tokenizer_for(tokenizer, text.text, text.counts)
+            known[tokenizer] = tokenizer_for(tokenizer, text)
         return known[tokenizer].size
 
     contenders = contenders_of(
@@ -107,7 +102,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     for contender in contenders:  # fails before a folder is made
         training = contender.training
-        split(text.text, training.architecture.training_length, training.validation_share, known[training.tokenizer])
+        length, share = training.architecture.training_length, training.validation_share
+        split(text.text, length, share, known[training.tokenizer], documents=documents)
     floors = floors_of(corpus.train, corpus.validation, corpus.tokenizer.size)
     histories: list[tuple[str, RunHistory]] = []
     results: list[Result] = []

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import TypeVar
 
-from tinygpt_tui.cli.output import can_draw
+from tinygpt_tui.cli.output import can_draw, notify
+from tinygpt_tui.corpora.catalog import CorpusEntry, find_corpus, require_corpus
 from tinygpt_tui.corpora.corpus import Corpus, CorpusText, reading, splitting
 from tinygpt_tui.corpora.encodings import AUTO, check_encoding
+from tinygpt_tui.corpora.formats import Choices
+from tinygpt_tui.corpora.gathering import gathering, is_gathered
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 R = TypeVar("R")
@@ -24,9 +28,29 @@ def read_corpus_text(path: Path, encoding: str = AUTO) -> CorpusText:
     return with_progress(reading(path, encoding), f"reading {path.name}")
 
 
+def open_corpus(arguments: argparse.Namespace) -> tuple[CorpusEntry, CorpusText]:
+    """Return the corpus that the flags name and its text; of one that was gathered, say what was understood.
+
+    Raises NotFoundError, CorpusError, StorageError, UsageError.
+    """
+    choices = Choices(arguments.encoding, arguments.field, arguments.documents)
+    found = [require_corpus(name) for name in arguments.corpus]
+    entry, path = found[0]
+    if len(found) > 1 or is_gathered(str(path)) or choices != Choices(arguments.encoding):
+        if arguments.encoding != AUTO:
+            check_encoding(arguments.encoding)
+        sources = [str(source) for _, source in found]
+        gathered = with_progress(gathering(sources, choices), "gathering the text")
+        for line in gathered.words():
+            notify(line)
+        entry, path = find_corpus(gathered.path), Path(gathered.path)
+    return entry, read_corpus_text(path, arguments.encoding)
+
+
 def encode(text: CorpusText, block_size: int, validation_share: float, tokenizer: Tokenizer) -> Corpus:
     """Encode a text as the ids of a corpus. Raises CorpusError."""
-    return with_progress(splitting(text.text, block_size, validation_share, tokenizer), "encoding the text")
+    steps = splitting(text.text, block_size, validation_share, tokenizer, documents=bool(text.documents))
+    return with_progress(steps, "encoding the text")
 
 
 def with_progress(steps: Generator[float, None, R], what: str) -> R:

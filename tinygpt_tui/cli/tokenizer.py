@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tinygpt_tui import paths
-from tinygpt_tui.cli.flags import add_encoding_flag, text_argument
+from tinygpt_tui.cli.flags import add_corpus_flags, text_argument
 from tinygpt_tui.cli.output import notify, table, write, write_data
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.files import check_new, write_text
@@ -43,10 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     made["encode"].add_argument("--ids", action="store_true", help="print the numbers of the tokens")
     made["compare"].add_argument("tokenizers", nargs="+", metavar="TOKENIZER", help=WHICH)
     for name, required in (("train", True), ("show", False), ("encode", False), ("compare", True)):
-        made[name].add_argument(
-            "--corpus", required=required, metavar="NAME|FILE", help="the text that a new tokenizer is made from"
-        )
-        add_encoding_flag(made[name])
+        add_corpus_flags(made[name], required=required, words="the text that a new tokenizer is made from:")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -66,16 +63,15 @@ def run(arguments: argparse.Namespace) -> int:
 def _text(arguments: argparse.Namespace) -> CorpusText | None:
     if arguments.corpus is None:
         return None
-    from tinygpt_tui.cli.reading import read_corpus_text
-    from tinygpt_tui.corpora.catalog import require_corpus
+    from tinygpt_tui.cli.reading import open_corpus
 
-    _, path = require_corpus(arguments.corpus)
-    return read_corpus_text(path, arguments.encoding)
+    return open_corpus(arguments)[1]
 
 
 def _tokenizer(name: str, text: CorpusText | None) -> Tokenizer:
     """Return the tokenizer that `name` means; a new one is trained on `text`."""
     from tinygpt_tui.checkpoints.library import list_models
+    from tinygpt_tui.corpora.corpus import CorpusText
     from tinygpt_tui.settings.tokenizer import tokenizer_choice
     from tinygpt_tui.training.vocabulary import tokenizer_for
 
@@ -83,7 +79,7 @@ def _tokenizer(name: str, text: CorpusText | None) -> Tokenizer:
     choice = tokenizer_choice(model.path if model else name)
     if text is None and choice.kind in ("characters", "bpe"):
         raise UsageError(f"{choice.name} is made from a text", "name it: --corpus tales")
-    return tokenizer_for(choice.name, text.text if text else "", text.counts if text else {})
+    return tokenizer_for(choice.name, text or CorpusText("", ""))
 
 
 def _train(arguments: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tinygpt_tui import platforms
-from tinygpt_tui.cli.flags import add_encoding_flag, add_setting_flags, typed_settings
+from tinygpt_tui.cli.flags import add_corpus_flags, add_setting_flags, typed_settings
 from tinygpt_tui.cli.output import notify, write
 from tinygpt_tui.cli.terminal import surviving
 from tinygpt_tui.errors import ExitCode, TinyGPTError, UsageError
@@ -34,16 +34,13 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.usage = "%(prog)s --corpus NAME|FILE [--name NAME] [--preset PRESET]\n  [--minutes X] [OPTION ...]"
+    parser.usage = "%(prog)s --corpus NAME|FILE|FOLDER [--name NAME] [--preset PRESET]\n  [--minutes X] [OPTION ...]"
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "presets, and where their models can be exported to (≈ nearly):\n" + "\n".join(
         f"  {name:<8}  {preset.description}\n{'':12}{destinations(preset.training.architecture)}"
         for name, preset in ALL_PRESETS.items()
     )
-    parser.add_argument(
-        "--corpus", required=True, metavar="NAME|FILE", help="a corpus (`tinygpt-tui data` lists them) or a text file"
-    )
-    add_encoding_flag(parser)
+    add_corpus_flags(parser, required=True)
     parser.add_argument("--name", help="name of the new model (default: name of the corpus)")
     parser.add_argument(
         "--preset",
@@ -74,28 +71,30 @@ def run(arguments: argparse.Namespace) -> int:
         return help_here()
     typed = _typed(arguments)
 
-    from tinygpt_tui.corpora.catalog import require_corpus
+    from tinygpt_tui.corpora.catalog import find_corpus
     from tinygpt_tui.corpora.corpus import check_length
     from tinygpt_tui.runs.index import check_name, create_run, discard_unstarted, free_name
     from tinygpt_tui.runs.new_run import new_run, reference
+    from tinygpt_tui.training.fine_tuning import text_for
     from tinygpt_tui.training.vocabulary import count_tokens, tokenizer_for
 
     if arguments.name:
         check_name(arguments.name)  # before anything is measured or read
-    entry, path = require_corpus(arguments.corpus)
-    preset = arguments.preset or default_preset(entry.own, bool(typed.get("minutes")))
+    own = any(find_corpus(name).own for name in arguments.corpus)
+    preset = arguments.preset or default_preset(own, bool(typed.get("minutes")))
     base = find_preset(preset).training
     origin = _origin(arguments.origin, typed, keep_recipe=not arguments.preset) if arguments.origin else None
 
-    from tinygpt_tui.cli.reading import encode, read_corpus_text
+    from tinygpt_tui.cli.reading import encode, open_corpus
 
     wanted = resolve(base, ending(typed))  # check the flags before a large text is read
     minutes = wanted.minutes or base.minutes
-    text = read_corpus_text(path, arguments.encoding)
+    entry, text = open_corpus(arguments)
     if origin is not None:
+        text = text_for(origin.tokenizer, text)
         tokenizer = origin.vocabulary_for(text.text)
     else:
-        tokenizer = tokenizer_for(wanted.tokenizer, text.text, text.counts, wanted.validation_share)
+        tokenizer = tokenizer_for(wanted.tokenizer, text, wanted.validation_share)
     tokens = count_tokens(text.text, tokenizer)
     if origin is not None:
         base, preset = origin.training(base, tokens), ""

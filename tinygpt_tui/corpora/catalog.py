@@ -7,8 +7,10 @@ from pathlib import Path
 import msgspec
 
 from tinygpt_tui import paths
-from tinygpt_tui.errors import CorpusError, NotFoundError
-from tinygpt_tui.files import is_file, is_folder
+from tinygpt_tui.corpora.corpus import GATHERED
+from tinygpt_tui.corpora.gathering import STDIN, gathered_name, is_gathered, sources_exist
+from tinygpt_tui.errors import NotFoundError
+from tinygpt_tui.files import is_file
 from tinygpt_tui.platforms import own_command
 from tinygpt_tui.reading import check_kind, decode_toml
 
@@ -68,32 +70,35 @@ def list_corpora() -> list[CorpusEntry]:
 
 
 def find_corpus(name: str) -> CorpusEntry:
-    """Return the corpus that `name` means: a catalogue name, or the path of a text file.
+    """Return the corpus that `name` means: a catalogue name, or a file, a folder or a glob.
 
-    Raises NotFoundError, CorpusError for a folder, StorageError for what is neither a file nor a folder; a corpus that
-    must be downloaded first is returned with `path` None.
+    Raises NotFoundError, StorageError for what is neither a file nor a folder; a corpus that must be downloaded first is
+    returned with `path` None.
     """
     entries = {entry.name: entry for entry in list_corpora()}
     if (entry := paths.find_named(entries, name)) is not None:
         return entry
     path = paths.typed_path(name)
-    if is_file(path):
+    if is_file(path) and not is_gathered(name):
+        stem = path.stem.rpartition("-")[0] if path.suffix == GATHERED else path.stem
         row = CatalogRow(
-            title=path.stem, description=str(path), file=path.name, licence="", bytes=path.stat().st_size, sha256=""
+            title=stem, description=str(path), file=path.name, licence="", bytes=path.stat().st_size, sha256=""
         )
-        return CorpusEntry(name=path.stem, row=row, path=str(path.resolve()))
-    if name and is_folder(path):
-        raise CorpusError(f"{path} is a folder", "name a text file in it")
+        return CorpusEntry(name=stem, row=row, path=str(path.resolve()))
+    if name and sources_exist(name):
+        title = gathered_name([name])
+        row = CatalogRow(title=title, description=name, file="", licence="")
+        return CorpusEntry(name=title, row=row, path=name if name == STDIN else str(path.absolute()))
     check_kind(path)
     raise NotFoundError(
-        f"no corpus and no file is called {name!r}", f"corpora: {', '.join(entries)}; or a path to a text file"
+        f"no corpus and no file is called {name!r}", f"corpora: {', '.join(entries)}; or a file, a folder or a glob"
     )
 
 
 def require_corpus(name: str) -> tuple[CorpusEntry, Path]:
-    """Return the corpus that `name` means and the path of its text.
+    """Return the corpus that `name` means and the path of its text, or of what it is gathered from.
 
-    Raises NotFoundError, also for a corpus that is not downloaded yet; CorpusError for a folder.
+    Raises NotFoundError, also for a corpus that is not downloaded yet.
     """
     entry = find_corpus(name)
     if entry.path is None:

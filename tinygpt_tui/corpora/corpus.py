@@ -19,11 +19,13 @@ from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.bpe import BPETokenizer
 from tinygpt_tui.tokenizers.byte import ByteTokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer, Ids, counting, exhausted, id_type
+from tinygpt_tui.tokenizers.documents import BOUNDARY, DocumentTokenizer, document_cut, is_of_characters
 from tinygpt_tui.words import size
 
 R = TypeVar("R")
 
 BYTES_AT_ONCE = 1 << 22
+GATHERED = ".documents"  # the suffix of a text that was gathered, in UTF-8, with a BOUNDARY behind each document
 COPIES_IN_MEMORY = 2  # of the file at least: its bytes, and its characters
 READING_SHARE = 0.3  # of the time a text takes; the rest is for counting its characters
 
@@ -37,6 +39,12 @@ class CorpusText:
     notes: tuple[str, ...] = ()
     counts: dict[str, int] = field(default_factory=dict, repr=False)
     guessed: bool = False  # its encoding
+    documents: int = 0  # each ended by a BOUNDARY; 0: it is one text
+
+    @property
+    def plain(self) -> str:
+        """The text with a new line in place of each BOUNDARY."""
+        return self.text.replace(BOUNDARY, "\n") if self.documents else self.text
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ def reading(path: Path, encoding: str = AUTO) -> Generator[float, None, CorpusTe
             file_bytes = max(1, os.fstat(file.fileno()).st_size)
             _check_room(path.name, file_bytes)
             while part := file.read(BYTES_AT_ONCE):
-                if not content:
+                if not content and path.suffix != GATHERED:
                     check_beginning(part, path.name, encoding)
                 digest.update(part)
                 content += part
@@ -88,6 +96,8 @@ def reading(path: Path, encoding: str = AUTO) -> Generator[float, None, CorpusTe
         raise CorpusError(f"{path} is a folder", "name a text file in it") from None
     except OSError as error:
         raise storage_error(error, path) from error
+    if path.suffix == GATHERED:
+        encoding = "utf-8"
     text, notes, guessed = decode(content, path.name, encoding)
     del content  # before the characters are counted: it may be large
     if "\r" in text:
@@ -95,7 +105,10 @@ def reading(path: Path, encoding: str = AUTO) -> Generator[float, None, CorpusTe
         notes.append("line ends made uniform")
     if not text or text.isspace():
         raise CorpusError(f"{path.name} is empty", "choose a file with some text in it")
-    if looks_binary(text[:HEAD].encode("utf-8", "surrogatepass")):
+    documents = text.count(BOUNDARY) if path.suffix == GATHERED else 0
+    if documents == 1:
+        text, documents = text.removesuffix(BOUNDARY), 0
+    if not documents and looks_binary(text[:HEAD].encode("utf-8", "surrogatepass")):
         raise not_a_text(path.name)
     counts = yield from _later(counting(text), READING_SHARE)
     if len(counts.keys() - {"\n"}) < 2:
@@ -103,7 +116,7 @@ def reading(path: Path, encoding: str = AUTO) -> Generator[float, None, CorpusTe
             f"{path.name} repeats one character, {min(counts.keys() - {chr(10)}, default=' ')!r}",
             "there is nothing to learn from it: choose another text",
         )
-    return CorpusText(text, digest.hexdigest(), tuple(notes), counts, guessed)
+    return CorpusText(text, digest.hexdigest(), tuple(notes), counts, guessed, documents)
 
 
 def _check_room(name: str, file_bytes: int) -> None:
@@ -131,27 +144,32 @@ def _later(steps: Generator[float, None, R], start: float) -> Generator[float, N
             return end.value  # type: ignore[no-any-return]
 
 
-def split(text: str, block_size: int, validation_share: float, tokenizer: Tokenizer | None = None) -> Corpus:
+def split(
+    text: str, block_size: int, validation_share: float, tokenizer: Tokenizer | None = None, *, documents: bool = False
+) -> Corpus:
     """Turn `text` into ids and split it once: the last `validation_share` is never trained on.
 
-    Without a `tokenizer`, one of the text's own characters is made.
+    Without a `tokenizer`, one of the text's own characters is made. With `documents` the cut is at the end of one.
 
     Raises CorpusError if a part is too short for one window of `block_size` tokens and the next token.
     """
-    return exhausted(splitting(text, block_size, validation_share, tokenizer))
+    return exhausted(splitting(text, block_size, validation_share, tokenizer, documents=documents))
 
 
 def splitting(
-    text: str, block_size: int, validation_share: float, tokenizer: Tokenizer | None = None
+    text: str, block_size: int, validation_share: float, tokenizer: Tokenizer | None = None, *, documents: bool = False
 ) -> Generator[float, None, Corpus]:
     """Yield the share that is done, and return what `split` does; a caller can stop in between."""
     tokenizer = tokenizer or CharTokenizer.of(text)
-    if isinstance(tokenizer, CharTokenizer):
+    if isinstance(tokenizer, CharTokenizer) and not documents:
         ids = yield from tokenizer.encoding(text)
         check_length(len(ids), block_size, validation_share)
         train, _ = _parts(len(ids), validation_share)
         return Corpus(tokenizer, ids[:train], ids[train:])
     cut, characters = _parts(len(text), validation_share)
+    if documents:  # never through one
+        cut = document_cut(text, cut)
+        characters = len(text) - cut
     learned = yield from _encoding(tokenizer, text[:cut])
     judged = yield from _encoding(tokenizer, text[cut:])
     if not _fits(len(learned), len(judged), block_size):
@@ -160,12 +178,12 @@ def splitting(
             f"{block_size} needs more",
             f"choose a longer text, a smaller tokenizer, or a block size below {len(learned)}",
         )
-    return Corpus(tokenizer, learned, judged, characters)
+    return Corpus(tokenizer, learned, judged, 0 if is_of_characters(tokenizer) else characters)
 
 
 def _encoding(tokenizer: Tokenizer, text: str) -> Generator[float, None, Ids]:
     """Yield the share of `text` that is encoded; return its ids."""
-    if isinstance(tokenizer, BPETokenizer | ByteTokenizer):
+    if isinstance(tokenizer, CharTokenizer | BPETokenizer | ByteTokenizer | DocumentTokenizer):
         return (yield from tokenizer.encoding(text))
     return np.array(tokenizer.encode(text), dtype=id_type(tokenizer.size))
 

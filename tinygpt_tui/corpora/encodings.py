@@ -92,6 +92,8 @@ def looks_binary(content: bytes) -> bool:
 
 def check_beginning(content: bytes, name: str, encoding: str = AUTO) -> None:
     """Raise CorpusError if the first bytes of a file called `name` show already that it is not a text."""
+    if content.startswith(b"%PDF"):
+        raise CorpusError(f"{name} is a PDF", f"extract its text first: pdftotext {name} text.txt")
     if encoding == AUTO and looks_binary(content) and not content.startswith(WIDE):
         raise not_a_text(name)
 

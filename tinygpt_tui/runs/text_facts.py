@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tinygpt_tui.corpora.corpus import reading
 from tinygpt_tui.corpora.encodings import AUTO
+from tinygpt_tui.corpora.formats import Choices
+from tinygpt_tui.corpora.gathering import gathering, is_gathered
 from tinygpt_tui.runs.folder import CorpusReference
 
 
@@ -28,6 +30,10 @@ def reading_facts(
     path: Path, name: str, entropy: float | None = None, encoding: str = AUTO
 ) -> Generator[float, None, CorpusFacts]:
     """Yield the share of a text that is read so far; return its facts. Raises CorpusError, StorageError."""
+    understood: list[str] = []
+    if is_gathered(str(path)):
+        gathered = yield from gathering([str(path)], Choices(encoding))
+        path, name, understood = Path(gathered.path), gathered.name, gathered.words()
     found = yield from reading(path, encoding)
     reference = CorpusReference(
         name=name,
@@ -40,4 +46,6 @@ def reading_facts(
     rare = "".join(sorted(character for character, count in found.counts.items() if count == 1))
     text_bytes = sum(len(one.encode("utf-8", "surrogatepass")) * count for one, count in found.counts.items())
     characters = "".join(sorted(found.counts))
-    return CorpusFacts(reference, len(found.counts), found.notes, rare, characters, found.guessed, text_bytes)
+    return CorpusFacts(
+        reference, len(found.counts), (*understood, *found.notes), rare, characters, found.guessed, text_bytes
+    )

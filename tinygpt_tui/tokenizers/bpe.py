@@ -75,13 +75,16 @@ class BPETokenizer:
         ids: list[int] = self._encoder().encode(self._without_unknown(text)).ids
         return ids
 
+    def encode_many(self, texts: Sequence[str]) -> Iterator[list[int]]:
+        """Yield the ids of each text; the library shares them among the cores."""
+        for found in self._encoder().encode_batch_fast([self._without_unknown(text) for text in texts]):
+            yield found.ids
+
     def encoding(self, text: str) -> Generator[float, None, Ids]:
         """Yield the share of `text` that is encoded, again and again; return its ids (tokens,)."""
         parts, done = [np.empty(0, dtype=id_type(self.size))], 0
         for pieces in _batched(pieces_of(text, PIECE), PIECES_AT_ONCE):
-            known = [self._without_unknown(piece) for piece in pieces]
-            for found in self._encoder().encode_batch_fast(known):
-                parts.append(np.array(found.ids, dtype=parts[0].dtype))
+            parts += [np.array(ids, dtype=parts[0].dtype) for ids in self.encode_many(pieces)]
             done += sum(map(len, pieces))
             yield done / len(text)
         return np.concatenate(parts)

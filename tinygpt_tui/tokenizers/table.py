@@ -10,6 +10,7 @@ from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.bpe import BPETokenizer
 from tinygpt_tui.tokenizers.byte import ByteTokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.tokenizers.documents import DocumentTokenizer
 from tinygpt_tui.tokenizers.hugging_face import HuggingFaceTokenizer
 from tinygpt_tui.tokenizers.numbers import NumberTokenizer
 from tinygpt_tui.tokenizers.padded import PaddedTokenizer
@@ -19,6 +20,7 @@ TOKENIZERS: dict[str, Callable[[dict[str, Any]], Tokenizer]] = {
     "char": CharTokenizer.from_dict,
     "bpe": BPETokenizer.from_dict,
     "byte": lambda content: ByteTokenizer(),
+    "documents": lambda content: DocumentTokenizer.from_dict(content, tokenizer_from),
     "padded": lambda content: PaddedTokenizer.from_dict(content, tokenizer_from),
     "numbers": NumberTokenizer.from_dict,
     "pieces": PiecesTokenizer.from_dict,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ import msgspec
 from tinygpt_tui.checkpoints.card import WEIGHTS, is_native, read_config
 from tinygpt_tui.checkpoints.library import find_model
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
+from tinygpt_tui.corpora.corpus import CorpusText
+from tinygpt_tui.corpora.gathering import BETWEEN
 from tinygpt_tui.errors import CheckpointError, TinyGPTError, UsageError
 from tinygpt_tui.foreign.calibration_cache import inspect_calibrated
 from tinygpt_tui.runs.folder import RunFolder, StartingModel
@@ -21,7 +24,8 @@ from tinygpt_tui.settings.presets import CALIBRATION_SHARE
 from tinygpt_tui.settings.tokenizer import CHARACTERS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
-from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.tokenizers.char import CharTokenizer, counting, exhausted
+from tinygpt_tui.tokenizers.documents import BOUNDARY, DocumentTokenizer, is_of_characters
 
 FREE = CHANGES_NO_WEIGHT  # settings that may differ from the starting model's
 RATE = 0.3  # of the recipe's rates: what the model knows must not be lost
@@ -70,7 +74,7 @@ class Origin:
 
     def _tokenizer_setting(self) -> str:
         """Return what the setting says: the model's own tokenizer is used, whatever made it."""
-        if isinstance(self.tokenizer, CharTokenizer):
+        if is_of_characters(self.tokenizer):
             return CHARACTERS
         return self.recipe.tokenizer if self.recipe and self.recipe.tokenizer != CHARACTERS else self.model.path
 
@@ -124,12 +128,29 @@ def with_architecture(training: TrainingSettings, architecture: ArchitectureSett
 
 def new_to(tokenizer: Tokenizer, text: str) -> str:
     """Return the characters of `text` that a run adds to the vocabulary of its starting model, in order."""
+    if isinstance(tokenizer, DocumentTokenizer):
+        return new_to(tokenizer.inner, text)
+    text = text.replace(BOUNDARY, "")
     return "".join(sorted(tokenizer.unknown_in(text))) if isinstance(tokenizer, CharTokenizer) else ""
 
 
 def for_text(tokenizer: Tokenizer, text: str) -> Tokenizer:
     """Return `tokenizer` with the characters of `text` that it lacks; one that is not of characters stays as it is."""
+    if isinstance(tokenizer, DocumentTokenizer):
+        inner = for_text(tokenizer.inner, text.replace(BOUNDARY, ""))
+        return tokenizer if inner is tokenizer.inner else DocumentTokenizer(inner)
     return tokenizer.extended(text) if isinstance(tokenizer, CharTokenizer) else tokenizer
+
+
+def text_for(tokenizer: Tokenizer, found: CorpusText) -> CorpusText:
+    """Return a text as a run that starts from a model reads it: without boundaries where it has no token for them."""
+    if not found.documents or isinstance(tokenizer, DocumentTokenizer):
+        return found
+    text = found.text.replace(BOUNDARY, BETWEEN)
+    note = "the model has no token for the end of a document: an empty line is in its place"
+    return dataclasses.replace(
+        found, text=text, documents=0, counts=exhausted(counting(text)), notes=(*found.notes, note)
+    )
 
 
 def _recipe(model: Path) -> TrainingSettings | None:

@@ -33,7 +33,7 @@ from tinygpt_tui.tokenizers.table import tokenizer_from
 from tinygpt_tui.training.device import choose_device, devices
 from tinygpt_tui.training.distributed import ALONE, ProcessGroup, Setup
 from tinygpt_tui.training.evaluations import PROGRESS_S
-from tinygpt_tui.training.fine_tuning import for_text, with_architecture
+from tinygpt_tui.training.fine_tuning import for_text, text_for, with_architecture
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.measure import choose
 from tinygpt_tui.training.vocabulary import tokenizer_for
@@ -195,12 +195,14 @@ def _read_corpus(
     if reference.sha256 and found.sha256 != reference.sha256:
         raise text_changed(folder, path)
     if tokenizer:
+        found = text_for(tokenizer, found)
         tokenizer = for_text(tokenizer, found.text)
     else:
         with _until_stop(control):
-            tokenizer = tokenizer_for(chosen.tokenizer, found.text, found.counts, chosen.validation_share)
+            tokenizer = tokenizer_for(chosen.tokenizer, found, chosen.validation_share)
     length = chosen.architecture.training_length
-    corpus = yield from reporter.progress_of(splitting(found.text, length, chosen.validation_share, tokenizer), 0.5)
+    steps = splitting(found.text, length, chosen.validation_share, tokenizer, documents=bool(found.documents))
+    corpus = yield from reporter.progress_of(steps, 0.5)
     reference = msgspec.structs.replace(reference, sha256=found.sha256, characters=len(found.text))
     return corpus, reference, list(found.notes)
 

@@ -19,6 +19,7 @@ from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.settings.windows import Policy, policy_for
 from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.documents import DocumentTokenizer
 
 NATIVE_PARAMETERS = 20_000_000  # beyond that an accelerator writes faster than the native engine on one core
 SHORT_WINDOW = 32  # tokens: reading this many again for every new one costs little
@@ -27,9 +28,15 @@ SHORT_WINDOW = 32  # tokens: reading this many again for every new one costs lit
 def sample_text(
     model: LanguageModel, tokenizer: Tokenizer, settings: TrainingSettings, stop: Callable[[], bool]
 ) -> str:
-    """Return `settings.sample_tokens` of text from an empty prompt; shorter if `stop` returns True meanwhile."""
+    """Return `settings.sample_tokens` of text from an empty prompt; shorter if `stop` returns True meanwhile.
+
+    A model of documents writes several, one below the other.
+    """
     training = model.training
-    sampling = SamplingSettings(max_new_tokens=settings.sample_tokens, seed=settings.seed)
+    several = isinstance(tokenizer, DocumentTokenizer)
+    sampling = SamplingSettings(
+        max_new_tokens=settings.sample_tokens, seed=settings.seed, stop_at_end_of_text=not several
+    )
     block_size = settings.architecture.block_size
     engine = _open_engine(model, settings)
     job = GenerationJob(engine, TextGeneration(tokenizer, block_size, "", sampling))
@@ -37,6 +44,8 @@ def sample_text(
     for event in job:
         if isinstance(event, Token | GenerationEnded):
             pieces.append(event.text)
+        if several and isinstance(event, Token) and event.id == tokenizer.end_of_text:
+            pieces.append("\n")
         if stop():
             job.stop()
     model.train(training)

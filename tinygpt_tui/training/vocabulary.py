@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from tinygpt_tui.corpora.corpus import CorpusText
 from tinygpt_tui.errors import CheckpointError, UsageError
 from tinygpt_tui.files import is_file, is_folder
 from tinygpt_tui.foreign.vocabulary import read_vocabulary
@@ -16,6 +17,7 @@ from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.bpe import BPETokenizer
 from tinygpt_tui.tokenizers.byte import ByteTokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.tokenizers.documents import BOUNDARY, DocumentTokenizer, is_of_characters
 
 # A BPE is trained on the beginning of the text: never on the validation split, and always on the same part unless that
 # is large, so that a smaller split does not change the tokenizer.
@@ -25,12 +27,20 @@ SAMPLE = 1 << 18  # characters that tell how long tokens are
 
 
 def tokenizer_for(
-    name: str, text: str, counts: Mapping[str, int], validation_share: float = TrainingSettings().validation_share
+    name: str, found: CorpusText, validation_share: float = TrainingSettings().validation_share
 ) -> Tokenizer:
-    """Return the tokenizer that a setting's `name` asks for, for a `text` with the character `counts`.
+    """Return the tokenizer that a setting's `name` asks for, for a text; with a token for the end of its documents.
 
     Raises UsageError for a file that is not there or cannot be used, MissingPackageError.
     """
+    if not found.documents:
+        return _tokenizer_for(name, found.text, found.counts, validation_share)
+    counts = {character: count for character, count in found.counts.items() if character != BOUNDARY}
+    inner = _tokenizer_for(name, found.text, counts, validation_share)
+    return inner if isinstance(inner, DocumentTokenizer) else DocumentTokenizer(inner)
+
+
+def _tokenizer_for(name: str, text: str, counts: Mapping[str, int], validation_share: float) -> Tokenizer:
     choice = tokenizer_choice(name)
     match choice.kind:
         case "characters":
@@ -39,14 +49,15 @@ def tokenizer_for(
             return ByteTokenizer()
         case "bpe":
             part = min(LARGEST_PART, 1 - validation_share)
-            return BPETokenizer.trained_on(text[: min(int(len(text) * part), MOST_CHARACTERS)], choice.size)
+            learned = text[: min(int(len(text) * part), MOST_CHARACTERS)]
+            return BPETokenizer.trained_on(learned.replace(BOUNDARY, "\n"), choice.size)
         case "file":
             return read_tokenizer_file(typed_path(choice.path))
 
 
 def count_tokens(text: str, tokenizer: Tokenizer) -> int:
     """Return how many tokens `text` has; of a long one whose tokens are not characters, about how many."""
-    if isinstance(tokenizer, CharTokenizer) or not text:
+    if is_of_characters(tokenizer) or not text:
         return len(text)
     sample = text[:SAMPLE]
     return round(len(tokenizer.encode(sample)) * len(text) / len(sample))

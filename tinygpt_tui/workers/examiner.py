@@ -169,7 +169,7 @@ def _examined(case: Case) -> tuple[Examination, CorpusText, Corpus]:
     place = cache_path(key_of(text.sha256, case.training.validation_share, corpus.tokenizer.to_dict()))
     found = read_examination(place)
     if found is None:
-        found = examine(text.text, corpus)
+        found = examine(text.plain, corpus)
         write_examination(found, place)
     return found, text, corpus
 
@@ -191,7 +191,8 @@ def _model_findings(case: Case, corpus: Corpus) -> Iterator[Finding]:
 
 def _corpus_of(case: Case, text: CorpusText, tokenizer: Tokenizer | None = None) -> Corpus:
     training = case.training
-    return split(text.text, training.architecture.training_length, training.validation_share, tokenizer)
+    length, share = training.architecture.training_length, training.validation_share
+    return split(text.text, length, share, tokenizer, documents=bool(text.documents))
 
 
 def _tokens_of(case: Case, text: CorpusText, characters: Corpus | None) -> Corpus:
@@ -200,7 +201,7 @@ def _tokens_of(case: Case, text: CorpusText, characters: Corpus | None) -> Corpu
     if characters is not None and (case.start is not None or training.tokenizer == CHARACTERS):
         return characters
     name = CHARACTERS if case.start is not None else training.tokenizer
-    return _corpus_of(case, text, tokenizer_for(name, text.text, text.counts, training.validation_share))
+    return _corpus_of(case, text, tokenizer_for(name, text, training.validation_share))
 
 
 def _sized(training: TrainingSettings, corpus: Corpus) -> TrainingSettings:

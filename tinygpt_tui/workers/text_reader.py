@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from tinygpt_tui.corpora.encodings import AUTO
+from tinygpt_tui.corpora.gathering import is_gathered
 from tinygpt_tui.errors import CorpusError, TinyGPTError
 from tinygpt_tui.reading import decode
 from tinygpt_tui.runs.text_facts import CorpusFacts, reading_facts
@@ -46,7 +47,7 @@ class TextReader:
         """
         path, *_ = self._given
         try:
-            large = path.stat().st_size > LARGE
+            large = path.stat().st_size > LARGE or is_gathered(str(path))
         except OSError:
             large = False  # reading it says what is wrong
         if not large:

@@ -12,6 +12,7 @@ from textual.containers import Horizontal
 from textual.widgets import Button, DirectoryTree, Input, Static
 
 from tinygpt_tui import paths
+from tinygpt_tui.corpora.gathering import sources_exist
 from tinygpt_tui.files import is_file, is_folder
 from tinygpt_tui.ui.shared.dialog import Dialog
 
@@ -50,6 +51,7 @@ class ChooseFileScreen(Dialog[Path]):
     PLACEHOLDER = "path of a file, or its name in this folder"
     KEYS = "enter: choose  tab: tree  ctrl+↑: above  esc: cancel"
     TREE: type[VisibleTree] = VisibleTree
+    FOLDERS = False  # whether a folder as a whole can be chosen, or a glob
     DEFAULT_CSS = """
     ChooseFileScreen {
         & > DialogBox { width: 90%; max-width: 100; height: 90%; }
@@ -73,6 +75,8 @@ class ChooseFileScreen(Dialog[Path]):
         yield self.TREE(self._start)
         with Horizontal(classes="-buttons"):
             yield Button("Choose", id="choose", compact=True, variant="primary")
+            if self.FOLDERS:
+                yield Button("This folder", id="folder", compact=True, tooltip="All texts in the folder shown")
             yield Button("Cancel", id="cancel", compact=True)
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
@@ -95,6 +99,8 @@ class ChooseFileScreen(Dialog[Path]):
         message.stop()
         if message.button.id == "choose":
             self._choose(self.query_one("#path", Input).value)
+        elif message.button.id == "folder":
+            self.dismiss(self._folder.resolve())
         else:
             self.dismiss(None)
 
@@ -110,6 +116,8 @@ class ChooseFileScreen(Dialog[Path]):
             self.dismiss(path.resolve())
         elif is_folder(path):
             self._show_folder(path.resolve())
+        elif self.FOLDERS and sources_exist(str(path)):
+            self.dismiss(path)
         else:
             self._show_problem(f"✗ there is no file {path}")
 

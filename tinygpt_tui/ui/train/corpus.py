@@ -25,6 +25,14 @@ from tinygpt_tui.workers.text_reader import TextReader
 SHOWN_EACH = 0.01  # of a text
 
 
+class ChooseTextScreen(ChooseFileScreen):
+    """Dismisses with a file, a folder or a glob."""
+
+    WHAT = "choose a text, or a folder of texts"
+    PLACEHOLDER = "path of a file, or its name in this folder; *.md chooses several"
+    FOLDERS = True
+
+
 class TrainCorpus(Vertical):
     """The picker, with reading and downloading in threads; results for a text no longer chosen are dropped."""
 
@@ -77,7 +85,7 @@ class TrainCorpus(Vertical):
             except TinyGPTError as error:
                 self.post_message(Failed(error))
 
-        self.app.push_screen(ChooseFileScreen(Path.cwd()), choose)
+        self.app.push_screen(ChooseTextScreen(Path.cwd()), choose)
 
     def on_train_corpus_picker_file_wanted(self, message: TrainCorpusPicker.FileWanted) -> None:
         """Choose a file by the button."""

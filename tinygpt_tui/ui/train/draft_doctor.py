@@ -96,7 +96,7 @@ Enter on a finding puts the settings that help into the form, or shows the place
     def _show_place(self, place: int) -> None:
         corpus = self._case.corpus
         try:
-            text = text_of(corpus).text
+            text = text_of(corpus).plain
         except TinyGPTError as error:
             self.app.call_from_thread(self.notify, error.message, severity="error", markup=False)
             return
