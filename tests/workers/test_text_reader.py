@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tinygpt_tui.corpora.formats import Choices
 from tinygpt_tui.errors import CorpusError
 from tinygpt_tui.runs.text_facts import CorpusFacts, reading_facts
 from tinygpt_tui.tokenizers.char import exhausted
@@ -33,8 +34,17 @@ def test_another_process_finds_what_this_one_does(tmp_path: Path) -> None:
     assert (found.rare, found.notes, found.reference.entropy) == ("Q", ("line ends made uniform",), 1.25)
 
 
+def test_records_are_read_as_chosen(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"text": "the cat", "note": "ab"}\n' * 9)
+    found = exhausted(TextReader(path, "r", None, Choices(field="note")).fractions())
+    assert (found.field, found.fields, found.reference.characters) == ("note", ("note", "text"), 9 * len("ab."))
+    assert found.reference.path.endswith(".documents")
+
+
 def test_what_is_no_text_is_said_as_here(tmp_path: Path) -> None:
-    for path, words in ((tmp_path / "missing.txt", "no file"), (tmp_path, "folder")):
+    (tmp_path / "empty").mkdir()
+    for path, words in ((tmp_path / "missing.txt", "no file"), (tmp_path / "empty", "no files in it")):
         with pytest.raises(CorpusError, match=words) as caught:
             read(path)
         assert caught.value.hint

@@ -59,6 +59,9 @@ class Choices:
     documents: Documents = "auto"
 
 
+AS_IT_IS = Choices()
+
+
 @dataclass
 class Seen:
     """What was seen in the files so far."""

@@ -28,6 +28,7 @@ from tinygpt_tui.words import printable, shortened
 FORMAT = 1
 STDIN = "-"
 MOST_FILES = 100_000
+MOST_FIELDS = 12  # that are named
 BETWEEN = "\n\n"  # documents that are joined
 SHOWN = 3  # names of files that are left out, for each reason
 ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
@@ -45,7 +46,7 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
     records: int = 0
     bad_records: int = 0
     field: str = ""
-    other_fields: list[str] = []
+    fields: list[str] = []  # all that were found
     left_out: dict[str, list[str]] = {}
     empty: int = 0
     duplicates: int = 0
@@ -58,7 +59,7 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
         where = f"`{self.only}`" if self.only else _count(self.files, "file")
         lines = [f"{_count(self.documents, 'document')} in {where}"]
         if self.records:
-            others = ", ".join(f"`{name}`" for name in self.other_fields[:5])
+            others = ", ".join(f"`{name}`" for name in self.fields if name not in self.field.split(", "))
             field = f", field `{self.field}`" + (f" (also: {others})" if others else "")
             records = f"{_count(self.records, 'record')}{f' of {where}' if self.only else ''}{field}"
             lines = [records] if self.only else [*lines, records]
@@ -87,7 +88,8 @@ def printable_name(name: str) -> str:
 
 def is_gathered(source: str) -> bool:
     """Whether a corpus of that name is gathered from its sources: all but one plain text file."""
-    return source == STDIN or not (is_file(path := paths.typed_path(source)) and is_plain(path.name))
+    path = paths.typed_path(source)
+    return not is_plain(path.name) if is_file(path) else sources_exist(source)
 
 
 def sources_exist(source: str) -> bool:
@@ -198,7 +200,6 @@ def _written(
             yield min(1.0, done / total)
         if not counts.documents:
             raise _nothing(name, seen, len(files))
-    fields = [one for one, _ in seen.fields.most_common() if one not in seen.used]
     return Gathered(
         path=str(place),
         name=name,
@@ -208,7 +209,7 @@ def _written(
         records=seen.records,
         bad_records=seen.bad_records,
         field=", ".join(sorted(seen.used)),
-        other_fields=fields,
+        fields=[name for name, _ in seen.fields.most_common(MOST_FIELDS)],
         left_out=seen.left_out,
         empty=counts.empty,
         duplicates=counts.documents - len(counts.hashes),

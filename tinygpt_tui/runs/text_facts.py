@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinygpt_tui.corpora.corpus import reading
-from tinygpt_tui.corpora.encodings import AUTO
-from tinygpt_tui.corpora.formats import Choices
+from tinygpt_tui.corpora.formats import AS_IT_IS, Choices
 from tinygpt_tui.corpora.gathering import gathering, is_gathered
 from tinygpt_tui.runs.folder import CorpusReference
 
@@ -24,16 +23,20 @@ class CorpusFacts:
     characters: str = ""  # all of them, each once
     guessed: bool = False  # the encoding
     text_bytes: int = 0  # in UTF-8
+    field: str = ""  # of its records that is the text; empty: they have none
+    fields: tuple[str, ...] = ()  # all that could be
 
 
 def reading_facts(
-    path: Path, name: str, entropy: float | None = None, encoding: str = AUTO
+    path: Path, name: str, entropy: float | None = None, choices: Choices = AS_IT_IS
 ) -> Generator[float, None, CorpusFacts]:
     """Yield the share of a text that is read so far; return its facts. Raises CorpusError, StorageError."""
-    understood: list[str] = []
-    if is_gathered(str(path)):
-        gathered = yield from gathering([str(path)], Choices(encoding))
-        path, name, understood = Path(gathered.path), gathered.name, gathered.words()
+    encoding, understood, field = choices.encoding, list[str](), ""
+    fields: tuple[str, ...] = ()
+    if is_gathered(str(path)) or choices != Choices(encoding):
+        gathered = yield from gathering([str(path)], choices)
+        path, name, understood, field = Path(gathered.path), gathered.name, gathered.words(), gathered.field
+        fields = (*gathered.fields,)
     found = yield from reading(path, encoding)
     reference = CorpusReference(
         name=name,
@@ -46,6 +49,6 @@ def reading_facts(
     rare = "".join(sorted(character for character, count in found.counts.items() if count == 1))
     text_bytes = sum(len(one.encode("utf-8", "surrogatepass")) * count for one, count in found.counts.items())
     characters = "".join(sorted(found.counts))
-    return CorpusFacts(
-        reference, len(found.counts), (*understood, *found.notes), rare, characters, found.guessed, text_bytes
-    )
+    notes = (*understood, *found.notes)
+    size, guessed = len(found.counts), found.guessed
+    return CorpusFacts(reference, size, notes, rare, characters, guessed, text_bytes, field, fields)

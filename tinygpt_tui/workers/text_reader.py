@@ -1,6 +1,6 @@
 """Reads a large text in a process of its own, so that a form stays responsive and the reading can be cancelled.
 
-`python -m tinygpt_tui.workers.text_reader PATH NAME ENTROPY ENCODING` is that process: JSON lines on stdout, the
+`python -m tinygpt_tui.workers.text_reader PATH NAME ENTROPY CHOICES` is that process: JSON lines on stdout, the
 fraction that is read, then the facts or an error.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from tinygpt_tui.corpora.encodings import AUTO
+from tinygpt_tui.corpora.formats import AS_IT_IS, Choices
 from tinygpt_tui.corpora.gathering import is_gathered
 from tinygpt_tui.errors import CorpusError, TinyGPTError
 from tinygpt_tui.reading import decode
@@ -35,8 +35,8 @@ class _Line(msgspec.Struct, omit_defaults=True):
 class TextReader:
     """Reads a text; iterate over `fractions` to its end for the facts; `close` may be called from another thread."""
 
-    def __init__(self, path: Path, name: str, entropy: float | None, encoding: str = AUTO) -> None:
-        self._given = path, name, entropy, encoding
+    def __init__(self, path: Path, name: str, entropy: float | None, choices: Choices = AS_IT_IS) -> None:
+        self._given = path, name, entropy, choices
         self._child: Child | None = None
         self._closed = False
 
@@ -61,8 +61,8 @@ class TextReader:
             self._child.kill()
 
     def _by_child(self) -> Generator[float, None, CorpusFacts]:
-        path, name, entropy, encoding = self._given
-        arguments = str(path), name, "" if entropy is None else repr(entropy), encoding
+        path, name, entropy, choices = self._given
+        arguments = str(path), name, "" if entropy is None else repr(entropy), msgspec.json.encode(choices).decode()
         with Child("tinygpt_tui.workers.text_reader", *arguments, stdout=subprocess.PIPE) as child:
             self._child = child
             if self._closed:
@@ -79,8 +79,8 @@ class TextReader:
 
 def main() -> None:
     """Read the text named on the command line."""
-    path, name, entropy, encoding = Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4]
-    steps = reading_facts(path, name, float(entropy) if entropy else None, encoding)
+    path, name, entropy, choices = Path(sys.argv[1]), sys.argv[2], sys.argv[3], decode(sys.argv[4], Choices)
+    steps = reading_facts(path, name, float(entropy) if entropy else None, choices)
     written_at = 0.0
     while True:
         try:

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input, Select
+from textual.widgets import Button, Input, Select
 from train_bench import ScriptedRun, TrainBench, train_tab
 
 from tinygpt_tui.corpora.catalog import CorpusEntry
 from tinygpt_tui.corpora.download import Downloaded
 from tinygpt_tui.errors import DownloadError
 from tinygpt_tui.planning.machine import Machine, save_machine
+from tinygpt_tui.planning.tokens import suggestion
 from tinygpt_tui.settings.fields import changed
 from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
@@ -120,6 +121,35 @@ async def test_a_file_that_cannot_be_learnt_from(content: bytes, reason: str, tm
         await bench.until(lambda: reason in bench.text(".-facts"))
         await bench.until(lambda: reason in bench.text("#form-summary"))
         assert not bench.start_enabled
+
+
+async def test_a_folder_its_fields_and_its_documents(tmp_path: Path) -> None:
+    folder = tmp_path / "letters"
+    folder.mkdir()
+    (folder / "r.jsonl").write_text('{"text": "the cat sat", "note": "ab ba"}\n' * 30)
+    (folder / "x.pdf").write_bytes(b"%PDF-1.7")
+    async with train_tab() as bench:
+        await bench.read()
+        bench.form.action_choose_file()
+        await bench.until(lambda: bench.app.screen.query("#folder"))
+        bench.app.screen.query_one("#path", Input).value = str(folder)
+        await bench.app.screen.query_one("#path", Input).action_submit()
+        await bench.until(lambda: str(folder) in bench.app.screen.query_one("DialogBox").border_title)
+        bench.app.screen.query_one("#folder", Button).press()
+        await bench.until(lambda: "30 records, field `text` (also: `note`)" in bench.text("#corpus-facts"))
+        assert "1 file left out, a PDF: x.pdf" in bench.text("#corpus-facts")
+        facts = bench.form.state.facts
+        assert facts is not None
+        assert (facts.reference.name, facts.vocab_size) == ("letters", len(set("the cat sat")) + 1)  # and the boundary
+        assert bench.form.name_row.text == "letters"
+        bench.screen.query_one("#corpus-field", Select).value = "note"
+        await bench.until(lambda: "field `note` (also: `text`)" in bench.text("#corpus-facts"))
+        bench.screen.query_one("#corpus-documents", Select).value = "none"
+        await bench.until(lambda: bench.form.state.facts and bench.form.state.facts.characters == "\n ab")
+        await bench.set("tokenizer", "bpe:512")
+        assert bench.form.state.draft.settings is not None
+        assert bench.form.state.draft.settings.tokenizer == "bpe:512"
+        assert "this text is too short for byte pairs" in suggestion(150)
 
 
 async def test_another_encoding_is_noted(tmp_path: Path) -> None:

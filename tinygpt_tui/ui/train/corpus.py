@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from textual.worker import get_current_worker
 from tinygpt_tui.corpora.catalog import CorpusEntry, find_corpus, list_corpora
 from tinygpt_tui.corpora.download import Downloaded, download
 from tinygpt_tui.corpora.encodings import AUTO
+from tinygpt_tui.corpora.formats import AS_IT_IS, Choices
 from tinygpt_tui.errors import CorpusError, TinyGPTError
 from tinygpt_tui.runs.folder import CorpusReference
 from tinygpt_tui.runs.text_facts import CorpusFacts
@@ -54,6 +56,7 @@ class TrainCorpus(Vertical):
         super().__init__()
         self._files: list[CorpusEntry] = []
         self._chosen: CorpusEntry | None = None
+        self._choices = AS_IT_IS
         self.fetching = False
         self.problem = ""  # why the chosen text is unusable
         self._reader: TextReader | None = None
@@ -93,19 +96,19 @@ class TrainCorpus(Vertical):
         self.ask_for_file()
 
     def choose_file(self, path: str, encoding: str = AUTO) -> None:
-        """Choose a text file. Raises NotFoundError, CorpusError."""
+        """Choose a file, a folder or a glob. Raises NotFoundError."""
         entry = find_corpus(path)
         if entry.name not in {known.name for known in self._files}:
             self._files = [*self._files, entry]
         else:
             self._files = [entry if known.name == entry.name else known for known in self._files]
-        self._choose(entry, encoding)
+        self._choose(entry, Choices(encoding))
 
     def choose_again(self, reference: CorpusReference) -> None:
         """Choose the text of an earlier run. Raises NotFoundError, CorpusError."""
         known = next((entry for entry in self._entries() if entry.name == reference.name and entry.here), None)
         if known is not None:
-            self._choose(known, reference.encoding)
+            self._choose(known, Choices(reference.encoding))
         else:
             self.choose_file(reference.path, reference.encoding)
 
@@ -132,17 +135,17 @@ class TrainCorpus(Vertical):
         own = {entry.name for entry in self._files}
         return [*(entry for entry in list_corpora() if entry.name not in own), *self._files]
 
-    def _choose(self, entry: CorpusEntry, encoding: str = AUTO) -> None:
+    def _choose(self, entry: CorpusEntry, choices: Choices = AS_IT_IS) -> None:
         self.cancel()
-        self._chosen, self.problem = entry, ""
-        self._picker.show_encoding(encoding)
+        self._chosen, self.problem, self._choices = entry, "", choices
+        self._picker.show_choices(choices, own=entry.own)
         self._picker.show_entries(self._entries(), entry.name)
         self.post_message(self.Read(entry, None))
         if entry.path is None:
             self._picker.show_away(entry)
         else:
             self._picker.show_reading()
-            self._reader = TextReader(Path(entry.path), entry.name, entry.row.entropy, encoding)
+            self._reader = TextReader(Path(entry.path), entry.name, entry.row.entropy, choices)
             self._read(entry, self._reader)
 
     def _stop_reading(self) -> None:
@@ -190,11 +193,11 @@ class TrainCorpus(Vertical):
         message.stop()
         self._choose(message.entry)
 
-    def on_train_corpus_picker_encoding_chosen(self, message: TrainCorpusPicker.EncodingChosen) -> None:
-        """Read the text in another encoding."""
+    def on_train_corpus_picker_choices_changed(self, message: TrainCorpusPicker.ChoicesChanged) -> None:
+        """Read the text in another encoding, other fields of its records, or other documents."""
         message.stop()
         if self._chosen is not None:
-            self._choose(self._chosen, message.encoding)
+            self._choose(self._chosen, dataclasses.replace(self._choices, **message.changes))
 
     def on_train_corpus_picker_download_wanted(self, message: TrainCorpusPicker.DownloadWanted) -> None:
         """Start the download."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -11,8 +12,11 @@ from textual.widgets import Button, ProgressBar, Select, Static
 
 from tinygpt_tui.corpora.catalog import CorpusEntry
 from tinygpt_tui.corpora.encodings import AUTO, COMMON
+from tinygpt_tui.corpora.formats import Choices
 from tinygpt_tui.runs.text_facts import CorpusFacts
 from tinygpt_tui.words import size
+
+DOCUMENTS = {"auto": "each file and record", "lines": "each line", "none": "none: all is one text"}
 
 
 class TrainCorpusPicker(Vertical):
@@ -26,8 +30,8 @@ class TrainCorpusPicker(Vertical):
         & Select { width: 40; }
         & Button { margin: 0 0 0 2; }
         & .-facts { height: auto; padding: 0 0 0 19; }
-        & .-encoding { display: none; }
-        &.-unsure .-encoding { display: block; }
+        & .-encoding, & .-documents, & .-fields { display: none; }
+        &.-unsure .-encoding, &.-own .-documents, &.-records .-fields { display: block; }
         & ProgressBar { width: 40; & > Bar { width: 1fr; } }
         & .-download { display: none; padding: 0 0 0 19; }
         &.-away .-download { display: block; }
@@ -39,8 +43,12 @@ class TrainCorpusPicker(Vertical):
     HELP = """## Corpus
 
 The text to learn from. *Tales* comes with the program. *Tiny Shakespeare* is downloaded when you ask for it.
-Any text file can be chosen by its path or in the tree of folders. UTF-8 is best; other encodings are recognised and
-converted. If the encoding had to be guessed, a line of the text shows the result, and a list below offers others.
+Any file, or a folder with all in it, can be chosen by its path or in the tree of folders: texts, web pages, e-books,
+records (.jsonl, .json, .csv, .tsv) and archives. What was understood is below; of records, a list offers the fields.
+*Documents* are the files and records, or the lines: the model learns where each ends.
+
+UTF-8 is best; other encodings are recognised and converted. If the encoding had to be guessed, a line of the text shows
+the result, and a list below offers others.
 """
 
     class Chosen(Message):
@@ -50,12 +58,12 @@ converted. If the encoding had to be guessed, a line of the text shows the resul
             super().__init__()
             self.entry = entry
 
-    class EncodingChosen(Message):
-        """Another encoding was chosen for the text."""
+    class ChoicesChanged(Message):
+        """Another encoding, field or kind of documents was chosen for the text."""
 
-        def __init__(self, encoding: str) -> None:
+        def __init__(self, changes: dict[str, Any]) -> None:
             super().__init__()
-            self.encoding = encoding
+            self.changes = changes
 
     class FileWanted(Message):
         """The user wants to name a file."""
@@ -69,6 +77,7 @@ converted. If the encoding had to be guessed, a line of the text shows the resul
     def __init__(self) -> None:
         super().__init__()
         self._entries: dict[str, CorpusEntry] = {}
+        self._field = ""  # the requested one; empty: the likeliest
 
     def compose(self) -> ComposeResult:
         """Yield the list, the file button, the facts and the download."""
@@ -76,11 +85,18 @@ converted. If the encoding had to be guessed, a line of the text shows the resul
             yield Static("corpus", classes="-title")
             yield Select[str]((), prompt="choose a text", compact=True, id="corpus")
             yield Button("File… alt+o", compact=True, id="corpus-file", tooltip="Choose any text file (alt+o)")
-        yield Static("", classes="-facts", markup=False)
+        yield Static("", classes="-facts", id="corpus-facts", markup=False)
         with Horizontal(classes="-encoding"):
             yield Static("encoding", classes="-title")
             choices = [(name, name) for name in COMMON]
             yield Select(choices, value=AUTO, allow_blank=False, compact=True, id="corpus-encoding")
+        with Horizontal(classes="-fields"):
+            yield Static("field", classes="-title")
+            yield Select[str]((), prompt="the text of a record", compact=True, id="corpus-field")
+        with Horizontal(classes="-documents"):
+            yield Static("documents", classes="-title")
+            kinds = [(words, kind) for kind, words in DOCUMENTS.items()]
+            yield Select(kinds, value="auto", allow_blank=False, compact=True, id="corpus-documents")
         with Horizontal(classes="-download"):
             yield Button("Download", compact=True, id="corpus-download", classes="-waiting", variant="primary")
             yield ProgressBar(show_eta=False, classes="-fetching")
@@ -101,10 +117,14 @@ converted. If the encoding had to be guessed, a line of the text shows the resul
             if chosen in self._entries:
                 select.value = chosen
 
-    def show_encoding(self, encoding: str) -> None:
-        """Show the requested encoding; nothing is sent."""
+    def show_choices(self, choices: Choices, *, own: bool) -> None:
+        """Show what was requested, of the user's `own` text also its documents; nothing is sent."""
+        self.set_class(own, "-own")
+        self._field = choices.field
         with self.prevent(Select.Changed):
-            self.query_one("#corpus-encoding", Select).value = encoding if encoding in COMMON else AUTO
+            known = choices.encoding in COMMON
+            self.query_one("#corpus-encoding", Select).value = choices.encoding if known else AUTO
+            self.query_one("#corpus-documents", Select).value = choices.documents
 
     def show_reading(self, share: float = 0.0) -> None:
         """Show that the text is being read, and how much of it is done."""
@@ -112,6 +132,12 @@ converted. If the encoding had to be guessed, a line of the text shows the resul
 
     def show_facts(self, facts: CorpusFacts) -> None:
         """Show what was read."""
+        self.set_class(len(facts.fields) > 1, "-records")
+        with self.prevent(Select.Changed):
+            select = self.query_one("#corpus-field", Select)
+            likeliest = [(f"the likeliest: {facts.field}" if not self._field else "the likeliest", "")]
+            select.set_options([*likeliest, *((name, name) for name in facts.fields)])
+            select.value = self._field if self._field in facts.fields else ""
         known = facts.reference
         parts = [f"{known.characters:,} characters, {facts.vocab_size} different"]
         if known.entropy is not None:
@@ -143,8 +169,10 @@ converted. If the encoding had to be guessed, a line of the text shows the resul
     def on_select_changed(self, message: Select.Changed) -> None:
         """Post the chosen corpus or encoding."""
         message.stop()
-        if message.select.id == "corpus-encoding":
-            self.post_message(self.EncodingChosen(str(message.value)))
+        name = str(message.select.id).removeprefix("corpus-")
+        if name in ("encoding", "field", "documents"):
+            if message.value != Select.BLANK:
+                self.post_message(self.ChoicesChanged({name: str(message.value)}))
         elif self.entry is not None:
             self.post_message(self.Chosen(self.entry))
 
