@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from tinygpt_tui.cli.flags import add_encoding_flag
+from tinygpt_tui.cli.flags import add_corpus_flags
 from tinygpt_tui.cli.output import notify, write, write_data
 from tinygpt_tui.errors import UsageError
 
@@ -12,10 +12,8 @@ from tinygpt_tui.errors import UsageError
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("model", help="a model's name, as `tinygpt-tui models` lists it, or its folder")
-    parser.add_argument(
-        "--corpus", metavar="NAME|FILE", help="a text that the model has not read; default: what its run left unread"
-    )
-    add_encoding_flag(parser)
+    words = "a text that the model has not read (default: what its run left unread):"
+    add_corpus_flags(parser, required=False, words=words)
     parser.add_argument("--dry-run", action="store_true", help="measure, and write nothing")
     parser.add_argument("--json", action="store_true", help="print what was found as JSON")
 
@@ -24,17 +22,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and write. Raises NotFoundError, UsageError, CheckpointError, CorpusError, StorageError."""
     from tinygpt_tui.checkpoints.calibrated import write_calibration
     from tinygpt_tui.checkpoints.library import find_model
-    from tinygpt_tui.cli.reading import read_corpus_text, with_progress
-    from tinygpt_tui.corpora.catalog import require_corpus
+    from tinygpt_tui.cli.reading import open_corpus, with_progress
     from tinygpt_tui.runs.manage import is_own
     from tinygpt_tui.workers.calibrator import calibrating
 
     model = find_model(arguments.model)
     if not arguments.dry_run and not is_own(model):
         raise UsageError(f"{model.name} is not one of your models", "measure it without writing: add --dry-run")
-    text = None
-    if arguments.corpus:
-        text = read_corpus_text(require_corpus(arguments.corpus)[1], arguments.encoding)
+    text = open_corpus(arguments)[1] if arguments.corpus else None
     found = with_progress(calibrating(model, text), f"measuring {model.name}")
     calibration, before, after = found.calibration, found.before, found.after
     if not arguments.dry_run:

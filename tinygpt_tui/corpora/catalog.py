@@ -72,8 +72,8 @@ def list_corpora() -> list[CorpusEntry]:
 def find_corpus(name: str) -> CorpusEntry:
     """Return the corpus that `name` means: a catalogue name, or a file, a folder or a glob.
 
-    Raises NotFoundError, StorageError for what is neither a file nor a folder; a corpus that must be downloaded first is
-    returned with `path` None.
+    Raises NotFoundError, StorageError for what is neither a file nor a folder; a corpus that must be downloaded first
+    is returned with `path` None.
     """
     entries = {entry.name: entry for entry in list_corpora()}
     if (entry := paths.find_named(entries, name)) is not None:

@@ -50,9 +50,9 @@ def reliability_of(model: Path) -> Generator[float, None, Reliability]:
     """
     stored = read_folder(model)
     run, architecture = RunFolder(model).read_settings(), stored.config.architecture
-    corpus = split(
-        text_of(run.corpus).text, architecture.training_length, run.training.validation_share, stored.tokenizer
-    )
+    text, length = text_of(run.corpus), architecture.training_length
+    share, documents = run.training.validation_share, bool(text.documents)
+    corpus = split(text.text, length, share, stored.tokenizer, documents=documents)
     result = yield from measuring(_forward(stored, model), _windows(stored, corpus.validation))
     return result
 
@@ -85,7 +85,7 @@ def calibrating(model: Path, text: CorpusText | None = None) -> Generator[float,
 def _texts(model: Path, stored: StoredModel, text: CorpusText | None) -> tuple[list[Piece], list[Piece], str]:
     """Return the windows that decide, those that judge, and what the former are."""
     if text is not None:
-        ids = stored.tokenizer.encode(text.text)
+        ids = stored.tokenizer.encode(text.plain)
         return *halves(_windows(stored, np.array(ids, dtype=np.int64))), "of another text: every second window"
     try:
         run = RunFolder(model).read_settings()
@@ -93,7 +93,8 @@ def _texts(model: Path, stored: StoredModel, text: CorpusText | None) -> tuple[l
         other = own_command("calibrate", model.name, "--corpus", "FILE")
         raise UsageError(f"{model.name} was not trained here", f"name a text that it has not read: {other}") from None
     length = stored.config.architecture.training_length
-    corpus = split(text_of(run.corpus).text, length, run.training.validation_share, stored.tokenizer)
+    own, share = text_of(run.corpus), run.training.validation_share
+    corpus = split(own.text, length, share, stored.tokenizer, documents=bool(own.documents))
     _, aside = set_aside(corpus, run.training.calibration_share, length)
     if len(aside):
         return _windows(stored, aside), _windows(stored, corpus.validation), ASIDE
