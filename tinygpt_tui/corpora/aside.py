@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.tokenizers.char import Ids
 
@@ -18,4 +20,4 @@ def set_aside(corpus: Corpus, share: float, length: int) -> tuple[Corpus, Ids]:
     cut = len(corpus.train) - count
     if count < FEWEST or cut <= length:
         return corpus, corpus.train[:0]
-    return Corpus(corpus.tokenizer, corpus.train[:cut], corpus.validation), corpus.train[cut:]
+    return replace(corpus, train=corpus.train[:cut]), corpus.train[cut:]

@@ -52,7 +52,7 @@ Documents = Literal["auto", "lines", "none"]
 
 @dataclass(frozen=True)
 class Choices:
-    """What the user can choose: the encoding, the records' field (empty: the likeliest), and what a document is."""
+    """What the user can choose: the encoding, the records' field (empty: the most likely one), and what a document is."""
 
     encoding: str = AUTO
     field: str = ""
@@ -231,24 +231,24 @@ class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
-        self._silent = self._kept = 0
+        self._silent = self._preformatted = 0
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         self._silent += tag in self.SILENT
-        self._kept += tag == "pre"
+        self._preformatted += tag == "pre"
         if tag in self.BLOCKS:
             self.parts.append("\n")
 
     def handle_endtag(self, tag: str) -> None:
         self._silent = max(0, self._silent - (tag in self.SILENT))
-        self._kept = max(0, self._kept - (tag == "pre"))
+        self._preformatted = max(0, self._preformatted - (tag == "pre"))
         if tag in self.BLOCKS:
             self.parts.append("\n")
 
     def handle_data(self, data: str) -> None:
         if self._silent:
             return
-        if not self._kept:
+        if not self._preformatted:
             data = re.sub(r"\s+", " ", data)
             data = data.lstrip() if not self.parts or self.parts[-1].endswith("\n") else data
         self.parts.append(data)

@@ -77,7 +77,7 @@ the result, and a list below offers others.
     def __init__(self) -> None:
         super().__init__()
         self._entries: dict[str, CorpusEntry] = {}
-        self._field = ""  # the requested one; empty: the likeliest
+        self._field = ""  # the requested one; empty: the most likely
 
     def compose(self) -> ComposeResult:
         """Yield the list, the file button, the facts and the download."""
@@ -135,7 +135,7 @@ the result, and a list below offers others.
         self.set_class(len(facts.fields) > 1, "-records")
         with self.prevent(Select.Changed):
             select = self.query_one("#corpus-field", Select)
-            likeliest = [(f"the likeliest: {facts.field}" if not self._field else "the likeliest", "")]
+            likeliest = [(f"automatic: {facts.field}" if not self._field else "automatic", "")]
             select.set_options([*likeliest, *((name, name) for name in facts.fields)])
             select.value = self._field if self._field in facts.fields else ""
         known = facts.reference
