@@ -52,7 +52,7 @@ Documents = Literal["auto", "lines", "none"]
 
 @dataclass(frozen=True)
 class Choices:
-    """What the user can choose: the encoding, the records' field (empty: the most likely one), and what a document is."""
+    """What the user can choose: encoding, field of the records (empty: the most likely one), what a document is."""
 
     encoding: str = AUTO
     field: str = ""

@@ -135,8 +135,8 @@ the result, and a list below offers others.
         self.set_class(len(facts.fields) > 1, "-records")
         with self.prevent(Select.Changed):
             select = self.query_one("#corpus-field", Select)
-            likeliest = [(f"automatic: {facts.field}" if not self._field else "automatic", "")]
-            select.set_options([*likeliest, *((name, name) for name in facts.fields)])
+            automatic = [(f"automatic: {facts.field}" if not self._field else "automatic", "")]
+            select.set_options([*automatic, *((name, name) for name in facts.fields)])
             select.value = self._field if self._field in facts.fields else ""
         known = facts.reference
         parts = [f"{known.characters:,} characters, {facts.vocab_size} different"]
