@@ -119,7 +119,7 @@ def test_warnings() -> None:
     assert "114 epochs" in warned(msgspec.structs.replace(PRESETS["small"].training, steps=40_000), 100_000)
     assert "of memory" in warned(quick, 1_000_000, free=1e6)
     assert warned(quick, 1_000_000, rare="é") == "1 character occurs only once (é): the model cannot learn it"
-    assert "3 characters occur only once (abc)" in warned(quick, 1_000_000, rare="abc")
+    assert "4 characters occur only once (\\nabc)" in warned(quick, 1_000_000, rare="abc\n")
     assert rare_in(Counter("abracadabra!")) == "!cd"
 
 

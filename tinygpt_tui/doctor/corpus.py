@@ -118,12 +118,16 @@ def split_findings(corpus: Corpus) -> Iterator[Finding]:
             0,
             "split",
             "warning",
-            f"{len(unseen):,} different tokens are only in the validation split ({examples}): {share:.1%} of it",
+            f"{_tokens(len(unseen))} only in the validation split ({examples}): {share:.1%} of it",
             "The end of the text differs from the rest: nothing can be learned about what is only there.",
             place=_place(corpus, int(np.argmax(np.isin(validation, unseen)))),
         )
     else:
         yield Finding(0, "split", "fine", f"the model {parts}")
+
+
+def _tokens(count: int) -> str:
+    return "1 token is" if count == 1 else f"{count:,} different tokens are"
 
 
 def repetition_findings(corpus: Corpus) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from tinygpt_tui.settings.base import count_parameters
 from tinygpt_tui.settings.tokenizer import CHARACTERS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.char import id_type
-from tinygpt_tui.words import duration, ratio, shortened, size
+from tinygpt_tui.words import duration, printable, ratio, shortened, size
 
 FEW_JUDGES = 3000  # tokens in the validation split
 FEW_WINDOWS = 4  # batches in one round through the text
@@ -181,11 +181,11 @@ def advice(
             {"steps": str(enough)} | ({"minutes": "0"} if settings.minutes else {}),
         )
     if rare:
-        several = len(rare) > 1
+        several, shown = len(rare) > 1, printable("".join(sorted(rare)), lines=False)
         warn(
             "rare",
             f"{len(rare)} character{'s' * several} {'occur' if several else 'occurs'} only once "
-            f"({shortened(''.join(sorted(rare)), ONCE_SHOWN)}): the model cannot learn {'them' if several else 'it'}",
+            f"({shortened(shown, ONCE_SHOWN)}): the model cannot learn {'them' if several else 'it'}",
         )
     return found_wrong
 
