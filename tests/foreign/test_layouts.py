@@ -158,7 +158,16 @@ def test_its_logits_are_the_programs(
 
 
 def test_every_layout_is_tested() -> None:
-    elsewhere = {"gguf", "hf-gpt2", "nanochat", "litgpt", "safetensors", *(case[0] for case in FAMILIES.values())}
+    elsewhere = {
+        "gguf",
+        "hf-gpt2",
+        "nanochat",
+        "litgpt",
+        "safetensors",
+        "torch-recurrent",
+        "makemore-rnn",
+        *(case[0] for case in FAMILIES.values()),
+    }
     assert {case[2] for case in CASES.values()} | elsewhere == LAYOUTS.keys()
 
 

@@ -5,6 +5,8 @@
 With the cell of Elman 1990 and a state twice as wide as the stream this is the net of GPTnano, whose blocks all read
 the embedding (only the last of them counted) and whose state was thrown away between two generated tokens; here each
 block reads the one below, and the state is a memory. The steps through time run in torch's own kernels.
+
+`plain` nets are torch's `nn.RNN`, `nn.GRU` and `nn.LSTM` between an embedding and a head, as most programs have them.
 """
 
 from __future__ import annotations
@@ -56,12 +58,13 @@ class Cell(nn.Module):
     forget gate of Gers et al. 2000 (lstm).
     """
 
-    def __init__(self, kind: str, gates: int, channels: int, hidden: int) -> None:
+    def __init__(self, kind: str, gates: int, channels: int, hidden: int, *, state_bias: bool = False) -> None:
+        """`state_bias`: a second bias, as torch's own modules have it; only a GRU's is not one with the first."""
         super().__init__()
         self.kind = kind
         rows = gates * hidden
         self.from_token = nn.Linear(channels, rows)
-        self.from_state = nn.Linear(hidden, rows, bias=False)  # one bias is enough
+        self.from_state = nn.Linear(hidden, rows, bias=state_bias)
         self.no_bias: Tensor
         self.register_buffer("no_bias", torch.zeros(rows), persistent=False)
 
@@ -73,7 +76,9 @@ class Cell(nn.Module):
 
     @property
     def _weights(self) -> list[Tensor]:
-        return [self.from_token.weight, self.from_state.weight, self.from_token.bias, self.no_bias]
+        state_bias: Tensor | None = self.from_state.bias
+        second = self.no_bias if state_bias is None else state_bias
+        return [self.from_token.weight, self.from_state.weight, self.from_token.bias, second]
 
     def _pack(self) -> None:
         """Put the weights into one piece of memory where cuDNN computes: it would copy them there at each call.
@@ -125,6 +130,20 @@ class RecurrentBlock(nn.Module):
         return F.dropout(y, self.dropout, self.training) if self.dropout else y
 
 
+class PlainBlock(nn.Module):
+    """A cell alone."""
+
+    def __init__(self, kind: str, settings: RecurrentSettings, channels: int) -> None:
+        super().__init__()
+        self.dropout = settings.dropout
+        self.cell = Cell(kind, settings.GATES, channels, settings.n_hidden, state_bias=True)
+
+    def forward(self, x: Tensor, state: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x (B, T, C), state and cell (B, H) -> all states (B, T, H) and the new state and cell."""
+        y, state, cell = self.cell(x, state, cell)
+        return F.dropout(y, self.dropout, self.training) if self.dropout else y, state, cell
+
+
 class Recurrent(LanguageModel):
     """A stack of recurrent blocks between an embedding and a head; no window, no positions."""
 
@@ -133,10 +152,17 @@ class Recurrent(LanguageModel):
     def __init__(self, settings: RecurrentSettings) -> None:
         super().__init__(settings)
         self.kind = str(settings.__struct_config__.tag)
-        V, C = settings.vocab_size, settings.n_embd
+        V, C, H, L = settings.vocab_size, settings.n_embd, settings.n_hidden, settings.n_layer
         self.wte = nn.Embedding(V, C)
-        self.h = nn.ModuleList(RecurrentBlock(self.kind, settings) for _ in range(settings.n_layer))
-        self.lm_head = Head(C, V)
+        blocks: list[nn.Module] = [
+            PlainBlock(self.kind, settings, H if layer else C)
+            if settings.plain
+            else RecurrentBlock(self.kind, settings)
+            for layer in range(L)
+        ]
+        self.h = nn.ModuleList(blocks)
+        self.start = nn.Parameter(torch.zeros(L, H)) if settings.learned_start else None
+        self.lm_head = Head(H if settings.plain else C, V)
         self._start_weights()
 
     def forward(self, ids: Tensor, memory: Memory | None = None) -> Tensor:
@@ -158,10 +184,12 @@ class Recurrent(LanguageModel):
         return logits
 
     def new_memory(self, batch: int) -> RecurrentMemory:
-        """Return a memory of zeros for `batch` texts."""
+        """Return a memory of zeros for `batch` texts, or of the learned start."""
         s, weight = self.settings, self.lm_head.weight
         states = weight.new_zeros(s.n_layer, batch, s.n_hidden)
         cells = torch.zeros_like(states) if self.kind == "lstm" else states[..., :0]
+        if self.start is not None:
+            states = states + self.start[:, None]
         return RecurrentMemory(states, cells, lengths=[0] * batch)
 
     def _start_weights(self) -> None:
@@ -170,6 +198,8 @@ class Recurrent(LanguageModel):
             if name.endswith("from_state.weight"):
                 for square in torch.split(parameter.data, self.settings.n_hidden):
                     nn.init.orthogonal_(square)
+            elif name == "start":
+                continue
             elif "wte" in name:
                 nn.init.normal_(parameter, std=0.8)
             elif name.startswith("lm_head.weight"):

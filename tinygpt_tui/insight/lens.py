@@ -26,13 +26,16 @@ def blocks_of(model: LanguageModel) -> list[nn.Module]:
 @torch.no_grad()
 def logits_after_layers(model: LanguageModel, ids: Tensor, rows: int) -> Iterator[Tensor]:
     """Yield logits of the last `rows` of ids (1, T), each (1, rows, V): before the first layer, after it, … and after
-    the last, which are the net's own. Without layers, those alone.
+    the last, which are the net's own. Without layers, those alone. Where the head cannot read what the first layer is
+    given, because that has another width, it is given zeros.
     """
     blocks = blocks_of(model)
     if not blocks:
         yield model(ids)[:, -rows:]
         return
     streams, answers = _streams(model, blocks, ids)
+    if streams[0].shape[-1] != streams[-1].shape[-1]:
+        streams[0] = torch.zeros_like(streams[-1])
     for stream in streams:
         try:
             for block, answer in zip(blocks, answers, strict=True):

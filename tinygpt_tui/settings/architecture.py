@@ -45,6 +45,10 @@ class RecurrentSettings(BaseArchitecture, frozen=True):
         int, Meta(ge=1, le=8192, description="numbers that a recurrent cell passes from token to token")
     ] = 256
     dropout: Dropout = 0.0
+    plain: Annotated[
+        bool, Meta(description="cells alone, each reads the one below: no norms, no projections, no MLP")
+    ] = False
+    learned_start: Annotated[bool, Meta(description="the state before the first token is learned, not zero")] = False
 
     @property
     def context_length(self) -> int:
@@ -64,9 +68,14 @@ class RecurrentSettings(BaseArchitecture, frozen=True):
     def parameter_budget(self) -> dict[Part, int]:
         """Return the parameters of each part, in the order of the forward pass."""
         V, C, H, L = self.vocab_size, self.n_embd, self.n_hidden, self.n_layer
+        start = L * H * self.learned_start
+        if self.plain:
+            read = C + (L - 1) * H  # what the cells of all layers read
+            cells = self.GATES * H * (read + L * (H + 2)) + start
+            return {Part.TOKEN_EMBEDDING: V * C, Part.CELLS: cells, Part.HEAD: V * H + V}
         return {
             Part.TOKEN_EMBEDDING: V * C,
-            Part.CELLS: L * self.GATES * (C * H + H * H + H),
+            Part.CELLS: L * self.GATES * (C * H + H * H + H) + start,
             Part.PROJECTIONS: L * (H * C + C),
             Part.MLP: L * (8 * C * C + 5 * C),
             Part.NORMS: L * 2 * C,

@@ -18,6 +18,7 @@ from tinygpt_tui.foreign.layouts.mingpt_2020 import MinGPT2020
 from tinygpt_tui.foreign.layouts.nanogpt import MinGPT, NanoGPT
 from tinygpt_tui.foreign.layouts.own_export import OwnExport
 from tinygpt_tui.foreign.layouts.refused import LITGPT, NANOCHAT, Refused
+from tinygpt_tui.foreign.layouts.torch_recurrent import MakemoreRNN, TorchRecurrent
 from tinygpt_tui.foreign.roles.inside import NoAttentionError
 from tinygpt_tui.foreign.source import Source
 
@@ -26,7 +27,7 @@ LAYOUTS: dict[str, Layout] = {
     for layout in (
         OwnExport(), GGUFLayout(), Lecture(), BigramTable(), NanoGPT(), MinGPT(), MinGPT2020(), HuggingFace(),
         HuggingFaceLlama(), GPTNeo(), GPTNeoX(), GPTJ(), Phi(), Llama2C(), NanoReversed(), NanoRecurrent(),
-        NANOCHAT, LITGPT,
+        MakemoreRNN(), TorchRecurrent(), NANOCHAT, LITGPT,
     )
 }  # fmt: skip
 BY_SHAPE = ByShape()  # asked last
