@@ -325,3 +325,15 @@ def test_the_engines_log_keeps_the_last_death(home: Path) -> None:
     assert not isinstance(opened, int)
     opened.close()
     assert log.read_bytes() == b""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other words for a broken pipe")
+def test_an_app_that_is_gone_before_the_first_event_is_no_error() -> None:
+    pipe = subprocess.PIPE
+    engine = command("tinygpt_tui.workers.host")
+    with subprocess.Popen(engine, env=environment(), stdin=pipe, stdout=pipe, stderr=pipe) as host:
+        assert host.stdout is not None
+        assert host.stderr is not None
+        host.stdout.close()
+        assert host.stderr.read() == b""
+    assert host.returncode == 0

@@ -165,7 +165,7 @@ def _model(path: Path, config: NativeConfig, parts: Part) -> Iterator[Row]:
     if kinds:
         yield Row("precision", ", ".join(kinds), WEIGHTS)
     weights, whole = _bytes(path / WEIGHTS), sum(_bytes(file) for file in path.rglob("*"))
-    yield Row("on disk", f"{size(whole)}, of them weights {size(weights)}")
+    yield Row("on disk", f"{size(whole)} (weights {size(weights)})")
     yield Row("folder", str(path))
 
 

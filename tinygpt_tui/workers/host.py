@@ -48,8 +48,8 @@ def main(frames_per_second: str = "30", device: str = AUTO) -> int:
     def send(event: GenerationEvent) -> None:
         _write(output, pump.push(event))
 
-    send(service.ready())
     try:
+        send(service.ready())
         while True:
             if not service.busy:
                 _write(output, pump.flush())  # no next event would send them
