@@ -15,6 +15,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.sessions.document import Session
 from tinygpt_tui.sessions.encoding import head_of
 from tinygpt_tui.sessions.search import Place, pattern_of, place_in, search
 from tinygpt_tui.sessions.store import Opened, SessionCard
@@ -207,17 +208,14 @@ class SessionsScreen(Dialog[Opened]):
 
     @work(thread=True, exclusive=True, group="sessions-search", exit_on_error=False)
     def _search(self, words: str, stopped: Event) -> None:
-        cards = [card for card in self._cards.values() if card.id != self._editor.session.id]
-        found = [*self._in_this_session(words), *search(self._editor.store, words, cards=cards, stopped=stopped.is_set)]
+        session = self._editor.session  # which may be newer than its file
+        cards = [card for card in self._cards.values() if card.id != session.id]
+        found = [
+            *_places_in(session, words, self._cards.get(session.id)),
+            *search(self._editor.store, words, cards=cards, stopped=stopped.is_set),
+        ]
         if not stopped.is_set():
             self.app.call_from_thread(self._show_places, stopped, found)
-
-    def _in_this_session(self, words: str) -> list[Place]:
-        """Search the open session, which may be newer than its file."""
-        session, pattern = self._editor.session, pattern_of(words)
-        card = self._cards.get(session.id)
-        place = place_in(session, pattern, card) if card is not None and pattern is not None else None
-        return [] if place is None else [place]
 
     def _show_places(self, stopped: Event, found: list[Place]) -> None:
         if self.is_attached and not stopped.is_set():
@@ -366,3 +364,9 @@ def _details(card: SessionCard, gone: Callable[[str], bool]) -> str:
     branches = "1 branch" if head.branches == 1 else f"{head.branches} branches"
     on_disk = size(card.size_bytes) if card.size_bytes else "not saved yet"
     return " · ".join(part for part in (branches, f"{head.characters:,} characters", on_disk, models) if part)
+
+
+def _places_in(session: Session, words: str, card: SessionCard | None) -> list[Place]:
+    pattern = pattern_of(words)
+    place = place_in(session, pattern, card) if card is not None and pattern is not None else None
+    return [] if place is None else [place]
