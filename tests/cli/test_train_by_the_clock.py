@@ -36,6 +36,7 @@ def test_a_dry_run_says_what_it_would_take_and_starts_nothing(corpus: Path) -> N
         "200 steps",
         "epochs",
         "occurs only once (é)",
+        "exports: Hugging Face ✓",
     ):
         assert words in done.stdout
     assert not paths.models_folder().exists()

@@ -146,6 +146,7 @@ PRESETS: dict[str, Preset] = {
                     norm="rmsnorm",
                     activation="swiglu",
                     hidden=352,
+                    rotary_base=300.0,  # a short window: 10,000 is for thousands of tokens
                     start="zero_residual",
                 ),
                 steps=6000,
