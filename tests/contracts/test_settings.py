@@ -62,7 +62,10 @@ RUNS: dict[str, tuple[Any, dict[str, Any]]] = {
 # These need the run's folder: what is saved, where it computes.
 FOLDERS: dict[str, Any] = {"calibration_share": 0.6, "timeline_mb": 10, "device": "no such", "threads": 2}
 # Takes seconds to start, and has tests of its own: file, and what is in it.
-ELSEWHERE = {"processes": ("training/test_distributed.py", "processes=2")}
+ELSEWHERE = {
+    "processes": ("training/test_distributed.py", "processes=2"),
+    "tokenizer": ("training/test_vocabulary.py", "tokenizer="),
+}
 
 
 def facts_of(event: TrainingEvent) -> tuple[object, ...]:
@@ -121,8 +124,11 @@ def test_a_setting_changes_the_record(name: str, threads: None) -> None:
 def other_values(settings: ArchitectureSettings, name: str) -> Iterator[ArchitectureSettings]:
     """Yield the settings with other values of a field, those that can be."""
     field, now = fields_of(type(settings))[name], getattr(settings, name)
-    if field.choices:
-        values: list[Any] = [choice for choice in field.choices if choice != now]
+    values: list[Any]
+    if field.several:
+        values = [(), (1,), (2,), (2, 0)]
+    elif field.choices:
+        values = [choice for choice in field.choices if choice != now]
     elif field.kind is bool:
         values = [not now]
     else:
