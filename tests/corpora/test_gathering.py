@@ -149,6 +149,10 @@ def test_lines_are_documents_or_nothing_is(tmp_path: Path) -> None:
     assert documents(lines) == ["ann", "bob", "cleo", ""]
     (tmp_path / "more.txt").write_text(f"{'d' * 200}{BOUNDARY}ora")
     one = read_text(Path(gather(tmp_path, documents="none").path))
+    (tmp_path / "data.txt").write_text("0123456789" * 3000)
+    assert "the longest line has 30,000 characters" in "\n".join(
+        gather(tmp_path / "data.txt", documents="lines").words()
+    )
     assert (one.documents, one.text) == (0, f"{'d' * 200} ora\n\nann\nbob\n\ncleo\n\n")
 
 

@@ -28,6 +28,7 @@ from tinygpt_tui.words import printable, shortened
 FORMAT = 1
 STDIN = "-"
 MOST_FILES = 100_000
+LONG_LINE = 20_000  # characters: more is hardly a paragraph
 MOST_FIELDS = 12  # that are named
 BETWEEN = "\n\n"  # documents that are joined
 SHOWN = 3  # names of files that are left out, for each reason
@@ -74,6 +75,8 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
             lines.append(f"{_count(self.duplicates, 'document')} more than once in it, word for word")
         if self.addresses:
             lines.append(f"{_count(self.addresses, 'e-mail address')} in it: a model may write them")
+        if self.longest_line > LONG_LINE:
+            lines.append(f"the longest line has {self.longest_line:,} characters: data, or a program made smaller")
         return [*lines, *self.notes[:SHOWN]]
 
 
