@@ -167,8 +167,9 @@ def test_a_vocabulary_beside_the_weights(name: str, write: Callable[[Path], Any]
 
 @pytest.mark.parametrize("dataset", ["mydata", "../mydata", "/mydata"])
 def test_nanogpts_own_tree(dataset: str, tmp_path: Path) -> None:
-    data = tmp_path / "nanoGPT" / "data" / "mydata"
+    data = tmp_path / "nanoGPT" / ("data" if dataset == "mydata" else "") / "mydata"
     data.mkdir(parents=True)
+    (tmp_path / "nanoGPT" / "data").mkdir(exist_ok=True)
     (data / "meta.pkl").write_bytes(pickle.dumps({"itos": ITOS, "stoi": STOI}))
     (tmp_path / "nanoGPT" / "out").mkdir()
     torch.save(weights() | {"config": {"dataset": dataset}}, tmp_path / "nanoGPT" / "out" / "ckpt.pt")
@@ -273,6 +274,33 @@ def test_a_text_beside_the_weights_is_its_vocabulary_where_the_loss_confirms_it(
     other = "".join(chr(ord(character) + 32 * 40) for character in POEM * 6)  # as many other letters
     (tmp_path / "poem.txt").write_text(other[::-1], encoding="utf-8")
     assert read_model(tmp_path / "ckpt.pt").tokenizer.name == "numbers"
+
+
+# What the text beside it is, where it is, and the characters of ids 0, 1, 2 ... that are then possible.
+LINES = "The cat\nand a dog\n" * 10
+TEXTS_BESIDE: dict[str, tuple[str, str, str]] = {
+    "all characters": ("input.txt", LINES, "\n Tacdeghnot"),
+    "a mark before": ("names.txt", LINES, "\0\n Tacdeghnot"),
+    "no line ends": ("data/input.txt", LINES, " Tacdeghnot"),
+    "lower case": ("../corpus.txt", LINES, "\n acdeghnot"),
+    "in a folder of data": ("../data/cats/input.txt", LINES, "\n Tacdeghnot"),
+    "not UTF-8": ("input.txt", LINES + "\xe9" * 20, "\n Tacdeghnot\xe9"),
+}
+
+
+@pytest.mark.parametrize(("name", "text", "characters"), TEXTS_BESIDE.values(), ids=TEXTS_BESIDE.keys())
+def test_a_text_makes_a_vocabulary_possible(name: str, text: str, characters: str, tmp_path: Path) -> None:
+    place = tmp_path / "repository" / "out"
+    place.mkdir(parents=True)
+    (place / name).parent.mkdir(parents=True, exist_ok=True)
+    (place / name).write_bytes(text.encode("latin-1"))
+    torch.save(weights(len(characters)), place / "ckpt.pt")
+    inspection = inspect_checkpoint(place / "ckpt.pt")
+    assert inspection.tokenizer.name == "numbers"  # until the loss confirms it
+    found = [b"".join(map(one.tokenizer.bytes_of, range(len(characters)))).decode() for one in inspection.possible]
+    assert characters.replace("\0", "") in found
+    if "\0" in characters:
+        assert any(one.tokenizer.encode("\n") == [1] for one in inspection.possible)
 
 
 def test_a_model_that_knows_one_text_has_no_wrong_vocabulary(memorised: dict[str, Any], tmp_path: Path) -> None:

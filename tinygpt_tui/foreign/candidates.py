@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Iterable, Iterator
 
 from tinygpt_tui.foreign.calibration_texts import (
     LEAST_KNOWN,
@@ -25,21 +26,27 @@ def candidates(inspection: Inspection, corpus: str = "") -> Iterator[tuple[Calib
     The texts are `corpus` alone (a name or a path) where one is given, else those near the weights and on this machine.
     """
     common = calibration_texts(corpus)
-    pairs: list[tuple[str, Tokenizer, list[CalibrationText]]]
     if inspection.tokenizer.name != "numbers":
         near = [] if corpus else [text_at(path) for path in texts_beside(inspection.source)]
-        pairs = [("", inspection.tokenizer, [*near, *common])]
-    else:
-        pairs = [
-            (one.named, one.tokenizer, [text_at(one.text)] if one.text and not corpus else common)
-            for one in inspection.possible
-        ]
-        pairs += [
-            (name, CharTokenizer(characters), common)
-            for name, characters in character_sets(inspection.tokenizer.size, corpus)
-        ]
-    for named, tokenizer, texts in pairs:
-        for text in texts:
-            least = LEAST_KNOWN_OF_GIVEN if text.given else LEAST_KNOWN
-            if known_share(tokenizer, text.text) >= least and len(tokenizer.encode(text.text)) > 1:
-                yield text, tokenizer, named
+        yield from _known(inspection.tokenizer, "", [*near, *common])
+        return
+    for one in inspection.possible:
+        if one.text is None or corpus:
+            yield from _known(one.tokenizer, one.named, common)
+            continue
+        text = text_at(one.text)
+        text = dataclasses.replace(text, text=text.text.lower()) if one.lower else text
+        if len(one.tokenizer.encode(text.text)) > 1:
+            yield text, one.tokenizer, one.named
+    for name, characters in character_sets(inspection.tokenizer.size, corpus):
+        yield from _known(CharTokenizer(characters), name, common)
+
+
+def _known(
+    tokenizer: Tokenizer, named: str, texts: Iterable[CalibrationText]
+) -> Iterator[tuple[CalibrationText, Tokenizer, str]]:
+    """Yield the texts of which a vocabulary has nearly all characters."""
+    for text in texts:
+        least = LEAST_KNOWN_OF_GIVEN if text.given else LEAST_KNOWN
+        if known_share(tokenizer, text.text) >= least and len(tokenizer.encode(text.text)) > 1:
+            yield text, tokenizer, named

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import string
 from pathlib import Path
 
@@ -23,9 +24,22 @@ USUAL = {
 
 
 def characters_of(path: Path) -> str:
-    """Return the characters of a text file, sorted, each once; empty where it cannot be read as UTF-8."""
+    """Return the characters of a text file (UTF-8, else Latin-1), sorted, each once; empty where it cannot be read."""
     try:
-        text = read_bytes(path, LARGEST_TEXT).decode("utf-8")
-    except (OSError, UnicodeDecodeError):
+        status = path.stat()
+    except OSError:
         return ""
+    return _characters_of(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)  # many models may be beside one text
+def _characters_of(path: Path, _size: int, _modified: int) -> str:
+    try:
+        content = read_bytes(path, LARGEST_TEXT)
+    except OSError:
+        return ""
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
     return "".join(sorted(set(text.replace("\r\n", "\n"))))

@@ -31,17 +31,21 @@ from tinygpt_tui.tokenizers.table import TOKENIZERS
 
 GPT2_SIZES = (50257, 50304)  # exact, and rounded as nanoGPT does
 OTHER_MODEL = "the files are of different models"
-MOST_MARKS, FEWEST_CHARACTERS = 4, 10
+MOST_MARKS, FEWEST_CHARACTERS, MOST_CHARACTERS = 4, 10, 20_000
 _IN_ORDER = re.compile("vocab|token", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Possible:
-    """A vocabulary that nothing tells, but that the loss on a text may confirm; `text` is the one it is made of."""
+    """A vocabulary that nothing tells, but that the loss on a text may confirm; `text` is the one it is made of.
+
+    `lower` says that it is made of the text in lower case.
+    """
 
     tokenizer: Tokenizer
     named: str
     text: Path | None = None
+    lower: bool = False
 
 
 def find_vocabulary(
@@ -90,10 +94,14 @@ def _unknown(size: int, files: str, problems: Sequence[str]) -> Fact:
 
 def _possible(source: Source, size: int, default: str) -> Iterator[Possible]:
     """Yield the vocabularies that a model of this size may have: of the texts near it, and the common ones."""
-    for path in texts_beside(source):
-        characters = characters_of(path)
+    for path in texts_beside(source) if size <= MOST_CHARACTERS else ():
+        characters, named = characters_of(path), _short(path, source.folder)
         for tokenizer in _of_text(characters, size):
-            yield Possible(tokenizer, _short(path, source.folder), path)
+            yield Possible(tokenizer, named, path)
+        lower = "".join(sorted(set(characters.lower())))
+        if lower != characters:
+            for tokenizer in _of_text(lower, size):
+                yield Possible(tokenizer, f"{named} in lower case", path, lower=True)
     common = {"its program's common characters": default, **USUAL}
     for named, characters in common.items():
         if len(characters) == size:
@@ -101,15 +109,17 @@ def _possible(source: Source, size: int, default: str) -> Iterator[Possible]:
 
 
 def _of_text(characters: str, size: int) -> Iterator[Tokenizer]:
-    """Yield the tokenizers of a text's characters, and a few marks behind them or one before."""
-    if not size - MOST_MARKS <= len(characters) <= size or len(characters) < FEWEST_CHARACTERS:
-        return
-    tokenizer = CharTokenizer(characters)
-    yield tokenizer if len(characters) == size else PaddedTokenizer(tokenizer, size)
-    if len(characters) == size - 1:
-        before = tokenizer_of(dict(enumerate(characters, 1)), size)
+    """Yield the tokenizers of a text's characters, with its line ends and without, and of a few marks beside them."""
+    for found in (characters, characters.replace("\n", "")):
+        if not size - MOST_MARKS <= len(found) <= size or len(found) < FEWEST_CHARACTERS:
+            continue
+        tokenizer = CharTokenizer(found)
+        yield tokenizer if len(found) == size else PaddedTokenizer(tokenizer, size)
+        before = tokenizer_of(dict(enumerate(found, 1)), size) if len(found) == size - 1 else None
         if before is not None:
             yield before
+        if len(found) == size:
+            return
 
 
 def _read_or_note(path: Path, size: int, problems: list[str]) -> Tokenizer | None:

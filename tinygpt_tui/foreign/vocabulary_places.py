@@ -22,6 +22,7 @@ NO_TEXT = re.compile(
 )
 MOST_ENTRIES, MOST_FILES, MOST_TEXTS = 500, 20, 8
 LARGEST_FILE, LARGEST_TEXT = 4 << 20, 16 << 20  # bytes
+MOST_SUBFOLDERS = 8
 PARENTS = 3  # folders above the weights in which a nanoGPT has its `data`
 
 
@@ -64,9 +65,18 @@ def _folders(source: Source) -> list[Path]:
     folder, dataset = source.folder.absolute(), _dataset(source.extras)
     above = [folder, *folder.parents[:PARENTS]]
     places = [place / "data" / dataset for place in above] if dataset else []
-    places += [folder / "data", folder.parent, folder.parent / "data"]
+    for place in (folder / "data", folder.parent, folder.parent / "data", folder.parent.parent):
+        places += [place, *_subfolders(place)] if place.name == "data" else [place]
     home = {Path.home(), Path(folder.anchor)}  # of no model alone
     return [place for place in places if is_folder(place) and not place.is_symlink() and place not in home]
+
+
+def _subfolders(folder: Path) -> list[Path]:
+    """Return the folders in a folder of data, of which each has a text and what was made of it."""
+    try:
+        return sorted(folder.iterdir())[:MOST_SUBFOLDERS] if is_folder(folder) else []
+    except OSError:
+        return []
 
 
 def _dataset(extras: Mapping[str, Any]) -> str:
