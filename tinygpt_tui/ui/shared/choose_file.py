@@ -55,7 +55,7 @@ class ChooseFileScreen(Dialog[Path]):
     DEFAULT_CSS = """
     ChooseFileScreen {
         & > DialogBox { width: 90%; max-width: 100; height: 90%; }
-        & #problem { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+        & #problem { height: auto; min-height: 1; max-height: 4; }
         & DirectoryTree { height: 1fr; background: $surface; }
     }
     """
