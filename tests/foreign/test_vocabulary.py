@@ -79,6 +79,10 @@ INSIDE: dict[str, dict[str, Any]] = {
     "a table of its own kind": {"stoi": defaultdict(int, STOI)},
     "pairs": {"vocab": list(STOI.items())},
     "a strange name": {"zeichen": CHARS},
+    "texts of numpy in a list": {"chars": list(np.array(CHARS))},
+    "bytes": {"vocab": "".join(CHARS).encode("latin-1")},
+    "a text of JSON": {"vocab": json.dumps(STOI)},
+    "objects in objects": {"data": types.SimpleNamespace(tok=types.SimpleNamespace(vocab={"stoi": STOI}))},
     "encoder and decoder": {"encoder": STOI, "decoder": ITOS},
 }
 
@@ -140,6 +144,11 @@ BESIDE: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "config.json": ("config.json", write_json({"n_layer": 1, "chars": CHARS})),
     "of the model's name": ("ckpt_vocab.json", write_json({"chars": CHARS})),
     "vocab.txt, a line each": ("vocab.txt", write_text("".join(f"{character}\n" for character in CHARS))),
+    "vocab.txt, lines of JSON": ("vocab.txt", write_text("".join(f"{json.dumps(c)}\n" for c in CHARS))),
+    "tokenizer.json, words of one character": (
+        "tokenizer.json",
+        write_json({"version": "1.0", "model": {"type": "WordLevel", "vocab": STOI}, "added_tokens": []}),
+    ),
     "vocab.txt, the line end by name": ("vocab.txt", write_text("\n".join(CHARS).replace("\n\n\n", "\n\\n\n"))),
     "vocab.txt, with ids": ("vocab.txt", write_text("".join(f"{NAMES.get(c, c)}\t{id}\n" for c, id in STOI.items()))),
     "chars.txt, in a row": ("chars.txt", write_text("".join(CHARS))),
@@ -201,7 +210,8 @@ def test_marks_are_ids_that_write_nothing(extras: dict[str, Any], tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "extras", [{"itos": {0: "a", 5: 3}}, {"chars": ["a", "a"]}, {"stoi": "?"}, {"vocab": ["the"] * V}]
+    "extras",
+    [{"itos": {0: "a", 5: 3}}, {"chars": ["a", "a"]}, {"stoi": "?"}, {"vocab": ["the"] * V}, {"chars": set(CHARS)}],
 )
 def test_a_broken_table_refuses_no_file(extras: dict[str, Any], tmp_path: Path) -> None:
     torch.save(weights() | extras, tmp_path / "ckpt.pt")

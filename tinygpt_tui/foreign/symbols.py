@@ -6,19 +6,22 @@ JSON makes them), anywhere inside dicts, lists and pickled objects, which are re
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tinygpt_tui.foreign.readers.arrays import scalar_in, texts_in
-from tinygpt_tui.foreign.readers.pickled import PickledObject
+from tinygpt_tui.foreign.readers.pickled import PickledObject, PickledSet
+from tinygpt_tui.reading import Damage, decode
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.tokenizers.padded import PaddedTokenizer
 from tinygpt_tui.tokenizers.pieces import PiecesTokenizer
 
-MOST_THINGS, DEEPEST = 10_000, 6  # of nested data are looked at
+MOST_THINGS, DEEPEST = 10_000, 12  # of nested data are looked at
 LONGEST_SYMBOL = 64
+LONGEST_JSON = 1 << 20
 FEWEST_UNNAMED = 20  # symbols of a table whose name does not say what it is
 # What a table of symbols is called, or the object that has it.
 HINT = re.compile(
@@ -132,6 +135,14 @@ def _walk(stored: Any) -> Iterator[tuple[bool, Symbols]]:
             waiting += [((hinted and depth > 0) or hint, one, depth + 1) for hint, one in _inside(value)]
 
 
+def _of_json(value: Any) -> Any:
+    """Return what a text of JSON holds; anything else unchanged."""
+    if isinstance(value, str) and value[:1] in ("{", "[") and LONGEST_SYMBOL < len(value) < LONGEST_JSON:
+        with contextlib.suppress(Damage):
+            return decode(value)
+    return value
+
+
 def _inside(value: Any) -> Iterator[tuple[bool, Any]]:
     """Yield what a container holds that may hold a table, and whether its name says so."""
     if isinstance(value, PickledObject):
@@ -140,8 +151,8 @@ def _inside(value: Any) -> Iterator[tuple[bool, Any]]:
         yield from ((hint, one) for one in value.arguments if isinstance(one, dict | list | tuple | str))
     elif isinstance(value, dict):
         for key, one in value.items():
-            if isinstance(one, dict | list | tuple | str | PickledObject):
-                yield isinstance(key, str) and bool(HINT.search(key)), one
+            if isinstance(one, dict | list | tuple | str | bytes | PickledObject):
+                yield isinstance(key, str) and bool(HINT.search(key)), _of_json(one)
     elif isinstance(value, list | tuple) and len(value) < 100:
         yield from ((False, one) for one in value if isinstance(one, dict | list | tuple | PickledObject))
 
@@ -150,6 +161,10 @@ def table_of(value: Any) -> Symbols | None:
     """Return a value as symbols by their ids; None where it is no such table."""
     if isinstance(value, PickledObject):
         value = texts_in(value)
+    if isinstance(value, bytes):
+        value = value.decode("latin-1")
+    if isinstance(value, PickledSet):  # in no order
+        return None
     if isinstance(value, str):
         return dict(enumerate(value)) if len(set(value)) == len(value) > 1 else None
     if isinstance(value, list | tuple):
@@ -159,6 +174,7 @@ def table_of(value: Any) -> Symbols | None:
             except TypeError:
                 return None
         else:
+            value = [scalar_in(one) for one in value]
             return dict(enumerate(value)) if len(value) > 1 and all(map(_is_symbol, value)) else None
     if not isinstance(value, dict) or len(value) < 2:
         return None
@@ -217,9 +233,19 @@ def _lines(text: str) -> list[str] | None:
         end = len(text) if end < 0 else end
         if end - at > LONGEST_SYMBOL or (end < len(text) and text[end] != "\n"):
             return None
-        found.append(text[at:end])
+        found.append(_unquoted(text[at:end]))
         at = end + 1
     return found
+
+
+def _unquoted(line: str) -> str:
+    """Return a line of JSON as the text that it is; any other as it is."""
+    if len(line) < 3 or line[0] != '"' or line[-1] != '"':
+        return line
+    try:
+        return str(decode(line, str))
+    except Damage:
+        return line
 
 
 def _pairs(text: str) -> list[str] | None:

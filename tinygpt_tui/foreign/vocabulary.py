@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from tinygpt_tui.foreign.sidecars import PICKLED, read_stored, read_text, sideca
 from tinygpt_tui.foreign.source import Source
 from tinygpt_tui.foreign.symbols import is_of_words, size_of, symbols_of_text, tokenizer_of, vocabulary_in
 from tinygpt_tui.foreign.vocabulary_places import KNOWN, files_beside, files_elsewhere, texts_beside
-from tinygpt_tui.reading import LARGEST_JSON, Damage, decode
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.bpe import END_OF_TEXT, BPETokenizer
 from tinygpt_tui.tokenizers.byte import ByteTokenizer
@@ -57,7 +55,7 @@ def find_vocabulary(
     file that cannot be read, or is of another model, is passed over, and named if there is no other. Raises
     CheckpointError for one of a known name that is damaged.
     """
-    inside = [source.extras, source.module.get(""), _of_metadata(source.metadata)]
+    inside = [source.extras, source.module.get(""), dict(source.metadata)]
     found = vocabulary_in(inside, size, exact=True)
     if found is not None:
         return found, _fact(found, "file", "stored with the weights"), ()
@@ -220,6 +218,8 @@ def _of_program(path: Path, stored: dict[str, Any], size: int) -> Tokenizer | No
         return _with_merges(path, stored)
     ours = "model" not in stored and isinstance(stored.get("name"), str) and stored["name"] in TOKENIZERS
     theirs = isinstance(stored.get("model"), dict) and (path.name == "tokenizer.json" or "added_tokens" in stored)
+    if theirs and stored["model"].get("type") == "WordLevel":
+        return vocabulary_in({"vocab": stored["model"].get("vocab")}, size) or read_tokenizer_json(path, size)
     return read_tokenizer_json(path, size) if ours or theirs else None
 
 
@@ -232,16 +232,6 @@ def _with_merges(path: Path, vocabulary: dict[str, Any]) -> Tokenizer | None:
     return BPETokenizer.from_dict(
         {"vocabulary": vocabulary, "merges": [line.rstrip("\r") for line in lines], "special": [END_OF_TEXT]}
     )
-
-
-def _of_metadata(metadata: Mapping[str, str]) -> dict[str, Any]:
-    """Return a safetensors file's metadata, where JSON is written in it as data."""
-    found: dict[str, Any] = dict(metadata)
-    for name, text in metadata.items():
-        if text[:1] in ("{", "[") and len(text) < LARGEST_JSON:
-            with contextlib.suppress(Damage):
-                found[name] = decode(text)
-    return found
 
 
 def _short(path: Path, folder: Path) -> str:

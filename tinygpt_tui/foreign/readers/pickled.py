@@ -85,9 +85,13 @@ class MetaRef(NamedTuple):
 AnyTensor = TensorRef | SparseRef | MetaRef
 
 
+class PickledSet(list[Any]):
+    """A set, in the order in which it was written, which says nothing."""
+
+
 _EMPTY = {
-    "dict": dict, "OrderedDict": dict, "defaultdict": dict, "Counter": dict, "list": list, "set": list,
-    "frozenset": list, "tuple": tuple, "Size": tuple,
+    "dict": dict, "OrderedDict": dict, "defaultdict": dict, "Counter": dict, "list": list, "set": PickledSet,
+    "frozenset": PickledSet, "tuple": tuple, "Size": tuple,
 }  # fmt: skip
 _CONTAINERS = {
     GlobalName(module, name)

@@ -15,7 +15,15 @@ from collections.abc import Callable
 from typing import Any
 
 from tinygpt_tui.errors import CheckpointError
-from tinygpt_tui.foreign.readers.pickled import ByteRange, GlobalName, PickledObject, key_of, result_of, storage_of
+from tinygpt_tui.foreign.readers.pickled import (
+    ByteRange,
+    GlobalName,
+    PickledObject,
+    PickledSet,
+    key_of,
+    result_of,
+    storage_of,
+)
 
 # Far more than the checkpoint of a tiny model needs, and harmless to a machine.
 LARGEST_PROGRAM = 64 << 20
@@ -310,8 +318,10 @@ _BY_NAME: dict[str, _Do] = {
     **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), lambda m, index: m.push(m.memo[index])),
     **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), _Machine.memoize),
     **dict.fromkeys(("PROTO", "FRAME"), lambda m, _: None),
-    **dict.fromkeys(("LIST", "FROZENSET"), lambda m, _: m.push(m.pop_group())),
-    **dict.fromkeys(("EMPTY_LIST", "EMPTY_SET"), lambda m, _: m.push([])),
+    "LIST": lambda m, _: m.push(m.pop_group()),
+    "FROZENSET": lambda m, _: m.push(PickledSet(m.pop_group())),
+    "EMPTY_LIST": lambda m, _: m.push([]),
+    "EMPTY_SET": lambda m, _: m.push(PickledSet()),
     **dict.fromkeys(("APPENDS", "ADDITEMS"), lambda m, _: m.append(m.pop_group())),
     **dict.fromkeys(("REDUCE", "NEWOBJ"), lambda m, _: m.reduce()),
     "MEMOIZE": lambda m, _: m.memoize(len(m.memo)),
