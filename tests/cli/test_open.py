@@ -187,7 +187,7 @@ def test_what_is_tried_is_printed_and_what_was_measured_is_not_measured_again(
     folder = tinygpt_folder(tmp_path)
     assert run(["open", str(folder), "--json", "--progress"]) == 0
     first = capsys.readouterr()
-    assert "trying attention scale" in first.err or "trying its loss on texts" in first.err
+    assert "trying pre-norm, scale 1/√" in first.err or "trying its loss on texts" in first.err
     assert run(["open", str(folder), "--json", "--progress"]) == 0
     again = capsys.readouterr()
     assert again.out == first.out

@@ -17,7 +17,7 @@ from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.checkpoints.weights import weight_places
 from tinygpt_tui.foreign.calibrate import calibrate
 from tinygpt_tui.foreign.calibration_cache import cache_calibration, cached_calibration
-from tinygpt_tui.foreign.facts import Fact, in_words
+from tinygpt_tui.foreign.facts import Fact, answers_in_words
 from tinygpt_tui.foreign.layouts.base import Weights
 from tinygpt_tui.foreign.losses import Forward
 from tinygpt_tui.foreign.opening import Inspection, Overrides, check_weights, inspect_checkpoint
@@ -115,8 +115,7 @@ def read_calibrated(
     def build(one: Inspection) -> Forward:
         if report:
             values = {**msgspec.structs.asdict(one.settings), **msgspec.structs.asdict(one.reading)}
-            tried = (f"{name.replace('_', ' ')} {in_words(values[name])}" for name in open_settings)
-            report(", ".join(tried) or "its loss on texts")
+            report(answers_in_words({name: values[name] for name in open_settings}) or "its loss on texts")
         return forward_of(one.settings, weights(one), one.name)
 
     inspection = calibrate(inspection, build, corpus)

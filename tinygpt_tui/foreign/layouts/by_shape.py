@@ -96,7 +96,7 @@ class ByShape:
 def _roles(learned: list[Part], name: str) -> tuple[Blocks, BlockRoles, OutsideRoles, int]:
     """Return the first candidate of blocks of which every tensor has a role, inside and outside.
 
-    Raises CheckpointError of the first that has attention, NoAttentionError where none has.
+    Raises CheckpointError of the first numbered one that has attention, NoAttentionError where none has.
     """
     problem: CheckpointError = NoAttentionError(f"{name} has no blocks with attention", "")
     for number, blocks in enumerate(candidates(learned)):
@@ -108,7 +108,7 @@ def _roles(learned: list[Part], name: str) -> tuple[Blocks, BlockRoles, OutsideR
                 inside = block_roles(blocks.layers[0], width)
                 return blocks, inside, outside_roles(blocks.outside, width), width
             except CheckpointError as error:
-                problem = error if isinstance(problem, NoAttentionError) else problem
+                problem = error if blocks.is_numbered and isinstance(problem, NoAttentionError) else problem
     raise problem
 
 

@@ -38,6 +38,7 @@ class Blocks:
 
     layers: tuple[dict[Path, Part], ...]
     outside: tuple[Part, ...]
+    is_numbered: bool
 
 
 def learned_parts(source: Source) -> tuple[list[Part], list[TensorPlace]]:
@@ -69,12 +70,13 @@ def candidates(parts: list[Part]) -> Iterator[Blocks]:
     groups = [group for elements in (*lists.values(), *series.values()) for group in _alike(elements)]
     groups.sort(key=lambda group: -sum(part.numel for layer in group for part in layer.values()))
     groups += _side_by_side(lists)
+    numbered = len(groups)
     groups += [[layer] for _, layer in sorted(single.items(), key=lambda one: len(one[0]))]
     groups.append([{part.path: part for part in parts}])
-    for group in groups:
+    for number, group in enumerate(groups):
         inside = {part.name for layer in group for part in layer.values()}
         layers = tuple({path: Part(one.name, path, one.shape) for path, one in layer.items()} for layer in group)
-        yield Blocks(layers, tuple(part for part in parts if part.name not in inside))
+        yield Blocks(layers, tuple(part for part in parts if part.name not in inside), number < numbered)
 
 
 def _alike(elements: dict[int, dict[Path, Part]]) -> list[list[dict[Path, Part]]]:
