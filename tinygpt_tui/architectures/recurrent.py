@@ -6,7 +6,7 @@ With the cell of Elman 1990 and a state twice as wide as the stream this is the 
 the embedding (only the last of them counted) and whose state was thrown away between two generated tokens; here each
 block reads the one below, and the state is a memory. The steps through time run in torch's own kernels.
 
-`plain` nets are torch's `nn.RNN`, `nn.GRU` and `nn.LSTM` between an embedding and a head, as most programs have them.
+`cells_only`: `nn.RNN`, `nn.GRU` and `nn.LSTM` of torch between an embedding and a head, as most programs have them.
 """
 
 from __future__ import annotations
@@ -156,13 +156,13 @@ class Recurrent(LanguageModel):
         self.wte = nn.Embedding(V, C)
         blocks: list[nn.Module] = [
             PlainBlock(self.kind, settings, H if layer else C)
-            if settings.plain
+            if settings.cells_only
             else RecurrentBlock(self.kind, settings)
             for layer in range(L)
         ]
         self.h = nn.ModuleList(blocks)
         self.start = nn.Parameter(torch.zeros(L, H)) if settings.learned_start else None
-        self.lm_head = Head(H if settings.plain else C, V)
+        self.lm_head = Head(H if settings.cells_only else C, V)
         self._start_weights()
 
     def forward(self, ids: Tensor, memory: Memory | None = None) -> Tensor:

@@ -45,9 +45,9 @@ class RecurrentSettings(BaseArchitecture, frozen=True):
         int, Meta(ge=1, le=8192, description="numbers that a recurrent cell passes from token to token")
     ] = 256
     dropout: Dropout = 0.0
-    plain: Annotated[
-        bool, Meta(description="cells alone, each reads the one below: no norms, no projections, no MLP")
-    ] = False
+    cells_only: Annotated[bool, Meta(description="each cell reads the one below: no norms, no projections, no MLP")] = (
+        False
+    )
     learned_start: Annotated[bool, Meta(description="the state before the first token is learned, not zero")] = False
 
     @property
@@ -69,7 +69,7 @@ class RecurrentSettings(BaseArchitecture, frozen=True):
         """Return the parameters of each part, in the order of the forward pass."""
         V, C, H, L = self.vocab_size, self.n_embd, self.n_hidden, self.n_layer
         start = L * H * self.learned_start
-        if self.plain:
+        if self.cells_only:
             read = C + (L - 1) * H  # what the cells of all layers read
             cells = self.GATES * H * (read + L * (H + 2)) + start
             return {Part.TOKEN_EMBEDDING: V * C, Part.CELLS: cells, Part.HEAD: V * H + V}

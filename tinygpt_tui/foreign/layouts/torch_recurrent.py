@@ -90,7 +90,7 @@ class TorchRecurrent:
         found.known("n_embd", first.channels, "tensor", embedding or "one-hot vectors")
         found.known("n_hidden", first.hidden, "tensor", "weight_hh")
         found.known("n_layer", len(cells), "tensor", "counted")
-        found.known("plain", True, "tensor", "cells alone")
+        found.known("cells_only", True, "tensor", "cells alone")
         settings = _settings(net, source, V, first.channels, first.hidden, len(cells))
 
         def finish(weights: Weights, settings: ArchitectureSettings) -> Weights:
@@ -122,7 +122,7 @@ class MakemoreRNN:
         found = Findings()
         for name, value in (("vocab_size", V), ("n_embd", C), ("n_hidden", H), ("n_layer", 1)):
             found.known(name, value, "tensor")
-        for name in ("plain", "learned_start"):
+        for name in ("cells_only", "learned_start"):
             found.known(name, True, "tensor")
         settings = _settings(RNNSettings, source, V, C, H, 1, learned_start=True)
 
@@ -139,7 +139,7 @@ def _settings(
 ) -> ArchitectureSettings:
     if not (V >= 1 and 2 <= C <= 4096 and 1 <= H <= 8192 and 1 <= layers <= 48):
         raise CheckpointError(f"{source.name} is of a size that is not opened here", "")
-    made = net(vocab_size=V, n_embd=C, n_hidden=H, n_layer=layers, plain=True, learned_start=learned_start)
+    made = net(vocab_size=V, n_embd=C, n_hidden=H, n_layer=layers, cells_only=True, learned_start=learned_start)
     assert isinstance(made, RNNSettings | GRUSettings | LSTMSettings)
     return made
 
