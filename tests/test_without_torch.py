@@ -67,6 +67,7 @@ LINES = {
     "export shakespeare-rnn --to safetensors {out}/rnn": NEEDED,
     "train --corpus tales --steps 5": NEEDED,
     "train --corpus tales --dry-run": OK,
+    "tokenizer encode tales Tom": OK,
     "check-device --quick": NEEDED,
     "completion bash": OK,
     "man": OK,

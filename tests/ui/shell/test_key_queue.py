@@ -7,10 +7,12 @@ from fakes import FakeEngine
 from generate_bench import Bench, opened
 from textual import events
 from textual.widgets import Input
+from wait import PATIENCE_S
 
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.shared.choose_file import ChooseFileScreen
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
+from tinygpt_tui.ui.shell import key_queue
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
 
@@ -25,7 +27,10 @@ def type_at_once(bench: Bench, *keys: str) -> None:
         driver.send_message(event)
 
 
-async def test_a_path_typed_behind_the_keys_that_open_a_dialog_in_another_tab_is_in_its_box() -> None:
+async def test_a_path_typed_behind_the_keys_that_open_a_dialog_in_another_tab_is_in_its_box(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(key_queue, "PATIENCE_S", PATIENCE_S)  # a busy machine may take longer than a user should wait
     async with opened(size=(80, 24)) as bench:
         type_at_once(bench, "f3", "alt+o", *"diary")
         await bench.until(lambda: isinstance(bench.app.screen, ChooseFileScreen))
