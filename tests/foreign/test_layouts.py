@@ -166,6 +166,8 @@ def test_every_layout_is_tested() -> None:
         "safetensors",
         "torch-recurrent",
         "makemore-rnn",
+        "makemore-mlp",
+        "makemore-gru",
         *(case[0] for case in FAMILIES.values()),
     }
     assert {case[2] for case in CASES.values()} | elsewhere == LAYOUTS.keys()

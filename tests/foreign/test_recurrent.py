@@ -171,3 +171,16 @@ def test_what_is_not_built_here_is_named(model: nn.Module, words: str, tmp_path:
     torch.save(model if "ReLU" in words else model.state_dict(), tmp_path / "model.pt")
     with pytest.raises(CheckpointError, match=words):
         inspect_checkpoint(tmp_path / "model.pt")
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("wte.weight", "mlp.0.weight", "mlp.0.bias", "mlp.2.weight", "mlp.2.bias"), "is makemore's MLP"),
+        (("start", "wte.weight", "cell.xh_to_z.weight", "lm_head.weight"), "is makemore's GRU"),
+    ],
+)
+def test_the_other_models_of_makemore_are_named(names: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    torch.save({name: torch.ones(3, 3) for name in names}, tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match=words):
+        inspect_checkpoint(tmp_path / "model.pt")
