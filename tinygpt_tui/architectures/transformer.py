@@ -185,6 +185,9 @@ class CausalSelfAttention(nn.Module):
                 k, v = update_kv_cache(keys, k, seen), update_kv_cache(values, v, seen)  # (B, K, S, D)
                 if isinstance(seen, Ragged):
                     visible = seen.visible(keys.shape[2], window if self.is_local else None)
+            if self.is_local and visible is None and window is not None:
+                T, S = q.shape[2], k.shape[2]
+                visible = torch.ones(T, S, dtype=torch.bool, device=q.device).tril(S - T).triu(S - T - window + 1)
             if K < H:  # a group of queries shares one head of keys and values
                 k, v = k.repeat_interleave(H // K, dim=1), v.repeat_interleave(H // K, dim=1)
             y = attend(q, k, v, scale, dropout, window, visible)  # (B, H, T, D)
@@ -205,12 +208,13 @@ def attend(
     """Mix values by causal attention.
 
     q (B, H, T, D); k and v (B, H, S, D) with S >= T: the last T of the S keys are the queries' own positions. With
-    `window` each position sees itself and the `window - 1` before it; or `visible` (B, 1, T, S) says what is seen.
+    `window` each position sees itself and the `window - 1` before it; or `visible`, (T, S) or (B, 1, T, S), says
+    what it sees.
     Returns (B, H, T, D). Sources: Vaswani et al. 2017, eq. 1; Beltagy et al. 2020 (the sliding window).
     """
     T, S = q.shape[-2], k.shape[-2]
     if visible is not None:
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=visible, scale=scale)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=visible, scale=scale, dropout_p=dropout)
     if window is not None and window < S:
         pieces = [
             _attend_sliding(q[:, :, start : start + window], k, v, S - T + start, window, scale, dropout)

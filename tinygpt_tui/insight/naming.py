@@ -70,6 +70,10 @@ OPERATIONS: dict[tuple[str, str], tuple[Words | None, ...]] = {
         Words("q", "queries, turned", HEADS, "q = q turned by its position (RoPE)"),
         Words("k", "keys, turned", "", "k = k turned by its position (RoPE)"),
     ),
+    ("CausalSelfAttention", "cat"): (
+        Words("q", "queries, turned", HEADS, "q = the first part of q turned by its position (RoPE), and the rest"),
+        Words("k", "keys, turned", "", "k = the first part of k turned by its position (RoPE), and the rest"),
+    ),
     ("CausalSelfAttention", "repeat_interleave"): (
         Words("k", "keys, shared", HEADS, "k = each group's keys, once for each of its heads"),
         Words("v", "values, shared", HEADS, "v = each group's values, once for each of its heads"),

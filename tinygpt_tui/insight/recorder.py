@@ -132,6 +132,8 @@ class Recorder:
             return naming.ANYWHERE.get(name)
         if name in ("reshape", "flatten") and result.dim() > 4:  # on the way to complex numbers
             return None
+        if name == "flatten" and result.shape[-1] != self._model.settings.head_size:  # a part of a head is turned
+            return None
         key = (kind, name, self._calls[-1] if self._calls else 0)
         count = self._counts[key]
         self._counts[key] += 1
