@@ -32,6 +32,7 @@ DECODERS = {"json.loads", "json.load", "tomllib.loads", "tomllib.load", "msgspec
 OWN_FILES = {
     "server/page.py",  # page.html
     "native/library.py",  # gpt.c
+    "exports/hugging_face.py",  # modeling_tinygpt.py
     "platforms.py",  # /proc
     "corpora/catalog.py",  # the shipped catalogue
     "corpora/notation.py",  # the grammar of its tales

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 
 import numpy as np
@@ -12,6 +11,8 @@ from train_bench import STEPS, beginning, loss_at, steps
 from tinygpt_tui.corpora.floors import Floor
 from tinygpt_tui.events.training import RunStarted, Step
 from tinygpt_tui.runs.aspects import ASPECTS, Comparison, chart_of
+from tinygpt_tui.runs.facts import reached
+from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.ghosts import GHOSTS, Overlay
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.ui.train.overlays import GHOST, offers, overlays_of
@@ -124,6 +125,6 @@ def test_what_is_offered() -> None:
     assert own not in [offer.key for offer in found]
     key = found[names.index("shakespeare")].key
     shakespeare, ghost = overlays_of([key, GHOST + "TinyGPT", "/nowhere", GHOST + "nobody"])
-    card = json.loads((shipped_models() / "shakespeare" / "config.json").read_text(encoding="utf-8"))
-    assert shakespeare.losses[-1] == pytest.approx(card["trained"]["validation_loss"], abs=1e-3)
+    curve = reached(RunFolder(shipped_models() / "shakespeare").events)
+    assert shakespeare.losses[-1] == pytest.approx(curve.best_loss, abs=1e-3)
     assert ghost.name == "TinyGPT"
