@@ -8,12 +8,14 @@ BIN := $(VENV)/bin
 SCHEMA := $(BIN)/check-jsonschema --quiet --builtin-schema
 TEST := $(BIN)/pytest -n auto --dist worksteal
 
-.PHONY: run test test-pretended-device test-without-native test-pretended-windows coverage check lint wheels pythons pictures models clean
+.PHONY: run test suite test-pretended-device test-without-native test-pretended-windows coverage check lint wheels pythons pictures models clean
 
 run: $(VENV)/.installed
 	$(BIN)/tinygpt-tui
 
-test: test-pretended-device
+test: suite test-pretended-device
+
+suite: $(VENV)/.installed-dev
 	$(TEST)
 
 # A device that is not the processor, in processes that have not computed on the processor before.
