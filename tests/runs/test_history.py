@@ -9,7 +9,18 @@ import numpy as np
 import pytest
 from train_bench import beginning, loss_at, steps
 
-from tinygpt_tui.events.training import Evaluation, Finding, Note, RolledBack, RunEnded, RunStarted, Sample, Saved, Step
+from tinygpt_tui.events.training import (
+    Calibrated,
+    Evaluation,
+    Finding,
+    Note,
+    RolledBack,
+    RunEnded,
+    RunStarted,
+    Sample,
+    Saved,
+    Step,
+)
 from tinygpt_tui.runs.history import LOG_LINES, RunHistory
 from tinygpt_tui.ui.timeline.time_machine import state_at
 from tinygpt_tui.words import bar, duration, ratio, shortened, size
@@ -145,3 +156,13 @@ def test_words() -> None:
 def test_the_train_tab_knows_no_torch() -> None:
     code = "import sys, tinygpt_tui.ui.train.screen; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=240, check=False).returncode == 0
+
+
+def test_a_calibration_is_said_per_character_until_there_are_better_weights() -> None:
+    history = RunHistory()
+    started = RunStarted(1.0, 0, 10, 100, 900, 100, "cpu", 1, validation_characters=200)
+    history.add([started, Saved(10, "best"), Calibrated(10, 0.8, 2000, 3.0)])
+    assert history.calibration_words == "logits × 0.800, validation loss 1.5000 (3.0000 a token)"
+    assert history.log[-1].endswith(history.calibration_words)
+    history.add([Saved(20, "best")])
+    assert history.calibration_words == ""

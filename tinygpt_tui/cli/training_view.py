@@ -17,7 +17,6 @@ from tinygpt_tui.doctor.examination import Examination, examination_of
 from tinygpt_tui.doctor.rounds import remedy_in_words, verdict_words
 from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.events.training import (
-    Calibrated,
     Evaluation,
     Finding,
     Note,
@@ -71,6 +70,8 @@ def report_end(history: RunHistory, run: RunFolder) -> int:
     loss = f"loss {history.loss_words(ended.best_loss)}"
     read = f" on {history.read_words(ended.best_tokens)}" if ended.best_tokens else ""
     notify(f"{ended.reason} at step {ended.step}; saved the weights of step {ended.best_step}, validation {loss}{read}")
+    if words := history.calibration_words:
+        notify(f"calibrated: {words}")
     notify(f"to write with it: {own_command('generate', name)}")
     return int(ExitCode.OK)
 
@@ -193,8 +194,6 @@ def _line(event: TrainingEvent, starting: bool = False) -> str:
             )
         case Note():
             return event.text
-        case Calibrated():
-            return f"calibrated: logits × {event.logit_scale:.3f}; validation loss {event.validation_loss:.4f}"
         case Finding() if event.level != "fine":
             helps = f"; try: {remedy_in_words(event)}" if event.remedy else ""
             return f"doctor: {event.text}{helps}"

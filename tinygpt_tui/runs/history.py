@@ -81,7 +81,7 @@ class RunHistory:
         """Add `events`, in their order."""
         for event in events:
             self.progress = event if isinstance(event, Progress) else None
-            if self.characters_per_token != 1.0 and isinstance(event, Step | Evaluation | RunEnded):
+            if self.characters_per_token != 1.0 and isinstance(event, Step | Evaluation | Calibrated | RunEnded):
                 event = _per_character(event, self.characters_per_token)
             match event:
                 case Step():
@@ -99,7 +99,7 @@ class RunHistory:
                     self._add_plan(event)
                 case Calibrated():
                     self.calibrated = event
-                    self._log_line(event.step, _calibration(event))
+                    self._log_line(event.step, f"calibrated: {self.calibration_words}")
                 case Saved():
                     self._add_saved(event)
                 case Paused():
@@ -127,6 +127,14 @@ class RunHistory:
     def loss_words(self, loss: float, tokens: int = 0) -> str:
         """Return a loss in words, measured on `tokens` as in events; where tokens are longer, per token, too."""
         return loss_words(loss, tokens, characters_per_token=self.characters_per_token)
+
+    @property
+    def calibration_words(self) -> str:
+        """How the best weights were calibrated; empty if they are not."""
+        if self.calibrated is None:
+            return ""
+        loss = self.loss_words(self.calibrated.validation_loss)
+        return f"logits × {self.calibrated.logit_scale:.3f}, validation loss {loss}"
 
     @property
     def progress_words(self) -> str:
@@ -327,7 +335,3 @@ def _drop_from(known: list[Evaluation] | list[SampleText], step: int) -> None:
 def _ending(event: RunEnded) -> str:
     when = time.strftime("%H:%M:%S", time.localtime(event.time))
     return f"{event.reason} at {when}{': ' + event.message if event.message else ''}"
-
-
-def _calibration(event: Calibrated) -> str:
-    return f"calibrated: logits × {event.logit_scale:.3f}, validation {event.validation_loss:.4f}"

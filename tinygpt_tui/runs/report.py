@@ -65,8 +65,7 @@ class RunReport:
             ("started", time.strftime("%Y-%m-%d %H:%M", time.localtime(card.created))),
             ("machine", where or "not known"),
         ]
-        if calibrated := self.history.calibrated:
-            words = f"logits × {calibrated.logit_scale:.3f}; validation loss {calibrated.validation_loss:.4f}"
+        if words := self.history.calibration_words:
             rows.insert(2, ("calibrated", words))
         return [*rows[:3], ("started from", start.words), *rows[3:]] if start else rows
 
