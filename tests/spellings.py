@@ -104,7 +104,7 @@ def turned(x: Tensor) -> Tensor:
 
 
 def trained(kind: Kind, steps: int = 150) -> State:
-    """Train for a second or two on the page that comes with the program; it is nearly known by heart then."""
+    """Train for a second or two on the page that comes with the program; the model nearly memorizes it."""
     ids = torch.tensor(CharTokenizer(SHAKESPEARE).encode(calibration_texts()[0].text))
     state = {name: tensor.requires_grad_() for name, tensor in started(kind).items()}
     optimizer = torch.optim.AdamW(state.values(), lr=8e-3, weight_decay=0)

@@ -25,7 +25,7 @@ def test_a_relative_home_is_made_absolute(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_home_that_is_not_known_stays_as_typed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert paths.typed_path("~/x") == Path.home() / "x"
-    assert paths.typed_path("~nobody-of-that-name/x") == Path("~nobody-of-that-name/x")
+    assert paths.typed_path("~no-such-user/x") == Path("~no-such-user/x")
 
 
 def test_without_the_variable_it_is_the_platforms_folder(monkeypatch: pytest.MonkeyPatch) -> None:

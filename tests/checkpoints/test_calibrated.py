@@ -1,4 +1,4 @@
-"""A calibrated model gives its logits times one number, whatever its architecture and whoever reads it."""
+"""A calibrated model gives its logits times one number, for every architecture and every reader."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,15 @@ from tinygpt_tui.checkpoints.card import read_config
 from tinygpt_tui.cli.main import run
 from tinygpt_tui.corpora.aside import FEWEST, TOO_SHORT, set_aside
 from tinygpt_tui.corpora.corpus import split
-from tinygpt_tui.errors import ExitCode
+from tinygpt_tui.errors import CheckpointError, ExitCode
 from tinygpt_tui.events.training import Calibrated, Note, RunEnded, RunStarted, Saved, Step
+from tinygpt_tui.generation.calibration import Reliability
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.extending import extended
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.report import RunReport
 from tinygpt_tui.training.run import run_training
+from tinygpt_tui.workers.calibrator import reliability_of
 
 TRAINED = {"steps": 30, "evaluate_every": 10, "calibration_share": 0.4}
 
@@ -67,6 +70,40 @@ def test_a_run_ends_with_it() -> None:
     history.add(again)
     assert history.calibrated is not None
     assert read_config(trained.model).calibration is not None
+
+
+@pytest.mark.parametrize("error", [CheckpointError("its config is gone"), MemoryError("no room")], ids=type)
+def test_a_calibration_that_fails_leaves_a_finished_run(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def failing(*_: object) -> Iterator[None]:
+        yield from ()
+        raise error
+
+    monkeypatch.setattr("tinygpt_tui.training.run.calibrating", failing)
+    trained = make_run(**TRAINED)
+    note, ended = list(run_training(trained.model))[-2:]
+    assert isinstance(note, Note)
+    assert note.text.startswith(f"not calibrated: {error}; later: ")
+    assert isinstance(ended, RunEnded)
+    assert ended.reason == "finished"
+    assert read_config(trained.model).calibration is None
+
+
+def judged(steps: Generator[float, None, Reliability]) -> int:
+    """Return how many tokens `steps` read."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return int(end.value.tokens.sum())
+
+
+def test_a_long_text_is_read_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained = make_run(**{**TRAINED, "calibration_share": 0.0})
+    list(run_training(trained.model))
+    everything = judged(reliability_of(trained.model))
+    monkeypatch.setattr("tinygpt_tui.workers.calibrator.MOST_JUDGED", everything // 3)
+    monkeypatch.setattr("tinygpt_tui.foreign.losses.MOST_NUMBERS", 1)
+    assert everything / 4 < judged(reliability_of(trained.model)) < everything / 2
 
 
 def test_a_stop_comes_first_and_a_short_text_has_none() -> None:

@@ -43,7 +43,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         try:
             self.wfile.write(body)
         except OSError:
-            return  # whoever asked went away
+            return  # the client disconnected
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Say nothing."""

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
 from makers import GPT_VARIANTS, LECTURE, MODERN, make_model, tiny_gpt
@@ -180,6 +181,14 @@ def own_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_any_gpt_runs_in_transformers_by_its_own_model_file(name: str, tmp_path: Path) -> None:
     pytest.importorskip("transformers", reason="transformers is not installed")
     _, done = written(tmp_path, "hf", GPT_VARIANTS[name])
+    assert done.checked is not None
+    assert done.checked.program == "transformers"
+    assert done.checked.share < SAME
+
+
+def test_its_model_file_norms_the_embedding_with_the_settings_epsilon(tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="transformers is not installed")
+    _, done = written(tmp_path, "hf", msgspec.structs.replace(MODERN, epsilon=0.1))
     assert done.checked is not None
     assert done.checked.program == "transformers"
     assert done.checked.share < SAME

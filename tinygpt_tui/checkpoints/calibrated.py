@@ -7,17 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from tinygpt_tui.checkpoints.card import read_config, write_config
-from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
+from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.model_config import EMBEDDING, HEAD, Calibration, NativeConfig
 
-Settings = TypeVar("Settings", bound=ArchitectureSettings)
 OUTPUT = (HEAD, "lm_head.bias", "table.weight")  # whatever of these a net has gives its logits
 FINAL_NORM = ("transformer.ln_f.weight", "transformer.ln_f.bias", "lm_head.bias")
 

@@ -123,7 +123,7 @@ _TENSORS = {"gpt2": _gpt2, "llama": _llama, OWN: _own}
 
 
 def model_file() -> str:
-    """Return the program that computes any GPT in transformers; it is data here, and never run."""
+    """Return the program that computes any GPT in transformers; only the check of a new export runs it here."""
     return Path(__file__).with_name(f"{MODEL_FILE}.txt").read_text(encoding="utf-8")
 
 

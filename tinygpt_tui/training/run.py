@@ -18,6 +18,7 @@ from tinygpt_tui.errors import RunError, TinyGPTError, storage_error
 from tinygpt_tui.events.training import Calibrated, Note, Progress, RunEnded, RunStarted, TrainingEvent
 from tinygpt_tui.files import remove, remove_parts, take_lock
 from tinygpt_tui.planning.shortage import is_shortage, shortage
+from tinygpt_tui.platforms import own_command
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder, RunSettings, steps_of
 from tinygpt_tui.runs.journal import last_event
@@ -160,7 +161,15 @@ class _Run:
 
     def _calibrate(self, ready: Prepared) -> Iterator[TrainingEvent]:
         training, recorder, model = ready.training, self._recorder, self._folder.model
-        found = yield from recorder.logged(calibrating(model, training, ready.aside))
+        try:
+            found = yield from recorder.logged(calibrating(model, training, ready.aside))
+        except (TinyGPTError, MemoryError, RuntimeError) as error:
+            if not isinstance(error, TinyGPTError) and not is_shortage(error):
+                raise
+            # The run itself is complete, and its weights are saved.
+            command = own_command("calibrate", model.name)
+            yield from recorder.log(Note(training.step, f"not calibrated: {error}; later: {command}", "warning"))
+            return
         if found is not None:
             calibration, loss = found
             yield from recorder.write(lambda: write_calibration(model, calibration, loss))

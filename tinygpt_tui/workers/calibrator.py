@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from tinygpt_tui.errors import NotFoundError, UsageError
 from tinygpt_tui.foreign.losses import Forward, Piece, pieces_of
 from tinygpt_tui.foreign.readers.safetensors_file import read_tensors
 from tinygpt_tui.generation.calibration import Reliability, fitting, halves, measuring
+from tinygpt_tui.planning.evaluation_plan import MOST_JUDGED
 from tinygpt_tui.platforms import own_command
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.settings.model_config import Calibration
@@ -34,7 +36,8 @@ HALF = "of the validation part: every second window; the others judge"
 class Calibrated:
     """What was found; `before` and `after` are of other tokens than those that decided it.
 
-    `validation_loss` is that of the whole validation part of the model's own text, None where another text decided.
+    `validation_loss` is of the whole validation part, or of about MOST_JUDGED tokens of a longer one; None where
+    another text decided.
     """
 
     calibration: Calibration
@@ -102,8 +105,10 @@ def _texts(model: Path, stored: StoredModel, text: CorpusText | None) -> tuple[l
 
 
 def _windows(stored: StoredModel, ids: Ids) -> list[Piece]:
+    """Return all windows of `ids`, or evenly spread ones where they are more than a final evaluation reads."""
     architecture = stored.config.architecture
-    return pieces_of(ids.astype(np.int64), architecture.block_size, architecture.vocab_size)
+    pieces = pieces_of(ids.astype(np.int64), architecture.block_size, architecture.vocab_size)
+    return pieces[:: math.ceil(len(ids) / MOST_JUDGED) or 1]
 
 
 def _forward(stored: StoredModel, model: Path) -> Forward:

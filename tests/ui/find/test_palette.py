@@ -86,7 +86,7 @@ async def test_what_is_typed_finds_the_right_thing_first_and_does_it() -> None:
         await pilot.press("enter")
         await wait_until(pilot, lambda: screen.chooser.card and screen.chooser.card.name == "two")
         assert not app.screen.is_modal
-        assert answers == [None]  # whoever asked knows that the question is closed
+        assert answers == [None]  # the caller learns that the question is closed
         await find(pilot, "theme tinygpt-light", "Theme tinygpt-light")
         await pilot.press("enter")
         await wait_until(pilot, lambda: app.theme == "tinygpt-light")

@@ -55,7 +55,7 @@ async def look_at(bench: TrainBench, name: str) -> None:
 def test_what_was_read_for_nobody_is_not_lost(run: ScriptedRun) -> None:
     run.live(until=20)
     session = TrainingSession.open(run.folder.model)
-    session.read_update()  # whoever asked was gone when the answer came
+    session.read_update()  # the caller was gone when the answer came
     run.write(steps(21, 30))
     assert session.apply_update(session.read_update())
     assert (session.history.step, len(session.history.samples)) == (30, 4)

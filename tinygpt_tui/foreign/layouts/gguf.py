@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.foreign.gguf_tokenizer import stored_tokenizer
-from tinygpt_tui.foreign.layouts.base import Findings, LayoutMatch, Weights
+from tinygpt_tui.foreign.layouts.base import Findings, LayoutMatch
+from tinygpt_tui.foreign.layouts.hugging_face_rows import pairs_together
 from tinygpt_tui.foreign.rename import Table, To, count, place
 from tinygpt_tui.foreign.source import GGUF, Source
 from tinygpt_tui.foreign.tensors import read
-from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 
 ARCHITECTURE = "general.architecture"
 # llama.cpp's name of each part of our nets, without `.weight` and `.bias`.
@@ -89,7 +88,7 @@ class GGUFLayout:
             found.settings(source.name),
             tuple(found.facts),
             placed,
-            finish=_in_neighbouring_pairs if kind == "qwen2" else None,
+            finish=pairs_together if kind == "qwen2" else None,
             tokenizer=stored_tokenizer(told, source.name),
             vocabulary_files="tokenizer.json",
         )
@@ -172,15 +171,3 @@ class _Header:
         """Return the error for a value that is not built here, or belongs to other tensors."""
         shown = str(self.told.get(key))[:40]
         return CheckpointError(f"{self._name} has {self._kind}.{key} = {shown}, which is not built here", "")
-
-
-def _in_neighbouring_pairs(weights: Weights, settings: ArchitectureSettings) -> Weights:
-    """Order the rows of queries and keys so that neighbours turn together, where the file turns halves of a head."""
-    assert isinstance(settings, GPTSettings)
-    D, turning = settings.head_size, settings.n_head + settings.kv_heads
-
-    def ordered(numbers: NDArray[np.float32]) -> NDArray[np.float32]:
-        heads = numbers[: turning * D].reshape(turning, 2, D // 2, -1).swapaxes(1, 2)
-        return np.concatenate((heads.reshape(turning * D, *numbers.shape[1:]), numbers[turning * D :]))
-
-    return weights | {name: ordered(numbers) for name, numbers in weights.items() if ".attn.c_attn." in name}
