@@ -105,9 +105,13 @@ class CheckpointError(TinyGPTError):
 
 
 class CorpusError(TinyGPTError):
-    """A text that cannot be trained on."""
+    """A text that cannot be trained on. `reason` says why in a few words, without the file's name."""
 
     exit_code = ExitCode.CORPUS
+
+    def __init__(self, message: str, hint: str = "", *, reason: str = "") -> None:
+        super().__init__(message, hint)
+        self.reason = reason or self.message
 
 
 class StorageError(TinyGPTError):

@@ -83,7 +83,7 @@ def test_what_no_text_tells_is_a_guess_everywhere(states: dict[str, State], tmp_
     said = "not known: assumed 4 heads, pre-norm, gelu, scale 1/√head_size"
     assert said in doubts(foreign_card(tmp_path / "model.pt").facts)
     facts = {fact.name: fact for fact in read_model(tmp_path / "model.pt").facts}
-    assert (facts["n_head"].source, facts["n_head"].doubt) == ("guess", "not known: assumed 4 heads")
+    assert (facts["n_head"].source, facts["n_head"].assumed) == ("guess", "4 heads")
     assert said in doubts_of(tmp_path / "model.pt")
 
 
@@ -92,7 +92,7 @@ def test_a_config_beside_the_weights_is_no_guess(states: dict[str, State], tmp_p
     state = SPELLINGS["rasbt"].state_dict(states["pre-norm"])
     torch.save({"model_state_dict": state, "config": config}, tmp_path / "model.pt")
     facts = {fact.name: fact for fact in inspect_checkpoint(tmp_path / "model.pt").facts}
-    assert (facts["n_head"].value, facts["n_head"].source, facts["n_head"].doubt) == ("8", "file", "")
+    assert (facts["n_head"].value, facts["n_head"].source, facts["n_head"].assumed) == ("8", "file", "")
 
 
 def test_norms_and_matrices_in_any_order_are_told_by_the_text(

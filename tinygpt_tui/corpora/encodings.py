@@ -93,7 +93,7 @@ def looks_binary(content: bytes) -> bool:
 def check_beginning(content: bytes, name: str, encoding: str = AUTO) -> None:
     """Raise CorpusError if the first bytes of a file called `name` show already that it is not a text."""
     if content.startswith(b"%PDF"):
-        raise CorpusError(f"{name} is a PDF", f"extract its text first: pdftotext {name} text.txt")
+        raise CorpusError(f"{name} is a PDF", f"extract its text first: pdftotext {name} text.txt", reason="a PDF")
     if encoding == AUTO and looks_binary(content) and not content.startswith(WIDE):
         raise not_a_text(name)
 
@@ -101,7 +101,9 @@ def check_beginning(content: bytes, name: str, encoding: str = AUTO) -> None:
 def not_a_text(name: str) -> CorpusError:
     """Return the error for a file that is no text."""
     return CorpusError(
-        f"{name} is not a text file", "choose a plain text file (.txt, .md …), or name its encoding (utf-16-le, …)"
+        f"{name} is not a text file",
+        "choose a plain text file (.txt, .md …), or name its encoding (utf-16-le, …)",
+        reason="no text",
     )
 
 

@@ -93,7 +93,7 @@ def documents_in(name: str, file: IO[bytes], size: int, choices: Choices, seen: 
         match path.suffix.lower():
             case ".gz" | ".xz" as packed:
                 opened: IO[bytes] = gzip.open(file) if packed == ".gz" else lzma.open(file)  # type: ignore[assignment]  # noqa: SIM115
-                unpacked = _bounded(opened, max(ALWAYS_UNPACKED, LARGEST_RATIO * size))
+                unpacked = _bounded(opened, _largest_unpacked(size))
                 yield from documents_in(path.stem, unpacked, size * LARGEST_RATIO, choices, seen)
             case ".zip":
                 yield from _in_zip(name, file, size, choices, seen)
@@ -108,21 +108,11 @@ def documents_in(name: str, file: IO[bytes], size: int, choices: Choices, seen: 
     except UsageError:
         raise
     except CorpusError as error:
-        seen.leave_out(name, _reason(error))
+        seen.leave_out(name, error.reason)
     except UNREADABLE as error:
         seen.leave_out(name, f"cannot be read ({str(error)[:80] or type(error).__name__})")
     except (RecursionError, AssertionError, ValueError, KeyError):  # from the standard library's parsers
         seen.leave_out(name, "is damaged")
-
-
-def _reason(error: CorpusError) -> str:
-    return (
-        "no text"
-        if "is not a text file" in error.message
-        else "a PDF"
-        if "is a PDF" in error.message
-        else error.message
-    )
 
 
 def _text(name: str, content: bytes, choices: Choices, seen: Seen) -> str:
@@ -152,7 +142,7 @@ class _Bounded(io.RawIOBase):
         content = self._file.read(len(buffer))
         self._left -= len(content)
         if self._left < 0:
-            raise CorpusError("unpacked it would be very large: unpack it yourself if it is what it says")
+            raise _too_large()
         buffer[: len(content)] = content
         return len(content)
 
@@ -161,8 +151,17 @@ def _bounded(file: IO[bytes], largest: int) -> IO[bytes]:
     return io.BufferedReader(_Bounded(file, largest))
 
 
+def _largest_unpacked(size: int) -> int:
+    """Return how many bytes a packed file of `size` may become."""
+    return max(ALWAYS_UNPACKED, LARGEST_RATIO * size)
+
+
+def _too_large() -> CorpusError:
+    return CorpusError("unpacked it would be very large: unpack it yourself if it is what it says")
+
+
 def _in_zip(name: str, file: IO[bytes], size: int, choices: Choices, seen: Seen) -> Iterator[str]:
-    left = max(ALWAYS_UNPACKED, LARGEST_RATIO * size)
+    left = _largest_unpacked(size)
     with zipfile.ZipFile(file) as archive:
         members = sorted(archive.infolist(), key=lambda member: member.filename)
         for member in members[:MOST_MEMBERS]:
@@ -175,7 +174,7 @@ def _in_zip(name: str, file: IO[bytes], size: int, choices: Choices, seen: Seen)
                 continue
             left -= member.file_size
             if left < 0:
-                raise CorpusError("unpacked it would be very large: unpack it yourself if it is what it says")
+                raise _too_large()
             try:
                 with archive.open(member) as opened:
                     part = _bounded(opened, member.file_size)
@@ -186,7 +185,7 @@ def _in_zip(name: str, file: IO[bytes], size: int, choices: Choices, seen: Seen)
 
 def _book(file: IO[bytes], size: int) -> str:
     """Return the text of an EPUB, its chapters in their order."""
-    left = max(ALWAYS_UNPACKED, LARGEST_RATIO * size)
+    left = _largest_unpacked(size)
     with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
         chapters = _spine(archive, names) or sorted(n for n in names if PurePosixPath(n).suffix.lower() in PAGES)

@@ -109,7 +109,7 @@ def _with_answer(inspection: Inspection, question: Question, answer: Any, found:
         return answered
     before = next(fact for fact in inspection.facts if fact.name == name)
     detail = "; ".join(filter(None, (before.detail, found.evidence)))
-    unknown = before if not before.doubt else assumption(name, answer)
+    unknown = assumption(name, answer) if before.assumed else before
     facts = tuple(
         msgspec.structs.replace(unknown, detail=detail) if fact.name == name else fact for fact in answered.facts
     )

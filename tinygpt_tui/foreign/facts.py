@@ -30,7 +30,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that is known: a setting's name (or `layout`, `vocabulary`, `loss` …), its value, and how it is known.
 
     `detail` names the tensor, the file or the evidence: "4 heads, scale 1/√n_embd: 1.69; next best 1.73". `doubt` says
-    why the model may be read wrongly, where this fact shows it.
+    why the model may be read wrongly, where this fact shows it; `assumed` is the value of a guess, as people read it.
     """
 
     name: str
@@ -38,26 +38,24 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     source: FactSource
     detail: str = ""
     doubt: str = ""
-
-
-NOT_KNOWN = "not known: assumed "
+    assumed: str = ""
 
 
 def assumption(setting: str, value: object, detail: str = "") -> Fact:
-    """Return the fact that a setting is a guess, with the doubt that says so."""
-    doubt = NOT_KNOWN + answers_in_words({setting: value})
-    return Fact(name=setting, value=in_words(value), source="guess", detail=detail, doubt=doubt)
+    """Return the fact that a setting is a guess."""
+    assumed = answers_in_words({setting: value})
+    return Fact(name=setting, value=in_words(value), source="guess", detail=detail, assumed=assumed)
 
 
 def doubts(facts: Iterable[Fact]) -> str:
     """Say what speaks against this reading of a model, in one line; empty where nothing does."""
     known = {fact.name: fact for fact in facts}
     vocabulary, loss = known.get("vocabulary"), known.get("loss")
-    found = [fact.doubt for fact in known.values() if fact.doubt and not fact.doubt.startswith(NOT_KNOWN)]
-    assumed = [fact.doubt.removeprefix(NOT_KNOWN) for fact in known.values() if fact.doubt.startswith(NOT_KNOWN)]
+    found = [fact.doubt for fact in known.values() if fact.doubt]
+    assumed = [fact.assumed for fact in known.values() if fact.assumed]
     if vocabulary is not None and vocabulary.source == "convention" and (loss is None or loss.doubt):
         found.insert(0, f"its letters are a guess ({vocabulary.detail})")
-    return "; ".join([*found, *([NOT_KNOWN + ", ".join(assumed)] if assumed else [])])
+    return "; ".join([*found, *([f"not known: assumed {', '.join(assumed)}"] if assumed else [])])
 
 
 def in_words(value: object) -> str:

@@ -28,9 +28,12 @@ from tinygpt_tui.tokenizers.padded import PaddedTokenizer
 from tinygpt_tui.tokenizers.table import TOKENIZERS
 
 GPT2_SIZES = (50257, 50304)  # exact, and rounded as nanoGPT does
-OTHER_MODEL = "the files are of different models"
 MOST_MARKS, FEWEST_CHARACTERS, MOST_CHARACTERS = 4, 10, 20_000
 _IN_ORDER = re.compile("vocab|token", re.IGNORECASE)
+
+
+class OtherModelError(CheckpointError):
+    """A vocabulary has more tokens than the model."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,7 @@ def _read_or_note(path: Path, size: int, problems: list[str]) -> Tokenizer | Non
     try:
         return _read(path, size)
     except (CheckpointError, StorageError) as error:
-        if path.name in KNOWN and error.hint != OTHER_MODEL:
+        if path.name in KNOWN and not isinstance(error, OtherModelError):
             raise
         problems.append(error.message)
         return None
@@ -162,9 +165,11 @@ def _read(path: Path, size: int) -> Tokenizer | None:
 
 
 def _check_count(path: Path, count: int, size: int) -> None:
-    """Raise CheckpointError where a file has more tokens than the model."""
+    """Raise OtherModelError where a file has more tokens than the model."""
     if count > size > 0:
-        raise CheckpointError(f"{path.name} has {count:,} tokens, the model {size:,}", OTHER_MODEL)
+        raise OtherModelError(
+            f"{path.name} has {count:,} tokens, the model {size:,}", "the files are of different models"
+        )
 
 
 def vocabulary_from(path: Path, size: int) -> Tokenizer:

@@ -6,47 +6,26 @@ from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.foreign.layouts.base import Findings, LayoutMatch, Weights, head_counts
 from tinygpt_tui.foreign.layouts.hugging_face_config import CONFIG, GATES, Config
 from tinygpt_tui.foreign.layouts.hugging_face_rows import gate_apart, pairs_together
-from tinygpt_tui.foreign.rename import Placed, Table, To, count, place
+from tinygpt_tui.foreign.layouts.names import Names
+from tinygpt_tui.foreign.rename import Placed, count, place
 from tinygpt_tui.foreign.source import Source
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 
 MODEL_TYPES = ("llama", "mistral", "qwen2", "qwen3", "phi3")  # config.json's `model_type`
 PREFIXES = ("model.", "")
 _QUERY = "self_attn.q_proj"
-_BLOCK = {
-    "input_layernorm": ("ln_1", ""),
-    "post_attention_layernorm": ("ln_2", ""),
-    "self_attn.q_proj": ("attn.c_attn", "0"),
-    "self_attn.k_proj": ("attn.c_attn", "1"),
-    "self_attn.v_proj": ("attn.c_attn", "2"),
-    "self_attn.qkv_proj": ("attn.c_attn", ""),
-    "self_attn.o_proj": ("attn.c_proj", ""),
-    "self_attn.q_norm": ("attn.q_norm", ""),
-    "self_attn.k_norm": ("attn.k_norm", ""),
-    "mlp.gate_proj": ("mlp.c_gate", ""),
-    "mlp.up_proj": ("mlp.c_fc", ""),
-    "mlp.gate_up_proj": ("mlp.c_gate_fc", ""),
-    "mlp.down_proj": ("mlp.c_proj", ""),
-}
-
-
-def _table() -> Table:
-    table: dict[str, To | None] = {"lm_head.weight": To("lm_head.weight")}
-    for prefix in PREFIXES:
-        table |= {
-            f"{prefix}embed_tokens.weight": To("transformer.wte.weight"),
-            f"{prefix}norm.weight": To("transformer.ln_f.weight"),
-            f"{prefix}rotary_emb.inv_freq": None,
-            f"{prefix}layers.{{i}}.self_attn.rotary_emb.inv_freq": None,
-        }
-        for theirs, (ours, part) in _BLOCK.items():
-            for kind in ("weight", "bias"):
-                to = To(f"transformer.h.{{i}}.{ours}.{kind}", part)
-                table[f"{prefix}layers.{{i}}.{theirs}.{kind}"] = to
-    return table
-
-
-TABLE: Table = _table()
+TABLE = Names(
+    "model.", "embed_tokens", "layers",
+    {
+        "input_layernorm": ("ln_1", ""), "post_attention_layernorm": ("ln_2", ""),
+        "self_attn.q_proj": ("attn.c_attn", "0"), "self_attn.k_proj": ("attn.c_attn", "1"),
+        "self_attn.v_proj": ("attn.c_attn", "2"), "self_attn.qkv_proj": ("attn.c_attn", ""),
+        "self_attn.o_proj": ("attn.c_proj", ""), "self_attn.q_norm": ("attn.q_norm", ""),
+        "self_attn.k_norm": ("attn.k_norm", ""), "mlp.gate_proj": ("mlp.c_gate", ""), "mlp.up_proj": ("mlp.c_fc", ""),
+        "mlp.gate_up_proj": ("mlp.c_gate_fc", ""), "mlp.down_proj": ("mlp.c_proj", ""),
+    },
+    "norm", "lm_head", ignored=("rotary_emb.inv_freq", "layers.{i}.self_attn.rotary_emb.inv_freq"),
+).table()  # fmt: skip
 
 
 class HuggingFaceLlama:

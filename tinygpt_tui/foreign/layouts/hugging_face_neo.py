@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tinygpt_tui.errors import CheckpointError
@@ -11,40 +10,12 @@ from tinygpt_tui.foreign.layouts.base import Findings, LayoutMatch, Weights, hea
 from tinygpt_tui.foreign.layouts.hugging_face_config import ACTIVATIONS, CONFIG, Config, add_local
 from tinygpt_tui.foreign.layouts.hugging_face_llama import add_head, check_type
 from tinygpt_tui.foreign.layouts.hugging_face_rows import heads_apart, one_norm, pairs_together, without_scale
-from tinygpt_tui.foreign.rename import Table, To, count, place
+from tinygpt_tui.foreign.layouts.names import Names
+from tinygpt_tui.foreign.rename import count, place
 from tinygpt_tui.foreign.source import Source
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 
 _QKV = {f"{part}_proj": ("attn.c_attn", str(place)) for place, part in enumerate("qkv")}
-
-
-@dataclass(frozen=True)
-class Names:
-    """What a family calls its tensors: `prefix` of all but the head, `parts` of a block and what they are here."""
-
-    prefix: str
-    embedding: str
-    block: str  # before the number
-    parts: Mapping[str, tuple[str, str]]
-    final: str
-    head: str
-    positions: str = ""
-    ignored: tuple[str, ...] = ()
-
-    def table(self) -> Table:
-        """Return them as a table of renaming, with and without the prefix."""
-        table: dict[str, To | None] = {f"{self.head}.{kind}": To(f"lm_head.{kind}") for kind in ("weight", "bias")}
-        for prefix in (self.prefix, ""):
-            table[f"{prefix}{self.embedding}.weight"] = To("transformer.wte.weight")
-            if self.positions:
-                table[f"{prefix}{self.positions}.weight"] = To("transformer.wpe.weight")
-            table |= {f"{prefix}{self.block}.{{i}}.{name}": None for name in self.ignored}
-            for kind in ("weight", "bias"):
-                table[f"{prefix}{self.final}.{kind}"] = To(f"transformer.ln_f.{kind}")
-                for theirs, (ours, part) in self.parts.items():
-                    to = To(f"transformer.h.{{i}}.{ours}.{kind}", part)
-                    table[f"{prefix}{self.block}.{{i}}.{theirs}.{kind}"] = to
-        return table
 
 
 class _Family:
@@ -121,7 +92,7 @@ class GPTNeo(_Family):
         {"ln_1": ("ln_1", ""), "ln_2": ("ln_2", ""), "mlp.c_fc": ("mlp.c_fc", ""), "mlp.c_proj": ("mlp.c_proj", ""),
          "attn.attention.out_proj": ("attn.c_proj", ""),
          **{f"attn.attention.{name}": ours for name, ours in _QKV.items()}},
-        "ln_f", "lm_head", "wpe", ("attn.attention.bias", "attn.attention.masked_bias"),
+        "ln_f", "lm_head", "wpe", ("h.{i}.attn.attention.bias", "h.{i}.attn.attention.masked_bias"),
     )  # fmt: skip
     query, hidden, tied = "attn.attention.q_proj", "mlp.c_fc", True
 
@@ -155,7 +126,7 @@ class GPTNeoX(_Family):
          "attention.query_key_value": ("attn.c_attn", ""), "attention.dense": ("attn.c_proj", ""),
          "mlp.dense_h_to_4h": ("mlp.c_fc", ""), "mlp.dense_4h_to_h": ("mlp.c_proj", "")},
         "final_layer_norm", "embed_out",
-        ignored=("attention.bias", "attention.masked_bias", "attention.rotary_emb.inv_freq"),
+        ignored=tuple(f"layers.{{i}}.attention.{name}" for name in ("bias", "masked_bias", "rotary_emb.inv_freq")),
     )  # fmt: skip
     query, hidden = "attention.query_key_value", "mlp.dense_h_to_4h"
 
@@ -180,7 +151,8 @@ class GPTJ(_Family):
         "transformer.", "wte", "h",
         {"ln_1": ("ln_1", ""), "mlp.fc_in": ("mlp.c_fc", ""), "mlp.fc_out": ("mlp.c_proj", ""),
          "attn.out_proj": ("attn.c_proj", ""), **{f"attn.{name}": ours for name, ours in _QKV.items()}},
-        "ln_f", "lm_head", ignored=("attn.bias", "attn.masked_bias", "attn.embed_positions"),
+        "ln_f", "lm_head",
+        ignored=tuple(f"h.{{i}}.attn.{name}" for name in ("bias", "masked_bias", "embed_positions")),
     )  # fmt: skip
     query, hidden = "attn.q_proj", "mlp.fc_in"
 
@@ -204,7 +176,7 @@ class Phi(_Family):
         "model.", "embed_tokens", "layers",
         {"input_layernorm": ("ln_1", ""), "mlp.fc1": ("mlp.c_fc", ""), "mlp.fc2": ("mlp.c_proj", ""),
          "self_attn.dense": ("attn.c_proj", ""), **{f"self_attn.{name}": ours for name, ours in _QKV.items()}},
-        "final_layernorm", "lm_head", ignored=("self_attn.rotary_emb.inv_freq",),
+        "final_layernorm", "lm_head", ignored=("layers.{i}.self_attn.rotary_emb.inv_freq",),
     )  # fmt: skip
     query, hidden = "self_attn.q_proj", "mlp.fc1"
 
