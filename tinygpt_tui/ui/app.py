@@ -26,6 +26,7 @@ from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.ui import places
 from tinygpt_tui.ui.jobs.news import EngineNews, NewsFeed
 from tinygpt_tui.ui.screens import SCREENS, palette
+from tinygpt_tui.ui.shared.binding import bind_hidden, bind_over
 from tinygpt_tui.ui.shared.contrast import readable
 from tinygpt_tui.ui.shared.prompt_history import PromptHistory
 from tinygpt_tui.ui.shell.gc_policy import CHECK_EVERY_S, GarbagePolicy
@@ -52,11 +53,6 @@ GOODBYE_S = 2.0  # for the engine to end by itself
 AT_ONCE_S = 0.3  # for the engine to end by itself when the terminal is gone
 # Groups of workers that write what the user made.
 SAVES = ("settings", "history", "session", "sessions-disk", "lessons")
-
-
-def _anywhere(keys: str, action: str, title: str, id: str, tooltip: str) -> Binding:
-    """Return a key that works in every tab, before the focus has it: a prompt box has an F7 of its own."""
-    return Binding(keys, action, title, id=f"app.{id}", show=False, priority=True, tooltip=tooltip)
 
 
 def run(device: str = AUTO, lessons_from: tuple[Path, str] | None = None) -> int:
@@ -86,33 +82,28 @@ class TinyGPTApp(App[None]):
     COMMANDS = {palette}  # noqa: RUF012
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "f1,question_mark", "help", "Help", id="app.help", show=False, tooltip="What has the focus, and all keys"
-        ),
+        bind_hidden("f1,question_mark", "help", "Help", "app.help", "What has the focus, and all keys"),
         *(
-            _anywhere(tab.keys, f"tab('{name}')", tab.title, name, f"Go to the {tab.title} tab")
+            bind_over(tab.keys, f"tab('{name}')", tab.title, f"app.{name}", f"Go to the {tab.title} tab")
             for name, tab in TABS.items()
         ),
-        _anywhere(
-            "alt+l", "learn", "Learn", "learn", "Lessons: twenty short ones, in the app; from a lesson back to the app"
+        bind_over(
+            "alt+l",
+            "learn",
+            "Learn",
+            "app.learn",
+            "Lessons: twenty short ones, in the app; from a lesson back to the app",
         ),
-        _anywhere(
+        bind_over(
             "ctrl+p",
             "command_palette",
             "Find",
-            "palette",
+            "app.palette",
             "Find an action, a setting, a model, a run or a text by any word",
         ),
-        Binding(
-            "alt+e",
-            "save_picture",
-            "Export",
-            id="app.picture",
-            show=False,
-            tooltip="Save a picture of this screen as an SVG file",
-        ),
-        Binding("ctrl+n", "night", "Night/day", id="app.night", show=False, tooltip="Change between dark and light"),
-        _anywhere("ctrl+q", "quit", "Quit", "quit", "Quit; runs continue without the app"),
+        bind_hidden("alt+e", "save_picture", "Export", "app.picture", "Save a picture of this screen as an SVG file"),
+        bind_hidden("ctrl+n", "night", "Night/day", "app.night", "Change between dark and light"),
+        bind_over("ctrl+q", "quit", "Quit", "app.quit", "Quit; runs continue without the app"),
     ]
 
     def __init__(

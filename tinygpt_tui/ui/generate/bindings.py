@@ -2,152 +2,104 @@
 
 from __future__ import annotations
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
+
+from tinygpt_tui.ui.shared.binding import bind, bind_hidden, bind_over
 
 BINDINGS: list[BindingType] = [
     # Of the panes together: pace, temperature, and what has no place in the line of keys.
-    Binding("space", "panes('pause')", "Pause", id="pace.pause", tooltip="Pause the text"),
-    Binding("space", "panes('resume')", "Continue", id="pace.pause", tooltip="Continue the text"),
+    bind("space", "panes('pause')", "Pause", "pace.pause", "Pause the text"),
+    bind("space", "panes('resume')", "Continue", "pace.pause", "Continue the text"),
     *(  # where Space is typed
-        Binding("ctrl+@,ctrl+space", action, title, id="pace.pause", key_display="^Space", tooltip=f"{title} the text")
+        bind("ctrl+@,ctrl+space", action, title, "pace.pause", f"{title} the text", display="^Space")
         for action, title in (("panes('pause')", "Pause"), ("panes('resume')", "Continue"))
     ),
-    Binding("right,full_stop", "panes('step')", "Next token", id="pace.step", tooltip="Draw one token, then wait"),
-    Binding("alt+up", "panes('pace', 1)", "Faster", id="pace.faster", show=False, tooltip="More tokens a second"),
-    Binding(
-        "alt+down", "panes('pace', -1)", "Slower", id="pace.slower", show=False, tooltip="Fewer, to one token a key"
-    ),
+    bind("right,full_stop", "panes('step')", "Next token", "pace.step", "Draw one token, then wait"),
+    bind_hidden("alt+up", "panes('pace', 1)", "Faster", "pace.faster", "More tokens a second"),
+    bind_hidden("alt+down", "panes('pace', -1)", "Slower", "pace.slower", "Fewer, to one token a key"),
     # With priority: a key of the focused box must not take them.
-    Binding(
-        "alt+right",
-        "panes('temperature', 1)",
-        "Warmer",
-        id="sampling.warmer",
-        show=False,
-        priority=True,
-        tooltip="A higher temperature: more random",
-    ),
-    Binding(
+    bind_over("alt+right", "panes('temperature', 1)", "Warmer", "sampling.warmer", "A higher temperature: more random"),
+    bind_over(
         "alt+left",
         "panes('temperature', -1)",
         "Cooler",
-        id="sampling.cooler",
-        show=False,
-        priority=True,
-        tooltip="A lower temperature: the most likely letters",
+        "sampling.cooler",
+        "A lower temperature: the most likely letters",
     ),
-    Binding(
+    bind_over(
         "alt+shift+right",
         "panes('preset', 1)",
         "Next preset",
-        id="sampling.preset_up",
-        show=False,
-        priority=True,
-        tooltip="Temperature: greedy, normal, wild",
+        "sampling.preset_up",
+        "Temperature: greedy, normal, wild",
     ),
-    Binding(
+    bind_over(
         "alt+shift+left",
         "panes('preset', -1)",
         "Preset before",
-        id="sampling.preset_down",
-        show=False,
-        priority=True,
-        tooltip="Temperature: wild, normal, greedy",
+        "sampling.preset_down",
+        "Temperature: wild, normal, greedy",
     ),
-    Binding("ctrl+t", "panes('sampling')", "Sampling", id="generate.sampling", tooltip="The sampling settings"),
-    Binding(
+    bind("ctrl+t", "panes('sampling')", "Sampling", "generate.sampling", "The sampling settings"),
+    bind_hidden(
         "f11,alt+o",
         "panes('open')",
         "Open",
-        id="generate.open",
-        show=False,
-        tooltip="Open a model: another program's file, a folder, or hf:NAME",
+        "generate.open",
+        "Open a model: another program's file, a folder, or hf:NAME",
     ),
-    Binding(
-        "f12,alt+i",
-        "panes('card')",
-        "Model card",
-        id="generate.card",
-        show=False,
-        tooltip="Details; rename, copy, delete, compare, export",
+    bind_hidden(
+        "f12,alt+i", "panes('card')", "Model card", "generate.card", "Details; rename, copy, delete, compare, export"
     ),
-    Binding(
+    bind_hidden(
         "alt+u",
         "panes('untrained')",
         "Untrained",
-        id="generate.untrained",
-        show=False,
-        tooltip="Switch between the trained model and its untrained copy",
+        "generate.untrained",
+        "Switch between the trained model and its untrained copy",
     ),
-    Binding(
-        "slash",
-        "panes('filter')",
-        "Filter models",
-        id="generate.filter",
-        show=False,
-        tooltip="Type to filter the models",
-    ),
-    Binding(
-        "pageup", "panes('page', -1)", "Page up", id="generate.page_up", show=False, tooltip="Scroll the output up"
-    ),
-    Binding("pagedown", "panes('page', 1)", "Page down", id="generate.page_down", show=False, tooltip="Scroll it down"),
-    Binding(
-        "ctrl+end", "panes('follow')", "Follow", id="generate.follow", show=False, tooltip="Follow the output's end"
-    ),
+    bind_hidden("slash", "panes('filter')", "Filter models", "generate.filter", "Type to filter the models"),
+    bind_hidden("pageup", "panes('page', -1)", "Page up", "generate.page_up", "Scroll the output up"),
+    bind_hidden("pagedown", "panes('page', 1)", "Page down", "generate.page_down", "Scroll it down"),
+    bind_hidden("ctrl+end", "panes('follow')", "Follow", "generate.follow", "Follow the output's end"),
     # Of the text and the screen.
-    Binding("enter", "generate", "Generate", id="generate.generate", tooltip="Generate text from the prompt"),
-    Binding("escape", "stop", "Stop", id="generate.stop", tooltip="Stop at the next token; the text stays"),
-    Binding("escape", "panes('back')", "Back", id="generate.back", show=False, tooltip="Back to the prompt"),
-    Binding("ctrl+g", "go_on", "Continue", id="generate.go_on", tooltip="Keep generating from the end of this text"),
-    Binding("ctrl+r", "again", "Retry", id="generate.again", tooltip="Same prompt, new seed"),
-    Binding(
-        "f5",
-        "microscope",
-        "Microscope",
-        id="generate.microscope",
-        tooltip="See the model's probabilities for each character",
-    ),
+    bind("enter", "generate", "Generate", "generate.generate", "Generate text from the prompt"),
+    bind("escape", "stop", "Stop", "generate.stop", "Stop at the next token; the text stays"),
+    bind_hidden("escape", "panes('back')", "Back", "generate.back", "Back to the prompt"),
+    bind("ctrl+g", "go_on", "Continue", "generate.go_on", "Keep generating from the end of this text"),
+    bind("ctrl+r", "again", "Retry", "generate.again", "Same prompt, new seed"),
+    bind("f5", "microscope", "Microscope", "generate.microscope", "See the model's probabilities for each character"),
     # The prompt's own F6 (select a line) is overridden.
-    Binding(
-        "f6",
-        "surprise",
-        "Surprise",
-        id="generate.surprise",
-        priority=True,
-        tooltip="Colour the text by surprise",
-    ),
+    bind("f6", "surprise", "Surprise", "generate.surprise", "Colour the text by surprise", priority=True),
     # The prompt's own Ctrl+D (delete to the right, as Del does) is overridden if there are senses.
-    Binding(
+    bind(
         "ctrl+d",
         "senses",
         "Senses",
-        id="generate.senses",
+        "generate.senses",
+        "A backpack's senses: what each says of the next token, and a dial for each",
         priority=True,
-        tooltip="A backpack's senses: what each says of the next token, and a dial for each",
     ),
     # The prompt's own Ctrl+F (delete a word to the right) is overridden if there is a text.
-    Binding(
+    bind(
         "ctrl+f",
         "facts",
         "Facts",
-        id="generate.facts",
+        "generate.facts",
+        "Loops, unknown words, and what is copied from the training text",
         priority=True,
-        tooltip="Loops, unknown words, and what is copied from the training text",
     ),
-    Binding(
-        "ctrl+b,alt+b", "branches", "Branches", id="generate.branches", tooltip="Everything written in this session"
-    ),
-    Binding("ctrl+o", "panes('models')", "Models", id="generate.models", tooltip="Choose another model"),
-    Binding("ctrl+s", "sessions", "Sessions", id="generate.sessions", tooltip="Earlier sessions, and a new one"),
-    Binding("f9", "save", "Save", id="generate.save", tooltip="Save as text, Markdown or JSON"),
-    Binding("f8", "copy", "Copy", id="generate.copy", tooltip="Copy the selected text, or all of it"),
-    Binding("ctrl+l", "clear", "Clear", id="generate.clear", tooltip="Clear the screen (the text stays in Branches)"),
-    Binding(
+    bind("ctrl+b,alt+b", "branches", "Branches", "generate.branches", "Everything written in this session"),
+    bind("ctrl+o", "panes('models')", "Models", "generate.models", "Choose another model"),
+    bind("ctrl+s", "sessions", "Sessions", "generate.sessions", "Earlier sessions, and a new one"),
+    bind("f9", "save", "Save", "generate.save", "Save as text, Markdown or JSON"),
+    bind("f8", "copy", "Copy", "generate.copy", "Copy the selected text, or all of it"),
+    bind("ctrl+l", "clear", "Clear", "generate.clear", "Clear the screen (the text stays in Branches)"),
+    bind_hidden(
         "alt+h",
         "time_machine",
         "History",
-        id="generate.history",
-        show=False,
-        tooltip="Time machine: play the steps of this model's run, from noise to text",
+        "generate.history",
+        "Time machine: play the steps of this model's run, from noise to text",
     ),
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rich.text import Text
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
@@ -13,6 +13,7 @@ from textual.widgets.option_list import Option
 from tinygpt_tui.sessions.document import Branch
 from tinygpt_tui.sessions.walk import rows
 from tinygpt_tui.ui.generate.session_editor import SessionEditor
+from tinygpt_tui.ui.shared.binding import bind
 from tinygpt_tui.ui.shared.branch_words import STAR, row_text
 
 VERY_WIDE = 200  # columns of the terminal from which the branches are beside the text
@@ -32,7 +33,7 @@ Enter shows a branch. Starred branches (`*`) stay when all others are dropped (`
 deleted. `z` restores what was deleted last.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select", "Show", id="branches.choose", tooltip="Show this branch in the Generate tab"),
+        bind("enter", "select", "Show", "branches.choose", "Show this branch in the Generate tab"),
     ]
 
     def __init__(self, editor: SessionEditor, *, id: str | None = None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import OptionList, Static
 
@@ -15,6 +15,7 @@ from tinygpt_tui.sessions import tree
 from tinygpt_tui.sessions.document import Branch, words_of
 from tinygpt_tui.ui.generate.branch_list import LOOK_EVERY_S, BranchList
 from tinygpt_tui.ui.generate.session_editor import SessionEditor
+from tinygpt_tui.ui.shared.binding import bind
 from tinygpt_tui.ui.shared.branch_words import STAR, facts_line, fitted, preview_text
 from tinygpt_tui.ui.shared.confirm import ConfirmScreen
 from tinygpt_tui.ui.shared.dialog import Dialog
@@ -32,13 +33,11 @@ class BranchesScreen(Dialog[bool]):
     CSS_PATH = "branches.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 (declared so by Textual)
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "rename", "Rename", id="branches.rename", tooltip="Give this branch a name"),
-        Binding("asterisk", "star", f"Star {STAR}", id="branches.keep", tooltip="Star this branch, or remove its star"),
-        Binding(
-            "d", "delete", "Delete", id="branches.delete", tooltip="Delete it and its children (starred ones stay)"
-        ),
-        Binding("z", "undo", "Undo", id="branches.undo", tooltip="Restore what was deleted last"),
-        Binding("D", "drop", "Drop unstarred", id="branches.drop", tooltip="Delete all branches without a star"),
+        bind("r", "rename", "Rename", "branches.rename", "Give this branch a name"),
+        bind("asterisk", "star", f"Star {STAR}", "branches.keep", "Star this branch, or remove its star"),
+        bind("d", "delete", "Delete", "branches.delete", "Delete it and its children (starred ones stay)"),
+        bind("z", "undo", "Undo", "branches.undo", "Restore what was deleted last"),
+        bind("D", "drop", "Drop unstarred", "branches.drop", "Delete all branches without a star"),
     ]
 
     def __init__(self, editor: SessionEditor, models: Collection[str] = ()) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
+
+from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 
 HELP = (
     "## Microscope\n\n"
@@ -22,29 +24,24 @@ HELP = (
     "In exact mode every character past the first block needs its own pass, so this can take a moment."
 )
 BINDINGS: list[BindingType] = [
-    Binding("enter", "fork", "Fork", id="microscope.fork", tooltip="Continue from here with the selected character"),
-    Binding("tab", "pick(1)", "Pick", id="microscope.pick", tooltip="Select an alternative; so does its digit"),
-    Binding(
-        "shift+tab", "pick(-1)", "Pick back", id="microscope.pick_back", show=False, tooltip="Select the one above"
-    ),
-    Binding(
+    bind("enter", "fork", "Fork", "microscope.fork", "Continue from here with the selected character"),
+    bind("tab", "pick(1)", "Pick", "microscope.pick", "Select an alternative; so does its digit"),
+    bind_hidden("shift+tab", "pick(-1)", "Pick back", "microscope.pick_back", "Select the one above"),
+    bind(
         "right_square_bracket,ctrl+right",
         "jump(1)",
         "Surprise",
-        id="microscope.next",
-        tooltip="Go to the next surprising character",
+        "microscope.next",
+        "Go to the next surprising character",
     ),
-    Binding(
+    bind_hidden(
         "left_square_bracket,ctrl+left",
         "jump(-1)",
         "Surprise before",
-        id="microscope.before",
-        show=False,
-        tooltip="Go to the previous surprising character",
+        "microscope.before",
+        "Go to the previous surprising character",
     ),
-    Binding("a", "why", "Why", id="microscope.why", tooltip="Why this character? Colours what made it likely"),
-    Binding(
-        "A", "attention", "Attention", id="microscope.attention", tooltip="Its attention, head by head, in Inspect"
-    ),
-    Binding("escape", "leave", "Close", id="microscope.leave", tooltip="Close the microscope"),
+    bind("a", "why", "Why", "microscope.why", "Why this character? Colours what made it likely"),
+    bind("A", "attention", "Attention", "microscope.attention", "Its attention, head by head, in Inspect"),
+    bind("escape", "leave", "Close", "microscope.leave", "Close the microscope"),
 ]

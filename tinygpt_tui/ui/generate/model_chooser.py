@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 from textual import on, work
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import CheckpointError, TinyGPTError
 from tinygpt_tui.ui.models.model_list import ModelList, default_model
 from tinygpt_tui.ui.models.model_picker import ModelPicker
+from tinygpt_tui.ui.shared.binding import bind
 from tinygpt_tui.ui.shell.install import offer_install
 
 REFRESH_EVERY_S = 2.0  # for new models and the progress of those in training
@@ -42,16 +43,10 @@ class ModelChooser(ModelPicker):
 
     # The workspace has these actions under other keys, too, the screen `train_on`.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("i", "card", "Model card", id="generate.card", tooltip="Details of this model; rename, export, …"),
-        Binding("o", "open", "Open", id="generate.open", tooltip="Open a model from anywhere, or from the Hub"),
-        Binding("t", "screen.train_on", "Fine-tune", id="generate.train_on", tooltip="Start a run from this model"),
-        Binding(
-            "u",
-            "untrained",
-            "Untrained",
-            id="generate.untrained",
-            tooltip="Trained, or before its training",
-        ),
+        bind("i", "card", "Model card", "generate.card", "Details of this model; rename, export, …"),
+        bind("o", "open", "Open", "generate.open", "Open a model from anywhere, or from the Hub"),
+        bind("t", "screen.train_on", "Fine-tune", "generate.train_on", "Start a run from this model"),
+        bind("u", "untrained", "Untrained", "generate.untrained", "Trained, or before its training"),
     ]
 
     class Used(Message):

@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -20,6 +20,7 @@ from tinygpt_tui.sessions.encoding import head_of
 from tinygpt_tui.sessions.search import Place, pattern_of, place_in, search
 from tinygpt_tui.sessions.store import Opened, SessionCard
 from tinygpt_tui.ui.generate.session_editor import SessionEditor
+from tinygpt_tui.ui.shared.binding import bind
 from tinygpt_tui.ui.shared.branch_words import CURRENT, fitted, local_time
 from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shared.naming_line import NamingLine
@@ -46,7 +47,7 @@ A session is everything written since it was started, with all branches. It is s
 moves a session to the trash, `z` restores it.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select", "Reopen", id="sessions.open", tooltip="Continue this session"),
+        bind("enter", "select", "Reopen", "sessions.open", "Continue this session"),
     ]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -60,11 +61,11 @@ class SessionsScreen(Dialog[Opened]):
     CSS_PATH = "sessions.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (90, "-wide")]  # noqa: RUF012 (declared so by Textual)
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "new", "New", id="sessions.new", tooltip="Start a new, empty session; this one is saved"),
-        Binding("r", "rename", "Rename", id="sessions.rename", tooltip="Give this session a title"),
-        Binding("d", "delete", "Delete", id="sessions.delete", tooltip="Move this session to the trash"),
-        Binding("z", "undo", "Undo", id="sessions.undo", tooltip="Restore the last one from the trash"),
-        Binding("slash", "filter", "Filter", id="sessions.filter", tooltip="Search titles, models and texts"),
+        bind("n", "new", "New", "sessions.new", "Start a new, empty session; this one is saved"),
+        bind("r", "rename", "Rename", "sessions.rename", "Give this session a title"),
+        bind("d", "delete", "Delete", "sessions.delete", "Move this session to the trash"),
+        bind("z", "undo", "Undo", "sessions.undo", "Restore the last one from the trash"),
+        bind("slash", "filter", "Filter", "sessions.filter", "Search titles, models and texts"),
     ]
 
     def __init__(self, editor: SessionEditor, models: Collection[str] = ()) -> None:

@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 from rich.style import Style
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 
 from tinygpt_tui.events.tracing import TraceStep
@@ -16,6 +16,7 @@ from tinygpt_tui.ui.inspect.heat import Table, table_of
 from tinygpt_tui.ui.inspect.heat_colours import HEAT_CLASSES, HEAT_CSS, palette_of
 from tinygpt_tui.ui.inspect.passes import Pass, head_word
 from tinygpt_tui.ui.inspect.step_view import label_cells, label_of, window_of
+from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.shared.branch_words import fitted
 from tinygpt_tui.ui.shared.microscope import name_of
 
@@ -68,25 +69,11 @@ class AttentionMap(Drawing, can_focus=True):
         + "}"
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "go_layer(1)", "Layer", id="attention.layer", key_display="↑↓", tooltip="To the next layer"),
-        Binding("j", "go_layer(1)", "Layer", id="attention.layer", show=False, tooltip="To the next layer"),
-        Binding(
-            "up,k",
-            "go_layer(-1)",
-            "Previous layer",
-            id="attention.layer_back",
-            show=False,
-            tooltip="To the previous layer",
-        ),
-        Binding("right", "go_head(1)", "Head", id="attention.head", key_display="←→", tooltip="To the next head"),
-        Binding(
-            "left",
-            "go_head(-1)",
-            "Previous head",
-            id="attention.head_back",
-            show=False,
-            tooltip="To the previous head",
-        ),
+        bind("down", "go_layer(1)", "Layer", "attention.layer", "To the next layer", display="↑↓"),
+        bind_hidden("j", "go_layer(1)", "Layer", "attention.layer", "To the next layer"),
+        bind_hidden("up,k", "go_layer(-1)", "Previous layer", "attention.layer_back", "To the previous layer"),
+        bind("right", "go_head(1)", "Head", "attention.head", "To the next head", display="←→"),
+        bind_hidden("left", "go_head(-1)", "Previous head", "attention.head_back", "To the previous head"),
     ]
 
     class Moved(Message):

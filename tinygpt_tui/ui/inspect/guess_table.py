@@ -8,13 +8,14 @@ from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.style import Style
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 
 from tinygpt_tui.events.tracing import LensRow
 from tinygpt_tui.ui.inspect.drawing import Drawing, Line
 from tinygpt_tui.ui.inspect.heat_colours import HEAT_CLASSES, HEAT_CSS, palette_of
 from tinygpt_tui.ui.inspect.passes import Pass
+from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.shared.branch_words import fitted
 from tinygpt_tui.ui.shared.microscope import name_of, percent
 from tinygpt_tui.words import bar
@@ -60,20 +61,11 @@ class GuessTable(Drawing, can_focus=True):
         + "}"
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "go_layer(1)", "Layer", id="guess.layer", key_display="↑↓", tooltip="To the layer above"),
-        Binding("k", "go_layer(1)", "Layer", id="guess.layer", show=False, tooltip="To the layer above"),
-        Binding(
-            "down,j", "go_layer(-1)", "Layer below", id="guess.layer_back", show=False, tooltip="To the layer below"
-        ),
-        Binding("right", "go_token(1)", "Token", id="guess.token", key_display="←→", tooltip="To the next token"),
-        Binding(
-            "left",
-            "go_token(-1)",
-            "Previous token",
-            id="guess.token_back",
-            show=False,
-            tooltip="To the previous token",
-        ),
+        bind("up", "go_layer(1)", "Layer", "guess.layer", "To the layer above", display="↑↓"),
+        bind_hidden("k", "go_layer(1)", "Layer", "guess.layer", "To the layer above"),
+        bind_hidden("down,j", "go_layer(-1)", "Layer below", "guess.layer_back", "To the layer below"),
+        bind("right", "go_token(1)", "Token", "guess.token", "To the next token", display="←→"),
+        bind_hidden("left", "go_token(-1)", "Previous token", "guess.token_back", "To the previous token"),
     ]
 
     class Moved(Message):

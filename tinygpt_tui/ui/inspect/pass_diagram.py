@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -16,6 +16,7 @@ from textual.strip import Strip
 
 from tinygpt_tui.events.tracing import TraceStep
 from tinygpt_tui.ui.inspect.passes import Part, Pass, Row, Wiring, rows_of, tree_of, wiring_of
+from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.shared.branch_words import fitted
 
 INDENT = 2
@@ -66,14 +67,14 @@ class PassDiagram(ScrollView, can_focus=True):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "walk(1)", "Forward", id="inspect.forward", tooltip="To the next step"),
-        Binding("up,k", "walk(-1)", "Back", id="inspect.back", tooltip="To the step before"),
-        Binding("right,enter", "into", "Into", id="inspect.into", tooltip="Into a block, its attention, a head"),
-        Binding("left,backspace", "out", "Out", id="inspect.out", tooltip="Out of it, and close it"),
-        Binding("pageup", "walk(-8)", "Page back", id="inspect.page_back", show=False, tooltip="Eight steps back"),
-        Binding("pagedown", "walk(8)", "Page on", id="inspect.page_on", show=False, tooltip="Eight steps forward"),
-        Binding("home", "edge(-1)", "First", id="inspect.first", show=False, tooltip="To the first step"),
-        Binding("end", "edge(1)", "Last", id="inspect.last", show=False, tooltip="To the last step"),
+        bind("down,j", "walk(1)", "Forward", "inspect.forward", "To the next step"),
+        bind("up,k", "walk(-1)", "Back", "inspect.back", "To the step before"),
+        bind("right,enter", "into", "Into", "inspect.into", "Into a block, its attention, a head"),
+        bind("left,backspace", "out", "Out", "inspect.out", "Out of it, and close it"),
+        bind_hidden("pageup", "walk(-8)", "Page back", "inspect.page_back", "Eight steps back"),
+        bind_hidden("pagedown", "walk(8)", "Page on", "inspect.page_on", "Eight steps forward"),
+        bind_hidden("home", "edge(-1)", "First", "inspect.first", "To the first step"),
+        bind_hidden("end", "edge(1)", "Last", "inspect.last", "To the last step"),
     ]
 
     class Walked(Message):

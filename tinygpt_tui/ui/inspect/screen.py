@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import Static
 
@@ -23,6 +23,7 @@ from tinygpt_tui.ui.inspect.views import LAST, PassViews
 from tinygpt_tui.ui.models.model_list import ModelList, default_model
 from tinygpt_tui.ui.models.model_picker import NO_MODELS
 from tinygpt_tui.ui.models.parts_tree import PartsTree
+from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.shared.microscope import name_of
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shell.selection import Selection, TextPlace
@@ -51,53 +52,21 @@ class InspectScreen(TabScreen):
     AUTO_FOCUS = "PassDiagram"
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1", "view('walk')", "Walk", id="inspect.walk", show=False, tooltip="The model, step by step"),
-        Binding("2", "view('attention')", "Attention", id="inspect.attention", show=False, tooltip="Attention maps"),
-        Binding(
-            "3",
-            "view('guesses')",
-            "Guesses",
-            id="inspect.guesses",
-            show=False,
-            tooltip="The prediction after each layer",
-        ),
-        Binding(
-            "4",
-            "view('parameters')",
-            "Parameters",
-            id="inspect.parameters",
-            show=False,
-            tooltip="The parameters as a tree",
-        ),
-        Binding("5", "view('map')", "Map", id="inspect.map", show=False, tooltip="The embeddings as a map"),
-        Binding(
-            "full_stop", "token(1)", "Token", id="inspect.token", key_display=", .", tooltip="Select the next token"
-        ),
-        Binding(
-            "comma",
-            "token(-1)",
-            "Previous token",
-            id="inspect.token_back",
-            show=False,
-            tooltip="Select the previous token",
-        ),
-        Binding("p", "prompt", "Prompt", id="inspect.prompt", tooltip="Type another prompt"),
-        Binding("m,ctrl+o", "model", "Model", id="inspect.model", tooltip="Choose another model"),
-        Binding(
-            "u", "untrained", "Untrained", id="inspect.untrained", tooltip="The model with random weights, or trained"
-        ),
-        Binding(
-            "alt+u",
-            "untrained",
-            "Untrained",
-            id="inspect.untrained",
-            show=False,
-            tooltip="The model untrained, or trained",
-        ),
-        Binding("enter", "walk_prompt", "Walk", id="inspect.walk_prompt", tooltip="Walk through this prompt"),
-        Binding("escape", "leave_prompt", "Back", id="inspect.leave", tooltip="Back to the view"),
-        Binding("escape", "return", "Back", id="inspect.return", tooltip="Back to the text in Generate"),
-        Binding("tab", "app.focus_next", "Prompt", id="inspect.next", show=False, tooltip="View or prompt"),
+        bind_hidden("1", "view('walk')", "Walk", "inspect.walk", "The model, step by step"),
+        bind_hidden("2", "view('attention')", "Attention", "inspect.attention", "Attention maps"),
+        bind_hidden("3", "view('guesses')", "Guesses", "inspect.guesses", "The prediction after each layer"),
+        bind_hidden("4", "view('parameters')", "Parameters", "inspect.parameters", "The parameters as a tree"),
+        bind_hidden("5", "view('map')", "Map", "inspect.map", "The embeddings as a map"),
+        bind("full_stop", "token(1)", "Token", "inspect.token", "Select the next token", display=", ."),
+        bind_hidden("comma", "token(-1)", "Previous token", "inspect.token_back", "Select the previous token"),
+        bind("p", "prompt", "Prompt", "inspect.prompt", "Type another prompt"),
+        bind("m,ctrl+o", "model", "Model", "inspect.model", "Choose another model"),
+        bind("u", "untrained", "Untrained", "inspect.untrained", "The model with random weights, or trained"),
+        bind_hidden("alt+u", "untrained", "Untrained", "inspect.untrained", "The model untrained, or trained"),
+        bind("enter", "walk_prompt", "Walk", "inspect.walk_prompt", "Walk through this prompt"),
+        bind("escape", "leave_prompt", "Back", "inspect.leave", "Back to the view"),
+        bind("escape", "return", "Back", "inspect.return", "Back to the text in Generate"),
+        bind_hidden("tab", "app.focus_next", "Prompt", "inspect.next", "View or prompt"),
     ]
 
     class Return(Message):

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from tinygpt_tui.events.tracing import TokenPlace
 from tinygpt_tui.ui.inspect.drawing import Drawing, Line
 from tinygpt_tui.ui.inspect.passes import Pass
+from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.shared.branch_words import fitted
 from tinygpt_tui.ui.shared.microscope import name_of
 
@@ -60,10 +61,10 @@ class TokenMap(Drawing, can_focus=True):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right", "go(1, 0)", "Token", id="map.go", key_display="←↑↓→", tooltip="To the next token that way"),
-        Binding("left", "go(-1, 0)", "Token on the left", id="map.left", show=False, tooltip="To the next token"),
-        Binding("down,j", "go(0, 1)", "Down", id="map.down", show=False, tooltip="To the next token"),
-        Binding("up,k", "go(0, -1)", "Up", id="map.up", show=False, tooltip="To the next token"),
+        bind("right", "go(1, 0)", "Token", "map.go", "To the next token that way", display="←↑↓→"),
+        bind_hidden("left", "go(-1, 0)", "Token on the left", "map.left", "To the next token"),
+        bind_hidden("down,j", "go(0, 1)", "Down", "map.down", "To the next token"),
+        bind_hidden("up,k", "go(0, -1)", "Up", "map.up", "To the next token"),
     ]
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -7,12 +7,13 @@ from typing import ClassVar, NamedTuple
 from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from tinygpt_tui.lessons.course import Course
 from tinygpt_tui.lessons.lesson import Lesson
+from tinygpt_tui.ui.shared.binding import bind
 from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shell.key_bar import KeyBar
 
@@ -36,7 +37,7 @@ done, ▸ the one that is open. `r` starts a lesson from the beginning: its answ
 runs stay.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select", "Open", id="lessons.open", tooltip="Open this lesson"),
+        bind("enter", "select", "Open", "lessons.open", "Open this lesson"),
     ]
 
 
@@ -50,7 +51,7 @@ class LessonList(Dialog[Chosen]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "reset", "Start again", id="lessons.reset", tooltip="Forget this lesson's answers, and open it"),
+        bind("r", "reset", "Start again", "lessons.reset", "Forget this lesson's answers, and open it"),
     ]
 
     def __init__(self, course: Course, words: dict[str, str], *, is_open: bool) -> None:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.markup import escape
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from tinygpt_tui.lessons.labels import prediction_words
+from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 
 if TYPE_CHECKING:
     from tinygpt_tui.ui.learn.guide import LessonGuide
@@ -26,7 +27,7 @@ class AnswerInput(Input):
     """A line for a prediction or an answer."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "Back", id="lesson.no_answer", tooltip="Back to the lesson, without an answer"),
+        bind("escape", "leave", "Back", "lesson.no_answer", "Back to the lesson, without an answer"),
     ]
 
     def action_leave(self) -> None:
@@ -67,17 +68,17 @@ stays, and the key in its border comes back to it.
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "go", "Next", id="lesson.next_part", tooltip="The next part, or the line for your answer"),
-        Binding("enter", "answer", "Answer", id="lesson.answer", tooltip="Type your answer"),
-        Binding("h", "hint", "Hint", id="lesson.hint", tooltip="A hint; press again for another one"),
-        Binding("n", "next", "Next lesson", id="lesson.next", tooltip="Open the next lesson that is not done"),
-        Binding("l", "list", "List", id="lesson.list", tooltip="All lessons"),
-        Binding("left", "part(-1)", "Parts", id="lesson.part", key_display="←→", tooltip="The part before this one"),
-        Binding("right", "part(1)", "Part after", id="lesson.part_on", show=False, tooltip="The part after this one"),
-        Binding("up", "scroll(-1)", "Up", id="lesson.up", show=False, tooltip="Scroll the lesson up"),
-        Binding("down", "scroll(1)", "Down", id="lesson.down", show=False, tooltip="Scroll the lesson down"),
-        Binding("q", "close", "Close", id="lesson.close", tooltip="Close the lesson; its progress is saved"),
-        Binding("escape", "leave", "App", id="lesson.leave", tooltip="Back to the app; the lesson stays"),
+        bind("enter", "go", "Next", "lesson.next_part", "The next part, or the line for your answer"),
+        bind("enter", "answer", "Answer", "lesson.answer", "Type your answer"),
+        bind("h", "hint", "Hint", "lesson.hint", "A hint; press again for another one"),
+        bind("n", "next", "Next lesson", "lesson.next", "Open the next lesson that is not done"),
+        bind("l", "list", "List", "lesson.list", "All lessons"),
+        bind("left", "part(-1)", "Parts", "lesson.part", "The part before this one", display="←→"),
+        bind_hidden("right", "part(1)", "Part after", "lesson.part_on", "The part after this one"),
+        bind_hidden("up", "scroll(-1)", "Up", "lesson.up", "Scroll the lesson up"),
+        bind_hidden("down", "scroll(1)", "Down", "lesson.down", "Scroll the lesson down"),
+        bind("q", "close", "Close", "lesson.close", "Close the lesson; its progress is saved"),
+        bind("escape", "leave", "App", "lesson.leave", "Back to the app; the lesson stays"),
     ]
 
     def __init__(self, guide: LessonGuide) -> None:

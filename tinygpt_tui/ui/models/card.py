@@ -11,7 +11,7 @@ from rich.console import RenderableType
 from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container, VerticalScroll
 from textual.widgets import Static
 
@@ -25,6 +25,7 @@ from tinygpt_tui.runs.index import check_name, free_name
 from tinygpt_tui.runs.manage import TrashedModel, duplicate, is_own, move_to_trash, rename, restore
 from tinygpt_tui.ui.jobs.news import EngineNews
 from tinygpt_tui.ui.models.parts_tree import PartsTree
+from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shared.loss_chart import TrainChart
 from tinygpt_tui.ui.shared.naming_line import NamingLine
@@ -56,14 +57,14 @@ class CardScreen(Dialog[str]):
     CSS_PATH = "card.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 (declared so by Textual)
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "rename", "Rename", id="card.rename", tooltip="Rename the model"),
-        Binding("C", "duplicate", "Copy", id="card.duplicate", tooltip="Copy the model under another name"),
-        Binding("d", "delete", "Delete", id="card.delete", tooltip="Move the model to the trash"),
-        Binding("z", "undo", "Undo", id="card.undo", tooltip="Restore it from the trash"),
-        Binding("c", "compare", "Compare", id="card.compare", tooltip="Compare the weights with another model's"),
-        Binding("C", "adopt", "Copy", id="card.keep", tooltip="Copy another program's model into your models"),
-        Binding("e", "export", "Export", id="card.export", tooltip="Export it to another program's format"),
-        Binding("tab", "app.focus_next", "Other pane", id="card.pane", show=False, tooltip="Facts or parameters"),
+        bind("r", "rename", "Rename", "card.rename", "Rename the model"),
+        bind("C", "duplicate", "Copy", "card.duplicate", "Copy the model under another name"),
+        bind("d", "delete", "Delete", "card.delete", "Move the model to the trash"),
+        bind("z", "undo", "Undo", "card.undo", "Restore it from the trash"),
+        bind("c", "compare", "Compare", "card.compare", "Compare the weights with another model's"),
+        bind("C", "adopt", "Copy", "card.keep", "Copy another program's model into your models"),
+        bind("e", "export", "Export", "card.export", "Export it to another program's format"),
+        bind_hidden("tab", "app.focus_next", "Other pane", "card.pane", "Facts or parameters"),
     ]
 
     def __init__(self, card: ModelCard, cards: list[ModelCard], *, export: bool = False) -> None:

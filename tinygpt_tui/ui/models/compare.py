@@ -7,13 +7,14 @@ from typing import ClassVar, cast
 from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widgets import Static
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.events.generation import Compared, GenerationEnded, TensorCompared
 from tinygpt_tui.events.requests import CompareWeights
 from tinygpt_tui.ui.models.parts_tree import shape_words
+from tinygpt_tui.ui.shared.binding import bind
 from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shared.row_table import RowTable
 from tinygpt_tui.ui.shell.tab_screen import Workbench
@@ -42,7 +43,7 @@ class CompareScreen(Dialog[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("v", "sort", "View", id="compare.sort", tooltip="By distance, or as in the file"),
+        bind("v", "sort", "View", "compare.sort", "By distance, or as in the file"),
     ]
 
     def __init__(self, model: ModelCard, other: ModelCard) -> None:

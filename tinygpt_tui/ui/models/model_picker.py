@@ -8,7 +8,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Input, OptionList, Static
@@ -16,6 +16,7 @@ from textual.widgets.option_list import Option
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.foreign.facts import doubts
+from tinygpt_tui.ui.shared.binding import bind_hidden
 from tinygpt_tui.words import loss_words, parameters, printable
 
 EMPTY = "No model matches."
@@ -48,7 +49,7 @@ class ModelPicker(Vertical):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter", id="models.filter", show=False, tooltip="Type to filter the models"),
+        bind_hidden("slash", "filter", "Filter", "models.filter", "Type to filter the models"),
     ]
 
     class Picked(Message):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import work
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import DirectoryTree, Input
 from textual.worker import get_current_worker
@@ -21,6 +21,7 @@ from tinygpt_tui.foreign.calibration_cache import cached_calibration
 from tinygpt_tui.foreign.hub import fetch, is_hub_name
 from tinygpt_tui.foreign.opening import inspect_checkpoint
 from tinygpt_tui.foreign.source import holds_weights, may_hold_weights, weights_in
+from tinygpt_tui.ui.shared.binding import bind
 from tinygpt_tui.ui.shared.choose_file import ChooseFileScreen, VisibleTree
 from tinygpt_tui.words import bar, size
 
@@ -40,7 +41,7 @@ you drop on the terminal is taken with its quotes or escapes.
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("o", "open_this", "Open this", id="open.this", tooltip="Open this file or folder as a model"),
+        bind("o", "open_this", "Open this", "open.this", "Open this file or folder as a model"),
     ]
 
     class Opened(Message):

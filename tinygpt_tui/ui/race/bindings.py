@@ -2,51 +2,37 @@
 
 from __future__ import annotations
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
+
+from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 
 BINDINGS: list[BindingType] = [
-    Binding("enter", "start", "Race", id="race.start", tooltip="Have all panes continue the prompt"),
-    Binding("space", "pause", "Pause", id="race.pause", tooltip="Pause all panes"),
-    Binding("space", "resume", "Continue", id="race.pause", tooltip="Continue all panes"),
+    bind("enter", "start", "Race", "race.start", "Have all panes continue the prompt"),
+    bind("space", "pause", "Pause", "race.pause", "Pause all panes"),
+    bind("space", "resume", "Continue", "race.pause", "Continue all panes"),
     *(  # where Space is typed
-        Binding("ctrl+@,ctrl+space", action, title, id="race.pause", key_display="^Space", tooltip=f"{title} all panes")
+        bind("ctrl+@,ctrl+space", action, title, "race.pause", f"{title} all panes", display="^Space")
         for action, title in (("pause", "Pause"), ("resume", "Continue"))
     ),
-    Binding("alt+up", "pace(1)", "Faster", id="race.faster", show=False, tooltip="More tokens a second"),
-    Binding("alt+down", "pace(-1)", "Slower", id="race.slower", show=False, tooltip="Fewer, to one token a key"),
-    Binding("escape", "stop", "Stop", id="race.stop", tooltip="Stop all panes; the texts stay"),
-    Binding("escape", "back", "Back", id="race.back", show=False, tooltip="Back to the prompt"),
-    Binding("tab", "app.focus_next", "Next pane", id="race.next", show=False, tooltip="Go to the next pane"),
-    Binding(
-        "shift+tab",
-        "app.focus_previous",
-        "Previous pane",
-        id="race.last",
-        show=False,
-        tooltip="Go to the previous pane",
-    ),
-    Binding("m,ctrl+o", "model", "Model", id="race.model", tooltip="Choose the model of the chosen pane (▸)"),
-    Binding(
-        "u", "untrained", "Untrained", id="race.untrained", tooltip="Run the model with random weights, or trained"
-    ),
-    Binding("ctrl+t", "settings", "Sampling", id="race.settings", tooltip="The chosen pane's sampling settings"),
-    Binding("n", "add", "New", id="race.add", tooltip="Add a pane; four at most"),
-    Binding("d", "remove", "Delete", id="race.remove", tooltip="Remove the chosen pane; at least two stay"),
-    Binding("alt+u", "untrained", "Untrained", id="race.untrained", show=False, tooltip="Run it untrained, or trained"),
-    Binding("alt+n", "add", "New", id="race.add", show=False, tooltip="Add a pane; four at most"),
-    Binding("alt+d", "remove", "Delete", id="race.remove", show=False, tooltip="Remove the chosen pane"),
-    Binding("ctrl+r", "again", "Retry", id="race.again", tooltip="The same prompt again, with a new seed"),
-    Binding(
-        "right_square_bracket",
-        "mark",
-        "Difference",
-        id="race.mark",
-        show=False,
-        tooltip="Go to the first difference",
-    ),
-    Binding("f8", "copy", "Copy", id="race.copy", tooltip="Copy the selected text, or all panes"),
-    Binding("f9", "save", "Save", id="race.save", tooltip="Save all panes to a file"),
-    Binding("pageup", "page(-1)", "Page up", id="race.page_up", show=False, tooltip="Scroll all panes up"),
-    Binding("pagedown", "page(1)", "Page down", id="race.page_down", show=False, tooltip="Scroll all panes down"),
-    Binding("ctrl+end", "follow", "Follow", id="race.follow", show=False, tooltip="Follow the end in all panes"),
+    bind_hidden("alt+up", "pace(1)", "Faster", "race.faster", "More tokens a second"),
+    bind_hidden("alt+down", "pace(-1)", "Slower", "race.slower", "Fewer, to one token a key"),
+    bind("escape", "stop", "Stop", "race.stop", "Stop all panes; the texts stay"),
+    bind_hidden("escape", "back", "Back", "race.back", "Back to the prompt"),
+    bind_hidden("tab", "app.focus_next", "Next pane", "race.next", "Go to the next pane"),
+    bind_hidden("shift+tab", "app.focus_previous", "Previous pane", "race.last", "Go to the previous pane"),
+    bind("m,ctrl+o", "model", "Model", "race.model", "Choose the model of the chosen pane (▸)"),
+    bind("u", "untrained", "Untrained", "race.untrained", "Run the model with random weights, or trained"),
+    bind("ctrl+t", "settings", "Sampling", "race.settings", "The chosen pane's sampling settings"),
+    bind("n", "add", "New", "race.add", "Add a pane; four at most"),
+    bind("d", "remove", "Delete", "race.remove", "Remove the chosen pane; at least two stay"),
+    bind_hidden("alt+u", "untrained", "Untrained", "race.untrained", "Run it untrained, or trained"),
+    bind_hidden("alt+n", "add", "New", "race.add", "Add a pane; four at most"),
+    bind_hidden("alt+d", "remove", "Delete", "race.remove", "Remove the chosen pane"),
+    bind("ctrl+r", "again", "Retry", "race.again", "The same prompt again, with a new seed"),
+    bind_hidden("right_square_bracket", "mark", "Difference", "race.mark", "Go to the first difference"),
+    bind("f8", "copy", "Copy", "race.copy", "Copy the selected text, or all panes"),
+    bind("f9", "save", "Save", "race.save", "Save all panes to a file"),
+    bind_hidden("pageup", "page(-1)", "Page up", "race.page_up", "Scroll all panes up"),
+    bind_hidden("pagedown", "page(1)", "Page down", "race.page_down", "Scroll all panes down"),
+    bind_hidden("ctrl+end", "follow", "Follow", "race.follow", "Follow the end in all panes"),
 ]

@@ -6,12 +6,13 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from tinygpt_tui.runs.differences import differences
 from tinygpt_tui.runs.facts import RunFacts
 from tinygpt_tui.runs.folder import RunSettings
 from tinygpt_tui.ui.runs.table import COLUMNS
+from tinygpt_tui.ui.shared.binding import bind_hidden
 from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shared.row_table import RowTable
 from tinygpt_tui.words import shortened
@@ -40,7 +41,7 @@ class RunDifferencesScreen(Dialog[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "cancel", "Close", id="differences.close", show=False, tooltip="Back to the table of runs"),
+        bind_hidden("q", "cancel", "Close", "differences.close", "Back to the table of runs"),
     ]
 
     def __init__(self, first: tuple[RunFacts, RunSettings], second: tuple[RunFacts, RunSettings]) -> None:

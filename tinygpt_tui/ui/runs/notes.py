@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widgets import TextArea
 
+from tinygpt_tui.ui.shared.binding import bind
 from tinygpt_tui.ui.shared.dialog import Dialog
 
 
@@ -25,8 +26,8 @@ class RunNotesScreen(Dialog[str]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,f9", "save", "Save", id="notes.keep", priority=True, tooltip="Save the notes, and close"),
-        Binding("ctrl+u", "cancel", "Discard", id="notes.cancel", priority=True, tooltip="Discard the changes"),
+        bind("escape,f9", "save", "Save", "notes.keep", "Save the notes, and close", priority=True),
+        bind("ctrl+u", "cancel", "Discard", "notes.cancel", "Discard the changes", priority=True),
     ]
 
     def __init__(self, name: str, notes: str) -> None:

@@ -6,12 +6,13 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.text import Text
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widgets import DataTable
 
 from tinygpt_tui.runs.facts import RunFacts
 from tinygpt_tui.ui.runs.rows import RunRows
 from tinygpt_tui.ui.runs.table import COLUMNS, NARROW, columns_for, title_of
+from tinygpt_tui.ui.shared.binding import bind
 from tinygpt_tui.ui.shared.row_table import RowTable
 from tinygpt_tui.ui.train.run_list import OTHER_TEXT
 
@@ -22,7 +23,7 @@ class RunsTable(RowTable[Text]):
     """Shows `RunRows`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select_cursor", "Open", id="runs.train", tooltip="Its curves, samples and log, in Train"),
+        bind("enter", "select_cursor", "Open", "runs.train", "Its curves, samples and log, in Train"),
     ]
     HELP = f"""## Runs
 

@@ -22,6 +22,7 @@ from tinygpt_tui.ui.runs.rows import RunRows
 from tinygpt_tui.ui.runs.run_actions import ACTIONS, possible
 from tinygpt_tui.ui.runs.runs_table import RunsTable
 from tinygpt_tui.ui.runs.table import COLUMNS, about
+from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
 
 READ_EVERY_S = 1.0
@@ -39,24 +40,29 @@ class RunsScreen(TabScreen):
     AUTO_FOCUS = "RunsTable"
     HELP = RunsTable.HELP
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("g", "talk", "Generate", id="runs.talk", tooltip="Open this model in Generate"),
-        Binding("h", "time_machine", "History", id="runs.history", tooltip="Time machine: its text at each step"),
-        Binding("space", "mark", "Mark", id="runs.mark", show=False, tooltip="Mark this run, to compare it"),
-        Binding("c", "compare", "Compare", id="runs.compare", tooltip="How the marked run differs from this one"),
-        Binding("N", "notes", "Notes", id="runs.notes", tooltip="Write notes on this run"),
-        Binding("r", "rename", "Rename", id="runs.rename", tooltip="Rename this model and its run"),
-        Binding("d", "delete", "Delete", id="runs.delete", tooltip="Move this model and its run to the trash"),
-        Binding("z", "undo", "Undo", id="runs.undo", tooltip="Restore the last deleted run"),
-        Binding("z", "undo_nothing", "Undo", id="runs.undo", show=False, tooltip="Restore the last deleted run"),
-        Binding("e", "card", "Export", id="runs.card", tooltip="A page about this run, to share: Markdown or SVG"),
+        bind("g", "talk", "Generate", "runs.talk", "Open this model in Generate"),
+        bind("h", "time_machine", "History", "runs.history", "Time machine: its text at each step"),
+        bind_hidden("space", "mark", "Mark", "runs.mark", "Mark this run, to compare it"),
+        bind("c", "compare", "Compare", "runs.compare", "How the marked run differs from this one"),
+        bind("N", "notes", "Notes", "runs.notes", "Write notes on this run"),
+        bind("r", "rename", "Rename", "runs.rename", "Rename this model and its run"),
+        bind("d", "delete", "Delete", "runs.delete", "Move this model and its run to the trash"),
+        bind("z", "undo", "Undo", "runs.undo", "Restore the last deleted run"),
+        bind_hidden("z", "undo_nothing", "Undo", "runs.undo", "Restore the last deleted run"),
+        bind("e", "card", "Export", "runs.card", "A page about this run, to share: Markdown or SVG"),
         *(
-            Binding(str(number), f"sort('{name}')", f"By {column.title}", id=f"runs.sort-{name}", show=False,
-                    tooltip=f"Sort by {column.title}; press again to reverse")
+            bind_hidden(
+                str(number),
+                f"sort('{name}')",
+                f"By {column.title}",
+                f"runs.sort-{name}",
+                f"Sort by {column.title}; press again to reverse",
+            )
             for number, (name, column) in enumerate(COLUMNS.items(), start=1)
         ),
-        Binding("slash", "filter", "Filter", id="runs.filter", show=False, tooltip="Type to filter the runs"),
-        Binding("escape", "end_filter", "All runs", id="runs.end_filter", show=False, tooltip="Show all runs again"),
-        Binding("escape", "unmark", "Unmark", id="runs.unmark", show=False, tooltip="Unmark the run"),
+        bind_hidden("slash", "filter", "Filter", "runs.filter", "Type to filter the runs"),
+        bind_hidden("escape", "end_filter", "All runs", "runs.end_filter", "Show all runs again"),
+        bind_hidden("escape", "unmark", "Unmark", "runs.unmark", "Unmark the run"),
     ]  # fmt: skip
 
     class OpenRequested(Message):

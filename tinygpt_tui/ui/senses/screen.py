@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import msgspec
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.timer import Timer
 from textual.widgets import Static, TextArea
@@ -22,6 +22,7 @@ from tinygpt_tui.ui.senses.sense_list import SenseList, heading
 from tinygpt_tui.ui.senses.sense_text import SenseText
 from tinygpt_tui.ui.senses.sense_tokens import SenseTokens
 from tinygpt_tui.ui.senses.token_senses import SenseDials, first_difference
+from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.shared.generation_view import Asked, GenerationView
 from tinygpt_tui.ui.shared.microscope import name_of
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
@@ -46,10 +47,10 @@ class SensesScreen(TabScreen):
     AUTO_FOCUS = "SenseList"
     HELP = SenseList.HELP
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("p", "prompt", "Prompt", id="senses.prompt", show=False, tooltip="Write another text"),
-        Binding("ctrl+r", "again", "Retry", id="senses.again", tooltip="Another random seed, the same for both"),
-        Binding("f8", "copy", "Copy", id="senses.copy", show=False, tooltip="Copy the selected text, or both"),
-        Binding("escape", "back", "Back", id="senses.back", tooltip="Back to the senses; from there, leave"),
+        bind_hidden("p", "prompt", "Prompt", "senses.prompt", "Write another text"),
+        bind("ctrl+r", "again", "Retry", "senses.again", "Another random seed, the same for both"),
+        bind_hidden("f8", "copy", "Copy", "senses.copy", "Copy the selected text, or both"),
+        bind("escape", "back", "Back", "senses.back", "Back to the senses; from there, leave"),
     ]
 
     def __init__(self, card: ModelCard, text: str, sampling: SamplingSettings) -> None:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from tinygpt_tui.ui.senses.token_senses import SenseRow
+from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.shared.microscope import name_of
 
 AGAINST_CELLS = 11
@@ -38,14 +39,14 @@ the model writes unchanged and, with the same random seed, with your changes.
 """
     DEFAULT_CSS = "SenseList { border: none; padding: 0; text-wrap: nowrap; text-overflow: ellipsis; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "go(-1)", "Token", id="senses.left", tooltip="The previous token"),
-        Binding("right", "go(1)", "Token", id="senses.right", tooltip="The next token"),
-        Binding("plus,equals_sign", "turn(1)", "Up", id="senses.up", tooltip="Turn this sense up"),
-        Binding("minus", "turn(-1)", "Down", id="senses.down", tooltip="Turn this sense down, even below zero"),
-        Binding("0", "put(0)", "Off", id="senses.off", tooltip="Turn this sense off"),
-        Binding("1", "put(1)", "Reset", id="senses.plain", show=False, tooltip="Reset this sense's dial to 1"),
-        Binding("v", "every", "View", id="senses.every", tooltip="Turn the dial of this token, or of all tokens"),
-        Binding("R", "level", "Reset all", id="senses.level", tooltip="Reset all dials to 1"),
+        bind("left", "go(-1)", "Token", "senses.left", "The previous token"),
+        bind("right", "go(1)", "Token", "senses.right", "The next token"),
+        bind("plus,equals_sign", "turn(1)", "Up", "senses.up", "Turn this sense up"),
+        bind("minus", "turn(-1)", "Down", "senses.down", "Turn this sense down, even below zero"),
+        bind("0", "put(0)", "Off", "senses.off", "Turn this sense off"),
+        bind_hidden("1", "put(1)", "Reset", "senses.plain", "Reset this sense's dial to 1"),
+        bind("v", "every", "View", "senses.every", "Turn the dial of this token, or of all tokens"),
+        bind("R", "level", "Reset all", "senses.level", "Reset all dials to 1"),
     ]
 
     class Went(Message):

@@ -7,9 +7,11 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.widget import Widget
+
+from tinygpt_tui.ui.shared.binding import bind_hidden
 
 
 class ChoiceBox(Widget, can_focus=True):
@@ -25,8 +27,8 @@ class ChoiceBox(Widget, can_focus=True):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space,right", "go(1)", "Next", id="choice.next", show=False, tooltip="The next value"),
-        Binding("left", "go(-1)", "Previous", id="choice.previous", show=False, tooltip="The previous value"),
+        bind_hidden("space,right", "go(1)", "Next", "choice.next", "The next value"),
+        bind_hidden("left", "go(-1)", "Previous", "choice.previous", "The previous value"),
     ]
 
     class Changed(Message):

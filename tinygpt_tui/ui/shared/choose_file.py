@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widgets import Button, DirectoryTree, Input, Static
 
 from tinygpt_tui import paths
 from tinygpt_tui.corpora.gathering import sources_exist
 from tinygpt_tui.files import is_file, is_folder
+from tinygpt_tui.ui.shared.binding import bind
 from tinygpt_tui.ui.shared.dialog import Dialog
 
 
@@ -60,7 +61,7 @@ class ChooseFileScreen(Dialog[Path]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+up", "parent", "Folder above", id="file.parent", tooltip="Show the folder above"),
+        bind("ctrl+up", "parent", "Folder above", "file.parent", "Show the folder above"),
     ]
 
     def __init__(self, start: Path) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.markup import escape
 from textual.screen import ModalScreen
+
+from tinygpt_tui.ui.shared.binding import bind, bind_hidden, bind_over
 
 Answer = TypeVar("Answer")
 
@@ -44,24 +46,15 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel", "Back", id="dialog.cancel", tooltip="Close this without a change"),
+        bind("escape", "cancel", "Back", "dialog.cancel", "Close this without a change"),
         # The app's own keys do not reach a modal screen.
-        Binding(
-            "f1,question_mark",
-            "app.help",
-            "Help",
-            id="app.help",
-            show=False,
-            tooltip="Help for the focus, and all keys",
-        ),
-        Binding(
+        bind_hidden("f1,question_mark", "app.help", "Help", "app.help", "Help for the focus, and all keys"),
+        bind_over(
             "ctrl+p",
             "app.command_palette",
             "Find",
-            id="app.palette",
-            show=False,
-            priority=True,
-            tooltip="Find an action, a setting, a model, a run or a text by any word",
+            "app.palette",
+            "Find an action, a setting, a model, a run or a text by any word",
         ),
     ]
 

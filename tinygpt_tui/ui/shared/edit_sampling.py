@@ -6,10 +6,11 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widgets import Static
 
 from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.ui.shared.binding import bind
 from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shared.sampling_form import SamplingForm
 
@@ -25,8 +26,8 @@ class EditSampling(Dialog[SamplingSettings]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "accept", "Use", id="edit-sampling.accept", tooltip="Use these settings"),
-        Binding("f8", "same", "Copy", id="edit-sampling.same", tooltip="Use the settings of the first pane"),
+        bind("enter", "accept", "Use", "edit-sampling.accept", "Use these settings"),
+        bind("f8", "same", "Copy", "edit-sampling.same", "Use the settings of the first pane"),
     ]
 
     def __init__(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from rich.style import Style, StyleType
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.reactive import reactive
 from textual.widget import Widget
 
@@ -15,6 +15,7 @@ from tinygpt_tui.charts import LossChart, View, pan, zoom
 from tinygpt_tui.runs.aspects import ASPECTS, STYLES, Comparison, chart_of
 from tinygpt_tui.runs.ghosts import Overlay
 from tinygpt_tui.runs.history import RunHistory
+from tinygpt_tui.ui.shared.binding import bind_hidden
 
 SMOOTHINGS = (0.0, 0.9, 0.98)
 # What the y axis fits until the user zooms.
@@ -58,12 +59,12 @@ c lays other runs over it, or published results: faint curves, known by the lett
 The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows everything again.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "pan(-1)", "Earlier", id="chart.left", show=False, tooltip="Move to earlier steps"),
-        Binding("right", "pan(1)", "Later", id="chart.right", show=False, tooltip="Move to later steps"),
-        Binding("up", "pan_loss(1)", "Higher", id="chart.up", show=False, tooltip="Move to higher losses"),
-        Binding("down", "pan_loss(-1)", "Lower", id="chart.down", show=False, tooltip="Move to lower losses"),
-        Binding("ctrl+up", "zoom_loss(1)", "Loss in", id="chart.loss-in", show=False, tooltip="Zoom into the loss"),
-        Binding("ctrl+down", "zoom_loss(-1)", "Loss out", id="chart.loss-out", show=False, tooltip="Zoom the loss out"),
+        bind_hidden("left", "pan(-1)", "Earlier", "chart.left", "Move to earlier steps"),
+        bind_hidden("right", "pan(1)", "Later", "chart.right", "Move to later steps"),
+        bind_hidden("up", "pan_loss(1)", "Higher", "chart.up", "Move to higher losses"),
+        bind_hidden("down", "pan_loss(-1)", "Lower", "chart.down", "Move to lower losses"),
+        bind_hidden("ctrl+up", "zoom_loss(1)", "Loss in", "chart.loss-in", "Zoom into the loss"),
+        bind_hidden("ctrl+down", "zoom_loss(-1)", "Loss out", "chart.loss-out", "Zoom the loss out"),
     ]
 
     aspect: reactive[str] = reactive("loss")

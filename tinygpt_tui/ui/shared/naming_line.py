@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
+
+from tinygpt_tui.ui.shared.binding import bind
 
 
 class NamingLine(Horizontal):
@@ -26,7 +28,7 @@ class NamingLine(Horizontal):
     """
     HELP: ClassVar[str | None] = "A name, on one line. Enter saves it, an empty name removes it, Esc changes nothing."
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "cancel_naming", "Cancel", id="naming.cancel", tooltip="Change nothing"),
+        bind("escape", "cancel_naming", "Cancel", "naming.cancel", "Change nothing"),
     ]
 
     class Named(Message):

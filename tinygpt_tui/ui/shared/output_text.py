@@ -6,9 +6,10 @@ from typing import ClassVar
 
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 
+from tinygpt_tui.ui.shared.binding import bind_hidden
 from tinygpt_tui.ui.shared.text_painter import LEVELS
 from tinygpt_tui.ui.shared.text_view import NEAR, TextView
 
@@ -65,20 +66,20 @@ class OutputText(TextView):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "walk_by(-1)", "Left", id="output.walk_left", show=False, tooltip="One character back"),
-        Binding("right", "walk_by(1)", "Right", id="output.walk_right", show=False, tooltip="One character on"),
-        Binding("up,k", "walk_rows(-1)", "Up", id="output.walk_up", show=False, tooltip="One line up"),
-        Binding("down,j", "walk_rows(1)", "Down", id="output.walk_down", show=False, tooltip="One line down"),
-        Binding("home", "walk_edge(-1)", "Line start", id="output.walk_home", show=False, tooltip="The line's start"),
-        Binding("end", "walk_edge(1)", "Line end", id="output.walk_end", show=False, tooltip="The line's end"),
-        Binding("pageup", "walk_pages(-1)", "Page up", id="output.walk_page_up", show=False, tooltip="A page up"),
-        Binding("pagedown", "walk_pages(1)", "Page on", id="output.walk_page_down", show=False, tooltip="A page down"),
-        Binding("ctrl+home", "walk_all(-1)", "Start", id="output.walk_start", show=False, tooltip="First character"),
-        Binding("ctrl+end", "walk_all(1)", "End", id="output.walk_last", show=False, tooltip="Last character"),
+        bind_hidden("left", "walk_by(-1)", "Left", "output.walk_left", "One character back"),
+        bind_hidden("right", "walk_by(1)", "Right", "output.walk_right", "One character on"),
+        bind_hidden("up,k", "walk_rows(-1)", "Up", "output.walk_up", "One line up"),
+        bind_hidden("down,j", "walk_rows(1)", "Down", "output.walk_down", "One line down"),
+        bind_hidden("home", "walk_edge(-1)", "Line start", "output.walk_home", "The line's start"),
+        bind_hidden("end", "walk_edge(1)", "Line end", "output.walk_end", "The line's end"),
+        bind_hidden("pageup", "walk_pages(-1)", "Page up", "output.walk_page_up", "A page up"),
+        bind_hidden("pagedown", "walk_pages(1)", "Page on", "output.walk_page_down", "A page down"),
+        bind_hidden("ctrl+home", "walk_all(-1)", "Start", "output.walk_start", "First character"),
+        bind_hidden("ctrl+end", "walk_all(1)", "End", "output.walk_last", "Last character"),
         # What the same keys do without a cursor: a class's own bindings of a key replace those of its bases.
         *TextView.BINDINGS,
-        Binding("pageup", "page_up", "Page up", id="output.page_up", show=False, tooltip="A page up"),
-        Binding("pagedown", "page_down", "Page down", id="output.page_down", show=False, tooltip="A page down"),
+        bind_hidden("pageup", "page_up", "Page up", "output.page_up", "A page up"),
+        bind_hidden("pagedown", "page_down", "Page down", "output.page_down", "A page down"),
     ]
 
     class Walked(Message):

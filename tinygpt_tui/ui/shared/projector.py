@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Digits, Static
+
+from tinygpt_tui.ui.shared.binding import bind
 
 DRAWN_EVERY_S = 0.5
 
@@ -41,7 +43,7 @@ Ctrl+N changes between dark and light. Esc leaves.
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("P,escape", "leave", "Projector", id="projector.leave", tooltip="Leave the projector mode"),
+        bind("P,escape", "leave", "Projector", "projector.leave", "Leave the projector mode"),
     ]
 
     def compose(self) -> ComposeResult:

@@ -7,11 +7,12 @@ from typing import ClassVar
 from rich.text import Text
 from textual import events, on
 from textual.actions import SkipAction
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.markup import escape
 from textual.message import Message
 from textual.widgets import TextArea
 
+from tinygpt_tui.ui.shared.binding import bind_hidden
 from tinygpt_tui.ui.shared.prompt_history import PromptHistory
 from tinygpt_tui.ui.shared.wrapping import shown
 
@@ -39,9 +40,7 @@ class PromptBox(TextArea):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            ",".join(NEWLINE_KEYS), "newline", "New line", id="prompt.newline", show=False, tooltip="Start a new line"
-        ),
+        bind_hidden(",".join(NEWLINE_KEYS), "newline", "New line", "prompt.newline", "Start a new line"),
     ]
 
     class Submitted(Message):

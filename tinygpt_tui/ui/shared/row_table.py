@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, TypeVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widgets import DataTable
+
+from tinygpt_tui.ui.shared.binding import bind_hidden
 
 Cell = TypeVar("Cell")
 
@@ -14,6 +16,6 @@ class RowTable(DataTable[Cell]):
     """Textual's own Home and End move along a row, which such a table has no use for."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("home", "scroll_top", "First", id="table.first", show=False, tooltip="To the first row"),
-        Binding("end", "scroll_bottom", "Last", id="table.last", show=False, tooltip="To the last row"),
+        bind_hidden("home", "scroll_top", "First", "table.first", "To the first row"),
+        bind_hidden("end", "scroll_bottom", "Last", "table.last", "To the last row"),
     ]

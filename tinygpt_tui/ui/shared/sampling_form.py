@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual import events, on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Input, Static
 
 from tinygpt_tui.settings.fields import changed, fields_of, parse_all, stepped, written
 from tinygpt_tui.settings.sampling import SamplingSettings, without_effect
+from tinygpt_tui.ui.shared.binding import bind, bind_over
 from tinygpt_tui.ui.shared.setting_row import WRONG, SettingRow
 from tinygpt_tui.ui.shared.wrapping import wrap
 
@@ -52,26 +53,11 @@ class SamplingForm(Vertical):
     """
     # With priority, so that keys typed right after an arrow go to the next box.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "step(1)", "More", id="sampling.more", priority=True, tooltip="A larger number"),
-        Binding("down", "step(-1)", "Less", id="sampling.less", priority=True, tooltip="A smaller number"),
-        Binding("down", "go(1)", "Next box", id="sampling.next", show=False, priority=True, tooltip="The next box"),
-        Binding(
-            "up",
-            "go(-1)",
-            "Previous box",
-            id="sampling.previous",
-            show=False,
-            priority=True,
-            tooltip="The previous box",
-        ),
-        Binding(
-            "ctrl+z",
-            "default",
-            "Default",
-            id="sampling.default",
-            priority=True,
-            tooltip="This box's default value",
-        ),
+        bind("up", "step(1)", "More", "sampling.more", "A larger number", priority=True),
+        bind("down", "step(-1)", "Less", "sampling.less", "A smaller number", priority=True),
+        bind_over("down", "go(1)", "Next box", "sampling.next", "The next box"),
+        bind_over("up", "go(-1)", "Previous box", "sampling.previous", "The previous box"),
+        bind("ctrl+z", "default", "Default", "sampling.default", "This box's default value", priority=True),
     ]
 
     class Changed(Message):

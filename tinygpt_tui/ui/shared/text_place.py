@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from tinygpt_tui.ui.shared.binding import bind_hidden
 from tinygpt_tui.ui.shared.dialog import Dialog
 
 LINES_AROUND, LONGEST_LINE, MARKED = 6, 240, 8
@@ -26,7 +27,7 @@ class TextPlaceScreen(Dialog[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,q", "cancel", "Close", id="place.close", show=False, tooltip="Close this"),
+        bind_hidden("enter,q", "cancel", "Close", "place.close", "Close this"),
     ]
 
     def __init__(self, name: str, path: str, text: str, place: int) -> None:

@@ -7,13 +7,14 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
+from tinygpt_tui.ui.shared.binding import bind_hidden
 from tinygpt_tui.ui.shared.text_painter import GUTTER, TextMarks, TextPainter
 from tinygpt_tui.ui.shared.wrapped_text import WrappedText
 from tinygpt_tui.ui.shared.wrapping import Line, wrap
@@ -46,10 +47,10 @@ class TextView(ScrollView, can_focus=True):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "scroll_up", "Scroll up", id="output.up", show=False, tooltip="One line up"),
-        Binding("down,j", "scroll_down", "Scroll down", id="output.down", show=False, tooltip="One line down"),
-        Binding("home", "scroll_home", "To the start", id="output.home", show=False, tooltip="To the start"),
-        Binding("end", "follow", "Follow the end", id="output.follow", show=False, tooltip="Follow the end"),
+        bind_hidden("up,k", "scroll_up", "Scroll up", "output.up", "One line up"),
+        bind_hidden("down,j", "scroll_down", "Scroll down", "output.down", "One line down"),
+        bind_hidden("home", "scroll_home", "To the start", "output.home", "To the start"),
+        bind_hidden("end", "follow", "Follow the end", "output.follow", "Follow the end"),
     ]
 
     class Scrolled(Message):

@@ -10,12 +10,13 @@ from rich.table import Table
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widgets import Input, Markdown, Static
 
+from tinygpt_tui.ui.shared.binding import bind_hidden
 from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shell.keys import KeyRow, groups_of, keys_of
 
@@ -40,12 +41,12 @@ class HelpScreen(Dialog[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f1,question_mark", "cancel", "Help", id="help.toggle", show=False, tooltip="Close the help"),
-        Binding("enter", "cancel", "Close", id="help.close", show=False, tooltip="Close the help"),
-        Binding("up", "scroll(-1)", "Up", id="help.up", show=False, tooltip="One line up"),
-        Binding("down", "scroll(1)", "Down", id="help.down", show=False, tooltip="One line down"),
-        Binding("pageup", "scroll(-10)", "Page up", id="help.page_up", show=False, tooltip="Ten lines up"),
-        Binding("pagedown", "scroll(10)", "Page down", id="help.page_down", show=False, tooltip="Ten lines down"),
+        bind_hidden("f1,question_mark", "cancel", "Help", "help.toggle", "Close the help"),
+        bind_hidden("enter", "cancel", "Close", "help.close", "Close the help"),
+        bind_hidden("up", "scroll(-1)", "Up", "help.up", "One line up"),
+        bind_hidden("down", "scroll(1)", "Down", "help.down", "One line down"),
+        bind_hidden("pageup", "scroll(-10)", "Page up", "help.page_up", "Ten lines up"),
+        bind_hidden("pagedown", "scroll(10)", "Page down", "help.page_down", "Ten lines down"),
     ]
 
     def __init__(self, words: str, keys: list[KeyRow]) -> None:

@@ -7,12 +7,13 @@ from typing import ClassVar
 
 from rich.style import Style, StyleType
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.widget import Widget
 
 from tinygpt_tui.charts import LossChart
 from tinygpt_tui.runs.history import RunHistory
+from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.timeline.time_machine import BIG_STEP, chart_at
 
 
@@ -37,12 +38,12 @@ the curve or the mouse wheel moves there, too. Type into the prompt, and the tex
 F9 saves all steps as a film: an SVG that moves, or a terminal recording for asciinema (`.cast`).
 """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "go(-1)", "Earlier", id="time.left", tooltip="The previous checkpoint"),
-        Binding("right", "go(1)", "Later", id="time.right", tooltip="The next checkpoint"),
-        Binding("shift+left", f"go(-{BIG_STEP})", "Far back", id="time.far_left", show=False, tooltip="Five back"),
-        Binding("shift+right", f"go({BIG_STEP})", "Far on", id="time.far_right", show=False, tooltip="Five on"),
-        Binding("home", "go(-1000)", "Untrained", id="time.home", show=False, tooltip="Before the first step"),
-        Binding("end", "go(1000)", "Last", id="time.end", show=False, tooltip="The last checkpoint there is"),
+        bind("left", "go(-1)", "Earlier", "time.left", "The previous checkpoint"),
+        bind("right", "go(1)", "Later", "time.right", "The next checkpoint"),
+        bind_hidden("shift+left", f"go(-{BIG_STEP})", "Far back", "time.far_left", "Five back"),
+        bind_hidden("shift+right", f"go({BIG_STEP})", "Far on", "time.far_right", "Five on"),
+        bind_hidden("home", "go(-1000)", "Untrained", "time.home", "Before the first step"),
+        bind_hidden("end", "go(1000)", "Last", "time.end", "The last checkpoint there is"),
     ]
 
     class Moved(Message):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
+from tinygpt_tui.ui.shared.binding import bind
 from tinygpt_tui.ui.shared.projector import ProjectorScreen, numbers_of
 from tinygpt_tui.ui.timeline.moment_chart import MomentChart
 from tinygpt_tui.ui.timeline.time_machine import loss_at
@@ -19,7 +20,7 @@ class MomentProjector(ProjectorScreen):
     """Shows the moment that is selected in the time machine below, which plays and moves as there."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "play", "Play", id="machine.play", tooltip="Play all steps, or pause"),
+        bind("space", "play", "Play", "machine.play", "Play all steps, or pause"),
     ]
 
     def __init__(self, below: TimeMachineScreen) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Collection, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from tinygpt_tui.ui.shared.binding import bind
 from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.train.overlays import Offer
 from tinygpt_tui.words import shortened
@@ -28,7 +29,7 @@ Losses are comparable only on the same text: runs on another text are listed las
 are validation losses on Tiny Shakespeare.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "select", "Mark", id="overlays.mark", tooltip="Mark or unmark it"),
+        bind("space", "select", "Mark", "overlays.mark", "Mark or unmark it"),
     ]
 
 
@@ -45,7 +46,7 @@ class ChooseOverlaysScreen(Dialog[list[str]]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "accept", "Show", id="overlays.take", priority=True, tooltip="Draw what is marked"),
+        bind("enter", "accept", "Show", "overlays.take", "Draw what is marked", priority=True),
     ]
 
     def __init__(self, offers: Sequence[Offer], chosen: Collection[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import OptionList
@@ -13,6 +13,7 @@ from textual.widgets.option_list import Option
 
 from tinygpt_tui.doctor.rounds import SIGNS, remedy_in_words, summary
 from tinygpt_tui.events.training import Finding
+from tinygpt_tui.ui.shared.binding import bind
 from tinygpt_tui.ui.shared.wrapping import wrap
 
 INDENT = 3  # cells of the signs before a finding
@@ -44,7 +45,7 @@ text. The first entry, if shown, tests whether an untrained model with these set
 cannot, nothing else matters. None of this changes the run.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select", "What helps", id="doctor.help", tooltip="Apply the remedy for this finding"),
+        bind("enter", "select", "What helps", "doctor.help", "Apply the remedy for this finding"),
     ]
 
     class RemedyRequested(Message):

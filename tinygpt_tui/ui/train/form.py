@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from textual import events, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
 from textual.widget import Widget
@@ -24,6 +24,7 @@ from tinygpt_tui.runs.folder import CorpusReference, StartingModel
 from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.ui.jobs.training_session import TrainingSession
+from tinygpt_tui.ui.shared.binding import bind
 from tinygpt_tui.ui.shared.failed import Failed
 from tinygpt_tui.ui.shared.setting_row import SettingRow, limits_of
 from tinygpt_tui.ui.train.base_model import NOTHING, TrainStart
@@ -81,10 +82,10 @@ class TrainForm(Vertical):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+g", "start", "Start", id="train.start", tooltip="Start the run"),
-        Binding("alt+o", "choose_file", "Open", id="train.file", tooltip="Choose a text file to learn from"),
-        Binding("ctrl+y", "doctor", "Doctor", id="train.doctor", tooltip="Check text and settings before the start"),
-        Binding("escape", "cancel", "Cancel", id="train.cancel", tooltip="Stop downloading or reading the text"),
+        bind("ctrl+g", "start", "Start", "train.start", "Start the run"),
+        bind("alt+o", "choose_file", "Open", "train.file", "Choose a text file to learn from"),
+        bind("ctrl+y", "doctor", "Doctor", "train.doctor", "Check text and settings before the start"),
+        bind("escape", "cancel", "Cancel", "train.cancel", "Stop downloading or reading the text"),
     ]
 
     class Changed(Message):

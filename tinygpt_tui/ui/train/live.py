@@ -6,12 +6,13 @@ from typing import ClassVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 
 from tinygpt_tui.doctor.verdict import verdict_of
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.ui.jobs.training_session import Phase, TrainingSession
+from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.shared.loss_chart import TrainChart
 from tinygpt_tui.ui.shared.run_head import TrainHead
 from tinygpt_tui.ui.train.doctor import TrainDoctor
@@ -57,47 +58,20 @@ class TrainLive(Vertical):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("l", "cycle('log_y')", "Log loss", id="chart.log-y", tooltip="Logarithmic loss axis on or off"),
-        Binding("L", "cycle('log_x')", "Log steps", id="chart.log-x", show=False, tooltip="Logarithmic step axis"),
-        Binding(
-            "M", "cycle('smoothing')", "Smooth", id="chart.smooth", tooltip="How much to smooth the training curve"
-        ),
-        Binding("v", "cycle('aspect')", "View", id="chart.view", tooltip="Other curves: bits, gap, rate, speed …"),
-        Binding(
-            "V",
-            "cycle('aspect', -1)",
-            "View back",
-            id="chart.view-back",
-            show=False,
-            tooltip="The previous curves",
-        ),
-        Binding("y", "cycle('yardsticks')", "Yardsticks", id="chart.yardsticks", tooltip="Reference losses on or off"),
-        Binding("f", "cycle('fit')", "Fit", id="chart.fit", show=False, tooltip="What the loss axis is fitted to"),
-        Binding("plus,equals_sign", "zoom(1)", "Zoom", key_display="+", id="chart.zoom-in", tooltip="See fewer steps"),
-        Binding(
-            "minus", "zoom(-1)", "Zoom out", key_display="-", id="chart.zoom-out", show=False, tooltip="See more steps"
-        ),
-        Binding("0", "reset_chart", "All", id="chart.reset", show=False, tooltip="See everything again"),
-        Binding(
-            "left_square_bracket",
-            "sample(-1)",
-            "Older",
-            key_display="[",
-            id="sample.older",
-            show=False,
-            tooltip="The previous sample",
-        ),
-        Binding(
-            "right_square_bracket",
-            "sample(1)",
-            "Newer",
-            key_display="]",
-            id="sample.newer",
-            show=False,
-            tooltip="The next sample",
-        ),
+        bind("l", "cycle('log_y')", "Log loss", "chart.log-y", "Logarithmic loss axis on or off"),
+        bind_hidden("L", "cycle('log_x')", "Log steps", "chart.log-x", "Logarithmic step axis"),
+        bind("M", "cycle('smoothing')", "Smooth", "chart.smooth", "How much to smooth the training curve"),
+        bind("v", "cycle('aspect')", "View", "chart.view", "Other curves: bits, gap, rate, speed …"),
+        bind_hidden("V", "cycle('aspect', -1)", "View back", "chart.view-back", "The previous curves"),
+        bind("y", "cycle('yardsticks')", "Yardsticks", "chart.yardsticks", "Reference losses on or off"),
+        bind_hidden("f", "cycle('fit')", "Fit", "chart.fit", "What the loss axis is fitted to"),
+        bind("plus,equals_sign", "zoom(1)", "Zoom", "chart.zoom-in", "See fewer steps", display="+"),
+        bind_hidden("minus", "zoom(-1)", "Zoom out", "chart.zoom-out", "See more steps", display="-"),
+        bind_hidden("0", "reset_chart", "All", "chart.reset", "See everything again"),
+        bind_hidden("left_square_bracket", "sample(-1)", "Older", "sample.older", "The previous sample", display="["),
+        bind_hidden("right_square_bracket", "sample(1)", "Newer", "sample.newer", "The next sample", display="]"),
         *(
-            Binding(str(number), f"pane('{pane}')", title, id=f"pane.{pane}", show=False, tooltip=f"Go to: {title}")
+            bind_hidden(str(number), f"pane('{pane}')", title, f"pane.{pane}", f"Go to: {title}")
             for number, (pane, title) in enumerate(PANES.items(), start=1)
         ),
     ]

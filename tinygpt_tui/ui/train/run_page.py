@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.worker import Worker
@@ -20,6 +20,7 @@ from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.files import write_text
 from tinygpt_tui.ui.jobs.draw_pace import DrawPace
 from tinygpt_tui.ui.jobs.training_session import ONE_BATCH, Phase, TrainingSession
+from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.shared.confirm import ConfirmScreen
 from tinygpt_tui.ui.shared.failed import Failed
 from tinygpt_tui.ui.shared.loss_chart import TrainChart
@@ -47,20 +48,18 @@ class RunPage(Vertical):
 
     DEFAULT_CSS = "RunPage { height: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "pause", "Pause", id="train.pause", tooltip="The trainer waits in memory"),
-        Binding("space", "end_pause", "Continue", id="train.end-pause", tooltip="End the pause"),
-        Binding("s", "stop", "Stop", id="train.stop", tooltip="Evaluate a last time, save the best weights, and end"),
-        Binding(
-            "space", "resume", "Resume", id="train.go-on", tooltip="Start the trainer again from the last checkpoint"
-        ),
-        Binding("g", "talk", "Generate", id="train.talk", tooltip="Open this model in Generate"),
-        Binding("h", "time_machine", "History", id="train.history", tooltip="Time machine: its text at each step"),
-        Binding("w", "sample_now", "Write", id="train.sample", show=False, tooltip="Have the model write a sample now"),
-        Binding("f9", "save_now", "Save", id="train.save", show=False, tooltip="Save a checkpoint to resume from, now"),
-        Binding("P", "project", "Projector", id="train.project", tooltip="Large, for a class: the curve and numbers"),
-        Binding("x", "extend", "More steps", id="train.extend", tooltip="Give the run more steps, and resume it"),
-        Binding("e", "export", "Export", id="train.export", show=False, tooltip="Save the chart as an SVG picture"),
-        Binding("c", "compare", "Compare", id="train.compare", tooltip="Add other runs or published results"),
+        bind("space", "pause", "Pause", "train.pause", "The trainer waits in memory"),
+        bind("space", "end_pause", "Continue", "train.end-pause", "End the pause"),
+        bind("s", "stop", "Stop", "train.stop", "Evaluate a last time, save the best weights, and end"),
+        bind("space", "resume", "Resume", "train.go-on", "Start the trainer again from the last checkpoint"),
+        bind("g", "talk", "Generate", "train.talk", "Open this model in Generate"),
+        bind("h", "time_machine", "History", "train.history", "Time machine: its text at each step"),
+        bind_hidden("w", "sample_now", "Write", "train.sample", "Have the model write a sample now"),
+        bind_hidden("f9", "save_now", "Save", "train.save", "Save a checkpoint to resume from, now"),
+        bind("P", "project", "Projector", "train.project", "Large, for a class: the curve and numbers"),
+        bind("x", "extend", "More steps", "train.extend", "Give the run more steps, and resume it"),
+        bind_hidden("e", "export", "Export", "train.export", "Save the chart as an SVG picture"),
+        bind("c", "compare", "Compare", "train.compare", "Add other runs or published results"),
     ]
 
     class Updated(Message):

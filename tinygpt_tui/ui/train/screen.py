@@ -8,13 +8,14 @@ from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.widgets import ContentSwitcher
 
 from tinygpt_tui.doctor.rounds import changes_in_words
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.runs.index import RunCard
 from tinygpt_tui.ui.jobs.training_session import TrainingSession
+from tinygpt_tui.ui.shared.binding import bind
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
 from tinygpt_tui.ui.timeline.opening import open_time_machine
 from tinygpt_tui.ui.train.choose_run import ChooseRunScreen
@@ -37,9 +38,9 @@ you leave the app, and the app finds it again when you come back. Pausing keeps 
 weights, and you can resume later.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "new", "New", id="train.new", tooltip="The form of a new run; this one continues"),
-        Binding("escape", "back", "Back", id="train.back", tooltip="Back to the run shown before"),
-        Binding("ctrl+o", "runs", "Other run", id="train.runs", tooltip="Open another run, live or past"),
+        bind("n", "new", "New", "train.new", "The form of a new run; this one continues"),
+        bind("escape", "back", "Back", "train.back", "Back to the run shown before"),
+        bind("ctrl+o", "runs", "Other run", "train.runs", "Open another run, live or past"),
     ]
 
     def __init__(self) -> None:
