@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 import torch
-from makers import GPT_VARIANTS, LECTURE, MODERN, make_model, tiny_gpt
+from makers import GPT_VARIANTS, LECTURE, MODERN, VARIANTS, make_model, tiny_gpt
 from originals import LectureGPT, nanogpt_logits
 from torch import Tensor
 
@@ -22,7 +22,7 @@ from tinygpt_tui.errors import MissingPackageError, UsageError
 from tinygpt_tui.events.generation import Token
 from tinygpt_tui.exports.export import export
 from tinygpt_tui.exports.forms import FORMS, net_of, unsaid
-from tinygpt_tui.exports.hugging_face import OWN
+from tinygpt_tui.exports.hugging_face import STANDARD
 from tinygpt_tui.exports.result import Exported
 from tinygpt_tui.foreign.opening import inspect_checkpoint
 from tinygpt_tui.generation.text import GenerationJob, TextGeneration
@@ -67,21 +67,21 @@ def assert_same(theirs: Tensor, logits: Tensor) -> None:
 def variants_of(form: str) -> list[Any]:
     return [
         pytest.param(settings, id=name)
-        for name, settings in GPT_VARIANTS.items()
+        for name, settings in VARIANTS.items()
         if not unsaid(FORMS[form], settings) and settings.block_size > 1 and settings.vocab_size > 1
     ]
 
 
 @pytest.mark.parametrize("settings", variants_of("onnx"))
-def test_onnxruntime_gives_the_same_logits(tmp_path: Path, settings: GPTSettings) -> None:
+def test_onnxruntime_gives_the_same_logits(tmp_path: Path, settings: ArchitectureSettings) -> None:
     pytest.importorskip("onnx", reason="onnx is not installed")
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     folder, done = written(tmp_path, "onnx", settings)
     assert done.checked is not None
     assert done.checked.share < SAME
     session = runtime.InferenceSession(str(folder / "model.onnx"))
-    # Two texts at once, short ones, and one longer than the window where attention slides.
-    longer = IDS.repeat(1, 3) if settings.sliding else IDS
+    # Two texts at once, short ones, and one longer than the window where that is no limit.
+    longer = IDS.repeat(1, 3) if settings.supports_sliding else IDS
     for ids in (longer, IDS[:, :1], torch.cat((IDS, IDS.flip(1)))):
         (logits,) = session.run(None, {"ids": ids.numpy()})
         assert_same(torch.from_numpy(logits), ours(tmp_path, ids))
@@ -176,11 +176,11 @@ def own_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, settings in GPT_VARIANTS.items() if net_of(FORMS["hf"], settings) == OWN]
+    "name", [name for name, settings in VARIANTS.items() if net_of(FORMS["hf"], settings) not in STANDARD]
 )
-def test_any_gpt_runs_in_transformers_by_its_own_model_file(name: str, tmp_path: Path) -> None:
+def test_any_net_runs_in_transformers_by_its_own_model_file(name: str, tmp_path: Path) -> None:
     pytest.importorskip("transformers", reason="transformers is not installed")
-    _, done = written(tmp_path, "hf", GPT_VARIANTS[name])
+    _, done = written(tmp_path, "hf", VARIANTS[name])
     assert done.checked is not None
     assert done.checked.program == "transformers"
     assert done.checked.share < SAME
@@ -194,10 +194,9 @@ def test_its_model_file_norms_the_embedding_with_the_settings_epsilon(tmp_path: 
     assert done.checked.share < SAME
 
 
-@pytest.mark.parametrize("settings", [MODERN, GPT_VARIANTS["sliding, with all else"]], ids=["modern", "sliding"])
-def test_transformers_generates_beyond_the_window(
-    settings: GPTSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("name", ["modern", "sliding, with all else", "lstm", "cnn", "backpack that slides", "bigram"])
+def test_transformers_generates_beyond_the_window(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = VARIANTS[name]
     folder, _ = written(tmp_path, "hf", settings, checking=False)
     theirs = own_model(folder, monkeypatch).generate(IDS, max_new_tokens=40, do_sample=False)[0].tolist()
     sampling = SamplingSettings(temperature=0.0, max_new_tokens=40)

@@ -22,7 +22,7 @@ from tinygpt_tui.architectures.gpt import GPT, GPTMemory
 from tinygpt_tui.architectures.memory import Memory, Ragged
 from tinygpt_tui.architectures.transformer import attend, update_kv_cache
 from tinygpt_tui.errors import UsageError
-from tinygpt_tui.settings.architecture import BackpackSettings, GPTSettings
+from tinygpt_tui.settings.architecture import BackpackSettings
 
 EVERY = -1  # in a gain: every token
 WIDER = 4  # inner width of the senses' MLP, in widths of the stream
@@ -54,7 +54,7 @@ class Backpack(LanguageModel):
         super().__init__(settings)
         V, C, S = settings.vocab_size, settings.n_embd, settings.n_sense
         self.block_size = settings.block_size
-        self.trunk = GPT(trunk_settings(settings))
+        self.trunk = GPT(settings.trunk)
         del self.trunk.lm_head  # the trunk's answer is weights, not logits
         self.sense_fc = nn.Linear(C, WIDER * C)
         self.sense_proj = nn.Linear(WIDER * C, S * C)
@@ -140,24 +140,3 @@ def dialled(model: Backpack, gains: Iterable[tuple[int, int, float]]) -> Backpac
             )
         turned.gains[slice(None) if id == EVERY else id, sense] *= factor
     return turned
-
-
-def trunk_settings(settings: BackpackSettings) -> GPTSettings:
-    """Return the transformer that weighs the senses: the modern form, without a head."""
-    return GPTSettings(
-        vocab_size=settings.vocab_size,
-        block_size=settings.block_size,
-        n_layer=settings.n_layer,
-        n_head=settings.n_head,
-        n_embd=settings.n_embd,
-        dropout=settings.dropout,
-        positions="rotary",
-        sliding=settings.sliding,
-        norm_weight=False,
-        qk_norm=True,
-        embedding_norm=True,
-        token_shift=settings.TOKEN_SHIFT,
-        activation="relu_squared",
-        tied_head=False,
-        start="zero_residual",
-    )

@@ -14,7 +14,7 @@ from tinygpt_tui.errors import UsageError, storage_error
 from tinygpt_tui.exports import gguf_file, hugging_face
 from tinygpt_tui.exports.check import check
 from tinygpt_tui.exports.forms import Form, check_form, net_of, strangers
-from tinygpt_tui.exports.hugging_face import MODEL_FILE, OWN
+from tinygpt_tui.exports.hugging_face import MODEL_FILE, STANDARD
 from tinygpt_tui.exports.model_card import run_of, write_card
 from tinygpt_tui.exports.result import Checked, Exported
 from tinygpt_tui.exports.source import ExportSource
@@ -104,11 +104,10 @@ def _place(path: Path, single: bool, form: Form, force: bool) -> Iterator[Path]:
 
 def _notes(form: Form, source: ExportSource, checked: Checked | None) -> list[str]:
     settings, notes = source.config.architecture, []
-    if isinstance(settings, GPTSettings) and form.name not in ("safetensors", "onnx", "lecture"):
-        net = net_of(form, settings, approximate=True)
-        if net == OWN:
-            notes.append(f"transformers loads it with trust_remote_code=True: {MODEL_FILE} computes the model.")
-        elif settings.attention_scale == "n_embd":
+    if form.name == "hf" and net_of(form, settings) not in STANDARD:
+        notes.append(f"transformers loads it with trust_remote_code=True: {MODEL_FILE} computes the model.")
+    elif isinstance(settings, GPTSettings) and form.name not in ("safetensors", "onnx", "lecture"):
+        if settings.attention_scale == "n_embd":
             notes.append(
                 "The model divides attention's scores by the root of n_embd, this format by the root of head_size: the "
                 "queries' weights have been multiplied by the difference."

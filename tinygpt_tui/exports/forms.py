@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from tinygpt_tui.errors import NotFoundError, UsageError
-from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
+from tinygpt_tui.settings.architecture import ArchitectureSettings, name_of
 from tinygpt_tui.settings.fields import written
 from tinygpt_tui.settings.gpt import GATED
 
@@ -54,6 +54,21 @@ _GPT: Can = {
     "feed_forward": frozenset({"mlp", "one_layer", "none"}),
     "residual": frozenset({"stream", "post_norm", "normed", "none"}),
 }  # fmt: skip
+
+# The nets that are no GPT, by their architecture's name.
+_RECURRENT: Can = dict.fromkeys(
+    ("vocab_size", "block_size", "n_layer", "n_embd", "n_hidden", "dropout", "cells_only", "learned_start"), ANY
+)
+_FAMILY: dict[str, Can] = {
+    **dict.fromkeys(("rnn", "gru", "lstm"), _RECURRENT),
+    "cnn": dict.fromkeys(
+        ("vocab_size", "block_size", "n_layer", "n_embd", "kernel_size", "dilation_cycle", "dropout"), ANY
+    ),
+    "backpack": dict.fromkeys(
+        ("vocab_size", "block_size", "n_layer", "n_head", "n_embd", "n_sense", "sliding", "dropout"), ANY
+    ),
+    "bigram": dict.fromkeys(("vocab_size", "block_size"), ANY),
+}
 
 
 class Form(NamedTuple):
@@ -123,6 +138,7 @@ FORMS: dict[str, Form] = {
                 "gpt2": {**_GPT2, "activation": _ACTIVATIONS, **dict.fromkeys(("tied_head", "hidden", "epsilon"), ANY)},
                 "llama": _LLAMA,
                 "gpt": _GPT,
+                **_FAMILY,
             },
             "a folder for transformers, with its tokenizer; other than GPT-2 and Llama with a model file",
         ),
@@ -131,9 +147,7 @@ FORMS: dict[str, Form] = {
             "ONNX",
             "model.onnx",
             True,
-            {
-                "gpt": _GPT
-            },
+            {"gpt": _GPT, **_FAMILY},
             "a graph from ids (batch, time) to logits",
             package="onnx",
             extra="onnx",
@@ -190,19 +204,18 @@ def strangers(form: Form, settings: ArchitectureSettings, approximate: bool = Fa
 def net_of(form: Form, settings: ArchitectureSettings, approximate: bool = False) -> str | None:
     """Return the net as which `form` stores the model, or which is the nearest to it.
 
-    Empty where it is no GPT, None where the form has a place for everything.
+    Empty where it has none for its architecture, None where the form has a place for everything.
     """
     if form.nets is None:
         return None
-    if settings.__struct_config__.tag != "gpt":
-        return ""
-    return min(form.nets, key=lambda net: len(_strangers(form, net, settings, approximate)))
+    nets = [net for net in form.nets if (net if net in _FAMILY else "gpt") == name_of(settings)]
+    return min(nets, key=lambda net: len(_strangers(form, net, settings, approximate)), default="")
 
 
 def _strangers(form: Form, net: str, settings: ArchitectureSettings, approximate: bool) -> list[str]:
     assert form.nets is not None
     can, strange = form.nets[net], []
-    for field in msgspec.structs.fields(GPTSettings):
+    for field in msgspec.structs.fields(type(settings)):
         value, allowed = getattr(settings, field.name), can.get(field.name, frozenset({field.default}))
         near = approximate and value in form.nearly.get(field.name, ())
         if allowed is not None and value not in allowed and not near:
@@ -211,10 +224,9 @@ def _strangers(form: Form, net: str, settings: ArchitectureSettings, approximate
 
 
 def destinations(settings: ArchitectureSettings) -> str:
-    """Say in one line where a model of these settings can go, trained or not: ≈ is nearly, – is not.
+    """Say in one line where a model of these settings can go, trained or not: "Hugging Face ✓  GGUF ≈  nanoGPT –".
 
-    >>> destinations(GPTSettings())
-    'Hugging Face ✓  GGUF ≈  nanoGPT ✓'
+    ≈ is nearly, – is not.
     """
 
     def mark(form: Form) -> str:

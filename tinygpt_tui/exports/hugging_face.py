@@ -1,12 +1,13 @@
 """A Hugging Face folder: config.json, model.safetensors, and a tokenizer for transformers.
 
-GPT-2 and Llama are loaded by transformers' own classes. Any other GPT brings a small model file of its own, which
+GPT-2 and Llama are loaded by transformers' own classes. Any other net brings a small model file of its own, which
 transformers runs if it may (`trust_remote_code=True`).
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tinygpt_tui.exports.classic import classic_tensors, llama_tensors, renamed
 from tinygpt_tui.exports.forms import FORMS, net_of
 from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.foreign.layouts.base import Weights
-from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.settings.architecture import ArchitectureSettings, BackpackSettings, GPTSettings, name_of
 from tinygpt_tui.settings.model_config import HEAD
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.bpe import END_OF_TEXT, BPETokenizer, letters_of_bytes
@@ -31,7 +32,7 @@ ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new", "relu": "relu", "relu_sq
 TURNED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 
 
-OWN = "gpt"  # the net in the forms' table that brings its own model file
+STANDARD = ("gpt2", "llama")  # the nets in the forms' table that transformers knows; others bring a model file
 MODEL_FILE = "modeling_tinygpt.py"
 _LLAMA_TOP = {"transformer.wte": "model.embed_tokens", "transformer.ln_f": "model.norm", "lm_head": "lm_head"}
 _LLAMA_BLOCK = {
@@ -43,14 +44,14 @@ _LLAMA_BLOCK = {
 
 def write(source: ExportSource, folder: Path) -> None:
     """Write config, weights and tokenizer into `folder`."""
-    settings = source.gpt
+    settings = source.config.architecture
     net = net_of(FORMS["hf"], settings) or ""
-    tensors = _TENSORS[net](settings, source.state())
+    tensors = (_TENSORS[net] if net in STANDARD else _own)(settings, source.state())
     (folder / "model.safetensors").write_bytes(safetensors.numpy.save(tensors, metadata={"format": "pt"}))
     end = source.tokenizer.end_of_text
     config = configuration(settings, net, end)
     generation = {"bos_token_id": end, "eos_token_id": end, "do_sample": True}
-    if net == OWN:
+    if net not in STANDARD:
         config["shapes"] = {name: tensor.shape for name, tensor in tensors.items()}
         (folder / MODEL_FILE).write_text(model_file(), encoding="utf-8", newline="\n")
         generation["use_cache"] = False
@@ -115,24 +116,24 @@ def _llama(settings: GPTSettings, state: Weights) -> Weights:
     return renamed(tensors, _LLAMA_TOP, _LLAMA_BLOCK, "model.layers.{}")
 
 
-def _own(settings: GPTSettings, state: Weights) -> Weights:
+def _own(settings: ArchitectureSettings, state: Weights) -> Weights:
     return {name: tensor for name, tensor in state.items() if not (settings.tied_head and name == HEAD)}
 
 
-_TENSORS = {"gpt2": _gpt2, "llama": _llama, OWN: _own}
+_TENSORS: dict[str, Callable[[Any, Weights], Weights]] = {"gpt2": _gpt2, "llama": _llama}
 
 
 def model_file() -> str:
-    """Return the program that computes any GPT in transformers; only the check of a new export runs it here."""
+    """Return the program that computes any net in transformers; only the check of a new export runs it here."""
     return Path(__file__).with_name(f"{MODEL_FILE}.txt").read_text(encoding="utf-8")
 
 
-def configuration(settings: GPTSettings, net: str, end_of_text: int | None) -> dict[str, Any]:
+def configuration(settings: ArchitectureSettings, net: str, end_of_text: int | None) -> dict[str, Any]:
     """Return what transformers' GPT2Config or LlamaConfig reads, or the one of our own model file."""
     return {
-        **_CONFIGS[net](settings),
+        **(_CONFIGS[net] if net in STANDARD else _own_config)(settings),
         "vocab_size": settings.vocab_size,
-        "tie_word_embeddings": settings.tied_head and net != OWN,  # that file ties by itself
+        "tie_word_embeddings": settings.tied_head and net in STANDARD,  # our model file ties by itself
         "bos_token_id": end_of_text,
         "eos_token_id": end_of_text,
         "dtype": "float32",
@@ -176,21 +177,35 @@ def _llama_config(settings: GPTSettings) -> dict[str, Any]:
     }
 
 
-def _own_config(settings: GPTSettings) -> dict[str, Any]:
-    windows = [settings.window_of(layer) for layer in range(settings.n_layer)]
+def _own_config(settings: ArchitectureSettings) -> dict[str, Any]:
     module, kind = MODEL_FILE.removesuffix(".py"), "TinyGPT"
     return {
         "architectures": [f"{kind}ForCausalLM"],
         "model_type": "tinygpt_tui",
         "auto_map": {"AutoConfig": f"{module}.{kind}Config", "AutoModelForCausalLM": f"{module}.{kind}ForCausalLM"},
+        "net": name_of(settings),
         "settings": msgspec.structs.asdict(settings),
-        "frequencies": settings.rotary_frequencies if settings.is_rotary else [],
-        "windows": [window if settings.sliding or window < settings.block_size else 0 for window in windows],
-        "sees": settings.receptive_field if settings.sliding else settings.block_size,
+        "sees": (settings.receptive_field or 0) if settings.supports_sliding else settings.block_size,
+        **_attention_config(settings),
     }
 
 
-_CONFIGS = {"gpt2": _gpt2_config, "llama": _llama_config, OWN: _own_config}
+def _attention_config(settings: ArchitectureSettings) -> dict[str, Any]:
+    """Return what the model file needs to know of a transformer, or of the one in a Backpack."""
+    if isinstance(settings, BackpackSettings):
+        trunk = settings.trunk
+        both = msgspec.structs.asdict(trunk) | {"n_sense": settings.n_sense}
+        return {**_attention_config(trunk), "settings": both}
+    if not isinstance(settings, GPTSettings):
+        return {}
+    windows = [settings.window_of(layer) for layer in range(settings.n_layer)]
+    return {
+        "frequencies": settings.rotary_frequencies if settings.is_rotary else [],
+        "windows": [window if settings.sliding or window < settings.block_size else 0 for window in windows],
+    }
+
+
+_CONFIGS: dict[str, Callable[[Any], dict[str, Any]]] = {"gpt2": _gpt2_config, "llama": _llama_config}
 
 
 def character_tokenizer(characters: str) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import msgspec
 import tinygpt_tui
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.exports.forms import Form, net_of
-from tinygpt_tui.exports.hugging_face import OWN
+from tinygpt_tui.exports.hugging_face import STANDARD
 from tinygpt_tui.runs.folder import RunFolder, RunSettings
-from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
+from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings, name_of
 from tinygpt_tui.settings.fields import written
 from tinygpt_tui.settings.model_config import NativeConfig, TrainedOn
 
@@ -118,7 +118,11 @@ def _front_matter(name: str, config: NativeConfig, form: Form, run: RunSettings 
     """YAML, whose texts are written as JSON, of which it is a superset."""
     kind = form.name.partition("-")[0]
     lines = [f"library_name: {LIBRARIES[kind]}"] if kind in LIBRARIES else []
-    lines += ["pipeline_tag: text-generation", "tags:", *(f"- {tag}" for tag in ("tinygpt-tui", "gpt", form.name))]
+    lines += [
+        "pipeline_tag: text-generation",
+        "tags:",
+        *(f"- {tag}" for tag in ("tinygpt-tui", name_of(config.architecture), form.name)),
+    ]
     if config.trained is not None:
         corpus = json.dumps(config.trained.corpus, ensure_ascii=False)
         lines += [
@@ -144,7 +148,7 @@ def _read(trained: TrainedOn) -> str:
 
 
 def _summary(config: NativeConfig, run: RunSettings | None) -> str:
-    kind = str(config.architecture.__struct_config__.tag).upper()
+    kind = name_of(config.architecture).upper()
     text = f"A {kind} of {config.parameters:,} parameters"
     if config.trained is None:
         return f"{text}."
@@ -158,23 +162,23 @@ def _summary(config: NativeConfig, run: RunSettings | None) -> str:
 
 def _usage(name: str, settings: ArchitectureSettings, form: Form, prompt: str) -> str:
     words: dict[str, Any] = {"name": name, "prompt": json.dumps(prompt, ensure_ascii=False)}
+    words |= msgspec.structs.asdict(settings) | {
+        "tokens": max(1, min(100, settings.block_size - len(prompt))),
+        "window": "A text may have any length."
+        if settings.supports_sliding
+        else f"A text may have at most {settings.block_size} tokens.",
+    }
     if isinstance(settings, GPTSettings):
-        words |= msgspec.structs.asdict(settings) | {
-            "scale": "C**-0.5" if settings.attention_scale == "n_embd" else "k.shape[-1]**-0.5",
-            "tokens": max(1, min(100, settings.block_size - len(prompt))),
-            "window": "Its attention window slides, so a text may have any length."
-            if settings.sliding
-            else f"A text may have at most {settings.block_size} tokens.",
-        }
+        words["scale"] = "C**-0.5" if settings.attention_scale == "n_embd" else "k.shape[-1]**-0.5"
     words["file"] = form.file
-    words["trust"] = ", trust_remote_code=True" if net_of(form, settings) == OWN else ""
+    words["trust"] = "" if net_of(form, settings) in STANDARD else ", trust_remote_code=True"
     use = USES[form.name.partition("-")[0]]
     return use.format(**words) if "{" in use else use
 
 
 def _rows(config: NativeConfig, run: RunSettings | None) -> list[tuple[str, str]]:
     settings = config.architecture
-    rows = [("architecture", str(settings.__struct_config__.tag))]
+    rows = [("architecture", name_of(settings))]
     rows += [(field, written(getattr(settings, field))) for field in settings.__struct_fields__]
     if run is not None:
         training = run.training

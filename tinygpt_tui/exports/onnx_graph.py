@@ -57,7 +57,7 @@ class Graph:
         kinds = onnx.TensorProto
         graph = onnx.helper.make_graph(
             self._nodes,
-            "gpt",
+            "net",
             [onnx.helper.make_tensor_value_info(name, kinds.INT64, axes) for name, axes in inputs.items()],
             [onnx.helper.make_tensor_value_info(name, kinds.FLOAT, axes) for name, axes in outputs.items()],
             initializer=list(self._constants.values()),

@@ -201,6 +201,27 @@ class BackpackSettings(BaseArchitecture, frozen=True, tag="backpack"):
         """How many tokens of an endless text the last logits depend on, where attention slides."""
         return self.block_size + self.n_layer * (self.block_size - 1 + 2 * self.TOKEN_SHIFT)
 
+    @property
+    def trunk(self) -> GPTSettings:
+        """The transformer that weighs the senses: the modern form, without a head."""
+        return GPTSettings(
+            vocab_size=self.vocab_size,
+            block_size=self.block_size,
+            n_layer=self.n_layer,
+            n_head=self.n_head,
+            n_embd=self.n_embd,
+            dropout=self.dropout,
+            positions="rotary",
+            sliding=self.sliding,
+            norm_weight=False,
+            qk_norm=True,
+            embedding_norm=True,
+            token_shift=self.TOKEN_SHIFT,
+            activation="relu_squared",
+            tied_head=False,
+            start="zero_residual",
+        )
+
     def parameter_budget(self) -> dict[Part, int]:
         """Return the parameters of each part, in the order of the forward pass."""
         V, C, L, S = self.vocab_size, self.n_embd, self.n_layer, self.n_sense
