@@ -185,7 +185,6 @@ class TinyGPTApp(App[None]):
         await self.engine.launch()
 
     def on_engine_news(self, message: EngineNews) -> None:
-        """The start is over when the engine is ready."""
         if any(isinstance(event, EngineReady) for event in message.events):
             self.news.leave(self)
             self._garbage.started()
@@ -222,32 +221,25 @@ class TinyGPTApp(App[None]):
         self.run_worker(attempt, group=group, thread=True, exclusive=True, exit_on_error=False)
 
     def on_tab_bar_chosen(self, message: TabBar.Chosen) -> None:
-        """Go to a tab that was clicked."""
         self.action_tab(message.name)
 
     def action_tab(self, name: str) -> None:
-        """Go to a tab."""
         if not self.screen.is_modal:
             self.switch_mode(name)
 
     async def on_runs_screen_open_requested(self, message: RunsScreen.OpenRequested) -> None:
-        """Go to Train with a run of the table."""
         await places.open_run(self, message.model_path)
 
     async def on_tab_screen_talk_to(self, message: TabScreen.TalkTo) -> None:
-        """Go to Generate with a model."""
         await places.generate_with(self, message.model_path)
 
     async def on_generate_screen_train_on(self, message: GenerateScreen.TrainOn) -> None:
-        """Go to Train with a model to start from."""
         (await places.to_train(self)).start_from(message.card.path, message.card.name)
 
     async def on_generate_screen_inspect(self, message: GenerateScreen.Inspect) -> None:
-        """Go to Inspect with a place in a text."""
         (await places.to_inspect(self)).show_place(message.place)
 
     async def on_inspect_screen_return(self, message: InspectScreen.Return) -> None:
-        """Go back to the text whose place was inspected."""
         await self.switch_mode("generate")
 
     def get_css_variables(self) -> dict[str, str]:
@@ -263,12 +255,10 @@ class TinyGPTApp(App[None]):
         return {"quiet": "ansi_default", "on-primary": "ansi_default", "on-success": "ansi_default"}
 
     def action_command_palette(self) -> None:
-        """Find an action, a setting, a model, a run or a text."""
         if not isinstance(self.screen, CommandPalette):
             self.push_screen(CommandPalette(id="--command-palette", placeholder=PALETTE_HINT))
 
     def action_night(self) -> None:
-        """Change between the app's dark and light theme."""
         self.theme = LIGHT.name if self.current_theme.dark else DARK.name
 
     def action_learn(self) -> None:
@@ -287,7 +277,6 @@ class TinyGPTApp(App[None]):
             self._lessons.show_on(screen)
 
     def action_save_picture(self) -> None:
-        """Save what the screen shows as a picture."""
         from tinygpt_tui.ui.shell.picture import save_picture
 
         try:
@@ -296,7 +285,6 @@ class TinyGPTApp(App[None]):
             self.notify(error.message, title=error.hint, severity="error", markup=False)
 
     def action_help(self) -> None:
-        """Explain what has the focus, and list the keys that work now."""
         from tinygpt_tui.ui.shell.help import HelpScreen
 
         if not isinstance(self.screen, HelpScreen):
@@ -308,7 +296,6 @@ class TinyGPTApp(App[None]):
         return key.upper() if key[:1] == "f" and key[1:].isdigit() else key
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Log what a worker did not foresee, and say so."""
         if event.state is WorkerState.ERROR and event.worker.error is not None:
             self.notify(log_unexpected(event.worker.error), severity="error", timeout=10, markup=False)
 

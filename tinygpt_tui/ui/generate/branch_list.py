@@ -97,7 +97,6 @@ class BranchesBeside(BranchList):
         self._drawn: tuple[int, int | None, int] | None = None
 
     def on_mount(self) -> None:
-        """Show text as it arrives."""
         self.set_interval(LOOK_EVERY_S, self.update_rows)
 
     def update_rows(self) -> None:
@@ -108,6 +107,5 @@ class BranchesBeside(BranchList):
             self.show_session(self._editor.session.current)
 
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
-        """Enter or a click shows the branch."""
         message.stop()
         self.post_message(self.Chosen(int(message.option.id or 0)))

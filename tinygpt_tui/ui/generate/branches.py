@@ -48,7 +48,6 @@ class BranchesScreen(Dialog[bool]):
         self._version = -1
 
     def compose_body(self) -> ComposeResult:
-        """Yield the tree, the text of the highlighted branch, and a line for notes and names."""
         with Horizontal(id="branches-panes"):
             yield BranchList(self._editor, id="branches-list")
             with VerticalScroll(id="branches-preview", can_focus=False):
@@ -58,12 +57,10 @@ class BranchesScreen(Dialog[bool]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Show the tree, and text as it arrives."""
         self.listing.focus()
         self.set_interval(LOOK_EVERY_S, self._show_changes)
 
     def on_resize(self) -> None:
-        """Cut the rows to the new width."""
         self.call_after_refresh(self._show_tree)
 
     @property
@@ -77,7 +74,6 @@ class BranchesScreen(Dialog[bool]):
         return self.listing.branch
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Show only the keys that do something now."""
         if not self.is_mounted:
             return True
         if self.query_one(NamingLine).asking:
@@ -94,24 +90,20 @@ class BranchesScreen(Dialog[bool]):
     # Keys
 
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
-        """Enter or a click shows the branch."""
         message.stop()
         self._editor.choose(int(message.option.id or 0))
         self.action_cancel()
 
     def on_option_list_option_highlighted(self, message: OptionList.OptionHighlighted) -> None:
-        """Show the text of the highlighted branch."""
         message.stop()
         self._preview()
 
     def action_rename(self) -> None:
-        """Ask for a name of the branch."""
         if self.branch is not None:
             self.query_one(NamingLine).ask(self.branch.name)
             self.refresh_bindings()
 
     def on_naming_line_named(self, message: NamingLine.Named) -> None:
-        """Give the branch its name."""
         branch = self.branch
         if message.name is not None and branch is not None:
             self._editor.rename_branch(branch.id, message.name)
@@ -119,7 +111,6 @@ class BranchesScreen(Dialog[bool]):
         self._show_tree()
 
     def action_star(self) -> None:
-        """Star this branch, or remove its star."""
         if self.branch is not None:
             self._editor.set_starred(self.branch.id, not self.branch.kept)
             self._show_tree()
@@ -147,7 +138,6 @@ class BranchesScreen(Dialog[bool]):
         )
 
     def action_undo(self) -> None:
-        """Restore what was deleted last."""
         count = self._editor.undo()
         self._show_tree(f"{_branches(count)} restored", self._editor.session.current)
 

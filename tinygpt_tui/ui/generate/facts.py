@@ -132,7 +132,6 @@ class TextFacts(Widget):
         return brief(self._found) if self._found is not None and self._found.done == 1 else ""
 
     def render(self) -> Text:
-        """Return the line, or all sentences."""
         if not self.is_open:
             key = f"  {shown_key(self.app, 'generate.facts', 'ctrl+f')} more"
             return Text(shortened(self._brief(), self.content_size.width - cell_len(key)) + key, no_wrap=True)

@@ -89,7 +89,6 @@ class InspectableOutput(Vertical):
         self._drawn_by = draw_words(SamplingSettings())
 
     def compose(self) -> ComposeResult:
-        """Yield the output and, below it, what its colours mean and the microscope."""
         self.set_class(self._docked, "-docked")
         yield self.output
         yield SurpriseLegend(self.output)
@@ -270,26 +269,21 @@ class InspectableOutput(Vertical):
         return True
 
     def on_key(self, event: events.Key) -> None:
-        """Let a digit select its alternative."""
         if self.is_open and self.output.has_focus and event.character and event.character in KEYS:
             self.microscope.pick(KEYS.index(event.character))
             event.stop()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Fit the microscope to the height."""
         self.set_class(event.size.height >= ROOM_FOR_TALL, "-tall")
         self.set_class(self._docked, "-docked")
 
     def action_fork(self) -> None:
-        """Continue from here with the selected alternative."""
         self.microscope.fork()
 
     def action_pick(self, direction: int) -> None:
-        """Select the next alternative."""
         self.microscope.pick_next(direction)
 
     def action_jump(self, direction: int) -> None:
-        """Go to the next surprising character."""
         cursor = self.output.cursor
         place = None if cursor is None else self.index.next_surprising(cursor, direction)
         if place is None:

@@ -174,7 +174,6 @@ class ModelChooser(ModelPicker):
             self.post_message(self.Opened(card))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Show only the keys that do something now."""
         match action:
             case "card":
                 return self.focused_card is not None
@@ -183,7 +182,6 @@ class ModelChooser(ModelPicker):
         return super().check_action(action, parameters)
 
     def action_untrained(self) -> None:
-        """Switch between the trained model and its untrained copy."""
         if self.in_use is not None:
             self.use_model(self.in_use.card, untrained=not self.in_use.untrained)
 

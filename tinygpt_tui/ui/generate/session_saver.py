@@ -33,7 +33,6 @@ class SessionSaver(Widget):
         self._editor, self._status = editor, status
 
     def on_mount(self) -> None:
-        """Check for changes regularly."""
         self.set_interval(SAVE_EVERY_S, self._save_if_due)
 
     def _save_if_due(self) -> None:

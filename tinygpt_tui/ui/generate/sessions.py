@@ -82,7 +82,6 @@ class SessionsScreen(Dialog[Opened]):
         self._searching = Event()  # set: the search ends
 
     def compose_body(self) -> ComposeResult:
-        """Yield filter, list, the words for an empty list, and a line for notes and names."""
         yield Input(placeholder="search titles and texts  /", compact=True, id="sessions-filter")
         yield SessionList(id="sessions-list")
         yield Static("", id="sessions-none", markup=False)
@@ -90,12 +89,10 @@ class SessionsScreen(Dialog[Opened]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Read the sessions."""
         self.query_one(SessionList).focus()
         self._read()
 
     def on_resize(self) -> None:
-        """Cut the rows to the new width."""
         self.call_after_refresh(self._show_rows)
 
     @property
@@ -105,7 +102,6 @@ class SessionsScreen(Dialog[Opened]):
         return self._cards.get(self._shown[at][0]) if at is not None and at < len(self._shown) else None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Show only the keys that do something now."""
         if not self.is_mounted:
             return True
         if self.query_one(NamingLine).asking:
@@ -235,11 +231,9 @@ class SessionsScreen(Dialog[Opened]):
             self.query_one(SessionList).focus()
 
     def action_filter(self) -> None:
-        """Go to the filter."""
         self.query_one("#sessions-filter").focus()
 
     def action_cancel(self) -> None:
-        """Leave the filter, or close."""
         search = self.query_one("#sessions-filter", Input)
         if search.has_focus or search.value:
             search.value = ""
@@ -254,17 +248,14 @@ class SessionsScreen(Dialog[Opened]):
         return Opened(session) if session.id != self._own else None
 
     def action_new(self) -> None:
-        """Start a new session."""
         self.dismiss(Opened(self._editor.store.new()))
 
     def action_rename(self) -> None:
-        """Ask for a title of the session."""
         if self.card is not None:
             self.query_one(NamingLine).ask(self.card.head.title)
             self.refresh_bindings()
 
     def on_naming_line_named(self, message: NamingLine.Named) -> None:
-        """Give the session its title."""
         self.query_one(SessionList).focus()
         self.refresh_bindings()
         card, title = self.card, message.name
@@ -277,7 +268,6 @@ class SessionsScreen(Dialog[Opened]):
             self._do(lambda: self._editor.store.rename(card.id, title), "")
 
     def action_delete(self) -> None:
-        """Move the session to the trash."""
         card = self.card
         if card is None:
             return
@@ -297,7 +287,6 @@ class SessionsScreen(Dialog[Opened]):
         self._do(work, f"“{fitted(shown(card.heading or card.id), 40)}” is in the trash · z to undo", done)
 
     def action_undo(self) -> None:
-        """Restore the session that was deleted last."""
         id = self._thrown[-1]
 
         def done() -> None:

@@ -48,7 +48,6 @@ class SidePanes(Horizontal):
         return self._width < (LEFT_FROM if pane is self._left else RIGHT_FROM)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Turn panes into drawers, or drawers into panes."""
         self._width = event.size.width
         self._arrange()
 

@@ -121,7 +121,6 @@ class Welcome(Widget):
         return min(3, max(1, (self.content_size.height - 2) // len(self.cards)))
 
     def on_click(self, event: events.Click) -> None:
-        """Do what the card's key does."""
         place = (event.get_content_offset_capture(self).y - 2) // self._rows
         if 0 <= place < len(self.cards):
             event.stop()

@@ -106,7 +106,6 @@ class WhyLine(Widget):
         return min(LINES, max(1, len(self._sentence().wrap(self.app.console, max(1, width))))) + 1
 
     def render(self) -> Text:
-        """Return the sentence above the legend."""
         width = self.content_size.width
         lines = self._sentence().wrap(self.app.console, max(1, width))[:LINES]
         return Text("\n", no_wrap=True, overflow="crop").join([*lines, self._legend()])

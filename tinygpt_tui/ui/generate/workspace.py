@@ -28,7 +28,6 @@ class Workspace(SidePanes):
         self._focus_lent = False  # the output has the focus so that Space and → control the text
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Show only the keys that do something now."""
         pacer, chooser = self.pane.pacer, self.chooser
         match action:
             case "pause":
@@ -62,11 +61,9 @@ class Workspace(SidePanes):
         self.pane.pacer.pause()
 
     def action_step(self) -> None:
-        """Draw one token."""
         self.pane.pacer.step()
 
     def action_pace(self, direction: int) -> None:
-        """Write faster or slower."""
         self.pane.pacer.turn(direction)
         if self.pane.pacer.paused:
             self._lend_focus()
@@ -90,11 +87,9 @@ class Workspace(SidePanes):
     # Sampling
 
     def action_temperature(self, by: int) -> None:
-        """Turn the temperature."""
         self.form.turn("temperature", by)
 
     def action_preset(self, direction: int) -> None:
-        """Use the next named temperature above or below."""
         now = (self.form.settings or SamplingSettings()).temperature
         others = [value for value in PRESETS.values() if (value > now if direction > 0 else value < now)]
         if others:
@@ -176,7 +171,6 @@ class Workspace(SidePanes):
             self.action_models()
 
     def action_untrained(self) -> None:
-        """Switch between the trained model and its untrained copy."""
         self.chooser.action_untrained()
 
     def action_open(self) -> None:
@@ -188,12 +182,10 @@ class Workspace(SidePanes):
         self.chooser.action_card()
 
     def action_filter(self) -> None:
-        """Focus the models' filter."""
         self.open(self.chooser)
         self.chooser.action_filter()
 
     def action_page(self, direction: int) -> None:
-        """Scroll the output by a page."""
         output = self.pane.output
         (output.scroll_page_up if direction < 0 else output.scroll_page_down)(animate=False)
 

@@ -106,7 +106,6 @@ class AttentionMap(Drawing, can_focus=True):
             self._choose(place, head)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Show only the keys that do something now."""
         if action == "go_layer":
             return len(self._steps) > 1
         if action == "go_head":
@@ -114,12 +113,10 @@ class AttentionMap(Drawing, can_focus=True):
         return True
 
     def action_go_layer(self, direction: int) -> None:
-        """Go a layer up or down, cyclically."""
         self._choose((self._at + direction) % len(self._steps), self._head)
         self.post_message(self.Moved(self._steps[self._at], self._head))
 
     def action_go_head(self, direction: int) -> None:
-        """Go to the next head or the previous one, cyclically."""
         self._choose(self._at, (self._head + direction) % len(self._steps[self._at].pictures))
         self.post_message(self.Moved(self._steps[self._at], self._head))
 

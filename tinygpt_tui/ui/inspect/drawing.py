@@ -87,5 +87,4 @@ class Drawing(Widget):
         self._drawn = None
 
     def on_resize(self, event: events.Resize) -> None:
-        """Draw for the new size."""
         self.redraw()

@@ -94,16 +94,13 @@ class GuessTable(Drawing, can_focus=True):
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Show only the keys that do something now."""
         return len(self._pass.lens) > 1 if action == "go_layer" else True
 
     def action_go_layer(self, direction: int) -> None:
-        """Go a layer up or down."""
         self._row_at = min(max(self.row + direction, 0), len(self._pass.lens) - 1)
         self.redraw()
 
     def action_go_token(self, direction: int) -> None:
-        """Request the next token, or the previous one."""
         self.post_message(self.Moved(direction))
 
     # Drawing

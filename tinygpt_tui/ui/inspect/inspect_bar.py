@@ -33,7 +33,6 @@ class InspectBar(Horizontal):
         """The model's name was clicked."""
 
     def compose(self) -> ComposeResult:
-        """Yield a name for each view, and the model's."""
         for view in VIEWS:
             yield Static("", id=f"view-{view}", markup=False)
         yield Static("", id="inspect-model", markup=False)
@@ -47,7 +46,6 @@ class InspectBar(Horizontal):
         self.query_one("#inspect-model", Static).update(model)
 
     def on_click(self, event: events.Click) -> None:
-        """Post what was clicked."""
         if event.widget is None or not event.widget.id:
             return
         event.stop()

@@ -117,7 +117,6 @@ class PassDiagram(ScrollView, can_focus=True):
             self._lay_out(found.key)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Show only the keys that do something now."""
         part = self.part
         if action == "into":
             return part is not None and bool(part.parts)
@@ -126,7 +125,6 @@ class PassDiagram(ScrollView, can_focus=True):
         return True
 
     def action_walk(self, count: int) -> None:
-        """Go that many steps forward, or back."""
         self._go(min(max(self._at + count, 0), len(self._rows) - 1))
 
     def action_edge(self, direction: int) -> None:
@@ -142,7 +140,6 @@ class PassDiagram(ScrollView, can_focus=True):
         self._lay_out(part.parts[0].key)
 
     def action_out(self) -> None:
-        """Close the part that the cursor is in, or on."""
         part = self.part
         if part is None:
             return
@@ -190,7 +187,6 @@ class PassDiagram(ScrollView, can_focus=True):
         self.post_message(self.Walked(self._rows[at].part))
 
     def on_resize(self) -> None:
-        """Keep the cursor visible."""
         if self._rows:
             self._lay_out(self._rows[self._at].part.key)
 

@@ -84,7 +84,6 @@ class InspectScreen(TabScreen):
         self._problem = self._told = ""
 
     def compose_body(self) -> ComposeResult:
-        """Yield the views, a line of notes, the prompt."""
         yield InspectBar()
         yield PassViews()
         yield Static("", id="inspect-line", markup=False)
@@ -93,7 +92,6 @@ class InspectScreen(TabScreen):
         yield prompt
 
     def on_mount(self) -> None:
-        """Show that there is no pass yet."""
         self._show_model()
 
     @property
@@ -107,7 +105,6 @@ class InspectScreen(TabScreen):
         return self.views.walked
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Show only the keys that do something now."""
         if action in ("walk_prompt", "leave_prompt"):
             return self.is_mounted and self.query_one(PromptBox).has_focus
         if action == "return":
@@ -168,7 +165,6 @@ class InspectScreen(TabScreen):
         self._walk()
 
     def action_model(self) -> None:
-        """Choose another model."""
         from tinygpt_tui.ui.models.choose_model import ChooseModel
 
         def use_model(card: ModelCard | None) -> None:
@@ -277,13 +273,11 @@ class InspectScreen(TabScreen):
     # Keys
 
     def action_view(self, view: str) -> None:
-        """Show another view."""
         self.views.show_view(view)
         self._show_model()
         self.refresh_bindings()
 
     def action_token(self, direction: int) -> None:
-        """Select the next token, or the previous one."""
         self.views.move_token(direction)
 
     @on(PassViews.TokenSelected)
@@ -295,15 +289,12 @@ class InspectScreen(TabScreen):
         self.action_view(message.view)
 
     def action_prompt(self) -> None:
-        """Go to the prompt."""
         self.set_focus(self.query_one(PromptBox))  # at once: what is typed next is for the prompt
 
     def action_walk_prompt(self) -> None:
-        """Walk through the text in the prompt box."""
         self._submitted(PromptBox.Submitted(self.query_one(PromptBox).text))
 
     def action_leave_prompt(self) -> None:
-        """Go back to the view."""
         self.views.focus_view()
 
     def action_return(self) -> None:

@@ -36,7 +36,6 @@ class PassViews(Vertical):
         self.token = LAST
 
     def compose(self) -> ComposeResult:
-        """Yield the views."""
         with Horizontal(id="inspect-walk"):
             yield PassDiagram()
             yield StepView()

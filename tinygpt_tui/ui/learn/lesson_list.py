@@ -60,12 +60,10 @@ class LessonList(Dialog[Chosen]):
         self._course, self._words, self._is_open = course, words, is_open
 
     def compose_body(self) -> ComposeResult:
-        """Yield the list and its keys."""
         yield LessonOptions(*(Option(self._line(lesson)) for lesson in self._course.lessons), markup=False)
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Go to the lesson that is open, else to the next one."""
         course = self._course
         first = course.lesson or course.next_lesson or course.lessons[0]
         options = self.query_one(LessonOptions)
@@ -90,6 +88,5 @@ class LessonList(Dialog[Chosen]):
         self.dismiss(Chosen(self._course.lessons[message.option_index]))
 
     def action_reset(self) -> None:
-        """Start the highlighted lesson from the beginning."""
         if (lesson := self._highlighted) is not None:
             self.dismiss(Chosen(lesson, reset=True))

@@ -31,7 +31,6 @@ class AnswerInput(Input):
     ]
 
     def action_leave(self) -> None:
-        """Go back to the lesson."""
         if isinstance(self.parent, LessonPane):
             self.parent.focus()
 
@@ -88,13 +87,11 @@ stays, and the key in its border comes back to it.
         self._before: Widget | None = None  # what had the focus
 
     def compose(self) -> ComposeResult:
-        """Yield the text, and the line for the answer."""
         with VerticalScroll(can_focus=False):
             yield Static("", id="lesson-text", markup=False)
         yield AnswerInput(select_on_focus=False, id="lesson-answer", compact=True)
 
     def on_mount(self) -> None:
-        """Show the lesson."""
         self.show_lesson()
 
     # Showing
@@ -162,7 +159,6 @@ stays, and the key in its border comes back to it.
         self.focus()
 
     def action_leave(self) -> None:
-        """Give the focus back to the app."""
         self._part = None
         if self._before is not None and self._before.is_attached and self._before.focusable:
             self.screen.set_focus(self._before)
@@ -170,17 +166,14 @@ stays, and the key in its border comes back to it.
             self.screen.focus_next()
 
     def on_focus(self) -> None:
-        """The keys have changed."""
         self.show_lesson()
 
     def on_blur(self) -> None:
-        """The keys have changed."""
         self.call_after_refresh(self.show_lesson)
 
     # Keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Show only the keys that do something now."""
         if self.guide.course.lesson is None:
             return True
         stage = self.guide.course.state.stage
@@ -224,7 +217,6 @@ stays, and the key in its border comes back to it.
         line.cursor_position = len(typed)
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
-        """Take the prediction or the answer."""
         message.stop()
         if not message.value.strip():
             return
@@ -239,34 +231,27 @@ stays, and the key in its border comes back to it.
         self.show_newest()
 
     def on_descendant_blur(self) -> None:
-        """Close the line for the answer when the focus leaves it."""
         self.remove_class("-answering")
         self.call_after_refresh(self.show_lesson)
 
     def action_hint(self) -> None:
-        """Show another hint."""
         self.guide.show_hint()
 
     def action_next(self) -> None:
-        """Open the next lesson."""
         self.guide.open_next()
 
     def action_list(self) -> None:
-        """Show the list of lessons."""
         self.guide.open_list()
 
     def action_close(self) -> None:
-        """Close the lesson."""
         self.action_leave()
         self.guide.close()
 
     def action_part(self, direction: int) -> None:
-        """Show another part of the lesson."""
         parts = self.parts
         at = parts.index(self._part) if self._part in parts else len(parts) - 1
         self._part = parts[min(max(at + direction, 0), len(parts) - 1)]
         self.show_lesson()
 
     def action_scroll(self, direction: int) -> None:
-        """Scroll the lesson."""
         self.query_one(VerticalScroll).scroll_relative(y=direction, animate=False)

@@ -79,7 +79,6 @@ class CardScreen(Dialog[str]):
         self.facts: ModelFacts | None = None
 
     def compose_body(self) -> ComposeResult:
-        """Yield curve and facts beside the tree, a line for notes and names, the keys."""
         with Container(id="card-panes"):
             with ModelDetails(id="card-facts"):
                 yield TrainChart(RunHistory())
@@ -89,14 +88,12 @@ class CardScreen(Dialog[str]):
         yield KeyBar()
 
     def on_mount(self) -> None:
-        """Read the files."""
         self.query_one(TrainChart).can_focus = False
         self.query_one(ModelDetails).focus()
         cast(Workbench, self.app).news.listen(self)
         self._read()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Show only the keys that do something now."""
         if not self.is_mounted:
             return True
         if self.query_one(NamingLine).asking:
@@ -126,7 +123,6 @@ class CardScreen(Dialog[str]):
             self._read()
 
     def on_unmount(self) -> None:
-        """Listen no more."""
         cast(Workbench, self.app).news.leave(self)
 
     # Reading
@@ -185,11 +181,9 @@ class CardScreen(Dialog[str]):
         return self._answer
 
     def action_rename(self) -> None:
-        """Ask for a new name."""
         self._ask("rename", self._path.name)
 
     def action_duplicate(self) -> None:
-        """Ask for the name of the copy."""
         self._ask("duplicate", free_name(self._path.name))
 
     def _ask(self, what: str, name: str) -> None:
@@ -198,7 +192,6 @@ class CardScreen(Dialog[str]):
         self.refresh_bindings()
 
     def on_naming_line_named(self, message: NamingLine.Named) -> None:
-        """Rename or copy."""
         self.query_one(ModelDetails).focus()
         self.refresh_bindings()
         name = (message.name or "").strip()
@@ -213,7 +206,6 @@ class CardScreen(Dialog[str]):
             self._do(lambda: self._now(duplicate(path, name), f"copied to “{name}”"))
 
     def action_adopt(self) -> None:
-        """Ask for the name of the copy."""
         assert self.facts is not None
         self._ask("adopt", free_name(self.facts.name))
 
@@ -230,7 +222,6 @@ class CardScreen(Dialog[str]):
             self._now(folder, f"copied as “{name}”")()
 
     def action_delete(self) -> None:
-        """Move the model to the trash."""
         path = self._path
 
         def delete() -> Callable[[], None]:
@@ -247,7 +238,6 @@ class CardScreen(Dialog[str]):
         self._do(delete)
 
     def action_undo(self) -> None:
-        """Restore the model from the trash."""
         thrown = self._thrown
         if thrown is None:
             return
@@ -265,7 +255,6 @@ class CardScreen(Dialog[str]):
         self._do(undo)
 
     def action_compare(self) -> None:
-        """Choose a model, then compare."""
         from tinygpt_tui.ui.models.choose_model import ChooseModel
         from tinygpt_tui.ui.models.compare import CompareScreen
 
@@ -281,7 +270,6 @@ class CardScreen(Dialog[str]):
         self.app.push_screen(ChooseModel(heading, others, others[0].path, keys="enter: compare  esc: cancel"), compare)
 
     def action_export(self) -> None:
-        """Ask for a format and a path."""
         from tinygpt_tui.ui.models.export import ExportScreen
 
         def exported(note: str | None) -> None:

@@ -38,11 +38,9 @@ class ChooseModel(Dialog[ModelCard]):
         self._cards, self._current, self._live = cards, current, live or {}
 
     def compose_body(self) -> ComposeResult:
-        """Yield the list."""
         yield ModelPicker()
 
     def on_mount(self) -> None:
-        """Fill the list and focus it."""
         picker = self.query_one(ModelPicker)
         picker.show_models(self._cards, self._live)
         picker.pick(self._current)

@@ -54,12 +54,10 @@ class CompareScreen(Dialog[None]):
         self._by_distance = False
 
     def compose_body(self) -> ComposeResult:
-        """Yield the table and a line of notes."""
         yield WeightsTable(cursor_type="row", zebra_stripes=True)
         yield Static("comparing …", id="compare-note", classes="-hint", markup=False)
 
     def on_mount(self) -> None:
-        """Ask."""
         self.query_one(WeightsTable).add_columns("tensor", "shape", "distance", "cosine")
         self.query_one(WeightsTable).focus()
         self._compare()
@@ -83,7 +81,6 @@ class CompareScreen(Dialog[None]):
             self._show_note(_summary(self.rows))
 
     def action_sort(self) -> None:
-        """Sort by distance, or as the file has them."""
         self._by_distance = not self._by_distance
         self.set_keys(f"v: {'as in the file' if self._by_distance else 'sort by distance'}  esc: back")
         if any(row.distance is not None for row in self.rows):

@@ -43,7 +43,6 @@ replaced only if you press Enter a second time.
             self.action_last()
 
     def action_page_up(self) -> None:
-        """Go up by a page, in the same way."""
         super().action_page_up()  # type: ignore[no-untyped-call]
         if self.highlighted is None:
             self.action_first()
@@ -68,7 +67,6 @@ class ExportScreen(Dialog[str]):
         self._busy = False
 
     def compose_body(self) -> ComposeResult:
-        """Yield formats, path and a note."""
         yield FormList(*(Option(self._row(form), id=name, disabled=self._barred(form)) for name, form in FORMS.items()))
         yield Input(compact=True)
         yield Static(OFFER, id="export-note", classes="-hint", markup=False)

@@ -76,7 +76,6 @@ class ModelPicker(Vertical):
         self._shown: list[tuple[str, Text]] = []
 
     def compose(self) -> ComposeResult:
-        """Yield filter, list and the words for no list."""
         yield Input(placeholder="filter  /", compact=True)
         yield OptionList()
         yield Static("", markup=False)
@@ -98,7 +97,6 @@ class ModelPicker(Vertical):
         self._fill()
 
     def action_filter(self) -> None:
-        """Focus the filter."""
         self.query_one(Input).focus()
 
     @on(Input.Changed)
@@ -116,7 +114,6 @@ class ModelPicker(Vertical):
             self._choose(wanted, done=True)
 
     def on_key(self, event: events.Key) -> None:
-        """Let Down go from the filter to the list."""
         if event.key == "down" and self.query_one(Input).has_focus and self._shown:
             event.stop()
             self.query_one(OptionList).focus()
@@ -134,7 +131,6 @@ class ModelPicker(Vertical):
             self._choose(message.option.id, done=True)
 
     def on_resize(self) -> None:
-        """Cut names to the new width."""
         self._fill()
 
     def _choose(self, path: str, done: bool) -> None:

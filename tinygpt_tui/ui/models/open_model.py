@@ -52,7 +52,6 @@ you drop on the terminal is taken with its quotes or escapes.
             self.path = path
 
     def action_open_this(self) -> None:
-        """Open what the cursor is on."""
         node = self.cursor_node
         if node is not None and node.data is not None:
             self.post_message(self.Opened(node.data.path))
@@ -91,7 +90,6 @@ class OpenModelScreen(ChooseFileScreen):
             self._open(message.path)
 
     def on_directory_tree_file_selected(self, message: DirectoryTree.FileSelected) -> None:
-        """Open the file selected in the tree."""
         message.stop()
         self._open(message.path)
 

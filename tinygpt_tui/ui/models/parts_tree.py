@@ -50,7 +50,6 @@ is of the whole model.
         self.cursor_line = 0
 
     def on_resize(self) -> None:
-        """Set the numbers to the new right edge."""
         self._clear_line_cache()
         self.refresh()
 

@@ -9,6 +9,7 @@ from textual.widgets import Static
 from textual.worker import Worker
 
 from tinygpt_tui.ui.race.judging import judge, sentence
+from tinygpt_tui.ui.shared.failed import pass_to_screen
 
 if TYPE_CHECKING:
     from tinygpt_tui.ui.race.lanes import Race
@@ -42,9 +43,7 @@ class JudgementLine(Static):
     async def _judge(self, engine: Engine, race: Race) -> None:
         self._show_words(sentence(await judge(engine, race.prompt or "", race.lanes)))
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Pass on to the screen what it logs and shows: an unexpected error."""
-        self.screen.post_message(event)
+    on_worker_state_changed = pass_to_screen
 
     def _show_words(self, words: str) -> None:
         if words != self._words:  # drawing is too slow for every batch

@@ -47,7 +47,6 @@ class RacePane(Vertical):
         self._progress: tuple[int, Lane] | None = None
 
     def compose(self) -> ComposeResult:
-        """Yield note and text."""
         yield Static("", classes="-note", markup=False)
         yield RaceText()
 
@@ -83,12 +82,10 @@ class RacePane(Vertical):
         self.border_subtitle = escape(next((form for form in _forms(number, lane) if cell_len(form) <= room), ""))
 
     def on_resize(self) -> None:
-        """Choose the form that fits."""
         if self._progress is not None:
             self.show_progress(*self._progress)
 
     def on_click(self, event: events.Click) -> None:
-        """Post that the title was clicked."""
         if event.widget is self and event.y == 0:
             self.post_message(self.ModelWanted(self))
 

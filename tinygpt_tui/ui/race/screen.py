@@ -59,7 +59,6 @@ class RaceScreen(TabScreen):
         self._pacer = Pacer(self.workbench.preferences.settings.race_pace)
 
     def compose_body(self) -> ComposeResult:
-        """Yield the panes, a line about their difference, the prompt."""
         yield RaceTrack(self.race)
         yield Static("", id="race-line", markup=False)
         yield JudgementLine()
@@ -81,7 +80,6 @@ class RaceScreen(TabScreen):
         self.set_interval(COUNT_EVERY_S, self.track.show_progress)
 
     def on_screen_resume(self) -> None:
-        """Find models while this tab is shown."""
         if self.is_current:
             self._find_models()
 
@@ -96,7 +94,6 @@ class RaceScreen(TabScreen):
         return self.track.panes
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Show only the keys that do something now."""
         if action in ("pause", "resume"):
             return self._pacer.active and self._pacer.paused == (action == "resume")
         return self.race.allows(action)
@@ -124,7 +121,6 @@ class RaceScreen(TabScreen):
             self._start(prompt)
 
     def action_model(self) -> None:
-        """Choose the model of the chosen pane."""
         from tinygpt_tui.ui.models.choose_model import ChooseModel
 
         lane = self.track.lane
@@ -148,7 +144,6 @@ class RaceScreen(TabScreen):
         self._lanes_changed()
 
     def action_settings(self) -> None:
-        """Change the chosen pane's settings."""
         from tinygpt_tui.ui.shared.edit_sampling import EditSampling
 
         lane, first = self.track.lane, self.race.lanes[0].contender.sampling
@@ -181,7 +176,6 @@ class RaceScreen(TabScreen):
         self._lanes_changed()
 
     async def action_remove(self) -> None:
-        """Remove the chosen pane."""
         removed = self.race.remove(self.track.chosen)
         removed.writing.stop()
         await self.track.remove_chosen()
@@ -193,11 +187,9 @@ class RaceScreen(TabScreen):
         self._show_lanes()
 
     def action_back(self) -> None:
-        """Go to the prompt."""
         self.query_one(PromptBox).focus()
 
     def action_page(self, direction: int) -> None:
-        """Scroll all panes by a page."""
         self.track.scroll_pages(direction)
 
     def action_mark(self) -> None:
@@ -211,7 +203,6 @@ class RaceScreen(TabScreen):
     # Requests
 
     def action_start(self) -> None:
-        """Have all panes continue the text in the prompt box."""
         self._start(self.query_one(PromptBox).text)
 
     @on(PromptBox.Submitted)
@@ -267,7 +258,6 @@ class RaceScreen(TabScreen):
     action_resume = action_pause
 
     def action_pace(self, direction: int) -> None:
-        """Write faster or slower."""
         self._pacer.turn(direction)
 
     @on(Pacer.Chosen)
@@ -289,7 +279,6 @@ class RaceScreen(TabScreen):
     # Events
 
     def on_engine_news(self, message: EngineNews) -> None:
-        """Show that the engine is ready."""
         if any(isinstance(event, EngineReady) for event in message.events):
             self.race.engine_is_ready()
             self._show_state()
@@ -329,11 +318,9 @@ class RaceScreen(TabScreen):
             self.refresh_bindings()
 
     def action_copy(self) -> None:
-        """Copy the selection, or all panes."""
         self.copy_or_all(report(self.race))
 
     def action_save(self) -> None:
-        """Save all panes to a file that the user chooses."""
         from tinygpt_tui.ui.shared.save_dialog import SaveScreen
 
         self.app.push_screen(SaveScreen(f"race-{self.race.seed}.txt", report(self.race)))

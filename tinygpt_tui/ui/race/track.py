@@ -54,7 +54,6 @@ class RaceTrack(Container):
         self.post_message(self.Chosen())
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Choose the pane that has the focus."""
         for index, pane in enumerate(self.panes):
             if pane.has_focus_within and index != self.chosen:
                 self.choose(index)
@@ -143,7 +142,6 @@ class RaceTrack(Container):
     # Layout
 
     def on_resize(self, event: events.Resize) -> None:
-        """Arrange the panes for the new size."""
         self._room = event.size
         self._arrange()
 

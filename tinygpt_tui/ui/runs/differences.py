@@ -49,11 +49,9 @@ class RunDifferencesScreen(Dialog[None]):
         self._first, self._second = first, second
 
     def compose_body(self) -> ComposeResult:
-        """Yield the table."""
         yield DifferencesTable(cursor_type="row", zebra_stripes=True)
 
     def on_mount(self) -> None:
-        """Fill the table."""
         table = self.query_one(DifferencesTable)
         (one, first), (other, second) = self._first, self._second
         table.add_columns("", shortened(one.card.name, LONGEST), shortened(other.card.name, LONGEST))

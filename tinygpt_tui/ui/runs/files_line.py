@@ -7,11 +7,11 @@ from pathlib import Path
 
 from textual import work
 from textual.message import Message
-from textual.worker import Worker
 
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.runs import manage
 from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.ui.shared.failed import pass_to_screen
 from tinygpt_tui.ui.shared.naming_line import NamingLine
 
 
@@ -58,7 +58,6 @@ class RunFilesLine(NamingLine):
         self.ask(model.name)
 
     def on_naming_line_named(self, message: NamingLine.Named) -> None:
-        """Rename the model."""
         message.stop()
         self.post_message(self.AskingEnded())
         model, name = self._model, (message.name or "").strip()
@@ -98,6 +97,4 @@ class RunFilesLine(NamingLine):
             self.app.call_from_thread(self.report, note)
             self.post_message(changed)
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Pass on to the screen what it logs and shows: an unexpected error."""
-        self.screen.post_message(event)
+    on_worker_state_changed = pass_to_screen

@@ -35,16 +35,13 @@ class RunNotesScreen(Dialog[str]):
         self._notes = notes
 
     def compose_body(self) -> ComposeResult:
-        """Yield the box."""
         yield TextArea(self._notes, soft_wrap=True, show_line_numbers=False, highlight_cursor_line=False)
 
     def on_mount(self) -> None:
-        """Go to the end."""
         box = self.query_one(TextArea)
         box.focus()
         box.move_cursor(box.document.end)
 
     def action_save(self) -> None:
-        """Dismiss with the notes."""
         text = self.query_one(TextArea).text
         self.dismiss(text if text != self._notes else None)

@@ -9,13 +9,13 @@ from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Static
-from textual.worker import Worker
 
 from tinygpt_tui.runs.aspects import Comparison
 from tinygpt_tui.runs.facts import RunFacts, settings_of
 from tinygpt_tui.runs.folder import RunFolder, RunSettings
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.journal import read_journal
+from tinygpt_tui.ui.shared.failed import pass_to_screen
 from tinygpt_tui.ui.shared.loss_chart import TrainChart
 
 PAUSE_S = 0.15  # after which the run under a moving cursor is read
@@ -42,7 +42,6 @@ class RunPreview(Horizontal):
         self._version: tuple[object, ...] = ()
 
     def compose(self) -> ComposeResult:
-        """Yield chart and sample."""
         yield PreviewChart(RunHistory())
         with VerticalScroll(can_focus=False):
             yield Static("", markup=False)
@@ -76,9 +75,7 @@ class RunPreview(Horizontal):
         self.query_one(Static).update(sample.text if sample else "No sample yet.")
         box.scroll_home(animate=False)
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Pass on to the screen what it logs and shows: an unexpected error."""
-        self.screen.post_message(event)
+    on_worker_state_changed = pass_to_screen
 
 
 def _version(facts: RunFacts | None) -> tuple[object, ...]:

@@ -76,7 +76,6 @@ share: Markdown, or a picture if the name ends in `.svg`.
         self.display = bool(rows.shown)
 
     def on_data_table_header_selected(self, message: DataTable.HeaderSelected) -> None:
-        """Sort by the column whose title was clicked."""
         message.stop()
         self._rows.sort_by(str(message.column_key.value))
         self.show_rows(self._rows)

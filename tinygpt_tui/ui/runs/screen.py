@@ -79,7 +79,6 @@ class RunsScreen(TabScreen):
         self._next: str | None = None  # the run to select when the table changes
 
     def compose_body(self) -> ComposeResult:
-        """Yield filter, table, what there is about the selected run, and a line for notes and names."""
         yield Input(placeholder="filter by name, text, preset or notes", compact=True, id="runs-filter")
         yield RunsTable()
         yield Static("", id="runs-none", markup=False)
@@ -88,16 +87,13 @@ class RunsScreen(TabScreen):
         yield RunFilesLine()
 
     def on_mount(self) -> None:
-        """Read the runs regularly."""
         self._keep_reading()
 
     def on_screen_resume(self) -> None:
-        """Read the runs at once when the tab comes back."""
         if self._rows.are_known:
             self._read()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Show as many columns as fit."""
         self.call_after_refresh(self.update_table)
 
     @property
@@ -115,7 +111,6 @@ class RunsScreen(TabScreen):
         return self.table.selected
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Show only the keys that do something now."""
         if not self.is_mounted:
             return True
         if self._line.asking:
@@ -194,7 +189,6 @@ class RunsScreen(TabScreen):
         return self.query_one("#runs-filter", Input)
 
     def action_filter(self) -> None:
-        """Show the filter and go there."""
         self._filter_box.display = True
         self._filter_box.focus()
 
@@ -221,12 +215,10 @@ class RunsScreen(TabScreen):
     # Going elsewhere
 
     def action_talk(self) -> None:
-        """Go to Generate with this model."""
         if self.facts is not None:
             self.post_message(self.TalkTo(self.facts.card.path))
 
     def action_time_machine(self) -> None:
-        """Open the run's time machine."""
         from tinygpt_tui.ui.timeline.screen import TimeMachineScreen
 
         if self.facts is None:
@@ -241,18 +233,15 @@ class RunsScreen(TabScreen):
     # Comparing
 
     def action_mark(self) -> None:
-        """Mark the run, or unmark it."""
         if self.facts is not None:
             self._rows.toggle_mark(self.facts.card.path)
             self.update_table()
 
     def action_unmark(self) -> None:
-        """Mark no run."""
         self._rows.marked = None
         self.update_table()
 
     def action_compare(self) -> None:
-        """Show how the marked run and this one differ."""
         from tinygpt_tui.ui.runs.differences import RunDifferencesScreen
 
         facts, marked = self.facts, self._rows.find(self._rows.marked)
@@ -271,7 +260,6 @@ class RunsScreen(TabScreen):
     # Notes, names, trash
 
     def action_notes(self) -> None:
-        """Let the user write notes on the run."""
         from tinygpt_tui.ui.runs.notes import RunNotesScreen
 
         if self.facts is None:
@@ -285,7 +273,6 @@ class RunsScreen(TabScreen):
         self.app.push_screen(RunNotesScreen(self.facts.card.name, self.facts.notes), save)
 
     def action_rename(self) -> None:
-        """Let the user rename the run."""
         if self.facts is not None:
             self._line.rename(Path(self.facts.card.path))
             self.refresh_bindings()
@@ -297,12 +284,10 @@ class RunsScreen(TabScreen):
         self.refresh_bindings()
 
     def action_delete(self) -> None:
-        """Move the run and its model to the trash."""
         if self.facts is not None:
             self._line.delete(Path(self.facts.card.path))
 
     def action_undo(self) -> None:
-        """Restore the run that was deleted last."""
         self._line.undo()
 
     action_undo_nothing = action_undo  # a key that reports so, and is not shown
@@ -317,7 +302,6 @@ class RunsScreen(TabScreen):
         self._read()
 
     def action_card(self) -> None:
-        """Make a page about the run."""
         if self.facts is not None:
             self._make_card(RunFolder(Path(self.facts.card.path)))
 

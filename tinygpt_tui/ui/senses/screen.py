@@ -67,7 +67,6 @@ class SensesScreen(TabScreen):
         self._soon: Timer | None = None
 
     def compose_body(self) -> ComposeResult:
-        """Yield the text's tokens, the senses of one, both texts, and the box for another text."""
         yield Static("", id="senses-head", markup=False)
         yield SenseTokens(id="senses-tokens")
         yield Static("", id="senses-columns", markup=False)
@@ -85,7 +84,6 @@ class SensesScreen(TabScreen):
             yield box
 
     def on_mount(self) -> None:
-        """Listen to the engine, and ask it."""
         self.workbench.news.listen(self)
         self._output("plain").set_hint(WAITING)
         self._output("turned").set_hint(TURN)
@@ -96,11 +94,9 @@ class SensesScreen(TabScreen):
         self._show_state()
 
     def on_unmount(self) -> None:
-        """Stop listening."""
         self.workbench.news.leave(self)
 
     def on_resize(self) -> None:
-        """Fit the lines."""
         self.call_after_refresh(self._show_state)
 
     def _output(self, side: str) -> SenseText:
@@ -149,11 +145,9 @@ class SensesScreen(TabScreen):
         self._soon = self.set_timer(PAUSE_S, then)  # type: ignore[arg-type]
 
     def action_prompt(self) -> None:
-        """Go to the text."""
         self.query_one(PromptBox).focus()
 
     def action_back(self) -> None:
-        """Go back to the senses, or leave."""
         senses = self.query_one(SenseList)
         if senses.has_focus:
             for writing in self._sides.values():
@@ -163,13 +157,11 @@ class SensesScreen(TabScreen):
             senses.focus()
 
     def action_again(self) -> None:
-        """Draw with other random numbers."""
         self._sampling = msgspec.structs.replace(self._sampling, seed=(self._sampling.seed or 0) + 1)
         self._write_both()
         self._show_state()
 
     def action_copy(self) -> None:
-        """Copy the selection, or both texts."""
         self.copy_or_all("\n\n".join(self._prompt + text for text in self._texts.values() if text))
 
     # Asking
@@ -230,7 +222,6 @@ class SensesScreen(TabScreen):
                     self.show_error(TinyGPTError(event.message, event.hint))
 
     def on_engine_news(self, message: EngineNews) -> None:
-        """Show that the engine is ready, or failed."""
         for event in message.events:
             if isinstance(event, EngineReady):
                 for writing in self._sides.values():

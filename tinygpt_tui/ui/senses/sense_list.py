@@ -85,25 +85,20 @@ the model writes unchanged and, with the same random seed, with your changes.
         message.stop()
 
     def action_go(self, by: int) -> None:
-        """Look at another token."""
         self.post_message(self.Went(by))
 
     def action_turn(self, by: int) -> None:
-        """Turn the marked sense."""
         if self.highlighted is not None:
             self.post_message(self.Turned(self.highlighted, by=by))
 
     def action_put(self, factor: int) -> None:
-        """Set the dial of the highlighted sense to a factor."""
         if self.highlighted is not None:
             self.post_message(self.Turned(self.highlighted, at=float(factor)))
 
     def action_every(self) -> None:
-        """Switch to the other dial."""
         self.post_message(self.DialSwitched())
 
     def action_level(self) -> None:
-        """Reset all dials."""
         self.post_message(self.ResetAll())
 
 

@@ -53,7 +53,6 @@ class SenseTokens(Static):
         self.update(line)
 
     def on_click(self, event: events.Click) -> None:
-        """Go to the token under the pointer."""
         cell = event.x - self.styles.padding.left
         if 0 <= cell < len(self._cells):
             self.post_message(self.Pointed(self._cells[cell]))

@@ -79,7 +79,6 @@ class ChoiceBox(Widget, can_focus=True):
             self.value = found
 
     def on_click(self, event: events.Click) -> None:
-        """A click selects the next value."""
         event.stop()
         self.focus()
         self.action_go(1)

@@ -70,7 +70,6 @@ class ChooseFileScreen(Dialog[Path]):
         self._start = self._folder = start
 
     def compose_body(self) -> ComposeResult:
-        """Yield the path, the tree and the buttons."""
         yield PathInput(id="path", compact=True, placeholder=self.PLACEHOLDER)
         yield Static("", id="problem", markup=False)
         yield self.TREE(self._start)
@@ -86,7 +85,6 @@ class ChooseFileScreen(Dialog[Path]):
         self._choose(message.value)
 
     def on_directory_tree_file_selected(self, message: DirectoryTree.FileSelected) -> None:
-        """Choose the file selected in the tree."""
         message.stop()
         self.dismiss(message.path)
 
@@ -106,7 +104,6 @@ class ChooseFileScreen(Dialog[Path]):
             self.dismiss(None)
 
     def action_parent(self) -> None:
-        """Show the folder above."""
         tree = self.query_one(VisibleTree)
         self._show_folder(Path(tree.path).resolve().parent)
 

@@ -25,7 +25,6 @@ class ConfirmScreen(Dialog[bool]):
         self._question, self._yes, self._loses = question, yes, loses
 
     def compose_body(self) -> ComposeResult:
-        """Yield the question and its answers."""
         yield Static(self._question, markup=False)
         with Horizontal(classes="-buttons"):
             if self._loses:
@@ -36,10 +35,8 @@ class ConfirmScreen(Dialog[bool]):
                 yield Button("Cancel esc", id="no", compact=True)
 
     def on_mount(self) -> None:
-        """Focus the default answer."""
         self.query_one("#no" if self._loses else "#yes").focus()
 
     def on_button_pressed(self, message: Button.Pressed) -> None:
-        """Answer with the button."""
         message.stop()
         self.dismiss(message.button.id == "yes")

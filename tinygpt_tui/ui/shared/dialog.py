@@ -69,13 +69,11 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
                 break
 
     def compose(self) -> ComposeResult:
-        """Yield the frame around the body."""
         with DialogBox() as box:
             box.border_title, box.border_subtitle = escape(self._heading), escape(self._keys)
             yield from self.compose_body()
 
     def compose_body(self) -> ComposeResult:
-        """Yield the dialog's own widgets."""
         raise NotImplementedError
 
     @property

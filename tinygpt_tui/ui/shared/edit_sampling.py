@@ -38,7 +38,6 @@ class EditSampling(Dialog[SamplingSettings]):
         self._settings, self._hint, self._same_as = settings, hint, same_as
 
     def compose_body(self) -> ComposeResult:
-        """Yield the hint and the form."""
         yield Static(self._hint, classes="-hint", markup=False)
         yield SamplingForm(self._settings)
 

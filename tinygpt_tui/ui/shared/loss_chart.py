@@ -90,7 +90,6 @@ The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows 
         self.refresh()
 
     def render(self) -> LossChart:
-        """Return the chart as it is now."""
         return self.chart(self.size.width, self.size.height)
 
     def picture(self, width: int, height: int) -> LossChart:
@@ -151,12 +150,10 @@ The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows 
         self.fit = FITS[0]
 
     def action_pan(self, direction: int) -> None:
-        """Move along the steps."""
         if (extent := self.chart(1, 1).extent()) is not None:
             self.view = pan(self.view, extent, direction * PAN_SHARE, "x", self.log_x)
 
     def action_pan_loss(self, direction: int) -> None:
-        """Move along the losses."""
         if (extent := self.chart(1, 1).extent()) is not None:
             self.view = pan(self.view, extent, direction * PAN_SHARE, "y", self.log_y)
 

@@ -46,7 +46,6 @@ class NamingLine(Horizontal):
             self.HELP = help_text  # type: ignore[misc]  # of this line alone
 
     def compose(self) -> ComposeResult:
-        """Yield the note and the input."""
         yield Static("name ", id="naming-title")
         yield Input(compact=True, select_on_focus=True, placeholder=self._placeholder)
         yield Static("", id="naming-note", markup=False)
@@ -69,12 +68,10 @@ class NamingLine(Horizontal):
         typed.focus()
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
-        """Report the name."""
         message.stop()
         self._end(message.value)
 
     def action_cancel_naming(self) -> None:
-        """Change nothing."""
         self._end(None)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

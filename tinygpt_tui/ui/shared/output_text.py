@@ -225,7 +225,6 @@ class OutputText(TextView):
         return self.cursor is not None if action.startswith("walk_") else True
 
     def action_walk_by(self, characters: int) -> None:
-        """Move the cursor by this many characters."""
         assert self.cursor is not None
         self.walk(self.cursor + characters)
 
@@ -235,11 +234,9 @@ class OutputText(TextView):
         self._walk(self.wrapped.above_or_below(self.cursor, self._column, rows))
 
     def action_walk_pages(self, pages: int) -> None:
-        """Move the cursor this many pages down."""
         self.action_walk_rows(pages * max(1, self.scrollable_content_region.height - 1))
 
     def action_walk_edge(self, direction: int) -> None:
-        """Move the cursor to the start or the end of the line."""
         assert self.cursor is not None
         line = self.wrapped.line_of(self.cursor)
         self.walk(line.start if direction < 0 else self.wrapped.last_of(line))

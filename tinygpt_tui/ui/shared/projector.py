@@ -47,7 +47,6 @@ Ctrl+N changes between dark and light. Esc leaves.
     ]
 
     def compose(self) -> ComposeResult:
-        """Yield the numbers, the curve, the sentence."""
         with Horizontal(id="projector-numbers"):
             for number in range(3):
                 with Vertical():
@@ -65,7 +64,6 @@ Ctrl+N changes between dark and light. Esc leaves.
         raise NotImplementedError
 
     def on_mount(self) -> None:
-        """Follow the screen below."""
         self.set_interval(DRAWN_EVERY_S, self.update_view)
         self.update_view()
 
@@ -77,7 +75,6 @@ Ctrl+N changes between dark and light. Esc leaves.
         self.query_one("#projector-sentence", Static).update(sentence)
 
     def action_leave(self) -> None:
-        """Go back to the screen below."""
         self.dismiss(None)
 
 

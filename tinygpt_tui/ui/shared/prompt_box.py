@@ -115,7 +115,6 @@ class PromptBox(TextArea):
         event.stop()
 
     def action_newline(self) -> None:
-        """Begin a new line."""
         self.insert("\n")
         self.scroll_cursor_visible()
 
@@ -138,7 +137,6 @@ class PromptBox(TextArea):
         raise SkipAction
 
     def action_cursor_page_down(self) -> None:
-        """Leave the key to the screen."""
         raise SkipAction
 
     def _set_text(self, prompt: str | None) -> None:

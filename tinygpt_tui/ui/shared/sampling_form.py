@@ -120,13 +120,11 @@ class SamplingForm(Vertical):
         return next((row for row in self._rows.values() if focused and row in focused.ancestors), None)
 
     def action_step(self, by: int) -> None:
-        """Move the number in the focused box."""
         row = self._row_in_focus
         if row is not None:
             self.turn(row.setting.name, by)
 
     def action_default(self) -> None:
-        """Put the focused box back to its default."""
         row = self._row_in_focus
         if row is not None:
             self.put(row.setting.name, row.setting.default)
@@ -159,7 +157,6 @@ class SamplingForm(Vertical):
         self._check(typed=False)
 
     def on_setting_row_changed(self, message: SettingRow.Changed) -> None:
-        """Check the new value."""
         message.stop()
         self._check()
 
@@ -180,12 +177,10 @@ class SamplingForm(Vertical):
             row.set_class(row.text != written(row.setting.default), "-changed")
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Explain the focused setting."""
         self._focused = next((row for row in self._rows.values() if row in event.widget.ancestors), None)
         self._explain()
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
-        """Stop explaining it."""
         self._focused = None
         self._explain()
 

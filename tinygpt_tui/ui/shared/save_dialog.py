@@ -58,7 +58,6 @@ class SaveScreen(Dialog[Path]):
         self._confirmed: Path | None = None
 
     def compose_body(self) -> ComposeResult:
-        """Yield the question."""
         yield Input(str(Path.cwd() / self._file_name), compact=True)
         yield Static(self._offer(self._file_name), id="save-note", classes="-hint", markup=False)
 

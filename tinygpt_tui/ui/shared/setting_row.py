@@ -56,7 +56,6 @@ class SettingRow(Horizontal):
             self.HELP = f"## {setting.title}\n\n{setting.description}\n\n{limits_of(setting)}"  # type: ignore[misc]
 
     def compose(self) -> ComposeResult:
-        """Yield name, box and note."""
         yield Static(self._title, classes="-title", markup=False)
         choices = ("yes", "no") if self.setting.kind is bool else self.setting.choices
         if choices:
@@ -106,12 +105,10 @@ class SettingRow(Horizontal):
         self._change(message.value)
 
     def on_choice_box_changed(self, message: ChoiceBox.Changed) -> None:
-        """Pass on a chosen value."""
         message.stop()
         self._change(message.value)
 
     def on_click(self, event: events.Click) -> None:
-        """A click on the name focuses the box."""
         self.focus_box()
 
     @property

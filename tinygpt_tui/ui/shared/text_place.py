@@ -37,7 +37,6 @@ class TextPlaceScreen(Dialog[None]):
         self._path, self._text, self._place = path, text, place
 
     def compose_body(self) -> ComposeResult:
-        """Yield the lines."""
         with VerticalScroll():
             yield Static(around(self._text, self._place), markup=False)
             yield Static(f"\n{self._path}", markup=False)

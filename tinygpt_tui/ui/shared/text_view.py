@@ -107,12 +107,10 @@ class TextView(ScrollView, can_focus=True):
             self.refresh()
 
     def action_follow(self) -> None:
-        """Go to the end and follow it."""
         self._following = True
         self._to_end()
 
     def action_scroll_home(self) -> None:
-        """Go to the start, at once."""
         self.scroll_to(y=0, animate=False)
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
@@ -123,7 +121,6 @@ class TextView(ScrollView, can_focus=True):
         return self.text[first:last], "\n"
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Notice when the user leaves the end, or returns to it."""
         super().watch_scroll_y(old_value, new_value)
         # Not rounded: the first small step of a wheel must already hold the text still.
         self._following = new_value >= self.max_scroll_y - NEAR

@@ -62,14 +62,12 @@ class HelpScreen(Dialog[None]):
         return cls(str(getattr(node, "HELP", "")), keys_of(screen))
 
     def compose_body(self) -> ComposeResult:
-        """Yield the filter, the text and the keys."""
         yield Input(placeholder="filter the keys", compact=True, id="help-filter")
         with VerticalScroll(can_focus=False), Horizontal(id="help-body"):
             yield Markdown(self.words.strip(), id="help-words")
             yield Static(id="help-keys")
 
     def on_mount(self) -> None:
-        """Show all keys."""
         self.set_class(not self.words, "-wordless")
         self.query_one("#help-filter").focus()
         self._draw()
@@ -87,7 +85,6 @@ class HelpScreen(Dialog[None]):
         self.dismiss(None)
 
     def action_scroll(self, lines: int) -> None:
-        """Scroll text and keys."""
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
     def _draw(self) -> None:

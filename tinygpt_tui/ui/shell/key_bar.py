@@ -60,7 +60,6 @@ class KeyBar(Widget):
         self._update_queued = False
 
     def on_mount(self) -> None:
-        """Follow the screen's bindings."""
         self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
 
     def _bindings_changed(self, screen: Screen[object]) -> None:
@@ -128,11 +127,9 @@ class KeyBar(Widget):
         return next((key for at, key in self._placed() if at <= x < at + key.width), None)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Highlight the key under the mouse and show its tooltip."""
         self._point_at(self.key_at(event.x))
 
     def on_leave(self) -> None:
-        """The mouse left the bar."""
         self._point_at(None)
 
     def _point_at(self, key: ShownKey | None) -> None:
@@ -143,7 +140,6 @@ class KeyBar(Widget):
             self.refresh()
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
-        """Press the key under the mouse."""
         key = self.key_at(event.x)
         if key is None:
             return
@@ -153,13 +149,11 @@ class KeyBar(Widget):
             self.app.bell()
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Show later keys."""
         event.stop()
         if self._first + len(self._fitting()) < len(self.keys):
             self._go_to(self._first + 1)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Show earlier keys."""
         event.stop()
         self._go_to(max(0, self._first - 1))
 

@@ -53,13 +53,11 @@ class TabBar(Horizontal):
         self._fit(self.app.size.width)  # before the first layout, so that the first picture is right at once
 
     def compose(self) -> ComposeResult:
-        """Yield the name and the tabs."""
         yield Static("tinygpt", classes="-name", markup=False)
         yield from self._titles
         yield self._end
 
     def on_resize(self, event: events.Resize) -> None:
-        """Fit the titles to the width."""
         self._fit(event.size.width)
 
     def _fit(self, width: int) -> None:
@@ -85,6 +83,5 @@ class TabTitle(Static):
         self.update(f"{self._mark}{self._tab.short if short else self._tab.title} {self._tab.key} ")
 
     def on_click(self, event: events.Click) -> None:
-        """Say which tab was clicked."""
         event.stop()
         self.post_message(TabBar.Chosen(self._tab.name))

@@ -87,7 +87,6 @@ class TabScreen(Screen[None]):
                     break
 
     def compose(self) -> ComposeResult:
-        """Lay the frame around the body."""
         tabs = [
             ShownTab(name, tab.title, tab.short, shown_key(self.app, f"app.{name}", tab.keys))
             for name, tab in TABS.items()
@@ -98,7 +97,6 @@ class TabScreen(Screen[None]):
         yield KeyBar()
 
     def compose_body(self) -> ComposeResult:
-        """Yield the tab's own widgets."""
         raise NotImplementedError
 
     @on(events.ScreenResume)
@@ -146,11 +144,9 @@ class TabScreen(Screen[None]):
         self.notify(text, severity="error", timeout=8, markup=False)
 
     def on_failed(self, message: Failed) -> None:
-        """Show why something that a widget did failed."""
         message.stop()
         self.show_error(message.error)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Log what a worker did not foresee, and say so."""
         if event.state is WorkerState.ERROR and event.worker.error is not None:
             self.notify(log_unexpected(event.worker.error), severity="error", timeout=10, markup=False)

@@ -72,14 +72,12 @@ F9 saves all steps as a film: an SVG that moves, or a terminal recording for asc
         self.refresh()
 
     def render(self) -> LossChart:
-        """Return the chart as it is now."""
         styles: dict[str, StyleType] = {part: self._style(part) for part in ("train", "validation")}
         styles["cursor"] = self._style("cursor") + Style(bold=True)
         chart = chart_at(self._history, self._step, styles)
         return replace(chart, empty=self._empty, width=max(1, self.size.width), height=max(1, self.size.height))
 
     def action_go(self, by: int) -> None:
-        """Request to move by that many moments."""
         self.post_message(self.Moved(by))
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
@@ -88,21 +86,17 @@ F9 saves all steps as a film: an SVG that moves, or a terminal recording for asc
         self._point(event.x)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Follow the mouse."""
         if event.button and self.app.mouse_captured is self:
             self._point(event.x)
 
     def on_mouse_up(self) -> None:
-        """Release the mouse."""
         self.release_mouse()
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Go back by the wheel."""
         event.stop()
         self.action_go(-1)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Go forward by the wheel."""
         event.stop()
         self.action_go(1)
 

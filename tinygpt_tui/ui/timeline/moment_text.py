@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from textual import work
 from textual.message import Message
-from textual.worker import Worker
 
 from tinygpt_tui.events.generation import GenerationEnded, Token
 from tinygpt_tui.events.requests import Generate
+from tinygpt_tui.ui.shared.failed import pass_to_screen
 from tinygpt_tui.ui.shared.output_text import OutputText
 from tinygpt_tui.ui.timeline.time_machine import MomentRequest
 
@@ -79,9 +79,7 @@ class MomentText(OutputText):
         if ended.reason != "stopped":
             self.post_message(self.Ended(request, written, failed))
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Pass on to the screen what it logs and shows: an unexpected error."""
-        self.screen.post_message(event)
+    on_worker_state_changed = pass_to_screen
 
     def _show_text(self, request: MomentRequest, written: str) -> None:
         self._has_started = True
@@ -103,5 +101,4 @@ class MomentText(OutputText):
         """Do not follow the end."""
 
     def action_follow(self) -> None:
-        """Go to the end, once."""
         self.scroll_to(y=self.max_scroll_y, animate=False, force=True)

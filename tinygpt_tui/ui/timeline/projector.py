@@ -41,7 +41,6 @@ class MomentProjector(ProjectorScreen):
             self.show_numbers(numbers_of(step, loss_at(history, step)), f"{machine.prompt}{written}".strip())
 
     def action_play(self) -> None:
-        """Play, or pause."""
         below = self._below
         if below.is_playing:
             below.action_pause()

@@ -72,7 +72,6 @@ class TimeMachineScreen(TabScreen):
         return self._session.history
 
     def compose_body(self) -> ComposeResult:
-        """Yield the step, the curve, the text, the prompt."""
         yield Static("", id="moment-head", markup=False)
         yield MomentChart(id="moment-chart")
         yield Static("", id="moment-slider", markup=False)
@@ -80,22 +79,18 @@ class TimeMachineScreen(TabScreen):
         yield PromptBox(self.workbench.prompts, id="moment-prompt")
 
     def on_mount(self) -> None:
-        """Listen to the engine, follow the run."""
         self.workbench.news.listen(self)
         self.query_one(PromptBox).text = self.machine.prompt
         self._show_state()
         self._follow()
 
     def on_unmount(self) -> None:
-        """Stop listening."""
         self.workbench.news.leave(self)
 
     def on_resize(self) -> None:
-        """Fit the lines."""
         self.call_after_refresh(self._show_state)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Show only the keys that do something now."""
         match action:
             case "copy" | "again" | "save":
                 return self.machine.step is not None
@@ -156,7 +151,6 @@ class TimeMachineScreen(TabScreen):
             self._step_changed()
 
     def action_go(self, by: int) -> None:
-        """Move by that many moments."""
         self.action_pause()
         if self.machine.move(by):
             self._step_changed()
@@ -182,28 +176,23 @@ class TimeMachineScreen(TabScreen):
         await self._player.run()
 
     def action_pause(self) -> None:
-        """Stay at this moment."""
         if self._playing is not None:
             self._playing.cancel()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Show that it plays, or no longer."""
         if event.worker is self._playing and self.query(MomentText):
             self._show_state()
             self.refresh_bindings()
 
     def action_project(self) -> None:
-        """Show the curve and the text in large, and nothing else."""
         from tinygpt_tui.ui.timeline.projector import MomentProjector
 
         self.app.push_screen(MomentProjector(self))
 
     def action_prompt(self) -> None:
-        """Go to the prompt."""
         self.query_one(PromptBox).focus()
 
     def action_back(self) -> None:
-        """Go back to the curve, or leave."""
         chart = self.query_one(MomentChart)
         if chart.has_focus:
             self.app.pop_screen()
@@ -211,7 +200,6 @@ class TimeMachineScreen(TabScreen):
             chart.focus()
 
     def action_page(self, pages: int) -> None:
-        """Scroll the text."""
         text = self.query_one(MomentText)
         text.scroll_relative(y=pages * max(1, text.size.height - 1), animate=False)
 
@@ -238,12 +226,10 @@ class TimeMachineScreen(TabScreen):
             self._request_text()
 
     def action_again(self) -> None:
-        """Use other random numbers."""
         seed = (self.machine.sampling.seed or 0) + 1
         self._use_sampling(msgspec.structs.replace(self.machine.sampling, seed=seed))
 
     def action_sampling(self) -> None:
-        """Let the user change the settings."""
         from tinygpt_tui.ui.shared.edit_sampling import EditSampling
 
         self.app.push_screen(EditSampling(self.machine.sampling, OF_ALL), self._use_sampling)
@@ -281,7 +267,6 @@ class TimeMachineScreen(TabScreen):
             self._player.complete.set()
 
     def on_engine_news(self, message: EngineNews) -> None:
-        """Show that the engine failed."""
         for event in message.events:
             if isinstance(event, EngineFailed) and not event.model and self.is_current:
                 self.show_error(TinyGPTError(event.message, event.hint))
@@ -305,7 +290,6 @@ class TimeMachineScreen(TabScreen):
         await self.app.push_screen(dialog)
 
     def action_copy(self) -> None:
-        """Copy the selection, or all."""
         self.copy_or_all(self.query_one(MomentText).text)
 
     # Showing

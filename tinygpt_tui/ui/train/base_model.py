@@ -51,14 +51,12 @@ The model itself does not change: the new one gets a name of its own.
         self._wanted = NOTHING
 
     def compose(self) -> ComposeResult:
-        """Yield the list and the facts."""
         with Horizontal():
             yield Static("start from", classes="-title")
             yield Select([(FRESH, NOTHING)], value=NOTHING, allow_blank=False, compact=True, id="start-from")
         yield Static("", classes="-brings", markup=False)
 
     def on_mount(self) -> None:
-        """Find the models on this machine."""
         self.find_models()
 
     @work(thread=True, exclusive=True, group="models", exit_on_error=False)
@@ -81,7 +79,6 @@ The model itself does not change: the new one gets a name of its own.
         self.set_class(problem, "-invalid")
 
     def on_select_changed(self, message: Select.Changed) -> None:
-        """Use the chosen model."""
         message.stop()
         if str(message.value) != self._wanted:
             self._choose_path(str(message.value), keep=False)

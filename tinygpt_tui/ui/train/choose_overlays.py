@@ -54,11 +54,9 @@ class ChooseOverlaysScreen(Dialog[list[str]]):
         self._offers, self._chosen = offers, list(chosen)
 
     def compose_body(self) -> ComposeResult:
-        """Yield the list."""
         yield OverlayList(*(Option(self._line(offer), offer.key) for offer in self._offers))
 
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
-        """Mark or unmark an offer."""
         message.stop()
         offer = self._offers[message.option_index]
         if offer.key in self._chosen:
@@ -68,7 +66,6 @@ class ChooseOverlaysScreen(Dialog[list[str]]):
         message.option_list.replace_option_prompt_at_index(message.option_index, self._line(offer))
 
     def action_accept(self) -> None:
-        """Dismiss with what is marked."""
         offered = {offer.key for offer in self._offers}
         chosen = [key for key in self._chosen if key in offered]
         self.dismiss(chosen)

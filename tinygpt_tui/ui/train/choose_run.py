@@ -43,14 +43,12 @@ class ChooseRunScreen(Dialog[str]):
         self._rows, self._corpus = rows, corpus
 
     def compose_body(self) -> ComposeResult:
-        """Yield the table, or a line if there are no runs."""
         if self._rows:
             yield RunTable(cursor_type="row", zebra_stripes=True)
         else:
             yield Static("No runs yet: start one in the form.", markup=False)
 
     def on_mount(self) -> None:
-        """Fill the table."""
         if not self._rows:
             return
         table = self.query_one(RunTable)
@@ -60,7 +58,6 @@ class ChooseRunScreen(Dialog[str]):
         table.focus()
 
     def on_data_table_row_selected(self, message: DataTable.RowSelected) -> None:
-        """Choose the run of the row."""
         message.stop()
         self.dismiss(message.row_key.value)
 

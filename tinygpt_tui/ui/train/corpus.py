@@ -67,7 +67,6 @@ class TrainCorpus(Vertical):
         return self.fetching or self._reader is not None
 
     def compose(self) -> ComposeResult:
-        """Yield the picker."""
         yield TrainCorpusPicker()
 
     def on_mount(self) -> None:
@@ -91,7 +90,6 @@ class TrainCorpus(Vertical):
         self.app.push_screen(ChooseTextScreen(Path.cwd()), choose)
 
     def on_train_corpus_picker_file_wanted(self, message: TrainCorpusPicker.FileWanted) -> None:
-        """Choose a file by the button."""
         message.stop()
         self.ask_for_file()
 
@@ -113,7 +111,6 @@ class TrainCorpus(Vertical):
             self.choose_file(reference.path, reference.encoding)
 
     def on_unmount(self) -> None:
-        """Stop reading."""
         self._stop_reading()
 
     def cancel(self) -> None:
@@ -189,7 +186,6 @@ class TrainCorpus(Vertical):
                 self.post_message(self._Arrived(entry, error))
 
     def on_train_corpus_picker_chosen(self, message: TrainCorpusPicker.Chosen) -> None:
-        """Read what was chosen, or offer to download it."""
         message.stop()
         self._choose(message.entry)
 
@@ -200,7 +196,6 @@ class TrainCorpus(Vertical):
             self._choose(self._chosen, dataclasses.replace(self._choices, **message.changes))
 
     def on_train_corpus_picker_download_wanted(self, message: TrainCorpusPicker.DownloadWanted) -> None:
-        """Start the download."""
         message.stop()
         if self._chosen is not None and not self.fetching:
             self.fetching = True
@@ -209,12 +204,10 @@ class TrainCorpus(Vertical):
             self.post_message(self.Read(self._chosen, None))
 
     def on_train_corpus_picker_cancel_wanted(self, message: TrainCorpusPicker.CancelWanted) -> None:
-        """Stop the download."""
         message.stop()
         self.cancel()
 
     def on_train_corpus__arrived(self, message: TrainCorpus._Arrived) -> None:
-        """Show a thread's result for the chosen text."""
         message.stop()
         entry, outcome = message.entry, message.outcome
         if self._chosen is None or entry.name != self._chosen.name or entry.path != self._chosen.path:

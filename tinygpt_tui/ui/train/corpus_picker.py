@@ -80,7 +80,6 @@ the result, and a list below offers others.
         self._field = ""  # the requested one; empty: the most likely
 
     def compose(self) -> ComposeResult:
-        """Yield the list, the file button, the facts and the download."""
         with Horizontal():
             yield Static("corpus", classes="-title")
             yield Select[str]((), prompt="choose a text", compact=True, id="corpus")
@@ -167,7 +166,6 @@ the result, and a list below offers others.
         self.query_one(".-facts", Static).update(text)
 
     def on_select_changed(self, message: Select.Changed) -> None:
-        """Post the chosen corpus or encoding."""
         message.stop()
         name = str(message.select.id).removeprefix("corpus-")
         if name in ("encoding", "field", "documents"):
@@ -177,7 +175,6 @@ the result, and a list below offers others.
             self.post_message(self.Chosen(self.entry))
 
     def on_button_pressed(self, message: Button.Pressed) -> None:
-        """Post what the button is for."""
         message.stop()
         wanted = {
             "corpus-file": self.FileWanted,

@@ -81,7 +81,6 @@ cannot, nothing else matters. None of this changes the run.
             self.highlighted = checks.index(here) if here in checks else 0
 
     def on_resize(self) -> None:
-        """Wrap for the new width."""
         if self._room == self._wrapped_for:
             return
         self._wrapped_for = self._room
@@ -109,7 +108,6 @@ cannot, nothing else matters. None of this changes the run.
         self._marked = message.option_index
 
     def on_option_list_option_selected(self, message: OptionList.OptionSelected) -> None:
-        """Request the remedy."""
         message.stop()
         self.post_message(self.RemedyRequested(self._findings[message.option_index]))
 

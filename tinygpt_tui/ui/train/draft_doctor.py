@@ -44,16 +44,13 @@ Enter on a finding puts the settings that help into the form, or shows the place
         self._examiner: Examiner | None = None
 
     def compose_body(self) -> ComposeResult:
-        """Yield the findings."""
         yield TrainDoctor(before=True)
 
     def on_mount(self) -> None:
-        """Start the examination."""
         self._show_findings(LOOKING)
         self._examine()
 
     def on_unmount(self) -> None:
-        """End the examination."""
         if self._examiner is not None:
             self._examiner.close()
 

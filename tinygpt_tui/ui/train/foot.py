@@ -39,7 +39,6 @@ class TrainFoot(Vertical):
             self.action = action
 
     def compose(self) -> ComposeResult:
-        """Yield the buttons and the line."""
         yield Static("", markup=False)
         with Horizontal():
             for action, (label, key) in BUTTONS.items():
@@ -52,6 +51,5 @@ class TrainFoot(Vertical):
         self.query_one(Static).update(line)
 
     def on_button_pressed(self, message: Button.Pressed) -> None:
-        """Post the button's action."""
         message.stop()
         self.post_message(self.Pressed(str(message.button.id).removeprefix("do-")))

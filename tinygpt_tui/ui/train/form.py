@@ -12,7 +12,6 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Button, Select, Static
-from textual.worker import Worker
 
 from tinygpt_tui.doctor.rounds import changes_in_words
 from tinygpt_tui.errors import TinyGPTError
@@ -25,7 +24,7 @@ from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.ui.jobs.training_session import TrainingSession
 from tinygpt_tui.ui.shared.binding import bind
-from tinygpt_tui.ui.shared.failed import Failed
+from tinygpt_tui.ui.shared.failed import Failed, pass_to_screen
 from tinygpt_tui.ui.shared.setting_row import SettingRow, limits_of
 from tinygpt_tui.ui.train.base_model import NOTHING, TrainStart
 from tinygpt_tui.ui.train.budget import TrainBudget, summary
@@ -106,7 +105,6 @@ class TrainForm(Vertical):
         self._last_focus: Widget | None = None
 
     def compose(self) -> ComposeResult:
-        """Yield the rows, the budget beside them, and below them what never scrolls away."""
         with Horizontal(id="form-body"):
             with VerticalScroll(id="form-rows", can_focus=False):
                 yield Static("", id="form-missing", markup=False)
@@ -130,7 +128,6 @@ class TrainForm(Vertical):
             self._measure()
 
     def on_unmount(self) -> None:
-        """End a measurement."""
         self._measurer.close()
 
     @work(thread=True, exclusive=True, group="measure")
@@ -180,13 +177,11 @@ class TrainForm(Vertical):
     # What can be done
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Show only the keys that do something now."""
         if action in ("start", "doctor"):
             return self.is_mounted and not self.problem
         return self.is_mounted and self.corpus.busy if action == "cancel" else True
 
     def action_start(self) -> None:
-        """Start the run that the form describes."""
         self.name_row.check()
         self.refresh_form()
         if self.settings is not None and self.state.facts is not None:
@@ -204,17 +199,13 @@ class TrainForm(Vertical):
         else:
             self.post_message(self.Started(session))
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Pass on to the screen what it logs and shows: an unexpected error."""
-        self.screen.post_message(event)
+    on_worker_state_changed = pass_to_screen
 
     def on_button_pressed(self, message: Button.Pressed) -> None:
-        """Start by the button."""
         message.stop()
         self.action_start()
 
     def action_doctor(self) -> None:
-        """Examine text and settings, and put what helps into the form."""
         if self.settings is None or self.state.facts is None:
             return
         case = Case(corpus=self.state.facts.reference, training=self.settings, start=self.state.start)
@@ -229,11 +220,9 @@ class TrainForm(Vertical):
         )
 
     def action_choose_file(self) -> None:
-        """Let the user choose a text file."""
         self.corpus.ask_for_file()
 
     def action_cancel(self) -> None:
-        """Stop downloading or reading the corpus."""
         self.corpus.cancel()
 
     # Filling in
@@ -264,7 +253,6 @@ class TrainForm(Vertical):
         self.query_one(TrainStart).choose(path, name, keep=keep)
 
     def on_train_start_chosen(self, message: TrainStart.Chosen) -> None:
-        """Use the chosen model with its architecture and its recipe."""
         message.stop()
         self.touched = self.touched or message.origin is not None
         self.state.start_from(message.origin, keep=message.keep)
@@ -273,7 +261,6 @@ class TrainForm(Vertical):
         self.refresh_form()
 
     def on_train_corpus_read(self, message: TrainCorpus.Read) -> None:
-        """Use what is known of the chosen text, and suggest a name."""
         message.stop()
         self.state.apply_text(message.facts, own=message.own)
         self.name_row.suggest(self.state.suggested_name(message.name))
@@ -286,13 +273,11 @@ class TrainForm(Vertical):
             self.change({message.name: message.text})
 
     def on_train_name_row_changed(self, message: TrainNameRow.Changed) -> None:
-        """Check the name."""
         message.stop()
         self.touched = True
         self.refresh_form()
 
     def on_select_changed(self, message: Select.Changed) -> None:
-        """Fill the form with a preset's settings."""
         message.stop()
         if message.select.id == "preset" and str(message.value) != self.state.choice:
             self.touched = True
@@ -348,7 +333,6 @@ class TrainForm(Vertical):
         self._show_warnings()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
-        """Explain what has the focus."""
         self._last_focus = event.widget
         row = event.widget.parent
         if isinstance(row, SettingRow):

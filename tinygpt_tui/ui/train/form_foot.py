@@ -33,7 +33,6 @@ class FormFoot(Vertical):
     """
 
     def compose(self) -> ComposeResult:
-        """Yield the lines and the button."""
         yield Static("", id="form-warning", markup=False)
         yield Static(FIRST_HINT, id="form-hint", markup=False)
         with Horizontal(id="form-go"):

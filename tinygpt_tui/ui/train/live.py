@@ -82,7 +82,6 @@ class TrainLive(Vertical):
         self._pane = "chart"
 
     def compose(self) -> ComposeResult:
-        """Yield the parts."""
         yield TrainHead("")
         yield TrainNotice()
         yield TrainMeters("", classes="-brief", markup=False)
@@ -101,7 +100,6 @@ class TrainLive(Vertical):
         yield TrainFoot()
 
     def on_mount(self) -> None:
-        """Name the panes, and follow the chart's own choices."""
         self.query_one("#meters-pane").border_title = "numbers"
         self.query_one(TrainLog).border_title = "log"
         self.query_one(TrainPaneBar).show_chosen(self._pane)
@@ -156,12 +154,10 @@ class TrainLive(Vertical):
             self.focus_pane()
 
     def on_train_pane_bar_chosen(self, message: TrainPaneBar.Chosen) -> None:
-        """Show a pane whose name was clicked."""
         message.stop()
         self.action_pane(message.pane)
 
     def action_pane(self, pane: str) -> None:
-        """Show a pane and give it the focus."""
         self._pane = pane
         self.refresh_bindings()
         self.set_class(pane in RIGHT, "-at-right")
@@ -172,7 +168,6 @@ class TrainLive(Vertical):
         self.call_after_refresh(self.focus_pane)
 
     def action_cycle(self, what: str, by: int = 1) -> None:
-        """Change how the chart is drawn."""
         self.query_one(TrainChart).cycle(what, by)
 
     def action_reset_chart(self) -> None:
@@ -180,11 +175,9 @@ class TrainLive(Vertical):
         self.query_one(TrainChart).reset()
 
     def action_zoom(self, direction: int) -> None:
-        """Zoom the chart's steps."""
         self.query_one(TrainChart).zoom_steps(direction)
 
     def action_sample(self, direction: int) -> None:
-        """Show an older or newer sample."""
         self.query_one(TrainSamples).move(direction)
 
     def _name_chart(self) -> None:

@@ -29,11 +29,9 @@ ended. All events are in the model's folder: `run/events.jsonl`.
         self._follows = True
 
     def compose(self) -> ComposeResult:
-        """Yield the text."""
         yield Static("", markup=False)
 
     def on_resize(self) -> None:
-        """Stay at the end when wrapping changes the height."""
         self._draw()
 
     def show_lines(self, lines: Sequence[str]) -> None:

@@ -26,7 +26,6 @@ class MoreStepsScreen(Dialog[str]):
         self._name, self._step, self._steps = name, step, steps
 
     def compose_body(self) -> ComposeResult:
-        """Yield an explanation, a box, and the result of the number in it."""
         yield Static(
             f"{self._name} is at step {self._step:,} of {self._steps:,}. The learning rate rises again to where it "
             "would be in a run of the new length.\n+2000 adds steps; 5000 sets the total.",
@@ -36,11 +35,9 @@ class MoreStepsScreen(Dialog[str]):
         yield Static("", id="comes-to", markup=False)
 
     def on_mount(self) -> None:
-        """Show the result of the suggestion."""
         self._check()
 
     def on_input_changed(self) -> None:
-        """Show the result, or why it is invalid."""
         self._check()
 
     def on_input_submitted(self, message: Input.Submitted) -> None:

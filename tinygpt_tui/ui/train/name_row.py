@@ -37,7 +37,6 @@ What the model will be called, in the Generate tab and on the disk. Letters, dig
         self.problem = ""
 
     def compose(self) -> ComposeResult:
-        """Yield title, box and note."""
         yield Static("name", classes="-title")
         yield Input(compact=True, id="name", select_on_focus=True)
         yield Static("", classes="-note", markup=False)

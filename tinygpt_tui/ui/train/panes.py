@@ -24,7 +24,6 @@ class TrainPaneBar(Horizontal):
             self.pane = pane
 
     def compose(self) -> ComposeResult:
-        """Yield a name for each pane."""
         for pane in PANES:
             yield Static("", id=f"pane-{pane}", markup=False)
 
@@ -52,7 +51,6 @@ class TrainPaneBar(Horizontal):
             name.set_class(pane == chosen, "-chosen")
 
     def on_click(self, event: events.Click) -> None:
-        """Post the pane whose name was clicked."""
         if event.widget is not None and event.widget.id and event.widget.id.startswith("pane-"):
             event.stop()
             self.post_message(self.Chosen(event.widget.id.removeprefix("pane-")))

@@ -12,7 +12,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
-from textual.worker import Worker
 
 from tinygpt_tui import paths
 from tinygpt_tui.charts import export_svg
@@ -22,7 +21,7 @@ from tinygpt_tui.ui.jobs.draw_pace import DrawPace
 from tinygpt_tui.ui.jobs.training_session import ONE_BATCH, Phase, TrainingSession
 from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.shared.confirm import ConfirmScreen
-from tinygpt_tui.ui.shared.failed import Failed
+from tinygpt_tui.ui.shared.failed import Failed, pass_to_screen
 from tinygpt_tui.ui.shared.loss_chart import TrainChart
 from tinygpt_tui.ui.shared.text_place import TextPlaceScreen
 from tinygpt_tui.ui.train.choose_overlays import ChooseOverlaysScreen
@@ -85,7 +84,6 @@ class RunPage(Vertical):
         self._compared: list[str] = []
 
     def compose(self) -> ComposeResult:
-        """Yield the panes."""
         yield TrainLive()
 
     @property
@@ -99,7 +97,6 @@ class RunPage(Vertical):
         return possible(self.session) if self.session is not None else set()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Show only the keys that do something now."""
         return action in self.actions if action in ACTIONS else True
 
     # Following
@@ -159,9 +156,7 @@ class RunPage(Vertical):
                 while (rest_s := pace.rest_s()) > 0:
                     await asyncio.sleep(rest_s)
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Pass on to the screen what it logs and shows: an unexpected error."""
-        self.screen.post_message(event)
+    on_worker_state_changed = pass_to_screen
 
     # Commands to the trainer
 
@@ -181,23 +176,19 @@ class RunPage(Vertical):
             getattr(self, f"action_{message.action}")()
 
     def action_pause(self) -> None:
-        """Have the trainer wait."""
         if self.session is not None:
             self._command(self.session.pause)
 
     def action_end_pause(self) -> None:
-        """Have the trainer continue."""
         if self.session is not None:
             self._command(self.session.end_pause)
 
     def action_sample_now(self) -> None:
-        """Have the model write a sample."""
         if self.session is not None:
             self.query_one(TrainSamples).follow_newest()
             self._command(self.session.sample)
 
     def action_save_now(self) -> None:
-        """Have the trainer save a checkpoint."""
         if self.session is not None:
             self._command(self.session.save)
 
@@ -207,7 +198,6 @@ class RunPage(Vertical):
             self._command(self.session.launch)
 
     def action_extend(self) -> None:
-        """Let the user choose how many more steps, then resume."""
         session = self.session
         if session is None:
             return
@@ -266,15 +256,12 @@ class RunPage(Vertical):
     # Model and chart
 
     def action_talk(self) -> None:
-        """Open the model in Generate."""
         self.post_message(self.TalkRequested())
 
     def action_time_machine(self) -> None:
-        """Open the time machine."""
         self.post_message(self.HistoryRequested())
 
     def action_project(self) -> None:
-        """Show the curve and the verdict in large, and nothing else."""
         from tinygpt_tui.ui.train.projector import TrainProjector
 
         if self.session is not None:
@@ -282,7 +269,6 @@ class RunPage(Vertical):
 
     @work(exclusive=True, group="compare", exit_on_error=False)
     async def action_compare(self) -> None:
-        """Let the user choose what is drawn over the chart."""
         session = self.session
         if session is None:
             return

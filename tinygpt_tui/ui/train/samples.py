@@ -27,7 +27,6 @@ learned between them. [ and ] show the previous and the next sample; w requests 
         self._place: int | None = None
 
     def compose(self) -> ComposeResult:
-        """Yield the text."""
         yield Static("", markup=False)
 
     @property

@@ -49,17 +49,14 @@ weights, and you can resume later.
         self._may_attach = True  # to a live run by itself: until the form was used, or seen
 
     def compose_body(self) -> ComposeResult:
-        """Yield the two pages."""
         with ContentSwitcher(initial="form"):
             yield TrainForm()
             yield RunPage()
 
     def on_mount(self) -> None:
-        """Look for runs."""
         self._watch_live_runs()
 
     def on_screen_resume(self) -> None:
-        """Catch up with what happened while another tab was shown."""
         self.form.check_packages()
         self._watch_live_runs()
         self.page.continue_following()
@@ -80,7 +77,6 @@ weights, and you can resume later.
         return self.page.session if self.query_one(ContentSwitcher).current == "live" else None
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Show only the keys that do something now."""
         if action not in ("new", "back"):
             return super().check_action(action, parameters)
         if not self.is_mounted:
@@ -92,17 +88,14 @@ weights, and you can resume later.
     # The form
 
     def on_train_form_changed(self, message: TrainForm.Changed) -> None:
-        """The form may be startable now, or no longer."""
         message.stop()
         self.refresh_bindings()
 
     def on_train_form_started(self, message: TrainForm.Started) -> None:
-        """Show the run that was started."""
         message.stop()
         self._open_session(message.session)
 
     def action_new(self) -> None:
-        """Show the form of a new run."""
         self._may_attach = False
         self.form.prepare_next()
         self.query_one(ContentSwitcher).current = "form"
@@ -155,31 +148,26 @@ weights, and you can resume later.
             self._open_session(self.page.session)
 
     def on_run_page_updated(self, message: RunPage.Updated) -> None:
-        """Other keys may be possible now."""
         message.stop()
         self.refresh_bindings()
 
     def on_train_foot_pressed(self, message: TrainFoot.Pressed) -> None:
-        """Open the form by the button."""
         message.stop()
         if message.action == "new":
             self.action_new()
 
     def on_run_page_talk_requested(self, message: RunPage.TalkRequested) -> None:
-        """Go to Generate with the run's model."""
         message.stop()
         if self.session is not None:
             self.post_message(self.TalkTo(str(self.session.run.model)))
 
     def on_run_page_history_requested(self, message: RunPage.HistoryRequested) -> None:
-        """Open the run's time machine."""
         message.stop()
         if self.session is not None:
             open_time_machine(self, self.session.run.model)
 
     @work(exclusive=True, group="list", exit_on_error=False)
     async def action_runs(self) -> None:
-        """Let the user choose a run."""
         rows = await asyncio.to_thread(run_rows)
 
         def choose(path: str | None) -> None:
@@ -228,5 +216,4 @@ weights, and you can resume later.
         self._may_attach = False
 
     def on_mouse_down(self) -> None:
-        """The mouse is used, too."""
         self._may_attach = False

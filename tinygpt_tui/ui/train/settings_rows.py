@@ -36,7 +36,6 @@ class SettingsRows(Vertical):
         self._all_opened = False
 
     def compose(self) -> ComposeResult:
-        """Yield the important rows and the drawer."""
         yield Static("settings", classes="-heading")
         with Vertical(id="form-important"):
             yield from self._rows(first=True)
