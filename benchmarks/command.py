@@ -10,7 +10,7 @@ from types import ModuleType
 
 from tinygpt_tui.cli.output import print_error
 from tinygpt_tui.corpora.catalog import require_corpus
-from tinygpt_tui.corpora.corpus import read_text
+from tinygpt_tui.corpora.read import read_text
 from tinygpt_tui.errors import ExitCode, TinyGPTError
 
 

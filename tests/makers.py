@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygpt_tui import paths
-from tinygpt_tui.corpora.corpus import Corpus, split
+from tinygpt_tui.corpora.corpus import Corpus, CorpusText
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings
 from tinygpt_tui.runs.index import create_run
 from tinygpt_tui.settings.architecture import (
@@ -29,6 +29,7 @@ from tinygpt_tui.settings.architecture import (
 from tinygpt_tui.settings.model_config import TrainedOn
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.settings.windows import Policy
+from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
 if TYPE_CHECKING:
@@ -187,9 +188,17 @@ def small_corpus(settings: TrainingSettings, text: str = TEXT) -> tuple[Training
     """Split `text`; return it with the settings whose vocabulary fits it."""
     import msgspec
 
-    corpus = split(text, settings.architecture.training_length, settings.validation_share)
+    corpus = CorpusText.of(text).split(settings)
     architecture = msgspec.structs.replace(settings.architecture, vocab_size=corpus.tokenizer.size)
     return msgspec.structs.replace(settings, architecture=architecture), corpus
+
+
+def split(
+    text: str, block_size: int, share: float, tokenizer: Tokenizer | None = None, *, documents: int = 0
+) -> Corpus:
+    """Split `text` for windows of `block_size` tokens."""
+    training = TrainingSettings(architecture=tiny_gpt(block_size=block_size), validation_share=share)
+    return CorpusText.of(text, documents).split(training, tokenizer)
 
 
 def make_model(folder: Path, settings: ArchitectureSettings = CLASSIC, seed: int = 0) -> LanguageModel:

@@ -20,8 +20,8 @@ import safetensors.numpy
 from tinygpt_tui.checkpoints.card import WEIGHTS
 from tinygpt_tui.checkpoints.snapshot import read_snapshot, read_stamp, write_snapshot
 from tinygpt_tui.corpora.catalog import find_corpus
-from tinygpt_tui.corpora.corpus import read_text
 from tinygpt_tui.corpora.download import download
+from tinygpt_tui.corpora.read import read_text
 from tinygpt_tui.events.training import Evaluation, Note, RunEnded
 from tinygpt_tui.files import write_bytes
 from tinygpt_tui.runs.folder import RunFolder

@@ -12,7 +12,7 @@ import msgspec
 import torch
 
 from benchmarks.measure.family_report import FamilyReport, FamilyRun, Yardstick
-from tinygpt_tui.corpora.corpus import split
+from tinygpt_tui.corpora.corpus import CorpusText
 from tinygpt_tui.corpora.floors import floors_of
 from tinygpt_tui.events.training import Evaluation
 from tinygpt_tui.measuring.machine import describe
@@ -44,8 +44,8 @@ class FamilyBenchmark:
     """Iterate over it to measure; it yields what it begins with and how far that is."""
 
     def __init__(self, plan: FamilyPlan, text: str) -> None:
-        self._plan, self._text = plan, text
-        self._whole = split(text, 1, 0.1)
+        self._plan, self._text = plan, CorpusText.of(text)
+        self._whole = self._text.split(TrainingSettings())
         self._settings = settings_of(plan, self._whole.tokenizer.size)
         self._in_time: list[FamilyRun] = []
         self._of_text: list[FamilyRun] = []
@@ -128,8 +128,7 @@ class FamilyBenchmark:
         return Progress(words=words, detail=detail, share=share, left_s=passed_s * (1 - share) / share)
 
     def _training(self, settings: TrainingSettings) -> Training:
-        corpus = split(self._text, settings.architecture.training_length, settings.validation_share)
-        return Training(settings, corpus, torch.device("cpu"))
+        return Training(settings, self._text.split(settings), torch.device("cpu"))
 
 
 def settings_of(plan: FamilyPlan, vocab_size: int) -> dict[str, TrainingSettings]:

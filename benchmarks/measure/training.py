@@ -26,7 +26,7 @@ from benchmarks.measure.training_goals import (
     Goal,
 )
 from benchmarks.measure.training_report import GoalRow, LoopRow, TrainingReport, TrainingRun
-from tinygpt_tui.corpora.corpus import Corpus, split
+from tinygpt_tui.corpora.corpus import Corpus, CorpusText
 from tinygpt_tui.events.training import Evaluation, Step
 from tinygpt_tui.measuring.machine import describe
 from tinygpt_tui.measuring.pinned import one_core
@@ -201,7 +201,8 @@ class TrainingBenchmark:
         }
 
     def _corpus(self, settings: GPTSettings, validation_share: float) -> Corpus:
-        return split(self._text, settings.training_length, validation_share)
+        training = TrainingSettings(architecture=settings, validation_share=validation_share)
+        return CorpusText.of(self._text).split(training)
 
     def _training(self, settings: TrainingSettings) -> Training:
         architecture = settings.architecture

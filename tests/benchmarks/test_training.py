@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from makers import TEXT
+from makers import TEXT, split
 
 from benchmarks.measure import training
 from benchmarks.measure.plain_training import PlainTraining
@@ -13,7 +13,6 @@ from benchmarks.measure.training import TrainingBenchmark, TrainingPlan
 from benchmarks.measure.training_goals import DEFAULT, GOALS, LOOP_SIZES, find_parts
 from benchmarks.measure.training_report import GoalRow, TrainingRun
 from benchmarks.train import in_words
-from tinygpt_tui.corpora.corpus import split
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.measuring.report import Spread
 from tinygpt_tui.settings.architecture import GPTSettings

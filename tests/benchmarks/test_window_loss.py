@@ -7,13 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from makers import TEXT, make_model, random_ids, random_model, tiny_gpt
+from makers import TEXT, make_model, random_ids, random_model, split, tiny_gpt
 
 from benchmarks.measure.window_loss import WindowBenchmark, WindowReport, engines_of, validation_ids
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.checkpoints.card import read_config
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
-from tinygpt_tui.corpora.corpus import split
 from tinygpt_tui.errors import CorpusError
 from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.settings.architecture import GPTSettings

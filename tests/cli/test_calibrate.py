@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from makers import TEXT, make_model, make_run
+from makers import TEXT, make_model, make_run, split
 
 from tinygpt_tui.checkpoints.card import read_config
 from tinygpt_tui.cli.main import run
 from tinygpt_tui.corpora.aside import FEWEST, TOO_SHORT, set_aside
-from tinygpt_tui.corpora.corpus import split
 from tinygpt_tui.errors import CheckpointError, ExitCode
 from tinygpt_tui.events.training import Calibrated, Note, RunEnded, RunStarted, Saved, Step
 from tinygpt_tui.generation.calibration import Reliability

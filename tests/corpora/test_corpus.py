@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from makers import split
 
-from tinygpt_tui.corpora.corpus import read_text, reading, split
+from tinygpt_tui.corpora.read import read_text, reading
 from tinygpt_tui.errors import CorpusError, StorageError
 from tinygpt_tui.tokenizers.char import CharTokenizer
 
@@ -106,7 +107,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
     def refuse(path: Path) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("tinygpt_tui.corpora.corpus.open_file", refuse)
+    monkeypatch.setattr("tinygpt_tui.corpora.read.open_file", refuse)
     with pytest.raises(StorageError, match="permission"):
         read_text(tmp_path / "secret.txt")
 

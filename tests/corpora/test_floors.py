@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from makers import split
 
 from tinygpt_tui.corpora import floors
-from tinygpt_tui.corpora.corpus import read_text, split
 from tinygpt_tui.corpora.floors import KneserNey, count_grams, floors_of
+from tinygpt_tui.corpora.read import read_text
 
 
 def some_ids(count: int, size: int, seed: int = 0) -> np.ndarray:

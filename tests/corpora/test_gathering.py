@@ -12,15 +12,16 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from makers import small_training
 
 from tinygpt_tui import paths
 from tinygpt_tui.corpora import formats
 from tinygpt_tui.corpora.catalog import find_corpus
-from tinygpt_tui.corpora.corpus import read_text, split
 from tinygpt_tui.corpora.formats import Choices, page_text
 from tinygpt_tui.corpora.gathering import Gathered, gathering, is_gathered
+from tinygpt_tui.corpora.read import read_text
 from tinygpt_tui.errors import CorpusError, NotFoundError
-from tinygpt_tui.tokenizers.char import exhausted
+from tinygpt_tui.progress import exhausted
 from tinygpt_tui.tokenizers.documents import BOUNDARY
 
 RECORDS = [{"author": "me@here.org", "text": f"the story number {i}", "n": i, "deep": {"note": "x"}} for i in range(5)]
@@ -189,6 +190,6 @@ def test_nothing_there_is_said_too(tmp_path: Path) -> None:
 def test_a_document_is_never_split(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("".join(f"name{i}\n" for i in range(100)))
     text = read_text(Path(gather(tmp_path / "names.txt", documents="lines").path))
-    corpus = split(text.text, 8, 0.1, documents=True)
+    corpus = text.split(small_training())
     assert corpus.tokenizer.bytes_of(int(corpus.train[-1])) == BOUNDARY.encode()
     assert bytes(map(ord, "name9")) == b"".join(corpus.tokenizer.bytes_of(int(id)) for id in corpus.validation[:5])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from makers import split
 
-from tinygpt_tui.corpora.corpus import Corpus, read_text, split
+from tinygpt_tui.corpora.corpus import Corpus
+from tinygpt_tui.corpora.read import read_text
 from tinygpt_tui.doctor import corpus as doctor
 from tinygpt_tui.doctor.corpus import damage_findings, repeated, repetition_findings, split_findings
 from tinygpt_tui.events.training import Finding

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.foreign.losses import pieces_of
 from tinygpt_tui.generation.calibration import BARS, fitting, halves, measuring
-from tinygpt_tui.tokenizers.char import exhausted
+from tinygpt_tui.progress import exhausted
 
 V, T = 11, 16
 CHANCE = np.random.default_rng(3)

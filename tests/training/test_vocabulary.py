@@ -8,18 +8,18 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from makers import TEXT, make_run
+from makers import TEXT, make_run, split
 
 from tinygpt_tui.checkpoints.card import read_config
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
-from tinygpt_tui.corpora.corpus import CorpusText, split
+from tinygpt_tui.corpora.corpus import CorpusText
 from tinygpt_tui.errors import CorpusError, UsageError
 from tinygpt_tui.events.training import Evaluation, RunStarted, Step
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.tokenizers.bpe import BPETokenizer
-from tinygpt_tui.tokenizers.char import CharTokenizer, counting, exhausted
+from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.training.run import run_training
 from tinygpt_tui.training.vocabulary import count_tokens, file_size, tokenizer_for, whole_path
 
@@ -27,7 +27,7 @@ WORDS = "the old fox and the wet dog, naïve as ever, sat on the mat.\n" * 60
 
 
 def made(name: str, text: str = WORDS, share: float = 0.1) -> object:
-    return tokenizer_for(name, CorpusText(text, "", counts=exhausted(counting(text))), share).to_dict()
+    return tokenizer_for(name, CorpusText.of(text), share).to_dict()
 
 
 def with_tokenizer(name: str) -> RunFolder:
@@ -77,7 +77,9 @@ def test_a_text_is_split_at_the_same_character_whatever_its_tokens() -> None:
         corpus = split(text, 8, 0.1, tokenizer)
         judged = b"".join(tokenizer.bytes_of(int(id)) for id in corpus.validation).decode()
         assert judged == text[int(len(text) * 0.9) :]
-        assert count_tokens(text, tokenizer) == pytest.approx(len(corpus.train) + len(corpus.validation), rel=0.02)
+        assert count_tokens(CorpusText.of(text), tokenizer) == pytest.approx(
+            len(corpus.train) + len(corpus.validation), rel=0.02
+        )
         assert corpus.characters_per_token == pytest.approx(len(judged) / len(corpus.validation))
     with pytest.raises(CorpusError, match="a window of 5000"):
         split(text, 5000, 0.1, tokenizer)

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
-from makers import TEXT, make_run, wait_until
+from makers import TEXT, make_run, split, wait_until
 
-from tinygpt_tui.corpora.corpus import Corpus, split
+from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.doctor.examination import Examination, examination_of, examine, read_examination, run_path
 from tinygpt_tui.errors import NotFoundError
 from tinygpt_tui.paths import home

@@ -8,8 +8,8 @@ import pytest
 
 from tinygpt_tui.corpora.formats import Choices
 from tinygpt_tui.errors import CorpusError
+from tinygpt_tui.progress import exhausted
 from tinygpt_tui.runs.text_facts import CorpusFacts, reading_facts
-from tinygpt_tui.tokenizers.char import exhausted
 from tinygpt_tui.workers import text_reader
 from tinygpt_tui.workers.text_reader import TextReader
 

@@ -80,8 +80,7 @@ def _sureness(model: Path) -> list[Finding]:
 
 
 def _of_corpus(arguments: argparse.Namespace) -> list[Finding]:
-    from tinygpt_tui.cli.reading import open_corpus
-    from tinygpt_tui.corpora.corpus import split
+    from tinygpt_tui.cli.reading import encode, open_corpus
     from tinygpt_tui.doctor.examination import examine
     from tinygpt_tui.doctor.rounds import worst_first
 
@@ -89,8 +88,7 @@ def _of_corpus(arguments: argparse.Namespace) -> list[Finding]:
     _, text = open_corpus(arguments)
     for note in text.notes:
         notify(note)
-    length, share = training.architecture.training_length, training.validation_share
-    corpus = split(text.text, length, share, documents=bool(text.documents))
+    corpus = encode(text, training)
     examination = examine(text.plain, corpus)
     floors = ", ".join(f"{floor.name} {floor.loss:z.3f}" for floor in examination.floors)
     notify(f"baselines in nats per character: {floors} ({examination.smoothing})")

@@ -71,8 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train them all, then print the results. Raises what starting a run can raise."""
-    from tinygpt_tui.cli.reading import open_corpus
-    from tinygpt_tui.corpora.corpus import split
+    from tinygpt_tui.cli.reading import encode, open_corpus
     from tinygpt_tui.corpora.floors import floors_of
     from tinygpt_tui.runs.new_run import reference
     from tinygpt_tui.training.vocabulary import tokenizer_for
@@ -84,8 +83,6 @@ def run(arguments: argparse.Namespace) -> int:
     entry, text = open_corpus(arguments)
     for note in text.notes:
         notify(note)
-    documents = bool(text.documents)
-    corpus = split(text.text, 1, 0.1, documents=documents)
     known: dict[str, Tokenizer] = {}
 
     def size_of(tokenizer: str) -> int:
@@ -101,9 +98,8 @@ def run(arguments: argparse.Namespace) -> int:
         equal=arguments.equal,
     )
     for contender in contenders:  # fails before a folder is made
-        training = contender.training
-        length, share = training.architecture.training_length, training.validation_share
-        split(text.text, length, share, known[training.tokenizer], documents=documents)
+        encode(text, contender.training, known[contender.training.tokenizer])
+    corpus = encode(text, contenders[0].training)
     floors = floors_of(corpus.train, corpus.validation, corpus.tokenizer.size)
     histories: list[tuple[str, RunHistory]] = []
     results: list[Result] = []

@@ -11,10 +11,12 @@ from typing import TypeVar
 
 from tinygpt_tui.cli.output import can_draw, notify
 from tinygpt_tui.corpora.catalog import CorpusEntry, find_corpus, require_corpus
-from tinygpt_tui.corpora.corpus import Corpus, CorpusText, reading, splitting
+from tinygpt_tui.corpora.corpus import Corpus, CorpusText
 from tinygpt_tui.corpora.encodings import AUTO, check_encoding
 from tinygpt_tui.corpora.formats import Choices
 from tinygpt_tui.corpora.gathering import gathering, is_gathered
+from tinygpt_tui.corpora.read import reading
+from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 R = TypeVar("R")
@@ -47,10 +49,9 @@ def open_corpus(arguments: argparse.Namespace) -> tuple[CorpusEntry, CorpusText]
     return entry, read_corpus_text(path, arguments.encoding)
 
 
-def encode(text: CorpusText, block_size: int, validation_share: float, tokenizer: Tokenizer) -> Corpus:
+def encode(text: CorpusText, training: TrainingSettings, tokenizer: Tokenizer | None = None) -> Corpus:
     """Encode a text as the ids of a corpus. Raises CorpusError."""
-    steps = splitting(text.text, block_size, validation_share, tokenizer, documents=bool(text.documents))
-    return with_progress(steps, "encoding the text")
+    return with_progress(text.splitting(training, tokenizer), "encoding the text")
 
 
 def with_progress(steps: Generator[float, None, R], what: str) -> R:

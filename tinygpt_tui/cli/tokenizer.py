@@ -26,6 +26,7 @@ ACTIONS = {
 }
 WHICH = "characters, bytes, bpe:SIZE, a tokenizer's file, or a model's name"
 SHOWN, LINE = 40, 400  # tokens that `show` lists, and characters of the line that `compare` cuts
+SEARCHED = 1 << 16  # characters, for that line
 BAR = "│"
 
 
@@ -79,7 +80,7 @@ def _tokenizer(name: str, text: CorpusText | None) -> Tokenizer:
     choice = tokenizer_choice(model.path if model else name)
     if text is None and choice.kind in ("characters", "bpe"):
         raise UsageError(f"{choice.name} is made from a text", "name it: --corpus tales")
-    return tokenizer_for(choice.name, text or CorpusText("", ""))
+    return tokenizer_for(choice.name, text or CorpusText.of(""))
 
 
 def _train(arguments: argparse.Namespace) -> None:
@@ -89,7 +90,7 @@ def _train(arguments: argparse.Namespace) -> None:
     assert text is not None, "--corpus is required"
     tokenizer = _tokenizer(arguments.tokenizer, text)
     write_text(place, json.dumps(tokenizer.to_dict(), ensure_ascii=False) + "\n")
-    notify(f"wrote {tokenizer.size:,} tokens of {_length(text.text, tokenizer):.2f} characters on average to {place}")
+    notify(f"wrote {tokenizer.size:,} tokens of {_length(text, tokenizer):.2f} characters on average to {place}")
 
 
 def _list_tokens(tokenizer: Tokenizer, *, whole: bool) -> None:
@@ -117,22 +118,23 @@ def _encode(arguments: argparse.Namespace) -> None:
 def _compare(arguments: argparse.Namespace) -> None:
     text = _text(arguments)
     assert text is not None, "--corpus is required"
-    line = next((line for line in text.text.splitlines() if len(line) > SHOWN), text.text)[:LINE]
+    start = text.beginning(SEARCHED)
+    line = next((line for line in start.splitlines() if len(line) > SHOWN), start)[:LINE]
     rows, lines = [], []
     for name in arguments.tokenizers:
         tokenizer = _tokenizer(name, text)
-        length = _length(text.text, tokenizer)
-        rows.append((name, f"{tokenizer.size:,}", f"{len(text.text) / length:,.0f}", f"{length:.2f}"))
+        length = _length(text, tokenizer)
+        rows.append((name, f"{tokenizer.size:,}", f"{text.characters / length:,.0f}", f"{length:.2f}"))
         lines.append(f"{name}: {cut_text(tokenizer, tokenizer.encode(line))}")
     head = ("TOKENIZER", "SIZE", "TOKENS OF THE TEXT", "CHARACTERS A TOKEN")
     write(table(rows, head, right=frozenset({1, 2, 3})) + "\n" + "\n".join(lines) + "\n")
 
 
-def _length(text: str, tokenizer: Tokenizer) -> float:
+def _length(text: CorpusText, tokenizer: Tokenizer) -> float:
     """Return how many characters a token has on average."""
     from tinygpt_tui.training.vocabulary import count_tokens
 
-    return len(text) / max(1, count_tokens(text, tokenizer))
+    return text.characters / max(1, count_tokens(text, tokenizer))
 
 
 def cut_text(tokenizer: Tokenizer, ids: list[int]) -> str:

@@ -92,21 +92,21 @@ def run(arguments: argparse.Namespace) -> int:
     entry, text = open_corpus(arguments)
     if origin is not None:
         text = text_for(origin.tokenizer, text)
-        tokenizer = origin.vocabulary_for(text.text)
+        tokenizer = origin.vocabulary_for(text.alphabet)
     else:
         tokenizer = tokenizer_for(wanted.tokenizer, text, wanted.validation_share)
-    tokens = count_tokens(text.text, tokenizer)
+    tokens = count_tokens(text, tokenizer)
     if origin is not None:
         base, preset = origin.training(base, tokens), ""
     elif preset == TIMED_PRESET:
         base = _fitted(minutes, tokens, tokenizer.size, measure=not arguments.dry_run)
     training = resolve(base, ending(typed))
-    if tokens == len(text.text):
+    if tokens == text.characters:
         check_length(tokens, training.architecture.training_length, training.validation_share)
     training = _for_vocabulary(training, tokenizer.size)
     lines = _estimate(training, text, tokens, fine_tuned=origin is not None)
-    if tokens != len(text.text):
-        lines = [f"{tokenizer.size:,} different tokens of {len(text.text) / tokens:.2f} characters on average", *lines]
+    if tokens != text.characters:
+        lines = [f"{tokenizer.size:,} different tokens of {text.characters / tokens:.2f} characters on average", *lines]
     if arguments.dry_run:
         write("".join(f"{line}\n" for line in lines))
         return int(ExitCode.OK)
@@ -119,7 +119,7 @@ def run(arguments: argparse.Namespace) -> int:
         return train_detached(create_run(settings))
     for note in text.notes:
         notify(note)
-    corpus = encode(text, training.architecture.training_length, training.validation_share, tokenizer)
+    corpus = encode(text, training, tokenizer)
     del text  # it may be large, and the run needs only the ids
 
     from tinygpt_tui.workers import trainer  # noqa: F401  so that the run can be announced as soon as it exists

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 
 from tinygpt_tui import paths
-from tinygpt_tui.corpora.corpus import GATHERED
 from tinygpt_tui.corpora.gathering import STDIN, gathered_name, is_gathered, sources_exist
+from tinygpt_tui.corpora.read import GATHERED
 from tinygpt_tui.errors import NotFoundError
 from tinygpt_tui.files import is_file
 from tinygpt_tui.platforms import own_command

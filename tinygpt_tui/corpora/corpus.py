@@ -1,50 +1,25 @@
-"""A training text as ids: read, checked, and split by position."""
+"""A training text and its split into the ids that a run trains on and those it is evaluated on."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Generator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
-import psutil
 
-from tinygpt_tui.corpora.encodings import AUTO, HEAD, check_beginning, decode, looks_binary, not_a_text
-from tinygpt_tui.errors import CorpusError, storage_error
-from tinygpt_tui.reading import open_file
+from tinygpt_tui.errors import CorpusError
+from tinygpt_tui.progress import exhausted
+from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.bpe import BPETokenizer
 from tinygpt_tui.tokenizers.byte import ByteTokenizer
-from tinygpt_tui.tokenizers.char import CharTokenizer, Ids, counting, exhausted, id_type
+from tinygpt_tui.tokenizers.char import CharTokenizer, Ids, counts_of, id_type
 from tinygpt_tui.tokenizers.documents import BOUNDARY, DocumentTokenizer, document_cut, is_of_characters
-from tinygpt_tui.words import size
 
-R = TypeVar("R")
-
-BYTES_AT_ONCE = 1 << 22
-GATHERED = ".documents"  # the suffix of a text that was gathered, in UTF-8, with a BOUNDARY behind each document
-COPIES_IN_MEMORY = 2  # of the file at least: its bytes, and its characters
-READING_SHARE = 0.3  # of the time a text takes; the rest is for counting its characters
-
-
-@dataclass(frozen=True)
-class CorpusText:
-    """A text as it was read, with its character counts, and notes on what had to be done to read it."""
-
-    text: str = field(repr=False)
-    sha256: str
-    notes: tuple[str, ...] = ()
-    counts: dict[str, int] = field(default_factory=dict, repr=False)
-    guessed: bool = False  # its encoding
-    documents: int = 0  # each ended by a BOUNDARY; 0: it is one text
-
-    @property
-    def plain(self) -> str:
-        """The text with a new line in place of each BOUNDARY."""
-        return self.text.replace(BOUNDARY, "\n") if self.documents else self.text
+BETWEEN = "\n\n"  # documents that are joined
+AT_ONCE = 1 << 20  # characters
 
 
 @dataclass(frozen=True)
@@ -66,126 +41,142 @@ class Corpus:
         return self.validation_characters / len(self.validation) if self.validation_characters else 1.0
 
 
-def read_text(path: Path, encoding: str = AUTO) -> CorpusText:
-    """Read a text file; in UTF-8, or any other encoding that is recognised, converted with a note; or the one named.
+@dataclass(frozen=True)
+class CorpusText:
+    """A text with its character counts, and notes on what had to be done to read it.
 
-    Raises CorpusError if the file is empty or not a text, StorageError if it cannot be read; UsageError if there is no
-    such `encoding`.
+    It is its `parts` one after the other, which can be iterated over again and again.
     """
-    return exhausted(reading(path, encoding))
+
+    parts: Iterable[str] = field(repr=False)
+    sha256: str = ""  # of the file
+    notes: tuple[str, ...] = ()
+    counts: dict[str, int] = field(default_factory=dict, repr=False)
+    guessed: bool = False  # its encoding
+    documents: int = 0  # each ended by a BOUNDARY; 0: it is one text
+
+    @classmethod
+    def of(cls, text: str, documents: int = 0) -> CorpusText:
+        """Return a text that is in memory."""
+        return cls((text,), counts=counts_of(text), documents=documents)
+
+    @property
+    def text(self) -> str:
+        """The whole of it."""
+        return "".join(self.parts)
+
+    @property
+    def plain(self) -> str:
+        """The text with a new line in place of each BOUNDARY."""
+        return self.text.replace(BOUNDARY, "\n") if self.documents else self.text
+
+    @property
+    def characters(self) -> int:
+        """How many it has."""
+        return sum(self.counts.values())
+
+    @property
+    def alphabet(self) -> str:
+        """Each of its characters once, sorted."""
+        return "".join(sorted(self.counts))
+
+    def beginning(self, characters: int) -> str:
+        """Return its first `characters`, or all if it has fewer."""
+        found, left = list[str](), characters
+        for piece in cut(self.parts):
+            found.append(piece[:left])
+            left -= len(found[-1])
+            if not left:
+                break
+        return "".join(found)
+
+    def joined(self) -> CorpusText:
+        """Return the text with BETWEEN in place of each BOUNDARY: one document, and a note that says so."""
+        counts = {character: count for character, count in self.counts.items() if character != BOUNDARY}
+        counts["\n"] = counts.get("\n", 0) + len(BETWEEN) * self.counts.get(BOUNDARY, 0)
+        note = "the model has no token for the end of a document: an empty line is in its place"
+        return replace(self, parts=_Joined(self.parts), counts=counts, documents=0, notes=(*self.notes, note))
+
+    def split(self, training: TrainingSettings, tokenizer: Tokenizer | None = None) -> Corpus:
+        """Turn it into ids and split it once, as `training` says: the last part is never trained on.
+
+        Without a `tokenizer`, one of the text's own characters is made. Documents are never split.
+
+        Raises CorpusError if a part is too short for one window and the next token.
+        """
+        return exhausted(self.splitting(training, tokenizer))
+
+    def splitting(
+        self, training: TrainingSettings, tokenizer: Tokenizer | None = None
+    ) -> Generator[float, None, Corpus]:
+        """Yield the share that is done, and return what `split` does; a caller can stop in between."""
+        length, share = training.architecture.training_length, training.validation_share
+        tokenizer = tokenizer or CharTokenizer.of_counts(self.counts)
+        # What such a tokenizer does not know is left out, and the rest is split.
+        by_ids = isinstance(tokenizer, CharTokenizer) and not self.documents
+        place = self.characters if by_ids else self._place(share)
+        parts: tuple[list[Ids], list[Ids]] = ([], [])
+        for done, is_validation, ids in self._encoding(tokenizer, place):
+            parts[is_validation].append(ids)
+            yield done
+        train, validation = (np.concatenate([np.empty(0, id_type(tokenizer.size)), *part]) for part in parts)
+        if by_ids:
+            check_length(len(train), length, share)
+            place, _ = _parts(len(train), share)
+            return Corpus(tokenizer, train[:place], train[place:])
+        if not _fits(len(train), len(validation), length):
+            raise CorpusError(
+                f"the corpus has {len(train):,} tokens to train on and {len(validation):,} for validation; a window of "
+                f"{length} needs more",
+                f"choose a longer text, a smaller tokenizer, or a block size below {len(train)}",
+            )
+        return Corpus(tokenizer, train, validation, 0 if is_of_characters(tokenizer) else self.characters - place)
+
+    def _place(self, share: float) -> int:
+        """Return the character at which the validation part begins."""
+        place, _ = _parts(self.characters, share)
+        return document_cut(self.text, place) if self.documents else place
+
+    def _encoding(self, tokenizer: Tokenizer, place: int) -> Iterator[tuple[float, bool, Ids]]:
+        """Yield the share that is done, whether this is behind `place`, and ids, some at a time."""
+        read = 0
+
+        def pieces() -> Iterator[tuple[bool, str]]:
+            nonlocal read
+            for piece in cut(self.parts):
+                before = max(0, place - read)
+                read += len(piece)
+                yield from (
+                    (behind, part) for behind, part in ((False, piece[:before]), (True, piece[before:])) if part
+                )
+
+        for behind, group in groupby(pieces(), key=itemgetter(0)):
+            for ids in _ids_of(tokenizer, (piece for _, piece in group)):
+                yield read / self.characters, behind, ids
 
 
-def reading(path: Path, encoding: str = AUTO) -> Generator[float, None, CorpusText]:
-    """Yield the share that is done, and return what `read_text` does; a caller can stop in between."""
-    digest, content = hashlib.sha256(), bytearray()
-    try:
-        with open_file(path) as file:
-            file_bytes = max(1, os.fstat(file.fileno()).st_size)
-            _check_room(path.name, file_bytes)
-            while part := file.read(BYTES_AT_ONCE):
-                if not content and path.suffix != GATHERED:
-                    check_beginning(part, path.name, encoding)
-                digest.update(part)
-                content += part
-                yield READING_SHARE * min(1.0, len(content) / file_bytes)
-    except FileNotFoundError:
-        raise CorpusError(
-            f"there is no file {path}", "check the path; `tinygpt-tui data` lists the known corpora"
-        ) from None
-    except IsADirectoryError:
-        raise CorpusError(f"{path} is a folder", "name a text file in it") from None
-    except OSError as error:
-        raise storage_error(error, path) from error
-    if path.suffix == GATHERED:
-        encoding = "utf-8"
-    text, notes, guessed = decode(content, path.name, encoding)
-    del content  # before the characters are counted: it may be large
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-        notes.append("line ends made uniform")
-    if not text or text.isspace():
-        raise CorpusError(f"{path.name} is empty", "choose a file with some text in it")
-    documents = text.count(BOUNDARY) if path.suffix == GATHERED else 0
-    if documents == 1:
-        text, documents = text.removesuffix(BOUNDARY), 0
-    if not documents and looks_binary(text[:HEAD].encode("utf-8", "surrogatepass")):
-        raise not_a_text(path.name)
-    counts = yield from _later(counting(text), READING_SHARE)
-    if len(counts.keys() - {"\n"}) < 2:
-        raise CorpusError(
-            f"{path.name} repeats one character, {min(counts.keys() - {chr(10)}, default=' ')!r}",
-            "there is nothing to learn from it: choose another text",
-        )
-    return CorpusText(text, digest.hexdigest(), tuple(notes), counts, guessed, documents)
+class _Joined:
+    """The parts of a text with BETWEEN in place of each BOUNDARY."""
+
+    def __init__(self, parts: Iterable[str]) -> None:
+        self._parts = parts
+
+    def __iter__(self) -> Iterator[str]:
+        return (part.replace(BOUNDARY, BETWEEN) for part in self._parts)
 
 
-def _check_room(name: str, file_bytes: int) -> None:
-    """Raise CorpusError if a file of this size cannot fit in the free memory."""
-    wanted, free = COPIES_IN_MEMORY * file_bytes, psutil.virtual_memory().available
-    if wanted > free:
-        raise CorpusError(
-            f"{name} has {size(file_bytes)}: reading it takes at least {size(wanted)} of memory, {size(free)} are free",
-            "choose a part of it: head -c 1000000000",
-        )
+def cut(parts: Iterable[str]) -> Iterator[str]:
+    """Yield a text piece by piece."""
+    for part in parts:
+        for start in range(0, len(part), AT_ONCE):
+            yield part[start : start + AT_ONCE]
 
 
-def sha256_of(path: Path) -> str:
-    """Return the hash by which a run identifies its text. Raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _later(steps: Generator[float, None, R], start: float) -> Generator[float, None, R]:
-    """Map the shares of `steps` to the range from `start` to 1."""
-    while True:
-        try:
-            yield start + (1 - start) * next(steps)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
-
-
-def split(
-    text: str, block_size: int, validation_share: float, tokenizer: Tokenizer | None = None, *, documents: bool = False
-) -> Corpus:
-    """Turn `text` into ids and split it once: the last `validation_share` is never trained on.
-
-    Without a `tokenizer`, one of the text's own characters is made. With `documents` the cut is at the end of one.
-
-    Raises CorpusError if a part is too short for one window of `block_size` tokens and the next token.
-    """
-    return exhausted(splitting(text, block_size, validation_share, tokenizer, documents=documents))
-
-
-def splitting(
-    text: str, block_size: int, validation_share: float, tokenizer: Tokenizer | None = None, *, documents: bool = False
-) -> Generator[float, None, Corpus]:
-    """Yield the share that is done, and return what `split` does; a caller can stop in between."""
-    tokenizer = tokenizer or CharTokenizer.of(text)
-    if isinstance(tokenizer, CharTokenizer) and not documents:
-        ids = yield from tokenizer.encoding(text)
-        check_length(len(ids), block_size, validation_share)
-        train, _ = _parts(len(ids), validation_share)
-        return Corpus(tokenizer, ids[:train], ids[train:])
-    cut, characters = _parts(len(text), validation_share)
-    if documents:  # never through one
-        cut = document_cut(text, cut)
-        characters = len(text) - cut
-    learned = yield from _encoding(tokenizer, text[:cut])
-    judged = yield from _encoding(tokenizer, text[cut:])
-    if not _fits(len(learned), len(judged), block_size):
-        raise CorpusError(
-            f"the corpus has {len(learned):,} tokens to train on and {len(judged):,} for validation; a window of "
-            f"{block_size} needs more",
-            f"choose a longer text, a smaller tokenizer, or a block size below {len(learned)}",
-        )
-    return Corpus(tokenizer, learned, judged, 0 if is_of_characters(tokenizer) else characters)
-
-
-def _encoding(tokenizer: Tokenizer, text: str) -> Generator[float, None, Ids]:
-    """Yield the share of `text` that is encoded; return its ids."""
+def _ids_of(tokenizer: Tokenizer, pieces: Iterator[str]) -> Iterator[Ids]:
     if isinstance(tokenizer, CharTokenizer | BPETokenizer | ByteTokenizer | DocumentTokenizer):
-        return (yield from tokenizer.encoding(text))
-    return np.array(tokenizer.encode(text), dtype=id_type(tokenizer.size))
+        yield from tokenizer.encoding(pieces)
+    else:
+        yield np.array(tokenizer.encode("".join(pieces)), dtype=id_type(tokenizer.size))
 
 
 def check_length(count: int, block_size: int, validation_share: float) -> None:

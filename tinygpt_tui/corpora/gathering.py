@@ -17,8 +17,9 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from tinygpt_tui import paths
-from tinygpt_tui.corpora.corpus import GATHERED
+from tinygpt_tui.corpora.corpus import BETWEEN
 from tinygpt_tui.corpora.formats import Choices, Seen, documents_in, is_plain
+from tinygpt_tui.corpora.read import GATHERED
 from tinygpt_tui.errors import CorpusError, NotFoundError, storage_error
 from tinygpt_tui.files import is_file, is_folder, whole_file, write_bytes
 from tinygpt_tui.reading import Damage, open_file, read_json
@@ -30,7 +31,6 @@ STDIN = "-"
 MOST_FILES = 100_000
 LONG_LINE = 20_000  # characters: more is hardly a paragraph
 MOST_FIELDS = 12  # that are named
-BETWEEN = "\n\n"  # documents that are joined
 SHOWN = 3  # names of files that are left out, for each reason
 ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _GLOB = re.compile(r"[*?\[]")

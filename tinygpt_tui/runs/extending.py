@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from tinygpt_tui import paths
-from tinygpt_tui.corpora.corpus import sha256_of
+from tinygpt_tui.corpora.read import sha256_of
 from tinygpt_tui.errors import CorpusError, NotFoundError, RunError, UsageError
 from tinygpt_tui.platforms import own_command
 from tinygpt_tui.runs.control import live_status

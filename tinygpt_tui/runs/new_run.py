@@ -36,7 +36,7 @@ def reference(entry: CorpusEntry, text: CorpusText, encoding: str) -> CorpusRefe
         name=entry.name,
         path=entry.path,
         sha256=text.sha256,
-        characters=len(text.text),
+        characters=text.characters,
         entropy=entry.row.entropy,
         encoding=encoding,
     )

@@ -6,9 +6,9 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinygpt_tui.corpora.corpus import reading
 from tinygpt_tui.corpora.formats import AS_IT_IS, Choices
 from tinygpt_tui.corpora.gathering import gathering, is_gathered
+from tinygpt_tui.corpora.read import reading
 from tinygpt_tui.runs.folder import CorpusReference
 
 
@@ -42,13 +42,12 @@ def reading_facts(
         name=name,
         path=str(path.resolve()),
         sha256=found.sha256,
-        characters=len(found.text),
+        characters=found.characters,
         entropy=entropy,
         encoding=encoding,
     )
     rare = "".join(sorted(character for character, count in found.counts.items() if count == 1))
     text_bytes = sum(len(one.encode("utf-8", "surrogatepass")) * count for one, count in found.counts.items())
-    characters = "".join(sorted(found.counts))
     notes = (*understood, *found.notes)
     size, guessed = len(found.counts), found.guessed
-    return CorpusFacts(reference, size, notes, rare, characters, guessed, text_bytes, field, fields)
+    return CorpusFacts(reference, size, notes, rare, found.alphabet, guessed, text_bytes, field, fields)

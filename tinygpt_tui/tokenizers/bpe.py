@@ -6,7 +6,7 @@ rest of a character. Source: Radford et al. 2019, section 2.2.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,7 +66,7 @@ class BPETokenizer:
         made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         alphabet = list(letters_of_bytes().values())
         trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False)
-        made.train_from_iterator(pieces_of(_without_halves(text), PIECE), trainer)
+        made.train_from_iterator(pieces_of((_without_halves(text),), PIECE), trainer)
         model = decode(made.to_str())["model"]
         return cls(model["vocab"], [_pair(merge) for merge in model["merges"]])
 
@@ -80,14 +80,12 @@ class BPETokenizer:
         for found in self._encoder().encode_batch_fast([self._without_unknown(text) for text in texts]):
             yield found.ids
 
-    def encoding(self, text: str) -> Generator[float, None, Ids]:
-        """Yield the share of `text` that is encoded, again and again; return its ids (tokens,)."""
-        parts, done = [np.empty(0, dtype=id_type(self.size))], 0
-        for pieces in _batched(pieces_of(text, PIECE), PIECES_AT_ONCE):
-            parts += [np.array(ids, dtype=parts[0].dtype) for ids in self.encode_many(pieces)]
-            done += sum(map(len, pieces))
-            yield done / len(text)
-        return np.concatenate(parts)
+    def encoding(self, pieces: Iterable[str]) -> Iterator[Ids]:
+        """Yield the ids of a text that comes in `pieces`, wherever it is cut."""
+        dtype = id_type(self.size)
+        for batch in batched(pieces_of(pieces, PIECE), PIECES_AT_ONCE):
+            for ids in self.encode_many(batch):
+                yield np.array(ids, dtype=dtype)
 
     def bytes_of(self, id: int) -> bytes:
         """Return the bytes of one id; they may begin or end inside a character."""
@@ -133,19 +131,25 @@ def bytes_of_letters(token: str) -> bytes:
     return token.encode("utf-8", "replace")
 
 
-def pieces_of(text: str, length: int) -> Iterator[str]:
-    """Cut `text` into pieces of about `length` characters, in front of white space; without any, anywhere.
+def pieces_of(parts: Iterable[str], length: int) -> Iterator[str]:
+    """Cut a text that comes in parts into pieces of about `length` characters, in front of white space.
 
     No token begins before and ends after the first white space behind a word: the pieces have the ids of the whole.
+    Without white space a piece ends anywhere.
     """
-    start = 0
-    while start < len(text):
-        end = min(start + length, len(text))
-        while start < end < len(text) and not (text[end].isspace() and not text[end - 1].isspace()):
-            end -= 1
-        end = end if end > start else min(start + length, len(text))
-        yield text[start:end]
-        start = end
+    text = ""
+    for part in parts:
+        text, start = text + part, 0
+        while len(text) - start > length:
+            end = start + length
+            while end > start and not (text[end].isspace() and not text[end - 1].isspace()):
+                end -= 1
+            end = end if end > start else start + length
+            yield text[start:end]
+            start = end
+        text = text[start:]
+    if text:
+        yield text
 
 
 def _without_halves(text: str) -> str:
@@ -157,7 +161,8 @@ def _without_halves(text: str) -> str:
     return text
 
 
-def _batched(pieces: Iterable[str], count: int) -> Iterator[list[str]]:
+def batched(pieces: Iterable[str], count: int) -> Iterator[list[str]]:
+    """Yield the pieces in lists of `count`; the last may be shorter."""
     batch: list[str] = []
     for piece in pieces:
         batch.append(piece)

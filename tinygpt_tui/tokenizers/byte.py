@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from tinygpt_tui.tokenizers.char import CHARACTERS_AT_ONCE, Ids
+from tinygpt_tui.tokenizers.char import Ids
 
 
 class ByteTokenizer:
@@ -21,14 +21,10 @@ class ByteTokenizer:
         """Return the ids of `text`; half a surrogate pair has no bytes and is left out."""
         return list(text.encode("utf-8", "ignore"))
 
-    def encoding(self, text: str) -> Generator[float, None, Ids]:
-        """Yield the share of `text` that is encoded, again and again; return its ids (bytes,)."""
-        parts = [np.empty(0, dtype=np.uint8)]
-        for start in range(0, len(text), CHARACTERS_AT_ONCE):
-            part = text[start : start + CHARACTERS_AT_ONCE]
-            parts.append(np.frombuffer(part.encode("utf-8", "ignore"), dtype=np.uint8))
-            yield (start + len(part)) / len(text)
-        return np.concatenate(parts)
+    def encoding(self, pieces: Iterable[str]) -> Iterator[Ids]:
+        """Yield the ids of a text that comes in `pieces`."""
+        for piece in pieces:
+            yield np.frombuffer(piece.encode("utf-8", "ignore"), dtype=np.uint8)
 
     def bytes_of(self, id: int) -> bytes:
         """Return the one byte of an id."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.tokenizers.base import Tokenizer
-from tinygpt_tui.tokenizers.bpe import PIECE, BPETokenizer, pieces_of
+from tinygpt_tui.tokenizers.bpe import PIECE, PIECES_AT_ONCE, BPETokenizer, batched, pieces_of
 from tinygpt_tui.tokenizers.char import CharTokenizer, Ids, id_type
 
 BOUNDARY = "\x1e"  # ASCII's record separator: it ends each document in a text of several
-AT_ONCE = 4096  # documents
 
 
 class DocumentTokenizer:
@@ -40,29 +40,25 @@ class DocumentTokenizer:
         """Return the ids of `text` as the beginning of a document: the boundary is before it."""
         return [0, *(id + 1 for id in self.inner.encode(text))]
 
-    def encoding(self, text: str) -> Generator[float, None, Ids]:
-        """Yield the share that is encoded; return the ids of a text in which each BOUNDARY ends a document."""
+    def encoding(self, pieces: Iterable[str]) -> Iterator[Ids]:
+        """Yield the ids of a text that comes in `pieces`, in which each BOUNDARY ends a document."""
         if isinstance(self.inner, CharTokenizer):
-            return (yield from CharTokenizer(BOUNDARY + self.inner.characters).encoding(text))
-        dtype, done = id_type(self.size), 0
-        parts = [np.empty(0, dtype=dtype)]
-        for documents in _batches(text):
-            parts += [np.array(ids, dtype=dtype) for ids in self._ids_of(documents)]
-            done += sum(map(len, documents)) + len(documents)
-            yield min(1.0, done / len(text))
-        return np.concatenate(parts)
+            yield from CharTokenizer(BOUNDARY + self.inner.characters).encoding(pieces)
+            return
+        for batch in batched(pieces_of(pieces, PIECE), PIECES_AT_ONCE):
+            parts = [part for piece in batch for part in (*piece.split(BOUNDARY), None)]
+            yield np.array([id + 1 for id in self._inner_ids(parts)], dtype=id_type(self.size))
 
-    def _ids_of(self, documents: list[str]) -> Iterator[list[int]]:
-        """Yield the ids of the documents, piece by piece; a BOUNDARY at a document's end is its last character."""
-        pieces = [piece for one in documents for piece in (*pieces_of(one.rstrip(BOUNDARY), PIECE), None)]
-        whole = [piece for piece in pieces if piece is not None]
+    def _inner_ids(self, parts: list[str | None]) -> Iterator[int]:
+        """Yield the inner tokenizer's ids of the parts; -1 between two of them, unless there is a None."""
+        whole = [part for part in parts if part]
         many = self.inner.encode_many(whole) if isinstance(self.inner, BPETokenizer) else map(self.inner.encode, whole)
-        found, ends = iter(many), iter([one.endswith(BOUNDARY) for one in documents])
-        for piece in pieces:
-            if piece is not None:
-                yield [id + 1 for id in next(found)]
-            elif next(ends):
-                yield [0]
+        found = iter(many)
+        for part, after in pairwise(parts):
+            if part:
+                yield from next(found)
+            if part is not None and after is not None:
+                yield -1
 
     def bytes_of(self, id: int) -> bytes:
         """Return the UTF-8 bytes of one id; none for the boundary."""
@@ -75,21 +71,6 @@ class DocumentTokenizer:
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data for `from_dict`."""
         return {"name": self.name, "inner": self.inner.to_dict()}
-
-
-def _batches(text: str) -> Iterator[list[str]]:
-    """Yield the documents of `text`, each with the BOUNDARY at its end, some thousands or a piece at a time."""
-    batch: list[str] = []
-    start = held = 0
-    while start < len(text):
-        end = text.find(BOUNDARY, start) + 1 or len(text)
-        batch.append(text[start:end])
-        held, start = held + end - start, end
-        if held >= PIECE * 16 or len(batch) >= AT_ONCE:
-            yield batch
-            batch, held = [], 0
-    if batch:
-        yield batch
 
 
 def is_of_characters(tokenizer: Tokenizer) -> bool:

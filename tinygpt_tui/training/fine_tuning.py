@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,6 @@ from tinygpt_tui.checkpoints.card import WEIGHTS, is_native, read_config
 from tinygpt_tui.checkpoints.library import find_model
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.corpora.corpus import CorpusText
-from tinygpt_tui.corpora.gathering import BETWEEN
 from tinygpt_tui.errors import CheckpointError, TinyGPTError, UsageError
 from tinygpt_tui.foreign.calibration_cache import inspect_calibrated
 from tinygpt_tui.runs.folder import RunFolder, StartingModel
@@ -24,7 +22,7 @@ from tinygpt_tui.settings.presets import CALIBRATION_SHARE
 from tinygpt_tui.settings.tokenizer import CHARACTERS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
-from tinygpt_tui.tokenizers.char import CharTokenizer, counting, exhausted
+from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.tokenizers.documents import BOUNDARY, DocumentTokenizer, is_of_characters
 
 FREE = CHANGES_NO_WEIGHT  # settings that may differ from the starting model's
@@ -144,13 +142,7 @@ def for_text(tokenizer: Tokenizer, text: str) -> Tokenizer:
 
 def text_for(tokenizer: Tokenizer, found: CorpusText) -> CorpusText:
     """Return a text as a run that starts from a model reads it: without boundaries where it has no token for them."""
-    if not found.documents or isinstance(tokenizer, DocumentTokenizer):
-        return found
-    text = found.text.replace(BOUNDARY, BETWEEN)
-    note = "the model has no token for the end of a document: an empty line is in its place"
-    return dataclasses.replace(
-        found, text=text, documents=0, counts=exhausted(counting(text)), notes=(*found.notes, note)
-    )
+    return found if not found.documents or isinstance(tokenizer, DocumentTokenizer) else found.joined()
 
 
 def _recipe(model: Path) -> TrainingSettings | None:

@@ -18,7 +18,8 @@ from tinygpt_tui.architectures.widening import widened
 from tinygpt_tui.checkpoints.native import Checkpoint, open_checkpoint, write_beginning
 from tinygpt_tui.checkpoints.vocabulary import read_tokenizer
 from tinygpt_tui.corpora.aside import TOO_SHORT, set_aside
-from tinygpt_tui.corpora.corpus import Corpus, reading, splitting
+from tinygpt_tui.corpora.corpus import Corpus
+from tinygpt_tui.corpora.read import reading
 from tinygpt_tui.errors import RunError, TinyGPTError, UnfitFile, UsageError, storage_error
 from tinygpt_tui.events.training import Progress, TrainingEvent
 from tinygpt_tui.reading import open_file
@@ -196,14 +197,12 @@ def _read_corpus(
         raise text_changed(folder, path)
     if tokenizer:
         found = text_for(tokenizer, found)
-        tokenizer = for_text(tokenizer, found.text)
+        tokenizer = for_text(tokenizer, found.alphabet)
     else:
         with _until_stop(control):
             tokenizer = tokenizer_for(chosen.tokenizer, found, chosen.validation_share)
-    length = chosen.architecture.training_length
-    steps = splitting(found.text, length, chosen.validation_share, tokenizer, documents=bool(found.documents))
-    corpus = yield from reporter.progress_of(steps, 0.5)
-    reference = msgspec.structs.replace(reference, sha256=found.sha256, characters=len(found.text))
+    corpus = yield from reporter.progress_of(found.splitting(chosen, tokenizer), 0.5)
+    reference = msgspec.structs.replace(reference, sha256=found.sha256, characters=found.characters)
     return corpus, reference, list(found.notes)
 
 

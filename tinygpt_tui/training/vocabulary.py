@@ -34,13 +34,13 @@ def tokenizer_for(
     Raises UsageError for a file that is not there or cannot be used, MissingPackageError.
     """
     if not found.documents:
-        return _tokenizer_for(name, found.text, found.counts, validation_share)
+        return _tokenizer_for(name, found, found.counts, validation_share)
     counts = {character: count for character, count in found.counts.items() if character != BOUNDARY}
-    inner = _tokenizer_for(name, found.text, counts, validation_share)
+    inner = _tokenizer_for(name, found, counts, validation_share)
     return inner if isinstance(inner, DocumentTokenizer) else DocumentTokenizer(inner)
 
 
-def _tokenizer_for(name: str, text: str, counts: Mapping[str, int], validation_share: float) -> Tokenizer:
+def _tokenizer_for(name: str, text: CorpusText, counts: Mapping[str, int], validation_share: float) -> Tokenizer:
     choice = tokenizer_choice(name)
     match choice.kind:
         case "characters":
@@ -49,18 +49,18 @@ def _tokenizer_for(name: str, text: str, counts: Mapping[str, int], validation_s
             return ByteTokenizer()
         case "bpe":
             part = min(LARGEST_PART, 1 - validation_share)
-            learned = text[: min(int(len(text) * part), MOST_CHARACTERS)]
+            learned = text.beginning(min(int(text.characters * part), MOST_CHARACTERS))
             return BPETokenizer.trained_on(learned.replace(BOUNDARY, "\n"), choice.size)
         case "file":
             return read_tokenizer_file(typed_path(choice.path))
 
 
-def count_tokens(text: str, tokenizer: Tokenizer) -> int:
+def count_tokens(text: CorpusText, tokenizer: Tokenizer) -> int:
     """Return how many tokens `text` has; of a long one whose tokens are not characters, about how many."""
-    if is_of_characters(tokenizer) or not text:
-        return len(text)
-    sample = text[:SAMPLE]
-    return round(len(tokenizer.encode(sample)) * len(text) / len(sample))
+    if is_of_characters(tokenizer) or not text.characters:
+        return text.characters
+    sample = text.beginning(SAMPLE)
+    return round(len(tokenizer.encode(sample)) * text.characters / len(sample))
 
 
 def whole_path(name: str) -> str:

@@ -6,7 +6,6 @@ import math
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -15,19 +14,19 @@ from tinygpt_tui.checkpoints.engines import forward_of
 from tinygpt_tui.checkpoints.stored import StoredModel, read_folder
 from tinygpt_tui.checkpoints.weights import weight_places
 from tinygpt_tui.corpora.aside import set_aside
-from tinygpt_tui.corpora.corpus import CorpusText, split
+from tinygpt_tui.corpora.corpus import CorpusText
 from tinygpt_tui.errors import NotFoundError, UsageError
 from tinygpt_tui.foreign.losses import Forward, Piece, pieces_of
 from tinygpt_tui.foreign.readers.safetensors_file import read_tensors
 from tinygpt_tui.generation.calibration import Reliability, fitting, halves, measuring
 from tinygpt_tui.planning.evaluation_plan import MOST_JUDGED
 from tinygpt_tui.platforms import own_command
+from tinygpt_tui.progress import part
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.settings.model_config import Calibration
 from tinygpt_tui.tokenizers.char import Ids
 from tinygpt_tui.workers.examiner import text_of
 
-R = TypeVar("R")
 ASIDE = "at the end of the training part, which no step has read"
 HALF = "of the validation part: every second window; the others judge"
 
@@ -52,10 +51,8 @@ def reliability_of(model: Path) -> Generator[float, None, Reliability]:
     Raises NotFoundError where its text is not here, CheckpointError, CorpusError, StorageError, MissingPackageError.
     """
     stored = read_folder(model)
-    run, architecture = RunFolder(model).read_settings(), stored.config.architecture
-    text, length = text_of(run.corpus), architecture.training_length
-    share, documents = run.training.validation_share, bool(text.documents)
-    corpus = split(text.text, length, share, stored.tokenizer, documents=documents)
+    run = RunFolder(model).read_settings()
+    corpus = text_of(run.corpus).split(run.training, stored.tokenizer)
     result = yield from measuring(_forward(stored, model), _windows(stored, corpus.validation))
     return result
 
@@ -72,9 +69,9 @@ def calibrating(model: Path, text: CorpusText | None = None) -> Generator[float,
     raw = read_folder(model, read_tensors(model / WEIGHTS, weight_places(model)))
     forward = _forward(raw, model)
     deciding, judging, words = _texts(model, raw, text)
-    fit = yield from _part(fitting(forward, deciding), 0.0)
-    before = yield from _part(measuring(forward, judging), 1 / 3)
-    after = yield from _part(measuring(forward, judging, fit.logit_scale), 2 / 3)
+    fit = yield from part(fitting(forward, deciding), 0, 1 / 3)
+    before = yield from part(measuring(forward, judging), 1 / 3, 2 / 3)
+    after = yield from part(measuring(forward, judging, fit.logit_scale), 2 / 3)
     loss = None
     if text is None:
         # The windows that decided are of the validation part, too, if nothing was set aside.
@@ -95,10 +92,8 @@ def _texts(model: Path, stored: StoredModel, text: CorpusText | None) -> tuple[l
     except NotFoundError:
         other = own_command("calibrate", model.name, "--corpus", "FILE")
         raise UsageError(f"{model.name} was not trained here", f"name a text that it has not read: {other}") from None
-    length = stored.config.architecture.training_length
-    own, share = text_of(run.corpus), run.training.validation_share
-    corpus = split(own.text, length, share, stored.tokenizer, documents=bool(own.documents))
-    _, aside = set_aside(corpus, run.training.calibration_share, length)
+    corpus = text_of(run.corpus).split(run.training, stored.tokenizer)
+    _, aside = set_aside(corpus, run.training.calibration_share, run.training.architecture.training_length)
     if len(aside):
         return _windows(stored, aside), _windows(stored, corpus.validation), ASIDE
     return *halves(_windows(stored, corpus.validation)), HALF
@@ -113,12 +108,3 @@ def _windows(stored: StoredModel, ids: Ids) -> list[Piece]:
 
 def _forward(stored: StoredModel, model: Path) -> Forward:
     return forward_of(stored.config.architecture, stored.weights, model.name)
-
-
-def _part(steps: Generator[float, None, R], start: float) -> Generator[float, None, R]:
-    """Map the shares of `steps` to the third from `start` on."""
-    while True:
-        try:
-            yield start + next(steps) / 3
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]

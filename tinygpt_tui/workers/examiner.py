@@ -18,7 +18,8 @@ import msgspec
 
 from tinygpt_tui import platforms
 from tinygpt_tui.corpora.catalog import list_corpora
-from tinygpt_tui.corpora.corpus import Corpus, CorpusText, read_text, split
+from tinygpt_tui.corpora.corpus import Corpus, CorpusText
+from tinygpt_tui.corpora.read import read_text
 from tinygpt_tui.doctor.examination import (
     Examination,
     cache_path,
@@ -39,7 +40,6 @@ from tinygpt_tui.runs.folder import CorpusReference, RunFolder, StartingModel
 from tinygpt_tui.runs.manage import is_own
 from tinygpt_tui.settings.tokenizer import CHARACTERS
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.training.vocabulary import tokenizer_for
 from tinygpt_tui.workers.process import ONE_THREAD, Child
 
@@ -165,7 +165,7 @@ def text_of(corpus: CorpusReference) -> CorpusText:
 def _examined(case: Case) -> tuple[Examination, CorpusText, Corpus]:
     """Return the cached examination of a case's text, or examine it now: its characters, whatever the tokenizer."""
     text = text_of(case.corpus)
-    corpus = _corpus_of(case, text)
+    corpus = text.split(case.training)
     place = cache_path(key_of(text.sha256, case.training.validation_share, corpus.tokenizer.to_dict()))
     found = read_examination(place)
     if found is None:
@@ -189,19 +189,13 @@ def _model_findings(case: Case, corpus: Corpus) -> Iterator[Finding]:
     yield one_batch_finding(training, corpus)
 
 
-def _corpus_of(case: Case, text: CorpusText, tokenizer: Tokenizer | None = None) -> Corpus:
-    training = case.training
-    length, share = training.architecture.training_length, training.validation_share
-    return split(text.text, length, share, tokenizer, documents=bool(text.documents))
-
-
 def _tokens_of(case: Case, text: CorpusText, characters: Corpus | None) -> Corpus:
     """Return the text as the run's own tokens; `characters` if they are those."""
     training = case.training
     if characters is not None and (case.start is not None or training.tokenizer == CHARACTERS):
         return characters
     name = CHARACTERS if case.start is not None else training.tokenizer
-    return _corpus_of(case, text, tokenizer_for(name, text, training.validation_share))
+    return text.split(training, tokenizer_for(name, text, training.validation_share))
 
 
 def _sized(training: TrainingSettings, corpus: Corpus) -> TrainingSettings:

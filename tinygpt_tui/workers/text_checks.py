@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TypeVar
 
 from msgspec.structs import replace
 
 from tinygpt_tui.corpora.catalog import read_catalog
 from tinygpt_tui.corpora.copies import Copy, copies
-from tinygpt_tui.corpora.corpus import reading
 from tinygpt_tui.corpora.known_words import known_words
+from tinygpt_tui.corpora.read import reading
 from tinygpt_tui.errors import CorpusError, NotFoundError, TinyGPTError
 from tinygpt_tui.events.generation import CopiedPassage, EndReason, GenerationEnded, GenerationEvent, TextChecked
 from tinygpt_tui.events.requests import CheckText
 from tinygpt_tui.insight.loops import find_loop
 from tinygpt_tui.platforms import own_command
+from tinygpt_tui.progress import part
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder
 from tinygpt_tui.words import size
 from tinygpt_tui.workers.examiner import places_of
@@ -27,8 +27,6 @@ LARGEST, QUICK = (
     8 << 20,
 )  # bytes of a training text that is read, and of one that is read without being asked
 SHOWN_UNKNOWN = 20
-
-R = TypeVar("R")
 
 
 class TextChecks:
@@ -84,12 +82,12 @@ class TextCheckJob:
             return replace(found, missing="the training text of this model is not known")
         found = replace(found, source=settings.corpus.name)
         try:
-            source = yield from _part(self._source(settings.corpus), 0.0, 0.2)
+            source = yield from part(self._source(settings.corpus), 0.0, 0.2)
         except TinyGPTError as error:
             return replace(found, missing=error.message)
         end = int(len(source) * (1 - settings.training.validation_share))
-        words = yield from _part(known_words(_whole_words(request.text, request.start), source, end), 0.2, 0.5)
-        copied = yield from _part(copies(request.text[request.start :], source, end), 0.5, 1.0)
+        words = yield from part(known_words(_whole_words(request.text, request.start), source, end), 0.2, 0.5)
+        copied = yield from part(copies(request.text[request.start :], source, end), 0.5, 1.0)
         return replace(
             found,
             words=words.words,
@@ -112,8 +110,9 @@ class TextCheckJob:
                 raise CorpusError(f"{corpus.name} is large ({size(count)})", "it is compared when you ask for it")
             read = yield from reading(path, corpus.encoding)
             if corpus.sha256 in ("", read.sha256):
-                self._checks.cached = corpus, read.text
-                return read.text
+                text = read.text
+                self._checks.cached = corpus, text
+                return text
         raise _not_here(corpus)
 
 
@@ -123,15 +122,6 @@ def _not_here(corpus: CorpusReference) -> NotFoundError:
     if known is not None:
         message += f" ({own_command('data', '--download', known)})"
     return NotFoundError(message)
-
-
-def _part(steps: Generator[float, None, R], start: float, end: float) -> Generator[float, None, R]:
-    """Map the shares of `steps` to the range from `start` to `end`."""
-    while True:
-        try:
-            yield start + (end - start) * next(steps)
-        except StopIteration as done:
-            return done.value  # type: ignore[no-any-return]
 
 
 def _whole_words(text: str, start: int) -> str:
