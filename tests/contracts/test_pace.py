@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from makers import STANDARD_VARIANTS, VARIANTS, make_model
 
-from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, Token
+from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, SamplingChanged, Token
 from tinygpt_tui.events.requests import Allow, ChangeSampling, Generate, StopJob
 from tinygpt_tui.settings.architecture import ArchitectureSettings
-from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.settings.sampling import SamplingChange, SamplingSettings
 from tinygpt_tui.workers.service import EngineService
 
 SAMPLING = SamplingSettings(temperature=1.0, max_new_tokens=12, seed=3)
@@ -31,10 +31,17 @@ every_engine = pytest.mark.parametrize(
 class Paced:
     """An engine service with one job, advanced as the engine process does."""
 
-    def __init__(self, folder: Path, *, allowed: int | None, sampling: SamplingSettings = SAMPLING) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        allowed: int | None,
+        sampling: SamplingSettings = SAMPLING,
+        changes: tuple[SamplingChange, ...] = (),
+    ) -> None:
         self.service = EngineService()
         self.events: list[GenerationEvent] = []
-        self.service.handle(0.0, Generate(str(folder), "abc", sampling, allowed=0, job=1))
+        self.service.handle(0.0, Generate(str(folder), "abc", sampling, allowed=0, changes=changes, job=1))
         self.allow(allowed)
 
     def run(self) -> None:
@@ -49,6 +56,10 @@ class Paced:
     @property
     def tokens(self) -> list[Token]:
         return [event for event in self.events if isinstance(event, Token)]
+
+    @property
+    def changes(self) -> tuple[SamplingChange, ...]:
+        return tuple(event.change for event in self.events if isinstance(event, SamplingChanged))
 
     @property
     def ids(self) -> list[int]:
@@ -95,6 +106,22 @@ def test_other_settings_apply_from_the_next_token(tmp_path: Path) -> None:
     for token in greedy.tokens[4:]:
         assert token.chance is not None
         assert (token.chance.rank, token.chance.drawn) == (1, (1.0, 0.0, 0.0))
+
+
+@pytest.mark.parametrize("native", ["", "off"], ids=["native", "torch"])
+def test_a_text_is_the_same_again_with_its_seed_and_its_changes(
+    native: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINYGPT_TUI_NATIVE", native)
+    make_model(tmp_path)
+    first = Paced(tmp_path, allowed=4)
+    for allowed, temperature in ((7, 5.0), (9, 5.0), (None, 0.3)):  # the second changes nothing
+        changed = msgspec.structs.replace(SAMPLING, temperature=temperature)
+        first.service.handle(0.0, ChangeSampling(1, changed))
+        first.allow(allowed)
+    assert first.changes == (SamplingChange(4, 5.0), SamplingChange(9, 0.3))
+    again = Paced(tmp_path, allowed=None, changes=first.changes)
+    assert (again.ids, again.changes) == (first.ids, first.changes)
 
 
 def test_the_probabilities_of_a_draw_are_those_of_its_settings(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tinygpt_tui.events import generation, requests, tracing, training, wire
 from tinygpt_tui.reading import Damage
-from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.settings.sampling import SamplingChange, SamplingSettings
 
 EXAMPLES: list[typing.Any] = [
     generation.EngineReady(1, {"torch": "2"}),
@@ -55,6 +55,7 @@ EXAMPLES: list[typing.Any] = [
         ),
         lens=(tracing.LensRow("block 1", 1, ((tracing.Guess("é", 0.5),), ())),),
     ),
+    generation.SamplingChanged(1, SamplingChange(3, 1.5, top_p=0.5)),
     generation.GenerationEnded(1, "stop text", 3, 0.5, None, "rest"),
     generation.EngineFailed("it died", "ask again"),
     requests.OpenModel("/m"),

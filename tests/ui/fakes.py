@@ -19,6 +19,7 @@ from tinygpt_tui.events.generation import (
     GenerationEnded,
     GenerationEvent,
     GenerationStarted,
+    SamplingChanged,
     Token,
     TokenProbabilities,
     TokenSeen,
@@ -26,6 +27,7 @@ from tinygpt_tui.events.generation import (
 from tinygpt_tui.events.requests import (
     Allow,
     Attribute,
+    ChangeSampling,
     CheckText,
     CompareWeights,
     Explain,
@@ -38,6 +40,7 @@ from tinygpt_tui.events.requests import (
 )
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.model_config import NativeConfig, TrainedOn
+from tinygpt_tui.settings.sampling import SamplingChange
 from tinygpt_tui.workers.client import Engine, Listener
 
 BLOCK_SIZE = 16
@@ -154,7 +157,9 @@ class FakeEngine(Engine):
     def write(self, text: str, *, job: int | None = None) -> None:
         """Write characters of a job, a token each, in one batch."""
         number = self._of(job).job
-        tokens: list[GenerationEvent] = []
+        changed = [request for request in self._all(ChangeSampling) if request.job == number]
+        change = SamplingChange.to(changed[-1].sampling, self._written.get(number, 0)) if changed else None
+        tokens: list[GenerationEvent] = [] if change is None else [SamplingChanged(number, change)]
         for character in text:
             written = self._written.get(number, 0)
             used = min(BLOCK_SIZE, self._prompt_tokens.get(number, 0) + written)

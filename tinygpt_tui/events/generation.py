@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from tinygpt_tui.events.tracing import Traced, TraceStarted
+from tinygpt_tui.settings.sampling import SamplingChange
 
 
 class EngineReady(msgspec.Struct, frozen=True, tag=True):
@@ -90,6 +91,13 @@ class Token(msgspec.Struct, frozen=True, tag=True):
     context_used: int
     chance: TokenProbabilities | None = None
     sample: int = 0
+
+
+class SamplingChanged(msgspec.Struct, frozen=True, tag=True):
+    """The job draws its next tokens with other settings than those before."""
+
+    job: int
+    change: SamplingChange
 
 
 class TokenSeen(msgspec.Struct, frozen=True, array_like=True):
@@ -249,6 +257,7 @@ GenerationEvent = (
     | ModelOpened
     | GenerationStarted
     | Token
+    | SamplingChanged
     | Explained
     | Attributed
     | TextChecked

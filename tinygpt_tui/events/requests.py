@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.settings.sampling import SamplingChange, SamplingSettings
 
 EVERY_TOKEN = -1  # in a gain, instead of a token's id
 Gain = tuple[int, int, float]  # a token's id, one of its senses, and the factor by which that one is turned up or down
@@ -32,7 +32,8 @@ class Generate(JobRequest, frozen=True):
     `allowed`: how many tokens it may draw until an Allow says otherwise; None: all.
     `untrained` asks for the same model with the weights that its training began with; `at_step` with those that its
     run kept nearest to that step: the answer's GenerationStarted says which step that is. `gains` turn senses of a
-    backpack up or down.
+    backpack up or down. `changes` to the sampling settings, in order, are applied on the way; with the seed of a text
+    and the changes that its SamplingChanged reported, it is the same text.
     """
 
     model: str
@@ -43,6 +44,7 @@ class Generate(JobRequest, frozen=True):
     at_step: int | None = None
     gains: tuple[Gain, ...] = ()
     allowed: int | None = None
+    changes: tuple[SamplingChange, ...] = ()
 
 
 class Explain(JobRequest, frozen=True):
@@ -137,7 +139,11 @@ class Allow(msgspec.Struct, frozen=True, tag=True):
 
 
 class ChangeSampling(msgspec.Struct, frozen=True, tag=True):
-    """Draw the rest of a Generate's tokens with the temperature, top k, top p and min p of `sampling`."""
+    """Draw the rest of a Generate's tokens with the temperature, top k, top p and min p of `sampling`.
+
+    Answered by SamplingChanged before the next token, unless they are in force already. Any `changes` of the Generate
+    that are still to come are dropped.
+    """
 
     job: int
     sampling: SamplingSettings

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from tinygpt_tui.errors import TinyGPTError
-from tinygpt_tui.events.generation import EndReason, GenerationEnded, GenerationStarted, Token
+from tinygpt_tui.events.generation import EndReason, GenerationEnded, GenerationStarted, SamplingChanged, Token
 from tinygpt_tui.generation.base import Engine
 from tinygpt_tui.generation.probabilities import probabilities_of
 from tinygpt_tui.generation.sampler import Sampler
 from tinygpt_tui.generation.stops import Stops
 from tinygpt_tui.generation.token_mask import TokenMask
-from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.settings.sampling import SamplingChange, SamplingSettings
 from tinygpt_tui.settings.windows import Policy
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.stream import TextStream
 
-TextEvent = GenerationStarted | Token | GenerationEnded
+TextEvent = GenerationStarted | Token | SamplingChanged | GenerationEnded
 
 
 class TextGeneration:
@@ -51,6 +51,7 @@ class TextGeneration:
         events. Raises UsageError if banned and allowed characters leave nothing to write.
         """
         ids = tokenizer.encode(prompt)
+        self._sampling = sampling
         self.sampler = Sampler(sampling, TokenMask.of(sampling, tokenizer))
         self.sampler.begin(ids)
         self.ids, self.count, self.last = ids or first_ids(tokenizer), 0, 0
@@ -79,6 +80,12 @@ class TextGeneration:
     def stop(self) -> None:
         """End at the next token; safe to call from another thread."""
         self._stopped = True
+
+    def change(self, change: SamplingChange) -> bool:
+        """Draw the next tokens by other settings; return whether they are others."""
+        before, self._sampling = self._sampling, change.applied_to(self._sampling)
+        self.sampler.change(self._sampling)
+        return before != self._sampling
 
     def detail(self, candidates: int) -> None:
         """Have the next tokens carry this many candidates, with the probability that the settings draw each; 0: end."""
@@ -142,10 +149,17 @@ class GenerationJob:
     while it is `waiting`.
     """
 
-    def __init__(self, engine: Engine, text: TextGeneration, allowed: int | None = None) -> None:
-        """`allowed` as for `allow`."""
+    def __init__(
+        self,
+        engine: Engine,
+        text: TextGeneration,
+        allowed: int | None = None,
+        changes: Sequence[SamplingChange] = (),
+    ) -> None:
+        """`allowed` as for `allow`; `changes` of the settings are applied on the way."""
         self._engine, self._text = engine, text
         self._allowed, self._started = allowed, False
+        self._changes = list(changes)
 
     def stop(self) -> None:
         """End at the next token; safe to call from another thread."""
@@ -157,8 +171,8 @@ class GenerationJob:
         self._text.detail(candidates)
 
     def change_sampling(self, sampling: SamplingSettings) -> None:
-        """Draw the next tokens by other settings; see Sampler.change."""
-        self._text.sampler.change(sampling)
+        """Draw the next tokens by other settings; see ChangeSampling."""
+        self._changes = [SamplingChange.to(sampling, self._text.count)]
 
     @property
     def waiting(self) -> bool:
@@ -167,11 +181,16 @@ class GenerationJob:
         return allowed is not None and self._started and text.count >= allowed and text.ended is None
 
     def __iter__(self) -> Iterator[TextEvent]:
-        """Yield GenerationStarted, a Token each, GenerationEnded. Raises CheckpointError if logits are not numbers."""
+        """Yield GenerationStarted, a Token each, SamplingChanged before tokens that are drawn differently,
+        GenerationEnded. Raises CheckpointError if logits are not numbers."""
         engine, text = self._engine, self._text
         self._started = True
         yield text.start(engine.window)
         while text.ended is None:
+            while self._changes and self._changes[0].at <= text.count:
+                change = self._changes.pop(0)
+                if text.change(change):
+                    yield SamplingChanged(text.job, change)
             logits = engine.step(text.last) if text.count else engine.prefill(text.ids)
             yield text.draw(logits, engine.context_used)
         yield text.end()

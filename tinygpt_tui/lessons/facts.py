@@ -8,7 +8,8 @@ import msgspec
 
 
 class Wrote(msgspec.Struct, frozen=True, tag=True):
-    """A text that was generated since the lesson was opened, with its prompt; `tokens` were added last.
+    """A text that was generated since the lesson was opened, with its prompt; `tokens` were added last,
+    with these settings.
 
     `window` is how many tokens its model sees (0: no limit); `unknown` the prompt's characters that it does not know.
     """

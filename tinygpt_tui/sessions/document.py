@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from tinygpt_tui.errors import SessionError
-from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.settings.sampling import SamplingChange, SamplingSettings
 from tinygpt_tui.words import shortened
 
 TITLE_LENGTH = 100
@@ -31,7 +31,8 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     is known); `reason` is why that ended, empty if no end was recorded. `step` and `validation_loss` are those of the
     weights that wrote it, if known; `in_training`: they were a live run's newest;
     `untrained`: they were those that the model's training started with. `turned`: `sampling` is how it began; the
-    settings were changed while it was written, so that its seed alone does not repeat it.
+    settings were changed while it was written, so that its seed alone does not repeat it. `changes` are how, counted in
+    its own tokens (empty in sessions of older programs); with them it can be repeated.
     """
 
     id: Count
@@ -50,6 +51,7 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     in_training: bool = False
     sampling: SamplingSettings = SamplingSettings()
     turned: bool = False
+    changes: tuple[SamplingChange, ...] = ()
     seed: int | None = None
     tokens: Count = 0
     created_at: str = ""
@@ -64,6 +66,11 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def begins_at(self) -> int:
         """Where the generated text starts in the full text."""
         return max(self.prompt_end, self.fork_at + self.chosen)
+
+    @property
+    def last_sampling(self) -> SamplingSettings:
+        """The settings of its last tokens."""
+        return self.changes[-1].applied_to(self.sampling) if self.changes else self.sampling
 
     @property
     def stamp(self) -> str:

@@ -16,7 +16,8 @@ from tinygpt_tui.errors import SessionError, TinyGPTError
 from tinygpt_tui.reading import Damage, decode_halves
 from tinygpt_tui.sessions.document import Branch, Count, Session, check, first_words
 
-FORMAT = 4  # 1 had no stamps; 2 said "untrained" in the model's name alone; 3 did not know of changed settings
+# 1 had no stamps; 2 said "untrained" in the model's name alone; 3 did not know of changed settings, 4 not how they were
+FORMAT = 5
 TAGGED = 3  # the first that said "untrained" in a field of its own
 OLD_UNTRAINED = ", untrained"
 HINT = "its file was edited or damaged; what can be read of it is plain text"

@@ -103,12 +103,26 @@ def facts_of(branch: Branch) -> list[str]:
         facts.append(f"seed: {branch.seed}")
     facts += [f"{name.replace('_', ' ')}: {_in_words(value)}" for name, value in chosen.items()]
     if branch.turned:
-        facts.append("settings: changed while it was written; the seed alone does not repeat it")
+        facts.append(f"settings: {changes_of(branch)}")
     if branch.tokens:
         facts.append(f"tokens: {branch.tokens}")
     if branch.parent is not None:
         facts.append(f"leaves its parent at character {branch.fork_at}")
     return [*facts, f"started: {branch.created_at}", f"ended: {branch.reason or 'unknown'}"]
+
+
+def changes_of(branch: Branch) -> str:
+    """Return how the settings of a branch were changed while it was written; empty if they were not."""
+    words, before = [], branch.sampling
+    for change in branch.changes:
+        after = change.applied_to(before)
+        names = [name for name in fields_of(SamplingSettings) if getattr(before, name) != getattr(after, name)]
+        values = (f"{name.replace('_', ' ')} {_in_words(getattr(after, name))}" for name in names)
+        words.append(f"{', '.join(values)} from token {change.at + 1:,}")
+        before = after
+    if branch.turned and not words:
+        return "changed while it was written; the seed alone does not repeat it"
+    return "; ".join(words)
 
 
 def _in_words(value: object) -> str:

@@ -13,36 +13,38 @@ from tinygpt_tui.settings.fields import changed, fields_of, parse_value, written
 
 Window = Literal["auto", "exact", "reanchor", "rolling"]
 Weights = Literal["fp32", "int8"]
+Temperature = Annotated[
+    float,
+    Meta(ge=0, le=10, description="0 always takes the most likely; 1 samples as the model predicts; more is wilder"),
+]
+TopK = Annotated[int, Meta(ge=0, description="draw only among the k most likely; 0: among all")]
+TopP = Annotated[
+    float,
+    Meta(
+        gt=0,
+        le=1,
+        description="draw among the fewest that together have this probability; 1: among all",
+        extra={"step": 0.05},
+    ),
+]
+MinP = Annotated[
+    float,
+    Meta(
+        ge=0,
+        le=1,
+        description="leave out what is less likely than this share of the most likely; 0: none",
+        extra={"step": 0.01},
+    ),
+]
 
 
 class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a text is continued. The filters of the next token work in the order that generation/filters.py says."""
 
-    temperature: Annotated[
-        float,
-        Meta(
-            ge=0, le=10, description="0 always takes the most likely; 1 samples as the model predicts; more is wilder"
-        ),
-    ] = 0.8
-    top_k: Annotated[int, Meta(ge=0, description="draw only among the k most likely; 0: among all")] = 0
-    top_p: Annotated[
-        float,
-        Meta(
-            gt=0,
-            le=1,
-            description="draw among the fewest that together have this probability; 1: among all",
-            extra={"step": 0.05},
-        ),
-    ] = 1.0
-    min_p: Annotated[
-        float,
-        Meta(
-            ge=0,
-            le=1,
-            description="leave out what is less likely than this share of the most likely; 0: none",
-            extra={"step": 0.01},
-        ),
-    ] = 0.0
+    temperature: Temperature = 0.8
+    top_k: TopK = 0
+    top_p: TopP = 1.0
+    min_p: MinP = 0.0
     repetition_penalty: Annotated[
         float, Meta(gt=0, le=10, description="above 1, tokens already in the text are less likely; 1: no penalty")
     ] = 1.0
@@ -74,6 +76,27 @@ class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             description="int8: rounded weights, approximate (shakespeare: 0.0003 nats worse); faster for larger models"
         ),
     ] = "fp32"
+
+
+class SamplingChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Other settings in the middle of a text: its tokens from number `at` on, counted from 0, are drawn with these."""
+
+    at: Annotated[int, Meta(ge=0)]
+    temperature: Temperature
+    top_k: TopK = 0
+    top_p: TopP = 1.0
+    min_p: MinP = 0.0
+
+    @classmethod
+    def to(cls, settings: SamplingSettings, at: int) -> SamplingChange:
+        """Return the change to `settings`."""
+        return cls(at, settings.temperature, settings.top_k, settings.top_p, settings.min_p)
+
+    def applied_to(self, settings: SamplingSettings) -> SamplingSettings:
+        """Return `settings` as they are after this change."""
+        return msgspec.structs.replace(
+            settings, temperature=self.temperature, top_k=self.top_k, top_p=self.top_p, min_p=self.min_p
+        )
 
 
 def to_lines(settings: SamplingSettings) -> str:

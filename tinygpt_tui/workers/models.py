@@ -37,7 +37,7 @@ from tinygpt_tui.runs.timeline import Moment
 from tinygpt_tui.settings.architecture import GPTSettings, name_of
 from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.settings.model_config import NativeConfig
-from tinygpt_tui.settings.sampling import SamplingSettings, Weights, Window
+from tinygpt_tui.settings.sampling import SamplingChange, SamplingSettings, Weights, Window
 from tinygpt_tui.settings.windows import policy_for
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.workers.current_weights import WeightsNow
@@ -108,11 +108,12 @@ class OpenedModel(ABC):
         job: int = 0,
         candidates: int | None = None,
         allowed: int | None = None,
+        changes: Sequence[SamplingChange] = (),
         asked_at: float | None = None,
     ) -> GenerationJob:
         """Return the job that writes one text with an engine of its own. Raises UsageError."""
         text = self.new_text(prompt, sampling, job=job, candidates=candidates, asked_at=asked_at)
-        return GenerationJob(self.new_engine(sampling.window, sampling.weights), text, allowed)
+        return GenerationJob(self.new_engine(sampling.window, sampling.weights), text, allowed, changes)
 
     def samples(
         self, prompt: str, sampling: SamplingSettings, samples: int, candidates: int | None = None

@@ -176,6 +176,7 @@ class EngineService:
             job=request.job,
             candidates=request.candidates,
             allowed=request.allowed,
+            changes=request.changes,
             asked_at=asked_at,
         )
 

@@ -11,7 +11,9 @@ from tinygpt_tui import paths
 from tinygpt_tui.events.generation import Candidate, Token, TokenProbabilities
 from tinygpt_tui.events.requests import ChangeSampling
 from tinygpt_tui.sessions.export import facts_of
+from tinygpt_tui.settings.sampling import SamplingChange
 from tinygpt_tui.ui.generate.workspace import PRESETS
+from tinygpt_tui.ui.learn.observer import written_on
 from tinygpt_tui.ui.shared import pacer
 from tinygpt_tui.ui.shared.microscope import Microscope
 from tinygpt_tui.ui.shared.permits import FULL, LEAD_S, PACES, Permits, dial
@@ -139,6 +141,8 @@ async def test_stop_retry_and_a_crash_while_it_is_paused(size: tuple[int, int]) 
         changes = [request for request in engine.script.requests if isinstance(request, ChangeSampling)]
         await bench.until(lambda: changes or engine.script.requests)
         assert engine.allowed[-1] == allowed
+        assert "settings changed" not in str(pane.output.border_subtitle)  # nothing is drawn with it yet
+        engine.write("x")
         await bench.until(lambda: "settings changed" in str(pane.output.border_subtitle))
         await bench.pilot.press("escape")
         await bench.until(lambda: len(engine.stopped) > 0 and not pane.pacer.active)
@@ -156,9 +160,31 @@ async def test_stop_retry_and_a_crash_while_it_is_paused(size: tuple[int, int]) 
         await bench.until(lambda: not pane.pacer.active and not pane.writing.busy)
         assert "ended unexpectedly" in bench.notes
     saved = pane.editor.session  # the app was closed
-    assert [pane.editor.full_text(branch) for branch in saved.branches] == ["abc", "abd"]
+    assert [pane.editor.full_text(branch) for branch in saved.branches] == ["abcx", "abd"]
     assert [branch.turned for branch in saved.branches.values()] == [True, False]
-    assert "settings: changed while it was written" in " ".join(facts_of(saved.branches[0]))
+    assert "settings: temperature 0.9 from token 2" in facts_of(saved.branches[0])
+
+
+async def test_a_text_with_changed_settings_is_reproduced() -> None:
+    async with opened((80, 24)) as bench:
+        pane, engine = bench.screen.pane, bench.engine
+        await bench.ask("ab")
+        engine.begin(seed=5)
+        engine.write("c")
+        await bench.until(lambda: bench.text == "abc")
+        await bench.pilot.press("alt+right")
+        await bench.until(lambda: any(isinstance(request, ChangeSampling) for request in engine.script.requests))
+        engine.write("c")
+        engine.end("stopped")
+        await bench.until(lambda: not pane.writing.busy)
+        next(command for command in bench.screen.palette_commands() if command.title == "Reproduce").run()
+        await bench.until(lambda: len(engine.asked) == 2)
+        again = engine.asked[1]
+        assert (again.prompt, again.changes) == ("ab", (SamplingChange(1, 0.9),))
+        assert (again.sampling.temperature, again.sampling.seed, again.sampling.max_new_tokens) == (0.8, 5, 2)
+        assert "Reproduce" not in [command.title for command in bench.screen.palette_commands()]  # it is being written
+        written = next(written_on(bench.screen, 0.0))
+        assert (written.tokens, written.temperature) == (1, 0.9)  # as a lesson's checks see it
 
 
 async def test_the_temperature_is_turned_from_anywhere_and_always_seen() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from tinygpt_tui.sessions.document import Branch
 from tinygpt_tui.ui.shared.generation_view import Asked
 
 if TYPE_CHECKING:
@@ -18,11 +19,15 @@ FEW = 120  # tokens, to have a text for the microscope
 
 
 class Request(NamedTuple):
-    """Text to generate: what the model is given, how its branch is made, and where it leaves another branch."""
+    """Text to generate: what the model is given, how its branch is made, and where it leaves another branch.
+
+    `repeats` is a branch whose seed, settings and changes of them are used again; None: the settings of the form are.
+    """
 
     asked: Asked
     add_branch: Callable[..., int]  # (card, sampling settings, untrained=…)
     fork_at: int | None = None
+    repeats: Branch | None = None
 
 
 def fresh(pane: TextPane, prompt: str) -> Request:
@@ -39,6 +44,15 @@ def retried(pane: TextPane) -> Request | None:
     """Return the last request again; None if there is none."""
     asked = pane.writing.asked
     return None if asked is None else Request(asked, partial(pane.editor.fork, len(asked.text), ""))
+
+
+def reproduced(pane: TextPane) -> Request | None:
+    """Return the request for the current branch's text again, exactly; None if its seed or its changes are unknown."""
+    branch = pane.editor.current
+    if branch is None or branch.seed is None or not branch.tokens or (branch.turned and not branch.changes):
+        return None
+    asked = Asked(pane.editor.full_text()[: branch.begins_at], branch.prompt_end)
+    return Request(asked, partial(pane.editor.fork, branch.begins_at, ""), repeats=branch)
 
 
 def forked(pane: TextPane, offset: int, text: str) -> Request:
@@ -95,5 +109,10 @@ class Writer:
             return False
         if self._look_next:
             settings = msgspec.structs.replace(settings, max_new_tokens=min(FEW, settings.max_new_tokens))
+        if (branch := request.repeats) is not None:
+            if (branch.model_path, branch.untrained) != (model.card.path, model.untrained):
+                self._pane.notify(f"{branch.model} wrote this text: choose it first", severity="warning", markup=False)
+                return False
+            settings = msgspec.structs.replace(branch.sampling, seed=branch.seed, max_new_tokens=branch.tokens)
         self._pane.write(request, model, settings, at_once=self._look_next)
         return True

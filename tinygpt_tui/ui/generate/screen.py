@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import ClassVar
 
 from textual import on, work
@@ -131,6 +132,9 @@ class GenerateScreen(TabScreen):
         yield from self.panes.palette_commands()
         if self.chooser.can_train and not self.chooser.has_focus_within:
             yield PaletteCommand("Fine-tune", "Start a new run from this model", self.action_train_on)
+        if not self.pane.writing.busy and (again := requests.reproduced(self.pane)) is not None:
+            help_text = "Write the text again exactly: with its seed, its settings and their changes"
+            yield PaletteCommand("Reproduce", help_text, partial(self._write, again))
         if self.pane.output.text and not self.pane.glass.is_open:
             help_text = "Explain it: the influence of each character before it, in the microscope"
             yield PaletteCommand("Why this character?", help_text, self.pane.glass.ask_why)

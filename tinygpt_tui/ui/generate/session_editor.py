@@ -18,7 +18,7 @@ from tinygpt_tui.sessions import tree
 from tinygpt_tui.sessions.autosave import AutoSave, Save
 from tinygpt_tui.sessions.document import Branch, Session, full_text, moment
 from tinygpt_tui.sessions.store import Opened, SessionStore
-from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.settings.sampling import SamplingChange, SamplingSettings
 
 STILL_WRITING = "this text is still being written"
 STOP_FIRST = "stop it first (Esc in the Generate tab)"
@@ -101,10 +101,11 @@ class SessionEditor:
             stamp = {"step": event.step, "validation_loss": event.validation_loss, "in_training": event.in_training}
             self._change(tree.change(self.session, self.writing, seed=event.seed, **stamp))
 
-    def settings_changed(self) -> None:
-        """Record that the branch being written is not drawn as it began."""
-        if self.writing is not None and not self.session.branches[self.writing].turned:
-            self._change(tree.change(self.session, self.writing, turned=True))
+    def settings_changed(self, change: SamplingChange) -> None:
+        """Record that the next tokens of the branch being written are drawn with other settings."""
+        if self.writing is not None:
+            changes = (*self.session.branches[self.writing].changes, change)
+            self._change(tree.change(self.session, self.writing, turned=True, changes=changes))
 
     def append(self, text: str, tokens: int) -> None:
         """Add generated text of this many tokens to the branch being written; fast, whatever its length."""
@@ -269,7 +270,7 @@ class SessionEditor:
     def _write_at(self, branch: Branch, at: int, alternative: str, about: dict[str, Any]) -> int:
         if not branch.tokens and not alternative and at == branch.end:
             # No text was written there (the engine failed, or was stopped): reuse the empty branch.
-            again = tree.change(self.session, branch.id, **about, seed=None, reason="", turned=False)
+            again = tree.change(self.session, branch.id, **about, seed=None, reason="", turned=False, changes=())
             return self._set_writing(tree.choose(again, branch.id))
         return self._set_writing(tree.fork(self.session, branch.id, at, alternative, **about))
 

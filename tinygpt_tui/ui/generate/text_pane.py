@@ -15,7 +15,7 @@ from textual.message import Message
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.vocabulary import characters_of
 from tinygpt_tui.errors import TinyGPTError
-from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted, Token
+from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted, SamplingChanged, Token
 from tinygpt_tui.events.requests import Generate
 from tinygpt_tui.sessions.document import Branch
 from tinygpt_tui.sessions.store import Opened
@@ -164,8 +164,6 @@ class TextPane(Vertical):
         self.glass.set_sampling(sampling)
         if (job := self.writing.job) is not None and job.running and draw_words(before) != draw_words(sampling):
             job.change_sampling(sampling)
-            self.editor.settings_changed()
-            self._border.show_text()
         self._border.set_dials(sampling, self.pacer.dial)
 
     def open_model(self, card: ModelCard) -> None:
@@ -200,9 +198,9 @@ class TextPane(Vertical):
             self.output.mark_fork(request.fork_at)
         candidates = 0 if self.glass.colours else None
         allowed = self.pacer.first_permits(at_once)
-        job = self._engine.start(
-            Generate(model.card.path, asked.text, settings, candidates, model.untrained, allowed=allowed)
-        )
+        changes = request.repeats.changes if request.repeats is not None else ()
+        wanted = Generate(model.card.path, asked.text, settings, candidates, model.untrained)
+        job = self._engine.start(msgspec.structs.replace(wanted, allowed=allowed, changes=changes))
         self.writing.job = job
         self.pacer.follow(job)
         self._follow(self.writing, job)
@@ -236,6 +234,9 @@ class TextPane(Vertical):
                 tokens.append(event)
             elif isinstance(event, GenerationStarted):
                 self._started(event)
+            elif isinstance(event, SamplingChanged):
+                self.editor.settings_changed(event.change)
+                self._border.show_text()
             elif isinstance(event, GenerationEnded):
                 ended = event
         self.editor.append(text, len(tokens))
@@ -344,6 +345,6 @@ class TextPane(Vertical):
 
     def _show_facts(self) -> None:
         branch = self.editor.current
-        greedy = branch is not None and branch.sampling.temperature == 0
+        greedy = branch is not None and branch.last_sampling.temperature == 0
         window = self.writing.window.block_size if self.writing.policy == "exact" else 0
         self.facts.show_text(Written(self.output.text, self.output.prompt_end, greedy, window), self.writing.busy)

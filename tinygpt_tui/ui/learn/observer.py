@@ -60,14 +60,14 @@ def written_on(screen: GenerateScreen, since: float) -> Iterator[Wrote]:
 
 
 def _wrote(branch: Branch, text: str, window: int) -> Wrote:
-    known = _characters(branch.model_path)
+    known, sampling = _characters(branch.model_path), branch.last_sampling
     unknown = "" if known is None else "".join(sorted(set(text[: branch.prompt_end]) - known))
     return Wrote(
         branch.model.removesuffix(UNTRAINED),
         text[-LONGEST_TEXT:],
-        branch.tokens,
-        branch.sampling.temperature,
-        branch.sampling.top_p,
+        branch.tokens - (branch.changes[-1].at if branch.changes else 0),
+        sampling.temperature,
+        sampling.top_p,
         branch.untrained,
         window,
         unknown,

@@ -8,6 +8,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
 from tinygpt_tui.sessions.document import Branch, Session, full_text, words_of
+from tinygpt_tui.sessions.export import changes_of
 from tinygpt_tui.sessions.walk import Row
 from tinygpt_tui.ui.shared.wrapping import shown
 
@@ -42,13 +43,19 @@ def facts_line(branch: Branch, missing: bool, now: datetime) -> str:
     parts = [
         model,
         branch.stamp,
-        f"temperature {branch.sampling.temperature:g}{', changed while writing' if branch.turned else ''}",
+        f"temperature {branch.sampling.temperature:g}{_changes(branch)}",
         seed,
         f"{branch.tokens:,} tokens",
         local_time(branch.created_at, now),
         branch.reason,
     ]
     return " · ".join(part for part in parts if part)
+
+
+def _changes(branch: Branch) -> str:
+    if branch.changes:
+        return f", then {changes_of(branch)}"
+    return ", changed while writing" if branch.turned else ""
 
 
 def preview_text(session: Session, branch: Branch, before: int) -> Text:
