@@ -86,21 +86,26 @@ def fitting(forward: Forward, pieces: Sequence[Piece]) -> Generator[float, None,
     return Fit(scale, tokens, float(losses[len(SCALES) // 2]) / tokens, float(lowest) / tokens)
 
 
-def measuring(forward: Forward, pieces: Sequence[Piece], scale: float = 1.0) -> Generator[float, None, Reliability]:
-    """Yield the share that is done, and return how sure and how right the model is with its logits times `scale`."""
-    sums = np.zeros((3, BARS))  # of the tokens, of how sure it was, of how often it was right
-    loss = 0.0
+def measuring(
+    forward: Forward, pieces: Sequence[Piece], scales: Sequence[float] = (1.0,)
+) -> Generator[float, None, list[Reliability]]:
+    """Yield the share that is done, and return how sure and how right the model is with its logits times each scale."""
+    sums = np.zeros((len(scales), 3, BARS))  # of the tokens, of how sure it was, of how often it was right
+    losses = np.zeros(len(scales))
     for done, (read, targets) in enumerate(pieces):
         left, wanted = _finite(forward(read), targets)
-        mass = np.exp(left * np.float32(scale)).sum(axis=1, dtype=np.float64)
-        bars = np.clip(np.ceil(BARS / mass).astype(np.int64) - 1, 0, BARS - 1)
-        for row, values in enumerate((np.ones_like(mass), 1 / mass, wanted == 0)):
-            sums[row] += np.bincount(bars, values, BARS)
-        loss += float((np.log(mass) - scale * wanted).sum())
+        for place, scale in enumerate(scales):
+            mass = np.exp(left * np.float32(scale)).sum(axis=1, dtype=np.float64)
+            bars = np.clip(np.ceil(BARS / mass).astype(np.int64) - 1, 0, BARS - 1)
+            for row, values in enumerate((np.ones_like(mass), 1 / mass, wanted == 0)):
+                sums[place, row] += np.bincount(bars, values, BARS)
+            losses[place] += float((np.log(mass) - scale * wanted).sum())
         yield (done + 1) / len(pieces)
     with np.errstate(invalid="ignore"):
-        tokens = sums[0]
-        return Reliability(tokens.astype(np.int64), sums[1] / tokens, sums[2] / tokens, loss / float(tokens.sum()))
+        return [
+            Reliability(tokens.astype(np.int64), sure / tokens, right / tokens, float(loss / tokens.sum()))
+            for (tokens, sure, right), loss in zip(sums, losses, strict=True)
+        ]
 
 
 def halves(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:

@@ -53,7 +53,7 @@ def reliability_of(model: Path) -> Generator[float, None, Reliability]:
     stored = read_folder(model)
     run = RunFolder(model).read_settings()
     corpus = text_of(run.corpus).split(run.training, stored.tokenizer)
-    result = yield from measuring(_forward(stored, model), _windows(stored, corpus.validation))
+    (result,) = yield from measuring(_forward(stored, model), _windows(stored, corpus.validation))
     return result
 
 
@@ -69,9 +69,8 @@ def calibrating(model: Path, text: CorpusText | None = None) -> Generator[float,
     raw = read_folder(model, read_tensors(model / WEIGHTS, weight_places(model)))
     forward = _forward(raw, model)
     deciding, judging, words = _texts(model, raw, text)
-    fit = yield from part(fitting(forward, deciding), 0, 1 / 3)
-    before = yield from part(measuring(forward, judging), 1 / 3, 2 / 3)
-    after = yield from part(measuring(forward, judging, fit.logit_scale), 2 / 3)
+    fit = yield from part(fitting(forward, deciding), 0, 1 / 2)
+    before, after = yield from part(measuring(forward, judging, (1.0, fit.logit_scale)), 1 / 2)
     loss = None
     if text is None:
         # The windows that decided are of the validation part, too, if nothing was set aside.
