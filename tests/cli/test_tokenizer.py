@@ -10,6 +10,7 @@ import pytest
 from tinygpt_tui.cli.main import run
 from tinygpt_tui.cli.tokenizer import cut_text
 from tinygpt_tui.tokenizers.byte import ByteTokenizer
+from tinygpt_tui.training import vocabulary
 
 TEXT = "the old fox and the wet dog sat on the mat, and the dog ran.\n" * 40
 
@@ -38,9 +39,15 @@ def test_a_tokenizer_is_trained_shown_and_used(
     assert run(["tokenizer", "encode", place, "-"]) == 0
     assert capsys.readouterr().out.endswith("日³\n")
 
-    assert run(["tokenizer", "compare", "characters", "bytes", "bpe:280", place, "--corpus", corpus]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[:2] for line in lines[3:5]] == [["bpe:280", "280"], [place, "280"]]
+    for sample, about in ((1 << 18, ""), (1000, "≈")):  # of a long text the tokens are estimated
+        monkeypatch.setattr(vocabulary, "SAMPLE", sample)
+        assert run(["tokenizer", "compare", "characters", "bytes", "bpe:280", place, "--corpus", corpus]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split()[:3] for line in lines[1:3]] == [
+            ["characters", "19", "2,440"],
+            ["bytes", "256", f"{about}2,440"],
+        ]
+        assert [line.split()[:2] for line in lines[3:5]] == [["bpe:280", "280"], [place, "280"]]
     assert "│the│" in lines[-1].replace(" ", "")
 
 

@@ -116,6 +116,8 @@ def _encode(arguments: argparse.Namespace) -> None:
 
 
 def _compare(arguments: argparse.Namespace) -> None:
+    from tinygpt_tui.training.vocabulary import counts_all
+
     text = _text(arguments)
     assert text is not None, "--corpus is required"
     start = text.beginning(SEARCHED)
@@ -124,7 +126,8 @@ def _compare(arguments: argparse.Namespace) -> None:
     for name in arguments.tokenizers:
         tokenizer = _tokenizer(name, text)
         length = _length(text, tokenizer)
-        rows.append((name, f"{tokenizer.size:,}", f"{text.characters / length:,.0f}", f"{length:.2f}"))
+        about = "" if counts_all(text, tokenizer) else "≈"
+        rows.append((name, f"{tokenizer.size:,}", f"{about}{text.characters / length:,.0f}", f"{about}{length:.2f}"))
         lines.append(f"{name}: {cut_text(tokenizer, tokenizer.encode(line))}")
     head = ("TOKENIZER", "SIZE", "TOKENS OF THE TEXT", "CHARACTERS A TOKEN")
     write(table(rows, head, right=frozenset({1, 2, 3})) + "\n" + "\n".join(lines) + "\n")

@@ -63,6 +63,11 @@ def count_tokens(text: CorpusText, tokenizer: Tokenizer) -> int:
     return round(len(tokenizer.encode(sample)) * text.characters / len(sample))
 
 
+def counts_all(text: CorpusText, tokenizer: Tokenizer) -> bool:
+    """Whether `count_tokens` reads all of `text`, so that its answer is exact."""
+    return is_of_characters(tokenizer) or text.characters <= SAMPLE
+
+
 def whole_path(name: str) -> str:
     """Return a tokenizer's name in its one form, a file's path from the root: the trainer works in another folder."""
     choice = tokenizer_choice(name)
