@@ -79,6 +79,11 @@ def test_a_net_without_a_window_reads_more_than_it_was_trained_on_at_once() -> N
     assert (len(begun(events).tokens), begun(events).left_out) == (64, 26)
 
 
+def test_where_the_head_cannot_read_the_embedding_no_guess_is_made_of_it() -> None:
+    lens = lens_of(walk(VARIANTS["lstm, plain"], "abc"))
+    assert [len(row.guesses) for row in lens] == [0, 3, 3, 3]
+
+
 @pytest.mark.parametrize("text", ["", "Ж∑💥", "\ud800"])
 def test_where_there_is_nothing_to_read_it_begins_as_a_writing_does(text: str) -> None:
     events = walk(tiny_gpt(), text)

@@ -59,7 +59,8 @@ class Guess(msgspec.Struct, frozen=True, array_like=True):
 class LensRow(msgspec.Struct, frozen=True, array_like=True):
     """What the model would predict if it ended after a layer: the most likely next tokens, for each token shown.
 
-    `step` is the number of the step that the guess was made from.
+    `step` is the number of the step that the guess was made from. There are no guesses where the head cannot read what
+    the layer gives, because that has another width.
     """
 
     title: str

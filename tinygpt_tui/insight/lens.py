@@ -24,19 +24,20 @@ def blocks_of(model: LanguageModel) -> list[nn.Module]:
 
 
 @torch.no_grad()
-def logits_after_layers(model: LanguageModel, ids: Tensor, rows: int) -> Iterator[Tensor]:
+def logits_after_layers(model: LanguageModel, ids: Tensor, rows: int) -> Iterator[Tensor | None]:
     """Yield logits of the last `rows` of ids (1, T), each (1, rows, V): before the first layer, after it, … and after
-    the last, which are the net's own. Without layers, those alone. Where the head cannot read what the first layer is
-    given, because that has another width, it is given zeros.
+    the last, which are the net's own. Without layers, those alone. None where the head cannot read what the first layer
+    is given, because that has another width.
     """
     blocks = blocks_of(model)
     if not blocks:
         yield model(ids)[:, -rows:]
         return
     streams, answers = _streams(model, blocks, ids)
-    if streams[0].shape[-1] != streams[-1].shape[-1]:
-        streams[0] = torch.zeros_like(streams[-1])
     for stream in streams:
+        if stream.shape[-1] != streams[-1].shape[-1]:
+            yield None
+            continue
         try:
             for block, answer in zip(blocks, answers, strict=True):
                 # Of an instance: stepped over, the last one hands on what is looked at.

@@ -73,7 +73,7 @@ class TraceJob:
             title = "embedding" if not row else f"block {row}"
             last = len(recorder.steps) - 1
             step = places[row] if row < len(places) else last
-            guesses = tuple(self._guesses(logits[0]))
+            guesses = () if logits is None else tuple(self._guesses(logits[0]))
             if len(places) < 2:
                 title, step = "table", last
             yield Traced(self.job, lens=(LensRow(title, step, guesses),))

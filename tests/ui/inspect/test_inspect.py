@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from fakes import make_model
 from generate_bench import Bench
@@ -22,6 +23,7 @@ from tinygpt_tui.events.tracing import Neighbour, TokenPlace, Traced
 from tinygpt_tui.ui.inspect import heat
 from tinygpt_tui.ui.inspect.attention_map import AttentionMap
 from tinygpt_tui.ui.inspect.pass_diagram import PassDiagram
+from tinygpt_tui.ui.inspect.passes import NOT_COMPARABLE
 from tinygpt_tui.ui.inspect.screen import InspectScreen
 from tinygpt_tui.ui.inspect.token_map import TokenMap
 from tinygpt_tui.ui.models import parts_tree
@@ -271,6 +273,10 @@ async def test_the_mouse_goes_where_keys_go() -> None:
         assert "block 2" in (diagram.part.trail if diagram.part else ())
         await tab.pilot.click("#view-guesses")
         await tab.sees("▌3 Guesses", "the model's prediction")
+        lens = tab.screen.walked.lens
+        lens[0] = msgspec.structs.replace(lens[0], guesses=())
+        tab.screen.views.move_token(0)
+        await tab.sees(NOT_COMPARABLE)
         await tab.pilot.click("#inspect-model")
         await tab.sees("model to inspect")
         await tab.press("enter")

@@ -14,7 +14,7 @@ from textual.message import Message
 from tinygpt_tui.events.tracing import LensRow
 from tinygpt_tui.ui.inspect.drawing import Drawing, Line
 from tinygpt_tui.ui.inspect.heat_colours import HEAT_CLASSES, HEAT_CSS, palette_of
-from tinygpt_tui.ui.inspect.passes import Pass
+from tinygpt_tui.ui.inspect.passes import NOT_COMPARABLE, Pass
 from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.shared.branch_words import fitted
 from tinygpt_tui.ui.shared.microscope import name_of, percent
@@ -146,6 +146,8 @@ class GuessTable(Drawing, can_focus=True):
         chosen, palette, labels = at == self.row, palette_of(self), self._pass.labels
         title = f"{'▸' if chosen else ' '}{row.title}" if written else ""
         line = Line().append(set_cell_size(title, TITLE_CELLS), style["title" if chosen else "muted"])
+        if not row.guesses:
+            return line.append(NOT_COMPARABLE if written else "", style["muted"])
         for place in shown:
             guess = row.guesses[place][0]
             fill, ground = palette.cell(guess.probability * FADED, 1.0, wide)
@@ -171,6 +173,8 @@ class GuessTable(Drawing, can_focus=True):
         actual = labels[self._token + 1] if self._token + 1 < len(labels) else None
         follows = f"  (▸ next is {name_of(actual)})" if actual is not None else ""
         lines = [Line(f" {where}, after {name_of(labels[self._token])}{follows}", style["muted"])]
+        if not row.guesses:
+            return [*lines, Line(f" {NOT_COMPARABLE}", style["muted"])]
         likely = row.guesses[self._token][: min(CHANCES, room - 1)]
         return lines + [_bar(one.text, one.probability, one.text == actual, width, style) for one in likely]
 
@@ -179,7 +183,7 @@ class GuessTable(Drawing, can_focus=True):
         lens = self._pass.lens
         final = lens[-1].guesses[self._token][0].text
         lines = [Line(f"{name_of(final)} after each layer", style["muted"])]
-        for row in list(reversed(lens))[: room - 1]:
+        for row in [row for row in reversed(lens) if row.guesses][: room - 1]:
             found = next((guess for guess in row.guesses[self._token] if guess.text == final), None)
             line = Line(set_cell_size(row.title, TITLE_CELLS))
             line.append(bar(found.probability if found else 0.0, BAR_CELLS).ljust(BAR_CELLS), style["bar"])

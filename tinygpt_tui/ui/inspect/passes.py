@@ -12,6 +12,9 @@ from tinygpt_tui.events.tracing import LensRow, TokenPlace, Traced, TraceStarted
 MOST_LANES = 6  # wires beside the trunk; more would leave no room for the names
 
 
+NOT_COMPARABLE = "not comparable: the head reads another width"
+
+
 @dataclass(eq=False)
 class Part:
     """A step, one head of it, or a part of the model with steps. `last` is the step whose tensor it passes on."""

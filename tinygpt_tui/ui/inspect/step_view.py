@@ -13,7 +13,7 @@ from tinygpt_tui.ui.inspect.drawing import Drawing, Line
 from tinygpt_tui.ui.inspect.heat import Table, largest_of, legend, narrowed, number, table_of
 from tinygpt_tui.ui.inspect.heat_colours import HEAT_CLASSES, HEAT_CSS, palette_of
 from tinygpt_tui.ui.inspect.pass_diagram import shape_of
-from tinygpt_tui.ui.inspect.passes import Part, Pass, head_word
+from tinygpt_tui.ui.inspect.passes import NOT_COMPARABLE, Part, Pass, head_word
 from tinygpt_tui.ui.shared.branch_words import fitted
 from tinygpt_tui.ui.shared.microscope import name_of, percent
 from tinygpt_tui.words import bar
@@ -176,8 +176,10 @@ class StepView(Drawing):
         """Return what would be predicted after this step: as bars, or as a line."""
         lens = self._pass.lens_of(step)
         labels = self._pass.labels
-        if lens is None or self._token >= len(lens.guesses):
+        if lens is None or self._token >= len(lens.guesses) > 0:
             return []
+        if not lens.guesses:
+            return [Line(NOT_COMPARABLE, style["muted"])]
         after = f"after {name_of(labels[self._token])}"
         guesses = lens.guesses[self._token]
         if not full:
