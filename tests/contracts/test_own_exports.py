@@ -18,7 +18,8 @@ from tinygpt_tui.settings.architecture import ARCHITECTURE_SETTINGS
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.workers.models import open_model
 
-TRIED = ("classic", "modern", "llama", "sliding, with all else", "rnn", "gru", "lstm", "cnn", "bigram", "backpack")
+GPTS = ("classic", "modern", "llama", "sliding, with all else")
+TRIED = (*GPTS, "rnn", "gru", "lstm", "cnn", "mlp", "bigram", "backpack")
 OPENS_AGAIN = [form for form in FORMS.values() if "opens here again" in form.description]
 
 

@@ -11,12 +11,13 @@ block reads the one below, and the state is a memory. The steps through time run
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import handle_torch_function, has_torch_function_variadic
 
 from tinygpt_tui.architectures.base import Head, LanguageModel
 from tinygpt_tui.architectures.memory import Memory
@@ -54,14 +55,19 @@ class RecurrentMemory(Memory):
 class Cell(nn.Module):
     """One recurrent cell, from a stream of tokens to a stream of its states.
 
-    Sources: Elman 1990 (rnn); Cho et al. 2014 in cuDNN's form (gru); Hochreiter and Schmidhuber 1997 with the
-    forget gate of Gers et al. 2000 (lstm).
+    Sources: Elman 1990 (rnn); Cho et al. 2014, in cuDNN's form without `reset_first` (gru); Hochreiter and Schmidhuber
+    1997 with the forget gate of Gers et al. 2000 (lstm).
     """
 
-    def __init__(self, kind: str, gates: int, channels: int, hidden: int, *, state_bias: bool = False) -> None:
-        """`state_bias`: a second bias, as torch's own modules have it; only a GRU's is not one with the first."""
+    def __init__(
+        self, kind: str, gates: int, channels: int, hidden: int, *, state_bias: bool = False, reset_first: bool = False
+    ) -> None:
+        """`state_bias`: a second bias, as torch's own modules have it; only a GRU's is not one with the first.
+
+        `reset_first`: a GRU of Cho et al. 2014, whose reset gate scales the state before its product.
+        """
         super().__init__()
-        self.kind = kind
+        self.kind, self.reset_first = kind, reset_first
         rows = gates * hidden
         self.from_token = nn.Linear(channels, rows)
         self.from_state = nn.Linear(hidden, rows, bias=state_bias)
@@ -96,12 +102,41 @@ class Cell(nn.Module):
         """x (B, T, C), state and cell (B, H) -> all states (B, T, H), the last state and the last cell (B, H)."""
         weights = self._weights
         first = state[None]
+        if self.reset_first:
+            y, last = gru_reset_first(x, first, weights)
+            return y, last[0], cell
         if self.kind == "lstm":
             y, last, last_cell = torch.lstm(x, (first, cell[None]), weights, True, 1, 0.0, self.training, False, True)
             return y, last[0], last_cell[0]
         run = torch.rnn_tanh if self.kind == "rnn" else torch.gru
         y, last = run(x, first, weights, True, 1, 0.0, self.training, False, True)
         return y, last[0], cell
+
+
+def gru_reset_first(x: Tensor, first: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Compute a GRU whose reset gate scales the state before its product, which no kernel of torch does.
+
+    x (B, T, C), first (1, B, H), weights as `torch.gru` takes them -> all states (B, T, H), the last one (1, B, H).
+    Source: Cho et al. 2014.
+    """
+    if has_torch_function_variadic(x, first):  # for those who listen to what a net computes, it is one kernel, too
+        found: tuple[Tensor, Tensor] = handle_torch_function(gru_reset_first, (x, first), x, first, weights)
+        return found
+    from_token, from_state, bias, state_bias = weights
+    state, H = first[0], first.shape[-1]
+    (of_gates, of_new), (gate_bias, new_bias) = (torch.split(one, [2 * H, H]) for one in (from_state, state_bias))
+    states = []
+    for of_token in F.linear(x, from_token, bias).unbind(1):
+        reset, old = torch.sigmoid(of_token[:, : 2 * H] + F.linear(state, of_gates, gate_bias)).chunk(2, dim=-1)
+        new = torch.tanh(of_token[:, 2 * H :] + F.linear(reset * state, of_new, new_bias))
+        state = new + old * (state - new)
+        states.append(state)
+    return torch.stack(states, dim=1), state[None]
+
+
+def resets_first(settings: RecurrentSettings) -> bool:
+    """Return whether a GRU's reset gate scales the state before its product."""
+    return isinstance(settings, GRUSettings) and settings.reset_first
 
 
 class RecurrentBlock(nn.Module):
@@ -113,7 +148,7 @@ class RecurrentBlock(nn.Module):
         self.dropout = settings.dropout
         self.squashes = kind == "rnn"  # GPTnano's output is a tanh; gated cells need none
         self.ln_1 = nn.LayerNorm(C, bias=False)
-        self.cell = Cell(kind, settings.GATES, C, H)
+        self.cell = Cell(kind, settings.GATES, C, H, reset_first=resets_first(settings))
         self.c_proj = nn.Linear(H, C)
         self.ln_2 = nn.LayerNorm(C, bias=False)
         self.mlp = nn.ModuleDict({"c_fc": nn.Linear(C, WIDER * C), "c_proj": nn.Linear(WIDER * C, C)})
@@ -136,7 +171,9 @@ class PlainBlock(nn.Module):
     def __init__(self, kind: str, settings: RecurrentSettings, channels: int) -> None:
         super().__init__()
         self.dropout = settings.dropout
-        self.cell = Cell(kind, settings.GATES, channels, settings.n_hidden, state_bias=True)
+        self.cell = Cell(
+            kind, settings.GATES, channels, settings.n_hidden, state_bias=True, reset_first=resets_first(settings)
+        )
 
     def forward(self, x: Tensor, state: Tensor, cell: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x (B, T, C), state and cell (B, H) -> all states (B, T, H) and the new state and cell."""

@@ -10,6 +10,7 @@ from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.bigram import Bigram
 from tinygpt_tui.architectures.cnn import CNN
 from tinygpt_tui.architectures.gpt import GPT
+from tinygpt_tui.architectures.mlp import WindowMLP
 from tinygpt_tui.architectures.recurrent import Recurrent
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 
@@ -19,6 +20,7 @@ ARCHITECTURES: dict[str, Callable[[Any], LanguageModel]] = {
     "gru": Recurrent,
     "lstm": Recurrent,
     "cnn": CNN,
+    "mlp": WindowMLP,
     "backpack": Backpack,
     "bigram": Bigram,
 }

@@ -42,6 +42,7 @@ MODULES: dict[str, Words] = {
     "mlp.c_fc": Words("m", "wider", "B, T, F", "m = {x} Wᵀ{+b}"),
     "mlp.c_gate": Words("g", "gate", "B, T, F", "g = {x} Wᵀ{+b}"),
     "mlp.c_proj": Words("y", "back", STREAM, "y = {x} Wᵀ{+b}"),
+    "hidden": Words("m", "hidden layer", "B, T, F", "m = {x} Wᵀ{+b}"),
     "c_fc": Words("ab", "convolution", "", "ab = {x} Wᵀ{+b}"),
     "c_proj": Words("y", "projection", STREAM, "y = {x} Wᵀ{+b}"),
     "sense_fc": Words("m", "wider", "B, T, F", "m = {x} Wᵀ{+b}"),
@@ -88,6 +89,7 @@ OPERATIONS: dict[tuple[str, str], tuple[Words | None, ...]] = {
     ("GatedConvolution", "sigmoid"): (Words("g", "gate", STREAM, "g = σ(second half of {x})"),),
     ("GatedConvolution", "mul"): (Words("h", "gated", STREAM, "h = {x} · {y}"),),
     ("GatedConvolution", "add"): (Words("x", "add to the stream", STREAM, "x = {x} + {y}"),),
+    ("WindowMLP", "cat"): (None, Words("h", "the last tokens", "", "h = [{x}ₜ, {x}ₜ₋₁, {x}ₜ₋₂, …]")),
     ("RecurrentBlock", "add"): (
         Words("x", "add to the stream", STREAM, "x = {x} + {y}"),
         Words("x", "add to the stream", STREAM, "x = {x} + {y}"),
@@ -137,14 +139,19 @@ IDS = Words("ids", "token ids", "B, T", "ids = the number of each token")
 WEIGHTS = Words("w", "attention", "B, {H}, T, T", "w = softmax(mask({x} {y}ᵀ {scale}))")
 MIXED = Words("o", "values, mixed", "", "o = w {x}")
 
+_GATES = (
+    Words("r", "reset gate", "B, T, N", "r = σ({x} W_r + s₋₁ U_r + b_r)"),
+    Words("z", "update gate", "B, T, N", "z = σ({x} W_z + s₋₁ U_z + b_z)"),
+)
+_MIXED_STATE = Words("s", "state", "B, T, N", "s = (1 − z) · n + z · s₋₁")
 # What the kernels of recurrent nets compute inside, in the order in which it is computed here.
 CELLS: dict[str, tuple[Words, ...]] = {
     "rnn_tanh": (Words("s", "state", "B, T, N", "s = tanh({x} W + s₋₁ U + b)"),),
-    "gru": (
-        Words("r", "reset gate", "B, T, N", "r = σ({x} W_r + s₋₁ U_r + b_r)"),
-        Words("z", "update gate", "B, T, N", "z = σ({x} W_z + s₋₁ U_z + b_z)"),
-        Words("n", "candidate", "B, T, N", "n = tanh({x} W_n + r · s₋₁ U_n + b_n)"),
-        Words("s", "state", "B, T, N", "s = (1 − z) · n + z · s₋₁"),
+    "gru": (*_GATES, Words("n", "candidate", "B, T, N", "n = tanh({x} W_n + r · s₋₁ U_n + b_n)"), _MIXED_STATE),
+    "gru_reset_first": (
+        *_GATES,
+        Words("n", "candidate", "B, T, N", "n = tanh({x} W_n + (r · s₋₁) U_n + b_n)"),
+        _MIXED_STATE,
     ),
     "lstm": (
         Words("i", "input gate", "B, T, N", "i = σ({x} W_i + s₋₁ U_i + b_i)"),
@@ -160,6 +167,8 @@ CELLS: dict[str, tuple[Words, ...]] = {
 CELL_INPUTS: dict[tuple[str, str], str] = {
     ("gru", "n"): "r",
     ("gru", "s"): "zn",
+    ("gru_reset_first", "n"): "r",
+    ("gru_reset_first", "s"): "zn",
     ("lstm", "c"): "ifg",
     ("lstm", "s"): "oc",
 }

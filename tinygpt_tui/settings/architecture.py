@@ -20,6 +20,7 @@ __all__ = [
     "GPTSettings",
     "GRUSettings",
     "LSTMSettings",
+    "MLPSettings",
     "RNNSettings",
     "RecurrentSettings",
     "name_of",
@@ -93,6 +94,10 @@ class GRUSettings(RecurrentSettings, frozen=True, tag="gru"):
     """The gated recurrent unit: one gate decides how much of the state is replaced, one how much of it is read."""
 
     GATES = 3
+
+    reset_first: Annotated[
+        bool, Meta(description="the reset gate scales the state before its product, not the product; slower")
+    ] = False
 
 
 class LSTMSettings(RecurrentSettings, frozen=True, tag="lstm"):
@@ -172,6 +177,35 @@ class CNNSettings(BaseArchitecture, frozen=True, tag="cnn"):
         }
 
 
+class MLPSettings(BaseArchitecture, frozen=True, tag="mlp"):
+    """The last `block_size` tokens side by side, and one hidden layer (Bengio et al. 2003)."""
+
+    vocab_size: VocabSize = 65
+    block_size: BlockSize = 16
+    n_embd: Width = 64
+    n_hidden: Annotated[int, Meta(ge=1, le=8192, description="width of the hidden layer")] = 256
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of the hidden layer."""
+        return self.n_hidden
+
+    @property
+    def receptive_field(self) -> int:
+        """How many tokens the last logits depend on."""
+        return self.block_size
+
+    @property
+    def supports_sliding(self) -> bool:
+        """Whether its memory can continue exactly, however long the text."""
+        return True
+
+    def parameter_budget(self) -> dict[Part, int]:
+        """Return the parameters of each part, in the order of the forward pass."""
+        V, T, C, H = self.vocab_size, self.block_size, self.n_embd, self.n_hidden
+        return {Part.TOKEN_EMBEDDING: (V + 1) * C, Part.MLP: H * T * C + H, Part.HEAD: V * H + V}
+
+
 class BackpackSettings(BaseArchitecture, frozen=True, tag="backpack"):
     """The Backpack language model: every token has sense vectors, a transformer says how much of each is meant.
 
@@ -238,7 +272,14 @@ class BackpackSettings(BaseArchitecture, frozen=True, tag="backpack"):
 
 # Every architecture's settings; a new architecture adds its own (the tag is its name).
 ArchitectureSettings = (
-    GPTSettings | RNNSettings | GRUSettings | LSTMSettings | CNNSettings | BackpackSettings | BigramSettings
+    GPTSettings
+    | RNNSettings
+    | GRUSettings
+    | LSTMSettings
+    | CNNSettings
+    | MLPSettings
+    | BackpackSettings
+    | BigramSettings
 )
 ARCHITECTURE_SETTINGS: tuple[type[ArchitectureSettings], ...] = typing.get_args(ArchitectureSettings)
 

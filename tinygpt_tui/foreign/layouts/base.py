@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -18,12 +18,14 @@ from tinygpt_tui.foreign.rename import Placed
 from tinygpt_tui.foreign.source import Source
 from tinygpt_tui.reading import convert
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
+from tinygpt_tui.settings.base import BaseArchitecture
 from tinygpt_tui.settings.model_config import TrainedOn
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 Weights = dict[str, NDArray[np.float32]]
 Follow = Callable[[ArchitectureSettings, Reading], ArchitectureSettings]
 MOST_HEADS = 64
+Net = TypeVar("Net", bound=BaseArchitecture)
 
 
 @dataclass(frozen=True)
@@ -128,10 +130,10 @@ class Findings:
         return limited(GPTSettings(**self.values), name)
 
 
-def limited(settings: GPTSettings, name: str) -> GPTSettings:
+def limited(settings: Net, name: str) -> Net:
     """Return `settings` where every one is inside its limits. Raises CheckpointError."""
     try:
-        return convert(msgspec.to_builtins(settings), GPTSettings)
+        return convert(msgspec.to_builtins(settings), type(settings))
     except msgspec.ValidationError as error:
         raise CheckpointError(f"{name} is of a size that is not opened here: {error}", "") from None
 

@@ -42,15 +42,3 @@ LITGPT = Refused(
     and ("transformer.h.0.attn.qkv.weight" in source.tensors or "transformer.h.0.attn.attn.weight" in source.tensors
          or "transformer.h.0.norm_1.weight" in source.tensors),
 )  # fmt: skip
-MAKEMORE_MLP = Refused(
-    "makemore-mlp",
-    "makemore's MLP",
-    "a network that reads a fixed number of tokens at once; its RNN, bigram and transformer open",
-    lambda source: source.has("wte.weight", "mlp.0.weight", "mlp.2.weight") and len(source.tensors) == 5,
-)
-MAKEMORE_GRU = Refused(
-    "makemore-gru",
-    "makemore's GRU",
-    "a cell that resets its state before the product, and torch's does so behind it; its RNN opens",
-    lambda source: source.has("start", "cell.xh_to_z.weight"),
-)

@@ -14,11 +14,12 @@ from tinygpt_tui.foreign.layouts.hugging_face_llama import MODEL_TYPES, HuggingF
 from tinygpt_tui.foreign.layouts.hugging_face_neo import GPTJ, GPTNeo, GPTNeoX, Phi
 from tinygpt_tui.foreign.layouts.lecture import Lecture
 from tinygpt_tui.foreign.layouts.llama2c import Llama2C
+from tinygpt_tui.foreign.layouts.makemore import GRU, RNN, MakemoreMLP
 from tinygpt_tui.foreign.layouts.mingpt_2020 import MinGPT2020
 from tinygpt_tui.foreign.layouts.nanogpt import MinGPT, NanoGPT
 from tinygpt_tui.foreign.layouts.own_export import OwnExport
-from tinygpt_tui.foreign.layouts.refused import LITGPT, MAKEMORE_GRU, MAKEMORE_MLP, NANOCHAT, Refused
-from tinygpt_tui.foreign.layouts.torch_recurrent import MakemoreRNN, TorchRecurrent
+from tinygpt_tui.foreign.layouts.refused import LITGPT, NANOCHAT, Refused
+from tinygpt_tui.foreign.layouts.torch_recurrent import TorchRecurrent
 from tinygpt_tui.foreign.roles.inside import NoAttentionError
 from tinygpt_tui.foreign.source import Source
 
@@ -27,7 +28,7 @@ LAYOUTS: dict[str, Layout] = {
     for layout in (
         OwnExport(), GGUFLayout(), Lecture(), BigramTable(), NanoGPT(), MinGPT(), MinGPT2020(), HuggingFace(),
         HuggingFaceLlama(), GPTNeo(), GPTNeoX(), GPTJ(), Phi(), Llama2C(), NanoReversed(), NanoRecurrent(),
-        MakemoreRNN(), TorchRecurrent(), NANOCHAT, LITGPT, MAKEMORE_MLP, MAKEMORE_GRU,
+        RNN, GRU, MakemoreMLP(), TorchRecurrent(), NANOCHAT, LITGPT,
     )
 }  # fmt: skip
 BY_SHAPE = ByShape()  # asked last

@@ -1,8 +1,7 @@
 """torch's own recurrent modules between an embedding, or one-hot vectors, and a linear layer, under any names.
 
 Shapes say which is which: `weight_ih` has one part for `nn.RNN`, three for `nn.GRU` and four for `nn.LSTM`, each
-as many rows as the state. Such are char-rnn.pytorch, Udacity's CharRNN and most tutorials' models; and makemore's RNN,
-whose cell is one matrix for token and state.
+as many rows as the state. Such are char-rnn.pytorch, Udacity's CharRNN and most tutorials' models.
 """
 
 from __future__ import annotations
@@ -13,23 +12,24 @@ import re
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.foreign.facts import FactSource
-from tinygpt_tui.foreign.layouts.base import Findings, LayoutMatch, Weights
+from tinygpt_tui.foreign.layouts.base import Findings, LayoutMatch, Weights, limited
 from tinygpt_tui.foreign.rename import To, place
 from tinygpt_tui.foreign.source import Source
 from tinygpt_tui.settings.architecture import (
     ArchitectureSettings,
     GRUSettings,
     LSTMSettings,
-    RecurrentSettings,
     RNNSettings,
 )
 
-NETS: Mapping[int, type[RecurrentSettings]] = {net.GATES: net for net in (RNNSettings, GRUSettings, LSTMSettings)}
+Net = RNNSettings | GRUSettings | LSTMSettings
+NETS: Mapping[int, type[Net]] = {net.GATES: net for net in (RNNSettings, GRUSettings, LSTMSettings)}
 _INPUT = re.compile(r"(?P<prefix>(?:.*[._])?)weight_ih(?P<layer>_l\d+)?")
 _NOT_HERE = {"_reverse": "reads texts backwards, too", "weight_hr": "projects its states"}
 _HEADS = ("fc", "linear", "dec", "out", "head", "dense", "proj", "h2o", "classifier")
@@ -91,57 +91,14 @@ class TorchRecurrent:
         found.known("n_hidden", first.hidden, "tensor", "weight_hh")
         found.known("n_layer", len(cells), "tensor", "counted")
         found.known("cells_only", True, "tensor", "cells alone")
-        settings = _settings(net, source, V, first.channels, first.hidden, len(cells))
+        sizes: dict[str, Any] = {"n_embd": first.channels, "n_hidden": first.hidden, "n_layer": len(cells)}
+        settings = limited(net(vocab_size=V, **sizes, cells_only=True), source.name)
 
         def finish(weights: Weights, settings: ArchitectureSettings) -> Weights:
             return weights if embedding else weights | {"wte.weight": np.eye(V, dtype=np.float32)}
 
         characters = string.printable if len(string.printable) == V else ""
         return LayoutMatch(settings, tuple(found.facts), placed, finish=finish, characters=characters)
-
-
-class MakemoreRNN:
-    """makemore's RNN: one matrix for token and state, and a learned state before the first token."""
-
-    name, title = "makemore-rnn", "makemore's RNN"
-    _cell = "cell.xh_to_h"
-
-    def recognises(self, source: Source) -> bool:
-        """See Layout."""
-        return source.has("start", "wte.weight", f"{self._cell}.weight", "lm_head.weight")
-
-    def match(self, source: Source) -> LayoutMatch:
-        """See Layout."""
-        table: dict[str, To | None] = {"start": To("start"), "wte.weight": To("wte.weight")}
-        for kind in ("weight", "bias"):
-            table[f"lm_head.{kind}"] = To(f"lm_head.{kind}")
-            table[f"{self._cell}.{kind}"] = To(f"h.0.cell.from_token.{kind}")
-        placed = place(source.tensors, table, self.title)
-        V, C = _matrix(source, "wte.weight")
-        H = _matrix(source, f"{self._cell}.weight")[0]
-        found = Findings()
-        for name, value in (("vocab_size", V), ("n_embd", C), ("n_hidden", H), ("n_layer", 1)):
-            found.known(name, value, "tensor")
-        for name in ("cells_only", "learned_start"):
-            found.known(name, True, "tensor")
-        settings = _settings(RNNSettings, source, V, C, H, 1, learned_start=True)
-
-        def finish(weights: Weights, settings: ArchitectureSettings) -> Weights:
-            both = weights["h.0.cell.from_token.weight"]
-            apart = {"h.0.cell.from_token.weight": both[:, :C], "h.0.cell.from_state.weight": both[:, C:]}
-            return weights | {name: np.ascontiguousarray(part) for name, part in apart.items()}
-
-        return LayoutMatch(settings, tuple(found.facts), placed, finish=finish)
-
-
-def _settings(
-    net: type[RecurrentSettings], source: Source, V: int, C: int, H: int, layers: int, learned_start: bool = False
-) -> ArchitectureSettings:
-    if not (V >= 1 and 2 <= C <= 4096 and 1 <= H <= 8192 and 1 <= layers <= 48):
-        raise CheckpointError(f"{source.name} is of a size that is not opened here", "")
-    made = net(vocab_size=V, n_embd=C, n_hidden=H, n_layer=layers, cells_only=True, learned_start=learned_start)
-    assert isinstance(made, RNNSettings | GRUSettings | LSTMSettings)
-    return made
 
 
 def _cells(source: Source) -> list[_Cell]:
@@ -156,8 +113,8 @@ def _cells(source: Source) -> list[_Cell]:
         if match is None:
             continue
         prefix, layer = match["prefix"], match["layer"] or ""
-        rows, channels = _matrix(source, name)
-        of_state, hidden = _matrix(source, f"{prefix}weight_hh{layer}")
+        rows, channels = matrix(source, name)
+        of_state, hidden = matrix(source, f"{prefix}weight_hh{layer}")
         if of_state != rows or not hidden or rows % hidden or rows // hidden not in NETS:
             raise CheckpointError(f"{source.name}: {name} is of no RNN, GRU or LSTM: {rows} x {channels}", "")
         found.append(_Cell(prefix, layer, channels, hidden, rows // hidden))
@@ -196,7 +153,8 @@ def _has_bias(source: Source, name: str) -> bool:
     return name.removesuffix("weight") + "bias" in source.tensors
 
 
-def _matrix(source: Source, name: str) -> tuple[int, int]:
+def matrix(source: Source, name: str) -> tuple[int, int]:
+    """Return the shape of a matrix. Raises CheckpointError where it is none, or not there."""
     shape = source.shape(name)
     if len(shape) != 2 or not math.prod(shape):
         raise CheckpointError(f"{source.name}: {name} is no matrix", "the file is damaged")
