@@ -11,11 +11,12 @@ import pytest
 import torch
 from spellings import MODERN, MODERN_SPELLINGS, POST, PRE, SPELLINGS, Kind, Spelling, State, forward, greedy, trained
 
-from tinygpt_tui import load
+from tinygpt_tui import load, paths
 from tinygpt_tui.checkpoints.engines import forward_of
 from tinygpt_tui.checkpoints.foreign_card import foreign_card
 from tinygpt_tui.checkpoints.library import doubts_of
 from tinygpt_tui.checkpoints.stored import read_model
+from tinygpt_tui.cli.main import run as main
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.foreign.facts import doubts
 from tinygpt_tui.foreign.opening import Overrides, inspect_checkpoint
@@ -76,15 +77,21 @@ def test_what_has_other_parts_is_refused_by_their_names(name: str, states: dict[
         inspect_checkpoint(tmp_path)
 
 
-def test_what_no_text_tells_is_a_guess_everywhere(states: dict[str, State], tmp_path: Path) -> None:
+def test_what_no_text_tells_is_a_guess_everywhere(
+    states: dict[str, State], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Random weights know no text: the list, the card and the line before a text say what is assumed."""
     state = {name: torch.randn(tensor.shape) for name, tensor in states["pre-norm"].items()}
     torch.save(SPELLINGS["rasbt"].state_dict(state), tmp_path / "model.pt")
+    paths.models_folder().mkdir(parents=True)
+    torch.save(SPELLINGS["rasbt"].state_dict(state), paths.models_folder() / "net.pt")
+    assert main(["models"]) == 0
     said = "not known: assumed 4 heads, pre-norm, gelu, scale 1/√head_size"
     assert said in doubts(foreign_card(tmp_path / "model.pt").facts)
     facts = {fact.name: fact for fact in read_model(tmp_path / "model.pt").facts}
     assert (facts["n_head"].source, facts["n_head"].assumed) == ("guess", "4 heads")
     assert said in doubts_of(tmp_path / "model.pt")
+    assert f"net.pt: its 65 ids are shown as numbers: no file says what they mean; {said}" in capsys.readouterr().err
 
 
 def test_a_config_beside_the_weights_is_no_guess(states: dict[str, State], tmp_path: Path) -> None:

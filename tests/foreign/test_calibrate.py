@@ -118,7 +118,7 @@ def test_what_was_measured_is_remembered_until_the_file_changes(
     torch.save(trained[1], tmp_path / "model.pth")
     inspection = inspect_checkpoint(tmp_path / "model.pth")
     assert cached_calibration(inspection) is None
-    cache_calibration(inspection)
+    cache_calibration(inspection, inspection)
     again = cached_calibration(inspect_checkpoint(tmp_path / "model.pth"))
     assert again is not None
     assert (again.questions, again.facts) == ((), inspection.facts)

@@ -108,7 +108,7 @@ def test_without_evidence_the_order_is_the_programs_own(trained: dict[str, Tenso
 def test_the_order_is_remembered(trained: dict[str, Tensor], tmp_path: Path) -> None:
     torch.save({"model": in_file(trained, "kqv"), "model_args": {"n_head": HEADS}}, tmp_path / "ckpt.pt")
     inspection = inspect_checkpoint(tmp_path / "ckpt.pt", Overrides({"qkv_order": "kqv"}))
-    cache_calibration(inspection)
+    cache_calibration(inspection, inspection)
     again = cached_calibration(inspect_checkpoint(tmp_path / "ckpt.pt"))
     assert again is not None
     name = "transformer.h.0.attn.c_attn.weight"

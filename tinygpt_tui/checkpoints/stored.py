@@ -64,7 +64,7 @@ def read_model(
     else:
         inspection, weights = read_calibrated(found, overrides.corpus if overrides else "", report)
         if cached:
-            cache_calibration(inspection)
+            cache_calibration(found, inspection)
     return StoredModel(inspection.config, weights, inspection.tokenizer, inspection.layout.name, inspection.facts)
 
 

@@ -9,6 +9,7 @@ import msgspec
 from tinygpt_tui.checkpoints.library import list_models
 from tinygpt_tui.cli.engine_words import print_engine
 from tinygpt_tui.cli.output import notify, table, write, write_data
+from tinygpt_tui.foreign.facts import doubts
 from tinygpt_tui.settings.model_config import TrainedOn
 from tinygpt_tui.words import loss_words
 
@@ -41,6 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     head = ("NAME", "ARCHITECTURE", "PARAMETERS", "WINDOW", "VAL LOSS", "CORPUS", "FROM")
     write(table(rows, head, right=frozenset({2, 3, 4})))
+    for card in cards:
+        if doubt := doubts(card.facts):
+            notify(f"{card.name}: {doubt}")
     print_engine()
     return 0
 

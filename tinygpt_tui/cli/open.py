@@ -109,7 +109,8 @@ def _open(path: Path, typed: Overrides, arguments: argparse.Namespace) -> None:
         write_data(msgspec.json.encode(_plain(stored, path, saved)).decode() + "\n")
         return
     config = stored.config
-    write(f"{path}\n{config.parameters:,} parameters, a window of {config.architecture.block_size}\n")
+    length = config.architecture.context_length
+    write(f"{path}\n{config.parameters:,} parameters, {f'a window of {length}' if length else 'no window'}\n")
     rows = [
         (fact.name.replace("_", " "), fact.value, source_in_words(fact.source), fact.detail) for fact in stored.facts
     ]

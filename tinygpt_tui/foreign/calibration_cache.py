@@ -64,17 +64,17 @@ def cached_calibration(inspection: Inspection) -> Inspection | None:
     )
 
 
-def cache_calibration(inspection: Inspection) -> None:
-    """Keep what was measured. Where nothing can be kept it is measured again, no more."""
-    cache = _read()
-    cache.measured.pop(_key(inspection), None)
+def cache_calibration(found: Inspection, measured: Inspection) -> None:
+    """Keep what was measured of a checkpoint, by how it was found. Where nothing can be kept it is measured again."""
+    cache, key = _read(), _key(found)
+    cache.measured.pop(key, None)
     while len(cache.measured) >= MOST_ENTRIES:
         del cache.measured[next(iter(cache.measured))]
-    cache.measured[_key(inspection)] = Measured(
-        settings=inspection.settings,
-        facts=inspection.facts,
-        tokenizer=inspection.tokenizer.to_dict(),
-        reading=inspection.reading,
+    cache.measured[key] = Measured(
+        settings=measured.settings,
+        facts=measured.facts,
+        tokenizer=measured.tokenizer.to_dict(),
+        reading=measured.reading,
     )
     with contextlib.suppress(StorageError):
         write_bytes(paths.measured_file(), msgspec.json.encode(cache))

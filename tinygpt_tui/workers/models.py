@@ -250,7 +250,7 @@ def _open_foreign(path: Path, untrained: bool, device: str) -> OpenedModel:
         if native_library(found.settings) is None:
             torch_for(found.settings, threads=THREADS)
         inspection, _ = read_calibrated(found)
-        cache_calibration(inspection)
+        cache_calibration(found, inspection)
     if untrained:
         return _open_untrained(path, inspection.config, inspection.tokenizer, device)
     return opened_from(StoredModel(inspection.config, weights_of(inspection), inspection.tokenizer), inspection.name)
