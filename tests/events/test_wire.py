@@ -76,6 +76,7 @@ EXAMPLES: list[typing.Any] = [
     training.Sample(1, "a\nb"),
     training.Saved(1, "best"),
     training.Calibrated(9, 0.8, 2000, 1.25),
+    training.TeacherMeasured(0, 1.5),
     training.Paused(1, "full"),
     training.Resumed(1),
     training.RolledBack(1, 3, "the loss", 0.5),

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from tinygpt_tui import paths
+from tinygpt_tui.cli.distil import add_distil_flags, distilled
 from tinygpt_tui.cli.output import notify, write, write_data
 from tinygpt_tui.exports.forms import FORMS, find_form
 from tinygpt_tui.words import size
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-check", action="store_true", help="do not verify the export with the other program's library"
     )
     parser.add_argument("--json", action="store_true", help="print what was written as JSON instead of its path")
+    add_distil_flags(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -40,8 +42,11 @@ def run(arguments: argparse.Namespace) -> int:
     model = model_at(arguments.model)
     path = paths.typed_path(arguments.path)
 
-    from tinygpt_tui.exports.export import export
+    from tinygpt_tui.exports.export import check_place, export
 
+    if arguments.distil:
+        check_place(form, path, arguments.force)  # before minutes are spent
+        model = distilled(arguments, form, model)
     done = export(
         model,
         form,

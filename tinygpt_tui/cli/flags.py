@@ -146,7 +146,7 @@ def add_plain_flag(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_corpus_flags(parser: argparse.ArgumentParser, *, required: bool, words: str = "the text:") -> None:
+def add_corpus_flags(parser: argparse._ActionsContainer, *, required: bool, words: str = "the text:") -> None:
     """Add the flags that say where a text comes from; `words` say what it is for."""
     parser.add_argument(
         "--corpus",

@@ -105,6 +105,13 @@ class Calibrated(msgspec.Struct, frozen=True, tag=True):
     validation_loss: Number
 
 
+class TeacherMeasured(msgspec.Struct, frozen=True, tag=True):
+    """The loss of the model whose probabilities are learned, over what a final evaluation of this run reads."""
+
+    step: Count
+    validation_loss: Number
+
+
 class Paused(msgspec.Struct, frozen=True, tag=True):
     """The user asked for a pause, or something (`reason`) forces one."""
 
@@ -195,6 +202,7 @@ TrainingEvent = (
     | Sample
     | Saved
     | Calibrated
+    | TeacherMeasured
     | Paused
     | Resumed
     | RolledBack

@@ -13,8 +13,8 @@ from tinygpt_tui.checkpoints.stored import read_model
 from tinygpt_tui.errors import UsageError, storage_error
 from tinygpt_tui.exports import gguf_file, hugging_face
 from tinygpt_tui.exports.check import check
-from tinygpt_tui.exports.forms import Form, check_form, net_of, strangers
-from tinygpt_tui.exports.hugging_face import MODEL_FILE, STANDARD
+from tinygpt_tui.exports.forms import STANDARD, Form, check_form, net_of, strangers
+from tinygpt_tui.exports.hugging_face import MODEL_FILE
 from tinygpt_tui.exports.model_card import run_of, write_card
 from tinygpt_tui.exports.result import Checked, Exported
 from tinygpt_tui.exports.source import ExportSource
@@ -22,6 +22,7 @@ from tinygpt_tui.exports.writers import WRITERS
 from tinygpt_tui.files import check_new, is_file, is_folder, replace_file, whole_folder
 from tinygpt_tui.foreign.hub import folder_name
 from tinygpt_tui.packages import require
+from tinygpt_tui.runs.distilled import cost_words
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.settings.architecture import GPTSettings
 
@@ -48,10 +49,7 @@ def export(
     name = folder_name(model) if model.is_dir() else model.stem
     if is_native(model):  # it can be said before anything is read
         check_form(form, name, read_config(model).architecture, approximate)
-    if form.package:
-        require(form.package, f"writing {form.title}", form.extra)
-    single = form.alone and path.suffix == Path(form.file).suffix
-    _check_place(path, single, force)
+    single = check_place(form, path, force)
     source = ExportSource(name, read_model(model))
     check_form(form, name, source.config.architecture, approximate)
     with _place(path, single, form, force) as folder:
@@ -60,6 +58,7 @@ def export(
             raise UsageError(f"this model is too large for one {form.file}", "give a folder")
         checked = check(form.name, source, folder) if checking else None
         notes = _notes(form, source, checked)
+        notes += [words] if (words := cost_words(RunFolder(model))) else []
         (folder / CARD).write_text(
             write_card(source.name, source.config, form, run_of(RunFolder(model)), notes, _prompt(source)),
             encoding="utf-8",
@@ -71,11 +70,16 @@ def export(
     return Exported(form.name, str(path), files, notes, checked)
 
 
-def _check_place(path: Path, single: bool, force: bool) -> None:
-    """Raise UsageError where something stands in the way that may not be replaced."""
-    if single:
+def check_place(form: Form, path: Path, force: bool) -> bool:
+    """Return whether `path` becomes a single file.
+
+    Raises UsageError where something is in the way that may not be replaced, MissingPackageError.
+    """
+    if form.package:
+        require(form.package, f"writing {form.title}", form.extra)
+    if form.alone and path.suffix == Path(form.file).suffix:
         check_new(path, force)
-        return
+        return True
     if os.path.lexists(path) and not is_folder(path):
         raise UsageError(f"{path} is a file already", "give a folder that is not there yet")
     strangers = sorted(entry.name for entry in path.iterdir() if entry.name not in WRITTEN) if is_folder(path) else []
@@ -84,6 +88,7 @@ def _check_place(path: Path, single: bool, force: bool) -> None:
         raise UsageError(f"{path} holds other things: {shown}", "give a folder that is not there yet")
     if is_folder(path) and any(path.iterdir()) and not force:
         raise UsageError(f"there is an export in {path} already", "--force replaces it")
+    return False
 
 
 @contextmanager

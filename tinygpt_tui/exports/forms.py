@@ -78,7 +78,7 @@ class Form(NamedTuple):
     itself. `nets` names for each net that the form has a place for the settings and their values (None: all values);
     with no `nets` at all it has a place for everything. `nearly` are values that it can come close to; with `rounds`
     its numbers have fewer digits than the model's. `package` is what must be installed, and `extra` the extra of this
-    program that brings it.
+    program that brings it; `student` is the preset whose models it stores, and which can learn from any other model.
     """
 
     name: str
@@ -91,6 +91,7 @@ class Form(NamedTuple):
     rounds: bool = False
     package: str = ""
     extra: str = ""
+    student: str = ""
 
 
 def _gguf(name: str, file: str, description: str, rounds: bool = True) -> Form:
@@ -106,6 +107,7 @@ def _gguf(name: str, file: str, description: str, rounds: bool = True) -> Form:
         rounds=rounds,
         package="gguf",
         extra="gguf",
+        student="llama",
     )
 
 
@@ -128,6 +130,7 @@ FORMS: dict[str, Form] = {
             {"gpt2": {**_GPT2, "activation": frozenset({"gelu"})}},
             "ckpt.pt and meta.pkl, for sample.py and train.py",
             package="torch",
+            student="nanogpt",
         ),
         Form(
             "hf",
@@ -141,6 +144,7 @@ FORMS: dict[str, Form] = {
                 **_FAMILY,
             },
             "a folder for transformers, with its tokenizer; other than GPT-2 and Llama with a model file",
+            student="llama",
         ),
         Form(
             "onnx",
@@ -178,6 +182,7 @@ FORMS: dict[str, Form] = {
 }  # fmt: skip
 
 
+STANDARD = ("gpt2", "llama")  # the nets that transformers knows; others bring a model file
 _DESTINATIONS = {"Hugging Face": "hf", "GGUF": "gguf", "nanoGPT": "nanogpt"}  # the programs that people ask for first
 
 
@@ -210,6 +215,11 @@ def net_of(form: Form, settings: ArchitectureSettings, approximate: bool = False
         return None
     nets = [net for net in form.nets if (net if net in _FAMILY else "gpt") == name_of(settings)]
     return min(nets, key=lambda net: len(_strangers(form, net, settings, approximate)), default="")
+
+
+def is_standard(form: Form, settings: ArchitectureSettings) -> bool:
+    """Whether `form` stores the model exactly, and the other program runs it without a model file of ours."""
+    return not strangers(form, settings) and net_of(form, settings) in STANDARD
 
 
 def _strangers(form: Form, net: str, settings: ArchitectureSettings, approximate: bool) -> list[str]:
@@ -257,6 +267,8 @@ def check_form(form: Form, name: str, settings: ArchitectureSettings, approximat
         way_out = (
             f"what can: {', '.join(f'--to {other.name}' for other in FORMS.values() if not unsaid(other, settings))}"
         )
+    if form.student:
+        way_out += f"; --distil trains a {form.student} on its probabilities, and exports that"
     raise UsageError(
         f"{name} cannot be exported to {form.name}: {form.title} has no place for {'; '.join(strange)}", way_out
     )

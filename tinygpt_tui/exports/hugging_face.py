@@ -16,7 +16,7 @@ import numpy as np
 import safetensors.numpy
 
 from tinygpt_tui.exports.classic import classic_tensors, llama_tensors, renamed
-from tinygpt_tui.exports.forms import FORMS, net_of
+from tinygpt_tui.exports.forms import FORMS, STANDARD, net_of
 from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.foreign.layouts.base import Weights
 from tinygpt_tui.settings.architecture import ArchitectureSettings, BackpackSettings, GPTSettings, name_of
@@ -32,7 +32,6 @@ ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new", "relu": "relu", "relu_sq
 TURNED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 
 
-STANDARD = ("gpt2", "llama")  # the nets in the forms' table that transformers knows; others bring a model file
 MODEL_FILE = "modeling_tinygpt.py"
 _LLAMA_TOP = {"transformer.wte": "model.embed_tokens", "transformer.ln_f": "model.norm", "lm_head": "lm_head"}
 _LLAMA_BLOCK = {

@@ -9,8 +9,7 @@ import msgspec
 
 import tinygpt_tui
 from tinygpt_tui.errors import TinyGPTError
-from tinygpt_tui.exports.forms import Form, net_of
-from tinygpt_tui.exports.hugging_face import STANDARD
+from tinygpt_tui.exports.forms import STANDARD, Form, net_of
 from tinygpt_tui.runs.folder import RunFolder, RunSettings
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings, name_of
 from tinygpt_tui.settings.fields import written

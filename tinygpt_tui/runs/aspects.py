@@ -103,6 +103,7 @@ def chart_of(
         [
             *_guessing(beside.vocab_size, scale, unit, styles["level"], brief=brief),
             *_levels(beside, unit, styles["level"], end=_end(history), brief=brief),
+            *_teacher(history, unit, styles["level"]),
         ],
         best=(float(best[0]), _one(unit, best[1])) if best else None,
         y_label=label,
@@ -155,6 +156,12 @@ def _levels(
         if len(overlay.steps) and overlay.steps[0] > end:  # its curve begins beyond this run
             levels.append(Level(overlay.name, _one(unit, float(min(overlay.losses))), style))
     return levels
+
+
+def _teacher(history: RunHistory, unit: Callable[[Floats], Floats], style: StyleType) -> list[Level]:
+    """The loss of the model whose probabilities the run learns."""
+    known = history.teacher
+    return [] if known is None else [Level("teacher", _one(unit, known.validation_loss), style)]
 
 
 def _end(history: RunHistory) -> int:

@@ -35,7 +35,7 @@ class CorpusReference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartingModel(msgspec.Struct, frozen=True, kw_only=True):
-    """The model whose weights a run starts from, and their step, if known."""
+    """The model whose weights a run starts from, or whose probabilities it learns, and their step, if known."""
 
     name: str
     path: str
@@ -48,7 +48,11 @@ class StartingModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`run/settings.json`: every setting, resolved, and what else decides the result."""
+    """`run/settings.json`: every setting, resolved, and what else decides the result.
+
+    The run starts from the weights of `start`, and learns the probabilities of `teacher` instead of the text's next
+    tokens; None: neither.
+    """
 
     format: int = 1
     name: str
@@ -58,6 +62,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     training: TrainingSettings
     extensions: list[Extension] = []
     start: StartingModel | None = None
+    teacher: StartingModel | None = None
     versions: dict[str, str] = {}
     machine: str = ""
 

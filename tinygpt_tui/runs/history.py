@@ -31,6 +31,7 @@ from tinygpt_tui.events.training import (
     Sample,
     Saved,
     Step,
+    TeacherMeasured,
     TrainingEvent,
 )
 from tinygpt_tui.runs.columns import Columns, Floats
@@ -41,6 +42,7 @@ LOG_LINES = 1000
 BEST = " ◆ best"
 NEWS = 1.1  # a plan that differs by this factor from the last one logged is worth a line
 LOSSES = ("loss", "validation_loss", "train_loss", "best_loss", "part_loss")  # in events, nats per token
+WITH_LOSSES = Step | Evaluation | Calibrated | TeacherMeasured | RunEnded
 MEASURED = Step.__struct_fields__  # the columns of `RunHistory.measured`, `step` first
 
 
@@ -71,6 +73,7 @@ class RunHistory:
         self.ended: RunEnded | None = None
         self.paused: Paused | None = None
         self.calibrated: Calibrated | None = None
+        self.teacher: TeacherMeasured | None = None
         self.last_step: Step | None = None
         self.progress: Progress | None = None  # of what is done now, where it takes long
         self._from_step = 0
@@ -81,7 +84,7 @@ class RunHistory:
         """Add `events`, in their order."""
         for event in events:
             self.progress = event if isinstance(event, Progress) else None
-            if self.characters_per_token != 1.0 and isinstance(event, Step | Evaluation | Calibrated | RunEnded):
+            if self.characters_per_token != 1.0 and isinstance(event, WITH_LOSSES):
                 event = _per_character(event, self.characters_per_token)
             match event:
                 case Step():
@@ -100,6 +103,9 @@ class RunHistory:
                 case Calibrated():
                     self.calibrated = event
                     self._log_line(event.step, f"calibrated: {self.calibration_words}")
+                case TeacherMeasured():
+                    self.teacher = event
+                    self._log_line(event.step, f"the teacher has validation {self.loss_words(event.validation_loss)}")
                 case Saved():
                     self._add_saved(event)
                 case Paused():

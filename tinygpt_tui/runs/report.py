@@ -54,7 +54,6 @@ class RunReport:
         text = f"{corpus.name}, {corpus.characters:,} characters" if corpus.characters else corpus.name
         started = self.history.started
         where = f"{self.settings.machine}, {started.device}" if started else self.settings.machine
-        start = self.settings.start
         rows = [
             ("state", f"{card.state}, {card.step:,}{of} steps"),
             ("best validation loss", f"{best} (nats per character, over {read} the validation split)"),
@@ -67,11 +66,18 @@ class RunReport:
         ]
         if words := self.history.calibration_words:
             rows.insert(2, ("calibrated", words))
-        return [*rows[:3], ("started from", start.words), *rows[3:]] if start else rows
+        origins = (("started from", self.settings.start), ("distilled from", self.settings.teacher))
+        return [*rows[:3], *((title, model.words) for title, model in origins if model), *rows[3:]]
 
     def command(self) -> str:
         """Return the command that starts the same run again."""
-        preset, start = self.settings.preset, self.settings.start
+        preset, start, teacher = self.settings.preset, self.settings.start, self.settings.teacher
+        if teacher is not None:
+            form, minutes = "nanogpt" if preset == "nanogpt" else "gguf", written(self.settings.training.minutes)
+            place = f"{self.name}-again.{form}"
+            return platforms.command_line(
+                "tinygpt-tui", "export", teacher.name, place, "--to", form, "--distil", "--minutes", minutes
+            )
         if start is not None:
             return self._command_from(start)
         try:

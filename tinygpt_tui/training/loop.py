@@ -17,7 +17,7 @@ from tinygpt_tui.corpora.batches import Windows
 from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.corpora.streams import Streams
 from tinygpt_tui.errors import RunError
-from tinygpt_tui.events.training import Evaluation, Note, RolledBack, Sample, Step, TrainingEvent
+from tinygpt_tui.events.training import Evaluation, Note, RolledBack, Sample, Step, TeacherMeasured, TrainingEvent
 from tinygpt_tui.planning.time_budget import TimeBudget
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.settings.training import Extension, TrainingSettings
@@ -55,12 +55,16 @@ class Training:
         control: Control | None = None,
         extensions: Sequence[Extension] = (),
         group: ProcessGroup = ALONE,
+        teacher: LanguageModel | None = None,
     ) -> None:
-        """Draws the first weights from `settings.seed`; the global random state is this run's from here on."""
+        """Draws the first weights from `settings.seed`; the global random state is this run's from here on.
+
+        With a `teacher`, on the same device and with the same ids, its probabilities are learned, not the next tokens.
+        """
         group.check(settings)
         torch.manual_seed(settings.seed)
         self.group = group
-        self.settings, self.corpus, self.device = settings, corpus, device
+        self.settings, self.corpus, self.device, self.teacher = settings, corpus, device, teacher
         self.model: LanguageModel = build(settings.architecture).to(device)
         self.precision = Precision(settings, device)
         native = not self.precision.halved and use_fused(self.model)  # the native forms know float32 alone
@@ -91,6 +95,10 @@ class Training:
     def events(self) -> Iterator[TrainingEvent]:
         """Train from `step` to the end; `stopped` says whether the user ended it before."""
         self.time_budget.start_clock()
+        if self.teacher is not None and not self.step:
+            loss = yield from self.evaluations.measure_again(self.teacher, self.step)
+            if loss is not None:
+                yield TeacherMeasured(self.step, loss)
         while True:
             try:
                 yield from self._evaluate_if_due()
@@ -193,7 +201,17 @@ class Training:
                 logits = self._bptt.logits(self.model, inputs, self.step)
             else:
                 logits = self.compiling.forward(self.model)(inputs)
-        return F.cross_entropy(logits.float().view(-1, logits.shape[-1]), targets.reshape(-1))
+            goals = targets.reshape(-1) if self.teacher is None else self._probabilities(self.teacher, inputs)
+        return F.cross_entropy(logits.float().view(-1, logits.shape[-1]), goals)
+
+    @torch.no_grad()
+    def _probabilities(self, teacher: LanguageModel, inputs: Tensor) -> Tensor:
+        """Return what `teacher` expects after each of `inputs` (B, T), as (B T, V).
+
+        Learned by cross entropy, which differs from the KL divergence only by what no weight changes.
+        """
+        probabilities: Tensor = teacher(inputs).float().flatten(0, 1).softmax(-1)
+        return probabilities
 
     def _try_compiling(self) -> Iterator[TrainingEvent]:
         """If the next step would be the first compiled one, try whether it works; nothing else changes by that."""

@@ -25,7 +25,7 @@ from tinygpt_tui.events.training import Progress, TrainingEvent
 from tinygpt_tui.reading import open_file
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.extending import text_changed
-from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings
+from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings, StartingModel
 from tinygpt_tui.settings.tokenizer import CHARACTERS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
@@ -77,11 +77,14 @@ def preparing(
     chosen = settings.training
     with _until_stop(control):
         state = _read_state(folder.resume) if folder.resume.exists() else None
-        base = _base_of(settings) if state is None else None
+        base = _opened(settings.start, "to start from") if state is None else None
+        teacher = _opened(settings.teacher, "to learn from")
+    if teacher is not None and group.size > 1:
+        raise UsageError("a run that learns from a model is trained by one process", "start it without torchrun")
     if base is not None:
         chosen = with_architecture(chosen, base.config.architecture)  # what its headers left open is known now
         settings = msgspec.structs.replace(settings, training=chosen)
-    tokenizer = _tokenizer_of(folder, settings, base)
+    tokenizer = _tokenizer_of(folder, settings, base or teacher)
     if corpus is None or (tokenizer is not None and tokenizer.to_dict() != corpus.tokenizer.to_dict()):
         corpus, reference, notes = yield from _read_corpus(folder, settings, tokenizer, control)
     else:
@@ -102,7 +105,8 @@ def preparing(
     if chosen.calibration_share and not len(aside):
         notes.append(TOO_SHORT)
     with _until_stop(control):
-        training = Training(chosen, corpus, device, control, settings.extensions, group)
+        learned = teacher.model.to(device) if teacher else None
+        training = Training(chosen, corpus, device, control, settings.extensions, group, learned)
     notes += [training.precision.words] if training.precision.halved else []
     notes += [training.evaluations.reads] if training.evaluations.reads else []
     group.start(Setup(training.settings, str(device), torch.get_num_threads(), str(corpus.train.dtype)), corpus.train)
@@ -156,18 +160,18 @@ def _is_placed(chosen: TrainingSettings, state: dict[str, Any] | None, group: Pr
     return state is not None or bool(chosen.threads and one_place and group.size == 1)
 
 
-def _base_of(settings: RunSettings) -> Checkpoint | None:
-    """Open the model that the run starts from, if it does."""
-    if settings.start is None:
+def _opened(model: StartingModel | None, purpose: str) -> Checkpoint | None:
+    """Open the model that the run needs for that purpose, if it needs one."""
+    if model is None:
         return None
     try:
-        return open_checkpoint(Path(settings.start.path))
+        return open_checkpoint(Path(model.path))
     except TinyGPTError as error:
-        raise RunError(f"the model to start from cannot be opened: {error.message}", error.hint) from error
+        raise RunError(f"the model {purpose} cannot be opened: {error.message}", error.hint) from error
 
 
 def _tokenizer_of(folder: RunFolder, settings: RunSettings, base: Checkpoint | None) -> Tokenizer | None:
-    """Return the tokenizer that the run must use; None if one is made from its text.
+    """Return the tokenizer that the run must use, that of its `base` or teacher; None if one is made from its text.
 
     A run that resumes keeps its own, whatever has become of the file that it was read from.
     """
@@ -197,7 +201,8 @@ def _read_corpus(
         raise text_changed(folder, path)
     if tokenizer:
         found = text_for(tokenizer, found)
-        tokenizer = for_text(tokenizer, found.alphabet)
+        if settings.teacher is None:  # which has no probabilities for other characters: they are left out
+            tokenizer = for_text(tokenizer, found.alphabet)
     else:
         with _until_stop(control):
             tokenizer = tokenizer_for(chosen.tokenizer, found, chosen.validation_share)

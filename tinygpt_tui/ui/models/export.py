@@ -30,7 +30,8 @@ class FormList(OptionList):
     HELP = """## Export
 
 The formats a model can be exported to. A dim one cannot store some settings of this model; it names them (see the model
-card). Where something is only *nearly* the same, the export reports by how much the logits differ.
+card). `tinygpt-tui export NAME PATH --to FORMAT --distil` trains a model that it can store, and exports that. Where
+something is only *nearly* the same, the export reports by how much the logits differ.
 
 Enter, here or in the box below, writes the files, all or none, with a model card (README.md). Existing files are
 replaced only if you press Enter a second time.

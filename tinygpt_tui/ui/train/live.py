@@ -189,8 +189,8 @@ class TrainLive(Vertical):
             return
         session = self._session
         preset = f"{session.settings.preset}, " if session.settings.preset else ""
-        start = session.settings.start
-        preset = f"from {start.name}, " if start else preset
+        start, teacher = session.settings.start, session.settings.teacher
+        preset = f"from {start.name}, " if start else f"learns from {teacher.name}, " if teacher else preset
         about = f"{preset}trained on {session.settings.corpus.name}"
         self.query_one(TrainHead).show_run(session.name, about, session.phase, session.history)
 
