@@ -55,6 +55,8 @@ RUNS: dict[str, tuple[Any, dict[str, Any]]] = {
     "patience": (1, GETS_WORSE),
     "stop_at_loss": (100.0, {}),
     "sample_tokens": (4, {}),
+    "lora": (2, {}),
+    "lora_matrices": ("mlp", {"lora": 2}),
     "seed": (1, {}),
     "precision": ("bf16", {}),
     "compile": ("always", {}),

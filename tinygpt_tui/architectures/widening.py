@@ -6,11 +6,12 @@ import msgspec
 import torch
 from torch import Tensor
 
+from tinygpt_tui.architectures.pair_rows import PAIRS, rearranged
 from tinygpt_tui.architectures.table import build
 from tinygpt_tui.settings.architecture import ArchitectureSettings
 
 EMBEDDING, HEAD = "wte.weight", "lm_head.weight"
-PAIRS = "ngrams.pairs.weight"
+GROWING = (EMBEDDING, HEAD, "lm_head.bias")  # of these each token has a row of its own
 
 
 def widened(weights: dict[str, Tensor], old: ArchitectureSettings, vocab_size: int, seed: int) -> dict[str, Tensor]:
@@ -29,7 +30,8 @@ def widened(weights: dict[str, Tensor], old: ArchitectureSettings, vocab_size: i
     wider = {}
     for name, tensor in weights.items():
         if name.endswith(PAIRS):
-            wider[name] = _pairs(tensor, wanted[name][0], old.vocab_size, vocab_size)
+            rows = rearranged(tensor.numpy(), wanted[name][0], old.vocab_size, vocab_size)
+            wider[name] = torch.from_numpy(rows)
             continue
         wider[name] = tensor
         if tensor.shape[:1] != wanted[name][:1]:
@@ -50,14 +52,3 @@ def _rows(name: str, tensor: Tensor, count: int, random: torch.Generator) -> Ten
         return mean
     spread = tensor.std(0, correction=0, keepdim=True)
     return mean + spread * torch.randn(mean.shape, generator=random)
-
-
-def _pairs(table: Tensor, rows: int, old: int, new: int) -> Tensor:
-    """Lay the table of pairs (R, C) out for a larger vocabulary; pairs that now share a row are averaged in it."""
-    ids = torch.arange(old + 1)  # nothing is 0, as in extras.py
-    second, first = ids[:, None], ids[None, :]
-    before = ((second * (old + 1) + first) % len(table)).flatten()
-    after = ((second * (new + 1) + first) % rows).flatten()
-    laid = table.new_zeros(rows, table.shape[1]).index_add_(0, after, table[before])
-    count = torch.bincount(after, minlength=rows).clamp(min=1)
-    return laid / count[:, None]

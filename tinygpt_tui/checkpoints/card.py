@@ -37,7 +37,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
 
     `path` names the model for the engine; `origin` says whose it is. `problem` is why it cannot be used, where it
     cannot, and `hint` what to do about it. `layout` is another program's where it is one; `facts` says what was taken
-    from where, also of one that was kept as ours.
+    from where, also of one that was kept as ours. An adapter has the name of its `base`, and a `rank`.
     """
 
     name: str
@@ -53,6 +53,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
     layout: str = "native"
     facts: tuple[Fact, ...] = ()
+    base: str = ""
+    rank: int = 0
 
 
 def is_native(path: Path) -> bool:
@@ -121,6 +123,8 @@ def card_of(folder: Path, origin: Whose) -> ModelCard:
         problem=_without_weights(weights) if not size else NEEDS_TORCH if unusable else "",
         hint=unusable.hint if size and unusable else "",
         facts=_facts(folder),
+        base=config.adapter.base if config.adapter else "",
+        rank=config.adapter.rank if config.adapter else 0,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +29,21 @@ def list_models() -> list[ModelCard]:
         for entry in _entries(place):
             if (card := _card(entry, origin)) is not None:
                 cards[entry.name] = card
-    return sorted(cards.values(), key=lambda card: card.name)
+    return in_order(cards.values())
+
+
+def in_order(cards: Iterable[ModelCard]) -> list[ModelCard]:
+    """Return cards by name, adapters right after their bases."""
+    known = {card.name: card for card in cards}
+
+    def place(card: ModelCard) -> list[str]:
+        line = [card.name]
+        while (base := known.get(card.base)) is not None and base.name not in line:
+            card = base
+            line.insert(0, card.name)
+        return line
+
+    return sorted(known.values(), key=place)
 
 
 def _card(entry: Path, origin: Literal["shipped", "yours"]) -> ModelCard | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import safetensors.torch
@@ -21,8 +21,15 @@ from tinygpt_tui.files import write_bytes
 from tinygpt_tui.foreign.facts import Fact
 from tinygpt_tui.foreign.opening import Overrides
 from tinygpt_tui.settings.architecture import ArchitectureSettings
-from tinygpt_tui.settings.model_config import FORMAT, HEAD, NativeConfig, TrainedOn
+from tinygpt_tui.settings.model_config import FORMAT, HEAD, Adapter, NativeConfig, TrainedOn
 from tinygpt_tui.tokenizers.base import Tokenizer
+
+
+class Stateful(Protocol):
+    """What has tensors to write."""
+
+    def state_dict(self) -> Mapping[str, torch.Tensor]:
+        """Return them by name."""
 
 
 @dataclass(frozen=True)
@@ -60,17 +67,26 @@ def checkpoint_of(stored: StoredModel, device: torch.device | str = "cpu") -> Ch
     return Checkpoint(stored.config, model, stored.tokenizer, stored.layout, stored.facts)
 
 
-def write_beginning(folder: Path, settings: ArchitectureSettings, parameters: int, tokenizer: Tokenizer) -> None:
-    """Make an existing folder a model's that has no weights yet. Raises StorageError."""
+def write_beginning(
+    folder: Path,
+    settings: ArchitectureSettings,
+    parameters: int,
+    tokenizer: Tokenizer,
+    adapter: Adapter | None = None,
+) -> None:
+    """Make an existing folder a model's, or an adapter's, that has no weights yet. Raises StorageError."""
     write_tokenizer(folder, tokenizer)
-    write_config(folder, NativeConfig(format=FORMAT, architecture=settings, parameters=parameters))
+    write_config(folder, NativeConfig(format=FORMAT, architecture=settings, parameters=parameters, adapter=adapter))
 
 
-def write_weights(folder: Path, model: LanguageModel, trained: TrainedOn) -> None:
-    """Replace the weights of a model folder, and say where they come from. Raises StorageError."""
+def write_weights(folder: Path, model: Stateful, trained: TrainedOn) -> None:
+    """Replace the weights of a model folder by those of `model`, which for an adapter's folder is that adapter.
+
+    `trained` says where they come from. Raises StorageError.
+    """
     config = read_config(folder)
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    if config.architecture.tied_head:
+    if config.architecture.tied_head and config.adapter is None:
         del state[HEAD]  # the same tensor as the embedding: kept once
     write_bytes(folder / WEIGHTS, safetensors.torch.save(state), within=folder)
     write_config(folder, msgspec.structs.replace(config, trained=trained, calibration=None))

@@ -10,11 +10,14 @@ from typing import Any, TypeVar
 import msgspec
 from numpy.typing import NDArray
 
+from tinygpt_tui.checkpoints.adapters import Part, adapted, hash_of, shapes_in
 from tinygpt_tui.checkpoints.calibrated import folded
 from tinygpt_tui.checkpoints.card import WEIGHTS, is_native, read_config
 from tinygpt_tui.checkpoints.engines import forward_of, shapes_of
+from tinygpt_tui.checkpoints.library import find_model
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.checkpoints.weights import weight_places
+from tinygpt_tui.errors import CheckpointError, NotFoundError
 from tinygpt_tui.foreign.calibrate import calibrate
 from tinygpt_tui.foreign.calibration_cache import cache_calibration, cached_calibration
 from tinygpt_tui.foreign.facts import Fact, answers_in_words
@@ -22,13 +25,15 @@ from tinygpt_tui.foreign.layouts.base import Weights
 from tinygpt_tui.foreign.losses import Forward
 from tinygpt_tui.foreign.opening import Inspection, Overrides, check_weights, inspect_checkpoint
 from tinygpt_tui.foreign.readers.safetensors_file import read_tensors
+from tinygpt_tui.foreign.tensors import TensorPlace
 from tinygpt_tui.native.weights import check_fit, no_floats
 from tinygpt_tui.settings.architecture import ArchitectureSettings
-from tinygpt_tui.settings.model_config import EMBEDDING, HEAD, NativeConfig
+from tinygpt_tui.settings.model_config import EMBEDDING, HEAD, Adapter, NativeConfig
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 T = TypeVar("T")
 Report = Callable[[str], None]
+MOST_ADAPTERS = 8  # one on top of the other
 
 
 @dataclass(frozen=True)
@@ -68,25 +73,69 @@ def read_model(
     return StoredModel(inspection.config, weights, inspection.tokenizer, inspection.layout.name, inspection.facts)
 
 
-def read_folder(folder: Path, state: Mapping[str, NDArray[Any]] | None = None) -> StoredModel:
-    """Read a model folder of ours, calibrated; with `state`, those weights instead, as they are.
+def read_folder(
+    folder: Path, state: Mapping[str, NDArray[Any]] | None = None, *, calibrated: bool = True, above: int = 0
+) -> StoredModel:
+    """Read a model folder of ours, calibrated or not; with `state`, those weights instead, as they are.
 
-    Raises as `read_model`.
+    An adapter is added to its base's weights; `above` is how many adapters it is the base of. Raises as `read_model`.
     """
     config = read_config(folder)
     tokenizer = open_tokenizer(folder, config)
     wanted = shapes_of(config.architecture, folder.name)
-    of_its_own = state is None
-    if state is None:
+    calibrated = calibrated and state is None
+    if state is None and config.adapter is not None:
+        state = _adapted(folder, config, config.adapter, wanted, above)
+        config = msgspec.structs.replace(config, adapter=None)
+    elif state is None:
         places = weight_places(folder)
-        if strange := next((place for place in places.values() if not place.is_float), None):
-            raise no_floats(folder.name, strange.name, strange.kind)
         check_fit(wanted, _with_head(config, places), folder.name)  # before anything is read
-        state = read_tensors(folder / WEIGHTS, places)
+        state = _floats(folder, places)
     weights = _with_head(config, state)
     check_fit(wanted, weights, folder.name)
-    config, weights = folded(config, weights) if of_its_own else (config, weights)
+    config, weights = folded(config, weights) if calibrated else (config, weights)
     return StoredModel(config, weights, tokenizer)
+
+
+def _floats(folder: Path, places: Mapping[str, TensorPlace]) -> dict[str, NDArray[Any]]:
+    if strange := next((place for place in places.values() if not place.is_float), None):
+        raise no_floats(folder.name, strange.name, strange.kind)
+    return read_tensors(folder / WEIGHTS, places)
+
+
+def _adapted(
+    folder: Path, config: NativeConfig, adapter: Adapter, wanted: Mapping[str, tuple[int, ...]], above: int
+) -> dict[str, NDArray[Any]]:
+    """Return the weights that the adapter in `folder`, or a mix of several, makes of its base's."""
+    base = _base_of(folder, adapter, above)
+    parts = []
+    for path, weight in [(Path(one.path), one.weight) for one in adapter.mixed] or [(folder, 1.0)]:
+        places = weight_places(path)
+        check_fit(shapes_in(places, base.weights, wanted), places, path.name)
+        parts.append(Part(_floats(path, places), weight))
+    return adapted(base.weights, base.config.architecture, config.architecture, wanted, parts)
+
+
+def _base_of(folder: Path, adapter: Adapter, above: int) -> StoredModel:
+    """Read the model that an adapter is for, and check that its weights are those that the adapter was trained on."""
+    if above > MOST_ADAPTERS:
+        raise CheckpointError(
+            f"{folder.name} is an adapter of an adapter, and so on without end", "its file is damaged"
+        )
+    path = Path(adapter.path)
+    try:
+        path = path if path.exists() else find_model(adapter.base)
+    except NotFoundError:
+        raise CheckpointError(
+            f"{folder.name} is an adapter of {adapter.base}, which is not here", f"put that model back: {path}"
+        ) from None
+    base = read_folder(path, above=above + 1) if is_native(path) else read_model(path, cached=True)
+    if hash_of(base.weights) != adapter.sha256:
+        raise CheckpointError(
+            f"{folder.name} is an adapter of {adapter.base}, and that model's weights have changed since",
+            f"put the old weights back in {path}, or train the adapter again",
+        )
+    return base
 
 
 def _with_head(config: NativeConfig, tensors: Mapping[str, T]) -> dict[str, T]:

@@ -105,6 +105,8 @@ def add_setting_flags(
             dest=f"setting_{name}",
             type=text_argument,
             action="append" if field.several else "store",
+            nargs=None if field.alone is None else "?",
+            const=None if field.alone is None else written(field.alone),
             metavar="|".join(field.choices) if field.choices else METAVARS[field.kind],
             help=f"{field.description} (default: {written(field.default) or 'none'}{again})".replace("%", "%%"),
         )

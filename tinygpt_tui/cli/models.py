@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     rows = [
         (
             card.name,
-            card.architecture,
+            f"adapter of {card.base}" if card.base else card.architecture,
             f"{card.parameters:,}",
             str(card.block_size),
             _loss(card.trained) if card.trained else "",

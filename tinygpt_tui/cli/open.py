@@ -99,6 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _open(path: Path, typed: Overrides, arguments: argparse.Namespace) -> None:
+    from tinygpt_tui.checkpoints.card import card_of
     from tinygpt_tui.checkpoints.stored import read_model
     from tinygpt_tui.foreign.opening import Overrides
 
@@ -117,7 +118,8 @@ def _open(path: Path, typed: Overrides, arguments: argparse.Namespace) -> None:
     if rows:
         write(table(rows, ("SETTING", "VALUE", "FOUND BY", "")))
     elif stored.layout == "native":
-        write("a model in the native format\n")
+        base = card_of(path, "yours").base
+        write(f"an adapter of {base}, merged with it\n" if base else "a model in the native format\n")
     if saved is not None:
         notify(f"saved as {saved.name}; to write with it: {own_command('generate', saved.name)}")
     elif stored.layout != "native":

@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tinygpt_tui.corpora.corpus import check_length
     from tinygpt_tui.runs.index import check_name, create_run, discard_unstarted, free_name
     from tinygpt_tui.runs.new_run import new_run, reference
-    from tinygpt_tui.training.fine_tuning import text_for
+    from tinygpt_tui.training.fine_tuning import check_start, text_for
     from tinygpt_tui.training.vocabulary import count_tokens, tokenizer_for
 
     if arguments.name:
@@ -88,6 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tinygpt_tui.cli.reading import encode, open_corpus
 
     wanted = resolve(base, ending(typed))  # check the flags before a large text is read
+    check_start(wanted, origin.model if origin else None)
     minutes = wanted.minutes or base.minutes
     entry, text = open_corpus(arguments)
     if origin is not None:

@@ -13,11 +13,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygpt_tui.checkpoints.card import WEIGHTS, is_native
+from tinygpt_tui.checkpoints.card import WEIGHTS, is_native, read_config
+from tinygpt_tui.checkpoints.stored import read_folder
 from tinygpt_tui.checkpoints.weights import weight_places
 from tinygpt_tui.events.generation import Compared, GenerationEnded, GenerationEvent, TensorCompared
 from tinygpt_tui.foreign.calibration_cache import inspect_calibrated
 from tinygpt_tui.foreign.readers.safetensors_file import read_tensors
+from tinygpt_tui.settings.model_config import HEAD
 
 AT_ONCE = 64  # tensors in one event
 
@@ -71,22 +73,28 @@ class SafetensorsWeights:
         return read_tensors(self._path, {name: self._places[name]})[name].astype(np.float64)
 
 
-class ForeignWeights:
-    """The weights of another program's checkpoint, under our names."""
+class OtherWeights:
+    """The weights of another program's checkpoint, or of a base and its adapter, under our names."""
 
-    def __init__(self, path: Path) -> None:
-        """Raises CheckpointError, StorageError."""
-        self._tensors = inspect_calibrated(path).weights()
-        self.shapes: Mapping[str, tuple[int, ...]] = {name: one.shape for name, one in self._tensors.items()}
+    def __init__(self, tensors: Mapping[str, Any]) -> None:
+        self._tensors = tensors
+        self.shapes: Mapping[str, tuple[int, ...]] = {name: one.shape for name, one in tensors.items()}
 
     def read(self, name: str) -> NDArray[np.float64]:
         """See Weights."""
-        return self._tensors[name].astype(np.float64)
+        numbers: NDArray[np.float64] = self._tensors[name].astype(np.float64)
+        return numbers
 
 
 def weights_at(path: Path) -> Weights:
     """Return the weights of the model at `path`, ours or another program's. Raises CheckpointError, StorageError."""
-    return SafetensorsWeights(path) if is_native(path) or not path.exists() else ForeignWeights(path)
+    if path.exists() and not is_native(path):
+        return OtherWeights(inspect_calibrated(path).weights())
+    if not path.exists() or (config := read_config(path)).adapter is None:
+        return SafetensorsWeights(path)
+    weights = read_folder(path).weights
+    tied = config.architecture.tied_head  # the same tensor as the embedding: compared once
+    return OtherWeights({name: one for name, one in weights.items() if not (tied and name == HEAD)})
 
 
 def compare(ours: Weights, theirs: Weights) -> Iterator[TensorCompared]:

@@ -158,6 +158,8 @@ def tensors_in(folder: Path) -> dict[str, tuple[Shape, str]]:
 def _model(path: Path, config: NativeConfig, parts: Part) -> Iterator[Row]:
     yield Row("architecture", name_of(config.architecture))
     yield Row("parameters", f"{config.parameters:,}")
+    if (adapter := config.adapter) is not None:
+        yield Row("adapter of", f"{adapter.base}, rank {adapter.rank}, matrices: {adapter.matrices}")
     yield from _window(config.architecture)
     if parts.count and parts.count != config.parameters:
         yield Row("in the file", f"{parts.count:,}", WEIGHTS)

@@ -154,7 +154,9 @@ def memory_bytes(settings: TrainingSettings, native: bool = False) -> float:
     step = (stored + scores + 3 * tokens * V) * FLOAT
     modern = (numbers_stored(s) - numbers_stored(_PLAIN) - (3 if s.dropout else 0)) / 2  # nothing is dropped here
     evaluation = max(EVALUATED_TOKENS, s.block_size) * (C * (20.5 + modern) + 2 * V) * FLOAT
-    optimizer = 2 * parameters - (_matrix_weights(s) if settings.optimizer == "muon" else 0)
+    optimizer: float = 2 * parameters - (_matrix_weights(s) if settings.optimizer == "muon" else 0)
+    if settings.lora:
+        optimizer = _matrix_weights(s) / 2  # of an adapter: next to nothing, but the base's matrices are there twice
     state = 2 * (parameters + optimizer) * FLOAT  # and the copy to return to if a loss is not a number
     return LIBRARIES + parameters * FLOAT + state + max(step + parameters * FLOAT, evaluation)
 

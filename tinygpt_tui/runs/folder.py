@@ -35,11 +35,12 @@ class CorpusReference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartingModel(msgspec.Struct, frozen=True, kw_only=True):
-    """The model whose weights a run starts from, or whose probabilities it learns, and their step, if known."""
+    """The model whose weights a run starts from, or whose probabilities it learns; its step, if known, and tokens."""
 
     name: str
     path: str
     step: int | None = None
+    tokens: int = 0
 
     @property
     def words(self) -> str:

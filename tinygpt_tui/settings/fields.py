@@ -32,7 +32,7 @@ class SettingField(msgspec.Struct, frozen=True):
 
     `kind` is the Python type of the value (`choices` are its values where they are few); `optional` says that it may
     be None, which a user writes as nothing at all; `several` that the value is a tuple of that kind. `step` is how far
-    a key moves a number; 0 for what is no number.
+    a key moves a number; 0 for what is no number. `alone` is the value of its flag without one, if that is allowed.
     """
 
     name: str
@@ -45,6 +45,7 @@ class SettingField(msgspec.Struct, frozen=True):
     minimum: float | None = None
     maximum: float | None = None
     step: float = 0.0
+    alone: Any = None
 
     @property
     def title(self) -> str:
@@ -70,6 +71,7 @@ def _read(struct: type[msgspec.Struct]) -> dict[str, SettingField]:
         plain = typing.get_args(annotated.__origin__)[0] if several else annotated.__origin__
         kind, optional, choices, limits = _plain(plain)
         limits = limits or annotated.__metadata__[0]
+        extra = annotated.__metadata__[0].extra or {}
         found[field.name] = SettingField(
             name=field.name,
             kind=kind,
@@ -80,7 +82,8 @@ def _read(struct: type[msgspec.Struct]) -> dict[str, SettingField]:
             several=several,
             minimum=limits.ge if limits.ge is not None else limits.gt,
             maximum=limits.le if limits.le is not None else limits.lt,
-            step=(annotated.__metadata__[0].extra or {}).get("step", STEPS.get(kind, 0.0)),
+            step=extra.get("step", STEPS.get(kind, 0.0)),
+            alone=extra.get("alone"),
         )
     return found
 

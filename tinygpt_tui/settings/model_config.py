@@ -45,6 +45,28 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class MixedAdapter(msgspec.Struct, frozen=True, kw_only=True):
+    """An adapter in a mix, and how strong it is: 1 as it was trained, 0 not at all."""
+
+    name: str
+    path: str
+    weight: Annotated[float, Meta(ge=-10, le=10)] = 1.0
+
+
+class Adapter(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model of an adapter's own weights needs besides: its base, recognised by the hash of its weights.
+
+    With `mixed` it is a mix of several adapters and has no weights of its own.
+    """
+
+    base: str
+    path: str
+    sha256: str = ""
+    rank: int = 0
+    matrices: str = "all"
+    mixed: tuple[MixedAdapter, ...] = ()
+
+
 class NativeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`config.json` of a model folder."""
 
@@ -53,3 +75,4 @@ class NativeConfig(msgspec.Struct, frozen=True, kw_only=True):
     parameters: int
     trained: TrainedOn | None = None
     calibration: Calibration | None = None
+    adapter: Adapter | None = None

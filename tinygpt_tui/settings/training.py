@@ -10,6 +10,8 @@ from msgspec import Meta
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
 from tinygpt_tui.settings.tokenizer import CHARACTERS
 
+DEFAULT_RANK = 2  # of an adapter
+
 
 class Extension(msgspec.Struct, frozen=True, kw_only=True):
     """A run was given another number of steps `at` a step; until then it was planned for `steps_before`."""
@@ -95,6 +97,19 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             description="disk space for checkpoints along the way, at most about 40; 0: none",
         ),
     ] = 250
+    lora: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1024,
+            description="rank of an adapter (LoRA) that is trained in place of the starting model's weights, which "
+            "stay as they are; 0: no adapter",
+            extra={"alone": DEFAULT_RANK},
+        ),
+    ] = 0
+    lora_matrices: Annotated[
+        Literal["all", "attention", "mlp"], Meta(description="which matrices of the blocks an adapter changes")
+    ] = "all"
     seed: Annotated[int, Meta(ge=0, le=(1 << 63) - 1, description="same seed, same run")] = 1337
     device: Annotated[str, Meta(description="auto (measured), cpu, cuda or mps")] = "auto"
     threads: Annotated[int, Meta(ge=0, le=512, description="processor threads; 0: measured, the fastest number")] = 0

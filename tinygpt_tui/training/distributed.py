@@ -59,6 +59,7 @@ class Setup(msgspec.Struct, frozen=True):
     device: str
     threads: int
     ids: str = "int64"  # their type
+    old_tokens: int = 0  # as for Training
 
 
 class ProcessGroup:

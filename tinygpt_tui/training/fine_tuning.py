@@ -91,15 +91,29 @@ def origin_of(name: str) -> Origin:
     path = find_model(name)
     if not is_native(path):
         found = inspect_calibrated(path)  # what headers leave open, the trainer measures
-        return Origin(StartingModel(name=found.name, path=str(path)), found.settings, found.tokenizer, None)
+        start = StartingModel(name=found.name, path=str(path), tokens=found.tokenizer.size)
+        return Origin(start, found.settings, found.tokenizer, None)
     path = path.parent if path.is_file() else path
     config = read_config(path)
     if not (path / WEIGHTS).is_file():
         raise CheckpointError(f"{path.name} has no weights yet", "its training has just started; try again soon")
     start = StartingModel(
-        name=path.name, path=str(path.resolve()), step=config.trained.step if config.trained else None
+        name=path.name,
+        path=str(path.resolve()),
+        step=config.trained.step if config.trained else None,
+        tokens=config.architecture.vocab_size,
     )
     return Origin(start, config.architecture, open_tokenizer(path, config), _recipe(path))
+
+
+def check_start(training: TrainingSettings, start: StartingModel | None) -> None:
+    """Raise UsageError if a run without a starting model has settings that only one with it can have."""
+    if training.lora and start is None:
+        raise UsageError(
+            "an adapter (LoRA) needs a model to start from",
+            "choose one (--from MODEL), or set lora to 0",
+            setting="lora",
+        )
 
 
 def check_typed(typed: dict[str, Any], origin: Origin) -> None:

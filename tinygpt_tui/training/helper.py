@@ -35,7 +35,7 @@ def help_train(group: ProcessGroup) -> None:
         torch.cuda.set_device(device)
     settings = msgspec.structs.replace(setup.training, compile="never")
     corpus = Corpus(CharTokenizer("\n"), ids, ids[:2])
-    training = Training(settings, corpus, device, group=group)
+    training = Training(settings, corpus, device, group=group, old_tokens=setup.old_tokens)
     while True:
         action, step, share = group.receive()
         if action is Action.END:

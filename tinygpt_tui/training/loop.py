@@ -27,6 +27,7 @@ from tinygpt_tui.training.device import device_random, placed, set_device_random
 from tinygpt_tui.training.distributed import ALONE, ProcessGroup
 from tinygpt_tui.training.evaluations import Evaluations, NotANumber
 from tinygpt_tui.training.fused import use_fused
+from tinygpt_tui.training.lora import Adapter
 from tinygpt_tui.training.optimizer import clip, make_optimizers, set_rate
 from tinygpt_tui.training.precision import Precision
 from tinygpt_tui.training.sampling import sample_text
@@ -56,10 +57,12 @@ class Training:
         extensions: Sequence[Extension] = (),
         group: ProcessGroup = ALONE,
         teacher: LanguageModel | None = None,
+        old_tokens: int = 0,
     ) -> None:
         """Draws the first weights from `settings.seed`; the global random state is this run's from here on.
 
         With a `teacher`, on the same device and with the same ids, its probabilities are learned, not the next tokens.
+        `old_tokens` is the vocabulary size of the model that an adapter is for; 0: that of `settings`.
         """
         group.check(settings)
         torch.manual_seed(settings.seed)
@@ -68,7 +71,10 @@ class Training:
         self.model: LanguageModel = build(settings.architecture).to(device)
         self.precision = Precision(settings, device)
         native = not self.precision.halved and use_fused(self.model)  # the native forms know float32 alone
-        self.optimizers = make_optimizers(self.model, settings)
+        tokens = old_tokens or settings.architecture.vocab_size
+        self.adapter = Adapter(self.model, settings, tokens) if settings.lora else None
+        self.trained = self.adapter or self.model
+        self.optimizers = make_optimizers(self.trained, settings)
         # Recurrent models run on kernels of torch that a compiler leaves as they are.
         self.compiling = Compiling(settings, device, fused=native or settings.architecture.is_stateful)
         self.time_budget = TimeBudget(settings)
@@ -143,12 +149,14 @@ class Training:
         self.model.train()
         if share is None:
             share = rate_share(self.time_budget.place(self.step), settings, self._extensions) * self.rate_scale
-        self.group.step(self.step, share, self._place)
+        self.group.step(self.step, share, self._whole_place)
         self.group.seed_own_random(settings.seed, self.step)
         rate = set_rate(self.optimizers, share)
         loss = self._abandonable_backward()
         loss = self.group.mean(self.model, loss, settings.batch_size)
-        clipped = clip(self.model, settings.gradient_clip)
+        if self.adapter:
+            self.adapter.take_gradients()
+        clipped = clip(self.trained, settings.gradient_clip)
         value, norm = torch.stack((loss, clipped)).tolist()  # an accelerator is waited for once
         if not math.isfinite(value) or not math.isfinite(norm):
             raise NotANumber("the gradient" if math.isfinite(value) else "the loss")  # before it reaches the weights
@@ -156,6 +164,8 @@ class Training:
             for optimizer in self.optimizers:
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
+        if self.adapter:
+            self.adapter.merge()
         self.step += 1
         self._step_s = seconds = watch.seconds()
         self.elapsed_s += seconds
@@ -293,7 +303,7 @@ class Training:
     def state(self) -> dict[str, Any]:
         """Return everything needed to resume exactly; tensors and plain data only."""
         return {
-            **self._place(),
+            **self._whole_place(),
             "elapsed_s": self.elapsed_s,
             "rate_scale": self.rate_scale,
             "pace": self.time_budget.state(),
@@ -328,9 +338,14 @@ class Training:
         return {
             **self.evaluations.state(),
             **weights_state(self.model, self.optimizers, self._bptt, self.device),
+            "adapter": self.adapter.state_dict() if self.adapter else None,
             "step": self.step,
             "sampled": self._sampled,
         }
+
+    def _whole_place(self) -> dict[str, Any]:
+        """Return the same with what never changes, for another process."""
+        return {**self._place(), "base": self.adapter.base_state() if self.adapter else None}
 
     def load_place(self, place: dict[str, Any]) -> None:
         """Return to a `place` of this training, or take over that of the process group's leader."""
@@ -339,4 +354,6 @@ class Training:
         self.evaluations.load_state(place)
         self._sampled = place.get("sampled", self.step)
         load_weights_state(place, self.model, self.optimizers, self._bptt)
+        if self.adapter:
+            self.adapter.load_state_dict(place["adapter"], place.get("base"))
         load_random_state(place, self.device, self.settings.seed, self.step)

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Protocol
+
 import torch
 from torch import Tensor
+from torch.nn import Parameter
 from torch.optim import AdamW, Optimizer
 
-from tinygpt_tui.architectures.base import LanguageModel, Role
+from tinygpt_tui.architectures.base import Role
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.muon import Muon
 
 PEAK = "peak"  # each group keeps its peak rate; the schedule says what share of it is used
 
 
-def make_optimizers(model: LanguageModel, settings: TrainingSettings) -> list[Optimizer]:
+class Trained(Protocol):
+    """What is trained: a whole model, or an adapter of one."""
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Yield the weights by name."""
+
+    def roles(self) -> dict[str, Role]:
+        """Return their roles by name."""
+
+    def parameters(self) -> Iterator[Parameter]:
+        """Yield the weights."""
+
+
+def make_optimizers(model: Trained, settings: TrainingSettings) -> list[Optimizer]:
     """Sort the model's weights into groups and return the optimizers that move them.
 
     Matrices inside blocks decay; embeddings and shifts have a rate of their own and no decay; the head, norms and
@@ -53,7 +70,7 @@ def set_rate(optimizers: list[Optimizer], share: float) -> float:
     return rate
 
 
-def clip(model: LanguageModel, largest: float) -> Tensor:
+def clip(model: Trained, largest: float) -> Tensor:
     """Scale the gradients down to norm `largest` (0: leave them); return the norm they had, a scalar."""
     # torch chooses how: not every device has kernels for many tensors at once.
     return torch.nn.utils.clip_grad_norm_(model.parameters(), largest or float("inf"))

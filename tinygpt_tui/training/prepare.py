@@ -15,6 +15,7 @@ import torch
 
 from tinygpt_tui import platforms
 from tinygpt_tui.architectures.widening import widened
+from tinygpt_tui.checkpoints.adapters import hash_of
 from tinygpt_tui.checkpoints.native import Checkpoint, open_checkpoint, write_beginning
 from tinygpt_tui.checkpoints.vocabulary import read_tokenizer
 from tinygpt_tui.corpora.aside import TOO_SHORT, set_aside
@@ -26,6 +27,7 @@ from tinygpt_tui.reading import open_file
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.extending import text_changed
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings, StartingModel
+from tinygpt_tui.settings.model_config import Adapter
 from tinygpt_tui.settings.tokenizer import CHARACTERS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
@@ -34,7 +36,7 @@ from tinygpt_tui.tokenizers.table import tokenizer_from
 from tinygpt_tui.training.device import choose_device, devices
 from tinygpt_tui.training.distributed import ALONE, ProcessGroup, Setup
 from tinygpt_tui.training.evaluations import PROGRESS_S
-from tinygpt_tui.training.fine_tuning import for_text, text_for, with_architecture
+from tinygpt_tui.training.fine_tuning import check_start, for_text, text_for, with_architecture
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.measure import choose
 from tinygpt_tui.training.vocabulary import tokenizer_for
@@ -75,6 +77,7 @@ def preparing(
     StorageError; RunError if the state is damaged, or another run's; StoppedEarly.
     """
     chosen = settings.training
+    check_start(chosen, settings.start)
     with _until_stop(control):
         state = _read_state(folder.resume) if folder.resume.exists() else None
         base = _opened(settings.start, "to start from") if state is None else None
@@ -106,10 +109,12 @@ def preparing(
         notes.append(TOO_SHORT)
     with _until_stop(control):
         learned = teacher.model.to(device) if teacher else None
-        training = Training(chosen, corpus, device, control, settings.extensions, group, learned)
+        old_tokens = settings.start.tokens if settings.start else 0
+        training = Training(chosen, corpus, device, control, settings.extensions, group, learned, old_tokens)
     notes += [training.precision.words] if training.precision.halved else []
     notes += [training.evaluations.reads] if training.evaluations.reads else []
-    group.start(Setup(training.settings, str(device), torch.get_num_threads(), str(corpus.train.dtype)), corpus.train)
+    kind = str(corpus.train.dtype)
+    group.start(Setup(training.settings, str(device), torch.get_num_threads(), kind, old_tokens), corpus.train)
     if state is not None:
         _load_state(training, state, folder.resume)
         notes.append(f"resuming from step {training.step}")
@@ -126,7 +131,8 @@ def preparing(
     else:
         if base is not None:
             notes.append(_load_weights(training, base))
-        write_beginning(folder.model, architecture, training.model.count_parameters(), corpus.tokenizer)
+        adapter = _adapter_of(settings, base) if chosen.lora else None
+        write_beginning(folder.model, architecture, training.model.count_parameters(), corpus.tokenizer, adapter)
     folder.write_settings(msgspec.structs.replace(settings, training=chosen, corpus=reference))
     return Prepared(training, notes, aside, save_at_once=base is not None)
 
@@ -186,7 +192,29 @@ def _load_weights(training: Training, base: Checkpoint) -> str:
     old, size = base.config.architecture, training.settings.architecture.vocab_size
     training.model.load_state_dict(widened(base.model.state_dict(), old, size, training.settings.seed))
     more = size - old.vocab_size
-    return f"starts from the weights of a model of {old.vocab_size} tokens" + (f", and {more} new ones" if more else "")
+    words = f"starts from the weights of a model of {old.vocab_size} tokens" + (
+        f", and {more} new ones" if more else ""
+    )
+    if training.adapter is None:
+        return words
+    training.adapter.start_from_model()
+    count, whole = training.adapter.count_parameters(), training.model.count_parameters()
+    return f"{words}; an adapter of {count:,} parameters is trained, {count / whole:.1%} of the model's"
+
+
+def _adapter_of(settings: RunSettings, base: Checkpoint | None) -> Adapter:
+    """Return what the run's adapter is added to."""
+    assert settings.start is not None
+    assert base is not None
+    weights = {name: tensor.numpy() for name, tensor in base.model.state_dict().items()}
+    training = settings.training
+    return Adapter(
+        base=settings.start.name,
+        path=settings.start.path,
+        sha256=hash_of(weights),
+        rank=training.lora,
+        matrices=training.lora_matrices,
+    )
 
 
 def _read_corpus(

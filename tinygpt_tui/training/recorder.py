@@ -81,7 +81,7 @@ class Recorder:
                 characters_per_token=training.corpus.characters_per_token,
             )
             if event.best_step == event.step:
-                yield from self.write(lambda: write_weights(self._folder.model, training.model, trained))
+                yield from self.write(lambda: write_weights(self._folder.model, training.trained, trained))
                 yield from self.log(Saved(event.step, "best"))
             elif event.part_loss is not None:  # the best ones were measured again, on all that a final one reads
                 yield from self.write(lambda: write_trained(self._folder.model, trained))

@@ -9,15 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tinygpt_tui.checkpoints.card import WEIGHTS, is_native
+from tinygpt_tui.checkpoints.card import is_native
 from tinygpt_tui.checkpoints.engines import forward_of
 from tinygpt_tui.checkpoints.stored import StoredModel, read_folder
-from tinygpt_tui.checkpoints.weights import weight_places
 from tinygpt_tui.corpora.aside import set_aside
 from tinygpt_tui.corpora.corpus import CorpusText
 from tinygpt_tui.errors import NotFoundError, UsageError
 from tinygpt_tui.foreign.losses import Forward, Piece, pieces_of
-from tinygpt_tui.foreign.readers.safetensors_file import read_tensors
 from tinygpt_tui.generation.calibration import Reliability, fitting, halves, measuring
 from tinygpt_tui.planning.evaluation_plan import MOST_JUDGED
 from tinygpt_tui.platforms import own_command
@@ -66,7 +64,7 @@ def calibrating(model: Path, text: CorpusText | None = None) -> Generator[float,
     if not is_native(model):
         keep = own_command("open", str(model), "--keep", "NAME")
         raise UsageError(f"{model.name} is another program's file", f"keep it as a model first: {keep}")
-    raw = read_folder(model, read_tensors(model / WEIGHTS, weight_places(model)))
+    raw = read_folder(model, calibrated=False)
     forward = _forward(raw, model)
     deciding, judging, words = _texts(model, raw, text)
     fit = yield from part(fitting(forward, deciding), 0, 1 / 2)

@@ -225,7 +225,7 @@ def open_model(folder: Path, *, untrained: bool = False, device: str = AUTO) -> 
     if untrained:
         return _open_untrained(folder, config, open_tokenizer(folder, config), device)
     library = native_library(config.architecture)
-    if library is not None:
+    if library is not None and config.adapter is None:
         return NativeModel(config, open_tokenizer(folder, config), library, partial(read_weights, folder))
     return opened_from(read_folder(folder), folder.name)
 

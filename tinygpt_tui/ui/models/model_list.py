@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tinygpt_tui.checkpoints.card import ModelCard, card_of, is_native
 from tinygpt_tui.checkpoints.foreign_card import foreign_card
-from tinygpt_tui.checkpoints.library import list_models
+from tinygpt_tui.checkpoints.library import in_order, list_models
 
 FIRST_CHOICE = "shakespeare"
 MARKS = {"starting": "●", "running": "●", "paused": "‖"}
@@ -50,7 +50,7 @@ class ModelList:
             ModelCard(name=run.name, path=run.path, origin=run.origin, problem="no weights yet") for run in started
         ]
         cards += [self.visit(path) for path in list(self._visitors) if str(path) not in known and path.exists()]
-        cards.sort(key=lambda card: card.name)
+        cards = in_order(cards)
         new = not self.loaded or (cards, live) != (self.cards, self.live)
         self.cards, self.live, self.loaded = cards, live, True
         return new

@@ -150,7 +150,7 @@ class ModelPicker(Vertical):
         rows = [
             (path, self._row(card))
             for path, card in self._cards.items()
-            if all(word in f"{card.name} {card.architecture} {card.origin}".lower() for word in words)
+            if all(word in f"{card.name} {card.architecture} {card.origin} {card.base}".lower() for word in words)
         ]
         listing, before = self.query_one(OptionList), self._shown
         self._shown = rows
@@ -177,7 +177,8 @@ class ModelPicker(Vertical):
         progress = self._live.get(card.path, "")
         is_untrained = self._untrained and card.path == self._current
         side = " untrained" if is_untrained else f" {progress}" if progress else f" {card.origin}"
-        name = _cut(printable(card.name, lines=False), width - 2 - cell_len(side))
+        under = "└ " if card.base else ""
+        name = _cut(under + printable(card.name, lines=False), width - 2 - cell_len(side))
         gap = " " * max(0, width - 2 - cell_len(name) - cell_len(side))
         row = Text(no_wrap=True, overflow="ellipsis")
         row.append(mark + name, "" if card.problem else "bold")
@@ -197,7 +198,8 @@ def details_of(card: ModelCard, *, untrained: bool) -> str:
         if card.trained and not untrained
         else ""
     )
-    return f"{parameters(card.parameters)} {card.architecture}{loss}"
+    what = f"adapter, rank {card.rank}" if card.base else f"{parameters(card.parameters)} {card.architecture}"
+    return what + loss
 
 
 def _cut(text: str, width: int) -> str:

@@ -38,7 +38,7 @@ Architecture = type[ArchitectureSettings]
 IMPORTANT_BY_ARCHITECTURE: dict[Architecture, tuple[str, ...]] = {
     GPTSettings: ("n_layer", "n_head", "n_embd", "block_size", "dropout")
 }
-IMPORTANT_OF_TRAINING = ("tokenizer", "steps", "minutes", "batch_size", "learning_rate")
+IMPORTANT_OF_TRAINING = ("tokenizer", "steps", "minutes", "batch_size", "learning_rate", "lora")
 # Set by the corpus, not by the user.
 DECIDED = frozenset({"vocab_size"})
 NEW_SHOWN = 16  # characters that are new to a model
@@ -182,6 +182,7 @@ def draft_of(
     rest = {name: values[name] for name in values if name not in own_names}
     if origin is None:
         rest["tokenizer"] = whole_path(rest["tokenizer"])
+        rest["lora"] = 0  # its row is not shown
     training = changed(TrainingSettings(architecture=architecture), rest)
     if problems := _problems(training):
         return Draft(None, architecture, problems)

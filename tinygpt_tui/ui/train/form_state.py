@@ -70,6 +70,8 @@ class FormState:
         if self.origin is not None:
             reason = f"fixed by {self.origin.model.name}"
             found = dict.fromkeys((fields_of(self.architecture).keys() | {"tokenizer"}) - FREE, reason)
+        else:
+            found["lora_matrices"] = "of an adapter, which needs a model to start from"
         if self.draft.settings is not None and self.draft.settings.minutes:
             found["steps"] = "fixed by minutes; set those to 0 to choose"
         return found

@@ -57,6 +57,7 @@ class SettingsRows(Vertical):
             row.set_text(self._state.texts[name])
             row.show_problem(self._state.draft.problems.get(name, ""))
             row.show_fixed(fixed.get(name, ""))
+            row.display = name != "lora" or self._state.origin is not None
 
     async def on_collapsible_expanded(self, message: Collapsible.Expanded) -> None:
         """Mount the less important rows when they are first opened: most users never look at them."""

@@ -1,0 +1,130 @@
+"""An adapter is trained and its base stays; with it, it is a model like any other."""
+
+from __future__ import annotations
+
+import shutil
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from makers import LECTURE, MODERN, TEXT, VARIANTS, make_model, make_run
+from safetensors.numpy import load_file
+
+from tinygpt_tui import paths
+from tinygpt_tui.checkpoints.card import WEIGHTS, read_config
+from tinygpt_tui.checkpoints.library import list_models
+from tinygpt_tui.checkpoints.native import load
+from tinygpt_tui.checkpoints.stored import read_folder
+from tinygpt_tui.cli.main import run as tinygpt
+from tinygpt_tui.errors import CheckpointError, ExitCode
+from tinygpt_tui.events.training import Evaluation, RunEnded, Step
+from tinygpt_tui.runs.control import Control
+from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.settings.architecture import ArchitectureSettings
+from tinygpt_tui.training.fine_tuning import origin_of
+from tinygpt_tui.training.run import run_training
+from tinygpt_tui.workers.models import open_model
+
+BASES = {
+    "gpt with biases": LECTURE,
+    "gpt with tables": MODERN,
+    "rnn": VARIANTS["rnn"],
+    "backpack": VARIANTS["backpack"],
+}
+
+
+def make_adapter(settings: ArchitectureSettings, name: str = "diary", text: str = TEXT, **changes: object) -> RunFolder:
+    """Make a run of an adapter of a random model `base`."""
+    base = paths.models_folder() / "base"
+    if not base.is_dir():
+        make_model(base, settings)
+    run = make_run(name, text, calibration_share=0.4, **{"lora": 2, "steps": 24, "evaluate_every": 12, **changes})
+    origin, written = origin_of("base"), run.read_settings()
+    architecture = msgspec.structs.replace(origin.architecture, vocab_size=origin.vocabulary_for(text).size)
+    training = msgspec.structs.replace(written.training, architecture=architecture)
+    run.write_settings(msgspec.structs.replace(written, training=training, start=origin.model))
+    return run
+
+
+@pytest.mark.parametrize("name", BASES)
+def test_it_is_small_and_its_base_stays(name: str) -> None:
+    run = make_adapter(BASES[name])
+    weights = paths.models_folder() / "base" / WEIGHTS
+    before = weights.read_bytes()
+    events = list(run_training(run.model))
+    assert isinstance(events[-1], RunEnded)
+    assert events[-1].reason == "finished", events[-1].message
+    first, *_, last = (event for event in events if isinstance(event, Evaluation))
+    assert last.best_loss < first.validation_loss
+    assert weights.read_bytes() == before
+    stored = load_file(run.model / WEIGHTS)
+    assert {name.rpartition(".")[2] for name in stored} == {"lora_A", "lora_B", "new_rows"}
+    # What is opened is what was measured, by whichever engine; merged it is the same model without its base.
+    model = load(run.model)
+    assert read_config(run.model).calibration is not None
+    uncalibrated = read_folder(run.model, calibrated=False)
+    state = torch.load(run.resume, weights_only=True)
+    if last.best_step == last.step:
+        for key, tensor in state["model"].items():
+            torch.testing.assert_close(torch.from_numpy(uncalibrated.weights[key]), tensor)
+    ids = [model.tokenizer.encode("the old cat")[:8]]
+    with torch.inference_mode():
+        wanted = model.model(torch.tensor(ids))[0, -1].numpy()
+    assert tinygpt(["open", "diary", "--keep", "merged"]) == ExitCode.OK
+    shutil.rmtree(paths.models_folder() / "base")
+    opened = open_model(paths.models_folder() / "merged").new_engine()
+    np.testing.assert_allclose(opened.prefill(ids[0]), wanted, rtol=1e-4, atol=1e-4)
+    with pytest.raises(CheckpointError, match="adapter of base, which is not here"):
+        load(run.model)
+
+
+@pytest.mark.parametrize("lora_matrices", ["attention", "mlp"])
+def test_resumed_it_is_what_it_would_have_been(lora_matrices: str) -> None:
+    text = TEXT.replace("cat", "quiz")  # q and z are new to the base
+    straight = make_adapter(MODERN, "straight", text, lora_matrices=lora_matrices)
+    list(run_training(straight.model))
+    chosen = {"attention": ".attn.", "mlp": ".mlp."}[lora_matrices]
+    tables = {"transformer.wte.weight.new_rows", "lm_head.weight.new_rows"}
+    assert all(chosen in name or name in tables for name in load_file(straight.model / WEIGHTS))
+    stopped = make_adapter(MODERN, "stopped", text, lora_matrices=lora_matrices)
+    for event in run_training(stopped.model):
+        if isinstance(event, Step) and event.step == 15:
+            Control(stopped.control).send("stop")
+    # A run needs its base no more once it has started: the state to resume from has all of it.
+    shutil.move(paths.models_folder() / "base", paths.models_folder() / "elsewhere")
+    assert isinstance(list(run_training(stopped.model))[-1], RunEnded)
+    shutil.move(paths.models_folder() / "elsewhere", paths.models_folder() / "base")
+    one, other = (torch.load(run.resume, weights_only=True) for run in (straight, stopped))
+    for part in ("model", "adapter", "base"):
+        assert one[part].keys() == other[part].keys()
+        assert all(torch.equal(tensor, other[part][name]) for name, tensor in one[part].items())
+    assert (straight.model / WEIGHTS).read_bytes() == (stopped.model / WEIGHTS).read_bytes()
+    assert [card.name for card in list_models()][:3] == ["base", "stopped", "straight"]
+
+
+def test_only_to_the_weights_that_it_was_trained_on_can_it_be_added() -> None:
+    run = make_adapter(LECTURE, steps=2, evaluate_every=2)
+    list(run_training(run.model))
+    base = paths.models_folder() / "base"
+    make_model(base, LECTURE, seed=1)
+    with pytest.raises(CheckpointError, match=r"diary is an adapter of base, and that model's weights have changed"):
+        load(run.model)
+    config = read_config(run.model)
+    assert config.adapter is not None
+    (run.model / "config.json").write_bytes(
+        msgspec.json.encode(
+            msgspec.structs.replace(config, adapter=msgspec.structs.replace(config.adapter, path=str(run.model)))
+        )
+    )
+    with pytest.raises(CheckpointError, match="and so on without end"):
+        load(run.model)
+
+
+def test_a_run_says_why_it_can_have_no_adapter(capsys: pytest.CaptureFixture[str]) -> None:
+    *_, ended = run_training(make_adapter(VARIANTS["bigram"]).model)
+    assert isinstance(ended, RunEnded)
+    assert "this bigram has no matrices for an adapter" in ended.message
+    assert tinygpt(["train", "--corpus", "tales", "--lora", "--dry-run"]) == ExitCode.USAGE
+    assert "needs a model to start from" in capsys.readouterr().err
+    assert tinygpt(["train", "--from", "shakespeare", "--corpus", "tales", "--lora", "--dry-run"]) == ExitCode.OK
