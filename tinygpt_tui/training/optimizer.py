@@ -14,6 +14,8 @@ from tinygpt_tui.architectures.base import Role
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.muon import Muon
 
+# An adapter's matrices start at nothing, and stay small: measured on texts of 60 KB, with ranks of 2 to 8.
+ADAPTER_RATE = {"muon": 4.0, "adamw": 10.0}
 PEAK = "peak"  # each group keeps its peak rate; the schedule says what share of it is used
 
 
@@ -43,6 +45,8 @@ def make_optimizers(model: Trained, settings: TrainingSettings) -> list[Optimize
     )
     rate = settings.learning_rate
     slow, fast = settings.head_rate or rate, settings.embedding_rate or rate
+    if settings.lora:
+        rate *= ADAPTER_RATE[settings.optimizer]
     groups = [
         {"params": embeddings, "lr": fast, "weight_decay": 0.0},
         {"params": rest, "lr": slow, "weight_decay": 0.0},

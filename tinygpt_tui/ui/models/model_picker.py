@@ -31,7 +31,7 @@ class ModelPicker(Vertical):
         "Type in the box above to filter by name, architecture or origin. `● 45%` marks a model in training: it gets "
         "better while you use it. A dim model cannot be used: its second line says why, and Enter shows its card with "
         "the details. Compare losses only between models trained on the same text: a simple text gives a low loss. The "
-        "card names the text.\n\n"
+        "card names the text. An adapter is listed under the model that it changes (`└`).\n\n"
         "In the Generate tab, `i` shows the model card (details; rename, copy, delete, compare, export), `u` switches "
         "between the model and its untrained copy (the same model with its initial random weights), `t` starts a new "
         "run from this model, and `o` opens a model from anywhere: another program's file, a folder, or `hf:NAME` of "

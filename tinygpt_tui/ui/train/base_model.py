@@ -36,6 +36,9 @@ A trained model to start from, instead of random weights: your own, a shipped on
 architecture is kept, and its training recipe if it is known, at 0.3 of the learning rate and with epochs to suit the
 text, so that it does not forget what it has learned. Characters that it does not know are added to its vocabulary.
 The model itself does not change: the new one gets a name of its own.
+
+With a rank in the row `lora` the run trains an adapter instead: a file of some tens of kilobytes with small changes of
+the model's matrices, which is listed under that model and opened together with it.
 """
 
     class Chosen(Message):
