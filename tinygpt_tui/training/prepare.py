@@ -192,9 +192,8 @@ def _load_weights(training: Training, base: Checkpoint) -> str:
     old, size = base.config.architecture, training.settings.architecture.vocab_size
     training.model.load_state_dict(widened(base.model.state_dict(), old, size, training.settings.seed))
     more = size - old.vocab_size
-    words = f"starts from the weights of a model of {old.vocab_size} tokens" + (
-        f", and {more} new ones" if more else ""
-    )
+    words = f"starts from the weights of a model of {old.vocab_size} tokens"
+    words += f", and {more} new ones" if more else ""
     if training.adapter is None:
         return words
     training.adapter.start_from_model()
