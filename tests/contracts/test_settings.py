@@ -67,6 +67,7 @@ FOLDERS: dict[str, Any] = {"calibration_share": 0.6, "timeline_mb": 10, "device"
 ELSEWHERE = {
     "processes": ("training/test_distributed.py", "processes=2"),
     "tokenizer": ("training/test_vocabulary.py", "tokenizer="),
+    "mix_old": ("training/test_fine_tuning.py", "--mix-old"),
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygpt_tui.corpora.batches import Windows
+from tinygpt_tui.corpora.batches import MixedWindows, Windows
 
 
 def starts(windows: Windows, steps: range) -> list[int]:
@@ -68,3 +68,17 @@ def test_the_shortest_texts_have_a_window(length: int) -> None:
 def test_a_text_of_one_window_is_too_short() -> None:
     with pytest.raises(AssertionError):
         Windows(np.arange(8), 8, 1, seed=0)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.9])
+def test_a_share_of_the_windows_is_of_the_old_text_and_each_text_is_read_in_its_own_order(share: float) -> None:
+    new, old = Windows(np.arange(400), 8, 5, seed=1), Windows(np.arange(1000, 1400), 8, 5, seed=1)
+    mixed = MixedWindows(new, old, 5, share)
+    batches = [mixed.batch(step) for step in range(40)]
+    assert all(inputs.shape == targets.shape == (5, 8) for inputs, targets in batches)
+    assert all(np.array_equal(targets, inputs + 1) for inputs, targets in batches)
+    first = np.concatenate([inputs for inputs, _ in batches])[:, 0]
+    assert (first >= 1000).sum() == 200 * share
+    for one, found in ((new, first[first < 1000]), (old, first[first >= 1000])):
+        assert found.tolist() == starts(one, range(40))[: len(found)]
+    assert np.array_equal(mixed.batch(7)[0], batches[7][0])

@@ -11,10 +11,11 @@ import torch
 from makers import MODERN, TEXT, make_run, tiny_gpt
 
 from tinygpt_tui import paths
+from tinygpt_tui.checkpoints.card import read_config
 from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.cli.main import run as tinygpt
 from tinygpt_tui.errors import CheckpointError, ExitCode, UsageError
-from tinygpt_tui.events.training import Evaluation, RunEnded, Step
+from tinygpt_tui.events.training import Evaluation, OldText, RunEnded, Step
 from tinygpt_tui.planning.estimate import estimate, warnings
 from tinygpt_tui.planning.machine import Machine
 from tinygpt_tui.runs.control import Control
@@ -45,7 +46,7 @@ def fine_tune(tmp_path: Path, *more: str) -> RunFolder:
     return RunFolder(paths.models_folder() / "new")
 
 
-def test_it_goes_on_from_what_was_learnt(base: RunFolder, tmp_path: Path) -> None:
+def test_it_goes_on_from_what_was_learnt(base: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = fine_tune(tmp_path, "--steps", "12")
     old, new = load(base.model), load(run.model)
     characters = old.tokenizer.to_dict()["characters"]
@@ -61,10 +62,18 @@ def test_it_goes_on_from_what_was_learnt(base: RunFolder, tmp_path: Path) -> Non
     assert isinstance(events[-1], RunEnded)
     assert events[-1].best_loss is not None
     assert events[-1].best_loss < first.validation_loss
+    told = next(event for event in events if isinstance(event, OldText))
+    assert (told.text, told.new) == ("cat", "ötzi")
+    config = read_config(base.model)
+    assert config.trained is not None
+    assert told.before == pytest.approx(config.trained.validation_loss, abs=0.01)
+    assert told.after > told.before
+    words = f"cat {told.before:.2f} → {told.after:.2f}, ötzi {first.validation_loss:.2f} → "
+    assert words in capsys.readouterr().err
 
 
 def test_stopped_and_gone_on_it_needs_its_model_no_more(base: RunFolder, tmp_path: Path) -> None:
-    straight = fine_tune(tmp_path, "--steps", "12")
+    straight = fine_tune(tmp_path, "--steps", "12", "--mix-old", "0.3")
     wanted = torch.load(straight.resume, weights_only=True)
     copy = RunFolder(paths.models_folder() / "copy")
     shutil.copytree(straight.model, copy.model)

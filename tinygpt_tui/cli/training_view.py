@@ -29,8 +29,9 @@ from tinygpt_tui.platforms import own_command
 from tinygpt_tui.runs.aspects import Comparison, chart_of
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.history import RunHistory
+from tinygpt_tui.runs.texts import is_here
 from tinygpt_tui.words import duration, printable, threads
-from tinygpt_tui.workers.examiner import is_here, start_examiner
+from tinygpt_tui.workers.examiner import start_examiner
 
 DRAWINGS_PER_S = 4
 EXAMINED_POLL_S = 1.0
@@ -72,6 +73,8 @@ def report_end(history: RunHistory, run: RunFolder) -> int:
     notify(f"{ended.reason} at step {ended.step}; saved the weights of step {ended.best_step}, validation {loss}{read}")
     if words := history.calibration_words:
         notify(f"calibrated: {words}")
+    if words := history.old_text_words:
+        notify(f"before and after: {words}")
     notify(f"to write with it: {own_command('generate', name)}")
     return int(ExitCode.OK)
 

@@ -27,8 +27,11 @@ class Windows:
 
     def batch(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return inputs and targets of `step` (from 0), each (B, T); the targets are one token later."""
-        first = step * self._batch_size
-        starts = np.array([self._start(first + i) for i in range(self._batch_size)])
+        return self.rows(step * self._batch_size, self._batch_size)
+
+    def rows(self, first: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return inputs and targets of `count` windows from number `first` on, each (count, T)."""
+        starts = np.array([self._start(first + i) for i in range(count)], dtype=np.int64)
         places = starts[:, None] + np.arange(self._block_size + 1)
         rows = self._ids[places].astype(np.int64, copy=False)
         return rows[:, :-1], rows[:, 1:]
@@ -41,3 +44,19 @@ class Windows:
             self._starts = phase + random.permutation(self.windows_per_epoch) * self._block_size
             self._epoch = epoch
         return int(self._starts[place])
+
+
+class MixedWindows:
+    """The windows of two texts: in the long run a share of every batch is from the second one."""
+
+    def __init__(self, new: Windows, old: Windows, batch_size: int, share: float) -> None:
+        """`share` (0 to 1) of all windows are from `old`."""
+        self._new, self._old, self._batch_size, self._share = new, old, batch_size, share
+
+    def batch(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """See Windows."""
+        before, after = (int(number * self._batch_size * self._share) for number in (step, step + 1))
+        count = self._batch_size - (after - before)
+        parts = self._new.rows(step * self._batch_size - before, count), self._old.rows(before, after - before)
+        inputs, targets = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return inputs, targets

@@ -28,12 +28,14 @@ class Corpus:
 
     They take one, two or four bytes each, as few as the vocabulary permits; a model needs them as int64. The text is
     split at the same character whatever the tokenizer. `validation_characters` is 0 where each token is one character.
+    `old` (K,) is another text, some of which a run mixes in.
     """
 
     tokenizer: Tokenizer
     train: Ids = field(repr=False)
     validation: Ids = field(repr=False)
     validation_characters: int = 0
+    old: Ids = field(default_factory=lambda: np.empty(0, np.uint8), repr=False)
 
     @property
     def characters_per_token(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tinygpt_tui.corpora.floors import Floor
@@ -27,7 +27,16 @@ class Verdict:
 def verdict_of(
     history: RunHistory, floors: Sequence[Floor], entropy: float | None = None, units: str = "letters"
 ) -> Verdict:
-    """Return what the curves mean. `units` names what is counted; without `floors` there is less to say."""
+    """Return what the curves mean, and after a run from a model what it did to the loss on that model's text.
+
+    `units` names what is counted; without `floors` there is less to say.
+    """
+    found = _of_curves(history, floors, entropy, units)
+    words = history.old_text_words
+    return replace(found, text="; ".join(filter(None, (found.text, words and f"before and after: {words}"))))
+
+
+def _of_curves(history: RunHistory, floors: Sequence[Floor], entropy: float | None, units: str) -> Verdict:
     evaluation = history.last_evaluation
     if evaluation is None or history.step == 0 or not len(history.gaps[0]):
         return Verdict("")

@@ -112,6 +112,19 @@ class TeacherMeasured(msgspec.Struct, frozen=True, tag=True):
     validation_loss: Number
 
 
+class OldText(msgspec.Struct, frozen=True, tag=True):
+    """What a run that started from a model did to the loss on that model's `text`, nats per character.
+
+    It was `before` with the starting model, it is `after` with the best weights; `new` names the run's own text.
+    """
+
+    step: Count
+    text: str
+    before: Number
+    after: Number
+    new: str
+
+
 class Paused(msgspec.Struct, frozen=True, tag=True):
     """The user asked for a pause, or something (`reason`) forces one."""
 
@@ -203,6 +216,7 @@ TrainingEvent = (
     | Saved
     | Calibrated
     | TeacherMeasured
+    | OldText
     | Paused
     | Resumed
     | RolledBack

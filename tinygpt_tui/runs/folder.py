@@ -35,12 +35,17 @@ class CorpusReference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartingModel(msgspec.Struct, frozen=True, kw_only=True):
-    """The model whose weights a run starts from, or whose probabilities it learns; its step, if known, and tokens."""
+    """The model whose weights a run starts from, or whose probabilities it learns, and what is known of it.
+
+    The step of its weights, the size of its vocabulary, its text, and the share of that for validation.
+    """
 
     name: str
     path: str
     step: int | None = None
     tokens: int = 0
+    corpus: CorpusReference | None = None
+    validation_share: float = 0.1
 
     @property
     def words(self) -> str:

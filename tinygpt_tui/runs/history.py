@@ -21,6 +21,7 @@ from tinygpt_tui.events.training import (
     Evaluation,
     Finding,
     Note,
+    OldText,
     Paused,
     Planned,
     Progress,
@@ -74,6 +75,7 @@ class RunHistory:
         self.paused: Paused | None = None
         self.calibrated: Calibrated | None = None
         self.teacher: TeacherMeasured | None = None
+        self.old_text: OldText | None = None
         self.last_step: Step | None = None
         self.progress: Progress | None = None  # of what is done now, where it takes long
         self._from_step = 0
@@ -106,6 +108,9 @@ class RunHistory:
                 case TeacherMeasured():
                     self.teacher = event
                     self._log_line(event.step, f"the teacher has validation {self.loss_words(event.validation_loss)}")
+                case OldText():
+                    self.old_text = event
+                    self._log_line(event.step, f"before and after: {self.old_text_words}")
                 case Saved():
                     self._add_saved(event)
                 case Paused():
@@ -141,6 +146,15 @@ class RunHistory:
             return ""
         loss = self.loss_words(self.calibrated.validation_loss)
         return f"logits × {self.calibrated.logit_scale:.3f}, validation loss {loss}"
+
+    @property
+    def old_text_words(self) -> str:
+        """The losses before and after a run from a model, on its old and its new text; empty if they are not known."""
+        if self.old_text is None or self.best is None or not self._evaluated:
+            return ""
+        old, first = self.old_text, self._evaluated[0].validation_loss
+        now = self.calibrated.validation_loss if self.calibrated else self.best[1]
+        return f"{old.text} {old.before:.2f} → {old.after:.2f}, {old.new} {first:.2f} → {now:.2f}"
 
     @property
     def progress_words(self) -> str:

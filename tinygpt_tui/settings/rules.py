@@ -95,6 +95,8 @@ def _of_run(settings: TrainingSettings, processes: int) -> Iterator[Problem]:
             f"{settings.batch_size} cannot be split among {processes} processes",
             f"choose {processes} or more",
         )
+    if stateful and settings.mix_old:
+        yield Problem("mix_old", "a recurrent model reads one text in its order", "choose 0")
     if stateful and processes > 1:
         yield Problem("processes", "a recurrent model passes its memory from step to step in one process", "choose 1")
 

@@ -110,6 +110,14 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     lora_matrices: Annotated[
         Literal["all", "attention", "mlp"], Meta(description="which matrices of the blocks an adapter changes")
     ] = "all"
+    mix_old: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=0.9,
+            description="share of the windows that is from the starting model's own text, so that it is not forgotten",
+        ),
+    ] = 0.0
     seed: Annotated[int, Meta(ge=0, le=(1 << 63) - 1, description="same seed, same run")] = 1337
     device: Annotated[str, Meta(description="auto (measured), cpu, cuda or mps")] = "auto"
     threads: Annotated[int, Meta(ge=0, le=512, description="processor threads; 0: measured, the fastest number")] = 0

@@ -60,6 +60,7 @@ class Setup(msgspec.Struct, frozen=True):
     threads: int
     ids: str = "int64"  # their type
     old_tokens: int = 0  # as for Training
+    old_ids: int = 0  # how many of the ids, the last ones, are those of another text
 
 
 class ProcessGroup:

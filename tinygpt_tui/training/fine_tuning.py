@@ -15,7 +15,7 @@ from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.corpora.corpus import CorpusText
 from tinygpt_tui.errors import CheckpointError, TinyGPTError, UsageError
 from tinygpt_tui.foreign.calibration_cache import inspect_calibrated
-from tinygpt_tui.runs.folder import RunFolder, StartingModel
+from tinygpt_tui.runs.folder import RunFolder, RunSettings, StartingModel
 from tinygpt_tui.settings.architecture import CHANGES_NO_WEIGHT, ArchitectureSettings
 from tinygpt_tui.settings.fields import fields_of
 from tinygpt_tui.settings.presets import CALIBRATION_SHARE
@@ -97,23 +97,26 @@ def origin_of(name: str) -> Origin:
     config = read_config(path)
     if not (path / WEIGHTS).is_file():
         raise CheckpointError(f"{path.name} has no weights yet", "its training has just started; try again soon")
+    run = _settings_of(path)
     start = StartingModel(
         name=path.name,
         path=str(path.resolve()),
         step=config.trained.step if config.trained else None,
         tokens=config.architecture.vocab_size,
     )
-    return Origin(start, config.architecture, open_tokenizer(path, config), _recipe(path))
+    if run is not None:
+        share = run.training.validation_share
+        start = msgspec.structs.replace(start, corpus=run.corpus, validation_share=share)
+    return Origin(start, config.architecture, open_tokenizer(path, config), run.training if run else None)
 
 
 def check_start(training: TrainingSettings, start: StartingModel | None) -> None:
     """Raise UsageError if a run without a starting model has settings that only one with it can have."""
-    if training.lora and start is None:
-        raise UsageError(
-            "an adapter (LoRA) needs a model to start from",
-            "choose one (--from MODEL), or set lora to 0",
-            setting="lora",
-        )
+    for name in ("lora", "mix_old"):
+        if start is None and getattr(training, name):
+            raise UsageError("needs a model to start from", "choose one (--from MODEL), or 0 here", setting=name)
+    if start is not None and start.corpus is None and training.mix_old:
+        raise UsageError(f"it is not known what {start.name} was trained on", "choose 0", setting="mix_old")
 
 
 def check_typed(typed: dict[str, Any], origin: Origin) -> None:
@@ -159,8 +162,8 @@ def text_for(tokenizer: Tokenizer, found: CorpusText) -> CorpusText:
     return found if not found.documents or isinstance(tokenizer, DocumentTokenizer) else found.joined()
 
 
-def _recipe(model: Path) -> TrainingSettings | None:
+def _settings_of(model: Path) -> RunSettings | None:
     try:
-        return RunFolder(model).read_settings().training
+        return RunFolder(model).read_settings()
     except TinyGPTError:
         return None

@@ -34,7 +34,8 @@ def help_train(group: ProcessGroup) -> None:
             raise RunError(f"this process needs {device}, and this machine has {torch.cuda.device_count()} GPUs")
         torch.cuda.set_device(device)
     settings = msgspec.structs.replace(setup.training, compile="never")
-    corpus = Corpus(CharTokenizer("\n"), ids, ids[:2])
+    train = ids[: len(ids) - setup.old_ids]
+    corpus = Corpus(CharTokenizer("\n"), train, ids[:2], old=ids[len(train) :])
     training = Training(settings, corpus, device, group=group, old_tokens=setup.old_tokens)
     while True:
         action, step, share = group.receive()

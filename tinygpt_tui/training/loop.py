@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.table import build
-from tinygpt_tui.corpora.batches import Windows
+from tinygpt_tui.corpora.batches import MixedWindows, Windows
 from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.corpora.streams import Streams
 from tinygpt_tui.errors import RunError
@@ -89,10 +89,13 @@ class Training:
         length = settings.architecture.training_length
         if settings.architecture.is_stateful:
             streams = Streams(corpus.train, settings.architecture.block_size, settings.batch_size, settings.seed)
-            self._windows: Windows | Streams = streams
+            self._windows: Windows | MixedWindows | Streams = streams
             self._bptt = TruncatedBPTT(streams)
         else:
-            self._windows = Windows(corpus.train, length, settings.batch_size, settings.seed)
+            self._windows = windows = Windows(corpus.train, length, settings.batch_size, settings.seed)
+            if settings.mix_old and len(corpus.old):
+                old = Windows(corpus.old, length, settings.batch_size, settings.seed)
+                self._windows = MixedWindows(windows, old, settings.batch_size, settings.mix_old)
         self._tokens_a_step = settings.batch_size * length
         self._sampled = -1  # the step of the last regular sample
         self._good: dict[str, Any] | None = None  # the state at the last regular evaluation

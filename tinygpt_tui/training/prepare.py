@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections.abc import Generator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
 import torch
 
 from tinygpt_tui import platforms
@@ -39,8 +41,9 @@ from tinygpt_tui.training.evaluations import PROGRESS_S
 from tinygpt_tui.training.fine_tuning import check_start, for_text, text_for, with_architecture
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.measure import choose
+from tinygpt_tui.training.old_text import old_ids
 from tinygpt_tui.training.vocabulary import tokenizer_for
-from tinygpt_tui.words import threads
+from tinygpt_tui.words import threads as threads_in_words
 
 R = TypeVar("R")
 
@@ -104,6 +107,9 @@ def preparing(
         elsewhere = f"continue it elsewhere: {command}"
         raise error if state is None else UsageError(error.message, elsewhere) from error
     notes += measured
+    if chosen.mix_old and settings.start is not None:
+        with _until_stop(control):
+            corpus = dataclasses.replace(corpus, old=old_ids(settings.start, chosen, corpus.tokenizer))
     corpus, aside = set_aside(corpus, chosen.calibration_share, architecture.training_length)
     if chosen.calibration_share and not len(aside):
         notes.append(TOO_SHORT)
@@ -113,8 +119,9 @@ def preparing(
         training = Training(chosen, corpus, device, control, settings.extensions, group, learned, old_tokens)
     notes += [training.precision.words] if training.precision.halved else []
     notes += [training.evaluations.reads] if training.evaluations.reads else []
-    kind = str(corpus.train.dtype)
-    group.start(Setup(training.settings, str(device), torch.get_num_threads(), kind, old_tokens), corpus.train)
+    ids = np.concatenate((corpus.train, corpus.old), dtype=corpus.train.dtype) if len(corpus.old) else corpus.train
+    threads = torch.get_num_threads()
+    group.start(Setup(training.settings, str(device), threads, str(ids.dtype), old_tokens, len(corpus.old)), ids)
     if state is not None:
         _load_state(training, state, folder.resume)
         notes.append(f"resuming from step {training.step}")
@@ -152,7 +159,7 @@ def _place(
         torch.set_num_threads(chosen.threads or max(1, (os.cpu_count() or 1) // group.size))
         device = group.device(chosen.device)
         chosen = msgspec.structs.replace(chosen, threads=torch.get_num_threads(), device=str(device))
-        return chosen, device, [f"{group.size} processes share each step, with {threads(chosen.threads)} each"]
+        return chosen, device, [f"{group.size} processes share each step, with {threads_in_words(chosen.threads)} each"]
     choice = choose(chosen)
     if chosen.minutes:
         chosen = msgspec.structs.replace(chosen, steps=max(1, round(chosen.minutes * 60 / choice.step_s)))

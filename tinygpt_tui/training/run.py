@@ -27,6 +27,7 @@ from tinygpt_tui.training.distributed import ALONE, ProcessGroup
 from tinygpt_tui.training.health import HealthCheck
 from tinygpt_tui.training.live_weights import LiveWeights
 from tinygpt_tui.training.loop import DivergedError, Training
+from tinygpt_tui.training.old_text import judging_old_text
 from tinygpt_tui.training.prepare import Prepared, StoppedEarly, preparing
 from tinygpt_tui.training.recorder import Recorder
 from tinygpt_tui.training.timeline import Timeline
@@ -158,6 +159,10 @@ class _Run:
             raise StoppedEarly
         yield from recorder.save_resume()
         yield from self._calibrate(ready)
+        try:
+            yield from recorder.logged(judging_old_text(self._folder.model, settings, training))
+        except TinyGPTError as error:
+            yield from recorder.log(Note(training.step, f"the old text was not judged: {error}", "warning"))
 
     def _calibrate(self, ready: Prepared) -> Iterator[TrainingEvent]:
         training, recorder, model = ready.training, self._recorder, self._folder.model

@@ -21,9 +21,9 @@ from tinygpt_tui.planning.evaluation_plan import MOST_JUDGED
 from tinygpt_tui.platforms import own_command
 from tinygpt_tui.progress import part
 from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.runs.texts import text_of
 from tinygpt_tui.settings.model_config import Calibration
 from tinygpt_tui.tokenizers.char import Ids
-from tinygpt_tui.workers.examiner import text_of
 
 ASIDE = "at the end of the training part, which no step has read"
 HALF = "of the validation part: every second window; the others judge"

@@ -17,9 +17,7 @@ from pathlib import Path
 import msgspec
 
 from tinygpt_tui import platforms
-from tinygpt_tui.corpora.catalog import list_corpora
 from tinygpt_tui.corpora.corpus import Corpus, CorpusText
-from tinygpt_tui.corpora.read import read_text
 from tinygpt_tui.doctor.examination import (
     Examination,
     cache_path,
@@ -31,13 +29,14 @@ from tinygpt_tui.doctor.examination import (
     write_examination,
     write_one_batch,
 )
-from tinygpt_tui.errors import MissingPackageError, NotFoundError, TinyGPTError
+from tinygpt_tui.errors import MissingPackageError, TinyGPTError
 from tinygpt_tui.events.training import Finding
-from tinygpt_tui.files import is_file, locked
+from tinygpt_tui.files import locked
 from tinygpt_tui.packages import ONE_BATCH, import_torch
 from tinygpt_tui.reading import decode
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, StartingModel
 from tinygpt_tui.runs.manage import is_own
+from tinygpt_tui.runs.texts import text_of
 from tinygpt_tui.settings.tokenizer import CHARACTERS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.vocabulary import tokenizer_for
@@ -138,28 +137,6 @@ def try_one_batch(run: RunFolder) -> Finding:
     text = text_of(case.corpus)
     corpus = _tokens_of(case, text, None)
     return one_batch_finding(_sized(case.training, corpus), corpus)
-
-
-def is_here(corpus: CorpusReference) -> bool:
-    """Whether the text of a run seems to be on this machine."""
-    return bool(places_of(corpus))
-
-
-def places_of(corpus: CorpusReference) -> list[Path]:
-    """Return the files that may be the text of a run."""
-    # A shipped run knows only the name of its file.
-    own = [Path(corpus.path)] if Path(corpus.path).is_absolute() else []
-    known = [Path(entry.path) for entry in list_corpora() if entry.path and entry.row.sha256 == corpus.sha256]
-    return [path for path in [*own, *known] if is_file(path)]
-
-
-def text_of(corpus: CorpusReference) -> CorpusText:
-    """Read the text of a run, where it was or where the catalogue has it. Raises NotFoundError, CorpusError."""
-    for path in places_of(corpus):
-        text = read_text(path, corpus.encoding)
-        if corpus.sha256 in ("", text.sha256):
-            return text
-    raise NotFoundError(f"the text {corpus.name} is not on this machine", f"put it back: {corpus.path}")
 
 
 def _examined(case: Case) -> tuple[Examination, CorpusText, Corpus]:

@@ -19,8 +19,8 @@ from tinygpt_tui.insight.loops import find_loop
 from tinygpt_tui.platforms import own_command
 from tinygpt_tui.progress import part
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder
+from tinygpt_tui.runs.texts import places_of
 from tinygpt_tui.words import size
-from tinygpt_tui.workers.examiner import places_of
 
 LARGEST, QUICK = (
     100 << 20,

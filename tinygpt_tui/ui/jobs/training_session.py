@@ -23,7 +23,8 @@ from tinygpt_tui.runs.extending import extended
 from tinygpt_tui.runs.folder import LIVE, RunFolder, RunSettings, RunStatus
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.manage import is_own
-from tinygpt_tui.workers.examiner import is_here, start_examiner
+from tinygpt_tui.runs.texts import is_here
+from tinygpt_tui.workers.examiner import start_examiner
 from tinygpt_tui.workers.trainer import RunWatch, start_trainer
 
 LOG_END = 65_536  # bytes of a trainer's log that are read

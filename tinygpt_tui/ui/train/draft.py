@@ -27,7 +27,7 @@ from tinygpt_tui.settings.presets import ALL_PRESETS, TIMED_PRESET
 from tinygpt_tui.settings.tokenizer import CHARACTERS, tokenizer_choice
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
-from tinygpt_tui.training.fine_tuning import FREE, Origin, new_to
+from tinygpt_tui.training.fine_tuning import FREE, Origin, check_start, new_to
 from tinygpt_tui.training.vocabulary import file_size, whole_path
 from tinygpt_tui.ui.shared.wrapping import shown
 from tinygpt_tui.words import shortened
@@ -182,9 +182,9 @@ def draft_of(
     rest = {name: values[name] for name in values if name not in own_names}
     if origin is None:
         rest["tokenizer"] = whole_path(rest["tokenizer"])
-        rest["lora"] = 0  # its row is not shown
+        rest |= {"lora": 0, "mix_old": 0.0}  # they are of the starting model
     training = changed(TrainingSettings(architecture=architecture), rest)
-    if problems := _problems(training):
+    if problems := _problems(training) | _start_problem(training, origin):
         return Draft(None, architecture, problems)
     return Draft(training, architecture, fine_tuned=origin is not None, tokens=tokens)
 
@@ -214,6 +214,14 @@ def _parsed(texts: Mapping[str, str], kind: Architecture) -> tuple[dict[str, Any
 def _problems(settings: ArchitectureSettings | TrainingSettings) -> dict[str, str]:
     """Return which settings do not fit together, and why."""
     return {found.field: f"{found.message}; {found.hint}" for found in rules.problems(settings)}
+
+
+def _start_problem(training: TrainingSettings, origin: Origin | None) -> dict[str, str]:
+    try:
+        check_start(training, origin.model if origin else None)
+    except UsageError as error:
+        return {error.setting: f"{error.problem}; {error.hint}"}
+    return {}
 
 
 def _tokenizer_problem(name: str) -> dict[str, str]:

@@ -8,10 +8,11 @@ from textual.app import ComposeResult
 from tinygpt_tui.doctor.rounds import summary, worst_first
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.training import Finding
+from tinygpt_tui.runs.texts import text_of
 from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shared.text_place import TextPlaceScreen
 from tinygpt_tui.ui.train.doctor import TrainDoctor
-from tinygpt_tui.workers.examiner import Case, Examiner, text_of
+from tinygpt_tui.workers.examiner import Case, Examiner
 
 TITLE = "doctor, before the start"
 LOOKING = "examining text and model…"

@@ -71,7 +71,7 @@ class FormState:
             reason = f"fixed by {self.origin.model.name}"
             found = dict.fromkeys((fields_of(self.architecture).keys() | {"tokenizer"}) - FREE, reason)
         else:
-            found["lora_matrices"] = "of an adapter, which needs a model to start from"
+            found |= dict.fromkeys(("lora_matrices", "mix_old"), "needs a model to start from")
         if self.draft.settings is not None and self.draft.settings.minutes:
             found["steps"] = "fixed by minutes; set those to 0 to choose"
         return found

@@ -17,6 +17,7 @@ from tinygpt_tui import paths
 from tinygpt_tui.charts import export_svg
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.files import write_text
+from tinygpt_tui.runs.texts import text_of
 from tinygpt_tui.ui.jobs.draw_pace import DrawPace
 from tinygpt_tui.ui.jobs.training_session import ONE_BATCH, Phase, TrainingSession
 from tinygpt_tui.ui.shared.binding import bind, bind_hidden
@@ -33,7 +34,6 @@ from tinygpt_tui.ui.train.overlays import offers, overlays_of
 from tinygpt_tui.ui.train.run_actions import ACTIONS, place_line, possible
 from tinygpt_tui.ui.train.run_list import moved_to
 from tinygpt_tui.ui.train.samples import TrainSamples
-from tinygpt_tui.workers.examiner import text_of
 
 # How often the run folder is read: while it is live, and when nothing is expected.
 BUSY_S, IDLE_S = 0.15, 2.0
