@@ -38,7 +38,7 @@ class NativeEngineHook(BuildHookInterface):  # type: ignore[type-arg]
         except TinyGPTError as error:
             self.app.display_info(f"without the native engine: {error.message}")
             return
-        for library in Path(self._scratch.name).iterdir():  # one, or a second one for AVX2
+        for library in Path(self._scratch.name).iterdir():  # two, or a third one for AVX2
             build_data["force_include"][str(library)] = f"tinygpt_tui/native/{library.name}"
         # The library is loaded by ctypes: it is made for a platform, not for a version of Python.
         platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")

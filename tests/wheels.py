@@ -80,7 +80,7 @@ def check_files(folder: Path) -> None:
         assert path.stat().st_size < LARGEST, f"{path.name}: {path.stat().st_size / 1e6:.1f} MB"
         libraries = {name: data for name, data in contents.items() if "/native/_gpt" in name}
         assert bool(libraries) == (tags != "any"), path.name
-        assert len(libraries) == 1 + ("x86_64" in tags or "amd64" in tags) or tags == "any", path.name
+        assert len(libraries) == 2 + ("x86_64" in tags or "amd64" in tags) or tags == "any", path.name
         for name, data in libraries.items():
             begins = next(mark for start, mark in LIBRARIES.items() if tags.startswith(start))
             assert data.startswith(begins), (path.name, name)

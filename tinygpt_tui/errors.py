@@ -4,7 +4,7 @@ TinyGPTError
 ├── UsageError           an invalid setting or argument                    exit 2
 ├── NotFoundError        no such model, corpus or run                      exit 3
 ├── CheckpointError      not a model, or a damaged one                     exit 4
-├── CorpusError          a text that cannot be trained on                  exit 5
+├── CorpusError          a text that cannot be trained on, or unpacked     exit 5
 ├── StorageError         the disk is full, or permission is missing        exit 6
 │   └── InUseError       another program has the file open                 exit 6
 ├── RunError             a run that failed, ended, or is already running   exit 7
@@ -51,7 +51,7 @@ MEANINGS = {
     ExitCode.USAGE: "invalid setting or argument",
     ExitCode.NOT_FOUND: "no such model, corpus or run",
     ExitCode.CHECKPOINT: "not a model, or a damaged one",
-    ExitCode.CORPUS: "a text that cannot be trained on",
+    ExitCode.CORPUS: "a text that cannot be trained on, or unpacked",
     ExitCode.STORAGE: "the disk is full, or permission is missing",
     ExitCode.RUN: "a run failed, is already running, or did not answer",
     ExitCode.DOWNLOAD: "a download failed or is incomplete",
@@ -105,7 +105,10 @@ class CheckpointError(TinyGPTError):
 
 
 class CorpusError(TinyGPTError):
-    """A text that cannot be trained on. `reason` says why in a few words, without the file's name."""
+    """A text that cannot be trained on, or a packed one that is damaged.
+
+    `reason` says why in a few words, without the file's name.
+    """
 
     exit_code = ExitCode.CORPUS
 

@@ -26,7 +26,7 @@ from pathlib import Path, PurePosixPath
 import ziglang
 
 from tinygpt_tui import platforms
-from tinygpt_tui.native.build import FLAGS, PORTABLE
+from tinygpt_tui.native.build import DEFINE_EXACT, EXACT, FLAGS, PORTABLE
 from tinygpt_tui.native.library import FOLDER as NATIVE
 from tinygpt_tui.native.library import SOURCE, source_mark
 
@@ -39,6 +39,7 @@ GUARD = f"{PACKAGE}/UNINSTALL_THE_OTHER_EDITION_FIRST"
 LITE = "tinygpt-tui-lite"
 NOT_IN_LITE = "torch"
 PURE = "any"
+EXACT_STEM = "_gpt_exact"
 ZIP_TIME = (2020, 2, 2, 0, 0, 0)  # as hatchling has it
 
 
@@ -75,24 +76,29 @@ def _macos(machine: str, cpu: str = "baseline", stem: str = "_gpt") -> Build:
     return Build("darwin", f"{machine}-macos.11.0", cpu, stem)
 
 
-def _for_x86_64(platform: Callable[..., Build]) -> tuple[Build, Build]:
-    """Return the libraries for any x86-64 processor and for AVX2, of which the program loads the better one.
+def _libraries(platform: Callable[..., Build], machine: str) -> tuple[Build, ...]:
+    """Return the fastest library and the one whose results are the same bits everywhere (products.h)."""
+    return platform(machine), platform(machine, stem=EXACT_STEM)
+
+
+def _for_x86_64(platform: Callable[..., Build]) -> tuple[Build, ...]:
+    """Return `_libraries` and one for AVX2, which the program prefers to the first where it can.
 
     Not one with copies of its functions (products.h): zig's part of that is a stub, which always chooses the slowest.
     """
-    return platform("x86_64"), platform("x86_64", "x86_64+avx2+fma", "_gpt_avx2")
+    return *_libraries(platform, "x86_64"), platform("x86_64", "x86_64+avx2+fma", "_gpt_avx2")
 
 
 # The platform tags of a wheel, and the libraries in it.
 WHEELS: dict[str, tuple[Build, ...]] = {
     "manylinux_2_17_x86_64.manylinux2014_x86_64": _for_x86_64(_linux),
-    "manylinux_2_17_aarch64.manylinux2014_aarch64": (_linux("aarch64"),),
+    "manylinux_2_17_aarch64.manylinux2014_aarch64": _libraries(_linux, "aarch64"),
     "musllinux_1_2_x86_64": _for_x86_64(_linux),
-    "musllinux_1_2_aarch64": (_linux("aarch64"),),
+    "musllinux_1_2_aarch64": _libraries(_linux, "aarch64"),
     "macosx_11_0_x86_64": _for_x86_64(_macos),
-    "macosx_11_0_arm64": (_macos("aarch64"),),
+    "macosx_11_0_arm64": _libraries(_macos, "aarch64"),
     "win_amd64": _for_x86_64(_windows),
-    "win_arm64": (_windows("aarch64"),),
+    "win_arm64": _libraries(_windows, "aarch64"),
     PURE: (),
 }
 
@@ -100,7 +106,9 @@ WHEELS: dict[str, tuple[Build, ...]] = {
 def compile_library(build: Build, folder: Path) -> Path:
     """Compile gpt.c; return the library's path in `folder`. Raises CalledProcessError."""
     made = folder / f"{build.target}-{build.file_name}"
-    words = [*FLAGS, PORTABLE, f"-DSOURCE_MARK={source_mark()}u"]
+    exact = build.stem == EXACT_STEM
+    flags = [*(EXACT.get(flag, flag) for flag in FLAGS), DEFINE_EXACT] if exact else FLAGS
+    words = [*flags, PORTABLE, f"-DSOURCE_MARK={source_mark()}u"]
     target = ["-target", build.target, f"-mcpu={build.cpu}"]
     if build.headers:
         headers = [word for name in build.headers for word in ("-isystem", str(ZIG / "lib/libc/include" / name))]

@@ -17,7 +17,7 @@ from tinygpt_tui.native import build as building
 from tinygpt_tui.native import library as loading
 from tinygpt_tui.native.build import build, main
 from tinygpt_tui.native.engine import NativeEngine
-from tinygpt_tui.native.library import AVX2_NAME, FILE_NAME, VARIABLE, Library, load_library
+from tinygpt_tui.native.library import AVX2_NAME, EXACT_NAME, FILE_NAME, VARIABLE, Library, load_library
 from tinygpt_tui.native.weights import arrange
 
 
@@ -64,7 +64,7 @@ def test_where_the_linker_cannot_choose_copies_one_is_built(
     engine = NativeEngine(arrange(CLASSIC, state), Library(build(tmp_path)))
     ids = random_ids(8)
     np.testing.assert_allclose(engine.prefill(ids), TorchEngine(model).prefill(ids), rtol=0, atol=1e-3)
-    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+    assert {path.name for path in tmp_path.iterdir()} == {FILE_NAME, EXACT_NAME}
 
 
 @pytest.mark.skipif(not building._X86, reason="AVX2 is of x86-64")
@@ -78,7 +78,7 @@ def test_where_one_library_cannot_serve_all_processors_the_best_that_this_one_ru
 
     monkeypatch.setattr(building, "_commands", portable)
     build(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted((FILE_NAME, AVX2_NAME))
+    assert {path.name for path in tmp_path.iterdir()} == {FILE_NAME, AVX2_NAME, EXACT_NAME}
     plain = Library(tmp_path / FILE_NAME)
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setattr(loading, "FOLDER", tmp_path)

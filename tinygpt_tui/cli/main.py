@@ -25,6 +25,8 @@ COMMANDS = {
     "race": "train several presets on one text, one after another, and compare them on one chart.",
     "open": "open another program's checkpoint, show what was detected and how, and save it as a model.",
     "export": "save a model in another program's format, with a model card.",
+    "pack": "write a text as arithmetic code, by a model's probabilities.",
+    "unpack": "give a packed text back, byte by byte.",
     "serve": "serve models over HTTP: a web page and an OpenAI-compatible API.",
     "models": "list the models.",
     "runs": "list the training runs; compare, rename, delete, export or share them.",

@@ -18,6 +18,7 @@ from tinygpt_tui.corpora.gathering import gathering, is_gathered
 from tinygpt_tui.corpora.read import reading
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.words import duration
 
 R = TypeVar("R")
 FIRST_S, EACH_S = 1.0, 0.2
@@ -56,7 +57,8 @@ def encode(text: CorpusText, training: TrainingSettings, tokenizer: Tokenizer | 
 
 def with_progress(steps: Generator[float, None, R], what: str) -> R:
     """Exhaust `steps`, which yield the share that is done; return what they return."""
-    next_at = time.monotonic() + FIRST_S
+    began = time.monotonic()
+    next_at = began + FIRST_S
     shown = False
     while True:
         try:
@@ -67,4 +69,5 @@ def with_progress(steps: Generator[float, None, R], what: str) -> R:
             return end.value  # type: ignore[no-any-return]
         if time.monotonic() > next_at and can_draw(sys.stderr):
             next_at, shown = time.monotonic() + EACH_S, True
-            print(f"\r{what}  {share:.0%}\x1b[K", end="", file=sys.stderr, flush=True)
+            left = f", {duration((time.monotonic() - began) * (1 - share) / share)} left" if share else ""
+            print(f"\r{what}  {share:.0%}{left}\x1b[K", end="", file=sys.stderr, flush=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tinygpt_tui import platforms
 from tinygpt_tui.errors import EngineError, ExitCode, TinyGPTError, storage_error
-from tinygpt_tui.native.library import AVX2_NAME, FILE_NAME, FOLDER, SOURCE, VARIABLE, source_mark
+from tinygpt_tui.native.library import AVX2_NAME, EXACT_NAME, FILE_NAME, FOLDER, SOURCE, VARIABLE, source_mark
 
 # Sums keep the order of the source but where a loop says otherwise; of "fast math" only what changes no result.
 FLAGS = (
@@ -25,6 +25,8 @@ FLAGS = (
     "-fvisibility=hidden",
 )  # fmt: skip
 WIDE, AVX2, PORTABLE = "-mprefer-vector-width=512", ("-mavx2", "-mfma"), "-DPORTABLE"
+EXACT = {"-O3": "-O2", "-ffp-contract=fast": "-ffp-contract=off", "/fp:fast": "/fp:strict"}  # in place of those flags
+DEFINE_EXACT = "-DEXACT"
 _UNIX = (*FLAGS, "-shared", "-fPIC")
 _MSVC = ("/nologo", "/O2", "/fp:fast", "/LD")
 _COMPILERS = ("cc", "gcc", "clang")
@@ -37,7 +39,8 @@ def build(folder: Path = FOLDER) -> Path:
     """Compile gpt.c into `folder`; return the library's path. Raises EngineError, StorageError.
 
     The compiler is `CC` if that is set. An earlier library is replaced only by a complete one. If one library cannot
-    serve every x86-64 processor, a second one for AVX2 is built beside it.
+    serve every x86-64 processor, a second one for AVX2 is built beside it; and one whose results are the same bits
+    everywhere (products.h).
     """
     compiler = _compiler()
     target = folder / FILE_NAME
@@ -53,6 +56,10 @@ def build(folder: Path = FOLDER) -> Path:
                     _run(_for_avx2(command, made, fast), Path(scratch))
                     if fast.is_file():
                         _replace(fast, folder / AVX2_NAME)
+                exact = Path(scratch) / EXACT_NAME
+                _run(_exactly(command, made, exact), Path(scratch))
+                if exact.is_file():
+                    _replace(exact, folder / EXACT_NAME)
                 _replace(made, target)
                 return target
     except OSError as error:
@@ -108,6 +115,12 @@ def _for_avx2(command: Sequence[str], made: Path, fast: Path) -> list[str]:
     """Return the command that builds `fast` for AVX2 as `command` builds `made` for any processor."""
     msvc = "/LD" in command
     return [*(word.replace(str(made), str(fast)) for word in command), *(("/arch:AVX2",) if msvc else AVX2)]
+
+
+def _exactly(command: Sequence[str], made: Path, exact: Path) -> list[str]:
+    """Return the command that builds `exact`, for any processor, whose results are the same bits on each."""
+    words = [EXACT.get(word, word).replace(str(made), str(exact)) for word in command if word not in (WIDE, PORTABLE)]
+    return [*words, PORTABLE, DEFINE_EXACT]
 
 
 def _run(command: list[str], folder: Path) -> tuple[bool, str]:

@@ -8,6 +8,12 @@
 #include "products.h"
 
 #include <math.h>
+#if defined(EXACT)
+#include <float.h>
+#if FLT_EVAL_METHOD != 0
+#error "this processor's floats are computed with more digits than they have"
+#endif
+#endif
 
 enum { QUERY_ROWS = 12, MLP_ROWS = 128, NOTHING = -1 };
 enum { GELU, GELU_TANH, RELU, RELU_SQUARED, SILU };
@@ -297,12 +303,32 @@ static void embed(const Net *net, Text *text, const int32_t *ids, int count, flo
     }
 }
 
+/* Cosine and sine of an angle that is not below zero. Libraries differ in the last digit: with EXACT both are computed
+ * here, after FreeBSD's k_cos.c and k_sin.c, from the nearest quarter turn. */
+INLINE void cosine_and_sine(double angle, float *turn) {
+#if defined(EXACT)
+    const int64_t quarters = (int64_t)(angle * 0.63661977236758134 + 0.5);
+    const double x = (angle - (double)quarters * 1.57079632673412561417) - (double)quarters * 6.07710050650619224932e-11;
+    const double z = x * x;
+    double c = 2.08757232129817482790e-9 + z * -1.13596475577881948265e-11;
+    c = 2.48015872894767294178e-5 + z * (-2.75573143513906633035e-7 + z * c);
+    c = 1.0 - 0.5 * z + z * z * (4.16666666666666019037e-2 + z * (-1.38888888888741095749e-3 + z * c));
+    double s = -2.50507602534068634195e-8 + z * 1.58969099521155010221e-10;
+    s = -1.98412698298579493134e-4 + z * (2.75573137070700676789e-6 + z * s);
+    s = x + x * z * (-1.66666666666666324348e-1 + z * (8.33333333332248946124e-3 + z * s));
+    const int swapped = (int)(quarters & 1);
+    turn[0] = (float)((quarters + 1) & 2 ? -(swapped ? s : c) : (swapped ? s : c));
+    turn[1] = (float)(quarters & 2 ? -(swapped ? c : s) : (swapped ? c : s));
+#else
+    turn[0] = (float)cos(angle);
+    turn[1] = (float)sin(angle);
+#endif
+}
+
 /* Cosine and sine of RoPE's angles (rope_pairs, 2) at a position: in doubles, for a text may be endless. */
 static void turn_to(const Net *net, int64_t position, float *turn) {
     for (int i = 0; i < net->rope_pairs; i++) {
-        const double angle = (double)position * net->frequencies[i];
-        turn[2 * i] = (float)cos(angle);
-        turn[2 * i + 1] = (float)sin(angle);
+        cosine_and_sine((double)position * net->frequencies[i], turn + 2 * i);
     }
 }
 
@@ -612,4 +638,6 @@ EXPORT void gpt_read(const Job *job) {
     apply(wide, &net->head, answers, C, V, w.h, S, job->logits, V);
 }
 
+#if !defined(EXACT)
 #include "learning.h"
+#endif

@@ -17,6 +17,7 @@ SOURCE = FOLDER / "gpt.c"
 SOURCES = (SOURCE, FOLDER / "products.h", FOLDER / "learning.h")
 FILE_NAME = platforms.library_name("_gpt")
 AVX2_NAME = platforms.library_name("_gpt_avx2")  # beside it where one library cannot serve every x86-64 processor
+EXACT_NAME = platforms.library_name("_gpt_exact")  # beside it: slower, and the same bits on every machine
 VARIABLE = "TINYGPT_TUI_NATIVE"  # a library's path, or "off"
 
 LAYER_MATRICES = ("query", "key", "value", "projection", "widen", "gate", "narrow")
@@ -143,6 +144,20 @@ def load_library() -> Library | None:
         with contextlib.suppress(EngineError):
             return Library(FOLDER / AVX2_NAME)
     return library
+
+
+@functools.cache
+def load_exact() -> Library | None:
+    """Return the library beside that of `load_library` whose results are the same bits on every machine.
+
+    None if none was built, or by another version, or TINYGPT_TUI_NATIVE is off.
+    """
+    chosen = os.environ.get(VARIABLE)
+    if chosen == "off":
+        return None
+    with contextlib.suppress(EngineError):
+        return Library((Path(chosen).parent if chosen else FOLDER) / EXACT_NAME)
+    return None
 
 
 def why_without() -> EngineError | None:

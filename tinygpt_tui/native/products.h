@@ -3,6 +3,10 @@
  * A matrix (height, width) is stored in panels of 64 columns, one after the other, each row-major; its width is rounded up
  * to 16 with zeros. One row of activations then streams a panel from memory in order, and many rows keep a tile of
  * sums in registers.
+ *
+ * With EXACT (build.py has the flags) every sum is added in the order of the source, no product is fused with a sum and
+ * nothing comes from libm but square roots, which IEEE 754 defines: the same bits on every processor and by every
+ * compiler.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -28,7 +32,11 @@
 #define RESTRICT restrict
 #define SIMD PRAGMA(omp simd)
 #define PREFETCH(address) __builtin_prefetch(address)
+#if defined(EXACT)
+#define SUM_OF(name)
+#else
 #define SUM_OF(name) PRAGMA(omp simd reduction(+ : name))
+#endif
 #if defined(__clang__)
 #define UNROLLED PRAGMA(clang loop unroll(full))
 #else

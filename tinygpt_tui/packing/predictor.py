@@ -1,0 +1,91 @@
+"""A model that predicts the same on both sides: its engine, and the marks by which another model or engine is seen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tinygpt_tui.checkpoints.engines import torch_for
+from tinygpt_tui.checkpoints.stored import StoredModel, read_model
+from tinygpt_tui.errors import CheckpointError
+from tinygpt_tui.generation.base import Engine
+from tinygpt_tui.generation.text import first_ids
+from tinygpt_tui.native.engine import NativeEngine
+from tinygpt_tui.native.library import load_exact
+from tinygpt_tui.native.weights import arrange, supports
+from tinygpt_tui.packing.packed_file import ENGINE_MARK, MODEL_MARK
+from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.settings.windows import Policy
+from tinygpt_tui.tokenizers.base import Tokenizer
+
+_PROBE = 32  # tokens
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A model and its engine; `engine_name` is empty for the native one, whose results are the same everywhere.
+
+    `first` are the ids that are read before a text. The engine is set back by its `prefill`.
+    """
+
+    name: str
+    mark: bytes
+    tokenizer: Tokenizer
+    engine: Engine
+    engine_name: str
+    engine_mark: bytes
+    first: tuple[int, ...]
+
+
+def open_predictor(path: Path) -> Predictor:
+    """Open a model for packing. Raises what `read_model` raises; CheckpointError for one that computes no numbers."""
+    stored = read_model(path)
+    settings = stored.config.architecture
+    # As much context as the model allows at the speed of writing: `exact` reads the whole window for every token.
+    policy: Policy = "rolling" if settings.supports_sliding else "reanchor"
+    library = load_exact() if supports(settings) else None
+    engine: Engine
+    if library is not None and isinstance(settings, GPTSettings):
+        engine, name = NativeEngine(arrange(settings, stored.weights, path.name), library, policy=policy), ""
+    else:
+        engine, name = _torch_engine(stored, policy)
+    first = tuple(first_ids(stored.tokenizer))
+    mark = _engine_mark(engine, first, settings.vocab_size, path.name)
+    return Predictor(path.name, model_mark(stored), stored.tokenizer, engine, name, mark, first)
+
+
+def model_mark(stored: StoredModel) -> bytes:
+    """Return a hash of a model's vocabulary and weights, which its name and place do not affect."""
+    found = hashlib.blake2b(json.dumps(stored.tokenizer.to_dict(), sort_keys=True).encode(), digest_size=MODEL_MARK)
+    for name, weights in sorted(stored.weights.items()):
+        found.update(f"{name} {weights.dtype.str} {weights.shape}".encode())
+        found.update(np.ascontiguousarray(weights).view(np.uint8).data)
+    return found.digest()
+
+
+def _torch_engine(stored: StoredModel, policy: Policy) -> tuple[Engine, str]:
+    """Return torch's engine on one thread: products are cut among threads, so their number changes results."""
+    torch_for(stored.config.architecture, threads=1)
+    import torch
+
+    from tinygpt_tui.checkpoints.torch_net import filled, tensors_of
+    from tinygpt_tui.generation.engine import TorchEngine
+
+    model = filled(stored.config.architecture, tensors_of(stored.weights))
+    return TorchEngine(model, policy), f"torch {torch.__version__} {torch.backends.cpu.get_cpu_capability()}"
+
+
+def _engine_mark(engine: Engine, first: tuple[int, ...], vocab_size: int, name: str) -> bytes:
+    """Return a hash of every bit of the logits on a fixed text."""
+    found = hashlib.blake2b(digest_size=ENGINE_MARK)
+    logits = engine.prefill(first)
+    for place in range(_PROBE):
+        if not np.isfinite(logits).all():
+            raise CheckpointError(f"{name} gives probabilities that are no numbers", "its weights are damaged")
+        found.update(np.ascontiguousarray(logits, dtype="<f4").data)
+        logits = engine.step((31 * place * place + 17 * place) % vocab_size)
+    return found.digest()
