@@ -37,13 +37,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out is None:
         for_terminal = sys.stdout.isatty()
 
-        def show(part: bytes) -> None:
+        def write_part(part: bytes) -> None:
             if for_terminal:
                 write_data(part.decode("utf-8", "replace"))
             else:
                 sys.stdout.buffer.write(part)
 
-        with_progress(unpacking(path, packed, predictor, show), f"unpacking {path.name}")
+        with_progress(unpacking(path, packed, predictor, write_part), f"unpacking {path.name}")
         sys.stdout.buffer.flush()
         return 0
     out = paths.typed_path(arguments.out)
