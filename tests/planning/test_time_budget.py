@@ -276,3 +276,22 @@ def test_a_run_by_the_clock_that_is_made_longer_keeps_to_its_new_steps(
     straight = msgspec.structs.replace(settings.training, steps=planned + 30)
     assert made[-1].learning_rate == straight.learning_rate * rate_share(planned + 29, straight)
     assert run.read_status().steps == planned + 30
+
+
+@pytest.mark.parametrize("share", [0, 4])
+@pytest.mark.parametrize("calibrated_on", [0, 200])
+def test_what_the_end_reads_more_comes_off_the_time(
+    monkeypatch: pytest.MonkeyPatch, share: int, calibrated_on: int
+) -> None:
+    settings, corpus = small_corpus(small_training(minutes=1.0, evaluate_every=0))
+    training = Training(settings, corpus, CPU)
+    windows = len(corpus.validation) // settings.architecture.block_size
+    training.evaluations.read_part(settings, share * settings.architecture.block_size)
+    training.evaluations.calibrated_on = calibrated_on
+    told: list[float] = []
+    monkeypatch.setattr(training.time_budget, "end_takes_longer", told.append)
+    first = next(event for event in training.events() if isinstance(event, Evaluation))
+    read, final = first.tokens or len(corpus.validation), len(corpus.validation)
+    assert (read == final) is (share == 0) and windows > share
+    more = final - read + (calibrated_on + final if calibrated_on else 0)
+    assert told == [pytest.approx(first.seconds * more / read)]

@@ -43,7 +43,7 @@ class TimeBudget:
         self._planned_at_s = 0.0
         self._step_s: deque[float] = deque(maxlen=RECENT_STEPS)
         self._evaluation_s: deque[float] = deque(maxlen=3)
-        self._longer_s = 0.0  # that the last evaluation takes more than another one
+        self._longer_s = 0.0  # that the end takes more than another evaluation
         self._just_evaluated = False
 
     @property
@@ -84,8 +84,8 @@ class TimeBudget:
         if seconds is not None:
             self._evaluation_s.append(seconds)
 
-    def last_takes_longer(self, seconds: float) -> None:
-        """Note how many `seconds` more the last evaluation takes than the others, because it reads more."""
+    def end_takes_longer(self, seconds: float) -> None:
+        """Note how many `seconds` more the end takes than another evaluation: it reads more, and may calibrate."""
         self._longer_s = seconds
 
     def stepped(self, step: int) -> Planned | None:

@@ -48,6 +48,7 @@ class Evaluations:
         """`validation` (M,) is the whole validation split."""
         self.best_step, self.best_loss = 0, math.inf
         self.best_tokens = 0  # of the validation split that gave it; 0: all
+        self.calibrated_on = 0  # tokens that a calibration reads after the end; 0: there will be none
         self.last = self.last_whole = -1  # the steps of the last evaluation, and of the last that read everything
         self._patience, self._target = settings.patience, settings.stop_at_loss
         self._validation, self._commands, self._time_budget = validation, commands, time_budget
@@ -132,9 +133,7 @@ class Evaluations:
         seconds = watch.seconds()
         if whole:
             self.last_whole = step
-        else:
-            longer = (self._judged or len(self._validation)) / self.part_tokens - 1
-            self._time_budget.last_takes_longer(seconds * longer)
+        self._time_budget.end_takes_longer(seconds * self._more_at_the_end(whole))
         recent, self._recent = self._recent, []
         if recent:
             self._train_loss = sum(recent) / len(recent)
@@ -149,6 +148,12 @@ class Evaluations:
             part_loss=part if whole and self.part_tokens else None,
             best_tokens=self.best_tokens,
         )
+
+    def _more_at_the_end(self, whole: bool) -> float:
+        """How much more is read at the end than by an evaluation now, as a multiple of that."""
+        final = self._judged or len(self._validation)
+        calibration = self.calibrated_on + final if self.calibrated_on else 0  # the calibrated weights are measured, too
+        return (final + calibration) / (final if whole else self.part_tokens) - 1
 
     def measure_again(self, model: LanguageModel, step: int) -> Generator[TrainingEvent, None, float | None]:
         """Return the loss of `model` over what gave the best loss; None if a stop cut it short."""

@@ -117,6 +117,7 @@ def preparing(
         learned = teacher.model.to(device) if teacher else None
         old_tokens = settings.start.tokens if settings.start else 0
         training = Training(chosen, corpus, device, control, settings.extensions, group, learned, old_tokens)
+    training.evaluations.calibrated_on = len(aside)
     notes += [training.precision.words] if training.precision.halved else []
     notes += [training.evaluations.reads] if training.evaluations.reads else []
     ids = np.concatenate((corpus.train, corpus.old), dtype=corpus.train.dtype) if len(corpus.old) else corpus.train
