@@ -89,6 +89,11 @@ def _skipping() -> Generator[None, None, None]:
         raise
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a long value by its length: a name of megabytes is sent and stored by every worker."""
+    return f"{argname} of {len(val)}" if isinstance(val, str | bytes) and len(val) > 200 else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Have each worker begin with its share of the slow tests: one begun last would run alone.
 
@@ -110,7 +115,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Have more workers than cores (`-n auto`): a test that drives the app, or another process, waits a good deal."""
-    return (3 * (os.cpu_count() or 1) + 1) // 2
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
