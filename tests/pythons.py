@@ -30,10 +30,13 @@ WITHOUT_TORCH = 'torch; python_version < "0"\n'
 TEST_TOOLS = ["pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "hypothesis", "starlette"]
 # What the dependencies do, rather than what our own code does on every version alike.
 TESTS = [
-    "tests/settings", "tests/events", "tests/tokenizers", "tests/sessions", "tests/test_files.py",
-    "tests/test_charts.py", "tests/test_packages.py", "tests/test_without_torch.py",
-    "tests/workers/test_engine_process.py", "tests/ui/shell/test_shell.py", "tests/ui/test_real_start.py",
-    "tests/ui/shell/test_key_queue.py",
+    "tests/settings", "tests/events", "tests/tokenizers", "tests/test_charts.py", "tests/test_packages.py",
+    "tests/ui/shell/test_shell.py", "tests/ui/shell/test_key_queue.py",
+]  # fmt: skip
+# What depends less on versions, and most on torch not being there: tried once.
+ONCE = [
+    "tests/sessions", "tests/test_files.py", "tests/test_without_torch.py", "tests/workers/test_engine_process.py",
+    "tests/ui/test_real_start.py",
 ]  # fmt: skip
 
 
@@ -89,18 +92,18 @@ def start(python: Path, sources: Path = PROJECT, **environment: str) -> None:
     run(python, sources / "tests" / "start.py", **environment)
 
 
-def try_tests(python: Path, sources: Path = PROJECT, **environment: str) -> None:
-    """Run the chosen tests in `sources`; no snapshots, which belong to one version of Textual."""
+def try_tests(python: Path, tests: list[str], sources: Path = PROJECT, **environment: str) -> None:
+    """Run `tests` as they are in `sources`; no snapshots, which belong to one version of Textual."""
     install(python, "--constraints", CONSTRAINTS, *TEST_TOOLS)
     pytest = [python, "-m", "pytest", "--config-file", sources / "pyproject.toml", "--quiet", "-n", "2"]
-    run(*pytest, "--dist", "worksteal", *(sources / test for test in TESTS), **environment)
+    run(*pytest, "--dist", "worksteal", *(sources / test for test in tests), **environment)
 
 
 def lowest(python: str) -> None:
     """Try the lowest versions, with the sources as they are here."""
     inside = make("lowest", python, "--resolution", "lowest-direct")
     start(inside, PYTHONPATH=str(PROJECT))
-    try_tests(inside, PYTHONPATH=str(PROJECT))
+    try_tests(inside, [*TESTS, *ONCE], PYTHONPATH=str(PROJECT))
 
 
 def newest(python: str) -> None:
@@ -114,7 +117,7 @@ def newest(python: str) -> None:
         sources = Path(name) / archive.name.removesuffix(".tar.gz")
         install(inside, "--no-deps", sources)
         start(inside, sources)
-        try_tests(inside, sources)
+        try_tests(inside, TESTS, sources)
 
 
 def main(which: str) -> None:
