@@ -152,7 +152,9 @@ class Evaluations:
     def _more_at_the_end(self, whole: bool) -> float:
         """How much more is read at the end than by an evaluation now, as a multiple of that."""
         final = self._judged or len(self._validation)
-        calibration = self.calibrated_on + final if self.calibrated_on else 0  # the calibrated weights are measured, too
+        calibration = (
+            self.calibrated_on + final if self.calibrated_on else 0
+        )  # the calibrated weights are measured, too
         return (final + calibration) / (final if whole else self.part_tokens) - 1
 
     def measure_again(self, model: LanguageModel, step: int) -> Generator[TrainingEvent, None, float | None]:
