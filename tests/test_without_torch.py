@@ -82,6 +82,7 @@ LINES = {
     "race bigram rnn --corpus tales": NEEDED,
     "resume shakespeare": NEEDED,
     "bench generate --quick": NEEDED,
+    "records": OK,
     "benchmarks.train --corpus tales": NEEDED,
     "benchmarks.family --corpus tales": NEEDED,
     "benchmarks.window shakespeare-small --corpus {text} --characters 1": OK,

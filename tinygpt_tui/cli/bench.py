@@ -1,11 +1,11 @@
-"""tinygpt-tui bench: measure how fast this machine generates text."""
+"""tinygpt-tui bench: measure how fast this machine generates text, or the records again."""
 
 from __future__ import annotations
 
 import argparse
 import functools
 
-from tinygpt_tui.cli import bench_generate
+from tinygpt_tui.cli import bench_generate, bench_records
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.platforms import python_command
 
@@ -15,10 +15,11 @@ MOVED = ("train", "family", "window")  # measure the project, not the machine: t
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the benchmarks and their arguments."""
     benchmarks = parser.add_subparsers(dest="benchmark", metavar="BENCHMARK", title="benchmarks", required=True)
-    summary = (bench_generate.__doc__ or "").split("\n")[0].partition(": ")[2]
-    generate = benchmarks.add_parser("generate", help=summary, description=summary)
-    bench_generate.add_arguments(generate)
-    generate.set_defaults(benchmark_run=bench_generate.run)
+    for name, module in (("generate", bench_generate), ("records", bench_records)):
+        summary = (module.__doc__ or "").split("\n")[0].partition(": ")[2]
+        benchmark = benchmarks.add_parser(name, help=summary, description=summary)
+        module.add_arguments(benchmark)
+        benchmark.set_defaults(benchmark_run=module.run)
     for name in MOVED:
         moved = benchmarks.add_parser(name, add_help=False, prefix_chars="\0")  # so that its old flags are arguments
         moved.add_argument("rest", nargs="*", help=argparse.SUPPRESS)
