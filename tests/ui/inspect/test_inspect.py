@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import doctest
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -24,11 +24,13 @@ from tinygpt_tui.ui.inspect import heat
 from tinygpt_tui.ui.inspect.attention_map import AttentionMap
 from tinygpt_tui.ui.inspect.pass_diagram import PassDiagram
 from tinygpt_tui.ui.inspect.passes import NOT_COMPARABLE
+from tinygpt_tui.ui.inspect.reliability import ReliabilityScreen
 from tinygpt_tui.ui.inspect.screen import InspectScreen
 from tinygpt_tui.ui.inspect.token_map import TokenMap
 from tinygpt_tui.ui.models import parts_tree
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shell.themes import THEMES
+from tinygpt_tui.workers.reliability import Measured
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
 
@@ -317,3 +319,48 @@ async def test_a_walk_over_the_map() -> None:
         await tab.bench.until(lambda: len([*paths.pictures_folder().glob("inspect-*.svg")]) == 2)
         picture = next(paths.pictures_folder().glob("inspect-*.svg")).read_text(encoding="utf-8")
         assert "embeddings" in picture
+
+
+FOUND = Measured(
+    done=1.0,
+    tokens=(0, 10, 20, 30, 40, 50, 60, 70, 80, 900),
+    sure=(None, *(0.05 + place / 10 for place in range(1, 10))),
+    right=(None, *(place / 10 for place in range(1, 10))),
+    confidence=0.644,
+    accuracy=0.585,
+    error=0.0612,
+)
+
+
+class Measuring:
+    """Measures at once; a second time nothing."""
+
+    closed = 0
+    answers: tuple[tuple[Measured, ...], ...] = (
+        (Measured(done=0.3), FOUND),
+        (Measured(done=1.0, problem="its text is not here", hint="download it"),),
+    )
+
+    def __init__(self, model: str) -> None:
+        assert model.endswith("one")
+
+    def __iter__(self) -> Iterator[Measured]:
+        Measuring.answers, found = Measuring.answers[1:], Measuring.answers[0]
+        yield from found
+
+    def close(self) -> None:
+        Measuring.closed += 1
+
+
+async def test_the_strip_says_how_sure_and_how_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinygpt_tui.ui.inspect.reliability.ReliabilityProcess", Measuring)
+    async with opened() as tab:
+        await tab.press("c")
+        await tab.bench.until(lambda: isinstance(tab.bench.app.screen, ReliabilityScreen))
+        await tab.sees("how sure is one?", "30–40", "35%    30%", "90–100", "900", "expected calibration error 6.1%")
+        await tab.sees("it says 64% and is right 58% of the time", "too sure", "calibrate one")
+        await tab.press("escape", "c")
+        await tab.sees("its text is not here", "download it")
+        await tab.press("escape")
+        await tab.bench.until(lambda: isinstance(tab.bench.app.screen, InspectScreen))
+        await tab.bench.until(lambda: Measuring.closed == 2)

@@ -57,6 +57,9 @@ class InspectScreen(TabScreen):
         bind_hidden("3", "view('guesses')", "Guesses", "inspect.guesses", "The prediction after each layer"),
         bind_hidden("4", "view('parameters')", "Parameters", "inspect.parameters", "The parameters as a tree"),
         bind_hidden("5", "view('map')", "Map", "inspect.map", "The embeddings as a map"),
+        bind_hidden(
+            "c", "reliability", "How sure", "inspect.reliability", "How sure the model is, and how often right"
+        ),
         bind("full_stop", "token(1)", "Token", "inspect.token", "Select the next token", display=", ."),
         bind_hidden("comma", "token(-1)", "Previous token", "inspect.token_back", "Select the previous token"),
         bind("p", "prompt", "Prompt", "inspect.prompt", "Type another prompt"),
@@ -109,6 +112,8 @@ class InspectScreen(TabScreen):
             return self.is_mounted and self.query_one(PromptBox).has_focus
         if action == "return":
             return self._place is not None and self.is_mounted and not self.query_one(PromptBox).has_focus
+        if action == "reliability":
+            return self.card is not None
         if action == "token":
             return bool(self.query(PassViews)) and len(self.walked.labels) > 1
         return True
@@ -178,6 +183,13 @@ class InspectScreen(TabScreen):
     @on(InspectBar.ModelWanted)
     def _model_wanted(self) -> None:
         self.action_model()
+
+    def action_reliability(self) -> None:
+        """Measure how sure the model is against how often it is right."""
+        from tinygpt_tui.ui.inspect.reliability import ReliabilityScreen
+
+        assert self.card is not None
+        self.app.push_screen(ReliabilityScreen(self.card))
 
     def action_untrained(self) -> None:
         """Show the model with random weights, or trained again."""

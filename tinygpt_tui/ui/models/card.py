@@ -46,8 +46,8 @@ Details of the model, and the file that each fact is from. The loss is that of t
 split; the curve shows the whole run.
 
 r renames the model, C copies it, d moves it to the trash and z restores it until the program ends; after that it is in
-the system trash. c compares its weights with another model's, e exports it to another program's format. C copies
-another program's model into your models.
+the system trash. c compares its weights with another model's, e exports it to another program's format. s shows how
+sure it is against how often it is right. C copies another program's model into your models.
 """
 
 
@@ -64,6 +64,7 @@ class CardScreen(Dialog[str]):
         bind("c", "compare", "Compare", "card.compare", "Compare the weights with another model's"),
         bind("C", "adopt", "Copy", "card.keep", "Copy another program's model into your models"),
         bind("e", "export", "Export", "card.export", "Export it to another program's format"),
+        bind_hidden("s", "reliability", "How sure", "card.reliability", "How sure the model is, and how often right"),
         bind_hidden("tab", "app.focus_next", "Other pane", "card.pane", "Facts or parameters"),
     ]
 
@@ -109,7 +110,7 @@ class CardScreen(Dialog[str]):
                 return self._thrown is None and self.facts is not None and not self._foreign
             case "adopt":
                 return self._thrown is None and self._foreign
-            case "compare" | "export":
+            case "compare" | "export" | "reliability":
                 return self._thrown is None and self.facts is not None and bool(self.facts.parts.count)
         return True
 
@@ -278,6 +279,11 @@ class CardScreen(Dialog[str]):
 
         assert self.facts is not None
         self.app.push_screen(ExportScreen(self._path, self.facts.settings), exported)
+
+    def action_reliability(self) -> None:
+        from tinygpt_tui.ui.inspect.reliability import ReliabilityScreen
+
+        self.app.push_screen(ReliabilityScreen(self.card))
 
     # The disk
 
