@@ -12,6 +12,7 @@ import os
 import platform
 import shlex
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -206,6 +207,21 @@ def terminal_is_gone(descriptor: int = 0) -> bool:
     except (OSError, termios.error):
         return True
     return False
+
+
+def cell_pixels(descriptor: int = 0) -> tuple[int, int]:
+    """Return the width and height of a terminal's cell in pixels; (0, 0) where the system does not tell."""
+    try:
+        import fcntl
+        import termios
+    except ImportError:
+        return 0, 0
+    try:
+        size = fcntl.ioctl(descriptor, termios.TIOCGWINSZ, bytes(8))
+    except OSError:
+        return 0, 0
+    rows, columns, width, height = struct.unpack("HHHH", size)
+    return width // max(1, columns), height // max(1, rows)
 
 
 # The machine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from rich.cells import cell_len
@@ -21,7 +22,8 @@ from tinygpt_tui.charts.numbers import value_text
 from tinygpt_tui.charts.plot import CURVE_COST, Plot
 from tinygpt_tui.charts.scale import Scale, x_range, y_range
 from tinygpt_tui.charts.sheet import Sheet, plain, shortened
-from tinygpt_tui.charts.ticks import ticks
+from tinygpt_tui.charts.strokes import Mask
+from tinygpt_tui.charts.ticks import Tick, ticks
 from tinygpt_tui.charts.view import Extent, View
 
 EVERYTHING = View()
@@ -73,10 +75,10 @@ class LossChart:
 
     def x_at(self, column: int, width: int, height: int) -> float | None:
         """The x under a column of cells of the chart drawn so large; None beside the plot."""
-        drawn = _draw(self, Sheet(max(1, width), max(1, height), bool(self.ascii)))
-        if drawn is None or not 0 <= column - drawn[0].left < drawn[0].columns:
+        drawn = draw(self, width, height)
+        if drawn is None or not 0 <= column - drawn.frame.left < drawn.frame.columns:
             return None
-        frame, x = drawn
+        frame, x = drawn.frame, drawn.x
         wide = x.dots // frame.columns
         borders = x.borders()
         return float(borders[(column - frame.left) * wide + wide // 2])
@@ -94,8 +96,25 @@ class LossChart:
         return Measurement(width if self.width else 1, width)
 
 
-def _draw(chart: LossChart, sheet: Sheet) -> tuple[Frame, Scale] | None:
-    """Draw; return where the plot is and what its x axis spans, None where there is nothing to draw."""
+class Drawn(NamedTuple):
+    """What a chart came to: where its plot is, what that shows, and which of its cells (rows, columns) have words."""
+
+    frame: Frame
+    x: Scale
+    y: Scale
+    curves: list[Curve]
+    levels: list[Level]
+    heights: list[Tick]
+    words: Mask
+
+
+def draw(chart: LossChart, width: int, height: int) -> Drawn | None:
+    """Return what the chart comes to in that many cells; None where there is nothing to draw."""
+    return _draw(chart, Sheet(max(1, width), max(1, height), bool(chart.ascii)))
+
+
+def _draw(chart: LossChart, sheet: Sheet) -> Drawn | None:
+    """Draw; return what it came to, None where there is nothing to draw."""
     curves = prepare(chart.series, chart.log_x, chart.log_y, chart.smoothing, sheet.ascii)
     if not curves:
         text = shortened(plain(chart.empty, sheet.ascii), sheet.width, sheet.ascii)
@@ -142,7 +161,7 @@ def _draw(chart: LossChart, sheet: Sheet) -> tuple[Frame, Scale] | None:
         draw_y_axis(sheet, frame, heights)
         whole = _whole(curves, x)
         draw_x_axis(sheet, frame, ticks(x, canvas.dots_wide, lambda text: len(text) + X_GAP, whole), chart.x_label)
-    return frame, x
+    return Drawn(frame, x, y, seen, levels, heights, plot.words)
 
 
 def _y_range(chart: LossChart, curves: Sequence[Curve], x: Scale) -> tuple[float, float]:

@@ -29,6 +29,7 @@ class Plot:
         self.sheet, self.top, self.left = sheet, top, left
         self.x, self.y, self.canvas = x, y, canvas
         self.cost: NDArray[np.float64] = np.zeros((canvas.rows, canvas.columns))
+        self.words: NDArray[np.bool_] = np.zeros((canvas.rows, canvas.columns), dtype=np.bool_)
 
     def row(self, value: float) -> int:
         """The row of cells, from the top of the plot, that a y falls in."""
@@ -114,6 +115,7 @@ class Plot:
         at, start = place
         self.sheet.write(self.top + at, self.left + start, text, style)
         self.cost[at, start : start + size] = NOTE_COST
+        self.words[at, start : start + size] = True
         return True
 
     def _marks(self, curve: Curve) -> None:
@@ -132,6 +134,7 @@ class Plot:
             if 0 <= y < self.y.dots:
                 row = (self.y.dots - 1 - int(np.rint(y))) // self.canvas.dots_high
                 self._mark(row, self.column(float(x)), curve.sign, curve.series.style)
+                self.words[row, self.column(float(x))] = True
 
     def _mark(self, row: int, column: int, sign: str, style: StyleType) -> None:
         self.sheet.write(self.top + row, self.left + column, sign, style)

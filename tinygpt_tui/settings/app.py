@@ -46,6 +46,9 @@ class AppSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         Literal["step", "5", "20", "60", "full"],
         Meta(description="how fast each pane of a race is written, as in pace; by default slow enough to watch"),
     ] = "20"
+    pictures: Annotated[
+        bool, Meta(description="curves, attention and the map of embeddings are pictures where the terminal draws them")
+    ] = True
     keys: dict[str, Any] = {}
 
     def own_keys(self) -> dict[str, object]:

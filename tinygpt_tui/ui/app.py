@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from rich.console import RenderableType
 from rich.text import Text
 from textual import events, work
 from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
@@ -18,6 +19,7 @@ from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.filter import LineFilter
+from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from tinygpt_tui.errors import TinyGPTError, UsageError
@@ -25,6 +27,7 @@ from tinygpt_tui.events.generation import EngineReady
 from tinygpt_tui.settings.computing import AUTO
 from tinygpt_tui.ui import places
 from tinygpt_tui.ui.jobs.news import EngineNews, NewsFeed
+from tinygpt_tui.ui.pictures.in_terminal import TerminalPictures
 from tinygpt_tui.ui.screens import SCREENS, palette
 from tinygpt_tui.ui.shared.binding import bind_hidden, bind_over
 from tinygpt_tui.ui.shared.contrast import readable
@@ -35,7 +38,13 @@ from tinygpt_tui.ui.shell.line_filter import NoCommands
 from tinygpt_tui.ui.shell.preferences import Preferences
 from tinygpt_tui.ui.shell.selection import Selection
 from tinygpt_tui.ui.shell.tab_bar import TabBar
-from tinygpt_tui.ui.shell.terminal import TolerantOutput, has_few_colours, leaving_in_order, let_alt_have_digits
+from tinygpt_tui.ui.shell.terminal import (
+    TolerantOutput,
+    has_few_colours,
+    leaving_in_order,
+    let_alt_have_digits,
+    may_draw_pictures,
+)
 from tinygpt_tui.ui.shell.themes import DARK, LIGHT, THEMES
 from tinygpt_tui.ui.shell.unexpected import log_unexpected
 from tinygpt_tui.ui.tabs import TABS
@@ -118,6 +127,8 @@ class TinyGPTApp(App[None]):
         self._quitting = False
         self.save_text: Callable[[], Awaitable[TinyGPTError | None]] | None = None
         self.unsaved: TinyGPTError | None = None
+        self._pictures: TerminalPictures | None = None  # of a real terminal
+        self._shown_now: RenderableType | None = None
         self._garbage = GarbagePolicy()
         self._no_commands = NoCommands()
         self._typed = KeyQueue(self, super().on_event)
@@ -314,7 +325,24 @@ class TinyGPTApp(App[None]):
         if file is not None:
             driver._file = TolerantOutput(file)  # type: ignore[attr-defined]
             let_alt_have_digits(cast(dict[str, Any], ANSI_SEQUENCES_KEYS))
+            if self.preferences.settings.pictures and may_draw_pictures(self.no_color):
+                self._pictures = TerminalPictures(self, driver)
         return driver
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        self._shown_now = renderable
+        super()._display(screen, renderable)
+
+    def _end_update(self) -> None:
+        if self._pictures is not None:
+            self._pictures.after_update(self._shown_now)
+            self._shown_now = None
+        super()._end_update()
+
+    def on_resize(self) -> None:
+        """Pictures may need another size."""
+        if self._pictures is not None:
+            self._pictures.resized()
 
     async def action_quit(self) -> None:
         """Quit; the engine ends with the app, runs do not. Ask first where text could not be saved."""

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 from fakes import make_model
 from generate_bench import Bench
@@ -22,6 +23,8 @@ from tinygpt_tui.events.generation import GenerationEnded
 from tinygpt_tui.events.tracing import Neighbour, TokenPlace, Traced
 from tinygpt_tui.ui.inspect import heat
 from tinygpt_tui.ui.inspect.attention_map import AttentionMap
+from tinygpt_tui.ui.inspect.heat import table_of
+from tinygpt_tui.ui.inspect.heat_colours import palette_of
 from tinygpt_tui.ui.inspect.pass_diagram import PassDiagram
 from tinygpt_tui.ui.inspect.passes import NOT_COMPARABLE
 from tinygpt_tui.ui.inspect.reliability import ReliabilityScreen
@@ -170,6 +173,28 @@ async def test_attention_is_walked_by_layer_head_and_token() -> None:
         await tab.press("full_stop")
         await tab.sees("token 2 of 7: b")
 
+        view = tab.screen.query_one(AttentionMap)
+        await tab.press("v")  # all heads as one picture, here in half-blocks
+        await tab.sees("▀", "▸b", "head 1 of 2", "b attends to")
+        assert tab.text.count("▀") > 500
+        weights = table_of(tab.screen.walked.attention[0].pictures[0])
+        large, small = (picture.draw((8, 16)) for picture in view.pictures())
+        high, wide = large.shape[0] / len(weights), large.shape[1] / len(weights[0])
+        ground, above = palette_of(view).ground.rgb, palette_of(view).above.rgb
+        middles = large[[int((r + 0.5) * high) for r in range(7)]][:, [int((c + 0.5) * wide) for c in range(7)], :3]
+        seen = [[tuple(pixel) for pixel in row] for row in middles.tolist()]
+        assert seen[0] == [above, *[ground] * 6]  # the first token attends to itself
+        assert all(seen[row][column] == ground for row in range(7) for column in range(row + 1, 7))
+        order = sorted(range(5), key=lambda column: weights[4][column])
+        assert [sum(seen[4][column]) for column in order] == sorted(sum(seen[4][column]) for column in range(5))
+        assert small.shape[0] % 2 == small.shape[1] % 2 == 0  # two layers of two heads
+        await tab.press("v")
+        assert "▀" not in tab.text
+        view.use_pixels((8, 16))  # now the terminal draws pictures: but maps were chosen
+        assert view.pictures() == []
+        view.picture = None
+        await tab.sees("▀")
+
 
 async def test_a_net_without_attention_says_so() -> None:
     async with opened(net="lstm") as tab:
@@ -239,7 +264,7 @@ async def test_it_is_drawn_at_any_size(theme: Theme) -> None:
         tab.bench.app.theme = theme.name
         for width, height in ((60, 15), (20, 8), (200, 60)):
             await tab.pilot.resize_terminal(width, height)
-            for view in "1234":
+            for view in "12v34":
                 await tab.press(view)
         await tab.sees("▌4 Parameters")
 
@@ -301,19 +326,26 @@ async def test_a_model_from_anywhere_is_walked_through(tmp_path: Path) -> None:
 async def test_a_walk_over_the_map() -> None:
     async with opened() as tab:
         job = tab.engine.traced[-1].job
-        near = (Neighbour("z", 0.5),)
+        near = (Neighbour("c", 0.5),)
         at = {"a": (-1, 0), "b": (0, 0), "c": (1, 0), "d": (0, 1)}
         places = tuple(TokenPlace(text, x, y, near) for text, (x, y) in at.items())
         tab.screen.walked.add_events([Traced(job, places=places, share=0.25)])
         tab.screen.views.move_token(0)
         await tab.press("5")
-        await tab.sees("4 embeddings · two components, with 25% of their variance", "nearest to “b”:   z 0.50")
+        await tab.sees("4 embeddings · two components, with 25% of their variance", "nearest to “b”:   c 0.50")
         for key, chosen in (("right", "c"), ("right", "c"), ("left", "b"), ("up", "d"), ("down", "b")):
             await tab.press(key)
             await tab.sees(f"nearest to “{chosen}”")
         await tab.press("comma")  # the token of the prompt before, "a"
         await tab.sees("nearest to “a”")
-        assert tab.screen.focused is tab.screen.query_one(TokenMap)
+        view = tab.screen.query_one(TokenMap)
+        assert tab.screen.focused is view
+        pixels = view.pictures()[0].draw((8, 16))
+        assert pixels.shape == (16 * (view.content_size.height - 3), 8 * view.content_size.width, 4)
+        top = pixels.shape[0] // 32 * 16  # of the line of "a", "b" and "c": a line leads from the first to the last
+        drawn = pixels[top : top + 16, :, 3].any(axis=0).reshape(-1, 8).any(axis=1)
+        assert list(np.flatnonzero(~drawn)) == [0, round((len(drawn) - 1) / 2), len(drawn) - 1]  # the letters stay free
+        assert not pixels[: top - 16, :, 3].any()
 
         await tab.press("alt+e", "alt+e")
         await tab.bench.until(lambda: len([*paths.pictures_folder().glob("inspect-*.svg")]) == 2)

@@ -9,13 +9,16 @@ from rich.cells import cell_len, set_cell_size
 from rich.style import Style
 from textual.binding import BindingType
 from textual.message import Message
+from textual.reactive import reactive
 
 from tinygpt_tui.events.tracing import TraceStep
 from tinygpt_tui.ui.inspect.drawing import Drawing, Line
-from tinygpt_tui.ui.inspect.heat import Table, table_of
+from tinygpt_tui.ui.inspect.heat import SOFTER, Table, table_of
 from tinygpt_tui.ui.inspect.heat_colours import HEAT_CLASSES, HEAT_CSS, palette_of
 from tinygpt_tui.ui.inspect.passes import Pass, head_word
 from tinygpt_tui.ui.inspect.step_view import label_cells, label_of, window_of
+from tinygpt_tui.ui.pictures.pixels import HALF_CELL
+from tinygpt_tui.ui.pictures.view import Picture, PictureView
 from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.shared.branch_words import fitted
 from tinygpt_tui.ui.shared.microscope import name_of
@@ -23,7 +26,6 @@ from tinygpt_tui.ui.shared.microscope import name_of
 WIDEST, HIGHEST = 8, 2  # cells and lines of one weight
 GAP = 2  # cells between two heads
 HEAD_LINES = 4  # of the view beside the maps: title, formula, a gap, the weights in words
-SOFTER = 0.7  # the exponent of a weight that is drawn: among many tokens all weights are small
 WORDED = 5  # weights in words
 SMALLEST = 0.005  # weight in words
 BEFORE = "…"  # the column of all tokens before those that are shown
@@ -40,7 +42,7 @@ class Grid(NamedTuple):
     rows: range
 
 
-class AttentionMap(Drawing, can_focus=True):
+class AttentionMap(PictureView, Drawing, can_focus=True):
     """Draws as many layers and heads as fit, the chosen one among them; posts `Moved` when another is chosen."""
 
     HELP: ClassVar[str | None] = (
@@ -49,7 +51,10 @@ class AttentionMap(Drawing, can_focus=True):
         "the larger the weight; each row sums to 1, and right of the diagonal is the future, which is masked. The "
         "weights are computed from the same queries and keys that the attention kernel received.\n\n"
         "Left and Right go through the heads, Up and Down through the layers; `,` and `.` go from token to token, and "
-        "the line below lists what this one attends to. In a backpack the last maps are its senses' weights."
+        "the line below lists what this one attends to. In a backpack the last maps are its senses' weights.\n\n"
+        "`v` changes between maps with a name at each token, and one picture: the chosen head, and beside it all heads "
+        "of all layers. The picture comes first where the terminal draws pictures; elsewhere it is made of "
+        "half-blocks."
     )
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "map--title",
@@ -70,11 +75,15 @@ class AttentionMap(Drawing, can_focus=True):
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         bind("down", "go_layer(1)", "Layer", "attention.layer", "To the next layer", display="↑↓"),
+        bind("v", "change_view", "View", "attention.view", "All heads as one picture, or maps with names"),
         bind_hidden("j", "go_layer(1)", "Layer", "attention.layer", "To the next layer"),
         bind_hidden("up,k", "go_layer(-1)", "Previous layer", "attention.layer_back", "To the previous layer"),
         bind("right", "go_head(1)", "Head", "attention.head", "To the next head", display="←→"),
         bind_hidden("left", "go_head(-1)", "Previous head", "attention.head_back", "To the previous head"),
     ]
+
+    picture: reactive[bool | None] = reactive(None)
+    """All heads as one picture; None: where the terminal draws pictures."""
 
     class Moved(Message):
         """A head of a layer was chosen."""
@@ -88,6 +97,8 @@ class AttentionMap(Drawing, can_focus=True):
         self._pass = Pass()
         self._steps: list[TraceStep] = []
         self._at = self._head = self._token = 0
+        self._over: list[Picture] = []
+        self._drawings = 0
 
     @property
     def chosen(self) -> tuple[int, int]:
@@ -110,7 +121,30 @@ class AttentionMap(Drawing, can_focus=True):
             return len(self._steps) > 1
         if action == "go_head":
             return bool(self._steps) and len(self._steps[self._at].pictures) > 1
+        if action == "change_view":
+            return bool(self._steps) and not palette_of(self).plain
         return True
+
+    def action_change_view(self) -> None:
+        """Change between maps with names and one picture."""
+        self.picture = not self.is_picture
+
+    def watch_picture(self) -> None:
+        """Draw the other view."""
+        self.redraw()
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether all heads are shown as one picture."""
+        wanted = self.cell_pixels is not None if self.picture is None else self.picture
+        return wanted and not palette_of(self).plain
+
+    def use_pixels(self, cell: tuple[int, int]) -> None:
+        super().use_pixels(cell)
+        self.redraw()
+
+    def pictures(self) -> Sequence[Picture]:
+        return self._over
 
     def action_go_layer(self, direction: int) -> None:
         self._choose((self._at + direction) % len(self._steps), self._head)
@@ -131,17 +165,20 @@ class AttentionMap(Drawing, can_focus=True):
     def draw(self, width: int, height: int) -> list[Line]:
         """See Drawing."""
         style = {name: self.get_component_rich_style(f"map--{name}") for name in ("title", "muted", "token")}
+        self._over = []
         if not self._steps:
             return [Line(words, style["muted"]).cut(width) for words in NONE] if self._pass.steps else []
         return self._lines_of(width, height, style)
 
     def _lines_of(self, width: int, height: int, style: dict[str, Style]) -> list[Line]:
-        step, labels = self._steps[self._at], self._pass.labels
+        step = self._steps[self._at]
         first = Line()
         first.append(f"{title_of(step)}, layer {self._at + 1} of {len(self._steps)}", style["title"])
         first.append(f"   {head_word(step)} {self._head + 1} of {len(step.pictures)}", style["token"])
         first.append(f"   w  {step.symbols} = {', '.join(map(str, step.shape))}", style["muted"])
         lines = [first, Line(fitted(step.formula, width), style["muted"])]
+        if self.is_picture:
+            return [*lines, *self._picture_lines(len(lines), width, height, style), Line(""), self._words(width)]
         grid = self._grid(width, height - HEAD_LINES)
         if 1 < len(grid.layers) < len(self._steps):
             shown = f"   showing layers {grid.layers.start + 1}–{grid.layers.stop} of {len(self._steps)} (↑↓)"
@@ -155,8 +192,16 @@ class AttentionMap(Drawing, can_focus=True):
             for row in grid.rows:
                 line = self._row(row, heads, tables, grid, style, labelled=True)
                 lines += [line, *[self._row(row, heads, tables, grid, style, labelled=False)] * (grid.high - 1)]
-        table = table_of(step.pictures[self._head])
-        return [*lines, Line(""), Line(self._in_words(table, labels, width))]
+        return [*lines, Line(""), self._words(width)]
+
+    def _picture_lines(self, above: int, width: int, height: int, style: dict[str, Style]) -> list[Line]:
+        from tinygpt_tui.ui.inspect.attention_picture import HeadsPicture
+
+        size, cell = (width, height - HEAD_LINES), self.cell_pixels or HALF_CELL
+        drawn = HeadsPicture(self._steps, self._pass.labels, self.chosen, self._token, palette_of(self), cell, size)
+        self._drawings += 1
+        self._over = [one for one in drawn.pictures(above, self._drawings) if one.region.right <= width]
+        return drawn.lines(style["token"], style["muted"])
 
     def _grid(self, width: int, height: int) -> Grid:
         """Find the widest cells with which all heads fit, else those with which some do; then how many layers fit."""
@@ -220,10 +265,11 @@ class AttentionMap(Drawing, can_focus=True):
             line.append(" " * GAP)
         return line
 
-    def _in_words(self, table: Table, labels: Sequence[str], width: int) -> str:
+    def _words(self, width: int) -> Line:
         """Return what the marked token attends to in the chosen head."""
+        table, labels = table_of(self._steps[self._at].pictures[self._head]), self._pass.labels
         if self._token >= len(table):
-            return ""
+            return Line("")
         row = table[self._token]
         before = len(row) - len(labels)
         words = f"{name_of(labels[self._token])} attends to"
@@ -235,7 +281,7 @@ class AttentionMap(Drawing, can_focus=True):
             if row[column] < SMALLEST or cell_len(words + entry) > width:
                 break
             words += entry
-        return words
+        return Line(words)
 
 
 def title_of(step: TraceStep) -> str:

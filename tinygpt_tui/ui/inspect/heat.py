@@ -14,6 +14,7 @@ from textual.color import Color
 from tinygpt_tui.events.tracing import Picture
 
 ABOVE, BELOW = " ░▒▓█", " -~=≡"
+SOFTER = 0.7  # exponent of an attention weight that is drawn: among many tokens all weights are small
 EXPONENT = 0.7  # of a number's share of the largest, so that small numbers are visible, too
 ROOM_FOR_SWATCHES = 56  # cells of a legend's line from which its colours are two cells wide
 STEPS = 24  # strengths of a colour; a style for each cell would be slow

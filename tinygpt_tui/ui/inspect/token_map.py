@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from math import dist
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
 from textual.binding import BindingType
+from textual.geometry import Region
 
 from tinygpt_tui.events.tracing import TokenPlace
 from tinygpt_tui.ui.inspect.drawing import Drawing, Line
 from tinygpt_tui.ui.inspect.passes import Pass
+from tinygpt_tui.ui.pictures.view import Picture, PictureView
 from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.shared.branch_words import fitted
 from tinygpt_tui.ui.shared.microscope import name_of
+
+if TYPE_CHECKING:
+    from tinygpt_tui.ui.pictures.pixels import Pixels
 
 HEAD_LINES, FOOT_LINES = 1, 2
 VOWELS = frozenset("aeiouyAEIOUY")
@@ -36,7 +42,7 @@ NEARBY = (
 NONE = "This model has no embeddings: its tokens are not vectors."
 
 
-class TokenMap(Drawing, can_focus=True):
+class TokenMap(PictureView, Drawing, can_focus=True):
     """Draws each token where its embedding is on the two principal components; the arrows choose one."""
 
     HELP: ClassVar[str | None] = (
@@ -46,6 +52,8 @@ class TokenMap(Drawing, can_focus=True):
         "close together: vowels, capitals, punctuation. Two directions are only a part of the whole: the first line "
         "says how much. The line below names the tokens that are nearest to the chosen one in all directions (the "
         "cosine of the two embeddings: 1 is the same direction).\n\n"
+        "Where the terminal draws pictures, lines lead from the chosen token to the nearest ones, and from each token "
+        "that found no room at its place to that place.\n\n"
         "The arrows go to the next token in a direction; `,` and `.` choose the tokens of the prompt. `u` shows the "
         "map before training, where all places are random."
     )
@@ -72,6 +80,7 @@ class TokenMap(Drawing, can_focus=True):
         self._pass = Pass()
         self._chosen = 0
         self._cells: dict[int, tuple[int, int]] = {}  # where each token is drawn, column and line
+        self._over: list[Picture] = []
 
     def show_pass(self, walked: Pass, token: int) -> None:
         """Show the vocabulary of a pass; the selected token of the prompt is chosen."""
@@ -106,6 +115,7 @@ class TokenMap(Drawing, can_focus=True):
     def draw(self, width: int, height: int) -> list[Line]:
         """See Drawing."""
         places = self._pass.places
+        self._over = []
         styles = {name: self.get_component_rich_style(f"map--{name}") for name in
                   ("lower", "vowel", "capital", "other", "chosen")}  # fmt: skip
         if not places:
@@ -115,6 +125,7 @@ class TokenMap(Drawing, can_focus=True):
         missing = len(places) - len(self._cells)
         head = f"{len(places):,} embeddings · two components, with {self._pass.share:.0%} of their variance"
         first = Line(fitted(head + (f" · no room for {missing}" if missing else ""), width), styles["other"])
+        self._over = [self._picture(width, rows)]
         drawn = sorted((row, column, at) for at, (column, row) in self._cells.items())
         lines = [Line() for _ in range(rows)]
         for row, column, at in drawn:
@@ -123,6 +134,42 @@ class TokenMap(Drawing, can_focus=True):
                 name_of(places[at].text), style + styles["chosen"] if at == self._chosen else style
             )
         return [first, *lines, Line(""), Line(fitted(nearest_in_words(places[self._chosen]), width))]
+
+    def pictures(self) -> Sequence[Picture]:
+        return self._over
+
+    def _picture(self, width: int, height: int) -> Picture:
+        """Return the lines between the tokens, whose cells stay free."""
+        places, cells, chosen = self._pass.places, self._cells, self._chosen
+        ground = self.background_colors[1]
+        lines, strong = (ground + self.get_component_styles(f"map--{name}").color for name in ("other", "vowel"))
+        near = {neighbour.text: neighbour.likeness for neighbour in places[chosen].near}
+
+        def draw(cell: tuple[int, int]) -> Pixels:
+            from tinygpt_tui.ui.pictures.pixels import blank, line
+
+            pixels = blank(width, height, cell, ground)
+
+            def middle(column: float, row: float, text: str) -> tuple[float, float]:
+                return (column + cell_len(name_of(text)) / 2) * cell[0], (row + 0.5) * cell[1]
+
+            start = middle(*cells[chosen], places[chosen].text)
+            for at, place in enumerate(places):
+                own = cell_len(name_of(place.text))
+                exact = middle((place.x + 1) / 2 * (width - own), (1 - place.y) / 2 * (height - 1), place.text)
+                end = middle(*cells[at], place.text) if at in cells else exact
+                if at not in cells or dist(end, exact) > cell[1]:
+                    line(pixels, end, exact, lines, cell[0] / 8, 0.6)
+                    line(pixels, exact, exact, lines, cell[0] / 2)
+                if place.text in near and at != chosen:
+                    line(pixels, start, end, strong, cell[0] / 4, max(0.2, min(1.0, near[place.text])))
+            pixels[..., 3] = 255 * (pixels[..., :3] != ground.rgb).any(axis=2)
+            for at, (column, row) in cells.items():
+                free = slice(column * cell[0], (column + cell_len(name_of(places[at].text))) * cell[0])
+                pixels[row * cell[1] : (row + 1) * cell[1], free, 3] = 0
+            return pixels
+
+        return Picture(Region(0, HEAD_LINES, width, height), object(), draw)
 
 
 def arranged(places: Sequence[TokenPlace], width: int, height: int, first: int = 0) -> dict[int, tuple[int, int]]:

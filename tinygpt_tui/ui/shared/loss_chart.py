@@ -16,6 +16,7 @@ from tinygpt_tui.runs.aspects import ASPECTS, STYLES, Comparison, chart_of
 from tinygpt_tui.runs.ghosts import Overlay
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.ui.shared.binding import bind_hidden
+from tinygpt_tui.ui.shared.chart_picture import ChartView
 
 SMOOTHINGS = (0.0, 0.9, 0.98)
 # What the y axis fits until the user zooms.
@@ -31,7 +32,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
 ZOOM_FACTOR, PAN_SHARE = 1.5, 0.25
 
 
-class TrainChart(Widget, can_focus=True):
+class TrainChart(ChartView, Widget, can_focus=True):
     """Draws from the history's own buffers; what the user chooses is reactive."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -90,7 +91,7 @@ The arrow keys move what is seen, + and - zoom around the newest steps, 0 shows 
         self.refresh()
 
     def render(self) -> LossChart:
-        return self.chart(self.size.width, self.size.height)
+        return self.note_chart(self.chart(self.size.width, self.size.height))
 
     def picture(self, width: int, height: int) -> LossChart:
         """Return the chart in colours that suit any background, for saving."""

@@ -25,6 +25,7 @@ GRACE_S = 0.5  # for the process to end once the app has
 SIGNALLED = 128  # and the signal's number: the exit status of what a signal ended, as shells count
 HUNG_UP = SIGNALLED + 1
 
+PLAIN_TERMINALS = ("linux", "dumb")  # some print the questions
 FEW_COLOURS = ("standard", "windows", None)  # Rich's names of palettes of sixteen colours, and of none
 
 Leave = Callable[[int], None]  # quits with an exit status; for any thread
@@ -42,6 +43,11 @@ def let_alt_have_digits(sequences: MutableMapping[str, Any]) -> None:
     """
     for digit in range(10):
         sequences.pop(f"\x1b{digit}", None)
+
+
+def may_draw_pictures(no_color: bool) -> bool:
+    """Whether it is worth asking the terminal for pictures: without colours there are none."""
+    return not no_color and os.environ.get("TERM", "") not in PLAIN_TERMINALS
 
 
 class TolerantOutput:

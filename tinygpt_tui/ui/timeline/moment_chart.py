@@ -14,10 +14,11 @@ from textual.widget import Widget
 from tinygpt_tui.charts import LossChart
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.ui.shared.binding import bind, bind_hidden
+from tinygpt_tui.ui.shared.chart_picture import ChartView
 from tinygpt_tui.ui.timeline.time_machine import BIG_STEP, chart_at
 
 
-class MomentChart(Widget, can_focus=True):
+class MomentChart(ChartView, Widget, can_focus=True):
     """Draws from the history's own buffers; posts where the user wants to go."""
 
     ALLOW_SELECT = False
@@ -75,7 +76,8 @@ F9 saves all steps as a film: an SVG that moves, or a terminal recording for asc
         styles: dict[str, StyleType] = {part: self._style(part) for part in ("train", "validation")}
         styles["cursor"] = self._style("cursor") + Style(bold=True)
         chart = chart_at(self._history, self._step, styles)
-        return replace(chart, empty=self._empty, width=max(1, self.size.width), height=max(1, self.size.height))
+        width, height = max(1, self.size.width), max(1, self.size.height)
+        return self.note_chart(replace(chart, empty=self._empty, width=width, height=height))
 
     def action_go(self, by: int) -> None:
         self.post_message(self.Moved(by))
