@@ -99,6 +99,11 @@ def models_folder() -> Path:
     return home() / "models"
 
 
+def mixes_folder() -> Path:
+    """Return the folder of mixed adapters, which are made as they are named."""
+    return home() / "mixes"
+
+
 def data_folder() -> Path:
     """Return the folder of the user's own and downloaded corpora."""
     return home() / "data"

@@ -12,8 +12,8 @@ from makers import LECTURE, MODERN, TEXT, VARIANTS, make_model, make_run
 from safetensors.numpy import load_file
 
 from tinygpt_tui import paths
-from tinygpt_tui.checkpoints.card import WEIGHTS, read_config
-from tinygpt_tui.checkpoints.library import list_models
+from tinygpt_tui.checkpoints.card import WEIGHTS, card_of, read_config
+from tinygpt_tui.checkpoints.library import find_model, list_models
 from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.checkpoints.stored import read_folder
 from tinygpt_tui.cli.main import run as tinygpt
@@ -119,6 +119,36 @@ def test_only_to_the_weights_that_it_was_trained_on_can_it_be_added() -> None:
     )
     with pytest.raises(CheckpointError, match="and so on without end"):
         load(run.model)
+
+
+def test_adapters_are_weighted_and_mixed(capsys: pytest.CaptureFixture[str]) -> None:
+    letters = "".join(f"bad cafe {a} jig\nhide {b}\n" for a in ("bead", "face", "cage") for b in ("dig", "kid")) * 40
+    for name, text in (("old", letters), ("new", TEXT), ("other", TEXT)):
+        list(run_training(make_adapter(LECTURE, name, text, steps=6, evaluate_every=6, learning_rate=0.1).model))
+    base, old, new = (read_folder(find_model(name), calibrated=False).weights for name in ("base", "old", "new"))
+    path = find_model("base+old:0.5+new:2")
+    mixed = read_folder(path)
+    for name, numbers in base.items():
+        changed = 0.5 * (old[name] - numbers) + 2 * (new[name][: len(numbers)] - numbers)
+        np.testing.assert_allclose(mixed.weights[name][: len(numbers)], numbers + changed, rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(mixed.weights[name][len(numbers) :], new[name][len(numbers) :])
+    assert mixed.tokenizer.encode("the cat") == read_folder(find_model("new")).tokenizer.encode("the cat")
+    assert open_model(path).new_engine().prefill([1, 2]).shape == (mixed.tokenizer.size,)
+    assert not card_of(path, "yours").problem
+    written = path.joinpath("config.json").stat().st_mtime_ns
+    assert find_model("old:0.5+new:2") == path  # the base goes without saying, and nothing is written again
+    assert path.joinpath("config.json").stat().st_mtime_ns == written
+    assert tinygpt(["generate", "base+old:0.3", "--prompt", "bad", "--max-new-tokens", "3"]) == ExitCode.OK
+    for name, problem in {
+        "base+new+other": "new and other have characters of their own",
+        "base+tales": "tales is no adapter",
+        "old:much": "'much' is not a number",
+        "old:11": "must be at most 10",
+        "base+old+shakespeare": "shakespeare is no adapter of base",
+    }.items():
+        capsys.readouterr()
+        assert tinygpt(["generate", name]) == ExitCode.USAGE
+        assert problem in capsys.readouterr().err
 
 
 def test_a_run_says_why_it_can_have_no_adapter(capsys: pytest.CaptureFixture[str]) -> None:

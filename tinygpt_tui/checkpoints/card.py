@@ -56,6 +56,11 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     base: str = ""
     rank: int = 0
 
+    @property
+    def is_mix(self) -> bool:
+        """Whether it is a mix of adapters, which has no weights of its own."""
+        return bool(self.base) and not self.rank
+
 
 def is_native(path: Path) -> bool:
     """Whether a folder is a model of ours: its config.json names an architecture."""
@@ -109,6 +114,7 @@ def card_of(folder: Path, origin: Whose) -> ModelCard:
     except Exception as error:  # whatever it is: the other models are there all the same
         return problem_card(folder, origin, error)
     unusable = no_engine(config.architecture)
+    is_mix = config.adapter is not None and bool(config.adapter.mixed)  # which has no weights of its own
     settings = config.architecture
     return ModelCard(
         name=folder.name,
@@ -120,8 +126,8 @@ def card_of(folder: Path, origin: Whose) -> ModelCard:
         vocab_size=settings.vocab_size,
         trained=config.trained,
         size_bytes=size,
-        problem=_without_weights(weights) if not size else NEEDS_TORCH if unusable else "",
-        hint=unusable.hint if size and unusable else "",
+        problem=_without_weights(weights) if not size and not is_mix else NEEDS_TORCH if unusable else "",
+        hint=unusable.hint if (size or is_mix) and unusable else "",
         facts=_facts(folder),
         base=config.adapter.base if config.adapter else "",
         rank=config.adapter.rank if config.adapter else 0,

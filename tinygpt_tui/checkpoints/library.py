@@ -10,6 +10,7 @@ from typing import Literal
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import CONFIG, ModelCard, card_of, is_native, problem_card
 from tinygpt_tui.checkpoints.foreign_card import foreign_card, is_foreign
+from tinygpt_tui.checkpoints.mixes import is_mix, mix_named
 from tinygpt_tui.errors import CheckpointError, NotFoundError, StorageError
 from tinygpt_tui.files import is_file, is_folder
 from tinygpt_tui.foreign.facts import doubts
@@ -58,20 +59,24 @@ def _card(entry: Path, origin: Literal["shipped", "yours"]) -> ModelCard | None:
 def find_model(name: str) -> Path:
     """Return the folder or the file that `name` means: a model's name, the path of a checkpoint of any layout, hf:NAME.
 
+    Or a mix of adapters, `BASE+ADAPTER:0.7`.
+
     Raises NotFoundError, which names the nearest models there are, CheckpointError for a folder without weights,
     StorageError for what is neither a file nor a folder; for the Hub's as `hub.fetch`.
     """
     if is_hub_name(name):
         return find_on_hub(name)
-    known = {card.name: Path(card.path) for card in list_models()}
-    if (place := paths.find_named(known, name)) is not None:
-        return place
+    known = {card.name: card for card in list_models()}
+    if (card := paths.find_named(known, name)) is not None:
+        return Path(card.path)
     path = paths.typed_path(name)
     if is_file(path) or is_file(path / CONFIG) or (is_folder(path) and _holds_weights(path)):
         return path
     if name and is_folder(path):
         raise no_weights_in(path)
     check_kind(path)
+    if is_mix(name) and path.name == name:
+        return mix_named(name, known)
     near = difflib.get_close_matches(name, known, n=3) or sorted(known)[:5]
     hint = f"there is {', '.join(near)}" if near else "train one: `tinygpt-tui train --corpus FILE --name NAME`"
     raise NotFoundError(f"no model is called {name!r}", hint)

@@ -71,7 +71,7 @@ def _of_ours(path: Path) -> ModelFacts:
     try:
         parts = tree_of(tensors_in(path))
     except CheckpointError as error:
-        parts, problems = Part("", 0), [error.message]
+        parts, problems = Part("", 0), [] if config.adapter and config.adapter.mixed else [error.message]
     try:
         vocabulary = _vocabulary(open_tokenizer(path, config))
     except TinyGPTError as error:
@@ -159,7 +159,9 @@ def _model(path: Path, config: NativeConfig, parts: Part) -> Iterator[Row]:
     yield Row("architecture", name_of(config.architecture))
     yield Row("parameters", f"{config.parameters:,}")
     if (adapter := config.adapter) is not None:
-        yield Row("adapter of", f"{adapter.base}, rank {adapter.rank}, matrices: {adapter.matrices}")
+        mixed = ", ".join(f"{one.name} × {one.weight:g}" for one in adapter.mixed)
+        what = f", rank {adapter.rank}, matrices: {adapter.matrices}"
+        yield Row("adapters of" if mixed else "adapter of", adapter.base + (f": {mixed}" if mixed else what))
     yield from _window(config.architecture)
     if parts.count and parts.count != config.parameters:
         yield Row("in the file", f"{parts.count:,}", WEIGHTS)

@@ -50,7 +50,7 @@ class MixedAdapter(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     path: str
-    weight: Annotated[float, Meta(ge=-10, le=10)] = 1.0
+    weight: Annotated[float, Meta(ge=-10, le=10, description="how strong the adapter is")] = 1.0
 
 
 class Adapter(msgspec.Struct, frozen=True, kw_only=True):

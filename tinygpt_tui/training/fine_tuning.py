@@ -95,7 +95,7 @@ def origin_of(name: str) -> Origin:
         return Origin(start, found.settings, found.tokenizer, None)
     path = path.parent if path.is_file() else path
     config = read_config(path)
-    if not (path / WEIGHTS).is_file():
+    if not (path / WEIGHTS).is_file() and not (config.adapter and config.adapter.mixed):
         raise CheckpointError(f"{path.name} has no weights yet", "its training has just started; try again soon")
     run = _settings_of(path)
     start = StartingModel(

@@ -15,7 +15,7 @@ from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.muon import Muon
 
 # An adapter's matrices start at nothing, and stay small: measured on texts of 60 KB, with ranks of 2 to 8.
-ADAPTER_RATE = {"muon": 4.0, "adamw": 10.0}
+ADAPTER_RATE = {"muon": 8.0, "adamw": 30.0}
 PEAK = "peak"  # each group keeps its peak rate; the schedule says what share of it is used
 
 

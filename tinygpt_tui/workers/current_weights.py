@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinygpt_tui.checkpoints.card import WEIGHTS
+from tinygpt_tui.checkpoints.card import CONFIG, WEIGHTS
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.files import is_file
 from tinygpt_tui.runs.folder import LIVE, RunFolder
@@ -27,6 +27,8 @@ def weights_now(path: Path) -> WeightsNow:
     run = RunFolder(path)
     live = _is_live(run)
     file = run.live_weights if live and is_file(run.live_weights) else path / WEIGHTS
+    if not file.exists():
+        file = path / CONFIG  # a mix of adapters is its config
     return WeightsNow(file, _changed_at(file), live)
 
 

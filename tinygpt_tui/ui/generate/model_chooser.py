@@ -10,6 +10,8 @@ from textual.binding import BindingType
 from textual.message import Message
 
 from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.checkpoints.library import find_model
+from tinygpt_tui.checkpoints.mixes import weighed
 from tinygpt_tui.errors import CheckpointError, TinyGPTError
 from tinygpt_tui.ui.models.model_list import ModelList, default_model
 from tinygpt_tui.ui.models.model_picker import ModelPicker
@@ -47,6 +49,8 @@ class ModelChooser(ModelPicker):
         bind("o", "open", "Open", "generate.open", "Open a model from anywhere, or from the Hub"),
         bind("t", "screen.train_on", "Fine-tune", "generate.train_on", "Start a run from this model"),
         bind("u", "untrained", "Untrained", "generate.untrained", "Trained, or before its training"),
+        bind("left_square_bracket", "weigh(-1)", "Weaker", "generate.weaker", "Make this adapter weaker"),
+        bind("right_square_bracket", "weigh(1)", "Stronger", "generate.stronger", "Make this adapter stronger"),
     ]
 
     class Used(Message):
@@ -177,6 +181,8 @@ class ModelChooser(ModelPicker):
         match action:
             case "card":
                 return self.focused_card is not None
+            case "weigh":
+                return self.focused_card is not None and bool(self.focused_card.base) and not self.focused_card.problem
             case "untrained":
                 return self.in_use is not None and not (self.has_focus_within and self.resting)
         return super().check_action(action, parameters)
@@ -189,6 +195,25 @@ class ModelChooser(ModelPicker):
         """Show the card of the highlighted model if the list has the focus; else of the model in use."""
         if self.focused_card is not None:
             self.show_card(self.focused_card)
+
+    def action_weigh(self, by: int) -> None:
+        """Make the adapter, of a mix the last one, stronger or weaker by a tenth."""
+        if (card := self.focused_card) is not None:
+            self._mix(weighed(card.name if card.is_mix else f"{card.base}+{card.name}", by / 10))
+
+    @on(ModelPicker.MixNamed)
+    def _mix_named(self, message: ModelPicker.MixNamed) -> None:
+        message.stop()
+        self._mix(message.name)
+
+    @work(thread=True, exclusive=True, group="visit", exit_on_error=False)
+    def _mix(self, name: str) -> None:
+        try:
+            card = self.models.visit(find_model(name))
+        except TinyGPTError as error:
+            self.post_message(self.Failed(error))
+        else:
+            self.app.call_from_thread(self._visited, card)
 
     def action_open(self) -> None:
         """Open a model from anywhere: a file, a folder, the Hub."""
@@ -210,7 +235,8 @@ class ModelChooser(ModelPicker):
             self.post_message(self.Failed(CheckpointError(card.problem, card.hint)))
             return
         self.choose(card.path)
-        self.show_card(card)
+        if not card.is_mix:
+            self.show_card(card)
 
     def show_card(self, card: ModelCard, *, export: bool = False) -> None:
         """Show a model card, or at once its export; use the model that comes of it (a copy, another name)."""

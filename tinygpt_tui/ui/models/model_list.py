@@ -27,6 +27,8 @@ class ModelList:
         """Add a model from any path until the app ends; its card has the problem if it cannot be opened."""
         card = card_of(path, "yours") if is_native(path) else foreign_card(path)
         if not card.problem:
+            if card.is_mix:  # the last one is enough
+                self._visitors = {known: one for known, one in self._visitors.items() if not one.is_mix}
             self._visitors[path] = card
         return card
 

@@ -15,6 +15,7 @@ from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from tinygpt_tui.checkpoints.card import ModelCard
+from tinygpt_tui.checkpoints.mixes import is_mix
 from tinygpt_tui.foreign.facts import doubts
 from tinygpt_tui.ui.shared.binding import bind_hidden
 from tinygpt_tui.words import loss_words, parameters, printable
@@ -31,7 +32,9 @@ class ModelPicker(Vertical):
         "Type in the box above to filter by name, architecture or origin. `● 45%` marks a model in training: it gets "
         "better while you use it. A dim model cannot be used: its second line says why, and Enter shows its card with "
         "the details. Compare losses only between models trained on the same text: a simple text gives a low loss. The "
-        "card names the text. An adapter is listed under the model that it changes (`└`).\n\n"
+        "card names the text.\n\n"
+        "An adapter is listed under the model that it changes (`└`). In the Generate tab `[` and `]` make it weaker or "
+        "stronger, and `shakespeare+diary:0.7+letters:0.3` in the box above mixes several of one model.\n\n"
         "In the Generate tab, `i` shows the model card (details; rename, copy, delete, compare, export), `u` switches "
         "between the model and its untrained copy (the same model with its initial random weights), `t` starts a new "
         "run from this model, and `o` opens a model from anywhere: another program's file, a folder, or `hf:NAME` of "
@@ -51,6 +54,13 @@ class ModelPicker(Vertical):
     BINDINGS: ClassVar[list[BindingType]] = [
         bind_hidden("slash", "filter", "Filter", "models.filter", "Type to filter the models"),
     ]
+
+    class MixNamed(Message):
+        """The name of a mix of adapters was typed."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
 
     class Picked(Message):
         """The user picked a model; `done` if the choice is over (Enter, click)."""
@@ -112,6 +122,8 @@ class ModelPicker(Vertical):
         if wanted is not None:
             self.query_one(Input).value = ""
             self._choose(wanted, done=True)
+        elif is_mix(message.value):
+            self.post_message(self.MixNamed(message.value))
 
     def on_key(self, event: events.Key) -> None:
         if event.key == "down" and self.query_one(Input).has_focus and self._shown:
@@ -177,8 +189,8 @@ class ModelPicker(Vertical):
         progress = self._live.get(card.path, "")
         is_untrained = self._untrained and card.path == self._current
         side = " untrained" if is_untrained else f" {progress}" if progress else f" {card.origin}"
-        under = "└ " if card.base else ""
-        name = _cut(under + printable(card.name, lines=False), width - 2 - cell_len(side))
+        own = printable(card.name.removeprefix(f"{card.base}+") if card.is_mix else card.name, lines=False)
+        name = _cut(f"└ {own}" if card.base else own, width - 2 - cell_len(side))
         gap = " " * max(0, width - 2 - cell_len(name) - cell_len(side))
         row = Text(no_wrap=True, overflow="ellipsis")
         row.append(mark + name, "" if card.problem else "bold")
@@ -198,7 +210,9 @@ def details_of(card: ModelCard, *, untrained: bool) -> str:
         if card.trained and not untrained
         else ""
     )
-    what = f"adapter, rank {card.rank}" if card.base else f"{parameters(card.parameters)} {card.architecture}"
+    if card.is_mix:
+        return f"with {card.base}"
+    what = f"rank-{card.rank} adapter" if card.base else f"{parameters(card.parameters)} {card.architecture}"
     return what + loss
 
 
