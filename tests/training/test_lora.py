@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 import torch
-from makers import LECTURE, MODERN, TEXT, VARIANTS, make_model, make_run
+from makers import CLASSIC, GPT_VARIANTS, LECTURE, MODERN, TEXT, VARIANTS, make_model, make_run, tiny_gpt
 from safetensors.numpy import load_file
 
 from tinygpt_tui import paths
@@ -32,6 +34,7 @@ BASES = {
     "rnn": VARIANTS["rnn"],
     "backpack": VARIANTS["backpack"],
 }
+LETTERS = "".join(f"bad cafe {a} jig\nhide {b}\n" for a in ("bead", "face", "cage") for b in ("dig", "kid")) * 40
 
 
 def make_adapter(settings: ArchitectureSettings, name: str = "diary", text: str = TEXT, **changes: object) -> RunFolder:
@@ -39,7 +42,8 @@ def make_adapter(settings: ArchitectureSettings, name: str = "diary", text: str 
     base = paths.models_folder() / "base"
     if not base.is_dir():
         make_model(base, settings)
-    run = make_run(name, text, calibration_share=0.4, **{"lora": 2, "steps": 24, "evaluate_every": 12, **changes})
+    chosen = {"lora": 2, "steps": 24, "evaluate_every": 12, "calibration_share": 0.4, **changes}
+    run = make_run(name, text, **chosen)
     origin, written = origin_of("base"), run.read_settings()
     architecture = msgspec.structs.replace(origin.architecture, vocab_size=origin.vocabulary_for(text).size)
     training = msgspec.structs.replace(written.training, architecture=architecture)
@@ -122,8 +126,7 @@ def test_only_to_the_weights_that_it_was_trained_on_can_it_be_added() -> None:
 
 
 def test_adapters_are_weighted_and_mixed(capsys: pytest.CaptureFixture[str]) -> None:
-    letters = "".join(f"bad cafe {a} jig\nhide {b}\n" for a in ("bead", "face", "cage") for b in ("dig", "kid")) * 40
-    for name, text in (("old", letters), ("new", TEXT), ("other", TEXT)):
+    for name, text in (("old", LETTERS), ("new", TEXT), ("other", TEXT)):
         list(run_training(make_adapter(LECTURE, name, text, steps=6, evaluate_every=6, learning_rate=0.1).model))
     base, old, new = (read_folder(find_model(name), calibrated=False).weights for name in ("base", "old", "new"))
     path = find_model("base+old:0.5+new:2")
@@ -149,6 +152,48 @@ def test_adapters_are_weighted_and_mixed(capsys: pytest.CaptureFixture[str]) -> 
         capsys.readouterr()
         assert tinygpt(["generate", name]) == ExitCode.USAGE
         assert problem in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "base", [tiny_gpt(attention_scale="n_embd", tied_head=True), GPT_VARIANTS["llama"]], ids=["gpt2", "llama"]
+)
+def test_peft_makes_the_same_of_it(base: ArchitectureSettings, tmp_path: Path) -> None:
+    list(
+        run_training(
+            make_adapter(
+                base, text=LETTERS, steps=6, evaluate_every=6, lora=3, learning_rate=0.1, calibration_share=0.0
+            ).model
+        )
+    )
+    for model, name, *flags in (("base", "base"), ("diary", "merged"), ("diary", "adapter", "--adapter")):
+        arguments = ["export", model, str(tmp_path / name), "--to", "hf", "--no-check", *flags]
+        assert tinygpt(arguments) == ExitCode.OK
+    config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_bytes())
+    adapter = load_file(tmp_path / "adapter" / "adapter_model.safetensors")
+    found = load_file(tmp_path / "base" / "model.safetensors")
+    for module in config["target_modules"]:  # as peft's LoraLayer.get_delta_weight computes it
+        down, up = (adapter.pop(f"base_model.model.{module}.lora_{part}.weight") for part in "AB")
+        delta = config["lora_alpha"] / config["r"] * (up @ down)
+        found[f"{module}.weight"] = found[f"{module}.weight"] + (delta.T if config["fan_in_fan_out"] else delta)
+    assert not adapter
+    for name, numbers in load_file(tmp_path / "merged" / "model.safetensors").items():
+        np.testing.assert_allclose(found[name], numbers, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("model", "form", "problem"),
+    [
+        ("base", "hf", "base is not an adapter"),
+        ("diary", "nanogpt", "nanogpt has no adapters"),
+        ("diary", "hf", "diary has characters that base does not know"),
+    ],
+)
+def test_what_peft_has_no_place_for_is_refused(
+    model: str, form: str, problem: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    list(run_training(make_adapter(CLASSIC, steps=1, evaluate_every=1).model))
+    assert tinygpt(["export", model, str(tmp_path / "x"), "--to", form, "--adapter"]) == ExitCode.USAGE
+    assert problem in capsys.readouterr().err
 
 
 def test_a_run_says_why_it_can_have_no_adapter(capsys: pytest.CaptureFixture[str]) -> None:

@@ -29,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-check", action="store_true", help="do not verify the export with the other program's library"
     )
+    parser.add_argument(
+        "--adapter",
+        action="store_true",
+        help="of an adapter: write it alone, for Hugging Face's peft and the folder that its base's --to hf writes",
+    )
     parser.add_argument("--json", action="store_true", help="print what was written as JSON instead of its path")
     add_distil_flags(parser)
 
@@ -47,14 +52,19 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.distil:
         check_place(form, path, arguments.force)  # before minutes are spent
         model = distilled(arguments, form, model)
-    done = export(
-        model,
-        form,
-        path,
-        force=arguments.force,
-        approximate=arguments.approximate,
-        checking=not arguments.no_check,
-    )
+    if arguments.adapter:
+        from tinygpt_tui.exports.peft import export_adapter
+
+        done = export_adapter(model, form, path, force=arguments.force)
+    else:
+        done = export(
+            model,
+            form,
+            path,
+            force=arguments.force,
+            approximate=arguments.approximate,
+            checking=not arguments.no_check,
+        )
     if arguments.json:
         import msgspec
 
@@ -64,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         notify(f"  {size(count):>10}  {name}")
     for note in done.notes:
         notify(note)
-    if done.checked is None and not arguments.no_check:
+    if done.checked is None and not arguments.no_check and not arguments.adapter:
         notify("not verified: the library that reads this format is not installed")
     write(f"{Path(done.path)}\n")
     return 0

@@ -32,7 +32,8 @@ WRITTEN = frozenset(
     {
         CARD, "weights.safetensors", "config.json", "tokenizer.json", "ckpt.pt", "meta.pkl", "model.safetensors",
         "generation_config.json", "tokenizer_config.json", "vocab.json", "merges.txt", "model.onnx", "model.onnx.data",
-        MODEL_FILE, "model.gguf", "model-F16.gguf", "model-Q8_0.gguf", "model.pth", "chars.txt",
+        MODEL_FILE, "model.gguf", "model-F16.gguf", "model-Q8_0.gguf", "model.pth", "chars.txt", "adapter_config.json",
+        "adapter_model.safetensors",
     }
 )  # fmt: skip
 

@@ -104,7 +104,14 @@ def _gpt2(settings: GPTSettings, state: Weights) -> Weights:
     }
 
 
-def _llama(settings: GPTSettings, state: Weights) -> Weights:
+def llama_modules(part: str) -> list[str]:
+    """Return the names there of what is our module `part`: of queries, keys and values three."""
+    parts = [part.replace("c_attn", one) for one in "qkv"] if part.endswith("attn.c_attn") else [part]
+    nothing = {f"{one}.weight": np.empty(0, np.float32) for one in parts}
+    return [name.removesuffix(".weight") for name in renamed(nothing, _LLAMA_TOP, _LLAMA_BLOCK, "model.layers.{}")]
+
+
+def llama_weights(settings: GPTSettings, state: Weights) -> Weights:
     """Return the weights under Llama's names; there the halves of a head turn together, here neighbours do."""
     tensors = llama_tensors(settings, state)
     for name in tensors:
@@ -119,7 +126,7 @@ def _own(settings: ArchitectureSettings, state: Weights) -> Weights:
     return {name: tensor for name, tensor in state.items() if not (settings.tied_head and name == HEAD)}
 
 
-_TENSORS: dict[str, Callable[[Any, Weights], Weights]] = {"gpt2": _gpt2, "llama": _llama}
+_TENSORS: dict[str, Callable[[Any, Weights], Weights]] = {"gpt2": _gpt2, "llama": llama_weights}
 
 
 def model_file() -> str:

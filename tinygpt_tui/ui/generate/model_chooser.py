@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple
 from textual import on, work
 from textual.binding import BindingType
 from textual.message import Message
+from textual.widgets import Input
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.library import find_model
@@ -235,7 +236,9 @@ class ModelChooser(ModelPicker):
             self.post_message(self.Failed(CheckpointError(card.problem, card.hint)))
             return
         self.choose(card.path)
-        if not card.is_mix:
+        if card.is_mix:
+            self.query_one(Input).value = ""  # where it may have been typed
+        else:
             self.show_card(card)
 
     def show_card(self, card: ModelCard, *, export: bool = False) -> None:
