@@ -161,7 +161,9 @@ async def test_another_encoding_is_noted(tmp_path: Path) -> None:
         assert bench.start_enabled
 
 
-async def test_a_wrong_guess_of_the_encoding_is_seen_and_set_right(tmp_path: Path) -> None:
+async def test_a_wrong_guess_of_the_encoding_is_seen_and_set_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     polish = "Zażółć gęślą jaźń, powiedział i wyszedł wcześnie rano.\n" * 40
     (tmp_path / "polish.txt").write_bytes(polish.encode("iso8859-2"))
     async with train_tab() as bench:
@@ -172,7 +174,22 @@ async def test_a_wrong_guess_of_the_encoding_is_seen_and_set_right(tmp_path: Pat
         await bench.until(lambda: bench.form.state.facts is not None and bench.form.state.facts.guessed)
         await bench.sees("gę¶l±")  # the guess, for all to see
         await bench.until(lambda: encoding.region)
+        guess, texts = bench.form.state.facts, bench.screen.query_one(train_corpus.TrainCorpus)
+        chosen, earlier = texts._chosen, train_corpus.TextReader(tmp_path / "polish.txt", "polish", None)
+        assert chosen is not None
+        assert guess is not None
+        held, read = threading.Event(), train_corpus.TextReader.fractions
+
+        def held_up(reader: train_corpus.TextReader) -> Iterator[float]:
+            held.wait(60)
+            return read(reader)
+
+        monkeypatch.setattr(train_corpus.TextReader, "fractions", held_up)
         encoding.value = "iso8859-2"
+        await bench.until(lambda: texts._reader is not None)
+        texts.post_message(train_corpus.TrainCorpus._Arrived(chosen, guess, earlier))  # was on its way
+        await bench.pilot.pause()
+        held.set()
         await bench.until(lambda: bench.form.state.facts is not None and "ż" in bench.form.state.facts.characters)
         assert bench.form.state.facts is not None
         assert bench.form.state.facts.reference.encoding == "iso8859-2"  # as the run will read it

@@ -48,9 +48,15 @@ class TrainCorpus(Vertical):
             self.name, self.own, self.facts = entry.name, entry.own, facts
 
     class _Arrived(Message):
-        def __init__(self, entry: CorpusEntry, outcome: CorpusFacts | float | Downloaded | TinyGPTError) -> None:
+        def __init__(
+            self,
+            entry: CorpusEntry,
+            outcome: CorpusFacts | float | Downloaded | TinyGPTError,
+            reader: TextReader | None = None,
+        ) -> None:
+            """`reader`: which reading it comes from; None for a download."""
             super().__init__()
-            self.entry, self.outcome = entry, outcome
+            self.entry, self.outcome, self.reader = entry, outcome, reader
 
     def __init__(self) -> None:
         super().__init__()
@@ -166,7 +172,7 @@ class TrainCorpus(Vertical):
                 return  # cancelled, or another text is chosen now
             if not isinstance(outcome, float) or outcome - shown >= SHOWN_EACH:
                 shown = outcome if isinstance(outcome, float) else shown
-                self.post_message(self._Arrived(entry, outcome))
+                self.post_message(self._Arrived(entry, outcome, reader))
 
     @work(thread=True, exclusive=True, group="fetch")
     def _fetch(self, entry: CorpusEntry) -> None:
@@ -212,6 +218,8 @@ class TrainCorpus(Vertical):
         entry, outcome = message.entry, message.outcome
         if self._chosen is None or entry.name != self._chosen.name or entry.path != self._chosen.path:
             return
+        if message.reader is not self._reader:
+            return  # the same text was chosen to be read otherwise meanwhile
         if isinstance(outcome, float):
             self._picker.show_reading(outcome)
             return
