@@ -8,7 +8,7 @@ TinyGPTError
 ├── StorageError         the disk is full, or permission is missing        exit 6
 │   └── InUseError       another program has the file open                 exit 6
 ├── RunError             a run that failed, ended, or is already running   exit 7
-├── DownloadError        a download that failed or is incomplete           exit 8
+├── DownloadError        a download or an upload that failed               exit 8
 ├── EngineError          the engine process died or could not start        exit 9
 ├── SessionError         a session file that is damaged or in use          exit 10
 └── MissingPackageError  a package is not installed                        exit 11
@@ -54,7 +54,7 @@ MEANINGS = {
     ExitCode.CORPUS: "a text that cannot be trained on, or unpacked",
     ExitCode.STORAGE: "the disk is full, or permission is missing",
     ExitCode.RUN: "a run failed, is already running, or did not answer",
-    ExitCode.DOWNLOAD: "a download failed or is incomplete",
+    ExitCode.DOWNLOAD: "a download or an upload failed",
     ExitCode.ENGINE: "the engine process died or could not start",
     ExitCode.SESSION: "a session file is damaged or in use",
     ExitCode.MISSING_PACKAGE: "a package is missing; the message has the command that installs it",
@@ -138,7 +138,7 @@ class RunError(TinyGPTError):
 
 
 class DownloadError(TinyGPTError):
-    """A download that failed or is incomplete."""
+    """A download that failed or is incomplete, or an upload that failed."""
 
     exit_code = ExitCode.DOWNLOAD
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
-import json
 import sys
 import threading
 from collections.abc import Iterator
@@ -13,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from hub_server import Handler, Hub
 
 from tinygpt_tui import load
 from tinygpt_tui.cli.main import run
@@ -23,7 +22,6 @@ hub = pytest.importorskip("huggingface_hub", reason="huggingface_hub is not inst
 transformers = pytest.importorskip("transformers", reason="transformers is not installed")
 tokenizers = pytest.importorskip("tokenizers", reason="tokenizers is not installed")
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TEXT = "the old cat sat on the wet mat. Así, naïve café — déjà vu! " * 20
 
 
@@ -55,74 +53,11 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class Hub(http.server.ThreadingHTTPServer):
-    """What of the Hub's answers a download needs."""
-
-    files: Path
-    breaks = 0  # how often the weights' connection breaks off half way
-    ranges: list[str]
-    gets: list[str]
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    server: Hub
-
-    def do_HEAD(self) -> None:
-        self._file(send=False)
-
-    def do_GET(self) -> None:
-        if not self.path.startswith("/api/models/"):
-            self.server.gets.append(self.path.rsplit("/", 1)[-1])
-            self._file(send=True)
-        elif not self.path.startswith("/api/models/tiny/gpt2"):
-            self._refuse("RepoNotFound")
-        else:
-            files = [{"rfilename": file.name, "size": file.stat().st_size} for file in self.server.files.iterdir()]
-            self._answer(json.dumps({"id": "tiny/gpt2", "sha": COMMIT, "siblings": files}).encode(), {})
-
-    def _file(self, send: bool) -> None:
-        path = self.server.files / self.path.rsplit("/", 1)[-1]
-        if not self.path.startswith("/tiny/gpt2/resolve/") or not path.is_file():
-            self._refuse("EntryNotFound")
-            return
-        content = path.read_bytes()
-        headers = {"ETag": f'"{path.name}-{len(content)}"', "X-Repo-Commit": COMMIT}
-        asked = self.headers.get("Range")
-        if asked and send:
-            self.server.ranges.append(asked)
-            content = content[int(asked.removeprefix("bytes=").split("-")[0]) :]
-        breaks = send and self.server.breaks > 0 and path.name == "model.safetensors"
-        self.server.breaks -= breaks
-        self._answer(content, headers, 206 if asked and send else 200, send, len(content) // 2 if breaks else None)
-
-    def _answer(
-        self, body: bytes, headers: dict[str, str], status: int = 200, send: bool = True, cut: int | None = None
-    ) -> None:
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if send:
-            self.wfile.write(body[:cut])
-        if cut is not None:
-            self.close_connection = True
-
-    def _refuse(self, code: str) -> None:
-        self.send_response(404)
-        self.send_header("X-Error-Code", code)
-        self.send_header("X-Error-Message", "not here")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def server(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A Hub of this test's own, and an empty cache."""
     server = Hub(("127.0.0.1", 0), Handler)
-    server.files, server.ranges, server.gets = original, [], []
+    server.repository, server.files = "tiny/gpt2", original
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")

@@ -27,6 +27,8 @@ COMMANDS = {
     "export": "save a model in another program's format, with a model card.",
     "pack": "write a text as arithmetic code, by a model's probabilities.",
     "unpack": "give a packed text back, byte by byte.",
+    "publish": "upload a model to the Hugging Face Hub, with its model card, curve and samples.",
+    "get": "download a model from the Hugging Face Hub and save it among your models.",
     "serve": "serve models over HTTP: a web page and an OpenAI-compatible API.",
     "models": "list the models.",
     "runs": "list the training runs; compare, rename, delete, export or share them.",

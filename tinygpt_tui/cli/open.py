@@ -105,7 +105,7 @@ def _open(path: Path, typed: Overrides, arguments: argparse.Namespace) -> None:
 
     with _reporting(arguments.progress) as report:
         stored = read_model(path, typed, report=report, cached=typed == Overrides())
-    saved = None if arguments.keep is None else _save(stored, path, arguments.keep)
+    saved = None if arguments.keep is None else save_model(stored, path, arguments.keep)
     if arguments.json:
         write_data(msgspec.json.encode(_plain(stored, path, saved)).decode() + "\n")
         return
@@ -140,7 +140,11 @@ def _reporting(in_lines: bool) -> Iterator[Callable[[str], None]]:
             yield lambda words: status.update(printable(TRYING + words))
 
 
-def _save(stored: StoredModel, path: Path, name: str) -> Path:
+def save_model(stored: StoredModel, path: Path, name: str) -> Path:
+    """Save a model that was read from `path` among the user's, as `name` or under its own; return its folder.
+
+    Raises UsageError where the name is taken or cannot be one, StorageError.
+    """
     from tinygpt_tui.checkpoints.importing import import_model
     from tinygpt_tui.foreign.hub import folder_name
     from tinygpt_tui.runs.index import check_name, free_name

@@ -15,7 +15,7 @@ from tinygpt_tui.exports import gguf_file, hugging_face
 from tinygpt_tui.exports.check import check
 from tinygpt_tui.exports.forms import STANDARD, Form, check_form, net_of, strangers
 from tinygpt_tui.exports.hugging_face import MODEL_FILE
-from tinygpt_tui.exports.model_card import run_of, write_card
+from tinygpt_tui.exports.model_card import CardForm, run_of, write_card
 from tinygpt_tui.exports.result import Checked, Exported
 from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.exports.writers import WRITERS
@@ -58,13 +58,10 @@ def export(
         if single and len(list(folder.iterdir())) > 1 and not is_file(folder / form.file):
             raise UsageError(f"this model is too large for one {form.file}", "give a folder")
         checked = check(form.name, source, folder) if checking else None
-        notes = _notes(form, source, checked)
+        notes = notes_on(form, source, checked)
         notes += [words] if (words := cost_words(RunFolder(model))) else []
-        (folder / CARD).write_text(
-            write_card(source.name, source.config, form, run_of(RunFolder(model)), notes, _prompt(source)),
-            encoding="utf-8",
-            newline="\n",
-        )
+        card = write_card(source.name, source.config, [CardForm(form, notes)], run_of(RunFolder(model)), source.prompt)
+        (folder / CARD).write_text(card, encoding="utf-8", newline="\n")
         files = {entry.name: entry.stat().st_size for entry in sorted(folder.iterdir())}
         if single:
             files = {path.name: files[form.file]}
@@ -108,7 +105,8 @@ def _place(path: Path, single: bool, form: Form, force: bool) -> Iterator[Path]:
         raise storage_error(error, path) from error
 
 
-def _notes(form: Form, source: ExportSource, checked: Checked | None) -> list[str]:
+def notes_on(form: Form, source: ExportSource, checked: Checked | None) -> list[str]:
+    """Return what a reader must know of the model in this form, and what the check found."""
     settings, notes = source.config.architecture, []
     if form.name == "hf" and net_of(form, settings) not in STANDARD:
         notes.append(f"transformers loads it with trust_remote_code=True: {MODEL_FILE} computes the model.")
@@ -134,11 +132,3 @@ def _notes(form: Form, source: ExportSource, checked: Checked | None) -> list[st
 
 def _difference(checked: Checked) -> str:
     return f"logits differ by at most {checked.difference:.1e} (their range is {checked.spread:.1f})"
-
-
-def _prompt(source: ExportSource) -> str:
-    """A beginning that the model knows, for the card's examples."""
-    for prompt in ("ROMEO:", "Once", "The", "A"):
-        if not source.tokenizer.unknown_in(prompt):
-            return prompt
-    return source.tokenizer.bytes_of(0).decode("utf-8", "replace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -74,14 +75,29 @@ The characters, in the order of their ids, are in `tokenizer.json`, and in `char
 }
 
 
+@dataclass(frozen=True)
+class CardForm:
+    """A form in which the model is there, at `place`, and notes on what a reader must know of it."""
+
+    form: Form
+    notes: list[str]
+    place: str = "PATH_OF_THIS_FOLDER"
+
+
 def write_card(
-    name: str, config: NativeConfig, form: Form, run: RunSettings | None, notes: list[str], prompt: str
+    name: str, config: NativeConfig, forms: list[CardForm], run: RunSettings | None, prompt: str, more: str = ""
 ) -> str:
-    """Return the card's Markdown; `notes` are what a reader must know of this form, `prompt` a text the model knows."""
+    """Return the card's Markdown; `prompt` is a text that the model knows, `more` is shown before the settings."""
+    single = len(forms) == 1
+    uses: list[str] = []
+    for one in forms:
+        use = _usage(name, config.architecture, one.form, prompt).replace("PATH_OF_THIS_FOLDER", one.place)
+        uses += ([] if single else [f"### {one.form.title}", ""]) + [use, ""]
+        uses += [line for note in one.notes for line in (note, "")]
     return "\n".join(
         (
             "---",
-            *_front_matter(name, config, form, run),
+            *_front_matter(name, config, [one.form for one in forms]),
             "---",
             "",
             f"# {name}",
@@ -90,9 +106,8 @@ def write_card(
             "",
             "## Use",
             "",
-            _usage(name, config.architecture, form, prompt),
-            "",
-            *(line for note in notes for line in (note, "")),
+            *uses,
+            *([more, ""] if more else []),
             "## Settings",
             "",
             "| setting | value |",
@@ -113,14 +128,14 @@ def run_of(folder: RunFolder) -> RunSettings | None:
         return None
 
 
-def _front_matter(name: str, config: NativeConfig, form: Form, run: RunSettings | None) -> list[str]:
+def _front_matter(name: str, config: NativeConfig, forms: list[Form]) -> list[str]:
     """YAML, whose texts are written as JSON, of which it is a superset."""
-    kind = form.name.partition("-")[0]
+    kind = forms[0].name.partition("-")[0]
     lines = [f"library_name: {LIBRARIES[kind]}"] if kind in LIBRARIES else []
     lines += [
         "pipeline_tag: text-generation",
         "tags:",
-        *(f"- {tag}" for tag in ("tinygpt-tui", name_of(config.architecture), form.name)),
+        *(f"- {tag}" for tag in ("tinygpt-tui", name_of(config.architecture), *(form.name for form in forms))),
     ]
     if config.trained is not None:
         corpus = json.dumps(config.trained.corpus, ensure_ascii=False)

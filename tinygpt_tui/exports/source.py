@@ -49,6 +49,14 @@ class ExportSource:
         logits: NDArray[np.float32] = forward(np.array([ids]))[0]
         return logits
 
+    @property
+    def prompt(self) -> str:
+        """A beginning that the model knows, for examples."""
+        for prompt in ("ROMEO:", "Once", "The", "A"):
+            if not self.tokenizer.unknown_in(prompt):
+                return prompt
+        return self.tokenizer.bytes_of(0).decode("utf-8", "replace")
+
     def trial_ids(self) -> list[int]:
         """Ids to compare two readings of the model by: all kinds, as many as the window takes, 64 at most."""
         V = self.config.architecture.vocab_size

@@ -1,7 +1,8 @@
 """Models of the Hugging Face Hub, by `hf:NAME`: fetched into Hugging Face's own cache; no torch here.
 
 The cache is shared with every other program that uses it, interrupted downloads are resumed, and HF_HUB_OFFLINE,
-HF_ENDPOINT, HF_HOME and HF_TOKEN mean what they mean there. Only weights, settings and vocabulary are fetched.
+HF_ENDPOINT, HF_HOME and HF_TOKEN mean what they mean there. Only weights, settings and vocabulary are fetched: of what
+this program has published, its own folder.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ SMALL = (
     "model.safetensors.index.json", "pytorch_model.bin.index.json",
 )  # fmt: skip
 WEIGHTS = (re.compile(r"model(-\d+-of-\d+)?\.safetensors"), re.compile(r"pytorch_model(-\d+-of-\d+)?\.bin"))
+OURS = "tinygpt-tui"  # a published model's folder in our own format
+OUR_FILES = tuple(f"{OURS}/{name}" for name in ("weights.safetensors", "config.json", "tokenizer.json"))
+LARGEST, LARGEST_TEXT = 1 << 35, 1 << 28  # bytes: of a model, and of one of its files that is no weights
 TOLD_EVERY_S = 0.1
 PATIENCE_S = 10.0  # for the first answer
 
@@ -50,6 +54,8 @@ def is_hub_name(name: str) -> bool:
 
 def folder_name(folder: Path) -> str:
     """Return what a model in `folder` is called: in the cache, whose folders are called by revisions, as on the Hub."""
+    if folder.name == OURS and folder.parent.parent.name == "snapshots":
+        folder = folder.parent
     if folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--"):
         return folder.parent.parent.name.split("--")[-1]
     return folder.name
@@ -70,7 +76,7 @@ def fetch(name: str) -> Iterator[Fetched]:
     has no such model, DownloadError where it cannot be reached or gives nothing that can be opened, StorageError.
     """
     repo, revision = _parts(name)
-    hub = _library()
+    hub = library("hf:…")
     here = _cached(hub, repo, revision)
     if hub.constants.HF_HUB_OFFLINE:
         if here is None:
@@ -85,6 +91,7 @@ def fetch(name: str) -> Iterator[Fetched]:
         yield Fetched(0, 0, str(here))  # the Hub cannot be reached, but the model is here
         return
     total = sum(sizes.values())
+    _check_sizes(repo, sizes)
     _check_room(hub, repo, total)
     yield from _fetch_all(hub, repo, revision, sizes, total)
 
@@ -92,7 +99,7 @@ def fetch(name: str) -> Iterator[Fetched]:
 def _fetch_all(hub: Any, repo: str, revision: str | None, sizes: dict[str, int], total: int) -> Iterator[Fetched]:
     finished, folder = 0, ""
     for file, size in sorted(sizes.items(), key=lambda one: one[1]):  # the small ones first: they tell soonest
-        for done in _fetch_file(hub, repo, revision, file):
+        for done in _fetch_file(hub, repo, revision, file, size):
             if isinstance(done, str):
                 folder = str(Path(done).parent)
             else:
@@ -101,8 +108,8 @@ def _fetch_all(hub: Any, repo: str, revision: str | None, sizes: dict[str, int],
     yield Fetched(total, total, folder)
 
 
-def _fetch_file(hub: Any, repo: str, revision: str | None, file: str) -> Iterator[int | str]:
-    """Yield how many bytes of a file are here, and its path at the end."""
+def _fetch_file(hub: Any, repo: str, revision: str | None, file: str, size: int) -> Iterator[int | str]:
+    """Yield how many bytes of a file are here, and its path at the end; more than `size` of them are refused."""
     told: queue.SimpleQueue[int | str | Exception] = queue.SimpleQueue()
     cancelled = threading.Event()
 
@@ -111,7 +118,7 @@ def _fetch_file(hub: Any, repo: str, revision: str | None, file: str) -> Iterato
             told.put(
                 str(
                     hub.hf_hub_download(
-                        repo, file, revision=revision, endpoint=_endpoint(), tqdm_class=_bar(told, cancelled)
+                        repo, file, revision=revision, endpoint=endpoint(), tqdm_class=_bar(told, cancelled)
                     )
                 )
             )
@@ -128,6 +135,8 @@ def _fetch_file(hub: Any, repo: str, revision: str | None, file: str) -> Iterato
             if isinstance(said, str):
                 yield said
                 return
+            if said > size:
+                raise DownloadError(f"{file} of hf:{repo} is larger than the Hub says", "nothing of it is used")
             if time.monotonic() - last > TOLD_EVERY_S:
                 last = time.monotonic()
                 yield said
@@ -157,12 +166,14 @@ def _bar(told: queue.SimpleQueue[int | str | Exception], cancelled: threading.Ev
 def _files(hub: Any, repo: str, revision: str | None) -> dict[str, int]:
     """Return the files that a model needs, and their sizes."""
     try:
-        info = hub.HfApi(endpoint=_endpoint()).model_info(
+        info = hub.HfApi(endpoint=endpoint()).model_info(
             repo, revision=revision, files_metadata=True, timeout=PATIENCE_S
         )
     except Exception as error:
         raise _in_words(hub, error, repo) from error
     sizes = {file.rfilename: int(file.size or 0) for file in info.siblings or ()}
+    if sizes.keys() >= set(OUR_FILES):
+        return {name: sizes[name] for name in OUR_FILES}
     weights = next((found for kind in WEIGHTS if (found := [name for name in sizes if kind.fullmatch(name)])), [])
     if not weights:
         raise DownloadError(f"hf:{repo} has no weights that can be read here", "wanted: model.safetensors")
@@ -173,10 +184,18 @@ def _cached(hub: Any, repo: str, revision: str | None) -> Path | None:
     """Return the folder of a model that is in the cache with its weights; None where it is not."""
     try:
         folder = Path(hub.snapshot_download(repo, revision=revision, local_files_only=True))
+        if (folder / OUR_FILES[0]).exists():
+            return folder / OURS
         names = [entry.name for entry in folder.iterdir()]
     except Exception:
         return None
     return folder if any(kind.fullmatch(name) for kind in WEIGHTS for name in names) else None
+
+
+def _check_sizes(repo: str, sizes: dict[str, int]) -> None:
+    texts = [size for name, size in sizes.items() if name.endswith((".json", ".txt"))]
+    if sum(sizes.values()) > LARGEST or max(texts, default=0) > LARGEST_TEXT:
+        raise DownloadError(f"hf:{repo} takes {sum(sizes.values()) / 1e9:.1f} GB", "that is too large for this program")
 
 
 def _check_room(hub: Any, repo: str, total: int) -> None:
@@ -208,10 +227,11 @@ def _in_words(hub: Any, error: Exception, repo: str) -> TinyGPTError:
     if isinstance(error, OSError) and error.errno is not None:
         return storage_error(error, Path(hub.constants.HF_HUB_CACHE))
     again = "check the connection and try again: what has come is kept"
-    return DownloadError(f"hf:{repo} could not be fetched: {_first_line(error)}", again)
+    return DownloadError(f"hf:{repo} could not be fetched: {first_line(error)}", again)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of what the library says."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
@@ -223,12 +243,14 @@ def _parts(name: str) -> tuple[str, str | None]:
     return repo, revision or None
 
 
-def _endpoint() -> str | None:
+def endpoint() -> str | None:
+    """Return the address of another Hub than the public one, if one is set."""
     return os.environ.get("HF_ENDPOINT") or None
 
 
-def _library() -> Any:
-    require("huggingface_hub", "hf:…", "hf")
+def library(purpose: str) -> Any:
+    """Return the Hub's own library, silenced. Raises MissingPackageError, which names the purpose."""
+    require("huggingface_hub", purpose, "hf")
     hub: Any = importlib.import_module("huggingface_hub")
     for part in ("constants", "errors", "logging"):
         importlib.import_module(f"huggingface_hub.{part}" if part != "logging" else "huggingface_hub.utils.logging")

@@ -9,6 +9,7 @@ from tinygpt_tui.settings.presets import find_preset
 from tinygpt_tui.settings.training import TrainingSettings
 
 HEAD = 32  # numbers in a head; a row of as many is a block of llama.cpp's eight-bit format
+SMALL_VOCABULARY = 4096  # an output head of its own learns sooner, and takes little room
 TABLES_ARE_WORTH = 3  # layers at least, where the teacher has n-gram tables
 
 
@@ -20,11 +21,13 @@ def student_training(teacher: ArchitectureSettings, preset: str, minutes: float)
     base = find_preset(preset).training
     net = base.architecture
     assert isinstance(net, GPTSettings)
-    length = max(net.block_size, teacher.training_length) if teacher.supports_sliding else teacher.block_size
+    length = max(net.block_size, teacher.block_size) if teacher.supports_sliding else teacher.block_size
     changes: dict[str, object] = {"vocab_size": teacher.vocab_size, "block_size": length, "dropout": 0.0}
     if teacher.n_layer:
         changes |= _shape(teacher, net)
-    if net.is_rotary:  # the longer the window, the slower its slowest pair
+    if net.is_rotary:
+        changes["tied_head"] = teacher.vocab_size > SMALL_VOCABULARY
+        # The longer the window, the slower its slowest pair.
         changes["rotary_base"] = net.rotary_base * max(1.0, length / net.block_size)
     return msgspec.structs.replace(
         base,
