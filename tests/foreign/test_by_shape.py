@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from spellings import MODERN, MODERN_SPELLINGS, POST, PRE, SPELLINGS, Kind, Spelling, State, forward, greedy, trained
 
-from tinygpt_tui import load, paths
+from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.engines import forward_of
 from tinygpt_tui.checkpoints.foreign_card import foreign_card
 from tinygpt_tui.checkpoints.library import doubts_of
@@ -19,7 +17,7 @@ from tinygpt_tui.checkpoints.stored import read_model
 from tinygpt_tui.cli.main import run as main
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.foreign.facts import doubts
-from tinygpt_tui.foreign.opening import Overrides, inspect_checkpoint
+from tinygpt_tui.foreign.opening import inspect_checkpoint
 
 NETS: dict[str, Kind] = {"pre-norm": PRE, "post-norm": POST, "modern": MODERN}
 CASES = [
@@ -114,31 +112,3 @@ def test_norms_and_matrices_in_any_order_are_told_by_the_text(
     stored = read_model(tmp_path / "model.pt")
     logits = forward_of(stored.config.architecture, stored.weights, "it")
     assert greedy(lambda ids: torch.from_numpy(logits(ids.numpy()))) == texts["pre-norm"]
-
-
-@pytest.mark.parametrize("case", ["x-rasbt", "x-rasbt-cfg", "x-notransformer", "x-qkv-separate", "x-slm4096"])
-def test_renamed_fixtures_write_what_their_program_wrote(case: str, cases: Path, fixtures: Path) -> None:
-    expected = json.loads((fixtures / "nanogpt-compiled" / "expected.json").read_text(encoding="utf-8"))
-    model = load(cases / "hand-named-gpts" / case)
-    ids = list(expected["prompt_ids"])
-    for _ in range(40):
-        text = b"".join(map(model.tokenizer.bytes_of, ids)).decode()
-        ids.append(int(model.logits(text)[-1].argmax()))
-    assert ids == expected["greedy_ids"][: len(ids)]
-
-
-def test_a_course_s_post_norm_net_is_opened_as_one(cases: Path) -> None:
-    folder = cases / "post-norm-fcc"
-    expected = json.loads((folder / "expected.json").read_text(encoding="utf-8"))
-    model = load(folder / "model.pth")
-    np.testing.assert_allclose(model.logits(expected["prompt"])[-1], expected["last_logits"], atol=1e-3)
-
-
-def test_names_that_begin_where_the_window_begins_tell_the_heads(cases: Path) -> None:
-    folder = cases / "makemore-heads"
-    for vocabulary, said in ((None, "each of its documents from its start"), ("v27.txt", "without \\n, which")):
-        typed = Overrides(corpus=str(folder / "names.txt"), vocabulary=folder / vocabulary if vocabulary else None)
-        facts = {fact.name: fact for fact in read_model(folder / "model.pt", typed).facts}
-        assert (facts["n_head"].value, facts["n_head"].source) == ("4", "calibrated")
-        assert said in facts["loss"].detail
-    assert doubts(inspect_checkpoint(folder / "model.pt").facts).endswith("not known: assumed 4 heads")

@@ -228,25 +228,3 @@ def test_a_pickle_beside_weights_is_no_second_model(tmp_path: Path) -> None:
     torch.save(made(Lecture(V=11)).state_dict(), tmp_path / "best.pth")
     (tmp_path / "anything.pkl").write_bytes(pickle.dumps([1, 2]))
     assert inspect_checkpoint(tmp_path).source.files == (tmp_path / "best.pth",)
-
-
-CASES = {
-    "legacy-whole-module/model-01.pkl": "lecture",
-    "legacy-whole-module/whole-legacy.pth": "lecture",
-    "legacy-whole-module/state-legacy.pth": "lecture",
-    "pickle-dump/model-01.pkl": "lecture",
-    "pickle-dump/state.pkl": "lecture",
-    "misdiagnosed/c-subclass": "nanogpt",
-    "misdiagnosed/c-xla-numpy": "nanogpt",
-    "misdiagnosed/n-numpy-dict": "nanogpt",
-    "misdiagnosed/n-quant-int8": "nanogpt",
-    "misdiagnosed/s-sharded": "nanogpt",
-    "misdiagnosed/s-sharded/model-00001-of-00002.safetensors": "nanogpt",
-}
-
-
-@pytest.mark.parametrize(("case", "layout"), CASES.items(), ids=CASES.keys())
-def test_files_that_were_called_damaged_open(case: str, layout: str, cases: Path) -> None:
-    inspection = inspect_checkpoint(cases / case)
-    assert inspection.layout.name == layout
-    assert inspection.weights()

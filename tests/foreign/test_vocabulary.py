@@ -234,13 +234,6 @@ def test_a_file_without_a_vocabulary_is_refused_as_one(tmp_path: Path) -> None:
         inspect_checkpoint(tmp_path, Overrides(vocabulary=tmp_path / "other.json"))
 
 
-def test_65_ids_are_not_taken_for_shakespeares(cases: Path) -> None:
-    stored = read_model(cases / "vocabulary-forms" / "p-none")
-    assert stored.tokenizer.name == "numbers"
-    assert "they are not its letters" in next(fact for fact in stored.facts if fact.name == "loss").value
-    assert "shown as numbers" in doubts(stored.facts)
-
-
 def test_an_untrained_model_is_said_to_be_untrained(tmp_path: Path) -> None:
     for size in (65, 41):  # with letters that could be tried, and without
         state = {name: 0.02 * torch.randn(tensor.shape) for name, tensor in weights(size)["model"].items()}
@@ -323,23 +316,3 @@ def test_a_model_that_knows_one_text_has_no_wrong_vocabulary(memorised: dict[str
     assert "a small text memorised" in loss.value
     assert "wrong vocabulary" not in loss.value
     assert "memorised" in doubts(stored.facts)
-
-
-CASES = ("p-file-both-str", "p-file-char_to_idx", "p-side-vocab.json-c2i", "p-side-vocab.pkl")
-
-
-@pytest.mark.parametrize("name", [*(f"vocabulary-forms/{case}" for case in CASES), "nanogpt-own-tree/out/ckpt.pt"])
-def test_greedy_text_is_the_programs(name: str, cases: Path, fixtures: Path) -> None:
-    from tinygpt_tui import load
-    from tinygpt_tui.generation.engine import TorchEngine
-
-    expected = json.loads((fixtures / "nanogpt" / "expected.json").read_text(encoding="utf-8"))
-    model, original = load(cases / name), load(fixtures / "nanogpt")
-    engine = TorchEngine(model.module, "exact")
-    ids = model.tokenizer.encode(expected["prompt"])
-    logits = engine.prefill(ids)
-    while len(ids) < 40:
-        ids.append(int(logits.argmax()))
-        logits = engine.step(ids[-1])
-    text = b"".join(map(model.tokenizer.bytes_of, ids))
-    assert text == b"".join(map(original.tokenizer.bytes_of, expected["greedy_ids"][:40]))
