@@ -26,6 +26,8 @@ def arranged(weights: Weights, reading: Reading, settings: ArchitectureSettings)
         if HEAD not in found:
             found[HEAD] = found[EMBEDDING]
         found[EMBEDDING] = found[EMBEDDING] * np.float32(settings.n_embd**0.5)
+    if reading.position_scale == "rsqrt_n_embd":
+        found[POSITIONS] = found[POSITIONS] * np.float32(settings.n_embd**-0.5)
     if settings.is_rotary and reading.unstored_positions == "rotary_halves":
         found = pairs_together(found, settings)
     if not settings.is_rotary and POSITIONS not in found:

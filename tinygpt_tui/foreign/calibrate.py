@@ -26,6 +26,7 @@ from tinygpt_tui.foreign.loss_fact import unigram, with_corpus_unused, with_loss
 from tinygpt_tui.foreign.losses import row_losses
 from tinygpt_tui.foreign.opening import Inspection, with_answers
 from tinygpt_tui.foreign.readings import Build, Fitting, Score, Trial, apart
+from tinygpt_tui.foreign.window import with_window
 
 # Questions that are answered together: a wrong answer to one hides the right one to another.
 TOGETHER = (
@@ -39,7 +40,9 @@ GELUS = frozenset({"gelu", "gelu_tanh"})
 DOCUMENTS_BETTER = 0.95  # of the loss in windows; else windows are read, which have more tokens
 MOST_ROUNDS = 3  # in which each question is asked again
 # Stay as the layout's programs have them, unless it is clear.
-UNLESS_CLEAR = frozenset({"activation", "qkv_order", "residual", "norm_order", "mlp_order", "embedding_scale"})
+UNLESS_CLEAR = frozenset(
+    {"activation", "qkv_order", "residual", "norm_order", "mlp_order", "embedding_scale", "parallel"}
+)
 
 
 def calibrate(inspection: Inspection, build: Build, corpus: str = "") -> Inspection:
@@ -58,7 +61,8 @@ def calibrate(inspection: Inspection, build: Build, corpus: str = "") -> Inspect
         again = _least_surprising(answered, build, fitting)
         if again != chosen:
             chosen, answered = again, _answered(inspection, build, again)
-    found = Trial(answered, build, chosen.rows(answered)).score({})
+    answered = with_window(answered, build, chosen)
+    found = Trial(answered, build, chosen.rows(answered, whole=True)).score({})
     return with_loss(answered, build, found, chosen)
 
 

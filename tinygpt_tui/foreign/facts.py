@@ -87,6 +87,8 @@ def answers_in_words(answers: Mapping[str, Any]) -> str:
         "norm_order": lambda value: f"norms {value.replace('_', ' ')}",
         "mlp_order": lambda value: f"MLP {value.replace('_', ' ')}",
         "unstored_positions": lambda value: f"positions: {value.replace('_', ' ')}",
+        "parallel": lambda value: "attention beside the MLP" if value else "attention before the MLP",
+        "position_scale": lambda value: "positions times 1/√n_embd" if value != "one" else "positions as they are",
         "embedding_scale": lambda value: "embeddings times √n_embd" if value != "one" else "embeddings as they are",
     }
     return ", ".join(words.get(name, in_words)(value) for name, value in answers.items())

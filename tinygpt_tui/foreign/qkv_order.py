@@ -43,6 +43,9 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     embedding_scale: Annotated[
         Literal["one", "root_n_embd"], Meta(description="token embeddings are multiplied by this")
     ] = "one"
+    position_scale: Annotated[
+        Literal["one", "rsqrt_n_embd"], Meta(description="position embeddings are multiplied by this")
+    ] = "one"
 
 
 READINGS = frozenset(Reading.__struct_fields__)

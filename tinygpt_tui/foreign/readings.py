@@ -17,6 +17,7 @@ from tinygpt_tui.foreign.opening import Inspection, with_answers
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 LONGEST_WINDOW = 256
+LEARNED_BY_ALL = 32  # tokens; hardly a model has a smaller window
 WORK = 4e11  # multiplications that one reading may cost: a second or two
 MOST_LEFT = 6  # of them are measured on all tokens
 FEWEST, GLANCE = 128, 512  # tokens on which each of many readings is tried
@@ -51,9 +52,14 @@ class Fitting:
     named: str = ""
     in_documents: bool = False
 
-    def rows(self, inspection: Inspection, characters: int | None = None) -> list[Ids]:
-        """Return the tokens of the text, or of its first `characters`, in windows; as many as a reading may cost."""
+    def rows(self, inspection: Inspection, characters: int | None = None, *, whole: bool = False) -> list[Ids]:
+        """Return the tokens of the text, or of its first `characters`, in windows; as many as a reading may cost.
+
+        Where the model's window is a guess they are short, unless `whole`: beyond its own a model knows nothing.
+        """
         room = inspection.settings.context_length or LONGEST_WINDOW
+        if window_is_assumed(inspection) and not whole:
+            room = min(room, LEARNED_BY_ALL)
         text = self.text.text[:characters]
         if self.in_documents:
             rows = [ids[: room + 1] for ids in self._documents(text, room) if len(ids) > 1]
@@ -87,6 +93,11 @@ def first_rows(rows: Sequence[Ids], count: int) -> list[Ids]:
         found.append(row[: count + 1])
         count -= len(row) - 1
     return found
+
+
+def window_is_assumed(inspection: Inspection) -> bool:
+    """Whether no file says how many tokens the model sees at once."""
+    return any(fact.name == "block_size" and fact.assumed for fact in inspection.facts)
 
 
 class Trial:

@@ -18,7 +18,7 @@ NAMED = re.compile(
 )
 SETTINGS = re.compile(r"(hyper)?(params?|parameters)|config|settings|hparams|args|model|info", re.IGNORECASE)
 NO_TEXT = re.compile(
-    r"requirements.*|readme.*|licen[cs]e.*|loss.*|log.*|output.*|samples?.*|generated.*", re.IGNORECASE
+    r"requirements.*|readme.*|merges|licen[cs]e.*|loss.*|log.*|output.*|samples?.*|generated.*", re.IGNORECASE
 )
 MOST_ENTRIES, MOST_FILES, MOST_TEXTS = 500, 20, 8
 LARGEST_FILE, LARGEST_TEXT = 4 << 20, 16 << 20  # bytes

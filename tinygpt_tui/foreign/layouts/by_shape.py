@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.foreign.layouts.base import Findings, Follow, LayoutMatch, Weights
 from tinygpt_tui.foreign.layouts.heads import WINDOWS, find_heads, numbers_told
+from tinygpt_tui.foreign.layouts.hugging_face_rows import one_norm
 from tinygpt_tui.foreign.layouts.module import activation_of, dropout_of, epsilon_of, norms_first
 from tinygpt_tui.foreign.qkv_order import ORDERS, Reading
 from tinygpt_tui.foreign.rename import Placed, To
@@ -67,6 +68,9 @@ class ByShape:
         found.known("bias", inside.bias, "tensor")
         found.known("qkv_bias", inside.qkv_bias, "tensor")
         found.known("projection", inside.projection, "tensor")
+        for name in ("qk_norm", "qk_norm_weight"):
+            if inside.qk_norm:
+                found.known(name, True, "tensor", "queries and keys have norms")
         found.known("tied_head", tied, "tensor", "the head is the embedding" if tied else "")
         found.known("head_bias", outside.head_bias is not None, "tensor")
         if inside.is_torch_attention:
@@ -81,6 +85,8 @@ class ByShape:
             found.readings["qkv_order"] = "per_head"
         if not tied or inside.is_torch_attention:
             found.unknown("embedding_scale", ("one", "root_n_embd"), "some programs multiply embeddings by √n_embd")
+        if outside.positions is not None and outside.positions.name.endswith("pos_emb.emb.weight"):
+            found.unknown("position_scale", ("rsqrt_n_embd", "one"), "x-transformers multiplies positions by 1/√n_embd")
         follow = _followed(inside, outside, width)
         return LayoutMatch(
             follow(found.settings(source.name), found.reading),
@@ -116,6 +122,8 @@ def _tell_heads(found: Findings, source: Source, inside: BlockRoles, others: lis
     pairs = len(_rotation_frequencies(others))
     if inside.heads:
         found.known("n_head", inside.heads, "tensor", "counted")
+    elif inside.qk_norm:
+        found.known("n_head", inside.query_width // inside.qk_norm, "tensor", "the norms of queries and keys")
     elif pairs and inside.query_width % (2 * pairs) == 0:
         found.known("n_head", inside.query_width // (2 * pairs), "tensor", "the angles of its rotary positions")
     else:
@@ -138,11 +146,17 @@ def _tell_norms(found: Findings, source: Source, inside: BlockRoles, outside: Ou
         found.unknown("norm", kinds, "its norms have one vector each")
     found.known("final_norm", outside.norm is not None, "tensor")
     first = norms_first(source.module)
-    if first is not None:
+    if inside.norms == 1 and inside.layers_of_mlp:
+        found.known("residual", "stream", "tensor", "one norm a block")
+        found.known("parallel", True, "tensor", "one norm a block")
+    elif first is not None:
         found.known("residual", "stream" if first else "post_norm", "module", "norm_first")
     else:
         order = ("post_norm", "stream") if inside.is_torch_attention else ("stream", "post_norm")
         found.unknown("residual", order, "shapes do not tell whether norms come before or after")
+        if inside.norms == 2:
+            why = "mostly the MLP reads what attention has made"
+            found.unknown("parallel", (False, True), why, by_convention=True)
     if not inside.norm_order_known:
         found.unknown("norm_order", ("as_named", "swapped"), "their names do not say which is of attention")
     epsilon = epsilon_of(source.module)
@@ -156,7 +170,14 @@ def _tell_positions(found: Findings, source: Source, outside: OutsideRoles, othe
         rows, columns = outside.positions.shape
         rows = rows if columns == found.values["n_embd"] else columns
         window = min([rows, *(size for size in masks if size > 1)])
-        found.known("block_size", window, "tensor", outside.positions.name if window == rows else "its mask")
+        if window < rows or not _are_waves(read(source.tensors[outside.positions.name]), rows):
+            found.known("block_size", window, "tensor", outside.positions.name if window == rows else "its mask")
+            return
+        told = next((one for one in numbers_told(source, WINDOWS) if one[0] <= rows), None)
+        if told is not None:
+            found.known("block_size", *told)
+        else:
+            found.assumed("block_size", min(rows, WINDOW), f"its waves reach to {rows:,}")
         return
     told = next(numbers_told(source, WINDOWS), None)
     if told is not None:
@@ -171,6 +192,12 @@ def _tell_positions(found: Findings, source: Source, outside: OutsideRoles, othe
     found.known("positions", "rotary", "tensor" if len(frequencies) else "convention", "no tensor holds positions")
     if len(frequencies) > 1 and 0 < frequencies[1] < 1:
         found.known("rotary_base", float(round(frequencies[1] ** -len(frequencies))), "tensor", "its angles")
+
+
+def _are_waves(positions: NDArray[np.float32], rows: int) -> bool:
+    """Whether positions are computed sines and cosines, of which there are often more than a model has learned."""
+    first = positions.reshape(rows, -1)[0]
+    return bool(np.isin(first, (0, 1)).all() and 0 < first.sum() < len(first))
 
 
 def _rotation_frequencies(others: list[TensorPlace]) -> NDArray[np.float32]:
@@ -253,6 +280,8 @@ def _finish(weights: Weights, settings: ArchitectureSettings) -> Weights:
     """Turn what is (in, out) outside the blocks, and cut positions to the window."""
     assert isinstance(settings, GPTSettings)
     made = dict(weights)
+    if settings.parallel and not any(".ln_2." in name for name in made):
+        made = one_norm(made, settings)
     for name in (EMBEDDING, HEAD, _WPE):
         if name in made and made[name].shape[1] != settings.n_embd:
             made[name] = np.ascontiguousarray(made[name].T)

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.foreign.readers.pickled import PickledObject
+
+BUILT = ("ReLU", "GELU")
+NOT_BUILT = frozenset({"CELU", "ELU", "Hardswish", "LeakyReLU", "Mish", "PReLU", "ReLU6", "SELU", "SiLU", "Softplus",
+                       "Tanh"})  # fmt: skip
 
 
 def activation_of(parts: Mapping[str, PickledObject]) -> str | None:
-    """Return the non-linearity of a module's MLPs; None where it has none, or several, or unknown ones."""
-    kinds = set()
+    """Return the non-linearity of a module's MLPs; None where it has none, or several.
+
+    Raises CheckpointError for one that is not built here.
+    """
+    kinds = {1: "relu", 2: "gelu"}.get(attribute_of(parts, "activation_relu_or_gelu") or 0)  # torch's encoder layers
+    found = {kinds} if kinds else set()
     for part in parts.values():
         if part.kind.module != "torch.nn.modules.activation":
             continue
         if part.kind.name == "ReLU":
-            kinds.add("relu")
+            found.add("relu")
         elif part.kind.name == "GELU":
-            kinds.add("gelu_tanh" if part.attribute("approximate") == "tanh" else "gelu")
-    return kinds.pop() if len(kinds) == 1 else None
+            found.add("gelu_tanh" if part.attribute("approximate") == "tanh" else "gelu")
+        elif part.kind.name in NOT_BUILT:
+            raise CheckpointError(
+                f"its MLP has torch's {part.kind.name}, which is not built here", f"known are {', '.join(BUILT)}"
+            )
+    return found.pop() if len(found) == 1 else None
 
 
 def epsilon_of(parts: Mapping[str, PickledObject]) -> float | None:

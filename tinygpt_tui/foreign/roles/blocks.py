@@ -70,6 +70,7 @@ def candidates(parts: list[Part]) -> Iterator[Blocks]:
     groups = [group for elements in (*lists.values(), *series.values()) for group in _alike(elements)]
     groups.sort(key=lambda group: -sum(part.numel for layer in group for part in layer.values()))
     groups += _side_by_side(lists)
+    groups += [group for elements in lists.values() for group in _in_pairs(elements)]
     numbered = len(groups)
     groups += [[layer] for _, layer in sorted(single.items(), key=lambda one: len(one[0]))]
     groups.append([{part.path: part for part in parts}])
@@ -86,6 +87,17 @@ def _alike(elements: dict[int, dict[Path, Part]]) -> list[list[dict[Path, Part]]
         signature = frozenset((path, part.shape) for path, part in element.items())
         groups.setdefault(signature, {})[number] = element
     return [list(group.values()) for group in groups.values() if max(group) - min(group) == len(group) - 1]
+
+
+def _in_pairs(elements: dict[int, dict[Path, Part]]) -> Iterable[list[dict[Path, Part]]]:
+    """Yield blocks of two elements of a list each, where attention and MLP take turns in it (x-transformers)."""
+    if len(elements) % 2 or sorted(elements) != list(range(len(elements))):
+        return
+    pairs = (
+        {(str(half), *path): part for half in (0, 1) for path, part in elements[at + half].items()}
+        for at in range(0, len(elements), 2)
+    )
+    yield from (group for group in _alike(dict(enumerate(pairs))) if 2 * len(group) == len(elements))
 
 
 def _side_by_side(lists: dict[Path, dict[int, dict[Path, Part]]]) -> Iterable[list[dict[Path, Part]]]:

@@ -14,6 +14,7 @@ from tinygpt_tui.foreign.roles.names import (
     is_bias,
     is_parameter,
     kind_of,
+    norm_of_heads,
     numbers,
     owner,
     projection_of,
@@ -68,6 +69,7 @@ class BlockRoles:
     bias: bool = False
     norms: int = 0
     norm_bias: bool = False
+    qk_norm: int = 0  # width of the norms of queries and keys; 0: none
     is_torch_attention: bool = False
     # What names leave open.
     qkv_order: str = "known"  # or fused, unnamed, per_head
@@ -111,18 +113,33 @@ def block_roles(parts: Mapping[Path, Part], width: int) -> BlockRoles:
 
     Raises CheckpointError, which names the tensors that have none.
     """
-    matrices, norms, others = entries(parts.values(), width)
+    roles = BlockRoles()
+    of_heads = _norms_of_heads(roles, parts)
+    matrices, norms, others = entries((part for path, part in parts.items() if path not in of_heads), width)
     if others:
         raise without_role(others)
     attention, mlp = _divided(matrices, width)
     if not attention:
         raise NoAttentionError("its blocks have no attention", "")
-    roles = BlockRoles()
     turned = {bare: _is_turned(mlp, attention, width, bare) for bare in (False, True)}
     _tell_attention(roles, attention, width, turned)
     _tell_mlp(roles, mlp, width, turned)
     _tell_norms(roles, norms)
+    if roles.qk_norm and (roles.query_width % roles.qk_norm or roles.query_width == roles.qk_norm):
+        raise without_role([parts[path] for path in of_heads])
     return roles
+
+
+def _norms_of_heads(roles: BlockRoles, parts: Mapping[Path, Part]) -> set[Path]:
+    """Give the norms of queries and keys, each as wide as a head, their places; return their paths."""
+    found = {kind: [path for path in parts if norm_of_heads(path) == kind] for kind in "qk"}
+    paths = {path for kind in found.values() for path in kind}
+    widths = {parts[path].shape for path in paths}
+    if not (len(found["q"]) == len(found["k"]) == 1 and len(widths) == 1 and len(*widths) == 1):
+        return set()
+    (roles.qk_norm,) = widths.pop()
+    roles.places += [(path, To(f"attn.{kind}_norm.weight")) for kind, (path,) in found.items()]
+    return paths
 
 
 def without_role(parts: Iterable[Part]) -> CheckpointError:
@@ -288,11 +305,10 @@ def _gated(roles: BlockRoles, three: list[Matrix]) -> list[Matrix]:
 
 
 def _tell_norms(roles: BlockRoles, norms: list[NormParts]) -> None:
-    needed = 2 if roles.layers_of_mlp else 1
-    if len(norms) not in (0, needed):
+    if len(norms) > (2 if roles.layers_of_mlp else 1):
         raise CheckpointError(
             f"its blocks have {len(norms)} norms ({', '.join(norm.weight.name for norm in norms[:4])})",
-            f"a block here has {needed}",
+            "a block here has at most 2",
         )
     ordered = sorted(norms, key=_norm_place)
     roles.norm_order_known = len(norms) < 2 or _norm_place(ordered[0]) < _norm_place(ordered[1])

@@ -16,7 +16,7 @@ _VALUE = {"v", "wv", "vs", "vw", "value", "values", "val", "tovalues", "vproj"}
 _FUSED = {"qkv", "kqv", "qvk", "kvq", "vqk", "vkq", "wqkv", "toqkv", "cattn", "inproj"}
 _ATTENTION = {"attn", "attns", "att", "attention", "attentions", "selfattn", "selfattention", "sa", "mha", "mhsa",
               "msa", "csa", "mhas", "head", "heads", "multihead", "multiheadattention", "attend", "self",
-              "qkv", "cattn"}  # fmt: skip
+              "qkv", "cattn", "toout", "oproj", "wo"}  # fmt: skip
 _MLP = {"mlp", "mlps", "ff", "ffs", "ffn", "ffns", "ffw", "ffwd", "feed", "feedforward", "forward", "fwd", "fc",
         "linear", "dense", "up", "down", "gate", "expand", "contract", "net", "intermediate"}  # fmt: skip
 _POSITIONS = {"pos", "position", "positions", "positional", "wpe", "pe", "posemb", "posembed", "posembedding"}
@@ -30,6 +30,7 @@ _LAST = re.compile(
 )
 _LETTER = re.compile(r"[wb]_?(?=[a-z0-9])", re.IGNORECASE)  # Wq and bq, w1 and b1
 _NUMBERED_MATRIX = re.compile(r"[wW]_?\d")  # Llama's w1, w2, w3
+_NORM_OF_HEADS = re.compile(r"(q|query|k|key)(?:layer)?norm|(?:layer)?(?:norm|ln)(q|k)")
 _BIASES = {"bias", "beta", "shift", "offset", "b", "b_2"}
 
 
@@ -98,6 +99,15 @@ def kind_of(path: Path) -> Kind | None:
         if set(found) & _MLP or _NUMBERED_MATRIX.fullmatch(part):
             return "mlp"
     return None
+
+
+def norm_of_heads(path: Path) -> str:
+    """Return "q" or "k" where a vector is called as the norm of queries or keys; else ""."""
+    for part in path:
+        found = _NORM_OF_HEADS.fullmatch("".join(words(part)))
+        if found:
+            return (found[1] or found[2])[0]
+    return ""
 
 
 def follows(path: Path) -> bool:
