@@ -109,6 +109,10 @@ GPT_VARIANTS: dict[str, GPTSettings] = {
     ),
     "gated by GELU, local": tiny_gpt(activation="geglu", local_windows=(5,), hidden=24, bias=True),
     "gated by tanh GELU, shifted": tiny_gpt(activation="geglu_tanh", token_shift=1, parallel=True),
+    "alibi, no scale, silu": tiny_gpt(positions="alibi", n_head=4, attention_scale="one", activation="silu"),
+    "alibi of grouped heads, local": tiny_gpt(
+        n_embd=18, positions="alibi", n_head=6, n_kv_head=3, local_windows=(0, 4), bias=True
+    ),
     "wide heads": tiny_gpt(head_width=12, hidden=40, n_kv_head=1, positions="rotary", sliding=True),
     "one head, nothing else": tiny_gpt(
         n_layer=1, n_head=1, norm="none", projection=False, feed_forward="none", residual="none", final_norm=False

@@ -30,10 +30,14 @@ class Kind:
     final_norm: bool = True
     rotary: bool = False
     head_bias: bool = False
+    alibi: bool = False
+    qk_norm: bool = False
+    parallel: bool = False  # one norm, and attention beside the MLP
 
 
 PRE = Kind()
 POST = Kind(post_norm=True, activation="relu", tied=False, qkv_bias=False, final_norm=False, head_bias=True)
+ODD = Kind(bias=False, qkv_bias=False, alibi=True, qk_norm=True, parallel=True)
 MODERN = Kind(activation="swiglu", tied=False, qkv_bias=False, bias=False, rotary=True)
 
 
@@ -44,7 +48,7 @@ def started(kind: Kind) -> State:
     def matrix(rows: int, columns: int) -> Tensor:
         return torch.randn(rows, columns, generator=generator) * columns**-0.5
 
-    state = {"wte": matrix(V, C)} | ({} if kind.rotary else {"wpe": matrix(T, C) * 0.3})
+    state = {"wte": matrix(V, C)} | ({} if kind.rotary or kind.alibi else {"wpe": matrix(T, C) * 0.3})
     for layer in range(L):
         sizes = {"q": (C, C), "k": (C, C), "v": (C, C), "o": (C, C), "up": (F_, C), "down": (C, F_)}
         sizes |= {"gate": (F_, C)} if kind.activation == "swiglu" else {}
@@ -52,7 +56,8 @@ def started(kind: Kind) -> State:
             state[f"{layer}.{part}.w"] = matrix(*size) * (0.3 if part in ("o", "down") else 1)
             if kind.bias and (kind.qkv_bias or part not in "qkv"):
                 state[f"{layer}.{part}.b"] = torch.zeros(size[0])
-        for norm in ("n1", "n2"):
+        state |= {f"{layer}.{norm}.w": torch.ones(C // H) for norm in ("qn", "kn") if kind.qk_norm}
+        for norm in ("n1",) if kind.parallel else ("n1", "n2"):
             state[f"{layer}.{norm}.w"] = torch.ones(C)
             state |= {f"{layer}.{norm}.b": torch.zeros(C)} if kind.bias else {}
     if kind.final_norm:
@@ -64,7 +69,10 @@ def started(kind: Kind) -> State:
 def forward(kind: Kind, state: State, ids: Tensor) -> Tensor:
     """ids (B, T) -> logits (B, T, V), written plainly."""
     size = ids.shape[1]
-    x = state["wte"][ids] + (0 if kind.rotary else state["wpe"][:size])
+    x = state["wte"][ids] + (state["wpe"][:size] if "wpe" in state else 0)
+    places = torch.arange(size)
+    far = (places[:, None] - places) * 2.0 ** (-8 / H * torch.arange(1, H + 1))[:, None, None]
+    bias = torch.where(places[:, None] < places, -torch.inf, -far if kind.alibi else 0)
 
     def linear(name: str, x: Tensor) -> Tensor:
         return F.linear(x, state[f"{name}.w"], state.get(f"{name}.b"))
@@ -78,7 +86,9 @@ def forward(kind: Kind, state: State, ids: Tensor) -> Tensor:
         q, k, v = (linear(f"{at}.{part}", x).view(len(x), size, H, C // H).transpose(1, 2) for part in "qkv")
         if kind.rotary:
             q, k = turned(q), turned(k)
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        if kind.qk_norm:
+            q, k = norm(f"{at}.qn", q), norm(f"{at}.kn", k)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         return linear(f"{at}.o", mixed.transpose(1, 2).reshape(x.shape))
 
     def mlp(at: str, x: Tensor) -> Tensor:
@@ -88,6 +98,10 @@ def forward(kind: Kind, state: State, ids: Tensor) -> Tensor:
         return linear(f"{at}.down", F.relu(h) if kind.activation == "relu" else F.gelu(h))
 
     for layer in range(L):
+        if kind.parallel:
+            h = norm(f"{layer}.n1", x)
+            x = x + attention(str(layer), h) + mlp(str(layer), h)
+            continue
         for name, sublayer in (("n1", attention), ("n2", mlp)):
             at = f"{layer}.{name}"
             x = norm(at, x + sublayer(str(layer), x)) if kind.post_norm else x + sublayer(str(layer), norm(at, x))
@@ -165,7 +179,12 @@ class Spelling:
         for layer in range(L):
             at = self.block.format(i=layer)
             part = {name.removeprefix(f"{layer}."): tensor for name, tensor in state.items() if name[:2] == f"{layer}."}
-            found |= {(at + name).replace("{i}", str(layer)): tensor for name, tensor in self._block(part).items()}
+            for name, tensor in self._block(part).items():
+                numbers = {"{i}": layer, "{2i}": 2 * layer, "{2i+1}": 2 * layer + 1}
+                named = at + name
+                for key, number in numbers.items():
+                    named = named.replace(key, str(number))
+                found[named] = tensor
         found |= self._norm(self.last, state, "nf")
         found |= {f"{self.head}.weight": state["head.w"]} if "head.w" in state else {}
         found |= {f"{self.head}.bias": state["head.b"]} if "head.b" in state else {}
@@ -176,6 +195,7 @@ class Spelling:
     def _block(self, part: State) -> State:
         conv = self.attention == "fused_conv"
         found = self._norm(self.norms[0], part, "n1") | self._norm(self.norms[1], part, "n2") | self._attention(part)
+        found |= self._norm("attn.q_norm", part, "qn") | self._norm("attn.k_norm", part, "kn")
         for name, ours in ((self.up, "up"), (self.gate, "gate"), (self.down, "down")):
             found |= _linear(name, part, ours, conv)
         return found
@@ -258,6 +278,12 @@ SPELLINGS: dict[str, Spelling] = {
                                last="final_norm", head="to_logits"),
     "to_qkv": Spelling(block="transformer.layers.{i}.", attention="fused", fused="0.fn.to_qkv", o="0.fn.to_out.0",
                        up="1.fn.net.0", down="1.fn.net.3", norms=("0.norm", "1.norm"), head="to_logits"),
+    "x-transformers": Spelling(block="", tokens="token_emb.emb.weight", positions="pos_emb.emb.weight",
+                               q="attn_layers.layers.{2i}.1.to_q", k="attn_layers.layers.{2i}.1.to_k",
+                               v="attn_layers.layers.{2i}.1.to_v", o="attn_layers.layers.{2i}.1.to_out",
+                               up="attn_layers.layers.{2i+1}.1.ff.0.0", down="attn_layers.layers.{2i+1}.1.ff.2",
+                               norms=("attn_layers.layers.{2i}.0.0", "attn_layers.layers.{2i+1}.0.0"),
+                               last="attn_layers.final_norm", head="to_logits"),
     "x.attn.qkv": Spelling(attention="fused", o="attn.proj", norms=("norm1", "norm2"), last="norm"),
     "each head's q, k, v together": Spelling(attention="each_head_fused", o="attn.proj"),
     "wte, c_attn": Spelling(block="h.{i}.", tokens="wte.weight", positions="wpe.weight", attention="fused",
@@ -299,6 +325,7 @@ SPELLINGS: dict[str, Spelling] = {
                        tokens="embeddings.word_embeddings.weight", positions="embeddings.position_embeddings.weight",
                        last="encoder.final_layernorm", head="lm_head"),
 }  # fmt: skip
+ODD_SPELLINGS = {"norms of heads, one norm, distances": Spelling()}
 MODERN_SPELLINGS: dict[str, Spelling] = {
     "llama's": LLAMA,
     "w1 w2 w3": Spelling(block="layers.{i}.", q="attention.wq", k="attention.wk", v="attention.wv", o="attention.wo",

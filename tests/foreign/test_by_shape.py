@@ -7,7 +7,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from spellings import MODERN, MODERN_SPELLINGS, POST, PRE, SPELLINGS, Kind, Spelling, State, forward, greedy, trained
+from spellings import (
+    MODERN,
+    MODERN_SPELLINGS,
+    ODD,
+    ODD_SPELLINGS,
+    POST,
+    PRE,
+    SPELLINGS,
+    Kind,
+    Spelling,
+    State,
+    forward,
+    greedy,
+    trained,
+)
 
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.engines import forward_of
@@ -19,10 +33,11 @@ from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.foreign.facts import doubts
 from tinygpt_tui.foreign.opening import inspect_checkpoint
 
-NETS: dict[str, Kind] = {"pre-norm": PRE, "post-norm": POST, "modern": MODERN}
+NETS: dict[str, Kind] = {"pre-norm": PRE, "post-norm": POST, "modern": MODERN, "odd": ODD}
 CASES = [
     *((name, net) for name in SPELLINGS for net in ("pre-norm", "post-norm")),
     *((name, "modern") for name in MODERN_SPELLINGS),
+    *((name, "odd") for name in ODD_SPELLINGS),
 ]
 
 
@@ -43,7 +58,7 @@ def test_any_spelling_writes_its_original_text(
     spelling: str, net: str, states: dict[str, State], texts: dict[str, list[int]], tmp_path: Path
 ) -> None:
     path = tmp_path / "model.pt"
-    torch.save((SPELLINGS | MODERN_SPELLINGS)[spelling].state_dict(states[net]), path)
+    torch.save((SPELLINGS | MODERN_SPELLINGS | ODD_SPELLINGS)[spelling].state_dict(states[net]), path)
     stored = read_model(path)
     logits = forward_of(stored.config.architecture, stored.weights, "it")
     found = greedy(lambda ids: torch.from_numpy(logits(ids.numpy())))

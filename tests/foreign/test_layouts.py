@@ -213,6 +213,15 @@ def test_a_pickled_module_tells_its_classes(tmp_path: Path) -> None:
     same_logits(inspection, model)
 
 
+def test_a_module_with_an_unknown_non_linearity_is_refused_by_its_name(tmp_path: Path) -> None:
+    model = made(Lecture(V=5))
+    for block in model.blocks:
+        block.ffwd.net[1] = nn.Tanh()
+    torch.save(model, tmp_path / "model.pth")
+    with pytest.raises(CheckpointError, match="torch's Tanh, which is not built here"):
+        inspect_checkpoint(tmp_path)
+
+
 def hugging_face(folder: Path, **changes: Any) -> nn.Module:
     transformers = pytest.importorskip("transformers")
     config = transformers.GPT2Config(vocab_size=50, n_positions=12, n_embd=24, n_layer=2, n_head=3, **changes)

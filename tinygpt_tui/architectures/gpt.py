@@ -84,7 +84,7 @@ class GPT(LanguageModel):
         rope = None
         if settings.positions == "learned":
             x = x + parts["wpe"](_places(seen, T, ids.device))
-        else:
+        elif settings.is_rotary:
             rope = self._rope(seen, T)
         if settings.ngram_rows:
             x = x + parts["ngrams"](ids, memory.last_ids[:B] if memory else None)

@@ -66,9 +66,9 @@ class Norm(nn.Module):
 def activate(x: Tensor, kind: str) -> Tensor:
     """Apply the non-linearity `kind`, of a gated MLP that of the gate, to every number of x (any shape).
 
-    Sources: Hendrycks and Gimpel 2016 (gelu, and its tanh form); So et al. 2021 (squared ReLU); Shazeer 2020 (gates).
+    Sources: Hendrycks and Gimpel 2016 (gelu, its tanh form, silu); So et al. 2021 (squared ReLU); Shazeer 2020 (gates).
     """
-    if kind == "swiglu":
+    if kind in ("swiglu", "silu"):
         return F.silu(x)
     if kind == "relu_squared":
         if torch.compiler.is_compiling() or not torch.is_grad_enabled():
@@ -152,10 +152,13 @@ class CausalSelfAttention(nn.Module):
             size=D,
             norm=settings.norm if settings.qk_norm else None,
             window=settings.window_of(layer) if settings.sliding or self.is_local else None,
-            scale=(C if settings.attention_scale == "n_embd" else D) ** -0.5,
+            scale=settings.score_scale,
             epsilon=settings.epsilon,
             rotary=settings.rotary_width or D,
         )
+        self.slopes: Tensor | None
+        slopes = torch.tensor(settings.alibi_slopes) if settings.positions == "alibi" else None
+        self.register_buffer("slopes", slopes, persistent=False)
 
     def forward(self, x: Tensor, rope: Tensor | None, cache: KVCache | None = None, kernels: Kernels = PLAIN) -> Tensor:
         """x (B, T, C) -> (B, T, C).
@@ -167,7 +170,7 @@ class CausalSelfAttention(nn.Module):
         H, K, D, norm, window, scale, epsilon, _ = self.heads
         dropout = self.dropout if self.training else 0.0
         qkv = self.c_attn(x)  # (B, T, (H + 2 K) D)
-        fusible = cache is None and self.q_norm is None
+        fusible = cache is None and self.q_norm is None and self.slopes is None
         y = kernels.attention(qkv, rope, self.heads, dropout) if fusible else None
         if y is None:
             q, k, v = (
@@ -188,6 +191,8 @@ class CausalSelfAttention(nn.Module):
             if self.is_local and visible is None and window is not None:
                 T, S = q.shape[2], k.shape[2]
                 visible = torch.ones(T, S, dtype=torch.bool, device=q.device).tril(S - T).triu(S - T - window + 1)
+            if self.slopes is not None:
+                visible = penalties(self.slopes, q.shape[2], k.shape[2], visible)
             if K < H:  # a group of queries shares one head of keys and values
                 k, v = k.repeat_interleave(H // K, dim=1), v.repeat_interleave(H // K, dim=1)
             y = attend(q, k, v, scale, dropout, window, visible)  # (B, H, T, D)
@@ -209,7 +214,7 @@ def attend(
 
     q (B, H, T, D); k and v (B, H, S, D) with S >= T: the last T of the S keys are the queries' own positions. With
     `window` each position sees itself and the `window - 1` before it; or `visible`, (T, S) or (B, 1, T, S), says
-    what it sees.
+    what it sees, or as floats what is added to the scores, (H, T, S) or (B, H, T, S).
     Returns (B, H, T, D). Sources: Vaswani et al. 2017, eq. 1; Beltagy et al. 2020 (the sliding window).
     """
     T, S = q.shape[-2], k.shape[-2]
@@ -227,6 +232,17 @@ def attend(
         return F.scaled_dot_product_attention(q, k, v, scale=scale)
     visible = torch.ones(T, S, dtype=torch.bool, device=q.device).tril(S - T)
     return F.scaled_dot_product_attention(q, k, v, attn_mask=visible, scale=scale)
+
+
+def penalties(slopes: Tensor, T: int, S: int, visible: Tensor | None) -> Tensor:
+    """Return what is added to the scores of the last T of S positions, (H, T, S), or (B, H, T, S) as `visible` is.
+
+    A key gains by its place, which is the same as a penalty by distance: a softmax does not feel a constant.
+    """
+    if visible is None:
+        visible = torch.ones(T, S, dtype=torch.bool, device=slopes.device).tril(S - T)
+    gains = slopes[:, None, None] * torch.arange(S, device=slopes.device)  # (H, 1, S)
+    return torch.where(visible, gains, -torch.inf)
 
 
 def _attend_sliding(q: Tensor, k: Tensor, v: Tensor, at: int, window: int, scale: float, dropout: float) -> Tensor:

@@ -48,9 +48,10 @@ _GPT: Can = {
         ),
         ANY,
     ),
-    "positions": frozenset({"learned", "rotary"}),
+    "attention_scale": ANY,
+    "positions": frozenset({"learned", "rotary", "alibi"}),
     "norm": frozenset({"layernorm", "rmsnorm", "none"}),
-    "activation": _ACTIVATIONS | set(GATED),
+    "activation": _ACTIVATIONS | {"silu"} | set(GATED),
     "feed_forward": frozenset({"mlp", "one_layer", "none"}),
     "residual": frozenset({"stream", "post_norm", "normed", "none"}),
 }  # fmt: skip
@@ -60,13 +61,15 @@ _RECURRENT: Can = dict.fromkeys(
     ("vocab_size", "block_size", "n_layer", "n_embd", "n_hidden", "dropout", "cells_only", "learned_start"), ANY
 )
 _FAMILY: dict[str, Can] = {
-    **dict.fromkeys(("rnn", "gru", "lstm"), _RECURRENT),
+    **dict.fromkeys(("rnn", "lstm"), _RECURRENT),
+    "gru": {**_RECURRENT, "reset_first": ANY},
     "cnn": dict.fromkeys(
         ("vocab_size", "block_size", "n_layer", "n_embd", "kernel_size", "dilation_cycle", "dropout"), ANY
     ),
     "backpack": dict.fromkeys(
         ("vocab_size", "block_size", "n_layer", "n_head", "n_embd", "n_sense", "sliding", "dropout"), ANY
     ),
+    "mlp": dict.fromkeys(("vocab_size", "block_size", "n_embd", "n_hidden"), ANY),
     "bigram": dict.fromkeys(("vocab_size", "block_size"), ANY),
 }
 

@@ -18,6 +18,8 @@ from tinygpt_tui.settings.architecture import (
     BackpackSettings,
     BigramSettings,
     CNNSettings,
+    GRUSettings,
+    MLPSettings,
     RecurrentSettings,
     name_of,
 )
@@ -26,7 +28,7 @@ from tinygpt_tui.settings.architecture import (
 _GATES = {"rnn": (0,), "gru": (1, 0, 2), "lstm": (0, 3, 1, 2)}
 _CELLS: dict[str, tuple[str, dict[str, Any]]] = {
     "rnn": ("RNN", {"activations": ["Tanh"]}),
-    "gru": ("GRU", {"linear_before_reset": 1}),
+    "gru": ("GRU", {}),
     "lstm": ("LSTM", {}),
 }
 
@@ -48,6 +50,16 @@ def cnn(graph: Graph, settings: CNNSettings, state: Weights) -> str:
         gated = graph.add("Mul", graph.add("Tanh", a), graph.add("Sigmoid", b))
         x = graph.add("Add", x, layers.linear(gated, f"h.{layer}.c_proj"))
     return layers.linear(layers.norm(x, "ln_f", C), "lm_head")
+
+
+def mlp(graph: Graph, settings: MLPSettings, state: Weights) -> str:
+    """Add the net; return the name of its logits."""
+    layers, start = Layers(graph, state), graph.weight("start", state["start"])
+    x = layers.embedding("wte")
+    shifted = graph.add("Sub", x, start)  # zeros, which precede the first token, then stand for `start`
+    earlier = [graph.add("Add", layers.moved(shifted, back), start) for back in range(1, settings.block_size)]
+    inner = layers.linear(graph.add("Concat", x, *earlier, axis=-1), "hidden")
+    return layers.linear(graph.add("Tanh", inner), "lm_head")
 
 
 def backpack(graph: Graph, settings: BackpackSettings, state: Weights) -> str:
@@ -86,6 +98,8 @@ def _cell(layers: Layers, settings: RecurrentSettings, x: str, layer: int) -> st
     """One cell over the whole text: x (B, T, C) -> its states (B, T, H)."""
     g, H, kind = layers.graph, settings.n_hidden, name_of(settings)
     operator, attributes = _CELLS[kind]
+    if isinstance(settings, GRUSettings):
+        attributes = {"linear_before_reset": int(not settings.reset_first)}
     name = f"h.{layer}.cell"
 
     def arranged(part: str) -> NDArray[np.float32]:

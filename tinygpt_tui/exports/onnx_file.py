@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from tinygpt_tui.exports.onnx_family import backpack, bigram, cnn, recurrent
+from tinygpt_tui.exports.onnx_family import backpack, bigram, cnn, mlp, recurrent
 from tinygpt_tui.exports.onnx_gpt import gpt
 from tinygpt_tui.exports.onnx_graph import Graph
 from tinygpt_tui.exports.source import ExportSource
@@ -26,6 +26,7 @@ NETS: dict[str, Callable[[Graph, Any, Weights], str]] = {
     "gpt": gpt,
     **dict.fromkeys(("rnn", "gru", "lstm"), recurrent),
     "cnn": cnn,
+    "mlp": mlp,
     "backpack": backpack,
     "bigram": bigram,
 }

@@ -31,6 +31,7 @@ class GPTNet(Layers):
         windows = {settings.window_of(layer) for layer in range(settings.n_layer)}
         self.visible = {window: self._visible(window) for window in windows}
         self.rope = self._rope_tables() if settings.is_rotary else None
+        self.gains = self._gains() if settings.positions == "alibi" else ""
 
     def stream(self) -> str:
         """What the head is given, (B, T, C)."""
@@ -102,8 +103,8 @@ class GPTNet(Layers):
             q, k = self._turned(q), self._turned(k)
         if s.kv_heads < s.n_head:
             k, v = self._shared(k), self._shared(v)
-        scale = (s.n_embd if s.attention_scale == "n_embd" else D) ** -0.5
-        mixed = g.add("Transpose", self.attended(q, k, v, scale, self.visible[window]), perm=[0, 2, 1, 3])
+        attended = self.attended(q, k, v, s.score_scale, self.visible[window], self.gains)
+        mixed = g.add("Transpose", attended, perm=[0, 2, 1, 3])
         mixed = g.add("Reshape", mixed, g.integers(0, 0, s.n_head * D))
         return self.linear(mixed, f"{name}.c_proj") if s.projection else str(mixed)
 
@@ -124,6 +125,12 @@ class GPTNet(Layers):
             near = g.add("Less", g.add("Sub", row, column), g.integer(window))
             visible = g.add("And", visible, near)
         return str(visible)
+
+    def _gains(self) -> str:
+        """What ALiBi adds to the scores of each key by its place, (H, 1, T): a penalty for distance but a constant."""
+        g, slopes = self.graph, np.array(self.settings.alibi_slopes, dtype=np.float32)
+        places = g.add("Cast", self.positions, to=1)  # float
+        return str(g.add("Mul", g.weight("slopes", slopes[:, None, None]), places))
 
     def _rope_tables(self) -> tuple[str, str]:
         """Cosine and sine of RoPE's angles, each (T, D/2, 1); the angles in double precision, as they grow."""

@@ -53,7 +53,7 @@ class Layers:
     def activated(self, x: str, kind: str) -> str:
         """The activation of that name; of a gated one what the gate does."""
         g = self.graph
-        if kind == "swiglu":
+        if kind in ("swiglu", "silu"):
             return str(g.add("Mul", x, g.add("Sigmoid", x)))
         if kind in ("relu", "relu_squared"):
             positive = str(g.add("Relu", x))
@@ -66,10 +66,14 @@ class Layers:
         padded = g.add("Pad", x, g.integers(0, back, 0, 0, 0, 0))
         return str(g.add("Slice", padded, g.integers(0), self.time, g.integers(1)))
 
-    def attended(self, q: str, k: str, v: str, scale: float, visible: str) -> str:
-        """Mix values by attention: q, k (B, H, T, D), v (B, H, T, E), visible (T, T) -> (B, H, T, E)."""
+    def attended(self, q: str, k: str, v: str, scale: float, visible: str, gains: str = "") -> str:
+        """Mix values by attention: q, k (B, H, T, D), v (B, H, T, E), visible (T, T) -> (B, H, T, E).
+
+        `gains` (H, 1, T) are added to the scores.
+        """
         g = self.graph
         scores = g.add("Mul", g.add("MatMul", q, g.add("Transpose", k, perm=[0, 1, 3, 2])), g.number(scale))
+        scores = g.add("Add", scores, gains) if gains else scores
         scores = g.add("Where", visible, scores, g.number(-np.inf))
         return str(g.add("MatMul", g.add("Softmax", scores, axis=-1), v))
 

@@ -30,7 +30,7 @@ def arranged(weights: Weights, reading: Reading, settings: ArchitectureSettings)
         found[POSITIONS] = found[POSITIONS] * np.float32(settings.n_embd**-0.5)
     if settings.is_rotary and reading.unstored_positions == "rotary_halves":
         found = pairs_together(found, settings)
-    if not settings.is_rotary and POSITIONS not in found:
+    if settings.positions == "learned" and POSITIONS not in found:
         found[POSITIONS] = _waves(settings, present=reading.unstored_positions == "waves")
     return found
 

@@ -79,7 +79,7 @@ def answers_in_words(answers: Mapping[str, Any]) -> str:
     """Return settings as people read them: "4 heads, scale 1/√n_embd"."""
     words: dict[str, Callable[[Any], str]] = {
         "n_head": lambda value: f"{value} head{'s' if value > 1 else ''}",
-        "attention_scale": lambda value: f"scale 1/√{value}",
+        "attention_scale": lambda value: "no scale" if value == "one" else f"scale 1/√{value}",
         "qkv_order": lambda value: "q, k, v of each head" if value == "per_head" else f"order {', '.join(value)}",
         "residual": _RESIDUALS.__getitem__,
         "norm": lambda value: "no norms" if value == "none" else str(value),

@@ -20,8 +20,8 @@ ORDERS: tuple[QKVOrder, ...] = ("qkv", "kqv", "qvk", "kvq", "vqk", "vkq", "per_h
 
 Order = Literal["as_named", "swapped"]
 # As llama2.c rotates pairs of neighbours; as Llama's port to Hugging Face does, the halves of a head; the waves of
-# "Attention is all you need", computed and not stored; nothing.
-UnstoredPositions = Literal["rotary", "rotary_halves", "waves", "none"]
+# "Attention is all you need", computed and not stored; a penalty by distance; nothing.
+UnstoredPositions = Literal["rotary", "rotary_halves", "waves", "alibi", "none"]
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +38,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     ] = "as_named"
     unstored_positions: Annotated[
         UnstoredPositions,
-        Meta(description="what tells positions where no tensor does: rotation of neighbours or of halves, waves, none"),
+        Meta(description="positions that no tensor holds: rotation of neighbours or of halves, waves, ALiBi, or none"),
     ] = "rotary"
     embedding_scale: Annotated[
         Literal["one", "root_n_embd"], Meta(description="token embeddings are multiplied by this")

@@ -150,7 +150,8 @@ class Recorder:
         shown = T if self._keep else min(T, self._rows)
         scores = q[..., T - shown :, :].float() @ k.float().transpose(-1, -2) * scale
         if mask is not None:
-            scores = scores.masked_fill(~mask[..., T - shown :, :], float("-inf"))
+            seen = mask[..., T - shown :, :]
+            scores = scores.masked_fill(~seen, float("-inf")) if mask.dtype == torch.bool else scores + seen
         elif named.get("is_causal"):
             future = torch.ones(T, S, dtype=torch.bool, device=q.device).triu(1)[T - shown :]
             scores = scores.masked_fill(future, float("-inf"))

@@ -166,7 +166,7 @@ def _structures(weights: NativeWeights, slots: int, work_rows: int) -> tuple[Net
         parallel=settings.parallel,
         slots=slots,
         work_rows=work_rows,
-        scale=(settings.n_embd if settings.attention_scale == "n_embd" else settings.head_size) ** -0.5,
+        scale=settings.score_scale,
         epsilon=settings.epsilon,
         **_addresses(weights.net, NET_MATRICES, NET_PARTS),
         layers=ctypes.addressof(layers),

@@ -27,18 +27,19 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
         float, Meta(ge=0, lt=1, description="the same inside attention; slower, without the fast kernel")
     ] = 0.0
     positions: Annotated[
-        Literal["learned", "rotary"], Meta(description="a learned vector per position, or rotation of q and k (RoPE)")
+        Literal["learned", "rotary", "alibi"],
+        Meta(description="a learned vector per position, rotation of q and k (RoPE), or a penalty by distance (ALiBi)"),
     ] = "learned"
     norm: Annotated[Literal["layernorm", "rmsnorm", "none"], Meta(description="normalisation before each sublayer")] = (
         "layernorm"
     )
     norm_weight: Annotated[bool, Meta(description="norms carry learned weights")] = True
     activation: Annotated[
-        Literal["gelu", "gelu_tanh", "relu", "relu_squared", "swiglu", "geglu", "geglu_tanh"],
+        Literal["gelu", "gelu_tanh", "relu", "relu_squared", "silu", "swiglu", "geglu", "geglu_tanh"],
         Meta(description="non-linearity inside the MLP; swiglu and geglu have a gate, a third matrix"),
     ] = "gelu"
     attention_scale: Annotated[
-        Literal["head_size", "n_embd"], Meta(description="scores are divided by the root of this")
+        Literal["head_size", "n_embd", "one"], Meta(description="scores are divided by the root of this")
     ] = "head_size"
     bias: Annotated[bool, Meta(description="biases in norms, projections and MLP")] = False
     qkv_bias: Annotated[bool, Meta(description="biases in queries, keys and values")] = False
@@ -106,6 +107,20 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
         return self.positions == "rotary"
 
     @property
+    def alibi_slopes(self) -> tuple[float, ...]:
+        """What each head takes off a score for a token of distance. Source: Press et al. 2022, appendix."""
+        whole = 1 << self.n_head.bit_length() - 1  # the largest power of two
+        exponents = [place / whole for place in range(1, whole + 1)]
+        exponents += [place / (2 * whole) for place in range(1, 2 * whole, 2)]
+        return tuple(float(2 ** (-8 * one)) for one in exponents[: self.n_head])
+
+    @property
+    def score_scale(self) -> float:
+        """What the scores of attention are multiplied by."""
+        divisor = {"head_size": self.head_size, "n_embd": self.n_embd, "one": 1}[self.attention_scale]
+        return float(divisor**-0.5)
+
+    @property
     def receptive_field(self) -> int:
         """How many tokens of an endless text the last logits depend on, where attention slides."""
         each = self.block_size - 1 + 2 * self.token_shift
@@ -151,6 +166,8 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
         """Whether the native engine knows its blocks; torch runs all others."""
         return (
             self.norm != "none"
+            and self.positions != "alibi"
+            and self.activation != "silu"
             and self.projection
             and self.feed_forward == "mlp"
             and self.residual in ("stream", "post_norm")

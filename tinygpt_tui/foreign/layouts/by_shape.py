@@ -21,6 +21,7 @@ from tinygpt_tui.foreign.qkv_order import ORDERS, Reading
 from tinygpt_tui.foreign.rename import Placed, To
 from tinygpt_tui.foreign.roles.blocks import Blocks, Part, candidates, learned_parts
 from tinygpt_tui.foreign.roles.inside import BlockRoles, NoAttentionError, block_roles, width_of
+from tinygpt_tui.foreign.roles.names import is_alibi
 from tinygpt_tui.foreign.roles.outside import OutsideRoles, outside_roles
 from tinygpt_tui.foreign.source import Source
 from tinygpt_tui.foreign.tensors import TensorPlace, read
@@ -31,7 +32,7 @@ from tinygpt_tui.settings.model_config import EMBEDDING, HEAD
 MOST_CANDIDATES = 60
 WINDOW = 256  # where nothing tells one
 LARGEST_HEAD = 4096
-ACTIVATIONS = ("gelu", "relu", "gelu_tanh", "relu_squared")
+ACTIVATIONS = ("gelu", "relu", "gelu_tanh", "relu_squared", "silu")
 _WPE = "transformer.wpe.weight"
 
 
@@ -76,7 +77,7 @@ class ByShape:
         if inside.is_torch_attention:
             found.known("attention_scale", "head_size", "convention", "torch's MultiheadAttention")
         else:
-            found.unknown("attention_scale", ("head_size", "n_embd"), "shapes do not tell it")
+            found.unknown("attention_scale", ("head_size", "n_embd", "one"), "shapes do not tell it")
         if inside.qkv_order == "fused":
             found.unknown_order("qkv", "the most common order")
         elif inside.qkv_order == "unnamed":
@@ -187,9 +188,11 @@ def _tell_positions(found: Findings, source: Source, outside: OutsideRoles, othe
     else:
         found.assumed("block_size", WINDOW, "no tensor holds positions")
     frequencies = _rotation_frequencies(others)
-    kinds = ("rotary_halves", "rotary", "waves", "none")
+    kinds: tuple[str, ...] = ("rotary_halves", "rotary", "waves", "alibi", "none")
+    if any(is_alibi(place.name) for place in others):
+        kinds = ("alibi",)
     found.unknown("unstored_positions", kinds[:2] if len(frequencies) else kinds, "no tensor holds positions")
-    found.known("positions", "rotary", "tensor" if len(frequencies) else "convention", "no tensor holds positions")
+    found.values["positions"] = "rotary"
     if len(frequencies) > 1 and 0 < frequencies[1] < 1:
         found.known("rotary_base", float(round(frequencies[1] ** -len(frequencies))), "tensor", "its angles")
 
@@ -244,8 +247,8 @@ def _followed(inside: BlockRoles, outside: OutsideRoles, width: int) -> Follow:
         if inside.kv_width != inside.query_width:
             changes["n_kv_head"] = max(1, inside.kv_width * settings.n_head // inside.query_width)
         if outside.positions is None:
-            turned = reading.unstored_positions.startswith("rotary")
-            changes["positions"] = "rotary" if turned else "learned"
+            kind = reading.unstored_positions.removesuffix("_halves")
+            changes["positions"] = kind if kind in ("rotary", "alibi") else "learned"
         if reading.embedding_scale != "one":
             changes["tied_head"] = False
         return msgspec.structs.replace(settings, **changes)

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping
 from tinygpt_tui.errors import CheckpointError
 from tinygpt_tui.foreign.readers.pickled import PickledObject
 
-BUILT = ("ReLU", "GELU")
-NOT_BUILT = frozenset({"CELU", "ELU", "Hardswish", "LeakyReLU", "Mish", "PReLU", "ReLU6", "SELU", "SiLU", "Softplus",
-                       "Tanh"})  # fmt: skip
+BUILT = ("ReLU", "GELU", "SiLU")
+NOT_BUILT = frozenset({"CELU", "ELU", "Hardswish", "LeakyReLU", "Mish", "PReLU", "ReLU6", "SELU", "Softplus", "Tanh"})
 
 
 def activation_of(parts: Mapping[str, PickledObject]) -> str | None:
@@ -17,8 +16,8 @@ def activation_of(parts: Mapping[str, PickledObject]) -> str | None:
 
     Raises CheckpointError for one that is not built here.
     """
-    kinds = {1: "relu", 2: "gelu"}.get(attribute_of(parts, "activation_relu_or_gelu") or 0)  # torch's encoder layers
-    found = {kinds} if kinds else set()
+    of_layer = {1: "relu", 2: "gelu"}.get(attribute_of(parts, "activation_relu_or_gelu") or 0)  # torch's encoder
+    found = {of_layer} if of_layer else set()
     for part in parts.values():
         if part.kind.module != "torch.nn.modules.activation":
             continue
@@ -26,6 +25,8 @@ def activation_of(parts: Mapping[str, PickledObject]) -> str | None:
             found.add("relu")
         elif part.kind.name == "GELU":
             found.add("gelu_tanh" if part.attribute("approximate") == "tanh" else "gelu")
+        elif part.kind.name == "SiLU":
+            found.add("silu")
         elif part.kind.name in NOT_BUILT:
             raise CheckpointError(
                 f"its MLP has torch's {part.kind.name}, which is not built here", f"known are {', '.join(BUILT)}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinygpt_tui.foreign.rename import is_no_weight
-from tinygpt_tui.foreign.roles.names import Path, is_rotation
+from tinygpt_tui.foreign.roles.names import Path, is_alibi, is_rotation
 from tinygpt_tui.foreign.source import Source
 from tinygpt_tui.foreign.tensors import TensorPlace, read
 
@@ -46,7 +46,7 @@ def learned_parts(source: Source) -> tuple[list[Part], list[TensorPlace]]:
     learned, others = [], []
     for name, place in list(source.tensors.items())[: MOST_TENSORS + 1]:
         path = tuple(name.split("."))
-        if is_no_weight(place) or place.numel == 0 or _is_rotations(place, path) or _is_fill(place):
+        if is_no_weight(place) or place.numel == 0 or is_alibi(name) or _is_rotations(place, path) or _is_fill(place):
             others.append(place)
         else:
             learned.append(Part(name, path, tuple(size for size in place.shape if size != 1) or (1,)))

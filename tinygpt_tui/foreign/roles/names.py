@@ -129,6 +129,11 @@ def outside_role(path: Path) -> Literal["tokens", "positions", "head"] | None:
     return None
 
 
+def is_alibi(name: str) -> bool:
+    """Whether a tensor is called as ALiBi's penalties."""
+    return bool({"alibi", "slope", "slopes"}.intersection(words(name)))
+
+
 def is_rotation(path: Path) -> bool:
     """Whether a tensor is called as the angles of rotary positions."""
     return any({*words(part), "".join(words(part))} & _ROTATIONS for part in path)
