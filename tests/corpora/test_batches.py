@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tinygpt_tui.corpora import batches
 from tinygpt_tui.corpora.batches import MixedWindows, Windows
 
 
@@ -15,6 +18,16 @@ def starts(windows: Windows, steps: range) -> list[int]:
     return [int(row[0]) for step in steps for row in windows.batch(step)[0]]
 
 
+@pytest.fixture(params=[1 << 22, 0], ids=["listed", "computed"])
+def listed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The order is a list in memory; or it is computed, as for a large text."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(batches, "MOST_LISTED", request.param)
+        yield
+
+
+@pytest.mark.usefixtures("listed")
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # it is the same for all examples
 @given(st.integers(1, 12), st.integers(1, 100), st.integers(1, 7), st.integers(0, 1 << 62))
 def test_each_epoch_has_every_window_once_and_none_beyond(block: int, more: int, batch: int, seed: int) -> None:
     ids = np.arange(block + more)
@@ -41,6 +54,7 @@ def test_targets_are_one_further_on() -> None:
         assert np.array_equal(targets, ids[at + 1])
 
 
+@pytest.mark.usefixtures("listed")
 def test_a_step_follows_from_seed_and_number_alone() -> None:
     ids = np.arange(500)
     one, other = Windows(ids, 8, 6, seed=3), Windows(ids, 8, 6, seed=3)
@@ -50,6 +64,7 @@ def test_a_step_follows_from_seed_and_number_alone() -> None:
     assert forwards != [Windows(ids, 8, 6, seed=4).batch(step)[0].tolist() for step in range(40)]
 
 
+@pytest.mark.usefixtures("listed")
 def test_epochs_have_new_orders_and_phases() -> None:
     windows = Windows(np.arange(400), 8, 1, seed=0)
     count = windows.windows_per_epoch

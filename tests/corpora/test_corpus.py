@@ -165,12 +165,10 @@ def test_one_repeated_character_is_no_text(tmp_path: Path, content: bytes) -> No
         read_text(written(tmp_path, content))
 
 
-@pytest.mark.parametrize(("content", "words"), [(b"\0" * 9_000_000, "not a text"), (b"a", "of memory")])
-def test_a_file_that_is_no_text_or_too_large_is_not_read_to_its_end(content: bytes, words: str, tmp_path: Path) -> None:
-    path = written(tmp_path, content)
-    if len(content) == 1:
-        os.truncate(path, 1 << 42)  # without a place on the disk
+def test_a_large_file_that_is_no_text_is_not_read_to_its_end(tmp_path: Path) -> None:
+    path = written(tmp_path, b"a")
+    os.truncate(path, 1 << 42)  # without a place on the disk
     shares = []
-    with pytest.raises(CorpusError, match=words):
+    with pytest.raises(CorpusError, match="not a text"):
         shares.extend(reading(path))
     assert not shares

@@ -17,7 +17,7 @@ PLAIN = "Es war einmal ein Müller, der hatte drei Söhne. „Café“, naïve f
 
 
 def damage(text: str) -> dict[str, Finding]:
-    return {finding.check: finding for finding in damage_findings(text)}
+    return {finding.check: finding for finding in damage_findings([text])}
 
 
 def random_corpus(train: int, validation: int, size: int = 50) -> Corpus:
@@ -33,7 +33,7 @@ def only(findings: object) -> Finding:
 
 
 def test_good_text_is_fine() -> None:
-    assert [finding.level for finding in damage_findings(PLAIN)] == ["fine"]
+    assert [finding.level for finding in damage_findings([PLAIN])] == ["fine"]
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])

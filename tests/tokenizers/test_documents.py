@@ -9,7 +9,7 @@ from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.bpe import PIECE, BPETokenizer
 from tinygpt_tui.tokenizers.byte import ByteTokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
-from tinygpt_tui.tokenizers.documents import BOUNDARY, DocumentTokenizer, document_cut
+from tinygpt_tui.tokenizers.documents import BOUNDARY, DocumentTokenizer
 from tinygpt_tui.training.fine_tuning import for_text, text_for
 
 DOCUMENTS = ["the cat", "naïve 日本", "", "the end " * 3]
@@ -35,11 +35,6 @@ def test_each_document_ends_with_it(inner: Tokenizer) -> None:
     assert tokenizer.size == inner.size + 1
     long = ("a cat " * (PIECE // 3))[: PIECE + 5]
     assert encoded(tokenizer, long, len(long)) == tokenizer.encode(long)[1:]
-
-
-@pytest.mark.parametrize(("place", "cut"), [(3, 8), (8, 8), (10, 8), (len(TEXT), len(TEXT))])
-def test_the_cut_is_at_the_end_of_a_document(place: int, cut: int) -> None:
-    assert document_cut(TEXT, place) == cut
 
 
 def test_a_vocabulary_of_characters_grows_and_old_ids_stay() -> None:

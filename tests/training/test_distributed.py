@@ -15,6 +15,7 @@ from makers import TEXT, make_run
 
 from tinygpt_tui import paths, platforms
 from tinygpt_tui.checkpoints.native import load
+from tinygpt_tui.corpora import read
 from tinygpt_tui.errors import RunError, UsageError
 from tinygpt_tui.events.training import Evaluation, RunEnded, RunStarted, Step, TrainingEvent
 from tinygpt_tui.runs.control import Control
@@ -56,8 +57,9 @@ def ended(events: list[TrainingEvent]) -> RunEnded:
 
 
 @pytest.mark.slow
-def test_the_same_curve_as_one_process() -> None:
+def test_the_same_curve_as_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     one = train(make_run("one", batch_size=5, **MODERN))
+    monkeypatch.setattr(read, "LARGEST_IN_MEMORY", 100)  # both processes read the ids from one file
     run = make_run("two", batch_size=5, processes=2, **MODERN)  # five windows: two and three
     two = train(run)
     assert (ended(two).reason, ended(two).step) == ("finished", 12)
@@ -175,9 +177,9 @@ def test_each_process_has_a_gpu_of_its_own(
 def test_a_helper_without_a_gpu_of_its_own_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Under torchrun: the first process cannot know what another machine has."""
     team = ProcessGroup(1, 2)
-    setup = Setup(make_run().read_settings().training, "cuda", 1)
+    setup = Setup(training=make_run().read_settings().training, device="cuda", threads=1, type="uint8", ids=1)
     monkeypatch.setattr(team, "receive", lambda: (Action.START, 0, 0.0))
-    monkeypatch.setattr(team, "receive_setup", lambda: (setup, None))
+    monkeypatch.setattr(team, "receive_setup", lambda: (setup, None, None))
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(RunError, match="needs cuda:1, and this machine has 1 GPU"):

@@ -13,6 +13,7 @@ from train_bench import STEPS, ScriptedRun, beginning, steps
 from wait import wait_until
 
 from tinygpt_tui.checkpoints.library import list_models
+from tinygpt_tui.corpora.corpus import CorpusText
 from tinygpt_tui.events.generation import GenerationStarted
 from tinygpt_tui.lessons.course import Course
 from tinygpt_tui.lessons.labels import ENGLISH
@@ -111,7 +112,7 @@ async def open_everything(runs: int = 3) -> AsyncIterator[tuple[TinyGPTApp, Pilo
             EditSampling(SamplingSettings(), "hint", same_as=SamplingSettings()),
             RunDifferencesScreen(first, second),
             RunNotesScreen("one", "notes"),
-            TextPlaceScreen("a text", "/nowhere.txt", TEXT, 100),
+            TextPlaceScreen("a text", "/nowhere.txt", CorpusText.of(TEXT).around(100)),
             LessonList(Course(read_pack(), Progress()), ENGLISH, is_open=False),
             HelpScreen.about(generate),
         ]

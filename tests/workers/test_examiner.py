@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from makers import TEXT, make_run, split, wait_until
 
-from tinygpt_tui.corpora.corpus import Corpus
+from tinygpt_tui.corpora.corpus import Corpus, CorpusText
 from tinygpt_tui.doctor.examination import Examination, examination_of, examine, read_examination, run_path
 from tinygpt_tui.errors import NotFoundError
 from tinygpt_tui.paths import home
@@ -26,7 +26,7 @@ def test_it_is_done_in_another_process_and_found() -> None:
     start_examiner(run)
     wait_until(lambda: read_examination(run_path(run)) is not None)
     kept = examination_of(run, run.read_settings())
-    assert kept == examine(TEXT, split(TEXT, 8, 0.1))
+    assert kept == examine(CorpusText.of(TEXT), split(TEXT, 8, 0.1))
     assert [floor.name for floor in kept.floors][:3] == ["guessing", "unigram", "bigram"]
 
 

@@ -1,4 +1,4 @@
-"""tinygpt-tui data: list the corpora, or download one."""
+"""tinygpt-tui data: list the corpora, download one, or remove what was saved of large texts."""
 
 from __future__ import annotations
 
@@ -6,19 +6,30 @@ import argparse
 import sys
 
 from tinygpt_tui.cli.output import is_plain, notify, table, write
+from tinygpt_tui.corpora.cache import clear, entries
 from tinygpt_tui.corpora.catalog import find_corpus, list_corpora
 from tinygpt_tui.platforms import own_command
+from tinygpt_tui.words import size
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--download", metavar="NAME", help="download this corpus")
+    parser.add_argument(
+        "--clear-cache",
+        action="store_true",
+        help="remove the ids of large texts; they are made again when a run needs them",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the corpora, or download one. Raises NotFoundError, DownloadError, StorageError."""
+    """Print the corpora, download one, or clear the cache. Raises NotFoundError, DownloadError, StorageError."""
+    if arguments.clear_cache:
+        notify(f"removed {size(clear())} of the cache")
     if arguments.download:
         return _download(arguments.download)
+    if arguments.clear_cache:
+        return 0
     rows = [
         (
             entry.name,
@@ -31,6 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
         for entry in list_corpora()
     ]
     write(table(rows, ("NAME", "CHARACTERS", "WHERE", "ENTROPY", "LICENCE", "DESCRIPTION"), right=frozenset({1, 3})))
+    if held := sum(bytes_ for _, bytes_, _ in entries()):
+        notify(f"the cache of large texts has {size(held)}; {own_command('data', '--clear-cache')} removes it")
     return 0
 
 

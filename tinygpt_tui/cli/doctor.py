@@ -89,7 +89,7 @@ def _of_corpus(arguments: argparse.Namespace) -> list[Finding]:
     for note in text.notes:
         notify(note)
     corpus = encode(text, training)
-    examination = examine(text.plain, corpus)
+    examination = examine(text, corpus)
     floors = ", ".join(f"{floor.name} {floor.loss:z.3f}" for floor in examination.floors)
     notify(f"baselines in nats per character: {floors} ({examination.smoothing})")
     findings = list(examination.findings)

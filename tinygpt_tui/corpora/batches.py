@@ -1,7 +1,8 @@
 """Which windows of the corpus make up which step; it depends on seed and step alone.
 
 Windows are drawn without replacement: in each epoch every window once, in a new order, cut at a new phase. Because a
-step's batch depends on its number alone, resuming after a kill needs no saved data order.
+step's batch depends on its number alone, resuming after a kill needs no saved data order. The order of a large text's
+windows would fill the memory: it is computed, number by number, where it is needed.
 """
 
 from __future__ import annotations
@@ -10,6 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygpt_tui.tokenizers.char import Ids
+
+MOST_LISTED = 1 << 22  # windows whose order is a list in memory
+ROUNDS = 6  # of the network that computes a longer order
+
+Order = NDArray[np.int64] | NDArray[np.uint64]
 
 
 class Windows:
@@ -23,7 +29,8 @@ class Windows:
         self.windows_per_epoch = max(1, len(ids) // block_size - 1)
         self._phases = min(block_size, len(ids) - self.windows_per_epoch * block_size)
         self._epoch = -1
-        self._starts: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+        self._phase = 0
+        self._order: Order = np.empty(0, dtype=np.int64)  # of the windows; or the keys by which it is computed
 
     def batch(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return inputs and targets of `step` (from 0), each (B, T); the targets are one token later."""
@@ -31,19 +38,26 @@ class Windows:
 
     def rows(self, first: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return inputs and targets of `count` windows from number `first` on, each (count, T)."""
-        starts = np.array([self._start(first + i) for i in range(count)], dtype=np.int64)
-        places = starts[:, None] + np.arange(self._block_size + 1)
-        rows = self._ids[places].astype(np.int64, copy=False)
+        epochs, places = np.divmod(first + np.arange(count), self.windows_per_epoch)
+        starts = np.empty(count, dtype=np.int64)
+        for epoch in np.unique(epochs):
+            starts[epochs == epoch] = self._starts(int(epoch), places[epochs == epoch])
+        rows = self._ids[starts[:, None] + np.arange(self._block_size + 1)].astype(np.int64, copy=False)
         return rows[:, :-1], rows[:, 1:]
 
-    def _start(self, number: int) -> int:
-        epoch, place = divmod(number, self.windows_per_epoch)
+    def _starts(self, epoch: int, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return where in the text the windows (W,) are that are drawn at `places` of an epoch."""
+        listed = self.windows_per_epoch <= MOST_LISTED
         if epoch != self._epoch:
             random = np.random.default_rng((self._seed, epoch))
-            phase = int(random.integers(self._phases))
-            self._starts = phase + random.permutation(self.windows_per_epoch) * self._block_size
+            self._phase = int(random.integers(self._phases))
+            if listed:
+                self._order = random.permutation(self.windows_per_epoch)
+            else:
+                self._order = random.integers(1 << 63, size=ROUNDS, dtype=np.uint64)
             self._epoch = epoch
-        return int(self._starts[place])
+        order = self._order[places] if listed else shuffled(places, self.windows_per_epoch, self._order)
+        return self._phase + order.astype(np.int64) * self._block_size
 
 
 class MixedWindows:
@@ -60,3 +74,31 @@ class MixedWindows:
         parts = self._new.rows(step * self._batch_size - before, count), self._old.rows(before, after - before)
         inputs, targets = (np.concatenate(part) for part in zip(*parts, strict=True))
         return inputs, targets
+
+
+def shuffled(places: NDArray[np.int64], count: int, keys: Order) -> NDArray[np.int64]:
+    """Return the numbers (P,) at `places` (P,) of range(count) in the order that `keys` (ROUNDS,) determine.
+
+    A Feistel network permutes the numbers below the next power of four; those that are too large go through it again.
+    Source: Black and Rogaway 2002, "Ciphers with arbitrary finite domains".
+    """
+    bits = np.uint64((max(1, (count - 1).bit_length()) + 1) // 2)
+    mask = (np.uint64(1) << bits) - np.uint64(1)
+
+    def permuted(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        left, right = numbers >> bits, numbers & mask
+        for key in keys:
+            left, right = right, left ^ (_mixed(right + key) & mask)
+        return left << bits | right
+
+    found = permuted(places.astype(np.uint64))
+    while (too_large := found >= count).any():
+        found[too_large] = permuted(found[too_large])
+    return found.astype(np.int64)
+
+
+def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return a hash of each number. Source: Steele, Lea and Flood 2014 (SplitMix)."""
+    numbers = (numbers ^ numbers >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
+    numbers = (numbers ^ numbers >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
+    return numbers ^ numbers >> np.uint64(31)

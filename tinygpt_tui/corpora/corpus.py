@@ -6,28 +6,33 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import itemgetter
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from tinygpt_tui.corpora.cache import key_of, storing
 from tinygpt_tui.errors import CorpusError
 from tinygpt_tui.progress import exhausted
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
-from tinygpt_tui.tokenizers.bpe import BPETokenizer
+from tinygpt_tui.tokenizers.bpe import BPETokenizer, pieces_of
 from tinygpt_tui.tokenizers.byte import ByteTokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer, Ids, counts_of, id_type
-from tinygpt_tui.tokenizers.documents import BOUNDARY, DocumentTokenizer, document_cut, is_of_characters
+from tinygpt_tui.tokenizers.documents import BOUNDARY, DocumentTokenizer, is_of_characters
 
 BETWEEN = "\n\n"  # documents that are joined
 AT_ONCE = 1 << 20  # characters
+REACH = 1 << 12  # characters of an excerpt before and behind its place
 
 
 @dataclass(frozen=True)
 class Corpus:
     """Ids in two parts: the model is trained on `train` (N,) and evaluated on `validation` (M,).
 
-    They take one, two or four bytes each, as few as the vocabulary permits; a model needs them as int64. The text is
-    split at the same character whatever the tokenizer. `validation_characters` is 0 where each token is one character.
+    They take one, two or four bytes each, as few as the vocabulary permits; a model needs them as int64. Those of a
+    large text are in the `file`, `train` first, of which the operating system reads what is used. The text is split at
+    the same character whatever the tokenizer. `validation_characters` is 0 where each token is one character.
     `old` (K,) is another text, some of which a run mixes in.
     """
 
@@ -36,11 +41,20 @@ class Corpus:
     validation: Ids = field(repr=False)
     validation_characters: int = 0
     old: Ids = field(default_factory=lambda: np.empty(0, np.uint8), repr=False)
+    file: Path | None = None
 
     @property
     def characters_per_token(self) -> float:
         """Characters that a token of the validation split writes on average."""
         return self.validation_characters / len(self.validation) if self.validation_characters else 1.0
+
+
+class Excerpt(NamedTuple):
+    """A part of a text around one of its characters: the `place` in it, and the `line` of the whole text."""
+
+    text: str
+    place: int
+    line: int
 
 
 @dataclass(frozen=True)
@@ -56,6 +70,7 @@ class CorpusText:
     counts: dict[str, int] = field(default_factory=dict, repr=False)
     guessed: bool = False  # its encoding
     documents: int = 0  # each ended by a BOUNDARY; 0: it is one text
+    key: str = ""  # of a large text, under which its ids are saved
 
     @classmethod
     def of(cls, text: str, documents: int = 0) -> CorpusText:
@@ -69,7 +84,7 @@ class CorpusText:
 
     @property
     def plain(self) -> str:
-        """The text with a new line in place of each BOUNDARY."""
+        """The whole of it with a new line in place of each BOUNDARY."""
         return self.text.replace(BOUNDARY, "\n") if self.documents else self.text
 
     @property
@@ -92,12 +107,25 @@ class CorpusText:
                 break
         return "".join(found)
 
+    def around(self, place: int) -> Excerpt:
+        """Return the text around the character number `place`."""
+        near, start, lines = "", 0, 0
+        for piece in cut(self.parts):
+            near += piece
+            far = min(max(0, place - REACH - start), len(near))
+            near, start, lines = near[far:], start + far, lines + near.count("\n", 0, far)
+            if start + len(near) >= place + REACH:
+                break
+        line = lines + near.count("\n", 0, place - start) + 1
+        return Excerpt(near[: place - start + REACH].replace(BOUNDARY, "\n"), place - start, line)
+
     def joined(self) -> CorpusText:
         """Return the text with BETWEEN in place of each BOUNDARY: one document, and a note that says so."""
         counts = {character: count for character, count in self.counts.items() if character != BOUNDARY}
         counts["\n"] = counts.get("\n", 0) + len(BETWEEN) * self.counts.get(BOUNDARY, 0)
         note = "the model has no token for the end of a document: an empty line is in its place"
-        return replace(self, parts=_Joined(self.parts), counts=counts, documents=0, notes=(*self.notes, note))
+        key = self.key and key_of(self.key, BETWEEN)
+        return replace(self, parts=_Joined(self.parts), counts=counts, documents=0, notes=(*self.notes, note), key=key)
 
     def split(self, training: TrainingSettings, tokenizer: Tokenizer | None = None) -> Corpus:
         """Turn it into ids and split it once, as `training` says: the last part is never trained on.
@@ -117,27 +145,51 @@ class CorpusText:
         # What such a tokenizer does not know is left out, and the rest is split.
         by_ids = isinstance(tokenizer, CharTokenizer) and not self.documents
         place = self.characters if by_ids else self._place(share)
-        parts: tuple[list[Ids], list[Ids]] = ([], [])
-        for done, is_validation, ids in self._encoding(tokenizer, place):
-            parts[is_validation].append(ids)
-            yield done
-        train, validation = (np.concatenate([np.empty(0, id_type(tokenizer.size)), *part]) for part in parts)
+        train, validation, file = yield from self._ids(tokenizer, place)
         if by_ids:
             check_length(len(train), length, share)
-            place, _ = _parts(len(train), share)
-            return Corpus(tokenizer, train[:place], train[place:])
+            ids, (place, _) = train, _parts(len(train), share)
+            return Corpus(tokenizer, ids[:place], ids[place:], file=file)
         if not _fits(len(train), len(validation), length):
             raise CorpusError(
                 f"the corpus has {len(train):,} tokens to train on and {len(validation):,} for validation; a window of "
                 f"{length} needs more",
                 f"choose a longer text, a smaller tokenizer, or a block size below {len(train)}",
             )
-        return Corpus(tokenizer, train, validation, 0 if is_of_characters(tokenizer) else self.characters - place)
+        characters = 0 if is_of_characters(tokenizer) else self.characters - place
+        return Corpus(tokenizer, train, validation, characters, file=file)
 
     def _place(self, share: float) -> int:
-        """Return the character at which the validation part begins."""
+        """Return the character at which the validation part begins: behind a document, if there are several.
+
+        That is the one that ends nearest before the validation share, else the first.
+        """
         place, _ = _parts(self.characters, share)
-        return document_cut(self.text, place) if self.documents else place
+        if not self.documents:
+            return place
+        read = end = 0
+        for piece in cut(self.parts):
+            found = piece.rfind(BOUNDARY, 0, max(0, place - read))
+            found = piece.find(BOUNDARY) if found < 0 and not end else found
+            end = read + found + 1 if found >= 0 else end
+            read += len(piece)
+            if end and read >= place:
+                break
+        return end
+
+    def _ids(self, tokenizer: Tokenizer, place: int) -> Generator[float, None, tuple[Ids, Ids, Path | None]]:
+        """Yield the share that is done; return the ids before and behind `place`, and the file that they are in."""
+        parts, dtype = self._encoding(tokenizer, place), id_type(tokenizer.size)
+        if self.key:
+            wanted = self.characters * dtype.itemsize if is_of_characters(tokenizer) else 0
+            found = yield from storing(key_of(self.key, tokenizer.to_dict(), place), dtype, parts, wanted)
+            return found.train, found.validation, found.path
+        halves: tuple[list[Ids], list[Ids]] = ([], [])
+        for done, is_validation, ids in parts:
+            halves[is_validation].append(ids)
+            yield done
+        train, validation = (np.concatenate([np.empty(0, dtype), *half]) for half in halves)
+        return train, validation, None
 
     def _encoding(self, tokenizer: Tokenizer, place: int) -> Iterator[tuple[float, bool, Ids]]:
         """Yield the share that is done, whether this is behind `place`, and ids, some at a time."""
@@ -153,7 +205,7 @@ class CorpusText:
                 )
 
         for behind, group in groupby(pieces(), key=itemgetter(0)):
-            for ids in _ids_of(tokenizer, (piece for _, piece in group)):
+            for ids in _ids_of(tokenizer, (piece for _, piece in group), AT_ONCE if self.key else self.characters):
                 yield read / self.characters, behind, ids
 
 
@@ -174,11 +226,13 @@ def cut(parts: Iterable[str]) -> Iterator[str]:
             yield part[start : start + AT_ONCE]
 
 
-def _ids_of(tokenizer: Tokenizer, pieces: Iterator[str]) -> Iterator[Ids]:
+def _ids_of(tokenizer: Tokenizer, pieces: Iterator[str], most: int) -> Iterator[Ids]:
     if isinstance(tokenizer, CharTokenizer | BPETokenizer | ByteTokenizer | DocumentTokenizer):
         yield from tokenizer.encoding(pieces)
     else:
-        yield np.array(tokenizer.encode("".join(pieces)), dtype=id_type(tokenizer.size))
+        # Such a tokenizer may put a mark before each text that it is given: a text that fits in memory is given whole.
+        for piece in pieces_of(pieces, most):
+            yield np.array(tokenizer.encode(piece), dtype=id_type(tokenizer.size))
 
 
 def check_length(count: int, block_size: int, validation_share: float) -> None:

@@ -62,13 +62,19 @@ def decode(content: bytes | bytearray, name: str, encoding: str = AUTO) -> Decod
     if (nearly := _nearly_utf8(raw)) is not None:
         text, bad = nearly
         return Decoded(text, [f"{name} is UTF-8 except for {_bytes(bad)}, left out"])
+    text, _, note = guess(raw, name)
+    return Decoded(text, [note], guessed=True)
+
+
+def guess(raw: bytes, name: str) -> tuple[str, str, str]:
+    """Return the text of bytes that are not UTF-8, their most likely encoding, and a note. Raises CorpusError."""
     best = None if looks_binary(raw) and not raw.startswith(WIDE) else _most_likely(raw)
     if best is None:
         raise not_a_text(name)
+    encoding = WESTERN if WESTERN in best.could_be_from_charset else best.encoding
     text = str(best)
-    guess = (WESTERN if WESTERN in best.could_be_from_charset else best.encoding).replace("_", "-")
-    said = f"{name} is not UTF-8; read as {guess}: {_telling_line(text)!r}; if that is wrong, set the encoding"
-    return Decoded(text, [said], guessed=True)
+    said = f"read as {encoding.replace('_', '-')}: {_telling_line(text)!r}; if that is wrong, set the encoding"
+    return text, encoding, f"{name} is not UTF-8; {said}"
 
 
 def check_encoding(encoding: str) -> str:
@@ -116,11 +122,16 @@ def _named(raw: bytes, name: str, encoding: str) -> Decoded:
         text = raw.decode(found, "replace")
     except UnicodeError as error:  # UTF-16 without its mark
         raise CorpusError(f"{name} is not {encoding}: {error}", "name another encoding") from None
-    bad = text.count("\ufffd")
-    if bad > max(LONGEST_SEQUENCE, LARGEST_BAD_SHARE * len(text)):
+    note = note_of_bad(name, encoding, text.count("\ufffd"), len(text))
+    return Decoded(raw.decode(found, "ignore"), [note])
+
+
+def note_of_bad(name: str, encoding: str, bad: int, characters: int) -> str:
+    """Return the note that `bad` places of a text cannot be read. Raises CorpusError where they are too many."""
+    if bad > max(LONGEST_SEQUENCE, LARGEST_BAD_SHARE * characters):
         raise CorpusError(f"{name} is not {encoding}: {bad:,} places cannot be read", "name another encoding, or auto")
     places = "1 place" if bad == 1 else f"{bad:,} places"
-    return Decoded(raw.decode(found, "ignore"), [f"{name} is {encoding} except for {places}, left out"])
+    return f"{name} is {encoding} except for {places}, left out"
 
 
 def _nearly_utf8(raw: bytes) -> tuple[str, int] | None:

@@ -7,21 +7,19 @@ import os
 from collections.abc import Generator
 from pathlib import Path
 
-import psutil
-
+from tinygpt_tui.corpora.cache import key_of, remember, remembered
 from tinygpt_tui.corpora.corpus import CorpusText, cut
 from tinygpt_tui.corpora.encodings import AUTO, HEAD, check_beginning, decode, looks_binary, not_a_text
+from tinygpt_tui.corpora.large import UNIFORM, FileParts, TextFacts, examining, hashing
 from tinygpt_tui.errors import CorpusError, storage_error
-from tinygpt_tui.progress import exhausted
+from tinygpt_tui.progress import exhausted, part
 from tinygpt_tui.reading import open_file
 from tinygpt_tui.tokenizers.char import CharacterCounts
 from tinygpt_tui.tokenizers.documents import BOUNDARY
-from tinygpt_tui.words import size
 
-BYTES_AT_ONCE = 1 << 22
+LARGEST_IN_MEMORY = 1 << 24  # bytes of a file: decoded it takes up to four times as much
 GATHERED = ".documents"  # the suffix of a text that was gathered, in UTF-8, with a BOUNDARY behind each document
-COPIES_IN_MEMORY = 2  # of the file at least: its bytes, and its characters
-READING_SHARE = 0.3  # of the time a text takes; the rest is for counting its characters
+HASHING_SHARE = 0.2  # of the time a large text takes
 
 
 def read_text(path: Path, encoding: str = AUTO) -> CorpusText:
@@ -34,18 +32,16 @@ def read_text(path: Path, encoding: str = AUTO) -> CorpusText:
 
 
 def reading(path: Path, encoding: str = AUTO) -> Generator[float, None, CorpusText]:
-    """Yield the share that is done, and return what `read_text` does; a caller can stop in between."""
-    digest, content = hashlib.sha256(), bytearray()
+    """Yield the share that is done, and return what `read_text` does; a caller can stop in between.
+
+    A large text stays in its file, and what was found in it is saved for the next time.
+    """
+    gathered = path.suffix == GATHERED
+    encoding = "utf-8" if gathered else encoding
     try:
         with open_file(path) as file:
-            file_bytes = max(1, os.fstat(file.fileno()).st_size)
-            _check_room(path.name, file_bytes)
-            while part := file.read(BYTES_AT_ONCE):
-                if not content and path.suffix != GATHERED:
-                    check_beginning(part, path.name, encoding)
-                digest.update(part)
-                content += part
-                yield READING_SHARE * min(1.0, len(content) / file_bytes)
+            status = os.fstat(file.fileno())
+            content = file.read(LARGEST_IN_MEMORY + 1)
     except FileNotFoundError:
         raise CorpusError(
             f"there is no file {path}", "check the path; `tinygpt-tui data` lists the known corpora"
@@ -54,42 +50,59 @@ def reading(path: Path, encoding: str = AUTO) -> Generator[float, None, CorpusTe
         raise CorpusError(f"{path} is a folder", "name a text file in it") from None
     except OSError as error:
         raise storage_error(error, path) from error
-    if path.suffix == GATHERED:
-        encoding = "utf-8"
+    if not gathered:
+        check_beginning(content, path.name, encoding)
+    if len(content) > LARGEST_IN_MEMORY:
+        del content
+        found = yield from _large(path, (status.st_size, status.st_mtime_ns), encoding)
+    else:
+        found = yield from _small(path, content, encoding)
+    if not found.documents and looks_binary(found.beginning(HEAD).encode("utf-8", "surrogatepass")):
+        raise not_a_text(path.name)
+    if len(found.counts.keys() - {"\n"}) < 2:
+        raise CorpusError(
+            f"{path.name} repeats one character, {min(found.counts.keys() - {chr(10)}, default=' ')!r}",
+            "there is nothing to learn from it: choose another text",
+        )
+    return found
+
+
+def _small(path: Path, content: bytes, encoding: str) -> Generator[float, None, CorpusText]:
     text, notes, guessed = decode(content, path.name, encoding)
-    del content  # before the characters are counted: it may be large
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-        notes.append("line ends made uniform")
+        notes.append(UNIFORM)
     if not text or text.isspace():
         raise CorpusError(f"{path.name} is empty", "choose a file with some text in it")
     documents = text.count(BOUNDARY) if path.suffix == GATHERED else 0
     if documents == 1:
         text, documents = text.removesuffix(BOUNDARY), 0
-    if not documents and looks_binary(text[:HEAD].encode("utf-8", "surrogatepass")):
-        raise not_a_text(path.name)
     counts, done = CharacterCounts(), 0
     for piece in cut((text,)):
         counts.add(piece)
         done += len(piece)
-        yield READING_SHARE + (1 - READING_SHARE) * done / len(text)
-    by_character = counts.by_character()
-    if len(by_character.keys() - {"\n"}) < 2:
-        raise CorpusError(
-            f"{path.name} repeats one character, {min(by_character.keys() - {chr(10)}, default=' ')!r}",
-            "there is nothing to learn from it: choose another text",
-        )
-    return CorpusText((text,), digest.hexdigest(), tuple(notes), by_character, guessed, documents)
+        yield done / len(text)
+    sha256 = hashlib.sha256(content).hexdigest()
+    return CorpusText((text,), sha256, tuple(notes), counts.by_character(), guessed, documents)
 
 
-def _check_room(name: str, file_bytes: int) -> None:
-    """Raise CorpusError if a file of this size cannot fit in the free memory."""
-    wanted, free = COPIES_IN_MEMORY * file_bytes, psutil.virtual_memory().available
-    if wanted > free:
-        raise CorpusError(
-            f"{name} has {size(file_bytes)}: reading it takes at least {size(wanted)} of memory, {size(free)} are free",
-            "choose a part of it: head -c 1000000000",
-        )
+def _large(path: Path, stamp: tuple[int, int], encoding: str) -> Generator[float, None, CorpusText]:
+    gathered = path.suffix == GATHERED
+    sha256 = yield from part(hashing(path, stamp), 0, HASHING_SHARE)
+    name = f"{key_of(sha256, encoding, gathered, path.name)}.text"
+    facts = remembered(name, TextFacts)
+    if facts is None:
+        facts = yield from part(examining(path, stamp, encoding, gathered=gathered), HASHING_SHARE)
+        remember(name, facts)
+    counts, documents, left_out = facts.counts, facts.documents, ""
+    if all(character.isspace() for character in counts):
+        raise CorpusError(f"{path.name} is empty", "choose a file with some text in it")
+    if documents == 1:
+        documents, left_out = 0, BOUNDARY
+        counts = {character: count for character, count in counts.items() if character != BOUNDARY}
+    parts = FileParts(path, stamp, facts.codec, facts.errors, left_out)
+    key = key_of(sha256, facts.codec, facts.errors, documents)
+    return CorpusText(parts, sha256, tuple(facts.notes), counts, facts.guessed, documents, key)
 
 
 def sha256_of(path: Path) -> str:

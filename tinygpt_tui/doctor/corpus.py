@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,17 @@ LONGEST_SHOWN = 24
 PIECE_CHARACTERS, PIECE_TOKENS = 64, 16
 HINT_SHARE, WARNING_SHARE = 0.01, 0.1
 TOKENS_AT_ONCE = 1 << 22
+MOST_PIECES = 1 << 16  # of a large split, evenly spread, tell enough
 UNSEEN_SHARE = 0.001
+
+
+class Places(NamedTuple):
+    """The first place with a kind of damage: what is there, which character, in which line; and how many there are."""
+
+    text: str
+    place: int
+    line: int
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,25 +82,43 @@ DAMAGES = (
 )
 
 
-def damage_findings(text: str) -> Iterator[Finding]:
-    """Yield a finding for each kind of damage in `text`, or one that says that there is none."""
-    clean = True
+def damage_findings(parts: Iterable[str]) -> Iterator[Finding]:
+    """Yield a finding for each kind of damage in a text that comes in parts, or one that says that there is none."""
+    found: dict[str, Places] = {}
+    start, line = 0, 1
+    for lines in _whole_lines(parts):
+        for damage in DAMAGES:
+            places = [match for match in damage.pattern.finditer(lines) if _is_damage(damage.check, match[0])]
+            if places:
+                first = places[0]
+                here = Places(first[0], start + first.start(), line + lines.count("\n", 0, first.start()))
+                known = found.get(damage.check, here)
+                found[damage.check] = known._replace(number=known.number + len(places))
+        start, line = start + len(lines), line + lines.count("\n")
     for damage in DAMAGES:
-        places = [match for match in damage.pattern.finditer(text) if _is_damage(damage.check, match[0])]
-        if places:
-            clean = False
-            first = places[0]
-            example, line = _shown(damage.check, first[0]), text.count("\n", 0, first.start()) + 1
+        if damage.check in found:
+            known = found[damage.check]
             yield Finding(
                 0,
                 damage.check,
-                "warning" if len(places) > 1 or damage.check == "replacement" else "hint",
-                f"{len(places):,} {damage.what}{example}, the first in line {line:,}",
+                "warning" if known.number > 1 or damage.check == "replacement" else "hint",
+                f"{known.number:,} {damage.what}{_shown(damage.check, known.text)}, the first in line {known.line:,}",
                 damage.why,
-                place=first.start(),
+                place=known.place,
             )
-    if clean:
+    if not found:
         yield Finding(0, "encoding", "fine", "no damage from a wrong encoding in the text")
+
+
+def _whole_lines(parts: Iterable[str]) -> Iterator[str]:
+    """Yield a text in pieces that end with a line."""
+    rest = ""
+    for part in parts:
+        lines = rest + part
+        end = lines.rfind("\n") + 1 or len(lines)  # without any it ends anywhere
+        yield lines[:end]
+        rest = lines[end:]
+    yield rest
 
 
 def split_findings(corpus: Corpus) -> Iterator[Finding]:
@@ -134,6 +163,8 @@ def repetition_findings(corpus: Corpus) -> Iterator[Finding]:
     """Yield how much of the validation split is also in the training split, word for word."""
     length = PIECE_CHARACTERS if corpus.tokenizer.name == "char" else PIECE_TOKENS
     pieces = _pieces(corpus.validation, length)
+    each = max(1, len(pieces) // MOST_PIECES)
+    pieces = pieces[::each]
     if not len(pieces):
         return
     seen = repeated(corpus.train, pieces, corpus.tokenizer.size)
@@ -148,7 +179,7 @@ def repetition_findings(corpus: Corpus) -> Iterator[Finding]:
         f"{share:.0%} of the validation split is also in the training split, word for word",
         "The model can memorise it, so the validation loss looks better than it is. "
         "Remove repeated passages from the text, unless they belong to it.",
-        place=_place(corpus, int(np.argmax(seen)) * length),
+        place=_place(corpus, int(np.argmax(seen)) * each * length),
     )
 
 

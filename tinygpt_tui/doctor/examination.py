@@ -12,13 +12,14 @@ from pathlib import Path
 import msgspec
 
 from tinygpt_tui import paths
-from tinygpt_tui.corpora.corpus import Corpus
+from tinygpt_tui.corpora.corpus import Corpus, CorpusText
 from tinygpt_tui.corpora.floors import SMOOTHING, Floor, floors_of
 from tinygpt_tui.doctor.corpus import damage_findings, repetition_findings, split_findings
 from tinygpt_tui.events.training import Finding
 from tinygpt_tui.files import write_bytes
 from tinygpt_tui.reading import Damage, read_json
 from tinygpt_tui.runs.folder import RunFolder, RunSettings
+from tinygpt_tui.tokenizers.documents import BOUNDARY
 
 FILE, ONE_BATCH_FILE = "examination.json", "one-batch.json"
 FORMAT = 1
@@ -33,9 +34,10 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
     findings: list[Finding] = []
 
 
-def examine(text: str, corpus: Corpus) -> Examination:
+def examine(text: CorpusText, corpus: Corpus) -> Examination:
     """Examine a text that was read and split."""
-    findings = [*damage_findings(text), *split_findings(corpus), *repetition_findings(corpus)]
+    parts = (part.replace(BOUNDARY, "\n") for part in text.parts) if text.documents else text.parts
+    findings = [*damage_findings(parts), *split_findings(corpus), *repetition_findings(corpus)]
     floors = floors_of(corpus.train, corpus.validation, corpus.tokenizer.size)
     return Examination(floors=floors, findings=findings)
 

@@ -76,8 +76,3 @@ class DocumentTokenizer:
 def is_of_characters(tokenizer: Tokenizer) -> bool:
     """Whether each token is one character of a text, or the end of a document."""
     return isinstance(tokenizer.inner if isinstance(tokenizer, DocumentTokenizer) else tokenizer, CharTokenizer)
-
-
-def document_cut(text: str, place: int) -> int:
-    """Return the end of the document that ends nearest before `place` in `text`, else of the first; 0 without any."""
-    return text.rfind(BOUNDARY, 0, place) + 1 or text.find(BOUNDARY) + 1

@@ -1,10 +1,10 @@
 """One training in several processes: each computes its share of every batch, and all take the same step.
 
 The leader (rank 0) alone reads the text and the commands, evaluates, writes samples, journal and weights, and decides.
-The others are helpers: they wait for its orders, "take step N", "load this state" or "end", and never touch the disk,
-so that they may run on other machines. Gradients are summed over all processes at once (data parallelism), each
-weighted by its share of the batch's windows: the sum is the gradient of the whole batch, and every process updates its
-weights by the same arithmetic.
+The others are helpers: they wait for its orders, "take step N", "load this state" or "end", and write nothing, so that
+they may run on other machines. They read only the ids of a large text, from the same file where that is possible.
+Gradients are summed over all processes at once (data parallelism), each weighted by its share of the batch's windows:
+the sum is the gradient of the whole batch, and every process updates its weights by the same arithmetic.
 
 Orders and states are sent as plain bytes over gloo; gradients over NCCL if each process has a GPU, which no test
 covers.
@@ -18,6 +18,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -29,6 +30,8 @@ from torch import Tensor, nn
 from torch._C._distributed_c10d import Store, TCPStore
 
 from tinygpt_tui import platforms, reading
+from tinygpt_tui.corpora.cache import open_ids
+from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.errors import RunError, UsageError
 from tinygpt_tui.settings.rules import check
 from tinygpt_tui.settings.training import TrainingSettings
@@ -40,6 +43,7 @@ JOINING = timedelta(minutes=5)  # until all processes are there
 WAITING = timedelta(days=30)  # for an order: the run may be paused. A process that ended is noticed at once
 SUMMING = timedelta(minutes=2)  # gradients, in the middle of a step: NCCL does not notice that a process ended
 GONE = "a process of this training ended unexpectedly"
+IDS_AT_ONCE = 1 << 22
 HINT = "the best weights are saved; resume continues from the state that was saved last"
 
 
@@ -52,15 +56,17 @@ class Action(enum.IntEnum):
     END = 4
 
 
-class Setup(msgspec.Struct, frozen=True):
-    """What a helper needs before the first step, besides the text's ids."""
+class Setup(msgspec.Struct, frozen=True, kw_only=True):
+    """What a helper needs before the first step, besides the text's ids; those of a large text are in a `file`."""
 
     training: TrainingSettings
     device: str
     threads: int
-    ids: str = "int64"  # their type
+    type: str  # of the ids
+    ids: int  # how many
+    old_ids: int = 0  # how many of another text
+    file: str = ""
     old_tokens: int = 0  # as for Training
-    old_ids: int = 0  # how many of the ids, the last ones, are those of another text
 
 
 class ProcessGroup:
@@ -129,13 +135,28 @@ class ProcessGroup:
 
     # Sent by the leader
 
-    def start(self, setup: Setup, ids: Ids) -> None:
-        """Send the helpers what they train."""
-        if self.is_leader:
-            self._in_step = False
-            self._send_order(Action.START)
-            self._send_bytes(msgspec.json.encode(setup))
-            self._send_bytes(ids.tobytes())
+    def start(self, training: TrainingSettings, device: torch.device, corpus: Corpus, old_tokens: int = 0) -> None:
+        """Send the helpers what they train. The ids are sent, too, unless all of them can read the file."""
+        if not self.is_leader:
+            return
+        train, file = corpus.train, str(corpus.file or "")
+        old = corpus.old.astype(train.dtype, copy=False)
+        setup = Setup(
+            training=training,
+            device=str(device),
+            threads=torch.get_num_threads(),
+            type=train.dtype.name,
+            ids=len(train),
+            old_ids=len(old),
+            file=file,
+            old_tokens=old_tokens,
+        )
+        self._in_step = False
+        self._send_order(Action.START)
+        self._send_bytes(msgspec.json.encode(setup))
+        if not (file and self._all_have(True)):
+            self._broadcast(train)
+        self._broadcast(old)
 
     def invalidate(self) -> None:
         """Note that the helpers' weights are old: the leader has loaded another state."""
@@ -164,10 +185,17 @@ class ProcessGroup:
 
     # Received by a helper
 
-    def receive_setup(self) -> tuple[Setup, Ids]:
-        """Return what is trained, and the training ids (N,)."""
+    def receive_setup(self) -> tuple[Setup, Ids, Ids]:
+        """Return what is trained, the training ids (N,), and those of another text (K,)."""
         setup = reading.decode(self._receive_bytes(), Setup)
-        return setup, np.frombuffer(self._receive_bytes(), dtype=setup.ids)
+        train = _read_ids(setup)
+        here = bool(setup.file) and self._all_have(train is not None)
+        if train is None or not here:
+            train = np.empty(setup.ids, dtype=setup.type)
+            self._broadcast(train)
+        old = np.empty(setup.old_ids, dtype=setup.type)
+        self._broadcast(old)
+        return setup, train, old
 
     def receive(self) -> tuple[Action, int, float]:
         """Return the next action, its step and its share of the rates."""
@@ -180,6 +208,21 @@ class ProcessGroup:
         """Return the state that the leader sent."""
         state: dict[str, Any] = torch.load(io.BytesIO(self._receive_bytes()), map_location="cpu", weights_only=True)
         return state
+
+    def _broadcast(self, ids: Ids) -> None:
+        """Send the leader's `ids` (N,); a helper's are overwritten by them."""
+        for start in range(0, len(ids), IDS_AT_ONCE):
+            part = ids[start : start + IDS_AT_ONCE]
+            with peer_errors():
+                dist.broadcast(torch.from_numpy((part.copy() if self.is_leader else part).view(np.uint8)), src=0)
+
+    @staticmethod
+    def _all_have(here: bool) -> bool:
+        """Return whether all processes can read the ids; this one says whether it can."""
+        found = torch.tensor([int(here)])
+        with peer_errors():
+            dist.all_reduce(found, op=dist.ReduceOp.MIN)
+        return bool(found)
 
     @staticmethod
     def _send_order(order: Action, step: int = 0, share: float = 0.0) -> None:
@@ -203,6 +246,14 @@ class ProcessGroup:
 
 
 ALONE = ProcessGroup()
+
+
+def _read_ids(setup: Setup) -> Ids | None:
+    """Return the ids in the file that a setup names; None if this process cannot read it."""
+    try:
+        return open_ids(Path(setup.file), np.dtype(setup.type), setup.ids) if setup.file else None
+    except OSError:
+        return None
 
 
 @contextmanager

@@ -89,7 +89,7 @@ class HealthCheck:
         rows = np.concatenate(batches)
         drawn, different = len(rows), len(np.unique(rows, axis=0))
         possible = max(1, len(self._train) // length - 1)
-        if different < min(drawn, possible) / 2 and bool((self._train[1:] != self._train[:-1]).any()):
+        if different < min(drawn, possible) / 2 and len(np.unique(self._train[: 1 << 20])) > 1:
             return Finding(
                 0,
                 "windows",

@@ -25,7 +25,7 @@ def help_train(group: ProcessGroup) -> None:
     """Take part in a training until the leader ends it. Raises RunError if the leader ended unexpectedly."""
     if group.receive()[0] is Action.END:
         return  # the leader could not start
-    setup, ids = group.receive_setup()
+    setup, train, old = group.receive_setup()
     torch.set_num_threads(setup.threads)
     device = torch.device(setup.device)
     if device.type == "cuda":
@@ -34,8 +34,7 @@ def help_train(group: ProcessGroup) -> None:
             raise RunError(f"this process needs {device}, and this machine has {torch.cuda.device_count()} GPUs")
         torch.cuda.set_device(device)
     settings = msgspec.structs.replace(setup.training, compile="never")
-    train = ids[: len(ids) - setup.old_ids]
-    corpus = Corpus(CharTokenizer("\n"), train, ids[:2], old=ids[len(train) :])
+    corpus = Corpus(CharTokenizer("\n"), train, train[:2], old=old)
     training = Training(settings, corpus, device, group=group, old_tokens=setup.old_tokens)
     while True:
         action, step, share = group.receive()

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-import numpy as np
 import torch
 
 from tinygpt_tui import platforms
@@ -36,7 +35,7 @@ from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import Ids
 from tinygpt_tui.tokenizers.table import tokenizer_from
 from tinygpt_tui.training.device import choose_device, devices
-from tinygpt_tui.training.distributed import ALONE, ProcessGroup, Setup
+from tinygpt_tui.training.distributed import ALONE, ProcessGroup
 from tinygpt_tui.training.evaluations import PROGRESS_S
 from tinygpt_tui.training.fine_tuning import check_start, for_text, text_for, with_architecture
 from tinygpt_tui.training.loop import Training
@@ -120,9 +119,7 @@ def preparing(
     training.evaluations.calibrated_on = len(aside)
     notes += [training.precision.words] if training.precision.halved else []
     notes += [training.evaluations.reads] if training.evaluations.reads else []
-    ids = np.concatenate((corpus.train, corpus.old), dtype=corpus.train.dtype) if len(corpus.old) else corpus.train
-    threads = torch.get_num_threads()
-    group.start(Setup(training.settings, str(device), threads, str(ids.dtype), old_tokens, len(corpus.old)), ids)
+    group.start(training.settings, device, corpus, old_tokens)
     if state is not None:
         _load_state(training, state, folder.resume)
         notes.append(f"resuming from step {training.step}")

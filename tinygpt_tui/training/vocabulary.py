@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from tinygpt_tui.corpora.cache import key_of, remember, remembered
 from tinygpt_tui.corpora.corpus import CorpusText
 from tinygpt_tui.errors import CheckpointError, UsageError
 from tinygpt_tui.files import is_file, is_folder
@@ -49,10 +52,23 @@ def _tokenizer_for(name: str, text: CorpusText, counts: Mapping[str, int], valid
             return ByteTokenizer()
         case "bpe":
             part = min(LARGEST_PART, 1 - validation_share)
-            learned = text.beginning(min(int(text.characters * part), MOST_CHARACTERS))
-            return BPETokenizer.trained_on(learned.replace(BOUNDARY, "\n"), choice.size)
+            characters = min(int(text.characters * part), MOST_CHARACTERS)
+            return _bpe(text, characters, choice.size)
         case "file":
             return read_tokenizer_file(typed_path(choice.path))
+
+
+def _bpe(text: CorpusText, characters: int, size: int) -> BPETokenizer:
+    """Train a BPE on the beginning of `text`; that of a large one is saved for the next time."""
+    name = text.key and f"{key_of(text.key, characters, size)}.tokenizer"
+    known = remembered(name, dict[str, Any]) if name else None
+    if known is not None:
+        with suppress(CheckpointError):
+            return BPETokenizer.from_dict(known)
+    trained = BPETokenizer.trained_on(text.beginning(characters).replace(BOUNDARY, "\n"), size)
+    if name:
+        remember(name, trained.to_dict())
+    return trained
 
 
 def count_tokens(text: CorpusText, tokenizer: Tokenizer) -> int:

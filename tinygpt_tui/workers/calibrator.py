@@ -24,8 +24,10 @@ from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.texts import text_of
 from tinygpt_tui.settings.model_config import Calibration
 from tinygpt_tui.tokenizers.char import Ids
+from tinygpt_tui.tokenizers.documents import BOUNDARY
 
 ASIDE = "at the end of the training part, which no step has read"
+MOST_CHARACTERS = 1 << 24  # of another text
 HALF = "of the validation part: every second window; the others judge"
 
 
@@ -82,7 +84,7 @@ def calibrating(model: Path, text: CorpusText | None = None) -> Generator[float,
 def _texts(model: Path, stored: StoredModel, text: CorpusText | None) -> tuple[list[Piece], list[Piece], str]:
     """Return the windows that decide, those that judge, and what the former are."""
     if text is not None:
-        ids = stored.tokenizer.encode(text.plain)
+        ids = stored.tokenizer.encode(text.beginning(MOST_CHARACTERS).replace(BOUNDARY, "\n"))
         return *halves(_windows(stored, np.array(ids, dtype=np.int64))), "of another text: every second window"
     try:
         run = RunFolder(model).read_settings()

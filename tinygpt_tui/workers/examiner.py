@@ -146,7 +146,7 @@ def _examined(case: Case) -> tuple[Examination, CorpusText, Corpus]:
     place = cache_path(key_of(text.sha256, case.training.validation_share, corpus.tokenizer.to_dict()))
     found = read_examination(place)
     if found is None:
-        found = examine(text.plain, corpus)
+        found = examine(text, corpus)
         write_examination(found, place)
     return found, text, corpus
 

@@ -10,6 +10,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from tinygpt_tui.corpora.corpus import Excerpt
 from tinygpt_tui.ui.shared.binding import bind_hidden
 from tinygpt_tui.ui.shared.dialog import Dialog
 
@@ -30,15 +31,13 @@ class TextPlaceScreen(Dialog[None]):
         bind_hidden("enter,q", "cancel", "Close", "place.close", "Close this"),
     ]
 
-    def __init__(self, name: str, path: str, text: str, place: int) -> None:
-        """`place` counts characters from the start of `text`."""
-        line = text.count("\n", 0, place) + 1
-        super().__init__(f"{name}, line {line:,}", "esc: close")
-        self._path, self._text, self._place = path, text, place
+    def __init__(self, name: str, path: str, excerpt: Excerpt) -> None:
+        super().__init__(f"{name}, line {excerpt.line:,}", "esc: close")
+        self._path, self._excerpt = path, excerpt
 
     def compose_body(self) -> ComposeResult:
         with VerticalScroll():
-            yield Static(around(self._text, self._place), markup=False)
+            yield Static(around(self._excerpt.text, self._excerpt.place), markup=False)
             yield Static(f"\n{self._path}", markup=False)
 
 

@@ -94,8 +94,8 @@ Enter on a finding puts the settings that help into the form, or shows the place
     def _show_place(self, place: int) -> None:
         corpus = self._case.corpus
         try:
-            text = text_of(corpus).plain
+            excerpt = text_of(corpus).around(place)
         except TinyGPTError as error:
             self.app.call_from_thread(self.notify, error.message, severity="error", markup=False)
             return
-        self.app.call_from_thread(self.app.push_screen, TextPlaceScreen(corpus.name, corpus.path, text, place))
+        self.app.call_from_thread(self.app.push_screen, TextPlaceScreen(corpus.name, corpus.path, excerpt))

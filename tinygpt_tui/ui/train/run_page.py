@@ -247,11 +247,11 @@ class RunPage(Vertical):
     async def _show_place(self, session: TrainingSession, place: int) -> None:
         corpus = session.settings.corpus
         try:
-            found = await asyncio.to_thread(text_of, corpus)
+            excerpt = await asyncio.to_thread(lambda: text_of(corpus).around(place))
         except TinyGPTError as error:
             self.post_message(Failed(error))
             return
-        self.app.push_screen(TextPlaceScreen(corpus.name, corpus.path, found.text, place))
+        self.app.push_screen(TextPlaceScreen(corpus.name, corpus.path, excerpt))
 
     # Model and chart
 
