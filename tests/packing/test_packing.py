@@ -21,7 +21,7 @@ from tinygpt_tui.packing import predictor as predicting
 from tinygpt_tui.packing.packed_file import Packed, read_packed
 from tinygpt_tui.packing.packing import packing, unpacking
 from tinygpt_tui.packing.predictor import Predictor, open_predictor
-from tinygpt_tui.tokenizers.char import exhausted
+from tinygpt_tui.progress import exhausted
 
 STRANGE = "abba — ünknown\r\n".encode() + b"\xff\xfe\x80" + "日本".encode() + b"\xe6\x97 cab\0"
 
