@@ -14,7 +14,7 @@ from makers import small_training, tiny_gpt
 
 from tinygpt_tui import paths
 from tinygpt_tui.corpora import cache, corpus, large, read
-from tinygpt_tui.corpora.cache import clear, entries, remember, remembered, storing
+from tinygpt_tui.corpora.cache import clear, entries, read_cached, save_cached, storing
 from tinygpt_tui.corpora.corpus import Corpus, CorpusText
 from tinygpt_tui.corpora.read import GATHERED, read_text
 from tinygpt_tui.errors import CorpusError, StorageError
@@ -157,19 +157,19 @@ def test_one_process_writes_and_the_other_waits(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_too_little_room_is_said_before_anything_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    remember("old.text", {"a": 1})
+    save_cached("old.text", {"a": 1})
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(100, 95, 5))  # type: ignore[attr-defined]
     with pytest.raises(StorageError, match="5 bytes are free") as refused:
         exhausted(storing("key", np.dtype(np.uint8), parts(fails=True), 8))
     assert refused.value.hint
-    assert remembered("old.text", dict[str, int]) is None  # it made room first
+    assert read_cached("old.text", dict[str, int]) is None  # it made room first
 
 
 def test_what_was_not_used_for_longest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     for age, key in ((3, "a"), (2, "b"), (1, "c")):
-        remember(f"{key}.text", {"x": age})
+        save_cached(f"{key}.text", {"x": age})
         os.utime(paths.home() / "cache" / f"{key}.text", (1e9 - age, 1e9 - age))
-    assert remembered("a.text", dict[str, int]) == {"x": 3}  # used now
+    assert read_cached("a.text", dict[str, int]) == {"x": 3}  # used now
     monkeypatch.setattr(cache, "LARGEST", 30)
     exhausted(storing("new", np.dtype(np.uint8), parts(), 8))
     assert {key for _, _, key in entries()} == {"new"} | {key for _, _, key in entries() if key in "ac"}

@@ -56,7 +56,7 @@ def key_of(*parts: Any) -> str:
     return hashlib.sha256(msgspec.json.encode([FORMAT, *parts])).hexdigest()[:32]
 
 
-def remembered(name: str, kind: type[T]) -> T | None:
+def read_cached(name: str, kind: type[T]) -> T | None:
     """Return what was saved under `name`; None if there is nothing, or nothing of this kind."""
     path = _folder() / name
     try:
@@ -67,7 +67,7 @@ def remembered(name: str, kind: type[T]) -> T | None:
     return found
 
 
-def remember(name: str, content: Any) -> None:
+def save_cached(name: str, content: Any) -> None:
     """Save what is made again if it is missing: if there is no room for it, nothing happens."""
     with suppress(StorageError):
         write_bytes(_folder() / name, msgspec.json.encode(content))

@@ -7,7 +7,7 @@ import os
 from collections.abc import Generator
 from pathlib import Path
 
-from tinygpt_tui.corpora.cache import key_of, remember, remembered
+from tinygpt_tui.corpora.cache import key_of, read_cached, save_cached
 from tinygpt_tui.corpora.corpus import CorpusText, cut
 from tinygpt_tui.corpora.encodings import AUTO, HEAD, check_beginning, decode, looks_binary, not_a_text
 from tinygpt_tui.corpora.large import UNIFORM, FileParts, TextFacts, examining, hashing
@@ -90,10 +90,10 @@ def _large(path: Path, stamp: tuple[int, int], encoding: str) -> Generator[float
     gathered = path.suffix == GATHERED
     sha256 = yield from part(hashing(path, stamp), 0, HASHING_SHARE)
     name = f"{key_of(sha256, encoding, gathered, path.name)}.text"
-    facts = remembered(name, TextFacts)
+    facts = read_cached(name, TextFacts)
     if facts is None:
         facts = yield from part(examining(path, stamp, encoding, gathered=gathered), HASHING_SHARE)
-        remember(name, facts)
+        save_cached(name, facts)
     counts, documents, left_out = facts.counts, facts.documents, ""
     if all(character.isspace() for character in counts):
         raise CorpusError(f"{path.name} is empty", "choose a file with some text in it")

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tinygpt_tui.corpora.cache import key_of, remember, remembered
+from tinygpt_tui.corpora.cache import key_of, read_cached, save_cached
 from tinygpt_tui.corpora.corpus import CorpusText
 from tinygpt_tui.errors import CheckpointError, UsageError
 from tinygpt_tui.files import is_file, is_folder
@@ -61,13 +61,13 @@ def _tokenizer_for(name: str, text: CorpusText, counts: Mapping[str, int], valid
 def _bpe(text: CorpusText, characters: int, size: int) -> BPETokenizer:
     """Train a BPE on the beginning of `text`; that of a large one is saved for the next time."""
     name = text.key and f"{key_of(text.key, characters, size)}.tokenizer"
-    known = remembered(name, dict[str, Any]) if name else None
+    known = read_cached(name, dict[str, Any]) if name else None
     if known is not None:
         with suppress(CheckpointError):
             return BPETokenizer.from_dict(known)
     trained = BPETokenizer.trained_on(text.beginning(characters).replace(BOUNDARY, "\n"), size)
     if name:
-        remember(name, trained.to_dict())
+        save_cached(name, trained.to_dict())
     return trained
 
 
