@@ -110,7 +110,13 @@ class TinyGPTApp(App[None]):
             "app.palette",
             "Find an action, a setting, a model, a run or a text by any word",
         ),
-        bind_hidden("alt+e", "save_picture", "Export", "app.picture", "Save a picture of this screen as an SVG file"),
+        bind_hidden(
+            "alt+e",
+            "save_picture",
+            "Export",
+            "app.picture",
+            "Save a picture of the curve or map in focus, or of the screen",
+        ),
         bind_hidden("ctrl+n", "night", "Night/day", "app.night", "Change between dark and light"),
         bind_over("ctrl+q", "quit", "Quit", "app.quit", "Quit; runs continue without the app"),
     ]
@@ -288,12 +294,18 @@ class TinyGPTApp(App[None]):
             self._lessons.show_on(screen)
 
     def action_save_picture(self) -> None:
-        from tinygpt_tui.ui.shell.picture import save_picture
+        from tinygpt_tui.ui.shell.picture import picture_of
 
+        self._write_picture(picture_of(self))
+
+    @work(exit_on_error=False)
+    async def _write_picture(self, write: Callable[[], list[Path]]) -> None:
         try:
-            self.notify(f"The picture is in {save_picture(self)}", markup=False)
+            paths = await asyncio.to_thread(write)
         except TinyGPTError as error:
             self.notify(error.message, title=error.hint, severity="error", markup=False)
+        else:
+            self.notify(f"The picture is in {' and '.join(map(str, paths))}", markup=False)
 
     def action_help(self) -> None:
         from tinygpt_tui.ui.shell.help import HelpScreen

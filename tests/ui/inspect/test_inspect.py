@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import doctest
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -350,7 +352,11 @@ async def test_a_walk_over_the_map() -> None:
         await tab.press("alt+e", "alt+e")
         await tab.bench.until(lambda: len([*paths.pictures_folder().glob("inspect-*.svg")]) == 2)
         picture = next(paths.pictures_folder().glob("inspect-*.svg")).read_text(encoding="utf-8")
-        assert "embeddings" in picture
+        assert "4&#160;embeddings" in picture
+        assert "Prompt" not in picture  # the view in focus alone
+        data = re.search(r'<image [^>]*href="data:image/png;base64,([^"]*)"', picture)
+        assert data is not None
+        assert base64.b64decode(data[1]).startswith(b"\x89PNG")
 
 
 FOUND = Measured(

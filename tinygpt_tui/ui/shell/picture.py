@@ -1,21 +1,48 @@
-"""A picture of the screen as a file: whatever view is open, as it is shown."""
+"""A picture of the view in focus, or else of the screen, as files."""
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinygpt_tui import paths
-from tinygpt_tui.files import write_text
+from tinygpt_tui.files import write_bytes, write_text
+from tinygpt_tui.ui.pictures.view import PictureView
 
 if TYPE_CHECKING:
     from textual.app import App
 
 
-def save_picture(app: App[None]) -> Path:
-    """Write an SVG of what the app shows; return its path, a new one each time. Raises StorageError."""
-    name = f"{app.current_mode}-{datetime.now():%Y-%m-%d-%H%M%S-%f}.svg"
-    path = paths.pictures_folder() / name
-    write_text(path, app.export_screenshot(title=app.title))
+def picture_of(app: App[Any]) -> Callable[[], list[Path]]:
+    """Return a function, for a thread, that writes the picture and returns the paths, new ones each time.
+
+    A view with pictures becomes an SVG with its pictures in it, and where Pillow is installed also a PNG; any other
+    focus means the whole screen, as SVG. The function raises StorageError.
+    """
+    start = paths.pictures_folder() / f"{app.current_mode}-{datetime.now():%Y-%m-%d-%H%M%S-%f}"
+    view: Any = app.focused
+    if not isinstance(view, PictureView):
+        screen = app.export_screenshot(title=app.title)
+        return lambda: [_written(start.with_suffix(".svg"), screen)]
+    from tinygpt_tui.ui.pictures.snapshot import snapshot_of, to_svg
+
+    shot, title = snapshot_of(view), app.title  # type: ignore[arg-type]
+
+    def write() -> list[Path]:
+        found = [_written(start.with_suffix(".svg"), to_svg(shot, title))]
+        if importlib.util.find_spec("PIL") is not None:
+            from tinygpt_tui.ui.pictures.raster import to_png
+
+            found.append(start.with_suffix(".png"))
+            write_bytes(found[-1], to_png(shot))
+        return found
+
+    return write
+
+
+def _written(path: Path, text: str) -> Path:
+    write_text(path, text)
     return path
