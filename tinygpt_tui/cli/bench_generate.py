@@ -24,7 +24,6 @@ and the highest round behind it. Ctrl-C prints what has been measured by then.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     parser.epilog = EPILOG
     default, quick = ",".join(DEFAULT_SIZES), ",".join(QUICK_SIZES)
     parser.add_argument("--sizes", metavar="S,M,…", help=f"which sizes (default: {default}; with --quick: {quick})")

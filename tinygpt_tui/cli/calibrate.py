@@ -10,7 +10,6 @@ from tinygpt_tui.errors import UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     parser.add_argument("model", help="a model's name, as `tinygpt-tui models` lists it, or its folder")
     words = "a text that the model has not read (default: what its run left unread):"
     add_corpus_flags(parser, required=False, words=words)

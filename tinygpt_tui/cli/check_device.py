@@ -21,7 +21,6 @@ code is 0 if all passed, else 1. docs/check-device.md explains the result; pleas
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     parser.epilog = EPILOG
     parser.add_argument(
         "--device",

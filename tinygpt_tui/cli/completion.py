@@ -22,7 +22,6 @@ EPILOG = "Save the output to:\n" + "".join(f"  {shell:11} {place}\n" for shell, 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     parser.epilog, parser.formatter_class = EPILOG, argparse.RawDescriptionHelpFormatter
     parser.add_argument("shell", choices=list(WHERE), help="your shell")
 

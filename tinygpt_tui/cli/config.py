@@ -25,7 +25,6 @@ EDITORS = ("nano", "vi", "notepad")  # tried if neither variable is set
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
     for name, words in ACTIONS.items():
         actions.add_parser(name, help=words, description=words)

@@ -13,7 +13,6 @@ from tinygpt_tui.words import size
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     parser.add_argument("--download", metavar="NAME", help="download this corpus")
     parser.add_argument(
         "--clear-cache",

@@ -16,7 +16,6 @@ from tinygpt_tui.settings.presets import ALL_PRESETS, DEFAULT_PRESET, find_prese
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     parser.add_argument("name", nargs="?", help="name of a run, as `tinygpt-tui runs` lists it")
     add_corpus_flags(parser, required=False, words="check a text instead of a run:")
     parser.add_argument(

@@ -30,7 +30,6 @@ Texts of flags except --prompt may hold \n (new line), \t, \r and \\ (backslash)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     parser.usage = "%(prog)s [model] [--prompt TEXT] [--num-samples N] [--seed N]\n  [--temperature X] [OPTION ...]"
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = ESCAPES.strip()

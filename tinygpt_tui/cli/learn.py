@@ -18,7 +18,6 @@ from tinygpt_tui.lessons.report import report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     parser.add_argument("--pack", type=Path, default=SHIPPED, metavar="FOLDER", help="lessons of your own")
     parser.add_argument("--language", metavar="CODE", help="en, de, … (default: as your locale)")
     does = parser.add_mutually_exclusive_group()

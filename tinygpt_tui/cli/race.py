@@ -43,7 +43,6 @@ HEAD = ("NAME", "ARCHITECTURE", "PARAMETERS", "STEPS", "TIME", "VAL LOSS", "PUBL
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     parser.epilog = (
         f"The presets are {', '.join(ALL_PRESETS)}. `{LADDER_NAME}` trains the lecture's stages one by one. Losses are "
         "nats per character, so that tokenizers can be compared: race modern modern@bpe:512 modern@bpe:4096"

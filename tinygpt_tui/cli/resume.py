@@ -28,7 +28,6 @@ MOVES = ("device",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     parser.add_argument("name", help="name of a run, as `tinygpt-tui runs` lists it")
     parser.add_argument(
         "--steps",

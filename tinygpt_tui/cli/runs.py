@@ -27,7 +27,6 @@ ACTIONS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions")
     made = {name: actions.add_parser(name, help=words, description=words) for name, words in ACTIONS.items()}

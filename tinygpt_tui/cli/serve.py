@@ -17,7 +17,6 @@ TOKEN_VARIABLE = "TINYGPT_TUI_TOKEN"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = (
         f"With {TOKEN_VARIABLE}=SECRET in the environment, each request needs the header Authorization: Bearer SECRET\n"

@@ -31,7 +31,6 @@ BAR = "│"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
     made = {name: actions.add_parser(name, help=words, description=words) for name, words in ACTIONS.items()}
     made["train"].add_argument("tokenizer", metavar="bpe:SIZE", help="how many tokens: bpe:512, bpe:4096 …")

@@ -18,7 +18,6 @@ POLL_S = 0.25
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
     parser.add_argument(
         "name", nargs="?", help="name of a run, as `tinygpt-tui runs` lists it (default: the newest live run)"
     )

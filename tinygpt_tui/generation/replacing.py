@@ -39,7 +39,6 @@ class BatchReplacer:
         self._engine = engine
 
     def logits(self, ids: Sequence[int], replacements: Sequence[Replacement]) -> NDArray[np.float32]:
-        """See Replacer."""
         texts = [[*ids[:place], id, *ids[place + 1 :]] for place, id in replacements]
         found = []
         for start in range(0, len(texts), AT_ONCE):

@@ -65,12 +65,10 @@ class SlotBatchEngine:
 
     @property
     def window(self) -> Policy:
-        """See BatchEngine."""
         return self._policy
 
     @property
     def contexts_used(self) -> list[int]:
-        """See BatchEngine."""
         longest = self._model.settings.context_length
         return [min(text.seen, longest) if longest else text.seen for text in self._texts]
 

@@ -95,12 +95,10 @@ class NativeBatchEngine:
 
     @property
     def window(self) -> Policy:
-        """See BatchEngine."""
         return self._reader.policy
 
     @property
     def contexts_used(self) -> list[int]:
-        """See BatchEngine."""
         return [min(text.position, self._reader.block_size) for text in self._texts]
 
     def join(self, texts: Sequence[Sequence[int]]) -> Logits:

@@ -103,7 +103,6 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
 
     @property
     def is_rotary(self) -> bool:
-        """Whether attention rotates queries and keys by their positions."""
         return self.positions == "rotary"
 
     @property
@@ -128,17 +127,14 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
 
     @property
     def head_size(self) -> int:
-        """Width of one attention head."""
         return self.head_width or self.n_embd // self.n_head
 
     @property
     def kv_heads(self) -> int:
-        """How many heads of keys and values there are."""
         return self.n_kv_head or self.n_head
 
     @property
     def hidden_size(self) -> int:
-        """Width inside the MLP."""
         return self.n_embd if self.feed_forward == "one_layer" else self.hidden or 4 * self.n_embd
 
     @property
@@ -163,7 +159,6 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
 
     @property
     def is_standard(self) -> bool:
-        """Whether the native engine knows its blocks; torch runs all others."""
         return (
             self.norm != "none"
             and self.positions != "alibi"
@@ -175,7 +170,6 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
         )
 
     def parameter_budget(self) -> dict[Part, int]:
-        """Return the parameters of each part, in the order of the forward pass."""
         V, T, C, L, bias = self.vocab_size, self.block_size, self.n_embd, self.n_layer, self.bias
         heads, hidden, has_mlp = self.n_head * self.head_size, self.hidden_size, self.feed_forward != "none"
         norm = C * (self.norm_weight and self.norm != "none") * (2 if bias and self.norm == "layernorm" else 1)

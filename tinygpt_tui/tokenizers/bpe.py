@@ -92,7 +92,6 @@ class BPETokenizer:
         return self._bytes[id]
 
     def unknown_in(self, text: str) -> str:
-        """Return the characters of `text` that have no id, each once, in order of appearance."""
         characters = dict.fromkeys(text)
         return "".join(character for character in characters if not self._can_write(character))
 

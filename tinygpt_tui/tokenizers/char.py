@@ -79,7 +79,6 @@ class CharTokenizer:
         return self._bytes[id]
 
     def unknown_in(self, text: str) -> str:
-        """Return the characters of `text` that have no id, each once, in order of appearance."""
         return "".join(dict.fromkeys(character for character in text if character not in self._ids))
 
     def to_dict(self) -> dict[str, Any]:

@@ -73,7 +73,6 @@ class HuggingFaceTokenizer:
         return self._bytes[id]
 
     def unknown_in(self, text: str) -> str:
-        """Return the characters of `text` that have no id, each once, in order of appearance."""
         return "".join(character for character in dict.fromkeys(text) if not self._knows(character))
 
     def to_dict(self) -> dict[str, Any]:

@@ -29,7 +29,6 @@ class PaddedTokenizer:
         return cls(make(inner), size)
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of `text`; what has no id is left out."""
         return self.inner.encode(text)
 
     def bytes_of(self, id: int) -> bytes:
@@ -37,7 +36,6 @@ class PaddedTokenizer:
         return self.inner.bytes_of(id) if id < self.inner.size else b""
 
     def unknown_in(self, text: str) -> str:
-        """Return the characters of `text` that have no id, each once, in order of appearance."""
         return self.inner.unknown_in(text)
 
     def to_dict(self) -> dict[str, Any]:

@@ -84,7 +84,6 @@ class PiecesTokenizer:
         return self._bytes[id]
 
     def unknown_in(self, text: str) -> str:
-        """Return the characters of `text` that have no id, each once, in order of appearance."""
         characters = dict.fromkeys(text)
         return "".join(one for one in characters if one not in self._ids and not self._in_bytes(one))
 

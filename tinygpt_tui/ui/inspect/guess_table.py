@@ -106,7 +106,6 @@ class GuessTable(Drawing, can_focus=True):
     # Drawing
 
     def draw(self, width: int, height: int) -> list[Line]:
-        """See Drawing."""
         if not self._pass.lens:
             return []
         style = {name: self.get_component_rich_style(f"guess--{name}") for name in ("title", "muted", "bar")}

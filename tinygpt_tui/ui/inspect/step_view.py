@@ -65,7 +65,6 @@ class StepView(Drawing):
         self.redraw()
 
     def draw(self, width: int, height: int) -> list[Line]:
-        """See Drawing."""
         part = self._part
         return self._lines_of(part, part.last, width, height) if part is not None else []
 

@@ -113,7 +113,6 @@ class TokenMap(PictureView, Drawing, can_focus=True):
     # Drawing
 
     def draw(self, width: int, height: int) -> list[Line]:
-        """See Drawing."""
         places = self._pass.places
         self._over = []
         styles = {name: self.get_component_rich_style(f"map--{name}") for name in
