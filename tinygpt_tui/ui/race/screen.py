@@ -20,7 +20,6 @@ from tinygpt_tui.ui.race.bindings import BINDINGS
 from tinygpt_tui.ui.race.judgement_line import JudgementLine
 from tinygpt_tui.ui.race.lanes import Contender, Lane, Race, report, verdict
 from tinygpt_tui.ui.race.pane import RacePane
-from tinygpt_tui.ui.race.together import Together
 from tinygpt_tui.ui.race.track import RaceTrack
 from tinygpt_tui.ui.shared.generation_view import GenerationView
 from tinygpt_tui.ui.shared.pacer import Pacer
@@ -56,7 +55,7 @@ class RaceScreen(TabScreen):
         self._update_due = False
         self._early_prompt: str | None = None  # submitted before the models were known
         self._keys_for = (False, False, 0)
-        self._pacer = Pacer(self.workbench.preferences.settings.race_pace)
+        self._pacer = Pacer(self.workbench.preferences.settings.race_pace, candidates=0)
 
     def compose_body(self) -> ComposeResult:
         yield RaceTrack(self.race)
@@ -247,7 +246,7 @@ class RaceScreen(TabScreen):
             )
             jobs.append(job)
             self._follow(lane, lane.writing, job)
-        self._pacer.follow(Together(jobs))
+        self._pacer.follow(*jobs)
 
     # Pace
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 from textual.timer import Timer
@@ -10,19 +11,15 @@ from textual.widget import Widget
 
 from tinygpt_tui.ui.shared.permits import FIRST, FULL, PACES, Permits, dial, name_of, neighbour
 
+if TYPE_CHECKING:
+    from tinygpt_tui.workers.client import Job
+
 TICKS_PER_S = 60
 CANDIDATES = 10  # of each token while they are slow enough to be seen
 
 
-class Paced(Protocol):
-    """A job, or several that are written in step."""
-
-    def allow(self, tokens: int | None, candidates: int = 0) -> None:
-        """Let it draw this many tokens in all; see Allow."""
-
-
 class Pacer(Widget):
-    """Invisible: paces one job at a time. Below full speed each token brings the probabilities that it was drawn from.
+    """Invisible: paces a job, or several that are written in step. Below full speed each token brings `candidates`.
 
     `pace` is a name in PACES, or `first`: the first text is written slowly, all later ones at full speed.
     """
@@ -39,11 +36,11 @@ class Pacer(Widget):
             super().__init__()
             self.pace = pace
 
-    def __init__(self, pace: str) -> None:
+    def __init__(self, pace: str, candidates: int = CANDIDATES) -> None:
         super().__init__()
-        self._next = pace
+        self._next, self._candidates = pace, candidates
         self._permits = Permits(self._first_rate)
-        self._job: Paced | None = None
+        self._jobs: Sequence[Job] = ()
         self._sent: int | None = None
         self._timer: Timer | None = None
 
@@ -54,7 +51,7 @@ class Pacer(Widget):
     @property
     def active(self) -> bool:
         """Whether a text is being written."""
-        return self._job is not None
+        return bool(self._jobs)
 
     @property
     def paused(self) -> bool:
@@ -87,9 +84,9 @@ class Pacer(Widget):
             self.post_message(self.Chosen(self._next))
         return None if self._permits.allowed is None else 0
 
-    def follow(self, job: Paced) -> None:
-        """Pace this job."""
-        self._job, self._sent = job, None
+    def follow(self, *jobs: Job) -> None:
+        """Pace these jobs: each may draw the same number of tokens."""
+        self._jobs, self._sent = jobs, None
         self._allow()
 
     def shown(self, tokens: int) -> None:
@@ -99,7 +96,7 @@ class Pacer(Widget):
     def end(self) -> None:
         """The job needs no more permits."""
         if self.active:
-            self._job = None
+            self._jobs = ()
             self._allow()
 
     def turn(self, direction: int) -> None:
@@ -139,9 +136,10 @@ class Pacer(Widget):
         self.post_message(self.Changed())
 
     def _give_permits(self) -> None:
-        if self._job is None:
+        if not self.active:
             return
         allowed = self._permits.due()
         if allowed != self._sent:
-            self._job.allow(allowed, 0 if allowed is None else CANDIDATES)
+            for job in self._jobs:
+                job.allow(allowed, 0 if allowed is None else self._candidates)
             self._sent = allowed
