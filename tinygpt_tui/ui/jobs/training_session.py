@@ -82,7 +82,7 @@ class TrainingSession:
         self.has_weights = False
         self.has_state = False
         self.was_read = False
-        self._watch = RunWatch(run)
+        self.watch = RunWatch(run)
         self._reading = threading.Lock()
         self._unapplied: list[TrainingEvent] = []  # read, and not yet applied
         self._control = Control(run.control)
@@ -175,12 +175,12 @@ class TrainingSession:
 
     def _read_update(self) -> RunUpdate:
         # The journal comes last: a run that ends in between has its last event there, and did not die.
-        status, died = self._watch.status(), self._watch.died()
+        status, died = self.watch.status(), self.watch.died()
         runs = self._launched is not None and _runs(self._launched)
         pause, stop = self._control.pending("pause"), self._control.pending("stop")
         weights, state = (self.run.model / WEIGHTS).is_file(), self.run.resume.is_file()
         # The screen may be gone when this returns: what was read stays here until it is applied.
-        self._unapplied += self._watch.poll()
+        self._unapplied += self.watch.poll()
         events = list(self._unapplied)
         settings = self._settings_after(events)
         history = None
@@ -216,27 +216,11 @@ class TrainingSession:
         after = self.phase, self.status_message, self.has_weights, self.was_read, self.examination, self._one_batch
         return bool(update.events) or before != after
 
-    def pause(self) -> None:
-        """Ask for a pause. Raises StorageError."""
-        self._watch.pause()
-
-    def end_pause(self) -> None:
-        """End the pause."""
-        self._watch.resume()
-
     def stop(self) -> None:
         """Ask the trainer to keep the best weights and end; asked twice, it leaves out the last evaluation."""
-        self._watch.stop()
+        self.watch.stop()
         self._stop_asked = True
         self.phase = Phase.STOPPING
-
-    def sample(self) -> None:
-        """Ask for a sample now. Raises StorageError."""
-        self._watch.sample()
-
-    def save(self) -> None:
-        """Ask for the state to be saved now. Raises StorageError."""
-        self._watch.save()
 
     def log_tail(self) -> str:
         """The last lines of the trainer's log."""

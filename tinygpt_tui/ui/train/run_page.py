@@ -14,7 +14,7 @@ from textual.containers import Vertical
 from textual.message import Message
 
 from tinygpt_tui import paths
-from tinygpt_tui.charts import export_svg
+from tinygpt_tui.charts.export import export_svg
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.files import write_text
 from tinygpt_tui.runs.texts import text_of
@@ -177,20 +177,20 @@ class RunPage(Vertical):
 
     def action_pause(self) -> None:
         if self.session is not None:
-            self._command(self.session.pause)
+            self._command(self.session.watch.pause)
 
     def action_end_pause(self) -> None:
         if self.session is not None:
-            self._command(self.session.end_pause)
+            self._command(self.session.watch.resume)
 
     def action_sample_now(self) -> None:
         if self.session is not None:
             self.query_one(TrainSamples).follow_newest()
-            self._command(self.session.sample)
+            self._command(self.session.watch.sample)
 
     def action_save_now(self) -> None:
         if self.session is not None:
-            self._command(self.session.save)
+            self._command(self.session.watch.save)
 
     def action_resume(self) -> None:
         """Start the trainer again from the last checkpoint."""
