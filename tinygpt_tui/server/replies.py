@@ -178,7 +178,7 @@ class Answer:
         if not self._plan.chat:
             return []
         empty = Delta(role="assistant", content="")
-        return [self._chat_chunk([ChatChunkChoice(choice.index, empty, None, None)]) for choice in self._choices]
+        return [self._chunk([ChatChunkChoice(choice.index, empty, None, None)]) for choice in self._choices]
 
     def next_chunks(self) -> list[bytes]:
         """Return what is new as chunks of a stream; the last ones carry the ends."""
@@ -186,26 +186,21 @@ class Answer:
         for piece in self._pieces():
             if self._plan.chat:
                 delta = Delta(content=piece.text) if piece.text or piece.tokens else Delta()
-                choice = ChatChunkChoice(piece.index, delta, piece.finish_reason, self._chat_logprobs(piece))
-                chunks.append(self._chat_chunk([choice]))
+                choice: Any = ChatChunkChoice(piece.index, delta, piece.finish_reason, self._chat_logprobs(piece))
             else:
-                text = CompletionChunkChoice(piece.index, piece.text, piece.finish_reason, self._logprobs(piece))
-                chunks.append(self._completion_chunk([text]))
+                choice = CompletionChunkChoice(piece.index, piece.text, piece.finish_reason, self._logprobs(piece))
+            chunks.append(self._chunk([choice]))
         if self.ended and self._plan.usage_in_stream:
-            usage = self._usage()
-            chunks.append(self._chat_chunk([], usage) if self._plan.chat else self._completion_chunk([], usage))
+            chunks.append(self._chunk([], self._usage()))
         return chunks
 
     def _pieces(self) -> list[Piece]:
         return [piece for choice in self._choices if (piece := choice.next_piece()) is not None]
 
-    def _chat_chunk(self, choices: list[ChatChunkChoice], usage: Usage | None = None) -> bytes:
-        chunk = ChatChunk(**self._about, object="chat.completion.chunk", choices=choices, tinygpt=self._notes())
-        chunk.usage = usage if self._plan.usage_in_stream else msgspec.UNSET
-        return msgspec.json.encode(chunk)
-
-    def _completion_chunk(self, choices: list[CompletionChunkChoice], usage: Usage | None = None) -> bytes:
-        chunk = CompletionChunk(**self._about, object="text_completion", choices=choices, tinygpt=self._notes())
+    def _chunk(self, choices: list[Any], usage: Usage | None = None) -> bytes:
+        kind: Any = ChatChunk if self._plan.chat else CompletionChunk
+        name = "chat.completion.chunk" if self._plan.chat else "text_completion"
+        chunk = kind(**self._about, object=name, choices=choices, tinygpt=self._notes())
         chunk.usage = usage if self._plan.usage_in_stream else msgspec.UNSET
         return msgspec.json.encode(chunk)
 
