@@ -13,7 +13,8 @@ from time import perf_counter
 import numpy as np
 from rich.console import Console
 
-from tinygpt_tui.charts import GREY, ORANGE, Level, LossChart, Series
+from tinygpt_tui.charts.chart import LossChart
+from tinygpt_tui.charts.data import GREY, ORANGE, Level, Series
 
 RUNS = 200
 YARDSTICKS = (("guessing", 4.17), ("unigram", 3.35), ("bigram", 2.48), ("trigram", 2.04), ("5-gram", 1.56))

@@ -16,25 +16,15 @@ from rich.console import Console
 from rich.segment import Segment
 
 from tinygpt_tui import charts
-from tinygpt_tui.charts import (
-    BEST_STYLE,
-    BLUE,
-    ORANGE,
-    Extent,
-    Level,
-    LossChart,
-    Series,
-    View,
-    export_svg,
-    pan,
-    zoom,
-)
-from tinygpt_tui.charts.data import clean
+from tinygpt_tui.charts.chart import LossChart
+from tinygpt_tui.charts.data import BEST_STYLE, BLUE, ORANGE, Level, Series, clean
+from tinygpt_tui.charts.export import export_svg
 from tinygpt_tui.charts.labels import spread
 from tinygpt_tui.charts.numbers import tick_text, value_text
 from tinygpt_tui.charts.scale import Scale
 from tinygpt_tui.charts.smoothing import smoothed
 from tinygpt_tui.charts.ticks import ticks
+from tinygpt_tui.charts.view import Extent, View, pan, zoom
 
 SIZES = [(1, 1), (2, 3), (7, 2), (15, 5), (16, 6), (24, 8), (39, 9), (40, 10), (72, 10), (80, 24), (140, 40), (200, 60)]
 RISING = np.arange(9.0)

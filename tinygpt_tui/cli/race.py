@@ -12,7 +12,9 @@ import msgspec
 from rich.console import Console
 
 from tinygpt_tui import paths
-from tinygpt_tui.charts import LEVEL_STYLE, SERIES_STYLES, Level, LossChart, Series, export_svg
+from tinygpt_tui.charts.chart import LossChart
+from tinygpt_tui.charts.data import LEVEL_STYLE, SERIES_STYLES, Level, Series
+from tinygpt_tui.charts.export import export_svg
 from tinygpt_tui.cli.flags import add_corpus_flags
 from tinygpt_tui.cli.output import is_plain, notify, table, write, write_data
 from tinygpt_tui.errors import ExitCode

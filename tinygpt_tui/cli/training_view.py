@@ -11,7 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from tinygpt_tui.charts import LossChart
+from tinygpt_tui.charts.chart import LossChart
 from tinygpt_tui.cli.output import can_draw, is_plain, notify, write
 from tinygpt_tui.doctor.examination import Examination, examination_of
 from tinygpt_tui.doctor.rounds import remedy_in_words, verdict_words

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.style import StyleType
 
-from tinygpt_tui.charts import BLUE, GREY, ORANGE, Level, LossChart, Series
+from tinygpt_tui.charts.chart import LossChart
+from tinygpt_tui.charts.data import BLUE, GREY, ORANGE, Level, Series
 from tinygpt_tui.corpora.floors import Floor
 from tinygpt_tui.runs.ghosts import Overlay
 from tinygpt_tui.runs.history import RunHistory

@@ -11,7 +11,9 @@ from rich.padding import Padding
 from rich.text import Text
 
 from tinygpt_tui import platforms
-from tinygpt_tui.charts import BLUE, ORANGE, Level, LossChart, Series, export_svg
+from tinygpt_tui.charts.chart import LossChart
+from tinygpt_tui.charts.data import BLUE, ORANGE, Level, Series
+from tinygpt_tui.charts.export import export_svg
 from tinygpt_tui.errors import NotFoundError, TinyGPTError
 from tinygpt_tui.runs.differences import changed_from
 from tinygpt_tui.runs.facts import Reached, RunFacts, read_facts

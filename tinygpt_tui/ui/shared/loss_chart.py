@@ -11,7 +11,8 @@ from textual.binding import BindingType
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from tinygpt_tui.charts import LossChart, View, pan, zoom
+from tinygpt_tui.charts.chart import LossChart
+from tinygpt_tui.charts.view import View, pan, zoom
 from tinygpt_tui.runs.aspects import ASPECTS, STYLES, Comparison, chart_of
 from tinygpt_tui.runs.ghosts import Overlay
 from tinygpt_tui.runs.history import RunHistory

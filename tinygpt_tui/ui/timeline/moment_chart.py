@@ -11,7 +11,7 @@ from textual.binding import BindingType
 from textual.message import Message
 from textual.widget import Widget
 
-from tinygpt_tui.charts import LossChart
+from tinygpt_tui.charts.chart import LossChart
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.ui.shared.binding import bind, bind_hidden
 from tinygpt_tui.ui.shared.chart_picture import ChartView

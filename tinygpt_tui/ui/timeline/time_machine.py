@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from rich.style import StyleType
 
-from tinygpt_tui.charts import LossChart, Series
+from tinygpt_tui.charts.chart import LossChart
+from tinygpt_tui.charts.data import Series
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.timeline import Moment
 from tinygpt_tui.settings.sampling import SamplingSettings
