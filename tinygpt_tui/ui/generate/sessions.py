@@ -122,7 +122,7 @@ class SessionsScreen(Dialog[Opened]):
         try:
             cards = self._editor.store.cards()
         except TinyGPTError as error:
-            self.app.call_from_thread(self._show_error, error)
+            self.app.call_from_thread(self.show_problem, error)
             cards = []
         self.app.call_from_thread(self._set_cards, cards)
 
@@ -274,7 +274,7 @@ class SessionsScreen(Dialog[Opened]):
         try:
             work = self._editor.delete_session(card.id)
         except TinyGPTError as error:
-            self._show_error(error)
+            self.show_problem(error)
             return
         order = [id for id, _ in self._shown]
         place = order.index(card.id)
@@ -302,10 +302,10 @@ class SessionsScreen(Dialog[Opened]):
         try:
             work()
         except TinyGPTError as error:
-            self.app.call_from_thread(self._show_error, error)
+            self.app.call_from_thread(self.show_problem, error)
         else:
             self.app.call_from_thread(done)
-            self.app.call_from_thread(self._show_note, note)
+            self.app.call_from_thread(self.show_note, note)
         self.app.call_from_thread(self._read)
 
     def _open(self, id: str) -> None:
@@ -319,7 +319,7 @@ class SessionsScreen(Dialog[Opened]):
         try:
             opened = self._editor.load(id)
         except TinyGPTError as error:
-            self.app.call_from_thread(self._show_error, error)
+            self.app.call_from_thread(self.show_problem, error)
             return
         gone = [name for name in opened.session.models if self._gone(name)]
         if gone:
@@ -335,13 +335,6 @@ class SessionsScreen(Dialog[Opened]):
             self.dismiss(opened)
         else:
             self._editor.store.release(opened.lock)  # closed meanwhile
-
-    def _show_error(self, error: TinyGPTError) -> None:
-        self._show_note(f"{error.message}\n{error.hint}".strip(), warning=True)
-
-    def _show_note(self, note: str, warning: bool = False) -> None:
-        if self.is_attached:
-            self.query_one(NamingLine).set_note(note, warning)
 
 
 def _searched(card: SessionCard) -> str:

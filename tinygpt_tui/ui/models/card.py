@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import ClassVar, cast
+from typing import ClassVar, TypeVar, cast
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -32,6 +33,8 @@ from tinygpt_tui.ui.shared.naming_line import NamingLine
 from tinygpt_tui.ui.shell.key_bar import KeyBar
 from tinygpt_tui.ui.shell.tab_screen import Workbench
 from tinygpt_tui.words import size
+
+Changed = TypeVar("Changed")
 
 MOST_FILES = 12  # shown of a folder that cannot be opened
 NAME_HELP = "The model's name, which is also its folder's. Enter saves it, Esc changes nothing."
@@ -133,11 +136,11 @@ class CardScreen(Dialog[str]):
         try:
             facts = model_facts(self._path)
         except TinyGPTError as error:
-            self.app.call_from_thread(self._show_problem, error)
+            self.app.call_from_thread(self._show_broken, error)
         else:
             self.app.call_from_thread(self._show_facts, facts)
 
-    def _show_problem(self, error: TinyGPTError) -> None:
+    def _show_broken(self, error: TinyGPTError) -> None:
         """Show why it cannot be opened, and what to do."""
         if not self.is_attached:
             return
@@ -171,7 +174,7 @@ class CardScreen(Dialog[str]):
             self.action_export()
         self.query_one(PartsTree).show_parts(facts.parts)
         if facts.problem:
-            self._show_note(facts.problem, warning=True)
+            self.show_note(facts.problem, warning=True)
         self.refresh_bindings()
 
     # Keys
@@ -202,9 +205,9 @@ class CardScreen(Dialog[str]):
         if self._naming == "adopt":
             self._adopt(name)
         elif self._naming == "rename":
-            self._do(lambda: self._now(rename(path, name), f"renamed to “{name}”"))
+            self._do(lambda: rename(path, name), lambda path: self._show_moved(path, f"renamed to “{name}”"))
         else:
-            self._do(lambda: self._now(duplicate(path, name), f"copied to “{name}”"))
+            self._do(lambda: duplicate(path, name), lambda path: self._show_moved(path, f"copied to “{name}”"))
 
     def action_adopt(self) -> None:
         assert self.facts is not None
@@ -214,46 +217,36 @@ class CardScreen(Dialog[str]):
     async def _adopt(self, name: str) -> None:
         from tinygpt_tui.workers.exporter import save_model
 
-        self._show_note("copying it into your models …")
+        self.show_note("copying it into your models …")
         try:
             folder = await save_model(str(self._path), check_name(name))
         except TinyGPTError as error:
-            self._show_error(error)
+            self.show_problem(error)
         else:
-            self._now(folder, f"copied as “{name}”")()
+            self._show_moved(folder, f"copied as “{name}”")
 
     def action_delete(self) -> None:
         path = self._path
 
-        def delete() -> Callable[[], None]:
-            thrown = move_to_trash(path)
+        def gone(thrown: TrashedModel) -> None:
+            self._thrown, self._answer = thrown, None
+            self.add_class("-thrown")
+            self.show_note(f"“{path.name}” is in the trash · z to undo")
+            self.refresh_bindings()
 
-            def gone() -> None:
-                self._thrown, self._answer = thrown, None
-                self.add_class("-thrown")
-                self._show_note(f"“{path.name}” is in the trash · z to undo")
-                self.refresh_bindings()
-
-            return gone
-
-        self._do(delete)
+        self._do(lambda: move_to_trash(path), gone)
 
     def action_undo(self) -> None:
         thrown = self._thrown
         if thrown is None:
             return
 
-        def undo() -> Callable[[], None]:
-            path = restore(thrown)
+        def back(path: Path) -> None:
+            self._thrown = None
+            self.remove_class("-thrown")
+            self._show_moved(path, "restored")
 
-            def back() -> None:
-                self._thrown = None
-                self.remove_class("-thrown")
-                self._now(path, "restored")()
-
-            return back
-
-        self._do(undo)
+        self._do(lambda: restore(thrown), back)
 
     def action_compare(self) -> None:
         from tinygpt_tui.ui.models.choose_model import ChooseModel
@@ -265,7 +258,7 @@ class CardScreen(Dialog[str]):
 
         others = [card for card in self._cards if card.path != str(self._path) and not card.problem]
         if not others:
-            self._show_note("there is no other model to compare with", warning=True)
+            self.show_note("there is no other model to compare with", warning=True)
             return
         heading = f"compare {self.card.name} with"
         self.app.push_screen(ChooseModel(heading, others, others[0].path, keys="enter: compare  esc: cancel"), compare)
@@ -275,7 +268,7 @@ class CardScreen(Dialog[str]):
 
         def exported(note: str | None) -> None:
             if note:
-                self._show_note(note)
+                self.show_note(note)
 
         assert self.facts is not None
         self.app.push_screen(ExportScreen(self._path, self.facts.settings), exported)
@@ -287,33 +280,22 @@ class CardScreen(Dialog[str]):
 
     # The disk
 
-    @work(thread=True, group="card-disk", exit_on_error=False)
-    def _do(self, change: Callable[[], Callable[[], None]]) -> None:
-        """Change files in a thread; `change` returns what to do then on the screen."""
+    @work(group="card-disk", exit_on_error=False)
+    async def _do(self, change: Callable[[], Changed], then: Callable[[Changed], None]) -> None:
+        """Change files in a thread, `then` the screen."""
         try:
-            done = change()
+            changed = await asyncio.to_thread(change)
         except TinyGPTError as error:
-            self.app.call_from_thread(self._show_error, error)
+            self.show_problem(error)
         else:
-            self.app.call_from_thread(done)
+            then(changed)
 
-    def _now(self, path: Path, note: str) -> Callable[[], None]:
-        """Return the function that makes this the card of the model at `path`."""
-
-        def show_moved() -> None:
-            self._path, self._answer = path, str(path)
-            self.card = ModelCard(name=path.name, path=str(path), origin="yours")
-            self._show_note(note)
-            self._read()
-
-        return show_moved
-
-    def _show_error(self, error: TinyGPTError) -> None:
-        self._show_note(f"{error.message}\n{error.hint}".strip(), warning=True)
-
-    def _show_note(self, note: str, warning: bool = False) -> None:
-        if self.is_attached:
-            self.query_one(NamingLine).set_note(note, warning)
+    def _show_moved(self, path: Path, note: str) -> None:
+        """Make this the card of the model at `path`."""
+        self._path, self._answer = path, str(path)
+        self.card = ModelCard(name=path.name, path=str(path), origin="yours")
+        self.show_note(note)
+        self._read()
 
 
 def _sizes(path: Path) -> Iterator[Row]:

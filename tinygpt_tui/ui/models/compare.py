@@ -8,14 +8,13 @@ from rich.text import Text
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.widgets import Static
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.events.generation import Compared, GenerationEnded, TensorCompared
 from tinygpt_tui.events.requests import CompareWeights
 from tinygpt_tui.ui.models.parts_tree import shape_words
 from tinygpt_tui.ui.shared.binding import bind
-from tinygpt_tui.ui.shared.dialog import Dialog
+from tinygpt_tui.ui.shared.dialog import Dialog, NoteLine
 from tinygpt_tui.ui.shared.row_table import RowTable
 from tinygpt_tui.ui.shell.tab_screen import Workbench
 from tinygpt_tui.words import bar, shortened
@@ -55,7 +54,7 @@ class CompareScreen(Dialog[None]):
 
     def compose_body(self) -> ComposeResult:
         yield WeightsTable(cursor_type="row", zebra_stripes=True)
-        yield Static("comparing …", id="compare-note", classes="-hint", markup=False)
+        yield NoteLine("comparing …", id="compare-note")
 
     def on_mount(self) -> None:
         self.query_one(WeightsTable).add_columns("tensor", "shape", "distance", "cosine")
@@ -76,9 +75,9 @@ class CompareScreen(Dialog[None]):
         if any(row.distance is not None for row in self.rows):  # else each row would be dashes
             self._fill()
         if event.reason == "failed":
-            self._show_note(f"{event.message}\n{event.hint}".strip(), warning=True)
+            self.show_note(f"{event.message}\n{event.hint}".strip(), warning=True)
         else:
-            self._show_note(_summary(self.rows))
+            self.show_note(_summary(self.rows))
 
     def action_sort(self) -> None:
         self._by_distance = not self._by_distance
@@ -95,11 +94,6 @@ class CompareScreen(Dialog[None]):
         room = max(20, self.size.width - 52)  # beside the other columns
         for row in rows:
             table.add_row(*_cells(row, room))
-
-    def _show_note(self, note: str, warning: bool = False) -> None:
-        static = self.query_one("#compare-note", Static)
-        static.update(note)
-        static.set_class(warning, "-warning")
 
 
 def _cells(row: TensorCompared, room: int) -> tuple[Text, ...]:

@@ -7,14 +7,14 @@ from pathlib import Path
 from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from tinygpt_tui import paths
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.exports.forms import FORMS, Form, strangers
 from tinygpt_tui.settings.architecture import ArchitectureSettings
-from tinygpt_tui.ui.shared.dialog import Dialog
+from tinygpt_tui.ui.shared.dialog import Dialog, NoteLine
 from tinygpt_tui.ui.shell.install import offer_install
 from tinygpt_tui.words import shortened
 from tinygpt_tui.workers.exporter import export
@@ -70,7 +70,7 @@ class ExportScreen(Dialog[str]):
     def compose_body(self) -> ComposeResult:
         yield FormList(*(Option(self._row(form), id=name, disabled=self._barred(form)) for name, form in FORMS.items()))
         yield Input(compact=True)
-        yield Static(OFFER, id="export-note", classes="-hint", markup=False)
+        yield NoteLine(OFFER, id="export-note")
 
     def on_mount(self) -> None:
         """Select the first possible format."""
@@ -94,7 +94,7 @@ class ExportScreen(Dialog[str]):
         message.stop()
         self._agreed = None
         if not self._busy:
-            self._show_note(OFFER)
+            self.show_note(OFFER)
 
     @on(OptionList.OptionSelected)
     def _selected(self, message: OptionList.OptionSelected) -> None:
@@ -111,11 +111,11 @@ class ExportScreen(Dialog[str]):
         if form is None or self._busy:
             return
         if not typed:
-            self._show_note("type a path", warning=True)
+            self.show_note("type a path", warning=True)
             return
         again = self._agreed == (form.name, typed)
         self._busy = True
-        self._show_note(f"exporting {form.title}, then verifying it …")
+        self.show_note(f"exporting {form.title}, then verifying it …")
         self._export(form, typed, again)
 
     @work(exclusive=True, group="export", exit_on_error=False)
@@ -128,9 +128,9 @@ class ExportScreen(Dialog[str]):
             offer_install(self.app, error)
             if REPLACES in error.hint:
                 self._agreed = (form.name, typed)
-                self._show_note(f"{error.message}: Enter again replaces it · Esc cancels", warning=True)
+                self.show_note(f"{error.message}: Enter again replaces it · Esc cancels", warning=True)
             else:
-                self._show_note(f"{error.message}\n{error.hint}".strip(), warning=True)
+                self.show_problem(error)
         else:
             self.dismiss("\n".join((f"written: {done.path}", *done.notes)))
         finally:
@@ -150,8 +150,3 @@ class ExportScreen(Dialog[str]):
         return Text.assemble(
             (form.name.ljust(NAMES), "bold"), shortened(words, room), style="dim" if self._barred(form) else ""
         )
-
-    def _show_note(self, text: str, warning: bool = False) -> None:
-        note = self.query_one("#export-note", Static)
-        note.update(text)
-        note.set_class(warning, "-warning")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
@@ -18,6 +18,7 @@ from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.checkpoints.mixes import is_mix
 from tinygpt_tui.foreign.facts import doubts
 from tinygpt_tui.ui.shared.binding import bind_hidden
+from tinygpt_tui.ui.shared.branch_words import fitted
 from tinygpt_tui.words import loss_words, parameters, printable
 
 EMPTY = "No model matches."
@@ -190,16 +191,16 @@ class ModelPicker(Vertical):
         is_untrained = self._untrained and card.path == self._current
         side = " untrained" if is_untrained else f" {progress}" if progress else f" {card.origin}"
         own = printable(card.name.removeprefix(f"{card.base}+") if card.is_mix else card.name, lines=False)
-        name = _cut(f"└ {own}" if card.base else own, width - 2 - cell_len(side))
+        name = fitted(f"└ {own}" if card.base else own, width - 2 - cell_len(side))
         gap = " " * max(0, width - 2 - cell_len(name) - cell_len(side))
         row = Text(no_wrap=True, overflow="ellipsis")
         row.append(mark + name, "" if card.problem else "bold")
         row.append(gap + side, "" if progress else "dim")
-        row.append("\n  " + _cut(card.problem or details_of(card, untrained=is_untrained), width - 2), "dim")
+        row.append("\n  " + fitted(card.problem or details_of(card, untrained=is_untrained), width - 2), "dim")
         if card.problem:
             row.stylize("dim italic")
         elif doubt := doubts(card.facts):
-            row.append("\n  " + _cut(f"? {doubt}", width - 2), "italic")
+            row.append("\n  " + fitted(f"? {doubt}", width - 2), "italic")
         return row
 
 
@@ -214,7 +215,3 @@ def details_of(card: ModelCard, *, untrained: bool) -> str:
         return f"with {card.base}"
     what = f"rank-{card.rank} adapter" if card.base else f"{parameters(card.parameters)} {card.architecture}"
     return what + loss
-
-
-def _cut(text: str, width: int) -> str:
-    return text if cell_len(text) <= width else set_cell_size(text, max(0, width - 1)) + "…"

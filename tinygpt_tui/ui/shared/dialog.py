@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.markup import escape
 from textual.screen import ModalScreen
+from textual.widgets import Static
 
+from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.ui.shared.binding import bind, bind_hidden, bind_over
+from tinygpt_tui.ui.shared.naming_line import NamingLine
 
 Answer = TypeVar("Answer")
+
+
+class NoteLine(Static):
+    """A line about what the dialog is to do, or why it does not."""
+
+    def __init__(self, note: str, *, id: str | None = None) -> None:
+        super().__init__(note, classes="-hint", id=id, markup=False)
+
+    def set_note(self, note: str, warning: bool = False) -> None:
+        """Show another note, or a warning."""
+        self.update(note)
+        self.set_class(warning, "-warning")
 
 
 class DialogBox(Vertical):
@@ -88,6 +103,15 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
     def set_keys(self, keys: str) -> None:
         """Write another line under the box."""
         self.box.border_subtitle = escape(keys)
+
+    def show_note(self, note: str, warning: bool = False) -> None:
+        """Show a note, or a warning, in the line that the dialog has for it; nothing once it is closed."""
+        if self.is_attached:
+            cast(NoteLine | NamingLine, self.query_one("NoteLine, NamingLine")).set_note(note, warning)
+
+    def show_problem(self, error: TinyGPTError) -> None:
+        """Show what went wrong, and what to do."""
+        self.show_note(f"{error.message}\n{error.hint}".strip(), warning=True)
 
     @property
     def answer_now(self) -> Answer | None:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from tinygpt_tui import files, paths
 from tinygpt_tui.errors import TinyGPTError
-from tinygpt_tui.ui.shared.dialog import Dialog
+from tinygpt_tui.ui.shared.dialog import Dialog, NoteLine
 
 SAVES = "Enter to save {what} · Esc to cancel"
 KINDS = {
@@ -59,12 +59,12 @@ class SaveScreen(Dialog[Path]):
 
     def compose_body(self) -> ComposeResult:
         yield Input(str(Path.cwd() / self._file_name), compact=True)
-        yield Static(self._offer(self._file_name), id="save-note", classes="-hint", markup=False)
+        yield NoteLine(self._offer(self._file_name), id="save-note")
 
     def on_input_changed(self, message: Input.Changed) -> None:
         """A changed path needs to be confirmed again."""
         self._confirmed = None
-        self._show_note(self._offer(message.value))
+        self.show_note(self._offer(message.value))
 
     def on_input_submitted(self, message: Input.Submitted) -> None:
         """Save, or ask again."""
@@ -72,15 +72,15 @@ class SaveScreen(Dialog[Path]):
         try:
             is_folder, exists = path.is_dir(), path.exists()
         except (OSError, ValueError) as error:  # a name too long, or with a zero in it
-            self._show_note(f"this path cannot be used: {getattr(error, 'strerror', None) or error}", warning=True)
+            self.show_note(f"this path cannot be used: {getattr(error, 'strerror', None) or error}", warning=True)
             return
         if not message.value.strip():
-            self._show_note("type a file name", warning=True)
+            self.show_note("type a file name", warning=True)
         elif is_folder:
-            self._show_note("this is a folder: add a file name", warning=True)
+            self.show_note("this is a folder: add a file name", warning=True)
         elif exists and self._confirmed != path:
             self._confirmed = path
-            self._show_note("this file exists: Enter again overwrites it · Esc cancels", warning=True)
+            self.show_note("this file exists: Enter again overwrites it · Esc cancels", warning=True)
         else:
             self._write(path)
 
@@ -88,7 +88,7 @@ class SaveScreen(Dialog[Path]):
         try:
             files.write_bytes(path, self._bytes(path))
         except TinyGPTError as error:
-            self._show_note(f"{error.message}\n{error.hint}", warning=True)
+            self.show_problem(error)
         else:
             self.app.notify(f"saved to {path}", markup=False)
             self.dismiss(path)
@@ -105,8 +105,3 @@ class SaveScreen(Dialog[Path]):
         suffix = Path(name.strip()).suffix.lower()
         kind = self._kinds.get(suffix) if suffix in self._exports else None
         return SAVES.format(what=kind) if kind else f"{SAVES.format(what=PLAIN)}\n{self._others}"
-
-    def _show_note(self, text: str, warning: bool = False) -> None:
-        note = self.query_one("#save-note", Static)
-        note.update(text)
-        note.set_class(warning, "-warning")
