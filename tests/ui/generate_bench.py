@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from fakes import FakeEngine, make_model
 from textual.pilot import Pilot
-from wait import wait_until
+from wait import AppInUse
 
 from tinygpt_tui import paths
 from tinygpt_tui.ui.app import TinyGPTApp
@@ -17,11 +17,12 @@ from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shared.setting_row import SettingRow
 
 
-class Bench:
+class Bench(AppInUse):
     """The app in use, its fake engine, and what stands on its screen."""
 
     def __init__(self, app: TinyGPTApp, engine: FakeEngine, pilot: Pilot[None]) -> None:
-        self.app, self.engine, self.pilot = app, engine, pilot
+        super().__init__(app, pilot)
+        self.engine = engine
 
     @property
     def screen(self) -> GenerateScreen:
@@ -38,16 +39,9 @@ class Bench:
         return self.screen.query_one(StatusLine).render().plain
 
     @property
-    def notes(self) -> str:
-        return "\n".join(note.message for note in self.app._notifications)
-
-    @property
     def keys(self) -> set[str]:
         """The descriptions in the footer."""
         return {active.binding.description for active in self.screen.active_bindings.values() if active.binding.show}
-
-    async def until(self, condition: object) -> None:
-        await wait_until(self.pilot, condition)  # type: ignore[arg-type]
 
     async def ask(self, prompt: str) -> None:
         """Type a prompt, press Enter, wait for the request."""

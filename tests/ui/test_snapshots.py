@@ -16,11 +16,10 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from fakes import FakeEngine, make_model
-from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input, Markdown, TextArea
 from train_bench import STEPS, ScriptedRun, beginning, steps
-from wait import wait_until
+from wait import shown, wait_until
 from walk_bench import walk
 
 from tinygpt_tui import paths
@@ -105,11 +104,6 @@ def picture(app: TinyGPTApp, snap_compare: Compare) -> Callable[[Play, tuple[int
 
 
 Picture = Callable[[Play, tuple[int, int]], bool]
-
-
-def shown(app: App[None]) -> str:
-    """All characters on the screen, line by line."""
-    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
 
 
 async def sees(pilot: Pilot[None], *texts: str) -> None:

@@ -12,7 +12,7 @@ from fakes import FakeEngine
 from textual.message import Message
 from textual.pilot import Pilot
 from textual.widgets import Button, Collapsible, Input, Static
-from wait import PATIENCE_S, wait_until
+from wait import AppInUse, wait_until
 
 from tinygpt_tui.events.training import Evaluation, RunEnded, RunStarted, Sample, Step, TrainingEvent
 from tinygpt_tui.runs.control import process_started_at
@@ -30,12 +30,13 @@ from tinygpt_tui.ui.train.screen import TrainScreen
 STEPS = 100
 
 
-class TrainBench:
+class TrainBench(AppInUse):
     """The app with its Train tab open."""
 
     def __init__(self, app: TinyGPTApp, pilot: Pilot[None], talked: list[str]) -> None:
         """`talked` are the models that the tab asked the app to talk to."""
-        self.app, self.pilot, self.talked = app, pilot, talked
+        super().__init__(app, pilot)
+        self.talked = talked
 
     @property
     def screen(self) -> TrainScreen:
@@ -60,12 +61,6 @@ class TrainBench:
         """The descriptions of the keys that work now."""
         return {active.binding.description for active in self.screen.active_bindings.values()}
 
-    @property
-    def shown(self) -> str:
-        """All characters on the screen, line by line."""
-        strips = self.app.screen._compositor.render_strips()
-        return "\n".join(strip.text.rstrip() for strip in strips)
-
     def text(self, selector: str) -> str:
         """What a static part of the screen says."""
         content = self.screen.query_one(selector, Static).render()
@@ -78,13 +73,6 @@ class TrainBench:
     def row(self, name: str) -> SettingRow:
         """The form's row of a setting."""
         return next(row for row in self.screen.query(SettingRow) if row.setting.name == name)
-
-    async def until(self, condition: object, patience_s: float = PATIENCE_S) -> None:
-        await wait_until(self.pilot, condition, patience_s)  # type: ignore[arg-type]
-
-    async def sees(self, text: str, patience_s: float = PATIENCE_S) -> None:
-        """Wait until `text` stands on the screen."""
-        await self.until(lambda: text in self.shown, patience_s)
 
     async def read(self) -> None:
         """Wait until the chosen text is read."""

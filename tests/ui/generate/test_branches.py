@@ -10,7 +10,7 @@ import pytest
 from fakes import FakeEngine
 from textual.pilot import Pilot
 from textual.widgets import Input
-from wait import wait_until
+from wait import AppInUse, wait_until
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.sessions.store import SessionStore
@@ -54,21 +54,17 @@ def written() -> SessionEditor:
     return editor
 
 
-class Bench:
+class Bench(AppInUse):
     """The screen in use."""
 
     def __init__(self, app: TinyGPTApp, pilot: Pilot[None], editor: SessionEditor) -> None:
-        self.app, self.pilot, self.editor = app, pilot, editor
+        super().__init__(app, pilot)
+        self.editor = editor
         self.answers: list[bool | None] = []
 
     @property
     def screen(self) -> BranchesScreen:
         return next(screen for screen in self.app.screen_stack if isinstance(screen, BranchesScreen))
-
-    @property
-    def text(self) -> str:
-        """All that stands on the terminal."""
-        return "\n".join(strip.text.rstrip() for strip in self.app.screen._compositor.render_strips())
 
     @property
     def keys(self) -> list[str]:
@@ -79,12 +75,6 @@ class Bench:
     def highlighted(self) -> int | None:
         branch = self.screen.branch
         return None if branch is None else branch.id
-
-    async def until(self, condition: object) -> None:
-        await wait_until(self.pilot, condition)  # type: ignore[arg-type]
-
-    async def sees(self, *texts: str) -> None:
-        await self.until(lambda: all(text in self.text for text in texts))
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)

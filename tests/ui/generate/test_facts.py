@@ -8,7 +8,7 @@ import pytest
 from generate_bench import Bench, opened
 from msgspec.structs import replace
 from rich.style import Style
-from test_snapshots import shown
+from wait import shown
 
 from tinygpt_tui.events.generation import CopiedPassage, GenerationEnded, TextChecked
 from tinygpt_tui.ui.generate.fact_words import brief, sentences

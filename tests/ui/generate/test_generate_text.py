@@ -90,19 +90,6 @@ async def test_another_branch_chosen_while_it_writes_stops_it_and_keeps_what_was
         assert [editor.full_text(branch) for branch in editor.session.branches] == ["abcd", "efgh"]
 
 
-async def test_clear_keeps_the_text_among_the_branches() -> None:
-    async with opened() as bench:
-        await bench.ask("ab")
-        bench.engine.begin()
-        bench.engine.write("cd")
-        await bench.until(lambda: bench.text == "abcd")
-        await bench.pilot.press("ctrl+l")
-        await bench.until(lambda: bench.text == "")
-        assert [bench.screen.pane.editor.full_text(branch) for branch in bench.screen.pane.editor.session.branches] == [
-            "abcd"
-        ]
-
-
 async def test_the_session_is_on_the_disk_and_can_be_reopened() -> None:
     async with opened() as bench:
         await bench.write("ab", "cd")
@@ -120,15 +107,21 @@ async def test_the_session_is_on_the_disk_and_can_be_reopened() -> None:
     assert len(SessionStore().load(card.id).branches) == 2
 
 
-async def test_what_is_being_written_when_the_app_is_quit_is_kept() -> None:
+async def test_what_is_cleared_and_what_is_being_written_when_the_app_is_quit_is_kept() -> None:
     async with opened() as bench:
         await bench.ask("ab")
         bench.engine.begin()
         bench.engine.write("cd")
         await bench.until(lambda: bench.text == "abcd")
+        await bench.press("ctrl+l")
+        await bench.until(lambda: bench.text == "")
+        await bench.ask("ef")
+        bench.engine.begin()
+        bench.engine.write("g")
+        await bench.until(lambda: bench.text == "efg")
     (card,) = SessionStore().cards()
-    (branch,) = SessionStore().load(card.id).branches.values()
-    assert (branch.text, branch.tokens) == ("abcd", 2)
+    branches = SessionStore().load(card.id).branches.values()
+    assert [(branch.text, branch.tokens) for branch in branches] == [("abcd", 2), ("efg", 1)]
 
 
 async def test_the_microscope_explains_what_is_under_the_cursor_and_forks_there() -> None:

@@ -9,7 +9,7 @@ import pytest
 from fakes import FakeEngine
 from textual.pilot import Pilot
 from textual.widgets import Input
-from wait import wait_until
+from wait import AppInUse, wait_until
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.sessions.store import COPY, Opened, SessionStore
@@ -40,11 +40,11 @@ def written(*prompts: str) -> SessionEditor:
     return editor
 
 
-class Bench:
+class Bench(AppInUse):
     """The screen in use."""
 
     def __init__(self, app: TinyGPTApp, pilot: Pilot[None]) -> None:
-        self.app, self.pilot = app, pilot
+        super().__init__(app, pilot)
         self.answers: list[Opened | None] = []
 
     @property
@@ -52,18 +52,8 @@ class Bench:
         return next(screen for screen in self.app.screen_stack if isinstance(screen, SessionsScreen))
 
     @property
-    def text(self) -> str:
-        return "\n".join(strip.text.rstrip() for strip in self.app.screen._compositor.render_strips())
-
-    @property
     def keys(self) -> list[str]:
         return [key.description for key in self.screen.query_one(KeyBar).keys]
-
-    async def until(self, condition: object) -> None:
-        await wait_until(self.pilot, condition)  # type: ignore[arg-type]
-
-    async def sees(self, *texts: str) -> None:
-        await self.until(lambda: all(text in self.text for text in texts))
 
     async def goes_to(self, heading: str) -> None:
         """Walk to the session of that title."""
@@ -96,7 +86,7 @@ async def test_the_list_says_what_is_in_each(size: tuple[int, int]) -> None:
     async with opened(editor, size, models=("once",)) as bench:
         await bench.sees("  The king and so on", "▸ Once upon and so on", "2 sessions")
         await bench.sees("1 branch · 18 characters · ", "the (missing)", "bytes · once")
-        assert "once (missing)" not in bench.text
+        assert "once (missing)" not in bench.shown
         await bench.until(lambda: bench.keys == ["Reopen", "New", "Rename", "Delete", "Filter", "Back"])
 
 
@@ -152,7 +142,7 @@ async def test_sessions_get_titles_the_open_one_and_others() -> None:
         await bench.pilot.press("x", "escape")
         await bench.until(lambda: isinstance(bench.screen.focused, SessionList))
         assert not bench.answers
-        assert "abc" in bench.text
+        assert "abc" in bench.shown
 
 
 async def test_a_deleted_session_comes_back() -> None:
@@ -161,7 +151,7 @@ async def test_a_deleted_session_comes_back() -> None:
         for heading in ("The king", "Once upon"):
             await bench.goes_to(heading)
             await bench.pilot.press("d")
-            await bench.until(lambda heading=heading: f"  {heading}" not in bench.text)
+            await bench.until(lambda heading=heading: f"  {heading}" not in bench.shown)
             await bench.sees("is in the trash · z to undo")
             await bench.pilot.press("home")
         assert len(editor.store.cards()) == 1
@@ -202,8 +192,8 @@ async def test_the_filter_looks_in_titles_and_models() -> None:
     async with opened(editor) as bench:
         await bench.sees("3 sessions")
         await bench.pilot.press("slash", *"once")
-        await bench.until(lambda: "The king" not in bench.text)
-        assert "Once upon" in bench.text
+        await bench.until(lambda: "The king" not in bench.shown)
+        assert "Once upon" in bench.shown
         await bench.pilot.press(*"xyz")
         await bench.sees("No session matches.")
         await bench.pilot.press("enter")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from generate_bench import Bench, opened
-from test_snapshots import shown
+from wait import shown
 from walk_bench import walk
 
 from tinygpt_tui.events.generation import Attributed, Attribution, GenerationEnded

@@ -15,9 +15,9 @@ import pytest
 from fakes import make_model
 from generate_bench import Bench
 from generate_bench import opened as generate_opened
-from test_snapshots import shown
 from textual.theme import Theme
 from textual.widgets import Static
+from wait import shown
 from walk_bench import walk
 
 from tinygpt_tui import paths

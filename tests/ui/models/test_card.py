@@ -24,16 +24,12 @@ from tinygpt_tui.ui.shell.key_bar import KeyBar
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
 
 
-def shown(bench: Bench) -> str:
-    return "\n".join(strip.text.rstrip() for strip in bench.app.screen._compositor.render_strips())
-
-
 def keys(bench: Bench) -> list[str]:
     return [key.description for key in bench.app.screen.query_one(KeyBar).keys]
 
 
 async def sees(bench: Bench, *texts: str) -> None:
-    await bench.until(lambda: all(text in shown(bench) for text in texts))
+    await bench.until(lambda: all(text in bench.shown for text in texts))
 
 
 @asynccontextmanager
@@ -118,7 +114,7 @@ async def test_two_models_are_compared_by_the_engine() -> None:
         bench.engine.say(Compared(9, rows), Compared(1, rows), GenerationEnded(1, "length", 0, 0.1, None))
         await sees(bench, "a.weight", "0.5000", "+0.9000", "2 | –", "2 of 3 tensors have the same shape")
         await bench.pilot.press("v")
-        await bench.until(lambda: shown(bench).index("b.weight") < shown(bench).index("a.weight"))
+        await bench.until(lambda: bench.shown.index("b.weight") < bench.shown.index("a.weight"))
         await bench.pilot.press("escape")
         await bench.until(lambda: isinstance(bench.app.screen, CardScreen))
 

@@ -48,12 +48,8 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return paths_measured
 
 
-def shown(bench: Bench) -> str:
-    return "\n".join(strip.text.rstrip() for strip in bench.app.screen._compositor.render_strips())
-
-
 async def sees(bench: Bench, *texts: str) -> None:
-    await bench.until(lambda: all(text in shown(bench) for text in texts))
+    await bench.until(lambda: all(text in bench.shown for text in texts))
 
 
 async def open_dialog(bench: Bench, typed: str) -> None:
@@ -197,7 +193,7 @@ async def test_the_card_of_a_broken_file_says_what_is_wrong_and_what_to_do(key: 
         await bench.pilot.press("up", key)
         await bench.until(lambda: isinstance(bench.app.screen, CardScreen))
         await sees(bench, "this cannot be opened", "half.pt is damaged", "copy it again", "d Delete")
-        assert "Rename" not in shown(bench)
+        assert "Rename" not in bench.shown
         await bench.pilot.press("d")
         await sees(bench, "“half.pt” is in the trash", "z Undo")
         await bench.pilot.press("z")

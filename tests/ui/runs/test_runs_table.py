@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from generate_bench import opened
 from makers import make_run
-from test_snapshots import shown
 from textual.widgets import Static
 from train_bench import beginning
+from wait import shown
 
 from tinygpt_tui.events.training import Evaluation, Sample, Step
 from tinygpt_tui.runs.journal import Journal

@@ -81,11 +81,6 @@ async def senses(size: tuple[int, int] = (80, 24)) -> AsyncIterator[Bench]:
         yield bench
 
 
-def shown(bench: Bench) -> str:
-    strips = bench.app.screen._compositor.render_strips()
-    return "\n".join(strip.text.rstrip() for strip in strips)
-
-
 def write(bench: Bench, text: str) -> None:
     """Answer the request that came last."""
     asked = bench.engine.asked[-1]
@@ -100,23 +95,23 @@ async def test_a_sense_is_turned_and_the_text_changes() -> None:
     async with senses() as bench:
         await bench.until(lambda: bench.engine.asked)
         write(bench, " egg")
-        await bench.until(lambda: "bad egg" in shown(bench))
-        assert "the senses of d, token 3 of 3" in shown(bench)
-        assert "50%   d 50%  ␣ 25%" in shown(bench)
-        assert "25%   e 50%  ␣ 25%" in shown(bench)
+        await bench.until(lambda: "bad egg" in bench.shown)
+        assert "the senses of d, token 3 of 3" in bench.shown
+        assert "50%   d 50%  ␣ 25%" in bench.shown
+        assert "25%   e 50%  ␣ 25%" in bench.shown
         await bench.pilot.press("left", "down", "plus")
         await bench.until(lambda: bench.engine.asked[-1].gains == ((ord("a"), 1, 1.5),))
-        assert "the senses of a, token 2 of 3" in shown(bench)
+        assert "the senses of a, token 2 of 3" in bench.shown
         assert bench.engine.asked[-1].sampling == bench.engine.asked[0].sampling  # with the same random numbers
         write(bench, " eel")
-        await bench.until(lambda: "bad eel" in shown(bench))
-        assert "a 2 ×1.5" in shown(bench)
+        await bench.until(lambda: "bad eel" in bench.shown)
+        assert "a 2 ×1.5" in bench.shown
         await bench.pilot.press("v", "0")
         await bench.until(lambda: bench.engine.asked[-1].gains == ((EVERY_TOKEN, 1, 0.0), (ord("a"), 1, 1.5)))
         await bench.pilot.press("R")
-        await bench.until(lambda: "Turn a sense" in shown(bench))
+        await bench.until(lambda: "Turn a sense" in bench.shown)
         await bench.pilot.press("f1")
-        await bench.until(lambda: "sense vectors" in shown(bench))
+        await bench.until(lambda: "sense vectors" in bench.shown)
         await bench.pilot.press("escape", "escape")
         await bench.until(lambda: isinstance(bench.app.screen, GenerateScreen))
 
@@ -128,13 +123,13 @@ async def test_what_a_turned_sense_changes_is_in_sight_below_a_long_text() -> No
         box.text = "bad " * 150
         await bench.until(lambda: bench.engine.asked[-1].prompt == box.text)
         write(bench, "egg")
-        await bench.until(lambda: "egg" in shown(bench))
+        await bench.until(lambda: "egg" in bench.shown)
         bench.engine.say(seen(bench.engine.asked_senses[-1].job, box.text))
         await bench.pilot.press("p", "escape", "down", "plus")
         await bench.until(lambda: bench.engine.asked[-1].gains)
         write(bench, "eel" + " more" * 90 + " end")
-        await bench.until(lambda: "eel" in shown(bench))
-        assert "end" not in shown(bench)
+        await bench.until(lambda: "eel" in bench.shown)
+        assert "end" not in bench.shown
 
 
 async def test_another_text_is_typed() -> None:
@@ -144,20 +139,20 @@ async def test_another_text_is_typed() -> None:
         await bench.until(lambda: bench.engine.asked[-1].prompt == "badge")
         request = bench.engine.asked_senses[-1]
         bench.engine.say(seen(request.job, request.text))
-        await bench.until(lambda: "the senses of e, token 5 of 5" in shown(bench))
+        await bench.until(lambda: "the senses of e, token 5 of 5" in bench.shown)
         bench.engine.say(GenerationEnded(bench.engine.asked[-1].job, "failed", 0, 0.0, None, message="it is gone"))
-        await bench.until(lambda: "it is gone" in shown(bench))
+        await bench.until(lambda: "it is gone" in bench.shown)
 
 
 async def test_no_size_and_no_text_breaks_it() -> None:
     async with senses((50, 12)) as bench:
         for size in ((20, 5), (3, 2), (140, 40)):
             await bench.pilot.resize_terminal(*size)
-        await bench.until(lambda: "the senses of d" in shown(bench))
+        await bench.until(lambda: "the senses of d" in bench.shown)
         await bench.pilot.press("p", "ctrl+u", "enter")  # all of the line
         await bench.until(lambda: bench.engine.asked_senses[-1].text == "")
         bench.engine.say(SensesSeen(bench.engine.asked_senses[-1].job, (), {}))
-        await bench.until(lambda: "no character of this text is in its vocabulary" in shown(bench))
+        await bench.until(lambda: "no character of this text is in its vocabulary" in bench.shown)
         await bench.pilot.press("plus", "0", "left", "R")
         assert bench.engine.asked[-1].gains == ()
 

@@ -9,7 +9,7 @@ from rich.cells import cell_len
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.theme import Theme
-from wait import wait_until
+from wait import shown, wait_until
 
 from tinygpt_tui.events.generation import (
     Candidate,
@@ -156,10 +156,6 @@ class Glass(App[None]):
             for at in range(question.start, question.end)
         ]
         self.glass.apply_events([Explained(job, tuple(tokens)), GenerationEnded(job, reason, len(tokens), 0.1, 0.1)])
-
-
-def shown(app: App[None]) -> str:
-    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
 
 
 async def opened(pilot: Pilot[None], text: str = "But soft, what light", prompt_end: int = 3) -> InspectableOutput:

@@ -11,7 +11,7 @@ import pytest
 from fakes import FakeEngine
 from textual.pilot import Pilot
 from textual.widgets import Input
-from wait import wait_until
+from wait import AppInUse, wait_until
 
 from tinygpt_tui.sessions import tree
 from tinygpt_tui.sessions.document import Session
@@ -25,19 +25,12 @@ SESSION = tree.append(tree.add_root(Session(id="s"), "The king", model="one"), 0
 TEXT = "The king is dead"
 
 
-class Bench:
+class Bench(AppInUse):
     """The dialog in use."""
 
     def __init__(self, app: TinyGPTApp, pilot: Pilot[None]) -> None:
-        self.app, self.pilot = app, pilot
+        super().__init__(app, pilot)
         self.answers: list[Path | None] = []
-
-    @property
-    def text(self) -> str:
-        return "\n".join(strip.text.rstrip() for strip in self.app.screen._compositor.render_strips())
-
-    async def sees(self, *texts: str) -> None:
-        await wait_until(self.pilot, lambda: all(text in self.text for text in texts))
 
     async def names(self, path: Path | str) -> None:
         self.app.screen.query_one(Input).value = str(path)
