@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from tinygpt_tui.charts import BLUE, ORANGE, Level, LossChart, Series
-from tinygpt_tui.charts.chart import draw
+from tinygpt_tui.charts.chart import LossChart, draw
+from tinygpt_tui.charts.data import BLUE, ORANGE, Level, Series
 from tinygpt_tui.charts.pixels import plot_pixels
 
 GROUND, INK = (20, 23, 29), (200, 200, 200)

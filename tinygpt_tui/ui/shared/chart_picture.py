@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.geometry import Region
 
-from tinygpt_tui.charts import LossChart
+from tinygpt_tui.charts.chart import LossChart
 from tinygpt_tui.charts.pixels import plot_pixels
 from tinygpt_tui.ui.pictures.view import Picture, PictureView
 
