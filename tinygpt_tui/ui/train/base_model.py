@@ -54,7 +54,7 @@ the model's matrices, which is listed under that model and opened together with 
         self._wanted = NOTHING
 
     def compose(self) -> ComposeResult:
-        with Horizontal():
+        with Horizontal(classes="-line"):
             yield Static("start from", classes="-title")
             yield Select([(FRESH, NOTHING)], value=NOTHING, allow_blank=False, compact=True, id="start-from")
         yield Static("", classes="-brings", markup=False)

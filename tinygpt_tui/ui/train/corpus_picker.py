@@ -80,19 +80,19 @@ the result, and a list below offers others.
         self._field = ""  # the requested one; empty: the most likely
 
     def compose(self) -> ComposeResult:
-        with Horizontal():
+        with Horizontal(classes="-line"):
             yield Static("corpus", classes="-title")
             yield Select[str]((), prompt="choose a text", compact=True, id="corpus")
             yield Button("File… alt+o", compact=True, id="corpus-file", tooltip="Choose any text file (alt+o)")
         yield Static("", classes="-facts", id="corpus-facts", markup=False)
-        with Horizontal(classes="-encoding"):
+        with Horizontal(classes="-line -encoding"):
             yield Static("encoding", classes="-title")
             choices = [(name, name) for name in COMMON]
             yield Select(choices, value=AUTO, allow_blank=False, compact=True, id="corpus-encoding")
-        with Horizontal(classes="-fields"):
+        with Horizontal(classes="-line -fields"):
             yield Static("field", classes="-title")
             yield Select[str]((), prompt="the text of a record", compact=True, id="corpus-field")
-        with Horizontal(classes="-documents"):
+        with Horizontal(classes="-line -documents"):
             yield Static("documents", classes="-title")
             kinds = [(words, kind) for kind, words in DOCUMENTS.items()]
             yield Select(kinds, value="auto", allow_blank=False, compact=True, id="corpus-documents")
