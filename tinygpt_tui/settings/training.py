@@ -102,8 +102,7 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         Meta(
             ge=0,
             le=1024,
-            description="rank of an adapter (LoRA) that is trained in place of the starting model's weights, which "
-            "stay as they are; 0: no adapter",
+            description="rank of an adapter (LoRA) that is trained, the model it starts from stays as it is; 0: none",
             extra={"alone": DEFAULT_RANK},
         ),
     ] = 0
