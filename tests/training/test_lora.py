@@ -16,6 +16,7 @@ from safetensors.numpy import load_file
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.card import WEIGHTS, card_of, read_config
 from tinygpt_tui.checkpoints.library import find_model, list_models
+from tinygpt_tui.checkpoints.mixes import weighed
 from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.checkpoints.stored import read_folder
 from tinygpt_tui.cli.main import run as tinygpt
@@ -141,6 +142,8 @@ def test_adapters_are_weighted_and_mixed(capsys: pytest.CaptureFixture[str]) -> 
     written = path.joinpath("config.json").stat().st_mtime_ns
     assert find_model("old:0.5+new:2") == path  # the base goes without saying, and nothing is written again
     assert path.joinpath("config.json").stat().st_mtime_ns == written
+    assert weighed("base+old", -0.1) == "base+old:0.9"
+    assert find_model(weighed(path.name, 0.5)).name == "base+old×0.5+new×2.5"
     assert tinygpt(["generate", "base+old:0.3", "--prompt", "bad", "--max-new-tokens", "3"]) == ExitCode.OK
     for name, problem in {
         "base+new+other": "new and other have characters of their own",

@@ -9,18 +9,20 @@ from pathlib import Path
 
 import generate_bench
 import msgspec
+import numpy as np
 import pytest
+import safetensors.numpy
 from fakes import FakeEngine, make_model
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 from wait import wait_until
 
 from tinygpt_tui import paths
-from tinygpt_tui.checkpoints.card import ORIGIN, ModelCard, Origin
+from tinygpt_tui.checkpoints.card import ORIGIN, ModelCard, Origin, read_config, write_config
 from tinygpt_tui.foreign.facts import Fact
 from tinygpt_tui.runs.control import process_started_at
 from tinygpt_tui.runs.folder import CorpusReference, RunFolder, RunSettings, RunState, RunStatus
-from tinygpt_tui.settings.model_config import TrainedOn
+from tinygpt_tui.settings.model_config import Adapter, TrainedOn
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.ui.app import TinyGPTApp
 from tinygpt_tui.ui.generate.screen import GenerateScreen
@@ -92,6 +94,32 @@ async def test_a_row_says_size_architecture_loss_and_origin() -> None:
         (row,) = shown(app)
         for said in ("▸ one", "810k", "gpt", "loss 1.50", "yours"):
             assert said in row
+
+
+async def test_an_adapter_is_under_its_base_and_weighed_by_keys_and_by_name() -> None:
+    for name in ("one", "another"):
+        folder = make_model(name)
+    adapter = Adapter(base="one", path=str(paths.models_folder() / "one"), rank=2)
+    write_config(folder, msgspec.structs.replace(read_config(folder), adapter=adapter))
+    (folder / "weights.safetensors").write_bytes(safetensors.numpy.save({"x.lora_B": np.zeros((1, 2))}))
+    app = TinyGPTApp(FakeEngine())
+    async with app.run_test(size=(140, 40)) as pilot:
+        await picked(app, pilot, "one")
+        first, second = shown(app)
+        assert "▸ one" in first
+        assert "└ another" in second
+        assert "rank-2 adapter · loss 1.50" in second
+        await pilot.press("ctrl+o", "down")
+        await picked(app, pilot, "another")
+        await pilot.press("left_square_bracket")
+        await picked(app, pilot, "one+another×0.9")
+        await wait_until(pilot, lambda: any("└ another×0.9" in row for row in shown(app)))
+        await pilot.press("right_square_bracket")
+        await picked(app, pilot, "one+another×1")
+        await pilot.press("slash", *"another:0.5", "enter")
+        await picked(app, pilot, "one+another×0.5")
+        await wait_until(pilot, lambda: not app.screen.query_one(ModelPicker).query_one(Input).value)
+        assert sum("another" in row for row in shown(app)) == 2  # only the last mix
 
 
 async def test_moving_picks_opens_remembers_and_keeps_the_prompt() -> None:
