@@ -17,6 +17,7 @@ from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.events.training import RunEnded, Step, TeacherMeasured
 from tinygpt_tui.exports.forms import FORMS, is_standard
 from tinygpt_tui.foreign.opening import inspect_checkpoint
+from tinygpt_tui.planning.machine import Machine, save_machine
 from tinygpt_tui.planning.student import student_training
 from tinygpt_tui.runs.aspects import Comparison, chart_of
 from tinygpt_tui.runs.control import Control
@@ -101,6 +102,7 @@ def test_an_export_trains_what_the_format_can_store_once(
 ) -> None:
     pytest.importorskip("gguf", reason="gguf is not installed")
     monkeypatch.setattr("tinygpt_tui.cli.training_view.start_examiner", lambda run: None)
+    save_machine(Machine())  # this machine is known: nothing is measured
     make_model(paths.models_folder() / "states", VARIANTS["lstm"])
     assert tinygpt(["export", "states", str(tmp_path / "a.gguf"), "--to", "gguf"]) == ExitCode.USAGE
     assert "--distil trains a llama" in capsys.readouterr().err

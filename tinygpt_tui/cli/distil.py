@@ -45,8 +45,9 @@ def distilled(arguments: argparse.Namespace, form: Form, teacher: Path) -> Path:
     run can raise.
     """
     require("torch", TRAINING)
-    from tinygpt_tui.cli.train import train_here
+    from tinygpt_tui.cli.train import known_machine, train_here
     from tinygpt_tui.files import write_bytes
+    from tinygpt_tui.planning.fitting import with_few_judges
     from tinygpt_tui.planning.student import student_training
     from tinygpt_tui.runs.index import create_run, free_name
     from tinygpt_tui.runs.new_run import new_run
@@ -68,6 +69,7 @@ def distilled(arguments: argparse.Namespace, form: Form, teacher: Path) -> Path:
     reference, share, written = _text(arguments, teacher, place, minutes * 60 * WRITING_SHARE)
     if share:
         training = msgspec.structs.replace(training, validation_share=share)
+    training = with_few_judges(training, reference.characters, known_machine())
     settings = new_run(name, form.student, training, reference)
     run = create_run(msgspec.structs.replace(settings, teacher=origin.model))
     if written:
@@ -109,6 +111,8 @@ def _text(
     if known is not None:
         return *known, b""
     notify(f"the training text of {teacher.name} is not here: it writes one (--corpus TEXT uses another)")
-    written = with_progress(writing_text(teacher, seconds), "writing a text").encode("utf-8", "replace")
+    own = with_progress(writing_text(teacher, seconds), "writing a text")
+    written = own.encode("utf-8", "replace")
     digest = hashlib.sha256(written).hexdigest()
-    return CorpusReference(name="its own text", path=str(place), sha256=digest), None, written
+    known_text = CorpusReference(name="its own text", path=str(place), sha256=digest, characters=len(own))
+    return known_text, None, written

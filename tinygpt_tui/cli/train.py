@@ -28,6 +28,7 @@ from tinygpt_tui.settings.training import TrainingSettings
 
 if TYPE_CHECKING:
     from tinygpt_tui.corpora.corpus import Corpus, CorpusText
+    from tinygpt_tui.planning.machine import Machine
     from tinygpt_tui.runs.folder import RunSettings
     from tinygpt_tui.training.fine_tuning import Origin
 
@@ -168,14 +169,21 @@ def _fitted(minutes: float, tokens: int, vocabulary: int, *, measure: bool) -> T
     from tinygpt_tui.planning.fitting import fitted
     from tinygpt_tui.planning.machine import read_machine
 
+    return fitted(minutes, tokens, vocabulary, known_machine() if measure else read_machine())
+
+
+def known_machine() -> Machine:
+    """Return how fast this machine trains; one that was not measured yet is measured. Raises MissingPackageError."""
+    from tinygpt_tui.planning.machine import read_machine
+
     machine = read_machine()
-    if measure and not machine.measured:
+    if not machine.measured:
         import_torch(TRAINING)
         from tinygpt_tui.training.measure import measure_machine
 
         notify("measuring the speed of this machine (a few seconds, only once)")
         machine = measure_machine()
-    return fitted(minutes, tokens, vocabulary, machine)
+    return machine
 
 
 def _estimate(training: TrainingSettings, text: CorpusText, tokens: int, *, fine_tuned: bool) -> list[str]:

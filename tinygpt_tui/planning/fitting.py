@@ -85,10 +85,7 @@ def fitted(minutes: float, characters: int, vocab_size: int, machine: Machine) -
         head_rate=size.head_rate,
         embedding_rate=size.embedding_rate,
     )
-    judging_s = FEWEST * evaluation_seconds(with_tables, 1, machine)
-    judges = max(JUDGING_SHARE * minutes * 60 / judging_s, FEWEST_JUDGES)
-    share = min(with_tables.validation_share, judges / characters)
-    with_tables = msgspec.structs.replace(with_tables, validation_share=round(share, 3) or 0.001)
+    with_tables = with_few_judges(with_tables, characters, machine)
     if estimate(with_tables, characters, machine).epochs <= TABLES_PAY_ROUNDS:
         return _with_steps(with_tables, characters, machine)
     plain = _with(with_tables, ngram_rows=0)
@@ -98,6 +95,14 @@ def fitted(minutes: float, characters: int, vocab_size: int, machine: Machine) -
     patience = PATIENCE if rounds > WORN_OUT_ROUNDS else 0
     forgetful = msgspec.structs.replace(_with(plain, dropout=dropout), weight_decay=decay, patience=patience)
     return _with_steps(forgetful, characters, machine)
+
+
+def with_few_judges(settings: TrainingSettings, characters: int, machine: Machine) -> TrainingSettings:
+    """Return a run by the clock on such a text, whose validation part is small enough for its time."""
+    judging_s = FEWEST * evaluation_seconds(settings, 1, machine)
+    judges = max(JUDGING_SHARE * settings.minutes * 60 / judging_s, FEWEST_JUDGES)
+    share = min(settings.validation_share, judges / characters)
+    return msgspec.structs.replace(settings, validation_share=round(share, 3) or 0.001)
 
 
 def _with(settings: TrainingSettings, **changes: float) -> TrainingSettings:

@@ -33,7 +33,9 @@ def training_text(teacher: Path) -> tuple[CorpusReference, float | None] | None:
         trained = read_config(teacher).trained if is_native(teacher) else None
         entry = find_corpus(trained.corpus) if trained else None
         if entry is not None and entry.path is not None and not entry.own:
-            return CorpusReference(name=entry.name, path=entry.path, entropy=entry.row.entropy), None
+            row = entry.row
+            characters = row.characters or row.bytes
+            return CorpusReference(name=entry.name, path=entry.path, characters=characters, entropy=row.entropy), None
     return None
 
 
