@@ -68,6 +68,8 @@ class RunReport:
         ]
         if words := self.history.calibration_words:
             rows.insert(2, ("calibrated", words))
+        if words := self.history.old_text_words:
+            rows.append(("before and after", words))
         origins = (("started from", self.settings.start), ("distilled from", self.settings.teacher))
         return [*rows[:3], *((title, model.words) for title, model in origins if model), *rows[3:]]
 

@@ -231,7 +231,9 @@ class CardScreen(Dialog[str]):
         def gone(thrown: TrashedModel) -> None:
             self._thrown, self._answer = thrown, None
             self.add_class("-thrown")
-            self.show_note(f"“{path.name}” is in the trash · z to undo")
+            adapters = ", ".join(card.name for card in self._cards if card.base == path.name)
+            lost = f"; its adapters do not open without it: {adapters}" if adapters else ""
+            self.show_note(f"“{path.name}” is in the trash · z to undo{lost}")
             self.refresh_bindings()
 
         self._do(lambda: move_to_trash(path), gone)
