@@ -31,7 +31,7 @@ from tinygpt_tui.foreign.window import with_window
 # Questions that are answered together: a wrong answer to one hides the right one to another.
 TOGETHER = (
     ("n_head", "qkv_order"),
-    ("residual", "attention_scale", "unstored_positions", "norm_order"),
+    ("residual", "parallel", "attention_scale", "unstored_positions", "norm_order"),
 )
 GLANCE_AT = 2000  # characters of each text are judged to find the one that fits best
 SURE, LIKELY = 6.0, 3.0  # standard errors

@@ -84,7 +84,7 @@ class ByShape:
             found.unknown("qkv_order", ORDERS[:6], "the order of its matrices in the file")
         elif inside.qkv_order == "per_head":
             found.readings["qkv_order"] = "per_head"
-        if not tied or inside.is_torch_attention:
+        if not tied or inside.is_torch_attention or outside.positions is None:
             found.unknown("embedding_scale", ("one", "root_n_embd"), "some programs multiply embeddings by √n_embd")
         if outside.positions is not None and outside.positions.name.endswith("pos_emb.emb.weight"):
             found.unknown("position_scale", ("rsqrt_n_embd", "one"), "x-transformers multiplies positions by 1/√n_embd")
