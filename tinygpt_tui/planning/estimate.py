@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from tinygpt_tui.corpora.read import LARGEST_IN_MEMORY
 from tinygpt_tui.events.training import Finding
 from tinygpt_tui.planning.cost import evaluation_seconds, memory_bytes, sample_seconds, step_seconds, trains_natively
 from tinygpt_tui.planning.evaluation_plan import evaluation_spacing, evaluation_tokens, judged_tokens
@@ -41,7 +42,7 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     evaluations: int
     seconds: float
     memory: float
-    text_memory: float = 0.0  # of the text and its ids
+    text_memory: float = 0.0  # of the text's ids; those of a large text stay in a file
 
     @property
     def all_memory(self) -> float:
@@ -89,6 +90,7 @@ def estimate(
         steps = settings.steps
         evaluations = 1 + math.ceil(steps / evaluation_spacing(settings, validation, read))
         seconds = steps * step_s + evaluations * each_s + whole_s - part_s
+    ids = tokens * id_type(settings.architecture.vocab_size).itemsize
     return Estimate(
         parameters=count_parameters(settings.architecture),
         train_tokens=train,
@@ -99,7 +101,7 @@ def estimate(
         evaluations=evaluations,
         seconds=seconds,
         memory=memory_bytes(settings, trains_natively(settings, machine.threads)),
-        text_memory=tokens * id_type(settings.architecture.vocab_size).itemsize,
+        text_memory=ids if ids <= LARGEST_IN_MEMORY else 0,
     )
 
 
