@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import signal
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -248,3 +249,21 @@ def test_the_linter_keeps_them_out(line: str) -> None:
         input=line, cwd=root, capture_output=True, text=True, check=False, timeout=240,
     )  # fmt: skip
     assert "TID251" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows tells no size in pixels")
+def test_a_terminal_tells_the_size_of_its_cells() -> None:
+    import fcntl
+    import termios
+
+    master, terminal = os.openpty()
+    try:
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 800, 480))
+        assert platforms.cell_pixels(terminal) == (10, 20)
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 0, 0, 0, 0))
+        assert platforms.cell_pixels(terminal) == (0, 0)
+    finally:
+        os.close(master)
+        os.close(terminal)
+    with Path(os.devnull).open() as file:
+        assert platforms.cell_pixels(file.fileno()) == (0, 0)

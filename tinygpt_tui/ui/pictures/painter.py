@@ -23,7 +23,11 @@ from tinygpt_tui.ui.pictures.view import Picture, PictureView
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-AGAIN_S = 0.25  # between two paintings of one picture: while a run trains, its curve changes many times a second
+    from textual.app import App
+
+# Between two paintings of one picture, and in multiples of what the last one took: while a run trains, its curve
+# changes many times a second.
+AGAIN_S, AGAIN_TIMES = 0.25, 10
 SAVE, RESTORE = "\x1b7", "\x1b8"  # the cursor
 
 Slot = tuple[Widget, int]  # a view, and which of its pictures
@@ -31,13 +35,14 @@ Slot = tuple[Widget, int]  # a view, and which of its pictures
 
 @dataclass
 class Painted:
-    """A picture on the screen: where, which one, how (for sixels, which have to be repeated), since when."""
+    """A picture on the screen: where, which one, how (for sixels, which have to be repeated), since when, its cost."""
 
     region: Region
     key: Hashable
     sequence: str
     number: int
     at: float
+    cost_s: float
 
 
 class Painter:
@@ -48,7 +53,7 @@ class Painter:
     ) -> None:
         self._write, self._ask, self._clock = write, ask, clock
         self._terminal: Terminal | None = None
-        self._asked = False
+        self._asked = self._waits = False
         self._painted: dict[Slot, Painted] = {}
         self._numbers = count(1 + int(time.time() * 1000) % (1 << 24) * 16)  # not those of another program
 
@@ -105,18 +110,32 @@ class Painter:
                 self._put(place, before.sequence)
             return
         now = self._clock()
-        if before is not None and is_there and now - before.at < AGAIN_S:
-            if lost:
-                self._put(place, before.sequence)
-            slot[0].set_timer(AGAIN_S, slot[0].refresh)
-            return
+        if before is not None and is_there:
+            pause_s = max(AGAIN_S, AGAIN_TIMES * before.cost_s)
+            if now - before.at < pause_s:
+                if lost:
+                    self._put(place, before.sequence)
+                self._wait(slot[0].app, pause_s)
+                return
         from tinygpt_tui.ui.pictures import kitty, sixel  # with numpy, which the first screen does without
 
         pixels = picture.draw(self._terminal.cell)
         number = next(self._numbers) if before is None else before.number
         sequence = kitty.place(pixels, number, place.width, place.height) if is_kitty else sixel.encode(pixels)
-        self._painted[slot] = Painted(place, picture.key, sequence, number, now)
+        self._painted[slot] = Painted(place, picture.key, sequence, number, now, self._clock() - now)
         self._put(place, sequence)
+
+    def _wait(self, app: App[object], seconds: float) -> None:
+        """Look again after a time; the views are not drawn again for it."""
+
+        def paint_again() -> None:
+            self._waits = False
+            if app.screen_stack:
+                self.after_update(app.screen, None)
+
+        if not self._waits:
+            self._waits = True
+            app.set_timer(seconds, paint_again)
 
     def _put(self, place: Region, sequence: str) -> None:
         self._write(f"{SAVE}\x1b[{place.y + 1};{place.x + 1}H{sequence}{RESTORE}")
