@@ -47,8 +47,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_same(self) -> bool:
-        """Whether the table has what was measured."""
-        return self.table is not None and abs(self.table - self.loss) < _SAME
+        """Whether the table has no other figure than what was measured."""
+        return self.table is None or abs(self.table - self.loss) < _SAME
 
 
 class RecordsAgain:
