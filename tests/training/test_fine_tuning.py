@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 import torch
 from makers import MODERN, TEXT, make_run, tiny_gpt
@@ -22,6 +23,7 @@ from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.journal import read_journal
 from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.training.evaluate import whole_loss
 from tinygpt_tui.training.fine_tuning import RATE, check_typed, origin_of
 from tinygpt_tui.training.run import run_training
 
@@ -67,7 +69,8 @@ def test_it_goes_on_from_what_was_learnt(base: RunFolder, tmp_path: Path, capsys
     config = read_config(base.model)
     assert config.trained is not None
     assert told.before == pytest.approx(config.trained.validation_loss, abs=0.01)
-    assert told.after > told.before
+    ids = np.array(new.tokenizer.encode(TEXT[int(0.9 * len(TEXT)) :]))
+    assert told.after == pytest.approx(whole_loss(new.model, ids, new.config.architecture.block_size), abs=0.02)
     words = f"cat {told.before:.2f} → {told.after:.2f}, ötzi {first.validation_loss:.2f} → "
     assert words in capsys.readouterr().err
 
