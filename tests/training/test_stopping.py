@@ -12,7 +12,7 @@ import torch
 from makers import make_run, small_corpus, small_training
 
 from tinygpt_tui import platforms
-from tinygpt_tui.corpora import corpus
+from tinygpt_tui.corpora import corpus, read
 from tinygpt_tui.events.training import Evaluation, RunEnded, Step, TrainingEvent
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
@@ -136,7 +136,7 @@ def end_of(run: RunFolder) -> RunEnded:
     [
         (measure, "try_steps"),
         (prepare, "Training"),
-        (corpus, "decode"),
+        (read, "decode"),
         (corpus, "check_length"),
         (evaluate, "_summed_loss"),
     ],

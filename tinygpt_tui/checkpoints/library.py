@@ -34,7 +34,8 @@ def list_models() -> list[ModelCard]:
 
 
 def in_order(cards: Iterable[ModelCard]) -> list[ModelCard]:
-    """Return cards by name, adapters right after their bases."""
+    """Return cards by name, of which two may be the same, adapters right after their bases."""
+    cards = list(cards)
     known = {card.name: card for card in cards}
 
     def place(card: ModelCard) -> list[str]:
@@ -44,7 +45,7 @@ def in_order(cards: Iterable[ModelCard]) -> list[ModelCard]:
             line.insert(0, card.name)
         return line
 
-    return sorted(known.values(), key=place)
+    return sorted(cards, key=place)
 
 
 def _card(entry: Path, origin: Literal["shipped", "yours"]) -> ModelCard | None:

@@ -44,7 +44,8 @@ def _command(parser: argparse.ArgumentParser) -> Iterator[str]:
     for group in parser._action_groups:
         for action in group._group_actions:
             if not isinstance(action, argparse._SubParsersAction | argparse._HelpAction):
-                yield f".TP\n.B {_text(_invocation(action))}\n{_text(_help(parser, action))}"
+                invocation = _text(_invocation(action)).replace("|", "|\\:")  # a line may end behind each choice
+                yield f".TP\n.B {invocation}\n{_text(_help(parser, action))}"
     for commands in _subcommands(parser):
         for command in commands.values():
             yield from _command(command)

@@ -393,11 +393,11 @@ class Measuring:
 async def test_the_strip_says_how_sure_and_how_right(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tinygpt_tui.ui.inspect.reliability.ReliabilityProcess", Measuring)
     async with opened() as tab:
-        await tab.press("c")
+        await tab.press("S")
         await tab.bench.until(lambda: isinstance(tab.bench.app.screen, ReliabilityScreen))
         await tab.sees("how sure is one?", "30–40", "35%    30%", "90–100", "900", "expected calibration error 6.1%")
         await tab.sees("it says 64% and is right 58% of the time", "too sure", "calibrate one")
-        await tab.press("escape", "c")
+        await tab.press("escape", "S")
         await tab.sees("its text is not here", "download it")
         await tab.press("escape")
         await tab.bench.until(lambda: isinstance(tab.bench.app.screen, InspectScreen))

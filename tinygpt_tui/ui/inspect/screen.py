@@ -58,7 +58,7 @@ class InspectScreen(TabScreen):
         bind_hidden("4", "view('parameters')", "Parameters", "inspect.parameters", "The parameters as a tree"),
         bind_hidden("5", "view('map')", "Map", "inspect.map", "The embeddings as a map"),
         bind_hidden(
-            "c", "reliability", "How sure", "inspect.reliability", "How sure the model is, and how often right"
+            "S", "reliability", "How sure", "inspect.reliability", "How sure the model is, and how often right"
         ),
         bind("full_stop", "token(1)", "Token", "inspect.token", "Select the next token", display=", ."),
         bind_hidden("comma", "token(-1)", "Previous token", "inspect.token_back", "Select the previous token"),

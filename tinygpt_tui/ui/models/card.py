@@ -49,7 +49,7 @@ Details of the model, and the file that each fact is from. The loss is that of t
 split; the curve shows the whole run.
 
 r renames the model, C copies it, d moves it to the trash and z restores it until the program ends; after that it is in
-the system trash. c compares its weights with another model's, e exports it to another program's format. s shows how
+the system trash. c compares its weights with another model's, e exports it to another program's format. S shows how
 sure it is against how often it is right. C copies another program's model into your models.
 """
 
@@ -67,7 +67,7 @@ class CardScreen(Dialog[str]):
         bind("c", "compare", "Compare", "card.compare", "Compare the weights with another model's"),
         bind("C", "adopt", "Copy", "card.keep", "Copy another program's model into your models"),
         bind("e", "export", "Export", "card.export", "Export it to another program's format"),
-        bind_hidden("s", "reliability", "How sure", "card.reliability", "How sure the model is, and how often right"),
+        bind_hidden("S", "reliability", "How sure", "card.reliability", "How sure the model is, and how often right"),
         bind_hidden("tab", "app.focus_next", "Other pane", "card.pane", "Facts or parameters"),
     ]
 

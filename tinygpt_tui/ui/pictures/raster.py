@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from functools import lru_cache
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PIL import Image, ImageDraw, ImageFont
 from rich.cells import cell_len
 from rich.style import Style
 from textual.color import Color
 
 from tinygpt_tui.ui.pictures.snapshot import CELL, Snapshot
+
+if TYPE_CHECKING:
+    from PIL import ImageDraw
 
 Rgb = tuple[int, int, int]
 
@@ -28,7 +30,9 @@ LINES = {"─": "lr", "╌": "lr", "━": "lr", "│": "tb", "┤": "ltb", "├"
 
 
 def to_png(shot: Snapshot) -> bytes:
-    """Return a snapshot as a PNG file."""
+    """Return a snapshot as a PNG file. Raises ImportError without Pillow, which is optional."""
+    from PIL import Image, ImageDraw
+
     wide, high = CELL
     image = Image.new("RGB", (shot.size[0] * wide, shot.size[1] * high), shot.ground.rgb)
     drawing = ImageDraw.Draw(image)
@@ -72,6 +76,8 @@ def _draw(drawing: ImageDraw.ImageDraw, sign: str, left: int, top: int, ink: Rgb
 
 @lru_cache(maxsize=1)
 def _font() -> Any:
+    from PIL import ImageFont
+
     for name in FONTS:
         for suffix in (".ttf", ".ttc"):
             try:
