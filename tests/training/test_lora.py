@@ -77,7 +77,10 @@ def test_it_is_small_and_its_base_stays(name: str) -> None:
     with torch.inference_mode():
         wanted = model.model(torch.tensor(ids))[0, -1].numpy()
     assert tinygpt(["open", "diary", "--keep", "merged"]) == ExitCode.OK
-    shutil.rmtree(paths.models_folder() / "base")
+    (paths.models_folder() / "base").rename(paths.models_folder() / "renamed")
+    with torch.inference_mode():
+        np.testing.assert_array_equal(load(run.model).model(torch.tensor(ids))[0, -1].numpy(), wanted)
+    shutil.rmtree(paths.models_folder() / "renamed")
     opened = open_model(paths.models_folder() / "merged").new_engine()
     np.testing.assert_allclose(opened.prefill(ids[0]), wanted, rtol=1e-4, atol=1e-4)
     with pytest.raises(CheckpointError, match="adapter of base, which is not here"):

@@ -14,7 +14,7 @@ from tinygpt_tui.checkpoints.adapters import Part, adapted, hash_of, shapes_in
 from tinygpt_tui.checkpoints.calibrated import folded
 from tinygpt_tui.checkpoints.card import WEIGHTS, is_native, read_config
 from tinygpt_tui.checkpoints.engines import forward_of, shapes_of
-from tinygpt_tui.checkpoints.library import find_model
+from tinygpt_tui.checkpoints.library import find_model, list_models
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.checkpoints.weights import weight_places
 from tinygpt_tui.errors import CheckpointError, NotFoundError
@@ -107,7 +107,7 @@ def _adapted(
     folder: Path, config: NativeConfig, adapter: Adapter, wanted: Mapping[str, tuple[int, ...]], above: int
 ) -> dict[str, NDArray[Any]]:
     """Return the weights that the adapter in `folder`, or a mix of several, makes of its base's."""
-    base = _base_of(folder, adapter, above)
+    base = _base_of(folder, config.architecture, adapter, above)
     parts = []
     for path, weight in [(Path(one.path), one.weight) for one in adapter.mixed] or [(folder, 1.0)]:
         places = weight_places(path)
@@ -116,7 +116,7 @@ def _adapted(
     return adapted(base.weights, base.config.architecture, config.architecture, wanted, parts)
 
 
-def _base_of(folder: Path, adapter: Adapter, above: int) -> StoredModel:
+def _base_of(folder: Path, architecture: ArchitectureSettings, adapter: Adapter, above: int) -> StoredModel:
     """Read the model that an adapter is for, and check that its weights are those that the adapter was trained on."""
     if above > MOST_ADAPTERS:
         raise CheckpointError(
@@ -126,6 +126,8 @@ def _base_of(folder: Path, adapter: Adapter, above: int) -> StoredModel:
     try:
         path = path if path.exists() else find_model(adapter.base)
     except NotFoundError:
+        if (renamed := _renamed(architecture, adapter)) is not None:
+            return renamed
         raise CheckpointError(
             f"{folder.name} is an adapter of {adapter.base}, which is not here", f"put that model back: {path}"
         ) from None
@@ -136,6 +138,20 @@ def _base_of(folder: Path, adapter: Adapter, above: int) -> StoredModel:
             f"put the old weights back in {path}, or train the adapter again",
         )
     return base
+
+
+def _renamed(architecture: ArchitectureSettings, adapter: Adapter) -> StoredModel | None:
+    """Return the base under another name: the model of the library that has its weights."""
+    for card in list_models():
+        path = Path(card.path)
+        if card.problem or card.base or not is_native(path):
+            continue
+        settings = read_config(path).architecture
+        if msgspec.structs.replace(settings, vocab_size=architecture.vocab_size) == architecture:
+            model = read_folder(path)
+            if hash_of(model.weights) == adapter.sha256:
+                return model
+    return None
 
 
 def _with_head(config: NativeConfig, tensors: Mapping[str, T]) -> dict[str, T]:
