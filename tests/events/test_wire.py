@@ -76,6 +76,7 @@ EXAMPLES: list[typing.Any] = [
     training.Sample(1, "a\nb"),
     training.Saved(1, "best"),
     training.Calibrated(9, 0.8, 2000, 1.25),
+    training.OldText(9, "plays", 1.4, 1.7, "diary"),
     training.TeacherMeasured(0, 1.5),
     training.Paused(1, "full"),
     training.Resumed(1),

@@ -293,19 +293,11 @@ class TinyGPTApp(App[None]):
         if self._lessons is not None:
             self._lessons.show_on(screen)
 
-    def action_save_picture(self) -> None:
-        from tinygpt_tui.ui.shell.picture import picture_of
-
-        self._write_picture(picture_of(self))
-
     @work(exit_on_error=False)
-    async def _write_picture(self, write: Callable[[], list[Path]]) -> None:
-        try:
-            paths = await asyncio.to_thread(write)
-        except TinyGPTError as error:
-            self.notify(error.message, title=error.hint, severity="error", markup=False)
-        else:
-            self.notify(f"The picture is in {' and '.join(map(str, paths))}", markup=False)
+    async def action_save_picture(self) -> None:
+        from tinygpt_tui.ui.shell.picture import save_picture
+
+        await save_picture(self, self.focused)
 
     def action_help(self) -> None:
         from tinygpt_tui.ui.shell.help import HelpScreen

@@ -108,7 +108,8 @@ async def test_a_damaged_settings_file_is_set_aside_before_another_is_written(co
         assert not aside.exists()  # a start alone changes nothing
         app.save_preferences(theme="tinygpt-light")
         await wait_until(pilot, aside.exists)
-        await wait_until(pilot, lambda: b"tinygpt-light" in paths.settings_file().read_bytes())
+        written = paths.settings_file()
+        await wait_until(pilot, lambda: written.exists() and b"tinygpt-light" in written.read_bytes())
     assert aside.read_bytes() == content
 
 
