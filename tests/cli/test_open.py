@@ -64,7 +64,8 @@ def test_as_json_it_is_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert run(["open", str(nanogpt_file(tmp_path)), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["layout"], found["architecture"]["n_head"], found["kept"]) == ("nanogpt", 4, None)
-    assert {"name": "n_head", "value": "4", "source": "file", "detail": "model_args", "doubt": ""} in found["facts"]
+    fact = {"name": "n_head", "value": "4", "source": "file", "detail": "model_args", "doubt": "", "assumed": ""}
+    assert fact in found["facts"]
 
 
 def test_what_the_user_knows_better_stands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -108,9 +108,13 @@ def test_the_lens_ends_with_the_nets_own_answer(settings: ArchitectureSettings) 
     rows = list(logits_after_layers(model, ids, ids.shape[1]))
     assert len(rows) == settings.n_layer + 1
     for whole, last in zip(rows, logits_after_layers(model, ids, 1), strict=True):
+        if whole is None or last is None:  # the head reads another width
+            assert whole is last
+            continue
         torch.testing.assert_close(last, whole[:, -1:], rtol=1e-4, atol=1e-4)
+        assert whole.shape == logits.shape
+    assert rows[-1] is not None
     torch.testing.assert_close(rows[-1], logits)
-    assert all(row.shape == logits.shape for row in rows)
     torch.testing.assert_close(model(ids), logits)  # nothing of it stays
-    if settings.n_layer > 1 and settings.vocab_size > 1:
+    if rows[0] is not None and settings.n_layer > 1 and settings.vocab_size > 1:
         assert (rows[0] - rows[-1]).abs().max() > 1e-3

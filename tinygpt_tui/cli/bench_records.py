@@ -10,6 +10,9 @@ from tinygpt_tui.cli.output import table
 from tinygpt_tui.errors import CorpusError, ExitCode
 from tinygpt_tui.measuring.records import loss_words, read_records
 from tinygpt_tui.platforms import own_command
+from tinygpt_tui.reading import read_bytes
+
+LARGEST = 1 << 24  # bytes of the text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     records = read_records()
     entry, path = require_corpus(records.text.corpus)
-    data = path.read_bytes()
+    data = read_bytes(path, LARGEST)
     if hashlib.sha256(data).hexdigest() != records.text.sha256:
         again = own_command("data", "--download", entry.name)
         raise CorpusError(f"{path} is not the text of the records: its SHA-256 is another", again)
