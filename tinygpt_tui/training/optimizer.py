@@ -14,7 +14,8 @@ from tinygpt_tui.architectures.base import Role
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.training.muon import Muon
 
-# An adapter's matrices start at nothing, and stay small: measured on texts of 60 KB, with ranks of 2 to 8.
+# An adapter's matrices start at nothing, and stay small. Between what was measured with rank 2 on a text of 60 KB:
+# 4 and 16 times for Muon, rates of 0.01 and 0.03 for AdamW.
 ADAPTER_RATE = {"muon": 8.0, "adamw": 30.0}
 PEAK = "peak"  # each group keeps its peak rate; the schedule says what share of it is used
 

@@ -71,7 +71,7 @@ def test_a_terminal_tells_what_it_can(
 
 def test_another_font_is_another_cell_and_silence_costs_nothing() -> None:
     silent = FakeTerminal({})
-    assert silent.questions.typed("\x1b[?1;2c") == "\x1b[?1;2c"  # nobody asked
+    assert silent.questions.typed("\x1b[?1;2c") == "\x1b[?1;2c"  # no question was sent
     silent.questions.ask()
     assert silent.questions.typed("q\x1b[A") == "q\x1b[A"
     silent.questions.ask_size()

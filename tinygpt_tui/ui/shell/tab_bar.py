@@ -47,7 +47,7 @@ class TabBar(Horizontal):
     def __init__(self, tabs: Sequence[ShownTab], current: str, keys: tuple[str, str]) -> None:
         """`keys` are those of help and quit, as they are shown."""
         super().__init__()
-        self._tabs, self._current, self._keys = tabs, current, keys
+        self._current, self._keys = current, keys
         self._end = Static("", classes="-end")
         self._titles = [TabTitle(tab, current=tab.name == current) for tab in tabs]
         self._fit(self.app.size.width)  # before the first layout, so that the first picture is right at once
