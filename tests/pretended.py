@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
 
 import pytest
@@ -25,8 +24,8 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 NAME = "pretended"
 ACROSS = ("aten::_to_copy", "aten::copy_")  # they alone may take from one device and give to another
 FORBIDDEN = (torch.float64, torch.complex64, torch.complex128)
-# torch's autograd counts the devices once, at its first backward pass: a process that has trained on the processor
-# before cannot add one. So these tests have a run of their own (`make test-pretended-device`, part of `make test`).
+# torch's autograd counts the devices once, at its first backward pass, so the device is there from the import on. It
+# changes a process for good: these tests have a run of their own (`make test-pretended-device`, part of `make test`).
 AVAILABLE = os.environ.get("PRETENDED_DEVICE") == "1" and hasattr(
     backend_registration, "_setup_privateuseone_for_python_backend"
 )
@@ -113,7 +112,6 @@ def _compute(func: Any, args: Any, kwargs: Any) -> Any:
     return return_and_correct_aliasing(func, args, kwargs, wrapped) if here else wrapped
 
 
-@cache
 def _register() -> torch.library.Library:
     """Tell torch of the device; `torch.tensor` makes a tensor there where no mode sees it."""
     backend_registration._setup_privateuseone_for_python_backend(NAME)
@@ -136,10 +134,12 @@ def _register() -> torch.library.Library:
     return kernels
 
 
+_KERNELS = _register() if AVAILABLE else None  # they go when the library does
+
+
 @contextmanager
 def pretended_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[torch.device]:
     """Have a pretended device while this is entered; yield it."""
-    _register()
     device = torch.device(NAME, 0)
     to, knows_foreach = nn.Module.to, clip_grad._device_has_foreach_support
 
