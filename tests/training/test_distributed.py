@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
 import pytest
 import torch
 from makers import TEXT, make_run
+from torch import Tensor
 
 from tinygpt_tui import paths, platforms
 from tinygpt_tui.checkpoints.native import load
@@ -22,23 +24,19 @@ from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.index import find_run
 from tinygpt_tui.runs.journal import read_journal
-from tinygpt_tui.training import distributed
+from tinygpt_tui.training import distributed, loop
 from tinygpt_tui.training.distributed import SUMMING, WAITING, Action, ProcessGroup, Setup, join, rendezvous_store
 from tinygpt_tui.training.helper import help_train
+from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.run import run_training
 from tinygpt_tui.workers.processes import process_group_of
 
 MODERN = {"positions": "rotary", "qk_norm": True, "token_shift": 2, "tied_head": False, "ngram_rows": 32}
 
 
-def train(run: RunFolder, stop_at: int = 0) -> list[TrainingEvent]:
-    events = []
+def train(run: RunFolder) -> list[TrainingEvent]:
     with process_group_of(run) as team:
-        for event in run_training(run.model, group=team):
-            events.append(event)
-            if isinstance(event, Step) and event.step == stop_at:
-                Control(run.control).send("stop")
-    return events
+        return list(run_training(run.model, group=team))
 
 
 def losses(events: list[TrainingEvent]) -> list[float]:
@@ -70,12 +68,26 @@ def test_the_same_curve_as_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_going_on_is_exact_with_dropout_too() -> None:
+def test_resuming_is_exact_with_dropout_and_after_a_stop_within_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
     straight = train(make_run("straight", batch_size=5, processes=2, dropout=0.3, **MODERN))
     run = make_run("halved", batch_size=5, processes=2, dropout=0.3, **MODERN)
-    first = train(run, stop_at=5)
+    backward = Training._backward
+
+    def endless_step_six(self: Training) -> Tensor:
+        loss = backward(self)
+        if self.step == 5:
+            Control(run.control).send("stop")
+            while True:
+                time.sleep(0.001)
+        return loss
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "_backward", endless_step_six)
+        patch.setattr(loop, "SLOW_S", 0.0)
+        first = train(run)
     assert (ended(first).reason, ended(first).step, ended(first).message) == ("stopped", 5, "")
     assert helpers() == []
+    assert run.log.read_text("utf-8") == ""  # the helper ended because it was told to
     second = train(run)
     assert isinstance(second[0], RunStarted)
     assert losses(first + second) == losses(straight)

@@ -77,6 +77,8 @@ class ProcessGroup:
         self.rank, self.size = rank, size
         self._on_gpus = on_gpus
         self._in_step = True  # whether the helpers have the weights of the first process
+        self._summed = 0  # how many numbers the last step summed
+        self._owed: tuple[dist.Work | None, Tensor] | None = None  # a sum that the helpers still wait for
 
     @property
     def is_leader(self) -> bool:
@@ -125,13 +127,26 @@ class ProcessGroup:
         gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
         flat = torch.cat([*(gradient.reshape(-1) for gradient in gradients), loss.detach().reshape(1)])
         flat *= self.share(count)
+        self._summed = len(flat)
         with peer_errors():
-            dist.all_reduce(flat, group=self._on_gpus if flat.device.type == "cuda" else None)
+            dist.all_reduce(flat, group=self._group_for(flat))
         place = 0
         for gradient in gradients:
             gradient.copy_(flat[place : place + gradient.numel()].view_as(gradient))
             place += gradient.numel()
         return flat[-1]
+
+    def abandon_step(self, device: torch.device) -> None:
+        """Leave the ordered step without a gradient of this process: the helpers get zeros, and then old weights."""
+        if self.size == 1:
+            return
+        zeros = torch.zeros(self._summed, device=device)
+        with peer_errors():
+            self._owed = dist.all_reduce(zeros, group=self._group_for(zeros), async_op=True), zeros
+        self.invalidate()
+
+    def _group_for(self, tensor: Tensor) -> dist.ProcessGroup | None:
+        return self._on_gpus if tensor.device.type == "cuda" else None
 
     # Sent by the leader
 
@@ -180,6 +195,9 @@ class ProcessGroup:
             return
         try:
             self._send_order(Action.END)
+            if self._owed and self._owed[0]:
+                with peer_errors():
+                    self._owed[0].wait()
         except RunError:
             return
 

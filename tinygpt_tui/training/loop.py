@@ -184,7 +184,7 @@ class Training:
 
     def _abandonable_backward(self) -> Tensor:
         """Do what `_backward` does; if that takes long and a stop comes, undo it and raise Stopping."""
-        if self._step_s < SLOW_S or self.group.size > 1:
+        if self._step_s < SLOW_S or (self.group.size > 1 and not self.group.is_leader):
             return self._backward()
         random, on_device = torch.get_rng_state(), device_random(self.device)
         carried = copied(self._bptt.state()) if self._bptt else None
@@ -192,6 +192,7 @@ class Training:
             with self.commands.abandonable():
                 return self._backward()
         except Stopping:
+            self.group.abandon_step(self.device)
             self.model.zero_grad(set_to_none=True)
             torch.set_rng_state(random)
             set_device_random(self.device, on_device)
