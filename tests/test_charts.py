@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 from rich.segment import Segment
@@ -151,7 +151,19 @@ def test_width_and_height_of_the_chart_come_before_those_of_the_console() -> Non
     size=st.tuples(st.integers(1, 90), st.integers(1, 30)),
     ascii=st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
+@example(
+    [(0.0, 6e15), (1.0, 1e-3), (2.0, 1e-3), (3.0, 1e-3)],
+    [],
+    "line",
+    1.0,
+    None,
+    (False, True),
+    View(),
+    0.5,
+    (4, 4),
+    False,
+)
+@settings(max_examples=60, deadline=None)
 def test_nothing_makes_it_fail_or_change_its_size(
     points, more, kind, level, best, logs, view, smoothing, size, ascii
 ) -> None:
@@ -348,6 +360,17 @@ def test_smoothing_is_the_mean_of_the_neighbours(keep: float, count: int) -> Non
         right = min(reach, place)
         expected.append(values[max(0, place - reach) : place + right + 1].mean())
     np.testing.assert_allclose(smoothed(values, keep), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("place", [0, 50, 99])
+def test_one_huge_value_changes_only_the_means_that_contain_it(place: int) -> None:
+    values = np.linspace(2.0, 1.0, 100)
+    values[place] = 1e17
+    means = smoothed(values, 0.8)
+    alone = np.abs(np.arange(100) - place) > 4
+    assert (means[alone] < 3).all()
+    assert (means[alone & (np.arange(100) >= 4)] > 0.9).all()
+    assert means[place] > 1e15
 
 
 def test_smoothing_does_not_trail_behind_a_falling_curve() -> None:

@@ -19,13 +19,25 @@ def smoothed(values: Floats, smoothing: float) -> Floats:
     reach = round(min(smoothing, 0.9999) / (1 - min(smoothing, 0.9999))) if smoothing > 0 else 0
     if reach < 1 or count < 2:
         return values
-    sums = np.concatenate(([0.0], np.cumsum(values)))
     means = np.empty(count)
     whole = slice(min(reach, count), max(min(reach, count), count - reach))  # where both sides have all neighbours
-    width = 2 * reach + 1
-    means[whole] = (sums[width:] - sums[: max(0, count + 1 - width)]) / width
-    for places in (np.arange(whole.start), np.arange(whole.stop, count)):
-        left = np.maximum(0, places - reach)
-        right = np.minimum(np.minimum(places + reach, 2 * places), count - 1) + 1
-        means[places] = (sums[right] - sums[left]) / (right - left)
+    means[whole] = _sums(values, 2 * reach + 1)[: whole.stop - whole.start] / (2 * reach + 1)
+    start, end = np.arange(whole.start), np.arange(whole.stop, count)
+    last = np.minimum(np.minimum(start + reach, 2 * start), count - 1)
+    means[start] = np.cumsum(values)[last] / (last + 1)
+    means[end] = np.cumsum(values[::-1])[::-1][end - reach] / (count + reach - end)
     return means
+
+
+def _sums(values: Floats, width: int) -> Floats:
+    """The sums of all `width` neighbouring values (N,): N - width + 1, or none.
+
+    Each is the end of one block of `width` and the start of the next, and no difference of larger sums: beside one huge
+    value the others would be lost in its rounding.
+    """
+    blocks = np.zeros((-(-len(values) // width), width))
+    blocks.ravel()[: len(values)] = values
+    to_end = np.cumsum(blocks[:, ::-1], axis=1)[:, ::-1].ravel()
+    from_start = np.cumsum(blocks, axis=1).ravel()
+    first = np.arange(max(0, len(values) - width + 1))
+    return to_end[first] + np.where(first % width, from_start[first + width - 1], 0.0)
