@@ -213,6 +213,16 @@ def test_gradients_are_waited_for_minutes_and_words_for_days(monkeypatch: pytest
     assert team._on_gpus == "gpus"
 
 
+def test_nothing_that_is_imported_later_keeps_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "torch.distributed.nn.functional"
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setattr(distributed.dist, "new_group", lambda **_: None)
+    monkeypatch.setattr(distributed.dist, "init_process_group", lambda *_, **__: imported.append(name in sys.modules))
+    imported: list[bool] = []
+    join(0, 1)
+    assert imported == [True]
+
+
 @pytest.mark.parametrize("uses_libuv", [True, False])
 def test_processes_meet_where_torch_was_built_without_libuv(uses_libuv: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """As on Windows."""

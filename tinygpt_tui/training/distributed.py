@@ -13,6 +13,7 @@ covers.
 from __future__ import annotations
 
 import enum
+import importlib
 import io
 import os
 from collections.abc import Callable, Iterator
@@ -290,6 +291,9 @@ def rank_and_size() -> tuple[int, int]:
 
 def join(rank: int, size: int, store: Store | None = None) -> ProcessGroup:
     """Join the other processes. Raises RunError if they do not come."""
+    # Optimizers import it. Its functions have the group of that moment as a default: imported after the group was made,
+    # they would keep it, and its threads, which release tensors, beyond `leave` and into the end of the interpreter.
+    importlib.import_module("torch.distributed.nn.functional")
     on_gpus = None
     try:
         if not platforms.store_uses_libuv():
