@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Generator
 from typing import TypeVar
 
@@ -43,6 +44,7 @@ def test_all_that_is_copied_is_marked_and_the_longest_is_found(text: str, source
     marked = {at for first, last in found.spans for at in range(first, last)}
     assert marked == {at for first, last in parts for at in range(first, last)}
     assert found.characters == len(marked)
+    assert all(before[1] < after[0] for before, after in itertools.pairwise(found.spans)), "joined where they touch"
     assert (found.longest is None) == (not parts)
     if found.longest is not None:
         start, end, place = found.longest
