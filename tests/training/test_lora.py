@@ -20,7 +20,7 @@ from tinygpt_tui.checkpoints.mixes import weighed
 from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.checkpoints.stored import read_folder
 from tinygpt_tui.cli.main import run as tinygpt
-from tinygpt_tui.errors import CheckpointError, ExitCode
+from tinygpt_tui.errors import CheckpointError, ExitCode, UsageError
 from tinygpt_tui.events.training import Evaluation, RunEnded, Step
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
@@ -118,6 +118,10 @@ def test_only_to_the_weights_that_it_was_trained_on_can_it_be_added() -> None:
     make_model(base, LECTURE, seed=1)
     with pytest.raises(CheckpointError, match=r"diary is an adapter of base, and that model's weights have changed"):
         load(run.model)
+    later = make_adapter(LECTURE, "later", steps=2, evaluate_every=2)
+    list(run_training(later.model))
+    with pytest.raises(UsageError, match="later was trained on other weights of base than diary"):
+        find_model("base+diary+later")
     config = read_config(run.model)
     assert config.adapter is not None
     (run.model / "config.json").write_bytes(

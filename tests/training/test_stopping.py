@@ -7,15 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import torch
-from makers import make_run, small_corpus, small_training
+from makers import VARIANTS, make_run, small_corpus, small_training, tiny_gpt
 
 from tinygpt_tui import platforms
 from tinygpt_tui.corpora import corpus, read
 from tinygpt_tui.events.training import Evaluation, RunEnded, Step, TrainingEvent
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.settings.architecture import ArchitectureSettings
 from tinygpt_tui.training import commands, compiling, evaluate, loop, measure, prepare
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.run import run_training
@@ -71,9 +73,10 @@ def losses(events: list[TrainingEvent]) -> list[float]:
     return [event.loss for event in events if isinstance(event, Step)]
 
 
-@pytest.mark.parametrize("net", [{"dropout": 0.3}, {"name": "gru"}])
-def test_a_slow_step_is_undone(net: dict[str, Any], monkeypatch: pytest.MonkeyPatch, control: Control) -> None:
-    settings, text = small_corpus(small_training(steps=6, evaluate_every=6, sample_tokens=0))
+@pytest.mark.parametrize("net", [tiny_gpt(dropout=0.3), VARIANTS["gru"]], ids=["gpt", "gru"])
+def test_a_slow_step_is_undone(net: ArchitectureSettings, monkeypatch: pytest.MonkeyPatch, control: Control) -> None:
+    training = small_training(steps=6, evaluate_every=6, sample_tokens=0)
+    settings, text = small_corpus(msgspec.structs.replace(training, architecture=net))
     straight = list(Training(settings, text, CPU).events())
     training = Training(settings, text, CPU, control)
     monkeypatch.setattr(loop, "SLOW_S", 0.0)
@@ -89,9 +92,22 @@ def test_a_slow_step_is_undone(net: dict[str, Any], monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Training, "_loss", slow)
     first = list(training.events())
     assert (training.step, training.stopped) == (3, True)
+    state = training.state()  # another training would draw from the same random numbers
     resumed = Training(settings, text, CPU)
-    resumed.load_state(training.state())
+    resumed.load_state(state)
     assert losses(first) + losses(list(resumed.events())) == losses(straight)
+
+
+def test_an_evaluation_may_take_a_second_after_a_stop(monkeypatch: pytest.MonkeyPatch, control: Control) -> None:
+    now = 100.0
+    monkeypatch.setattr(commands.time, "monotonic", lambda: now)
+    asked = commands.Commands(control)
+    control.send("stop")
+    assert not asked.is_late
+    now += 0.9
+    assert not asked.is_late
+    now += 0.2
+    assert asked.is_late
 
 
 def test_a_slow_evaluation_is_cut_short_and_still_due(monkeypatch: pytest.MonkeyPatch, control: Control) -> None:

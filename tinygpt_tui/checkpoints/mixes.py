@@ -55,9 +55,14 @@ def mix_named(name: str, known: Mapping[str, ModelCard]) -> Path:
     configs = [read_config(folder) for folder in folders]
     adapters = [config.adapter for config in configs]
     for part, adapter in zip(parts, adapters, strict=True):
-        if adapter is None or adapters[0] is None or (adapter.base, adapter.sha256) != (base, adapters[0].sha256):
+        if adapter is None or adapter.base != base or adapters[0] is None:
             problem = f"is no adapter of {base}" if base else "is no adapter"
             raise UsageError(f"{part.name} {problem}", "`tinygpt-tui models` lists each adapter under its base")
+        if adapter.sha256 != adapters[0].sha256:
+            raise UsageError(
+                f"{part.name} was trained on other weights of {base} than {parts[0].name}",
+                "mix adapters of the same weights",
+            )
     widest = [place for place, folder in enumerate(folders) if any(one.endswith(ROWS) for one in weight_places(folder))]
     if len(widest) > 1:
         both = " and ".join(parts[place].name for place in widest[:2])
