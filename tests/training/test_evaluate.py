@@ -7,8 +7,9 @@ import pytest
 import torch
 from makers import LECTURE, MODERN, random_ids, random_model
 
+from tinygpt_tui.corpora.rows import Rows
 from tinygpt_tui.training import evaluate
-from tinygpt_tui.training.evaluate import spread_windows, summed_losses, whole_loss
+from tinygpt_tui.training.evaluate import summed_losses, whole_loss
 
 
 @torch.no_grad()
@@ -30,7 +31,7 @@ def test_it_is_the_mean_over_each_token(length: int, at_once: int, monkeypatch: 
     ids = random_ids(length)
     naive = naive_losses(model, ids, 8)
     assert whole_loss(model, np.array(ids), 8) == pytest.approx(sum(naive) / len(naive), rel=1e-4)
-    assert sum(count for _, count in summed_losses(model, np.array(ids), 8)) == length - 1
+    assert sum(count for _, count in summed_losses(model, Rows.side_by_side(np.array(ids), 8))) == length - 1
 
 
 def test_the_model_is_left_in_its_mode_and_without_gradients() -> None:
@@ -38,7 +39,7 @@ def test_the_model_is_left_in_its_mode_and_without_gradients() -> None:
     ids = np.array(random_ids(40))
     losses = [whole_loss(model, ids, 8) for _ in range(2)]
     assert losses[0] == losses[1]  # no dropout
-    for _ in summed_losses(model, ids, 8):
+    for _ in summed_losses(model, Rows.side_by_side(ids, 8)):
         assert model.training  # also between two pieces
     assert torch.is_grad_enabled()
     assert all(parameter.grad is None for parameter in model.parameters())
@@ -49,17 +50,12 @@ def test_the_model_is_left_in_its_mode_and_without_gradients() -> None:
 @pytest.mark.parametrize("wanted", [1, 24, 40, 1000])
 def test_some_windows_are_read_first_and_the_rest_after_them(wanted: int) -> None:
     model, ids = random_model(MODERN), np.array(random_ids(75))
-    first = spread_windows(len(ids), 8, wanted)
+    rows = Rows.side_by_side(ids, 8)
+    first = rows.spread(wanted)
     assert len(set(first)) == len(first) == min(9, -(-wanted // 8))
-    pieces = list(summed_losses(model, ids, 8, first))
+    pieces = list(summed_losses(model, rows, first))
     naive = np.array(naive_losses(model, ids.tolist(), 8))
     chosen = [place for window in first for place in range(window * 8, window * 8 + 8)]
     assert pieces[0] == (pytest.approx(naive[chosen].sum(), rel=1e-4), len(chosen))
     assert sum(loss for loss, _ in pieces) == pytest.approx(naive.sum(), rel=1e-4)
     assert sum(count for _, count in pieces) == 74
-
-
-def test_windows_are_spread_evenly() -> None:
-    assert spread_windows(101, 10, 0).tolist() == []
-    assert spread_windows(101, 10, 20).tolist() == [2, 7]
-    assert spread_windows(8001, 8, 80).tolist() == list(range(50, 1000, 100))

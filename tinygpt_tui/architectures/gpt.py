@@ -137,7 +137,7 @@ class GPT(LanguageModel):
         )
 
     def _start_weights(self) -> None:
-        """Draw the first weights: nanoGPT's, or the modern start in which every block begins as "add nothing".
+        """Draw the first weights: nanoGPT's, microgpt's (normal), or a start at which every block adds nothing.
 
         The lecture's early stages leave them as torch draws them: embeddings of size 1, and products that keep it.
         """
@@ -148,7 +148,9 @@ class GPT(LanguageModel):
         for name, parameter in self.named_parameters():
             if "shares" in name or parameter.dim() < 2:
                 continue  # shifts start at zero; norms at one and biases at zero, below
-            if not modern:
+            if s.start == "normal":
+                nn.init.normal_(parameter, std=0.08)
+            elif not modern:
                 residual = name.endswith("c_proj.weight")
                 nn.init.normal_(parameter, std=0.02 / math.sqrt(2 * s.n_layer) if residual else 0.02)
             elif name.endswith("c_proj.weight"):

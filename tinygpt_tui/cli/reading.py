@@ -36,9 +36,9 @@ def open_corpus(arguments: argparse.Namespace) -> tuple[CorpusEntry, CorpusText]
 
     Raises NotFoundError, CorpusError, StorageError, UsageError.
     """
-    choices = Choices(arguments.encoding, arguments.field, arguments.documents)
     found = [require_corpus(name) for name in arguments.corpus]
     entry, path = found[0]
+    choices = Choices(arguments.encoding, arguments.field, arguments.documents).or_else(entry.row.documents)
     if len(found) > 1 or is_gathered(str(path)) or choices != Choices(arguments.encoding):
         if arguments.encoding != AUTO:
             check_encoding(arguments.encoding)

@@ -7,9 +7,12 @@ windows would fill the memory: it is computed, number by number, where it is nee
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygpt_tui.corpora.rows import Rows
 from tinygpt_tui.tokenizers.char import Ids
 
 MOST_LISTED = 1 << 22  # windows whose order is a list in memory
@@ -18,19 +21,57 @@ ROUNDS = 6  # of the network that computes a longer order
 Order = NDArray[np.int64] | NDArray[np.uint64]
 
 
+class Batches(Protocol):
+    """What makes up each step."""
+
+    def batch(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return inputs and targets of `step` (from 0), each (B, T); targets may be IGNORED."""
+
+
+class Shuffle:
+    """The numbers below `count`, each once in an epoch, in a new order; and for each epoch a phase below `phases`."""
+
+    def __init__(self, count: int, seed: int, phases: int = 1) -> None:
+        self.count, self._seed, self._phases = count, seed, phases
+        self._epoch = -1
+        self._phase = 0
+        self._order: Order = np.empty(0, dtype=np.int64)  # of the numbers; or the keys by which it is computed
+
+    def draw(self, first: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the numbers (count,) from draw number `first` on, and the phases of their epochs (count,)."""
+        epochs, places = np.divmod(first + np.arange(count), self.count)
+        numbers, phases = np.empty(count, dtype=np.int64), np.empty(count, dtype=np.int64)
+        for epoch in np.unique(epochs):
+            numbers[epochs == epoch] = self._numbers(int(epoch), places[epochs == epoch])
+            phases[epochs == epoch] = self._phase
+        return numbers, phases
+
+    def _numbers(self, epoch: int, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the numbers (P,) that are drawn at `places` (P,) of an epoch, whose phase is the current one then."""
+        listed = self.count <= MOST_LISTED
+        if epoch != self._epoch:
+            random = np.random.default_rng((self._seed, epoch))
+            self._phase = int(random.integers(self._phases))
+            if listed:
+                self._order = random.permutation(self.count)
+            else:
+                self._order = random.integers(1 << 63, size=ROUNDS, dtype=np.uint64)
+            self._epoch = epoch
+        order = self._order[places] if listed else shuffled(places, self.count, self._order)
+        return order.astype(np.int64)
+
+
 class Windows:
     """The windows of one split; `batch(step)` gives inputs and targets."""
 
     def __init__(self, ids: Ids, block_size: int, batch_size: int, seed: int) -> None:
         """`ids` (N,) with N > block_size."""
         assert len(ids) > block_size, "a window needs one token more than its length"
-        self._ids, self._block_size, self._batch_size, self._seed = ids, block_size, batch_size, seed
+        self._ids, self._block_size, self._batch_size = ids, block_size, batch_size
         # One window fewer than fit, so that every phase leaves room for the whole epoch.
         self.windows_per_epoch = max(1, len(ids) // block_size - 1)
-        self._phases = min(block_size, len(ids) - self.windows_per_epoch * block_size)
-        self._epoch = -1
-        self._phase = 0
-        self._order: Order = np.empty(0, dtype=np.int64)  # of the windows; or the keys by which it is computed
+        phases = min(block_size, len(ids) - self.windows_per_epoch * block_size)
+        self._shuffle = Shuffle(self.windows_per_epoch, seed, phases)
 
     def batch(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return inputs and targets of `step` (from 0), each (B, T); the targets are one token later."""
@@ -38,26 +79,22 @@ class Windows:
 
     def rows(self, first: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return inputs and targets of `count` windows from number `first` on, each (count, T)."""
-        epochs, places = np.divmod(first + np.arange(count), self.windows_per_epoch)
-        starts = np.empty(count, dtype=np.int64)
-        for epoch in np.unique(epochs):
-            starts[epochs == epoch] = self._starts(int(epoch), places[epochs == epoch])
+        numbers, phases = self._shuffle.draw(first, count)
+        starts = phases + numbers * self._block_size
         rows = self._ids[starts[:, None] + np.arange(self._block_size + 1)].astype(np.int64, copy=False)
         return rows[:, :-1], rows[:, 1:]
 
-    def _starts(self, epoch: int, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return where in the text the windows (W,) are that are drawn at `places` of an epoch."""
-        listed = self.windows_per_epoch <= MOST_LISTED
-        if epoch != self._epoch:
-            random = np.random.default_rng((self._seed, epoch))
-            self._phase = int(random.integers(self._phases))
-            if listed:
-                self._order = random.permutation(self.windows_per_epoch)
-            else:
-                self._order = random.integers(1 << 63, size=ROUNDS, dtype=np.uint64)
-            self._epoch = epoch
-        order = self._order[places] if listed else shuffled(places, self.windows_per_epoch, self._order)
-        return self._phase + order.astype(np.int64) * self._block_size
+
+class ShuffledRows:
+    """Rows in a new order each epoch, as many in a batch as it says; `batch(step)` gives inputs and targets."""
+
+    def __init__(self, rows: Rows, batch_size: int, seed: int) -> None:
+        self._rows, self._batch_size, self._shuffle = rows, batch_size, Shuffle(len(rows), seed)
+
+    def batch(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return inputs and targets of `step` (from 0), each (B, T): see Rows."""
+        numbers, _ = self._shuffle.draw(step * self._batch_size, self._batch_size)
+        return self._rows.batch(numbers)
 
 
 class MixedWindows:

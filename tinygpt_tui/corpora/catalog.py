@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from tinygpt_tui import paths
+from tinygpt_tui.corpora.formats import Documents
 from tinygpt_tui.corpora.gathering import STDIN, gathered_name, is_gathered, sources_exist
 from tinygpt_tui.corpora.read import GATHERED
 from tinygpt_tui.errors import NotFoundError
@@ -20,7 +21,8 @@ CATALOG = "CATALOG.toml"
 class CatalogRow(msgspec.Struct, frozen=True, kw_only=True):
     """One table of `CATALOG.toml`: source, licence, size and checksum of a text.
 
-    `entropy` is the text's true entropy, nats per character, where it was made by a grammar.
+    `entropy` is the text's true entropy, nats per character, where it was made by a grammar; `documents` is what a
+    document is, if it is not the whole file.
     """
 
     title: str
@@ -33,6 +35,7 @@ class CatalogRow(msgspec.Struct, frozen=True, kw_only=True):
     url: str = ""
     characters: int = 0
     entropy: float | None = None
+    documents: Documents = "auto"
 
 
 class CorpusEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from itertools import chain, islice
 from pathlib import PurePosixPath
@@ -57,6 +57,10 @@ class Choices:
     encoding: str = AUTO
     field: str = ""
     documents: Documents = "auto"
+
+    def or_else(self, documents: Documents) -> Choices:
+        """Return them with these documents if none were chosen."""
+        return replace(self, documents=documents) if self.documents == "auto" else self
 
 
 AS_IT_IS = Choices()

@@ -97,8 +97,11 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
     ] = ()
 
     start: Annotated[
-        Literal["gpt2", "zero_residual", "torch"],
-        Meta(description="initial weights: GPT-2's, blocks that start by adding nothing, or torch's own"),
+        Literal["gpt2", "zero_residual", "normal", "torch"],
+        Meta(
+            description="initial weights: GPT-2's, blocks that start by adding nothing, the same normal distribution "
+            "for all, or torch's own"
+        ),
     ] = "gpt2"
 
     @property

@@ -37,6 +37,13 @@ class TrainingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
         Meta(ge=0, le=100_000, description="train for this long by the clock; 0: as many steps as `steps` says"),
     ] = 0.0
     batch_size: Annotated[int, Meta(ge=1, le=4096, description="windows of block_size tokens in one step")] = 16
+    windows: Annotated[
+        Literal["anywhere", "documents"],
+        Meta(
+            description="what a window is: a part of the text that may begin anywhere, or a document from its "
+            "beginning; a longer document is several windows"
+        ),
+    ] = "anywhere"
     optimizer: Annotated[
         Literal["adamw", "muon"],
         Meta(description="muon updates the blocks' matrices and AdamW the rest; adamw updates all"),

@@ -13,17 +13,17 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.corpora.rows import rows_of
 from tinygpt_tui.events.training import Evaluation, Progress, TrainingEvent
 from tinygpt_tui.planning.evaluation_plan import evaluation_spacing, evaluation_tokens, judged_tokens
 from tinygpt_tui.planning.time_budget import TimeBudget
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.char import Ids
 from tinygpt_tui.training.commands import Commands
-from tinygpt_tui.training.evaluate import judged_windows, spread_windows, summed_losses
+from tinygpt_tui.training.evaluate import summed_losses
 from tinygpt_tui.training.state import copied
 from tinygpt_tui.training.stopwatch import Stopwatch
 from tinygpt_tui.words import part_words
@@ -51,9 +51,9 @@ class Evaluations:
         self.calibrated_on = 0  # tokens that a calibration reads after the end; 0: there will be none
         self.last = self.last_whole = -1  # the steps of the last evaluation, and of the last that read everything
         self._patience, self._target = settings.patience, settings.stop_at_loss
-        self._validation, self._commands, self._time_budget = validation, commands, time_budget
+        self._commands, self._time_budget = commands, time_budget
+        self._rows, self._size = rows_of(validation, settings, settings.architecture.block_size), len(validation)
         self._timed = time_budget.timed and not settings.evaluate_every  # the clock spaces the evaluations
-        self._block_size = settings.architecture.block_size
         self._best_part = math.inf  # the best weights' loss on what every evaluation reads
         self._best_weights: dict[str, Tensor] | None = None  # until they were measured on the whole split
         self._without_better = 0  # regular evaluations since the best
@@ -63,19 +63,18 @@ class Evaluations:
 
     def read_part(self, settings: TrainingSettings, tokens: int) -> None:
         """Let interim evaluations read about `tokens` of the validation split; 0: as many as the final one."""
-        split = len(self._validation)
-        judged = judged_tokens(settings, split)
-        self._first: NDArray[np.int64] = spread_windows(split, self._block_size, tokens)
-        self._others = judged_windows(split, self._block_size, judged, self._first)
-        self.part_tokens = len(self._first) * self._block_size
+        rows, judged = self._rows, judged_tokens(settings, self._size)
+        self._first = rows.spread(tokens)
+        self._others = None if judged >= self._size else np.setdiff1d(rows.spread(judged), self._first)
+        self.part_tokens = rows.tokens_in(self._first)
         # What a final evaluation reads; 0: all of the split.
-        self._judged = 0 if self._others is None else self.part_tokens + len(self._others) * self._block_size
-        self._spacing = evaluation_spacing(settings, split, self.part_tokens)
+        self._judged = 0 if self._others is None else self.part_tokens + rows.tokens_in(self._others)
+        self._spacing = evaluation_spacing(settings, self._size, self.part_tokens)
 
     @property
     def reads(self) -> str:
         """How much of the validation split evaluations read, in words; empty if each reads all of it."""
-        split = len(self._validation)
+        split = self._size
         last = part_words(self._judged, split) if self._judged else "all"
         if self.part_tokens:
             part = part_words(self.part_tokens, split)
@@ -151,7 +150,7 @@ class Evaluations:
 
     def _more_at_the_end(self, whole: bool) -> float:
         """How much more is read at the end than by an evaluation now, as a multiple of that."""
-        final = self._judged or len(self._validation)
+        final = self._judged or self._size
         calibration = (
             self.calibrated_on + final if self.calibrated_on else 0
         )  # the calibrated weights are measured, too
@@ -225,9 +224,9 @@ class Evaluations:
         Yields its progress if it takes long: the state must not be saved then. Raises _CutShort.
         """
         total, count, part = 0.0, 0, math.nan
-        goal = (self._judged or len(self._validation) - 1) if whole else self.part_tokens
+        goal = (self._judged or self._rows.tokens) if whole else self.part_tokens
         reported_at = time.monotonic()
-        pieces = summed_losses(model, self._validation, self._block_size, self._first, self._others)
+        pieces = summed_losses(model, self._rows, self._first, self._others)
         for loss, tokens in self._commands.until_late(pieces):
             if self._commands.consume("stop"):
                 if self._commands.stopped:

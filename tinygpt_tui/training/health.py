@@ -52,7 +52,8 @@ class HealthCheck:
         """Yield what is new at an evaluation, and prepare to measure the next step."""
         if step == 0:
             # The first step says nothing: AdamW moves everything by its whole rate, and some weights start near 0.
-            yield from self._news(self._drawn())
+            if self._settings.windows == "anywhere":
+                yield from self._news(self._drawn())
             return
         yield from self._news(self._dead(model, step))
         self._before = {name: weight.detach().clone() for name, weight in _matrices(model)}

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.table import build
-from tinygpt_tui.corpora.batches import MixedWindows, Windows
+from tinygpt_tui.corpora.batches import Batches, MixedWindows, ShuffledRows, Windows
 from tinygpt_tui.corpora.corpus import Corpus
+from tinygpt_tui.corpora.rows import IGNORED, rows_of
 from tinygpt_tui.corpora.streams import Streams
 from tinygpt_tui.errors import RunError
 from tinygpt_tui.events.training import Evaluation, Note, RolledBack, Sample, Step, TeacherMeasured, TrainingEvent
@@ -87,16 +88,20 @@ class Training:
         self._extensions = tuple(extensions)
         self._bptt: TruncatedBPTT | None = None
         length = settings.architecture.training_length
-        if settings.architecture.is_stateful:
+        self._tokens_a_step = float(settings.batch_size * length)
+        if settings.windows == "documents":
+            rows = rows_of(corpus.train, settings, length)
+            self._windows: Batches = ShuffledRows(rows, settings.batch_size, settings.seed)
+            self._tokens_a_step = settings.batch_size * rows.tokens / len(rows)
+        elif settings.architecture.is_stateful:
             streams = Streams(corpus.train, settings.architecture.block_size, settings.batch_size, settings.seed)
-            self._windows: Windows | MixedWindows | Streams = streams
+            self._windows = streams
             self._bptt = TruncatedBPTT(streams)
         else:
             self._windows = windows = Windows(corpus.train, length, settings.batch_size, settings.seed)
             if settings.mix_old and len(corpus.old):
                 old = Windows(corpus.old, length, settings.batch_size, settings.seed)
                 self._windows = MixedWindows(windows, old, settings.batch_size, settings.mix_old)
-        self._tokens_a_step = settings.batch_size * length
         self._sampled = -1  # the step of the last regular sample
         self._good: dict[str, Any] | None = None  # the state at the last regular evaluation
         self._step_s = math.inf  # what the last step took
@@ -215,8 +220,11 @@ class Training:
                 logits = self._bptt.logits(self.model, inputs, self.step)
             else:
                 logits = self.compiling.forward(self.model)(inputs)
-            goals = targets.reshape(-1) if self.teacher is None else self._probabilities(self.teacher, inputs)
-        return F.cross_entropy(logits.float().view(-1, logits.shape[-1]), goals)
+            goals, logits = targets.reshape(-1), logits.float().flatten(0, 1)
+            if self.teacher is not None:
+                counted = goals != IGNORED
+                goals, logits = self._probabilities(self.teacher, inputs)[counted], logits[counted]
+        return F.cross_entropy(logits, goals)
 
     @torch.no_grad()
     def _probabilities(self, teacher: LanguageModel, inputs: Tensor) -> Tensor:

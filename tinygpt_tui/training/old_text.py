@@ -12,6 +12,7 @@ from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.native import checkpoint_of
 from tinygpt_tui.checkpoints.stored import StoredModel, read_folder, read_model
 from tinygpt_tui.corpora.read import read_text
+from tinygpt_tui.corpora.rows import Rows
 from tinygpt_tui.errors import NotFoundError, UsageError
 from tinygpt_tui.events.training import OldText, TrainingEvent
 from tinygpt_tui.foreign.calibration_texts import FOLDER
@@ -20,7 +21,7 @@ from tinygpt_tui.runs.texts import text_of
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import Ids
-from tinygpt_tui.training.evaluate import spread_windows, summed_losses
+from tinygpt_tui.training.evaluate import summed_losses
 from tinygpt_tui.training.fine_tuning import text_for
 from tinygpt_tui.training.loop import Training
 
@@ -69,10 +70,10 @@ def _loss(stored: StoredModel, text: str, training: Training) -> float | None:
     """Return the loss on a part of `text`, nats per character; None if a stop comes before the end."""
     model = checkpoint_of(stored, training.device).model
     ids = np.array(stored.tokenizer.encode(text), dtype=np.int64)
-    window = stored.config.architecture.block_size
-    windows = spread_windows(len(ids), window, JUDGED)
-    pieces = list(training.commands.until_late(summed_losses(model, ids, window, windows, windows[:0])))
+    rows = Rows.side_by_side(ids, stored.config.architecture.block_size)
+    chosen = rows.spread(JUDGED)
+    pieces = list(training.commands.until_late(summed_losses(model, rows, chosen, chosen[:0])))
     total, count = (sum(each) for each in zip(*pieces, strict=True)) if pieces else (0.0, 0)
-    if count < len(windows) * window or not count:
+    if count < rows.tokens_in(chosen) or not count:
         return None
     return total / count * len(ids) / len(text)

@@ -33,6 +33,7 @@ from tinygpt_tui.settings.tokenizer import CHARACTERS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import Ids
+from tinygpt_tui.tokenizers.documents import DocumentTokenizer
 from tinygpt_tui.tokenizers.table import tokenizer_from
 from tinygpt_tui.training.device import choose_device, devices
 from tinygpt_tui.training.distributed import ALONE, ProcessGroup
@@ -45,6 +46,7 @@ from tinygpt_tui.training.vocabulary import tokenizer_for
 from tinygpt_tui.words import threads as threads_in_words
 
 R = TypeVar("R")
+NO_DOCUMENTS = "the text has no documents: its windows begin anywhere; `--documents lines` makes each line one"
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,9 @@ def preparing(
         corpus, reference, notes = yield from _read_corpus(folder, settings, tokenizer, control)
     else:
         reference, notes = settings.corpus, []
+    if chosen.windows == "documents" and not isinstance(corpus.tokenizer, DocumentTokenizer):
+        chosen = msgspec.structs.replace(chosen, windows="anywhere")
+        notes = [*notes, NO_DOCUMENTS]
     architecture = msgspec.structs.replace(chosen.architecture, vocab_size=corpus.tokenizer.size)
     chosen = msgspec.structs.replace(chosen, architecture=architecture)
     if not _is_placed(chosen, state, group) and group.size == 1:
@@ -109,8 +114,9 @@ def preparing(
     if chosen.mix_old and settings.start is not None:
         with _until_stop(control):
             corpus = dataclasses.replace(corpus, old=old_ids(settings.start, chosen, corpus.tokenizer))
-    corpus, aside = set_aside(corpus, chosen.calibration_share, architecture.training_length)
-    if chosen.calibration_share and not len(aside):
+    share = chosen.calibration_share if chosen.windows == "anywhere" else 0.0  # it reads windows that begin anywhere
+    corpus, aside = set_aside(corpus, share, architecture.training_length)
+    if share and not len(aside):
         notes.append(TOO_SHORT)
     with _until_stop(control):
         learned = teacher.model.to(device) if teacher else None

@@ -140,6 +140,7 @@ class TrainCorpus(Vertical):
 
     def _choose(self, entry: CorpusEntry, choices: Choices = AS_IT_IS) -> None:
         self.cancel()
+        choices = choices.or_else(entry.row.documents)
         self._chosen, self.problem, self._choices = entry, "", choices
         self._picker.show_choices(choices, own=entry.own)
         self._picker.show_entries(self._entries(), entry.name)

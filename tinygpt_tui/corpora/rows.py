@@ -1,0 +1,76 @@
+"""The windows of a split as rows of a batch: pieces of the text side by side, or documents, each from its beginning."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygpt_tui.settings.training import TrainingSettings
+from tinygpt_tui.tokenizers.char import Ids
+
+IGNORED = -100  # a target that no loss counts: torch's own number for it
+BOUNDARY_ID = 0  # of a DocumentTokenizer
+
+Places = NDArray[np.int64]
+
+
+class Rows:
+    """Rows of `ids` (N,): the targets of row r are `lengths[r]` tokens from `starts[r]` on, the inputs those before.
+
+    A row that begins with the text, or with a document, reads a boundary first.
+    """
+
+    def __init__(self, ids: Ids, starts: Places, lengths: Places, whole: int) -> None:
+        """`starts` and `lengths` (R,); the first `whole` rows are used where a part of them is read."""
+        self._ids, self._starts, self._lengths, self._whole = ids, starts, lengths, whole
+        self.tokens = int(lengths.sum())  # in all targets
+        self.longest = int(lengths.max())
+
+    @classmethod
+    def side_by_side(cls, ids: Ids, length: int) -> Rows:
+        """Return windows of `length` in which every token but the first is predicted once; the last may be shorter."""
+        starts = np.arange(1, len(ids), length)
+        return cls(ids, starts, np.minimum(length, len(ids) - starts), (len(ids) - 1) // length)
+
+    @classmethod
+    def of_documents(cls, ids: Ids, length: int) -> Rows:
+        """Return the documents, each with the boundary behind it; one longer than `length` is cut into several rows."""
+        ends = np.append(np.flatnonzero(ids[:-1] == BOUNDARY_ID) + 1, len(ids))
+        begins = np.insert(ends[:-1], 0, 0)
+        pieces = -(-(ends - begins) // length)
+        which = np.repeat(np.arange(len(ends)), pieces)
+        piece = np.arange(len(which)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+        starts = begins[which] + piece * length
+        return cls(ids, starts, np.minimum(length, ends[which] - starts), len(which))
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def tokens_in(self, numbers: Places) -> int:
+        """Return how many targets the rows `numbers` (n,) have."""
+        return int(self._lengths[numbers].sum())
+
+    def spread(self, wanted: int) -> Places:
+        """Return which rows (n,) hold about `wanted` targets, evenly spread over all."""
+        each = self._lengths[: self._whole].mean() if self._whole else 1.0
+        count = min(self._whole, math.ceil(wanted / each))
+        return ((np.arange(count) + 0.5) * self._whole / max(1, count)).astype(np.int64)
+
+    def batch(self, numbers: Places) -> tuple[Places, Places]:
+        """Return inputs and targets of the rows `numbers` (B,), each (B, T) with T the longest one's length.
+
+        Shorter ones are filled up at their ends, with IGNORED targets.
+        """
+        starts, lengths = self._starts[numbers, None], self._lengths[numbers, None]
+        columns = np.arange(lengths.max())
+        places, is_inside = starts + columns, columns < lengths
+        targets = np.where(is_inside, self._ids[np.minimum(places, len(self._ids) - 1)].astype(np.int64), IGNORED)
+        inputs = np.where(is_inside & (places > 0), self._ids[np.clip(places, 1, len(self._ids)) - 1], BOUNDARY_ID)
+        return inputs.astype(np.int64), targets
+
+
+def rows_of(ids: Ids, settings: TrainingSettings, length: int) -> Rows:
+    """Return the rows of a split that `settings` ask for, at most `length` long."""
+    return Rows.of_documents(ids, length) if settings.windows == "documents" else Rows.side_by_side(ids, length)
