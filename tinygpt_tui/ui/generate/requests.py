@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tinygpt_tui.ui.generate.text_pane import TextPane
     from tinygpt_tui.ui.generate.workspace import Workspace
 
+NO_MODEL = "there is no model yet; train one in the Train tab (F3)"
 FEW = 120  # tokens, to have a text for the microscope
 
 
@@ -66,20 +67,11 @@ class Writer:
 
     def __init__(self, panes: Workspace) -> None:
         self._panes, self._chooser, self._pane, self._form = panes, panes.chooser, panes.pane, panes.form
-        self._early: str | None = None  # typed faster than the models were read
         self._look_next = False  # the microscope opens when the text has ended
 
     def generate(self, prompt: str) -> bool:
         """Continue a prompt; return whether that has started."""
-        if not self._chooser.models.loaded:
-            self._early = prompt
-            return False
         return self.write(fresh(self._pane, prompt))
-
-    def early(self) -> str | None:
-        """Return the prompt that came before the models, once."""
-        prompt, self._early = self._early, None
-        return prompt
 
     def look_inside(self, prompt: str) -> bool:
         """Continue a prompt with a short text, and open the microscope at its end."""
@@ -100,8 +92,8 @@ class Writer:
         if request is None:
             return False
         if model is None or model.card.problem:
-            words = model.card.problem if model else "there is no model yet; train one in the Train tab (F3)"
-            self._pane.notify(words, severity="warning")
+            none = NO_MODEL if self._chooser.models.loaded else "the models are still being read: try again"
+            self._pane.notify(model.card.problem if model else none, severity="warning", markup=False)
             return False
         if settings is None:
             self._pane.notify(self._form.problem, title="sampling", severity="error", markup=False)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import ClassVar
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.message import Message
@@ -37,11 +37,14 @@ from tinygpt_tui.ui.shell.selection import Selection, TextPlace
 from tinygpt_tui.ui.shell.tab_screen import PaletteCommand, TabScreen
 from tinygpt_tui.ui.shell.unexpected import log_unexpected
 
+REOPEN = "generate.go_on"  # the binding that also reopens the last session
+
 
 class GenerateScreen(TabScreen):
     """Connects three panes: the models, the text with its prompt, the sampling settings."""
 
     TAB = "generate"
+    READS = True
     HORIZONTAL_BREAKPOINTS = [(0, "-usual"), (VERY_WIDE, "-very-wide")]  # noqa: RUF012 (declared so by Textual)
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high"), (32, "-tall")]  # noqa: RUF012 (declared so by Textual)
     AUTO_FOCUS = "#prompt"
@@ -94,6 +97,14 @@ class GenerateScreen(TabScreen):
         if error is not None:
             log_unexpected(error)
             self.workbench.unsaved = error
+
+    def missing_for(self, event: events.Key | events.Paste) -> asyncio.Event | None:
+        """Return the models or the last session, if a key needs them."""
+        if (missing := super().missing_for(event)) is not None or isinstance(event, events.Paste):
+            return missing
+        reopens = any(binding.id == REOPEN for binding in self._bindings.key_to_bindings.get(event.key, ()))
+        sought = self.pane.welcome.sought
+        return sought if reopens and self.pane.is_new and not sought.is_set() else None
 
     def _selection(self) -> Selection | None:
         """Return what is selected here, for other tabs."""
@@ -222,8 +233,7 @@ class GenerateScreen(TabScreen):
         elif message.gone:
             words = f"{message.gone} is missing; {self.chooser.card.name} is used now"
             self.notify(words, severity="warning", markup=False)
-        if (prompt := self._writer.early()) is not None:
-            self._generate(prompt)
+        self.known.set()
 
     @on(ModelChooser.Used)
     def _used(self, message: ModelChooser.Used) -> None:
@@ -251,7 +261,9 @@ class GenerateScreen(TabScreen):
     # The text
 
     @on(Welcome.Chosen)
+    @work(exit_on_error=False)
     async def _card_chosen(self, message: Welcome.Chosen) -> None:
+        await self.known.wait()
         await self.run_action(message.action)
 
     def action_microscope(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import ClassVar, NamedTuple
 
 from rich.text import Text
@@ -67,25 +68,23 @@ class Welcome(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.last: SessionCard | None = None  # the session that was written last
+        self.sought = asyncio.Event()  # set when `last` is known
 
     def on_mount(self) -> None:
         """Look for the last session, behind the first picture."""
-        self.call_after_refresh(self._find_last)
+        self.call_after_refresh(self._show_last)
 
-    @work(thread=True, exit_on_error=False)
-    def _find_last(self) -> None:
+    @work(exit_on_error=False)
+    async def _show_last(self) -> None:
         try:
-            cards = SessionStore().cards()
+            cards = await asyncio.to_thread(SessionStore().cards)
         except TinyGPTError:
-            return  # the list of sessions says why
-        last = next((card for card in cards if not card.problem and card.heading), None)
-        if last is not None:
-            self.app.call_from_thread(self._show_last, last)
-
-    def _show_last(self, last: SessionCard) -> None:
-        self.last = last
-        self.refresh()
-        self.screen.refresh_bindings()
+            cards = []  # the list of sessions says why
+        self.last = next((card for card in cards if not card.problem and card.heading), None)
+        self.sought.set()
+        if self.last is not None:
+            self.refresh()
+            self.screen.refresh_bindings()
 
     @property
     def cards(self) -> list[Card]:

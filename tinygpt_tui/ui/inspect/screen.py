@@ -47,6 +47,7 @@ class InspectScreen(TabScreen):
 
     CSS_PATH = "screen.tcss"
     TAB = "inspect"
+    READS = True
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high"), (32, "-tall")]  # noqa: RUF012 (declared so by Textual)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
     AUTO_FOCUS = "PassDiagram"
@@ -154,6 +155,7 @@ class InspectScreen(TabScreen):
         self.app.call_from_thread(self._choose_model, path)
 
     def _choose_model(self, path: str) -> None:
+        self.known.set()
         if self.card is not None:
             return
         known = {card.path: card for card in self._models.cards}

@@ -43,6 +43,7 @@ class RaceScreen(TabScreen):
 
     CSS_PATH = "screen.tcss"
     TAB = "race"
+    READS = True
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high"), (32, "-tall")]  # noqa: RUF012 (declared so by Textual)
     AUTO_FOCUS = "#race-prompt"
 
@@ -53,7 +54,6 @@ class RaceScreen(TabScreen):
         self.race = Race.remembered(self.workbench.preferences.settings.race)
         self._models = ModelList()
         self._update_due = False
-        self._early_prompt: str | None = None  # submitted before the models were known
         self._keys_for = (False, False, 0)
         self._pacer = Pacer(self.workbench.preferences.settings.race_pace, candidates=0)
 
@@ -115,9 +115,7 @@ class RaceScreen(TabScreen):
                 self.race.change(index, name=card.name, model=card.path)
         self.track.set_hint(HINT if default is not None else NO_MODELS)
         self._show_lanes()
-        if self._early_prompt is not None:
-            prompt, self._early_prompt = self._early_prompt, None
-            self._start(prompt)
+        self.known.set()
 
     def action_model(self) -> None:
         from tinygpt_tui.ui.models.choose_model import ChooseModel
@@ -226,9 +224,6 @@ class RaceScreen(TabScreen):
         return busy
 
     def _start(self, prompt: str, *, new_seed: bool = False) -> None:
-        if not self._models.loaded:
-            self._early_prompt = prompt  # the user types faster than folders are read
-            return
         if any(not lane.contender.model for lane in self.race.lanes):
             self.notify(NO_MODEL, severity="warning")
             return

@@ -35,6 +35,7 @@ class RunsScreen(TabScreen):
 
     CSS_PATH = "screen.tcss"
     TAB = "runs"
+    READS = True
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high"), (32, "-tall")]  # noqa: RUF012 (declared so by Textual)
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
     AUTO_FOCUS = "RunsTable"
@@ -147,6 +148,7 @@ class RunsScreen(TabScreen):
         # While the app closes, a screen is still there when its widgets are gone.
         if self.query(RunsTable) and self._rows.update(facts):
             self.update_table()
+        self.known.set()
 
     def update_table(self) -> None:
         """Show the rows as they are now."""

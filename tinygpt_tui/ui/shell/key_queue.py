@@ -1,7 +1,8 @@
-"""Keys typed ahead go to the screen that the key before them opened.
+"""Keys typed ahead wait for what they need: the screen that the key before them opens, and what a screen still reads.
 
 Textual gives a key to the widget that has the focus when it arrives. If the key before it opens a dialog or another
-tab, that has not happened yet, and on a busy machine or a slow line the key would go to the old screen.
+tab, that has not happened yet, and on a busy machine or a slow line the key would go to the old screen. The first
+picture is also there before the models are read: Enter would find neither a model nor the prompt that is filled in.
 """
 
 from __future__ import annotations
@@ -15,8 +16,11 @@ from textual import events
 from textual.app import App, ScreenStackError
 from textual.dom import DOMNode, NoScreen
 
+from tinygpt_tui.ui.shell.tab_screen import TabScreen
+
 Typed = events.Key | events.Paste
 PATIENCE_S = 2.0  # then the next key is passed on anyway: a key must never block the app
+READING_S = 10.0  # the same, for what is read from the disk
 
 
 class KeyQueue:
@@ -37,13 +41,17 @@ class KeyQueue:
             before = self._target()
         except (NoScreen, ScreenStackError):
             return  # before the first screen, and after the last one, a key has no receiver
-        await self._give(event)
+        if self._missing(event) is None:
+            await self._give(event)
+        else:
+            self._waiting.append(event)
         self._handing = asyncio.create_task(self._hand_on(before))
 
     async def _hand_on(self, before: DOMNode) -> None:
         try:
             await self._drain(before)
             while self._waiting:
+                await self._until_there(self._waiting[0])
                 before = self._target()
                 await self._give(self._waiting.popleft())
                 await self._drain(before)
@@ -56,6 +64,18 @@ class KeyQueue:
 
     def _target(self) -> DOMNode:
         return self._app.focused or self._app.screen
+
+    def _missing(self, event: Typed) -> asyncio.Event | None:
+        screen = self._app.screen
+        return screen.missing_for(event) if isinstance(screen, TabScreen) else None
+
+    async def _until_there(self, event: Typed) -> None:
+        """Wait until the tab has all that a key needs; if that takes too long, no later key waits for the same."""
+        while (missing := self._missing(event)) is not None:
+            try:
+                await asyncio.wait_for(missing.wait(), READING_S)
+            except TimeoutError:
+                missing.set()
 
     async def _drain(self, target: DOMNode) -> None:
         """Wait until a key has bubbled up from `target` to the app, and for the screens that it opened."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, cast
 
@@ -9,6 +10,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.message import Message
 from textual.screen import Screen
+from textual.widgets import Input, TextArea
 from textual.worker import Worker, WorkerState
 
 from tinygpt_tui.errors import TinyGPTError
@@ -65,6 +67,7 @@ class TabScreen(Screen[None]):
     """
 
     TAB: str
+    READS = False  # whether it has to read from the disk what its keys are about
     HELP: ClassVar[str | None] = ""
 
     class TalkTo(Message):
@@ -76,6 +79,9 @@ class TabScreen(Screen[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        self.known = asyncio.Event()  # set when what its keys are about has been read from the disk
+        if not self.READS:
+            self.known.set()
         # Textual finds these classes when it first lays the screen out, and then computes every style again.
         for breakpoints, size in (
             (self.HORIZONTAL_BREAKPOINTS, self.app.size.width),
@@ -108,6 +114,15 @@ class TabScreen(Screen[None]):
     def palette_commands(self) -> Iterable[PaletteCommand]:
         """Return commands for the palette that have no key now."""
         return ()
+
+    def missing_for(self, event: events.Key | events.Paste) -> asyncio.Event | None:
+        """Return what a key must wait for; None: nothing. Text for a box, and other tabs, need nothing of this one."""
+        typed = isinstance(event, events.Paste) or event.is_printable
+        if typed and isinstance(self.focused, Input | TextArea):
+            return None
+        if isinstance(event, events.Key) and event.key in self.app._bindings.key_to_bindings and self.TAB != "generate":
+            return None
+        return None if self.known.is_set() else self.known
 
     def interrupt(self) -> bool:
         """End what is being written in this tab; return whether anything was."""
