@@ -1,4 +1,4 @@
-"""python -m benchmarks.window: what a faster window, and int8 weights, cost a model in loss."""
+"""python -m benchmarks.window: what a faster window, int8 weights and adapting to the text change in a model's loss."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tinygpt_tui.cli.output import table
 from tinygpt_tui.errors import UsageError
 
 if TYPE_CHECKING:
+    from benchmarks.measure.adaptive_loss import AdaptiveReport
     from benchmarks.measure.window_loss import WindowReport
 
 
@@ -26,6 +27,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="characters, drawn at random, on which the exact crop is measured (default: 10,000); the other policies "
         "read the whole validation split",
     )
+    parser.add_argument(
+        "--adapt",
+        action="store_true",
+        help="measure a copy of the model that learns from each token after it was predicted, and nothing else",
+    )
+    parser.add_argument(
+        "--no-counts",
+        action="store_true",
+        help="with --adapt: the n-gram cache starts empty, not with the text that the model was trained on",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
 
 
@@ -34,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.characters is not None and arguments.characters < 1:
         raise UsageError(f"characters: {arguments.characters} is not at least 1")
 
-    from benchmarks.measure.window_loss import CHARACTERS, WindowBenchmark, engines_of, validation_ids
+    from benchmarks.measure.window_loss import CHARACTERS, WindowBenchmark, engines_of, split_ids
     from tinygpt_tui.checkpoints.card import read_config
     from tinygpt_tui.checkpoints.library import find_model
     from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
@@ -46,7 +57,22 @@ def run(arguments: argparse.Namespace) -> int:
     if not name:
         raise UsageError(f"{folder.name} does not record which text it was trained on", "name one with --corpus")
     corpus, text = read_corpus(name)
-    ids = validation_ids(folder, text, open_tokenizer(folder, config))
+    tokenizer = open_tokenizer(folder, config)
+    if arguments.adapt:
+        from benchmarks.measure.adaptive_loss import AdaptiveBenchmark
+        from tinygpt_tui.workers.models import open_model
+
+        known, ids = split_ids(folder, text, tokenizer)
+        adaptive = AdaptiveBenchmark(
+            open_model(folder).net(),
+            tokenizer,
+            ids,
+            [] if arguments.no_counts else known.tolist(),
+            (folder.name, corpus),
+        )
+        with one_core():
+            return measured(adaptive, adaptive_in_words, as_json=arguments.json)
+    _, ids = split_ids(folder, text, tokenizer)
     open_engine, precisions, engine = engines_of(folder)
     benchmark = WindowBenchmark(
         open_engine,
@@ -58,6 +84,18 @@ def run(arguments: argparse.Namespace) -> int:
     )
     with one_core():
         return measured(benchmark, in_words, as_json=arguments.json)
+
+
+def adaptive_in_words(report: AdaptiveReport) -> str:
+    """Return the report of a model that adapts as text."""
+    return (
+        f"{report.model} on {report.corpus}: {report.characters:,} characters of the validation split"
+        f"{'' if report.finished else ', not finished'}; each was predicted, then learned from; "
+        f"{f'{report.counted:,} tokens were' if report.counted else 'nothing was'} counted before\n"
+        f"loss {report.loss:.4f} nats per character, {report.bits:.4f} bits; {report.steps:,} gradient steps, "
+        f"{report.cpu_s:.0f} s of the processor\n"
+        f"the probabilities of each step sum to 1 within {max(report.largest_error, 1e-15):.0e}\n"
+    )
 
 
 def in_words(report: WindowReport) -> str:

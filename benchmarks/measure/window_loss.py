@@ -217,15 +217,16 @@ def _carried(found: _Losses, whole: _Losses, of: int) -> tuple[float, float]:
     return float(whole.losses.mean()) + above, within
 
 
-def validation_ids(folder: Path, text: str, tokenizer: Tokenizer) -> NDArray[np.int64]:
-    """Return the ids of the part of `text` that a model was not trained on: split as in its run.
+def split_ids(folder: Path, text: str, tokenizer: Tokenizer) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the ids of the parts of `text` that a model was trained on, and was not: split as in its run.
 
     A model that does not say how is taken to have left out what the settings leave out by default.
     """
     run = RunFolder(folder)
     training = run.read_settings().training if run.settings.is_file() else TrainingSettings()
     ids = np.array(tokenizer.encode(text), dtype=np.int64)
-    return ids[int(len(ids) * (1 - training.validation_share)) :]
+    cut = int(len(ids) * (1 - training.validation_share))
+    return ids[:cut], ids[cut:]
 
 
 def engines_of(folder: Path) -> tuple[Open, tuple[Weights, ...], str]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from makers import TEXT, make_model, random_ids, random_model, split, tiny_gpt
 
-from benchmarks.measure.window_loss import WindowBenchmark, WindowReport, engines_of, validation_ids
+from benchmarks.measure.window_loss import WindowBenchmark, WindowReport, engines_of, split_ids
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.checkpoints.card import read_config
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
@@ -126,4 +126,6 @@ def test_the_validation_split_is_the_trainings(tmp_path: Path) -> None:
     tokenizer = open_tokenizer(folder, read_config(folder))
     assert isinstance(tokenizer, CharTokenizer)
     corpus = split(TEXT, CLASSIC.block_size, TrainingSettings().validation_share, tokenizer)
-    assert validation_ids(folder, TEXT, tokenizer).tolist() == corpus.validation.tolist()
+    training, validation = split_ids(folder, TEXT, tokenizer)
+    assert validation.tolist() == corpus.validation.tolist()
+    assert training.tolist() + validation.tolist() == tokenizer.encode(TEXT)

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from tinygpt_tui.cli.main import run
+from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.settings.sampling import SamplingSettings, without_effect
 
 
@@ -26,7 +27,8 @@ Write = Callable[..., Written]
 @pytest.fixture
 def write(capsys: pytest.CaptureFixture[str]) -> Write:
     def written(*flags: str) -> Written:
-        assert run(["generate", "shakespeare-small", "--prompt", "ROMEO:", "--max-new-tokens", "20", *flags]) == 0
+        prompt = () if "--prompt" in flags else ("--prompt", "ROMEO:")
+        assert run(["generate", "shakespeare-small", *prompt, "--max-new-tokens", "20", *flags]) == 0
         return Written(*capsys.readouterr())
 
     return written
@@ -53,3 +55,30 @@ def test_every_setting_but_those_named_may_change_a_greedy_text() -> None:
     for name, value in given.items():
         settings = msgspec.structs.replace(SamplingSettings(temperature=0), **{name: value})
         assert without_effect(settings) == ()
+
+
+PROMPT = "Is Aunt Vera here? Aunt Vera came. Aunt Vera left the house. And Aunt Vera came again."
+
+
+def test_an_adapted_copy_says_what_it_learned_and_is_kept(write: Write) -> None:
+    written = write("--adapt", "--no-echo", "--keep", "vera", "--prompt", PROMPT)
+    assert "knows 'Aunt Vera' now: " in written.said
+    assert written.said.rstrip().endswith("tinygpt-tui generate vera")
+    assert run(["generate", "vera", "--prompt", "Aunt", "--max-new-tokens", "3"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--keep", "vera", "--prompt", PROMPT], "needs --adapt"),
+        (["--adapt", "--keep", "vera"], "needs a prompt"),
+        (["--adapt", "--keep", "no/name", "--prompt", PROMPT], "cannot be a folder's name"),
+        (["--adapt", "--num-samples", "2", "--prompt", PROMPT], "one text"),
+        (["--adapt", "--weights", "int8", "--prompt", PROMPT], "cannot learn"),
+    ],
+)
+def test_what_cannot_be_kept_or_adapted_is_refused(
+    capsys: pytest.CaptureFixture[str], flags: list[str], words: str
+) -> None:
+    assert run(["generate", "shakespeare-small", *flags]) == ExitCode.USAGE
+    assert words in capsys.readouterr().err

@@ -10,6 +10,7 @@ import pytest
 from makers import ByteTokenizer, ScriptedEngine
 from numpy.typing import NDArray
 
+from tinygpt_tui.errors import UsageError
 from tinygpt_tui.generation.text import GenerationJob, TextGeneration
 from tinygpt_tui.settings.fields import fields_of
 from tinygpt_tui.settings.sampling import SamplingSettings
@@ -32,6 +33,7 @@ VALUES: dict[str, Any] = {
     "allowed": "ab",
 }
 FOR_THE_ENGINE = {"window": "reanchor", "weights": "int8"}  # how the model is computed, not what is drawn
+ON_ITS_OWN = "adapt"  # another engine, for one text alone
 LETTERS = b"\n\0etaoinshrdluab"
 
 
@@ -64,7 +66,7 @@ def written(settings: SamplingSettings) -> tuple[list[int], str]:
 
 
 def test_every_setting_has_a_value_that_has_an_effect() -> None:
-    assert list(fields_of(SamplingSettings)) == [*VALUES, *FOR_THE_ENGINE]
+    assert list(fields_of(SamplingSettings)) == [*VALUES, *FOR_THE_ENGINE, ON_ITS_OWN]
 
 
 @pytest.mark.parametrize("name", VALUES)
@@ -91,6 +93,12 @@ class Recording(OpenedModel):
     def new_engine(self, window: Any = "auto", weights: Any = "fp32") -> Any:
         raise Asked(window, weights)
 
+    def net(self) -> Any:
+        raise NotImplementedError
+
+    def adaptive_engine(self) -> Any:
+        raise Asked(ON_ITS_OWN)
+
     def new_batch_engine(self, texts: int, window: Any = "auto", weights: Any = "fp32") -> Any:
         raise Asked(window, weights)
 
@@ -102,3 +110,11 @@ def test_the_setting_reaches_the_engine(name: str) -> None:
         with pytest.raises(Asked) as asked:
             ask()
         assert asked.value.args == (settings.window, settings.weights)
+
+
+def test_adapting_reaches_the_engine_of_one_text() -> None:
+    settings = msgspec.structs.replace(BASE, adapt=True)
+    with pytest.raises(Asked, match=ON_ITS_OWN):
+        Recording().new_job("", settings)
+    with pytest.raises(UsageError, match="one text"):
+        list(Recording().samples("", settings, 2))

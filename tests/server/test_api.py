@@ -141,6 +141,7 @@ async def test_what_the_model_does_not_know_is_told(client: httpx.AsyncClient) -
         ({"top_p": 0}, "top_p"),
         ({"logprobs": 21}, "logprobs"),
         ({"logit_bias": {"3": 1}}, "logit_bias"),
+        ({"adapt": True}, "adapt"),
         ({"presence_penalty": 1}, "presence_penalty"),
         ({"suffix": "x"}, "suffix"),
         ({"prompt": [1, 2]}, "prompt"),
@@ -193,7 +194,7 @@ def test_every_sampling_setting_can_be_requested(name: str) -> None:
     values: dict[str, Any] = {
         "temperature": 0.3, "top_k": 4, "top_p": 0.4, "min_p": 0.2, "repetition_penalty": 1.3, "max_new_tokens": 7,
         "seed": 3, "stop": ("a", "b"), "stop_at_blank_line": True, "stop_at_end_of_text": False, "banned": "x",
-        "allowed": "abc", "window": "exact", "weights": "fp32",
+        "allowed": "abc", "window": "exact", "weights": "fp32", "adapt": False,
     }  # fmt: skip
     body = {"model": "letters", {"max_new_tokens": "max_tokens"}.get(name, name): values[name]}
     plan = plan_for(msgspec.convert(body, CompletionRequest), ServingSettings())

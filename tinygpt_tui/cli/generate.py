@@ -18,7 +18,7 @@ from tinygpt_tui.settings.fields import checked
 from tinygpt_tui.settings.sampling import SamplingSettings, without_effect
 
 if TYPE_CHECKING:
-    from tinygpt_tui.events.generation import GenerationEvent
+    from tinygpt_tui.events.generation import GenerationEvent, LearnedWord
     from tinygpt_tui.workers.models import OpenedModel
 
 UNKNOWN_SHOWN = 20
@@ -59,6 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="use the model of step N of its run, or of the nearest step that was saved",
     )
+    parser.add_argument(
+        "--keep",
+        metavar="NAME",
+        help="with --adapt: save the copy that has learned from the prompt as a model of this name",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON event a line instead of the text")
     parser.add_argument(
         "--candidates",
@@ -74,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Stream one text, or write several. Raises UsageError, NotFoundError, CheckpointError."""
     sampling = checked(SamplingSettings, typed_settings(arguments, SamplingSettings))
     device = checked(ComputingSettings, typed_settings(arguments, ComputingSettings)).device
-    _check(arguments)
+    _check(arguments, sampling)
     if names := [*without_effect(sampling), *(["num_samples"] if _all_the_same(sampling, arguments) else [])]:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in names)
         notify(f"tinygpt-tui: ignored at temperature 0, which always chooses the most likely token: {flags}")
@@ -93,7 +98,20 @@ def run(arguments: argparse.Namespace) -> int:
             _write_texts(events, "" if arguments.no_echo else prompt, arguments.num_samples)
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)
+    if arguments.keep is not None:
+        _keep(model, arguments)
     return int(ExitCode.OK)
+
+
+def _keep(model: OpenedModel, arguments: argparse.Namespace) -> None:
+    from tinygpt_tui.adapting.keeping import adapted_model
+    from tinygpt_tui.cli.model_at import model_at
+    from tinygpt_tui.cli.open import save_model
+    from tinygpt_tui.platforms import own_command
+
+    base = model_at(arguments.model)
+    saved = save_model(adapted_model(model.adaptive_engine(), model.tokenizer, base), base, arguments.keep)
+    notify(f"saved as {saved.name}; to write with it: {own_command('generate', saved.name)}")
 
 
 def _asks_for_prompts(arguments: argparse.Namespace) -> bool:
@@ -136,15 +154,28 @@ def _all_the_same(sampling: SamplingSettings, arguments: argparse.Namespace) -> 
     return sampling.temperature == 0 and arguments.num_samples > 1
 
 
-def _check(arguments: argparse.Namespace) -> None:
+def _check(arguments: argparse.Namespace, sampling: SamplingSettings) -> None:
     if arguments.num_samples < 1:
         raise UsageError(f"num samples: must be at least 1, not {arguments.num_samples}")
+    if arguments.keep is not None:
+        _check_keep(arguments, sampling)
     if arguments.candidates is None:
         return
     if arguments.candidates < 0:
         raise UsageError(f"candidates: must be at least 0, not {arguments.candidates}")
     if not arguments.json:
         raise UsageError("--candidates needs --json", "add --json")
+
+
+def _check_keep(arguments: argparse.Namespace, sampling: SamplingSettings) -> None:
+    """Check before anything is written that the copy can be kept. Raises UsageError."""
+    from tinygpt_tui.runs.index import check_name
+
+    if not sampling.adapt:
+        raise UsageError("--keep needs --adapt", "add --adapt")
+    if not arguments.prompt:
+        raise UsageError("--keep needs a prompt to learn from", "add --prompt TEXT, or --prompt - with a file on stdin")
+    check_name(arguments.keep)
 
 
 def _events(
@@ -165,11 +196,12 @@ def _write_events(events: Iterator[GenerationEvent]) -> None:
 
 def _write_texts(events: Iterator[GenerationEvent], echo: str, samples: int) -> None:
     """Write one text as it grows; of several, each when it and all before it have ended, with a line between."""
-    from tinygpt_tui.events.generation import GenerationEnded, GenerationStarted, Token
+    from tinygpt_tui.events.generation import Adapted, GenerationEnded, GenerationStarted, Token, learned_in_words
 
     texts: dict[int, str] = {}  # not written to stdout yet
     ended: set[int] = set()
     shown = 0
+    learned: tuple[LearnedWord, ...] = ()
 
     def write_one(text: str) -> None:
         nonlocal shown
@@ -178,7 +210,9 @@ def _write_texts(events: Iterator[GenerationEvent], echo: str, samples: int) -> 
 
     try:
         for event in events:
-            if isinstance(event, GenerationStarted):
+            if isinstance(event, Adapted):
+                learned = event.words
+            elif isinstance(event, GenerationStarted):
                 if not event.sample:
                     _report_unknown(event.unknown)
                 if samples == 1:
@@ -200,6 +234,8 @@ def _write_texts(events: Iterator[GenerationEvent], echo: str, samples: int) -> 
             write_one(text)
         if samples == shown == 1 and sys.stdout.isatty():
             write_data("\n")
+    for word in learned:
+        notify(learned_in_words(word))
 
 
 def _report_unknown(unknown: str) -> None:

@@ -100,6 +100,36 @@ class SamplingChanged(msgspec.Struct, frozen=True, tag=True):
     change: SamplingChange
 
 
+class LearnedWord(msgspec.Struct, frozen=True, array_like=True):
+    """A word or name of a text: what it cost when it was first predicted, and the last time, in bits a letter."""
+
+    text: str
+    first: float
+    now: float
+
+
+def learned_in_words(word: LearnedWord) -> str:
+    """Say what was learned of a word.
+
+    >>> learned_in_words(LearnedWord("Aunt Vera", 3.12, 0.4))
+    "knows 'Aunt Vera' now: 3.1 → 0.4 bits a letter"
+    """
+    return f"knows '{word.text}' now: {word.first:.1f} → {word.now:.1f} bits a letter"
+
+
+class Adapted(msgspec.Struct, frozen=True, tag=True):
+    """A copy of the model has read `read` of the prompt's `of` tokens, and learned from them and from what it wrote.
+
+    `steps` are its gradient steps so far; `words` what it learned most, the greatest gain first.
+    """
+
+    job: int
+    read: int
+    of: int
+    steps: int
+    words: tuple[LearnedWord, ...] = ()
+
+
 class TokenSeen(msgspec.Struct, frozen=True, array_like=True):
     """A token of an existing text: its characters `start` to `end`.
 
@@ -258,6 +288,7 @@ GenerationEvent = (
     | GenerationStarted
     | Token
     | SamplingChanged
+    | Adapted
     | Explained
     | Attributed
     | TextChecked

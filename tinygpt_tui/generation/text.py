@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygpt_tui.errors import TinyGPTError
-from tinygpt_tui.events.generation import EndReason, GenerationEnded, GenerationStarted, SamplingChanged, Token
+from tinygpt_tui.events.generation import Adapted, EndReason, GenerationEnded, GenerationStarted, SamplingChanged, Token
 from tinygpt_tui.generation.base import Engine
 from tinygpt_tui.generation.probabilities import probabilities_of
 from tinygpt_tui.generation.sampler import Sampler
@@ -21,7 +21,7 @@ from tinygpt_tui.settings.windows import Policy
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.stream import TextStream
 
-TextEvent = GenerationStarted | Token | SamplingChanged | GenerationEnded
+TextEvent = GenerationStarted | Token | SamplingChanged | Adapted | GenerationEnded
 
 
 class TextGeneration:
@@ -186,6 +186,7 @@ class GenerationJob:
         engine, text = self._engine, self._text
         self._started = True
         yield text.start(engine.window)
+        yield from self.before()
         while text.ended is None:
             while self._changes and self._changes[0].at <= text.count:
                 change = self._changes.pop(0)
@@ -193,7 +194,16 @@ class GenerationJob:
                     yield SamplingChanged(text.job, change)
             logits = engine.step(text.last) if text.count else engine.prefill(text.ids)
             yield text.draw(logits, engine.context_used)
+        yield from self.after()
         yield text.end()
+
+    def before(self) -> Iterator[TextEvent]:
+        """Yield what happens before the first token."""
+        return iter(())
+
+    def after(self) -> Iterator[TextEvent]:
+        """Yield what happens after the last token."""
+        return iter(())
 
 
 class _GrowingText:

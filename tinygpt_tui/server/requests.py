@@ -156,6 +156,8 @@ def _sampling(request: Common, most: int) -> SamplingSettings:
 
 
 def _refuse_unsupported(request: CompletionRequest | ChatRequest) -> None:
+    if getattr(request, "adapt", None):
+        raise bad_request("adapt", "not supported: the texts of a server share one model")
     for name in ("frequency_penalty", "presence_penalty", "logit_bias"):
         if getattr(request, name):
             raise bad_request(name, "not supported; use repetition_penalty")

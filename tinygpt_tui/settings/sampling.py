@@ -76,6 +76,14 @@ class SamplingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             description="int8: rounded weights, approximate (shakespeare: 0.0003 nats worse); faster for larger models"
         ),
     ] = "fp32"
+    adapt: Annotated[
+        bool,
+        Meta(
+            description="a copy of the model learns from the text that it reads and writes, and is forgotten; "
+            "the model's file does not change",
+            extra={"alone": True},
+        ),
+    ] = False
 
 
 class SamplingChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

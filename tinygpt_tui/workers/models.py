@@ -43,6 +43,7 @@ from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.workers.current_weights import WeightsNow
 
 if TYPE_CHECKING:
+    from tinygpt_tui.adapting.engine import AdaptiveEngine
     from tinygpt_tui.architectures.backpack import Backpack
     from tinygpt_tui.architectures.base import LanguageModel
 
@@ -61,6 +62,7 @@ class OpenedModel(ABC):
         self.step = config.trained.step if config.trained else None
         self.validation_loss = config.trained.loss_per_character if config.trained else None
         self.in_training = False  # whether these are the newest weights of a live run
+        self._adaptive: AdaptiveEngine | None = None  # the last one: its text is often continued
 
     @abstractmethod
     def new_engine(self, window: Window = "auto", weights: Weights = "fp32") -> Engine:
@@ -69,6 +71,19 @@ class OpenedModel(ABC):
     @abstractmethod
     def new_batch_engine(self, texts: int, window: Window = "auto", weights: Weights = "fp32") -> BatchEngine:
         """Return an engine for at most `texts` texts in shared passes. Raises UsageError."""
+
+    @abstractmethod
+    def net(self) -> LanguageModel:
+        """Return the net, as torch's module. Raises MissingPackageError."""
+
+    def adaptive_engine(self) -> AdaptiveEngine:
+        """Return an engine with a copy that learns: the last one if no job has it. Raises MissingPackageError."""
+        if self._adaptive is None or self._adaptive.in_use:
+            import_torch("adapting to a text", threads=THREADS)
+            from tinygpt_tui.adapting.engine import AdaptiveEngine
+
+            self._adaptive = AdaptiveEngine(self.net())
+        return self._adaptive
 
     def new_replacer(self, window: Window = "auto", weights: Weights = "fp32") -> Replacer:
         """Return what reads one text with single tokens replaced. Raises UsageError as `new_engine`."""
@@ -113,12 +128,21 @@ class OpenedModel(ABC):
     ) -> GenerationJob:
         """Return the job that writes one text with an engine of its own. Raises UsageError."""
         text = self.new_text(prompt, sampling, job=job, candidates=candidates, asked_at=asked_at)
+        if sampling.adapt:
+            if sampling.weights != "fp32":
+                raise UsageError(f"adapt: the weights {sampling.weights} cannot learn", "choose the weights fp32")
+            engine = self.adaptive_engine()
+            from tinygpt_tui.adapting.job import AdaptiveJob
+
+            return AdaptiveJob(engine, text, self.tokenizer, allowed, changes)
         return GenerationJob(self.new_engine(sampling.window, sampling.weights), text, allowed, changes)
 
     def samples(
         self, prompt: str, sampling: SamplingSettings, samples: int, candidates: int | None = None
     ) -> Iterator[TextEvent]:
         """Yield the events of `samples` texts from one prompt; see sample_texts. Raises UsageError, CheckpointError."""
+        if sampling.adapt:
+            raise UsageError("adapt: a copy of the model adapts to one text", "ask for one text")
         return sample_texts(
             lambda texts: self.new_batch_engine(texts, sampling.window, sampling.weights),
             lambda own, sample: self.new_text(prompt, own, sample=sample, candidates=candidates),
@@ -142,11 +166,19 @@ class NativeModel(OpenedModel):
     engine_name = "native"
 
     def __init__(
-        self, config: NativeConfig, tokenizer: Tokenizer, library: Library, lay_out: Callable[[Weights], NativeWeights]
+        self,
+        config: NativeConfig,
+        tokenizer: Tokenizer,
+        library: Library,
+        lay_out: Callable[[Weights], NativeWeights],
+        read: Callable[[], StoredModel],
     ) -> None:
-        """`lay_out` reads the weights in a precision. Raises CheckpointError if they cannot be read."""
+        """`lay_out` reads the weights in a precision, `read` the model for torch.
+
+        Raises CheckpointError if the weights cannot be read.
+        """
         super().__init__(config, tokenizer)
-        self._library, self._lay_out = library, lay_out
+        self._library, self._lay_out, self._read = library, lay_out, read
         self._laid_out: dict[Weights, NativeWeights] = {"fp32": lay_out("fp32")}
 
     def new_engine(self, window: Window = "auto", weights: Weights = "fp32") -> Engine:
@@ -164,6 +196,13 @@ class NativeModel(OpenedModel):
         policy = policy_for(window, self.config.architecture)
         return NativeReplacer(self._weights(weights), self._library, policy=policy)
 
+    def net(self) -> LanguageModel:
+        """See OpenedModel."""
+        import_torch("a copy that learns", threads=THREADS)
+        from tinygpt_tui.checkpoints.native import checkpoint_of
+
+        return checkpoint_of(self._read()).model
+
     def _weights(self, weights: Weights) -> NativeWeights:
         if weights not in self._laid_out:
             self._laid_out[weights] = self._lay_out(weights)
@@ -178,6 +217,10 @@ class TorchModel(OpenedModel):
     def __init__(self, config: NativeConfig, tokenizer: Tokenizer, model: LanguageModel) -> None:
         super().__init__(config, tokenizer)
         self._model = model
+
+    def net(self) -> LanguageModel:
+        """See OpenedModel."""
+        return self._model
 
     @property
     def backpack(self) -> Backpack:
@@ -226,7 +269,13 @@ def open_model(folder: Path, *, untrained: bool = False, device: str = AUTO) -> 
         return _open_untrained(folder, config, open_tokenizer(folder, config), device)
     library = native_library(config.architecture)
     if library is not None and config.adapter is None:
-        return NativeModel(config, open_tokenizer(folder, config), library, partial(read_weights, folder))
+        return NativeModel(
+            config,
+            open_tokenizer(folder, config),
+            library,
+            partial(read_weights, folder),
+            partial(read_folder, folder),
+        )
     return opened_from(read_folder(folder), folder.name)
 
 
@@ -235,7 +284,7 @@ def opened_from(stored: StoredModel, name: str) -> OpenedModel:
     config, library = stored.config, native_library(stored.config.architecture)
     if library is not None and isinstance(config.architecture, GPTSettings):
         lay_out = partial(arrange, config.architecture, stored.weights, name)
-        return NativeModel(config, stored.tokenizer, library, lay_out)
+        return NativeModel(config, stored.tokenizer, library, lay_out, lambda: stored)
     torch_for(config.architecture, threads=THREADS)
     from tinygpt_tui.checkpoints.native import checkpoint_of
 

@@ -21,6 +21,7 @@ from tinygpt_tui.ui.shared.setting_row import SettingRow
 CHANGED = SamplingSettings(
     temperature=0.5, top_k=3, min_p=0.1, repetition_penalty=1.2, seed=4, stop=("\n\n", "a | b", "\\n"),
     stop_at_blank_line=True, stop_at_end_of_text=False, banned="\t", allowed="ab\\", window="reanchor", weights="int8",
+    adapt=True,
 )  # fmt: skip
 
 
@@ -98,8 +99,8 @@ async def test_tab_goes_from_box_to_box_and_the_note_explains_each() -> None:
             await pilot.press("tab")
         await pilot.press("shift+tab")
         assert app.focused is not None
-        assert app.focused.id == "sampling-weights"
-        await pilot.press("up", "up")  # no numbers there
+        assert app.focused.id == "sampling-adapt"
+        await pilot.press("up", "up", "up")  # no numbers there
         assert app.focused.id == "sampling-allowed"
 
 

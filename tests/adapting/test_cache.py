@@ -1,0 +1,67 @@
+"""The n-gram cache: a mixture that is normalised, learns what comes again, and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinygpt_tui.adapting.cache import MOST, ORDERS, NgramCache
+
+LOGITS = np.random.default_rng(1).normal(size=13).astype(np.float32)
+
+
+def read(cache: NgramCache, ids: list[int], logits: np.ndarray = LOGITS) -> list[float]:
+    """Return what each id cost."""
+    losses = []
+    for place, id in enumerate(ids):
+        losses.append(-float(cache.mix(logits, ids[:place])[id]))
+        cache.learn(id)
+    return losses
+
+
+@given(st.lists(st.integers(0, 12), max_size=40), st.floats(0.1, 30))
+def test_the_probabilities_sum_to_1(ids: list[int], sharpness: float) -> None:
+    cache = NgramCache(13)
+    read(cache, ids, LOGITS * np.float32(sharpness))
+    assert abs(np.exp(cache.mix(LOGITS, ids)).sum() - 1) < 1e-12
+
+
+def test_without_a_text_it_is_the_net() -> None:
+    mixed = NgramCache(13).mix(LOGITS, [])
+    assert mixed == pytest.approx(LOGITS - np.log(np.exp(LOGITS.astype(np.float64)).sum()), abs=1e-6)
+
+
+def test_what_comes_again_becomes_likely() -> None:
+    phrase = [3, 1, 4, 1, 5, 9, 2, 6]
+    losses = read(NgramCache(13), phrase * 6)
+    assert sum(losses[-8:]) < 0.3 * sum(losses[:8])
+
+
+def test_a_prediction_does_not_know_what_comes() -> None:
+    ids = np.random.default_rng(2).integers(0, 13, 60).tolist()
+    other = [*ids[:-1], (ids[-1] + 1) % 13]
+    one, two = NgramCache(13), NgramCache(13)
+    assert read(one, ids)[:-1] == read(two, other)[:-1]
+    assert one.mix(LOGITS, ids).tolist() != two.mix(LOGITS, other).tolist()
+
+
+def test_a_prediction_alone_teaches_nothing() -> None:
+    ids = [1, 2, 3, 1, 2, 3]
+    once, often = NgramCache(13), NgramCache(13)
+    for place in range(len(ids)):
+        often.mix(LOGITS, ids[:place][::-1])
+        often.mix(LOGITS, ids[:place])
+        often.learn(ids[place])
+    read(once, ids)
+    assert often.mix(LOGITS, ids).tolist() == once.mix(LOGITS, ids).tolist()
+
+
+def test_it_forgets_the_oldest_contexts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tinygpt_tui.adapting.cache.MOST", 20)
+    cache = NgramCache(13)
+    read(cache, np.random.default_rng(2).integers(0, 13, 300).tolist())
+    assert MOST > 20
+    assert all(len(table) <= 20 for table in cache.tables)
+    assert len(cache.tables) == len(ORDERS)

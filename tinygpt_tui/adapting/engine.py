@@ -1,0 +1,150 @@
+"""An Engine that adapts to the text that it reads: each token is predicted first, and learned from after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinygpt_tui.adapting.cache import NgramCache
+from tinygpt_tui.adapting.learner import Learner
+from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.errors import CheckpointError, UsageError
+from tinygpt_tui.generation.engine import TorchEngine
+from tinygpt_tui.settings.windows import Policy
+
+SUM_WITHIN = 1e-6  # of 1: the sum of the probabilities at each step
+
+
+class AdaptiveEngine:
+    """An Engine whose logits are log-probabilities: those of a learning copy of the model, mixed with an n-gram cache.
+
+    It learns from what `prefill` reads, and not from what `step` adds until that is read, too: a model that learns from
+    its own samples soon writes in loops. What it has learned is a function of the text that it read, in however many
+    parts. `ids` are the tokens of it, `losses` what each cost when it was predicted, in nats (the first one: 0).
+    """
+
+    window: Policy
+
+    def __init__(self, model: LanguageModel, counted: Sequence[int] = ()) -> None:
+        """`counted` are the ids of another text, such as the model was trained on, for the n-gram cache to start from.
+
+        It is counted again each time that another text begins.
+        """
+        self._counted = counted
+        self._learner = Learner(model)
+        self.window = "rolling" if model.settings.supports_sliding else "exact"
+        self._net = TorchEngine(self._learner.model, self.window)
+        self._vocab_size = model.vocab_size
+        self.in_use = False  # by a job
+        self._reset()
+
+    def _reset(self) -> None:
+        self._learner.reset()
+        self._cache = NgramCache(self._vocab_size)
+        self._cache.count(self._counted)
+        self.ids: list[int] = []
+        self.losses: list[float] = []
+        self._text: list[int] = []  # `ids`, and what was added
+        self._at = 1  # the first token that no gradient step has learned from; nothing predicts the first of all
+        self.largest_error = 0.0  # of the sum of the probabilities
+
+    @property
+    def model(self) -> LanguageModel:
+        """The copy."""
+        return self._learner.model
+
+    def weights(self) -> dict[str, NDArray[np.float32]]:
+        """Return a copy of its weights by name."""
+        return {name: tensor.cpu().numpy().copy() for name, tensor in self.model.state_dict().items()}
+
+    @property
+    def block(self) -> int:
+        """How many tokens a gradient step learns from."""
+        return self._learner.block
+
+    @property
+    def steps(self) -> int:
+        """How many gradient steps it has taken."""
+        return self._learner.steps
+
+    @property
+    def context_used(self) -> int:
+        """How many tokens the last logits were computed from."""
+        return self._net.context_used
+
+    def prefill(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Read `ids` (at least one) and return the logits (V,) after them; of a longer text than before, the rest.
+
+        Raises UsageError for an unknown id or none, CheckpointError where the learning runs away.
+        """
+        for _ in self.reading(ids):
+            pass
+        first = max(0, self._at - self._learner.context)
+        return self._mix(self._net.prefill(self.ids[first:]), self.ids).astype(np.float32)
+
+    def reading(self, ids: Sequence[int]) -> Iterator[int]:
+        """Read `ids` as `prefill` does, a block at a time; yield how many of them are read."""
+        if not len(ids):
+            raise UsageError("a text begins with at least one token")
+        if (strange := next((id for id in ids if not 0 <= id < self._vocab_size), None)) is not None:
+            raise self._unknown(strange)
+        if list(ids[: len(self.ids)]) != self.ids:
+            self._reset()
+        if not self.ids:
+            self.ids.append(ids[0])
+            self.losses.append(0.0)
+        while len(self.ids) < len(ids):
+            room = self._at + self._learner.block - len(self.ids)
+            self._read(list(ids[len(self.ids) : len(self.ids) + room]))
+            yield len(self.ids)
+        self._text = list(self.ids)
+
+    def step(self, id: int) -> NDArray[np.float32]:
+        """Add one id; return logits (V,)."""
+        if not 0 <= id < self._vocab_size:
+            raise self._unknown(id)
+        if not self._text:
+            raise UsageError("a text begins with `prefill`")
+        self._text.append(id)
+        return self._mix(self._net.step(id), self._text).astype(np.float32)
+
+    def every(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """Return the logits (T, V) after each of `ids`, by what was learned, without the cache."""
+        return self._net.every(ids)
+
+    def _read(self, ids: list[int]) -> None:
+        """Predict each of `ids`, which are at most the rest of a block, and learn from them."""
+        block, first = self._learner.block, max(0, self._at - self._learner.context)
+        whole = len(ids) == block
+        rows = self._learner.logits([*self.ids[first:], *ids[:-1]], len(ids), learn=whole)
+        for row, id in zip(rows, ids, strict=True):
+            self.losses.append(-float(self._mix(row, self.ids)[id]))
+            self._cache.learn(id)
+            self.ids.append(id)
+        if len(self.ids) < self._at + block:
+            return
+        if not whole:
+            self._learner.logits(self.ids[first:-1], block, learn=True)
+        self._learner.step(self.ids[-block:])
+        self._at += block
+
+    def _mix(self, logits: NDArray[np.float32], before: Sequence[int]) -> NDArray[np.float64]:
+        if not np.isfinite(logits).all():
+            raise _ran_away("are no numbers")
+        mixed = self._cache.mix(logits, before)
+        total = float(np.exp(mixed).sum())
+        if not abs(total - 1) < SUM_WITHIN:
+            raise _ran_away(f"sum to {total}, not to 1")
+        self.largest_error = max(self.largest_error, abs(total - 1))
+        return mixed
+
+    def _unknown(self, id: int) -> UsageError:
+        return UsageError(f"token {id} is not one of the model's {self._vocab_size}")
+
+
+def _ran_away(how: str) -> CheckpointError:
+    return CheckpointError(
+        f"the adapted model's probabilities {how}", "it learned too fast from this text; write without adapting"
+    )
