@@ -99,11 +99,11 @@ def run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)
     if arguments.keep is not None:
-        _keep(model, arguments)
+        _save_copy(model, arguments)
     return int(ExitCode.OK)
 
 
-def _keep(model: OpenedModel, arguments: argparse.Namespace) -> None:
+def _save_copy(model: OpenedModel, arguments: argparse.Namespace) -> None:
     from tinygpt_tui.adapting.keeping import adapted_model
     from tinygpt_tui.cli.model_at import model_at
     from tinygpt_tui.cli.open import save_model
