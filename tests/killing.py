@@ -65,7 +65,7 @@ def arm(place: str) -> None:
     elif place == "evaluation":
         plain = evaluations.summed_losses
 
-        def some(*arguments: Any) -> Iterator[tuple[float, int]]:
+        def some(*arguments: Any) -> Iterator[evaluate.Piece]:
             for number, piece in enumerate(plain(*arguments)):
                 if number == 0:  # there may be no other: the part of the split that is read on the way is small
                     die()

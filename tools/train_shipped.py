@@ -21,6 +21,7 @@ from tinygpt_tui.checkpoints.card import WEIGHTS
 from tinygpt_tui.checkpoints.snapshot import read_snapshot, read_stamp, write_snapshot
 from tinygpt_tui.corpora.catalog import find_corpus
 from tinygpt_tui.corpora.download import download
+from tinygpt_tui.corpora.encodings import AUTO
 from tinygpt_tui.corpora.read import read_text
 from tinygpt_tui.events.training import Evaluation, Note, RunEnded
 from tinygpt_tui.files import write_bytes
@@ -38,6 +39,19 @@ SHIPPED: dict[str, tuple[str, str, dict[str, object]]] = {
     "shakespeare-small": ("shakespeare", "small", {}),
     "shakespeare-rnn": ("shakespeare", "rnn-nano", {}),
     "shakespeare-senses": ("shakespeare", "backpack-nano", {}),
+    "tales-chat": (
+        "tales-chat",
+        "modern",
+        {
+            "block_size": 384,
+            "n_embd": 64,
+            "sliding": False,
+            "batch_size": 4,
+            "dropout": 0.0,
+            "steps": 4000,
+            "evaluate_every": 250,
+        },
+    ),
     "tales": ("tales", "modern", {"block_size": 512, "sliding": False, "batch_size": 4, "dropout": 0.0}),
 }
 # How many moments of a run are shipped: 0.5 MB each in a wheel, 0.04 MB of the small one.
@@ -59,7 +73,7 @@ def train(name: str, folder: Path) -> RunFolder:
     training = resolve(find_preset(preset).training, {"threads": 1}, differences)
     run = RunFolder(folder / name)
     run.model.mkdir(parents=True, exist_ok=True)
-    run.write_settings(new_run(name, preset, training, reference(entry, read_text(Path(entry.path)))))
+    run.write_settings(new_run(name, preset, training, reference(entry, read_text(Path(entry.path)), AUTO)))
     for event in run_training(run.model):
         if isinstance(event, Evaluation | Note | RunEnded):
             print(event, flush=True)

@@ -10,6 +10,7 @@ from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.bpe import END_OF_TEXT, BPETokenizer, letters_of_bytes
 from tinygpt_tui.tokenizers.byte import ByteTokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.tokenizers.dialogues import DialogueTokenizer
 from tinygpt_tui.tokenizers.documents import DocumentTokenizer
 from tinygpt_tui.tokenizers.hugging_face import HuggingFaceTokenizer
 from tinygpt_tui.tokenizers.numbers import NumberTokenizer
@@ -28,6 +29,7 @@ EXAMPLES: dict[str, Tokenizer] = {
         {token: id for id, token in enumerate([END_OF_TEXT, *LETTERS.values(), *map("".join, MERGES)])}, MERGES
     ),
     "documents": DocumentTokenizer(CharTokenizer.of(TEXT)),
+    "dialogues": DialogueTokenizer(CharTokenizer.of(TEXT), ("user", "assistant"), ("assistant",)),
     "padded": PaddedTokenizer(CharTokenizer.of(TEXT), 64),
     "numbers": NumberTokenizer(17),
     "pieces": PiecesTokenizer(

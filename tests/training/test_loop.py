@@ -234,7 +234,7 @@ def spoiled(monkeypatch: pytest.MonkeyPatch, at: dict[float, int]) -> None:
     monkeypatch.setattr(
         Training,
         "_loss",
-        lambda self, x, y: plain(self, x, y) * (float("nan") if at.get(self.rate_scale) == self.step else 1),
+        lambda self, *given: plain(self, *given) * (float("nan") if at.get(self.rate_scale) == self.step else 1),
     )
 
 
@@ -313,7 +313,7 @@ def test_what_is_due_is_done_once(saved_after: type) -> None:
 
 def test_patience_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     worse = iter(range(1, 100))
-    monkeypatch.setattr(SUMMED_LOSSES, lambda *arguments: [(float(next(worse)), 1)])
+    monkeypatch.setattr(SUMMED_LOSSES, lambda *arguments: [evaluate.Piece(float(next(worse)), 1, 1)])
     training = training_of(small_training(steps=100, evaluate_every=5, patience=3))
     events = list(training.events())
     assert [event.step for event in evaluations(events)] == [0, 5, 10, 15]
@@ -329,7 +329,7 @@ def test_patience_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_stop_does_not_use_up_patience(monkeypatch: pytest.MonkeyPatch, control: Control) -> None:
     worse = iter(range(1, 100))
-    monkeypatch.setattr(SUMMED_LOSSES, lambda *arguments: [(float(next(worse)), 1)])
+    monkeypatch.setattr(SUMMED_LOSSES, lambda *arguments: [evaluate.Piece(float(next(worse)), 1, 1)])
     settings = small_training(steps=100, evaluate_every=10, patience=2)
     stopped = training_of(settings, control)
     for event in stopped.events():

@@ -89,8 +89,8 @@ def _of_corpus(arguments: argparse.Namespace) -> list[Finding]:
         notify(note)
     corpus = encode(text, training)
     examination = examine(text, corpus)
-    floors = ", ".join(f"{floor.name} {floor.loss:z.3f}" for floor in examination.floors)
-    notify(f"baselines in nats per character: {floors} ({examination.smoothing})")
+    if floors := ", ".join(f"{floor.name} {floor.loss:z.3f}" for floor in examination.floors):
+        notify(f"baselines in nats per character: {floors} ({examination.smoothing})")
     findings = list(examination.findings)
     if arguments.one_batch:
         import_torch(ONE_BATCH)

@@ -167,6 +167,19 @@ def add_corpus_flags(parser: argparse._ActionsContainer, *, required: bool, word
         "where documents end (default: auto)",
     )
     parser.add_argument(
+        "--turns",
+        default="auto",
+        choices=("auto", "play", "none"),
+        help="conversations (.jsonl with `messages` or `conversations`) become turns with a token for each role, and "
+        "only replies are learned; play: lines of NAME: are turns, too; none: plain text (default: auto)",
+    )
+    parser.add_argument(
+        "--replies",
+        default="",
+        metavar="ROLE,…",
+        help="the roles whose turns are learned (default: assistant; of a play all)",
+    )
+    parser.add_argument(
         "--encoding",
         default="auto",
         metavar="NAME",

@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:
             _write_events(events)
         else:
-            _write_texts(events, "" if arguments.no_echo else prompt, arguments.num_samples)
+            _write_texts(events, "" if arguments.no_echo else _echo(model, prompt), arguments.num_samples)
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)
     if arguments.keep is not None:
@@ -121,9 +121,11 @@ def _asks_for_prompts(arguments: argparse.Namespace) -> bool:
 
 def _loop(arguments: argparse.Namespace, sampling: SamplingSettings, device: str) -> int:
     from tinygpt_tui.cli.prompt_loop import PromptLoop
+    from tinygpt_tui.tokenizers.dialogues import has_roles
 
-    def write_text(model: OpenedModel, prompt: str, sampling: SamplingSettings) -> None:
-        _write_texts(_events(model, prompt, sampling, 1, None), "" if arguments.no_echo else prompt, 1)
+    def write_text(model: OpenedModel, prompt: str, sampling: SamplingSettings) -> str:
+        echo = "" if arguments.no_echo or has_roles(model.tokenizer) else prompt
+        return _write_texts(_events(model, prompt, sampling, 1, None), echo, 1)
 
     PromptLoop(arguments.model, sampling, lambda name: _open(name, arguments.at_step, device), write_text).run()
     return int(ExitCode.OK)
@@ -194,13 +196,23 @@ def _write_events(events: Iterator[GenerationEvent]) -> None:
         write_data(wire.to_line(event).decode())
 
 
-def _write_texts(events: Iterator[GenerationEvent], echo: str, samples: int) -> None:
-    """Write one text as it grows; of several, each when it and all before it have ended, with a line between."""
+def _echo(model: OpenedModel, prompt: str) -> str:
+    """Return what is written before the text: the prompt, on a line of its own if the model answers it."""
+    from tinygpt_tui.tokenizers.dialogues import has_roles
+
+    return f"{prompt}\n" if prompt and has_roles(model.tokenizer) else prompt
+
+
+def _write_texts(events: Iterator[GenerationEvent], echo: str, samples: int) -> str:
+    """Write one text as it grows, and return it without the echo.
+
+    Of several, each is written when it and all before it have ended, with a line between.
+    """
     from tinygpt_tui.events.generation import Adapted, GenerationEnded, GenerationStarted, Token, learned_in_words
 
     texts: dict[int, str] = {}  # not written to stdout yet
     ended: set[int] = set()
-    shown = 0
+    shown, written = 0, ""
     learned: tuple[LearnedWord, ...] = ()
 
     def write_one(text: str) -> None:
@@ -223,6 +235,7 @@ def _write_texts(events: Iterator[GenerationEvent], echo: str, samples: int) -> 
             elif isinstance(event, Token | GenerationEnded):
                 if samples == 1:
                     write_data(event.text)
+                    written += event.text
                     continue
                 texts[event.sample] += event.text
                 if isinstance(event, GenerationEnded):
@@ -236,6 +249,7 @@ def _write_texts(events: Iterator[GenerationEvent], echo: str, samples: int) -> 
             write_data("\n")
     for word in learned:
         notify(learned_in_words(word))
+    return written
 
 
 def _report_unknown(unknown: str) -> None:

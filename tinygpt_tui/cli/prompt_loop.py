@@ -1,6 +1,7 @@
 """The `>>` loop of `tinygpt-tui generate`: type a prompt, watch the model continue it, change a setting, again.
 
-A line that begins with a slash is a command; `/help` lists them.
+A model with roles answers instead, and knows what was said before. A line that begins with a slash is a command;
+`/help` lists them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from tinygpt_tui.cli.output import print_error, write
 from tinygpt_tui.errors import TinyGPTError, UsageError
 from tinygpt_tui.settings.fields import changed, fields_of, parse_value, written
 from tinygpt_tui.settings.sampling import SamplingSettings, to_lines
+from tinygpt_tui.tokenizers.dialogues import ASSISTANT, SYSTEM, DialogueTokenizer, Turn
 from tinygpt_tui.ui.shared.prompt_history import PromptHistory
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ HELP = """\
 /model NAME     another model; without a name, the one in use
 /temp 1.2       change a setting: any of those below, or the beginning of its name
 /settings       the settings that differ from their defaults
+/new            a new conversation, with a model that has roles
+/system TEXT    a new conversation with these instructions, if the model has that role
+/as ROLE        the role that answers from now on
 quit            leave (Ctrl-D, too); Ctrl-C ends a text
 """
 
@@ -36,17 +41,23 @@ class PromptLoop:
         name: str,
         sampling: SamplingSettings,
         open_model: Callable[[str], OpenedModel],
-        write_text: Callable[[OpenedModel, str, SamplingSettings], None],
+        write_text: Callable[[OpenedModel, str, SamplingSettings], str],
     ) -> None:
+        """`write_text` writes what a model makes of a prompt, and returns it."""
         self._name, self._sampling = name, sampling
         self._open, self._write_text = open_model, write_text
         self._model = open_model(name)
         self._prompt = ""
+        self._turns: list[Turn] = []
+        self._reply = ASSISTANT
         self._prompts = PromptHistory.load()
         self._commands: dict[str, Callable[[str], None]] = {
-            "again": lambda _: self._generate(self._prompt),
+            "again": lambda _: self._again(),
+            "as": self._answer_as,
             "help": lambda _: self._help(),
             "model": self._change_model,
+            "new": lambda _: self._start(),
+            "system": self._start,
             "settings": lambda _: write(f"{to_lines(self._sampling) or 'all settings have their default values'}\n"),
         }
 
@@ -104,12 +115,38 @@ class PromptLoop:
     def _change_model(self, name: str) -> None:
         if name:
             self._model = self._open(name)
-            self._name = name
+            self._name, self._turns, self._reply = name, [], ASSISTANT
         write(f"model = {self._name}\n")
 
     def _generate(self, prompt: str) -> None:
         self._prompt = prompt
-        self._write_text(self._model, prompt, self._sampling)
+        if not isinstance(tokenizer := self._model.tokenizer, DialogueTokenizer):
+            self._write_text(self._model, prompt, self._sampling)
+            return
+        turns = [*self._turns, Turn(tokenizer.asker, prompt)]
+        said = self._write_text(self._model, tokenizer.prompt_of(turns, self._reply), self._sampling)
+        self._turns = [*turns, Turn(self._reply, said)]  # what was interrupted was not said
+
+    def _again(self) -> None:
+        self._turns = self._turns[:-2]
+        self._generate(self._prompt)
+
+    def _dialogue(self) -> DialogueTokenizer:
+        """Return the tokenizer of a model with roles. Raises UsageError for another one."""
+        if not isinstance(tokenizer := self._model.tokenizer, DialogueTokenizer):
+            raise UsageError(f"{self._name} has no roles", "it continues a text; /model tales-chat answers")
+        return tokenizer
+
+    def _start(self, instructions: str = "") -> None:
+        """Start a new conversation."""
+        tokenizer = self._dialogue()
+        self._turns = [Turn(tokenizer.role(SYSTEM), instructions)] if instructions else []
+        write("new conversation\n")
+
+    def _answer_as(self, role: str) -> None:
+        tokenizer = self._dialogue()
+        self._reply = tokenizer.role(role or self._reply)
+        write(f"as = {self._reply} (roles: {', '.join(tokenizer.roles)})\n")
 
     def _help(self) -> None:
         write(HELP)

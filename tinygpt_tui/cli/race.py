@@ -100,8 +100,10 @@ def run(arguments: argparse.Namespace) -> int:
     )
     for contender in contenders:  # fails before a folder is made
         encode(text, contender.training, known[contender.training.tokenizer])
-    corpus = encode(text, contenders[0].training)
-    floors = floors_of(corpus.train, corpus.validation, corpus.tokenizer.size)
+    floors = []
+    if text.roles is None:
+        corpus = encode(text, contenders[0].training)
+        floors = floors_of(corpus.train, corpus.validation, corpus.tokenizer.size)
     histories: list[tuple[str, RunHistory]] = []
     results: list[Result] = []
     for number, contender in enumerate(contenders, start=1):

@@ -9,8 +9,10 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import TypeVar
 
+from tinygpt_tui.cli.flags import text_argument
 from tinygpt_tui.cli.output import can_draw, notify
 from tinygpt_tui.corpora.catalog import CorpusEntry, find_corpus, require_corpus
+from tinygpt_tui.corpora.conversations import listed, looks_like_a_play
 from tinygpt_tui.corpora.corpus import Corpus, CorpusText
 from tinygpt_tui.corpora.encodings import AUTO, check_encoding
 from tinygpt_tui.corpora.formats import Choices
@@ -22,6 +24,7 @@ from tinygpt_tui.words import duration
 
 R = TypeVar("R")
 FIRST_S, EACH_S = 1.0, 0.2
+PLAY_BEGINS = 1 << 17  # characters in which names are looked for
 
 
 def read_corpus_text(path: Path, encoding: str = AUTO) -> CorpusText:
@@ -36,9 +39,11 @@ def open_corpus(arguments: argparse.Namespace) -> tuple[CorpusEntry, CorpusText]
 
     Raises NotFoundError, CorpusError, StorageError, UsageError.
     """
+    replies = tuple(filter(None, (role.strip() for role in text_argument(arguments.replies).split(","))))
     found = [require_corpus(name) for name in arguments.corpus]
     entry, path = found[0]
-    choices = Choices(arguments.encoding, arguments.field, arguments.documents).or_else(entry.row.documents)
+    choices = Choices(arguments.encoding, arguments.field, arguments.documents, arguments.turns, replies)
+    choices = choices.or_else(entry.row.documents)
     if len(found) > 1 or is_gathered(str(path)) or choices != Choices(arguments.encoding):
         if arguments.encoding != AUTO:
             check_encoding(arguments.encoding)
@@ -47,7 +52,12 @@ def open_corpus(arguments: argparse.Namespace) -> tuple[CorpusEntry, CorpusText]
         for line in gathered.words():
             notify(line)
         entry, path = find_corpus(gathered.path), Path(gathered.path)
-    return entry, read_corpus_text(path, arguments.encoding)
+    text = read_corpus_text(path, arguments.encoding)
+    if text.roles and path == found[0][1]:  # it was gathered before
+        notify("; ".join(text.roles.words(text.documents)))
+    if entry.own and arguments.turns == "auto" and (names := looks_like_a_play(text.beginning(PLAY_BEGINS))):
+        notify(f"lines begin with {listed(names, 3)}: --turns play makes turns of them, with a token for each role")
+    return entry, text
 
 
 def encode(text: CorpusText, training: TrainingSettings, tokenizer: Tokenizer | None = None) -> Corpus:

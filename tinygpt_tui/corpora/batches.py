@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygpt_tui.corpora.replies import Replies, targets_of
 from tinygpt_tui.corpora.rows import Rows
 from tinygpt_tui.tokenizers.char import Ids
 
@@ -64,10 +65,11 @@ class Shuffle:
 class Windows:
     """The windows of one split; `batch(step)` gives inputs and targets."""
 
-    def __init__(self, ids: Ids, block_size: int, batch_size: int, seed: int) -> None:
-        """`ids` (N,) with N > block_size."""
+    def __init__(self, ids: Ids, block_size: int, batch_size: int, seed: int, replies: Replies | None = None) -> None:
+        """`ids` (N,) with N > block_size; `replies` says which targets are IGNORED, None: no one."""
         assert len(ids) > block_size, "a window needs one token more than its length"
         self._ids, self._block_size, self._batch_size = ids, block_size, batch_size
+        self._replies = replies
         # One window fewer than fit, so that every phase leaves room for the whole epoch.
         self.windows_per_epoch = max(1, len(ids) // block_size - 1)
         phases = min(block_size, len(ids) - self.windows_per_epoch * block_size)
@@ -81,8 +83,7 @@ class Windows:
         """Return inputs and targets of `count` windows from number `first` on, each (count, T)."""
         numbers, phases = self._shuffle.draw(first, count)
         starts = phases + numbers * self._block_size
-        rows = self._ids[starts[:, None] + np.arange(self._block_size + 1)].astype(np.int64, copy=False)
-        return rows[:, :-1], rows[:, 1:]
+        return targets_of(self._ids, starts, self._block_size, self._replies)
 
 
 class ShuffledRows:

@@ -9,9 +9,12 @@ from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from tinygpt_tui.corpora.cache import key_of, storing
+from tinygpt_tui.corpora.conversations import listed
+from tinygpt_tui.corpora.replies import Replies, characters_per_reply_token
 from tinygpt_tui.errors import CorpusError
 from tinygpt_tui.progress import exhausted
 from tinygpt_tui.settings.training import TrainingSettings
@@ -19,11 +22,24 @@ from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.bpe import BPETokenizer, pieces_of
 from tinygpt_tui.tokenizers.byte import ByteTokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer, Ids, counts_of, id_type
+from tinygpt_tui.tokenizers.dialogues import MARKS, DialogueTokenizer
 from tinygpt_tui.tokenizers.documents import BOUNDARY, DocumentTokenizer, is_of_characters
 
 BETWEEN = "\n\n"  # documents that are joined
 AT_ONCE = 1 << 20  # characters
 REACH = 1 << 12  # characters of an excerpt before and behind its place
+
+
+class Roles(msgspec.Struct, frozen=True, kw_only=True):
+    """The roles in a text of conversations, by the numbers of their marks, and those whose turns are learned."""
+
+    roles: tuple[str, ...] = ()
+    replies: tuple[str, ...] = ()
+
+    def words(self, conversations: int) -> tuple[str, str]:
+        """Return what was understood of that many conversations."""
+        count = f"{conversations:,} conversations" if conversations > 1 else "1 conversation"
+        return f"{count}, roles {listed(self.roles)}", f"the replies of {listed(self.replies)} are learned"
 
 
 @dataclass(frozen=True)
@@ -33,7 +49,7 @@ class Corpus:
     They take one, two or four bytes each, as few as the vocabulary permits; a model needs them as int64. Those of a
     large text are in the `file`, `train` first, of which the operating system reads what is used. The text is split at
     the same character whatever the tokenizer. `validation_characters` is 0 where each token is one character.
-    `old` (K,) is another text, some of which a run mixes in.
+    `old` (K,) is another text, some of which a run mixes in. Of conversations the `replies` alone are learned.
     """
 
     tokenizer: Tokenizer
@@ -42,6 +58,7 @@ class Corpus:
     validation_characters: int = 0
     old: Ids = field(default_factory=lambda: np.empty(0, np.uint8), repr=False)
     file: Path | None = None
+    replies: Replies | None = None
 
     @property
     def characters_per_token(self) -> float:
@@ -70,6 +87,7 @@ class CorpusText:
     counts: dict[str, int] = field(default_factory=dict, repr=False)
     guessed: bool = False  # its encoding
     documents: int = 0  # each ended by a BOUNDARY; 0: it is one text
+    roles: Roles | None = None  # of the turns in its documents, if they are conversations
     key: str = ""  # of a large text, under which its ids are saved
 
     @classmethod
@@ -117,7 +135,7 @@ class CorpusText:
             if start + len(near) >= place + REACH:
                 break
         line = lines + near.count("\n", 0, place - start) + 1
-        return Excerpt(near[: place - start + REACH].replace(BOUNDARY, "\n"), place - start, line)
+        return Excerpt(MARKS.sub("\n", near[: place - start + REACH]), place - start, line)
 
     def joined(self) -> CorpusText:
         """Return the text with BETWEEN in place of each BOUNDARY: one document, and a note that says so."""
@@ -141,7 +159,7 @@ class CorpusText:
     ) -> Generator[float, None, Corpus]:
         """Yield the share that is done, and return what `split` does; a caller can stop in between."""
         length, share = training.architecture.training_length, training.validation_share
-        tokenizer = tokenizer or CharTokenizer.of_counts(self.counts)
+        tokenizer = tokenizer or self._own_tokenizer()
         # What such a tokenizer does not know is left out, and the rest is split.
         by_ids = isinstance(tokenizer, CharTokenizer) and not self.documents
         place = self.characters if by_ids else self._place(share)
@@ -156,8 +174,25 @@ class CorpusText:
                 f"{length} needs more",
                 f"choose a longer text, a smaller tokenizer, or a block size below {len(train)}",
             )
-        characters = 0 if is_of_characters(tokenizer) else self.characters - place
-        return Corpus(tokenizer, train, validation, characters, file=file)
+        characters = self.characters - place
+        if replies := Replies.of(tokenizer):
+            each = [characters_per_reply_token(part, replies, tokenizer) for part in (train, validation)]
+            if not all(each):
+                where = "validation part" if each[0] else "training part"
+                raise CorpusError(
+                    f"no reply of {', '.join(tokenizer.replies)} is in the {where} of the text",  # type: ignore[attr-defined]
+                    "choose other replies (--replies), a longer text, or --turns none: all of it is learned",
+                )
+            characters = round(each[1] * len(validation))
+        characters = 0 if is_of_characters(tokenizer) else characters
+        return Corpus(tokenizer, train, validation, characters, file=file, replies=replies)
+
+    def _own_tokenizer(self) -> Tokenizer:
+        """Return the tokenizer of the text's own characters and roles."""
+        if self.roles is None:
+            return CharTokenizer.of_counts(self.counts)
+        counts = {character: count for character, count in self.counts.items() if not MARKS.match(character)}
+        return DialogueTokenizer(CharTokenizer.of_counts(counts), self.roles.roles, self.roles.replies)
 
     def _place(self, share: float) -> int:
         """Return the character at which the validation part begins: behind a document, if there are several.

@@ -14,7 +14,7 @@ import re
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from itertools import chain, islice
@@ -22,6 +22,7 @@ from pathlib import PurePosixPath
 from typing import IO, Any, ClassVar, Literal
 from urllib.parse import unquote
 
+from tinygpt_tui.corpora.conversations import Dialogues, Turns, conversation_in
 from tinygpt_tui.corpora.encodings import AUTO, HEAD, check_beginning, decode
 from tinygpt_tui.errors import CorpusError, UsageError
 from tinygpt_tui.reading import LARGEST_JSON, Damage
@@ -52,11 +53,17 @@ Documents = Literal["auto", "lines", "none"]
 
 @dataclass(frozen=True)
 class Choices:
-    """What the user can choose: encoding, field of the records (empty: the most likely one), what a document is."""
+    """What the user can choose: encoding, field of the records (empty: the most likely one), what a document is.
+
+    Conversations become turns; `turns` play: those of a play, too; none: they are texts. `replies` are the roles that
+    are learned (none: assistant, in a play all).
+    """
 
     encoding: str = AUTO
     field: str = ""
     documents: Documents = "auto"
+    turns: Turns = "auto"
+    replies: tuple[str, ...] = ()
 
     def or_else(self, documents: Documents) -> Choices:
         """Return them with these documents if none were chosen."""
@@ -76,6 +83,7 @@ class Seen:
     used: Counter[str] = field(default_factory=Counter)  # those that were taken as the text
     left_out: dict[str, list[str]] = field(default_factory=dict)  # reason: names of files
     notes: list[str] = field(default_factory=list)
+    dialogues: Dialogues = field(default_factory=Dialogues)
 
     def leave_out(self, name: str, reason: str) -> None:
         """Note a file that is not used."""
@@ -296,6 +304,10 @@ def _records_of(content: Any) -> list[Any]:
 def _texts_of(name: str, records: Iterator[Any], choices: Choices, seen: Seen) -> Iterator[str]:
     """Yield the text of each record. Raises CorpusError where no record has the field, or none has text."""
     first = list(islice(records, PEEKED))
+    by_turns = choices.turns == "auto" and choices.documents == "auto"
+    if by_turns and any(conversation_in(record, choices.field) for record in first):
+        yield from _conversations(chain(first, records), choices, seen.dialogues)
+        return
     lengths: Counter[str] = Counter()
     for record in first:
         for path, value in _fields(record):
@@ -311,6 +323,15 @@ def _texts_of(name: str, records: Iterator[Any], choices: Choices, seen: Seen) -
     for record in chain(first, records):
         seen.records += 1
         yield text_in(dict(_fields(record)).get(used, ""))
+
+
+def _conversations(records: Iterable[Any], choices: Choices, dialogues: Dialogues) -> Iterator[str]:
+    for record in records:
+        turns = conversation_in(record, choices.field)
+        if turns is None:
+            dialogues.no_conversation += 1
+        elif text := dialogues.text_of(turns):
+            yield text
 
 
 def _rank(path: str) -> int:

@@ -5,6 +5,7 @@ A run trains on that file: it stays as it is when the sources change. BOUNDARY e
 
 from __future__ import annotations
 
+import dataclasses
 import glob
 import hashlib
 import io
@@ -13,20 +14,22 @@ import re
 import sys
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import msgspec
 
 from tinygpt_tui import paths
+from tinygpt_tui.corpora.conversations import FEWEST_SPEECHES, cast, listed, scenes, speeches
 from tinygpt_tui.corpora.corpus import BETWEEN
 from tinygpt_tui.corpora.formats import Choices, Seen, documents_in, is_plain
 from tinygpt_tui.corpora.read import GATHERED
-from tinygpt_tui.errors import CorpusError, NotFoundError, storage_error
+from tinygpt_tui.errors import CorpusError, NotFoundError, UsageError, storage_error
 from tinygpt_tui.files import is_file, is_folder, whole_file, write_bytes
 from tinygpt_tui.reading import Damage, open_file, read_json
 from tinygpt_tui.tokenizers.documents import BOUNDARY
 from tinygpt_tui.words import printable, shortened
 
-FORMAT = 1
+FORMAT = 2
 STDIN = "-"
 MOST_FILES = 100_000
 LONG_LINE = 20_000  # characters: more is hardly a paragraph
@@ -54,11 +57,22 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
     addresses: int = 0
     longest_line: int = 0
     notes: list[str] = []
+    roles: list[str] = []  # of the turns, if the documents are conversations
+    replies: list[str] = []  # the roles that are learned
+    turns: int = 0
+    learned_turns: int = 0
+    without_reply: int = 0
+    no_conversation: int = 0
 
     def words(self) -> list[str]:
         """Return what was understood, line by line."""
         where = f"`{self.only}`" if self.only else _count(self.files, "file")
         lines = [f"{_count(self.documents, 'document')} in {where}"]
+        if self.roles:
+            lines = [f"{_count(self.documents, 'conversation')} in {where}, roles {listed(self.roles)}"]
+            lines += [
+                f"the replies of {listed(self.replies)} are learned: {self.learned_turns:,} of {self.turns:,} turns"
+            ]
         if self.records:
             others = ", ".join(f"`{name}`" for name in self.fields if name not in self.field.split(", "))
             field = f", field `{self.field}`" + (f" (also: {others})" if others else "")
@@ -69,6 +83,10 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
             lines.append(f"{_count(len(names), 'file')} left out, {reason}: {shown}")
         if self.bad_records:
             lines.append(f"{_count(self.bad_records, 'line')} left out: not JSON")
+        if self.no_conversation:
+            lines.append(f"{_count(self.no_conversation, 'record')} left out: not a conversation")
+        if self.without_reply:
+            lines.append(f"{_count(self.without_reply, 'conversation')} left out: no reply in it")
         if self.empty:
             lines.append(f"{_count(self.empty, 'document')} left out: empty")
         if self.duplicates:
@@ -110,7 +128,12 @@ def gathering(sources: Iterable[str], choices: Choices) -> Generator[float, None
     typed = sys.stdin.buffer.read() if STDIN in sources else b""
     files = [(path, path.stat()) for path in files_of(sources)]
     name = gathered_name(sources)
-    what = [FORMAT, choices.encoding, choices.field, choices.documents, hashlib.sha256(typed).hexdigest()]
+    if made := [path.name for path, _ in files if path.suffix == GATHERED]:
+        raise UsageError(
+            f"{made[0]} was gathered already",
+            "use it alone, without --field, --documents, --turns and --replies; or choose its sources",
+        )
+    what = [FORMAT, choices, hashlib.sha256(typed).hexdigest()]
     stamps = [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in files]
     key = hashlib.sha256(msgspec.json.encode([what, stamps])).hexdigest()[:10]
     place = _folder() / f"{name}-{key}{GATHERED}"
@@ -184,25 +207,30 @@ def _written(
     place: Path, name: str, files: list[tuple[Path, os.stat_result]], typed: bytes, choices: Choices
 ) -> Generator[float, None, Gathered]:
     seen, counts = Seen(), _Counts()
+    seen.dialogues.replies = choices.replies
+    names: list[str] = []
+    if choices.turns == "play":
+        names = yield from _cast(files, typed, choices)
+        seen.dialogues.replies = choices.replies or names
     total, done = sum(stat.st_size for _, stat in files) or 1, 0
     with whole_file(place) as out:
-        if typed:
-            found = documents_in("stdin.txt", io.BytesIO(typed), len(typed), choices, seen)
-            out.writelines(counts.taken(document, choices) for document in _documents(found, choices))
-        for path, stat in files:
+        for source in _sources(files, typed):
             before = counts.documents
-            try:
-                with open_file(path) as file:
-                    for document in _documents(documents_in(path.name, file, stat.st_size, choices, seen), choices):
-                        out.write(counts.taken(document, choices))
-                        yield min(1.0, (done + file.tell()) / total) if not file.closed else done / total
-            except OSError as error:
-                seen.leave_out(path.name, storage_error(error, path).message)
-            counts.files += counts.documents > before
-            done += stat.st_size
+            for document, read in _documents_of(source, choices, seen):
+                for one in _scenes(document, names, seen) if names else [document]:
+                    out.write(counts.taken(one, choices))
+                yield min(1.0, (done + read) / total)
+            counts.files += source.content is None and counts.documents > before
+            done += source.size
             yield min(1.0, done / total)
+        if seen.dialogues.names:
+            seen.dialogues.check()
         if not counts.documents:
             raise _nothing(name, seen, len(files))
+    if 0 < seen.dialogues.conversations < counts.documents:
+        plain = yield from _written(place, name, files, typed, dataclasses.replace(choices, turns="none"))
+        note = "conversations and other texts together: the turns are read as plain text"
+        return msgspec.structs.replace(plain, notes=[note, *plain.notes])
     return Gathered(
         path=str(place),
         name=name,
@@ -219,7 +247,63 @@ def _written(
         addresses=counts.addresses,
         longest_line=counts.longest_line,
         notes=seen.notes,
+        roles=seen.dialogues.names,
+        replies=list(seen.dialogues.learned_roles) if seen.dialogues.names else [],
+        turns=seen.dialogues.turns,
+        learned_turns=seen.dialogues.learned,
+        without_reply=seen.dialogues.without_reply,
+        no_conversation=seen.dialogues.no_conversation,
     )
+
+
+class _Source(NamedTuple):
+    """A file and its size; its content if it is not on the disk."""
+
+    path: Path
+    size: int
+    content: bytes | None = None
+
+
+def _sources(files: list[tuple[Path, os.stat_result]], typed: bytes) -> list[_Source]:
+    """Return what is read: the text that was `typed` first."""
+    return [
+        *([_Source(Path("stdin.txt"), 0, typed)] if typed else []),
+        *(_Source(path, stat.st_size) for path, stat in files),
+    ]
+
+
+def _documents_of(source: _Source, choices: Choices, seen: Seen) -> Iterator[tuple[str, int]]:
+    """Yield the documents of a source, and how many of its bytes on the disk are read."""
+    path, size, content = source
+    try:
+        with open_file(path) if content is None else io.BytesIO(content) as file:
+            for document in _documents(
+                documents_in(path.name, file, size or len(content or b""), choices, seen), choices
+            ):
+                yield document, 0 if file.closed or content else file.tell()
+    except OSError as error:
+        seen.leave_out(path.name, storage_error(error, path).message)
+
+
+def _cast(
+    files: list[tuple[Path, os.stat_result]], typed: bytes, choices: Choices
+) -> Generator[float, None, list[str]]:
+    """Return the roles in plays. Raises CorpusError if there are none."""
+    found: list[str] = []
+    for source in _sources(files, typed):
+        for document, _ in _documents_of(source, choices, Seen()):
+            found += [turn.role for turn in speeches(document)]
+            yield 0.0
+    if not (names := cast(found)):
+        raise CorpusError(
+            f"no name begins {FEWEST_SPEECHES} lines or more", "a play has lines like `ROMEO:`; leave out --turns play"
+        )
+    return names
+
+
+def _scenes(document: str, names: list[str], seen: Seen) -> Iterator[str]:
+    for turns in scenes(speeches(document), names):
+        yield seen.dialogues.text_of(turns)
 
 
 def _documents(found: Iterator[str], choices: Choices) -> Iterator[str]:

@@ -24,14 +24,18 @@ class GrammarText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     plots: list[str]
     rules: dict[str, str]
-    tables: dict[str, TableText]
+    tables: dict[str, TableText] = {}
 
 
-def read_grammar(path: Path) -> Grammar:
-    """Return the grammar of a TOML file. Raises OSError, Damage."""
+def read_grammar(path: Path, *others: Path) -> Grammar:
+    """Return the grammar of a TOML file, which may use rules and tables of others. Raises OSError, Damage."""
     written = decode_toml(path.read_bytes(), GrammarText)
-    notation = Notation(written.rules)
-    tables = {slot: notation.table(table.columns, table.rows) for slot, table in written.tables.items()}
+    rules, texts = dict(written.rules), dict(written.tables)
+    for other in others:
+        more = decode_toml(other.read_bytes(), GrammarText)
+        rules, texts = more.rules | rules, more.tables | texts
+    notation = Notation(rules)
+    tables = {slot: notation.table(table.columns, table.rows) for slot, table in texts.items()}
     return Grammar(Choice(tuple(_plot(notation.node(text), tables) for text in written.plots)))
 
 

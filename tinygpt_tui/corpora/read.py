@@ -5,16 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
 from tinygpt_tui.corpora.cache import key_of, read_cached, save_cached
-from tinygpt_tui.corpora.corpus import CorpusText, cut
+from tinygpt_tui.corpora.corpus import CorpusText, Roles, cut
 from tinygpt_tui.corpora.encodings import AUTO, HEAD, check_beginning, decode, looks_binary, not_a_text
 from tinygpt_tui.corpora.large import UNIFORM, FileParts, TextFacts, examining, hashing
 from tinygpt_tui.errors import CorpusError, storage_error
 from tinygpt_tui.progress import exhausted, part
-from tinygpt_tui.reading import open_file
+from tinygpt_tui.reading import Damage, open_file, read_json
 from tinygpt_tui.tokenizers.char import CharacterCounts
+from tinygpt_tui.tokenizers.dialogues import END_OF_TURN
 from tinygpt_tui.tokenizers.documents import BOUNDARY
 
 LARGEST_IN_MEMORY = 1 << 24  # bytes of a file: decoded it takes up to four times as much
@@ -57,7 +59,9 @@ def reading(path: Path, encoding: str = AUTO) -> Generator[float, None, CorpusTe
         found = yield from _large(path, (status.st_size, status.st_mtime_ns), encoding)
     else:
         found = yield from _small(path, content, encoding)
-    if not found.documents and looks_binary(found.beginning(HEAD).encode("utf-8", "surrogatepass")):
+    if gathered:
+        found = replace(found, roles=_roles_of(path, found))
+    if not (found.documents or found.roles) and looks_binary(found.beginning(HEAD).encode("utf-8", "surrogatepass")):
         raise not_a_text(path.name)
     if len(found.counts.keys() - {"\n"}) < 2:
         raise CorpusError(
@@ -65,6 +69,19 @@ def reading(path: Path, encoding: str = AUTO) -> Generator[float, None, CorpusTe
             "there is nothing to learn from it: choose another text",
         )
     return found
+
+
+def _roles_of(path: Path, found: CorpusText) -> Roles | None:
+    """Return the roles in a text that was gathered, which are in the file beside it. Raises CorpusError."""
+    if END_OF_TURN not in found.counts:
+        return None
+    try:
+        roles = read_json(path.with_suffix(".json"), Roles)
+    except (OSError, Damage):
+        roles = Roles()
+    if not roles.roles:
+        raise CorpusError(f"the roles in {path.name} are not known", "choose its sources again")
+    return roles
 
 
 def _small(path: Path, content: bytes, encoding: str) -> Generator[float, None, CorpusText]:
@@ -102,7 +119,7 @@ def _large(path: Path, stamp: tuple[int, int], encoding: str) -> Generator[float
         counts = {character: count for character, count in counts.items() if character != BOUNDARY}
     parts = FileParts(path, stamp, facts.codec, facts.errors, left_out)
     key = key_of(sha256, facts.codec, facts.errors, documents)
-    return CorpusText(parts, sha256, tuple(facts.notes), counts, facts.guessed, documents, key)
+    return CorpusText(parts, sha256, tuple(facts.notes), counts, facts.guessed, documents, key=key)
 
 
 def sha256_of(path: Path) -> str:

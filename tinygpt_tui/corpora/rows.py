@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.char import Ids
+
+if TYPE_CHECKING:
+    from tinygpt_tui.corpora.replies import Replies
 
 IGNORED = -100  # a target that no loss counts: torch's own number for it
 BOUNDARY_ID = 0  # of a DocumentTokenizer
@@ -22,20 +26,24 @@ class Rows:
     A row that begins with the text, or with a document, reads a boundary first.
     """
 
-    def __init__(self, ids: Ids, starts: Places, lengths: Places, whole: int) -> None:
-        """`starts` and `lengths` (R,); the first `whole` rows are used where a part of them is read."""
+    def __init__(self, ids: Ids, starts: Places, lengths: Places, whole: int, replies: Replies | None = None) -> None:
+        """`starts` and `lengths` (R,); the first `whole` rows are used where a part of them is read.
+
+        Of conversations the targets outside of `replies` are IGNORED.
+        """
         self._ids, self._starts, self._lengths, self._whole = ids, starts, lengths, whole
+        self._replies = replies
         self.tokens = int(lengths.sum())  # in all targets
         self.longest = int(lengths.max())
 
     @classmethod
-    def side_by_side(cls, ids: Ids, length: int) -> Rows:
+    def side_by_side(cls, ids: Ids, length: int, replies: Replies | None = None) -> Rows:
         """Return windows of `length` in which every token but the first is predicted once; the last may be shorter."""
         starts = np.arange(1, len(ids), length)
-        return cls(ids, starts, np.minimum(length, len(ids) - starts), (len(ids) - 1) // length)
+        return cls(ids, starts, np.minimum(length, len(ids) - starts), (len(ids) - 1) // length, replies)
 
     @classmethod
-    def of_documents(cls, ids: Ids, length: int) -> Rows:
+    def of_documents(cls, ids: Ids, length: int, replies: Replies | None = None) -> Rows:
         """Return the documents, each with the boundary behind it; one longer than `length` is cut into several rows."""
         ends = np.append(np.flatnonzero(ids[:-1] == BOUNDARY_ID) + 1, len(ids))
         begins = np.insert(ends[:-1], 0, 0)
@@ -43,7 +51,7 @@ class Rows:
         which = np.repeat(np.arange(len(ends)), pieces)
         piece = np.arange(len(which)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
         starts = begins[which] + piece * length
-        return cls(ids, starts, np.minimum(length, ends[which] - starts), len(which))
+        return cls(ids, starts, np.minimum(length, ends[which] - starts), len(which), replies)
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -68,9 +76,13 @@ class Rows:
         places, is_inside = starts + columns, columns < lengths
         targets = np.where(is_inside, self._ids[np.minimum(places, len(self._ids) - 1)].astype(np.int64), IGNORED)
         inputs = np.where(is_inside & (places > 0), self._ids[np.clip(places, 1, len(self._ids)) - 1], BOUNDARY_ID)
-        return inputs.astype(np.int64), targets
+        inputs = inputs.astype(np.int64)
+        if self._replies is not None:
+            targets = np.where(self._replies.follow(self._ids, starts[:, 0] - 1, inputs), targets, IGNORED)
+        return inputs, targets
 
 
-def rows_of(ids: Ids, settings: TrainingSettings, length: int) -> Rows:
-    """Return the rows of a split that `settings` ask for, at most `length` long."""
-    return Rows.of_documents(ids, length) if settings.windows == "documents" else Rows.side_by_side(ids, length)
+def rows_of(ids: Ids, settings: TrainingSettings, length: int, replies: Replies | None = None) -> Rows:
+    """Return the rows of a split that `settings` ask for, at most `length` long; `replies` as for Rows."""
+    make = Rows.of_documents if settings.windows == "documents" else Rows.side_by_side
+    return make(ids, length, replies)

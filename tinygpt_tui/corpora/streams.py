@@ -10,16 +10,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygpt_tui.corpora.replies import Replies, targets_of
 from tinygpt_tui.tokenizers.char import Ids
 
 
 class Streams:
     """The streams of one split; `batch(step)` gives inputs and targets, `is_start(step)` says where an epoch starts."""
 
-    def __init__(self, ids: Ids, block_size: int, batch_size: int, seed: int) -> None:
-        """`ids` (N,) with N > block_size; a text too short for that many streams has them overlap."""
+    def __init__(self, ids: Ids, block_size: int, batch_size: int, seed: int, replies: Replies | None = None) -> None:
+        """`ids` (N,) with N > block_size; a text too short for that many streams has them overlap; see Windows."""
         assert len(ids) > block_size, "a window needs one token more than its length"
-        self._ids, self._block_size, self._seed = ids, block_size, seed
+        self._ids, self._block_size, self._seed, self._replies = ids, block_size, seed, replies
         self._last_start = len(ids) - 1 - block_size  # where the last window may start
         self.windows_per_epoch = max(1, (len(ids) - 1) // batch_size // block_size)
         self._phases = max(1, min(block_size, self._last_start + 1))
@@ -36,5 +37,4 @@ class Streams:
         epoch, place = divmod(step, self.windows_per_epoch)
         phase = int(np.random.default_rng((self._seed, epoch)).integers(self._phases))
         starts = np.minimum(self._starts + phase + place * self._block_size, self._last_start)
-        rows = self._ids[starts[:, None] + np.arange(self._block_size + 1)].astype(np.int64, copy=False)
-        return rows[:, :-1], rows[:, 1:]
+        return targets_of(self._ids, starts, self._block_size, self._replies)

@@ -19,7 +19,7 @@ from tinygpt_tui.events.training import Finding
 from tinygpt_tui.files import write_bytes
 from tinygpt_tui.reading import Damage, read_json
 from tinygpt_tui.runs.folder import RunFolder, RunSettings
-from tinygpt_tui.tokenizers.documents import BOUNDARY
+from tinygpt_tui.tokenizers.dialogues import MARKS
 
 FILE, ONE_BATCH_FILE = "examination.json", "one-batch.json"
 FORMAT = 1
@@ -36,9 +36,10 @@ class Examination(msgspec.Struct, frozen=True, kw_only=True):
 
 def examine(text: CorpusText, corpus: Corpus) -> Examination:
     """Examine a text that was read and split."""
-    parts = (part.replace(BOUNDARY, "\n") for part in text.parts) if text.documents else text.parts
+    parts = (MARKS.sub("\n", part) for part in text.parts) if text.documents or text.roles else text.parts
     findings = [*damage_findings(parts), *split_findings(corpus), *repetition_findings(corpus)]
-    floors = floors_of(corpus.train, corpus.validation, corpus.tokenizer.size)
+    # Those of all tokens say nothing of a run that learns replies.
+    floors = floors_of(corpus.train, corpus.validation, corpus.tokenizer.size) if corpus.replies is None else []
     return Examination(floors=floors, findings=findings)
 
 

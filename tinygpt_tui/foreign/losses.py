@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygpt_tui.corpora.replies import Replies, targets_of
 from tinygpt_tui.settings.architecture import ArchitectureSettings
+from tinygpt_tui.tokenizers.char import Ids
 
 Forward = Callable[[NDArray[np.int64]], NDArray[np.float32]]  # ids (B, T) -> logits (B, T, V), T at most block_size
 Piece = tuple[NDArray[np.int64], NDArray[np.int64]]  # ids and the next ones (B, T)
@@ -22,17 +24,19 @@ def token_losses(
     return np.concatenate([_cross_entropy(forward(read), wanted.reshape(-1)) for read, wanted in pieces])
 
 
-def pieces_of(ids: NDArray[np.int64], window: int, vocabulary: int) -> list[Piece]:
+def pieces_of(ids: Ids, window: int, vocabulary: int, replies: Replies | None = None) -> list[Piece]:
     """Return inputs and targets (B, T) that predict every token of `ids` (N,) but the first, each once.
 
-    A piece has few enough windows that its logits fit; T is `window` except in the last, which may be shorter.
+    Of conversations the targets outside of `replies` are IGNORED. A piece has few enough windows that its logits fit;
+    T is `window` except in the last, which may be shorter.
     """
     whole = (len(ids) - 1) // window * window
-    inputs, targets = ids[:whole].reshape(-1, window), ids[1 : whole + 1].reshape(-1, window)
+    (read,), (wanted,) = targets_of(ids, np.zeros(1, np.int64), len(ids) - 1, replies)
+    inputs, targets = read[:whole].reshape(-1, window), wanted[:whole].reshape(-1, window)
     rows = max(1, MOST_NUMBERS // (window * vocabulary))
     pieces = [(inputs[at : at + rows], targets[at : at + rows]) for at in range(0, len(inputs), rows)]
     if whole < len(ids) - 1:
-        pieces.append((ids[None, whole:-1], ids[None, whole + 1 :]))
+        pieces.append((read[None, whole:], wanted[None, whole:]))
     return pieces
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tinygpt_tui.corpora.replies import IGNORED
 from tinygpt_tui.foreign.losses import Forward, Piece, against_highest
 
 BARS = 10
@@ -78,7 +79,7 @@ def fitting(forward: Forward, pieces: Sequence[Piece]) -> Generator[float, None,
             sums[:, place] += (np.log(mass) - scale * wanted).sum(), (mean - wanted).sum(), (square - mean**2).sum()
         yield (done + 1) / len(pieces)
     losses, slopes, curvatures = sums
-    best, tokens = int(losses.argmin()), sum(targets.size for _, targets in pieces)
+    best, tokens = int(losses.argmin()), sum(int((targets != IGNORED).sum()) for _, targets in pieces)
     step = -slopes[best] / curvatures[best] if curvatures[best] > 0 else 0.0
     scale = float(np.clip(SCALES[best] + step, SCALES[0], SCALES[-1]))
     step = scale - SCALES[best]
@@ -114,7 +115,9 @@ def halves(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
 
 
 def _finite(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return what `against_highest` does; a token that cannot be is one with a probability of nothing."""
-    left = against_highest(logits, targets.reshape(-1))[0].astype(np.float32)
+    """Return what `against_highest` does, of targets that count; an impossible token has a probability of nothing."""
+    wanted = targets.reshape(-1)
+    counts = wanted != IGNORED
+    left = against_highest(logits.reshape(len(wanted), -1)[counts], wanted[counts])[0].astype(np.float32)
     np.nan_to_num(left, copy=False, nan=LOWEST, neginf=LOWEST)
-    return left, left[np.arange(len(left)), targets.reshape(-1)]
+    return left, left[np.arange(len(left)), wanted[counts]]

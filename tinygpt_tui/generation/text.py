@@ -19,6 +19,7 @@ from tinygpt_tui.generation.token_mask import TokenMask
 from tinygpt_tui.settings.sampling import SamplingChange, SamplingSettings
 from tinygpt_tui.settings.windows import Policy
 from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.dialogues import prompt_for
 from tinygpt_tui.tokenizers.stream import TextStream
 
 TextEvent = GenerationStarted | Token | SamplingChanged | Adapted | GenerationEnded
@@ -50,7 +51,7 @@ class TextGeneration:
         The times count from `asked_at`, a perf_counter reading; by default from now. The others only go into the
         events. Raises UsageError if banned and allowed characters leave nothing to write.
         """
-        ids = tokenizer.encode(prompt)
+        ids = tokenizer.encode(prompt_for(tokenizer, prompt))
         self._sampling = sampling
         self.sampler = Sampler(sampling, TokenMask.of(sampling, tokenizer))
         self.sampler.begin(ids)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,54 +25,72 @@ class DocumentTokenizer:
     name = "documents"
     end_of_text: int | None = 0
 
-    def __init__(self, inner: Tokenizer) -> None:
-        self.inner, self.size = inner, inner.size + 1
+    def __init__(self, inner: Tokenizer, marks: str = BOUNDARY) -> None:
+        """Each of `marks`, characters that are in no document, is a token; the boundary is the first."""
+        self.inner, self.marks, self.size = inner, marks, inner.size + len(marks)
+        self._all_marks = re.compile(f"([{marks}])")
+        self._inside = re.compile(f"([{marks[1:]}])" if marks[1:] else "(?!)")  # one text has no boundary in it
+        self._ids = {mark: id for id, mark in enumerate(marks)}
 
     @classmethod
     def from_dict(cls, content: dict[str, Any], make: Callable[[dict[str, Any]], Tokenizer]) -> DocumentTokenizer:
         """Make the tokenizer that `to_dict` described; `make` makes the inner one. Raises CheckpointError."""
-        inner = content.get("inner")
-        if not isinstance(inner, dict) or inner.get("name") == cls.name:
-            raise CheckpointError("tokenizer.json has no inner tokenizer", "the file is damaged")
-        return cls(make(inner))
+        return cls(inner_from(content, make))
+
+    def around(self, inner: Tokenizer) -> DocumentTokenizer:
+        """Return the same tokenizer around another one."""
+        return DocumentTokenizer(inner)
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text` as the beginning of a document: the boundary is before it."""
-        return [0, *(id + 1 for id in self.inner.encode(text))]
+        ids, first = [0], len(self.marks)
+        for part in self._inside.split(text):
+            ids += [self._ids[part]] if part in self._ids else [id + first for id in self.inner.encode(part)]
+        return ids
 
     def encoding(self, pieces: Iterable[str]) -> Iterator[Ids]:
         """Yield the ids of a text that comes in `pieces`, in which each BOUNDARY ends a document."""
         if isinstance(self.inner, CharTokenizer):
-            yield from CharTokenizer(BOUNDARY + self.inner.characters).encoding(pieces)
+            yield from CharTokenizer(self.marks + self.inner.characters).encoding(pieces)
             return
         for batch in batched(pieces_of(pieces, PIECE), PIECES_AT_ONCE):
-            parts = [part for piece in batch for part in (*piece.split(BOUNDARY), None)]
-            yield np.array([id + 1 for id in self._inner_ids(parts)], dtype=id_type(self.size))
+            parts = [part for piece in batch for part in self._all_marks.split(piece) if part]
+            yield np.array(list(self._ids_of(parts)), dtype=id_type(self.size))
 
-    def _inner_ids(self, parts: list[str | None]) -> Iterator[int]:
-        """Yield the inner tokenizer's ids of the parts; -1 between two of them, unless there is a None."""
-        whole = [part for part in parts if part]
-        many = self.inner.encode_many(whole) if isinstance(self.inner, BPETokenizer) else map(self.inner.encode, whole)
+    def _ids_of(self, parts: list[str]) -> Iterator[int]:
+        """Yield the ids of the parts, each one mark or a text without any."""
+        texts, first = [part for part in parts if part not in self._ids], len(self.marks)
+        many = self.inner.encode_many(texts) if isinstance(self.inner, BPETokenizer) else map(self.inner.encode, texts)
         found = iter(many)
-        for part, after in pairwise(parts):
-            if part:
-                yield from next(found)
-            if part is not None and after is not None:
-                yield -1
+        for part in parts:
+            if part in self._ids:
+                yield self._ids[part]
+            else:
+                yield from (id + first for id in next(found))
 
     def bytes_of(self, id: int) -> bytes:
         """Return the UTF-8 bytes of one id; none for the boundary."""
-        return self.inner.bytes_of(id - 1) if id else b""
+        if id < len(self.marks):
+            return self.marks[id].encode() if id else b""
+        return self.inner.bytes_of(id - len(self.marks))
 
     def unknown_in(self, text: str) -> str:
         """Return the characters of `text` that have no id, each once, in order of appearance."""
-        return self.inner.unknown_in(text)
+        return self.inner.unknown_in(self._inside.sub("", text))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data for `from_dict`."""
         return {"name": self.name, "inner": self.inner.to_dict()}
 
 
+def inner_from(content: Mapping[str, Any], make: Callable[[dict[str, Any]], Tokenizer]) -> Tokenizer:
+    """Return the tokenizer in the description of one with more tokens. Raises CheckpointError."""
+    inner = content.get("inner")
+    if not isinstance(inner, dict) or "inner" in inner:
+        raise CheckpointError("tokenizer.json has no inner tokenizer", "the file is damaged")
+    return make(inner)
+
+
 def is_of_characters(tokenizer: Tokenizer) -> bool:
-    """Whether each token is one character of a text, or the end of a document."""
+    """Whether each token is one character of a text, or a mark between documents or turns."""
     return isinstance(tokenizer.inner if isinstance(tokenizer, DocumentTokenizer) else tokenizer, CharTokenizer)

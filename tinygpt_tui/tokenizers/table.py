@@ -10,6 +10,7 @@ from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.bpe import BPETokenizer
 from tinygpt_tui.tokenizers.byte import ByteTokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.tokenizers.dialogues import DialogueTokenizer
 from tinygpt_tui.tokenizers.documents import DocumentTokenizer
 from tinygpt_tui.tokenizers.hugging_face import HuggingFaceTokenizer
 from tinygpt_tui.tokenizers.numbers import NumberTokenizer
@@ -21,6 +22,7 @@ TOKENIZERS: dict[str, Callable[[dict[str, Any]], Tokenizer]] = {
     "bpe": BPETokenizer.from_dict,
     "byte": lambda content: ByteTokenizer(),
     "documents": lambda content: DocumentTokenizer.from_dict(content, tokenizer_from),
+    "dialogues": lambda content: DialogueTokenizer.from_dict(content, tokenizer_from),
     "padded": lambda content: PaddedTokenizer.from_dict(content, tokenizer_from),
     "numbers": NumberTokenizer.from_dict,
     "pieces": PiecesTokenizer.from_dict,

@@ -8,7 +8,6 @@ from collections.abc import Generator
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from tinygpt_tui.checkpoints.calibrated import folded
 from tinygpt_tui.checkpoints.card import read_config
@@ -40,7 +39,7 @@ def calibrating(
     found: list[Fit] = []
 
     def pieces() -> Generator[float, None, None]:
-        windows = pieces_of(aside.astype(np.int64), settings.block_size, settings.vocab_size)
+        windows = pieces_of(aside, settings.block_size, settings.vocab_size, training.corpus.replies)
         found.append((yield from fitting(forward, windows)))
 
     reported_at = time.monotonic()

@@ -33,6 +33,7 @@ from torch._C._distributed_c10d import Store, TCPStore
 from tinygpt_tui import platforms, reading
 from tinygpt_tui.corpora.cache import open_ids
 from tinygpt_tui.corpora.corpus import Corpus
+from tinygpt_tui.corpora.replies import Replies
 from tinygpt_tui.errors import RunError, UsageError
 from tinygpt_tui.settings.rules import check
 from tinygpt_tui.settings.training import TrainingSettings
@@ -68,6 +69,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     old_ids: int = 0  # how many of another text
     file: str = ""
     old_tokens: int = 0  # as for Training
+    replies: Replies | None = None
 
 
 class ProcessGroup:
@@ -166,6 +168,7 @@ class ProcessGroup:
             old_ids=len(old),
             file=file,
             old_tokens=old_tokens,
+            replies=corpus.replies,
         )
         self._in_step = False
         self._send_order(Action.START)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from tinygpt_tui.architectures.base import LanguageModel
+from tinygpt_tui.corpora.replies import Replies
 from tinygpt_tui.corpora.rows import IGNORED, Places, Rows
 from tinygpt_tui.tokenizers.char import Ids
 
@@ -17,11 +19,19 @@ TOKENS_ELSEWHERE = 32_768  # waiting for an accelerator after each piece costs t
 LOGITS_ELSEWHERE = 1 << 26  # … whose logits must fit: a quarter of a gigabyte
 
 
+class Piece(NamedTuple):
+    """What a model made of some rows: the summed loss (nats) of the `learned` ones among their `tokens` targets."""
+
+    loss: float
+    tokens: int
+    learned: int
+
+
 @torch.no_grad()
 def summed_losses(
     model: LanguageModel, rows: Rows, first: Places | None = None, others: Places | None = None
-) -> Iterator[tuple[float, int]]:
-    """Yield (summed loss in nats, tokens predicted) piece by piece over `rows`.
+) -> Iterator[Piece]:
+    """Yield the loss piece by piece over `rows`.
 
     Those numbered `first` are read before the `others`, in pieces of their own: a caller that stops there has measured
     the same as one that continues. Without `others` all rows are read. The caller can stop between any two pieces.
@@ -33,7 +43,9 @@ def summed_losses(
     training = model.training
     for part in (first, rest):
         for start in range(0, len(part), at_once):
-            yield _summed_loss(model, *rows.batch(part[start : start + at_once]), training)
+            numbers = part[start : start + at_once]
+            loss, learned = _summed_loss(model, *rows.batch(numbers), training)
+            yield Piece(loss, rows.tokens_in(numbers), learned)
 
 
 def tokens_at_once(model: LanguageModel) -> int:
@@ -58,9 +70,9 @@ def _summed_loss(model: LanguageModel, inputs: Places, targets: Places, training
     return float(loss), int((targets != IGNORED).sum())
 
 
-def whole_loss(model: LanguageModel, ids: Ids, block_size: int) -> float:
-    """Return the mean loss over `ids` (N,), nats per token, each predicted once."""
+def whole_loss(model: LanguageModel, ids: Ids, block_size: int, replies: Replies | None = None) -> float:
+    """Return the mean loss over `ids` (N,), nats per token, each predicted once; that of `replies` alone if given."""
     total, count = 0.0, 0
-    for loss, tokens in summed_losses(model, Rows.side_by_side(ids, block_size)):
-        total, count = total + loss, count + tokens
+    for piece in summed_losses(model, Rows.side_by_side(ids, block_size, replies)):
+        total, count = total + piece.loss, count + piece.learned
     return total / count

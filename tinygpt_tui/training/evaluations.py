@@ -16,7 +16,8 @@ import numpy as np
 from torch import Tensor
 
 from tinygpt_tui.architectures.base import LanguageModel
-from tinygpt_tui.corpora.rows import rows_of
+from tinygpt_tui.corpora.replies import Replies
+from tinygpt_tui.corpora.rows import IGNORED, rows_of
 from tinygpt_tui.events.training import Evaluation, Progress, TrainingEvent
 from tinygpt_tui.planning.evaluation_plan import evaluation_spacing, evaluation_tokens, judged_tokens
 from tinygpt_tui.planning.time_budget import TimeBudget
@@ -43,16 +44,22 @@ class Evaluations:
     """The evaluations of one run: `evaluate` makes one; everything else follows from those made so far."""
 
     def __init__(
-        self, settings: TrainingSettings, validation: Ids, commands: Commands, time_budget: TimeBudget
+        self,
+        settings: TrainingSettings,
+        validation: Ids,
+        commands: Commands,
+        time_budget: TimeBudget,
+        replies: Replies | None = None,
     ) -> None:
-        """`validation` (M,) is the whole validation split."""
+        """`validation` (M,) is the whole validation split; of conversations `replies` alone are judged."""
         self.best_step, self.best_loss = 0, math.inf
         self.best_tokens = 0  # of the validation split that gave it; 0: all
         self.calibrated_on = 0  # tokens that a calibration reads after the end; 0: there will be none
         self.last = self.last_whole = -1  # the steps of the last evaluation, and of the last that read everything
         self._patience, self._target = settings.patience, settings.stop_at_loss
         self._commands, self._time_budget = commands, time_budget
-        self._rows, self._size = rows_of(validation, settings, settings.architecture.block_size), len(validation)
+        self._rows = rows_of(validation, settings, settings.architecture.block_size, replies)
+        self._size = len(validation)
         self._timed = time_budget.timed and not settings.evaluate_every  # the clock spaces the evaluations
         self._best_part = math.inf  # the best weights' loss on what every evaluation reads
         self._best_weights: dict[str, Tensor] | None = None  # until they were measured on the whole split
@@ -65,6 +72,8 @@ class Evaluations:
         """Let interim evaluations read about `tokens` of the validation split; 0: as many as the final one."""
         rows, judged = self._rows, judged_tokens(settings, self._size)
         self._first = rows.spread(tokens)
+        if len(self._first) and (rows.batch(self._first)[1] == IGNORED).all():  # conversations without a reply
+            self._first = self._first[:0]
         self._others = None if judged >= self._size else np.setdiff1d(rows.spread(judged), self._first)
         self.part_tokens = rows.tokens_in(self._first)
         # What a final evaluation reads; 0: all of the split.
@@ -223,18 +232,18 @@ class Evaluations:
 
         Yields its progress if it takes long: the state must not be saved then. Raises _CutShort.
         """
-        total, count, part = 0.0, 0, math.nan
+        total, learned, count, part = 0.0, 0, 0, math.nan
         goal = (self._judged or self._rows.tokens) if whole else self.part_tokens
         reported_at = time.monotonic()
         pieces = summed_losses(model, self._rows, self._first, self._others)
-        for loss, tokens in self._commands.until_late(pieces):
+        for piece in self._commands.until_late(pieces):
             if self._commands.consume("stop"):
                 if self._commands.stopped:
                     raise _CutShort
                 self._commands.stop()
-            total, count = total + loss, count + tokens
+            total, learned, count = total + piece.loss, learned + piece.learned, count + piece.tokens
             if count == self.part_tokens:
-                part = total / count
+                part = total / learned
                 if not whole:
                     return part, part, whole
             now = time.monotonic()
@@ -245,7 +254,7 @@ class Evaluations:
             if math.isnan(part):
                 raise _CutShort
             return part, part, False
-        return total / count, part if self.part_tokens else total / count, whole
+        return total / learned, part if self.part_tokens else total / learned, whole
 
     def _is_better(
         self, model: LanguageModel, step: int, value: float, part: float, whole: bool

@@ -13,6 +13,7 @@ from tinygpt_tui.checkpoints.card import WEIGHTS, is_native, read_config
 from tinygpt_tui.checkpoints.library import find_model
 from tinygpt_tui.checkpoints.vocabulary import open_tokenizer
 from tinygpt_tui.corpora.corpus import CorpusText
+from tinygpt_tui.corpora.roles import with_roles
 from tinygpt_tui.errors import CheckpointError, TinyGPTError, UsageError
 from tinygpt_tui.foreign.calibration_cache import inspect_calibrated
 from tinygpt_tui.runs.folder import RunFolder, RunSettings, StartingModel
@@ -23,7 +24,8 @@ from tinygpt_tui.settings.tokenizer import CHARACTERS
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
-from tinygpt_tui.tokenizers.documents import BOUNDARY, DocumentTokenizer, is_of_characters
+from tinygpt_tui.tokenizers.dialogues import MARKS, DialogueTokenizer
+from tinygpt_tui.tokenizers.documents import DocumentTokenizer, is_of_characters
 
 FREE = CHANGES_NO_WEIGHT  # settings that may differ from the starting model's
 RATE = 0.3  # of the recipe's rates: what the model knows must not be lost
@@ -145,20 +147,31 @@ def new_to(tokenizer: Tokenizer, text: str) -> str:
     """Return the characters of `text` that a run adds to the vocabulary of its starting model, in order."""
     if isinstance(tokenizer, DocumentTokenizer):
         return new_to(tokenizer.inner, text)
-    text = text.replace(BOUNDARY, "")
+    text = MARKS.sub("", text)
     return "".join(sorted(tokenizer.unknown_in(text))) if isinstance(tokenizer, CharTokenizer) else ""
 
 
 def for_text(tokenizer: Tokenizer, text: str) -> Tokenizer:
     """Return `tokenizer` with the characters of `text` that it lacks; one that is not of characters stays as it is."""
     if isinstance(tokenizer, DocumentTokenizer):
-        inner = for_text(tokenizer.inner, text.replace(BOUNDARY, ""))
-        return tokenizer if inner is tokenizer.inner else DocumentTokenizer(inner)
+        inner = for_text(tokenizer.inner, MARKS.sub("", text))
+        return tokenizer if inner is tokenizer.inner else tokenizer.around(inner)
     return tokenizer.extended(text) if isinstance(tokenizer, CharTokenizer) else tokenizer
 
 
 def text_for(tokenizer: Tokenizer, found: CorpusText) -> CorpusText:
-    """Return a text as a run that starts from a model reads it: without boundaries where it has no token for them."""
+    """Return a text as a run that starts from a model reads it: without boundaries where it has no token for them.
+
+    Raises UsageError if one of the two has turns and the other has not, or other roles.
+    """
+    if isinstance(tokenizer, DialogueTokenizer):
+        return with_roles(tokenizer, found)
+    if found.roles is not None:
+        raise UsageError(
+            "the text is of conversations, and the model has no tokens for their roles",
+            "train a new model (without --from), start from one with roles, or read the turns as plain text: "
+            "--turns none",
+        )
     return found if not found.documents or isinstance(tokenizer, DocumentTokenizer) else found.joined()
 
 

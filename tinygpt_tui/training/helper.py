@@ -34,7 +34,7 @@ def help_train(group: ProcessGroup) -> None:
             raise RunError(f"this process needs {device}, and this machine has {torch.cuda.device_count()} GPUs")
         torch.cuda.set_device(device)
     settings = msgspec.structs.replace(setup.training, compile="never")
-    corpus = Corpus(CharTokenizer("\n"), train, train[:2], old=old)
+    corpus = Corpus(CharTokenizer("\n"), train, train[:2], old=old, replies=setup.replies)
     training = Training(settings, corpus, device, group=group, old_tokens=setup.old_tokens)
     while True:
         action, step, share = group.receive()

@@ -80,7 +80,8 @@ class Training:
         self.compiling = Compiling(settings, device, fused=native or settings.architecture.is_stateful)
         self.time_budget = TimeBudget(settings)
         self.commands = Commands(control)
-        self.evaluations = Evaluations(settings, corpus.validation, self.commands, self.time_budget)
+        replies = corpus.replies
+        self.evaluations = Evaluations(settings, corpus.validation, self.commands, self.time_budget, replies)
         self.step = 0
         self.elapsed_s = 0.0
         self.rate_scale = 1.0  # halved after a loss that was not a number
@@ -90,17 +91,18 @@ class Training:
         length = settings.architecture.training_length
         self._tokens_a_step = float(settings.batch_size * length)
         if settings.windows == "documents":
-            rows = rows_of(corpus.train, settings, length)
+            rows = rows_of(corpus.train, settings, length, replies)
             self._windows: Batches = ShuffledRows(rows, settings.batch_size, settings.seed)
             self._tokens_a_step = settings.batch_size * rows.tokens / len(rows)
         elif settings.architecture.is_stateful:
-            streams = Streams(corpus.train, settings.architecture.block_size, settings.batch_size, settings.seed)
+            block_size = settings.architecture.block_size
+            streams = Streams(corpus.train, block_size, settings.batch_size, settings.seed, replies)
             self._windows = streams
             self._bptt = TruncatedBPTT(streams)
         else:
-            self._windows = windows = Windows(corpus.train, length, settings.batch_size, settings.seed)
+            self._windows = windows = Windows(corpus.train, length, settings.batch_size, settings.seed, replies)
             if settings.mix_old and len(corpus.old):
-                old = Windows(corpus.old, length, settings.batch_size, settings.seed)
+                old = Windows(corpus.old, length, settings.batch_size, settings.seed, replies)
                 self._windows = MixedWindows(windows, old, settings.batch_size, settings.mix_old)
         self._sampled = -1  # the step of the last regular sample
         self._good: dict[str, Any] | None = None  # the state at the last regular evaluation
@@ -207,14 +209,19 @@ class Training:
 
     def _backward(self) -> Tensor:
         """Add the gradients of this process's share of the step's batch; return its loss, a scalar."""
-        batch = self.group.rows(self._windows.batch(self.step))
-        inputs, targets = (placed(part, self.device) for part in batch)
-        loss = self._loss(inputs, targets)
+        batch = self._windows.batch(self.step)
+        learned = int((batch[1] != IGNORED).sum()) * self.group.share(self.settings.batch_size)
+        inputs, targets = (placed(part, self.device) for part in self.group.rows(batch))
+        loss = self._loss(inputs, targets, learned)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
-    def _loss(self, inputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean loss, a scalar, of `inputs` and `targets` (B, T)."""
+    def _loss(self, inputs: Tensor, targets: Tensor, learned: float) -> Tensor:
+        """Return the mean loss, a scalar, of `inputs` and `targets` (B, T).
+
+        Of conversations it is the sum over `learned`, this process's share of the targets in replies: a process may
+        have more of them than another.
+        """
         with self.precision():
             if self._bptt:
                 logits = self._bptt.logits(self.model, inputs, self.step)
@@ -224,7 +231,9 @@ class Training:
             if self.teacher is not None:
                 counted = goals != IGNORED
                 goals, logits = self._probabilities(self.teacher, inputs)[counted], logits[counted]
-        return F.cross_entropy(logits, goals)
+        if self.corpus.replies is None:
+            return F.cross_entropy(logits, goals)
+        return F.cross_entropy(logits, goals, reduction="sum") / max(learned, 1)
 
     @torch.no_grad()
     def _probabilities(self, teacher: LanguageModel, inputs: Tensor) -> Tensor:
@@ -287,7 +296,7 @@ class Training:
             return
         watch = self._stopwatch()
         stop: Callable[[], bool] = lambda: self.commands.pending("stop") or self.commands.is_late  # noqa: E731
-        text = sample_text(self.model, self.corpus.tokenizer, self.settings, stop)
+        text = sample_text(self.model, self.corpus, self.settings, stop)
         self.elapsed_s += watch.seconds()
         self._sampled = self.step
         yield Sample(self.step, text)

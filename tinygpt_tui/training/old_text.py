@@ -12,6 +12,7 @@ from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.native import checkpoint_of
 from tinygpt_tui.checkpoints.stored import StoredModel, read_folder, read_model
 from tinygpt_tui.corpora.read import read_text
+from tinygpt_tui.corpora.replies import Replies
 from tinygpt_tui.corpora.rows import Rows
 from tinygpt_tui.errors import NotFoundError, UsageError
 from tinygpt_tui.events.training import OldText, TrainingEvent
@@ -70,10 +71,11 @@ def _loss(stored: StoredModel, text: str, training: Training) -> float | None:
     """Return the loss on a part of `text`, nats per character; None if a stop comes before the end."""
     model = checkpoint_of(stored, training.device).model
     ids = np.array(stored.tokenizer.encode(text), dtype=np.int64)
-    rows = Rows.side_by_side(ids, stored.config.architecture.block_size)
+    replies = Replies.of(stored.tokenizer)
+    rows = Rows.side_by_side(ids, stored.config.architecture.block_size, replies)
     chosen = rows.spread(JUDGED)
     pieces = list(training.commands.until_late(summed_losses(model, rows, chosen, chosen[:0])))
-    total, count = (sum(each) for each in zip(*pieces, strict=True)) if pieces else (0.0, 0)
-    if count < rows.tokens_in(chosen) or not count:
+    total, count, learned = (sum(each) for each in zip(*pieces, strict=True)) if pieces else (0.0, 0, 0)
+    if count < rows.tokens_in(chosen) or not learned:
         return None
-    return total / count * len(ids) / len(text)
+    return total / learned * len(ids) / len(text)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 from tinygpt_tui.architectures.base import LanguageModel
 from tinygpt_tui.architectures.gpt import GPT
+from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.events.generation import GenerationEnded, Token
 from tinygpt_tui.generation.base import Engine
 from tinygpt_tui.generation.engine import TorchEngine
@@ -18,28 +20,28 @@ from tinygpt_tui.native.weights import arrange, supports
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.settings.windows import Policy, policy_for
-from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.dialogues import DialogueTokenizer, shown
 from tinygpt_tui.tokenizers.documents import DocumentTokenizer
 
 NATIVE_PARAMETERS = 20_000_000  # beyond that an accelerator writes faster than the native engine on one core
+FIRST_TOKENS = 4096  # of the validation split, in which a conversation is looked for
 SHORT_WINDOW = 32  # tokens: reading this many again for every new one costs little
 
 
-def sample_text(
-    model: LanguageModel, tokenizer: Tokenizer, settings: TrainingSettings, stop: Callable[[], bool]
-) -> str:
+def sample_text(model: LanguageModel, corpus: Corpus, settings: TrainingSettings, stop: Callable[[], bool]) -> str:
     """Return `settings.sample_tokens` of text from an empty prompt; shorter if `stop` returns True meanwhile.
 
-    A model of documents writes several, one below the other.
+    A model of documents writes several, one below the other; one of dialogues continues one of the validation split.
     """
-    training = model.training
-    several = isinstance(tokenizer, DocumentTokenizer)
+    training, tokenizer = model.training, corpus.tokenizer
+    prompt = first_turns(corpus) if isinstance(tokenizer, DialogueTokenizer) else ""
+    several = isinstance(tokenizer, DocumentTokenizer) and not prompt
     sampling = SamplingSettings(
         max_new_tokens=settings.sample_tokens, seed=settings.seed, stop_at_end_of_text=not several
     )
     block_size = settings.architecture.block_size
     engine = _open_engine(model, settings)
-    job = GenerationJob(engine, TextGeneration(tokenizer, block_size, "", sampling))
+    job = GenerationJob(engine, TextGeneration(tokenizer, block_size, prompt, sampling))
     pieces = []
     for event in job:
         if isinstance(event, Token | GenerationEnded):
@@ -49,7 +51,19 @@ def sample_text(
         if stop():
             job.stop()
     model.train(training)
-    return "".join(pieces)
+    text = prompt + "".join(pieces)
+    return shown(tokenizer.turns_of(text)) if isinstance(tokenizer, DialogueTokenizer) else text
+
+
+def first_turns(corpus: Corpus) -> str:
+    """Return the beginning of the first conversation of the validation split, up to where a reply begins."""
+    tokenizer, replies = corpus.tokenizer, corpus.replies
+    assert replies is not None, "a corpus of conversations"
+    ids = corpus.validation[:FIRST_TOKENS]
+    start = int(np.argmax(ids == 0)) + 1 if (ids == 0).any() else 0
+    begins = np.flatnonzero(np.isin(ids[start:], replies.roles))
+    end = start + int(begins[0]) + 1 if len(begins) else len(ids)
+    return b"".join(tokenizer.bytes_of(int(id)) for id in ids[start:end]).decode("utf-8", "replace")
 
 
 def _open_engine(model: LanguageModel, settings: TrainingSettings) -> Engine:

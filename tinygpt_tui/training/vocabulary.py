@@ -20,7 +20,8 @@ from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.bpe import BPETokenizer
 from tinygpt_tui.tokenizers.byte import ByteTokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
-from tinygpt_tui.tokenizers.documents import BOUNDARY, DocumentTokenizer, is_of_characters
+from tinygpt_tui.tokenizers.dialogues import MARKS, DialogueTokenizer
+from tinygpt_tui.tokenizers.documents import DocumentTokenizer, is_of_characters
 
 # A BPE is trained on the beginning of the text: never on the validation split, and always on the same part unless that
 # is large, so that a smaller split does not change the tokenizer.
@@ -32,14 +33,17 @@ SAMPLE = 1 << 18  # characters that tell how long tokens are
 def tokenizer_for(
     name: str, found: CorpusText, validation_share: float = TrainingSettings().validation_share
 ) -> Tokenizer:
-    """Return the tokenizer that a setting's `name` asks for, for a text; with a token for the end of its documents.
+    """Return the tokenizer that a setting's `name` asks for, for a text; with tokens for its documents and roles.
 
     Raises UsageError for a file that is not there or cannot be used, MissingPackageError.
     """
-    if not found.documents:
+    if not found.documents and found.roles is None:
         return _tokenizer_for(name, found, found.counts, validation_share)
-    counts = {character: count for character, count in found.counts.items() if character != BOUNDARY}
+    counts = {character: count for character, count in found.counts.items() if not MARKS.match(character)}
     inner = _tokenizer_for(name, found, counts, validation_share)
+    if found.roles is not None:
+        inner = inner.inner if isinstance(inner, DocumentTokenizer) else inner
+        return DialogueTokenizer(inner, found.roles.roles, found.roles.replies)
     return inner if isinstance(inner, DocumentTokenizer) else DocumentTokenizer(inner)
 
 
@@ -65,7 +69,7 @@ def _bpe(text: CorpusText, characters: int, size: int) -> BPETokenizer:
     if known is not None:
         with suppress(CheckpointError):
             return BPETokenizer.from_dict(known)
-    trained = BPETokenizer.trained_on(text.beginning(characters).replace(BOUNDARY, "\n"), size)
+    trained = BPETokenizer.trained_on(MARKS.sub("\n", text.beginning(characters)), size)
     if name:
         save_cached(name, trained.to_dict())
     return trained

@@ -14,6 +14,7 @@ from tinygpt_tui.checkpoints.engines import forward_of
 from tinygpt_tui.checkpoints.stored import StoredModel, read_folder
 from tinygpt_tui.corpora.aside import set_aside
 from tinygpt_tui.corpora.corpus import CorpusText
+from tinygpt_tui.corpora.replies import Replies
 from tinygpt_tui.errors import NotFoundError, UsageError
 from tinygpt_tui.foreign.losses import Forward, Piece, pieces_of
 from tinygpt_tui.generation.calibration import Reliability, fitting, halves, measuring
@@ -101,7 +102,7 @@ def _texts(model: Path, stored: StoredModel, text: CorpusText | None) -> tuple[l
 def _windows(stored: StoredModel, ids: Ids) -> list[Piece]:
     """Return all windows of `ids`, or evenly spread ones where they are more than a final evaluation reads."""
     architecture = stored.config.architecture
-    pieces = pieces_of(ids.astype(np.int64), architecture.block_size, architecture.vocab_size)
+    pieces = pieces_of(ids, architecture.block_size, architecture.vocab_size, Replies.of(stored.tokenizer))
     return pieces[:: math.ceil(len(ids) / MOST_JUDGED) or 1]
 
 
