@@ -33,7 +33,7 @@ from tinygpt_tui.server.openapi import document
 from tinygpt_tui.server.page import page
 from tinygpt_tui.server.problems import Problem, problem_of, unreadable
 from tinygpt_tui.server.replies import Answer
-from tinygpt_tui.server.requests import ChatRequest, CompletionPlan, CompletionRequest, plan_for
+from tinygpt_tui.server.requests import ChatRequest, CompletionPlan, CompletionRequest, plan_for, prompts_for
 from tinygpt_tui.server.scheduler import Job, Scheduler
 from tinygpt_tui.server.shapes import Health, Model, ModelList, ModelNotes
 from tinygpt_tui.server.watching import ClientGone, while_there
@@ -125,7 +125,8 @@ class Service:
         model = self._models.open(asked.model)
         policy_for(asked.sampling.window, model.config.architecture)  # an error here, not in the middle of a stream
         seed = choose_seed() if asked.sampling.seed is None else asked.sampling.seed
-        prompts = [(prompt, seed + choice) for prompt in asked.prompts for choice in range(asked.n)]
+        continued = prompts_for(asked, model.tokenizer)
+        prompts = [(prompt, seed + choice) for prompt in continued for choice in range(asked.n)]
         texts = [
             model.new_text(
                 prompt,

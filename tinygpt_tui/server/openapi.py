@@ -59,7 +59,8 @@ def document() -> bytes:
         "/v1/chat/completions": {
             "post": _post(
                 "chat",
-                f"{asked} The prompt is the contents of all messages, one after the other; roles are ignored.",
+                f"{asked} A model that was trained on conversations answers by their roles; for others the prompt is the "
+                "contents of all messages.",
                 shapes,
                 ChatRequest,
                 ChatCompletion,

@@ -31,9 +31,11 @@ from tinygpt_tui.server.shapes import (
     Usage,
 )
 from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.dialogues import has_roles
 
 LOWEST = -9999.0  # JSON has no infinity
 CONCATENATED = "the contents of all messages, one after the other; roles are ignored"
+WITH_ROLES = "the messages with their roles"
 _REASONS: dict[EndReason, FinishReason] = {"length": "length"}  # all others are "stop"
 
 
@@ -109,7 +111,7 @@ class Answer:
     """All choices of one request and the answer around them, whole or in chunks."""
 
     def __init__(self, plan: CompletionPlan, tokenizer: Tokenizer, id: str, created: int) -> None:
-        self._plan = plan
+        self._plan, self._prompt_words = plan, WITH_ROLES if has_roles(tokenizer) else CONCATENATED
         self._about: dict[str, Any] = {"id": id, "created": created, "model": plan.model}
         echoes = [prompt if plan.echo else "" for prompt in plan.prompts for _ in range(plan.n)]
         self._choices = [Choice(index, tokenizer, echo) for index, echo in enumerate(echoes)]
@@ -213,7 +215,7 @@ class Answer:
             return msgspec.UNSET
         notes = Notes(self._started.seed, self._started.unknown, self._started.window)
         if self._plan.chat:
-            notes.prompt = CONCATENATED
+            notes.prompt = self._prompt_words
         return notes
 
     def _logprobs(self, piece: Piece) -> TokenLogprobs | None:

@@ -18,6 +18,8 @@ from tinygpt_tui.server.problems import Problem
 from tinygpt_tui.settings.fields import checked
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.settings.serving import ServingSettings
+from tinygpt_tui.tokenizers.base import Tokenizer
+from tinygpt_tui.tokenizers.dialogues import DialogueTokenizer, Turn
 
 DEFAULT_TOKENS = 500  # if the request does not say how many: as everywhere in the program
 MOST_CANDIDATES = 20
@@ -75,7 +77,7 @@ class TextPart(msgspec.Struct, frozen=True):
 
 
 class ChatMessage(msgspec.Struct, frozen=True):
-    """One message. Its role is ignored: these models know none."""
+    """One message. Its role is used by a model that has it, and ignored by one without roles."""
 
     role: str
     content: str | tuple[TextPart, ...] | None = None
@@ -101,9 +103,13 @@ class ChatRequest(Common, frozen=True, kw_only=True):
 
 
 class CompletionPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request asks for: `n` texts from each prompt. `candidates` as for a TextGeneration."""
+    """What a request asks for: `n` texts from each prompt. `candidates` as for a TextGeneration.
+
+    A chat has `turns`, too: a model with roles answers these instead of the prompt.
+    """
 
     chat: bool
+    turns: tuple[Turn, ...] = ()
     model: str
     prompts: tuple[str, ...]
     n: int
@@ -114,10 +120,19 @@ class CompletionPlan(msgspec.Struct, frozen=True, kw_only=True):
     usage_in_stream: bool
 
 
+def prompts_for(plan: CompletionPlan, tokenizer: Tokenizer) -> tuple[str, ...]:
+    """Return what a model with that tokenizer continues. Raises UsageError for a role that it does not have."""
+    if plan.chat and isinstance(tokenizer, DialogueTokenizer):
+        return (tokenizer.prompt_of(plan.turns),)
+    return plan.prompts
+
+
 def plan_for(request: CompletionRequest | ChatRequest, limits: ServingSettings) -> CompletionPlan:
     """Return the plan for `request`. Raises Problem if it asks for too much, or for what is not supported."""
     _refuse_unsupported(request)
+    turns: tuple[Turn, ...] = ()
     if isinstance(request, ChatRequest):
+        turns = tuple(Turn(message.role, message.text) for message in request.messages)
         prompts: tuple[str, ...] = ("".join(message.text for message in request.messages),)
         most = request.max_tokens if request.max_completion_tokens is None else request.max_completion_tokens
         candidates = (request.top_logprobs or 0) if request.logprobs else None
@@ -134,6 +149,7 @@ def plan_for(request: CompletionRequest | ChatRequest, limits: ServingSettings) 
         raise bad_request("max_tokens", f"at most {limits.max_tokens}, not {most}")
     return CompletionPlan(
         chat=isinstance(request, ChatRequest),
+        turns=turns,
         model=request.model,
         prompts=prompts,
         n=n,

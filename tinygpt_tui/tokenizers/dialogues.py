@@ -84,6 +84,7 @@ class DialogueTokenizer(DocumentTokenizer):
 
     def role(self, name: str) -> str:
         """Return the role of that name; `user` and `assistant` mean the two sides of any model. Raises UsageError."""
+        name = SYSTEM if name == "developer" else name  # OpenAI's newer name
         if name in self.roles:
             return name
         if name in (USER, ASSISTANT):
