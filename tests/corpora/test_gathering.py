@@ -87,7 +87,7 @@ def test_another_field_and_those_that_are_not_there(tmp_path: Path) -> None:
         gather(place, field="body")
     chat = {"messages": [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "good day"}]}
     place.write_text(json.dumps(chat) + "\n" + json.dumps(chat))
-    assert documents(gather(place))[0] == "hello\ngood day"
+    assert documents(gather(place, turns="none"))[0] == "hello\ngood day"
 
 
 def test_pages_and_books_are_what_a_reader_sees(tmp_path: Path) -> None:

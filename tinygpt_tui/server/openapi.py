@@ -59,8 +59,8 @@ def document() -> bytes:
         "/v1/chat/completions": {
             "post": _post(
                 "chat",
-                f"{asked} A model that was trained on conversations answers by their roles; for others the prompt is the "
-                "contents of all messages.",
+                f"{asked} A model that was trained on conversations answers by their roles; for others the prompt is "
+                "the contents of all messages.",
                 shapes,
                 ChatRequest,
                 ChatCompletion,
