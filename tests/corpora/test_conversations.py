@@ -16,7 +16,8 @@ from tinygpt_tui.corpora.corpus import CorpusText
 from tinygpt_tui.corpora.formats import Choices
 from tinygpt_tui.corpora.gathering import Gathered, gathering
 from tinygpt_tui.corpora.read import read_text
-from tinygpt_tui.corpora.replies import IGNORED, targets_of
+from tinygpt_tui.corpora.replies import targets_of
+from tinygpt_tui.corpora.rows import IGNORED
 from tinygpt_tui.errors import CorpusError, UsageError
 from tinygpt_tui.progress import exhausted
 from tinygpt_tui.tokenizers.char import CharTokenizer

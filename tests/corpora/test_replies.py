@@ -9,7 +9,8 @@ import pytest
 
 from tinygpt_tui.corpora import replies as replies_module
 from tinygpt_tui.corpora.batches import Windows
-from tinygpt_tui.corpora.replies import IGNORED, Replies, characters_per_reply_token, learned_in, targets_of
+from tinygpt_tui.corpora.replies import Replies, characters_per_reply_token, learned_in, targets_of
+from tinygpt_tui.corpora.rows import IGNORED, Rows
 from tinygpt_tui.corpora.streams import Streams
 from tinygpt_tui.tokenizers.bpe import BPETokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
@@ -71,6 +72,10 @@ def test_windows_streams_and_whole_splits_agree(monkeypatch: pytest.MonkeyPatch)
         assert inputs.shape == targets.shape == (4, 16)
         assert set(targets.ravel()) <= {*ids.tolist(), IGNORED}
         assert (targets == IGNORED).any()
+    for rows in (Rows.side_by_side(ids, 16, REPLIES), Rows.of_documents(ids, 16, REPLIES)):
+        _, targets = rows.batch(np.arange(len(rows)))
+        counted = targets[targets != IGNORED]
+        assert counted.tolist() == wanted[wanted != IGNORED].tolist()
     plain, _ = Windows(ids, 16, 4, 3).batch(2)
     assert (plain == Windows(ids, 16, 4, 3, REPLIES).batch(2)[0]).all()
     for at_once in (5, 1 << 20):

@@ -16,7 +16,8 @@ from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.corpora.formats import Choices
 from tinygpt_tui.corpora.gathering import gathering
 from tinygpt_tui.corpora.read import read_text
-from tinygpt_tui.corpora.replies import IGNORED, targets_of
+from tinygpt_tui.corpora.replies import targets_of
+from tinygpt_tui.corpora.rows import IGNORED, Rows
 from tinygpt_tui.events.training import Calibrated, RunEnded, Sample, Step, TrainingEvent
 from tinygpt_tui.progress import exhausted
 from tinygpt_tui.runs.control import Control
@@ -71,7 +72,7 @@ def test_the_loss_is_that_of_the_replies(gathered: Path) -> None:
                 if target != IGNORED:
                     found.append(float(row.logsumexp(0) - row[target]))
     assert whole_loss(run.model, ids, 8, corpus.replies) == pytest.approx(np.mean(found), rel=1e-5)
-    pieces = list(summed_losses(run.model, ids, 8, replies=corpus.replies))
+    pieces = list(summed_losses(run.model, Rows.side_by_side(ids, 8, corpus.replies)))
     assert sum(piece.learned for piece in pieces) == len(found)
     assert sum(piece.tokens for piece in pieces) == len(ids) - 1
     assert whole_loss(run.model, ids, 8) != pytest.approx(np.mean(found), rel=1e-3)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tinygpt_tui.corpora.replies import IGNORED
+from tinygpt_tui.corpora.rows import IGNORED
 from tinygpt_tui.foreign.losses import Forward, Piece, against_highest
 
 BARS = 10
