@@ -124,7 +124,7 @@ NAMES = {
     },
     "any": {
         **{"seated": "active", "sight": "context_length", "rolls": "supports_sliding", "carries": "is_stateful"},
-        **{"usual": "is_standard", "turns": "rope", "rotations": "rope", "shares": "mix_weights", "leads": "is_leader"},
+        **{"usual": "is_standard", "rotations": "rope", "shares": "mix_weights", "leads": "is_leader"},
     },
 }
 

@@ -1,4 +1,4 @@
-"""The shipped conversations *tales-chat*: questions, and the answers of somebody in the tales, by a grammar of chances.
+"""The shipped conversations *tales-chat*: questions to a person of the tales, and the answers.
 
 `python -m tinygpt_tui.corpora.tales_chat [FILE]` writes the corpus again, to stdout or to a file.
 """

@@ -35,7 +35,7 @@ def role_mark(number: int) -> str:
 
 
 def without_marks(text: str) -> str:
-    """Return what somebody wrote without the characters that mark turns."""
+    """Return what was written without the characters that mark turns."""
     return MARKS.sub("", text)
 
 
