@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,10 +120,14 @@ class Model:
     def loss_per_character(self, text: str) -> float:
         """Return the same in nats per character: models with different tokenizers can be compared by it.
 
-        Divided by ln 2 it is bits per character. Raises as `loss` does.
+        Raises as `loss` does.
         """
         first = self.tokenizer.bytes_of(self._ids(text, at_least=2)[0]).decode("utf-8", "ignore")
         return float(self._losses(text).sum()) / max(1, len(text) - len(first))
+
+    def bits_per_character(self, text: str) -> float:
+        """Return the same in bits per character. Raises as `loss` does."""
+        return self.loss_per_character(text) / math.log(2)
 
     def _losses(self, text: str) -> NDArray[np.float64]:
         """Return the loss of each token but the first (T - 1,)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 TRYING = "trying "  # before what `open --progress` prints, by which the app knows it
@@ -75,16 +76,18 @@ def threads(count: int) -> str:
 
 
 def loss_words(loss: float, tokens: int, digits: int = 4, characters_per_token: float = 1.0) -> str:
-    """A validation loss, nats per character: `1.6213`; where tokens are longer, what it is per token, too.
+    """A validation loss, nats per character: `1.6213`; where tokens are longer, also in bits, and in nats per token.
 
     One measured on `tokens` tokens instead of the whole split is rounded and marked: `≈1.621`.
 
     >>> loss_words(1.5, 0, characters_per_token=2.0)
-    '1.5000 (3.0000 a token)'
+    '1.5000 (2.1640 bits; 3.0000 a token)'
     """
     digits, mark = (digits - 1, "≈") if tokens else (digits, "")
-    beside = f" ({loss * characters_per_token:.{digits}f} a token)" if characters_per_token != 1.0 else ""
-    return f"{mark}{loss:.{digits}f}{beside}"
+    if characters_per_token == 1.0:
+        return f"{mark}{loss:.{digits}f}"
+    bits, per_token = loss / math.log(2), loss * characters_per_token
+    return f"{mark}{loss:.{digits}f} ({bits:.{digits}f} bits; {per_token:.{digits}f} a token)"
 
 
 def part_words(tokens: int, of: int) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tinygpt_tui.cli.main import run
-from tinygpt_tui.cli.tokenizer import cut_text
 from tinygpt_tui.tokenizers.byte import ByteTokenizer
+from tinygpt_tui.tokenizers.cutting import cut, cut_words
 from tinygpt_tui.training import vocabulary
 
 TEXT = "the old fox and the wet dog sat on the mat, and the dog ran.\n" * 40
@@ -68,6 +68,6 @@ def test_what_cannot_be_is_answered_with_a_way_out(
 
 def test_a_character_is_never_cut() -> None:
     tokenizer = ByteTokenizer()
-    assert cut_text(tokenizer, list("a日b".encode())) == "a│日³│b"
-    assert cut_text(tokenizer, list("日".encode())[:2]) == "\\xe6\\x97"
-    assert cut_text(tokenizer, [0xFF, ord("a")]) == "\ufffd│a"
+    assert cut_words(cut(tokenizer, list("a日b".encode()))) == "a│日³│b"
+    assert cut_words(cut(tokenizer, list("日".encode())[:2])) == "\\xe6\\x97²"
+    assert cut_words(cut(tokenizer, [0xFF, ord("a")])) == "\ufffd│a"

@@ -162,7 +162,7 @@ def test_a_calibration_is_said_per_character_until_there_are_better_weights() ->
     history = RunHistory()
     started = RunStarted(1.0, 0, 10, 100, 900, 100, "cpu", 1, validation_characters=200)
     history.add([started, Saved(10, "best"), Calibrated(10, 0.8, 2000, 3.0)])
-    assert history.calibration_words == "logits × 0.800, validation loss 1.5000 (3.0000 a token)"
+    assert history.calibration_words == "logits × 0.800, validation loss 1.5000 (2.1640 bits; 3.0000 a token)"
     assert history.log[-1].endswith(history.calibration_words)
     history.add([Saved(20, "best")])
     assert history.calibration_words == ""

@@ -149,3 +149,13 @@ def test_what_is_no_tokenizer_is_refused(entries: dict[str, Any], tmp_path: Path
     (tmp_path / "tokenizer.json").write_text(json.dumps(stored), encoding="utf-8")
     with pytest.raises(CheckpointError):
         read_tokenizer_json(tmp_path / "tokenizer.json", 0).encode(TEXT)  # type: ignore[union-attr]
+
+
+def test_a_unigram_without_an_id_for_what_it_does_not_know_leaves_that_out(tmp_path: Path) -> None:
+    stored = json.loads(like_t5().to_str())
+    stored["model"]["unk_id"] = None
+    (tmp_path / "tokenizer.json").write_text(json.dumps(stored), encoding="utf-8")
+    tokenizer = read_tokenizer_json(tmp_path / "tokenizer.json", 0)
+    assert tokenizer is not None
+    assert tokenizer.unknown_in("the 🦊") == "🦊"
+    assert tokenizer.encode("the 🦊") == tokenizer.encode("the ")

@@ -13,6 +13,7 @@ from train_bench import STEPS, ScriptedRun, beginning, steps
 from wait import wait_until
 
 from tinygpt_tui.checkpoints.library import list_models
+from tinygpt_tui.corpora.catalog import find_corpus
 from tinygpt_tui.corpora.corpus import CorpusText
 from tinygpt_tui.events.generation import GenerationStarted
 from tinygpt_tui.lessons.course import Course
@@ -20,9 +21,11 @@ from tinygpt_tui.lessons.labels import ENGLISH
 from tinygpt_tui.lessons.pack import read_pack
 from tinygpt_tui.lessons.progress import Progress
 from tinygpt_tui.runs.facts import FactsReader, settings_of
+from tinygpt_tui.runs.folder import CorpusReference
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.ui.app import TinyGPTApp
+from tinygpt_tui.ui.forge.screen import TokenizerScreen
 from tinygpt_tui.ui.generate.branches import BranchesScreen
 from tinygpt_tui.ui.generate.screen import GenerateScreen
 from tinygpt_tui.ui.generate.sessions import SessionsScreen
@@ -96,6 +99,7 @@ async def open_everything(runs: int = 3) -> AsyncIterator[tuple[TinyGPTApp, Pilo
             InspectScreen(),
             TimeMachineScreen(session, "train"),
             SensesScreen(cards[0], TEXT, SamplingSettings()),
+            TokenizerScreen(CorpusReference(name="tales", path=find_corpus("tales").path or ""), "bpe:300", print),
             BranchesScreen(editor),
             SessionsScreen(editor),
             CardScreen(cards[0], cards),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -33,7 +34,7 @@ from tinygpt_tui.runs.race import (
 from tinygpt_tui.settings.fields import checked
 from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.settings.training import TrainingSettings
-from tinygpt_tui.words import duration, loss_words, printable
+from tinygpt_tui.words import duration, printable
 
 if TYPE_CHECKING:
     from tinygpt_tui.corpora.floors import Floor
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from tinygpt_tui.tokenizers.base import Tokenizer
 
 HEIGHT, WIDTH = 24, 110
-HEAD = ("NAME", "ARCHITECTURE", "PARAMETERS", "STEPS", "TIME", "VAL LOSS", "PUBLISHED", "BETTER THAN")
+HEAD = ("NAME", "ARCHITECTURE", "PARAMETERS", "STEPS", "TIME", "VAL LOSS", "BITS", "PUBLISHED", "BETTER THAN")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -157,17 +158,20 @@ def table_of(results: Sequence[Result], floors: Sequence[Floor]) -> str:
             f"{one.parameters:,}",
             f"{one.steps:,}",
             duration(one.seconds),
-            "–" if one.validation_loss is None else _loss(one.validation_loss, one.characters_per_token),
+            "–" if one.validation_loss is None else _loss(one),
+            "–" if one.validation_loss is None else f"{one.validation_loss / math.log(2):.4f}",
             "" if one.target is None else f"{one.target:g}",
             _beaten(one.validation_loss, floors),
         )
         for one in ranked
     ]
-    return table(rows, HEAD, right=frozenset({2, 3, 4, 5, 6}))
+    return table(rows, HEAD, right=frozenset({2, 3, 4, 5, 6, 7}))
 
 
-def _loss(loss: float, characters_per_token: float) -> str:
-    return loss_words(loss, 0, characters_per_token=characters_per_token)
+def _loss(one: Result) -> str:
+    """Return a loss per character and, where tokens are longer, per token."""
+    loss, per = one.validation_loss or 0.0, one.characters_per_token
+    return f"{loss:.4f}" + (f" ({loss * per:.4f} a token)" if per != 1.0 else "")
 
 
 def _beaten(loss: float | None, floors: Sequence[Floor]) -> str:

@@ -27,6 +27,7 @@ from tinygpt_tui.tokenizers.documents import BOUNDARY, DocumentTokenizer, is_of_
 
 BETWEEN = "\n\n"  # documents that are joined
 AT_ONCE = 1 << 20  # characters
+LINE_WITHIN, SHORT_LINE, LONG_LINE = 1 << 16, 40, 400  # characters
 REACH = 1 << 12  # characters of an excerpt before and behind its place
 
 
@@ -124,6 +125,16 @@ class CorpusText:
             if not left:
                 break
         return "".join(found)
+
+    def plain_beginning(self, characters: int) -> str:
+        """Return its first `characters` with a new line in place of each BOUNDARY."""
+        found = self.beginning(characters)
+        return found.replace(BOUNDARY, "\n") if self.documents else found
+
+    def sample_line(self) -> str:
+        """Return the first line near its beginning that is long enough to compare tokenizers by."""
+        start = self.plain_beginning(LINE_WITHIN)
+        return next((line for line in start.splitlines() if len(line) > SHORT_LINE), start)[:LONG_LINE]
 
     def around(self, place: int) -> Excerpt:
         """Return the text around the character number `place`."""

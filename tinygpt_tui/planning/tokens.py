@@ -23,14 +23,22 @@ def bytes_per_token(size: int) -> float:
     return 1 + GROWTH * math.pow(math.log2(max(1.0, size / SMALLEST)), POWER)
 
 
-def suggestion(text_bytes: int) -> str:
-    """Return which tokenizers suit a text of that many bytes, with the reason."""
-    suited = [size for size in SIZES if text_bytes / bytes_per_token(size) / size >= OFTEN]
+def suggestion(text_bytes: int, budget: float = math.inf) -> str:
+    """Return which tokenizers suit a text of that many bytes, and a run that reads `budget` tokens; with the reason."""
+
+    def occurs(size: int) -> float:
+        return text_bytes / bytes_per_token(size) / size
+
+    suited = [size for size in SIZES if min(occurs(size), budget / size) >= OFTEN]
     if not suited:
-        return "this text is too short for byte pairs: most would hardly occur in it; characters suit it"
-    sizes = f"bpe:{suited[0]}" + (f" to bpe:{suited[-1]}" if len(suited) > 1 else "")
-    seen, longer = text_bytes / bytes_per_token(suited[-1]) / suited[-1], bytes_per_token(suited[-1])
+        if occurs(SIZES[0]) < OFTEN:
+            return "this text is too short for byte pairs: most would hardly occur in it; characters suit it"
+        return f"this run is too short for byte pairs: it reads {budget:,.0f} tokens; characters suit it"
+    largest = suited[-1]
+    sizes = f"bpe:{suited[0]}" + (f" to bpe:{largest}" if len(suited) > 1 else "")
+    is_short = budget / largest < occurs(largest)
+    times = f"is read about {ratio(budget / largest)}" if is_short else f"occurs about {ratio(occurs(largest))}"
     return (
-        f"{sizes} suit this text: with bpe:{suited[-1]} a token occurs about {ratio(seen)} times, and a window spans "
-        f"about {longer:.1f} times as much text"
+        f"{sizes} suit this {'run' if is_short else 'text'}: with bpe:{largest} a token {times} times, and a window "
+        f"spans about {bytes_per_token(largest):.1f} times as much text"
     )

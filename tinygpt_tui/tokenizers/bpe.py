@@ -36,12 +36,12 @@ class BPETokenizer:
         """
         _check(vocabulary, merges)
         self.size = len(vocabulary)
-        self._vocabulary, self._merges = dict(vocabulary), list(merges)
-        self._special = [token for token in special if token in vocabulary]
-        self.end_of_text = vocabulary.get(END_OF_TEXT) if END_OF_TEXT in self._special else None
+        self.vocabulary, self.merges = dict(vocabulary), list(merges)
+        self.special = [token for token in special if token in vocabulary]
+        self.end_of_text = vocabulary.get(END_OF_TEXT) if END_OF_TEXT in self.special else None
         self._bytes = [b""] * self.size
         for token, id in vocabulary.items():
-            self._bytes[id] = token.encode("utf-8") if token in self._special else bytes_of_letters(token)
+            self._bytes[id] = token.encode("utf-8") if token in self.special else bytes_of_letters(token)
         self._known = frozenset(byte for token in self._bytes for byte in token if len(token) == 1)
         self._engine: Any = None
 
@@ -70,6 +70,14 @@ class BPETokenizer:
         model = decode(made.to_str())["model"]
         return cls(model["vocab"], [_pair(merge) for merge in model["merges"]])
 
+    def first(self, count: int) -> BPETokenizer:
+        """Return the tokenizer with only the first `count` merges: what training one of that size gives."""
+        merges = self.merges[:count]
+        wanted = {left + right for left, right in merges} - set(self.special)
+        wanted |= {token for token in self.vocabulary if len(token) == 1} | set(self.special)
+        tokens = sorted(wanted, key=self.vocabulary.__getitem__)
+        return BPETokenizer({token: id for id, token in enumerate(tokens)}, merges, self.special)
+
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text`; characters with a byte that has no token are left out."""
         ids: list[int] = self._encoder().encode(self._without_unknown(text)).ids
@@ -97,8 +105,8 @@ class BPETokenizer:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data for `from_dict`."""
-        merges = [" ".join(merge) for merge in self._merges]
-        return {"name": self.name, "vocabulary": self._vocabulary, "merges": merges, "special": self._special}
+        merges = [" ".join(merge) for merge in self.merges]
+        return {"name": self.name, "vocabulary": self.vocabulary, "merges": merges, "special": self.special}
 
     def _can_write(self, character: str) -> bool:
         return not "\ud800" <= character <= "\udfff" and self._known.issuperset(character.encode("utf-8"))
@@ -109,7 +117,7 @@ class BPETokenizer:
 
     def _encoder(self) -> Any:
         if self._engine is None:
-            self._engine = _engine(self._vocabulary, self._merges, self._special)
+            self._engine = _engine(self.vocabulary, self.merges, self.special)
         return self._engine
 
 

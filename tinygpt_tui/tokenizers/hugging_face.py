@@ -85,7 +85,10 @@ class HuggingFaceTokenizer:
         bytes_ = character.encode("utf-8")
         if bytes_ in self._known or all(bytes((byte,)) in self._known for byte in bytes_):
             return True
-        ids = self._encoder().encode(character, add_special_tokens=False).ids  # a rule may write it in another way
+        try:
+            ids = self._encoder().encode(character, add_special_tokens=False).ids  # a rule may write it in another way
+        except Exception:  # what the library raises where a Unigram has no id for what it does not know
+            return False
         return self._unknown not in ids and bool(b"".join(self._bytes[id] for id in ids).strip())
 
     def _encoder(self) -> Any:
@@ -116,7 +119,8 @@ def _pieces(model: Mapping[str, Any]) -> dict[int, str]:
     else:
         raise CheckpointError("tokenizer.json has no vocabulary", _AGAIN)
     if model.get("type", "BPE") not in ("BPE", "Unigram"):
-        raise CheckpointError(f"a tokenizer of the kind {str(model.get('type'))[:40]!r} is not read", _AGAIN)
+        kind = str(model.get("type"))[:40]
+        raise CheckpointError(f"a tokenizer of the kind {kind!r} is not read", "choose one of the kind BPE or Unigram")
     if not all(isinstance(piece, str) and _is_id(id) for piece, id in pairs):
         raise CheckpointError("the vocabulary has a token that is no text, or an id that is none", _AGAIN)
     return {id: piece for piece, id in pairs}

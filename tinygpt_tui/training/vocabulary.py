@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from tinygpt_tui.checkpoints.library import list_models
 from tinygpt_tui.corpora.cache import key_of, read_cached, save_cached
 from tinygpt_tui.corpora.corpus import CorpusText
 from tinygpt_tui.errors import CheckpointError, UsageError
@@ -45,6 +46,18 @@ def tokenizer_for(
         inner = inner.inner if isinstance(inner, DocumentTokenizer) else inner
         return DialogueTokenizer(inner, found.roles.roles, found.roles.replies)
     return inner if isinstance(inner, DocumentTokenizer) else DocumentTokenizer(inner)
+
+
+def named_tokenizer(name: str, text: CorpusText | None) -> Tokenizer:
+    """Return the tokenizer that a user means by `name`: as a setting has it, or the name of a model.
+
+    A new one is made from `text`. Raises as above, and UsageError if it needs a text and there is none.
+    """
+    model = next((card for card in list_models() if card.name == name), None)
+    choice = tokenizer_choice(model.path if model else name)
+    if text is None and choice.kind in ("characters", "bpe"):
+        raise UsageError(f"{choice.name} is made from a text", "name it: --corpus tales")
+    return tokenizer_for(choice.name, text or CorpusText.of(""))
 
 
 def _tokenizer_for(name: str, text: CorpusText, counts: Mapping[str, int], validation_share: float) -> Tokenizer:

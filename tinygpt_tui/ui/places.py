@@ -78,6 +78,12 @@ async def train_on_text(app: App[Any]) -> None:
         screen.action_new()
 
 
+async def tokenizers(app: App[Any]) -> None:
+    """Show the tokenizers of the text in the form."""
+    await train_on_text(app)
+    (await to_train(app)).form.action_tokenizers()
+
+
 async def how_good(app: App[Any]) -> None:
     """Open the run of the model in use: its curve, and how it compares."""
     card = (await to_generate(app)).chooser.card

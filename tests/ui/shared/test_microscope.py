@@ -204,6 +204,34 @@ async def test_ten_alternatives_are_seen_at_every_size(size: tuple[int, int], co
         assert "But soft, what light" in lines[0]
 
 
+async def test_it_steps_by_token_and_marks_where_each_begins() -> None:
+    app = Glass()
+    words = ("But", " soft", ",", " wh", "at")
+    async with app.run_test(size=(80, 24)) as pilot:
+        glass = await opened(pilot, "".join(words), 0)
+        starts = [0, 3, 8, 9, 12]
+        tokens = tuple(
+            TokenSeen(start, start + len(word), ACTUAL, chance() if start else None)
+            for start, word in zip(starts, words, strict=True)
+        )
+        while not glass.index.cuts[12]:
+            job = len(app.questions)
+            glass.apply_events([Explained(job, tokens), GenerationEnded(job, "length", 5, 0.1, 0.1)])
+            await pilot.pause()
+        for keys, place, seen in (("right", 3, "␣soft  "), ("right", 8, ",  "), ("left", 3, "5 characters")):
+            await pilot.press(keys)
+            await wait_until(pilot, lambda seen=seen: seen in shown(app))  # type: ignore[misc]
+            assert glass.output.cursor == place
+        glass.output.walk(11)  # inside a token, as a click does
+        await wait_until(pilot, lambda: glass.output.cursor == 9)
+        await pilot.press("T")
+        marks = glass.output._text_marks
+        assert (marks.kind, [at for at, mark in enumerate(marks.levels) if mark]) == ("token", starts)
+        assert (marks.cursor, marks.cursor_end) == (9, 12)
+        await pilot.press("T")
+        assert not marks.levels
+
+
 async def test_an_alternative_is_picked_and_forked_from() -> None:
     app = Glass()
     async with app.run_test(size=(80, 24)) as pilot:

@@ -21,7 +21,17 @@ from tinygpt_tui.events.generation import (
 )
 from tinygpt_tui.events.requests import Control, StopJob
 from tinygpt_tui.ui.shared import surprise_index as module
-from tinygpt_tui.ui.shared.surprise_index import FAR, NEAR, SURPRISING, Span, SurpriseIndex, level_of, surprise_bits
+from tinygpt_tui.ui.shared.surprise_index import (
+    FAR,
+    FIRST,
+    NEAR,
+    SPLIT,
+    SURPRISING,
+    Span,
+    SurpriseIndex,
+    level_of,
+    surprise_bits,
+)
 from tinygpt_tui.workers.client import Job
 
 EXPECTED, SURPRISE = 0.9, 1 / 512
@@ -209,7 +219,8 @@ def test_written_tokens_tell_their_chances_themselves() -> None:
     # The é was written in two tokens; which of them said what is not kept apart here.
     assert [index.info(at).state for at in range(2, 6)] == ["known", "waiting", "known", "known"]
     index.resize(6, 8)
-    assert index.written([Token(1, 5, 0, "ñ", 1, chance(SURPRISE, "x")), Token(1, 6, 0, "d", 1)], 6) is None
+    # Of the d, which has no chance, it is known that a token begins there.
+    assert index.written([Token(1, 5, 0, "ñ", 1, chance(SURPRISE, "x")), Token(1, 6, 0, "d", 1)], 6) == Span(7, 8)
 
 
 def test_written_tokens_without_candidates_are_coloured_and_asked_about_when_looked_at() -> None:
@@ -279,3 +290,12 @@ def test_whatever_happens_the_lengths_agree(steps: list[str], data: st.DataObjec
                 index.apply_events([events[step]])
         assert all(index.info(at).state for at in range(len(index)))
         assert all((index.levels[at] > 0) == (index.surprise(at) is not None) for at in range(len(index)))
+
+
+def test_where_tokens_begin_is_known_and_where_a_character_has_several() -> None:
+    index = explained(6, seen(0, 3), seen(3, 4, id=1), seen(3, 4, id=2), seen(4, 6))
+    assert list(index.cuts) == [FIRST, 0, 0, SPLIT, FIRST, 0]
+    index.resize(4, 5)
+    assert list(index.cuts) == [FIRST, 0, 0, SPLIT, 0]
+    index.written([Token(1, 0, 7, "a", None)], 4)
+    assert index.cuts[4] == FIRST

@@ -150,6 +150,9 @@ async def test_a_folder_its_fields_and_its_documents(tmp_path: Path) -> None:
         assert bench.form.state.draft.settings is not None
         assert bench.form.state.draft.settings.tokenizer == "bpe:512"
         assert "this text is too short for byte pairs" in suggestion(150)
+        assert "bpe:512 to bpe:2048 suit this text" in suggestion(1_000_000)
+        assert "bpe:512 to bpe:1024 suit this run" in suggestion(1_000_000, 200_000)
+        assert "this run is too short for byte pairs: it reads 5,000 tokens" in suggestion(1_000_000, 5000)
 
 
 async def test_another_encoding_is_noted(tmp_path: Path) -> None:

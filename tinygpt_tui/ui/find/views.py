@@ -13,6 +13,8 @@ from tinygpt_tui.ui import places
 EXPORTS = "onnx gguf nanogpt llama2.c hugging face safetensors convert"
 GOOD = "overfitting overfit validation loss yardsticks doctor verdict quality better than"
 
+TOKENS = "forge tokenizer bpe byte pair encoding merges vocabulary pieces sentencepiece cut tokens"
+
 
 class Found(NamedTuple):
     """Something that the palette offers; `weight` lowers what comes after the actions."""
@@ -39,6 +41,7 @@ def views(app: App[Any]) -> list[Found]:
         place("Watch it learn", watch, places.watch_it_learn, "time machine history checkpoints training replay"),
         place("How good is it?", "The curve of the model in use against its yardsticks", places.how_good, GOOD),
         place("Train on my text", "The form of a new run", places.train_on_text, "own corpus file new run learn"),
+        place("Tokenizers", "Watch merges on a text, compare how sentences are cut", places.tokenizers, TOKENS),
         inspect("Attention", "Inspect: which letters each head looks at", "attention", "heads maps look at"),
         inspect("Walk", "Inspect: the model as a diagram, step by step", "walk", "tensors layers diagram forward pass"),
         inspect("Guesses", "Inspect: the prediction after each layer", "guesses", "logit lens prediction layers"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -83,7 +83,8 @@ class InspectableOutput(Vertical):
         self.output = OutputText(id="output")
         self.microscope = Microscope(id="microscope")
         self.why = WhyLine(self.output)
-        self._colours = self._quiet = False
+        self._quiet = False
+        self._shown: Literal["", "surprise", "token"] = ""  # what the text is coloured by
         self._live = False  # each draw is shown
         self._redrawing = False  # what is shown is of other sampling settings; the answer is on its way
         self._drawn_by = draw_words(SamplingSettings())
@@ -103,7 +104,7 @@ class InspectableOutput(Vertical):
     @property
     def colours(self) -> bool:
         """Whether the text is coloured by surprise."""
-        return self._colours
+        return self._shown == "surprise"
 
     @property
     def _docked(self) -> bool:
@@ -180,11 +181,22 @@ class InspectableOutput(Vertical):
 
     def set_colours(self, on: bool) -> None:
         """Colour the text by surprise, or stop that."""
-        self._colours = on
-        self.set_class(on, "-coloured")
+        self._colour_by("surprise" if on else "")
+
+    def action_tokens(self) -> None:
+        """Mark where each token begins, or stop that."""
+        self._colour_by("" if self._shown == "token" else "token")
+
+    def _colour_by(self, what: Literal["", "surprise", "token"]) -> None:
+        self._shown = what
+        self.set_class(self.colours, "-coloured")
         self._stop_asking_why()
-        self.output.set_levels(self.index.levels if on else None)
+        self._show_levels()
         self.look_on()
+
+    def _show_levels(self) -> None:
+        levels = {"surprise": self.index.levels, "token": self.index.cuts}.get(self._shown)
+        self.output.set_levels(levels, self._shown or "surprise")
 
     def set_pace(self, *, writing: bool, slow: bool) -> None:
         """While it is `writing` nothing is requested: the engine has more important work. `slow`: show each draw."""
@@ -221,7 +233,7 @@ class InspectableOutput(Vertical):
         self._show_char_at(place)
         if self._quiet and not self.is_open:
             return
-        if self.is_open or self._colours:
+        if self.is_open or self._shown:
             visible = Span(*output.in_sight)
         elif place is not None:
             visible = Span(place, place + 1)
@@ -241,6 +253,7 @@ class InspectableOutput(Vertical):
         look = self.index.info(place)
         self._redrawing = self._redrawing and look.state == "waiting"
         if not self._redrawing:
+            self.output.set_token(look.start, look.end)
             glass.show_char(look, self.output.text[look.start : look.end], None if self.is_open else LAST_DRAW)
         if self.is_open and self.why.is_on and (wanted := self.why.show_char(look)) is not None:
             self.post_message(self.AskWhy(wanted))
@@ -251,14 +264,14 @@ class InspectableOutput(Vertical):
         self.microscope.border_title = f"{name}: model → with {sampling}"
 
     def _recolour(self, changed: Span | None) -> None:
-        if changed is not None and self._colours and not self.why.is_on:
+        if changed is not None and self._shown and not self.why.is_on:
             self.output.levels_changed(*changed)
 
     def _stop_asking_why(self) -> None:
         if self.why.is_on:
             self.remove_class("-why")
             self.why.switch_off()
-            self.output.set_levels(self.index.levels if self._colours else None)
+            self._show_levels()
 
     # Keys and events
 
@@ -266,7 +279,7 @@ class InspectableOutput(Vertical):
         """The keys belong to the microscope while it is open."""
         if action in ("fork", "pick", "jump", "why", "attention", "leave"):
             return self.is_open
-        return True
+        return bool(self.output.text) if action == "tokens" else True
 
     def on_key(self, event: events.Key) -> None:
         if self.is_open and self.output.has_focus and event.character and event.character in KEYS:

@@ -15,9 +15,10 @@ HELP = (
     "p and min p make of it; `–` marks what they exclude. Alt+← and Alt+→ turn the temperature, and the bars "
     "follow. While text is written below full speed, the same panel shows each draw; from 140 columns on it is "
     "always open.\n\n"
-    "The arrow keys move through the text, a click goes to a character, [ and ] (or Ctrl+Left, Ctrl+Right) jump to "
-    "surprising characters: 6 bits and more. Tab, a digit or a click selects an alternative; Enter continues with "
-    "it. F6 colours the text by surprise: plain below 1 bit, then stronger from 1, 2, 4, 6 and 9 bits.\n\n"
+    "The arrow keys move through the text, Left and Right token by token; a click goes to a character, [ and ] (or "
+    "Ctrl+Left, Ctrl+Right) jump to surprising characters: 6 bits and more. Tab, a digit or a click selects an "
+    "alternative; Enter continues with it. F6 colours the text by surprise: plain below 1 bit, then stronger from 1, "
+    "2, 4, 6 and 9 bits. `T` marks where each token begins, and in another colour a character of several tokens.\n\n"
     "`a` asks *why this character?*: each character before it is replaced in turn by others that the model held "
     "likely there, and all others stay in place. Underlined in green made it more likely, italic in red less "
     "likely. `A` shows the attention of each layer and head for it, in Inspect.\n\n"
@@ -42,6 +43,7 @@ BINDINGS: list[BindingType] = [
         "Go to the previous surprising character",
     ),
     bind("a", "why", "Why", "microscope.why", "Why this character? Colours what made it likely"),
+    bind_hidden("T", "tokens", "Tokens", "microscope.tokens", "Mark where each token begins"),
     bind("A", "attention", "Attention", "microscope.attention", "Its attention, head by head, in Inspect"),
     bind("escape", "leave", "Close", "microscope.leave", "Close the microscope"),
 ]

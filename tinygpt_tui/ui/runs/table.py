@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -99,7 +100,8 @@ def about(facts: RunFacts) -> str:
     best = f"best at step {reached.best_step:,}" if reached.best_loss is not None else "not evaluated yet"
     best += f" (on {reached.best_tokens:,} tokens)" if reached.best_tokens else ""
     if reached.best_loss is not None and reached.characters_per_token != 1.0:
-        best += f", {reached.best_loss * reached.characters_per_token:.3f} a token"
+        bits, per_token = reached.best_loss / math.log(2), reached.best_loss * reached.characters_per_token
+        best += f", {bits:.3f} bits; {per_token:.3f} a token"
     saved = f"{facts.moments or 'no'} snapshots in its history"
     taken = bytes_of(Path(card.path))
     if taken >= WORTH_SHOWING:

@@ -218,6 +218,8 @@ def _numbers(look: CharInfo, width: int) -> str:
     entropy = chance.entropy / math.log(2)
     # A character in several tokens: the product of all, and the rank and the alternatives of the first.
     many = f"in {len(look.tokens)} tokens  " if len(look.tokens) > 1 else ""
+    if len(look.tokens) == 1 and look.end - look.start > 1:
+        many = f"{look.end - look.start} characters  "
     forms = (
         f"probability {share}   {many}rank {chance.rank}   surprise {bits:.1f} bits   entropy {entropy:.1f} bits",
         f"{share}  {many}rank {chance.rank}  surprise {bits:.1f} bits  entropy {entropy:.1f} bits",

@@ -32,6 +32,8 @@ class OutputText(TextView):
         "output--cursor",
         "output--copied",
         *(f"output--{kind}-{level}" for kind in ("surprise", "influence") for level in range(1, LEVELS + 1)),
+        "output--token-1",
+        "output--token-2",
     }
     DEFAULT_CSS = """
     OutputText {
@@ -48,6 +50,8 @@ class OutputText(TextView):
         & .output--influence-4 { background: $error 14%; color: $foreground; text-style: italic; }
         & .output--influence-5 { background: $error 34%; color: $foreground; text-style: italic; }
         & .output--influence-6 { background: $error; color: $background; text-style: bold italic; }
+        & .output--token-1 { background: $primary 30%; color: $foreground; text-style: underline; }
+        & .output--token-2 { background: $warning 30%; color: $foreground; text-style: underline; }
         & .output--copied { text-style: underline; }
         &.-walking .output--edge { text-style: underline; }
         &:nocolor .output--surprise-2 { text-style: italic; }
@@ -66,8 +70,8 @@ class OutputText(TextView):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        bind_hidden("left", "walk_by(-1)", "Left", "output.walk_left", "One character back"),
-        bind_hidden("right", "walk_by(1)", "Right", "output.walk_right", "One character on"),
+        bind_hidden("left", "walk_by(-1)", "Left", "output.walk_left", "One token back"),
+        bind_hidden("right", "walk_by(1)", "Right", "output.walk_right", "One token on"),
         bind_hidden("up,k", "walk_rows(-1)", "Up", "output.walk_up", "One line up"),
         bind_hidden("down,j", "walk_rows(1)", "Down", "output.walk_down", "One line down"),
         bind_hidden("home", "walk_edge(-1)", "Line start", "output.walk_home", "The line's start"),
@@ -162,10 +166,11 @@ class OutputText(TextView):
             self.refresh()
 
     def set_levels(self, levels: bytearray | None, kind: str = "surprise") -> None:
-        """Colour the text by `surprise` or by `influence`: each character by its level, 0 where it has none.
+        """Colour the text by `surprise`, `influence` or `token`: each character by its level, 0 where it has none.
 
-        Surprise is 1 (expected) to 6 (not at all); see why_words.py for influence. The array is read whenever a line is
-        drawn, and may be shorter than the text; call `levels_changed` when its content changes. None: no colours.
+        Surprise is 1 (expected) to 6 (not at all); a token's level is what `SurpriseIndex.cuts` has. The array is read
+        whenever a line is drawn, and may be shorter than the text; call `levels_changed` when its content changes.
+        None: no colours.
         """
         self._text_marks.levels = bytearray() if levels is None else levels
         self._text_marks.kind = kind
@@ -194,11 +199,22 @@ class OutputText(TextView):
         if self.cursor is not None:
             self._column = self.wrapped.column_of(self.cursor)
 
+    def set_token(self, start: int, end: int) -> None:
+        """Mark the token under the cursor, characters `start` to `end`, instead of one character of it."""
+        marks = self._text_marks
+        if (
+            marks.cursor is not None
+            and start <= marks.cursor < end
+            and (marks.cursor, marks.cursor_end) != (start, end)
+        ):
+            marks.cursor, marks.cursor_end = start, end
+            self._refresh_text(start, end)
+
     def stop_walking(self) -> None:
         """Remove the cursor; the visible lines stay."""
         if self.cursor is None:
             return
-        self._refresh_text(self.cursor, self.cursor)
+        self._refresh_text(self.cursor, max(self.cursor, self._text_marks.cursor_end))
         self._text_marks.cursor = None
         self._following = self.scroll_y >= self.max_scroll_y - NEAR
         self.remove_class("-walking")
@@ -224,9 +240,10 @@ class OutputText(TextView):
         """Let the arrow keys move the cursor if there is one, else scroll."""
         return self.cursor is not None if action.startswith("walk_") else True
 
-    def action_walk_by(self, characters: int) -> None:
+    def action_walk_by(self, tokens: int) -> None:
+        """Move the cursor behind its token (1), or before it (-1)."""
         assert self.cursor is not None
-        self.walk(self.cursor + characters)
+        self.walk(max(self._text_marks.cursor_end, self.cursor + 1) if tokens > 0 else self.cursor - 1)
 
     def action_walk_rows(self, rows: int) -> None:
         """Move the cursor this many lines down, in the last chosen column."""
@@ -254,10 +271,12 @@ class OutputText(TextView):
         if not self.text:
             return
         before, after = self.cursor, min(max(offset, 0), len(self.text) - 1)
-        self._text_marks.cursor = after
+        token_end = self._text_marks.cursor_end
+        self._text_marks.cursor, self._text_marks.cursor_end = after, after + 1
         if before is None:
             self.add_class("-walking")
-        self._refresh_text(*sorted((after if before is None else before, after)))
+        drawn = (after, after) if before is None else (before, after, token_end)
+        self._refresh_text(min(drawn), max(drawn))
         self.keep_in_sight()
         if before != after:
             self.post_message(self.Walked(after))

@@ -19,6 +19,7 @@ NEAR, FAR = 16, 256  # characters asked about at once: at the cursor, which wait
 DETAILED = 10_000  # characters whose candidates are kept; of the others the surprise alone
 
 State = Literal["waiting", "known", "first", "unknown", "failed"]
+FIRST, SPLIT = 1, 2  # a token's first character, and a character of several tokens
 HALF = "\ufffd"  # what a candidate writes that is a part of a character
 
 
@@ -94,6 +95,7 @@ class SurpriseIndex:
 
     def __init__(self) -> None:
         self.levels = bytearray()  # of each character, 1 to 6; 0: not known. Always this same array
+        self.cuts = bytearray()  # of each character: FIRST of its token, SPLIT in several; 0: neither, or not known
         self.problem = ""
         self.question: Question | None = None
         self._surprises = array("f")  # bits; NaN: not known
@@ -113,12 +115,13 @@ class SurpriseIndex:
     def resize(self, same: int, length: int) -> None:
         """The text has `length` characters now; the first `same` are unchanged."""
         if same < len(self):
-            del self.levels[same:], self._surprises[same:], self._explained[same:]
+            del self.levels[same:], self.cuts[same:], self._surprises[same:], self._explained[same:]
             self._details = {offset: tokens for offset, tokens in self._details.items() if offset < same}
             if self.question is not None:
                 self.question.until = min(self.question.until, same)
         more = length - len(self)
         self.levels.extend(bytes(more))
+        self.cuts.extend(bytes(more))
         self._explained.extend(bytes(more))
         self._surprises.extend([math.nan] * more)
 
@@ -206,6 +209,9 @@ class SurpriseIndex:
             end = at + len(token.text)
             alone = token.index == 0 or not self._silent
             self._silent = not token.text
+            if token.text and alone and at < length:
+                self.cuts[at] = FIRST
+                changed = Span(at, end) if changed is None else Span(changed.start, end)
             if token.text and alone and token.chance is not None:
                 seen = (TokenSeen(at, end, token.id, token.chance),) if token.chance.candidates else None
                 bits = surprise_bits(token.chance.probability)
@@ -276,6 +282,8 @@ class SurpriseIndex:
         self._explained[offset] = 1
         if tokens is None:
             return
+        if tokens:
+            self.cuts[offset] = SPLIT if len(tokens) > 1 else FIRST if tokens[0].start == offset else 0
         self._details.pop(offset, None)  # the latest are kept longest
         self._details[offset] = tokens
         if len(self._details) > DETAILED:

@@ -29,6 +29,7 @@ class TextMarks:
     prompt_end: int = 0
     window_start: int = 0  # of the text that the model sees
     cursor: int | None = None
+    cursor_end: int = 0  # of the token under the cursor, which begins there
     fork: int | None = None
     unknown: frozenset[str] = frozenset()  # characters of the prompt that the model does not know
     # Of each character its level, 1 to LEVELS, or 0 for none; may be shorter than the text.
@@ -56,7 +57,10 @@ class TextPainter:
         key = (
             row,
             line,
-            tuple(_clamp(line, at) for at in (marks.prompt_end, marks.window_start, _offset(marks.cursor))),
+            tuple(
+                _clamp(line, at)
+                for at in (marks.prompt_end, marks.window_start, _offset(marks.cursor), marks.cursor_end)
+            ),
             marks.window_start > 0,
             marks.cursor is None,
             marks.kind,
@@ -134,10 +138,11 @@ class TextPainter:
 
     def _cursor_in(self, line: Line, source: str) -> range:
         """Return which characters of the shown line the cursor covers; a newline is one more than the line has."""
-        cursor = self._marks.cursor
-        if cursor is None or not line.start <= cursor <= self._text.last_of(line):
+        cursor, last = self._marks.cursor, self._text.last_of(line)
+        if cursor is None or not (line.start < max(self._marks.cursor_end, cursor + 1) and cursor <= last):
             return range(0)
-        begin = end = cursor - line.start
+        begin = max(cursor, line.start) - line.start
+        end = min(max(self._marks.cursor_end - 1, cursor), last) - line.start
         # A combining mark has no cell of its own.
         while begin and begin < len(source) and not cell_len(shown(source[begin])):
             begin -= 1

@@ -42,6 +42,7 @@ OTHER_NAMES: dict[str, str] = {
     "generate.train_on": "finetune train on",
     "runs.export": "page markdown svg",
     "train.export": "picture svg chart",
+    "train.tokenizer": "forge bpe byte pair merges vocabulary pieces sentencepiece compare cut tokens",
     "train.history": "time machine checkpoints",
     "runs.history": "time machine checkpoints",
     "train.start": "begin run go",

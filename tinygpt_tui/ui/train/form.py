@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import ClassVar
 
 from textual import events, work
@@ -84,6 +85,8 @@ class TrainForm(Vertical):
         bind("ctrl+g", "start", "Start", "train.start", "Start the run"),
         bind("alt+o", "choose_file", "Open", "train.file", "Choose a text file to learn from"),
         bind("ctrl+y", "doctor", "Doctor", "train.doctor", "Check text and settings before the start"),
+        # A field's own Ctrl+K (delete to the end) is overridden: Ctrl+U deletes all.
+        bind("ctrl+k", "tokenizers", "Tokenizer", "train.tokenizer", "Tokenizers of this text", priority=True),
         bind("escape", "cancel", "Cancel", "train.cancel", "Stop downloading or reading the text"),
     ]
 
@@ -101,6 +104,7 @@ class TrainForm(Vertical):
         super().__init__(id="form")
         self.state = FormState()
         self.touched = False
+        self._tokenizers_wanted = False  # as soon as the text is read
         self._measurer = Measurer()
         self._last_focus: Widget | None = None
 
@@ -219,6 +223,19 @@ class TrainForm(Vertical):
             DraftDoctorScreen(case, self.state.draft.advice(self.state.facts, self.state.machine)), apply
         )
 
+    def action_tokenizers(self) -> None:
+        """Show the tokenizers of the text, once it is read; one that is chosen there goes into the form."""
+        from tinygpt_tui.ui.forge.screen import TokenizerScreen
+
+        if self.state.facts is None:
+            self._tokenizers_wanted = self.corpus.busy
+            if not self.corpus.busy:
+                self.notify(self.problem, severity="warning", markup=False)
+            return
+        self._tokenizers_wanted = False
+        reference, typed = self.state.facts.reference, self.state.texts["tokenizer"]
+        self.app.push_screen(TokenizerScreen(reference, typed, lambda name: self.change({"tokenizer": name})))
+
     def action_choose_file(self) -> None:
         self.corpus.ask_for_file()
 
@@ -265,6 +282,8 @@ class TrainForm(Vertical):
         self.state.apply_text(message.facts, own=message.own)
         self.name_row.suggest(self.state.suggested_name(message.name))
         self.refresh_form()
+        if self._tokenizers_wanted and message.facts is not None:
+            self.action_tokenizers()
 
     def on_setting_row_changed(self, message: SettingRow.Changed) -> None:
         """Use one typed value."""
@@ -339,7 +358,9 @@ class TrainForm(Vertical):
             setting = row.setting
             hint = f"{setting.title}: {setting.description} ({limits_of(setting)})"
             if setting.name == "tokenizer" and self.state.facts is not None:
-                hint = f"tokenizer: characters, bytes, bpe:SIZE or a file; {suggestion(self.state.facts.text_bytes)}"
+                expected = self.state.draft.expected(self.state.facts, self.state.machine)
+                sizes = suggestion(self.state.facts.text_bytes, expected.tokens if expected else math.inf)
+                hint = f"tokenizer: characters, bytes, bpe:SIZE or a file (^k shows them); {sizes}"
             self.query_one(FormFoot).show_hint(hint)
         elif event.widget.id in HINTS:
             self.query_one(FormFoot).show_hint(HINTS[event.widget.id])
