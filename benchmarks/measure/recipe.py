@@ -32,7 +32,7 @@ _SAY_EVERY_S = 0.5
 
 
 class RecipePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Which recipes are tried with which seeds, on a text of so many `characters`; `steps` 0: as many as theirs."""
+    """The recipes that are tried with each of `seeds`, on `characters` of a text; `steps` 0: as many as theirs."""
 
     recipes: tuple[str, ...] = tuple(RECIPES)
     corpus: str
