@@ -12,10 +12,15 @@ import pytest
 from makers import VARIANTS, make_model
 
 from tinygpt_tui import paths
+from tinygpt_tui.checkpoints.vocabulary import write_tokenizer
 from tinygpt_tui.server.app import make_app
 from tinygpt_tui.server.models import ServedModels
 from tinygpt_tui.server.scheduler import Scheduler
 from tinygpt_tui.settings.serving import ServingSettings
+from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.tokenizers.dialogues import DialogueTokenizer
+
+DIALOGUE = DialogueTokenizer(CharTokenizer("abcdefgh"), ("system", "user", "assistant"), ("assistant",))
 
 
 @dataclass
@@ -37,9 +42,11 @@ class Served:
 
 @pytest.fixture
 def models(home: Path) -> None:
-    """Put two models into the test's home: one for the native engine, one for torch."""
+    """Put models into the test's home: one for the native engine, one for torch, and one with roles."""
     make_model(paths.models_folder() / "letters", VARIANTS["classic"])
     make_model(paths.models_folder() / "state", VARIANTS["gru"])
+    make_model(paths.models_folder() / "talk", VARIANTS["classic"])
+    write_tokenizer(paths.models_folder() / "talk", DIALOGUE)
 
 
 @pytest.fixture

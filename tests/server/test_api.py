@@ -17,8 +17,11 @@ from tinygpt_tui.server.requests import CompletionRequest, plan_for
 from tinygpt_tui.settings.fields import fields_of
 from tinygpt_tui.settings.sampling import SamplingSettings
 from tinygpt_tui.settings.serving import ServingSettings
+from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.tokenizers.dialogues import DialogueTokenizer, Turn
 from tinygpt_tui.workers.models import open_model
 
+DIALOGUE = DialogueTokenizer(CharTokenizer("abcdefgh"), ("system", "user", "assistant"), ("assistant",))
 COMPLETIONS, CHAT = "/v1/completions", "/v1/chat/completions"
 
 
@@ -87,6 +90,26 @@ async def test_a_chat_is_its_messages_one_behind_the_other_and_says_so(client: h
     deltas = [chunk["choices"][0]["delta"] for chunk in chunks]
     assert deltas[0] == {"role": "assistant", "content": ""}
     assert "".join(delta.get("content", "") for delta in deltas) == expected
+
+
+async def test_a_model_with_roles_answers_by_them(client: httpx.AsyncClient) -> None:
+    messages = [{"role": "developer", "content": "ab"}, {"role": "user", "content": "c\x1f\ufdd2d"}]
+    asked = {"model": "talk", "messages": messages, "seed": 3, "max_tokens": 40}
+    answer = (await client.post(CHAT, json=asked)).json()
+    prompt = DIALOGUE.prompt_of([Turn("system", "ab"), Turn("user", "cd")])
+    expected = written("talk", prompt, seed=3, max_new_tokens=40)
+    assert answer["choices"][0]["message"]["content"] == expected
+    assert answer["choices"][0]["finish_reason"] == "stop"  # of its turn
+    assert answer["usage"]["prompt_tokens"] == len(DIALOGUE.encode(prompt)) == 10
+    assert answer["tinygpt"]["prompt"] == "the messages with their roles"
+    chunks = events_of(await client.post(CHAT, json=asked | {"stream": True}))
+    assert "".join(chunk["choices"][0]["delta"].get("content", "") for chunk in chunks) == expected
+    refused = await client.post(CHAT, json=asked | {"messages": [{"role": "king", "content": "a"}]})
+    assert refused.status_code == 400
+    assert "no role 'king'" in refused.json()["error"]["message"]
+    plain = (await client.post(COMPLETIONS, json={"model": "talk", "prompt": "cd", "seed": 3, "max_tokens": 9})).json()
+    spoken = DIALOGUE.prompt_of([Turn("user", "cd")])
+    assert plain["choices"][0]["text"] == written("talk", spoken, seed=3, max_new_tokens=9)
 
 
 async def test_a_stop_text_ends_it_and_its_tokens_are_not_told(client: httpx.AsyncClient) -> None:

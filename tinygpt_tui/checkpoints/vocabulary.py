@@ -13,6 +13,7 @@ from tinygpt_tui.reading import Damage, read_json
 from tinygpt_tui.settings.model_config import NativeConfig
 from tinygpt_tui.tokenizers.base import Tokenizer
 from tinygpt_tui.tokenizers.char import CharTokenizer
+from tinygpt_tui.tokenizers.documents import DocumentTokenizer
 from tinygpt_tui.tokenizers.table import tokenizer_from
 
 
@@ -27,12 +28,17 @@ def open_tokenizer(folder: Path, config: NativeConfig) -> Tokenizer:
     return tokenizer
 
 
-def characters_of(folder: Path) -> frozenset[str] | None:
-    """Return the characters that a model folder's tokenizer knows; None where it is of another kind, or damaged."""
+def known_tokenizer(folder: Path) -> Tokenizer | None:
+    """Return a model folder's tokenizer; None where it is damaged."""
     try:
-        tokenizer = open_tokenizer(folder, read_config(folder))
+        return open_tokenizer(folder, read_config(folder))
     except TinyGPTError:
         return None
+
+
+def characters_of(tokenizer: Tokenizer | None) -> frozenset[str] | None:
+    """Return the characters that a tokenizer knows; None where it is of another kind."""
+    tokenizer = tokenizer.inner if isinstance(tokenizer, DocumentTokenizer) else tokenizer
     return frozenset(tokenizer.characters) if isinstance(tokenizer, CharTokenizer) else None
 
 

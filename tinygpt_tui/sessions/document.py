@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from tinygpt_tui.errors import SessionError
 from tinygpt_tui.settings.sampling import SamplingChange, SamplingSettings
+from tinygpt_tui.tokenizers.dialogues import MARKS
 from tinygpt_tui.words import shortened
 
 TITLE_LENGTH = 100
@@ -143,7 +144,7 @@ def children(session: Session) -> dict[int | None, list[Branch]]:
 def words_of(branch: Branch, length: int = TITLE_LENGTH) -> str:
     """Return the first words of a branch's own text, on one line; empty if it has none."""
     # There may be many spaces: more is read than is shown, but not all of a long text.
-    return shortened(" ".join(branch.text[: 8 * length].split()), length)
+    return shortened(" ".join(MARKS.sub(" ", branch.text[: 8 * length]).split()), length)
 
 
 def first_words(session: Session) -> str:

@@ -20,6 +20,7 @@ from tinygpt_tui.sessions.document import Branch, Session, full_text, words_of
 from tinygpt_tui.sessions.walk import rows
 from tinygpt_tui.settings.fields import fields_of
 from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.tokenizers.dialogues import readable
 
 VERSION = 1
 WORDS = 48
@@ -35,8 +36,8 @@ def exports_of(session: Session, branch: int) -> Mapping[str, Callable[[], bytes
 
 
 def as_text(session: Session, branch: int) -> bytes:
-    """Return a branch's full text and nothing else."""
-    return plain(full_text(session, branch))
+    """Return a branch's full text and nothing else; each turn of a conversation is a line."""
+    return plain(readable(full_text(session, branch)))
 
 
 def plain(text: str) -> bytes:
@@ -78,13 +79,13 @@ def as_markdown(session: Session, branch: int) -> bytes:
 
 def _section(session: Session, branch: Branch) -> list[str]:
     text = full_text(session, branch.id)
-    prompt = _fenced(text[: branch.prompt_end])
+    prompt = _fenced(readable(text[: branch.prompt_end]))
     return [
         "\n".join(f"- {_escaped(fact)}" for fact in facts_of(branch)),
         "**Prompt**",
         "\n".join(f"> {line}" for line in prompt.split("\n")),
         "**Written**",
-        _fenced(text[branch.prompt_end :]),
+        _fenced(readable(text[branch.prompt_end :])),
     ]
 
 

@@ -16,9 +16,9 @@ from tinygpt_tui.tokenizers.documents import BOUNDARY, DocumentTokenizer, inner_
 
 END_OF_TURN = "\x1f"  # ASCII's unit separator
 FIRST_ROLE = 0xFDD0
-MOST_ROLES = 32  # U+FDD0 to U+FDEF
+MOST_ROLES = 30  # U+FDD0 to U+FDED; a screen draws with the two noncharacters behind them
 LONGEST_NAME = 40  # characters of a role
-MARKS = re.compile(f"[{BOUNDARY}{END_OF_TURN}{chr(FIRST_ROLE)}-{chr(FIRST_ROLE + MOST_ROLES - 1)}]")
+MARKS = re.compile(f"[{BOUNDARY}{END_OF_TURN}{chr(FIRST_ROLE)}-{chr(FIRST_ROLE + MOST_ROLES + 1)}]")
 ASSISTANT, USER, SYSTEM = "assistant", "user", "system"
 
 
@@ -42,6 +42,13 @@ def without_marks(text: str) -> str:
 def shown(turns: Iterable[Turn]) -> str:
     """Return turns as lines: `user: Hello!`; further lines of a turn are as they are."""
     return "\n".join(f"{turn.role}: {turn.text}" if turn.role else turn.text for turn in turns)
+
+
+def readable(text: str, tokenizer: Tokenizer | None = None) -> str:
+    """Return a text as a person reads it elsewhere: turns by their roles, if the tokenizer is known that marks them."""
+    if isinstance(tokenizer, DialogueTokenizer) and MARKS.search(text):
+        return shown(tokenizer.turns_of(text))
+    return MARKS.sub("", text.replace(END_OF_TURN, "\n"))
 
 
 class DialogueTokenizer(DocumentTokenizer):

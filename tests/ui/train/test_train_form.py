@@ -155,6 +155,16 @@ async def test_a_folder_its_fields_and_its_documents(tmp_path: Path) -> None:
         assert "this run is too short for byte pairs: it reads 5,000 tokens" in suggestion(1_000_000, 5000)
 
 
+async def test_conversations_are_turns_or_plain_text(tmp_path: Path) -> None:
+    turns = '[{"role": "user", "content": "the cat"}, {"role": "assistant", "content": "sat"}]'
+    (tmp_path / "talk.jsonl").write_text(f'{{"messages": {turns}}}\n' * 30)
+    async with train_tab() as bench:
+        await bench.choose(tmp_path / "talk.jsonl")
+        await bench.until(lambda: "30 conversations in `talk.jsonl`, roles user and assistant" in bench.text(".-facts"))
+        bench.screen.query_one("#corpus-turns", Select).value = "none"
+        await bench.until(lambda: "30 records of `talk.jsonl`, field `messages`" in bench.text(".-facts"))
+
+
 async def test_another_encoding_is_noted(tmp_path: Path) -> None:
     path = tmp_path / "old.txt"
     path.write_bytes(("Über den Wäldern läuft ein schöner Fluß, größer als alle Bäche. " * 40).encode("cp1252"))

@@ -89,6 +89,15 @@ BINDINGS: list[BindingType] = [
         "Loops, unknown words, and what is copied from the training text",
         priority=True,
     ),
+    # The prompt's own Ctrl+E (end of the line, as End does) is overridden in a conversation.
+    bind(
+        "ctrl+e",
+        "edit_turn",
+        "Edit turn",
+        "generate.edit_turn",
+        "Say the last turn otherwise; again: the turn before it",
+        priority=True,
+    ),
     bind("ctrl+b,alt+b", "branches", "Branches", "generate.branches", "Everything written in this session"),
     bind("ctrl+o", "panes('models')", "Models", "generate.models", "Choose another model"),
     bind("ctrl+s", "sessions", "Sessions", "generate.sessions", "Earlier sessions, and a new one"),

@@ -11,6 +11,7 @@ from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.paths import shipped_models
 from tinygpt_tui.sessions.store import Opened
+from tinygpt_tui.tokenizers.dialogues import readable
 from tinygpt_tui.ui.generate.text_pane import TextPane
 from tinygpt_tui.ui.shell.tab_screen import TabScreen
 from tinygpt_tui.ui.timeline.opening import SHOWN_RUN, open_time_machine
@@ -76,4 +77,4 @@ def save_text(app: App[object], pane: TextPane, card: ModelCard | None) -> None:
     if current is not None and current.in_training and current.step is not None:
         name += f"-step-{current.step}"  # a plain text has no other trace of it
     exports = None if current is None else exports_of(pane.editor.session, current.id)
-    app.push_screen(SaveScreen(f"{name}.txt", pane.output.text, exports))
+    app.push_screen(SaveScreen(f"{name}.txt", readable(pane.output.text, pane.turns.dialogue), exports))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from tinygpt_tui.sessions.document import Branch
+from tinygpt_tui.tokenizers.dialogues import END_OF_TURN, MARKS, DialogueTokenizer, Turn
 from tinygpt_tui.ui.shared.generation_view import Asked
 
 if TYPE_CHECKING:
@@ -32,8 +33,23 @@ class Request(NamedTuple):
 
 
 def fresh(pane: TextPane, prompt: str) -> Request:
-    """Return the request for a text that continues a prompt."""
+    """Return the request for a text that continues a prompt; from a model with roles, for its answer."""
+    if (dialogue := pane.turns.dialogue) is not None:
+        return said(pane, dialogue, prompt)
     return Request(Asked(prompt, len(prompt)), partial(pane.editor.begin, prompt))
+
+
+def said(pane: TextPane, dialogue: DialogueTokenizer, words: str) -> Request:
+    """Return the request for the answer to what a person says: after all that is shown, or in place of a turn."""
+    text, at, edited = pane.output.text, len(pane.output.text), pane.turns.take_edited()
+    turn = dialogue.prompt_of([Turn(dialogue.asker, words)])
+    if edited is not None:
+        at = edited
+    elif text:
+        turn = turn if text.endswith(END_OF_TURN) else END_OF_TURN + turn
+    if not at or not MARKS.search(text):  # a new conversation
+        return Request(Asked(turn, len(turn)), partial(pane.editor.begin, turn))
+    return Request(Asked(text[:at] + turn, min(pane.output.prompt_end, at)), partial(pane.editor.fork, at, turn))
 
 
 def continued(pane: TextPane) -> Request:

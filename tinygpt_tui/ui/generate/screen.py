@@ -17,6 +17,7 @@ from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import EngineFailed, EngineReady
 from tinygpt_tui.settings.sampling import from_lines, to_lines
+from tinygpt_tui.tokenizers.dialogues import readable
 from tinygpt_tui.ui.generate import bindings, dialogs, requests
 from tinygpt_tui.ui.generate.branch_list import VERY_WIDE
 from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
@@ -130,6 +131,8 @@ class GenerateScreen(TabScreen):
                 return has_text or pane.is_new
             case "clear" | "copy" | "save" | "facts" | "surprise":
                 return has_text
+            case "edit_turn":
+                return pane.turns.can_edit and not busy
             case "train_on":
                 return chooser.can_train
             case "senses":
@@ -165,6 +168,8 @@ class GenerateScreen(TabScreen):
         self._save_own_sampling()
         if self._writer.generate(prompt):
             self.workbench.remember_prompt(prompt)
+            if self.pane.turns.dialogue is not None:
+                self.pane.prompt.text = ""  # it was said
 
     def action_go_on(self) -> None:
         """Continue from the end of the text; without one, reopen the last session."""
@@ -189,6 +194,10 @@ class GenerateScreen(TabScreen):
     def _write(self, request: Request | None) -> None:
         self._save_own_sampling()
         self._writer.write(request)
+
+    def action_edit_turn(self) -> None:
+        """Say a turn of the conversation otherwise: a new branch begins there."""
+        self.pane.turns.edit()
 
     def action_stop(self) -> None:
         """Stop at the next token; the text stays."""
@@ -321,7 +330,7 @@ class GenerateScreen(TabScreen):
 
     def action_copy(self) -> None:
         """Copy the selection, or all."""
-        self.copy_or_all(self.pane.output.text)
+        self.copy_or_all(readable(self.pane.output.text, self.pane.turns.dialogue))
 
     def action_save(self) -> None:
         """Ask for a file name and save the text."""

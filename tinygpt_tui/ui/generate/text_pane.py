@@ -13,14 +13,16 @@ from textual.containers import Vertical
 from textual.message import Message
 
 from tinygpt_tui.checkpoints.card import ModelCard
-from tinygpt_tui.checkpoints.vocabulary import characters_of
+from tinygpt_tui.checkpoints.vocabulary import characters_of, known_tokenizer
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted, SamplingChanged, Token
 from tinygpt_tui.events.requests import Generate
 from tinygpt_tui.sessions.document import Branch
 from tinygpt_tui.sessions.store import Opened
 from tinygpt_tui.settings.sampling import SamplingSettings
+from tinygpt_tui.tokenizers.dialogues import DialogueTokenizer
 from tinygpt_tui.ui.generate.branch_list import VERY_WIDE, BranchesBeside
+from tinygpt_tui.ui.generate.chat_turns import ChatTurns
 from tinygpt_tui.ui.generate.facts import TextFacts, Written
 from tinygpt_tui.ui.generate.inspectable_output import InspectableOutput
 from tinygpt_tui.ui.generate.model_chooser import ModelInUse
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from tinygpt_tui.workers.client import Engine, Job
 
 FIRST_HINT = "Type some text and press Enter. {name} continues it."
+CHAT_HINT = "Say something and press Enter. {name} answers."
 
 
 class TextPane(Vertical):
@@ -79,6 +82,7 @@ class TextPane(Vertical):
         self.facts = TextFacts(self.output, self._questions.check)
         self.status = StatusLine(id="status")
         self.prompt = PromptBox(prompts, id="prompt")
+        self.turns = ChatTurns(self.output, self.prompt)
         self.pacer = Pacer(pace)
         self.model: ModelInUse | None = None
         self.sampling = SamplingSettings()  # how the text is read
@@ -140,6 +144,7 @@ class TextPane(Vertical):
             self.facts.recheck()
         card = model.card
         self._hint = ""
+        self.turns.set_dialogue(None)
         self.output.set_hint(FIRST_HINT.format(name=card.name))
         if self.is_new:
             self.prompt.fill_in(opening_for(card.name, card.origin))
@@ -151,9 +156,13 @@ class TextPane(Vertical):
 
     @work(exclusive=True, group="characters", exit_on_error=False)
     async def _read_vocabulary(self, card: ModelCard) -> None:
-        known = await asyncio.to_thread(characters_of, Path(card.path)) if card.layout == "native" else None
+        known = await asyncio.to_thread(known_tokenizer, Path(card.path)) if card.layout == "native" else None
         if self.model is not None and self.model.card.path == card.path:
-            self.prompt.set_known(known)
+            self.prompt.set_known(characters_of(known))
+            self.turns.set_dialogue(known if isinstance(known, DialogueTokenizer) else None)
+            if self.turns.dialogue is not None:
+                self.output.set_hint(CHAT_HINT.format(name=card.name))
+            self.post_message(self.Changed())
 
     def set_sampling(self, sampling: SamplingSettings) -> None:
         """Draw and explain with these settings; another window or other weights need new explanations."""
@@ -312,6 +321,7 @@ class TextPane(Vertical):
 
     def clear(self) -> None:
         """Clear the text; it stays a branch of the session."""
+        self.turns.take_edited()
         self._end()
         self.writing = GenerationView()
         self.glass.reset()

@@ -17,7 +17,7 @@ from tinygpt_tui.ui.shell.keys import shown_key
 from tinygpt_tui.words import shortened
 
 # What is filled in for a model that comes with the program.
-OPENINGS = {"tales": "There was once"}
+OPENINGS = {"tales": "There was once", "tales-chat": "Hello! Who are you?"}
 OPENING = "ROMEO:"
 KEY_ROOM, TITLE_ROOM = 7, 20  # cells
 WIDE = 64  # columns from which a card's title and text are in one line, if there are not enough lines for two

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from textual.screen import Screen
 
-from tinygpt_tui.checkpoints.vocabulary import characters_of
+from tinygpt_tui.checkpoints.vocabulary import characters_of, known_tokenizer
 from tinygpt_tui.lessons.facts import Coloured, Inspected, Looked, Raced, RunViewed, Seen, Wrote
 from tinygpt_tui.sessions.document import Branch, Session, full_text
 from tinygpt_tui.ui.generate.model_chooser import UNTRAINED
@@ -89,7 +89,7 @@ def is_old(session: Session, branch: Branch, since: float) -> bool:
 
 @lru_cache(16)
 def _characters(model_path: str) -> frozenset[str] | None:
-    return characters_of(Path(model_path))
+    return characters_of(known_tokenizer(Path(model_path)))
 
 
 def _seconds(moment: str) -> float:

@@ -14,7 +14,7 @@ from textual.widget import Widget
 
 from tinygpt_tui.ui.shared.contrast import ink_on
 from tinygpt_tui.ui.shared.wrapped_text import WrappedText
-from tinygpt_tui.ui.shared.wrapping import Line, shown, shown_index, source_index
+from tinygpt_tui.ui.shared.wrapping import BREAKS, PERSONS_MARK, Line, shown, shown_index, source_index
 
 GUTTER = 2  # cells: the mark of the window and a space
 LEVELS = 6  # of each kind of colours
@@ -36,6 +36,8 @@ class TextMarks:
     levels: bytearray = field(default_factory=bytearray)
     kind: str = "surprise"  # what the levels are of: the styles are `output--KIND-LEVEL`
     copied: bytearray = field(default_factory=bytearray)  # 1 for each character that is underlined; may be shorter
+    roles: str = ""  # the marks of all roles in a conversation
+    persons: str = ""  # those of roles that are no reply
 
 
 class TextPainter:
@@ -55,6 +57,7 @@ class TextPainter:
         """Draw a row in `width` cells on the style `base`; `selected` is a part of it, an end of -1 its end."""
         marks, line = self._marks, self._text.lines[row]
         key = (
+            marks.persons and self._is_of_person(line.end),
             row,
             line,
             tuple(
@@ -93,6 +96,8 @@ class TextPainter:
 
     def _draw(self, row: int, line: Line, span: tuple[int, int] | None, width: int, base: Style) -> Strip:
         source = self._text.source(line)
+        if self._marks.persons:
+            source = source.translate(dict.fromkeys(map(ord, self._marks.persons), PERSONS_MARK))
         text = shown(source)
         levels = self._marks.levels[line.start : line.end + 1].ljust(len(source) + 1, b"\0")
         copied = self._marks.copied[line.start : line.end].ljust(len(source), b"\0")
@@ -120,7 +125,7 @@ class TextPainter:
             segments.append(Segment(text[begin:end], style))
         if cursor.stop > len(text):
             segments.append(Segment(NEWLINE, base + self._component("cursor")))
-        elif levels[-1] and self._text.text[line.end : line.end + 1] == "\n":
+        elif levels[-1] and self._text.text[line.end : line.end + 1] in (*BREAKS,):
             segments.append(Segment(" ", base + self._style_at(line.end, levels[-1])))
         strip = Strip([*self._bar(row, line, base), *Strip(segments).apply_offsets(0, row)])
         if cursor and cell_len(text[: cursor.start]) >= width - GUTTER:  # it would not be seen
@@ -149,7 +154,10 @@ class TextPainter:
         return range(shown_index(source, begin), shown_index(source, end + 1) + (end >= len(source)))
 
     def _style_at(self, offset: int, level: int) -> Style:
-        kind = "prompt" if offset < self._marks.prompt_end else "written"
+        is_prompt = offset < self._marks.prompt_end
+        if self._marks.persons:
+            is_prompt = self._is_of_person(offset)
+        kind = "prompt" if is_prompt else "written"
         if offset < self._marks.window_start:
             kind += " outside"
         elif offset == self._marks.window_start and offset:
@@ -162,6 +170,11 @@ class TextPainter:
                 parts[-1] = Style(underline=True)
             style = self._styles[key] = Style.combine([*parts, self.level_style(self._marks.kind, level)])
         return style
+
+    def _is_of_person(self, offset: int) -> bool:
+        """Whether the character at `offset` is in a turn that is no reply."""
+        last = max(self._text.text.rfind(mark, 0, offset + 1) for mark in self._marks.roles)
+        return last >= 0 and self._text.text[last] in self._marks.persons
 
     def _bar(self, row: int, line: Line, base: Style) -> list[Segment]:
         """Draw the gutter; each cell of it counts as the line's beginning when text is selected."""

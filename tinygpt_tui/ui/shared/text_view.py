@@ -92,6 +92,13 @@ class TextView(ScrollView, can_focus=True):
         self._wrap(text)
         self.refresh()
 
+    def set_roles(self, roles: str = "", persons: str = "") -> None:
+        """Draw turns: `roles` are the marks of all roles, `persons` those whose turns are no replies."""
+        if (self._text_marks.roles, self._text_marks.persons) != (roles, persons):
+            self._text_marks.roles, self._text_marks.persons = roles, persons
+            self._painter.clear()
+            self.refresh()
+
     def append(self, text: str) -> None:
         """Add text at the end."""
         if not text:

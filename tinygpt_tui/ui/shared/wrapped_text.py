@@ -6,7 +6,7 @@ from bisect import bisect_right
 
 from rich.cells import cell_len
 
-from tinygpt_tui.ui.shared.wrapping import Line, shown, source_index, wrap
+from tinygpt_tui.ui.shared.wrapping import BREAKS, Line, shown, source_index, wrap
 
 
 class WrappedText:
@@ -44,8 +44,8 @@ class WrappedText:
 
     def last_of(self, line: Line) -> int:
         """Return the last character of a line: its newline if it has one."""
-        ends_here = self.text[line.end : line.end + 1] == "\n"
-        return line.end if ends_here else max(line.start, line.end - 1)
+        ends_here = self.text[line.end : line.end + 1]
+        return line.end if ends_here and ends_here in BREAKS else max(line.start, line.end - 1)
 
     def column_of(self, offset: int) -> int:
         """Return how many cells of its line are before the character at `offset`."""

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
 from rich.cells import cell_len
 
+from tinygpt_tui.tokenizers.dialogues import END_OF_TURN, FIRST_ROLE, MOST_ROLES
+
 TAB_STOPS = 4
 REPLACEMENT = 0xFFFD
+BREAKS = "\n" + END_OF_TURN  # each ends a line
+PERSON, MODEL = "❯ ", "◆ "  # before a turn of a conversation
+PERSONS_MARK = chr(FIRST_ROLE + MOST_ROLES)  # what is drawn as PERSON; the marks of roles are drawn as MODEL
+_EXPANDED = re.compile(f"[\t{chr(FIRST_ROLE)}-{PERSONS_MARK}]")  # what is drawn as several characters
 
 
 class Line(NamedTuple):
@@ -27,7 +34,7 @@ def wrap(text: str, start: int, width: int) -> list[Line]:
     width = max(1, width)
     lines: list[Line] = []
     while True:
-        newline = text.find("\n", start)
+        newline = next_break(text, start)
         end = len(text) if newline < 0 else newline
         paragraph = text[start:end] if end - start <= width else None
         if paragraph is not None and paragraph.isascii() and "\t" not in paragraph:
@@ -39,10 +46,16 @@ def wrap(text: str, start: int, width: int) -> list[Line]:
         start = newline + 1
 
 
-def shown(text: str) -> str:
-    """Return a screen line as it is drawn: tabs as spaces, control characters as their pictures.
+def next_break(text: str, start: int) -> int:
+    """Return where the line that begins at `start` is ended by a character; -1 if by none."""
+    newline, turn = text.find("\n", start), text.find(END_OF_TURN, start)
+    return max(newline, turn) if newline < 0 or turn < 0 else min(newline, turn)
 
-    Every character but the tab becomes one character, so that offsets stay what they are.
+
+def shown(text: str) -> str:
+    """Return a screen line as it is drawn: tabs as spaces, marks of roles and control characters as their pictures.
+
+    Every character but tabs and marks becomes one character, so that offsets stay what they are.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -59,12 +72,12 @@ def expand_tabs(text: str) -> str:
 
 def shown_index(text: str, index: int) -> int:
     """Return where in `shown(text)` the character `text[index]` begins."""
-    return index if "\t" not in text else len(shown(text[:index]))
+    return len(shown(text[:index])) if _EXPANDED.search(text) else index
 
 
 def source_index(text: str, index: int) -> int:
     """Return which character of `text` is at `shown(text)[index]`."""
-    if "\t" not in text:
+    if not _EXPANDED.search(text):
         return min(index, len(text))
     return next((i for i in range(len(text)) if len(shown(text[: i + 1])) > index), len(text))
 
@@ -93,13 +106,15 @@ def _cells(character: str) -> int:
     return cell_len(character.translate(_PICTURES))
 
 
-def _pictures() -> dict[int, int]:
-    pictures = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"}
+def _pictures() -> dict[int, int | str]:
+    pictures: dict[int, int | str] = {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\n"}
     pictures[0x7F] = 0x2421
     # C1 controls, marks that turn the direction of writing, line separators, halves of surrogate pairs: a terminal
     # would obey the former and cannot be sent the latter.
     for first, last in ((0x80, 0x9F), (0x200E, 0x200F), (0x2028, 0x202E), (0x2066, 0x2069), (0xD800, 0xDFFF)):
         pictures.update(dict.fromkeys(range(first, last + 1), REPLACEMENT))
+    pictures.update(dict.fromkeys(range(FIRST_ROLE, FIRST_ROLE + MOST_ROLES), MODEL))
+    pictures[ord(PERSONS_MARK)] = PERSON
     return pictures
 
 

@@ -16,6 +16,7 @@ from tinygpt_tui.corpora.formats import Choices
 from tinygpt_tui.runs.text_facts import CorpusFacts
 from tinygpt_tui.words import size
 
+TURNS = {"auto": "of conversations in records", "play": "and of lines of NAME:", "none": "none: plain text"}
 DOCUMENTS = {"auto": "each file and record", "lines": "each line", "none": "none: all is one text"}
 
 
@@ -30,8 +31,8 @@ class TrainCorpusPicker(Vertical):
         & Select { width: 40; }
         & Button { margin: 0 0 0 2; }
         & .-facts { height: auto; padding: 0 0 0 19; }
-        & .-encoding, & .-documents, & .-fields { display: none; }
-        &.-unsure .-encoding, &.-own .-documents, &.-records .-fields { display: block; }
+        & .-encoding, & .-documents, & .-turns, & .-fields { display: none; }
+        &.-unsure .-encoding, &.-own .-documents, &.-own .-turns, &.-records .-fields { display: block; }
         & ProgressBar { width: 40; & > Bar { width: 1fr; } }
         & .-download { display: none; padding: 0 0 0 19; }
         &.-away .-download { display: block; }
@@ -46,6 +47,7 @@ The text to learn from. *Tales* comes with the program. *Tiny Shakespeare* is do
 Any file, or a folder with all in it, can be chosen by its path or in the tree of folders: texts, web pages, e-books,
 records (.jsonl, .json, .csv, .tsv) and archives. What was understood is below; of records, a list offers the fields.
 *Documents* are the files and records, or the lines: the model learns where each ends.
+*Turns* of conversations (.jsonl, .json) have a token for each role, and the model learns the replies; so can a play's.
 
 UTF-8 is best; other encodings are recognised and converted. If the encoding had to be guessed, a line of the text shows
 the result, and a list below offers others.
@@ -96,6 +98,10 @@ the result, and a list below offers others.
             yield Static("documents", classes="-title")
             kinds = [(words, kind) for kind, words in DOCUMENTS.items()]
             yield Select(kinds, value="auto", allow_blank=False, compact=True, id="corpus-documents")
+        with Horizontal(classes="-line -turns"):
+            yield Static("turns", classes="-title")
+            turns = [(words, kind) for kind, words in TURNS.items()]
+            yield Select(turns, value="auto", allow_blank=False, compact=True, id="corpus-turns")
         with Horizontal(classes="-download"):
             yield Button("Download", compact=True, id="corpus-download", classes="-waiting", variant="primary")
             yield ProgressBar(show_eta=False, classes="-fetching")
@@ -124,6 +130,7 @@ the result, and a list below offers others.
             known = choices.encoding in COMMON
             self.query_one("#corpus-encoding", Select).value = choices.encoding if known else AUTO
             self.query_one("#corpus-documents", Select).value = choices.documents
+            self.query_one("#corpus-turns", Select).value = choices.turns
 
     def show_reading(self, share: float = 0.0) -> None:
         """Show that the text is being read, and how much of it is done."""
@@ -168,7 +175,7 @@ the result, and a list below offers others.
     def on_select_changed(self, message: Select.Changed) -> None:
         message.stop()
         name = str(message.select.id).removeprefix("corpus-")
-        if name in ("encoding", "field", "documents"):
+        if name in ("encoding", "field", "documents", "turns"):
             if message.value != Select.BLANK:
                 self.post_message(self.ChoicesChanged({name: str(message.value)}))
         elif self.entry is not None:
