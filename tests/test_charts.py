@@ -409,6 +409,9 @@ def test_a_level_far_from_the_curves_is_not_shown() -> None:
     assert "near 0.9" in drawn
     assert "far" not in drawn
     assert "near" not in text(training(levels=[near], view=View(y_min=1)))
+    assert "far -5" in text(training(levels=[near, Level("far", -5, always=True)]))
+    for nowhere in (np.nan, np.inf):
+        assert "near 0.9" in text(training(levels=[near, Level("far", nowhere, always=True)]))
 
 
 @given(wanted=st.lists(st.integers(-3, 30), max_size=20), rows=st.integers(20, 25))

@@ -49,11 +49,12 @@ class Series:
 
 @dataclass(frozen=True)
 class Level:
-    """A horizontal line to compare the curves with, named at its right end."""
+    """A horizontal line to compare the curves with, named at its right end; an `always` seen one widens the axis."""
 
     name: str
     y: float
     style: StyleType = LEVEL_STYLE
+    always: bool = False
 
 
 def clean(series: Series, log_x: bool = False, log_y: bool = False) -> tuple[Floats, Floats]:

@@ -59,12 +59,13 @@ def x_range(low: float, high: float, view: View, log: bool) -> tuple[float, floa
 
 
 def y_range(low: float, high: float, levels: Iterable[Level], view: View, log: bool) -> tuple[float, float]:
-    """What the y axis spans: the view where it says so, else the data's `low` to `high`, near levels, and some air."""
+    """What the y axis spans: the view where it says so, else the data, near or `always` seen levels, and air."""
     low, high = _opened(low, high, log)
     bottom, top = np.log10((low, high)) if log else (low, high)
     margin = (top - bottom) * LEVEL_MARGIN
-    near = [np.log10(level.y) if log else level.y for level in levels if not log or level.y > 1 / LARGEST]
-    near = [y for y in near if bottom - margin <= y <= top + margin]
+    seen = [level for level in levels if abs(level.y) < LARGEST and (not log or level.y > 1 / LARGEST)]
+    heights = [(np.log10(level.y) if log else level.y, level.always) for level in seen]
+    near = [y for y, always in heights if always or bottom - margin <= y <= top + margin]
     bottom, top = min([bottom, *near]), max([top, *near])
     air = (top - bottom) * PADDING
     # Losses and speeds are not negative, so neither is the axis.

@@ -160,9 +160,9 @@ def _levels(
 
 
 def _teacher(history: RunHistory, unit: Callable[[Floats], Floats], style: StyleType) -> list[Level]:
-    """The loss of the model whose probabilities the run learns."""
+    """The loss of the model whose probabilities the run learns: what it aims at, and so always seen."""
     known = history.teacher
-    return [] if known is None else [Level("teacher", _one(unit, known.validation_loss), style)]
+    return [] if known is None else [Level("teacher", _one(unit, known.validation_loss), style, always=True)]
 
 
 def _end(history: RunHistory) -> int:

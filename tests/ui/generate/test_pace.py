@@ -177,11 +177,21 @@ async def test_a_text_with_changed_settings_is_reproduced() -> None:
         engine.write("c")
         engine.end("stopped")
         await bench.until(lambda: not pane.writing.busy)
+        assert "drawn with" not in str(pane.output.border_subtitle)
+        await bench.pilot.press("alt+right")
+        await bench.until(lambda: "settings changed, drawn with T 0.9" in str(pane.output.border_subtitle))
+        await bench.pilot.press("alt+left")
+        await bench.until(lambda: "drawn with" not in str(pane.output.border_subtitle))
         next(command for command in bench.screen.palette_commands() if command.title == "Reproduce").run()
         await bench.until(lambda: len(engine.asked) == 2)
         again = engine.asked[1]
         assert (again.prompt, again.changes) == ("ab", (SamplingChange(1, 0.9),))
         assert (again.sampling.temperature, again.sampling.seed, again.sampling.max_new_tokens) == (0.8, 5, 2)
+        engine.begin(seed=5)
+        engine.write("c")
+        # The form has 0.9, with which the text's second token was drawn; the first one has its own again.
+        await bench.until(lambda: "seed 5, drawn with T 0.8" in str(pane.output.border_subtitle))
+        assert str(pane.output.border_subtitle).startswith("[$accent]T 0.9[")
         assert "Reproduce" not in [command.title for command in bench.screen.palette_commands()]  # it is being written
         written = next(written_on(bench.screen, 0.0))
         assert (written.tokens, written.temperature) == (1, 0.9)  # as a lesson's checks see it
@@ -234,6 +244,7 @@ async def test_a_new_users_first_text_is_slow_and_the_next_one_is_not(monkeypatc
         await bench.ask("a")
         assert bench.engine.asked[0].allowed == 0
         assert "40/s" in str(bench.screen.pane.output.border_subtitle)
+        await bench.until(lambda: "The probabilities of each draw appear here" in panel(bench))  # it is slow already
         bench.engine.begin()
         bench.engine.end()
         await bench.until(lambda: not bench.screen.pane.writing.busy)

@@ -25,10 +25,14 @@ async def test_a_pane_is_beside_the_text_where_there_is_room_for_it() -> None:
         await bench.pilot.press("ctrl+t")
         await bench.until(lambda: screen.form.has_focus_within)
         assert await shown(130) == (False, True)  # in the place of the models
-        assert await shown(100) == (True, True)  # over the text
+        assert await shown(112) == (False, True)
+        assert screen.pane.size.width == 74
+        assert await shown(111) == (True, True)  # over the text
         await bench.pilot.press("escape")
         assert await shown(120) == (True, False)
-        assert await shown(80) == (False, False)
+        assert await shown(88) == (True, False)
+        assert screen.pane.size.width == 56
+        assert await shown(87) == (False, False)
         assert await shown(140) == (True, True)
 
 

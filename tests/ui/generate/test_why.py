@@ -35,6 +35,29 @@ async def answer(bench: Bench, *bits: float) -> None:
     await bench.pilot.pause()
 
 
+async def test_where_it_is_wide_the_attention_is_beside_the_text_and_follows_the_cursor() -> None:
+    async with opened((200, 40)) as bench:
+        await bench.write("abc ", "cab abc")
+        pane = bench.screen.pane
+        await bench.pilot.press("f5", "A")
+        await bench.until(lambda: bench.engine.traced)
+        assert bench.app.screen is bench.screen
+        assert not pane.branches.display
+        bench.engine.say(*walk("classic", "abc ", bench.engine.traced[-1].job))
+        await bench.until(lambda: "␣ attends to" in shown(bench.app))
+        await bench.until(lambda: isinstance(bench.app.focused, AttentionMap))
+        await bench.pilot.press("right")  # the next head
+        await bench.until(lambda: "head 2 of" in shown(bench.app))
+        await bench.pilot.press("escape", "right")  # the next character
+        await bench.until(lambda: bench.engine.traced[-1].text == "abc c")
+        assert pane.glass.is_open
+        bench.engine.say(GenerationEnded(bench.engine.traced[-1].job, "failed", 0, 0.1, None, "", "no memory"))
+        await bench.until(lambda: "no memory" in shown(bench.app))
+        assert "␣ attends to" in shown(bench.app)  # what was read last stays
+        await bench.pilot.press("escape")
+        await bench.until(lambda: pane.branches.display and not pane.glass.is_open)
+
+
 @pytest.mark.parametrize("size", [(80, 24), (140, 40)])
 async def test_it_asks_colours_says_and_shows_the_attention(size: tuple[int, int]) -> None:
     async with opened(size) as bench:

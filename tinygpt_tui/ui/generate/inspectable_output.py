@@ -248,7 +248,7 @@ class InspectableOutput(Vertical):
         glass = self.microscope
         self._show_title()
         if place is None:
-            glass.show_char(None, hint=AT_FULL_SPEED if self._quiet else NOTHING_YET)
+            glass.show_char(None, hint=AT_FULL_SPEED if self._quiet and not self._live else NOTHING_YET)
             return
         look = self.index.info(place)
         self._redrawing = self._redrawing and look.state == "waiting"
@@ -327,8 +327,7 @@ class InspectableOutput(Vertical):
             self.close()
 
     @on(OutputText.Walked)
-    def _walked(self, message: OutputText.Walked) -> None:
-        message.stop()
+    def _walked(self) -> None:
         self.index.clear_error()
         self.look_on()
 

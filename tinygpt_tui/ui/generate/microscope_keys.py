@@ -21,7 +21,7 @@ HELP = (
     "2, 4, 6 and 9 bits. `T` marks where each token begins, and in another colour a character of several tokens.\n\n"
     "`a` asks *why this character?*: each character before it is replaced in turn by others that the model held "
     "likely there, and all others stay in place. Underlined in green made it more likely, italic in red less "
-    "likely. `A` shows the attention of each layer and head for it, in Inspect.\n\n"
+    "likely. `A` shows the attention of each layer and head for it: in Inspect, from 200 columns beside the text.\n\n"
     "In exact mode every character past the first block needs its own pass, so this can take a moment."
 )
 BINDINGS: list[BindingType] = [
@@ -44,6 +44,6 @@ BINDINGS: list[BindingType] = [
     ),
     bind("a", "why", "Why", "microscope.why", "Why this character? Colours what made it likely"),
     bind_hidden("T", "tokens", "Tokens", "microscope.tokens", "Mark where each token begins"),
-    bind("A", "attention", "Attention", "microscope.attention", "Its attention, head by head, in Inspect"),
+    bind("A", "attention", "Attention", "microscope.attention", "Its attention, head by head"),
     bind("escape", "leave", "Close", "microscope.leave", "Close the microscope"),
 ]

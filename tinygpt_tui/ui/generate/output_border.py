@@ -20,14 +20,20 @@ def dials(sampling: SamplingSettings, pace: str) -> list[str]:
     return [*words, pace]
 
 
-def place(session: Session, model: str) -> list[str]:
-    """Return the current text's model if it is not `model`, its seed, and which branch it is; as markup."""
+def place(session: Session, model: str, sampling: SamplingSettings | None = None) -> list[str]:
+    """Return the current text's model if it is not `model`, its seed, and which branch it is; as markup.
+
+    Also how its last token was drawn, if that is another way than by `sampling`.
+    """
     if session.current is None:
         return []
     current = session.branches[session.current]
     parts = [f"by {escape(current.model)}"] if current.tokens and current.model not in ("", model) else []
     if current.seed is not None:
-        parts.append(f"seed {current.seed}{', settings changed' if current.turned else ''}")
+        own = draw_words(current.last_sampling)
+        differs = sampling is not None and own != draw_words(sampling)
+        drawn = f", drawn with {escape(', '.join(words for words, _ in own))}" if differs else ""
+        parts.append(f"seed {current.seed}{', settings changed' if current.turned else ''}{drawn}")
     if len(session.branches) > 1:
         number = list(session.branches).index(session.current) + 1
         parts.append(f"branch {number} of {len(session.branches)}")
@@ -40,39 +46,43 @@ class OutputBorder:
     def __init__(self, editor: SessionEditor, output: Widget, welcome: Widget, status: StatusLine) -> None:
         self._editor, self._output, self._welcome, self._status = editor, output, welcome, status
         self._model = ""
+        self._sampling = SamplingSettings()
+        self.repeats = False  # the text is drawn with settings of its own, not with those that are shown
         self._dials: list[str] = []
-        self._place: list[str] = []  # seed and branch of the text
         self._has_text = False
 
     def set_model(self, name: str) -> None:
         """Name the model in use, and the text's own where it is another one."""
         self._model = name
-        if self._has_text:
-            self._place = place(self._editor.session, name)
         self._update()
 
     def set_dials(self, sampling: SamplingSettings, pace: str) -> None:
         """Show how tokens are drawn now, and how fast."""
-        self._dials = dials(sampling, pace)
+        self._sampling, self._dials = sampling, dials(sampling, pace)
         self._status.set_dials(BETWEEN.join([*(words for words, _ in draw_words(sampling)), pace]))
         self._update()
 
     def show_text(self) -> None:
         """Show the seed and the number of the current branch."""
         self._has_text = self._editor.current is not None
-        self._place = place(self._editor.session, self._model)
         self._update()
 
     def clear(self) -> None:
         """There is no text."""
-        self._place, self._has_text = [], False
+        self._has_text = False
         self._update()
 
     def _update(self) -> None:
         self._output.border_title = escape(f"{self._model or 'output'}{self._stamp}")
         self._welcome.border_title = escape(self._model or "output")
-        self._output.border_subtitle = BETWEEN.join([*self._dials, *self._place])
+        own = place(self._editor.session, self._model, self._shown) if self._has_text else []
+        self._output.border_subtitle = BETWEEN.join([*self._dials, *own])
         self._welcome.border_subtitle = BETWEEN.join(self._dials)
+
+    @property
+    def _shown(self) -> SamplingSettings | None:
+        """What a text's own settings are compared with; None while it is drawn with what is shown."""
+        return self._sampling if self.repeats or self._editor.writing is None else None
 
     @property
     def _stamp(self) -> str:

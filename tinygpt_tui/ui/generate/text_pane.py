@@ -41,9 +41,11 @@ from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shared.prompt_history import PromptHistory
 from tinygpt_tui.ui.shared.sampling_words import draw_words
 from tinygpt_tui.ui.shared.surprise_index import Question
+from tinygpt_tui.ui.shell.selection import TextPlace
 from tinygpt_tui.words import parameters
 
 if TYPE_CHECKING:
+    from tinygpt_tui.ui.generate.attention_beside import AttentionBeside
     from tinygpt_tui.workers.client import Engine, Job
 
 FIRST_HINT = "Type some text and press Enter. {name} continues it."
@@ -78,6 +80,7 @@ class TextPane(Vertical):
         self.glass = InspectableOutput(id="glass", window_at=lambda offset: self.writing.window.start_at(offset))
         self.welcome = Welcome(id="welcome")
         self.branches = BranchesBeside(self.editor, id="beside")
+        self._attention: AttentionBeside | None = None  # beside the text instead of the branches, once asked for
         self._questions = Questions(engine)
         self.facts = TextFacts(self.output, self._questions.check)
         self.status = StatusLine(id="status")
@@ -207,6 +210,7 @@ class TextPane(Vertical):
             self.output.mark_fork(request.fork_at)
         candidates = 0 if self.glass.colours else None
         allowed = self.pacer.first_permits(at_once)
+        self._border.repeats = request.repeats is not None
         changes = request.repeats.changes if request.repeats is not None else ()
         wanted = Generate(model.card.path, asked.text, settings, candidates, model.untrained)
         job = self._engine.start(msgspec.structs.replace(wanted, allowed=allowed, changes=changes))
@@ -255,6 +259,7 @@ class TextPane(Vertical):
         if ended is not None:
             self.pacer.end()
             self.editor.ended(ended.reason)
+            self._border.show_text()
             if self.writing.failed and self._engine.is_ready:
                 self.post_message(self.Failed(TinyGPTError(ended.message, ended.hint)))
         self.update_status()
@@ -286,6 +291,41 @@ class TextPane(Vertical):
         message.stop()
         if job := self._questions.attribute(message.question):
             self.glass.why.follow(message.question, job)
+
+    # Attention
+
+    @on(InspectableOutput.AttentionWanted)
+    def _attention_wanted(self, message: InspectableOutput.AttentionWanted) -> None:
+        """Show it beside the text if there is room; else it is the screen's."""
+        if self.app.size.width < VERY_WIDE or self.model is None:
+            return
+        from tinygpt_tui.ui.generate.attention_beside import AttentionBeside
+
+        message.stop()
+        if self._attention is None:
+            self._attention = AttentionBeside(self._engine, id="attention")
+            self.mount(self._attention)
+        self.add_class("-attending")
+        self._show_attention(message.offset)
+        self.call_after_refresh(self._attention.map.focus)
+
+    def _show_attention(self, offset: int) -> None:
+        if self._attention is not None and self.model is not None and self.has_class("-attending"):
+            card, untrained = self.model.card, self.model.untrained
+            self._attention.show_place(TextPlace(card.path, untrained, self.output.text, offset))
+
+    @on(OutputText.Walked)
+    def _walked(self, message: OutputText.Walked) -> None:
+        message.stop()
+        self._show_attention(message.offset)
+
+    @on(InspectableOutput.Toggled)
+    def _toggled(self, message: InspectableOutput.Toggled) -> None:
+        if not message.is_open:
+            self.remove_class("-attending")
+
+    def on_attention_beside_done(self) -> None:
+        self.output.focus()
 
     # The session
 

@@ -38,7 +38,6 @@ PROMPT_HELP = (
     "The text that the model reads; Enter walks through it. It is the Generate tab's prompt until you type another "
     "here. Of a text longer than the model's window only the end is used."
 )
-LONGEST = 20_000  # characters before a place that are read; no model sees as many
 WAITING = "the model is reading your prompt; the first time takes some seconds…"
 
 
@@ -137,7 +136,7 @@ class InspectScreen(TabScreen):
         self._place = place
         self._selection = self.workbench.selection()  # of which nothing is used until it changes
         self.untrained, self.card, self._problem = place.untrained, None, ""
-        self.query_one(PromptBox).text = place.text[max(0, place.offset - LONGEST) : place.offset]
+        self.query_one(PromptBox).text = place.before
         self.views.token = LAST
         self.action_view("attention")
         self._find_models()

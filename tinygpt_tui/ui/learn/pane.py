@@ -120,7 +120,7 @@ stays, and the key in its border comes back to it.
         part = self._part if self._part in parts else parts[-1]
         heading = words["lesson"].format(number=lesson.number, count=len(course.lessons), title=lesson.texts.title)
         self.border_title = escape(heading)
-        self.border_subtitle = escape("" if self.has_focus_within else self.guide.key)
+        self.border_subtitle = escape("" if self.has_focus_within else words["to_lesson"].format(key=self.guide.key))
         shown = parts if self.has_class("-wide") else [part]
         text = Text("\n\n").join([self._in_words(one, current=one == part) for one in shown])
         self.query_one("#lesson-text", Static).update(text)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+LONGEST = 20_000  # characters before a place that are read; no model sees as many
+
 
 class Selection(NamedTuple):
     """A model by its path, untrained (initial weights) or not, and a prompt."""
@@ -20,3 +22,8 @@ class TextPlace(NamedTuple):
     untrained: bool
     text: str
     offset: int
+
+    @property
+    def before(self) -> str:
+        """The text from which the model predicts the character."""
+        return self.text[max(0, self.offset - LONGEST) : self.offset]
