@@ -39,14 +39,15 @@ LETTERS = "".join(f"bad cafe {a} jig\nhide {b}\n" for a in ("bead", "face", "cag
 
 
 def make_adapter(settings: ArchitectureSettings, name: str = "diary", text: str = TEXT, **changes: object) -> RunFolder:
-    """Make a run of an adapter of a random model `base`."""
+    """Make a run of an adapter of a random model `base`, with another dropout."""
     base = paths.models_folder() / "base"
     if not base.is_dir():
         make_model(base, settings)
     chosen = {"lora": 2, "steps": 24, "evaluate_every": 12, "calibration_share": 0.4, **changes}
     run = make_run(name, text, **chosen)
     origin, written = origin_of("base"), run.read_settings()
-    architecture = msgspec.structs.replace(origin.architecture, vocab_size=origin.vocabulary_for(text).size)
+    free = {"dropout": 0.01} if "dropout" in origin.architecture.__struct_fields__ else {}
+    architecture = msgspec.structs.replace(origin.architecture, vocab_size=origin.vocabulary_for(text).size, **free)
     training = msgspec.structs.replace(written.training, architecture=architecture)
     run.write_settings(msgspec.structs.replace(written, training=training, start=origin.model))
     return run

@@ -27,7 +27,7 @@ from tinygpt_tui.foreign.opening import Inspection, Overrides, check_weights, in
 from tinygpt_tui.foreign.readers.safetensors_file import read_tensors
 from tinygpt_tui.foreign.tensors import TensorPlace
 from tinygpt_tui.native.weights import check_fit, no_floats
-from tinygpt_tui.settings.architecture import ArchitectureSettings
+from tinygpt_tui.settings.architecture import CHANGES_NO_WEIGHT, ArchitectureSettings
 from tinygpt_tui.settings.model_config import EMBEDDING, HEAD, Adapter, NativeConfig
 from tinygpt_tui.tokenizers.base import Tokenizer
 
@@ -146,12 +146,19 @@ def _renamed(architecture: ArchitectureSettings, adapter: Adapter) -> StoredMode
         path = Path(card.path)
         if card.problem or card.base or not is_native(path):
             continue
-        settings = read_config(path).architecture
-        if msgspec.structs.replace(settings, vocab_size=architecture.vocab_size) == architecture:
+        if _same_net(read_config(path).architecture, architecture):
             model = read_folder(path)
             if hash_of(model.weights) == adapter.sha256:
                 return model
     return None
+
+
+def _same_net(base: ArchitectureSettings, adapted: ArchitectureSettings) -> bool:
+    """Whether an adapter of `base` may be a model of the settings `adapted`: its vocabulary and dropout may differ."""
+    if type(base) is not type(adapted):
+        return False
+    free = {name: getattr(adapted, name) for name in {*CHANGES_NO_WEIGHT, "vocab_size"} & {*base.__struct_fields__}}
+    return bool(msgspec.structs.replace(base, **free) == adapted)
 
 
 def _with_head(config: NativeConfig, tensors: Mapping[str, T]) -> dict[str, T]:

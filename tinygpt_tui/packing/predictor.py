@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinygpt_tui.checkpoints.adapters import hash_of
 from tinygpt_tui.checkpoints.engines import torch_for
 from tinygpt_tui.checkpoints.stored import StoredModel, read_model
 from tinygpt_tui.errors import CheckpointError
@@ -60,11 +61,8 @@ def open_predictor(path: Path) -> Predictor:
 
 def model_mark(stored: StoredModel) -> bytes:
     """Return a hash of a model's vocabulary and weights, which its name and place do not affect."""
-    found = hashlib.blake2b(json.dumps(stored.tokenizer.to_dict(), sort_keys=True).encode(), digest_size=MODEL_MARK)
-    for name, weights in sorted(stored.weights.items()):
-        found.update(f"{name} {weights.dtype.str} {weights.shape}".encode())
-        found.update(np.ascontiguousarray(weights).view(np.uint8).data)
-    return found.digest()
+    vocabulary = json.dumps(stored.tokenizer.to_dict(), sort_keys=True)
+    return hashlib.sha256(f"{vocabulary}{hash_of(stored.weights)}".encode()).digest()[:MODEL_MARK]
 
 
 def _torch_engine(stored: StoredModel, policy: Policy) -> tuple[Engine, str]:
