@@ -113,7 +113,8 @@ GPT_VARIANTS: dict[str, GPTSettings] = {
     "alibi of grouped heads, local": tiny_gpt(
         n_embd=18, positions="alibi", n_head=6, n_kv_head=3, local_windows=(0, 4), bias=True
     ),
-    "wide heads": tiny_gpt(head_width=12, hidden=40, n_kv_head=1, positions="rotary", sliding=True),
+    "wide heads": tiny_gpt(head_width=12, hidden=40, n_kv_head=1, positions="rotary", sliding=True, activation="reglu"),
+    "gated by a sigmoid, capped logits": tiny_gpt(activation="glu", logit_cap=0.5),
     "one head, nothing else": tiny_gpt(
         n_layer=1, n_head=1, norm="none", projection=False, feed_forward="none", residual="none", final_norm=False
     ),

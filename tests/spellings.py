@@ -23,7 +23,7 @@ class Kind:
     """A net: what its tensors do not tell."""
 
     post_norm: bool = False
-    activation: str = "gelu"  # or relu, swiglu
+    activation: str = "gelu"  # or relu, relu_squared, swiglu, glu, reglu
     tied: bool = True
     qkv_bias: bool = True
     bias: bool = True
@@ -33,11 +33,25 @@ class Kind:
     alibi: bool = False
     qk_norm: bool = False
     parallel: bool = False  # one norm, and attention beside the MLP
+    waves: bool = False  # fixed sinusoidal positions, and embeddings times √C
+    plain_qk: bool = False  # norms of queries and keys without weights
+    embedding_norm: bool = False
+    cap: float = 0.0
+    repeat: int = 1
+
+    @property
+    def gated(self) -> bool:
+        return self.activation in ("swiglu", "glu", "reglu")
 
 
 PRE = Kind()
 POST = Kind(post_norm=True, activation="relu", tied=False, qkv_bias=False, final_norm=False, head_bias=True)
 ODD = Kind(bias=False, qkv_bias=False, alibi=True, qk_norm=True, parallel=True)
+GATED = Kind(post_norm=True, activation="glu", tied=False, final_norm=False)
+CHATTY = Kind(activation="relu_squared", tied=False, qkv_bias=False, bias=False, rotary=True, plain_qk=True,
+              embedding_norm=True, cap=8.0)  # fmt: skip
+SHARED = Kind(activation="reglu", repeat=2)
+WAVES = Kind(activation="relu", tied=False, waves=True)
 MODERN = Kind(activation="swiglu", tied=False, qkv_bias=False, bias=False, rotary=True)
 
 
@@ -48,10 +62,10 @@ def started(kind: Kind) -> State:
     def matrix(rows: int, columns: int) -> Tensor:
         return torch.randn(rows, columns, generator=generator) * columns**-0.5
 
-    state = {"wte": matrix(V, C)} | ({} if kind.rotary or kind.alibi else {"wpe": matrix(T, C) * 0.3})
+    state = {"wte": matrix(V, C)} | ({} if kind.rotary or kind.alibi or kind.waves else {"wpe": matrix(T, C) * 0.3})
     for layer in range(L):
         sizes = {"q": (C, C), "k": (C, C), "v": (C, C), "o": (C, C), "up": (F_, C), "down": (C, F_)}
-        sizes |= {"gate": (F_, C)} if kind.activation == "swiglu" else {}
+        sizes |= {"gate": (F_, C)} if kind.gated else {}
         for part, size in sizes.items():
             state[f"{layer}.{part}.w"] = matrix(*size) * (0.3 if part in ("o", "down") else 1)
             if kind.bias and (kind.qkv_bias or part not in "qkv"):
@@ -69,7 +83,9 @@ def started(kind: Kind) -> State:
 def forward(kind: Kind, state: State, ids: Tensor) -> Tensor:
     """ids (B, T) -> logits (B, T, V), written plainly."""
     size = ids.shape[1]
-    x = state["wte"][ids] + (state["wpe"][:size] if "wpe" in state else 0)
+    x = state["wte"][ids] * (C**0.5 if kind.waves else 1) + (state["wpe"][:size] if "wpe" in state else 0)
+    x = x + waves(size) if kind.waves else x
+    x = F.rms_norm(x, (C,)) if kind.embedding_norm else x
     places = torch.arange(size)
     far = (places[:, None] - places) * 2.0 ** (-8 / H * torch.arange(1, H + 1))[:, None, None]
     bias = torch.where(places[:, None] < places, -torch.inf, -far if kind.alibi else 0)
@@ -88,16 +104,20 @@ def forward(kind: Kind, state: State, ids: Tensor) -> Tensor:
             q, k = turned(q), turned(k)
         if kind.qk_norm:
             q, k = norm(f"{at}.qn", q), norm(f"{at}.kn", k)
+        if kind.plain_qk:
+            q, k = F.rms_norm(q, q.shape[-1:]), F.rms_norm(k, k.shape[-1:])
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         return linear(f"{at}.o", mixed.transpose(1, 2).reshape(x.shape))
 
     def mlp(at: str, x: Tensor) -> Tensor:
         h = linear(f"{at}.up", x)
-        if kind.activation == "swiglu":
-            return linear(f"{at}.down", F.silu(linear(f"{at}.gate", x)) * h)
-        return linear(f"{at}.down", F.relu(h) if kind.activation == "relu" else F.gelu(h))
+        if kind.gated:
+            gate = {"swiglu": F.silu, "glu": torch.sigmoid, "reglu": F.relu}[kind.activation]
+            return linear(f"{at}.down", gate(linear(f"{at}.gate", x)) * h)
+        kinds = {"relu": F.relu, "relu_squared": lambda x: F.relu(x).square(), "gelu": F.gelu}
+        return linear(f"{at}.down", kinds[kind.activation](h))
 
-    for layer in range(L):
+    for layer in [*range(L)] * kind.repeat:
         if kind.parallel:
             h = norm(f"{layer}.n1", x)
             x = x + attention(str(layer), h) + mlp(str(layer), h)
@@ -106,7 +126,14 @@ def forward(kind: Kind, state: State, ids: Tensor) -> Tensor:
             at = f"{layer}.{name}"
             x = norm(at, x + sublayer(str(layer), x)) if kind.post_norm else x + sublayer(str(layer), norm(at, x))
     x = norm("nf", x) if kind.final_norm else x
-    return F.linear(x, state.get("head.w", state["wte"]), state.get("head.b"))
+    logits = F.linear(x, state.get("head.w", state["wte"]), state.get("head.b"))
+    return kind.cap * torch.tanh(logits / kind.cap) if kind.cap else logits
+
+
+def waves(count: int) -> Tensor:
+    """Return the sines and cosines of positions, (count, C), as in "Attention is all you need"."""
+    angles = torch.arange(count)[:, None] * 10_000.0 ** (-torch.arange(0, C, 2) / C)
+    return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)
 
 
 def turned(x: Tensor) -> Tensor:

@@ -64,7 +64,15 @@ def test_as_json_it_is_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert run(["open", str(nanogpt_file(tmp_path)), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["layout"], found["architecture"]["n_head"], found["kept"]) == ("nanogpt", 4, None)
-    fact = {"name": "n_head", "value": "4", "source": "file", "detail": "model_args", "doubt": "", "assumed": ""}
+    fact = {
+        "name": "n_head",
+        "value": "4",
+        "source": "file",
+        "detail": "model_args",
+        "doubt": "",
+        "assumed": "",
+        "nearly": False,
+    }
     assert fact in found["facts"]
 
 

@@ -30,8 +30,11 @@ from tinygpt_tui.checkpoints.library import doubts_of
 from tinygpt_tui.checkpoints.stored import read_model
 from tinygpt_tui.cli.main import run as main
 from tinygpt_tui.errors import CheckpointError
+from tinygpt_tui.foreign.decisions import BY_LAYOUT, DECISIONS
 from tinygpt_tui.foreign.facts import doubts
 from tinygpt_tui.foreign.opening import inspect_checkpoint
+from tinygpt_tui.foreign.qkv_order import READINGS
+from tinygpt_tui.settings.architecture import GPTSettings
 
 NETS: dict[str, Kind] = {"pre-norm": PRE, "post-norm": POST, "modern": MODERN, "odd": ODD}
 CASES = [
@@ -39,6 +42,18 @@ CASES = [
     *((name, "modern") for name in MODERN_SPELLINGS),
     *((name, "odd") for name in ODD_SPELLINGS),
 ]
+
+
+# What the loss of a small net on a page may not tell: the kind of GELU, or a cap that is far above all logits.
+FAINT = {"block_size", "activation", "epsilon", "logit_cap", "residual_scale"}
+# Settings that the shapes of the tensors tell, or that follow from others, and those that count in a training alone.
+BY_TENSORS = {
+    "vocab_size", "n_layer", "n_embd", "n_kv_head", "head_width", "hidden", "projection", "feed_forward", "bias",
+    "qkv_bias", "head_bias", "tied_head", "norm_weight", "qk_norm_weight", "positions", "rotary_width",
+}  # fmt: skip
+OF_TRAINING = {"dropout", "attention_dropout", "start"}
+# Of this program's nets alone, or of configs: each would have tensors of its own, or is refused where it is told.
+NOT_BY_SHAPE = {"token_shift", "sliding", "ngram_rows", "rotary_factors", "local_windows"}
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +78,10 @@ def test_any_spelling_writes_its_original_text(
     logits = forward_of(stored.config.architecture, stored.weights, "it")
     found = greedy(lambda ids: torch.from_numpy(logits(ids.numpy())))
     assert found == texts[net]
-    assert doubts(stored.facts) in ("", "not known: assumed a window of 256")  # of which rotary positions say nothing
+    guessed = {fact.name: fact for fact in stored.facts if fact.assumed}
+    assert set(guessed) <= FAINT  # all else is told by the text
+    assert all(fact.value in ("gelu", "gelu_tanh") for name, fact in guessed.items() if name == "activation")
+    assert all(fact.assumed in doubts(stored.facts) for fact in guessed.values())
 
 
 # What is like a GPT and is none: said by the names of its tensors, never opened in part.
@@ -99,12 +117,24 @@ def test_what_no_text_tells_is_a_guess_everywhere(
     paths.models_folder().mkdir(parents=True)
     torch.save(SPELLINGS["rasbt"].state_dict(state), paths.models_folder() / "net.pt")
     assert main(["models"]) == 0
-    said = "not known: assumed 4 heads, pre-norm, gelu, scale 1/√head_size"
-    assert said in doubts(foreign_card(tmp_path / "model.pt").facts)
+    said = "not known: assumed 4 heads, pre-norm, attention before the MLP, gelu, scale 1/√head_size, no norms of"
+    card = foreign_card(tmp_path / "model.pt").facts
+    assert said in doubts(card)
     facts = {fact.name: fact for fact in read_model(tmp_path / "model.pt").facts}
-    assert (facts["n_head"].source, facts["n_head"].assumed) == ("guess", "4 heads")
+    for name in (*DECISIONS, *BY_LAYOUT):  # measured, or told by a tensor, or said to be a guess: nothing is silent
+        for fact in [facts[name]] if name in facts else []:
+            assert fact.source in ("tensor", "calibrated") or (fact.source == "guess" and fact.assumed in doubts(card))
+    asked = {question.setting for question in inspect_checkpoint(tmp_path / "model.pt").questions}
+    assert {name for name, decision in DECISIONS.items() if not decision.needs} - {"final_norm"} <= asked
     assert said in doubts_of(tmp_path / "model.pt")
     assert f"net.pt: its 65 ids are shown as numbers: no file says what they mean; {said}" in capsys.readouterr().err
+
+
+def test_every_setting_of_a_net_has_someone_who_decides_it() -> None:
+    """A new setting is decided by the table, by a layout, or by the tensors: none is silently its default."""
+    decided = {*DECISIONS, *BY_LAYOUT}
+    assert decided & (BY_TENSORS | OF_TRAINING | NOT_BY_SHAPE) == set()
+    assert {*GPTSettings.__struct_fields__, *READINGS} == decided | BY_TENSORS | OF_TRAINING | NOT_BY_SHAPE
 
 
 def test_a_config_beside_the_weights_is_no_guess(states: dict[str, State], tmp_path: Path) -> None:

@@ -57,10 +57,9 @@ REFUSED = {
     "misdiagnosed/n-html": r"is a web page \(HTML\)",
     "misdiagnosed/n-lfs/ckpt.pt": r"is a Git LFS pointer: the file itself of 12,345 bytes",
     "misdiagnosed/n-npz/ckpt.npz": r"is a file of numpy's arrays",
-    "hand-named-gpts/x-litgpt": "is a model of litgpt",
-    "hand-named-gpts/x-nanochat": "is a model of nanochat",
 }
 OTHERS = {  # tested below, or in the folder of tests that they are about
+    "hand-named-gpts/x-litgpt", "hand-named-gpts/x-nanochat",
     "makemore-heads", "hf-families", "utf8-with-bad-bytes", "api-echo-logprobs", "vocabulary-forms/p-none",
 }  # fmt: skip
 
@@ -90,7 +89,9 @@ def test_it_writes_the_text_of_its_program(case: str, cases: Path, fixtures: Pat
         ids.append(int(logits(model, ids).argmax()))
     text = b"".join(map(model.tokenizer.bytes_of, ids)).decode()
     assert text == expected["greedy_text"][: len(text)]
-    assert doubts(model.facts) in ("", "not known: assumed 6 heads")  # they are 6
+    guessed = {fact.name: fact.value for fact in model.facts if fact.assumed}
+    assert set(guessed) <= {"n_head", "activation", "epsilon", "attention_scale"}
+    assert guessed.get("n_head", "6") == "6"  # a page does not tell 6 heads from 12
 
 
 @pytest.mark.parametrize("case", SAME)
@@ -128,6 +129,13 @@ def test_names_that_begin_where_the_window_begins_tell_the_heads(cases: Path) ->
         assert (facts["n_head"].value, facts["n_head"].source) == ("4", "calibrated")
         assert said in facts["loss"].detail
     assert doubts(inspect_checkpoint(folder / "model.pt").facts).endswith("not known: assumed 4 heads")
+
+
+@pytest.mark.parametrize(("case", "layout"), [("x-litgpt", "litgpt"), ("x-nanochat", "nanochat")])
+def test_other_programs_are_read_by_what_lies_beside_the_weights(case: str, layout: str, cases: Path) -> None:
+    model = read_model(cases / "hand-named-gpts" / case)
+    assert model.layout == layout
+    assert "not known" not in doubts(model.facts)
 
 
 def test_65_ids_are_not_taken_for_shakespeares(cases: Path) -> None:

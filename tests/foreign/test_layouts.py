@@ -309,15 +309,7 @@ def test_two_tensors_for_one_place_are_named(tmp_path: Path) -> None:
         inspect_checkpoint(tmp_path)
 
 
-def test_known_and_refused_by_name(tmp_path: Path) -> None:
-    state = {"transformer.wte.weight": torch.ones(3, 4), "transformer.h.0.attn.c_q.weight": torch.ones(4, 4)}
-    torch.save(state, tmp_path / "model.pt")
-    with pytest.raises(CheckpointError, match="nanochat"):
-        inspect_checkpoint(tmp_path)
-    state = {"transformer.wte.weight": torch.ones(3, 4), "transformer.h.0.attn.qkv.weight": torch.ones(12, 4)}
-    torch.save(state, tmp_path / "model.pt")
-    with pytest.raises(CheckpointError, match="litgpt"):
-        inspect_checkpoint(tmp_path)
+def test_an_unknown_format_is_named_as_one(tmp_path: Path) -> None:
     torch.save({"strange": torch.ones(2)}, tmp_path / "model.pt")
     with pytest.raises(CheckpointError, match="unknown checkpoint format"):
         inspect_checkpoint(tmp_path)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from tinygpt_tui.architectures.base import Head, LanguageModel
 from tinygpt_tui.architectures.extras import NgramTables
 from tinygpt_tui.architectures.kernels import Kernels
+from tinygpt_tui.architectures.look_back import look_back
 from tinygpt_tui.architectures.memory import Memory, Ragged
 from tinygpt_tui.architectures.transformer import Block, Norm, normalise, rope_at, rope_table
 from tinygpt_tui.settings.architecture import GPTSettings
@@ -71,7 +72,8 @@ class GPT(LanguageModel):
         """ids (B, T) -> logits (B, T, V); the whole text is at most block_size long, unless attention slides."""
         assert memory is None or isinstance(memory, GPTMemory)
         logits: Tensor = self.lm_head(self.stream(ids, memory))  # (B, T, V)
-        return logits
+        cap = self.settings.logit_cap
+        return cap * torch.tanh(logits / cap) if cap else logits
 
     def stream(self, ids: Tensor, memory: GPTMemory | None = None) -> Tensor:
         """ids (B, T) -> what the head is given, (B, T, C)."""
@@ -144,7 +146,7 @@ class GPT(LanguageModel):
         s = self.settings
         if s.start == "torch":
             return
-        modern = s.start == "zero_residual"
+        modern = s.start in ("zero_residual", "look_back")
         for name, parameter in self.named_parameters():
             if "shares" in name or parameter.dim() < 2:
                 continue  # shifts start at zero; norms at one and biases at zero, below
@@ -160,12 +162,17 @@ class GPT(LanguageModel):
             elif "ngrams" in name:
                 nn.init.zeros_(parameter)
             elif "wte" in name or "wpe" in name:
-                nn.init.normal_(parameter, std=0.8)
+                nn.init.normal_(parameter, std=0.1 if s.tied_head else 0.8)  # a tied one makes the logits, too
             else:
                 nn.init.normal_(parameter, std=parameter.shape[1] ** -0.5)
         for module in self.modules():
             if isinstance(module, nn.Linear) and module.bias is not None:
                 nn.init.zeros_(module.bias)
+        if s.start == "look_back":
+            embedding, first = self.transformer["wte"], next(iter(self.transformer["h"].children()))
+            assert isinstance(embedding, nn.Embedding)
+            assert isinstance(first, Block)
+            look_back(embedding.weight, first.attn.c_attn.weight, s)
 
 
 def _places(seen: int | Ragged, T: int, device: torch.device) -> Tensor:

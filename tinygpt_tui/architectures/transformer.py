@@ -75,8 +75,10 @@ def activate(x: Tensor, kind: str) -> Tensor:
             return F.relu(x).square()
         squared: Tensor = _ReluSquared.apply(x)  # type: ignore[no-untyped-call]
         return squared
-    if kind == "relu":
+    if kind in ("relu", "reglu"):
         return F.relu(x)
+    if kind == "glu":
+        return x.sigmoid()
     return F.gelu(x, approximate="tanh" if kind in ("gelu_tanh", "geglu_tanh") else "none")
 
 

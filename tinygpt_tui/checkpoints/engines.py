@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,6 +48,9 @@ def forward_of(settings: ArchitectureSettings, weights: Mapping[str, NDArray[Any
 
     Raises CheckpointError where the settings cannot be, UsageError, MissingPackageError.
     """
+    if isinstance(settings, GPTSettings) and (cap := settings.logit_cap):
+        uncapped = forward_of(_uncapped(settings), weights, name)
+        return lambda ids: cap * np.tanh(uncapped(ids) / np.float32(cap))
     library = native_library(settings)
     if library is not None and isinstance(settings, GPTSettings):
         engine = NativeEngine(arrange(settings, weights, name), library)
@@ -57,12 +61,17 @@ def forward_of(settings: ArchitectureSettings, weights: Mapping[str, NDArray[Any
     return torch_forward(filled(settings, tensors_of(weights)))
 
 
+def _uncapped(settings: GPTSettings) -> GPTSettings:
+    """Return the net without a cap on its logits, which has the same weights and which the native engine may know."""
+    return msgspec.structs.replace(settings, logit_cap=0.0)
+
+
 def shapes_of(settings: ArchitectureSettings, name: str) -> Mapping[str, tuple[int, ...]]:
     """Return the shape of every tensor in the state dict, a tied head under both of its names.
 
     Raises CheckpointError, which says `name`, where the settings cannot be; MissingPackageError.
     """
-    if supports(settings) and isinstance(settings, GPTSettings):
+    if isinstance(settings, GPTSettings) and supports(_uncapped(settings)):
         check_sizes(settings, name)
         return shapes(settings)
     torch_for(settings)

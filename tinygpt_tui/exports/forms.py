@@ -44,7 +44,7 @@ _GPT: Can = {
         (
             "head_bias", "tied_head", "qk_norm", "qk_norm_weight", "embedding_norm", "token_shift", "sliding",
             "ngram_rows", "n_kv_head", "head_width", "hidden", "projection", "final_norm", "epsilon", "rotary_base",
-            "rotary_width", "rotary_factors", "local_windows", "parallel",
+            "rotary_width", "rotary_factors", "local_windows", "parallel", "logit_cap",
         ),
         ANY,
     ),
@@ -283,6 +283,7 @@ _WORDS = {
     "activation": "the activation {value} (activation)",
     "qkv_bias": "biases in query, key and value (qkv_bias)",
     "head_bias": "a bias in the output head (head_bias)",
+    "logit_cap": "capped logits (logit_cap)",
     "tied_head": "an output head that is not the token embedding (tied_head)",
     "qk_norm": "normalised queries and keys (qk_norm)",
     "embedding_norm": "normalised embeddings (embedding_norm)",

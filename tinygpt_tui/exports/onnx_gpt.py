@@ -14,10 +14,15 @@ def gpt(graph: Graph, settings: GPTSettings, state: Weights) -> str:
     """Add the net; return the name of its logits."""
     net = GPTNet(graph, settings, state)
     x = net.stream()
-    if not settings.tied_head:
-        return net.linear(x, "lm_head")
-    embedding = graph.weight("transformer.wte.weight", state["transformer.wte.weight"])  # stored once
-    return net.biased(graph.add("MatMul", x, graph.add("Transpose", embedding, perm=[1, 0])), "lm_head")
+    if settings.tied_head:
+        embedding = graph.weight("transformer.wte.weight", state["transformer.wte.weight"])  # stored once
+        logits = net.biased(graph.add("MatMul", x, graph.add("Transpose", embedding, perm=[1, 0])), "lm_head")
+    else:
+        logits = net.linear(x, "lm_head")
+    if not settings.logit_cap:
+        return logits
+    cap = graph.number(settings.logit_cap)
+    return str(graph.add("Mul", graph.add("Tanh", graph.add("Div", logits, cap)), cap))
 
 
 class GPTNet(Layers):

@@ -55,9 +55,11 @@ class Layers:
         g = self.graph
         if kind in ("swiglu", "silu"):
             return str(g.add("Mul", x, g.add("Sigmoid", x)))
-        if kind in ("relu", "relu_squared"):
+        if kind == "glu":
+            return str(g.add("Sigmoid", x))
+        if kind in ("relu", "reglu", "relu_squared"):
             positive = str(g.add("Relu", x))
-            return positive if kind == "relu" else str(g.add("Mul", positive, positive))
+            return str(g.add("Mul", positive, positive)) if kind == "relu_squared" else positive
         return str(g.add("Gelu", x, approximate="tanh" if kind in ("gelu_tanh", "geglu_tanh") else "none"))
 
     def moved(self, x: str, back: int) -> str:

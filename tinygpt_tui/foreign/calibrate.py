@@ -2,10 +2,10 @@
 
 Every reading judges the same tokens, so two of them are compared token by token: by how many standard errors their
 losses differ. First each judges a few hundred tokens; those that are far behind by then are not measured on all of
-them. Questions are answered together as far as that is few readings, then each again with the others answered. The two
-kinds of GELU are too near to one another for any loss; they, and the order of queries, keys and values, stay as the
-layout's programs have them, where nothing is clearly better; and all does where no reading knows the text better than
-counting its tokens. What the loss does not tell is a guess, and is shown as one.
+them, nor those that give nearly the same probabilities (the two kinds of GELU do). Questions are answered together as
+far as that is few readings, then each again with the others answered. Most stay as the layout's programs have them,
+where nothing is clearly better; and all do where no reading knows the text better than counting its tokens. What the
+loss does not tell is a guess, and is shown as one.
 """
 
 from __future__ import annotations
@@ -25,24 +25,21 @@ from tinygpt_tui.foreign.layouts.base import Question
 from tinygpt_tui.foreign.loss_fact import unigram, with_corpus_unused, with_loss, with_untrained
 from tinygpt_tui.foreign.losses import row_losses
 from tinygpt_tui.foreign.opening import Inspection, with_answers
-from tinygpt_tui.foreign.readings import Build, Fitting, Score, Trial, apart
+from tinygpt_tui.foreign.readings import NEARLY, Build, Fitting, Score, Trial, apart, is_nearly
 from tinygpt_tui.foreign.window import with_window
 
 # Questions that are answered together: a wrong answer to one hides the right one to another.
 TOGETHER = (
-    ("n_head", "qkv_order"),
+    ("n_head", "qkv_order", "qk_norm"),
     ("residual", "parallel", "attention_scale", "unstored_positions", "norm_order"),
 )
 GLANCE_AT = 2000  # characters of each text are judged to find the one that fits best
 SURE, LIKELY = 6.0, 3.0  # standard errors
 MATTERS = 0.003  # nats; by chance a wrong kind of GELU is a little better
-GELUS = frozenset({"gelu", "gelu_tanh"})
 DOCUMENTS_BETTER = 0.95  # of the loss in windows; else windows are read, which have more tokens
 MOST_ROUNDS = 3  # in which each question is asked again
-# Stay as the layout's programs have them, unless it is clear.
-UNLESS_CLEAR = frozenset(
-    {"activation", "qkv_order", "residual", "norm_order", "mlp_order", "embedding_scale", "parallel"}
-)
+# Have no usual answer: the best one is taken, however little better it is.
+BEST_OF = frozenset({"n_head", "norm", "attention_scale", "unstored_positions", "position_scale"})
 
 
 def calibrate(inspection: Inspection, build: Build, corpus: str = "") -> Inspection:
@@ -98,11 +95,12 @@ def _answered(inspection: Inspection, build: Build, chosen: Fitting) -> Inspecti
 
 @dataclass(frozen=True)
 class _Settled:
-    """An answer, the evidence, and whether that is enough to say it is known."""
+    """An answer, the evidence, whether that is enough to say it is known, and whether others are nearly the same."""
 
     answer: Any
     evidence: str
     is_known: bool
+    nearly: bool = False
 
 
 def _with_answer(inspection: Inspection, question: Question, answer: Any, found: _Settled | None) -> Inspection:
@@ -115,7 +113,8 @@ def _with_answer(inspection: Inspection, question: Question, answer: Any, found:
     detail = "; ".join(filter(None, (before.detail, found.evidence)))
     unknown = assumption(name, answer) if before.assumed else before
     facts = tuple(
-        msgspec.structs.replace(unknown, detail=detail) if fact.name == name else fact for fact in answered.facts
+        msgspec.structs.replace(unknown, detail=detail, nearly=found.nearly) if fact.name == name else fact
+        for fact in answered.facts
     )
     return dataclasses.replace(answered, facts=facts)
 
@@ -142,22 +141,43 @@ def _settled_by(question: Question, answers: Mapping[str, Any], scores: list[lis
     Where all others were far behind at a glance, that is the evidence.
     """
     name, default = question.setting, question.candidates[0]
+    near = _near(name, answers, scores[0])
+    settled: _Settled | None = None
     for readings in reversed(scores):
         best = next((one for one in readings if one.answers == answers), None)
         others = [
             one
             for one in readings
-            if best is not None and one.answers[name] != answers[name] and not np.array_equal(one.losses, best.losses)
+            if best is not None
+            and one.answers[name] not in (answers[name], *near)
+            and not np.array_equal(one.losses, best.losses)
         ]
         if best is None or not others:
             continue
         assumed = next((one for one in others if one.answers[name] == default), None)
-        if name in UNLESS_CLEAR and assumed is not None and not _is_clear(best, assumed):
+        if name not in BEST_OF and assumed is not None and not _is_clear(best, assumed):
             return _Settled(default, _evidence(name, assumed, best), is_known=False)
-        # The kinds of GELU are so near that neither speaks against the other.
-        rival = next((one for one in others if not {one.answers[name], answers[name]} <= GELUS), others[0])
-        return _Settled(answers[name], _evidence(name, best, rival), is_known=apart(best, rival) >= LIKELY)
-    return None
+        settled = _Settled(answers[name], _evidence(name, best, others[0]), is_known=apart(best, others[0]) >= LIKELY)
+        break
+    if not near or (settled is not None and not settled.is_known):
+        return settled
+    answer = default if default in near else answers[name]
+    words = " and ".join(answers_in_words({name: one}) for one in dict.fromkeys((answer, answers[name], *near)))
+    evidence = f"{words}: less than {NEARLY} nats a token apart"
+    return _Settled(answer, evidence, is_known=False, nearly=True)
+
+
+def _near(name: str, answers: Mapping[str, Any], glance: Sequence[Score]) -> tuple[Any, ...]:
+    """Return the other answers to a question that give nearly the same probabilities, and yet not the same."""
+    chosen = next(one for one in glance if one.answers == answers)
+    return tuple(
+        one.answers[name]
+        for one in glance
+        if one.answers[name] != answers[name]
+        and {**one.answers, name: None} == {**answers, name: None}
+        and is_nearly(chosen, one)
+        and not np.array_equal(one.losses, chosen.losses)
+    )
 
 
 def _is_clear(best: Score, default: Score) -> bool:

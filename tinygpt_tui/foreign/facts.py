@@ -31,6 +31,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
 
     `detail` names the tensor, the file or the evidence: "4 heads, scale 1/√n_embd: 1.69; next best 1.73". `doubt` says
     why the model may be read wrongly, where this fact shows it; `assumed` is the value of a guess, as people read it.
+    `nearly` says of a guess that another answer was measured to give nearly the same probabilities.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
     doubt: str = ""
     assumed: str = ""
+    nearly: bool = False
 
 
 def assumption(setting: str, value: object, detail: str = "") -> Fact:
@@ -52,10 +54,13 @@ def doubts(facts: Iterable[Fact]) -> str:
     known = {fact.name: fact for fact in facts}
     vocabulary, loss = known.get("vocabulary"), known.get("loss")
     found = [fact.doubt for fact in known.values() if fact.doubt]
-    assumed = [fact.assumed for fact in known.values() if fact.assumed]
+    assumed = [fact.assumed for fact in known.values() if fact.assumed and not fact.nearly]
+    nearly = [fact.assumed for fact in known.values() if fact.assumed and fact.nearly]
     if vocabulary is not None and vocabulary.source == "convention" and (loss is None or loss.doubt):
         found.insert(0, f"its letters are a guess ({vocabulary.detail})")
-    return "; ".join([*found, *([f"not known: assumed {', '.join(assumed)}"] if assumed else [])])
+    found += [f"not known: assumed {', '.join(assumed)}"] if assumed else []
+    found += [f"not known, but nearly the same either way: {', '.join(nearly)}"] if nearly else []
+    return "; ".join(found)
 
 
 def in_words(value: object) -> str:
@@ -75,6 +80,9 @@ _RESIDUALS = {
 }
 
 
+_SCALES = {"rsqrt_2": "1/√2", "rsqrt_layers": "1/√(2 n_layer)", "rsqrt_n_embd": "1/√n_embd"}
+
+
 def answers_in_words(answers: Mapping[str, Any]) -> str:
     """Return settings as people read them: "4 heads, scale 1/√n_embd"."""
     words: dict[str, Callable[[Any], str]] = {
@@ -90,5 +98,18 @@ def answers_in_words(answers: Mapping[str, Any]) -> str:
         "parallel": lambda value: "attention beside the MLP" if value else "attention before the MLP",
         "position_scale": lambda value: "positions times 1/√n_embd" if value != "one" else "positions as they are",
         "embedding_scale": lambda value: "embeddings times √n_embd" if value != "one" else "embeddings as they are",
+        "epsilon": lambda value: f"epsilon {value:g}",
+        "logit_cap": lambda value: f"logits capped at {value:g}" if value else "no cap on logits",
+        "qk_norm": lambda value: "norms of queries and keys" if value else "no norms of queries and keys",
+        "embedding_norm": lambda value: "a norm of the embeddings" if value else "no norm of the embeddings",
+        "final_norm": lambda value: "a norm before the head" if value else "no norm before the head",
+        "rotary_base": lambda value: f"rotary base {value:,.0f}",
+        "rotary_width": lambda value: f"{value} numbers of a head rotate",
+        "rotary_share": lambda value: "whole heads rotate" if value == 1 else f"{value:g} of each head rotates",
+        "repetition": lambda value: f"each block used {value} times" if value > 1 else "each block used once",
+        "residual_scale": lambda value: (
+            "residuals as they are" if value == "one" else f"residuals times {_SCALES[value]}"
+        ),
+        "head_scale": lambda value: "logits as they are" if value == "one" else f"logits times {_SCALES[value]}",
     }
     return ", ".join(words.get(name, in_words)(value) for name, value in answers.items())

@@ -46,6 +46,17 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     position_scale: Annotated[
         Literal["one", "rsqrt_n_embd"], Meta(description="position embeddings are multiplied by this")
     ] = "one"
+    repetition: Annotated[
+        int, Meta(ge=1, le=64, description="how many times the stored blocks follow one another: shared layers")
+    ] = 1
+    residual_scale: Annotated[
+        Literal["one", "rsqrt_2", "rsqrt_layers"],
+        Meta(description="what a sublayer's result is multiplied by before it is added"),
+    ] = "one"
+    head_scale: Annotated[Literal["one", "rsqrt_n_embd"], Meta(description="logits are multiplied by this")] = "one"
+    rotary_share: Annotated[
+        float, Meta(gt=0, le=1, description="rotary positions: the first part of each head that rotates")
+    ] = 1.0
 
 
 READINGS = frozenset(Reading.__struct_fields__)

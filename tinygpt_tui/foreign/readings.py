@@ -22,6 +22,7 @@ WORK = 4e11  # multiplications that one reading may cost: a second or two
 MOST_LEFT = 6  # of them are measured on all tokens
 FEWEST, GLANCE = 128, 512  # tokens on which each of many readings is tried
 BEHIND = 8.0  # standard errors: not measured on all tokens
+NEARLY = 0.003  # nats by which two readings that are nearly the same differ at a token, on average
 
 Build = Callable[[Inspection], Forward]
 Ids = NDArray[np.int64]
@@ -129,13 +130,21 @@ class Trial:
     def ranked(self, readings: Sequence[Mapping[str, Any]]) -> list[list[Score]]:
         """Return all readings at a glance, and the few not far behind on all tokens; each the best first.
 
-        The first of the readings is measured on all tokens, too.
+        The first of the readings is measured on all tokens, too; those that are nearly the best are not.
         """
         glance = max(FEWEST, min(GLANCE, self._count // len(readings)))
         first = sorted((self.score(one, glance) for one in readings), key=mean_loss)
-        left = [one.answers for one in first if apart(first[0], one) < BEHIND or one is first[0]][:MOST_LEFT]
-        finalists = left if readings[0] in left else [*left, readings[0]]
+        best = first[0]
+        left = [one for one in first if one is best or (apart(best, one) < BEHIND and not is_nearly(best, one))]
+        finalists = [one.answers for one in left[:MOST_LEFT]]
+        finalists = finalists if readings[0] in finalists else [*finalists, readings[0]]
         return [first, sorted((self.score(one) for one in finalists), key=mean_loss)]
+
+
+def is_nearly(one: Score, other: Score) -> bool:
+    """Whether two readings of the same tokens hardly differ at any of them."""
+    difference = np.abs(one.losses - other.losses)
+    return bool(np.isfinite(difference).all()) and float(difference.mean()) < NEARLY
 
 
 def mean_loss(score: Score) -> float:

@@ -36,6 +36,7 @@ NET_PARTS = (
 )  # fmt: skip
 ACTIVATIONS = {
     "gelu": 0, "gelu_tanh": 1, "relu": 2, "relu_squared": 3, "swiglu": 4, "geglu": 0, "geglu_tanh": 1,
+    "reglu": 2,
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from tinygpt_tui.settings.base import BaseArchitecture, BlockSize, Dropout, HeadCount, Layers, Part, VocabSize, Width
 
-GATED = ("swiglu", "geglu", "geglu_tanh")  # activations with a gate, a third matrix
+GATED = ("swiglu", "geglu", "geglu_tanh", "reglu", "glu")  # activations with a gate, a third matrix
 
 
 class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
@@ -35,8 +35,8 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
     )
     norm_weight: Annotated[bool, Meta(description="norms carry learned weights")] = True
     activation: Annotated[
-        Literal["gelu", "gelu_tanh", "relu", "relu_squared", "silu", "swiglu", "geglu", "geglu_tanh"],
-        Meta(description="non-linearity inside the MLP; swiglu and geglu have a gate, a third matrix"),
+        Literal["gelu", "gelu_tanh", "relu", "relu_squared", "silu", "swiglu", "geglu", "geglu_tanh", "reglu", "glu"],
+        Meta(description="non-linearity inside the MLP; swiglu, geglu, reglu and glu have a gate, a third matrix"),
     ] = "gelu"
     attention_scale: Annotated[
         Literal["head_size", "n_embd", "one"], Meta(description="scores are divided by the root of this")
@@ -44,6 +44,9 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
     bias: Annotated[bool, Meta(description="biases in norms, projections and MLP")] = False
     qkv_bias: Annotated[bool, Meta(description="biases in queries, keys and values")] = False
     head_bias: Annotated[bool, Meta(description="a bias in the output head")] = False
+    logit_cap: Annotated[
+        float, Meta(ge=0, le=1000, description="logits are pressed below this by a tanh; 0: they are not")
+    ] = 0.0
     tied_head: Annotated[bool, Meta(description="the output head is the token embedding")] = True
     qk_norm: Annotated[bool, Meta(description="queries and keys are normalised")] = False
     qk_norm_weight: Annotated[bool, Meta(description="the norms of queries and keys carry learned weights")] = False
@@ -97,10 +100,10 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
     ] = ()
 
     start: Annotated[
-        Literal["gpt2", "zero_residual", "normal", "torch"],
+        Literal["gpt2", "zero_residual", "look_back", "normal", "torch"],
         Meta(
-            description="initial weights: GPT-2's, blocks that start by adding nothing, the same normal distribution "
-            "for all, or torch's own"
+            description="initial weights: GPT-2's, blocks that start by adding nothing, the same with two heads that "
+            "see the last two tokens (needs rotary positions), the same normal distribution for all, or torch's own"
         ),
     ] = "gpt2"
 
@@ -165,7 +168,8 @@ class GPTSettings(BaseArchitecture, frozen=True, tag="gpt"):
         return (
             self.norm != "none"
             and self.positions != "alibi"
-            and self.activation != "silu"
+            and self.activation not in ("silu", "glu")
+            and not self.logit_cap
             and self.projection
             and self.feed_forward == "mlp"
             and self.residual in ("stream", "post_norm")

@@ -147,7 +147,7 @@ PRESETS: dict[str, Preset] = {
                     activation="swiglu",
                     hidden=352,
                     rotary_base=300.0,  # a short window: 10,000 is for thousands of tokens
-                    start="zero_residual",
+                    start="look_back",
                 ),
                 steps=6000,
                 batch_size=8,

@@ -50,6 +50,10 @@ def _of_model(s: BaseArchitecture) -> Iterator[Problem]:
                 "head_width", f"without a projection the heads together must be n embd ({s.n_embd}) wide", "choose 0"
             )
         yield from _of_attention(s)
+        if s.start == "look_back" and not s.is_rotary:
+            yield Problem(
+                "start", "look_back needs rotary positions", "set positions to rotary, or choose another start"
+            )
         if s.sliding and not s.is_rotary:
             yield Problem("sliding", "needs rotary positions", "set positions to rotary, or sliding to no")
     for name, count in divisors.items():

@@ -100,9 +100,7 @@ class Findings:
         self, setting: str, candidates: Sequence[Any], detail: str = "", *, by_convention: bool = False
     ) -> None:
         """Leave a setting open; the first candidate is assumed. `by_convention` says that its program does so."""
-        if (
-            len(candidates) < 2 or by_convention or set(candidates) == {"gelu", "gelu_tanh"}
-        ):  # the two are nearly the same
+        if len(candidates) < 2 or by_convention:
             (self.readings if setting in READINGS else self.values)[setting] = candidates[0]
             fact = Fact(name=setting, value=in_words(candidates[0]), source="convention", detail=detail)
             self.facts.append(fact)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinygpt_tui.errors import CheckpointError
+from tinygpt_tui.foreign.decisions import ask_the_rest
 from tinygpt_tui.foreign.layouts.base import Findings, Follow, LayoutMatch, Weights
 from tinygpt_tui.foreign.layouts.heads import WINDOWS, find_heads, numbers_told
 from tinygpt_tui.foreign.layouts.hugging_face_rows import one_norm
@@ -69,26 +70,25 @@ class ByShape:
         found.known("bias", inside.bias, "tensor")
         found.known("qkv_bias", inside.qkv_bias, "tensor")
         found.known("projection", inside.projection, "tensor")
-        for name in ("qk_norm", "qk_norm_weight"):
-            if inside.qk_norm:
+        if inside.qk_norm:
+            for name in ("qk_norm", "qk_norm_weight"):
                 found.known(name, True, "tensor", "queries and keys have norms")
         found.known("tied_head", tied, "tensor", "the head is the embedding" if tied else "")
         found.known("head_bias", outside.head_bias is not None, "tensor")
         if inside.is_torch_attention:
-            found.known("attention_scale", "head_size", "convention", "torch's MultiheadAttention")
+            found.known("attention_scale", "head_size", "tensor", "torch's MultiheadAttention, by its in_proj_weight")
         else:
             found.unknown("attention_scale", ("head_size", "n_embd", "one"), "shapes do not tell it")
         if inside.qkv_order == "fused":
-            found.unknown_order("qkv", "the most common order")
+            found.unknown("qkv_order", ORDERS, "the most common order")
         elif inside.qkv_order == "unnamed":
             found.unknown("qkv_order", ORDERS[:6], "the order of its matrices in the file")
         elif inside.qkv_order == "per_head":
             found.readings["qkv_order"] = "per_head"
-        if not tied or inside.is_torch_attention or outside.positions is None:
-            found.unknown("embedding_scale", ("one", "root_n_embd"), "some programs multiply embeddings by √n_embd")
         if outside.positions is not None and outside.positions.name.endswith("pos_emb.emb.weight"):
             found.unknown("position_scale", ("rsqrt_n_embd", "one"), "x-transformers multiplies positions by 1/√n_embd")
-        follow = _followed(inside, outside, width)
+        ask_the_rest(found)
+        follow = _followed(inside, outside, width, len(blocks.layers))
         return LayoutMatch(
             follow(found.settings(source.name), found.reading),
             tuple(found.facts),
@@ -145,7 +145,10 @@ def _tell_norms(found: Findings, source: Source, inside: BlockRoles, outside: Ou
         modern = outside.positions is None or inside.layers_of_mlp == 3
         kinds = ("rmsnorm", "layernorm") if modern else ("layernorm", "rmsnorm")
         found.unknown("norm", kinds, "its norms have one vector each")
-    found.known("final_norm", outside.norm is not None, "tensor")
+    if outside.norm is not None:
+        found.known("final_norm", True, "tensor", outside.norm.weight.name)
+    else:
+        found.unknown("final_norm", (False, True), "norms without weights are in no tensor")
     first = norms_first(source.module)
     if inside.norms == 1 and inside.layers_of_mlp:
         found.known("residual", "stream", "tensor", "one norm a block")
@@ -156,8 +159,7 @@ def _tell_norms(found: Findings, source: Source, inside: BlockRoles, outside: Ou
         order = ("post_norm", "stream") if inside.is_torch_attention else ("stream", "post_norm")
         found.unknown("residual", order, "shapes do not tell whether norms come before or after")
         if inside.norms == 2:
-            why = "mostly the MLP reads what attention has made"
-            found.unknown("parallel", (False, True), why, by_convention=True)
+            found.unknown("parallel", (False, True), "mostly the MLP reads what attention has made")
     if not inside.norm_order_known:
         found.unknown("norm_order", ("as_named", "swapped"), "their names do not say which is of attention")
     epsilon = epsilon_of(source.module)
@@ -238,10 +240,10 @@ def _tell_mlp(found: Findings, source: Source, inside: BlockRoles) -> None:
         found.known("attention_dropout", dropout, "module", "Dropout")
 
 
-def _followed(inside: BlockRoles, outside: OutsideRoles, width: int) -> Follow:
+def _followed(inside: BlockRoles, outside: OutsideRoles, width: int, n_layer: int) -> Follow:
     def follow(settings: ArchitectureSettings, reading: Reading) -> ArchitectureSettings:
         assert isinstance(settings, GPTSettings)
-        changes: dict[str, Any] = {}
+        changes: dict[str, Any] = {"n_layer": n_layer * reading.repetition}
         if inside.query_width != width:
             changes["head_width"] = inside.query_width // settings.n_head
         if inside.kv_width != inside.query_width:
@@ -249,8 +251,11 @@ def _followed(inside: BlockRoles, outside: OutsideRoles, width: int) -> Follow:
         if outside.positions is None:
             kind = reading.unstored_positions.removesuffix("_halves")
             changes["positions"] = kind if kind in ("rotary", "alibi") else "learned"
-        if reading.embedding_scale != "one":
+        if reading.embedding_scale != "one" or reading.head_scale != "one":
             changes["tied_head"] = False
+        if reading.rotary_share < 1:
+            head_size = inside.query_width // settings.n_head
+            changes["rotary_width"] = int(head_size * reading.rotary_share) // 2 * 2
         return msgspec.structs.replace(settings, **changes)
 
     return follow
@@ -285,6 +290,8 @@ def _finish(weights: Weights, settings: ArchitectureSettings) -> Weights:
     made = dict(weights)
     if settings.parallel and not any(".ln_2." in name for name in made):
         made = one_norm(made, settings)
+    if settings.final_norm and settings.norm_weight and settings.norm != "none":
+        made.setdefault("transformer.ln_f.weight", np.ones(settings.n_embd, dtype=np.float32))
     for name in (EMBEDDING, HEAD, _WPE):
         if name in made and made[name].shape[1] != settings.n_embd:
             made[name] = np.ascontiguousarray(made[name].T)

@@ -57,7 +57,7 @@ class Config:
         """Add how many tokens the model sees at once, where positions are rotary; return it."""
         told = self.number("max_position_embeddings", "n_positions")
         if told is None:
-            found.known("block_size", 2048, "convention", "it is not in the tensors")
+            self._add(found, "block_size", 2048, told=False)
         elif told > LONGEST:
             found.known("block_size", LONGEST, "sidecar", f"{CONFIG} says {told:,}; {LONGEST:,} are the most here")
         else:
@@ -69,7 +69,7 @@ class Config:
         """Add the MLP's non-linearity. Raises CheckpointError for another one."""
         told = self.values.get("hidden_act", self.values.get("activation_function"))
         if told is None:
-            found.known("activation", known[default], "convention", default)
+            self._add(found, "activation", known[default], told=False)
         elif isinstance(told, str) and told in known:
             found.known("activation", known[told], "sidecar", CONFIG)
         else:
@@ -79,7 +79,14 @@ class Config:
         """Add what the norms add to the variance."""
         names = ("rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon")
         told = any(name in self.values for name in names)
-        found.known("epsilon", self.positive(names, default), "sidecar" if told else "convention", CONFIG * told)
+        self._add(found, "epsilon", self.positive(names, default), told=told)
+
+    def _add(self, found: Findings, name: str, value: Any, *, told: bool) -> None:
+        """Add what the config says, or what it means where it does not say it. Without a config it is a guess."""
+        if not self.exists:
+            found.assumed(name, value, f"there is no {CONFIG}")
+        else:
+            found.known(name, value, "sidecar" if told else "convention", CONFIG * told)
 
     def add_rotation(self, found: Findings, head_size: int, part: float = 1.0) -> None:
         """Add how rotary positions turn heads of `head_size`; `part` is the share that does by default.
@@ -93,13 +100,13 @@ class Config:
         if not _is_positive(base):
             base = self.positive(("rope_theta", "rotary_emb_base"), 10_000.0)
         found.known("positions", "rotary", "convention", "its architecture's")
-        found.known("rotary_base", float(base), "sidecar" if self.exists else "convention", CONFIG * self.exists)
+        self._add(found, "rotary_base", float(base), told=True)
         share = rope.get("partial_rotary_factor")
         if not _is_positive(share):
             share = self.positive(("partial_rotary_factor", "rotary_pct"), part)
         width = self.number("rotary_dim") or int(head_size * share)
         if width < head_size:
-            found.known("rotary_width", width, "sidecar" if self.exists else "convention", f"{share:.3g} of a head")
+            self._add(found, "rotary_width", width, told=True)
         kind = rope.get("rope_type", rope.get("type", "default"))
         if kind not in (None, "default"):
             factors = self._factors(str(kind), rope, [float(base) ** (2 * i / width) for i in range(width // 2)])

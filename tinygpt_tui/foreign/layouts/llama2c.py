@@ -59,7 +59,7 @@ class Llama2C:
         elif "freqs_cos" in source.tensors:
             found.known("block_size", source.shape("freqs_cos")[0], "tensor", "freqs_cos")
         else:
-            found.known("block_size", 256, "convention", "llama2.c's; it is not in the tensors")
+            found.assumed("block_size", 256, "llama2.c's; it is not in the tensors")
         epsilon = arguments.get("norm_eps")
         if isinstance(epsilon, float):
             found.known("epsilon", epsilon, "file", "model_args")

@@ -63,7 +63,7 @@ class MinGPT2020:
         if activation:
             found.known("activation", activation, "module", "the class inside the MLP")
         else:
-            found.unknown("activation", ("gelu", "gelu_tanh"), "minGPT's of 2020")
+            found.unknown("activation", ("gelu", "gelu_tanh"), "minGPT's of 2020", by_convention=True)
         found.unknown("residual", ("stream", "post_norm"), "minGPT's", by_convention=True)
         epsilon = epsilon_of(source.module)
         if epsilon is not None:

@@ -85,7 +85,7 @@ class MinGPT:
         found = Findings()
         shapes = _tell_shapes(found, source)
         find_heads(found, source)
-        found.unknown("activation", ("gelu_tanh", "gelu"), "minGPT's")
+        found.unknown("activation", ("gelu_tanh", "gelu"), "minGPT's", by_convention=True)
         found.unknown("residual", ("stream", "post_norm"), "minGPT's", by_convention=True)
         found.known("tied_head", False, "tensor", "the head is not the embedding")
         found.unknown_order("qkv", "minGPT's")

@@ -13,12 +13,13 @@ from tinygpt_tui.foreign.layouts.hugging_face_config import CONFIG, Config
 from tinygpt_tui.foreign.layouts.hugging_face_llama import MODEL_TYPES, HuggingFaceLlama
 from tinygpt_tui.foreign.layouts.hugging_face_neo import GPTJ, GPTNeo, GPTNeoX, Phi
 from tinygpt_tui.foreign.layouts.lecture import Lecture
+from tinygpt_tui.foreign.layouts.litgpt import LitGPT
 from tinygpt_tui.foreign.layouts.llama2c import Llama2C
 from tinygpt_tui.foreign.layouts.makemore import GRU, RNN, MakemoreMLP
 from tinygpt_tui.foreign.layouts.mingpt_2020 import MinGPT2020
+from tinygpt_tui.foreign.layouts.nanochat import Nanochat
 from tinygpt_tui.foreign.layouts.nanogpt import MinGPT, NanoGPT
 from tinygpt_tui.foreign.layouts.own_export import OwnExport
-from tinygpt_tui.foreign.layouts.refused import LITGPT, NANOCHAT, Refused
 from tinygpt_tui.foreign.layouts.torch_recurrent import TorchRecurrent
 from tinygpt_tui.foreign.roles.inside import NoAttentionError
 from tinygpt_tui.foreign.source import Source
@@ -28,7 +29,7 @@ LAYOUTS: dict[str, Layout] = {
     for layout in (
         OwnExport(), GGUFLayout(), Lecture(), BigramTable(), NanoGPT(), MinGPT(), MinGPT2020(), HuggingFace(),
         HuggingFaceLlama(), GPTNeo(), GPTNeoX(), GPTJ(), Phi(), Llama2C(), NanoReversed(), NanoRecurrent(),
-        RNN, GRU, MakemoreMLP(), TorchRecurrent(), NANOCHAT, LITGPT,
+        RNN, GRU, MakemoreMLP(), TorchRecurrent(), Nanochat(), LitGPT(),
     )
 }  # fmt: skip
 BY_SHAPE = ByShape()  # asked last
@@ -79,5 +80,5 @@ def layout_of(source: Source) -> tuple[Layout, Source]:
     names = list(source.tensors)[:MOST_SHOWN]
     raise CheckpointError(
         f"{source.name} has an unknown checkpoint format: {len(source.tensors)} tensors, {', '.join(names)} …",
-        f"supported: {', '.join(layout.title for layout in LAYOUTS.values() if not isinstance(layout, Refused))}",
+        f"supported: {', '.join(layout.title for layout in LAYOUTS.values())}",
     )

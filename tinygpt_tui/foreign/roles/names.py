@@ -18,7 +18,8 @@ _ATTENTION = {"attn", "attns", "att", "attention", "attentions", "selfattn", "se
               "msa", "csa", "mhas", "head", "heads", "multihead", "multiheadattention", "attend", "self",
               "qkv", "cattn", "toout", "oproj", "wo"}  # fmt: skip
 _MLP = {"mlp", "mlps", "ff", "ffs", "ffn", "ffns", "ffw", "ffwd", "feed", "feedforward", "forward", "fwd", "fc",
-        "linear", "dense", "up", "down", "gate", "expand", "contract", "net", "intermediate"}  # fmt: skip
+        "linear", "dense", "up", "down", "gate", "expand", "contract", "net", "intermediate",
+        "gated", "glu"}  # fmt: skip
 _POSITIONS = {"pos", "position", "positions", "positional", "wpe", "pe", "posemb", "posembed", "posembedding"}
 _HEAD = {"head", "lm", "lmhead", "output", "out", "unembed", "unembedding", "logits", "tologits", "decoder", "fc",
          "classifier", "final", "linear", "proj", "projection", "generator"}  # fmt: skip
