@@ -193,3 +193,20 @@ def test_a_document_is_never_split(tmp_path: Path) -> None:
     corpus = text.split(small_training())
     assert corpus.tokenizer.bytes_of(int(corpus.train[-1])) == BOUNDARY.encode()
     assert bytes(map(ord, "name9")) == b"".join(corpus.tokenizer.bytes_of(int(id)) for id in corpus.validation[:5])
+
+
+def test_what_is_left_out(tmp_path: Path) -> None:
+    for name, content in {
+        "a.md": "ask bob@here.org twice",
+        "b.md": "b",
+        "c.md": "b",
+        "d.md": f"k sk-{'a1' * 15}",
+    }.items():
+        (tmp_path / name).write_text(content)
+    found = gather(tmp_path, leave_out=("addresses", "keys", "copies"))
+    assert documents(found) == ["ask  twice", "b", "k ", ""]
+    said = found.words()
+    assert {"1 e-mail address left out", "1 secret key left out", "1 copy left out"} <= set(said)
+    only = gather(tmp_path, leave_out=("copies",))
+    assert documents(only)[0] == "ask bob@here.org twice"
+    assert only.path != found.path

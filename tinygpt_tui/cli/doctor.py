@@ -79,19 +79,22 @@ def _sureness(model: Path) -> list[Finding]:
 
 
 def _of_corpus(arguments: argparse.Namespace) -> list[Finding]:
-    from tinygpt_tui.cli.reading import encode, open_corpus
+    from tinygpt_tui.cli.reading import encode, open_corpus, with_progress
+    from tinygpt_tui.corpora.survey import surveying
     from tinygpt_tui.doctor.examination import examine
     from tinygpt_tui.doctor.rounds import worst_first
+    from tinygpt_tui.doctor.survey import survey_findings
 
     training = find_preset(arguments.preset).training
-    _, text = open_corpus(arguments)
+    entry, text = open_corpus(arguments)
     for note in text.notes:
         notify(note)
+    survey = with_progress(surveying(text, training.validation_share), "looking at the text")
     corpus = encode(text, training)
     examination = examine(text, corpus)
     if floors := ", ".join(f"{floor.name} {floor.loss:z.3f}" for floor in examination.floors):
         notify(f"baselines in nats per character: {floors} ({examination.smoothing})")
-    findings = list(examination.findings)
+    findings = [*survey_findings(survey, own=entry.own), *examination.findings]
     if arguments.one_batch:
         import_torch(ONE_BATCH)
         from tinygpt_tui.doctor.one_batch import one_batch_finding
@@ -102,11 +105,11 @@ def _of_corpus(arguments: argparse.Namespace) -> list[Finding]:
 
 
 def _lines(finding: Finding) -> str:
-    from tinygpt_tui.doctor.rounds import SIGNS, remedy_in_words
+    from tinygpt_tui.doctor.rounds import SIGNS, left_out_by, remedy_in_words
 
     text = f"{SIGNS[finding.level]} {finding.text}\n"
     if finding.why:
         text += f"    {finding.why}\n"
-    if finding.remedy:
+    if finding.remedy or left_out_by(finding):
         text += f"    try: {remedy_in_words(finding)}\n"
     return text

@@ -180,6 +180,14 @@ def add_corpus_flags(parser: argparse._ActionsContainer, *, required: bool, word
         help="the roles whose turns are learned (default: assistant; of a play all)",
     )
     parser.add_argument(
+        "--leave-out",
+        nargs="+",
+        default=[],
+        choices=("addresses", "keys", "copies"),
+        help="leave out e-mail addresses, secret keys, or documents that were there already "
+        "(`tinygpt-tui doctor --corpus` counts them)",
+    )
+    parser.add_argument(
         "--encoding",
         default="auto",
         metavar="NAME",

@@ -42,7 +42,14 @@ def open_corpus(arguments: argparse.Namespace) -> tuple[CorpusEntry, CorpusText]
     replies = tuple(filter(None, (role.strip() for role in text_argument(arguments.replies).split(","))))
     found = [require_corpus(name) for name in arguments.corpus]
     entry, path = found[0]
-    choices = Choices(arguments.encoding, arguments.field, arguments.documents, arguments.turns, replies)
+    choices = Choices(
+        arguments.encoding,
+        arguments.field,
+        arguments.documents,
+        arguments.turns,
+        replies,
+        leave_out=(*arguments.leave_out,),
+    )
     choices = choices.or_else(entry.row.documents)
     if len(found) > 1 or is_gathered(str(path)) or choices != Choices(arguments.encoding):
         if arguments.encoding != AUTO:

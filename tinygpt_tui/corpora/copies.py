@@ -12,9 +12,8 @@ from collections.abc import Generator
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tinygpt_tui.corpora.rolling_hash import Hashes, RollingHash
+from tinygpt_tui.corpora.rolling_hash import RollingHash, numbers_of
 from tinygpt_tui.events.generation import SHORTEST_COPY
 
 SHORTEST = SHORTEST_COPY
@@ -63,12 +62,12 @@ def _found(text: str, source: str, end: int, length: int) -> Generator[float, No
     if len(text) < length or end < length:
         return {}
     rolling = RollingHash(length, max(BLOCK + length, len(text)))
-    wanted, starts = np.unique(rolling.windows(_numbers(text)), return_index=True)
+    wanted, starts = np.unique(rolling.windows(numbers_of(text)), return_index=True)
     may_be = np.zeros(1 << _FILTER_BITS, dtype=np.bool_)
     may_be[wanted >> np.uint64(64 - _FILTER_BITS)] = True
     places: dict[int, int] = {}
     for start in range(0, end - length + 1, BLOCK):
-        here = rolling.windows(_numbers(source[start : min(end, start + BLOCK + length - 1)]))
+        here = rolling.windows(numbers_of(source[start : min(end, start + BLOCK + length - 1)]))
         likely = np.flatnonzero(may_be[here >> np.uint64(64 - _FILTER_BITS)])
         which = np.minimum(np.searchsorted(wanted, here[likely]), len(wanted) - 1)
         equal = wanted[which] == here[likely]
@@ -78,18 +77,8 @@ def _found(text: str, source: str, end: int, length: int) -> Generator[float, No
             if text[own : own + length] == source[its : its + length]:
                 places.setdefault(row, its)
         yield min(1.0, (start + BLOCK) / end)
-    all_rows = np.searchsorted(wanted, rolling.windows(_numbers(text)))
+    all_rows = np.searchsorted(wanted, rolling.windows(numbers_of(text)))
     return {start: places[row] for start, row in enumerate(all_rows.tolist()) if row in places}
-
-
-def _numbers(text: str) -> Hashes:
-    """Return a number for each character (N,), the same for equal ones, that looks random."""
-    points: NDArray[np.uint32] = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    mixed = (points + np.uint64(1)) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed ^= mixed >> np.uint64(29)
-    mixed *= np.uint64(0x94D049BB133111EB)
-    mixed ^= mixed >> np.uint64(32)
-    return mixed
 
 
 def _joined(starts: list[int], length: int) -> tuple[tuple[int, int], ...]:

@@ -173,7 +173,7 @@ class CorpusText:
         tokenizer = tokenizer or self._own_tokenizer()
         # What such a tokenizer does not know is left out, and the rest is split.
         by_ids = isinstance(tokenizer, CharTokenizer) and not self.documents
-        place = self.characters if by_ids else self._place(share)
+        place = self.characters if by_ids else self.place_of_split(share)
         train, validation, file = yield from self._ids(tokenizer, place)
         if by_ids:
             check_length(len(train), length, share)
@@ -205,7 +205,7 @@ class CorpusText:
         counts = {character: count for character, count in self.counts.items() if not MARKS.match(character)}
         return DialogueTokenizer(CharTokenizer.of_counts(counts), self.roles.roles, self.roles.replies)
 
-    def _place(self, share: float) -> int:
+    def place_of_split(self, share: float) -> int:
         """Return the character at which the validation part begins: behind a document, if there are several.
 
         That is the one that ends nearest before the validation share, else the first.

@@ -49,6 +49,7 @@ UNREADABLE = (
 )
 
 Documents = Literal["auto", "lines", "none"]
+LeftOut = Literal["addresses", "keys", "copies"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Choices:
 
     Conversations become turns; `turns` play: those of a play, too; none: they are texts. `replies` are the roles that
     are learned (none: assistant, in a play all).
+    `leave_out`: e-mail addresses, secret keys, and documents that were there already, word for word.
     """
 
     encoding: str = AUTO
@@ -64,6 +66,7 @@ class Choices:
     documents: Documents = "auto"
     turns: Turns = "auto"
     replies: tuple[str, ...] = ()
+    leave_out: tuple[LeftOut, ...] = ()
 
     def or_else(self, documents: Documents) -> Choices:
         """Return them with these documents if none were chosen."""

@@ -22,6 +22,7 @@ from tinygpt_tui import paths
 from tinygpt_tui.corpora.conversations import FEWEST_SPEECHES, cast, listed, scenes, speeches
 from tinygpt_tui.corpora.corpus import BETWEEN
 from tinygpt_tui.corpora.formats import Choices, Seen, documents_in, is_plain
+from tinygpt_tui.corpora.personal import Kind, found_in, without
 from tinygpt_tui.corpora.read import GATHERED
 from tinygpt_tui.errors import CorpusError, NotFoundError, UsageError, storage_error
 from tinygpt_tui.files import is_file, is_folder, whole_file, write_bytes
@@ -34,8 +35,9 @@ STDIN = "-"
 MOST_FILES = 100_000
 LONG_LINE = 20_000  # characters: more is hardly a paragraph
 MOST_FIELDS = 12  # that are named
+PERSONAL: tuple[Kind, ...] = ("addresses", "keys")
+REMOVED = {"addresses": "e-mail address", "keys": "secret key", "copies": "copy"}
 SHOWN = 3  # names of files that are left out, for each reason
-ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 _GLOB = re.compile(r"[*?\[]")
 
 
@@ -55,6 +57,7 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
     empty: int = 0
     duplicates: int = 0
     addresses: int = 0
+    removed: dict[str, int] = {}  # what was left out as requested, and how often
     longest_line: int = 0
     notes: list[str] = []
     roles: list[str] = []  # of the turns, if the documents are conversations
@@ -89,6 +92,7 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
             lines.append(f"{_count(self.without_reply, 'conversation')} left out: no reply in it")
         if self.empty:
             lines.append(f"{_count(self.empty, 'document')} left out: empty")
+        lines += [f"{_count(count, REMOVED[kind])} left out" for kind, count in self.removed.items() if count]
         if self.duplicates:
             lines.append(f"{_count(self.duplicates, 'document')} more than once in it, word for word")
         if self.addresses:
@@ -99,7 +103,8 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _count(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 'es' if what.endswith('s') else 's'}"
+    several = f"{what[:-1]}ies" if what.endswith("py") else f"{what}es" if what.endswith("s") else f"{what}s"
+    return f"{count:,} {what if count == 1 else several}"
 
 
 def printable_name(name: str) -> str:
@@ -131,7 +136,7 @@ def gathering(sources: Iterable[str], choices: Choices) -> Generator[float, None
     if made := [path.name for path, _ in files if path.suffix == GATHERED]:
         raise UsageError(
             f"{made[0]} was gathered already",
-            "use it alone, without --field, --documents, --turns and --replies; or choose its sources",
+            "use it alone, without --field, --documents, --turns, --replies and --leave-out; or choose its sources",
         )
     what = [FORMAT, choices, hashlib.sha256(typed).hexdigest()]
     stamps = [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in files]
@@ -245,6 +250,7 @@ def _written(
         empty=counts.empty,
         duplicates=counts.documents - len(counts.hashes),
         addresses=counts.addresses,
+        removed=counts.removed,
         longest_line=counts.longest_line,
         notes=seen.notes,
         roles=seen.dialogues.names,
@@ -316,16 +322,25 @@ class _Counts:
     def __init__(self) -> None:
         self.files = self.documents = self.empty = self.addresses = self.longest_line = 0
         self.hashes: set[int] = set()
+        self.removed = dict.fromkeys(REMOVED, 0)
 
     def taken(self, document: str, choices: Choices) -> bytes:
         """Count a document; return what is written of it."""
+        for kind in PERSONAL:
+            if kind in choices.leave_out:
+                document, count = without(document, kind)
+                self.removed[kind] += count
         if not document or document.isspace():
             self.empty += choices.documents != "lines"
             return b""
         content = document.encode("utf-8", "ignore")
+        key = int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
+        if "copies" in choices.leave_out and key in self.hashes:
+            self.removed["copies"] += 1
+            return b""
         self.documents += 1
-        self.hashes.add(int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little"))
-        self.addresses += len(ADDRESS.findall(document)) if "@" in document else 0
+        self.hashes.add(key)
+        self.addresses += sum(1 for _ in found_in(document, "addresses"))
         self.longest_line = max(self.longest_line, max(map(len, document.split("\n"))))
         return content + (BETWEEN if choices.documents == "none" else BOUNDARY).encode()
 

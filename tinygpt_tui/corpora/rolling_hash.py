@@ -30,3 +30,13 @@ class RollingHash:
         """Return the hashes (P,) of single windows (P, length)."""
         found: Hashes = (windows * self._powers[: self.length]).sum(axis=-1, dtype=np.uint64)
         return found
+
+
+def numbers_of(text: str) -> Hashes:
+    """Return a number for each character (N,), the same for equal ones, that looks random."""
+    points: NDArray[np.uint32] = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    mixed = (points + np.uint64(1)) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed ^= mixed >> np.uint64(29)
+    mixed *= np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(32)
+    return mixed

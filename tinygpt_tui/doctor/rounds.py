@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import get_args
 
+from tinygpt_tui.corpora.formats import LeftOut
 from tinygpt_tui.doctor.curves import curve_findings
 from tinygpt_tui.doctor.examination import Examination
 from tinygpt_tui.doctor.verdict import verdict_of
@@ -25,6 +27,7 @@ ORDER = (
     "calibration",
     "step-size",
 )
+LEFT_OUT: dict[str, LeftOut] = {f"leave-out-{kind}": kind for kind in get_args(LeftOut)}  # by actions
 SIGNS = {"bad": "✗", "warning": "!", "hint": "·", "fine": "✓"}
 
 
@@ -75,11 +78,18 @@ def changes_in_words(remedy: dict[str, str]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in remedy.items())
 
 
+def left_out_by(finding: Finding) -> LeftOut | None:
+    """Return what a finding's action leaves out of the text; None if that is not its action."""
+    return LEFT_OUT.get(finding.action)
+
+
 def remedy_in_words(finding: Finding, before: bool = False) -> str:
     """Return what would help, if anything; `before` the run has started its settings can be changed."""
     if finding.remedy:
         changes = changes_in_words(finding.remedy)
         return f"set {changes} in the form" if before else f"start a new run with {changes}"
+    if kind := left_out_by(finding):
+        return "leave them out" if before else f"leave them out: --leave-out {kind}"
     if finding.action == "try-one-batch":
         return "try it: it takes a few seconds and leaves this run alone"
     return "look at the place in the text" if finding.place is not None else ""

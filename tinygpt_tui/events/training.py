@@ -161,11 +161,12 @@ class Note(msgspec.Struct, frozen=True, tag=True):
 class Progress(msgspec.Struct, frozen=True, tag=True):
     """How far something is that takes longer than a second, at most one a second: `share` (0 to 1) of `what`.
 
-    Before the first step: the text is read, then the machine is measured (of that, only the start is reported).
+    Before the first step: the text is read, then the machine is measured (of that, only the start is reported). The
+    doctor surveys a text before a run is started.
     """
 
     step: Count
-    what: Literal["reading", "measuring", "evaluation", "calibration", "saving"]
+    what: Literal["reading", "measuring", "evaluation", "calibration", "saving", "survey"]
     share: float
 
 
@@ -184,7 +185,7 @@ class Finding(msgspec.Struct, frozen=True, tag=True):
     why: str = ""
     remedy: dict[str, str] = {}
     place: Count | None = None
-    action: Literal["", "try-one-batch"] = ""
+    action: Literal["", "try-one-batch", "leave-out-addresses", "leave-out-keys", "leave-out-copies"] = ""
 
 
 class RunEnded(msgspec.Struct, frozen=True, tag=True):

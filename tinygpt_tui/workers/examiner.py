@@ -11,6 +11,7 @@ import contextlib
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import msgspec
 
 from tinygpt_tui import platforms
 from tinygpt_tui.corpora.corpus import Corpus, CorpusText
+from tinygpt_tui.corpora.survey import surveying
 from tinygpt_tui.doctor.examination import (
     Examination,
     cache_path,
@@ -29,8 +31,9 @@ from tinygpt_tui.doctor.examination import (
     write_examination,
     write_one_batch,
 )
+from tinygpt_tui.doctor.survey import survey_findings
 from tinygpt_tui.errors import MissingPackageError, TinyGPTError
-from tinygpt_tui.events.training import Finding
+from tinygpt_tui.events.training import Finding, Progress
 from tinygpt_tui.files import locked
 from tinygpt_tui.packages import ONE_BATCH, import_torch
 from tinygpt_tui.reading import decode
@@ -43,6 +46,7 @@ from tinygpt_tui.training.vocabulary import tokenizer_for
 from tinygpt_tui.workers.process import ONE_THREAD, Child
 
 WAIT_S = 600.0  # for another examiner
+TOLD_EVERY_S = 0.5
 FIRST_TOKENS = 4096  # of the validation split, for the loss of the untrained model
 
 
@@ -54,6 +58,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     start: StartingModel | None = None
     run: str = ""
     one_batch: bool = False
+    own: bool = False  # the text is the user's
 
 
 class Examiner:
@@ -64,10 +69,10 @@ class Examiner:
         given = msgspec.json.encode(case).decode()
         self._child = Child("tinygpt_tui.workers.examiner", given, stdout=subprocess.PIPE, variables=ONE_THREAD)
 
-    def __iter__(self) -> Iterator[Finding]:
-        """Yield the findings as they come; one more if the process did not end normally."""
+    def __iter__(self) -> Iterator[Finding | Progress]:
+        """Yield the findings as they come, and how far a survey is; one more if the process did not end normally."""
         for line in self._child.lines():
-            yield decode(line, Finding)
+            yield decode(line, Finding | Progress)
         if self._child.wait() > 0:
             yield Finding(0, "doctor", "hint", "the doctor could not finish: its process ended")
 
@@ -95,8 +100,11 @@ def case_of(run: RunFolder, *, one_batch: bool = False) -> Case:
     return Case(corpus=settings.corpus, training=settings.training, run=path, one_batch=one_batch)
 
 
-def examine_case(case: Case) -> Iterator[Finding]:
-    """Yield what is found, and save it. Raises NotFoundError, CorpusError, StorageError, MissingPackageError."""
+def examine_case(case: Case) -> Iterator[Finding | Progress]:
+    """Yield what is found, and save it; of a text that was not trained on yet also how far its survey is.
+
+    Raises NotFoundError, CorpusError, StorageError, MissingPackageError.
+    """
     run = RunFolder(Path(case.run)) if case.run else None
     if run is not None and case.one_batch:
         finding = try_one_batch(run)
@@ -105,7 +113,9 @@ def examine_case(case: Case) -> Iterator[Finding]:
     elif run is not None:
         yield from examine_run(run).findings
     else:
-        found, text, corpus = _examined(case)
+        text = text_of(case.corpus)
+        yield from _surveyed(case, text)
+        found, corpus = _examined(case, text)
         yield from found.findings
         yield from _model_findings(case, _tokens_of(case, text, corpus))
 
@@ -122,7 +132,8 @@ def examine_run(run: RunFolder) -> Examination:
             stack.enter_context(locked(place, WAIT_S))
         found = examination_of(run, run.read_settings())
         if found is None:
-            found, _, _ = _examined(case_of(run))
+            case = case_of(run)
+            found, _ = _examined(case, text_of(case.corpus))
     if is_own(run.model):
         write_examination(found, run_path(run), within=run.folder)
     return found
@@ -139,16 +150,28 @@ def try_one_batch(run: RunFolder) -> Finding:
     return one_batch_finding(_sized(case.training, corpus), corpus)
 
 
-def _examined(case: Case) -> tuple[Examination, CorpusText, Corpus]:
+def _surveyed(case: Case, text: CorpusText) -> Iterator[Finding | Progress]:
+    steps, told_at = surveying(text, case.training.validation_share), time.monotonic()
+    while True:
+        try:
+            share = next(steps)
+        except StopIteration as end:
+            yield from survey_findings(end.value, own=case.own)
+            return
+        if time.monotonic() - told_at > TOLD_EVERY_S:
+            told_at = time.monotonic()
+            yield Progress(0, "survey", share)
+
+
+def _examined(case: Case, text: CorpusText) -> tuple[Examination, Corpus]:
     """Return the cached examination of a case's text, or examine it now: its characters, whatever the tokenizer."""
-    text = text_of(case.corpus)
     corpus = text.split(case.training)
     place = cache_path(key_of(text.sha256, case.training.validation_share, corpus.tokenizer.to_dict()))
     found = read_examination(place)
     if found is None:
         found = examine(text, corpus)
         write_examination(found, place)
-    return found, text, corpus
+    return found, corpus
 
 
 def _model_findings(case: Case, corpus: Corpus) -> Iterator[Finding]:

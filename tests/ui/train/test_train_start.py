@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from makers import MODERN, TEXT, make_model
-from textual.widgets import Input, Select, Static
+from textual.widgets import Checkbox, Input, Select, Static
 from train_bench import TrainBench, train_tab
 
 from tinygpt_tui import paths
+from tinygpt_tui.events.training import Finding, Progress
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.settings.presets import ALL_PRESETS
 from tinygpt_tui.training.fine_tuning import RATE
@@ -19,6 +21,7 @@ from tinygpt_tui.ui.train import screen as train
 from tinygpt_tui.ui.train.base_model import NOTHING
 from tinygpt_tui.ui.train.doctor import TrainDoctor
 from tinygpt_tui.ui.train.form import PresetSelect
+from tinygpt_tui.workers.examiner import Case
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
 
@@ -126,3 +129,39 @@ async def test_the_doctor_before_a_start(tmp_path: Path) -> None:
         await bench.until(lambda: not bench.app.screen.is_modal)
         assert bench.form.query_one("#setting-dropout", Input).value == "0.2"
         await bench.sees("changed: ")
+
+
+async def test_what_the_doctor_finds_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [
+        Progress(0, "survey", 0.5),
+        Finding(0, "addresses", "hint", "1 e-mail address", place=1, action="leave-out-addresses"),
+    ]
+
+    class Examiner:
+        def __init__(self, case: Case) -> None:
+            assert case.own
+
+        def __iter__(self) -> Iterator[Finding | Progress]:
+            return iter(found)
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr("tinygpt_tui.ui.train.draft_doctor.Examiner", Examiner)
+    path = tmp_path / "short.txt"
+    path.write_text(TEXT + "write to bob@here.org", encoding="utf-8")
+    async with train_tab((80, 24)) as bench:
+        await bench.choose(path)
+        await bench.until(lambda: bench.form.state.facts and "@" in bench.form.state.facts.characters)
+        await bench.pilot.press("ctrl+y")
+        await bench.until(lambda: bench.app.screen.is_modal)
+        await bench.sees("leave them out")
+        doctor = bench.app.screen.query_one(TrainDoctor)
+        doctor.highlighted = [finding.check for finding in doctor._findings].index("addresses")
+        await bench.pilot.press("enter")
+        await bench.until(lambda: bench.form.state.facts and "@" not in bench.form.state.facts.characters)
+        box = bench.form.query_one("#left-out-addresses", Checkbox)
+        assert box.value
+        box.focus()
+        await bench.pilot.press("space")
+        await bench.until(lambda: bench.form.state.facts and "@" in bench.form.state.facts.characters)

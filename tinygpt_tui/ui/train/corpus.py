@@ -15,7 +15,7 @@ from textual.worker import get_current_worker
 from tinygpt_tui.corpora.catalog import CorpusEntry, find_corpus, list_corpora
 from tinygpt_tui.corpora.download import Downloaded, download
 from tinygpt_tui.corpora.encodings import AUTO
-from tinygpt_tui.corpora.formats import AS_IT_IS, Choices
+from tinygpt_tui.corpora.formats import AS_IT_IS, Choices, LeftOut
 from tinygpt_tui.errors import CorpusError, TinyGPTError
 from tinygpt_tui.runs.folder import CorpusReference
 from tinygpt_tui.runs.text_facts import CorpusFacts
@@ -72,6 +72,11 @@ class TrainCorpus(Vertical):
         """Whether a text is being downloaded or read, which can take long."""
         return self.fetching or self._reader is not None
 
+    @property
+    def is_own(self) -> bool:
+        """Whether the chosen text is the user's, not one of the catalogue."""
+        return self._chosen is not None and self._chosen.own
+
     def compose(self) -> ComposeResult:
         yield TrainCorpusPicker()
 
@@ -107,6 +112,11 @@ class TrainCorpus(Vertical):
         else:
             self._files = [entry if known.name == entry.name else known for known in self._files]
         self._choose(entry, Choices(encoding))
+
+    def leave_out(self, kind: LeftOut) -> None:
+        """Read the chosen text again without what is of that kind."""
+        if self._chosen is not None and kind not in self._choices.leave_out:
+            self._choose(self._chosen, dataclasses.replace(self._choices, leave_out=(*self._choices.leave_out, kind)))
 
     def choose_again(self, reference: CorpusReference) -> None:
         """Choose the text of an earlier run. Raises NotFoundError, CorpusError."""

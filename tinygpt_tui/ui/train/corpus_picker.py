@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, get_args
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
-from textual.widgets import Button, ProgressBar, Select, Static
+from textual.widgets import Button, Checkbox, ProgressBar, Select, Static
 
 from tinygpt_tui.corpora.catalog import CorpusEntry
 from tinygpt_tui.corpora.encodings import AUTO, COMMON
-from tinygpt_tui.corpora.formats import Choices
+from tinygpt_tui.corpora.formats import Choices, LeftOut
 from tinygpt_tui.runs.text_facts import CorpusFacts
 from tinygpt_tui.words import size
 
@@ -31,8 +31,10 @@ class TrainCorpusPicker(Vertical):
         & Select { width: 40; }
         & Button { margin: 0 0 0 2; }
         & .-facts { height: auto; padding: 0 0 0 19; }
-        & .-encoding, & .-documents, & .-turns, & .-fields { display: none; }
+        & .-encoding, & .-documents, & .-turns, & .-fields, & .-left-out { display: none; }
         &.-unsure .-encoding, &.-own .-documents, &.-own .-turns, &.-records .-fields { display: block; }
+        &.-own .-left-out { display: block; }
+        & Checkbox { margin: 0 2 0 0; }
         & ProgressBar { width: 40; & > Bar { width: 1fr; } }
         & .-download { display: none; padding: 0 0 0 19; }
         &.-away .-download { display: block; }
@@ -46,7 +48,8 @@ class TrainCorpusPicker(Vertical):
 The text to learn from. *Tales* comes with the program. *Tiny Shakespeare* is downloaded when you ask for it.
 Any file, or a folder with all in it, can be chosen by its path or in the tree of folders: texts, web pages, e-books,
 records (.jsonl, .json, .csv, .tsv) and archives. What was understood is below; of records, a list offers the fields.
-*Documents* are the files and records, or the lines: the model learns where each ends.
+*Documents* are the files and records, or the lines: the model learns where each ends. *Leave out* removes e-mail
+addresses, secret keys, or documents that were there already; ctrl+y counts them first.
 *Turns* of conversations (.jsonl, .json) have a token for each role, and the model learns the replies; so can a play's.
 
 UTF-8 is best; other encodings are recognised and converted. If the encoding had to be guessed, a line of the text shows
@@ -102,6 +105,10 @@ the result, and a list below offers others.
             yield Static("turns", classes="-title")
             turns = [(words, kind) for kind, words in TURNS.items()]
             yield Select(turns, value="auto", allow_blank=False, compact=True, id="corpus-turns")
+        with Horizontal(classes="-line -left-out"):
+            yield Static("leave out", classes="-title")
+            for kind in get_args(LeftOut):
+                yield Checkbox(kind, compact=True, id=f"left-out-{kind}")
         with Horizontal(classes="-download"):
             yield Button("Download", compact=True, id="corpus-download", classes="-waiting", variant="primary")
             yield ProgressBar(show_eta=False, classes="-fetching")
@@ -131,6 +138,9 @@ the result, and a list below offers others.
             self.query_one("#corpus-encoding", Select).value = choices.encoding if known else AUTO
             self.query_one("#corpus-documents", Select).value = choices.documents
             self.query_one("#corpus-turns", Select).value = choices.turns
+        with self.prevent(Checkbox.Changed):
+            for kind in get_args(LeftOut):
+                self.query_one(f"#left-out-{kind}", Checkbox).value = kind in choices.leave_out
 
     def show_reading(self, share: float = 0.0) -> None:
         """Show that the text is being read, and how much of it is done."""
@@ -180,6 +190,11 @@ the result, and a list below offers others.
                 self.post_message(self.ChoicesChanged({name: str(message.value)}))
         elif self.entry is not None:
             self.post_message(self.Chosen(self.entry))
+
+    def on_checkbox_changed(self, message: Checkbox.Changed) -> None:
+        message.stop()
+        chosen = tuple(kind for kind in get_args(LeftOut) if self.query_one(f"#left-out-{kind}", Checkbox).value)
+        self.post_message(self.ChoicesChanged({"leave_out": chosen}))
 
     def on_button_pressed(self, message: Button.Pressed) -> None:
         message.stop()

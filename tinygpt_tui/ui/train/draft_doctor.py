@@ -7,7 +7,7 @@ from textual.app import ComposeResult
 
 from tinygpt_tui.doctor.rounds import summary, worst_first
 from tinygpt_tui.errors import TinyGPTError
-from tinygpt_tui.events.training import Finding
+from tinygpt_tui.events.training import Finding, Progress
 from tinygpt_tui.runs.texts import text_of
 from tinygpt_tui.ui.shared.dialog import Dialog
 from tinygpt_tui.ui.shared.text_place import TextPlaceScreen
@@ -18,16 +18,18 @@ TITLE = "doctor, before the start"
 LOOKING = "examining text and model…"
 
 
-class DraftDoctorScreen(Dialog[dict[str, str]]):
-    """Shows findings as a child process finds them; dismisses with the settings that would help, or with None."""
+class DraftDoctorScreen(Dialog[Finding]):
+    """Shows findings as a child process finds them; dismisses with the one whose remedy or action to apply, or None."""
 
     HELP = """## Doctor, before the start
 
-Problems that often go unnoticed. First the text: damage, repetitions, validation text that is also in the training
-text. Then an untrained model with these settings: it should guess at random, and be able to memorise one small batch.
+What the text is made of, and problems that often go unnoticed. First the text: documents, copies and near copies,
+scripts, markup, e-mail addresses, secret keys, damage, validation text that is also in the training text. Then an
+untrained model with these settings: it should guess at random, and be able to memorise one small batch.
 ✓ is fine, · a hint, ! a warning, ✗ bad.
 
-Enter on a finding puts the settings that help into the form, or shows the place in the text. Nothing is started.
+Enter on a finding puts the settings that help into the form, leaves something out of the text, or shows the place in
+it. Nothing is started.
 """
     DEFAULT_CSS = """
     DraftDoctorScreen {
@@ -63,12 +65,15 @@ Enter on a finding puts the settings that help into the form, or shows the place
             self._send(self._add, Finding(0, "doctor", "hint", f"no process could be started: {error.strerror}"))
         else:
             for finding in examiner:
-                self._send(self._add, finding)
+                self._send(self._show_progress if isinstance(finding, Progress) else self._add, finding)
         self._send(self._show_findings, "done")
 
     def _send(self, receiver: object, what: object) -> None:
         if self.is_attached:
             self.app.call_from_thread(receiver, what)  # type: ignore[arg-type]
+
+    def _show_progress(self, progress: Progress) -> None:
+        self._show_findings(f"{LOOKING} {progress.share:.0%}")
 
     def _add(self, finding: Finding) -> None:
         self._findings.append(finding)
@@ -85,8 +90,8 @@ Enter on a finding puts the settings that help into the form, or shows the place
         """Do what helps against a finding."""
         message.stop()
         finding = message.finding
-        if finding.remedy:
-            self.dismiss(finding.remedy)
+        if finding.remedy or finding.action:
+            self.dismiss(finding)
         elif finding.place is not None:
             self._show_place(finding.place)
 

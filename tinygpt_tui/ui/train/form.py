@@ -14,8 +14,9 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Button, Select, Static
 
-from tinygpt_tui.doctor.rounds import changes_in_words
+from tinygpt_tui.doctor.rounds import changes_in_words, left_out_by
 from tinygpt_tui.errors import TinyGPTError
+from tinygpt_tui.events.training import Finding
 from tinygpt_tui.exports.forms import destinations
 from tinygpt_tui.packages import TRAINING, missing
 from tinygpt_tui.planning.machine import read_machine
@@ -212,12 +213,17 @@ class TrainForm(Vertical):
     def action_doctor(self) -> None:
         if self.settings is None or self.state.facts is None:
             return
-        case = Case(corpus=self.state.facts.reference, training=self.settings, start=self.state.start)
+        case = Case(
+            corpus=self.state.facts.reference, training=self.settings, start=self.state.start, own=self.corpus.is_own
+        )
 
-        def apply(changes: dict[str, str] | None) -> None:
-            if changes:
-                self.change(changes)
-                self.notify(f"changed in the form: {changes_in_words(changes)}", markup=False)
+        def apply(finding: Finding | None) -> None:
+            if finding is not None and finding.remedy:
+                self.change(finding.remedy)
+                self.notify(f"changed in the form: {changes_in_words(finding.remedy)}", markup=False)
+            elif finding is not None and (kind := left_out_by(finding)):
+                self.corpus.leave_out(kind)
+                self.notify(f"{kind} are left out: the text is read again")
 
         self.app.push_screen(
             DraftDoctorScreen(case, self.state.draft.advice(self.state.facts, self.state.machine)), apply
