@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from tinygpt_tui import paths
-from tinygpt_tui.corpora.catalog import CatalogRow, CorpusEntry
+from tinygpt_tui.corpora.catalog import FETCHED, CatalogRow, CorpusEntry, find_corpus
 from tinygpt_tui.corpora.download import Downloaded, download
-from tinygpt_tui.errors import DownloadError, StorageError
+from tinygpt_tui.errors import DownloadError, NotFoundError, StorageError
 
 CONTENT = bytes(range(65, 91)) * 20_000
+ELSEWHERE = {"/a/my%20notes.tar.txt?x=1": "/whole", "/loop": "/loop", "/file": "file:///etc/passwd"}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -34,10 +35,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Location", "/whole")
             self.end_headers()
             return
+        if self.path in ELSEWHERE:
+            self.send_response(302)
+            self.send_header("Location", ELSEWHERE[self.path])
+            self.end_headers()
+            return
+        if self.path == "/packed.txt":
+            body = CONTENT[:100]
         if body is None:
             self.send_error(404)
             return
         self.send_response(200)
+        if self.path == "/packed.txt":
+            self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(len(CONTENT) if self.path == "/broken" else len(body)))
         self.end_headers()
         try:
@@ -142,3 +152,53 @@ def test_a_folder_that_cannot_be_made(address: str) -> None:
     folder.write_bytes(b"in the way")
     with pytest.raises(StorageError):
         list(download(entry(f"{address}/whole")))
+
+
+def test_a_file_at_an_address(address: str) -> None:
+    """It is fetched once, under its name, and is a text of the user's."""
+    where = f"{address}/a/my%20notes.tar.txt?x=1"
+    entry = find_corpus(where)
+    assert (entry.name, entry.here, entry.own) == ("my-notes", False, True)
+    last = list(download(entry))[-1]
+    assert last.done == last.total == len(CONTENT)
+    found = find_corpus(where)
+    assert found.path == last.path
+    assert Path(str(found.path)).read_bytes() == CONTENT
+    assert str(found.path).endswith(".tar.txt")
+    other = find_corpus(f"{address}/b/my%20notes.tar.txt")
+    assert not other.here
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("/nothing.txt", "404"),
+        ("/broken", "could not be fetched"),
+        ("/loop", "redirects"),
+        ("/file", "protocol"),
+        ("/packed.txt", "comes packed"),
+        ("/longer", "more than"),
+    ],
+)
+def test_what_does_not_arrive_leaves_nothing(
+    path: str, reason: str, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tinygpt_tui.corpora.download.LARGEST", len(CONTENT) + 1)
+    with pytest.raises(DownloadError, match=reason) as caught:
+        list(download(find_corpus(address + path)))
+    assert caught.value.hint
+    assert not [file for file in (paths.data_folder() / FETCHED).rglob("*") if file.is_file()]
+
+
+def test_an_address_that_is_stopped_leaves_nothing(address: str) -> None:
+    steps = download(find_corpus(f"{address}/whole"))
+    next(steps)
+    steps.close()  # type: ignore[attr-defined]
+    assert not find_corpus(f"{address}/whole").here
+    assert not [file for file in (paths.data_folder() / FETCHED).rglob("*") if file.is_file()]
+
+
+@pytest.mark.parametrize("name", ["file:///etc/passwd", "ftp://here.org/a.txt", "http:/here"])
+def test_other_addresses_are_no_corpora(name: str) -> None:
+    with pytest.raises(NotFoundError):
+        find_corpus(name)

@@ -86,7 +86,7 @@ class TrainBench(AppInUse):
         self.row(name).box.value = text
         await self.pilot.pause()
 
-    async def choose(self, path: Path) -> None:
+    async def choose(self, path: Path | str) -> None:
         """Choose a text file through the dialog."""
         await self.pilot.press("alt+o")
         await self.until(lambda: self.app.screen.is_modal)

@@ -13,7 +13,7 @@ from tinygpt_tui.words import size
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--download", metavar="NAME", help="download this corpus")
+    parser.add_argument("--download", metavar="NAME|ADDRESS", help="download this corpus, or a file of the web")
     parser.add_argument(
         "--clear-cache",
         action="store_true",
@@ -26,7 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.clear_cache:
         notify(f"removed {size(clear())} of the cache")
     if arguments.download:
-        return _download(arguments.download)
+        fetch(arguments.download)
+        return 0
     if arguments.clear_cache:
         return 0
     rows = [
@@ -46,7 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _download(name: str) -> int:
+def fetch(name: str) -> None:
+    """Download a corpus or an address, unless it is here. Raises NotFoundError, DownloadError, StorageError."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -55,11 +57,10 @@ def _download(name: str) -> int:
     entry = find_corpus(name)
     if entry.here:
         notify(f"{entry.row.title} is already downloaded: {entry.path}")
-        return 0
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(file=sys.stderr), transient=True, disable=is_plain()) as progress:
-        bar = progress.add_task(entry.row.title, total=entry.row.bytes)
+        bar = progress.add_task(entry.row.title, total=None)
         for state in download(entry):
-            progress.update(bar, completed=state.done)
+            progress.update(bar, completed=state.done, total=state.total or None)
     notify(f"{entry.row.title} is in {state.path}")
-    return 0

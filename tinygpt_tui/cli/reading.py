@@ -9,9 +9,10 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import TypeVar
 
+from tinygpt_tui.cli.data import fetch
 from tinygpt_tui.cli.flags import text_argument
 from tinygpt_tui.cli.output import can_draw, notify
-from tinygpt_tui.corpora.catalog import CorpusEntry, find_corpus, require_corpus
+from tinygpt_tui.corpora.catalog import CorpusEntry, find_corpus, is_address, require_corpus
 from tinygpt_tui.corpora.conversations import listed, looks_like_a_play
 from tinygpt_tui.corpora.corpus import Corpus, CorpusText
 from tinygpt_tui.corpora.encodings import AUTO, check_encoding
@@ -37,9 +38,12 @@ def read_corpus_text(path: Path, encoding: str = AUTO) -> CorpusText:
 def open_corpus(arguments: argparse.Namespace) -> tuple[CorpusEntry, CorpusText]:
     """Return the corpus that the flags name and its text; of one that was gathered, say what was understood.
 
-    Raises NotFoundError, CorpusError, StorageError, UsageError.
+    An address is downloaded once. Raises NotFoundError, CorpusError, DownloadError, StorageError, UsageError.
     """
     replies = tuple(filter(None, (role.strip() for role in text_argument(arguments.replies).split(","))))
+    for name in arguments.corpus:
+        if is_address(name) and not find_corpus(name).here:
+            fetch(name)
     found = [require_corpus(name) for name in arguments.corpus]
     entry, path = found[0]
     choices = Choices(

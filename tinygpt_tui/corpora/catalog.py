@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import hashlib
+import re
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -16,6 +19,7 @@ from tinygpt_tui.platforms import own_command
 from tinygpt_tui.reading import check_kind, decode_toml
 
 CATALOG = "CATALOG.toml"
+FETCHED = "fetched"  # the folder of what came from addresses
 
 
 class CatalogRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,11 +77,13 @@ def list_corpora() -> list[CorpusEntry]:
 
 
 def find_corpus(name: str) -> CorpusEntry:
-    """Return the corpus that `name` means: a catalogue name, or a file, a folder or a glob.
+    """Return the corpus that `name` means: a catalogue name, or a file, a folder, a glob or an address.
 
     Raises NotFoundError, StorageError for what is neither a file nor a folder; a corpus that must be downloaded first
     is returned with `path` None.
     """
+    if is_address(name):
+        return _at_address(name)
     entries = {entry.name: entry for entry in list_corpora()}
     if (entry := paths.find_named(entries, name)) is not None:
         return entry
@@ -96,6 +102,23 @@ def find_corpus(name: str) -> CorpusEntry:
     raise NotFoundError(
         f"no corpus and no file is called {name!r}", f"corpora: {', '.join(entries)}; or a file, a folder or a glob"
     )
+
+
+def is_address(name: str) -> bool:
+    """Whether a corpus of that name is a file of the web."""
+    return name.lower().startswith(("https://", "http://"))
+
+
+def _at_address(address: str) -> CorpusEntry:
+    """Return the corpus at an address: its file is kept under the address's name and hash."""
+    name = PurePosixPath(unquote(urlsplit(address).path)).name
+    stem, *suffixes = name.split(".")
+    title = re.sub(r"[^\w-]+", "-", stem).strip("-_")[:40] or "text"
+    suffix = "".join(f".{one}" for one in suffixes[-2:] if re.fullmatch(r"[A-Za-z0-9-]{1,8}", one))
+    file = f"{FETCHED}/{title}-{hashlib.sha256(address.encode()).hexdigest()[:8]}{suffix}"
+    row = CatalogRow(title=title, description=address, file=file, licence="", url=address)
+    place = paths.data_folder() / file
+    return CorpusEntry(name=title, row=row, path=str(place) if is_file(place) else None)
 
 
 def require_corpus(name: str) -> tuple[CorpusEntry, Path]:

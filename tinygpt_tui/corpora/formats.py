@@ -24,12 +24,14 @@ from urllib.parse import unquote
 
 from tinygpt_tui.corpora.conversations import Dialogues, Turns, conversation_in
 from tinygpt_tui.corpora.encodings import AUTO, HEAD, check_beginning, decode
-from tinygpt_tui.errors import CorpusError, UsageError
+from tinygpt_tui.corpora.parquet import parquet_records
+from tinygpt_tui.errors import CorpusError, MissingPackageError, UsageError
 from tinygpt_tui.reading import LARGEST_JSON, Damage
 from tinygpt_tui.reading import decode as decode_json
 
+PARQUET = ".parquet"
 PACKED = frozenset({".gz", ".xz", ".zip", ".epub"})
-RECORDS = frozenset({".jsonl", ".ndjson", ".json", ".csv", ".tsv"})
+RECORDS = frozenset({".jsonl", ".ndjson", ".json", ".csv", ".tsv", PARQUET})
 PAGES = frozenset({".html", ".htm", ".xhtml"})
 TEXTS = frozenset({".txt", ".md", ".rst", ".text", ".markdown", ".org", ".tex"})
 LARGEST_RECORDS = 256 << 20  # bytes of a .json, which is decoded as a whole
@@ -122,6 +124,8 @@ def documents_in(name: str, file: IO[bytes], size: int, choices: Choices, seen: 
                 yield _text(name, _whole(file, LARGEST_TEXT), choices, seen)
     except UsageError:
         raise
+    except MissingPackageError as error:
+        seen.leave_out(name, f"{error.message}; {error.hint}")
     except CorpusError as error:
         seen.leave_out(name, error.reason)
     except UNREADABLE as error:
@@ -279,7 +283,9 @@ def page_text(page: str) -> str:
 
 def _records(name: str, file: IO[bytes], suffix: str, choices: Choices, seen: Seen) -> Iterator[Any]:
     """Yield the records of a file: objects, or plain texts."""
-    if suffix == ".json":
+    if suffix == PARQUET:
+        yield from parquet_records(file)
+    elif suffix == ".json":
         yield from _records_of(decode_json(_whole(file, LARGEST_RECORDS)))
     elif suffix in (".csv", ".tsv"):
         csv.field_size_limit(LARGEST_JSON)

@@ -351,7 +351,9 @@ def _nothing(name: str, seen: Seen, files: int) -> CorpusError:
         return CorpusError(f"{name} has no files in it", "choose a folder with texts in it")
     if files == 1 and len(seen.left_out) == 1:
         ((reason, names),) = seen.left_out.items()
-        return CorpusError(f"{printable_name(names[0])}: {reason}", "choose another file, or another --field")
+        return CorpusError(
+            f"{printable_name(names[0])}: {reason}", "get it again, or choose another file or another --field"
+        )
     why = "; ".join(f"{printable_name(names[0])}: {reason}" for reason, names in seen.left_out.items())
     return CorpusError(
         f"{name} has no text in it" + (f": {why}" if why else ""), "choose other files: .txt, .md, .jsonl …"

@@ -44,7 +44,7 @@ class Spot(msgspec.Struct, frozen=True):
 
 
 class Survey(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found; units are documents or, in a text that is one document, its paragraphs but for the short ones."""
+    """What was found; units are documents or, in a text that is one document, its paragraphs except the short ones."""
 
     characters: int
     different: int
@@ -90,7 +90,7 @@ def surveying(text: CorpusText, validation_share: float) -> Generator[float, Non
 def _surveyed(text: CorpusText, validation_share: float) -> Generator[float, None, Survey]:
     split = text.place_of_split(validation_share)
     copies, near, closely = _Copies(split), _NearCopies(split), _Closely()
-    each = -(-text.characters // SAMPLE)  # of so many pieces one is examined closely
+    each = -(-text.characters // SAMPLE)  # one of that many pieces is examined closely
     shortest = 1 if text.documents else SHORTEST
     read = behind = 0
     for number, (piece, units) in enumerate(_with_units(cut(text.parts), BOUNDARY if text.documents else PARAGRAPH)):

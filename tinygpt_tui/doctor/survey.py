@@ -44,10 +44,9 @@ def survey_findings(survey: Survey, *, own: bool) -> Iterator[Finding]:
 
 
 def _size(survey: Survey) -> str:
-    shares = [f"{name} {share:.0%}" for name, share in survey.scripts.items() if share >= SMALLEST_SCRIPT]
-    script = (
-        f"; letters: {', '.join(shares)}" if len(shares) > 1 else f"; {shares[0].split()[0]} letters" if shares else ""
-    )
+    scripts = [f"{name} {share:.0%}" for name, share in survey.scripts.items() if share >= SMALLEST_SCRIPT]
+    script = f"; letters: {', '.join(scripts)}" if len(scripts) > 1 else ""
+    script = f"; {scripts[0].split()[0]} letters" if len(scripts) == 1 else script
     part = f"; {survey.examined:.1%} of it was examined closely" if survey.examined < 1 else ""
     return (
         f"{survey.characters:,} characters, {survey.different:,} different{script}; the longest line has "

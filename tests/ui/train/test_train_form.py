@@ -13,6 +13,7 @@ from train_bench import ScriptedRun, TrainBench, train_tab
 from tinygpt_tui.corpora.catalog import CorpusEntry
 from tinygpt_tui.corpora.download import Downloaded
 from tinygpt_tui.errors import DownloadError
+from tinygpt_tui.paths import data_folder
 from tinygpt_tui.planning.machine import Machine, save_machine
 from tinygpt_tui.planning.tokens import suggestion
 from tinygpt_tui.settings.fields import changed
@@ -310,6 +311,27 @@ async def test_a_download_that_fails_says_why(monkeypatch: pytest.MonkeyPatch) -
         await bench.pilot.click("#corpus-download")
         await bench.until(lambda: "check the connection" in bench.text(".-facts"))
         assert not bench.form.corpus.fetching
+
+
+async def test_an_address_is_downloaded_and_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    address = "https://here.org/a/notes.txt"
+
+    def download(entry: CorpusEntry) -> Iterator[Downloaded]:
+        assert entry.row.url == address
+        place = data_folder() / entry.row.file
+        yield Downloaded(10, 0)
+        place.parent.mkdir(parents=True)
+        place.write_text("the notes of a day\n" * 400)
+        yield Downloaded(7600, 7600, str(place))
+
+    monkeypatch.setattr(train_corpus, "download", download)
+    async with train_tab() as bench:
+        await bench.read()
+        await bench.choose(address)
+        await bench.until(lambda: address in bench.text(".-facts"))
+        await bench.pilot.click("#corpus-download")
+        await bench.until(lambda: bench.form.state.facts and bench.form.state.facts.reference.name == "notes")
+        assert bench.form.corpus.is_own
 
 
 async def test_the_row_in_use_is_told_by_more_than_colour() -> None:

@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from tinygpt_tui.corpora.catalog import CorpusEntry, find_corpus, list_corpora
+from tinygpt_tui.corpora.catalog import CorpusEntry, find_corpus, is_address, list_corpora
 from tinygpt_tui.corpora.download import Downloaded, download
 from tinygpt_tui.corpora.encodings import AUTO
 from tinygpt_tui.corpora.formats import AS_IT_IS, Choices, LeftOut
@@ -28,11 +28,22 @@ SHOWN_EACH = 0.01  # of a text
 
 
 class ChooseTextScreen(ChooseFileScreen):
-    """Dismisses with a file, a folder or a glob."""
+    """Dismisses with a file, a folder or a glob; or with a path that means nothing, where `address` is set."""
 
     WHAT = "choose a text, or a folder of texts"
-    PLACEHOLDER = "path of a file, or its name in this folder; *.md chooses several"
+    PLACEHOLDER = "path of a file, or its name in this folder; *.md: several; or https://…"
     FOLDERS = True
+
+    def __init__(self, start: Path) -> None:
+        super().__init__(start)
+        self.address = ""  # chosen in place of a path
+
+    def _choose(self, typed: str) -> None:
+        if is_address(typed.strip()):
+            self.address = typed.strip()
+            self.dismiss(Path(typed))
+        else:
+            super()._choose(typed)
 
 
 class TrainCorpus(Vertical):
@@ -94,18 +105,19 @@ class TrainCorpus(Vertical):
             if path is None:
                 return
             try:
-                self.choose_file(str(path))
+                self.choose_file(screen.address or str(path))
             except TinyGPTError as error:
                 self.post_message(Failed(error))
 
-        self.app.push_screen(ChooseTextScreen(Path.cwd()), choose)
+        screen = ChooseTextScreen(Path.cwd())
+        self.app.push_screen(screen, choose)
 
     def on_train_corpus_picker_file_wanted(self, message: TrainCorpusPicker.FileWanted) -> None:
         message.stop()
         self.ask_for_file()
 
     def choose_file(self, path: str, encoding: str = AUTO) -> None:
-        """Choose a file, a folder or a glob. Raises NotFoundError."""
+        """Choose a file, a folder, a glob or an address. Raises NotFoundError."""
         entry = find_corpus(path)
         if entry.name not in {known.name for known in self._files}:
             self._files = [*self._files, entry]
@@ -194,7 +206,7 @@ class TrainCorpus(Vertical):
                 for part in progress:
                     if worker.is_cancelled:
                         return
-                    percent = part.done * 100 // max(1, part.total)
+                    percent = part.done * 100 // part.total if part.total else part.done >> 20
                     if percent > shown or part.path is not None:
                         shown = percent
                         self.post_message(self._Arrived(entry, part))
@@ -255,4 +267,7 @@ class TrainCorpus(Vertical):
         self._picker.show_progress(part.done, part.total)
         if part.path is not None:
             self.fetching = False
-            self._choose(find_corpus(self._chosen.name))
+            if self._chosen.own:
+                self.choose_file(self._chosen.row.url)
+            else:
+                self._choose(find_corpus(self._chosen.name))

@@ -20,6 +20,18 @@ TURNS = {"auto": "of conversations in records", "play": "and of lines of NAME:",
 DOCUMENTS = {"auto": "each file and record", "lines": "each line", "none": "none: all is one text"}
 
 
+class SignedCheckbox(Checkbox):
+    """Shows its state by a sign, not by colour alone."""
+
+    BUTTON_INNER = " "
+
+    def watch_value(self) -> None:
+        """Show the state that is new."""
+        self.BUTTON_INNER = "x" if self.value else " "
+        super().watch_value()
+        self.refresh()
+
+
 class TrainCorpusPicker(Vertical):
     """Shows the corpora and what is known of the chosen one; it reads and downloads nothing itself."""
 
@@ -108,7 +120,7 @@ the result, and a list below offers others.
         with Horizontal(classes="-line -left-out"):
             yield Static("leave out", classes="-title")
             for kind in get_args(LeftOut):
-                yield Checkbox(kind, compact=True, id=f"left-out-{kind}")
+                yield SignedCheckbox(kind, compact=True, id=f"left-out-{kind}")
         with Horizontal(classes="-download"):
             yield Button("Download", compact=True, id="corpus-download", classes="-waiting", variant="primary")
             yield ProgressBar(show_eta=False, classes="-fetching")
@@ -168,12 +180,13 @@ the result, and a list below offers others.
         """Show that the text must be downloaded first, and the result of the last attempt."""
         row = entry.row
         said = f"{message} " if message else ""
-        self._show_state(f"{said}not on this machine yet: {size(row.bytes)}, {row.licence}", away=True)
+        what = row.url if entry.own else f"{size(row.bytes)}, {row.licence}"
+        self._show_state(f"{said}not on this machine yet: {what}", away=True)
 
     def show_progress(self, done: int, total: int) -> None:
         """Show how much is downloaded."""
         self.add_class("-fetching")
-        self.query_one(ProgressBar).update(total=total, progress=done)
+        self.query_one(ProgressBar).update(total=total or None, progress=done)
 
     def _show_state(self, text: str, *, away: bool = False, invalid: bool = False, unsure: bool = False) -> None:
         self.set_class(unsure, "-unsure")
