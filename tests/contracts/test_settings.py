@@ -38,6 +38,7 @@ RUNS: dict[str, tuple[Any, dict[str, Any]]] = {
     "steps": (7, {}),
     "minutes": (0.01, {}),
     "batch_size": (5, {}),
+    "windows": ("documents", {}),
     "optimizer": ("adamw", {}),
     "learning_rate": (2e-2, {}),
     "embedding_rate": (2e-2, {}),

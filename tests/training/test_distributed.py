@@ -9,26 +9,31 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 import torch
-from makers import TEXT, make_run
+from makers import TEXT, make_run, small_training
 from torch import Tensor
 
 from tinygpt_tui import paths, platforms
+from tinygpt_tui.checkpoints.card import read_config
 from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.corpora import read
+from tinygpt_tui.corpora.corpus import CorpusText
 from tinygpt_tui.errors import RunError, UsageError
 from tinygpt_tui.events.training import Evaluation, RunEnded, RunStarted, Step, TrainingEvent
 from tinygpt_tui.runs.control import Control
-from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.runs.folder import RunFolder, StartingModel
 from tinygpt_tui.runs.index import find_run
 from tinygpt_tui.runs.journal import read_journal
+from tinygpt_tui.tokenizers.documents import BOUNDARY
 from tinygpt_tui.training import distributed, loop
 from tinygpt_tui.training.distributed import SUMMING, WAITING, Action, ProcessGroup, Setup, join, rendezvous_store
 from tinygpt_tui.training.helper import help_train
 from tinygpt_tui.training.loop import Training
 from tinygpt_tui.training.run import run_training
+from tinygpt_tui.training.vocabulary import tokenizer_for
 from tinygpt_tui.workers.processes import process_group_of
 
 MODERN = {"positions": "rotary", "qk_norm": True, "token_shift": 2, "tied_head": False, "ngram_rows": 32}
@@ -65,6 +70,48 @@ def test_the_same_curve_as_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [event.validation_loss for event in two if isinstance(event, Evaluation)] == pytest.approx(
         [event.validation_loss for event in one if isinstance(event, Evaluation)], rel=2e-4
     )
+
+
+@pytest.mark.slow
+def test_an_adapter_has_the_same_curve_as_in_one_process() -> None:
+    """The helper gets the base's weights and the embeddings of new characters with the first step."""
+
+    def adapter(name: str, **changes: int) -> RunFolder:
+        run = make_run(name, batch_size=5, lora=2, **changes)
+        path = paths.models_folder() / "base"
+        config = read_config(path)
+        start = StartingModel(name="base", path=str(path), tokens=config.architecture.vocab_size)
+        settings = run.read_settings()
+        training = msgspec.structs.replace(settings.training, architecture=config.architecture)
+        run.write_settings(msgspec.structs.replace(settings, start=start, training=training))
+        return run
+
+    train(make_run("base", TEXT[:1500].replace("a", "e"), steps=4))
+    one, two = train(adapter("one")), train(adapter("two", processes=2))
+    assert (ended(two).reason, ended(two).message) == ("finished", "")
+    assert losses(two) == pytest.approx(losses(one), rel=2e-4)
+    assert losses(two)[-1] < losses(two)[0]
+
+
+def test_two_processes_have_the_gradient_of_one_however_long_their_documents_are() -> None:
+    names = "".join(f"{name}{BOUNDARY}" for name in ("ann", "bob", "cleopatra", "dan", "eve", "al") * 8)
+    text = CorpusText.of(names, names.count(BOUNDARY))
+    settings = small_training(windows="documents", batch_size=7)
+    corpus = text.split(settings, tokenizer_for("characters", text, settings.validation_share))
+    architecture = msgspec.structs.replace(settings.architecture, vocab_size=corpus.tokenizer.size)
+    settings = msgspec.structs.replace(settings, architecture=architecture)
+
+    def backward(rank: int, size: int) -> tuple[float, Tensor, float]:
+        group = ProcessGroup(rank, size)
+        training = Training(settings, corpus, torch.device("cpu"), group=group)
+        loss = training._backward().item()
+        gradient = torch.cat([one.grad.flatten() for one in training.model.parameters() if one.grad is not None])
+        return loss, gradient, group.share(7)
+
+    whole, gradient, _ = backward(0, 1)
+    halves = [backward(rank, 2) for rank in range(2)]
+    assert sum(loss * share for loss, _, share in halves) == pytest.approx(whole, rel=1e-5)
+    torch.testing.assert_close(halves[0][1] * halves[0][2] + halves[1][1] * halves[1][2], gradient)
 
 
 @pytest.mark.slow

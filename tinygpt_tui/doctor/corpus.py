@@ -31,6 +31,7 @@ PIECE_CHARACTERS, PIECE_TOKENS = 64, 16
 HINT_SHARE, WARNING_SHARE = 0.01, 0.1
 TOKENS_AT_ONCE = 1 << 22
 MOST_PIECES = 1 << 16  # of a large split, evenly spread, tell enough
+FILTER_BITS = 20
 UNSEEN_SHARE = 0.001
 
 
@@ -194,10 +195,13 @@ def repeated(ids: Ids, pieces: Ids, size: int) -> NDArray[np.bool_]:
     rolling = RollingHash(length, TOKENS_AT_ONCE + length)
     wanted = rolling.whole(table[pieces])
     order = np.argsort(wanted)
+    may_be = np.zeros(1 << FILTER_BITS, dtype=np.bool_)  # it rules most windows out, fast
+    may_be[wanted >> np.uint64(64 - FILTER_BITS)] = True
     found = np.zeros(count, dtype=np.bool_)
     for start in range(0, len(ids) - length + 1, TOKENS_AT_ONCE):
         part = ids[start : start + TOKENS_AT_ONCE + length - 1]
         here = rolling.windows(table[part])
+        here = here[may_be[here >> np.uint64(64 - FILTER_BITS)]]
         places = np.minimum(np.searchsorted(wanted[order], here), count - 1)
         found[places[wanted[order][places] == here]] = True
     # `found` counts by the sorted hashes; equal pieces have one place there and all of them are found.

@@ -101,12 +101,9 @@ def _of_run(settings: TrainingSettings, processes: int) -> Iterator[Problem]:
         )
     if stateful and settings.mix_old:
         yield Problem("mix_old", "a recurrent model reads one text in its order", "choose 0")
-    if settings.windows == "documents":
-        if settings.mix_old:
-            yield Problem("mix_old", "the starting model's own text has windows that begin anywhere", "choose 0")
-        if processes > 1:
-            yield Problem("processes", "documents of different lengths are not shared among processes", "choose 1")
-    elif stateful and processes > 1:
+    if settings.windows == "documents" and settings.mix_old:
+        yield Problem("mix_old", "the starting model's own text has windows that begin anywhere", "choose 0")
+    if stateful and settings.windows == "anywhere" and processes > 1:
         yield Problem("processes", "a recurrent model passes its memory from step to step in one process", "choose 1")
 
 

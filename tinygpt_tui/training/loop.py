@@ -219,8 +219,8 @@ class Training:
     def _loss(self, inputs: Tensor, targets: Tensor, learned: float) -> Tensor:
         """Return the mean loss, a scalar, of `inputs` and `targets` (B, T).
 
-        Of conversations it is the sum over `learned`, this process's share of the targets in replies: a process may
-        have more of them than another.
+        Of conversations and documents it is the sum over `learned`, this process's share of the targets that are
+        counted: a process may have more of them than another.
         """
         with self.precision():
             if self._bptt:
@@ -231,7 +231,7 @@ class Training:
             if self.teacher is not None:
                 counted = goals != IGNORED
                 goals, logits = self._probabilities(self.teacher, inputs)[counted], logits[counted]
-        if self.corpus.replies is None:
+        if self.corpus.replies is None and self.settings.windows == "anywhere":
             return F.cross_entropy(logits, goals)
         return F.cross_entropy(logits, goals, reduction="sum") / max(learned, 1)
 
