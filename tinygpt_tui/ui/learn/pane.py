@@ -70,7 +70,7 @@ stays, and the key in its border comes back to it.
         bind("enter", "go", "Next", "lesson.next_part", "The next part, or the line for your answer"),
         bind("enter", "answer", "Answer", "lesson.answer", "Type your answer"),
         bind("h", "hint", "Hint", "lesson.hint", "A hint; press again for another one"),
-        bind("n", "next", "Next lesson", "lesson.next", "Open the next lesson that is not done"),
+        bind("n", "next", "Skip", "lesson.next", "Open the next lesson that is not done"),
         bind("l", "list", "List", "lesson.list", "All lessons"),
         bind("left", "part(-1)", "Parts", "lesson.part", "The part before this one", display="←→"),
         bind_hidden("right", "part(1)", "Part after", "lesson.part_on", "The part after this one"),

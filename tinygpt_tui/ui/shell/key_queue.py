@@ -21,6 +21,7 @@ from tinygpt_tui.ui.shell.tab_screen import TabScreen
 Typed = events.Key | events.Paste
 PATIENCE_S = 2.0  # then the next key is passed on anyway: a key must never block the app
 READING_S = 10.0  # the same, for what is read from the disk
+LINE_END = "ctrl+j"  # what a terminal makes of Enter until the app has it
 
 
 class KeyQueue:
@@ -31,17 +32,22 @@ class KeyQueue:
         self._app, self._give = app, give
         self._waiting: deque[Typed] = deque()
         self._handing: asyncio.Task[None] | None = None
+        self._is_start = True  # every key so far had to wait
 
     async def put(self, event: Typed) -> None:
         """Pass a key on, now or soon."""
+        try:
+            before, missing = self._target(), self._missing(event)
+        except (NoScreen, ScreenStackError):
+            return  # before the first screen, and after the last one, a key has no receiver
+        if missing is None:
+            self._is_start = False
+        elif self._is_start and isinstance(event, events.Key) and event.key == LINE_END:
+            event = events.Key("enter", "\r")
         if self._handing is not None:
             self._waiting.append(event)
             return
-        try:
-            before = self._target()
-        except (NoScreen, ScreenStackError):
-            return  # before the first screen, and after the last one, a key has no receiver
-        if self._missing(event) is None:
+        if missing is None:
             await self._give(event)
         else:
             self._waiting.append(event)
