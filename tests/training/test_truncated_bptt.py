@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import msgspec
+import numpy as np
+import pytest
 import torch
 from makers import small_corpus, small_training
+from numpy.typing import NDArray
 
+from tinygpt_tui.corpora.streams import rows_of_old
 from tinygpt_tui.events.training import Evaluation, Step
 from tinygpt_tui.settings.architecture import LSTMSettings, RNNSettings
 from tinygpt_tui.training.evaluate import whole_loss
@@ -45,6 +51,40 @@ def test_a_run_that_is_gone_on_with_ends_in_the_same_weights() -> None:
     list(second.events())
     for name, weight in whole.model.state_dict().items():
         assert torch.equal(weight, second.model.state_dict()[name]), name
+
+
+def test_an_old_text_is_mixed_in_and_its_rows_are_carried_and_resumed_too() -> None:
+    def mixed() -> Training:
+        settings = msgspec.structs.replace(small_training(steps=11, evaluate_every=4, mix_old=0.3), architecture=NET)
+        settings, corpus = small_corpus(settings)
+        corpus = dataclasses.replace(corpus, old=corpus.train[::-1][:150].copy())
+        return Training(settings, corpus, torch.device("cpu"))
+
+    whole, first, second = (mixed() for _ in range(3))
+    old = whole.corpus.old
+    for step in (0, 3, 40):
+        inputs, _ = whole._windows.batch(step)
+        assert len(inputs) == 8
+        assert all(_is_in(row, old) for row in inputs[6:])  # 0.3 of 8 rows
+        assert not all(_is_in(row, old) for row in inputs[:6])
+    list(whole.events())
+    for event in first.events():
+        if isinstance(event, Step) and event.step == 6:
+            break
+    second.load_state(first.state())
+    list(second.events())
+    assert all(
+        torch.equal(one, two) for one, two in zip(whole.model.parameters(), second.model.parameters(), strict=True)
+    )
+
+
+def _is_in(row: NDArray[np.int64], ids: NDArray[np.int64]) -> bool:
+    return any((ids[start : start + len(row)] == row).all() for start in range(len(ids) - len(row) + 1))
+
+
+@pytest.mark.parametrize(("batch_size", "share", "rows"), [(2, 0.01, 1), (2, 0.9, 1), (10, 0.3, 3), (16, 0.1, 2)])
+def test_each_of_two_texts_has_a_row(batch_size: int, share: float, rows: int) -> None:
+    assert rows_of_old(batch_size, share) == rows
 
 
 def test_it_learns_what_lies_further_back_than_a_window() -> None:

@@ -38,3 +38,28 @@ class Streams:
         phase = int(np.random.default_rng((self._seed, epoch)).integers(self._phases))
         starts = np.minimum(self._starts + phase + place * self._block_size, self._last_start)
         return targets_of(self._ids, starts, self._block_size, self._replies)
+
+
+class MixedStreams:
+    """The streams of two texts in one batch: its first rows are from the new one, its last from the old one.
+
+    Wherever one of the texts starts again, both do with an empty memory.
+    """
+
+    def __init__(self, new: Streams, old: Streams) -> None:
+        self._new, self._old = new, old
+
+    def is_start(self, step: int) -> bool:
+        """See Streams."""
+        return self._new.is_start(step) or self._old.is_start(step)
+
+    def batch(self, step: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """See Streams."""
+        parts = self._new.batch(step), self._old.batch(step)
+        inputs, targets = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return inputs, targets
+
+
+def rows_of_old(batch_size: int, share: float) -> int:
+    """Return how many rows of a batch, 2 or more, are from the old text: `share` (0 to 1) of them, at least one."""
+    return min(batch_size - 1, max(1, round(batch_size * share)))

@@ -99,8 +99,8 @@ def _of_run(settings: TrainingSettings, processes: int) -> Iterator[Problem]:
             f"{settings.batch_size} cannot be split among {processes} processes",
             f"choose {processes} or more",
         )
-    if stateful and settings.mix_old:
-        yield Problem("mix_old", "a recurrent model reads one text in its order", "choose 0")
+    if stateful and settings.mix_old and settings.batch_size < 2:
+        yield Problem("batch_size", "a recurrent model reads each of two texts in a row of its own", "choose 2 or more")
     if settings.windows == "documents" and settings.mix_old:
         yield Problem("mix_old", "the starting model's own text has windows that begin anywhere", "choose 0")
     if stateful and settings.windows == "anywhere" and processes > 1:

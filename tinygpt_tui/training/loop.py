@@ -16,7 +16,7 @@ from tinygpt_tui.architectures.table import build
 from tinygpt_tui.corpora.batches import Batches, MixedWindows, ShuffledRows, Windows
 from tinygpt_tui.corpora.corpus import Corpus
 from tinygpt_tui.corpora.rows import IGNORED, rows_of
-from tinygpt_tui.corpora.streams import Streams
+from tinygpt_tui.corpora.streams import MixedStreams, Streams, rows_of_old
 from tinygpt_tui.errors import RunError
 from tinygpt_tui.events.training import Evaluation, Note, RolledBack, Sample, Step, TeacherMeasured, TrainingEvent
 from tinygpt_tui.planning.time_budget import TimeBudget
@@ -96,7 +96,12 @@ class Training:
             self._tokens_a_step = settings.batch_size * rows.tokens / len(rows)
         elif settings.architecture.is_stateful:
             block_size = settings.architecture.block_size
-            streams = Streams(corpus.train, block_size, settings.batch_size, settings.seed, replies)
+            mixes = settings.mix_old and len(corpus.old)
+            of_old = rows_of_old(settings.batch_size, settings.mix_old) if mixes else 0
+            streams: Streams | MixedStreams
+            streams = Streams(corpus.train, block_size, settings.batch_size - of_old, settings.seed, replies)
+            if of_old:
+                streams = MixedStreams(streams, Streams(corpus.old, block_size, of_old, settings.seed, replies))
             self._windows = streams
             self._bptt = TruncatedBPTT(streams)
         else:
