@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,7 +14,11 @@ from tinygpt_tui.corpora.near_copies import near_copies, signatures
 from tinygpt_tui.corpora.personal import Kind, found_in, without
 from tinygpt_tui.corpora.survey import Survey, surveying
 from tinygpt_tui.doctor.survey import survey_findings
+from tinygpt_tui.planning.estimate import advice, estimate
+from tinygpt_tui.planning.machine import Machine
 from tinygpt_tui.progress import exhausted
+from tinygpt_tui.settings.architecture import GPTSettings
+from tinygpt_tui.settings.training import TrainingSettings
 from tinygpt_tui.tokenizers.documents import BOUNDARY
 
 WORDS = [f"{first}{second}" for first in ("ka", "lo", "mi", "nu", "re") for second in ("ton", "bel", "shi", "gor")]
@@ -110,6 +115,10 @@ def test_many_different_characters_get_another_tokenizer() -> None:
     (finding,) = (one for one in survey_findings(found, own=True) if one.check == "characters")
     assert finding.text.startswith("10,000 different")
     assert finding.remedy == {"tokenizer": "bpe:2048"}
+    settings = TrainingSettings(architecture=GPTSettings(vocab_size=10_000))
+    assert finding in advice(settings, estimate(settings, 10_000, Machine()))
+    pieces = msgspec.structs.replace(settings, tokenizer="bpe:9744")
+    assert "characters" not in {one.check for one in advice(pieces, estimate(pieces, 10_000, Machine()))}
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,8 @@ def find_corpus(name: str) -> CorpusEntry:
         return CorpusEntry(name=title, row=row, path=name if name == STDIN else str(path.absolute()))
     check_kind(path)
     raise NotFoundError(
-        f"no corpus and no file is called {name!r}", f"corpora: {', '.join(entries)}; or a file, a folder or a glob"
+        f"no corpus and no file is called {name!r}",
+        f"corpora: {', '.join(entries)}; or a file, a folder, a glob or an address (https://…)",
     )
 
 

@@ -36,9 +36,8 @@ def parquet_records(file: IO[bytes]) -> Iterator[dict[str, Any]]:
         for batch in opened.iter_batches(ROWS_AT_ONCE, columns=names, use_threads=False):
             yield from batch.to_pylist()
     except (arrow.ArrowException, OSError, ValueError, TypeError, MemoryError) as error:
-        raise CorpusError(
-            f"is damaged ({str(error).splitlines()[0][:80] if str(error) else type(error).__name__})"
-        ) from error
+        reason = str(error).split("\n")[0].split(". ")[0][:80] or type(error).__name__
+        raise CorpusError(f"is damaged ({reason})") from error
 
 
 def _may_be_text(types: Any, kind: Any) -> bool:

@@ -31,16 +31,22 @@ def survey_findings(survey: Survey, *, own: bool) -> Iterator[Finding]:
     yield from _copies(survey, own and bool(survey.documents))
     yield from _unreadable(survey)
     yield from _personal(survey, own)
-    if survey.different > MANY_CHARACTERS and survey.characters < survey.different * LETTERS_A_CHARACTER:
-        yield Finding(
-            0,
-            "characters",
-            "warning",
-            f"{survey.different:,} different characters, each one a token",
-            "Most are too rare to learn, and the model needs a row for each. Bytes and byte pairs write any character "
-            "with few tokens.",
-            {"tokenizer": "bpe:2048"},
-        )
+    if (many := too_many_characters(survey.different, survey.characters)) is not None:
+        yield many
+
+
+def too_many_characters(different: int, characters: int) -> Finding | None:
+    """Return what to say of a text with that many different characters; None if they are not too many."""
+    if different <= MANY_CHARACTERS or characters >= different * LETTERS_A_CHARACTER:
+        return None
+    return Finding(
+        0,
+        "characters",
+        "warning",
+        f"{different:,} different characters, each a token: most are too rare to learn; choose tokenizer bpe:2048",
+        "Bytes and byte pairs write any character with few tokens.",
+        {"tokenizer": "bpe:2048"},
+    )
 
 
 def _size(survey: Survey) -> str:

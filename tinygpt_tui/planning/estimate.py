@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from tinygpt_tui.corpora.read import LARGEST_IN_MEMORY
+from tinygpt_tui.doctor.survey import too_many_characters
 from tinygpt_tui.events.training import Finding
 from tinygpt_tui.planning.cost import evaluation_seconds, memory_bytes, sample_seconds, step_seconds, trains_natively
 from tinygpt_tui.planning.evaluation_plan import evaluation_spacing, evaluation_tokens, judged_tokens
@@ -143,6 +144,9 @@ def advice(
             f"it needs about {size(found.all_memory)} of memory, and {size(free_memory)} are free: lower batch size",
             smaller,
         )
+    if settings.tokenizer == CHARACTERS and not fine_tuned:
+        many = too_many_characters(net.vocab_size, found.train_tokens)
+        found_wrong += [many] if many is not None else []
     if windows < FEW_WINDOWS * settings.batch_size:
         fewer = max(1, windows // FEW_WINDOWS)
         warn(

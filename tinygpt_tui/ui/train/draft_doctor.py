@@ -76,7 +76,7 @@ it. Nothing is started.
         self._show_findings(f"{LOOKING} {progress.share:.0%}")
 
     def _add(self, finding: Finding) -> None:
-        self._findings.append(finding)
+        self._findings = [*(known for known in self._findings if known.check != finding.check), finding]
         self._show_findings(LOOKING)
 
     def _show_findings(self, state: str) -> None:
