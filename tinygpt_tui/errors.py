@@ -2,6 +2,7 @@
 
 TinyGPTError
 ├── UsageError           an invalid setting or argument                    exit 2
+│   └── TakenError       a file that is there, and may be replaced         exit 2
 ├── NotFoundError        no such model, corpus or run                      exit 3
 ├── CheckpointError      not a model, or a damaged one                     exit 4
 ├── CorpusError          a text that cannot be trained on, or unpacked     exit 5
@@ -90,6 +91,10 @@ class UsageError(TinyGPTError):
     def __init__(self, message: str, hint: str = "", *, setting: str = "") -> None:
         super().__init__(f"{setting.replace('_', ' ')}: {message}" if setting else message, hint)
         self.problem, self.setting = _plain(message), setting
+
+
+class TakenError(UsageError):
+    """A file or folder that is there already, and is replaced if the user says so."""
 
 
 class NotFoundError(TinyGPTError):

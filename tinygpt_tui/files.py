@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeVar
 
 from tinygpt_tui import paths, platforms
-from tinygpt_tui.errors import FileInUseError, UsageError, storage_error
+from tinygpt_tui.errors import FileInUseError, TakenError, UsageError, storage_error
 from tinygpt_tui.words import size
 
 if TYPE_CHECKING:
@@ -199,14 +199,14 @@ def locked(path: Path, timeout_s: float = 0) -> Iterator[None]:
 
 
 def check_new(path: Path, force: bool) -> None:
-    """Raise UsageError where a file that the user named is there already, unless `force` says to replace it.
+    """Raise TakenError where a file that the user named is there already, unless `force` says to replace it.
 
     What is no file is never replaced.
     """
     if os.path.lexists(path) and not is_file(path):
         raise UsageError(f"{path} is not a file", "give another name")
     if not force and os.path.lexists(path):
-        raise UsageError(f"{path} is there already", "--force replaces it")
+        raise TakenError(f"{path} is there already", "--force replaces it")
 
 
 def set_aside(path: Path) -> Path | None:

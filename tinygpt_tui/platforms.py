@@ -90,6 +90,17 @@ def interrupt_raises() -> None:
     on_signals(["SIGINT"], signal.default_int_handler)
 
 
+def interrupt(pid: int) -> bool:
+    """Interrupt another process as Ctrl-C does; return False where this system has no such signal, or it is gone."""
+    if is_windows():
+        return False
+    try:
+        os.kill(pid, signal.SIGINT)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def terminals_hang_up() -> bool:
     """Whether a terminal that is closed sends a signal, and leaves descriptors that cannot be written."""
     return hasattr(signal, HANG_UP)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Generator
 from pathlib import Path
 
 import msgspec
@@ -15,14 +16,15 @@ from tinygpt_tui.checkpoints.native import load
 from tinygpt_tui.cli.main import run as tinygpt
 from tinygpt_tui.errors import ExitCode
 from tinygpt_tui.events.training import RunEnded, Step, TeacherMeasured
-from tinygpt_tui.exports.forms import FORMS, is_standard
+from tinygpt_tui.exports.forms import FORMS, Form, is_standard
+from tinygpt_tui.exports.result import Exported
 from tinygpt_tui.foreign.opening import inspect_checkpoint
 from tinygpt_tui.planning.machine import Machine, save_machine
 from tinygpt_tui.planning.student import student_training
 from tinygpt_tui.runs.aspects import Comparison, chart_of
 from tinygpt_tui.runs.control import Control
 from tinygpt_tui.runs.distilled import cost_words
-from tinygpt_tui.runs.folder import RunFolder
+from tinygpt_tui.runs.folder import RunFolder, RunStatus
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.journal import read_journal
 from tinygpt_tui.settings.architecture import ArchitectureSettings, GPTSettings
@@ -121,3 +123,54 @@ def test_an_export_trains_what_the_format_can_store_once(
     assert tinygpt([*export, "onnx", str(tmp_path / "x.onnx")]) == ExitCode.USAGE
     assert tinygpt(["export", "states-llama", *export[2:], "hf", str(tmp_path / "other")]) == ExitCode.USAGE
     assert "stores states-llama as it is" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("learned", [True, False])
+def test_stopped_by_the_user_it_exports_what_was_learned_and_says_so(
+    learned: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("gguf", reason="gguf is not installed")
+    save_machine(Machine())
+    make_model(paths.models_folder() / "states", VARIANTS["lstm"])
+    (tmp_path / "letters.txt").write_text("a cab, a bad cad\n" * 100, encoding="utf-8")
+    exported: list[str] = []
+
+    def stop(run: RunFolder) -> None:
+        print("a line for people")
+        if learned:
+            (run.model / "weights.safetensors").touch()
+        run.write_status(RunStatus(state="stopped", step=3, steps=9, pid=0, pid_created=0.0, time=0.0))
+
+    def export(model: Path, form: Form, path: Path, **others: object) -> Exported:
+        exported.append(model.name)
+        return Exported(form.name, str(path), {}, [], None)
+
+    monkeypatch.setattr("tinygpt_tui.cli.train.train_here", stop)
+    monkeypatch.setattr("tinygpt_tui.exports.export.export", export)
+    words = ["export", "states", str(tmp_path / "a.gguf"), "--to", "gguf", "--distil"]
+    code = tinygpt([*words, "--corpus", str(tmp_path / "letters.txt")])
+    out, said = capsys.readouterr()
+    assert "tinygpt-tui resume states-llama continues" in said
+    if learned:
+        assert (code, exported, out.splitlines()) == (ExitCode.OK, ["states-llama"], [str(tmp_path / "a.gguf")])
+        assert "stopped early: states-llama is saved, and exported with what it has learned" in said
+    else:
+        assert (code, exported, out) == (ExitCode.RUN, [], "")
+        assert "has learned nothing yet" in said
+
+
+def test_stopped_while_the_teacher_writes_it_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("gguf", reason="gguf is not installed")
+    save_machine(Machine())
+    make_model(paths.models_folder() / "states", VARIANTS["lstm"])
+
+    def interrupted(teacher: Path, seconds: float) -> Generator[float, None, str]:
+        yield 0.5
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tinygpt_tui.workers.distilling.writing_text", interrupted)
+    assert tinygpt(["export", "states", str(tmp_path / "a.gguf"), "--to", "gguf", "--distil"]) == ExitCode.RUN
+    assert "nothing was saved" in capsys.readouterr().err
+    assert [folder.name for folder in paths.models_folder().iterdir()] == ["states"]

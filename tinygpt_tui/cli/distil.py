@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
+import sys
 from pathlib import Path
 
 import msgspec
@@ -80,11 +82,13 @@ def distilled(arguments: argparse.Namespace, form: Form, teacher: Path) -> Path:
         f"{parameters(count_parameters(training.architecture))} parameters, learns from it for "
         f"{duration(minutes * 60)}, on {reference.name}"
     )
-    train_here(run)
+    with contextlib.redirect_stdout(sys.stderr):  # stdout is for what is exported
+        train_here(run)
+    continues = f"{own_command('resume', name)} continues"
     if earlier_student(name, origin.model, paths.models_folder()) is None:
-        raise RunError(
-            f"{name} has learned nothing yet", f"{own_command('resume', name)} continues; then export {name}"
-        )
+        raise RunError(f"{name} has learned nothing yet", f"{continues}; then export {name}")
+    if run.read_status().state == "stopped":
+        notify(f"stopped early: {name} is saved, and exported with what it has learned; {continues}")
     return run.model
 
 
@@ -111,7 +115,11 @@ def _text(
     if known is not None:
         return *known, b""
     notify(f"the training text of {teacher.name} is not here: it writes one (--corpus TEXT uses another)")
-    own = with_progress(writing_text(teacher, seconds), "writing a text")
+    try:
+        own = with_progress(writing_text(teacher, seconds), "writing a text")
+    except KeyboardInterrupt:
+        words = "stopped while the text was written: nothing was saved"
+        raise RunError(words, "exporting again starts from the beginning") from None
     written = own.encode("utf-8", "replace")
     digest = hashlib.sha256(written).hexdigest()
     known_text = CorpusReference(name="its own text", path=str(place), sha256=digest, characters=len(own))

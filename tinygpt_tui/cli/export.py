@@ -47,7 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     model = model_at(arguments.model)
     path = paths.typed_path(arguments.path)
 
-    from tinygpt_tui.exports.export import check_place, export
+    from tinygpt_tui.exports.export import export
+    from tinygpt_tui.exports.place import check_place
 
     if arguments.distil:
         check_place(form, path, arguments.force)  # before minutes are spent

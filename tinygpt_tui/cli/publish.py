@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the folder and upload it. Raises UsageError, CheckpointError, StorageError, DownloadError …"""
     from tinygpt_tui.checkpoints.library import find_model
     from tinygpt_tui.checkpoints.stored import read_model
-    from tinygpt_tui.exports.export import CARD
+    from tinygpt_tui.exports.place import CARD
     from tinygpt_tui.exports.publishing import check_repository, forms_for, open_hub, upload, write_hub_folder
     from tinygpt_tui.exports.source import ExportSource
     from tinygpt_tui.runs.folder import RunFolder

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tinygpt_tui.checkpoints.engines import forward_of
 from tinygpt_tui.checkpoints.stored import read_folder, read_model
-from tinygpt_tui.exports.hugging_face import MODEL_FILE
+from tinygpt_tui.exports.place import MODEL_FILE
 from tinygpt_tui.exports.result import Checked
 from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.files import is_file

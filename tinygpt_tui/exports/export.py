@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,28 +13,16 @@ from tinygpt_tui.errors import UsageError, storage_error
 from tinygpt_tui.exports import gguf_file, hugging_face
 from tinygpt_tui.exports.check import check
 from tinygpt_tui.exports.forms import STANDARD, Form, check_form, net_of, strangers
-from tinygpt_tui.exports.hugging_face import MODEL_FILE
 from tinygpt_tui.exports.model_card import CardForm, run_of, write_card
+from tinygpt_tui.exports.place import CARD, MODEL_FILE, check_place
 from tinygpt_tui.exports.result import Checked, Exported
 from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.exports.writers import WRITERS
-from tinygpt_tui.files import check_new, is_file, is_folder, replace_file, whole_folder
+from tinygpt_tui.files import is_file, replace_file, whole_folder
 from tinygpt_tui.foreign.hub import folder_name
-from tinygpt_tui.packages import require
 from tinygpt_tui.runs.distilled import cost_words
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.settings.architecture import GPTSettings
-
-CARD = "README.md"
-# What exports write: a folder of these alone may be replaced.
-WRITTEN = frozenset(
-    {
-        CARD, "weights.safetensors", "config.json", "tokenizer.json", "ckpt.pt", "meta.pkl", "model.safetensors",
-        "generation_config.json", "tokenizer_config.json", "vocab.json", "merges.txt", "model.onnx", "model.onnx.data",
-        MODEL_FILE, "model.gguf", "model-F16.gguf", "model-Q8_0.gguf", "model.pth", "chars.txt", "adapter_config.json",
-        "adapter_model.safetensors",
-    }
-)  # fmt: skip
 
 
 def export(
@@ -66,27 +53,6 @@ def export(
         if single:
             files = {path.name: files[form.file]}
     return Exported(form.name, str(path), files, notes, checked)
-
-
-def check_place(form: Form, path: Path, force: bool) -> bool:
-    """Return whether `path` becomes a single file.
-
-    Raises UsageError where something is in the way that may not be replaced, MissingPackageError.
-    """
-    if form.package:
-        require(form.package, f"writing {form.title}", form.extra)
-    if form.alone and path.suffix == Path(form.file).suffix:
-        check_new(path, force)
-        return True
-    if os.path.lexists(path) and not is_folder(path):
-        raise UsageError(f"{path} is a file already", "give a folder that is not there yet")
-    strangers = sorted(entry.name for entry in path.iterdir() if entry.name not in WRITTEN) if is_folder(path) else []
-    if strangers:
-        shown = ", ".join(strangers[:3]) + (" and more" if len(strangers) > 3 else "")
-        raise UsageError(f"{path} holds other things: {shown}", "give a folder that is not there yet")
-    if is_folder(path) and any(path.iterdir()) and not force:
-        raise UsageError(f"there is an export in {path} already", "--force replaces it")
-    return False
 
 
 @contextmanager

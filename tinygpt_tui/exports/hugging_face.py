@@ -17,6 +17,7 @@ import safetensors.numpy
 
 from tinygpt_tui.exports.classic import classic_tensors, llama_tensors, renamed
 from tinygpt_tui.exports.forms import FORMS, STANDARD, net_of
+from tinygpt_tui.exports.place import MODEL_FILE
 from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.foreign.layouts.base import Weights
 from tinygpt_tui.settings.architecture import ArchitectureSettings, BackpackSettings, GPTSettings, name_of
@@ -32,7 +33,6 @@ ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new", "relu": "relu", "relu_sq
 TURNED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
 
 
-MODEL_FILE = "modeling_tinygpt.py"
 _LLAMA_TOP = {"transformer.wte": "model.embed_tokens", "transformer.ln_f": "model.norm", "lm_head": "lm_head"}
 _LLAMA_BLOCK = {
     "ln_1": "input_layernorm", "ln_2": "post_attention_layernorm", "attn.q": "self_attn.q_proj",

@@ -15,9 +15,9 @@ from tinygpt_tui.checkpoints.stored import read_folder
 from tinygpt_tui.checkpoints.weights import weight_places
 from tinygpt_tui.errors import UsageError
 from tinygpt_tui.exports.classic import classic_tensors
-from tinygpt_tui.exports.export import check_place
 from tinygpt_tui.exports.forms import STANDARD, Form, net_of
 from tinygpt_tui.exports.hugging_face import llama_modules, llama_weights
+from tinygpt_tui.exports.place import check_place
 from tinygpt_tui.exports.result import Exported
 from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.files import whole_folder

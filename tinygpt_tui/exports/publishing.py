@@ -15,9 +15,10 @@ from typing import Any
 from tinygpt_tui.charts.export import export_svg
 from tinygpt_tui.errors import DownloadError, TinyGPTError, UsageError
 from tinygpt_tui.exports.check import check
-from tinygpt_tui.exports.export import CARD, notes_on
+from tinygpt_tui.exports.export import notes_on
 from tinygpt_tui.exports.forms import FORMS, Form, check_form, unsaid
 from tinygpt_tui.exports.model_card import CardForm, run_of, write_card
+from tinygpt_tui.exports.place import CARD
 from tinygpt_tui.exports.source import ExportSource
 from tinygpt_tui.exports.writers import WRITERS
 from tinygpt_tui.foreign.hub import OURS, endpoint, first_line, library

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from tinygpt_tui import platforms
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.exports.result import Exported
 from tinygpt_tui.reading import decode
@@ -18,10 +19,26 @@ from tinygpt_tui.workers.process import child_command, environment
 PREFIX = "tinygpt-tui: "  # before the message of an error on stderr; the hint is on the line after
 
 
-async def export(model: str, form: str, path: str, *, force: bool = False, approximate: bool = False) -> Exported:
-    """Run `tinygpt-tui export` and return what it wrote. Raises TinyGPTError with its words."""
-    flags = ["--json", *(["--force"] if force else []), *(["--approximate"] if approximate else [])]
-    return decode(await _run("export", *flags, "--to", form, "--", model, path), Exported)
+async def export(
+    model: str,
+    form: str,
+    path: str,
+    *,
+    force: bool = False,
+    approximate: bool = False,
+    distil: bool = False,
+    report: Callable[[str], None] = lambda _line: None,
+    stop: asyncio.Event | None = None,
+) -> Exported:
+    """Run `tinygpt-tui export` and return what it wrote; `report` gets what it says.
+
+    With `distil` a model that the form stores is trained first; `stop` ends that as Ctrl-C does: what was learned is
+    saved. Raises TinyGPTError with its words.
+    """
+    chosen = {"--force": force, "--approximate": approximate, "--distil": distil}
+    flags = ["--json", *(flag for flag, is_set in chosen.items() if is_set)]
+    done = await _run("export", *flags, "--to", form, "--", model, path, on_line=report, stop=stop)
+    return decode(done, Exported)
 
 
 async def save_model(model: str, name: str) -> Path:
@@ -46,7 +63,9 @@ class _Saved(msgspec.Struct, frozen=True):
     folder: str = msgspec.field(name="kept")
 
 
-async def _run(*arguments: str, on_line: Callable[[str], None] = lambda _line: None) -> bytes:
+async def _run(
+    *arguments: str, on_line: Callable[[str], None] = lambda _line: None, stop: asyncio.Event | None = None
+) -> bytes:
     try:
         process = await asyncio.create_subprocess_exec(
             *child_command("tinygpt_tui", *arguments),
@@ -57,6 +76,7 @@ async def _run(*arguments: str, on_line: Callable[[str], None] = lambda _line: N
         )
     except OSError as error:
         raise TinyGPTError(f"it could not be started: {error}", "close other programs") from error
+    stopping = None if stop is None else asyncio.create_task(_interrupt_at(stop, process))
     try:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -67,11 +87,20 @@ async def _run(*arguments: str, on_line: Callable[[str], None] = lambda _line: N
         process.kill()
         raise
     finally:
+        if stopping is not None:
+            stopping.cancel()
         if process.stdin is not None:
             process.stdin.close()
     if process.returncode:
         raise _error(errors)
     return written
+
+
+async def _interrupt_at(stop: asyncio.Event, process: asyncio.subprocess.Process) -> None:
+    """Interrupt the process as Ctrl-C does, once `stop` is set; end it where a system cannot do that."""
+    await stop.wait()
+    if not platforms.interrupt(process.pid) and process.returncode is None:
+        process.kill()
 
 
 async def _lines(stream: asyncio.StreamReader, on_line: Callable[[str], None]) -> str:

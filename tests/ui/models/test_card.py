@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from makers import LECTURE, make_model
 from textual.widgets import Input, OptionList
 
 from tinygpt_tui import paths
-from tinygpt_tui.errors import UsageError
 from tinygpt_tui.events.generation import Compared, GenerationEnded, TensorCompared
 from tinygpt_tui.exports.result import Exported
 from tinygpt_tui.ui.models.card import CardScreen
@@ -130,24 +130,60 @@ async def test_a_comparison_that_fails_says_why() -> None:
 async def test_it_is_exported_and_asks_before_it_replaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, str, bool]] = []
 
-    async def export(model: str, form: str, path: str, *, force: bool, approximate: bool) -> Exported:
+    async def export(model: str, form: str, path: str, *, force: bool, **others: object) -> Exported:
         asked.append((form, path, force))
-        if not force:
-            raise UsageError(f"there is an export in {path} already", "--force replaces it")
         return Exported(form, path, {"model.pth": 1}, ["read back"], None)
 
     monkeypatch.setattr("tinygpt_tui.ui.models.export.export", export)
     async with card() as bench:
         await bench.pilot.press("e")
         await bench.until(lambda: isinstance(bench.app.screen, ExportScreen))
-        await sees(bench, "nanogpt     this format cannot store: activation, head_bias, tied_head")
+        await sees(bench, "nanogpt     trains a nanogpt (3 minutes); cannot store: activation")
         await bench.pilot.press("end")
         await bench.until(lambda: "one-lecture" in bench.app.screen.query_one(Input).value)
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "model.pth").touch()
         bench.app.screen.query_one(Input).value = str(tmp_path / "out")
         await bench.pilot.press("enter")
-        await sees(bench, "Enter again replaces it")
+        await sees(bench, "Enter again agrees")
         await bench.pilot.press("enter")
         await bench.until(lambda: isinstance(bench.app.screen, CardScreen))
         await sees(bench, "written: ", "read back")
         out = str(tmp_path / "out")
-        assert asked == [("lecture", out, False), ("lecture", out, True)]
+        assert asked == [("lecture", out, True)]
+
+
+async def test_what_a_format_cannot_store_is_learned_by_a_model_that_it_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, bool, bool]] = []
+
+    async def export(
+        model: str, form: str, path: str, *, distil: bool, approximate: bool,
+        report: Callable[[str], None], stop: asyncio.Event | None, **others: object,
+    ) -> Exported:  # fmt: skip
+        asked.append((form, distil, approximate))
+        report("step 1/9")
+        assert stop is not None
+        await stop.wait()
+        return Exported(form, path, {"ckpt.pt": 1}, ["it learned a little"], None)
+
+    monkeypatch.setattr("tinygpt_tui.ui.models.export.export", export)
+    async with card() as bench:
+        await bench.pilot.press("e")
+        await bench.until(lambda: isinstance(bench.app.screen, ExportScreen))
+        screen = bench.app.screen
+        assert isinstance(screen, ExportScreen)
+        listing = screen.query_one(OptionList)
+        listing.highlighted = listing.get_option_index("nanogpt")
+        await bench.until(lambda: "one-nanogpt" in screen.query_one(Input).value)
+        screen.query_one(Input).value = str(tmp_path / "out")
+        await bench.pilot.press("enter")
+        await sees(bench, "one-nanogpt learns this model's probabilities for 3 minutes", "Enter again agrees")
+        assert not asked
+        await bench.pilot.press("enter")
+        await sees(bench, "step 1/9")
+        await bench.pilot.press("escape")
+        await bench.until(lambda: isinstance(bench.app.screen, CardScreen))
+        await sees(bench, "written: ", "it learned a little")
+        assert asked == [("nanogpt", True, False)]
