@@ -13,6 +13,7 @@ from tinygpt_tui.tokenizers.char import Ids
 
 Forward = Callable[[NDArray[np.int64]], NDArray[np.float32]]  # ids (B, T) -> logits (B, T, V), T at most block_size
 Piece = tuple[NDArray[np.int64], NDArray[np.int64]]  # ids and the next ones (B, T)
+MOST_TOKENS = 8192  # in one piece, whose activations must fit, too
 MOST_NUMBERS = 4 << 20  # logits of one pass
 
 
@@ -33,7 +34,7 @@ def pieces_of(ids: Ids, window: int, vocabulary: int, replies: Replies | None = 
     whole = (len(ids) - 1) // window * window
     (read,), (wanted,) = targets_of(ids, np.zeros(1, np.int64), len(ids) - 1, replies)
     inputs, targets = read[:whole].reshape(-1, window), wanted[:whole].reshape(-1, window)
-    rows = max(1, MOST_NUMBERS // (window * vocabulary))
+    rows = max(1, min(MOST_NUMBERS // vocabulary, MOST_TOKENS) // window)
     pieces = [(inputs[at : at + rows], targets[at : at + rows]) for at in range(0, len(inputs), rows)]
     if whole < len(ids) - 1:
         pieces.append((read[None, whole:], wanted[None, whole:]))
