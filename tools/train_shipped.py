@@ -1,7 +1,7 @@
 """Train the shipped models again from nothing: `python tools/train_shipped.py [NAME ...]`.
 
 Each is trained by the project's own trainer on one thread, then put into `models/` with its run (settings, events,
-samples) but without what only a trainer needs. To fit a wheel of 12 MB, its timeline keeps a few rounded moments, its
+samples) but without what only a trainer needs. To fit a small wheel, its timeline keeps a few rounded moments, its
 weights 16 significant bits, the numbers of its events six digits. A run that was trained elsewhere is put there by
 `python tools/train_shipped.py --ship FOLDER`. Tiny Shakespeare is downloaded first if it is not on this machine.
 """
@@ -42,21 +42,15 @@ SHIPPED: dict[str, tuple[str, str, dict[str, object]]] = {
     "tales-chat": (
         "tales-chat",
         "modern",
-        {
-            "block_size": 384,
-            "n_embd": 64,
-            "sliding": False,
-            "batch_size": 4,
-            "dropout": 0.0,
-            "steps": 4000,
-            "evaluate_every": 250,
-        },
+        {"block_size": 384, "n_embd": 64, "sliding": False, "dropout": 0.0, "windows": "documents"}
+        | {"batch_size": 12, "steps": 1800, "evaluate_every": 150},
     ),
     "tales": ("tales", "modern", {"block_size": 512, "sliding": False, "batch_size": 4, "dropout": 0.0}),
 }
 # How many moments of a run are shipped: 0.5 MB each in a wheel, 0.04 MB of the small one.
 MOMENTS = {"shakespeare": 6, "shakespeare-small": 12}
 SIGNIFICANT_BITS = 16  # of a weight: two bytes that compress, and a hundredth of what half precision rounds
+FEWER_BITS = {"tales-chat": 8}  # as many as bfloat16 has
 DIGITS = 6  # of a number in the events
 OF_THE_TEXT = "examination.json"  # what was measured of the text, which a new run does not change
 
@@ -92,7 +86,7 @@ def ship(run: RunFolder) -> None:
     if saved is not None and not examined.exists():
         write_bytes(examined, saved)
     ship_moments(run, copy)
-    round_weights(target / WEIGHTS)
+    round_weights(target / WEIGHTS, FEWER_BITS.get(run.model.name, SIGNIFICANT_BITS))
     round_events(copy.events)
     settings, status = copy.read_settings(), copy.read_status()
     corpus = msgspec.structs.replace(settings.corpus, path=Path(settings.corpus.path).name)
@@ -108,11 +102,11 @@ def ship_moments(run: RunFolder, copy: RunFolder) -> None:
         write_snapshot(copy.timeline / path.name, read_snapshot(path), read_stamp(path), "int8")
 
 
-def round_weights(path: Path) -> None:
-    """Round fp32 weights to SIGNIFICANT_BITS, in place; the file says the same of itself as before."""
+def round_weights(path: Path, significant_bits: int = SIGNIFICANT_BITS) -> None:
+    """Round fp32 weights to `significant_bits`, in place; the file says the same of itself as before."""
     with safetensors.safe_open(path, "numpy") as file:
         metadata = file.metadata()
-    dropped = 24 - SIGNIFICANT_BITS
+    dropped = 24 - significant_bits
     rounded = {}
     for name, tensor in safetensors.numpy.load_file(path).items():
         assert tensor.dtype == np.float32, name

@@ -53,6 +53,25 @@ def test_each_line_is_continued_and_kept_with_the_prompts_of_the_app(talk: Talk)
     assert [*PromptHistory.load()] == ["ROMEO:", "JULIET:"]
 
 
+def test_a_model_with_roles_answers_and_knows_what_was_said(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def written(events: Iterator[object], echo: str, samples: int) -> str:
+        asked.append((next(iter(events)).prompt_tokens, echo))  # type: ignore[attr-defined]
+        return "Yes."
+
+    monkeypatch.setattr(generate, "_write_texts", written)
+    flags = ("tales-chat", "--max-new-tokens", "9")
+    typed = ("Hi!", "Why?", "/again", "/system Be kind.", "Hi!", "/as king", "/as user", "/new", "Hi!")
+    text, said = talk(*typed, flags=flags)
+    mark, hi, why, yes, kind = 1, len("Hi!") + 2, len("Why?") + 2, len("Yes.") + 2, len("Be kind.") + 2
+    first, second = 1 + hi + mark, 1 + hi + yes + why + mark
+    assert [count for count, _ in asked] == [first, second, second, first + kind, first]
+    assert {echo for _, echo in asked} == {""}
+    assert "no role 'king'" in said
+    assert "as = user (roles: system, user, assistant)" in text
+
+
 def test_a_setting_is_changed_by_the_beginning_of_its_name(talk: Talk) -> None:
     text, said = talk("/temp 0", "/max-new 5", "/settings", "a")
     assert "temperature = 0\nmax_new_tokens = 5\na" in text

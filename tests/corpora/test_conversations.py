@@ -110,7 +110,7 @@ def test_it_can_be_chosen_otherwise(tmp_path: Path) -> None:
          "no turn is of assistant; the roles are buyer and seller", "--replies seller"),
         (records({"messages": CHAT["messages"][:1]}), {}, "no turn is of assistant; the roles are user", "none"),
         (records(CHAT), {"replies": ("king",)}, "no turn is of king", "--replies assistant"),
-        (records({"messages": [{"role": f"r{n}", "content": "a"} for n in range(33)]}), {}, "more than 32 roles", ""),
+        (records({"messages": [{"role": f"r{n}", "content": "a"} for n in range(33)]}), {}, "more than 30 roles", ""),
         ("just\nsome lines\n", {"turns": "play"}, "no name begins 3 lines", "leave out --turns play"),
     ],
 )  # fmt: skip

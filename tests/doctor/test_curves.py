@@ -54,7 +54,9 @@ def test_a_good_run_is_fine() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["shakespeare", "shakespeare-small", "shakespeare-senses", "shakespeare-rnn", "tales"])
+@pytest.mark.parametrize(
+    "name", ["shakespeare", "shakespeare-small", "shakespeare-senses", "shakespeare-rnn", "tales", "tales-chat"]
+)
 def test_the_shipped_runs_are_fine(name: str) -> None:
     run = RunFolder(shipped_models() / name)
     history = RunHistory()

@@ -61,6 +61,17 @@ def test_openais_client_lists_writes_streams_and_hears_errors(url: str) -> None:
         assert chunks[-1].usage is not None
         assert chunks[-1].usage.completion_tokens == 30
 
+        card = "You are Tess, a girl. You are six years old. You have a red flag. Your best friend is Bea."
+        messages = [{"role": "system", "content": card}, {"role": "user", "content": "What does a robin eat?"}]
+        said = client.chat.completions.create(model="tales-chat", messages=messages, temperature=0)  # type: ignore[call-overload]
+        assert "a few crumbs" in said.choices[0].message.content
+        assert said.choices[0].finish_reason == "stop"
+        heard = client.chat.completions.create(model="tales-chat", messages=messages, temperature=0, stream=True)  # type: ignore[call-overload]
+        pieces = [chunk.choices[0].delta.content or "" for chunk in heard]
+        assert "".join(pieces) == said.choices[0].message.content
+        with pytest.raises(openai.BadRequestError, match="no role 'king'"):
+            client.chat.completions.create(model="tales-chat", messages=[{"role": "king", "content": "a"}])  # type: ignore[list-item]
+
         with pytest.raises(openai.NotFoundError, match="no model is called 'nobody'"):
             client.completions.create(model="nobody", prompt="a")
         with pytest.raises(openai.BadRequestError, match="temperature"):

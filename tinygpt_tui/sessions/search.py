@@ -10,6 +10,7 @@ from typing import NamedTuple
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.sessions.document import Session
 from tinygpt_tui.sessions.store import SessionCard, SessionStore
+from tinygpt_tui.tokenizers.dialogues import MARKS
 
 LONGEST_S = 2.0  # for a search; what was found until then is shown
 LARGEST = 64 << 20  # bytes of a session that is searched
@@ -71,7 +72,7 @@ def place_in(session: Session, pattern: re.Pattern[str], card: SessionCard) -> P
         match = pattern.search(branch.text)
         if match is not None:
             start, end = max(0, match.start() - AROUND), match.end() + AROUND
-            around = " ".join(branch.text[start:end].split())
+            around = " ".join(MARKS.sub(" ", branch.text[start:end]).split())
             excerpt = f"{'…' if start else ''}{around}{'…' if end < len(branch.text) else ''}"
             return Place(card, branch.id, branch.fork_at + match.start(), excerpt)
     return None
