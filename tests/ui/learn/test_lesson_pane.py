@@ -48,6 +48,9 @@ async def test_a_lesson_is_done_by_keys_and_a_near_miss_does_not_pass() -> None:
         app._lessons.watch()
         assert app._lessons.course.state.stage == "task"  # every character is known
         assert "Still to do: shakespeare continues exactly" in shown(app)
+        assert pane.border_subtitle == "alt+l hints, answer"
+        # As the line of keys says it; where a letter would be typed, a key that is none.
+        assert app._lessons.with_keys("{microscope.next} {generate.branches}") == "] ^b"
         await pilot.press("7", "enter")
         await wait_until(pilot, lambda: len(engine.asked) == 2)
         engine.begin(unknown="7")

@@ -10,6 +10,7 @@ from textual.binding import Binding
 from tinygpt_tui.ui.shell.keymap import default_bindings
 
 KEY = re.compile(r"\{([a-z-]+\.[a-z_-]+)\}")
+NO_TEXT_BOX = "microscope."  # bindings for which a letter will do, as in the line of keys
 EVERYWHERE = re.compile(r"(ctrl|alt)\+|f\d|enter|escape|tab")  # a letter would be typed into a text box
 
 
@@ -29,4 +30,5 @@ def key_of(app: App[None], name: str) -> str | None:
     if bindings is None:
         return None
     keys = app._keymap[name].split(",") if name in app._keymap else [one.key for one in bindings]
-    return next((one for one in keys if EVERYWHERE.match(one)), keys[0])
+    everywhere = (one for one in keys if EVERYWHERE.match(one) and not name.startswith(NO_TEXT_BOX))
+    return next(everywhere, keys[0])
