@@ -49,6 +49,13 @@ async def test_it_answers_in_turns_and_each_can_be_said_otherwise() -> None:
         await say(bench, "ab", "xy")
         assert bench.engine.asked[-1].prompt == DIALOGUE.prompt_of([Turn("user", "ab")])
         assert prompt.text == ""
+        await bench.press("enter")
+        assert len(bench.engine.asked) == 1  # nothing was said
+        await bench.until(lambda: pane.turns.dialogue is not None)
+        model = pane.model
+        assert model is not None
+        pane.set_model(model)  # the list was read again
+        assert pane.turns.dialogue is not None
         await say(bench, "b\x1fc\ufdd1", "zz")
         assert turns(bench) == [("user", "ab"), ("assistant", "xy"), ("user", "bc"), ("assistant", "zz")]
         rows = [pane.output.render_line(row).text.rstrip() for row in range(4)]

@@ -32,15 +32,17 @@ class Request(NamedTuple):
     repeats: Branch | None = None
 
 
-def fresh(pane: TextPane, prompt: str) -> Request:
-    """Return the request for a text that continues a prompt; from a model with roles, for its answer."""
+def fresh(pane: TextPane, prompt: str) -> Request | None:
+    """Return the request for a text that continues a prompt; for an answer from a model with roles, if any is said."""
     if (dialogue := pane.turns.dialogue) is not None:
         return said(pane, dialogue, prompt)
     return Request(Asked(prompt, len(prompt)), partial(pane.editor.begin, prompt))
 
 
-def said(pane: TextPane, dialogue: DialogueTokenizer, words: str) -> Request:
+def said(pane: TextPane, dialogue: DialogueTokenizer, words: str) -> Request | None:
     """Return the request for the answer to what a person says: after all that is shown, or in place of a turn."""
+    if not words.strip():
+        return None
     text, at, edited = pane.output.text, len(pane.output.text), pane.turns.take_edited()
     turn = dialogue.prompt_of([Turn(dialogue.asker, words)])
     if edited is not None:

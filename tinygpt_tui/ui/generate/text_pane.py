@@ -147,7 +147,8 @@ class TextPane(Vertical):
             self.facts.recheck()
         card = model.card
         self._hint = ""
-        self.turns.set_dialogue(None)
+        if before is None or before.card.path != card.path:
+            self.turns.set_dialogue(None)
         self.output.set_hint(FIRST_HINT.format(name=card.name))
         if self.is_new:
             self.prompt.fill_in(opening_for(card.name, card.origin))
