@@ -12,6 +12,7 @@ from textual.widgets import Input
 from train_bench import ScriptedRun, TrainBench, steps, train_tab
 from wait import wait_until
 
+from tinygpt_tui.paths import models_folder
 from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.runs.history import RunHistory
 from tinygpt_tui.runs.timeline import Moment, path_of
@@ -194,6 +195,19 @@ async def test_one_key_in_generate_plays_the_run_of_the_model_with_the_prompt() 
         await wait_until(pilot, lambda: isinstance(app.screen, TimeMachineScreen) and app.screen.is_playing)
         await wait_until(pilot, lambda: [asked.at_step for asked in engine.asked][-1:] == [0])
         assert engine.asked[-1].prompt == "ROMEO:"
+
+
+async def test_a_model_without_saved_steps_is_no_dead_end() -> None:
+    make_model("plain")
+    app = TinyGPTApp(FakeEngine())
+    async with app.run_test(size=(80, 24)) as pilot:
+        generate = app.screen
+        assert isinstance(generate, GenerateScreen)
+        generate.choose(str(models_folder() / "plain"))
+        await wait_until(pilot, lambda: generate.chooser.card is not None and generate.chooser.card.name == "plain")
+        await pilot.press("alt+h")
+        await wait_until(pilot, lambda: isinstance(app.screen, TimeMachineScreen) and app.screen.is_playing)
+        assert "plain has no saved steps: this is the run of shakespeare" in [one.message for one in app._notifications]
 
 
 async def test_missing_texts_of_a_film_are_written_first_and_a_failure_is_reported() -> None:

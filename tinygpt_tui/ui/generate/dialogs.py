@@ -10,6 +10,7 @@ from textual.app import App
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import TinyGPTError
 from tinygpt_tui.paths import shipped_models
+from tinygpt_tui.runs.folder import RunFolder
 from tinygpt_tui.sessions.store import Opened
 from tinygpt_tui.tokenizers.dialogues import readable
 from tinygpt_tui.ui.generate.text_pane import TextPane
@@ -61,9 +62,13 @@ def show_senses(app: App[object], pane: TextPane, card: ModelCard) -> None:
 
 
 def play_run(screen: TabScreen, pane: TextPane, card: ModelCard | None) -> None:
-    """Play the run of a model in the time machine, of the bundled one if it has none, with the prompt that is typed."""
-    has_run = card is not None and card.layout == "native" and card.trained is not None
-    model = Path(card.path) if card is not None and has_run else shipped_models() / SHOWN_RUN
+    """Play the run of a model in the time machine with the prompt that is typed; a bundled one if it has no steps."""
+    from tinygpt_tui.runs.timeline import list_moments
+
+    has_steps = card is not None and card.layout == "native" and list_moments(RunFolder(Path(card.path)))
+    if card is not None and not has_steps:
+        screen.notify(f"{card.name} has no saved steps: this is the run of {SHOWN_RUN}", markup=False)
+    model = Path(card.path) if card is not None and has_steps else shipped_models() / SHOWN_RUN
     open_time_machine(screen, model, prompt=pane.prompt.text, play=True)
 
 
