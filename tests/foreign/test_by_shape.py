@@ -38,7 +38,8 @@ from tinygpt_tui.settings.architecture import GPTSettings
 
 NETS: dict[str, Kind] = {"pre-norm": PRE, "post-norm": POST, "modern": MODERN, "odd": ODD}
 CASES = [
-    *((name, net) for name in SPELLINGS for net in ("pre-norm", "post-norm")),
+    *((name, "pre-norm") for name in SPELLINGS),
+    *((name, "post-norm") for name in list(SPELLINGS)[::2]),  # names do not depend on it
     *((name, "modern") for name in MODERN_SPELLINGS),
     *((name, "odd") for name in ODD_SPELLINGS),
 ]

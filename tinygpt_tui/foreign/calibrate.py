@@ -32,6 +32,7 @@ from tinygpt_tui.foreign.window import with_window
 TOGETHER = (
     ("n_head", "qkv_order", "qk_norm"),
     ("residual", "parallel", "attention_scale", "unstored_positions", "norm_order"),
+    ("residual", "embedding_norm", "embedding_scale"),  # a norm after the first sublayer hides one of the embeddings
 )
 GLANCE_AT = 2000  # characters of each text are judged to find the one that fits best
 SURE, LIKELY = 6.0, 3.0  # standard errors

@@ -23,7 +23,7 @@ DECISIONS: dict[str, Decision] = {
     "embedding_norm": Decision((False, True), "norms without weights are in no tensor"),
     "final_norm": Decision((True, False), "norms without weights are in no tensor"),
     "epsilon": Decision((1e-5, 1e-6, 1e-8), "no tensor holds it"),
-    "logit_cap": Decision((0.0, 15.0, 30.0, 50.0), "no tensor holds it"),
+    "logit_cap": Decision((0.0, 5.0, 8.0, 10.0, 15.0, 20.0, 30.0, 50.0), "no tensor holds it"),
     "head_scale": Decision(("one", "rsqrt_n_embd"), "no tensor holds it"),
     "residual_scale": Decision(("one", "rsqrt_2", "rsqrt_layers"), "no tensor holds it"),
     "embedding_scale": Decision(("one", "root_n_embd"), "some programs multiply embeddings by √n_embd"),

@@ -157,7 +157,9 @@ def _with_overrides(
 
 
 def _wrapping(source: Source) -> str:
-    return f"names without {' '.join(source.wrapped_in)}" if source.wrapped_in else ""
+    without = f"names without {' '.join(source.wrapped_in)}" if source.wrapped_in else ""
+    copies = f"the averaged copy {' '.join(source.copies)} is not used" if source.copies else ""
+    return "; ".join(filter(None, (without, copies)))
 
 
 def check_weights(inspection: Inspection, weights: Weights, wanted: Mapping[str, tuple[int, ...]]) -> Weights:

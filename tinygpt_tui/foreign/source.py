@@ -12,6 +12,7 @@ from typing import Any
 from tinygpt_tui.errors import CheckpointError, NotFoundError, storage_error
 from tinygpt_tui.files import is_file, is_folder
 from tinygpt_tui.foreign.hub import folder_name
+from tinygpt_tui.foreign.plain_weights import plain_weights
 from tinygpt_tui.foreign.readers.gguf import MAGIC, read_gguf
 from tinygpt_tui.foreign.readers.llama2c import BEGINNING, read_llama2c
 from tinygpt_tui.foreign.readers.pickled import PickledObject
@@ -50,7 +51,8 @@ class Source:
     """A checkpoint's files: `tensors` by their names without wrappers; `wrapped_in` says what was taken off.
 
     `extras` is what lay beside the tensors in the file, `module` the class names of a pickled module's parts by their
-    path ("" is the whole), `metadata` a safetensors file's.
+    path ("" is the whole), `metadata` a safetensors file's. `copies` are what averaged weights were
+    called, which are left out.
     """
 
     path: Path  # as it was given
@@ -61,6 +63,7 @@ class Source:
     module: Mapping[str, PickledObject] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     wrapped_in: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
 
     def has(self, *names: str) -> bool:
         """Whether all these tensors are there."""
@@ -147,7 +150,8 @@ def open_source(path: Path) -> Source:
         places.extend(saved.place(name, ref) for name, ref in state.items())
     _check_count(files[0], len(places))
     tensors, prefixes = _without_prefixes(checked(places))
-    return Source(path, folder, files, tensors, extras, module, metadata, (*wrapped, *prefixes))
+    tensors, copies = plain_weights(tensors)
+    return Source(path, folder, files, tensors, extras, module, metadata, (*wrapped, *prefixes), copies)
 
 
 def _check_count(file: Path, count: int) -> None:
