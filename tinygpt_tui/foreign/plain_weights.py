@@ -24,13 +24,13 @@ _STACKS = {"W_Q": "b_Q", "W_K": "b_K", "W_V": "b_V"}  # (H, C, D) and (H, D)
 
 def plain_weights(tensors: Places) -> tuple[dict[str, TensorPlace], tuple[str, ...]]:
     """Return the weights as plain matrices, and what averaged copies, which are left out, were called."""
-    kept, copies = _without_copies(tensors)
-    found = dict(kept)
-    for name in kept:
+    stored, copies = _without_copies(tensors)
+    found = dict(stored)
+    for name in stored:
         for pattern, make in _PARAMETRISED.items():
-            _replace(found, kept, name, pattern, make)
-        if name.endswith((".W_Q", ".W_K", ".W_V", ".W_O")) and len(kept[name].shape) == 3:
-            _unstack(found, kept, name)
+            _replace(found, stored, name, pattern, make)
+        if name.endswith((".W_Q", ".W_K", ".W_V", ".W_O")) and len(stored[name].shape) == 3:
+            _unstack(found, stored, name)
     return found, copies
 
 
@@ -38,11 +38,11 @@ def _without_copies(tensors: Places) -> tuple[dict[str, TensorPlace], tuple[str,
     """Leave out averaged copies where the weights themselves are there, too: at least as many numbers."""
     first = {name: name.partition(".")[0] for name in tensors}
     copies = {part for part in first.values() if any(word in part.lower().split("_") for word in COPIES)}
-    kept = {name: place for name, place in tensors.items() if first[name] not in copies}
-    averaged = sum(place.numel for name, place in tensors.items() if name not in kept)
-    if not averaged or sum(place.numel for place in kept.values()) < averaged // 2:
+    stored = {name: place for name, place in tensors.items() if first[name] not in copies}
+    averaged = sum(place.numel for name, place in tensors.items() if name not in stored)
+    if not averaged or sum(place.numel for place in stored.values()) < averaged // 2:
         return dict(tensors), ()
-    return kept, tuple(sorted(copies))
+    return stored, tuple(sorted(copies))
 
 
 def _weight_norm(magnitude: TensorPlace, direction: TensorPlace) -> Numbers:
@@ -69,7 +69,7 @@ _PARAMETRISED: dict[tuple[str, ...], Callable[..., Numbers]] = {
 
 
 def _replace(
-    found: dict[str, TensorPlace], kept: Places, name: str, pattern: tuple[str, ...], make: Callable[..., Numbers]
+    found: dict[str, TensorPlace], stored: Places, name: str, pattern: tuple[str, ...], make: Callable[..., Numbers]
 ) -> None:
     """Replace the tensors of a pattern by the weight they make, if `name` is the first of them and all fit."""
     before, after = pattern[0].split("{}")
@@ -77,9 +77,9 @@ def _replace(
         return
     owner, _, weight = name.removesuffix(after).rpartition(before or ".")
     names = [f"{owner}{'' if before else '.'}{part.format(weight)}" for part in pattern]
-    if not all(one in kept and kept[one].is_float for one in names):
+    if not all(one in stored and stored[one].is_float for one in names):
         return
-    places = [kept[one] for one in names]
+    places = [stored[one] for one in names]
     shape = places[1].shape if make is _weight_norm else places[0].shape
     if not _fits(make, [place.shape for place in places]):
         return
@@ -98,7 +98,7 @@ def _fits(make: Callable[..., Numbers], shapes: list[tuple[int, ...]]) -> bool:
     return len(w) >= 2 and left == w[:1] and right == (int(np.prod(w[1:])),)
 
 
-def _unstack(found: dict[str, TensorPlace], kept: Places, name: str) -> None:
+def _unstack(found: dict[str, TensorPlace], stored: Places, name: str) -> None:
     """Replace a stack of heads by a matrix a head, (D, C), or that of the projection by one matrix, (C, H D)."""
     place, (owner, _, last) = found.pop(name), name.rpartition(".")
     H, rows, columns = place.shape
@@ -108,7 +108,7 @@ def _unstack(found: dict[str, TensorPlace], kept: Places, name: str) -> None:
         if bias := found.pop(f"{owner}.b_O", None):
             found[f"{name}.bias"] = dataclasses.replace(bias, name=f"{name}.bias")
         return
-    biases = kept.get(f"{owner}.{_STACKS[last]}")
+    biases = stored.get(f"{owner}.{_STACKS[last]}")
     for head in range(H):
         made = f"{name}.{head}.weight"
         found[made] = dataclasses.replace(place, name=made, shape=(columns, rows), make=partial(_head, place, head))

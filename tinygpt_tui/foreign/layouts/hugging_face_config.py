@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from tinygpt_tui.errors import CheckpointError
+from tinygpt_tui.foreign.decisions import DECISIONS
 from tinygpt_tui.foreign.facts import Fact
 from tinygpt_tui.foreign.layouts.base import Findings, number_in
 from tinygpt_tui.foreign.sidecars import read_json
@@ -69,7 +70,10 @@ class Config:
         """Add the MLP's non-linearity. Raises CheckpointError for another one."""
         told = self.values.get("hidden_act", self.values.get("activation_function"))
         if told is None:
-            self._add(found, "activation", known[default], told=False)
+            if self.exists:
+                found.known("activation", known[default], "convention", default)
+            else:
+                found.unknown("activation", tuple(dict.fromkeys((known[default], *known.values()))), f"no {CONFIG}")
         elif isinstance(told, str) and told in known:
             found.known("activation", known[told], "sidecar", CONFIG)
         else:
@@ -83,7 +87,10 @@ class Config:
 
     def _add(self, found: Findings, name: str, value: Any, *, told: bool) -> None:
         """Add what the config says, or what it means where it does not say it. Without a config it is a guess."""
-        if not self.exists:
+        if not self.exists and name in DECISIONS:
+            others = (one for one in DECISIONS[name].candidates if one != value)
+            found.unknown(name, (value, *others), f"there is no {CONFIG}")
+        elif not self.exists:
             found.assumed(name, value, f"there is no {CONFIG}")
         else:
             found.known(name, value, "sidecar" if told else "convention", CONFIG * told)
