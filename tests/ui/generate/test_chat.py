@@ -13,6 +13,7 @@ from tinygpt_tui.sessions.export import as_text
 from tinygpt_tui.settings.architecture import GPTSettings
 from tinygpt_tui.tokenizers.char import CharTokenizer
 from tinygpt_tui.tokenizers.dialogues import DialogueTokenizer, Turn
+from tinygpt_tui.ui.shared.branch_words import preview_text
 from tinygpt_tui.ui.shared.prompt_box import PromptBox
 from tinygpt_tui.ui.shared.wrapped_text import WrappedText
 from tinygpt_tui.ui.shared.wrapping import Line, shown, shown_index, source_index
@@ -51,6 +52,15 @@ async def test_it_answers_in_turns_and_each_can_be_said_otherwise() -> None:
         assert prompt.text == ""
         await bench.press("enter")
         assert len(bench.engine.asked) == 1  # nothing was said
+        await bench.press("ctrl+r")
+        await bench.until(lambda: len(bench.engine.asked) == 2)
+        prompt.text = "c"
+        await bench.press("enter")
+        assert (len(bench.engine.asked), prompt.text) == (2, "c")  # the answer is still being written
+        bench.engine.begin()
+        bench.engine.write("xy")
+        bench.engine.end("end of text")
+        await bench.until(lambda: not pane.writing.busy)
         await bench.until(lambda: pane.turns.dialogue is not None)
         model = pane.model
         assert model is not None
@@ -70,11 +80,12 @@ async def test_it_answers_in_turns_and_each_can_be_said_otherwise() -> None:
         assert prompt.border_title == "prompt"
         assert pane.editor.full_text(first).count("\x1f") == 3
         await bench.press("ctrl+r")
-        await bench.until(lambda: len(bench.engine.asked) == 4)
+        await bench.until(lambda: len(bench.engine.asked) == 5)
         assert bench.engine.asked[-1].prompt == DIALOGUE.prompt_of([Turn("user", "ca")])
         session = pane.editor.session
         assert first is not None
         assert as_text(session, first).decode() == "ab\nxy\nbc\nzz"
+        assert preview_text(session, session.branches[first], 99).plain.split("\n")[0] == "◆ ab"
         assert words_of(session.branches[min(session.branches)]) == "ab xy"
 
 

@@ -41,6 +41,9 @@ def fresh(pane: TextPane, prompt: str) -> Request | None:
 
 def said(pane: TextPane, dialogue: DialogueTokenizer, words: str) -> Request | None:
     """Return the request for the answer to what a person says: after all that is shown, or in place of a turn."""
+    if pane.writing.busy:
+        pane.notify("the answer is still being written; Esc stops it", timeout=3)
+        return None
     if not words.strip():
         return None
     text, at, edited = pane.output.text, len(pane.output.text), pane.turns.take_edited()

@@ -10,6 +10,7 @@ from rich.text import Text
 from tinygpt_tui.sessions.document import Branch, Session, full_text, words_of
 from tinygpt_tui.sessions.export import changes_of
 from tinygpt_tui.sessions.walk import Row
+from tinygpt_tui.tokenizers.dialogues import END_OF_TURN
 from tinygpt_tui.ui.shared.wrapping import shown
 
 STAR, CURRENT, WRITING, FORK = "★", "▸", "●", "▸"
@@ -93,4 +94,4 @@ def fitted(text: str, width: int) -> str:
 
 
 def _lines(text: str) -> str:
-    return "\n".join(shown(line) for line in text.split("\n"))
+    return "\n".join(shown(line) for line in text.replace(END_OF_TURN, "\n").split("\n"))
