@@ -32,6 +32,7 @@ from tinygpt_tui.events.requests import (
     CompareWeights,
     Explain,
     Generate,
+    KeepAdapted,
     LookAtSenses,
     OpenModel,
     Request,
@@ -91,6 +92,10 @@ class FakeEngine(Engine):
     @property
     def asked(self) -> list[Generate]:
         return self._all(Generate)
+
+    @property
+    def asked_to_keep(self) -> list[KeepAdapted]:
+        return self._all(KeepAdapted)
 
     @property
     def asked_why(self) -> list[Explain]:

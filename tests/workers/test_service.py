@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from makers import make_model
 
-from tinygpt_tui.events.generation import Attributed, EngineFailed, GenerationEnded, ModelOpened, TextChecked
-from tinygpt_tui.events.requests import Attribute, CheckText, Generate, OpenModel
+from tinygpt_tui import paths
+from tinygpt_tui.checkpoints.stored import read_folder
+from tinygpt_tui.events.generation import Attributed, EngineFailed, GenerationEnded, Kept, ModelOpened, TextChecked
+from tinygpt_tui.events.requests import Attribute, CheckText, Generate, KeepAdapted, OpenModel, StopJob
 from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.native.engine import NativeEngine
 from tinygpt_tui.settings.sampling import SamplingSettings
@@ -69,3 +72,34 @@ def test_a_text_can_be_explained_and_checked(tmp_path: Path) -> None:
     assert [token.start for token in tokens] == [4, 3, 2, 1, 0]
     assert [event.loop_period for event in events if isinstance(event, TextChecked)] == [3]
     assert sorted(event.job for event in events if isinstance(event, GenerationEnded)) == [1, 2]
+
+
+def test_an_adapted_copy_is_kept_under_a_free_name(tmp_path: Path) -> None:
+    make_model(tmp_path / "net")
+    service, model, text = EngineService(), str(tmp_path / "net"), "badge cabbage " * 9
+    names = []
+    for job in (1, 2):
+        assert service.handle(0.0, Generate(model, text, SamplingSettings(adapt=True, max_new_tokens=3), job=1)) == []
+        assert service.handle(0.0, KeepAdapted(model, text, job=job)) == []
+        events = []
+        while service.busy:
+            events += list(service.advance())
+        names += [event.name for event in events if isinstance(event, Kept)]
+    assert names == ["net-adapted", "net-adapted-2"]
+    one, two = (read_folder(paths.models_folder() / name).weights for name in names)
+    assert all(np.array_equal(one[name], two[name]) for name in one)
+
+
+def test_a_copy_is_not_kept_where_it_is_stopped_or_has_learned_nothing(tmp_path: Path) -> None:
+    make_model(tmp_path / "net")
+    service, model = EngineService(), str(tmp_path / "net")
+    assert service.handle(0.0, KeepAdapted(model, "badge cabbage " * 9, job=1)) == []
+    assert service.handle(0.0, KeepAdapted(model, "bad", job=2)) == []
+    list(service.advance())
+    service.handle(0.0, StopJob(1))
+    events = []
+    while service.busy:
+        events += list(service.advance())
+    ends = {event.job: event.reason for event in events if isinstance(event, GenerationEnded)}
+    assert ends.get(1) == "stopped"
+    assert not paths.models_folder().exists()

@@ -130,6 +130,13 @@ class Adapted(msgspec.Struct, frozen=True, tag=True):
     words: tuple[LearnedWord, ...] = ()
 
 
+class Kept(msgspec.Struct, frozen=True, tag=True):
+    """A copy that has learned from a text was saved as the model `name`."""
+
+    job: int
+    name: str
+
+
 class TokenSeen(msgspec.Struct, frozen=True, array_like=True):
     """A token of an existing text: its characters `start` to `end`.
 
@@ -289,6 +296,7 @@ GenerationEvent = (
     | Token
     | SamplingChanged
     | Adapted
+    | Kept
     | Explained
     | Attributed
     | TextChecked

@@ -98,6 +98,17 @@ class CompareWeights(JobRequest, frozen=True):
     other: str
 
 
+class KeepAdapted(JobRequest, frozen=True):
+    """Save the copy of the model at this path that has learned from `text` as a model of the user's.
+
+    Answered by Adapted, several times, and Kept.
+    """
+
+    model: str
+    text: str
+    untrained: bool = False
+
+
 class LookAtSenses(JobRequest, frozen=True):
     """Say which senses the tokens of `text` have, and how much of each is meant at its end; of a backpack alone.
 
@@ -150,5 +161,7 @@ class ChangeSampling(msgspec.Struct, frozen=True, tag=True):
 
 
 Control = StopJob | Allow | ChangeSampling  # what is said to a running job
-Work = Generate | Explain | Attribute | CheckText | CompareWeights | LookAtSenses | Trace  # what becomes a job
+Work = (
+    Generate | Explain | Attribute | CheckText | CompareWeights | KeepAdapted | LookAtSenses | Trace
+)  # what becomes a job
 Request = OpenModel | Work | Control

@@ -24,6 +24,7 @@ from tinygpt_tui.events.requests import (
     Explain,
     Generate,
     JobRequest,
+    KeepAdapted,
     LookAtSenses,
     OpenModel,
     Request,
@@ -164,6 +165,8 @@ class EngineService:
             opened = self._snapshots.open(Path(request.model), request.at_step)
         else:
             opened = self._models.open(Path(request.model), untrained=request.untrained)
+        if isinstance(request, KeepAdapted):
+            return _keep_adapted(opened, request)
         if isinstance(request, Explain):
             return _explain(opened, request)
         if isinstance(request, Attribute):
@@ -213,6 +216,13 @@ def _attribute(opened: OpenedModel, request: Attribute) -> Job:
         request.offset,
         job=request.job,
     )
+
+
+def _keep_adapted(opened: OpenedModel, request: KeepAdapted) -> Job:
+    engine = opened.adaptive_engine()
+    from tinygpt_tui.workers.keeping import KeepJob
+
+    return KeepJob(engine, opened.tokenizer, request)
 
 
 def _senses(opened: OpenedModel, request: LookAtSenses) -> Job:

@@ -117,6 +117,8 @@ def _words(writing: GenerationView) -> str:
     if writing.paused and writing.phase in ("reading", "writing"):
         return PAUSED
     words = WORDS.get(writing.phase, "")
+    if writing.phase == "reading" and writing.read_share is not None:
+        return f"learning from the prompt… {writing.read_share:.0%}"
     if writing.phase in ("starting", "reading") and writing.waited_s >= LONG_WAIT_S:
         words += f" {writing.waited_s:.0f} s"
     return words

@@ -6,7 +6,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from tinygpt_tui.events.generation import GenerationEnded, GenerationEvent, GenerationStarted, Token
+from tinygpt_tui.events.generation import (
+    Adapted,
+    GenerationEnded,
+    GenerationEvent,
+    GenerationStarted,
+    Token,
+    learned_in_words,
+)
 from tinygpt_tui.ui.shared.context_window import ContextWindow
 
 if TYPE_CHECKING:
@@ -38,6 +45,8 @@ class GenerationView:
         self.policy, self.weights = "", "fp32"
         self.seconds_to_first: float | None = None
         self.reason = ""
+        self.learned = ""  # what an adapting copy learned most
+        self.read_share: float | None = None  # of the prompt that such a copy reads
         self.failed = self.paused = self.at_limit = False
         self._asked_at = self._first_at = clock()
         self._tokens_per_s: float | None = None
@@ -85,6 +94,9 @@ class GenerationView:
             case Token():
                 self._count(at, event.context_used)
                 return event.text
+            case Adapted():
+                self.read_share = event.read / event.of
+                self.learned = learned_in_words(event.words[0]) if event.words else ""
             case GenerationEnded():
                 self._end(event)
                 return event.text
@@ -114,3 +126,5 @@ class GenerationView:
             "stopped": "stopped",
             "failed": f"failed: {event.message}",
         }[event.reason]
+        if self.learned and not self.failed:
+            self.reason, self.at_limit = self.learned, False
