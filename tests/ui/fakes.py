@@ -32,10 +32,10 @@ from tinygpt_tui.events.requests import (
     CompareWeights,
     Explain,
     Generate,
-    KeepAdapted,
     LookAtSenses,
     OpenModel,
     Request,
+    SaveCopy,
     StopJob,
     Trace,
 )
@@ -94,8 +94,8 @@ class FakeEngine(Engine):
         return self._all(Generate)
 
     @property
-    def asked_to_keep(self) -> list[KeepAdapted]:
-        return self._all(KeepAdapted)
+    def asked_to_save(self) -> list[SaveCopy]:
+        return self._all(SaveCopy)
 
     @property
     def asked_why(self) -> list[Explain]:

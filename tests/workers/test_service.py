@@ -10,8 +10,8 @@ from makers import make_model
 
 from tinygpt_tui import paths
 from tinygpt_tui.checkpoints.stored import read_folder
-from tinygpt_tui.events.generation import Attributed, EngineFailed, GenerationEnded, Kept, ModelOpened, TextChecked
-from tinygpt_tui.events.requests import Attribute, CheckText, Generate, KeepAdapted, OpenModel, StopJob
+from tinygpt_tui.events.generation import Attributed, CopySaved, EngineFailed, GenerationEnded, ModelOpened, TextChecked
+from tinygpt_tui.events.requests import Attribute, CheckText, Generate, OpenModel, SaveCopy, StopJob
 from tinygpt_tui.generation.engine import TorchEngine
 from tinygpt_tui.native.engine import NativeEngine
 from tinygpt_tui.settings.sampling import SamplingSettings
@@ -80,11 +80,11 @@ def test_an_adapted_copy_is_kept_under_a_free_name(tmp_path: Path) -> None:
     names = []
     for job in (1, 2):
         assert service.handle(0.0, Generate(model, text, SamplingSettings(adapt=True, max_new_tokens=3), job=1)) == []
-        assert service.handle(0.0, KeepAdapted(model, text, job=job)) == []
+        assert service.handle(0.0, SaveCopy(model, text, job=job)) == []
         events = []
         while service.busy:
             events += list(service.advance())
-        names += [event.name for event in events if isinstance(event, Kept)]
+        names += [event.name for event in events if isinstance(event, CopySaved)]
     assert names == ["net-adapted", "net-adapted-2"]
     one, two = (read_folder(paths.models_folder() / name).weights for name in names)
     assert all(np.array_equal(one[name], two[name]) for name in one)
@@ -93,8 +93,8 @@ def test_an_adapted_copy_is_kept_under_a_free_name(tmp_path: Path) -> None:
 def test_a_copy_is_not_kept_where_it_is_stopped_or_has_learned_nothing(tmp_path: Path) -> None:
     make_model(tmp_path / "net")
     service, model = EngineService(), str(tmp_path / "net")
-    assert service.handle(0.0, KeepAdapted(model, "badge cabbage " * 9, job=1)) == []
-    assert service.handle(0.0, KeepAdapted(model, "bad", job=2)) == []
+    assert service.handle(0.0, SaveCopy(model, "badge cabbage " * 9, job=1)) == []
+    assert service.handle(0.0, SaveCopy(model, "bad", job=2)) == []
     list(service.advance())
     service.handle(0.0, StopJob(1))
     events = []

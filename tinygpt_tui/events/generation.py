@@ -130,7 +130,7 @@ class Adapted(msgspec.Struct, frozen=True, tag=True):
     words: tuple[LearnedWord, ...] = ()
 
 
-class Kept(msgspec.Struct, frozen=True, tag=True):
+class CopySaved(msgspec.Struct, frozen=True, tag=True):
     """A copy that has learned from a text was saved as the model `name`."""
 
     job: int
@@ -296,7 +296,7 @@ GenerationEvent = (
     | Token
     | SamplingChanged
     | Adapted
-    | Kept
+    | CopySaved
     | Explained
     | Attributed
     | TextChecked

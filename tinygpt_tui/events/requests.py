@@ -98,10 +98,10 @@ class CompareWeights(JobRequest, frozen=True):
     other: str
 
 
-class KeepAdapted(JobRequest, frozen=True):
+class SaveCopy(JobRequest, frozen=True):
     """Save the copy of the model at this path that has learned from `text` as a model of the user's.
 
-    Answered by Adapted, several times, and Kept.
+    Answered by Adapted, several times, and CopySaved.
     """
 
     model: str
@@ -162,6 +162,6 @@ class ChangeSampling(msgspec.Struct, frozen=True, tag=True):
 
 Control = StopJob | Allow | ChangeSampling  # what is said to a running job
 Work = (
-    Generate | Explain | Attribute | CheckText | CompareWeights | KeepAdapted | LookAtSenses | Trace
+    Generate | Explain | Attribute | CheckText | CompareWeights | SaveCopy | LookAtSenses | Trace
 )  # what becomes a job
 Request = OpenModel | Work | Control

@@ -24,10 +24,10 @@ from tinygpt_tui.events.requests import (
     Explain,
     Generate,
     JobRequest,
-    KeepAdapted,
     LookAtSenses,
     OpenModel,
     Request,
+    SaveCopy,
     StopJob,
     Trace,
     Work,
@@ -165,8 +165,8 @@ class EngineService:
             opened = self._snapshots.open(Path(request.model), request.at_step)
         else:
             opened = self._models.open(Path(request.model), untrained=request.untrained)
-        if isinstance(request, KeepAdapted):
-            return _keep_adapted(opened, request)
+        if isinstance(request, SaveCopy):
+            return _save_copy(opened, request)
         if isinstance(request, Explain):
             return _explain(opened, request)
         if isinstance(request, Attribute):
@@ -218,11 +218,11 @@ def _attribute(opened: OpenedModel, request: Attribute) -> Job:
     )
 
 
-def _keep_adapted(opened: OpenedModel, request: KeepAdapted) -> Job:
+def _save_copy(opened: OpenedModel, request: SaveCopy) -> Job:
     engine = opened.adaptive_engine()
-    from tinygpt_tui.workers.keeping import KeepJob
+    from tinygpt_tui.workers.saving_copies import SaveCopyJob
 
-    return KeepJob(engine, opened.tokenizer, request)
+    return SaveCopyJob(engine, opened.tokenizer, request)
 
 
 def _senses(opened: OpenedModel, request: LookAtSenses) -> Job:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from generate_bench import Bench, opened
 
-from tinygpt_tui.events.generation import Adapted, GenerationEnded, Kept, LearnedWord
+from tinygpt_tui.events.generation import Adapted, CopySaved, GenerationEnded, LearnedWord
 
 pytestmark = pytest.mark.usefixtures("no_shipped_models")
 KEEP = "Keep the adapted copy"
@@ -33,10 +33,10 @@ async def test_it_says_what_it_learned_and_is_kept() -> None:
         await bench.until(lambda: "knows 'Vera' now: 3.1 → 0.4 bits a letter" in bench.status)
 
         commands(bench)[KEEP]()  # type: ignore[operator]
-        await bench.until(lambda: bench.engine.asked_to_keep)
-        (kept,) = bench.engine.asked_to_keep
+        await bench.until(lambda: bench.engine.asked_to_save)
+        (kept,) = bench.engine.asked_to_save
         assert (kept.model, kept.text) == (asked.model, "Vera")
-        bench.engine.say(Kept(kept.job, "one-adapted"))
+        bench.engine.say(CopySaved(kept.job, "one-adapted"))
         bench.engine.say(GenerationEnded(kept.job, "length", 0, 0.1, None))
         await bench.until(lambda: any("one-adapted" in note.message for note in bench.app._notifications))
 
@@ -56,7 +56,7 @@ async def test_a_copy_that_cannot_be_kept_says_why() -> None:
         await bench.until(lambda: bench.screen.pane.sampling.adapt)
         await bench.write("a", "bc")
         commands(bench)[KEEP]()  # type: ignore[operator]
-        await bench.until(lambda: bench.engine.asked_to_keep)
-        job = bench.engine.asked_to_keep[0].job
+        await bench.until(lambda: bench.engine.asked_to_save)
+        job = bench.engine.asked_to_save[0].job
         bench.engine.say(GenerationEnded(job, "failed", 0, 0.0, None, message="the copy has learned nothing yet"))
         await bench.until(lambda: any("learned nothing" in note.message for note in bench.app._notifications))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from tinygpt_tui.events.requests import KeepAdapted
+from tinygpt_tui.events.requests import SaveCopy
 from tinygpt_tui.sessions.document import Branch
 from tinygpt_tui.tokenizers.dialogues import END_OF_TURN, MARKS, DialogueTokenizer, Turn
 from tinygpt_tui.ui.shared.generation_view import Asked
@@ -84,12 +84,12 @@ def forked(pane: TextPane, offset: int, text: str) -> Request:
     return Request(asked, partial(pane.editor.fork, offset, text), offset)
 
 
-def kept(pane: TextPane) -> KeepAdapted | None:
+def copy_to_save(pane: TextPane) -> SaveCopy | None:
     """Return the request that saves the copy which has learned from the text; None if none has."""
     branch, asked = pane.editor.current, pane.writing.asked
     if branch is None or asked is None or not branch.sampling.adapt or pane.writing.busy:
         return None
-    return KeepAdapted(branch.model_path, asked.text, branch.untrained)
+    return SaveCopy(branch.model_path, asked.text, branch.untrained)
 
 
 class Writer:

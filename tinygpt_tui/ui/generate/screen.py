@@ -15,8 +15,8 @@ from textual.message import Message
 
 from tinygpt_tui.checkpoints.card import ModelCard
 from tinygpt_tui.errors import TinyGPTError
-from tinygpt_tui.events.generation import EngineFailed, EngineReady, GenerationEnded, Kept
-from tinygpt_tui.events.requests import KeepAdapted
+from tinygpt_tui.events.generation import CopySaved, EngineFailed, EngineReady, GenerationEnded
+from tinygpt_tui.events.requests import SaveCopy
 from tinygpt_tui.settings.sampling import from_lines, to_lines
 from tinygpt_tui.tokenizers.dialogues import readable
 from tinygpt_tui.ui.generate import bindings, dialogs, requests
@@ -150,9 +150,9 @@ class GenerateScreen(TabScreen):
         if not self.pane.writing.busy and (again := requests.reproduced(self.pane)) is not None:
             help_text = "Write the text again exactly: with its seed, its settings and their changes"
             yield PaletteCommand("Reproduce", help_text, partial(self._write, again))
-        if (request := requests.kept(self.pane)) is not None:
+        if (request := requests.copy_to_save(self.pane)) is not None:
             help_text = "Save the copy that has learned from this text as a model"
-            yield PaletteCommand("Keep the adapted copy", help_text, partial(self._keep_adapted, request))
+            yield PaletteCommand("Keep the adapted copy", help_text, partial(self._save_copy, request))
         if self.pane.output.text and not self.pane.glass.is_open:
             help_text = "Explain it: the influence of each character before it, in the microscope"
             yield PaletteCommand("Why this character?", help_text, self.pane.glass.ask_why)
@@ -204,10 +204,10 @@ class GenerateScreen(TabScreen):
         self.pane.turns.edit()
 
     @work(exit_on_error=False)
-    async def _keep_adapted(self, request: KeepAdapted) -> None:
+    async def _save_copy(self, request: SaveCopy) -> None:
         async for batch in self.workbench.engine.start(request):
             for event in batch:
-                if isinstance(event, Kept):
+                if isinstance(event, CopySaved):
                     self.chooser.refresh_models()
                     self.notify(f"saved as {event.name}; its card can rename it", markup=False)
                 elif isinstance(event, GenerationEnded) and event.reason == "failed":

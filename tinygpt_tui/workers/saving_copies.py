@@ -10,18 +10,18 @@ from tinygpt_tui import paths
 from tinygpt_tui.adapting.engine import AdaptiveEngine
 from tinygpt_tui.adapting.keeping import adapted_model
 from tinygpt_tui.checkpoints.importing import import_model
-from tinygpt_tui.events.generation import Adapted, GenerationEnded, Kept
-from tinygpt_tui.events.requests import KeepAdapted
+from tinygpt_tui.events.generation import Adapted, CopySaved, GenerationEnded
+from tinygpt_tui.events.requests import SaveCopy
 from tinygpt_tui.foreign.hub import folder_name
 from tinygpt_tui.generation.text import first_ids
 from tinygpt_tui.runs.index import free_name
 from tinygpt_tui.tokenizers.base import Tokenizer
 
 
-class KeepJob:
+class SaveCopyJob:
     """Iterate over it for the events; it continues from what the engine has read of the text."""
 
-    def __init__(self, engine: AdaptiveEngine, tokenizer: Tokenizer, request: KeepAdapted) -> None:
+    def __init__(self, engine: AdaptiveEngine, tokenizer: Tokenizer, request: SaveCopy) -> None:
         self._engine, self._tokenizer, self._request = engine, tokenizer, request
         self._stopped = False
         engine.in_use = True
@@ -30,7 +30,7 @@ class KeepJob:
         """Save nothing; safe to call from another thread."""
         self._stopped = True
 
-    def __iter__(self) -> Iterator[Adapted | Kept | GenerationEnded]:
+    def __iter__(self) -> Iterator[Adapted | CopySaved | GenerationEnded]:
         """Yield the events. Raises UsageError where there is nothing to keep, StorageError."""
         began, job, engine = time.perf_counter(), self._request.job, self._engine
         ids = self._tokenizer.encode(self._request.text) or first_ids(self._tokenizer)
@@ -44,7 +44,7 @@ class KeepJob:
                 model = adapted_model(engine, self._tokenizer, base)
                 folder = paths.models_folder() / free_name(f"{folder_name(base)}-adapted")
                 import_model(model, folder, base)
-                yield Kept(job, folder.name)
+                yield CopySaved(job, folder.name)
         finally:
             engine.in_use = False
         yield GenerationEnded(job, "stopped" if self._stopped else "length", 0, time.perf_counter() - began, None)
